@@ -25,9 +25,7 @@ def main() -> int:
     """Run what was asked for; 1 when an aim was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
-    parser.add_argument(
-        "--small", action="store_true", help="tiny sizes: shows that they run"
-    )
+    parser.add_argument("--small", action="store_true", help="tiny sizes: shows that they run")
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")

@@ -18,10 +18,7 @@ import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from slack_bolt import App
-from slack_bolt.adapter.starlette.handler import (
-    to_bolt_request,
-    to_starlette_response,
-)
+from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
 from slack_bolt.authorization import AuthorizeResult
 
 from bot.server import WebServer

@@ -29,14 +29,9 @@ def run(*, small: bool) -> Report:
     return report
 
 
-def _one(
-    report: Report, kind: str, work: Path, alone: int, burst: int, rest: float
-) -> None:
+def _one(report: Report, kind: str, work: Path, alone: int, burst: int, rest: float) -> None:
     limits = office.CountedLimits()
-    with (
-        office.slack(rooms=ROOMS, limits=limits) as slack,
-        databases.fresh(kind, work) as url,
-    ):
+    with office.slack(rooms=ROOMS, limits=limits) as slack, databases.fresh(kind, work) as url:
         seeding.open_requests(slack, url, work, alone + burst, rooms=ROOMS)
         places = [(channel, card.ts) for channel, card in seeding.cards(slack, ROOMS)]
         bodies = seeding.clicks(slack, ROOMS, work, 1)
@@ -52,18 +47,11 @@ def _one(
                 if first:
                     time.sleep(rest)
                 before = sum(limits.refused.values())
-                answers = clicks.send(
-                    target, bodies, first, count, at_once, every=every
-                )
-                took = [
-                    edits.wait(places[int(line)], sent) - sent
-                    for line, sent, _, _ in answers
-                ]
+                answers = clicks.send(target, bodies, first, count, at_once, every=every)
+                took = [edits.wait(places[int(line)], sent) - sent for line, sent, _, _ in answers]
                 refused = sum(limits.refused.values()) - before
                 p50, p95 = (percentile(took, share) for share in (0.5, 0.95))
-                report.rows.append(
-                    (f"{kind}, {name}", count, p50, p95, max(took), refused)
-                )
+                report.rows.append((f"{kind}, {name}", count, p50, p95, max(took), refused))
                 report.ratios.append(Ratio(f"{kind}, {name}, p95", p95, 1.5, unit=" s"))
                 report.raw[f"{kind}, {name}"] = took
 
@@ -87,13 +75,9 @@ class _Edits:
         """When a message was first edited after `since`."""
         with self._changed:
             found = self._changed.wait_for(
-                lambda: next(
-                    (at for at in self._times.get(place, ()) if at > since), None
-                ),
+                lambda: next((at for at in self._times.get(place, ()) if at > since), None),
                 PATIENCE,
             )
         if not found:
-            raise processes.DidNotWork(
-                f"a clicked card was not edited in {PATIENCE:.0f} s"
-            )
+            raise processes.DidNotWork(f"a clicked card was not edited in {PATIENCE:.0f} s")
         return float(found)

@@ -81,13 +81,7 @@ def run(*, small: bool) -> Report:
         for at_once, level in levels.items():
             share = level.rate / bare[at_once].rate
             report.rows.append(
-                (
-                    name,
-                    at_once,
-                    level.rate,
-                    share,
-                    *(level.ms(s) for s in (0.5, 0.95, 0.99)),
-                )
+                (name, at_once, level.rate, share, *(level.ms(s) for s in (0.5, 0.95, 0.99)))
             )
     sqlite = found["mlgov, sqlite"]
     report.ratios = [
@@ -118,10 +112,7 @@ def run(*, small: bool) -> Report:
         for at_once, seconds in held.items()
     ]
     levels_of_ours = [
-        level
-        for name in found
-        if name.startswith("mlgov")
-        for level in found[name].values()
+        level for name in found if name.startswith("mlgov") for level in found[name].values()
     ]
     report.notes.append(
         f"{sum(one.decided for one in levels_of_ours):,} decisions found committed; clicks that were answered but decided "
@@ -136,9 +127,7 @@ def run(*, small: bool) -> Report:
 
 def _one(
     kind: str, work: Path, cards: int, rounds: int
-) -> tuple[
-    dict[int, Level], dict[int, Level], dict[int, Level], dict[int, list[float]]
-]:
+) -> tuple[dict[int, Level], dict[int, Level], dict[int, Level], dict[int, list[float]]]:
     with office.slack(rooms=ROOMS) as slack, databases.fresh(kind, work) as url:
         seeding.open_requests(slack, url, work, cards, rooms=ROOMS)
         bodies = seeding.clicks(slack, ROOMS, work, rounds * len(AT_ONCE))
@@ -159,9 +148,7 @@ def _one(
     return bare, committing, ours, held
 
 
-def _yardstick(
-    secret: str, bodies: Path, cards: int, rounds: int, *files: str
-) -> dict[int, Level]:
+def _yardstick(secret: str, bodies: Path, cards: int, rounds: int, *files: str) -> dict[int, Level]:
     levels = {at_once: Level() for at_once in AT_ONCE}
     with bare_bolt(secret, *files) as target:
         send(target, bodies, 0, min(cards, 100), 4)
@@ -208,13 +195,7 @@ def warm_up(target: Target, bodies: Path, count: int = 100) -> None:
 
 
 def send(
-    target: Target,
-    bodies: Path,
-    first: int,
-    count: int,
-    at_once: int,
-    *,
-    every: float = 0.0,
+    target: Target, bodies: Path, first: int, count: int, at_once: int, *, every: float = 0.0
 ) -> list[list[float]]:
     """Send some of the bodies from a process of its own; [line, sent at, seconds, status] of each."""
     plan: dict[str, Any] = {
@@ -243,7 +224,5 @@ def send(
         raise processes.DidNotWork(f"the client failed:\n{done.stderr[-2000:]}")
     answers: list[list[float]] = json.loads(done.stdout)
     if wrong := [status for *_, status in answers if status != 200]:
-        raise processes.DidNotWork(
-            f"{len(wrong)} requests were answered with {wrong[0]}"
-        )
+        raise processes.DidNotWork(f"{len(wrong)} requests were answered with {wrong[0]}")
     return answers

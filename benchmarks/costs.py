@@ -44,16 +44,11 @@ def _measure(rows: int, rounds: int, folder: Path) -> Report:
             database = folder / f"{len(runs)}-{list(found).index(name)}.db"
             shutil.copy(template, database)
             runs.append(_import(name, bill, database, policy))
-        _require_same(
-            *(folder / f"{len(found[OURS]) - 1}-{place}.db" for place in range(3))
-        )
+        _require_same(*(folder / f"{len(found[OURS]) - 1}-{place}.db" for place in range(3)))
     seconds = {
-        name: statistics.median(run["seconds"] for run in runs)
-        for name, runs in found.items()
+        name: statistics.median(run["seconds"] for run in runs) for name, runs in found.items()
     }
-    memory = {
-        name: max(run["megabytes"] for run in runs) for name, runs in found.items()
-    }
+    memory = {name: max(run["megabytes"] for run in runs) for name, runs in found.items()}
     shares = {
         name: statistics.median(
             ours["seconds"] / other["seconds"]
@@ -71,10 +66,7 @@ def _measure(rows: int, rounds: int, folder: Path) -> Report:
         report.rows.append((name, seconds[name], cpu, shares[name], memory[name]))
     report.ratios = [
         Ratio("time of DuckDB's, at its own settings", shares[ALONE], 1.2),
-        Ratio(
-            "time of DuckDB's, with as much memory and as many threads",
-            shares[ALONE_ONE],
-        ),
+        Ratio("time of DuckDB's, with as much memory and as many threads", shares[ALONE_ONE]),
         Ratio("peak memory", memory[OURS], 320.0, unit=" MB"),
     ]
     report.notes.append("The three databases hold the same groups, to the last digit.")
@@ -112,15 +104,10 @@ def _import(name: str, bill: Path, database: Path, policy: Path) -> dict[str, fl
             "import",
             "costs",
             str(bill),
-            given={
-                "MLGOV_DATABASE_URL": f"sqlite:///{database}",
-                "MLGOV_POLICY": str(policy),
-            },
+            given={"MLGOV_DATABASE_URL": f"sqlite:///{database}", "MLGOV_POLICY": str(policy)},
         )
     limits = ("1", "200") if name == ALONE_ONE else ()
-    return processes.measured(
-        "benchmarks.duckdb_alone", str(bill), str(database), *limits
-    )
+    return processes.measured("benchmarks.duckdb_alone", str(bill), str(database), *limits)
 
 
 def _require_same(*paths: Path) -> None:

@@ -92,8 +92,7 @@ def _one(folder: Path, rooms: int, each: int, workers: str) -> dict[str, Any]:
         with office.bot(given) as server, arrived:
             before = server.cpu_seconds()
             if not arrived.wait_for(
-                lambda: sum(len(times) for times in seen.values()) >= wanted,
-                each * 10 + 30,
+                lambda: sum(len(times) for times in seen.values()) >= wanted, each * 10 + 30
             ):
                 raise processes.DidNotWork("not everything was delivered in time")
             cpu = server.cpu_seconds() - before
@@ -113,9 +112,7 @@ def _one(folder: Path, rooms: int, each: int, workers: str) -> dict[str, Any]:
     }
 
 
-def _enqueue(
-    slack: office.Slack, url: str, folder: Path, rooms: int, each: int
-) -> None:
+def _enqueue(slack: office.Slack, url: str, folder: Path, rooms: int, each: int) -> None:
     """Put everything into the outbox, through the service that all notices go through."""
     given = {name.lower(): value for name, value in slack.settings(url, folder).items()}
     bot = app.create(settings.read({}, **given))
@@ -125,11 +122,7 @@ def _enqueue(
             for channel in range(rooms):
                 outbox.post(
                     session,
-                    LoadRefused(
-                        "AWS/123456789012",
-                        "2026-01",
-                        "120,000 rows would become 40,000.",
-                    ),
+                    LoadRefused("AWS/123456789012", "2026-01", "120,000 rows would become 40,000."),
                     to=Destination.channel(office.TEAM, office.room(channel)),
                     dedupe_key=f"bench:{channel}:{number}",
                     now=now,

@@ -29,12 +29,9 @@ def run(*, small: bool) -> Report:
                 raise processes.DidNotWork("the two ways came to different figures")
         picture = _picture_seconds()
     seconds = {
-        name: statistics.median(run["seconds"] for run in runs)
-        for name, runs in found.items()
+        name: statistics.median(run["seconds"] for run in runs) for name, runs in found.items()
     }
-    memory = {
-        name: max(run["megabytes"] for run in runs) for name, runs in found.items()
-    }
+    memory = {name: max(run["megabytes"] for run in runs) for name, runs in found.items()}
     report = Report(
         "digests",
         f"Digests: {shape.readers:,} readers ({portfolio.LEADERS} see all) over {shape.projects:,} projects and "
@@ -57,9 +54,7 @@ def run(*, small: bool) -> Report:
         f"A picture takes {picture * 1000:.0f} ms to draw, once for all who see the same; it is not in the figures above.",
     ]
     report.raw = {
-        name: [
-            {key: run[key] for key in ("seconds", "megabytes", "cpu")} for run in runs
-        ]
+        name: [{key: run[key] for key in ("seconds", "megabytes", "cpu")} for run in runs]
         for name, runs in found.items()
     }
     return report
@@ -67,9 +62,7 @@ def run(*, small: bool) -> Report:
 
 def _one(name: str, path: Path, shape: Shape, folder: Path) -> dict[str, Any]:
     out = folder / "said.json"
-    measured = processes.measured(
-        _MODULES[name], str(path), str(shape.readers), str(out)
-    )
+    measured = processes.measured(_MODULES[name], str(path), str(shape.readers), str(out))
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return measured | found
 

@@ -94,9 +94,7 @@ def _ask(record: sqlite3.Connection, person: str, sees_all: bool) -> dict[str, s
         rows = record.execute(question.format(**within), values).fetchall()
         if place == 0:
             for _, _, _, currency, _, spent in rows:
-                totals[currency] = totals.get(currency, Decimal(0)) + Decimal(
-                    spent or 0
-                )
+                totals[currency] = totals.get(currency, Decimal(0)) + Decimal(spent or 0)
     return {currency: money_text(total) for currency, total in totals.items()}
 
 

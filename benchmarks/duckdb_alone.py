@@ -53,9 +53,7 @@ def main() -> None:
     record.execute("BEGIN IMMEDIATE")
     loads: dict[tuple[str, str], int | None] = {}
     for source, period, rows, through in duck.execute(PERIODS).fetchall():
-        loads[source, period] = record.execute(
-            LOAD, (source, period, rows, through)
-        ).lastrowid
+        loads[source, period] = record.execute(LOAD, (source, period, rows, through)).lastrowid
     keys: dict[tuple[str, str, str], int | None] = {}
     for account, name, tag in duck.execute(KEYS).fetchall():
         tags = json.dumps({"project": tag} if tag else {}, separators=(",", ":"))

@@ -120,11 +120,7 @@ def _month(day: datetime) -> tuple[str, str]:
 
 
 def rows(
-    count: int,
-    *,
-    seed: int = 1,
-    shape: Shape | None = None,
-    totals: Totals | None = None,
+    count: int, *, seed: int = 1, shape: Shape | None = None, totals: Totals | None = None
 ) -> Iterator[str]:
     """`count` CSV lines without the heading; `totals` is filled while they are drawn, and is exact when they end."""
     shape = shape or Shape()
@@ -140,9 +136,7 @@ def rows(
     days = []
     for offset in range(shape.days):
         day = shape.start + timedelta(days=offset)
-        hours = [
-            (day + timedelta(hours=h)).strftime("%Y-%m-%d %H:%M:%S") for h in range(25)
-        ]
+        hours = [(day + timedelta(hours=h)).strftime("%Y-%m-%d %H:%M:%S") for h in range(25)]
         days.append((*_month(day), hours))
     billed_sum: dict[str, int] = {}
     effective_sum = 0
@@ -162,9 +156,7 @@ def rows(
                 -40 * billed,
                 -40 * billed,
             )
-        elif (
-            number % 1000 == 999
-        ):  # a usage line that takes back what an earlier one charged
+        elif number % 1000 == 999:  # a usage line that takes back what an earlier one charged
             billed, effective = -billed, -effective
         billed_sum[category] = billed_sum.get(category, 0) + billed
         effective_sum += effective
@@ -177,16 +169,12 @@ def rows(
         )
     unit_value = Decimal(1).scaleb(-SCALE)
     totals.rows += count
-    totals.billed_by_category = {
-        name: amount * unit_value for name, amount in billed_sum.items()
-    }
+    totals.billed_by_category = {name: amount * unit_value for name, amount in billed_sum.items()}
     totals.billed = sum(totals.billed_by_category.values(), Decimal(0))
     totals.effective = effective_sum * unit_value
 
 
-def write(
-    path: Path, count: int, *, seed: int = 1, shape: Shape | None = None
-) -> Totals:
+def write(path: Path, count: int, *, seed: int = 1, shape: Shape | None = None) -> Totals:
     """Writes `count` rows to `path`, compressed when the name ends in .gz, and returns the exact totals."""
     totals = Totals()
     with ExitStack() as stack:
@@ -194,9 +182,7 @@ def write(
         sink: IO[bytes] | gzip.GzipFile = stack.enter_context(path.open("wb"))
         if path.suffix == ".gz":
             sink = stack.enter_context(
-                gzip.GzipFile(
-                    filename="", mode="wb", fileobj=sink, compresslevel=6, mtime=0
-                )
+                gzip.GzipFile(filename="", mode="wb", fileobj=sink, compresslevel=6, mtime=0)
             )
         pending = [",".join(COLUMNS) + "\n"]
         for line in rows(count, seed=seed, shape=shape, totals=totals):

@@ -38,9 +38,7 @@ def held(
 
 def _decide(bot: app.Bot, cards: int, threads: int) -> None:
     deps = bot.deps
-    actors = [
-        deps.directory.actor(one, team_id=TEAM, enterprise_id=None) for one in APPROVERS
-    ]
+    actors = [deps.directory.actor(one, team_id=TEAM, enterprise_id=None) for one in APPROVERS]
     numbers = iter(range(cards))
     with deps.db.read() as session:
         rows = session.execute(select(Decision.approval_id, Decision.person_id))

@@ -41,17 +41,11 @@ def run(*, small: bool) -> Report:
     )
     for size, took in times.items():
         report.rows.append(
-            (
-                f"{size:,}",
-                *(percentile(took, share) for share in (0.5, 0.95)),
-                max(took),
-            )
+            (f"{size:,}", *(percentile(took, share) for share in (0.5, 0.95)), max(took))
         )
     each = {size: statistics.median(took) / size for size, took in times.items()}
     report.ratios = [
-        Ratio(
-            f"time for each of {many:,} models, of {few:,}", each[many] / each[few], 1.5
-        ),
+        Ratio(f"time for each of {many:,} models, of {few:,}", each[many] / each[few], 1.5),
         Ratio("p95", percentile(times[many], 0.95), unit=" ms"),
     ]
     report.raw = {str(size): took for size, took in times.items()}
@@ -63,9 +57,7 @@ def _written(folder: Path, size: int) -> Database:
     portfolio.write(path, Shape(max(1, size // 10), portfolio.LEADERS + 1, 1))
     database = Database(f"sqlite:///{path}")
     with database.begin(patient=True) as session:
-        session.execute(
-            insert(Model), [_model(number) for number in range(1, size + 1)]
-        )
+        session.execute(insert(Model), [_model(number) for number in range(1, size + 1)])
         session.execute(
             insert(ModelVersion),
             [

@@ -56,9 +56,7 @@ def _status(received: bytearray) -> int | None:
     return int(received[9:12]) if len(received) >= end + 4 + length else None
 
 
-def run(
-    plan: dict[str, Any], bodies: list[bytes]
-) -> list[tuple[int, float, float, int]]:
+def run(plan: dict[str, Any], bodies: list[bytes]) -> list[tuple[int, float, float, int]]:
     """Send them; (line, sent at, seconds, status) of each, in the order of the answers."""
     waiting = deque(range(plan["first"], plan["first"] + plan["count"]))
     done: list[tuple[int, float, float, int]] = []

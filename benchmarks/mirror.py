@@ -37,9 +37,7 @@ def run(*, small: bool) -> Report:
         refused = sum(limits.refused.values())
         _check(url, people, rooms)
     report.rows.append(("until ready", ready, refused, held))
-    report.ratios.append(
-        Ratio("first start, of three minutes", ready / AIM_SECONDS, 1.0)
-    )
+    report.ratios.append(Ratio("first start, of three minutes", ready / AIM_SECONDS, 1.0))
     report.raw = {"seconds": ready, "refused": dict(limits.refused)}
     report.notes.append("429s are expected: Slack allows 20 pages of people a minute")
     return report

@@ -41,11 +41,7 @@ def room(number: int) -> str:
 def organisation(rooms: int) -> dict[str, Any]:
     """An administrator, 16 approvers in one user group, 16 who ask, and `rooms` channels of projects."""
     people = (ADMIN, *APPROVERS, *REQUESTERS)
-    channels = [
-        ("C0GOV", "ml-governance"),
-        ("C0AUDIT", "ml-audit"),
-        ("C0ADMIN", "mlgov-admin"),
-    ]
+    channels = [("C0GOV", "ml-governance"), ("C0AUDIT", "ml-audit"), ("C0ADMIN", "mlgov-admin")]
     channels += [(room(number), f"room-{number:03}") for number in range(rooms)]
     return {
         "teams": [{"id": TEAM, "name": "Acme", "domain": "acme"}],
@@ -65,12 +61,7 @@ def organisation(rooms: int) -> dict[str, Any]:
             for id_, name in channels
         ],
         "usergroups": [
-            {
-                "id": "S0FINANCE",
-                "handle": "finance",
-                "name": "Finance",
-                "users": list(APPROVERS),
-            }
+            {"id": "S0FINANCE", "handle": "finance", "name": "Finance", "users": list(APPROVERS)}
         ],
     }
 
@@ -83,9 +74,7 @@ class CountedLimits(RateLimits):
         self.is_on = False
         self.refused: Counter[str] = Counter()
 
-    def refusal(
-        self, method: str, team_id: str, channel_id: str | None = None
-    ) -> int | None:
+    def refusal(self, method: str, team_id: str, channel_id: str | None = None) -> int | None:
         """As Slack would answer."""
         if not self.is_on:
             return None

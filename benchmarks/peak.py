@@ -47,9 +47,7 @@ def main() -> None:
         seconds, cpu = time.perf_counter() - began, time.process_time() - spent
         import json
 
-        Path(out).write_text(
-            json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": megabytes()})
-        )
+        Path(out).write_text(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": megabytes()}))
     sys.exit(code)  # type: ignore[arg-type]
 
 

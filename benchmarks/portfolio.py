@@ -60,9 +60,7 @@ def write(path: Path, shape: Shape) -> None:
     with sqlite3.connect(path) as record:
         for table, columns, rows in _tables(shape, luck):
             marks = ", ".join("?" for _ in columns.split(","))
-            record.executemany(
-                f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows
-            )
+            record.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
         record.execute("ANALYZE")
     record.close()
 
@@ -75,26 +73,12 @@ def _tables(
     shape: Shape, luck: random.Random
 ) -> Iterator[tuple[str, str, Iterable[tuple[Any, ...]]]]:
     now = _micro(NOW)
-    owners = [
-        reader(LEADERS + n % max(1, shape.readers - LEADERS))
-        for n in range(shape.projects)
-    ]
+    owners = [reader(LEADERS + n % max(1, shape.readers - LEADERS)) for n in range(shape.projects)]
     yield (
         "person",
         "id, org_key, slack_id, name, title, tz, is_bot, is_guest, is_stranger, is_deactivated",
         [
-            (
-                reader(n),
-                office.TEAM,
-                f"U0READER{n:04}",
-                f"Reader {n}",
-                "",
-                "UTC",
-                0,
-                0,
-                0,
-                0,
-            )
+            (reader(n), office.TEAM, f"U0READER{n:04}", f"Reader {n}", "", "UTC", 0, 0, 0, 0)
             for n in range(shape.readers)
         ],
     )
@@ -141,9 +125,7 @@ def _tables(
 def _cost(
     shape: Shape, luck: random.Random, now: int
 ) -> Iterator[tuple[str, str, Iterable[tuple[Any, ...]]]]:
-    days = [
-        FIRST_DAY + timedelta(days=6 - back) for back in range(shape.days - 1, -1, -1)
-    ]
+    days = [FIRST_DAY + timedelta(days=6 - back) for back in range(shape.days - 1, -1, -1)]
     months = sorted({day.replace(day=1) for day in days})
     load_of = {month: n for n, month in enumerate(months, 1)}
     yield (
@@ -239,10 +221,7 @@ def _milestones(
     yield (
         "milestone_move",
         "milestone_id, old, new, created_at",
-        [
-            (n, "2026-02-01", "2026-03-01", moved)
-            for n in range(1, 2 * shape.projects + 1, 40)
-        ],
+        [(n, "2026-02-01", "2026-03-01", moved) for n in range(1, 2 * shape.projects + 1, 40)],
     )
 
 
@@ -277,14 +256,7 @@ def _requests(
             )
         )
         stages.append(
-            (
-                n,
-                0,
-                "Finance",
-                f'[{{"rule": "subject.owner", "who": ["person:{asks}"]}}]',
-                1,
-                "dm",
-            )
+            (n, 0, "Finance", f'[{{"rule": "subject.owner", "who": ["person:{asks}"]}}]', 1, "dm")
         )
         if state in ("approved", "rejected"):
             decisions.append((n, asks, 0, "approve", "subject.owner", _micro(ended)))
@@ -293,13 +265,5 @@ def _requests(
         "id, request_key, gate, subject_type, subject_id, project_id, facts, requester_id, policy_id, state, stage, revision, created_at, expires_at, decided_at",
         requests,
     )
-    yield (
-        "approval_stage",
-        "approval_id, position, name, approvers, quorum, ask",
-        stages,
-    )
-    yield (
-        "decision",
-        "approval_id, person_id, position, verdict, rule, decided_at",
-        decisions,
-    )
+    yield ("approval_stage", "approval_id, position, name, approvers, quorum, ask", stages)
+    yield ("decision", "approval_id, person_id, position, verdict, rule, decided_at", decisions)

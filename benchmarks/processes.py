@@ -34,32 +34,20 @@ def seconds(command: Sequence[str], given: Mapping[str, str] | None = None) -> f
     """How long a command takes from its start to its end."""
     began = time.perf_counter()
     done = subprocess.run(
-        command,
-        check=False,
-        env=environment(given),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        command, check=False, env=environment(given), cwd=ROOT, capture_output=True, text=True
     )
     took = time.perf_counter() - began
     _require_good(command, done.returncode, done.stdout + done.stderr)
     return took
 
 
-def measured(
-    *arguments: str, given: Mapping[str, str] | None = None
-) -> dict[str, float]:
+def measured(*arguments: str, given: Mapping[str, str] | None = None) -> dict[str, float]:
     """Seconds, CPU seconds and peak megabytes of what `benchmarks.peak` runs."""
     with tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder:
         out = Path(folder) / "peak.json"
         command = (sys.executable, "-m", "benchmarks.peak", str(out), *arguments)
         done = subprocess.run(
-            command,
-            check=False,
-            env=environment(given),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
+            command, check=False, env=environment(given), cwd=ROOT, capture_output=True, text=True
         )
         _require_good(command, done.returncode, done.stdout + done.stderr)
         found: dict[str, float] = json.loads(out.read_text())
@@ -127,9 +115,7 @@ def serving(
             yield Server(process, line, took)
             if process.poll() is not None:
                 complaints.seek(0)
-                raise DidNotWork(
-                    f"{' '.join(command)} ended early:\n{complaints.read()[-4000:]}"
-                )
+                raise DidNotWork(f"{' '.join(command)} ended early:\n{complaints.read()[-4000:]}")
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

@@ -43,8 +43,7 @@ def run(*, small: bool) -> Report:
         for count in REPLICAS:
             with ExitStack() as running:
                 targets = [
-                    running.enter_context(clicks.mlgov(slack, url, work))
-                    for _ in range(count)
+                    running.enter_context(clicks.mlgov(slack, url, work)) for _ in range(count)
                 ]
                 for target in targets:
                     clicks.warm_up(target, bodies)
@@ -52,12 +51,7 @@ def run(*, small: bool) -> Report:
                     for at_once in AT_ONCE:
                         before = seeding.decided(url)
                         answers = _send(
-                            targets,
-                            bodies,
-                            turn * cards,
-                            cards,
-                            at_once,
-                            busy[count, at_once],
+                            targets, bodies, turn * cards, cards, at_once, busy[count, at_once]
                         )
                         committed = seeding.decided(url) - before
                         levels[count, at_once].add(answers, committed)
@@ -104,19 +98,13 @@ def run(*, small: bool) -> Report:
         f"clicks that were answered but decided nothing: {undecided:,}"
     )
     report.raw = {
-        f"{count} at {at_once}": level.rates
-        for (count, at_once), level in levels.items()
+        f"{count} at {at_once}": level.rates for (count, at_once), level in levels.items()
     }
     return report
 
 
 def _send(
-    targets: Sequence[Target],
-    bodies: Path,
-    first: int,
-    cards: int,
-    at_once: int,
-    busy: Busy,
+    targets: Sequence[Target], bodies: Path, first: int, cards: int, at_once: int, busy: Busy
 ) -> list[list[float]]:
     """The cards, in equal parts to every replica at the same time."""
     part = cards // len(targets)
@@ -125,12 +113,7 @@ def _send(
     with ThreadPoolExecutor(len(targets)) as pool:
         sent = [
             pool.submit(
-                clicks.send,
-                target,
-                bodies,
-                first + place * part,
-                part,
-                at_once // len(targets),
+                clicks.send, target, bodies, first + place * part, part, at_once // len(targets)
             )
             for place, target in enumerate(targets)
         ]

@@ -63,14 +63,10 @@ class Report:
         table = Table(box=box.SIMPLE_HEAD, title=self.title, title_justify="left")
         for position, heading in enumerate(self.columns):
             table.add_column(
-                heading,
-                justify="left" if position == 0 else "right",
-                no_wrap=position > 0,
+                heading, justify="left" if position == 0 else "right", no_wrap=position > 0
             )
         for row in self.rows:
-            table.add_row(
-                *(cell if isinstance(cell, str) else figure(cell) for cell in row)
-            )
+            table.add_row(*(cell if isinstance(cell, str) else figure(cell) for cell in row))
         console.print(table)
         for ratio in self.ratios:
             console.print(f"  {ratio.words}")
@@ -90,9 +86,7 @@ class Report:
                 "system": f"{platform.system()} {platform.machine()}",
                 "load": os.getloadavg()[0],
             },
-            "ratios": [
-                asdict(ratio) | {"is_met": ratio.is_met} for ratio in self.ratios
-            ],
+            "ratios": [asdict(ratio) | {"is_met": ratio.is_met} for ratio in self.ratios],
             "columns": self.columns,
             "rows": self.rows,
             "notes": self.notes,

@@ -27,14 +27,9 @@ QUICK = 0.02
 """How much faster than Slack allows the cards of the seeded requests are posted."""
 
 
-def open_requests(
-    slack: Slack, database_url: str, folder: Path, count: int, *, rooms: int
-) -> None:
+def open_requests(slack: Slack, database_url: str, folder: Path, count: int, *, rooms: int) -> None:
     """`count` projects, each with a budget and a pending request for more; all their cards stand in Slack."""
-    given = {
-        name.lower(): value
-        for name, value in slack.settings(database_url, folder).items()
-    }
+    given = {name.lower(): value for name, value in slack.settings(database_url, folder).items()}
     bot = app.create(
         settings.read(
             {},
@@ -82,13 +77,7 @@ def _submit_all(bot: app.Bot, count: int, rooms: int) -> None:
             for number in range(count)
         ]
         outcomes, _ = intake.apply_rows(
-            session,
-            SYSTEM,
-            rows,
-            policy=deps.policy,
-            org_key=TEAM,
-            now=now,
-            are_meant=True,
+            session, SYSTEM, rows, policy=deps.policy, org_key=TEAM, now=now, are_meant=True
         )
         if refused := [one.error for one in outcomes if one.error]:
             raise RuntimeError(f"a budget was refused: {refused[0]}")
@@ -204,8 +193,6 @@ def decided(database_url: str) -> int:
     database = Database(database_url)
     try:
         with database.read() as session:
-            return int(
-                session.execute(text("SELECT count(*) FROM decision")).scalar_one()
-            )
+            return int(session.execute(text("SELECT count(*) FROM decision")).scalar_one())
     finally:
         database.close()

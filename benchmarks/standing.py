@@ -99,17 +99,7 @@ def run(*, small: bool) -> Report:
     report = Report(
         "standing",
         "Standing: short writes, 5 a second, beside long work",
-        (
-            "work",
-            "on",
-            "s",
-            "writes",
-            "refused",
-            "p99 ms",
-            "slowest ms",
-            "held ms",
-            "CPU ms",
-        ),
+        ("work", "on", "s", "writes", "refused", "p99 ms", "slowest ms", "held ms", "CPU ms"),
     )
     for (name, kind), each in seen.items():
         report.rows.append(
@@ -147,9 +137,7 @@ def _work(ours: Database, sizes: Sizes, bill: Path) -> dict[str, Callable[[], No
     found = policy.parse(portfolio.POLICY).policy
     projects = sizes.shape.projects
     work = {
-        f"evaluation of {projects:,} budgets, newly over": lambda: _evaluate(
-            ours, found
-        ),
+        f"evaluation of {projects:,} budgets, newly over": lambda: _evaluate(ours, found),
         f"evaluation of {projects:,} budgets, no news": lambda: _evaluate(ours, found),
         f"import of {sizes.cost_rows:,} rows": lambda: _load(ours, found, bill),
         "the same import again": lambda: _load(ours, found, bill),
@@ -173,11 +161,7 @@ def _evaluate(ours: Database, found: Policy) -> None:
     with ours.begin() as session:
         alerts.begin(session)
     alerts.evaluate_all(
-        ours,
-        policy=found,
-        org_key=office.TEAM,
-        now=portfolio.NOW,
-        owner="benchmark",
+        ours, policy=found, org_key=office.TEAM, now=portfolio.NOW, owner="benchmark"
     )
 
 
@@ -185,12 +169,7 @@ def _load(ours: Database, found: Policy, bill: Path) -> None:
     options = focus.ReadOptions(tag_keys=found.costs.tag_keys)
     with focus.read([bill], options=options) as read:
         intake.take_costs(
-            ours,
-            OPERATOR,
-            read,
-            policy=found,
-            org_key=office.TEAM,
-            now=portfolio.NOW,
+            ours, OPERATOR, read, policy=found, org_key=office.TEAM, now=portfolio.NOW
         )
 
 
@@ -235,9 +214,7 @@ def _read_people(ours: Database, count: int) -> None:
 
 
 def _write_page(session: Any, page: list[PersonSeen]) -> None:
-    mirror.upsert_people(
-        session, page, read_at=clock.real_now(session), now=portfolio.NOW
-    )
+    mirror.upsert_people(session, page, read_at=clock.real_now(session), now=portfolio.NOW)
 
 
 def _person(number: int) -> PersonSeen:
@@ -307,9 +284,7 @@ def _beside(job: Callable[[], None], ours: Database, other: Database) -> Seen:
             began = time.monotonic()
             try:
                 with waiting_until(began + CLICK_WAITS), other.begin() as session:
-                    session.execute(
-                        text("UPDATE runtime SET clock_at = clock_at WHERE id = 1")
-                    )
+                    session.execute(text("UPDATE runtime SET clock_at = clock_at WHERE id = 1"))
             except DatabaseBusy:
                 seen.refused += 1
             else:
@@ -337,9 +312,7 @@ def _held(database: Database, seen: Seen) -> Iterator[None]:
     def begin(connection: object) -> None:
         begun[threading.get_ident()] = time.monotonic(), time.thread_time()
 
-    def executed(
-        connection: object, cursor: object, statement: str, *rest: object
-    ) -> None:
+    def executed(connection: object, cursor: object, statement: str, *rest: object) -> None:
         if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
             writes.add(threading.get_ident())
 

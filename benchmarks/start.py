@@ -41,9 +41,9 @@ def _measure(rounds: int, folder: Path) -> Report:
                     held.append(server.megabytes())
     memory = {
         "python -c pass": processes.measured("-c", "pass")["megabytes"],
-        "python -c 'import slack_bolt, sqlalchemy.orm'": processes.measured(
-            "-c", LIBRARIES
-        )["megabytes"],
+        "python -c 'import slack_bolt, sqlalchemy.orm'": processes.measured("-c", LIBRARIES)[
+            "megabytes"
+        ],
         "mlgov --help": processes.measured("mlgov", "--help")["megabytes"],
         "mlgov run, until ready": statistics.median(held),
     }
@@ -58,13 +58,9 @@ def _measure(rounds: int, folder: Path) -> Report:
         ("process", "seconds", "× python", "× libraries", "peak MB"),
     )
     for name, seconds in took.items():
-        report.rows.append(
-            (name, seconds, seconds / bare, seconds / libraries, memory[name])
-        )
+        report.rows.append((name, seconds, seconds / bare, seconds / libraries, memory[name]))
     report.ratios = [
-        Ratio(
-            "mlgov --help, of importing the libraries", took["mlgov --help"] / libraries
-        ),
+        Ratio("mlgov --help, of importing the libraries", took["mlgov --help"] / libraries),
         Ratio(
             "mlgov run until ready, of importing the libraries",
             took["mlgov run, until ready"] / libraries,

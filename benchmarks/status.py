@@ -43,9 +43,7 @@ def run(*, small: bool) -> Report:
         ("way", "p50", "p95", "slowest"),
     )
     for name, took in times.items():
-        report.rows.append(
-            (name, *(percentile(took, share) for share in (0.5, 0.95)), max(took))
-        )
+        report.rows.append((name, *(percentile(took, share) for share in (0.5, 0.95)), max(took)))
     report.ratios = [
         Ratio(
             "time of the raw SQL's",
@@ -71,13 +69,7 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
             actor = people.actor(session, portfolio.reader(0))
             if actor is None:
                 raise RuntimeError("nobody reads")
-            status.project(
-                session,
-                actor,
-                f"project-{number:05}",
-                policy=found,
-                now=portfolio.NOW,
-            )
+            status.project(session, actor, f"project-{number:05}", policy=found, now=portfolio.NOW)
 
     def alone(number: int) -> None:
         values = {"key": f"project-{number:05}", "id": number}

@@ -41,9 +41,7 @@ def run(*, small: bool) -> Report:
     return report
 
 
-def _one(
-    report: Report, kind: str, folder: Path, few: int, many: int, rounds: int
-) -> None:
+def _one(report: Report, kind: str, folder: Path, few: int, many: int, rounds: int) -> None:
     with databases.fresh(kind, folder) as url:
         database = Database(url)
         migrate.upgrade(database)
@@ -59,9 +57,7 @@ def _one(
         medians = [1000 * statistics.median(one) for one in times]
         report.rows.append((f"{kind}, {waiting:,}", *medians))
     for position, what in enumerate((f"{DUE} due", "none due")):
-        ratio = statistics.median(found[many][position]) / statistics.median(
-            found[few][position]
-        )
+        ratio = statistics.median(found[many][position]) / statistics.median(found[few][position])
         name = f"{kind}, a tick with {what}, {many:,} waiting beside {few:,}"
         report.ratios.append(Ratio(name, ratio, AIM))
     report.raw[kind] = {str(count): times for count, times in found.items()}
@@ -100,10 +96,7 @@ def _row(number: int, due_at: datetime) -> dict[str, object]:
 
 def _measure(database: Database, rounds: int) -> tuple[list[float], list[float]]:
     runner = Runner(
-        database,
-        Registry(timers={KIND: _nothing}),
-        policy=_policy(),
-        org_key="T0BENCH",
+        database, Registry(timers={KIND: _nothing}), policy=_policy(), org_key="T0BENCH"
     )
     due: list[float] = []
     none: list[float] = []
@@ -112,9 +105,7 @@ def _measure(database: Database, rounds: int) -> tuple[list[float], list[float]]
         past = datetime.now(UTC) - timedelta(seconds=1)
         first = -DUE * (number + 1)
         with database.begin(patient=True) as session:
-            session.execute(
-                insert(Timer), [_row(first + one, past) for one in range(DUE)]
-            )
+            session.execute(insert(Timer), [_row(first + one, past) for one in range(DUE)])
         due.append(_timed(runner, DUE))
     return due[2:], none[2:]
 

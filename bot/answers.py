@@ -39,14 +39,9 @@ class Answers:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-        self._background = ThreadPoolExecutor(
-            max_workers=8, thread_name_prefix="answer"
-        )
+        self._background = ThreadPoolExecutor(max_workers=8, thread_name_prefix="answer")
         self._uploads = Uploads(
-            deps.db,
-            deps.slack,
-            org_key=deps.team.org_key,
-            pace=Pace(http_timeout=5).scaled(1),
+            deps.db, deps.slack, org_key=deps.team.org_key, pace=Pace(http_timeout=5).scaled(1)
         )
 
     def close(self) -> None:
@@ -59,15 +54,13 @@ class Answers:
     def open(self, trigger_id: str, reply: Open) -> Private | None:
         """Open a modal now; the words to say instead when Slack would not."""
         return self._view(
-            reply,
-            lambda view: self._deps.slack.views_open(trigger_id=trigger_id, view=view),
+            reply, lambda view: self._deps.slack.views_open(trigger_id=trigger_id, view=view)
         )
 
     def push(self, trigger_id: str, reply: Open) -> Private | None:
         """Open a modal above the one that is open; as `open`."""
         return self._view(
-            reply,
-            lambda view: self._deps.slack.views_push(trigger_id=trigger_id, view=view),
+            reply, lambda view: self._deps.slack.views_push(trigger_id=trigger_id, view=view)
         )
 
     def show(self, shown: Mapping[str, Any], reply: Show) -> Private | None:
@@ -84,9 +77,7 @@ class Answers:
         if reply.pictures:
             self._background.submit(self._illustrate, view_id, None, reply)
 
-    def _view(
-        self, reply: Open | Show, call: Callable[[View], SlackResponse]
-    ) -> Private | None:
+    def _view(self, reply: Open | Show, call: Callable[[View], SlackResponse]) -> Private | None:
         try:
             files = self._uploads.known(reply.pictures)
             try:
@@ -165,10 +156,7 @@ class Answers:
         else:
             return
         name = escape(reply.name, 120)
-        self._say(
-            channel,
-            Private(f"{name} could not be sent. {why}. Ask for it again later."),
-        )
+        self._say(channel, Private(f"{name} could not be sent. {why}. Ask for it again later."))
 
     def show_home(self, person_id: str, slack_id: str) -> None:
         """Publish somebody's Home anew, since they clicked in it; in the background."""
@@ -200,12 +188,7 @@ class Answers:
             self._respond(response_url, title, pictures.place(shown, {}))
 
     def _respond(
-        self,
-        response_url: str,
-        text: str,
-        blocks: list[dict[str, Any]],
-        *,
-        replaces: bool = False,
+        self, response_url: str, text: str, blocks: list[dict[str, Any]], *, replaces: bool = False
     ) -> bool:
         """Whether Slack took it."""
         message: dict[str, Any] = {
@@ -225,18 +208,14 @@ class Answers:
         log.warning("Slack refused a private answer: HTTP %s", answer.status_code)
         return False
 
-    def _say(
-        self, channel: str, reply: Private, posted: threading.Event | None = None
-    ) -> None:
+    def _say(self, channel: str, reply: Private, posted: threading.Event | None = None) -> None:
         try:
             self._say_and_show(channel, reply, posted or threading.Event())
         finally:
             if posted is not None:
                 posted.set()
 
-    def _say_and_show(
-        self, channel: str, reply: Private, said: threading.Event
-    ) -> None:
+    def _say_and_show(self, channel: str, reply: Private, said: threading.Event) -> None:
         slack, files = self._deps.slack, self._uploads.known(reply.pictures)
         try:
             try:
@@ -260,9 +239,7 @@ class Answers:
         except CALL_FAILED as error:
             log.warning("an answer in a direct message was not sent: %s", _code(error))
 
-    def _post(
-        self, channel: str, reply: Private, files: Mapping[str, str]
-    ) -> SlackResponse:
+    def _post(self, channel: str, reply: Private, files: Mapping[str, str]) -> SlackResponse:
         return self._deps.slack.chat_postMessage(
             channel=channel,
             text=reply.text,

@@ -238,9 +238,7 @@ def create(
     or the database cannot be used, PolicyRefused for a bad policy.
     """
     if settings.mlgov_time_scale != 1.0 and settings.is_real_slack:
-        raise SettingsRefused(
-            "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
-        )
+        raise SettingsRefused("MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself.")
     anchor.require_place(settings.mlgov_anchor)
     database = opening.build(settings)
     try:
@@ -259,9 +257,7 @@ def _create(
     migrates: bool,
 ) -> Bot:
     text = policy.load(settings.mlgov_policy)
-    asked = rubric.load(
-        rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
-    )
+    asked = rubric.load(rubric.place(settings.mlgov_policy, text.policy.maturity.rubric))
     reach = Reach(scale=settings.mlgov_time_scale)
     with opening.in_words(database.url):
         database.hold_host()
@@ -291,12 +287,7 @@ def _create(
         meet(session, organisation.of(team))
         now = clock.now(session)
         begun = jobs.begin(
-            session,
-            text,
-            asked,
-            place=str(settings.mlgov_policy),
-            org_key=team.org_key,
-            now=now,
+            session, text, asked, place=str(settings.mlgov_policy), org_key=team.org_key, now=now
         )
         heads.witness(session, now=now)
     for remark in begun.remarks:
@@ -412,9 +403,7 @@ def _require_own(database: Database, made_by: str) -> None:
         raise SettingsRefused(
             "MLGOV_DATABASE_URL names a database that the demo made; give `mlgov run` one of its own."
         )
-    raise SettingsRefused(
-        "This database governs a real organisation; the demo leaves it alone."
-    )
+    raise SettingsRefused("This database governs a real organisation; the demo leaves it alone.")
 
 
 def _sender(deps: Deps, reach: Reach) -> Delivery:

@@ -15,12 +15,7 @@ from workflows.sources.text import visible
 
 # The words for figures are those of the whole house; views and messages find them here beside the helpers for blocks.
 counted, day, instant = wording.counted, wording.day, wording.instant
-money, percent, span, spent = (
-    wording.money,
-    wording.percent,
-    wording.span,
-    wording.spent,
-)
+money, percent, span, spent = (wording.money, wording.percent, wording.span, wording.spent)
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -91,19 +86,12 @@ def mention(slack_id: str | None, name: str) -> str:
 def when(moment: datetime, zone: ZoneInfo | None = None) -> str:
     """An instant in each reader's own zone by Slack's date syntax, with a fallback in `zone` for other places."""
     fallback = instant(moment, zone)
-    return (
-        f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
-    )
+    return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 
-def section(
-    text: str, *, block_id: str | None = None, accessory: Element | None = None
-) -> Block:
+def section(text: str, *, block_id: str | None = None, accessory: Element | None = None) -> Block:
     """A paragraph of mrkdwn whose foreign parts are escaped already."""
-    made: Block = {
-        "type": "section",
-        "text": {"type": "mrkdwn", "text": cut(text, SECTION)},
-    }
+    made: Block = {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
     if block_id:
         made["block_id"] = block_id
     if accessory:
@@ -137,9 +125,7 @@ def context(*texts: str) -> Block:
     """Small print: facts about the message itself, mrkdwn."""
     return {
         "type": "context",
-        "elements": [
-            {"type": "mrkdwn", "text": cut(text, FIELD)} for text in texts[:10]
-        ],
+        "elements": [{"type": "mrkdwn", "text": cut(text, FIELD)} for text in texts[:10]],
     }
 
 
@@ -213,11 +199,7 @@ def option(text: str, value: str) -> Element:
 
 
 def select(
-    action_id: str,
-    options: Sequence[Element],
-    *,
-    placeholder: str,
-    initial: Element | None = None,
+    action_id: str, options: Sequence[Element], *, placeholder: str, initial: Element | None = None
 ) -> Element:
     """A menu of at most 100 choices."""
     made: Element = {
@@ -231,9 +213,7 @@ def select(
     return made
 
 
-def searched(
-    action_id: str, *, placeholder: str, initial: Element | None = None
-) -> Element:
+def searched(action_id: str, *, placeholder: str, initial: Element | None = None) -> Element:
     """A menu whose options are looked up while somebody types; opened, it shows the first hundred."""
     made: Element = {
         "type": "external_select",
@@ -246,9 +226,7 @@ def searched(
     return made
 
 
-def searched_many(
-    action_id: str, *, placeholder: str, initial: Sequence[Element] = ()
-) -> Element:
+def searched_many(action_id: str, *, placeholder: str, initial: Sequence[Element] = ()) -> Element:
     """As `searched`, for several."""
     made = searched(action_id, placeholder=placeholder)
     made["type"] = "multi_external_select"
@@ -280,9 +258,7 @@ def date_picker(action_id: str, *, initial: date | None = None) -> Element:
     return made
 
 
-def person_picker(
-    action_id: str, *, placeholder: str, initial: str | None = None
-) -> Element:
+def person_picker(action_id: str, *, placeholder: str, initial: str | None = None) -> Element:
     """A menu of everybody in the workspace; what is picked is a Slack id."""
     made: Element = {
         "type": "users_select",
@@ -299,15 +275,9 @@ def checks(action_id: str, options: Sequence[Element]) -> Element:
     return {"type": "checkboxes", "action_id": action_id, "options": list(options)[:10]}
 
 
-def radio(
-    action_id: str, options: Sequence[Element], *, initial: Element | None = None
-) -> Element:
+def radio(action_id: str, options: Sequence[Element], *, initial: Element | None = None) -> Element:
     """Radio buttons, at most ten."""
-    made: Element = {
-        "type": "radio_buttons",
-        "action_id": action_id,
-        "options": list(options)[:10],
-    }
+    made: Element = {"type": "radio_buttons", "action_id": action_id, "options": list(options)[:10]}
     if initial:
         made["initial_option"] = initial
     return made

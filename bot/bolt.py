@@ -15,13 +15,7 @@ from bot import acts, errors, failpoints, metrics
 from bot.context import Deps
 from bot.edge import Edge
 from bot.settings import SettingsRefused
-from storage.db import (
-    CLICK_WAITS,
-    CannotWrite,
-    Database,
-    DatabaseBusy,
-    waiting_until,
-)
+from storage.db import CLICK_WAITS, CannotWrite, Database, DatabaseBusy, waiting_until
 from workflows import inbox
 
 log = logging.getLogger("mlgov")
@@ -64,9 +58,7 @@ def kind_of(body: dict[str, Any]) -> str:
         return "command"
     if body.get("type") == "event_callback":
         name = str((body.get("event") or {}).get("type"))
-        return (
-            "mirror" if name in DIRECTORY_EVENTS else _EVENTS.get(name, metrics.OTHER)
-        )
+        return "mirror" if name in DIRECTORY_EVENTS else _EVENTS.get(name, metrics.OTHER)
     return _TYPES.get(str(body.get("type")), metrics.OTHER)
 
 
@@ -79,23 +71,18 @@ class ObservedApp(App):
         kind = kind_of(req.body)
         act = acts.Act(kind)
         if kind in {"search", "mirror", metrics.OTHER}:
-            act.level = logging.DEBUG  # one for each letter that is typed, and for everybody in the organisation
-        with (
-            acts.acting(act, began=began),
-            waiting_until(began + CLICK_WAITS),
-        ):
+            act.level = (
+                logging.DEBUG
+            )  # one for each letter that is typed, and for everybody in the organisation
+        with acts.acting(act, began=began), waiting_until(began + CLICK_WAITS):
             answer = super().dispatch(req)
             if answer.status >= 500 and answer.status != AGAIN:
                 act.outcome = acts.FAILED
-        metrics.slack_request(
-            kind, answer.status, act.outcome, time.monotonic() - began
-        )
+        metrics.slack_request(kind, answer.status, act.outcome, time.monotonic() - began)
         return answer
 
 
-def build(
-    deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], None]
-) -> App:
+def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], None]) -> App:
     """A Bolt app that acks only what is committed.
 
     `process_before_response=True` runs the listener before the answer goes out and saves Bolt's own polling. The
@@ -166,10 +153,7 @@ def build(
             and not event.get("bot_id")
         )
         if spoken and event.get("user") != deps.team.bot_user_id:
-            once.handle(
-                f"event:{body.get('event_id')}",
-                lambda: edge.direct_message(event, body),
-            )
+            once.handle(f"event:{body.get('event_id')}", lambda: edge.direct_message(event, body))
         ack()
 
     def _mirror(ack: Any, event: dict[str, Any]) -> None:
@@ -187,9 +171,7 @@ def build(
             return BoltResponse(status=AGAIN, body="")
         words = errors.sentence_for(error, None, None)
         is_event = body.get("type") == "event_callback"
-        return BoltResponse(
-            status=500 if is_event else 200, body="" if is_event else words
-        )
+        return BoltResponse(status=500 if is_event else 200, body="" if is_event else words)
 
     return app
 
@@ -244,7 +226,5 @@ def verifier(deps: Deps) -> SignatureVerifier:
     """Checks that a request was signed by Slack within the last five minutes."""
     secret = deps.settings.slack_signing_secret
     if secret is None:
-        raise SettingsRefused(
-            "SLACK_SIGNING_SECRET is not set, so no request could be trusted."
-        )
+        raise SettingsRefused("SLACK_SIGNING_SECRET is not set, so no request could be trusted.")
     return SignatureVerifier(secret.get_secret_value())

@@ -73,9 +73,7 @@ class Announced:
 
 def _has_body(scope: Scope) -> bool:
     headers = dict(scope["headers"])
-    return (
-        b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-    )
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 class Counting(h11.Connection):

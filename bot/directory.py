@@ -105,21 +105,14 @@ class Directory:
         self._workspaces = Workspaces(self._ours)
         self.reader = Reader(
             db,
-            Refresher(
-                SlackReads(slack, timeout=10, stop=self._stop),
-                db,
-                self._workspaces,
-                watch,
-            ),
+            Refresher(SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces, watch),
             finish=finish,
             names=names,
             after=self._forget_recent,
             stop=self._stop,
         )
         self._quick_refresher = Refresher(self._quick, db, self._workspaces, watch)
-        self._asking = ThreadPoolExecutor(
-            max_workers=16, thread_name_prefix="directory"
-        )
+        self._asking = ThreadPoolExecutor(max_workers=16, thread_name_prefix="directory")
         self._events = Events(
             db,
             self._workspaces,
@@ -130,9 +123,7 @@ class Directory:
             watch=watch,
         )
         self._flights: dict[str, Future[None]] = {}
-        self._recent: TTLCache[tuple[str | None, ...], Actor] = TTLCache(
-            maxsize=4096, ttl=RECENT
-        )
+        self._recent: TTLCache[tuple[str | None, ...], Actor] = TTLCache(maxsize=4096, ttl=RECENT)
         self._lock = threading.Lock()
         self._groups_asked = float("-inf")
 
@@ -144,9 +135,7 @@ class Directory:
 
     # --- who acts
 
-    def actor(
-        self, user_id: str, *, team_id: str | None, enterprise_id: str | None
-    ) -> Actor:
+    def actor(self, user_id: str, *, team_id: str | None, enterprise_id: str | None) -> Actor:
         """The person behind a signed payload, whose workspace is `team_id`.
 
         Who is of another organisation comes back as a stranger. Slack is asked only about people whom the mirror has
@@ -161,18 +150,14 @@ class Directory:
             self._recent[key] = actor
         return actor
 
-    def _actor(
-        self, user_id: str, team_id: str | None, enterprise_id: str | None
-    ) -> Actor:
+    def _actor(self, user_id: str, team_id: str | None, enterprise_id: str | None) -> Actor:
         is_ours = self._workspaces.is_own(team_id)
         with self._db.read() as session:
             if is_ours is not False and (
                 known := people.actor_by_slack_id(session, self._ours.org_key, user_id)
             ):
                 actor, home_team, _ = known
-                if home_team is not None and (
-                    is_ours or team_id is None or home_team == team_id
-                ):
+                if home_team is not None and (is_ours or team_id is None or home_team == team_id):
                     return actor
             if is_ours is not True:
                 stranger = people.stranger(session, user_id, team_id)
@@ -181,12 +166,7 @@ class Directory:
         return self._meet(user_id, team_id, enterprise_id, is_ours=is_ours)
 
     def _meet(
-        self,
-        user_id: str,
-        team_id: str | None,
-        enterprise_id: str | None,
-        *,
-        is_ours: bool | None,
+        self, user_id: str, team_id: str | None, enterprise_id: str | None, *, is_ours: bool | None
     ) -> Actor:
         read_at = self._real_now()
         try:
@@ -215,9 +195,7 @@ class Directory:
                 self._workspaces.learn_from(described)
 
         def work(session: Session) -> Actor:
-            met = people.upsert_from_slack(
-                session, [seen], read_at=read_at, now=clock.now(session)
-            )
+            met = people.upsert_from_slack(session, [seen], read_at=read_at, now=clock.now(session))
             found = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
             if found is None:
                 raise RuntimeError("a person who was just mirrored is not there")
@@ -250,11 +228,7 @@ class Directory:
             return actor
         with self._db.read() as session:
             now = clock.real_now(session)
-            known = (
-                standing.word(session, actor.id, words, now - max_age)
-                if is_person
-                else None
-            )
+            known = standing.word(session, actor.id, words, now - max_age) if is_person else None
             others = standing.unread(
                 session, self._ours.org_key, named, now - (named_age or max_age)
             )
@@ -263,9 +237,7 @@ class Directory:
             if known.is_unread:
                 flights["account"] = self._person_flight(known.actor.slack_id)
             for group_id in known.unread_groups:
-                flights[group_id] = self._flight(
-                    f"group:{group_id}", self._group_refresh(group_id)
-                )
+                flights[group_id] = self._flight(f"group:{group_id}", self._group_refresh(group_id))
         for other in others:
             if other != actor.slack_id:
                 flights[f"{OTHERS}{other}"] = self._person_flight(other)
@@ -279,8 +251,7 @@ class Directory:
 
     def _person_flight(self, user_id: str) -> "Future[None]":
         return self._flight(
-            f"user:{user_id}",
-            functools.partial(self._quick_refresher.refresh_person, user_id),
+            f"user:{user_id}", functools.partial(self._quick_refresher.refresh_person, user_id)
         )
 
     def confirm(
@@ -300,9 +271,7 @@ class Directory:
         deadline = _deadline()
         age, oldest = self._age(user_id, approver_rules, roles, max_age)
         if age.unknown_groups and self._listing_is_old(max_age):
-            self._await(
-                {"groups": self._flight("groups", self._refresh_groups)}, deadline
-            )
+            self._await({"groups": self._flight("groups", self._refresh_groups)}, deadline)
             age, oldest = self._age(user_id, approver_rules, roles, max_age)
         flights: dict[str, Future[None]] = {}
         if age.person is None or age.person < oldest:
@@ -312,9 +281,7 @@ class Directory:
                 flights[f"{OTHERS}{other}"] = self._person_flight(other)
         for group_id, read_at in age.groups.items():
             if read_at is None or read_at < oldest:
-                flights[group_id] = self._flight(
-                    f"group:{group_id}", self._group_refresh(group_id)
-                )
+                flights[group_id] = self._flight(f"group:{group_id}", self._group_refresh(group_id))
         self._await(flights, deadline)
         with self._db.read() as session:
             known = people.actor_by_slack_id(session, self._ours.org_key, user_id)
@@ -335,9 +302,7 @@ class Directory:
         max_age: timedelta,
     ) -> tuple[MirrorAge, datetime]:
         with self._db.read() as session:
-            age = people.mirror_age(
-                session, self._ours.org_key, user_id, rules, roles=roles or {}
-            )
+            age = people.mirror_age(session, self._ours.org_key, user_id, rules, roles=roles or {})
             return age, clock.real_now(session) - max_age
 
     def _listing_is_old(self, max_age: timedelta) -> bool:
@@ -382,9 +347,7 @@ class Directory:
             if error is not None:
                 raise error
 
-    def _within_patience(
-        self, ask: Callable[[], dict[str, Any] | None]
-    ) -> dict[str, Any] | None:
+    def _within_patience(self, ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
         asked, began = self._asking.submit(ask), time.monotonic()
         try:
             return asked.result(timeout=max(0.0, _deadline() - began))
@@ -412,22 +375,16 @@ class Directory:
         if known is not None:
             return known
         flight = self._flight(
-            f"channel:{channel_id}",
-            lambda: self._quick_refresher.refresh_channel(channel_id),
+            f"channel:{channel_id}", lambda: self._quick_refresher.refresh_channel(channel_id)
         )
         wait([flight], timeout=PATIENCE)
         if not flight.done() or flight.exception() is not None:
             return False
         with self._db.read() as reading:
-            return (
-                self._mirrored_audience(reading, channel_id, ASKED_AUDIENCE_AGE) is True
-            )
+            return self._mirrored_audience(reading, channel_id, ASKED_AUDIENCE_AGE) is True
 
     def _mirrored_audience(
-        self,
-        session: Session,
-        channel_id: str,
-        max_age: timedelta = people.AUDIENCE_AGE,
+        self, session: Session, channel_id: str, max_age: timedelta = people.AUDIENCE_AGE
     ) -> bool | None:
         return people.audience_is_closed(
             session,

@@ -118,16 +118,8 @@ def _scopes(answer: SlackResponse) -> Check:
             f"missing {', '.join(missing)}. Add them on your app's page and install it again.",
         )
     if without := sorted(optional - granted):
-        costs = [
-            words
-            for words, scopes in OPTIONAL.items()
-            if not granted.issuperset(scopes)
-        ]
-        return Check(
-            "scopes",
-            True,
-            f"all needed; without {', '.join(without)} {'; '.join(costs)}",
-        )
+        costs = [words for words, scopes in OPTIONAL.items() if not granted.issuperset(scopes)]
+        return Check("scopes", True, f"all needed; without {', '.join(without)} {'; '.join(costs)}")
     return Check("scopes", True, "all, the optional ones too")
 
 
@@ -135,9 +127,7 @@ def _clock(answer: SlackResponse) -> Check:
     try:
         theirs = email.utils.parsedate_to_datetime(installation.header(answer, "date"))
     except (TypeError, ValueError):
-        return Check(
-            "clock", True, "Slack did not tell its time, so the skew is not known"
-        )
+        return Check("clock", True, "Slack did not tell its time, so the skew is not known")
     skew = (datetime.now(UTC) - theirs).total_seconds()
     if abs(skew) > SKEW_SECONDS:
         return Check(
@@ -166,9 +156,7 @@ def _transport(settings: Settings) -> Check:
     if settings.slack_signing_secret is not None:
         if _LIKE_A_SECRET.match(settings.slack_signing_secret.get_secret_value()):
             return Check(
-                "transport",
-                True,
-                "HTTP (`mlgov run --http`, SLACK_SIGNING_SECRET is set)",
+                "transport", True, "HTTP (`mlgov run --http`, SLACK_SIGNING_SECRET is set)"
             )
         return warning(
             "transport",
@@ -188,9 +176,7 @@ def _policy(settings: Settings) -> tuple[Policy | None, Check]:
         rubric.load(rubric.place(place, found.maturity.rubric))
     except GovernanceError as error:
         return None, Check("policy", False, error.sentence)
-    return found, Check(
-        "policy", True, f"{place} is good ({counted(len(found.gates), 'gate')})"
-    )
+    return found, Check("policy", True, f"{place} is good ({counted(len(found.gates), 'gate')})")
 
 
 def _registry(settings: Settings) -> Check:

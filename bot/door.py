@@ -17,12 +17,7 @@ from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import HandOver, OnRequest
 from workflows.approvals.handover import Takers
-from workflows.approvals.refusals import (
-    CardChanged,
-    Overdue,
-    RecordChanged,
-    Unconfirmed,
-)
+from workflows.approvals.refusals import CardChanged, Overdue, RecordChanged, Unconfirmed
 from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
 from workflows.subjects import SubjectMoved
 
@@ -32,7 +27,9 @@ GRACE = timedelta(minutes=1)
 """What was read a moment before the limit is not too old because Slack was asked about others meanwhile."""
 
 BIGGEST = 2**31 - 1
-ANOTHER_RELEASE = "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
+ANOTHER_RELEASE = (
+    "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
+)
 
 T = TypeVar("T")
 Clicked = tuple[str, str] | None
@@ -50,9 +47,7 @@ class Seen:
     """What stands behind them."""
 
 
-def of_parts(
-    deps: Deps, actor: Actor, approval_id: str, revision: str, clicked: Clicked
-) -> Seen:
+def of_parts(deps: Deps, actor: Actor, approval_id: str, revision: str, clicked: Clicked) -> Seen:
     """What was shown, from its parts; a card without channel or ts is none. Raises the refusal of what is missing."""
     card = clicked if clicked is not None and all(clicked) else None
     id_, shown = number(approval_id), number(revision)
@@ -63,9 +58,7 @@ def of_parts(
     return Seen(id_, shown, card)
 
 
-def unmarked(
-    deps: Deps, actor: Actor, approval_id: int, clicked: Clicked
-) -> GovernanceError:
+def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Clicked) -> GovernanceError:
     """The refusal of a button or window of an earlier release, which does not say what it showed: the card is drawn
     anew. Whoever may not read the request is told what is said of one that is not there, and nothing is drawn."""
     stale = CardChanged(
@@ -143,12 +136,7 @@ def _by_word(
 
 
 def act(
-    deps: Deps,
-    actor: Actor,
-    form: OnRequest,
-    clicked: Clicked,
-    *,
-    also: Also | None = None,
+    deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked, *, also: Also | None = None
 ) -> str:
     """Do about a request what the form says; the sentence for whoever did it. `also` is done in its transaction.
 
@@ -180,9 +168,7 @@ def act(
         raise
 
 
-def require_entitled(
-    deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked
-) -> None:
+def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked) -> None:
     """Raise what the door would, before somebody is asked to write anything."""
 
     def work(session: Session, actor: Actor, word: Word) -> None:

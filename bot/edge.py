@@ -16,9 +16,7 @@ from workflows.delivery import copies
 
 UNKNOWN_SHORTCUT = "This version of mlgov no longer has that shortcut. Ask an administrator to install the app anew; nothing was changed."
 
-ON_ITS_WAY = (
-    "It is on its way: look into your direct conversation with mlgov, under Apps."
-)
+ON_ITS_WAY = "It is on its way: look into your direct conversation with mlgov, under Apps."
 
 ANSWERED_WITHIN = 2.0
 """Seconds for which an answer to a direct message is waited for; Slack asks again after three."""
@@ -30,10 +28,7 @@ Greet = Callable[[Actor, Private], Private]
 
 def entered(state: Payload) -> dict[str, Any]:
     """What a view's `state.values` says, flattened: block_id → text, an option's value, ids of people or files, a date, or None."""
-    return {
-        block: _value(next(iter(elements.values()), {}))
-        for block, elements in state.items()
-    }
+    return {block: _value(next(iter(elements.values()), {})) for block, elements in state.items()}
 
 
 def _value(element: Payload) -> Any:
@@ -89,9 +84,7 @@ class Edge:
         acts.by(actor.id)
         return actor
 
-    def _admit(
-        self, actor: Actor, kind: Kind, name: str, *, named: Collection[str] = ()
-    ) -> Actor:
+    def _admit(self, actor: Actor, kind: Kind, name: str, *, named: Collection[str] = ()) -> Actor:
         """Whoever acts, as Slack has them now; who is no full, active member is refused, unless this was registered for
         anybody.
 
@@ -130,9 +123,7 @@ class Edge:
             self._answers.follow(payload["response_url"], reply)
         return Private(reply.text, pictures.split(reply.blocks)[0])
 
-    def _words(
-        self, actor: Actor, text: str, channel: str, trigger_id: str | None
-    ) -> Reply:
+    def _words(self, actor: Actor, text: str, channel: str, trigger_id: str | None) -> Reply:
         words = tuple(text.casefold().split())
         name = words[0] if words else ""
         actor = self._admit(actor, "command", name)
@@ -223,8 +214,7 @@ class Edge:
                 actor=actor,
                 action_id=action["action_id"],
                 value=str(action.get("value") or _value(action) or ""),
-                channel=container.get("channel_id")
-                or (payload.get("channel") or {}).get("id"),
+                channel=container.get("channel_id") or (payload.get("channel") or {}).get("id"),
                 ts=container.get("message_ts"),
                 view=view,
                 trigger_id=_trigger(payload),
@@ -234,11 +224,7 @@ class Edge:
         except Exception as error:
             in_modal = view is not None and view.get("type") == "modal"
             reply = (
-                Open(
-                    errors.notice_view(
-                        "mlgov", errors.sentence_for(error, self.deps, actor)
-                    )
-                )
+                Open(errors.notice_view("mlgov", errors.sentence_for(error, self.deps, actor)))
                 if in_modal
                 else errors.private(error, self.deps, actor)
             )
@@ -253,9 +239,7 @@ class Edge:
         ):
             self._answers.show_home(actor.id, actor.slack_id)
 
-    def _answer_click(
-        self, payload: Payload, view: Payload | None, reply: Answered
-    ) -> None:
+    def _answer_click(self, payload: Payload, view: Payload | None, reply: Answered) -> None:
         trigger_id = _trigger(payload)
         said: Answered | None = None
         if isinstance(reply, Open) and view is not None and view["type"] == "modal":
@@ -267,9 +251,7 @@ class Edge:
         elif isinstance(reply, Private) and view is not None:
             notice = Open(errors.notice_view("mlgov", reply.text))
             above = view["type"] == "modal"
-            said = (self._answers.push if above else self._answers.open)(
-                trigger_id, notice
-            )
+            said = (self._answers.push if above else self._answers.open)(trigger_id, notice)
         reply = said or reply
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
@@ -338,9 +320,7 @@ class Edge:
         except Exception as error:
             errors.private(error, self.deps, actor)
             return []
-        return [
-            blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]
-        ]
+        return [blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]]
 
     # --- modals
 
@@ -352,10 +332,7 @@ class Edge:
         try:
             actor = self.actor(payload)
             actor = self._admit(
-                actor,
-                "submission",
-                view["callback_id"],
-                named=standing.named_in(payload),
+                actor, "submission", view["callback_id"], named=standing.named_in(payload)
             )
             handler = self.router.submissions.get(view["callback_id"])
             if handler is None:
@@ -383,9 +360,6 @@ class Edge:
             case Open():
                 return {"response_action": "push", "view": in_words(reply.view)}
             case Private(text):
-                return {
-                    "response_action": "update",
-                    "view": errors.notice_view("mlgov", text),
-                }
+                return {"response_action": "update", "view": errors.notice_view("mlgov", text)}
             case Done():
                 return None

@@ -115,9 +115,7 @@ def _name(part: Path, path: Path) -> None:
         part.replace(path)
 
 
-def attach(
-    database: Database, settings: Settings, *, beside: Path | None = None
-) -> None:
+def attach(database: Database, settings: Settings, *, beside: Path | None = None) -> None:
     """Give a database of this release its key, made now where it has none. `beside` is the file that it will be.
 
     Where no key is set and none can be made (PostgreSQL, without a place for it) there is none, and nobody can be

@@ -20,7 +20,9 @@ from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
 log = logging.getLogger("mlgov")
 
-UNREADABLE = "This button or window is from another release of mlgov. Nothing was changed; open it again."
+UNREADABLE = (
+    "This button or window is from another release of mlgov. Nothing was changed; open it again."
+)
 """Said where a payload holds what ours never hold: an older one, or one that somebody made up."""
 _OUT_OF_RANGE = "22003"
 """PostgreSQL's `numeric_value_out_of_range`."""
@@ -55,11 +57,7 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         return BUSY
     act = acts.current()
     reference = act.reference if act else acts.new_reference()
-    log.error(
-        "something broke (ref %s)\n%s",
-        reference,
-        "".join(traceback.format_exception(error)),
-    )
+    log.error("something broke (ref %s)\n%s", reference, "".join(traceback.format_exception(error)))
     return f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})"
 
 
@@ -124,21 +122,13 @@ def _kind(fact: RefusalFact) -> str:
 
 
 def as_reply(
-    error: Exception,
-    deps: Deps | None,
-    actor: Actor | None,
-    *,
-    view: Mapping[str, Any] | None,
+    error: Exception, deps: Deps | None, actor: Actor | None, *, view: Mapping[str, Any] | None
 ) -> Reply:
     """The same words where the person was: under the field, in the modal, or beside the message."""
     words = sentence_for(error, deps, actor)
     if view is None or view.get("type") == "home":
         return Private(blocks.harmless(words))
-    inputs = [
-        block["block_id"]
-        for block in view.get("blocks", ())
-        if block.get("type") == "input"
-    ]
+    inputs = [block["block_id"] for block in view.get("blocks", ()) if block.get("type") == "input"]
     field = error.field if isinstance(error, GovernanceError) else None
     if inputs:
         at_fault = field if field is not None and field in inputs else inputs[-1]
@@ -149,8 +139,5 @@ def as_reply(
 def notice_view(title: str, words: str) -> dict[str, Any]:
     """A modal that only says something."""
     return blocks.modal(
-        title,
-        [blocks.section(blocks.escape(words, 2900))],
-        callback_id="notice",
-        close="Close",
+        title, [blocks.section(blocks.escape(words, 2900))], callback_id="notice", close="Close"
     )

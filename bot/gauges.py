@@ -48,30 +48,22 @@ OF_THE_PROCESS: dict[str, Gauge] = {
 }
 OF_THE_RECORD: dict[str, Gauge] = {
     "mirror_age_seconds": Gauge(
-        "Seconds since Slack's people, groups and channels were read; +Inf for never",
-        "kind",
+        "Seconds since Slack's people, groups and channels were read; +Inf for never", "kind"
     ),
     "outbox_rows": Gauge(
-        "Messages that are on their way or were given up: pending, sending, dead",
-        "state",
+        "Messages that are on their way or were given up: pending, sending, dead", "state"
     ),
     "outbox_held": Gauge(
         "1 while nothing is sent until an operator releases it (a copy was restored, or --hold)"
     ),
-    "outbox_oldest_seconds": Gauge(
-        "Age of the oldest message that is due and not sent"
-    ),
-    "timers_due": Gauge(
-        "Timers that are due, those that are tried again later included"
-    ),
+    "outbox_oldest_seconds": Gauge("Age of the oldest message that is due and not sent"),
+    "timers_due": Gauge("Timers that are due, those that are tried again later included"),
     "timers_late_seconds": Gauge("How late the oldest of them is"),
     "schedules_due": Gauge("Schedules that are due"),
     "schedules_late_seconds": Gauge("How late the oldest of them is"),
     "approvals_waiting": Gauge("Requests for approval that wait for somebody"),
     "approvals_oldest_seconds": Gauge("Age of the oldest of them"),
-    "approvals_overdue": Gauge(
-        "Those whose time is over and that have not expired yet"
-    ),
+    "approvals_overdue": Gauge("Those whose time is over and that have not expired yet"),
     "cost_data_age_days": Gauge(
         "Days since the last day of which a source has told any cost; 20 sources are named, the rest counts as other",
         "source",
@@ -80,9 +72,7 @@ OF_THE_RECORD: dict[str, Gauge] = {
         "Time since the daily head of the ledger was last published, to the channel and to the anchor",
         "place",
     ),
-    "reader_age_seconds": Gauge(
-        "Time since a system outside was last read whole", "reader"
-    ),
+    "reader_age_seconds": Gauge("Time since a system outside was last read whole", "reader"),
 }
 """By name, without the prefix `mlgov_`."""
 GAUGES = OF_THE_PROCESS | OF_THE_RECORD
@@ -98,9 +88,7 @@ class _Reading:
 class Gauges(Collector):
     """The gauges of one bot. `process` gives those of the process itself, and never waits."""
 
-    def __init__(
-        self, database: Database, process: Callable[[], Iterable[Figure]]
-    ) -> None:
+    def __init__(self, database: Database, process: Callable[[], Iterable[Figure]]) -> None:
         self._database = database
         self._process = process
         self._reading = Bounded("metrics", self._read)
@@ -120,15 +108,11 @@ class Gauges(Collector):
         ]
         for name, gauge in GAUGES.items():
             family = GaugeMetricFamily(
-                f"mlgov_{name}",
-                gauge.words,
-                labels=[gauge.label] if gauge.label else None,
+                f"mlgov_{name}", gauge.words, labels=[gauge.label] if gauge.label else None
             )
             for figure in found:
                 if figure.name == name:
-                    family.add_metric(
-                        [figure.label] if gauge.label else [], figure.value
-                    )
+                    family.add_metric([figure.label] if gauge.label else [], figure.value)
             if family.samples:
                 yield family
 
@@ -144,8 +128,6 @@ class Gauges(Collector):
         except DatabaseBusy:
             pass  # an outage is told where it was noticed; what took too long is left out
         except Exception:
-            self._seldom.say(
-                logging.ERROR, "read", "figures could not be read", exc_info=True
-            )
+            self._seldom.say(logging.ERROR, "read", "figures could not be read", exc_info=True)
         seconds = time.monotonic() - began
         return _Reading(figures, seconds, is_up=bool(figures))

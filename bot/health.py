@@ -42,9 +42,7 @@ class Health:
 
     def __post_init__(self) -> None:
         self._answers = Bounded("liveness", self._ask)
-        self._schema = Bounded(
-            "readiness", lambda: migrate.standing(self.database).problem
-        )
+        self._schema = Bounded("readiness", lambda: migrate.standing(self.database).problem)
         self._writes = Bounded("writing", self.database.why_not_writable)
 
     def _ask(self) -> None:
@@ -76,13 +74,7 @@ class Health:
             problem = self._schema.ask(PATIENCE)
         except Exception as error:
             return f"the database cannot be reached ({type(error).__name__})"
-        return (
-            problem
-            or self._unwritable()
-            or self.waits()
-            or self.slack()
-            or self.stalled()
-        )
+        return problem or self._unwritable() or self.waits() or self.slack() or self.stalled()
 
 
 class Beat:

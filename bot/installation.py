@@ -16,9 +16,7 @@ class SlackAway(SettingsRefused):
     """Slack could not be reached, which may pass; the sentence says where it was looked for."""
 
 
-def client(
-    settings: Settings, *, timeout: int = 5, observer: Observer | None = None
-) -> WebClient:
+def client(settings: Settings, *, timeout: int = 5, observer: Observer | None = None) -> WebClient:
     """A Web API client that never repeats a call by itself and never waits longer than `timeout` seconds.
 
     `observer` hears how each call went.

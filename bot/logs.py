@@ -10,15 +10,7 @@ from typing import Any
 from bot import acts
 
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_LIBRARIES = (
-    "slack_bolt",
-    "slack_sdk",
-    "apscheduler",
-    "sqlalchemy",
-    "httpx",
-    "uvicorn",
-    "alembic",
-)
+_LIBRARIES = ("slack_bolt", "slack_sdk", "apscheduler", "sqlalchemy", "httpx", "uvicorn", "alembic")
 """They speak when they warn."""
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What every record has; anything else was added by whoever logged it."""
@@ -30,9 +22,7 @@ class Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """As logging asks."""
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
-                timespec="milliseconds"
-            ),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -30,17 +30,7 @@ OTHER = "other"
 
 # --- what Slack asks of mlgov
 
-KINDS = (
-    "command",
-    "click",
-    "submission",
-    "shortcut",
-    "search",
-    "message",
-    "home",
-    "mirror",
-    OTHER,
-)
+KINDS = ("command", "click", "submission", "shortcut", "search", "message", "home", "mirror", OTHER)
 """Kinds of requests from Slack; `mirror` are events about people, groups and channels."""
 REQUESTS = Counter(
     "mlgov_slack_requests_total",

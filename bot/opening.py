@@ -139,7 +139,9 @@ def words(error: BaseException, url: URL | None = None) -> str | None:
         busy = "The database is busy. Nothing was changed; try again."
         return (words(why, url) if why is not None else None) or busy
     if isinstance(error, PoolTimeout):
-        return "All connections to the database are in use. Try again, or raise MLGOV_DATABASE_POOL."
+        return (
+            "All connections to the database are in use. Try again, or raise MLGOV_DATABASE_POOL."
+        )
     if not isinstance(error, DBAPIError):
         return None
     original = error.orig
@@ -156,7 +158,9 @@ def words(error: BaseException, url: URL | None = None) -> str | None:
             return f"The database server {where} {meaning}."
     if isinstance(error, OperationalError | InterfaceError):
         first = str(original).strip().partition("\n")[0][:200]
-        return f"The database server {where} can't be used: {first}. `mlgov doctor` looks at it again."
+        return (
+            f"The database server {where} can't be used: {first}. `mlgov doctor` looks at it again."
+        )
     return None
 
 

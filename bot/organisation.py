@@ -108,8 +108,7 @@ class Mover:
                     "This database has met no organisation yet, so there is nothing to move. Start `mlgov run`."
                 )
             if not organisation.may_move(here, there) and not (
-                here.org_key == there.org_key
-                and organisation.left_behind(session, here)
+                here.org_key == there.org_key and organisation.left_behind(session, here)
             ):
                 organisation.require(here, there)
                 raise InvalidInput(

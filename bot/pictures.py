@@ -44,11 +44,7 @@ class Picture:
         return {
             "type": "image",
             "slack_file": {"id": PLACE + self.key},
-            "title": {
-                "type": "plain_text",
-                "text": blocks.plain(self.title, 200),
-                "emoji": False,
-            },
+            "title": {"type": "plain_text", "text": blocks.plain(self.title, 200), "emoji": False},
             "alt_text": blocks.plain(self.alt, 1900),
         }
 
@@ -58,9 +54,7 @@ def keys(shown: Sequence[blocks.Block]) -> set[str]:
     return {key for block in shown if (key := _key(block)) is not None}
 
 
-def place(
-    shown: Sequence[blocks.Block], files: Mapping[str, str]
-) -> list[blocks.Block]:
+def place(shown: Sequence[blocks.Block], files: Mapping[str, str]) -> list[blocks.Block]:
     """The blocks as Slack takes them: each picture by its file (key → id), or in words when it has none."""
     return [
         block
@@ -72,9 +66,7 @@ def place(
     ]
 
 
-def without(
-    shown: Sequence[blocks.Block], files: Mapping[str, str]
-) -> list[blocks.Block]:
+def without(shown: Sequence[blocks.Block], files: Mapping[str, str]) -> list[blocks.Block]:
     """The blocks with those pictures in words that have no file; the others still wait for theirs."""
     return [
         block if (key := _key(block)) is None or key in files else in_words(block)
@@ -82,9 +74,7 @@ def without(
     ]
 
 
-def split(
-    shown: Sequence[blocks.Block],
-) -> tuple[list[blocks.Block], list[blocks.Block]]:
+def split(shown: Sequence[blocks.Block]) -> tuple[list[blocks.Block], list[blocks.Block]]:
     """The words and the pictures, for a place where the words are said first."""
     return (
         [block for block in shown if _key(block) is None],

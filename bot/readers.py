@@ -38,9 +38,7 @@ class Readers:
 
     api: Pool = field(default_factory=_uploads)
     slack: Pool = field(
-        default_factory=lambda: Pool(
-            1, waiting=FILES, patience=SLACK_SECONDS, modules=_SLACK
-        )
+        default_factory=lambda: Pool(1, waiting=FILES, patience=SLACK_SECONDS, modules=_SLACK)
     )
     _files: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(FILES)

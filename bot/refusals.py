@@ -23,9 +23,7 @@ class _Told:
 class Refusals:
     """Remembers what was put on the ledger lately. One for each door of a process; safe to call from many threads."""
 
-    def __init__(
-        self, *, most: int = MOST, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, most: int = MOST, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
         self._lock = threading.Lock()
@@ -50,10 +48,6 @@ class Refusals:
     def _has_room(self, who: str, now: float) -> bool:
         """Whether another refusal can be told apart; what is over is forgotten where there is none."""
         if len(self._told) >= self._most:
-            self._told = {
-                key: last for key, last in self._told.items() if now - last.at < EVERY
-            }
-        recent = Counter(
-            key[0] for key, last in self._told.items() if now - last.at < EVERY
-        )
+            self._told = {key: last for key, last in self._told.items() if now - last.at < EVERY}
+        recent = Counter(key[0] for key, last in self._told.items() if now - last.at < EVERY)
         return len(self._told) < self._most and recent[who] < OF_ONE

@@ -43,11 +43,6 @@ class Repeating:
             except DatabaseAway:
                 continue  # told where it was noticed, for everybody at once
             except DatabaseBusy:
-                self._seldom.say(
-                    logging.INFO,
-                    "busy",
-                    "%s waits: the database is busy",
-                    self._name,
-                )
+                self._seldom.say(logging.INFO, "busy", "%s waits: the database is busy", self._name)
             except Exception:
                 log.exception("%s failed; the next round tries again", self._name)

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=StrEnum)
 
-UNREADABLE = (
-    "This window is from another release of mlgov. Nothing was changed; open it again."
-)
+UNREADABLE = "This window is from another release of mlgov. Nothing was changed; open it again."
 """Said where a window holds what ours never held: an older one, or one that somebody made up."""
 
 

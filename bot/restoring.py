@@ -44,20 +44,14 @@ def reconcile(database: Database, place: str | None) -> Reconciled:
             raise GovernanceError(
                 f"{error.sentence} A restored copy is not served before that: people may be in it who were erased since."
             ) from None
-        log.warning(
-            "%s Whether this database is an old copy is not known.", error.sentence
-        )
+        log.warning("%s Whether this database is an old copy is not known.", error.sentence)
         return Reconciled(0, hold)
     kept = _note_restorations(database, place, kept)
     with database.begin(patient=True) as session:
         entries = heads.current(session, now=clock.now(session)).seq
         if kept.known > entries:
             holding.begin(
-                session,
-                SYSTEM,
-                HoldReason.BEHIND,
-                now=clock.now(session),
-                known_seq=kept.known,
+                session, SYSTEM, HoldReason.BEHIND, now=clock.now(session), known_seq=kept.known
             )
     kept = _note_restorations(database, place, kept)
     erased = replay(database, kept)
@@ -93,15 +87,13 @@ def replay(database: Database, kept: Kept) -> int:
         with database.begin(patient=True) as session:
             restoring.replay(session, noted, now=clock.now(session))
         log.warning(
-            "%s was erased once more: this database is older than their erasure",
-            noted.person_id,
+            "%s was erased once more: this database is older than their erasure", noted.person_id
         )
     if again and database.is_sqlite and database.url.database:
         fault = backup.compact(Path(database.url.database))
         if fault is not None:
             log.warning(
-                "the database file could not be written anew (%s); run `VACUUM` on it",
-                fault,
+                "the database file could not be written anew (%s); run `VACUUM` on it", fault
             )
     return len(again)
 

@@ -10,14 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from bot.replies import Reply
-from bot.requests import (
-    Click,
-    Command,
-    FileShared,
-    Search,
-    Shortcut,
-    Submission,
-)
+from bot.requests import Click, Command, FileShared, Search, Shortcut, Submission
 from workflows.actors import Actor
 
 if TYPE_CHECKING:
@@ -62,9 +55,7 @@ class Router:
     anybody: dict[tuple[Kind, str], str] = field(default_factory=dict)
     """What is for guests, strangers, bots and leavers too, by kind and id, and why."""
 
-    def action(
-        self, action_id: str, handler: ClickHandler, *, anybody: str = ""
-    ) -> None:
+    def action(self, action_id: str, handler: ClickHandler, *, anybody: str = "") -> None:
         """`handler` answers clicks on `action_id` (`noun.verb`); `anybody` says why who is no member may too."""
         self._once(self.actions, action_id)
         self.actions[action_id] = handler
@@ -78,9 +69,7 @@ class Router:
         self.submissions[callback_id] = handler
         self._open("submission", callback_id, anybody)
 
-    def shortcut(
-        self, callback_id: str, handler: ShortcutHandler, *, anybody: str = ""
-    ) -> None:
+    def shortcut(self, callback_id: str, handler: ShortcutHandler, *, anybody: str = "") -> None:
         """`handler` answers the message shortcut `callback_id` (`noun.verb`), which manifest.yml must offer too."""
         self._once(self.shortcuts, callback_id)
         self.shortcuts[callback_id] = handler
@@ -92,9 +81,7 @@ class Router:
         self.replies[kind] = handler
         self._open("reply", kind, anybody)
 
-    def search(
-        self, action_id: str, handler: SearchHandler, *, anybody: str = ""
-    ) -> None:
+    def search(self, action_id: str, handler: SearchHandler, *, anybody: str = "") -> None:
         """`handler` looks up the options of the menu `action_id`."""
         self._once(self.searches, action_id)
         self.searches[action_id] = handler
@@ -107,13 +94,7 @@ class Router:
         self.files.append(handler)
 
     def word(
-        self,
-        name: str,
-        usage: str,
-        help_: str,
-        handler: CommandHandler,
-        *,
-        anybody: str = "",
+        self, name: str, usage: str, help_: str, handler: CommandHandler, *, anybody: str = ""
     ) -> None:
         """`handler` answers `/mlgov name …`."""
         self._once(self.words, name)

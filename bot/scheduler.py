@@ -57,11 +57,7 @@ class Scheduler:
         self._outcome: int | Exception = 0
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            job_defaults={
-                "coalesce": True,
-                "max_instances": 2,
-                "misfire_grace_time": None,
-            },
+            job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         )
         self._job = self._scheduler.add_job(
             self._quietly, IntervalTrigger(seconds=tick_seconds, timezone="UTC")
@@ -146,8 +142,6 @@ def _guarded(job: Callable[[], object]) -> Callable[[], None]:
         except DatabaseBusy:
             return  # what is due is looked for all the same, and raises it again
         except Exception:
-            log.exception(
-                "a job of the clock failed; it is tried again when it comes next"
-            )
+            log.exception("a job of the clock failed; it is tried again when it comes next")
 
     return run

@@ -12,9 +12,7 @@ EVERY = 60.0
 class Seldom:
     """Says each kind of line at most once a minute. Safe to call from many threads."""
 
-    def __init__(
-        self, log: logging.Logger, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, log: logging.Logger, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()

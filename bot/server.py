@@ -69,7 +69,9 @@ def why(error: OSError | UnicodeError, host: str, port: int) -> str:
     if number is None or number < 0:
         return f"--host {host}: there is no such address. Give 127.0.0.1, 0.0.0.0, or an address of this machine."
     if number == errno.EADDRINUSE:
-        return f"Port {port} at {host} is taken by another program. Stop it, or give another --port."
+        return (
+            f"Port {port} at {host} is taken by another program. Stop it, or give another --port."
+        )
     if number in (errno.EACCES, errno.EPERM):
         return f"Port {port} is for administrators. Give a --port of 1024 or more, behind a proxy that listens there."
     if number in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):

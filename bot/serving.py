@@ -83,9 +83,7 @@ class _InFlight(SocketModeHandler):
         with self._changed:
             is_quiet = self._changed.wait_for(lambda: not self._taken, _QUIET_SECONDS)
             self._is_ending = True
-            return is_quiet or self._changed.wait_for(
-                lambda: not self._taken, _FINISH_SECONDS
-            )
+            return is_quiet or self._changed.wait_for(lambda: not self._taken, _FINISH_SECONDS)
 
 
 class SocketMode:
@@ -98,10 +96,7 @@ class SocketMode:
         settings = bot.deps.settings
         self._where = settings.slack_api_url
         opener = web_client(
-            None,
-            base_url=settings.slack_api_url,
-            timeout=10,
-            observer=bot.reach.observe,
+            None, base_url=settings.slack_api_url, timeout=10, observer=bot.reach.observe
         )
         # Asked before anything runs: a token that Slack refuses ends the start here, in words.
         url = installation.socket_url(settings, opener)
@@ -220,9 +215,7 @@ class _Ended(Exception):
     """Somebody stopped mlgov before it had begun."""
 
 
-def _patiently(
-    ended: threading.Event,
-) -> Callable[[Settings, WebClient], Team]:
+def _patiently(ended: threading.Event) -> Callable[[Settings, WebClient], Team]:
     """Ask Slack who mlgov is until it answers; a refusal ends it, and so does `ended`."""
 
     def ask(settings: Settings, slack: WebClient) -> Team:
@@ -232,9 +225,7 @@ def _patiently(
                 return installation.who_am_i(settings, slack)
             except installation.SlackAway as error:
                 log.warning(
-                    "%s mlgov can't start without it; it tries again in %.0f s.",
-                    error,
-                    pause,
+                    "%s mlgov can't start without it; it tries again in %.0f s.", error, pause
                 )
             if ended.wait(pause):
                 raise _Ended

@@ -41,9 +41,7 @@ def app_token(value: str | None, is_real_slack: bool) -> str:
     return _slack_token(value, "an app-level token", where, is_real_slack)
 
 
-def _slack_token(
-    value: str | None, wanted: str, where: str, is_real_slack: bool
-) -> str:
+def _slack_token(value: str | None, wanted: str, where: str, is_real_slack: bool) -> str:
     if value is None:
         return ""
     if not _ONE_WORD.match(value):
@@ -115,9 +113,7 @@ def database_url(value: str) -> str:
             "PostgreSQL (postgresql://user:password@host/mlgov)"
         )
     if driver not in ("", "psycopg"):
-        return (
-            "names a driver that mlgov doesn't use; start it with postgresql:// alone"
-        )
+        return "names a driver that mlgov doesn't use; start it with postgresql:// alone"
     try:
         _ = urlsplit(value).port
     except ValueError:
@@ -134,7 +130,5 @@ def _sqlite(driver: str, rest: str) -> str:
     if not rest.startswith("/"):
         return "needs three slashes before a file's name: sqlite:///mlgov.db"
     if rest[1:].partition("?")[0] in ("", ":memory:"):
-        return (
-            "names no file; the record has to outlive the process: sqlite:///mlgov.db"
-        )
+        return "names no file; the record has to outlive the process: sqlite:///mlgov.db"
     return ""

@@ -28,18 +28,14 @@ def _small(value: object) -> object:
     return value.casefold() if isinstance(value, str) else value
 
 
-LogLevel = Annotated[
-    Literal["debug", "info", "warning", "error"], BeforeValidator(_small)
-]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_small)]
 Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
     """What a deployment sets from outside. Each secret `NAME` may also come from a file named by `NAME_FILE`."""
 
-    model_config = SettingsConfigDict(
-        extra="ignore", env_ignore_empty=True, frozen=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
 
     slack_bot_token: SecretStr | None = None
     """Bot token, `xoxb-…`."""
@@ -139,17 +135,13 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
         if not path:
             continue
         if environment.get(name):
-            raise SettingsRefused(
-                f"Both {name} and {name}_FILE are set; unset one of them."
-            )
+            raise SettingsRefused(f"Both {name} and {name}_FILE are set; unset one of them.")
         try:
             values[name.lower()] = _secret_in(Path(path))
         except ValueError as error:
             wrong.append(f"{name}_FILE: {path} {error}.")
     values |= given
-    if environment.get("MLGOV_ERASURE_KEY") and environment.get(
-        "MLGOV_ERASURE_KEY_FILE"
-    ):
+    if environment.get("MLGOV_ERASURE_KEY") and environment.get("MLGOV_ERASURE_KEY_FILE"):
         raise SettingsRefused(
             "Both MLGOV_ERASURE_KEY and MLGOV_ERASURE_KEY_FILE are set; unset one of them."
         )
@@ -173,11 +165,7 @@ def unknown_names(environment: Iterable[str]) -> list[str]:
         if not name.startswith("MLGOV_") or name in known:
             continue
         near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
-        meant = (
-            f"did you mean {near[0]}?"
-            if near
-            else "docs/configuration.md lists them all."
-        )
+        meant = f"did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
         told.append(f"{name} isn't a setting; {meant}")
     return told
 
@@ -215,19 +203,14 @@ def _sentences(faults: Iterable[Any]) -> list[str]:
         name = str(fault["loc"][0])
         words = _WORDS.get(fault["type"], str(fault["msg"]).replace("{", "{{"))
         usual = Settings.model_fields[name].default
-        told.append(
-            f"{name.upper()}: {words.format(**fault.get('ctx', {}))}, like {usual}."
-        )
+        told.append(f"{name.upper()}: {words.format(**fault.get('ctx', {}))}, like {usual}.")
     return told
 
 
 def _faults(read: Settings) -> Iterable[tuple[str, str]]:
     """Variables that cannot be right, whatever the world is like, each with what to do."""
     for name, words in (
-        (
-            "SLACK_API_URL",
-            setting_forms.web_address(read.slack_api_url, "https://slack.com/api/"),
-        ),
+        ("SLACK_API_URL", setting_forms.web_address(read.slack_api_url, "https://slack.com/api/")),
         (
             "SLACK_BOT_TOKEN",
             setting_forms.bot_token(_open(read.slack_bot_token), read.is_real_slack),
@@ -236,10 +219,7 @@ def _faults(read: Settings) -> Iterable[tuple[str, str]]:
             "SLACK_APP_TOKEN",
             setting_forms.app_token(_open(read.slack_app_token), read.is_real_slack),
         ),
-        (
-            "SLACK_SIGNING_SECRET",
-            setting_forms.signing_secret(_open(read.slack_signing_secret)),
-        ),
+        ("SLACK_SIGNING_SECRET", setting_forms.signing_secret(_open(read.slack_signing_secret))),
         (
             "MLGOV_DATABASE_URL",
             setting_forms.database_url(read.mlgov_database_url.get_secret_value()),
@@ -249,20 +229,13 @@ def _faults(read: Settings) -> Iterable[tuple[str, str]]:
         ("MLGOV_ERASURE_KEY", setting_forms.webhook_key(_open(read.mlgov_erasure_key))),
         (
             "MLGOV_MLFLOW_URL",
-            setting_forms.web_address(
-                read.mlgov_mlflow_url, "https://mlflow.example.com"
-            ),
+            setting_forms.web_address(read.mlgov_mlflow_url, "https://mlflow.example.com"),
         ),
         (
             "MLGOV_PROMETHEUS_URL",
-            setting_forms.web_address(
-                read.mlgov_prometheus_url, "https://prometheus.example.com"
-            ),
+            setting_forms.web_address(read.mlgov_prometheus_url, "https://prometheus.example.com"),
         ),
-        (
-            "MLGOV_URL",
-            setting_forms.web_address(read.mlgov_url, "https://mlgov.example.com"),
-        ),
+        ("MLGOV_URL", setting_forms.web_address(read.mlgov_url, "https://mlgov.example.com")),
         *(
             (name, setting_forms.bearer(_open(token)))
             for name, token in (

@@ -15,11 +15,7 @@ from workflows.sources import http
 
 
 def web_client(
-    token: str | None,
-    *,
-    base_url: str,
-    timeout: float,
-    observer: Observer | None = None,
+    token: str | None, *, base_url: str, timeout: float, observer: Observer | None = None
 ) -> ObservedClient:
     """A Web API client whose calls fail after `timeout` seconds, are tried once, and are told to `observer`.
 

@@ -108,9 +108,7 @@ class Failure:
 def mend(code: str) -> str:
     """What an operator can do about an error; a general answer for what is not listed."""
     if code.startswith("unknown"):
-        return (
-            "Look in Slack whether it stands there: if so, mark it as sent, else retry."
-        )
+        return "Look in Slack whether it stands there: if so, mark it as sent, else retry."
     return MEND.get(code, "Mend the cause, then retry, or cancel.")
 
 
@@ -120,9 +118,7 @@ def classify(error: Exception) -> Failure:
         return _answer(error)
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
-    if isinstance(
-        error, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError
-    ):
+    if isinstance(error, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError):
         return Failure(Effect.PASSING, f"not connected ({type(error).__name__})")
     return Failure(Effect.UNKNOWN, f"no answer ({type(error).__name__})")
 
@@ -146,9 +142,7 @@ def _answer(error: SlackApiError) -> Failure:
 
 
 def _retry_after(response: Any) -> timedelta:
-    headers = {
-        str(name).lower(): value for name, value in (response.headers or {}).items()
-    }
+    headers = {str(name).lower(): value for name, value in (response.headers or {}).items()}
     try:
         seconds = float(headers.get("retry-after", FALLBACK_RETRY_AFTER))
     except ValueError:

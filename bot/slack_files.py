@@ -36,9 +36,7 @@ class NotFetched(InvalidInput):
     """A file that cannot be had. Its sentence is for who hands it in; `why` alone is for others."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(
-            f"{why}. Nothing was kept; you can share it again.", field="file"
-        )
+        super().__init__(f"{why}. Nothing was kept; you can share it again.", field="file")
         self.why = why
 
 
@@ -63,9 +61,7 @@ def id_of(permalink: str | None) -> str | None:
     return found.group(1) if found else None
 
 
-def fetch(
-    deps: Deps, file_id: str, *, owner: str | None, seconds: float = SECONDS
-) -> Fetched:
+def fetch(deps: Deps, file_id: str, *, owner: str | None, seconds: float = SECONDS) -> Fetched:
     """A file with its bytes. Raises NotFetched with what the person who shared it can do.
 
     `owner` is the Slack id of who has to have put it into Slack: whoever acts, or for evidence that is kept, whoever
@@ -127,19 +123,13 @@ def _download(url: str, token: str, name: str, seconds: float) -> bytes:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
         with (
             http.client(timeout=seconds) as client,
-            client.stream(
-                "GET", url, headers={"Authorization": f"Bearer {token}"}
-            ) as answer,
+            client.stream("GET", url, headers={"Authorization": f"Bearer {token}"}) as answer,
         ):
             if answer.status_code != 200:
-                raise NotFetched(
-                    f"Slack did not hand out {name} (HTTP {answer.status_code})"
-                )
+                raise NotFetched(f"Slack did not hand out {name} (HTTP {answer.status_code})")
             return b"".join(bounded.pieces(answer, MOST_BYTES))
     except TooLong:
-        raise NotFetched(
-            f"{name} is larger than {MOST_BYTES // 1_000_000} MB"
-        ) from None
+        raise NotFetched(f"{name} is larger than {MOST_BYTES // 1_000_000} MB") from None
     except httpx.HTTPError as error:
         raise NotFetched(
             f"{name} could not be fetched from Slack ({type(error).__name__})"

@@ -73,8 +73,7 @@ def result(failure: Failure | None) -> str:
 def _is_silence(failure: Failure) -> bool:
     """Whether Slack gave no answer of its own: no connection, an answer that never came, a server's or proxy's error."""
     return failure.effect is Effect.UNKNOWN or (
-        failure.effect is Effect.PASSING
-        and failure.code.startswith(("not connected", "HTTP "))
+        failure.effect is Effect.PASSING and failure.code.startswith(("not connected", "HTTP "))
     )
 
 
@@ -204,9 +203,7 @@ class Reach:
             except (SlackApiError, SlackClientError, OSError):
                 pass  # seen where all calls are seen
             except Exception:
-                self._seldom.say(
-                    logging.ERROR, "probe", "Slack could not be asked", exc_info=True
-                )
+                self._seldom.say(logging.ERROR, "probe", "Slack could not be asked", exc_info=True)
             self._tell()
 
     def _wants_probe(self) -> bool:

@@ -40,10 +40,7 @@ _REFUSALS = {
     "ekm_access_denied": ("the organisation has suspended its keys", _ASK),
     "org_login_required": ("the workspace is moving to an organisation", _LATER),
     "team_added_to_org": ("the workspace is moving to an organisation", _LATER),
-    "ratelimited": (
-        "it limits how often it is asked",
-        "Try again in a minute.",
-    ),
+    "ratelimited": ("it limits how often it is asked", "Try again in a minute."),
 }
 """By Slack's code: why, and the mend; without one, to copy the token anew."""
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}

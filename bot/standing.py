@@ -162,9 +162,6 @@ def named_in(payload: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _picked(element: Mapping[str, Any]) -> Iterator[str]:
-    for picked in (
-        element.get("selected_user"),
-        *(element.get("selected_users") or ()),
-    ):
+    for picked in (element.get("selected_user"), *(element.get("selected_users") or ())):
         if picked:
             yield str(picked)

@@ -35,9 +35,7 @@ class Turn:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._ended = threading.Event()
         self._kept_at = time.monotonic()
-        self._thread = threading.Thread(
-            target=self._beat, name=f"turn-{name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._beat, name=f"turn-{name}", daemon=True)
         self._taken_by_another = False
 
     @property
@@ -75,13 +73,9 @@ class Turn:
         self._ended.set()
         self._thread.join()
         try:
-            self._db.run(
-                lambda session: leases.give_back(session, self._name, owner=self._owner)
-            )
+            self._db.run(lambda session: leases.give_back(session, self._name, owner=self._owner))
         except (DatabaseBusy, SQLAlchemyError):
-            log.warning(
-                "the lease %s was not given back; it ends by itself", self._name
-            )
+            log.warning("the lease %s was not given back; it ends by itself", self._name)
 
     def _beat(self) -> None:
         while not self._ended.wait(self._length.total_seconds() / 3):

@@ -53,9 +53,7 @@ def never() -> bool:
 class Uploads:
     """Uploads each picture once. One per process; safe to call from many threads, never inside a transaction."""
 
-    def __init__(
-        self, database: Database, slack: WebClient, *, org_key: str, pace: Pace
-    ) -> None:
+    def __init__(self, database: Database, slack: WebClient, *, org_key: str, pace: Pace) -> None:
         self._database = database
         self._slack = slack
         self._org_key = org_key
@@ -74,9 +72,7 @@ class Uploads:
         found = self._find(list(pictures))
         return {key: one.file_id for key, one in found.items() if one.is_ready}
 
-    def files(
-        self, pictures: Sequence[Picture], *, is_over: OutOfTime = never
-    ) -> dict[str, str]:
+    def files(self, pictures: Sequence[Picture], *, is_over: OutOfTime = never) -> dict[str, str]:
         """The files (key → id) of the pictures that can be shown, uploading what is missing while there is time.
 
         What cannot be drawn, uploaded or looked at in time is left out; its words must do. Raises Later when uploads
@@ -102,9 +98,7 @@ class Uploads:
         """
         self._take_turn()
         try:
-            self._steps(
-                name, data, name, {"channel_id": channel, "initial_comment": words}
-            )
+            self._steps(name, data, name, {"channel_id": channel, "initial_comment": words})
         except Exception as error:
             failure = _failure(error)
             if failure.effect is Effect.LIMITED:
@@ -144,9 +138,7 @@ class Uploads:
                 continue
             failpoints.hit("upload.completed")
             try:
-                kept = self._database.run(
-                    partial(uploads.keep, key=key, file_id=file_id)
-                )
+                kept = self._database.run(partial(uploads.keep, key=key, file_id=file_id))
             except CannotWrite:
                 kept = Upload(key, file_id, is_ready=False)
             failpoints.hit("upload.kept")
@@ -155,9 +147,7 @@ class Uploads:
 
     def _send(self, key: str, picture: Picture, data: bytes, is_over: OutOfTime) -> str:
         name, shared = f"{key[:12]}.png", dict[str, Any]()
-        return self._steps(
-            name, data, picture.title, shared, is_over, alt_txt=picture.alt[:1000]
-        )
+        return self._steps(name, data, picture.title, shared, is_over, alt_txt=picture.alt[:1000])
 
     def _steps(
         self,
@@ -175,9 +165,7 @@ class Uploads:
                 raise _OutOfTime
 
         step()
-        begun = self._slack.files_getUploadURLExternal(
-            filename=name, length=len(data), **described
-        )
+        begun = self._slack.files_getUploadURLExternal(filename=name, length=len(data), **described)
         failpoints.hit("upload.begun")
         step()
         answer = self._http.post(str(begun["upload_url"]), content=data)
@@ -216,9 +204,7 @@ class Uploads:
 
     # --- until Slack has looked at it
 
-    def _await(
-        self, waiting: Mapping[str, Upload], is_over: OutOfTime
-    ) -> dict[str, str]:
+    def _await(self, waiting: Mapping[str, Upload], is_over: OutOfTime) -> dict[str, str]:
         """Those of the pictures that Slack can show before the polls end."""
         left, ready = dict(waiting), dict[str, str]()
         for pause in (0.0, *self._pace.file_polls):

@@ -18,15 +18,9 @@ def version() -> str:
 
 def build() -> dict[str, str]:
     """The release, the newest revision of the database that it knows, and the Python that it runs on."""
-    return {
-        "version": version(),
-        "revision": migrate.head(),
-        "python": platform.python_version(),
-    }
+    return {"version": version(), "revision": migrate.head(), "python": platform.python_version()}
 
 
 def words() -> str:
     """The same in a line."""
-    return "mlgov {version} (database revision {revision}, Python {python})".format(
-        **build()
-    )
+    return "mlgov {version} (database revision {revision}, Python {python})".format(**build())

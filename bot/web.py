@@ -94,13 +94,7 @@ def create(
         rest.total_tokens = max(2, min(API_THREADS, pool // 4))
         yield
 
-    web = FastAPI(
-        title="mlgov",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=lifespan,
-    )
+    web = FastAPI(title="mlgov", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
 
     web.add_middleware(Hardened)
     web.add_middleware(Announced)
@@ -114,9 +108,7 @@ def create(
     return web
 
 
-def _serve_watching(
-    web: FastAPI, health: Health, exposition: Callable[[], bytes]
-) -> None:
+def _serve_watching(web: FastAPI, health: Health, exposition: Callable[[], bytes]) -> None:
     limiter = anyio.CapacityLimiter(WATCHING_THREADS)
 
     async def verdict(problem: Callable[[], str | None], fine: str) -> Response:
@@ -233,9 +225,7 @@ def _readable(raw: bytes, content_type: str) -> dict[str, Any] | None:
     except (UnicodeDecodeError, ValueError, RecursionError):
         return None
     needed = ("command", "user_id", "channel_id")
-    return (
-        form if all(form.get(name) for name in needed) or "ssl_check" in form else None
-    )
+    return form if all(form.get(name) for name in needed) or "ssl_check" in form else None
 
 
 _OBJECTS = ("user", "view", "event", "container", "channel", "message")
@@ -249,9 +239,7 @@ def _has_shape(data: Any) -> bool:
     if not all(isinstance(data[name], dict) for name in _OBJECTS if name in data):
         return False
     return all(
-        isinstance(data[name], dict)
-        for name in _OBJECTS_OR_NONE
-        if data.get(name) is not None
+        isinstance(data[name], dict) for name in _OBJECTS_OR_NONE if data.get(name) is not None
     )
 
 
@@ -276,9 +264,7 @@ def _is_interaction(data: Any) -> bool:
     ):
         return False
     view = data.get("view")
-    if view is not None and not (
-        isinstance(view, dict) and isinstance(view.get("id"), str)
-    ):
+    if view is not None and not (isinstance(view, dict) and isinstance(view.get("id"), str)):
         return False
     if data["type"] == "message_action":
         return _has_message(data)

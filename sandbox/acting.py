@@ -3,38 +3,23 @@
 import time
 from typing import Any
 
-from sandbox.blocks.state import (
-    Block,
-    Element,
-    elements,
-    has_state,
-    options_of,
-    state_for,
-)
+from sandbox.blocks.state import Block, Element, elements, has_state, options_of, state_for
 from sandbox.outcome import NotPossible
 
 
-def find(
-    blocks: list[Block], action_id: str, block_id: str | None
-) -> tuple[Block, Element]:
+def find(blocks: list[Block], action_id: str, block_id: str | None) -> tuple[Block, Element]:
     """The element with this action_id (in this block, when several have it)."""
     found = [
         (block, element)
         for block, element in elements(blocks)
-        if element.get("action_id") == action_id
-        and block_id in (None, block["block_id"])
+        if element.get("action_id") == action_id and block_id in (None, block["block_id"])
     ]
     if not found:
-        there = (
-            ", ".join(str(one.get("action_id")) for _, one in elements(blocks))
-            or "none"
-        )
+        there = ", ".join(str(one.get("action_id")) for _, one in elements(blocks)) or "none"
         raise NotPossible(f"there is no {action_id} to use here; there are: {there}")
     if len(found) > 1:
         places = ", ".join(block["block_id"] for block, _ in found)
-        raise NotPossible(
-            f"{action_id} is in several blocks ({places}): say which block_id"
-        )
+        raise NotPossible(f"{action_id} is in several blocks ({places}): say which block_id")
     return found[0]
 
 
@@ -58,25 +43,16 @@ def action(
             raise NotPossible(f"the button {element['action_id']} has another value")
         return entry
     if block["type"] == "input" and not block.get("dispatch_action"):
-        raise NotPossible(
-            f"{element['action_id']} is an input that tells the app nothing"
-        )
+        raise NotPossible(f"{element['action_id']} is an input that tells the app nothing")
     if kind == "overflow":
-        chosen = [
-            one for one in options_of(element) if one["value"] == (selected or value)
-        ]
+        chosen = [one for one in options_of(element) if one["value"] == (selected or value)]
         if not chosen:
-            raise NotPossible(
-                f"{element['action_id']} has no option {selected or value!r}"
-            )
+            raise NotPossible(f"{element['action_id']} has no option {selected or value!r}")
         return entry | {"selected_option": chosen[0]}
     if kind == "feedback_buttons":
         for name in ("positive_button", "negative_button"):
             if element[name]["value"] == (selected or value):
-                return entry | {
-                    "text": element[name]["text"],
-                    "value": element[name]["value"],
-                }
+                return entry | {"text": element[name]["text"], "value": element[name]["value"]}
         raise NotPossible(f"{element['action_id']} has no button {selected or value!r}")
     if not has_state(element):
         raise NotPossible(f"a {kind} cannot be used")
@@ -109,9 +85,7 @@ def entered(
             element = fields.get((block_id, action_id))
             if element is None:
                 there = ", ".join("/".join(key) for key in fields) or "none"
-                raise NotPossible(
-                    f"there is no input {block_id}/{action_id}; there are: {there}"
-                )
+                raise NotPossible(f"there is no input {block_id}/{action_id}; there are: {there}")
             try:
                 made.append((block_id, action_id, state_for(element, value)))
             except ValueError as error:

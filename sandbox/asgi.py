@@ -32,11 +32,7 @@ class Site:
         self._rest = Starlette(
             routes=[
                 *(
-                    Route(
-                        f"/{kind}/{{team}}/{{link}}/{{secret}}",
-                        self._answer,
-                        methods=["POST"],
-                    )
+                    Route(f"/{kind}/{{team}}/{{link}}/{{secret}}", self._answer, methods=["POST"])
                     for kind in ("actions", "commands", "app")
                 ),
                 Route("/files-pri/{team}-{file}/{_:path}", self._file),

@@ -106,11 +106,7 @@ class Channel:
 
     def replies(self, root_ts: str) -> list[Message]:
         """The replies under a message, oldest first, without the message itself."""
-        return [
-            self.messages[ts]
-            for ts in self.threads.get(root_ts, ())
-            if ts in self.messages
-        ]
+        return [self.messages[ts] for ts in self.threads.get(root_ts, ()) if ts in self.messages]
 
 
 def ts_of(micros: int) -> str:

@@ -35,8 +35,6 @@ class GovernedClock:
     def set(self, to: datetime) -> None:
         """Make it `to` now; the clock keeps running from there."""
         if to.tzinfo is None:
-            raise ValueError(
-                "give the clock a time with its zone, for example 2026-01-26T08:50Z"
-            )
+            raise ValueError("give the clock a time with its zone, for example 2026-01-26T08:50Z")
         with self._lock:
             self._offset = to.astimezone(UTC) - datetime.now(UTC)

@@ -10,9 +10,7 @@ class SlackError(Exception):
     the answer (`needed`, `provided`).
     """
 
-    def __init__(
-        self, code: str, *, findings: list[str] | None = None, **more: Any
-    ) -> None:
+    def __init__(self, code: str, *, findings: list[str] | None = None, **more: Any) -> None:
         super().__init__(code if not findings else f"{code}: {'; '.join(findings)}")
         self.code = code
         self.findings = findings or []
@@ -24,7 +22,5 @@ class SlackError(Exception):
         if self.findings:
             if self.code == "invalid_blocks":
                 answer["errors"] = self.findings
-            answer["response_metadata"] = {
-                "messages": [f"[ERROR] {one}" for one in self.findings]
-            }
+            answer["response_metadata"] = {"messages": [f"[ERROR] {one}" for one in self.findings]}
         return answer

@@ -77,9 +77,7 @@ def company(people: int, app_name: str) -> dict[str, Any]:
     users = [_person(n) for n in range(people)]
     present = [user["id"] for user in users]
     staff = [user["id"] for user in users if not user["is_restricted"]]
-    users += [
-        _person(n) | {"deleted": True} for n in range(people, people + people // 40)
-    ]
+    users += [_person(n) | {"deleted": True} for n in range(people, people + people // 40)]
     channels: list[dict[str, Any]] = [
         {"name": "general", "is_general": True, "members": present, "app": True}
     ]
@@ -89,12 +87,7 @@ def company(people: int, app_name: str) -> dict[str, Any]:
         members = staff[n * 20 : n * 20 + 40]
         private = n % 5 == 4
         channels.append(
-            {
-                "name": name,
-                "members": members,
-                "is_private": private,
-                "app": n % 2 == 0,
-            }
+            {"name": name, "members": members, "is_private": private, "app": n % 2 == 0}
         )
         groups.append({"handle": f"{name}-team", "name": name, "users": members[:20]})
     return {

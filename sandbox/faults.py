@@ -66,11 +66,7 @@ class Faults:
     # --- the Web API ---------------------------------------------------------------------------
 
     def lose_answer(
-        self,
-        method: str = "*",
-        *,
-        count: int | None = None,
-        probability: float | None = None,
+        self, method: str = "*", *, count: int | None = None, probability: float | None = None
     ) -> Fault:
         """Do what was asked, then close the connection without a word."""
         return self._order(Fault("lose_answer", method, count, probability))
@@ -84,9 +80,7 @@ class Faults:
         status: int = 503,
     ) -> Fault:
         """Answer with an HTTP error and do nothing."""
-        return self._order(
-            Fault("fail_before", method, count, probability, status=status)
-        )
+        return self._order(Fault("fail_before", method, count, probability, status=status))
 
     def fail_after(
         self,
@@ -97,9 +91,7 @@ class Faults:
         status: int = 500,
     ) -> Fault:
         """Do what was asked, then answer with an HTTP error."""
-        return self._order(
-            Fault("fail_after", method, count, probability, status=status)
-        )
+        return self._order(Fault("fail_after", method, count, probability, status=status))
 
     def slow(
         self,
@@ -121,9 +113,7 @@ class Faults:
         probability: float | None = None,
     ) -> Fault:
         """Give no answer; do what was asked `seconds` after the client has gone away."""
-        return self._order(
-            Fault("accept_late", method, count, probability, seconds=seconds)
-        )
+        return self._order(Fault("accept_late", method, count, probability, seconds=seconds))
 
     def refuse(
         self,
@@ -152,11 +142,7 @@ class Faults:
     # --- to the app ----------------------------------------------------------------------------
 
     def duplicate_delivery(
-        self,
-        payload: str = "*",
-        *,
-        count: int | None = None,
-        probability: float | None = None,
+        self, payload: str = "*", *, count: int | None = None, probability: float | None = None
     ) -> Fault:
         """Deliver a payload twice: `event_callback`, `slash_commands`, `block_actions`, …"""
         return self._order(Fault("duplicate_delivery", payload, count, probability))
@@ -170,9 +156,7 @@ class Faults:
         probability: float | None = None,
     ) -> Fault:
         """Close the app's socket just after (or instead of) sending it a payload."""
-        kind: FaultKind = (
-            "drop_socket_after" if after_delivery else "drop_socket_before"
-        )
+        kind: FaultKind = "drop_socket_after" if after_delivery else "drop_socket_before"
         return self._order(Fault(kind, payload, count, probability))
 
     # --- the installation ----------------------------------------------------------------------
@@ -217,10 +201,7 @@ class Faults:
             for order in self._orders:
                 if order.kind not in kinds or order.method not in ("*", method):
                     continue
-                if (
-                    order.probability is not None
-                    and self._random.random() >= order.probability
-                ):
+                if order.probability is not None and self._random.random() >= order.probability:
                     continue
                 if order.count is not None:
                     order.count -= 1

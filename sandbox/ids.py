@@ -21,9 +21,7 @@ def new_id(prefix: str) -> str:
 
 def stable_id(prefix: str, *facts: str) -> str:
     """An id that is the same for the same facts, for things that nobody named."""
-    number = int.from_bytes(
-        hashlib.sha256("\0".join((prefix, *facts)).encode()).digest()[:8]
-    )
+    number = int.from_bytes(hashlib.sha256("\0".join((prefix, *facts)).encode()).digest()[:8])
     digits = ""
     for _ in range(9):
         number, rest = divmod(number, 36)

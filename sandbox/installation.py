@@ -87,9 +87,7 @@ class Installation:
         """Raise SlackError missing_scope unless one of these scopes was granted."""
         granted = self.granted
         if not any(one in granted for one in any_of):
-            raise SlackError(
-                "missing_scope", needed=",".join(any_of), provided=",".join(granted)
-            )
+            raise SlackError("missing_scope", needed=",".join(any_of), provided=",".join(granted))
 
     # --- what blocks show ----------------------------------------------------------------------
 
@@ -157,9 +155,7 @@ class Installation:
             self._response_urls[link.id] = link
             if len(self._response_urls) > _KEEP:
                 del self._response_urls[next(iter(self._response_urls))]
-        return (
-            f"{self.base_url}/{kind}/{self.world.app.team_id}/{link.id}/{link.secret}"
-        )
+        return f"{self.base_url}/{kind}/{self.world.app.team_id}/{link.id}/{link.secret}"
 
     def use_response_url(self, link_id: str, secret: str) -> ResponseUrl:
         """Count a use; raises SlackError `expired_url` or `used_url`."""

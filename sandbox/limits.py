@@ -79,9 +79,7 @@ class RateLimits:
 
     def __post_init__(self) -> None:
         if self.scale <= 0:
-            raise ValueError(
-                "RateLimits(scale=…) must be above 0; use limits=False for none"
-            )
+            raise ValueError("RateLimits(scale=…) must be above 0; use limits=False for none")
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
         self._lock = Lock()
 
@@ -90,9 +88,7 @@ class RateLimits:
         with self._lock:
             self._buckets.clear()
 
-    def refusal(
-        self, method: str, team_id: str, channel_id: str | None = None
-    ) -> int | None:
+    def refusal(self, method: str, team_id: str, channel_id: str | None = None) -> int | None:
         """Count a call; None when it may pass, else the whole seconds of Slack's Retry-After."""
         with self._lock:
             waits: list[float] = []
@@ -101,9 +97,7 @@ class RateLimits:
                 waits.append(self._take((method, team_id), a_minute, a_minute / 60))
             if method == "chat.postMessage":
                 if channel_id is not None:
-                    waits.append(
-                        self._take((method, team_id, channel_id), self.post_burst, 1.0)
-                    )
+                    waits.append(self._take((method, team_id, channel_id), self.post_burst, 1.0))
                 if self.workspace_posts_a_minute is not None:
                     cap = self.workspace_posts_a_minute
                     waits.append(self._take((method, team_id, "*"), cap, cap / 60))

@@ -62,9 +62,7 @@ def _unfurl_domains(entries: Any) -> tuple[str, ...]:
     """The domains whose links the app hears of; ValueError for what Slack would not take."""
     domains = tuple(entries or ())
     if len(domains) > MOST_UNFURL_DOMAINS:
-        raise ValueError(
-            f"features.unfurl_domains: no more than {MOST_UNFURL_DOMAINS} domains"
-        )
+        raise ValueError(f"features.unfurl_domains: no more than {MOST_UNFURL_DOMAINS} domains")
     for domain in domains:
         if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
             raise ValueError(
@@ -99,9 +97,7 @@ class Manifest:
         self.messages_read_only = bool(home.get("messages_tab_read_only_enabled"))
         self.interactive = bool((settings.get("interactivity") or {}).get("is_enabled"))
         self.socket_mode = bool(settings.get("socket_mode_enabled"))
-        self.events = frozenset(
-            (settings.get("event_subscriptions") or {}).get("bot_events") or ()
-        )
+        self.events = frozenset((settings.get("event_subscriptions") or {}).get("bot_events") or ())
         self.unfurl_domains = _unfurl_domains(features.get("unfurl_domains"))
         self.required_scopes = tuple(scopes.get("bot") or ())
         self.optional_scopes = tuple(scopes.get("bot_optional") or ())

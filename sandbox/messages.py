@@ -12,12 +12,7 @@ from sandbox.ids import new_id
 if TYPE_CHECKING:
     from sandbox.world import World
 
-EVENT_CHANNEL_TYPE = {
-    "public": "channel",
-    "private": "group",
-    "im": "im",
-    "mpim": "mpim",
-}
+EVENT_CHANNEL_TYPE = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
 
 
 EMOJI_NAME = re.compile(r"[a-z0-9_+'-]+(?:::skin-tone-[2-6])?")
@@ -70,10 +65,7 @@ class Messages:
                 channel.threads.setdefault(message.thread_ts, []).append(message.ts)
             self._read[(user_id, channel_id)] = message.ts
             world.feed.append(
-                "message",
-                channel=channel_id,
-                ts=message.ts,
-                thread_ts=message.thread_ts,
+                "message", channel=channel_id, ts=message.ts, thread_ts=message.thread_ts
             )
             world.happen(
                 {"type": "message", "message": message},
@@ -82,9 +74,7 @@ class Messages:
             )
             return message
 
-    def edit(
-        self, channel_id: str, ts: str, *, mark_edited: bool, **changes: Any
-    ) -> Message:
+    def edit(self, channel_id: str, ts: str, *, mark_edited: bool, **changes: Any) -> Message:
         """Change a message; `mark_edited` shows "(edited)"."""
         world = self._world
         with world.lock:
@@ -149,12 +139,7 @@ class Messages:
         self._set_reaction("reaction_removed", message, user_id, name, users)
 
     def _set_reaction(
-        self,
-        event_type: str,
-        message: Message,
-        user_id: str,
-        name: str,
-        users: tuple[str, ...],
+        self, event_type: str, message: Message, user_id: str, name: str, users: tuple[str, ...]
     ) -> None:
         world = self._world
         with world.lock:
@@ -164,10 +149,7 @@ class Messages:
                 del reactions[name]
             channel.messages[message.ts] = replace(message, reactions=reactions)
             world.feed.append(
-                "message_changed",
-                channel=channel.id,
-                ts=message.ts,
-                thread_ts=message.thread_ts,
+                "message_changed", channel=channel.id, ts=message.ts, thread_ts=message.thread_ts
             )
             world.happen(
                 {
@@ -175,19 +157,13 @@ class Messages:
                     "user": user_id,
                     "reaction": name,
                     "item_user": message.user_id,
-                    "item": {
-                        "type": "message",
-                        "channel": channel.id,
-                        "ts": message.ts,
-                    },
+                    "item": {"type": "message", "channel": channel.id, "ts": message.ts},
                 },
                 channel_id=channel.id,
                 team_id=channel.team_ids[0],
             )
 
-    def unfurl(
-        self, channel_id: str, ts: str, unfurls: dict[str, dict[str, Any]]
-    ) -> Message:
+    def unfurl(self, channel_id: str, ts: str, unfurls: dict[str, dict[str, Any]]) -> Message:
         """Attach to a message what an app says of its links, in place of what it said before."""
         with self._world.lock:
             message = self._world.channels[channel_id].messages[ts]
@@ -197,8 +173,7 @@ class Messages:
                 if attachment.get("app_unfurl_url") not in unfurls
             ]
             attachments = [
-                attachment | {"id": n}
-                for n, attachment in enumerate((*kept, *unfurls.values()), 1)
+                attachment | {"id": n} for n, attachment in enumerate((*kept, *unfurls.values()), 1)
             ]
             return self.edit(channel_id, ts, mark_edited=False, attachments=attachments)
 
@@ -220,9 +195,7 @@ class Messages:
                 **more,
             )
             self.ephemerals[shown.id] = shown
-            world.feed.append(
-                "ephemeral", user=user_id, channel=channel_id, id=shown.id
-            )
+            world.feed.append("ephemeral", user=user_id, channel=channel_id, id=shown.id)
             return shown
 
     def edit_ephemeral(self, id_: str, **changes: Any) -> Ephemeral:
@@ -231,10 +204,7 @@ class Messages:
             shown = replace(self.ephemerals[id_], **changes)
             self.ephemerals[id_] = shown
             self._world.feed.append(
-                "ephemeral_changed",
-                user=shown.user_id,
-                channel=shown.channel_id,
-                id=id_,
+                "ephemeral_changed", user=shown.user_id, channel=shown.channel_id, id=id_
             )
             return shown
 
@@ -244,10 +214,7 @@ class Messages:
             shown = self.ephemerals.pop(id_, None)
             if shown is not None:
                 self._world.feed.append(
-                    "ephemeral_deleted",
-                    user=shown.user_id,
-                    channel=shown.channel_id,
-                    id=id_,
+                    "ephemeral_deleted", user=shown.user_id, channel=shown.channel_id, id=id_
                 )
 
     # --- reading -------------------------------------------------------------------------------

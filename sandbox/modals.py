@@ -101,16 +101,12 @@ class Views:
                 self._tell(gone[-1], "close")
             return gone
 
-    def enter(
-        self, view_id: str, block_id: str, action_id: str, state: dict[str, Any]
-    ) -> None:
+    def enter(self, view_id: str, block_id: str, action_id: str, state: dict[str, Any]) -> None:
         """Remember what a person entered in an input."""
         with self._world.lock:
             self._open[view_id].values.setdefault(block_id, {})[action_id] = state
 
-    def _make(
-        self, type_: Any, user_id: str, body: dict[str, Any], below: View | None
-    ) -> View:
+    def _make(self, type_: Any, user_id: str, body: dict[str, Any], below: View | None) -> View:
         app = self._world.app
         view_id = new_id("V")
         view = View(
@@ -133,6 +129,4 @@ class Views:
         if view.type == "home":
             self._world.feed.append("home", user=view.user_id, view=view.id)
         else:
-            self._world.feed.append(
-                "modals", user=view.user_id, view=view.id, change=change
-            )
+            self._world.feed.append("modals", user=view.user_id, view=view.id, change=change)

@@ -48,16 +48,7 @@ _KEYS = {
     "enterprise": {"id", "name", "domain"},
 }  # fmt: skip
 
-_COLORS = (
-    "4bbe2e",
-    "e96699",
-    "684b6c",
-    "9f69e7",
-    "e7392d",
-    "2b6836",
-    "d58247",
-    "3c989f",
-)
+_COLORS = ("4bbe2e", "e96699", "684b6c", "9f69e7", "e7392d", "2b6836", "d58247", "3c989f")
 
 
 def fill(world: "World", data: dict[str, Any]) -> None:
@@ -65,9 +56,7 @@ def fill(world: "World", data: dict[str, Any]) -> None:
     _known("", data, "the organisation")
     if enterprise := data.get("enterprise"):
         _known("enterprise", enterprise, "enterprise")
-        world.enterprise = Enterprise(
-            enterprise["id"], enterprise["name"], enterprise["domain"]
-        )
+        world.enterprise = Enterprise(enterprise["id"], enterprise["name"], enterprise["domain"])
     for entry in data.get("teams") or [{"name": "Acme", "domain": "acme"}]:
         team = _team(world, entry)
         world.teams[team.id] = team
@@ -84,9 +73,7 @@ def fill(world: "World", data: dict[str, Any]) -> None:
 
 def _known(kind: str, entry: Any, where: str) -> None:
     if not isinstance(entry, dict):
-        raise ValueError(
-            f"{where}: expected keys and values, got {type(entry).__name__}"
-        )
+        raise ValueError(f"{where}: expected keys and values, got {type(entry).__name__}")
     unknown = sorted(entry.keys() - _KEYS[kind])
     if unknown:
         raise ValueError(
@@ -153,19 +140,10 @@ def _user(world: "World", entry: dict[str, Any], index: int) -> User:
     _known("users", entry, "a user")
     name = _need(entry, "name", f"user {entry.get('id') or index + 1}")
     team_id = entry.get("team") or world.app.team_id
-    user_id = entry.get("id") or stable_id(
-        "W" if world.enterprise else "U", name, team_id
-    )
+    user_id = entry.get("id") or stable_id("W" if world.enterprise else "U", name, team_id)
     if user_id in world.users:
         raise ValueError(f"user {name}: the id {user_id} is taken")
-    names = (
-        "is_admin",
-        "is_owner",
-        "is_bot",
-        "is_restricted",
-        "is_ultra_restricted",
-        "deleted",
-    )
+    names = ("is_admin", "is_owner", "is_bot", "is_restricted", "is_ultra_restricted", "deleted")
     flags: dict[str, Any] = {one: bool(entry.get(one)) for one in names}
     return User(
         id=user_id,
@@ -208,9 +186,7 @@ def _channel(world: "World", entry: dict[str, Any]) -> Channel:
         is_general=bool(entry.get("is_general")),
         topic=entry.get("topic") or "",
         purpose=entry.get("purpose") or "",
-        is_ext_shared=any(
-            world.teams[one].foreign for one in team_ids if one in world.teams
-        ),
+        is_ext_shared=any(world.teams[one].foreign for one in team_ids if one in world.teams),
     )
 
 
@@ -220,9 +196,7 @@ def _usergroup(world: "World", entry: dict[str, Any]) -> UserGroup:
     users = list(entry.get("users") or ())
     for user_id in users:
         if user_id not in world.users:
-            raise ValueError(
-                f"user group {handle}: no user {user_id}; add them to `users`"
-            )
+            raise ValueError(f"user group {handle}: no user {user_id}; add them to `users`")
     now = world.now_seconds()
     return UserGroup(
         id=entry.get("id") or stable_id("S", handle),

@@ -64,10 +64,7 @@ def _bytes(body: Json) -> bytes:
 
 def upload(sandbox: "Sandbox", body: Json) -> Json:
     """Pick a file in a form."""
-    return {
-        "ok": True,
-        "file": _seat(sandbox, body).upload(text_of(body, "name"), _bytes(body)),
-    }
+    return {"ok": True, "file": _seat(sandbox, body).upload(text_of(body, "name"), _bytes(body))}
 
 
 def share(sandbox: "Sandbox", body: Json) -> Json:
@@ -85,14 +82,9 @@ def slash(sandbox: "Sandbox", body: Json) -> Json:
     """Use a slash command; what goes wrong is said by Slackbot, in the channel."""
     command = text_of(body, "command").lower()
     if body.get("thread"):
-        return {
-            "ok": False,
-            "explanation": f"{command} is not supported in threads. Sorry!",
-        }
+        return {"ok": False, "explanation": f"{command} is not supported in threads. Sorry!"}
     seat = _seat(sandbox, body)
-    outcome = seat.slash(
-        command, optional_text(body, "text") or "", text_of(body, "channel")
-    )
+    outcome = seat.slash(command, optional_text(body, "text") or "", text_of(body, "channel"))
     return _told(outcome) | {"explanation": None}
 
 
@@ -160,9 +152,7 @@ def _payload(sandbox: "Sandbox", seat: "Seat", body: Json) -> Json:
         for shown in seat.ephemerals():
             if shown.id == ephemeral_id:
                 channel = world.channels[shown.channel_id]
-                return payloads.ephemeral_action(
-                    app, user, team_id, channel, shown, {}, {}
-                )
+                return payloads.ephemeral_action(app, user, team_id, channel, shown, {}, {})
         raise NotPossible("This message is gone.")
     message = world.messages.find(text_of(body, "channel"), text_of(body, "ts"))
     if message is None:
@@ -180,17 +170,13 @@ def submit(sandbox: "Sandbox", body: Json) -> Json:
 
 def close(sandbox: "Sandbox", body: Json) -> Json:
     """Close a modal, or the whole stack."""
-    return _told(
-        _seat(sandbox, body).close(text_of(body, "view_id"), bool(body.get("clear")))
-    )
+    return _told(_seat(sandbox, body).close(text_of(body, "view_id"), bool(body.get("clear"))))
 
 
 def home(sandbox: "Sandbox", body: Json) -> Json:
     """Open the app's Home or Messages tab."""
     seat = _seat(sandbox, body)
-    return _told(
-        seat.open_home() if body.get("tab") == "home" else seat.open_messages()
-    )
+    return _told(seat.open_home() if body.get("tab") == "home" else seat.open_messages())
 
 
 def read(sandbox: "Sandbox", body: Json) -> Json:
@@ -216,11 +202,7 @@ def join(sandbox: "Sandbox", body: Json) -> Json:
     seat = _seat(sandbox, body)
     with sandbox.world.lock:
         channel = sandbox.world.channels.get(text_of(body, "channel"))
-        if (
-            channel is None
-            or not can_see(sandbox, seat.user, channel)
-            or channel.is_archived
-        ):
+        if channel is None or not can_see(sandbox, seat.user, channel) or channel.is_archived:
             raise NotPossible("this channel cannot be joined")
         sandbox.world.join(channel.id, seat.user_id)
     return {"ok": True}
@@ -249,9 +231,7 @@ def _blocks(sandbox: "Sandbox", seat: "Seat", body: Json) -> list[Block]:
             view = world.views.find(view_id)
             return view.blocks if view else []
         if ephemeral_id := optional_text(body, "ephemeral_id"):
-            return next(
-                (one.blocks for one in seat.ephemerals() if one.id == ephemeral_id), []
-            )
+            return next((one.blocks for one in seat.ephemerals() if one.id == ephemeral_id), [])
         message = world.messages.find(
             optional_text(body, "channel") or "", optional_text(body, "ts") or ""
         )
@@ -266,10 +246,6 @@ def _known(blocks: list[Block], state: Any) -> dict[str, dict[str, Any]]:
     for block, element in elements(blocks):
         block_id, action_id = block["block_id"], element.get("action_id")
         held = (state.get(block_id) or {}).get(action_id)
-        if (
-            has_state(element)
-            and isinstance(held, dict)
-            and held.get("type") == element["type"]
-        ):
+        if has_state(element) and isinstance(held, dict) and held.get("type") == element["type"]:
             kept.setdefault(block_id, {})[element["action_id"]] = held
     return kept

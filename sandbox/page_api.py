@@ -81,9 +81,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         "views": lambda request: page_view.views(sandbox, of(request, "user")),
         "strip": lambda request: desk.story(),
         "requests": lambda request: page_log.newest(sandbox, number(request, "after")),
-        "requests/{n:int}": lambda request: page_log.whole(
-            sandbox, request.path_params["n"]
-        ),
+        "requests/{n:int}": lambda request: page_log.whole(sandbox, request.path_params["n"]),
     }
     acts: dict[str, Callable[[Request, Json], Json]] = {
         act.__name__: lambda request, body, act=act: act(sandbox, body)  # type: ignore[misc]
@@ -105,9 +103,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         )
     }
     acts["clock"] = lambda request, body: desk.move(body)
-    acts["strip/actions/{id}"] = lambda request, body: desk.act(
-        request.path_params["id"]
-    )
+    acts["strip/actions/{id}"] = lambda request, body: desk.act(request.path_params["id"])
 
     async def index(request: Request) -> Response:
         refused = _foreign(sandbox, request)
@@ -122,9 +118,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
             return refused
         after = number(request, "after")
         return StreamingResponse(
-            _follow(sandbox, after, life, feeds),
-            media_type="text/event-stream",
-            headers=_HEADERS,
+            _follow(sandbox, after, life, feeds), media_type="text/event-stream", headers=_HEADERS
         )
 
     async def shared(request: Request) -> Response:
@@ -151,10 +145,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         Route("/", index),
         Route("/sandbox/files/{id}", shared),
         Route("/sandbox/events", events),
-        *(
-            Route(f"/sandbox/{path}", _read(sandbox, work))
-            for path, work in reads.items()
-        ),
+        *(Route(f"/sandbox/{path}", _read(sandbox, work)) for path, work in reads.items()),
         *(
             Route(f"/sandbox/{path}", _act(sandbox, work), methods=["POST"])
             for path, work in acts.items()
@@ -206,9 +197,7 @@ def _read(sandbox: "Sandbox", work: Callable[[Request], Json]) -> Callable[..., 
     return endpoint
 
 
-def _act(
-    sandbox: "Sandbox", work: Callable[[Request, Json], Json]
-) -> Callable[..., Any]:
+def _act(sandbox: "Sandbox", work: Callable[[Request, Json], Json]) -> Callable[..., Any]:
     async def endpoint(request: Request) -> Response:
         refused = _foreign(sandbox, request)
         if refused:
@@ -250,8 +239,7 @@ async def _follow(
         if items:
             n = items[-1]["n"]
             yield "".join(
-                f"id: {item['n']}\nevent: change\ndata: {json.dumps(item)}\n\n"
-                for item in items
+                f"id: {item['n']}\nevent: change\ndata: {json.dumps(item)}\n\n" for item in items
             )
         elif time.monotonic() - started < _WAIT_SECONDS / 2:
             return  # the feed was closed: nothing waits that briefly otherwise

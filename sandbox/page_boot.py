@@ -39,9 +39,7 @@ def boot(sandbox: "Sandbox") -> Json:
                 if one.kind in ("public", "private")
             },
         }
-        version = hashlib.sha256(
-            json.dumps(known, sort_keys=True).encode()
-        ).hexdigest()[:12]
+        version = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
         info = manifest.data["display_information"]
         known |= {
             "version": version,

@@ -56,9 +56,7 @@ def _detail(one: Exchange) -> str:
     if not isinstance(payload, dict):
         return ""
     if actions := payload.get("actions"):
-        return (
-            str(actions[0].get("action_id", "")) if isinstance(actions[0], dict) else ""
-        )
+        return str(actions[0].get("action_id", "")) if isinstance(actions[0], dict) else ""
     if "command" in payload:
         return f"{payload['command']} {payload.get('text', '')}".strip()[:80]
     view, event = payload.get("view"), payload.get("event")
@@ -66,6 +64,4 @@ def _detail(one: Exchange) -> str:
         return str(view["callback_id"])
     if isinstance(event, dict):
         return str(event.get("channel") or event.get("user") or "")[:80]
-    return str(
-        payload.get("channel") or payload.get("user_id") or payload.get("user") or ""
-    )[:80]
+    return str(payload.get("channel") or payload.get("user_id") or payload.get("user") or "")[:80]

@@ -46,8 +46,7 @@ class StripDesk:
                 for step in strip.steps
             ],
             "actions": [
-                {"id": one.id, "label": one.label, "help": one.help}
-                for one in strip.actions
+                {"id": one.id, "label": one.label, "help": one.help} for one in strip.actions
             ],
         }
 
@@ -73,9 +72,7 @@ class StripDesk:
             now = sandbox.clock.now()
             to = _target(body, now)
             if body.get("to") is None:
-                (strip.move if strip and strip.move else sandbox.clock.advance)(
-                    to - now
-                )
+                (strip.move if strip and strip.move else sandbox.clock.advance)(to - now)
             else:
                 (strip.set_to if strip and strip.set_to else sandbox.clock.set)(to)
             sandbox.world.feed.append("clock")
@@ -129,9 +126,7 @@ class StripDesk:
             ],
         }
 
-    def _look(
-        self, channel_id: str, count: int, ts: str, user_id: str | None
-    ) -> Json | None:
+    def _look(self, channel_id: str, count: int, ts: str, user_id: str | None) -> Json | None:
         world = self._sandbox.world
         with world.lock:
             channel = world.channels.get(channel_id)
@@ -160,9 +155,7 @@ def _target(body: Json, now: datetime) -> datetime:
     try:
         to = datetime.fromisoformat(words)
     except ValueError:
-        raise Unreadable(
-            f"{words[:40]!r} is no time like 2026-01-26T08:50:00Z"
-        ) from None
+        raise Unreadable(f"{words[:40]!r} is no time like 2026-01-26T08:50:00Z") from None
     if to.tzinfo is None:
         raise Unreadable("`to` needs a zone, like 2026-01-26T08:50:00Z")
     to = to.astimezone(UTC)

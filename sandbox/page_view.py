@@ -27,17 +27,13 @@ def sidebar(sandbox: "Sandbox", user_id: str) -> Json:
         others = [
             {"id": one.id, "name": one.name, "is_archived": one.is_archived}
             for one in world.channels.values()
-            if one not in mine
-            and one.kind == "public"
-            and can_see(sandbox, seat.user, one)
+            if one not in mine and one.kind == "public" and can_see(sandbox, seat.user, one)
         ]
         team = world.teams[seat.team_id]
         return {
             "user": user_id,
             "team": {"id": team.id, "name": team.name},
-            "channels": sorted(
-                rows, key=lambda row: (row["archived"], row["name"].lower())
-            ),
+            "channels": sorted(rows, key=lambda row: (row["archived"], row["name"].lower())),
             "others": sorted(others, key=lambda row: str(row["name"])),
         }
 
@@ -49,9 +45,7 @@ def conversation(sandbox: "Sandbox", user_id: str, channel_id: str) -> Json:
         channel = _visible(sandbox, seat.user, channel_id)
         shown = [_message(sandbox, one) for one in seat.messages(channel_id)]
         shown += _tombstones(channel)
-        shown += [
-            _ephemeral(one) for one in seat.ephemerals(channel_id) if not one.thread_ts
-        ]
+        shown += [_ephemeral(one) for one in seat.ephemerals(channel_id) if not one.thread_ts]
         shown.sort(key=lambda one: float(one["ts"]))
         unread = _unread(sandbox, seat.user, channel)
         return {
@@ -70,11 +64,7 @@ def thread(sandbox: "Sandbox", user_id: str, channel_id: str, ts: str) -> Json:
         channel = _visible(sandbox, seat.user, channel_id)
         root = channel.messages.get(ts)
         replies = [_message(sandbox, one) for one in seat.replies(channel_id, ts)]
-        replies += [
-            _ephemeral(one)
-            for one in seat.ephemerals(channel_id)
-            if one.thread_ts == ts
-        ]
+        replies += [_ephemeral(one) for one in seat.ephemerals(channel_id) if one.thread_ts == ts]
         replies.sort(key=lambda one: float(one["ts"]))
         return {
             "ts": ts,
@@ -101,17 +91,15 @@ def can_see(sandbox: "Sandbox", user: User, channel: Channel) -> bool:
         return True
     if channel.kind != "public" or user.is_restricted or user.is_ultra_restricted:
         return False
-    return any(
-        team in channel.team_ids for team in user.team_ids
-    ) and not sandbox.world.is_foreign(user)
+    return any(team in channel.team_ids for team in user.team_ids) and not sandbox.world.is_foreign(
+        user
+    )
 
 
 def _visible(sandbox: "Sandbox", user: User, channel_id: str) -> Channel:
     channel = sandbox.world.channels.get(channel_id)
     if channel is None or not can_see(sandbox, user, channel):
-        raise NotPossible(
-            f"{user.label} is not in this conversation, or it does not exist."
-        )
+        raise NotPossible(f"{user.label} is not in this conversation, or it does not exist.")
     return channel
 
 
@@ -121,9 +109,7 @@ def _name(sandbox: "Sandbox", user: User, channel: Channel) -> tuple[str, str | 
     others = [one for one in channel.members if one != user.id]
     if channel.kind == "im" and others:
         bot = world.app.bot_user_id
-        name = (
-            sandbox.manifest.name if others[0] == bot else world.users[others[0]].label
-        )
+        name = sandbox.manifest.name if others[0] == bot else world.users[others[0]].label
         return name, others[0]
     if channel.kind == "mpim":
         return ", ".join(world.users[one].label for one in others), None
@@ -173,9 +159,7 @@ def _channel(sandbox: "Sandbox", user: User, channel: Channel) -> Json:
     world, manifest = sandbox.world, sandbox.manifest
     name, other = _name(sandbox, user, channel)
     joined = user.id in channel.members
-    mute = channel.kind == "im" and (
-        not manifest.messages_tab or manifest.messages_read_only
-    )
+    mute = channel.kind == "im" and (not manifest.messages_tab or manifest.messages_read_only)
     own = set(user.team_ids)
     shared = [world.teams[team].name for team in channel.team_ids if team not in own]
     return {
@@ -189,13 +173,8 @@ def _channel(sandbox: "Sandbox", user: User, channel: Channel) -> Json:
         "archived": channel.is_archived,
         "shared": len(channel.team_ids) > 1,
         "shared_with": f"Shared with {', '.join(shared)}" if shared else "",
-        "can_write": joined
-        and not channel.is_archived
-        and not mute
-        and not user.deleted,
-        "members": list(channel.members)
-        if channel.kind in ("public", "private")
-        else None,
+        "can_write": joined and not channel.is_archived and not mute and not user.deleted,
+        "members": list(channel.members) if channel.kind in ("public", "private") else None,
     }
 
 

@@ -92,9 +92,7 @@ def _is_gone(world: World, user_id: str) -> bool:
     return known is None or known.deleted
 
 
-def channel(
-    world: World, one: Channel, *, with_members: bool = False
-) -> dict[str, Any]:
+def channel(world: World, one: Channel, *, with_members: bool = False) -> dict[str, Any]:
     """A conversation as in conversations.info."""
     bot = world.app.bot_user_id
     shown: dict[str, Any] = {
@@ -172,9 +170,7 @@ def message(
     if one.username:
         shown["username"] = one.username
     if one.icon_emoji or one.icon_url:
-        shown["icons"] = (
-            {"emoji": one.icon_emoji} if one.icon_emoji else {"image_48": one.icon_url}
-        )
+        shown["icons"] = {"emoji": one.icon_emoji} if one.icon_emoji else {"image_48": one.icon_url}
     if one.blocks:
         shown["blocks"] = one.blocks
     if one.attachments:
@@ -263,7 +259,5 @@ def team(world: World, one: Team) -> dict[str, Any]:
     if one.enterprise_id:
         shown["enterprise_id"] = one.enterprise_id
         own = world.enterprise is not None and world.enterprise.id == one.enterprise_id
-        shown["enterprise_name"] = (
-            world.enterprise.name if own and world.enterprise else ""
-        )
+        shown["enterprise_name"] = world.enterprise.name if own and world.enterprise else ""
     return shown

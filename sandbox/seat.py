@@ -45,9 +45,7 @@ class Seat(Writing):
             form = payloads.slash_command(
                 self._sandbox.installation, self.user, self.team_id, channel, name, text
             )
-        answer = self._sandbox.delivery.send(
-            Parcel("slash_commands", "slash_commands", form)
-        )
+        answer = self._sandbox.delivery.send(Parcel("slash_commands", "slash_commands", form))
         error = error_of(answer)
         if error == "operation_timeout":
             said = f"{name} failed because the app did not respond."
@@ -61,12 +59,8 @@ class Seat(Writing):
                 channel, body if isinstance(body, dict) else {"text": str(body)}
             )
             if refused is not None:
-                outcome = Outcome(
-                    False, answer.status, refused, ms=answer.ms, body=body
-                )
-                return self._slackbot(
-                    channel, outcome, f'{name} failed with the error "{refused}"'
-                )
+                outcome = Outcome(False, answer.status, refused, ms=answer.ms, body=body)
+                return self._slackbot(channel, outcome, f'{name} failed with the error "{refused}"')
         return outcome_of(answer)
 
     def _invite_by_word(self, channel_id: str, text: str) -> Outcome:
@@ -93,9 +87,7 @@ class Seat(Writing):
                 if handle in (user.name.casefold(), user.id.casefold())
             ]
         if len(meant) != 1:
-            raise NotPossible(
-                f"there is nobody called {word}: write /invite @name, or several"
-            )
+            raise NotPossible(f"there is nobody called {word}: write /invite @name, or several")
         return meant[0]
 
     def _place_by_word(self, word: str) -> Channel:
@@ -127,12 +119,7 @@ class Seat(Writing):
             if not self._sandbox.manifest.interactive:
                 return Outcome(False, error="not_interactive", text=NOT_INTERACTIVE)
             payload = payloads.message_shortcut(
-                self._sandbox.installation,
-                self.user,
-                self.team_id,
-                channel,
-                message,
-                callback_id,
+                self._sandbox.installation, self.user, self.team_id, channel, message, callback_id
             )
         outcome = self._interact("message_action", payload)
         if outcome.ok:
@@ -171,26 +158,14 @@ class Seat(Writing):
             if not self._sandbox.manifest.interactive:
                 return Outcome(False, error="not_interactive", text=NOT_INTERACTIVE)
             if view_id is not None:
-                payload = self._view_click(
-                    view_id, action_id, block_id, value, selected, state
-                )
+                payload = self._view_click(view_id, action_id, block_id, value, selected, state)
             else:
                 payload = self._message_click(
-                    channel_id,
-                    ts,
-                    ephemeral_id,
-                    shown,
-                    action_id,
-                    block_id,
-                    value,
-                    selected,
-                    state,
+                    channel_id, ts, ephemeral_id, shown, action_id, block_id, value, selected, state
                 )
         return self._interact("block_actions", payload)
 
-    def options(
-        self, view_id: str, action_id: str, query: str = ""
-    ) -> list[dict[str, Any]]:
+    def options(self, view_id: str, action_id: str, query: str = "") -> list[dict[str, Any]]:
         """What the app offers in a menu of an open view for what was typed into it."""
         with self._world.lock:
             view = self._view(view_id)
@@ -213,9 +188,7 @@ class Seat(Writing):
             "block_id": block_id,
             "value": query,
         }
-        answer = self._sandbox.delivery.send(
-            Parcel("interactive", "block_suggestion", payload)
-        )
+        answer = self._sandbox.delivery.send(Parcel("interactive", "block_suggestion", payload))
         said = body_of(answer)
         if error_of(answer) is not None or not isinstance(said, dict):
             raise NotPossible("The app did not send options. Try again.")
@@ -228,9 +201,7 @@ class Seat(Writing):
             for block_id, action_id, state in acting.entered(view.blocks, values):
                 self._world.views.enter(view_id, block_id, action_id, state)
 
-    def submit(
-        self, view_id: str, values: dict[str, dict[str, Any]] | None = None
-    ) -> Outcome:
+    def submit(self, view_id: str, values: dict[str, dict[str, Any]] | None = None) -> Outcome:
         """Submit a modal; the app's response_action is carried out.
 
         `values` are block_id → action_id → plain text, the chosen option's value(s), or Slack's
@@ -252,9 +223,7 @@ class Seat(Writing):
             payload = payloads.view_submission(
                 self._sandbox.installation, self.user, self.team_id, view
             )
-        answer = self._sandbox.delivery.send(
-            Parcel("interactive", "view_submission", payload)
-        )
+        answer = self._sandbox.delivery.send(Parcel("interactive", "view_submission", payload))
         return submission.carry_out(self._sandbox.installation, view, answer)
 
     def close(self, view_id: str, clear: bool = False) -> Outcome:
@@ -269,9 +238,7 @@ class Seat(Writing):
                 self._world.views.close(view_id)
             installation = self._sandbox.installation
             told = [
-                payloads.view_closed(
-                    installation, self.user, self.team_id, one, cleared=clear
-                )
+                payloads.view_closed(installation, self.user, self.team_id, one, cleared=clear)
                 for one in reversed(gone)
                 if one.body.get("notify_on_close")
             ]
@@ -328,9 +295,7 @@ class Seat(Writing):
         block, element = acting.find(view.blocks, action_id, block_id)
         entry = acting.action(block, element, value, selected)
         if action_id in view.values.get(block["block_id"], {}):
-            self._world.views.enter(
-                view_id, block["block_id"], action_id, acting.state_of(entry)
-            )
+            self._world.views.enter(view_id, block["block_id"], action_id, acting.state_of(entry))
         return payloads.view_action(
             self._sandbox.installation, self.user, self.team_id, view, entry
         )
@@ -352,9 +317,7 @@ class Seat(Writing):
         if ephemeral_id is not None:
             shown = self._world.messages.ephemerals.get(ephemeral_id)
             if shown is None or shown.user_id != self.user_id:
-                raise NotPossible(
-                    f"there is no message {ephemeral_id} only visible to you"
-                )
+                raise NotPossible(f"there is no message {ephemeral_id} only visible to you")
         else:
             shown = stale or self._world.messages.find(channel_id or "", ts or "")
             if shown is None:
@@ -389,12 +352,7 @@ class Seat(Writing):
         """Slack's own word to the person, only visible to them."""
         self._world.messages.post_ephemeral(channel.id, self.user_id, SLACKBOT, text)
         return Outcome(
-            False,
-            outcome.status,
-            outcome.error,
-            ms=outcome.ms,
-            body=outcome.body,
-            text=text,
+            False, outcome.status, outcome.error, ms=outcome.ms, body=outcome.body, text=text
         )
 
     def _escape(self, match: "re.Match[str]") -> str:

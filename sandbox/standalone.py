@@ -31,8 +31,7 @@ def run(
         ),
     ] = None,
     org: Annotated[
-        Path | None,
-        typer.Option(help="people and channels, YAML or JSON; a company if none"),
+        Path | None, typer.Option(help="people and channels, YAML or JSON; a company if none")
     ] = None,
     people: Annotated[
         int | None,
@@ -41,25 +40,15 @@ def run(
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="address to listen at")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="port to listen at; 0 takes a free one")
-    ] = 8765,
+    port: Annotated[int, typer.Option(help="port to listen at; 0 takes a free one")] = 8765,
     deliver_to: Annotated[
         str | None, typer.Option(help="the app's request URL; none means Socket Mode")
     ] = None,
-    at: Annotated[
-        str | None, typer.Option(help="start the governed clock here (ISO 8601)")
-    ] = None,
+    at: Annotated[str | None, typer.Option(help="start the governed clock here (ISO 8601)")] = None,
     limits: Annotated[bool, typer.Option(help="keep Slack's rate limits")] = True,
-    bot_token: Annotated[
-        str | None, typer.Option(help="made up when not given")
-    ] = None,
-    app_token: Annotated[
-        str | None, typer.Option(help="made up when not given")
-    ] = None,
-    signing_secret: Annotated[
-        str | None, typer.Option(help="made up when not given")
-    ] = None,
+    bot_token: Annotated[str | None, typer.Option(help="made up when not given")] = None,
+    app_token: Annotated[str | None, typer.Option(help="made up when not given")] = None,
+    signing_secret: Annotated[str | None, typer.Option(help="made up when not given")] = None,
 ) -> None:
     """A local stand-in for Slack, for the app of this manifest or for any."""
     try:
@@ -91,9 +80,7 @@ def run(
     sandbox.stop()
 
 
-def _organisation(
-    org: Path | None, people: int | None, manifest: dict[str, Any]
-) -> dict[str, Any]:
+def _organisation(org: Path | None, people: int | None, manifest: dict[str, Any]) -> dict[str, Any]:
     """What the world is made of: the file's, or a company of this size."""
     if org is not None:
         if people is not None:
@@ -101,9 +88,7 @@ def _organisation(
         return _read(org)
     described = manifest.get("display_information")
     name = described.get("name") if isinstance(described, dict) else None
-    return example.company(
-        DEFAULT_PEOPLE if people is None else people, str(name or "app")
-    )
+    return example.company(DEFAULT_PEOPLE if people is None else people, str(name or "app"))
 
 
 def _read(path: Path) -> dict[str, Any]:

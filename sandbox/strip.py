@@ -78,9 +78,7 @@ class Strip:
             ("action", [action.id for action in self.actions]),
         ):
             if len(ids) != len(set(ids)):
-                raise ValueError(
-                    f"two {kind}s of the strip have the same id: {', '.join(ids)}"
-                )
+                raise ValueError(f"two {kind}s of the strip have the same id: {', '.join(ids)}")
 
     def action(self, id_: str) -> StripAction | None:
         """The action with this id, or None."""

@@ -107,12 +107,7 @@ def carry_out(installation: Installation, view: View, answer: Answer) -> Outcome
             errors = _respond(installation, view, said)
     except SlackError as error:
         return Outcome(
-            False,
-            answer.status,
-            error.code,
-            ms=answer.ms,
-            body=said,
-            text=f"{TROUBLE} ({error})",
+            False, answer.status, error.code, ms=answer.ms, body=said, text=f"{TROUBLE} ({error})"
         )
     return Outcome(not errors, answer.status, None, errors, answer.ms, said)
 
@@ -124,9 +119,7 @@ def _respond(installation: Installation, view: View, said: Any) -> dict[str, str
             views.close(view.id)
         return {}
     if not isinstance(said, dict):
-        raise SlackError(
-            "invalid_response", findings=["an empty body or a response_action"]
-        )
+        raise SlackError("invalid_response", findings=["an empty body or a response_action"])
     match said.get("response_action"):
         case "errors":
             return _errors(view, said.get("errors"))
@@ -144,23 +137,17 @@ def _respond(installation: Installation, view: View, said: Any) -> dict[str, str
         case "clear":
             views.clear(view.user_id)
         case other:
-            raise SlackError(
-                "invalid_response", findings=[f"unknown response_action: {other}"]
-            )
+            raise SlackError("invalid_response", findings=[f"unknown response_action: {other}"])
     return {}
 
 
 def _errors(view: View, errors: Any) -> dict[str, str]:
     if not isinstance(errors, dict) or not errors:
-        raise SlackError(
-            "invalid_response", findings=["errors: block_id → text is missing"]
-        )
+        raise SlackError("invalid_response", findings=["errors: block_id → text is missing"])
     inputs = {block["block_id"] for block in view.blocks if block["type"] == "input"}
     for block_id, text in errors.items():
         if block_id not in inputs:
-            raise SlackError(
-                "invalid_response", findings=[f"no input block {block_id}"]
-            )
+            raise SlackError("invalid_response", findings=[f"no input block {block_id}"])
         if not isinstance(text, str) or not text:
             raise SlackError("invalid_response", findings=[f"no text for {block_id}"])
     return errors

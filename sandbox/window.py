@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 class Window:
     """Look as one person. Raises NotPossible for what they do not see."""
 
-    def __init__(
-        self, sandbox: "Sandbox", user_id: str, team_id: str | None = None
-    ) -> None:
+    def __init__(self, sandbox: "Sandbox", user_id: str, team_id: str | None = None) -> None:
         self._sandbox = sandbox
         self._world = sandbox.world
         if user_id not in self._world.users:
@@ -41,9 +39,7 @@ class Window:
         with self._world.lock:
             channel = self._channel(channel_id)
             return [
-                one
-                for one in channel.messages.values()
-                if not one.is_reply or one.reply_broadcast
+                one for one in channel.messages.values() if not one.is_reply or one.reply_broadcast
             ]
 
     def replies(self, channel_id: str, ts: str) -> list[Message]:
@@ -72,8 +68,7 @@ class Window:
         """Unread messages per channel, only channels that have some."""
         with self._world.lock:
             counts = {
-                one.id: self._world.messages.unread(self.user_id, one.id)
-                for one in self.channels()
+                one.id: self._world.messages.unread(self.user_id, one.id) for one in self.channels()
             }
         return {channel_id: count for channel_id, count in counts.items() if count}
 

@@ -44,18 +44,14 @@ class World:
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.usergroups: dict[str, UserGroup] = {}
-        self.app = AppIdentity(
-            "A0SANDBOX", "app", "T0SANDBOX", "B0SANDBOX", "U0SANDBOXBOT"
-        )
+        self.app = AppIdentity("A0SANDBOX", "app", "T0SANDBOX", "B0SANDBOX", "U0SANDBOXBOT")
         self.messages = Messages(self)
         self.views = Views(self)
         self.files = Files(self)
         self._listeners: list[Callable[[Happening], None]] = []
 
     @classmethod
-    def from_dict(
-        cls, data: dict[str, Any], clock: GovernedClock | None = None
-    ) -> "World":
+    def from_dict(cls, data: dict[str, Any], clock: GovernedClock | None = None) -> "World":
         """Build a world from plain data; `sandbox.org` documents its shape.
 
         Raises ValueError that names the entry and what is wrong with it.
@@ -77,11 +73,7 @@ class World:
         return stop
 
     def happen(
-        self,
-        event: dict[str, Any],
-        *,
-        channel_id: str | None = None,
-        team_id: str | None = None,
+        self, event: dict[str, Any], *, channel_id: str | None = None, team_id: str | None = None
     ) -> None:
         """Tell the listeners of an event."""
         happening = Happening(event, channel_id, team_id)
@@ -120,29 +112,19 @@ class World:
         """Let a person join the organisation; a team_join."""
         with self.lock:
             if user.team_id not in self.teams:
-                raise ValueError(
-                    f"user {user.id}: no workspace {user.team_id}; add it to `teams`"
-                )
+                raise ValueError(f"user {user.id}: no workspace {user.team_id}; add it to `teams`")
             if not user.team_ids:
                 user.team_ids = [user.team_id]
-            user.enterprise_id = (
-                user.enterprise_id or self.teams[user.team_id].enterprise_id
-            )
+            user.enterprise_id = user.enterprise_id or self.teams[user.team_id].enterprise_id
             user.updated = user.updated or self.now_seconds()
             self.users[user.id] = user
             self.feed.append("user", who=user.id)
             if not self.teams[user.team_id].foreign:
-                self.happen(
-                    {"type": "team_join", "user": user.id}, team_id=user.team_id
-                )
+                self.happen({"type": "team_join", "user": user.id}, team_id=user.team_id)
             return user
 
     def join_grid(
-        self,
-        enterprise: Enterprise,
-        global_ids: dict[str, str],
-        *,
-        translates_ids: bool = True,
+        self, enterprise: Enterprise, global_ids: dict[str, str], *, translates_ids: bool = True
     ) -> None:
         """The workspaces join an Enterprise Grid: their people get an id there, beside the one that they had.
 
@@ -195,9 +177,7 @@ class World:
             group.date_update = now
             self.usergroups[group.id] = group
             self.feed.append("usergroup", usergroup=group.id)
-            self.happen(
-                {"type": "subteam_created", "subteam": group.id}, team_id=group.team_id
-            )
+            self.happen({"type": "subteam_created", "subteam": group.id}, team_id=group.team_id)
             return group
 
     def set_usergroup_members(self, group_id: str, user_ids: list[str]) -> UserGroup:
@@ -225,22 +205,16 @@ class World:
                 },
                 team_id=group.team_id,
             )
-            self.happen(
-                {"type": "subteam_updated", "subteam": group_id}, team_id=group.team_id
-            )
+            self.happen({"type": "subteam_updated", "subteam": group_id}, team_id=group.team_id)
             return group
 
     def update_usergroup(self, group_id: str, **changes: Any) -> UserGroup:
         """Rename or disable (`date_delete=…`) a user group; a subteam_updated."""
         with self.lock:
-            group = replace(
-                self.usergroups[group_id], date_update=self.now_seconds(), **changes
-            )
+            group = replace(self.usergroups[group_id], date_update=self.now_seconds(), **changes)
             self.usergroups[group_id] = group
             self.feed.append("usergroup", usergroup=group_id)
-            self.happen(
-                {"type": "subteam_updated", "subteam": group_id}, team_id=group.team_id
-            )
+            self.happen({"type": "subteam_updated", "subteam": group_id}, team_id=group.team_id)
             return group
 
     # --- channels ------------------------------------------------------------------------------
@@ -387,19 +361,13 @@ class World:
                 "creator": creator,
             }
             self.happen(
-                {"type": "channel_created", "channel": described},
-                team_id=channel.team_ids[0],
+                {"type": "channel_created", "channel": described}, team_id=channel.team_ids[0]
             )
 
     def _tell_membership(
         self, type_: str, channel: Channel, user_id: str, inviter: str | None
     ) -> None:
-        letters: dict[ChannelKind, str] = {
-            "public": "C",
-            "private": "G",
-            "im": "D",
-            "mpim": "G",
-        }
+        letters: dict[ChannelKind, str] = {"public": "C", "private": "G", "im": "D", "mpim": "G"}
         user = self.users[user_id]
         event = {
             "type": type_,

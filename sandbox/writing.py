@@ -24,9 +24,7 @@ class Writing(Window):
                 root = channel.messages.get(thread_ts)
                 if root is None or root.is_reply:
                     raise NotPossible("there is no such thread")
-            return self._world.messages.post(
-                channel_id, self.user_id, text, thread_ts=thread_ts
-            )
+            return self._world.messages.post(channel_id, self.user_id, text, thread_ts=thread_ts)
 
     def _may_write(self, channel_id: str) -> Channel:
         channel = self._channel(channel_id)
@@ -36,9 +34,7 @@ class Writing(Window):
         if channel.is_archived:
             raise NotPossible(f"#{channel.name} is archived")
         manifest = self._sandbox.manifest
-        if channel.kind == "im" and (
-            not manifest.messages_tab or manifest.messages_read_only
-        ):
+        if channel.kind == "im" and (not manifest.messages_tab or manifest.messages_read_only):
             raise NotPossible("Sending messages to this app has been turned off.")
         return channel
 
@@ -48,11 +44,7 @@ class Writing(Window):
             self._may_write(channel_id)
             file = self._world.files.add(self.user_id, name, data, channel_id)
             message = self._world.messages.post(
-                channel_id,
-                self.user_id,
-                text,
-                subtype="file_share",
-                file_ids=(file.id,),
+                channel_id, self.user_id, text, subtype="file_share", file_ids=(file.id,)
             )
             self._world.files.tell_shared(file, self.user_id, channel_id)
             return message
@@ -86,9 +78,7 @@ class Writing(Window):
             if guest is None or guest.deleted:
                 raise NotPossible("there is nobody of that name to invite")
             if not set(guest.team_ids) & set(channel.team_ids):
-                raise NotPossible(
-                    f"{guest.label} is in no workspace of #{channel.name}"
-                )
+                raise NotPossible(f"{guest.label} is in no workspace of #{channel.name}")
             if not self._world.join(channel_id, user_id, self.user_id):
                 raise NotPossible(f"{guest.label} is already in #{channel.name}")
             if user_id == self._world.app.bot_user_id:

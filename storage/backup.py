@@ -67,9 +67,7 @@ def same_file(target: Path, database: Path) -> bool:
     guarded = [database, *(beside(database, suffix) for suffix in (*_BESIDE, _KEY))]
     if target.resolve() in {path.resolve() for path in guarded}:
         return True
-    return any(
-        target.exists() and path.exists() and target.samefile(path) for path in guarded
-    )
+    return any(target.exists() and path.exists() and target.samefile(path) for path in guarded)
 
 
 def sync_folder(folder: Path) -> None:
@@ -148,10 +146,7 @@ def _copy(database: Path, part: Path, probe: Probe) -> None:
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         # With a transaction of its own the copy is never begun anew, however much others write meanwhile.
         source.backup(
-            copy,
-            pages=PAGES,
-            progress=lambda status, left, total: probe("backup.step"),
-            sleep=0,
+            copy, pages=PAGES, progress=lambda status, left, total: probe("backup.step"), sleep=0
         )
         source.execute("ROLLBACK")
         copy.execute("PRAGMA journal_mode=DELETE")
@@ -159,10 +154,7 @@ def _copy(database: Path, part: Path, probe: Probe) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=WAIT_SECONDS,
-        isolation_level=None,
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=WAIT_SECONDS, isolation_level=None
     )
 
 
@@ -219,9 +211,7 @@ def _reading(path: Path) -> sqlite3.Connection:
 def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents:
     tables = {
         table
-        for (table,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'"
-        )
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     }
     if not {"alembic_version", "audit_entry", "person", "approval"} <= tables:
         raise Unusable(
@@ -232,12 +222,10 @@ def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents
         words = " ".join(fault.replace("*** in database main ***", "").split())
         raise Unusable(f"{name} is damaged ({words}).")
     if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
-        raise Unusable(
-            f"{name} is damaged: rows in it belong to rows that are not there."
-        )
-    (revision,) = connection.execute(
-        "SELECT version_num FROM alembic_version"
-    ).fetchone() or ("none",)
+        raise Unusable(f"{name} is damaged: rows in it belong to rows that are not there.")
+    (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (
+        "none",
+    )
     if revision not in migrate.known():
         raise Unusable(
             f"{name} is at revision {revision}, which this release does not know; install a newer mlgov."
@@ -246,9 +234,7 @@ def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents
     def count(table: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
-    entries, last_at = connection.execute(
-        "SELECT count(*), max(at) FROM audit_entry"
-    ).fetchone()
+    entries, last_at = connection.execute("SELECT count(*), max(at) FROM audit_entry").fetchone()
     return Contents(
         revision=revision,
         people=count("person"),
@@ -321,9 +307,7 @@ def alone(database: Path) -> Iterator[None]:
 
     Every process of ours holds a shared lock beside the file (`storage.host`); others are found by SQLite's own.
     """
-    handle = os.open(
-        beside(database, "-host"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
+    handle = os.open(beside(database, "-host"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -419,9 +403,7 @@ def facts_of(database: Path) -> tuple[int, str | None] | None:
         return None
 
 
-def swap(
-    staged: Path, database: Path, *, now: datetime, probe: Probe = _nobody
-) -> Path | None:
+def swap(staged: Path, database: Path, *, now: datetime, probe: Probe = _nobody) -> Path | None:
     """Put the staged copy in the database's place; where the database that was there stands now, if there was one.
 
     Killed at any instant, the place holds either of the two, whole. Call it with the place held (`alone`). Raises InUse.
@@ -430,9 +412,7 @@ def swap(
     aside = None
     if database.exists():
         is_sound = to_single_file(database)
-        aside = _free(
-            beside(database, f".before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
-        )
+        aside = _free(beside(database, f".before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))
         _keep(database, aside)
         if not is_sound and beside(database, _LOG).exists():
             _keep(beside(database, _LOG), beside(aside, _LOG))

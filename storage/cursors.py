@@ -22,12 +22,8 @@ class JobCursor(Base):
 
 def begin(session: Session, name: str) -> None:
     """Let the work be done from the start, also where it is under way: what it dealt with may have changed."""
-    statement = _INSERT[session.get_bind().dialect.name](JobCursor).values(
-        name=name, after=0
-    )
-    session.execute(
-        statement.on_conflict_do_update(index_elements=["name"], set_={"after": 0})
-    )
+    statement = _INSERT[session.get_bind().dialect.name](JobCursor).values(name=name, after=0)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"after": 0}))
 
 
 def where(session: Session, name: str) -> int | None:

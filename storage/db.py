@@ -184,17 +184,11 @@ class Database:
 
             @event.listens_for(engine, "before_execute", retval=True)
             def _number(
-                connection: Any,
-                clause: Any,
-                multiparams: Any,
-                params: Any,
-                _options: Any,
+                connection: Any, clause: Any, multiparams: Any, params: Any, _options: Any
             ) -> Any:
                 if not self._floors:
                     return clause, multiparams, params
-                return floors.number(
-                    connection, clause, multiparams, params, self._floors
-                )
+                return floors.number(connection, clause, multiparams, params, self._floors)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
@@ -294,9 +288,7 @@ class Database:
             with self.engine.connect() as connection:
                 if not self.is_sqlite:
                     with connection.begin() as transaction:
-                        connection.execute(
-                            text(f"SET LOCAL lock_timeout = {PATIENT_MS}")
-                        )
+                        connection.execute(text(f"SET LOCAL lock_timeout = {PATIENT_MS}"))
                         connection.execute(text("SET LOCAL statement_timeout = 0"))
                         yield connection
                         if not keep:

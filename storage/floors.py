@@ -90,9 +90,7 @@ def number(
     rows = [dict(row) for row in multiparams] or [dict(params)]
     if any(row.get(key.name) is not None for row in rows):
         return clause, multiparams, params
-    numbered_rows = [
-        row | {key.name: floor + place} for place, row in enumerate(rows, 1)
-    ]
+    numbered_rows = [row | {key.name: floor + place} for place, row in enumerate(rows, 1)]
     if multiparams:
         return clause, numbered_rows, params
     if not params:

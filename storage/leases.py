@@ -34,9 +34,7 @@ def is_held(until: datetime | None, *, length: timedelta, real_now: datetime) ->
     return until is not None and real_now < until <= real_now + length + SLACK
 
 
-def take(
-    session: Session, name: str, *, owner: str, length: timedelta, real_now: datetime
-) -> bool:
+def take(session: Session, name: str, *, owner: str, length: timedelta, real_now: datetime) -> bool:
     """Take a lease, or keep the one that `owner` holds for another `length`; False when somebody else holds it."""
     insert = _INSERT[session.get_bind().dialect.name]
     session.execute(
@@ -50,9 +48,7 @@ def take(
         .with_for_update()
         .execution_options(populate_existing=True)
     ).scalar_one()
-    if row.owner not in (None, owner) and is_held(
-        row.until, length=length, real_now=real_now
-    ):
+    if row.owner not in (None, owner) and is_held(row.until, length=length, real_now=real_now):
         return False
     row.owner, row.until = owner, real_now + length
     session.flush()
@@ -63,9 +59,7 @@ def is_free_for(
     session: Session, name: str, *, owner: str, length: timedelta, real_now: datetime
 ) -> bool:
     """Whether `take` would be granted. Only reads."""
-    row = session.execute(
-        select(Lease.owner, Lease.until).where(Lease.name == name)
-    ).first()
+    row = session.execute(select(Lease.owner, Lease.until).where(Lease.name == name)).first()
     return (
         row is None
         or row.owner in (None, owner)

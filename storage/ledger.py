@@ -175,10 +175,7 @@ def text_digest(salt: str, text: str) -> str:
 def _entries(session: Session, after: int, limit: int) -> list[Any]:
     return list(
         session.execute(
-            select(_ENTRIES)
-            .where(_ENTRIES.c.seq > after)
-            .order_by(_ENTRIES.c.seq)
-            .limit(limit)
+            select(_ENTRIES).where(_ENTRIES.c.seq > after).order_by(_ENTRIES.c.seq).limit(limit)
         )
     )
 
@@ -196,11 +193,7 @@ def kept_by_seq(published: Iterable[Head]) -> dict[int, set[str]]:
 
 
 def walk(
-    session: Session,
-    after: Head,
-    kept: Mapping[int, set[str]],
-    *,
-    limit: int = SLICE,
+    session: Session, after: Head, kept: Mapping[int, set[str]], *, limit: int = SLICE
 ) -> Head | Broken:
     """Check the next entries after a head that is trusted, with the texts beside them; how far that came.
 
@@ -213,13 +206,11 @@ def walk(
         expected_seq += 1
         if row.seq != expected_seq:
             return Broken(
-                expected_seq,
-                f"entry {expected_seq} is missing; the next one found is {row.seq}",
+                expected_seq, f"entry {expected_seq} is missing; the next one found is {row.seq}"
             )
         if link(previous, row.body) != row.hash:
             return Broken(
-                row.seq,
-                f"entry {row.seq} was changed: its hash does not follow from its content",
+                row.seq, f"entry {row.seq} was changed: its hash does not follow from its content"
             )
         if (difference := _column_difference(row)) is not None:
             return Broken(
@@ -288,8 +279,7 @@ def verify(
     at = since or Head(0, GENESIS)
     if kept.get(0, {GENESIS}) != {GENESIS}:
         return Broken(
-            0,
-            "the published head of the empty ledger is not the one that this ledger started from",
+            0, "the published head of the empty ledger is not the one that this ledger started from"
         )
     if (broken := stands_at(session, at)) is not None:
         return broken
@@ -319,21 +309,13 @@ def self_consistent(session: Session, seq: int) -> bool:
 def _column_difference(row: Any) -> str | None:
     try:
         body = json.loads(row.body)
-        told = (
-            body["seq"],
-            body["actor"],
-            body["action"],
-            body["at"],
-            *body["subject"],
-        )
+        told = (body["seq"], body["actor"], body["action"], body["at"], *body["subject"])
     except (ValueError, KeyError, TypeError):
         return "body"
     at = row.at.isoformat(timespec="microseconds")
     shown = (row.seq, row.actor_id, row.action, at, row.subject_type, row.subject_id)
     names = ("seq", "actor_id", "action", "at", "subject_type", "subject_id")
-    return next(
-        (name for name, a, b in zip(names, told, shown, strict=False) if a != b), None
-    )
+    return next((name for name, a, b in zip(names, told, shown, strict=False) if a != b), None)
 
 
 _TEXTS_AT_ONCE = 400
@@ -346,20 +328,15 @@ def _verify_texts(
     wanted = sorted({reference["text"] for _, reference in references})
     for start in range(0, len(wanted), _TEXTS_AT_ONCE):
         rows = session.execute(
-            select(
-                PrivateText.id,
-                PrivateText.salt,
-                PrivateText.text,
-                PrivateText.erased_at,
-            ).where(PrivateText.id.in_(wanted[start : start + _TEXTS_AT_ONCE]))
+            select(PrivateText.id, PrivateText.salt, PrivateText.text, PrivateText.erased_at).where(
+                PrivateText.id.in_(wanted[start : start + _TEXTS_AT_ONCE])
+            )
         )
         texts |= {row.id: row for row in rows}
     for seq, reference in references:
         row = texts.get(reference["text"])
         if row is None:
-            return Broken(
-                seq, f"the text beside entry {seq} was removed without being erased"
-            )
+            return Broken(seq, f"the text beside entry {seq} was removed without being erased")
         if row.erased_at is not None and row.text is None:
             continue
         if (

@@ -127,9 +127,7 @@ def standing(database: Database) -> Standing:
 def _standing(connection: Connection) -> Standing:
     revisions, revision, oldest = known(), None, None
     if inspect(connection).has_table("alembic_version"):
-        revision = connection.execute(
-            text("SELECT version_num FROM alembic_version")
-        ).scalar()
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision is not None and revision >= RANGES_SINCE:
         # Every release from then on reads exactly this; it must stay readable for as long as any of them may start.
         oldest = connection.execute(
@@ -144,9 +142,7 @@ def steps(since: str | None) -> list[Step]:
 
     scripts = ScriptDirectory.from_config(config())
     ahead = [
-        script
-        for script in scripts.walk_revisions()
-        if since is None or script.revision > since
+        script for script in scripts.walk_revisions() if since is None or script.revision > since
     ]
     return [_step(script) for script in reversed(ahead)]
 
@@ -178,9 +174,7 @@ def upgrade(
         return before.revision, before.revision
     with database.reshaping(keep=keep) as connection:
         if not database.is_sqlite:
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY}
-            )
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         before = _standing(connection)
         if before.is_newer:
             if before.problem is not None:

@@ -47,9 +47,7 @@ def is_unwritable(error: DBAPIError) -> bool:
 class Outage:
     """One way in which the database may be away. Safe to call from many threads; the time is this machine's own."""
 
-    def __init__(
-        self, words: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, words: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._words = words
         self._clock = clock
         self._lock = threading.Lock()
@@ -74,10 +72,7 @@ class Outage:
         why = f"{type(cause).__name__}: {lines[0][:200]}" if lines else repr(cause)
         span = f" for {seconds:.0f} seconds, in {failures} tries" if seconds else ""
         log.error(
-            "the database %s%s: it is tried again until it is back (%s)",
-            self._words,
-            span,
-            why,
+            "the database %s%s: it is tried again until it is back (%s)", self._words, span, why
         )
 
     def over(self) -> None:
@@ -91,6 +86,4 @@ class Outage:
         if since is None or not was_told:
             return  # another thread was quicker, or it comes and goes within a minute
         seconds = self._clock() - since
-        log.warning(
-            "the database is back after %.0f seconds and %s tries", seconds, failures
-        )
+        log.warning("the database is back after %.0f seconds and %s tries", seconds, failures)

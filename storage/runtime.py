@@ -115,16 +115,12 @@ def set_made_by(session: Session, value: str) -> None:
 
 def facts(session: Session) -> dict[str, Any]:
     """What this database knows of its surroundings: the organisation's key, once Slack has told it."""
-    return dict(
-        session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one()
-    )
+    return dict(session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one())
 
 
 def set_facts(session: Session, values: dict[str, Any]) -> None:
     """Add to `facts`."""
-    session.execute(
-        update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values)
-    )
+    session.execute(update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +142,7 @@ def keep_clock(session: Session) -> SetBack | None:
 
     Returns what nobody has noticed before; each time that the clock runs back is returned to one caller.
     """
-    row = session.execute(
-        select(Runtime).where(Runtime.id == 1).with_for_update()
-    ).scalar_one()
+    row = session.execute(select(Runtime).where(Runtime.id == 1).with_for_update()).scalar_one()
     real, steady = real_now(session), _steady(session)
     known = timedelta(microseconds=row.lead_microseconds)
     lead = max(known, steady.lead)
@@ -167,16 +161,12 @@ def keep_clock(session: Session) -> SetBack | None:
 
 def touch(session: Session) -> None:
     """Write something, so that a database that takes no change says so."""
-    session.execute(
-        update(Runtime).where(Runtime.id == 1).values(clock_at=real_now(session))
-    )
+    session.execute(update(Runtime).where(Runtime.id == 1).values(clock_at=real_now(session)))
 
 
 def last_set_back(session: Session) -> SetBack | None:
     """When the clock was last seen to run back; None when it never was."""
     at, by = session.execute(
-        select(Runtime.set_back_at, Runtime.set_back_microseconds).where(
-            Runtime.id == 1
-        )
+        select(Runtime.set_back_at, Runtime.set_back_microseconds).where(Runtime.id == 1)
     ).one()
     return None if at is None else SetBack(at, timedelta(microseconds=by))

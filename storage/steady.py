@@ -77,8 +77,7 @@ class SteadyClock:
         with self._lock:
             since = self.monotonic() - within
             return sum(
-                (far for noticed_at, far in self._jumps if noticed_at >= since),
-                start=timedelta(0),
+                (far for noticed_at, far in self._jumps if noticed_at >= since), start=timedelta(0)
             )
 
     def should_be_kept(self, every: float) -> bool:

@@ -42,20 +42,12 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         microseconds = to_microseconds(value)
-        return (
-            microseconds
-            if dialect.name == "sqlite"
-            else from_microseconds(microseconds)
-        )
+        return microseconds if dialect.name == "sqlite" else from_microseconds(microseconds)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        return (
-            from_microseconds(value)
-            if dialect.name == "sqlite"
-            else value.astimezone(UTC)
-        )
+        return from_microseconds(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 class Money(TypeDecorator[Decimal]):
@@ -79,17 +71,13 @@ class Money(TypeDecorator[Decimal]):
         if not isinstance(exponent, int) or value.adjusted() > 19:
             raise ValueError(f"not an amount that can be stored: {value}")
         if exponent < -MONEY_SCALE and value != round(value, MONEY_SCALE):
-            raise ValueError(
-                f"an amount with more than {MONEY_SCALE} decimals: {value}"
-            )
+            raise ValueError(f"an amount with more than {MONEY_SCALE} decimals: {value}")
         return money_text(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None:
             return None
-        return Decimal(
-            money_text(value if isinstance(value, Decimal) else Decimal(value))
-        )
+        return Decimal(money_text(value if isinstance(value, Decimal) else Decimal(value)))
 
 
 class money_sum(GenericFunction[Decimal]):

@@ -14,9 +14,7 @@ def run(*words: str, **settings: str) -> tuple[int, str]:
         for name in os.environ
         if name.startswith(("MLGOV_", "SLACK_")) or name.casefold().endswith("_proxy")
     }
-    done = CliRunner().invoke(
-        app, list(words), env={**own, "COLUMNS": "160", **settings}
-    )
+    done = CliRunner().invoke(app, list(words), env={**own, "COLUMNS": "160", **settings})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.output

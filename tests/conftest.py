@@ -113,9 +113,7 @@ def fresh_url(backend: str, request: pytest.FixtureRequest, directory: Path) -> 
         path = directory / "mlgov.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
-    uri = make_url(request.getfixturevalue("postgres_server")).set(
-        drivername="postgresql+psycopg"
-    )
+    uri = make_url(request.getfixturevalue("postgres_server")).set(drivername="postgresql+psycopg")
     name = f"t_{uuid.uuid4().hex[:16]}"
     admin = create_engine(uri, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:

@@ -51,11 +51,7 @@ def started() -> dict[str, set[str]]:
 
     They are what `Repeating` is given, and what is started by `Bot.start`.
     """
-    found: dict[str, set[str]] = {
-        "directory": set(),
-        "reader": {"read"},
-        "scheduler": set(),
-    }
+    found: dict[str, set[str]] = {"directory": set(), "reader": {"read"}, "scheduler": set()}
     owners = {"registry": "registrar", "inventory": "watch"}
     for path in (ROOT / "bot").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -71,25 +67,12 @@ def started() -> dict[str, set[str]]:
     from bot.people.reading import Reader
     from bot.scheduler import Scheduler
 
-    for name, kind in (
-        ("directory", Directory),
-        ("reader", Reader),
-        ("scheduler", Scheduler),
-    ):
+    for name, kind in (("directory", Directory), ("reader", Reader), ("scheduler", Scheduler)):
         found[name] |= {
             method
             for method in vars(kind)
             if method.startswith(
-                (
-                    "refresh",
-                    "_refresh",
-                    "read",
-                    "_round",
-                    "_read",
-                    "tick",
-                    "_tick",
-                    "_quietly",
-                )
+                ("refresh", "_refresh", "read", "_round", "_read", "tick", "_tick", "_quietly")
             )
         }
     return found
@@ -117,17 +100,11 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
         }
         tree = ast.parse(textwrap.dedent(inspect.getsource(handler)))
         for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not isinstance(
-                node.func, ast.Attribute
-            ):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             name = node.func.value
-            module = (
-                handler.__globals__.get(name.id) if isinstance(name, ast.Name) else None
-            )
-            if isinstance(module, ModuleType) and module.__name__.startswith(
-                "workflows."
-            ):
+            module = handler.__globals__.get(name.id) if isinstance(name, ast.Name) else None
+            if isinstance(module, ModuleType) and module.__name__.startswith("workflows."):
                 found.add((module.__name__, node.func.attr))
     return found - SHARED
 
@@ -149,10 +126,7 @@ def modules(tree: ast.Module) -> dict[str, str]:
         if isinstance(node, ast.Import):
             found |= {one.asname or one.name: one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {
-                one.asname or one.name: f"{node.module}.{one.name}"
-                for one in node.names
-            }
+            found |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
     return found
 
 
@@ -168,9 +142,7 @@ def whole(folder: str, tree: ast.Module) -> bool:
 def by_hand(path: Path, text: str) -> Iterator[str]:
     """What a file does for mlgov that mlgov does by itself."""
     tree = ast.parse(text)
-    if not whole(path.as_posix(), tree) and not path.as_posix().startswith(
-        "tests/directory"
-    ):
+    if not whole(path.as_posix(), tree) and not path.as_posix().startswith("tests/directory"):
         return
     names, clock, methods = modules(tree), _registered_here(), started()
     for node in ast.walk(tree):
@@ -184,17 +156,10 @@ def by_hand(path: Path, text: str) -> Iterator[str]:
         if not isinstance(called, ast.Attribute):
             continue
         holder = called.value
-        last = (
-            holder.attr
-            if isinstance(holder, ast.Attribute)
-            else getattr(holder, "id", "")
-        )
+        last = holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")
         if called.attr in methods.get(last, ()):
             yield f"{path}:{node.lineno} calls {last}.{called.attr}"
-        if (
-            isinstance(holder, ast.Name)
-            and (names.get(holder.id, ""), called.attr) in clock
-        ):
+        if isinstance(holder, ast.Name) and (names.get(holder.id, ""), called.attr) in clock:
             yield f"{path}:{node.lineno} runs {names[holder.id]}.{called.attr}"
 
 
@@ -206,9 +171,7 @@ def test_nobody_does_for_mlgov_what_it_does_by_itself() -> None:
     told = [line for line in found if not line.startswith(tuple(ALLOWED))]
     assert told == []
     for place in ALLOWED:
-        assert any(line.startswith(place) for line in found), (
-            f"{place} needs no exception"
-        )
+        assert any(line.startswith(place) for line in found), f"{place} needs no exception"
 
 
 @pytest.mark.parametrize(

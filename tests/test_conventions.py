@@ -64,9 +64,7 @@ def test_the_manifest_subscribes_to_exactly_the_events_that_are_heard() -> None:
 
 
 def test_the_manifest_has_exactly_the_commands_that_are_answered() -> None:
-    commands = {
-        command["command"] for command in manifest.data()["features"]["slash_commands"]
-    }
+    commands = {command["command"] for command in manifest.data()["features"]["slash_commands"]}
     assert commands == {"/mlgov"}
 
 
@@ -91,9 +89,7 @@ def test_the_manifest_for_http_has_its_request_urls() -> None:
     assert made["settings"]["socket_mode_enabled"] is False
 
 
-@pytest.mark.parametrize(
-    "url", ["http://mlgov.example.com", "mlgov.example.com", "https://"]
-)
+@pytest.mark.parametrize("url", ["http://mlgov.example.com", "mlgov.example.com", "https://"])
 def test_a_url_that_slack_would_refuse_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
         manifest.text(url)
@@ -113,9 +109,7 @@ HAS_HANDLES = {
 def test_a_handle_is_resolved_in_one_place() -> None:
     """Whatever matches a user group by its handle elsewhere would mean another group than the rest of mlgov does."""
     files = (
-        path
-        for folder in ("bot", "workflows", "storage")
-        for path in (ROOT / folder).rglob("*.py")
+        path for folder in ("bot", "workflows", "storage") for path in (ROOT / folder).rglob("*.py")
     )
     for path in files:
         place, text = path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
@@ -132,13 +126,9 @@ def test_a_handle_is_resolved_in_one_place() -> None:
                 assert id(node) in called or place in HAS_HANDLES, f"{where} reads one"
             elif isinstance(node, ast.Compare | ast.JoinedStr):
                 assert "handle" not in {
-                    each.attr
-                    for each in ast.walk(node)
-                    if isinstance(each, ast.Attribute)
+                    each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)
                 }, f"{where} compares one"
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-                "startswith"
-            ):
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("startswith"):
                 told = ast.unparse(node)
                 assert "'@'" not in told, f"{where} looks for handles itself"
 
@@ -149,9 +139,7 @@ def test_nothing_commits_but_the_edges() -> None:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                assert node.func.attr not in {"commit", "rollback"}, (
-                    f"{path}:{node.lineno} commits"
-                )
+                assert node.func.attr not in {"commit", "rollback"}, f"{path}:{node.lineno} commits"
 
 
 def test_clients_are_made_in_one_place() -> None:

@@ -13,9 +13,7 @@ import pytest
 from tests.stories.office import eventually
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
-    "project"
-]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+(?:\[[a-z]+\])?)>=([0-9.]+)")
 
 WITHOUT_HOLES = {
@@ -51,22 +49,9 @@ def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, timeout=120)
     python = place / "bin" / "python"
     wanted = [f"{name}=={version}" for name, version in floors().items()]
-    pip = [
-        str(python),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    got = subprocess.run(
-        [*pip, *wanted], capture_output=True, text=True, timeout=900, check=False
-    )
-    if (
-        got.returncode
-        and "No matching distribution" in got.stderr
-        and sys.version_info >= (3, 13)
-    ):
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    got = subprocess.run([*pip, *wanted], capture_output=True, text=True, timeout=900, check=False)
+    if got.returncode and "No matching distribution" in got.stderr and sys.version_info >= (3, 13):
         pytest.skip("some of the oldest releases came before this Python")
     assert got.returncode == 0, got.stderr[-2000:]
     (packages,) = place.glob("lib/python3*/site-packages")
@@ -80,25 +65,14 @@ def test_the_demo_runs_on_the_oldest_releases(oldest: Path, tmp_path: Path) -> N
     output = tmp_path / "said.txt"
     with output.open("wb") as out:
         process = subprocess.Popen(
-            [
-                str(oldest),
-                "-u",
-                "-m",
-                "bot.cli.main",
-                "demo",
-                "--no-browser",
-                "--port",
-                "0",
-            ],
+            [str(oldest), "-u", "-m", "bot.cli.main", "demo", "--no-browser", "--port", "0"],
             cwd=tmp_path,
             stdout=out,
             stderr=out,
         )
     try:
         eventually(
-            lambda: (
-                "A pipeline can ask" in output.read_text() or process.poll() is not None
-            ),
+            lambda: "A pipeline can ask" in output.read_text() or process.poll() is not None,
             "the demo is ready",
             120,
         )

@@ -56,9 +56,7 @@ def run(installed: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[
 def test_the_files_that_come_with_it_are_there(installed: Path, tmp_path: Path) -> None:
     assert "socket_mode_enabled: true" in run(installed, tmp_path, "manifest").stdout
     policy = tmp_path / "governance.yml"
-    policy.write_text(
-        run(installed, tmp_path, "policy", "example").stdout, encoding="utf-8"
-    )
+    policy.write_text(run(installed, tmp_path, "policy", "example").stdout, encoding="utf-8")
     assert "good" in run(installed, tmp_path, "policy", "check").stdout
 
 
@@ -156,9 +154,7 @@ print(count, len(commands))
 
 
 @pytest.mark.slow
-def test_everything_loads_and_helps_with_what_a_plain_installation_brings(
-    tmp_path: Path,
-) -> None:
+def test_everything_loads_and_helps_with_what_a_plain_installation_brings(tmp_path: Path) -> None:
     modules, commands = core_only(SWEEP, tmp_path).split()
     assert int(modules) > 500
     assert int(commands) > 60
@@ -181,9 +177,7 @@ finally:
 
 
 @pytest.mark.slow
-def test_the_demo_is_whole_with_what_a_plain_installation_brings(
-    tmp_path: Path,
-) -> None:
+def test_the_demo_is_whole_with_what_a_plain_installation_brings(tmp_path: Path) -> None:
     (figures,) = re.findall(r"FAIRNESS (\d+)", core_only(DEMO, tmp_path))
     assert int(figures) >= 1
     assert list(tmp_path.iterdir()) == []
@@ -191,21 +185,15 @@ def test_the_demo_is_whole_with_what_a_plain_installation_brings(
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1200)
-def test_a_plain_installation_runs_the_demo_in_an_environment_of_its_own(
-    tmp_path: Path,
-) -> None:
+def test_a_plain_installation_runs_the_demo_in_an_environment_of_its_own(tmp_path: Path) -> None:
     """`pip install .` into a virtual environment that has nothing else, then `mlgov demo` in an empty folder."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
     python = tmp_path / "env" / "bin" / "python"
     source = tmp_path / "source"
     shutil.copytree(
-        ROOT,
-        source,
-        ignore=shutil.ignore_patterns(".venv", ".git", ".*_cache", "__pycache__"),
+        ROOT, source, ignore=shutil.ignore_patterns(".venv", ".git", ".*_cache", "__pycache__")
     )
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", source], check=True, timeout=1000
-    )
+    subprocess.run([python, "-m", "pip", "install", "--quiet", source], check=True, timeout=1000)
     listed = subprocess.run(
         [python, "-m", "pip", "list"], capture_output=True, text=True, check=True
     ).stdout.casefold()

@@ -18,9 +18,7 @@ from workflows.releases import service as releases
 from workflows.releases.rules import Apart, Difference
 from workflows.releases.service import Asking, KeyReused
 
-_SOMEBODY_ELSE = Difference(
-    "requester", "somebody else asked it, and you could decide on it"
-)
+_SOMEBODY_ELSE = Difference("requester", "somebody else asked it, and you could decide on it")
 STAGES = "stages"
 """In the place of a field, where not the question differs but what it takes to decide it."""
 
@@ -64,18 +62,10 @@ def ask(
         return Asked(known.id, False, people)
     prepared = releases.RELEASE.prepare(session, actor, asking, policy=policy, now=now)
     way = ways.current(
-        session,
-        actor,
-        form.gate_name,
-        prepared,
-        policy=policy,
-        now=now,
-        org_key=org_key,
+        session, actor, form.gate_name, prepared, policy=policy, now=now, org_key=org_key
     )
     apart = []
-    for row in queries.list_pending(
-        session, form.gate_name, prepared.subject_id, now=now
-    ):
+    for row in queries.list_pending(session, form.gate_name, prepared.subject_id, now=now):
         differences = _differences(session, row, asking, people) or tuple(
             Difference(STAGES, words)
             for words in ways.beyond(Bound.of(row.bound), row.requester_id, way)
@@ -121,9 +111,7 @@ def _differences(
     )
 
 
-def _require_same(
-    session: Session, row: Any, asking: Asking, people: dict[str, str]
-) -> None:
+def _require_same(session: Session, row: Any, asking: Asking, people: dict[str, str]) -> None:
     differences = _differences(session, row, asking, people)
     if differences:
         told = "; ".join(one.words for one in differences)

@@ -60,9 +60,7 @@ def is_over(since: datetime | None, wait: timedelta, now: datetime) -> bool:
 def move(session: Session, by: timedelta) -> None:
     """Move governed time forward. Only a database that the demo or a test made lets itself be moved."""
     if runtime.made_by(session) == "run":
-        raise NotAllowed(
-            "This database governs a real organisation; its clock cannot be moved."
-        )
+        raise NotAllowed("This database governs a real organisation; its clock cannot be moved.")
     if by < timedelta(0):
         raise NotAllowed("The governed clock only moves forward.")
     runtime.set_offset(session, runtime.offset(session) + by)

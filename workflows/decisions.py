@@ -99,15 +99,7 @@ def act(
     everyone who may not do it, or not any more, or on what was shown; nothing is changed then.
     """
     around = Circumstances(
-        SUBJECTS,
-        policy,
-        org_key,
-        now,
-        clicked,
-        mirrored_since,
-        asked,
-        policy_id,
-        _lapsed(now),
+        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked, policy_id, _lapsed(now)
     )
     told = acts.perform(session, actor, form, around)
     if not isinstance(form, Decide):  # which knows whether anything shows the request
@@ -128,9 +120,7 @@ def require_entitled(
     asked: frozenset[str] = frozenset(),
 ) -> None:
     """Raise what the door would refuse, before somebody is asked to write anything."""
-    around = Circumstances(
-        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked
-    )
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked)
     acts.require_entitled(session, actor, form, around)
 
 
@@ -148,9 +138,7 @@ def takers(
     query: str = "",
 ) -> Takers:
     """Who could take the actor's place in a request, by name. Raises what the door would refuse."""
-    around = Circumstances(
-        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked
-    )
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked)
     return acts.takers(session, actor, form, around, query=query)
 
 
@@ -239,9 +227,7 @@ def reminder(
     session: Session, reminder_id: int, *, policy: Policy, now: datetime
 ) -> Reminder | None:
     """A reminder as it stands now; None when there is none."""
-    return reminding.read(
-        session, reminder_id, Circumstances(SUBJECTS, policy, "", now)
-    )
+    return reminding.read(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
 
 
 def escalate(
@@ -267,9 +253,7 @@ def validity_ended(
     escalating.validity_ended(session, approval_id, around)
 
 
-def simulate(
-    session: Session, policy: Policy, *, since: datetime, org_key: str
-) -> Simulation:
+def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
     """What requests since then would have met under another policy. Changes nothing."""
     return replays.simulate(session, policy, since=since, org_key=org_key)
 
@@ -316,9 +300,7 @@ def route(
     org_key: str,
 ) -> Route:
     """Who would be asked at this gate, in which order. `people` are the subject's owner, sponsor and so on."""
-    return routing.route(
-        session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
-    )
+    return routing.route(session, actor, policy.gate(gate), people, policy=policy, org_key=org_key)
 
 
 def review_due(
@@ -331,9 +313,7 @@ def review_due(
 
 def _lapsed(now: datetime) -> Callable[[Session, int], None]:
     """What rests on an approval goes with it: its signed statement is withdrawn."""
-    return lambda session, approval_id: statements.take_back(
-        session, approval_id, now=now
-    )
+    return lambda session, approval_id: statements.take_back(session, approval_id, now=now)
 
 
 def condition_due(
@@ -362,12 +342,7 @@ def card(
 ) -> Card:
     """A request as it stands now, and how `reader_id` stands to it. Raises NotFound."""
     return reads.card(
-        session,
-        approval_id,
-        subjects=SUBJECTS,
-        policy=policy,
-        now=now,
-        reader_id=reader_id,
+        session, approval_id, subjects=SUBJECTS, policy=policy, now=now, reader_id=reader_id
     )
 
 
@@ -375,14 +350,10 @@ def waiting_for(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    return reads.waiting_for(
-        session, actor.id, subjects=SUBJECTS, policy=policy, now=now
-    )
+    return reads.waiting_for(session, actor.id, subjects=SUBJECTS, policy=policy, now=now)
 
 
-def asked_by(
-    session: Session, actor: Actor, *, policy: Policy, now: datetime
-) -> tuple[Card, ...]:
+def asked_by(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
     return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
 
@@ -392,9 +363,7 @@ def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
     return reads.waiting_ids(session, actor.id, now=now)
 
 
-def asked_ids(
-    session: Session, actor: Actor, *, now: datetime
-) -> tuple[list[int], list[datetime]]:
+def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
     """Every request of this person, pending ones first, and when each of the pending ones expires."""
     return reads.asked_ids(session, actor, now=now)
 
@@ -408,14 +377,7 @@ def cards(
     reader_id: str | None = None,
 ) -> tuple[Card, ...]:
     """Several requests as they stand now, in the order of `ids`."""
-    return reads.cards(
-        session,
-        ids,
-        subjects=SUBJECTS,
-        policy=policy,
-        now=now,
-        reader_id=reader_id,
-    )
+    return reads.cards(session, ids, subjects=SUBJECTS, policy=policy, now=now, reader_id=reader_id)
 
 
 def pending_of_project(
@@ -469,11 +431,7 @@ def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] 
 
 
 def follow(
-    session: Session,
-    approval_id: int,
-    *,
-    now: datetime,
-    clicked: tuple[str, str] | None,
+    session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
     announcements.follow(session, approval_id, now=now, clicked=clicked)

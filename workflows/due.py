@@ -215,23 +215,15 @@ class Runner:
                 return 0
             real, due = clock.both(session)
             found = timers.candidates(
-                session,
-                due_now=due,
-                real_now=real,
-                most=most,
-                kinds=list(self._registry.timers),
+                session, due_now=due, real_now=real, most=most, kinds=list(self._registry.timers)
             )
-            slots = timers.due_schedules(
-                session, now=due, kinds=list(self._registry.schedules)
-            )
+            slots = timers.due_schedules(session, now=due, kinds=list(self._registry.schedules))
         ran = sum(self._timer(timer) for timer in found)
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
         ran += sum(self._watch(name) for name in self._registry.watchers)
         return ran + sum(self._go_on(name) for name in self._registry.long)
 
-    def _ended(
-        self, kind: str, about: str, began: float, *, broke: str | None = None
-    ) -> None:
+    def _ended(self, kind: str, about: str, began: float, *, broke: str | None = None) -> None:
         seconds = time.monotonic() - began
         reference = broke or secrets.token_hex(3)
         self._told(Run(kind, about, broke is None, seconds, reference))
@@ -278,9 +270,7 @@ class Runner:
             return False
         except Exception as error:
             reference = secrets.token_hex(3)
-            log.exception(
-                "timer %s of %s failed (ref %s)", timer.kind, about, reference
-            )
+            log.exception("timer %s of %s failed (ref %s)", timer.kind, about, reference)
             self._ended(timer.kind, about, began, broke=reference)
             self._failed(timer, error)
             return False
@@ -314,9 +304,7 @@ class Runner:
             real, now = clock.both(session)
             watcher.run(session, self._occasion(now), real)
 
-        return self._look_after(
-            name, watcher.has_news, lambda: self._database.run(work)
-        )
+        return self._look_after(name, watcher.has_news, lambda: self._database.run(work))
 
     def _go_on(self, name: str) -> bool:
         long = self._registry.long[name]
@@ -329,10 +317,7 @@ class Runner:
         return self._look_after(name, long.has_news, run)
 
     def _look_after(
-        self,
-        name: str,
-        has_news: Callable[[Session], bool],
-        run: Callable[[], object],
+        self, name: str, has_news: Callable[[Session], bool], run: Callable[[], object]
     ) -> bool:
         self._beat()
         began = time.monotonic()
@@ -347,9 +332,7 @@ class Runner:
             return False
         except Exception:
             reference = secrets.token_hex(3)
-            log.exception(
-                "%s failed; the next tick tries again (ref %s)", name, reference
-            )
+            log.exception("%s failed; the next tick tries again (ref %s)", name, reference)
             self._ended(name, "", began, broke=reference)
             return False
         self._ended(name, "", began)
@@ -385,10 +368,7 @@ class Runner:
         except Exception:
             reference = secrets.token_hex(3)
             log.exception(
-                "schedule %s (%s) failed; it will be tried again (ref %s)",
-                name,
-                about,
-                reference,
+                "schedule %s (%s) failed; it will be tried again (ref %s)", name, about, reference
             )
             self._ended(name, about, began, broke=reference)
             pause = min(2.0 ** (tries + 1), LONGEST_PAUSE)

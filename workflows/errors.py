@@ -14,11 +14,7 @@ class GovernanceError(Exception):
     """
 
     def __init__(
-        self,
-        sentence: str,
-        *,
-        field: str | None = None,
-        audit: "RefusalFact | None" = None,
+        self, sentence: str, *, field: str | None = None, audit: "RefusalFact | None" = None
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
@@ -31,9 +27,7 @@ class RefusalFact:
 
     __slots__ = ("action", "facts", "subject_id", "subject_type")
 
-    def __init__(
-        self, action: str, subject_type: str, subject_id: str, **facts: Any
-    ) -> None:
+    def __init__(self, action: str, subject_type: str, subject_id: str, **facts: Any) -> None:
         self.action = action
         self.subject_type = subject_type
         self.subject_id = subject_id

@@ -40,18 +40,10 @@ class PlanAction(BaseModel):
 
 
 def plan(
-    session: Session,
-    actor: Actor,
-    form: PlanAction,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, form: PlanAction, *, policy: Policy, org_key: str, now: datetime
 ) -> Targets:
     """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
-    maturity.require_leader(
-        session, actor, "maturity.plan_action", policy=policy, org_key=org_key
-    )
+    maturity.require_leader(session, actor, "maturity.plan_action", policy=policy, org_key=org_key)
     unit = form.business_unit or None
     found = maturity.targets(session, unit, policy=policy, now=now)
     if found.result is None or form.statement not in {
@@ -80,9 +72,7 @@ def plan(
     if not answers.has_action(session, milestone_id):
         session.add(
             MaturityAction(
-                milestone_id=milestone_id,
-                cycle_id=found.result.cycle_id,
-                statement=form.statement,
+                milestone_id=milestone_id, cycle_id=found.result.cycle_id, statement=form.statement
             )
         )
         session.flush()
@@ -98,9 +88,7 @@ def plan(
     return maturity.targets(session, unit, policy=policy, now=now)
 
 
-def _programme(
-    session: Session, actor: Actor, unit: str | None, *, now: datetime
-) -> Project:
+def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetime) -> Project:
     """The project that holds what is done about maturity; whoever plans the first action owns it."""
     slug = re.sub(r"[^a-z0-9]+", "-", (unit or "").casefold()).strip("-")
     key = "maturity-programme" + (f"-{slug}" if slug else "")
@@ -117,9 +105,7 @@ def _programme(
     )
     session.add(made)
     session.flush()
-    audit.record(
-        session, actor, "project.added", ("project", made.id), now=now, key=made.key
-    )
+    audit.record(session, actor, "project.added", ("project", made.id), now=now, key=made.key)
     return made
 
 

@@ -103,17 +103,13 @@ def is_handle(word: str) -> bool:
     return word.startswith(AT)
 
 
-def read(
-    session: Session, org_key: str, words: Iterable[str], *, afresh: bool = False
-) -> Meant:
+def read(session: Session, org_key: str, words: Iterable[str], *, afresh: bool = False) -> Meant:
     """What the handles among these words mean now; other words are left alone.
 
     With `afresh` they mean what they would if an administrator put the policy in force at this moment.
     """
     wanted = {
-        word.removeprefix(ONCALL)[1:]
-        for word in words
-        if is_handle(word.removeprefix(ONCALL))
+        word.removeprefix(ONCALL)[1:] for word in words if is_handle(word.removeprefix(ONCALL))
     }
     if not wanted:
         return Meant()
@@ -125,9 +121,7 @@ def read(
 
 
 def judge(
-    wanted: Collection[str],
-    having: Iterable[tuple[str, str]],
-    meant: Mapping[str, str],
+    wanted: Collection[str], having: Iterable[tuple[str, str]], meant: Mapping[str, str]
 ) -> Meant:
     """What handles (without the at sign) mean, by the groups that have one (handle, Slack id) and those that each meant."""
     found: dict[str, list[str]] = {handle: [] for handle in wanted}

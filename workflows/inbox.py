@@ -34,19 +34,11 @@ class Turn(Enum):
 
 _ONCE: dict[str, Any] = {
     "sqlite": sqlite.insert(Inbox)
-    .values(
-        event_key=bindparam("key"),
-        received_at=bindparam("at"),
-        done_at=bindparam("done"),
-    )
+    .values(event_key=bindparam("key"), received_at=bindparam("at"), done_at=bindparam("done"))
     .on_conflict_do_nothing()
     .returning(Inbox.event_key),
     "postgresql": postgresql.insert(Inbox)
-    .values(
-        event_key=bindparam("key"),
-        received_at=bindparam("at"),
-        done_at=bindparam("done"),
-    )
+    .values(event_key=bindparam("key"), received_at=bindparam("at"), done_at=bindparam("done"))
     .on_conflict_do_nothing()
     .returning(Inbox.event_key),
 }
@@ -85,12 +77,9 @@ def done(session: Session, key: str) -> None:
         row.done_at = clock.real_now(session)
 
 
-def _insert(
-    session: Session, key: str, *, began_at: datetime, done_at: datetime | None
-) -> bool:
+def _insert(session: Session, key: str, *, began_at: datetime, done_at: datetime | None) -> bool:
     row = session.execute(
-        _ONCE[session.get_bind().dialect.name],
-        {"key": key, "at": began_at, "done": done_at},
+        _ONCE[session.get_bind().dialect.name], {"key": key, "at": began_at, "done": done_at}
     ).scalar_one_or_none()
     return row is not None
 

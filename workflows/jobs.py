@@ -92,9 +92,7 @@ def begin(
         _follow(session, standing.policy, org_key=org_key, now=now)
         return InForce(standing, was[1], (policies.replaced_words(place, *was),))
     version = policies.adopt(session, SYSTEM, text, now=now)
-    is_asked = maturity_service.adopt_rubric(
-        session, SYSTEM, asked, now=now, only_new=True
-    )
+    is_asked = maturity_service.adopt_rubric(session, SYSTEM, asked, now=now, only_new=True)
     _follow(session, text.policy, org_key=org_key, now=now)
     remark = (
         "The rubric beside the policy is an earlier one, which another has replaced; the later one stays in force. "
@@ -109,14 +107,10 @@ def _follow(session: Session, policy: Policy, *, org_key: str, now: datetime) ->
     ensure_schedules(session, policy, org_key=org_key, now=now)
 
 
-def ensure_schedules(
-    session: Session, policy: Policy, *, org_key: str, now: datetime
-) -> None:
+def ensure_schedules(session: Session, policy: Policy, *, org_key: str, now: datetime) -> None:
     """Start what recurs, or move it when the organisation's zone or a digest's time has changed."""
     for kind, wall in REGISTRY.daily.items():
-        timers.schedule(
-            session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
-        )
+        timers.schedule(session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now)
     for kind, (weekday, wall) in REGISTRY.weekly.items():
         timers.schedule(
             session,
@@ -131,8 +125,7 @@ def ensure_schedules(
 
 
 def _of_request(
-    act: Callable[..., object],
-    more: Callable[[DueTimer], tuple[object, ...]] = lambda timer: (),
+    act: Callable[..., object], more: Callable[[DueTimer], tuple[object, ...]] = lambda timer: ()
 ) -> TimerHandler:
     """What happens to the request that a timer is for; `more` says what else the act has to know of the timer."""
 
@@ -149,9 +142,7 @@ def _of_request(
     return handle
 
 
-_condition_due = _of_request(
-    decisions.condition_due, lambda timer: (timer.seq, timer.kind)
-)
+_condition_due = _of_request(decisions.condition_due, lambda timer: (timer.seq, timer.kind))
 
 
 def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -236,9 +227,7 @@ REGISTRY = Registry.of(
             clocks.REMIND: _of_request(
                 decisions.remind, lambda timer: (clocks.position_of(timer.seq),)
             ),
-            clocks.ESCALATE: _of_request(
-                decisions.escalate, lambda timer: (timer.seq,)
-            ),
+            clocks.ESCALATE: _of_request(decisions.escalate, lambda timer: (timer.seq,)),
             clocks.LAPSE: _of_request(decisions.validity_ended),
             breakglass.REVIEW: _of_request(decisions.review_due),
             **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),

@@ -82,12 +82,7 @@ def _slack(org_key: str, slack_id: str) -> str:
 
 
 def _row(
-    notice: Notice,
-    op: Op,
-    lane_key: str,
-    dedupe_key: str,
-    now: datetime,
-    subject: Subject | None,
+    notice: Notice, op: Op, lane_key: str, dedupe_key: str, now: datetime, subject: Subject | None
 ) -> dict[str, Any]:
     return {
         "dedupe_key": dedupe_key,
@@ -139,11 +134,7 @@ def post(
 
 
 def refresh(
-    session: Session,
-    subject: Subject,
-    *,
-    now: datetime,
-    clicked: tuple[str, str] | None = None,
+    session: Session, subject: Subject, *, now: datetime, clicked: tuple[str, str] | None = None
 ) -> None:
     """The subject changed: every copy of it is rendered anew and edited where it differs.
 
@@ -152,8 +143,7 @@ def refresh(
     """
     copies = produce.marked_copies(session, subject.type, subject.id)
     edits = [
-        _edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST)
-        for copy in copies
+        _edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST) for copy in copies
     ]
     session.info.setdefault(_LANES, set()).update(copy.lane_key for copy in copies)
     if edits:
@@ -170,17 +160,14 @@ def refresh_all(
         part = wanted[start : start + 500]
         produce.mark_all_stale(session, subject_type, part)
         edits = [
-            _edit(copy, now, LAST)
-            for copy in produce.copies_of_all(session, subject_type, part)
+            _edit(copy, now, LAST) for copy in produce.copies_of_all(session, subject_type, part)
         ]
         if edits:
             produce.add_edits(session, edits)
         session.info["wake"] = True
 
 
-def queue_update(
-    session: Session, copy: Message, *, now: datetime, priority: int = LAST
-) -> None:
+def queue_update(session: Session, copy: Message, *, now: datetime, priority: int = LAST) -> None:
     """Ask for one copy to be rendered anew; when an update of it waits already, that one will do."""
     produce.add_edits(session, [_edit(copy, now, priority)])
     session.info["wake"] = True
@@ -216,18 +203,13 @@ class HomeChanged(Notice):
     person_id: str
 
 
-def publish_home(
-    session: Session, person_id: str, *, to: Destination, now: datetime
-) -> None:
+def publish_home(session: Session, person_id: str, *, to: Destination, now: datetime) -> None:
     """Publish a person's App Home anew, at once; a publication that waits already is hastened, not doubled."""
     publish_homes(session, [(person_id, to, now)], now=now)
 
 
 def publish_homes(
-    session: Session,
-    whose: Iterable[tuple[str, Destination, datetime]],
-    *,
-    now: datetime,
+    session: Session, whose: Iterable[tuple[str, Destination, datetime]], *, now: datetime
 ) -> None:
     """Publish the App Homes of several people: (person id, their direct message, when). In a fixed few statements.
 
@@ -255,9 +237,7 @@ def publish_homes(
     produce.add_rows(session, rows)
 
 
-def anchor_head(
-    session: Session, notice: Notice, *, dedupe_key: str, now: datetime
-) -> None:
+def anchor_head(session: Session, notice: Notice, *, dedupe_key: str, now: datetime) -> None:
     """Write the ledger's head to the anchor outside the database, after this transaction commits."""
     lane = Destination.anchor().key
     produce.add_lane(session, lane)
@@ -279,11 +259,7 @@ def rebuild(notice_type: type[Notice], facts: dict[str, Any]) -> Notice:
     """The typed notice from what the outbox stored; fields that a newer release added take their defaults."""
     hints = _hints(notice_type)
     return notice_type(
-        **{
-            name: _typed(value, hints[name])
-            for name, value in facts.items()
-            if name in hints
-        }
+        **{name: _typed(value, hints[name]) for name, value in facts.items() if name in hints}
     )
 
 
@@ -306,9 +282,7 @@ def _typed(value: Any, hint: Any) -> Any:
         return value
     if origin is tuple:
         return tuple(value)
-    return (
-        hint(value) if isinstance(hint, type) and not isinstance(value, hint) else value
-    )
+    return hint(value) if isinstance(hint, type) and not isinstance(value, hint) else value
 
 
 def waits(session: Session, *, now: datetime) -> int:

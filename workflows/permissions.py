@@ -31,7 +31,7 @@ def require_member(
         )
     else:
         code = "guest"
-        sentence = "You are a guest in this workspace, and guests can't use mlgov. Nothing was changed."
-    raise NotAllowed(
-        sentence, audit=RefusalFact(action, subject[0], str(subject[1]), why=code)
-    )
+        sentence = (
+            "You are a guest in this workspace, and guests can't use mlgov. Nothing was changed."
+        )
+    raise NotAllowed(sentence, audit=RefusalFact(action, subject[0], str(subject[1]), why=code))

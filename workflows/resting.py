@@ -18,20 +18,14 @@ SOON = timedelta(minutes=1)
 """By when every replica goes by a policy that was put in force."""
 
 
-def changed(
-    session: Session, subject_type: str, ids: Collection[int], *, now: datetime
-) -> None:
+def changed(session: Session, subject_type: str, ids: Collection[int], *, now: datetime) -> None:
     """These subjects are not what they were."""
     if ids:
         look(session, replaying.open_about(session, subject_type, ids), at=now)
 
 
 def changed_in(
-    session: Session,
-    projects: Collection[int],
-    *,
-    now: datetime,
-    subject_type: str | None = None,
+    session: Session, projects: Collection[int], *, now: datetime, subject_type: str | None = None
 ) -> None:
     """Something of these projects is not what it was; only what is asked about one type of subject, where one is named."""
     if projects:

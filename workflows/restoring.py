@@ -33,21 +33,13 @@ def still_known(session: Session, noted: Iterable[NotedErasure]) -> list[NotedEr
     """
     wanted = {one.person_id: one for one in noted}
     known = [
-        wanted[row.id]
-        for row in queries.list_people(session, wanted)
-        if row.erased_at is None
+        wanted[row.id] for row in queries.list_people(session, wanted) if row.erased_at is None
     ]
     moments = _moments(session, [one.person_id for one in known])
-    return [
-        one
-        for one in known
-        if not any(one.at in each for each in moments[one.person_id])
-    ]
+    return [one for one in known if not any(one.at in each for each in moments[one.person_id])]
 
 
-def _moments(
-    session: Session, person_ids: Collection[str]
-) -> dict[str, list[set[datetime]]]:
+def _moments(session: Session, person_ids: Collection[str]) -> dict[str, list[set[datetime]]]:
     """When each was erased by this ledger, oldest first; what was done once more in a copy has its first time, too."""
     moments: dict[str, list[set[datetime]]] = {one: [] for one in person_ids}
     for entry in about(session, [("person", one) for one in person_ids]):
@@ -107,8 +99,7 @@ def unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestoration]
     return [
         noted
         for hold in holding.every(session)
-        if (noted := restoration(hold)) is not None
-        and (noted.seq, noted.at) not in known
+        if (noted := restoration(hold)) is not None and (noted.seq, noted.at) not in known
     ]
 
 
@@ -124,9 +115,7 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
     if not restored or version is None:
         return
     org_key = str(runtime.facts(session).get("org_key", ""))
-    admin = find_channel(
-        session, org_key, policies.version(session, version).channels.admin
-    )
+    admin = find_channel(session, org_key, policies.version(session, version).channels.admin)
     if admin is not None:
         latest = restored[-1]
         outbox.post(

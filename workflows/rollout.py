@@ -117,9 +117,7 @@ def reaches(session: Session, person_id: str, *, policy: Policy) -> bool:
     )
 
 
-def report(
-    session: Session, *, policy: Policy, now: datetime, most: int = 10
-) -> Report:
+def report(session: Session, *, policy: Policy, now: datetime, most: int = 10) -> Report:
     """What was held back in the last seven days."""
     since = now - SHOWN_FOR
     kinds, people = queries.count_withheld(session, since=since)
@@ -129,8 +127,7 @@ def report(
         tuple((row.kind, row.messages, row.people) for row in kinds),
         people,
         tuple(
-            Held(row.kind, row.name, row.slack_id, row.withheld_at, row.rollout)
-            for row in newest
+            Held(row.kind, row.name, row.slack_id, row.withheld_at, row.rollout) for row in newest
         ),
         now,
     )

@@ -24,9 +24,7 @@ class Word:
     """By Slack id."""
 
 
-def word(
-    session: Session, person_id: str, words: Collection[str], since: datetime
-) -> Word | None:
+def word(session: Session, person_id: str, words: Collection[str], since: datetime) -> Word | None:
     """Slack's word on somebody, and on those of their user groups that `words` mean (`@group`, `S…`): whether there is none
     since then (real time)."""
     rows = queries.list_standing(session, person_id)
@@ -52,13 +50,9 @@ def unread(
     """Those of these people, by Slack id, of whom Slack has told nothing since then (real time)."""
     read = {
         slack_id: row.refreshed_at
-        for slack_id, row in people_queries.by_slack_ids(
-            session, org_key, slack_ids
-        ).items()
+        for slack_id, row in people_queries.by_slack_ids(session, org_key, slack_ids).items()
     }
-    return tuple(
-        one for one in sorted(set(slack_ids)) if is_before(read.get(one), since)
-    )
+    return tuple(one for one in sorted(set(slack_ids)) if is_before(read.get(one), since))
 
 
 def is_before(read_at: datetime | None, since: datetime) -> bool:

@@ -33,12 +33,7 @@ class Known:
 
     def stored(self) -> dict[str, Any]:
         """As the request's row and the ledger keep it."""
-        return {
-            "name": self.name,
-            "label": self.label,
-            "value": self.value,
-            "source": self.source,
-        }
+        return {"name": self.name, "label": self.label, "value": self.value, "source": self.source}
 
 
 Manner = Literal["value", "count"]
@@ -116,13 +111,7 @@ def project_rests(project: Any) -> tuple[Rest, ...]:
         "project.business_unit": "the project's unit",
     }
     return tuple(
-        Rest(
-            name,
-            labels[name],
-            value,
-            str(value).replace("_", " ") or "none",
-            by_condition=True,
-        )
+        Rest(name, labels[name], value, str(value).replace("_", " ") or "none", by_condition=True)
         for name, value in project_facts(project).items()
     )
 

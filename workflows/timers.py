@@ -26,16 +26,12 @@ class DueTimer:
     seq: int
 
 
-def start(
-    session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int = 0
-) -> None:
+def start(session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int = 0) -> None:
     """Let `kind` fall due for the subject at a governed instant; the same (subject, kind, seq) is started once."""
     queries.start(session, _values(subject, kind, due_at, seq))
 
 
-def _values(
-    subject: Subject, kind: str, due_at: datetime, seq: int = 0
-) -> dict[str, object]:
+def _values(subject: Subject, kind: str, due_at: datetime, seq: int = 0) -> dict[str, object]:
     return {
         "subject_type": subject.type,
         "subject_id": subject.id,
@@ -67,9 +63,7 @@ def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) 
     queries.again(session, subject.type, subject.id, kind, 0, due_at)
 
 
-def wake(
-    session: Session, subjects: Sequence[Subject], kind: str, by: datetime
-) -> None:
+def wake(session: Session, subjects: Sequence[Subject], kind: str, by: datetime) -> None:
     """Let `kind` fall due for each of these subjects by this instant at the latest, and once more where it is running at
     this moment."""
     if subjects:
@@ -108,12 +102,9 @@ def candidates(
     kinds: Sequence[str] | None = None,
 ) -> list[DueTimer]:
     """Timers that look due, oldest first, read without locks; only of these kinds, when some are given."""
-    rows = queries.candidates(
-        session, due_now=due_now, real_now=real_now, most=most, kinds=kinds
-    )
+    rows = queries.candidates(session, due_now=due_now, real_now=real_now, most=most, kinds=kinds)
     return [
-        DueTimer(id_, Subject(type_, subject), kind, seq)
-        for id_, type_, subject, kind, seq in rows
+        DueTimer(id_, Subject(type_, subject), kind, seq) for id_, type_, subject, kind, seq in rows
     ]
 
 
@@ -244,9 +235,7 @@ def _first_after(
 ) -> datetime:
     """The first run after `now` whose slot has not run."""
     at = next_occurrence(now, wall, zone, weekday=weekday)
-    while found.last_slot is not None and (
-        slot_of(at, zone, weekday) <= found.last_slot
-    ):
+    while found.last_slot is not None and (slot_of(at, zone, weekday) <= found.last_slot):
         at = next_occurrence(at, wall, zone, weekday=weekday)
     return at
 
@@ -284,9 +273,7 @@ def advance(found: Schedule, now: datetime) -> Taken | None:
     zone, wall = ZoneInfo(found.tz), time.fromisoformat(found.local_time)
     last = found.last_slot or ""
     latest, skipped = found.next_at, []
-    while (
-        following := next_occurrence(latest, wall, zone, weekday=found.weekday)
-    ) <= now:
+    while (following := next_occurrence(latest, wall, zone, weekday=found.weekday)) <= now:
         if (slot := slot_of(latest, zone, found.weekday)) > last:
             skipped.append(slot)
         latest = following

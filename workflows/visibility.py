@@ -56,9 +56,7 @@ def sight(session: Session, person_id: str, *, policy: Policy) -> Sight:
     return Sight(person_id, False, frozenset(found))
 
 
-def sees_project(
-    session: Session, actor: Actor, project_id: int | None, *, policy: Policy
-) -> bool:
+def sees_project(session: Session, actor: Actor, project_id: int | None, *, policy: Policy) -> bool:
     """Whether a project is in the actor's sight. A program sees what its token is for, which the edge looks at."""
     if actor.kind is not ActorKind.PERSON:
         return True
@@ -93,16 +91,12 @@ def roles(session: Session, person_id: str, *, policy: Policy) -> frozenset[str]
     return _roles(session, rows, policy) if is_one else frozenset()
 
 
-def holders(
-    session: Session, role: str, *, policy: Policy, org_key: str
-) -> dict[str, str]:
+def holders(session: Session, role: str, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Everyone who holds a role of the policy now: person id → Slack id, full and active members only."""
     return members(session, f"role:{role}", policy=policy, org_key=org_key)
 
 
-def members(
-    session: Session, word: str, *, policy: Policy, org_key: str
-) -> dict[str, str]:
+def members(session: Session, word: str, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Everyone whom a word of the policy means now (`role:leader`, `@group`, a Slack id): person id → Slack id."""
     role = word.removeprefix(ROLE)
     words = policy.roles.get(role, ()) if role != word else (word,)
@@ -144,9 +138,7 @@ def _roles(session: Session, rows: queries.Rows, policy: Policy) -> frozenset[st
     words = [each for members in policy.roles.values() for each in members]
     meant, ids = handles.read(session, rows[0].org_key, words), _ids(rows)
     return frozenset(
-        role
-        for role, members in policy.roles.items()
-        if ids.intersection(meant.who(members))
+        role for role, members in policy.roles.items() if ids.intersection(meant.who(members))
     )
 
 

@@ -19,9 +19,7 @@ PREFIX = "/api/v1"
 
 
 def create(
-    deps: Deps,
-    routers: tuple[APIRouter, ...],
-    forms: tuple[type[BaseModel], ...] = (),
+    deps: Deps, routers: tuple[APIRouter, ...], forms: tuple[type[BaseModel], ...] = ()
 ) -> FastAPI:
     """Put the nouns' endpoints together. /api/v1/openapi.json describes them; no page loads scripts from elsewhere.
 
@@ -76,8 +74,7 @@ def _document(api: FastAPI, forms: tuple[type[BaseModel], ...]) -> dict[str, Any
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         models: tuple[type[BaseModel], ...] = (Fault, Problem, *forms)
         _, told = models_json_schema(
-            [(model, "validation") for model in models],
-            ref_template="#/components/schemas/{model}",
+            [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
         )
         for name, schema in told["$defs"].items():
             schemas.setdefault(name, schema)

@@ -72,23 +72,17 @@ class Door:
                 """The verb and the path, as `bot.standing` has them."""
                 return f"{min(self.methods or {'GET'})} {self.path}"
 
-            def get_route_handler(
-                self,
-            ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
                 within = super().get_route_handler()
                 if not _asks_who(self.dependant, door.caller):
                     return within
                 named = (self.openapi_extra or {}).get(SCOPE)
                 has_body = self.body_field is not None
-                may_wait = any(
-                    one.alias == "wait" for one in self.dependant.query_params
-                )
+                may_wait = any(one.alias == "wait" for one in self.dependant.query_params)
 
                 async def guarded(request: Request) -> Response:
                     shown = await _BEARER(request)
-                    caller = await run_in_threadpool(
-                        door.recognise, request, shown, self.act
-                    )
+                    caller = await run_in_threadpool(door.recognise, request, shown, self.act)
                     request.state.caller = caller
                     asked = request.query_params.get("wait", "0")
                     waits = may_wait and asked != "0"
@@ -111,10 +105,7 @@ class Door:
         return known or self.recognise(request, shown)
 
     def recognise(
-        self,
-        request: Request,
-        shown: HTTPAuthorizationCredentials | None,
-        act: str = "",
+        self, request: Request, shown: HTTPAuthorizationCredentials | None, act: str = ""
     ) -> Caller:
         """Who calls; a person as Slack has them now, where what they call (`act`) rests on it.
 
@@ -133,9 +124,7 @@ class Door:
                 log.info("when %s was used could not be kept", token.prefix)
         return Caller(token, actor)
 
-    def _known(
-        self, shown: HTTPAuthorizationCredentials | None
-    ) -> tuple[Token, Actor, datetime]:
+    def _known(self, shown: HTTPAuthorizationCredentials | None) -> tuple[Token, Actor, datetime]:
         """The token, whose it is by the record, and the governed time. Raises TokenRefused."""
         deps = self._deps
         try:
@@ -153,12 +142,7 @@ class Door:
         return token, actor, now
 
     def require(
-        self,
-        caller: Caller,
-        scope: Scope,
-        *,
-        project: str | None = None,
-        gate: str | None = None,
+        self, caller: Caller, scope: Scope, *, project: str | None = None, gate: str | None = None
     ) -> None:
         """Refuse what the caller's token is not for. Raises TokenRefused."""
         try:
@@ -168,12 +152,7 @@ class Door:
             raise
 
     def reaches(
-        self,
-        caller: Caller,
-        scope: Scope,
-        *,
-        project: str,
-        gate: str | None = None,
+        self, caller: Caller, scope: Scope, *, project: str, gate: str | None = None
     ) -> bool:
         """Whether what a call names by its id is within the bounds of the caller's token.
 
@@ -224,9 +203,7 @@ class Door:
 
 
 def _asks_who(dependant: Dependant, caller: Callable[..., Caller]) -> bool:
-    return any(
-        one.call == caller or _asks_who(one, caller) for one in dependant.dependencies
-    )
+    return any(one.call == caller or _asks_who(one, caller) for one in dependant.dependencies)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

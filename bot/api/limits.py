@@ -46,9 +46,7 @@ class _Use:
 class Allowance:
     """Counts by token, in this process. For the event loop alone."""
 
-    def __init__(
-        self, per_minute: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = per_minute
         self._clock = clock
         self._uses: dict[int, _Use] = {}
@@ -107,6 +105,5 @@ class Allowance:
 
 def _at_once(most: int, what: str) -> TooMany:
     return TooMany(
-        f"{most:,} {what} by this token already. The same call passes once one of them is done.",
-        1,
+        f"{most:,} {what} by this token already. The same call passes once one of them is done.", 1
     )

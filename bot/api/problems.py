@@ -18,13 +18,7 @@ from bot.context import Deps
 from bot.directory import CannotVerify
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from workflows.approvals.refusals import AlreadyDecided
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    NotFound,
-    Stale,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.releases.service import KeyReused
 from workflows.sources.apart import Busy, Faulty, TooMuch
 from workflows.statements.proof import RecordDisagrees
@@ -116,9 +110,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": _TITLES[status],
-            "content": {
-                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
-            },
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
     }
@@ -138,22 +130,14 @@ def handle(api: FastAPI, deps: Deps) -> None:
         if isinstance(error, Busy):
             return problem(503, "busy", sentence, headers={"Retry-After": "5"})
         if isinstance(error, Faulty):
-            return _wrong(
-                [Fault(where=at, why=why) for at, why in error.faults], error.is_json
-            )
+            return _wrong([Fault(where=at, why=why) for at, why in error.faults], error.is_json)
         status, code = next(
-            (
-                (status, code)
-                for kind, status, code in _STATUS
-                if isinstance(error, kind)
-            ),
+            ((status, code) for kind, status, code in _STATUS if isinstance(error, kind)),
             (409, "not-taken"),
         )
         faults = [Fault(where=error.field, why=sentence)] if error.field else []
         if isinstance(error, KeyReused):
-            faults = [
-                Fault(where=one.field, why=one.words) for one in error.differences
-            ]
+            faults = [Fault(where=one.field, why=one.words) for one in error.differences]
         return problem(status, code, sentence, faults=faults)
 
     @api.exception_handler(RequestValidationError)
@@ -194,9 +178,7 @@ def handle(api: FastAPI, deps: Deps) -> None:
     @api.exception_handler(Unavailable)
     def busy(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, CannotWrite):
-            return problem(
-                503, "unwritable", errors.CANNOT_WRITE, headers={"Retry-After": "30"}
-            )
+            return problem(503, "unwritable", errors.CANNOT_WRITE, headers={"Retry-After": "30"})
         if isinstance(error, DatabaseAway):
             return problem(503, "away", errors.AWAY, headers={"Retry-After": "30"})
         return problem(503, "busy", errors.BUSY, headers={"Retry-After": "1"})
@@ -206,9 +188,7 @@ def handle(api: FastAPI, deps: Deps) -> None:
         act = getattr(request.state, "act", None)
         reference = act.reference if act else acts.new_reference()
         log.error(
-            "the API broke (ref %s)\n%s",
-            reference,
-            "".join(traceback.format_exception(error)),
+            "the API broke (ref %s)\n%s", reference, "".join(traceback.format_exception(error))
         )
         return problem(
             500,

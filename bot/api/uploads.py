@@ -27,9 +27,7 @@ PATIENCE = 10.0
 class Upload:
     """One upload that is here as a whole, and has its turn."""
 
-    def __init__(
-        self, data: bytes, readers: Readers, limiter: anyio.CapacityLimiter
-    ) -> None:
+    def __init__(self, data: bytes, readers: Readers, limiter: anyio.CapacityLimiter) -> None:
         self._data = data
         self._readers = readers
         self._limiter = limiter
@@ -81,9 +79,4 @@ def require_json(request: Request) -> None:
 def described(form: type[BaseModel]) -> dict[str, Any]:
     """How the OpenAPI document tells of a JSON body that is read apart; `application.create` is told of the form too."""
     schema = {"$ref": f"#/components/schemas/{form.__name__}"}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
-    }
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -78,9 +78,7 @@ class Waiters:
             except DatabaseBusy:
                 pass  # whoever waits waits on; the outage is told where it was noticed
             except Exception as error:
-                log.warning(
-                    "waiting requests could not be looked at: %s", type(error).__name__
-                )
+                log.warning("waiting requests could not be looked at: %s", type(error).__name__)
             else:
                 for waiter in list(self._waiters):
                     if waiter.approval_id in ids and _is_news(waiter, marks):

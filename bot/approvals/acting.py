@@ -32,9 +32,7 @@ def of_window(submission: Submission) -> Seen:
     """What the window carries, `id:revision:channel:ts` and more. Raises the refusal of what it does not carry."""
     parts = submission.metadata.split(":")
     place = (parts[2], parts[3]) if len(parts) > 3 and all(parts[2:4]) else None
-    return _seen(
-        submission.deps, submission.actor, submission.metadata, place, behind=4
-    )
+    return _seen(submission.deps, submission.actor, submission.metadata, place, behind=4)
 
 
 def of_value(submission: Submission, value: str) -> Seen:
@@ -42,9 +40,7 @@ def of_value(submission: Submission, value: str) -> Seen:
     return _seen(submission.deps, submission.actor, value, None, behind=2)
 
 
-def _seen(
-    deps: Deps, actor: Actor, value: str, clicked: Clicked, *, behind: int
-) -> Seen:
+def _seen(deps: Deps, actor: Actor, value: str, clicked: Clicked, *, behind: int) -> Seen:
     parts = value.split(":")
     at = door.of_parts(deps, actor, parts[0], "".join(parts[1:2]), clicked)
     return replace(at, rest=tuple(parts[behind:]))
@@ -88,12 +84,7 @@ def _looked_at(click: Click, approval_id: int) -> tuple[Card, datetime]:
     with deps.db.read() as session:
         now = deps.now(session)
         found = decisions.seen_card(
-            session,
-            click.actor,
-            approval_id,
-            policy=deps.policy,
-            now=now,
-            clicked=click.card,
+            session, click.actor, approval_id, policy=deps.policy, now=now, clicked=click.card
         )
     return found, now
 

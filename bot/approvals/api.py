@@ -47,10 +47,7 @@ IdempotencyKey = Annotated[
         description="Names this asking: the same key again opens nothing new.",
     ),
 ]
-Wait = Annotated[
-    int,
-    Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the decision."),
-]
+Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the decision.")]
 Seen = Annotated[
     str | None,
     Query(
@@ -87,17 +84,13 @@ def told_by_id(approval_id: int) -> Iterator[None]:
         raise reads.unknown(approval_id, audit=error.audit) from None
 
 
-def router(
-    deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf
-) -> APIRouter:
+def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) -> APIRouter:
     """The endpoints under /approvals."""
     made = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
     def look(session: Session, approval_id: int) -> ApprovalTold:
-        card = decisions.card(
-            session, approval_id, policy=deps.policy, now=deps.now(session)
-        )
+        card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
         mark = reads.marks(session, [approval_id])[approval_id]
         return resources.told(card, reads.place(session, approval_id), mark)
 
@@ -180,9 +173,7 @@ def router(
             }
         )
 
-    @made.get(
-        "", response_model_exclude_none=True, responses=answers(400, 401, 403, 422, 429)
-    )
+    @made.get("", response_model_exclude_none=True, responses=answers(400, 401, 403, 422, 429))
     def list_(
         caller: Calls,
         state: ApprovalState | None = None,
@@ -215,9 +206,7 @@ def router(
                     most=limit + 1,
                 )
             found = [look(session, one) for one in ids[:limit]]
-        return ApprovalsTold(
-            approvals=found, next=ids[limit - 1] if len(ids) > limit else None
-        )
+        return ApprovalsTold(approvals=found, next=ids[limit - 1] if len(ids) > limit else None)
 
     @made.get(
         "/{approval_id}",
@@ -257,9 +246,7 @@ def router(
             raise NotTaken(
                 "mlgov has no key to sign with here. An operator makes one by `mlgov keys new`."
             )
-        return Response(
-            envelope + "\n", media_type="application/vnd.dsse.envelope.v1+json"
-        )
+        return Response(envelope + "\n", media_type="application/vnd.dsse.envelope.v1+json")
 
     @made.post(
         "/{approval_id}/decisions",
@@ -267,9 +254,7 @@ def router(
         responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
         openapi_extra=needs(Scope.DECIDE),
     )
-    def decide(
-        approval_id: ApprovalId, form: DecideRequest, caller: Calls
-    ) -> ApprovalTold:
+    def decide(approval_id: ApprovalId, form: DecideRequest, caller: Calls) -> ApprovalTold:
         """Approve or reject, as yourself: with your own token, by the same rules as a click in Slack."""
         allowed(caller, approval_id, Scope.DECIDE)
         with told_by_id(approval_id):
@@ -300,18 +285,11 @@ def router(
         responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
         openapi_extra=needs(Scope.ASK),
     )
-    def withdraw(
-        approval_id: ApprovalId, form: WithdrawRequest, caller: Calls
-    ) -> ApprovalTold:
+    def withdraw(approval_id: ApprovalId, form: WithdrawRequest, caller: Calls) -> ApprovalTold:
         """Take back what this token asked."""
         allowed(caller, approval_id, Scope.ASK)
         with told_by_id(approval_id):
-            act(
-                deps,
-                caller.actor,
-                Withdraw(approval_id=approval_id, revision=form.revision),
-                None,
-            )
+            act(deps, caller.actor, Withdraw(approval_id=approval_id, revision=form.revision), None)
         return shown(approval_id)
 
     return made

@@ -42,9 +42,7 @@ def show(command: Command) -> Reply:
         return Private(
             "You have named nobody to decide for you. Type `/mlgov away` where you can use slash commands to do it."
         )
-    text = (
-        f"{blocks.escape(found[0].stand_in, 60)} can decide for you, {_span(found[0])}"
-    )
+    text = f"{blocks.escape(found[0].stand_in, 60)} can decide for you, {_span(found[0])}"
     shown: list[Block] = [
         blocks.section(
             f"*{blocks.escape(one.stand_in, 60)} can decide for you*, {_span(one)}",
@@ -65,9 +63,7 @@ def open_modal(click: Click) -> Reply:
         now = deps.now(session)
     zone = ZoneInfo(click.actor.tz) if click.actor.tz else deps.policy.organisation.zone
     day = click.value.removeprefix(OFFER)
-    return Open(
-        _modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None)
-    )
+    return Open(_modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None))
 
 
 def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
@@ -79,15 +75,11 @@ def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
             else "Your status does not say any more that you are away."
         )
         return Rendered(
-            line,
-            [blocks.section(f"*Settled* · {line} `/mlgov away` shows it.")],
-            is_final=True,
+            line, [blocks.section(f"*Settled* · {line} `/mlgov away` shows it.")], is_final=True
         )
     is_open = record.until.year == OPEN_END.year
     until = (
-        ""
-        if is_open
-        else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
+        "" if is_open else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
     )
     shown = "" if is_open else f" until {blocks.when(record.until)}"
     day = "" if is_open else record.until.date().isoformat()
@@ -104,10 +96,7 @@ def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
             blocks.actions(
                 [
                     blocks.button(
-                        "Choose who decides for you",
-                        PLAN,
-                        f"{OFFER}{day}",
-                        style="primary",
+                        "Choose who decides for you", PLAN, f"{OFFER}{day}", style="primary"
                     )
                 ],
                 block_id="away:offer",
@@ -126,17 +115,11 @@ def _modal(since: date | None = None, until: date | None = None) -> Block:
             ),
             blocks.input_(
                 "Who decides for you?",
-                blocks.person_picker(
-                    STAND_IN, placeholder="Somebody you trust with it"
-                ),
+                blocks.person_picker(STAND_IN, placeholder="Somebody you trust with it"),
                 block_id=STAND_IN,
             ),
-            blocks.input_(
-                "First day", blocks.date_picker(SINCE, initial=since), block_id=SINCE
-            ),
-            blocks.input_(
-                "Last day", blocks.date_picker(UNTIL, initial=until), block_id=UNTIL
-            ),
+            blocks.input_("First day", blocks.date_picker(SINCE, initial=since), block_id=SINCE),
+            blocks.input_("Last day", blocks.date_picker(UNTIL, initial=until), block_id=UNTIL),
         ],
         callback_id=SUBMIT,
         submit="Plan",
@@ -145,9 +128,7 @@ def _modal(since: date | None = None, until: date | None = None) -> Block:
 
 def plan(submission: Submission) -> Reply:
     """Days and a person were chosen."""
-    said = {
-        name: acting.words_of(submission, name) for name in (STAND_IN, SINCE, UNTIL)
-    }
+    said = {name: acting.words_of(submission, name) for name in (STAND_IN, SINCE, UNTIL)}
     lacks = {name: "Choose one." for name, text in said.items() if not text}
     if lacks:
         return FieldErrors(lacks)
@@ -203,9 +184,7 @@ def told(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:
     return Rendered(
         f"{who} asks you to decide in their place from {blocks.instant(record.since, zone)} until {blocks.instant(record.until, zone)}",
         [
-            blocks.section(
-                f"*{who} asks you to decide in their place*, {_span(record)}"
-            ),
+            blocks.section(f"*{who} asks you to decide in their place*, {_span(record)}"),
             blocks.context(
                 f"You decide in {who}'s name: each decision says so. Each request comes to you as a card, and `/mlgov approvals` lists what waits. "
                 "Nothing happens if you don't: requests wait or expire as they would."

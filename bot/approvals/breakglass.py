@@ -41,9 +41,7 @@ def open_glass(click: Click) -> Reply:
                 ),
                 blocks.input_(
                     "Why can't this wait?",
-                    blocks.text_input(
-                        REASON, multiline=True, min_length=10, max_length=2000
-                    ),
+                    blocks.text_input(REASON, multiline=True, min_length=10, max_length=2000),
                     block_id=REASON,
                 ),
             ],

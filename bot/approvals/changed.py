@@ -22,16 +22,12 @@ def lines(card: Card) -> list[str]:
     """What is not as it was when this was asked, who decides as well since, and what bars it now: a line each, mrkdwn."""
     told = []
     if card.changes:
-        told.append(
-            f"*Since it was asked:* {blocks.escape(' · '.join(card.changes), 400)}"
-        )
+        told.append(f"*Since it was asked:* {blocks.escape(' · '.join(card.changes), 400)}")
     if card.added:
         decide = "decides" if len(card.added) == 1 else "decide"
         told.append(f"So {blocks.listed(list(card.added))} {decide} as well.")
     if card.bars:
-        told.append(
-            f"*Can't be approved now:* {blocks.escape('; '.join(card.bars), 400)}"
-        )
+        told.append(f"*Can't be approved now:* {blocks.escape('; '.join(card.bars), 400)}")
     if card.stuck:
         told.append(f"*Can't go on:* {blocks.escape(card.stuck, 400)}")
     return told

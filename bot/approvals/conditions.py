@@ -33,9 +33,7 @@ def register(router: Router) -> None:
 def open_modal(click: Click) -> Reply:
     """On which conditions?"""
     at = acting.seen(click)
-    form = Decide(
-        approval_id=at.approval_id, revision=at.revision, verdict=Verdict.APPROVE
-    )
+    form = Decide(approval_id=at.approval_id, revision=at.revision, verdict=Verdict.APPROVE)
     door.require_entitled(click.deps, click.actor, form, click.card)
     card = acting.card(click, at.approval_id)
     shown = [
@@ -84,8 +82,7 @@ def approve(submission: Submission) -> Reply:
     wrong: dict[str, str] = {}
     for number in range(MOST):
         said = {
-            name: acting.words_of(submission, f"{name}_{number}")
-            for name in (TEXT, OWNER, DUE)
+            name: acting.words_of(submission, f"{name}_{number}") for name in (TEXT, OWNER, DUE)
         }
         if number and not any(said.values()):
             continue
@@ -94,18 +91,12 @@ def approve(submission: Submission) -> Reply:
             OWNER: "Choose who sees to it.",
             DUE: "Choose a day.",
         }
-        wrong |= {
-            f"{name}_{number}": lacks[name] for name, text in said.items() if not text
-        }
+        wrong |= {f"{name}_{number}": lacks[name] for name, text in said.items() if not text}
         if len(said[TEXT]) < 3 and f"{TEXT}_{number}" not in wrong:
             wrong[f"{TEXT}_{number}"] = "Say it in a sentence."
         if not wrong:
             terms.append(
-                Terms(
-                    text=said[TEXT],
-                    owner=said[OWNER],
-                    due=date.fromisoformat(said[DUE]),
-                )
+                Terms(text=said[TEXT], owner=said[OWNER], due=date.fromisoformat(said[DUE]))
             )
     if wrong:
         return FieldErrors(wrong)

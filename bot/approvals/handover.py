@@ -39,12 +39,7 @@ def open_modal(click: Click) -> Reply:
             "Hand over",
             [
                 blocks.section(f"*{words.asks(card)}*"),
-                blocks.input_(
-                    "Who decides in your place?",
-                    _menu(takers),
-                    block_id=TO,
-                    hint=hint,
-                ),
+                blocks.input_("Who decides in your place?", _menu(takers), block_id=TO, hint=hint),
                 blocks.input_(
                     "What should they know?",
                     blocks.text_input(NOTE, multiline=True, max_length=1000),

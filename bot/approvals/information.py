@@ -42,9 +42,7 @@ def open_question(click: Click) -> Reply:
                 blocks.section(f"*{words.asks(card)}*"),
                 blocks.input_(
                     f"What do you want to know from {card.requester.name}?",
-                    blocks.text_input(
-                        QUESTION, multiline=True, min_length=3, max_length=3000
-                    ),
+                    blocks.text_input(QUESTION, multiline=True, min_length=3, max_length=3000),
                     block_id=QUESTION,
                     hint="Everyone who is asked reads it. The request waits for the answer and its clock stands still.",
                 ),
@@ -62,11 +60,7 @@ def ask(submission: Submission) -> Reply:
     question = acting.words_of(submission, QUESTION)
     if not question:
         return FieldErrors({QUESTION: "Say what you want to know."})
-    form = AskInformation(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        question=question,
-    )
+    form = AskInformation(approval_id=at.approval_id, revision=at.revision, question=question)
     door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
@@ -90,9 +84,7 @@ def open_answer(click: Click) -> Reply:
                 ),
                 blocks.input_(
                     "Your answer",
-                    blocks.text_input(
-                        ANSWER, multiline=True, min_length=1, max_length=3000
-                    ),
+                    blocks.text_input(ANSWER, multiline=True, min_length=1, max_length=3000),
                     block_id=ANSWER,
                     hint="Everyone who is asked reads it, and the request goes on.",
                 ),
@@ -123,9 +115,7 @@ def unask(click: Click) -> Reply:
     return acting.told(click, at.approval_id, said)
 
 
-def replied(
-    deps: Deps, actor: Actor, facts: dict[str, object], text: str
-) -> Reply | None:
+def replied(deps: Deps, actor: Actor, facts: dict[str, object], text: str) -> Reply | None:
     """A reply under the question's own message is the answer.
 
     A message carries no revision: what was shown is the question. While that one is open, the request is the one that
@@ -135,16 +125,12 @@ def replied(
         return None
     approval_id = int(str(facts["approval_id"]))
     with deps.db.read() as session:
-        card = decisions.card(
-            session, approval_id, policy=deps.policy, now=deps.now(session)
-        )
+        card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
     if card.question is None or card.question.id != facts.get("item_id"):
         raise CardChanged(
             "That question is not open any more, so nothing was answered. The message above shows how it stands."
         )
     form = Answer(
-        approval_id=approval_id,
-        revision=card.revision,
-        answer=html.unescape(text)[:3000],
+        approval_id=approval_id, revision=card.revision, answer=html.unescape(text)[:3000]
     )
     return Private(door.act(deps, actor, form, None))

@@ -35,20 +35,9 @@ def register(router: Router) -> None:
     router.action(words.ASK_AGAIN, ask_again)
     router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
-    for action in (
-        away,
-        breakglass,
-        conditions,
-        handover,
-        information,
-        menu,
-        retraction,
-        several,
-    ):
+    for action in (away, breakglass, conditions, handover, information, menu, retraction, several):
         action.register(router)
-    router.word(
-        "approvals", "approvals", "what waits for you, and what you asked for", show
-    )
+    router.word("approvals", "approvals", "what waits for you, and what you asked for", show)
 
 
 def approve(click: Click) -> Reply:
@@ -60,12 +49,7 @@ def approve(click: Click) -> Reply:
 
 
 def _verdict(at: Seen, verdict: Verdict, reason: str = "") -> Decide:
-    return Decide(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        verdict=verdict,
-        reason=reason,
-    )
+    return Decide(approval_id=at.approval_id, revision=at.revision, verdict=verdict, reason=reason)
 
 
 def open_approve(click: Click) -> Reply:
@@ -77,9 +61,7 @@ def open_approve(click: Click) -> Reply:
 def approve_with(submission: Submission) -> Reply:
     """The comment was given."""
     return _with_reason(
-        submission,
-        Verdict.APPROVE,
-        "Say in a sentence why you approve; the requester reads it.",
+        submission, Verdict.APPROVE, "Say in a sentence why you approve; the requester reads it."
     )
 
 
@@ -101,9 +83,7 @@ def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
 def reject(submission: Submission) -> Reply:
     """The reason was given."""
     return _with_reason(
-        submission,
-        Verdict.REJECT,
-        "Say in a sentence why you reject it; the requester reads it.",
+        submission, Verdict.REJECT, "Say in a sentence why you reject it; the requester reads it."
     )
 
 
@@ -129,9 +109,7 @@ def ask_again(click: Click) -> Reply:
     """The same change to what there is by now."""
     at = acting.seen(click)
     form = AskAgain(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        stands=":".join(at.rest) or "-",
+        approval_id=at.approval_id, revision=at.revision, stands=":".join(at.rest) or "-"
     )
     told = door.act(click.deps, click.actor, form, click.card)
     return acting.told(click, at.approval_id, told)
@@ -163,6 +141,4 @@ def _said(click: Click, approval_id: int) -> Reply:
     card = acting.card(click, approval_id)
     if not card.is_pending:
         return Private(words.outcome(card))
-    return Private(
-        f"You approved: {words.asks(card)} · waiting for {words.progress(card)}"
-    )
+    return Private(f"You approved: {words.asks(card)} · waiting for {words.progress(card)}")

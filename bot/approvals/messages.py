@@ -43,9 +43,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         filter(
             None,
             [
-                "*Waiting for the requester*"
-                if changed.waits_for_requester(record)
-                else "",
+                "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
                 words.step(record).capitalize(),
                 words.asked(record, record.stage),
                 words.tally(record.round),
@@ -96,9 +94,7 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         filter(
             None,
             [
-                "*Waiting for the requester*"
-                if changed.waits_for_requester(record)
-                else "",
+                "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.step(record),
                 words.tally(record.round),
@@ -129,10 +125,7 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             [blocks.section(f"*{words.state(record)}* · {what}")],
             is_final=record.is_settled,
         )
-    later = [
-        words.asked(record, stage.position)
-        for stage in record.rounds[record.stage + 1 :]
-    ]
+    later = [words.asked(record, stage.position) for stage in record.rounds[record.stage + 1 :]]
     where = f"With {words.asked(record, record.stage)}: {words.tally(record.round)}"
     if later:
         where += f" · then {', then '.join(later)}"
@@ -150,9 +143,7 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             *_moved(record, to_requester=True),
             *_said(record),
             blocks.context(
-                " · ".join(
-                    filter(None, [where, words.passed(record), words.left_out(record)])
-                ),
+                " · ".join(filter(None, [where, words.passed(record), words.left_out(record)]))
             ),
             blocks.context(words.silence(record, to_requester=True)),
             words.buttons(record, _receipt_buttons(record)),
@@ -182,53 +173,35 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
         if line.reason
     ][-10:]
     if record.by_rule:
-        shown.append(
-            blocks.context("The policy lets this pass without asking anybody.")
-        )
+        shown.append(blocks.context("The policy lets this pass without asking anybody."))
     if words.can_ask_again(record):
         shown.append(
             words.buttons(
-                record,
-                [words.again_button(record), words.details_button(record)],
-                "ended",
+                record, [words.again_button(record), words.details_button(record)], "ended"
             )
         )
     elif record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
         shown.append(blocks.context("You can ask again with a new request."))
     return Rendered(
-        f"Your request: {words.plain_outcome(record)}",
-        shown,
-        is_final=record.is_settled,
+        f"Your request: {words.plain_outcome(record)}", shown, is_final=record.is_settled
     )
 
 
 def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     """One line of the thread: who decided, when and why, and where it is now."""
     line = next(
-        (
-            item
-            for item in (*record.lines, *record.taken_back)
-            if item.id == notice.decision_id
-        ),
+        (item for item in (*record.lines, *record.taken_back) if item.id == notice.decision_id),
         None,
     )
     if line is None:
         return Rendered(
-            words.plain_outcome(record),
-            [blocks.section(words.outcome(record))],
-            is_final=True,
+            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
         )
     stage = record.rounds[line.position]
-    given = sum(
-        item.position == line.position and item.id <= line.id
-        for item in record.approvers
-    )
+    given = sum(item.position == line.position and item.id <= line.id for item in record.approvers)
     is_passed = record.stage > line.position or record.state is ApprovalState.APPROVED
     # None counts any more where the last one was taken back before this was drawn.
-    last = max(
-        (item.id for item in record.lines if item.position == line.position),
-        default=None,
-    )
+    last = max((item.id for item in record.lines if item.position == line.position), default=None)
     is_last = is_passed and line.id == last
     name = blocks.escape(stage.name, 60)
     # A mention and not a name: two people can have one name, and anybody can change theirs.
@@ -275,15 +248,11 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
         shown += views.waiting(card, "due")
     if len(waiting) > MOST_DUE:
         shown.append(
-            blocks.context(
-                f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`"
-            )
+            blocks.context(f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`")
         )
     gone = [card for card in record.cards if not _waits(card)]
     if gone:
-        shown.append(
-            blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE]))
-        )
+        shown.append(blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE])))
     shown.append(
         blocks.context(
             f"You will be reminded again {blocks.when(record.next_at)}, unless you decide before."
@@ -300,12 +269,7 @@ MOST_DUE = 10
 
 def _waits(card: Card) -> bool:
     reader = card.reader
-    return (
-        card.is_pending
-        and reader is not None
-        and bool(reader.why)
-        and reader.line is None
-    )
+    return card.is_pending and reader is not None and bool(reader.why) and reader.line is None
 
 
 def _how_it_went(card: Card) -> str:
@@ -342,9 +306,7 @@ def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered
     return Rendered(text, [blocks.section(f"*{text}*")], is_final=True)
 
 
-def validity_ended(
-    record: Card, notice: ApprovalValidityEnded, scene: Scene
-) -> Rendered:
+def validity_ended(record: Card, notice: ApprovalValidityEnded, scene: Scene) -> Rendered:
     """The approval holds no longer."""
     text = f"No longer approved: {words.asks(record)}"
     at = blocks.when(record.valid_until) if record.valid_until else "now"
@@ -394,14 +356,10 @@ def _settled(
     record: Card, scene: Scene, head: str, buttons: list[Element] | None = None
 ) -> Rendered:
     """Nothing left to decide for this reader, though others still do."""
-    text = (
-        f"{head}\nWaiting for {words.asked(record, record.stage)}: "
-        f"{words.tally(record.round)}"
-    )
+    text = f"{head}\nWaiting for {words.asked(record, record.stage)}: {words.tally(record.round)}"
     if buttons:
         return Rendered(
-            _news(record, scene),
-            [blocks.section(text), words.buttons(record, buttons, "settled")],
+            _news(record, scene), [blocks.section(text), words.buttons(record, buttons, "settled")]
         )
     return Rendered(
         _news(record, scene),

@@ -32,53 +32,33 @@ def _card(
     notice: ApprovalCard | ApprovalReceipt | ApprovalEnded | ApprovalValidityEnded,
     scene: Scene,
 ) -> Card:
+    return decisions.card(session, notice.approval_id, policy=scene.policy, now=scene.now)
+
+
+def _asked(session: Session, notice: ApprovalAsked | ApprovalNote, scene: Scene) -> Card:
     return decisions.card(
-        session, notice.approval_id, policy=scene.policy, now=scene.now
+        session, notice.approval_id, policy=scene.policy, now=scene.now, reader_id=notice.person_id
     )
 
 
-def _asked(
-    session: Session, notice: ApprovalAsked | ApprovalNote, scene: Scene
-) -> Card:
-    return decisions.card(
-        session,
-        notice.approval_id,
-        policy=scene.policy,
-        now=scene.now,
-        reader_id=notice.person_id,
-    )
-
-
-def _story(
-    session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene
-) -> Card | None:
+def _story(session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene) -> Card | None:
     """Nothing is told in a thread that outsiders read."""
     if not scene.is_closed:
         return None
-    return decisions.card(
-        session, notice.approval_id, policy=scene.policy, now=scene.now
-    )
+    return decisions.card(session, notice.approval_id, policy=scene.policy, now=scene.now)
 
 
 def _due(session: Session, notice: ApprovalsDue, scene: Scene) -> Reminder | None:
-    return decisions.reminder(
-        session, notice.reminder_id, policy=scene.policy, now=scene.now
-    )
+    return decisions.reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
 
 
-def _escalated(
-    session: Session, notice: ApprovalEscalated, scene: Scene
-) -> Card | None:
+def _escalated(session: Session, notice: ApprovalEscalated, scene: Scene) -> Card | None:
     if not notice.person_id and not scene.is_closed:
         return None
-    return decisions.card(
-        session, notice.approval_id, policy=scene.policy, now=scene.now
-    )
+    return decisions.card(session, notice.approval_id, policy=scene.policy, now=scene.now)
 
 
-def _absence(
-    session: Session, notice: AbsenceTold, scene: Scene
-) -> AbsenceRecord | None:
+def _absence(session: Session, notice: AbsenceTold, scene: Scene) -> AbsenceRecord | None:
     return absences.read(session, notice.absence_id)
 
 

@@ -91,8 +91,7 @@ class ApprovalTold(BaseModel):
         description="What it rests on, or asks to change, that is not as it was when it was asked, in words.",
     )
     barred: list[str] | None = Field(
-        default=None,
-        description="What bars the step now, whoever approves it, in words.",
+        default=None, description="What bars the step now, whoever approves it, in words."
     )
     people: dict[str, str] | None = Field(
         default=None,
@@ -126,9 +125,7 @@ class ApprovalsTold(BaseModel):
     )
 
 
-def told(
-    card: Card, place: Place, mark: Mark, statement: Statement | None = None
-) -> ApprovalTold:
+def told(card: Card, place: Place, mark: Mark, statement: Statement | None = None) -> ApprovalTold:
     """A request for programs."""
     names = {stage.position: stage.name for stage in card.rounds}
     return ApprovalTold(
@@ -166,8 +163,7 @@ def apart(record: Apart) -> ApartTold:
     return ApartTold(
         id=record.id,
         differences=[
-            DifferenceTold(field=one.field, words=one.words)
-            for one in record.differences
+            DifferenceTold(field=one.field, words=one.words) for one in record.differences
         ],
     )
 

@@ -37,16 +37,12 @@ def open_window(click: Click) -> Reply:
     if not waiting:
         return Private("Nothing waits for you any more.")
     tz = click.actor.tz
-    return Open(
-        _window(waiting, ZoneInfo(tz) if tz else click.deps.policy.organisation.zone)
-    )
+    return Open(_window(waiting, ZoneInfo(tz) if tz else click.deps.policy.organisation.zone))
 
 
 def _waiting(deps: Deps, actor: Actor) -> list[Card]:
     with deps.db.read() as session:
-        found = decisions.waiting_for(
-            session, actor, policy=deps.policy, now=deps.now(session)
-        )
+        found = decisions.waiting_for(session, actor, policy=deps.policy, now=deps.now(session))
     return [card for card in found if card.paused_at is None]
 
 
@@ -72,18 +68,14 @@ def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
         ),
     ]
     if more > 0:
-        shown.insert(
-            -1, blocks.context(f"…and {more} more: decide these, and they move up.")
-        )
+        shown.insert(-1, blocks.context(f"…and {more} more: decide these, and they move up."))
     return blocks.modal(
         "Decide several",
         shown,
         callback_id=SUBMIT,
         submit="Decide",
         close="Cancel",
-        metadata=" ".join(
-            words.value(card) for card in waiting[:MOST] if card.round.comment
-        ),
+        metadata=" ".join(words.value(card) for card in waiting[:MOST] if card.round.comment),
     )
 
 
@@ -122,24 +114,18 @@ def decide(submission: Submission) -> Reply:
     verdict = submission.choice(VERDICT, Verdict, Verdict.APPROVE)
     reason = acting.words_of(submission, REASON)
     fields = [
-        block
-        for block in submission.view["blocks"]
-        if block["block_id"].startswith(f"{PICK}:")
+        block for block in submission.view["blocks"] if block["block_id"].startswith(f"{PICK}:")
     ]
     ticked = [one for one in fields if submission.values.get(one["block_id"])]
     if not ticked:
         first = fields[0]["block_id"] if fields else REASON
         return FieldErrors({first: "Tick at least one, or close the window."})
     if verdict is Verdict.REJECT and not reason:
-        return FieldErrors(
-            {REASON: "Say in a sentence why you reject; each requester reads it."}
-        )
+        return FieldErrors({REASON: "Say in a sentence why you reject; each requester reads it."})
     commented = submission.metadata.split()
     asks = [one for one in ticked if _value(one) in commented]
     if verdict is Verdict.APPROVE and asks and not reason:
-        return FieldErrors(
-            {REASON: "Say why you approve: a request that you ticked asks for it."}
-        )
+        return FieldErrors({REASON: "Say why you approve: a request that you ticked asks for it."})
     outcomes = [_one(submission, block, verdict, reason) for block in ticked]
     if all(not one.refusal for one in outcomes) and len(outcomes) == len(fields):
         return Done()
@@ -151,17 +137,12 @@ def _value(block: Block) -> str:
     return str(block["block_id"]).removeprefix(f"{PICK}:")
 
 
-def _one(
-    submission: Submission, block: Block, verdict: Verdict, reason: str
-) -> _Outcome:
+def _one(submission: Submission, block: Block, verdict: Verdict, reason: str) -> _Outcome:
     value, label = _value(block), block["label"]["text"]
     try:
         at = acting.of_value(submission, value)
         form = Decide(
-            approval_id=at.approval_id,
-            revision=at.revision,
-            verdict=verdict,
-            reason=reason,
+            approval_id=at.approval_id, revision=at.revision, verdict=verdict, reason=reason
         )
         door.act(submission.deps, submission.actor, form, None)
     except GovernanceError as refusal:

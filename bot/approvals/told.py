@@ -54,11 +54,7 @@ def _handed_over(record: Card, item_id: int) -> str | None:
         return None
     giver = blocks.mention(one.giver.slack_id, one.giver.name)
     taker = blocks.mention(one.taker.slack_id, one.taker.name)
-    whose = (
-        f"{blocks.escape(one.principal.name, 60)}'s place "
-        if one.principal is not None
-        else ""
-    )
+    whose = f"{blocks.escape(one.principal.name, 60)}'s place " if one.principal is not None else ""
     told = f"*{giver} handed {whose}over to {taker}* · {blocks.when(one.at)}"
     return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
 
@@ -89,9 +85,7 @@ def _moved(record: Card, item_id: int) -> str | None:
     if not lines:
         return None
     at = f" · {blocks.when(record.moved_at)}" if record.moved_at else ""
-    now = (
-        f"\nNow with {words.asked(record, record.stage)}." if record.is_pending else ""
-    )
+    now = f"\nNow with {words.asked(record, record.stage)}." if record.is_pending else ""
     return f"*This changed while it waits*{at}\n" + "\n".join(lines) + now
 
 
@@ -119,9 +113,7 @@ def _condition(did: str, by_setter: bool) -> Story:
             return None
         by = one.setter if by_setter else one.owner
         who = blocks.mention(by.slack_id, by.name)
-        proof = (
-            f"\n{blocks.quote(one.proof, 400)}" if one.proof and not by_setter else ""
-        )
+        proof = f"\n{blocks.quote(one.proof, 400)}" if one.proof and not by_setter else ""
         return f"*{who} {did}* · {blocks.quote(one.text, 200)}{proof}"
 
     return told
@@ -169,13 +161,9 @@ Note = Callable[[Card, ApprovalNote, Scene], Rendered]
 
 def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """The requester is asked something; a reply under this message is the answer too."""
-    one = next(
-        (item for item in record.extras.questions if item.id == notice.item_id), None
-    )
+    one = next((item for item in record.extras.questions if item.id == notice.item_id), None)
     if one is None or not record.is_pending or not one.is_open:
-        how = (
-            "You answered" if one is not None and one.answer is not None else "Settled"
-        )
+        how = "You answered" if one is not None and one.answer is not None else "Settled"
         line = f"*{how}* · {words.asks(record)}"
         return Rendered(line, [blocks.section(line)], is_final=True)
     who = blocks.escape(one.asker.name, 60)
@@ -183,19 +171,11 @@ def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered
     return Rendered(
         head,
         [
-            blocks.section(
-                f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"
-            ),
-            blocks.context(
-                f"{words.asks(record)} · {words.silence(record, to_requester=True)}"
-            ),
-            blocks.context(
-                "Answer with the button, or reply to this message in its thread."
-            ),
+            blocks.section(f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"),
+            blocks.context(f"{words.asks(record)} · {words.silence(record, to_requester=True)}"),
+            blocks.context("Answer with the button, or reply to this message in its thread."),
             words.buttons(
-                record,
-                [words.answer_button(record), words.details_button(record)],
-                "question",
+                record, [words.answer_button(record), words.details_button(record)], "question"
             ),
         ],
     )
@@ -229,9 +209,7 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
     shown += [
         blocks.context(words.silence(record, to_requester=True)),
         words.buttons(
-            record,
-            [*words.moved_buttons(record), words.details_button(record)],
-            "subject_moved",
+            record, [*words.moved_buttons(record), words.details_button(record)], "subject_moved"
         ),
     ]
     return Rendered(
@@ -242,9 +220,7 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
 
 def _answer_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """Whoever asked reads the answer, and can decide there and then."""
-    one = next(
-        (item for item in record.extras.questions if item.id == notice.item_id), None
-    )
+    one = next((item for item in record.extras.questions if item.id == notice.item_id), None)
     who = blocks.escape(record.requester.name, 60)
     answer = blocks.quote((one.answer if one else "") or "", 600)
     head = f"{who} answered: {answer}"
@@ -264,22 +240,12 @@ def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     reader = record.reader
     if not record.is_pending:
         return Rendered(
-            words.plain_outcome(record),
-            [blocks.section(words.outcome(record))],
-            is_final=True,
+            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
         )
     who = blocks.escape(record.requester.name, 60)
     mine = reader is not None and reader.why and reader.line is None
-    head = (
-        f"{who} waits for your decision"
-        if mine
-        else "Nothing is needed from you any more"
-    )
-    why = (
-        f" · you are asked because {blocks.escape(reader.why, 100)}"
-        if mine and reader
-        else ""
-    )
+    head = f"{who} waits for your decision" if mine else "Nothing is needed from you any more"
+    why = f" · you are asked because {blocks.escape(reader.why, 100)}" if mine and reader else ""
     return Rendered(
         f"{head}: {words.asks(record)}",
         [
@@ -305,9 +271,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
     one = _one(record, notice.item_id)
     if one is None or record.state is not ApprovalState.APPROVED or not one.binds:
         line = words.outcome(record)
-        return Rendered(
-            words.plain_outcome(record), [blocks.section(line)], is_final=True
-        )
+        return Rendered(words.plain_outcome(record), [blocks.section(line)], is_final=True)
     owner = blocks.escape(one.owner.name, 60)
     value = f"{words.value(record)}:{one.id}:{one.revision}"
     row: list[Element] = []
@@ -332,11 +296,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
     )
     shown = [
         blocks.section(f"*{head}*\n{words.condition(one)}"),
-        *(
-            [blocks.section(f"Proof: {blocks.quote(one.proof, 600)}")]
-            if one.proof
-            else []
-        ),
+        *([blocks.section(f"Proof: {blocks.quote(one.proof, 600)}")] if one.proof else []),
         blocks.context(f"{words.asks(record)} · approved{risk}"),
     ]
     row.append(words.details_button(record))
@@ -362,14 +322,10 @@ def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
 
 def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To somebody whose verdict counts no more, because another thing is asked now."""
-    one = next(
-        (item for item in record.extras.edits if item.id == notice.item_id), None
-    )
+    one = next((item for item in record.extras.edits if item.id == notice.item_id), None)
     if not record.is_pending or one is None:
         return Rendered(
-            words.plain_outcome(record),
-            [blocks.section(words.outcome(record))],
-            is_final=True,
+            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
         )
     who = blocks.escape(record.requester.name, 60)
     head = f"Your decision counts no more: {who} changed what is asked"
@@ -392,9 +348,7 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     no more)."""
     if not record.is_pending:
         return Rendered(
-            words.plain_outcome(record),
-            [blocks.section(words.outcome(record))],
-            is_final=True,
+            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
         )
     reader = record.reader
     if notice.item_id:
@@ -433,9 +387,7 @@ def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
 def _stuck_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To whoever asked and to administrators: nobody is left to decide, and what can be done about it."""
     stage = (
-        record.rounds[notice.item_id]
-        if notice.item_id < len(record.rounds)
-        else record.rounds[-1]
+        record.rounds[notice.item_id] if notice.item_id < len(record.rounds) else record.rounds[-1]
     )
     if not record.is_pending or record.stage > notice.item_id:
         line = f"*Settled* · {words.asks(record)}"
@@ -461,8 +413,7 @@ NOTES: dict[str, Note] = {
     "review": _review_note,
     "reviewed": _review_note,
     **dict.fromkeys(
-        ("condition", "soon", "claimed", "unconfirmed", "met", "refused"),
-        _condition_note,
+        ("condition", "soon", "claimed", "unconfirmed", "met", "refused"), _condition_note
     ),
     "lapsed": _lapsed_note,
     "answer": _answer_note,

@@ -29,9 +29,7 @@ def reject(card: Card, *, metadata: str) -> Block:
             blocks.section(f"*{words.asks(card)}*"),
             blocks.input_(
                 "Why?",
-                blocks.text_input(
-                    REASON, multiline=True, min_length=3, max_length=3000
-                ),
+                blocks.text_input(REASON, multiline=True, min_length=3, max_length=3000),
                 block_id=REASON,
                 hint="The requester and everyone who was asked read this. It ends the request; they can ask again.",
             ),
@@ -50,9 +48,7 @@ def approve(card: Card, *, metadata: str) -> Block:
             blocks.section(f"*{words.asks(card)}*"),
             blocks.input_(
                 "Why do you approve?",
-                blocks.text_input(
-                    REASON, multiline=True, min_length=3, max_length=3000
-                ),
+                blocks.text_input(REASON, multiline=True, min_length=3, max_length=3000),
                 block_id=REASON,
                 hint="This stage asks for a comment. The requester and everyone who was asked read it.",
             ),
@@ -66,9 +62,7 @@ def approve(card: Card, *, metadata: str) -> Block:
 def details(card: Card, *, now: datetime) -> Block:
     """Everything about a request: the facts, each stage, and who decided by which rule."""
     shown: list[Block] = [
-        blocks.section(
-            f"*{words.asks(card, 400)}*" if card.is_pending else words.outcome(card)
-        ),
+        blocks.section(f"*{words.asks(card, 400)}*" if card.is_pending else words.outcome(card)),
         blocks.section(
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
@@ -82,9 +76,7 @@ def details(card: Card, *, now: datetime) -> Block:
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]
     ]
-    shown += [
-        blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)
-    ]
+    shown += [blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)]
     if read := changed.known(card):
         shown.append(blocks.context(read))
     shown.append(blocks.divider())
@@ -97,11 +89,7 @@ def details(card: Card, *, now: datetime) -> Block:
     reader = card.reader
     if card.is_pending:
         if reader is not None and reader.why and reader.line is None:
-            shown.append(
-                blocks.context(
-                    f"You are asked because {blocks.escape(reader.why, 100)}."
-                )
-            )
+            shown.append(blocks.context(f"You are asked because {blocks.escape(reader.why, 100)}."))
         shown.append(blocks.context(words.silence(card, to_requester=to_requester)))
         if reader is not None and (mine := words.own_buttons(card)):
             shown.append(words.buttons(card, mine, "details"))
@@ -129,12 +117,8 @@ def _stage(card: Card, position: int) -> str:
         state = "not asked yet" if card.is_pending else "not asked"
     else:
         state = "asked now" if card.is_pending else words.STATES[card.state].split()[-1]
-    told = [
-        f"*{position + 1}. {words.asked(card, position)}* · {words.tally(stage)} · {state}"
-    ]
-    told += [
-        _line(line) for line in card.lines[:MOST_LINES] if line.position == position
-    ]
+    told = [f"*{position + 1}. {words.asked(card, position)}* · {words.tally(stage)} · {state}"]
+    told += [_line(line) for line in card.lines[:MOST_LINES] if line.position == position]
     told += [
         f"• _{words.verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
         for line in card.taken_back[-MOST_LINES:]
@@ -166,9 +150,7 @@ def waiting(card: Card, where: str = "list") -> list[Block]:
                 filter(
                     None,
                     [
-                        f"You are asked because {blocks.escape(why, 100)}"
-                        if why
-                        else "",
+                        f"You are asked because {blocks.escape(why, 100)}" if why else "",
                         words.progress(card),
                         f"by {blocks.when(card.expires_at)}, else it expires and {blocks.escape(card.words.stays, 120)}",
                     ],
@@ -256,11 +238,7 @@ def nothing_waits(asked_: Sequence[Card]) -> str:
     if not pending:
         return "Nothing waits for you, and nothing that you asked for waits for others."
     oldest = min(pending, key=lambda card: card.expires_at)
-    many = (
-        "1 request of yours is"
-        if len(pending) == 1
-        else f"{len(pending)} requests of yours are"
-    )
+    many = "1 request of yours is" if len(pending) == 1 else f"{len(pending)} requests of yours are"
     return f"Nothing waits for you. {many} with others; the first answer is due {blocks.when(oldest.expires_at)}."
 
 

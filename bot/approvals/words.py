@@ -39,7 +39,9 @@ STATES = {
 
 def asks(card: Card, limit: int = 200) -> str:
     """`Ticket triage asks to raise January's budget: 40,000 → 52,000 EUR (+30 %)`, for mrkdwn."""
-    return f"{blocks.escape(card.words.project, 80)} asks to {blocks.escape(card.words.asks, limit)}"
+    return (
+        f"{blocks.escape(card.words.project, 80)} asks to {blocks.escape(card.words.asks, limit)}"
+    )
 
 
 def tally(stage: Round) -> str:
@@ -48,8 +50,7 @@ def tally(stage: Round) -> str:
         return f"{stage.approved} of {stage.quorum} approved"
     joint = " or " if stage.mode == "any" else " and "
     told = [
-        f"{blocks.escape(part.name, 60)} {part.approved} of {part.quorum}"
-        for part in stage.parts
+        f"{blocks.escape(part.name, 60)} {part.approved} of {part.quorum}" for part in stage.parts
     ]
     return f"{joint.join(told)} approved"
 
@@ -81,20 +82,14 @@ def passed(card: Card) -> str:
     """`Budget owner approved: Ana Ruiz`, for the stages that are behind; empty in the first."""
     told = []
     for stage in card.rounds[: card.stage]:
-        names = [
-            line.person.name
-            for line in card.approvers
-            if line.position == stage.position
-        ]
+        names = [line.person.name for line in card.approvers if line.position == stage.position]
         told.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.listed(names)}")
     return " · ".join(told)
 
 
 def step(card: Card) -> str:
     """`step 2 of 2`; empty when there is only one."""
-    return (
-        f"step {card.stage + 1} of {len(card.rounds)}" if len(card.rounds) > 1 else ""
-    )
+    return f"step {card.stage + 1} of {len(card.rounds)}" if len(card.rounds) > 1 else ""
 
 
 def silence(card: Card, *, to_requester: bool = False) -> str:
@@ -107,9 +102,7 @@ def silence(card: Card, *, to_requester: bool = False) -> str:
     if card.moved is not None:
         silent = "you don't" if to_requester else f"{name} doesn't"
         return f"If {silent} say so by {blocks.when(card.expires_at)} this expires and {stays}."
-    told = (
-        f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
-    )
+    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
     step = card.round.escalation
     if step is None or step.at is None:
         return told
@@ -121,11 +114,7 @@ def escalation(step: Escalated) -> str:
     who = blocks.listed(list(step.who)) or "nobody else"
     if step.way == "notify":
         return f"a message goes to {who}"
-    return (
-        f"this goes to {who} instead"
-        if step.way == "replace"
-        else f"this also goes to {who}"
-    )
+    return f"this goes to {who} instead" if step.way == "replace" else f"this also goes to {who}"
 
 
 def ask_again_button(card: Card) -> Element | None:
@@ -283,9 +272,7 @@ def _whose(one: Handover) -> str:
 def edited(one: Edit) -> str:
     """`Changed Mon 26 Jan at 9:14 · before: raise January's budget: 40,000 → 52,000 EUR`, for mrkdwn."""
     if one.is_material:
-        return (
-            f"*Changed* {blocks.when(one.at)} · before: {blocks.escape(one.asks, 200)}"
-        )
+        return f"*Changed* {blocks.when(one.at)} · before: {blocks.escape(one.asks, 200)}"
     return f"*Reworded* {blocks.when(one.at)} · it asks for the same"
 
 
@@ -314,7 +301,9 @@ def glass(card: Card) -> str:
     review = card.extras.review
     if review is None:
         return ""
-    told = f"glass broken by {blocks.escape(review.breaker.name, 60)}, {blocks.when(review.broken_at)}"
+    told = (
+        f"glass broken by {blocks.escape(review.breaker.name, 60)}, {blocks.when(review.broken_at)}"
+    )
     if review.reviewer is None or review.reviewed_at is None:
         late = ", late" if review.times_late else ""
         return f"{told} · to be reviewed by {blocks.when(review.due_at)}{late}"
@@ -344,11 +333,7 @@ def decide_buttons(card: Card) -> list[Element]:
         return [_reject_button(card), details_button(card), *rest]
     if card.moved is not None or card.bars:
         ask = choice("Ask for information…", "ask", card)
-        return [
-            _reject_button(card),
-            details_button(card),
-            blocks.overflow(MORE, [ask, hand_over]),
-        ]
+        return [_reject_button(card), details_button(card), blocks.overflow(MORE, [ask, hand_over])]
     now = card.round
     sure = blocks.confirm(
         "Approve this?",
@@ -362,8 +347,7 @@ def decide_buttons(card: Card) -> list[Element]:
             APPROVE_WITH if now.comment else APPROVE,
             value(card),
             style="primary",
-            hint=f"Approve request {card.id}"
-            + (", with a comment" if now.comment else ""),
+            hint=f"Approve request {card.id}" + (", with a comment" if now.comment else ""),
             confirm=sure if now.confirm and not now.comment else None,
         ),
         _reject_button(card),
@@ -381,10 +365,7 @@ def decide_buttons(card: Card) -> list[Element]:
 
 def _reject_button(card: Card) -> Element:
     return blocks.button(
-        "Reject",
-        REJECT,
-        value(card),
-        hint=f"Reject request {card.id}, with a reason",
+        "Reject", REJECT, value(card), hint=f"Reject request {card.id}, with a reason"
     )
 
 
@@ -423,10 +404,7 @@ def withdraw_button(card: Card) -> Element:
 def change_button(card: Card) -> Element:
     """Change…: opens the window in which it was asked; what kind of request it is says which one."""
     return blocks.button(
-        "Change…",
-        f"{card.subject_type}.change",
-        value(card),
-        hint=f"Change request {card.id}",
+        "Change…", f"{card.subject_type}.change", value(card), hint=f"Change request {card.id}"
     )
 
 
@@ -442,11 +420,7 @@ def again_button(card: Card) -> Element:
 
 def can_ask_again(card: Card) -> bool:
     """Whether a request that ended without what it asked can be asked again from where it says so."""
-    return (
-        card.is_editable
-        and not card.is_pending
-        and card.state is not ApprovalState.APPROVED
-    )
+    return card.is_editable and not card.is_pending and card.state is not ApprovalState.APPROVED
 
 
 def take_back_button(card: Card) -> Element:
@@ -494,6 +468,4 @@ def own_buttons(card: Card) -> list[Element]:
 
 def buttons(card: Card, elements: list[Element], where: str = "card") -> Block:
     """A row of buttons; its id changes with the revision, so that no client keeps an old one's state."""
-    return blocks.actions(
-        elements, block_id=f"approval:{card.id}:{card.revision}:{where}"
-    )
+    return blocks.actions(elements, block_id=f"approval:{card.id}:{card.revision}:{where}")

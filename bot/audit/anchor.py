@@ -13,12 +13,7 @@ from typing import Any
 
 import httpx
 
-from workflows.audit.records import (
-    Kept,
-    NotedErasure,
-    NotedRestoration,
-    PublishedHead,
-)
+from workflows.audit.records import Kept, NotedErasure, NotedRestoration, PublishedHead
 from workflows.errors import GovernanceError
 from workflows.sources import http
 
@@ -151,18 +146,13 @@ def _parsed(anchor: str, text: str) -> Kept:
             data = json.loads(line)
             if "erased" in data:
                 erasures.append(
-                    NotedErasure(
-                        str(data["erased"]), int(data["seq"]), _moment(data["at"])
-                    )
+                    NotedErasure(str(data["erased"]), int(data["seq"]), _moment(data["at"]))
                 )
             elif "restored" in data:
                 back_to = int(data["restored"])
                 restorations.append(
                     NotedRestoration(
-                        back_to,
-                        str(data["hash"]),
-                        int(data["known"]),
-                        _moment(data["at"]),
+                        back_to, str(data["hash"]), int(data["known"]), _moment(data["at"])
                     )
                 )
                 heads = [head for head in heads if head[0] <= back_to]

@@ -65,9 +65,7 @@ class Nightly:
         elif look.at.seq >= self._kept + KEPT_EVERY:
             self._kept = look.at.seq
             deps.db.run(
-                lambda session: telling.checkpoint(
-                    session, night, look.at, now=deps.now(session)
-                )
+                lambda session: telling.checkpoint(session, night, look.at, now=deps.now(session))
             )
 
     def _take(self) -> bool:
@@ -76,11 +74,7 @@ class Nightly:
             return True
         has_it = self._deps.db.run(
             lambda session: leases.take(
-                session,
-                LEASE,
-                owner=self._owner,
-                length=HOLDS,
-                real_now=runtime.real_now(session),
+                session, LEASE, owner=self._owner, length=HOLDS, real_now=runtime.real_now(session)
             )
         )
         self._renewed = time.monotonic()

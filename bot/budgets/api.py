@@ -113,15 +113,11 @@ def _taken(report: CostReport) -> CostsTaken:
                 month=period.billing_period,
                 what=period.what,
                 rows=period.rows,
-                billed={
-                    currency: money_text(amount) for currency, amount in period.billed
-                },
+                billed={currency: money_text(amount) for currency, amount in period.billed},
             )
             for period in report.periods
         ],
-        unallocated={
-            currency: money_text(amount) for currency, amount in report.unallocated
-        },
+        unallocated={currency: money_text(amount) for currency, amount in report.unallocated},
         thresholds_crossed=len(report.crossings),
         charges_through=report.charges_through,
     )

@@ -9,14 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from storage.money import money_text
 from workflows.errors import InvalidInput
@@ -36,12 +29,7 @@ _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 Text = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=200)]
 Amount = Annotated[
     Decimal,
-    Field(
-        ge=Decimal(-(10**15)),
-        le=Decimal(10**15),
-        decimal_places=12,
-        allow_inf_nan=False,
-    ),
+    Field(ge=Decimal(-(10**15)), le=Decimal(10**15), decimal_places=12, allow_inf_nan=False),
 ]
 
 
@@ -63,9 +51,9 @@ class Costs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,79}$")
-    ] = Field(description="Where this bill comes from, like gpu-farm.")
+    source: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,79}$")] = (
+        Field(description="Where this bill comes from, like gpu-farm.")
+    )
     rows: Annotated[list[CostRow], Field(max_length=MOST_ROWS)] = []
     focus: Annotated[
         list[dict[str, str | int | float | bool | dict[str, Any] | None]],
@@ -75,8 +63,7 @@ class Costs(BaseModel):
         ),
     ] = []
     replace_period: bool = Field(
-        default=False,
-        description="Accept a delivery that drops much of what a month held.",
+        default=False, description="Accept a delivery that drops much of what a month held."
     )
     separate: bool = Field(
         default=False,
@@ -119,9 +106,7 @@ def _read(path: Path, asked: Reading) -> Delivery:
     bound = set(asked.projects)
     if bound and (
         costs.focus
-        or any(
-            (row.project or "").strip().casefold() not in bound for row in costs.rows
-        )
+        or any((row.project or "").strip().casefold() not in bound for row in costs.rows)
     ):
         return Delivery(costs.source, costs.replace_period, True, HeldRead())
     table = path.with_name("costs.csv")
@@ -149,9 +134,7 @@ def _read(path: Path, asked: Reading) -> Delivery:
         )
 
 
-READ = Job(
-    "bot.budgets.deliveries:READ", _read, TypeAdapter(Reading), TypeAdapter(Delivery)
-)
+READ = Job("bot.budgets.deliveries:READ", _read, TypeAdapter(Reading), TypeAdapter(Delivery))
 """The body of a delivery into sums that can be written."""
 
 
@@ -180,8 +163,7 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > 200 or not all(_is_word(name) for name in columns):
         raise InvalidInput(
-            "focus: columns are FOCUS names like BilledCost, at most 200 of them.",
-            field="focus",
+            "focus: columns are FOCUS names like BilledCost, at most 200 of them.", field="focus"
         )
     with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file)

@@ -35,10 +35,7 @@ def register(router: Router) -> None:
     router.submission(words.SUBMIT_INCREASE, ask)
     router.submission(words.SUBMIT_CHANGE, change)
     router.word(
-        "budget",
-        "budget [project]",
-        "what was spent, of how much, and through which day",
-        budget,
+        "budget", "budget [project]", "what was spent, of how much, and through which day", budget
     )
 
 
@@ -92,10 +89,7 @@ def open_change(click: Click) -> Reply:
         )
     where = ":".join(click.card) if click.card else ":"
     return _window(
-        click,
-        card.facts["budget_id"],
-        _entered(card),
-        f"{approval_id}:{where}:{card.revision}",
+        click, card.facts["budget_id"], _entered(card), f"{approval_id}:{where}:{card.revision}"
     )
 
 
@@ -118,20 +112,13 @@ def open_again(click: Click) -> Reply:
 
 
 def _entered(card: Card) -> views.Entered:
-    return views.Entered(
-        words.exact(Decimal(card.facts["new"])), card.facts["scope"], card.reason
-    )
+    return views.Entered(words.exact(Decimal(card.facts["new"])), card.facts["scope"], card.reason)
 
 
 def _window(
-    click: Click,
-    budget_id: int,
-    before: views.Entered | None = None,
-    changes: str = "",
+    click: Click, budget_id: int, before: views.Entered | None = None, changes: str = ""
 ) -> Reply:
-    return Open(
-        _view(click.deps, click.actor, budget_id, click.card, before, changes=changes)
-    )
+    return Open(_view(click.deps, click.actor, budget_id, click.card, before, changes=changes))
 
 
 def _view(
@@ -146,12 +133,7 @@ def _view(
 ) -> blocks.Block:
     with deps.db.read() as session:
         detail = service.seen(
-            session,
-            actor,
-            budget_id,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=card,
+            session, actor, budget_id, policy=deps.policy, now=deps.now(session), clicked=card
         )
         route = decisions.route(
             session,
@@ -177,9 +159,7 @@ def _asked_twice(
     """The window once more with everything that was entered, and a box to tick below the amount that looks odd."""
     box = views.meant_block(doubted.amount)
     if box in submission.values:
-        return FieldErrors(
-            {box: "Tick this if you mean it, or write another amount above."}
-        )
+        return FieldErrors({box: "Tick this if you mean it, or write another amount above."})
     approval_id, card, revision, _ = _opened_on(submission)
     return Show(
         _view(
@@ -235,9 +215,7 @@ def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
     return form, reason
 
 
-def _opened_on(
-    submission: Submission,
-) -> tuple[str, tuple[str, str], str, str | None]:
+def _opened_on(submission: Submission) -> tuple[str, tuple[str, str], str, str | None]:
     """The request that a window changes, the card from which it was opened, and the revision; empty where there is none.
     Last the first day of the round that it shows; None in a window of an earlier release."""
     parts = (*submission.metadata.split(":"), "", "", "", "", "")
@@ -326,9 +304,7 @@ def budget(command: Command) -> Reply:
         now = deps.now(session)
         if command.words:
             found = [
-                status.find_project(
-                    session, command.actor, command.words[0], policy=deps.policy
-                )
+                status.find_project(session, command.actor, command.words[0], policy=deps.policy)
             ]
         else:
             found = list(projects.list_for(session, command.actor))
@@ -348,7 +324,5 @@ def budget(command: Command) -> Reply:
     text = f"{details[0].project}: {words.share(first)} of {first.period_words}'s budget, {words.through(first)}"
     shown = [block for detail in details for block in views.budget(detail)]
     if len(open_) > SHOWN:
-        shown.append(
-            blocks.context(f"…and {len(open_) - SHOWN} more: `/mlgov budget PROJECT`")
-        )
+        shown.append(blocks.context(f"…and {len(open_) - SHOWN} more: `/mlgov budget PROJECT`"))
     return Private(blocks.escape(text, 300), shown)

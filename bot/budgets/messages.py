@@ -23,16 +23,10 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
         crossed = f"{name} crossed {card.threshold} % of {burn.period_words}'s budget"
         return Rendered(
             f"{crossed} ({figures})",
-            [
-                blocks.section(f"*{crossed}* ({figures})"),
-                blocks.context(_closed_words(card)),
-            ],
-            is_final=card.asked is None
-            or card.asked.state is not ApprovalState.PENDING,
+            [blocks.section(f"*{crossed}* ({figures})"), blocks.context(_closed_words(card))],
+            is_final=card.asked is None or card.asked.state is not ApprovalState.PENDING,
         )
-    facts = [
-        f"Crossed {card.threshold} % on {blocks.day(card.crossed_on, card.burn.as_of)}"
-    ]
+    facts = [f"Crossed {card.threshold} % on {blocks.day(card.crossed_on, card.burn.as_of)}"]
     if (likely := words.likely(card.likely, burn)) is not None:
         facts.append(likely)
     facts.append(words.through(burn))
@@ -61,8 +55,7 @@ def _outside(card: AlertCard) -> Rendered:
     """What may be read where others than the organisation's members read along: that there is something, not what."""
     text = "A budget of this project reached a threshold. Its figures are not shown here, because people from outside read this channel."
     return Rendered(
-        text,
-        [blocks.section(text), blocks.context("Members see them by `/mlgov budget`.")],
+        text, [blocks.section(text), blocks.context("Members see them by `/mlgov budget`.")]
     )
 
 
@@ -92,9 +85,7 @@ def _buttons(card: AlertCard) -> list[Block]:
         made.append(blocks.button("Acknowledge", words.ACKNOWLEDGE, str(card.id)))
     if card.asked is None or card.asked.state is not ApprovalState.PENDING:
         made.append(
-            blocks.button(
-                "Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}"
-            )
+            blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
         )
     made.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     return made

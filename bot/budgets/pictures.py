@@ -28,24 +28,17 @@ def spend(found: Breakdown) -> Picture | None:
     project = found.detail.project
     crossed = next((day for day, total in totals if total > burn.amount), None)
     if burn.is_over and crossed is not None:
-        title = (
-            f"{project} passed {burn.period_words}'s budget on {blocks.day(crossed)}"
-        )
+        title = f"{project} passed {burn.period_words}'s budget on {blocks.day(crossed)}"
     else:
         title = f"{project} used {words.share(burn)} of {burn.period_words}'s budget by {blocks.day(totals[-1][0])}"
     told = "; ".join(
-        f"{blocks.day(day)} {blocks.money(total, burn.currency)}"
-        for day, total in _some(totals)
+        f"{blocks.day(day)} {blocks.money(total, burn.currency)}" for day, total in _some(totals)
     )
     budget = blocks.money(burn.amount, burn.currency)
-    return Picture(
-        chart, title, f"Spend added up by day, against a budget of {budget}: {told}."
-    )
+    return Picture(chart, title, f"Spend added up by day, against a budget of {budget}: {told}.")
 
 
-def _some(
-    totals: tuple[tuple[date, Decimal], ...],
-) -> list[tuple[date, Decimal]]:
+def _some(totals: tuple[tuple[date, Decimal], ...]) -> list[tuple[date, Decimal]]:
     """Days evenly apart, the last one always among them."""
     step = -(-len(totals) // TOLD)
     return list(totals[::-1][::step][::-1])

@@ -11,17 +11,11 @@ from workflows.budgets.notices import ChannelNotClosed, LoadRefused, ThresholdCr
 from workflows.budgets.records import AlertCard
 
 
-def _alert(
-    session: Session, notice: ThresholdCrossed, scene: Scene
-) -> AlertCard | None:
-    return service.alert_card(
-        session, notice.alert_id, policy=scene.policy, now=scene.now
-    )
+def _alert(session: Session, notice: ThresholdCrossed, scene: Scene) -> AlertCard | None:
+    return service.alert_card(session, notice.alert_id, policy=scene.policy, now=scene.now)
 
 
-def _project(
-    session: Session, notice: ChannelNotClosed, scene: Scene
-) -> tuple[str, str | None]:
+def _project(session: Session, notice: ChannelNotClosed, scene: Scene) -> tuple[str, str | None]:
     return service.project_place(session, notice.project_id)
 
 

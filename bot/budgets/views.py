@@ -74,20 +74,14 @@ def increase(
             blocks.input_(
                 "For how long",
                 blocks.radio(
-                    SCOPE,
-                    [only, onwards],
-                    initial=onwards if known.scope == "onwards" else only,
+                    SCOPE, [only, onwards], initial=onwards if known.scope == "onwards" else only
                 ),
                 block_id=SCOPE,
             ),
             blocks.input_(
                 "Why",
                 blocks.text_input(
-                    REASON,
-                    multiline=True,
-                    initial=known.reason,
-                    min_length=3,
-                    max_length=1000,
+                    REASON, multiline=True, initial=known.reason, min_length=3, max_length=1000
                 ),
                 block_id=REASON,
                 hint="With other words alone nobody is asked anew; with another amount they are."
@@ -113,8 +107,7 @@ def _meant(doubted: AmountDoubted, currency: str) -> Block:
     return blocks.input_(
         doubted.question,
         blocks.checks(
-            MEANT,
-            [blocks.option(f"Yes, {amount} {currency}", money_text(doubted.amount))],
+            MEANT, [blocks.option(f"Yes, {amount} {currency}", money_text(doubted.amount))]
         ),
         block_id=meant_block(doubted.amount),
         hint="Tick this if you mean it, or write another amount above.",
@@ -151,19 +144,12 @@ def _services(found: Breakdown) -> str:
 
 def _days(found: Breakdown) -> str:
     currency = found.detail.burn.currency
-    lines = [
-        f"{blocks.day(day)}: {words.exact(amount)} {currency}"
-        for day, amount in found.days
-    ]
+    lines = [f"{blocks.day(day)}: {words.exact(amount)} {currency}" for day, amount in found.days]
     return _fitting(lines, found.days, MOST_DAYS, currency, "day")
 
 
 def _fitting(
-    lines: list[str],
-    amounts: Sequence[tuple[object, Decimal]],
-    most: int,
-    currency: str,
-    noun: str,
+    lines: list[str], amounts: Sequence[tuple[object, Decimal]], most: int, currency: str, noun: str
 ) -> str:
     """As many lines as a section takes; the others are counted and added up, so that all of it still adds up."""
     kept = 0
@@ -177,9 +163,7 @@ def _fitting(
     which = "earlier " if noun == "day" else "more "
     count = f"{len(rest)} {which}{noun if len(rest) == 1 else noun + 's'}"
     total = exact_sum(amount for _, amount in rest)
-    return "\n".join(
-        [*lines[:kept], f"{count} together: {words.exact(total)} {currency}"]
-    )
+    return "\n".join([*lines[:kept], f"{count} together: {words.exact(total)} {currency}"])
 
 
 def budget(detail: BudgetDetail) -> list[Block]:
@@ -209,9 +193,7 @@ def budget(detail: BudgetDetail) -> list[Block]:
     buttons = []
     if detail.asked is None or detail.asked.state is not ApprovalState.PENDING:
         buttons.append(
-            blocks.button(
-                "Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}"
-            )
+            blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
         )
     buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     shown.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))

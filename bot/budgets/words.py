@@ -49,10 +49,7 @@ def likely(found: Likely | None, burn: Burn) -> str | None:
     """`likely 46,000–49,000 EUR by the end of January`."""
     if found is None:
         return None
-    low, high = (
-        blocks.money(found.low, burn.currency),
-        blocks.money(found.high, burn.currency),
-    )
+    low, high = (blocks.money(found.low, burn.currency), blocks.money(found.high, burn.currency))
     low = low.removesuffix(f" {burn.currency}")
     figures = high if low == high.removesuffix(f" {burn.currency}") else f"{low}–{high}"
     return f"likely {figures} by {blocks.day(burn.span.last)}"
@@ -62,9 +59,7 @@ def others(burn: Burn) -> str | None:
     """Cost in other currencies, beside the budget and never compared with it."""
     if not burn.others:
         return None
-    shown = ", ".join(
-        blocks.money(amount, currency) for currency, amount in burn.others
-    )
+    shown = ", ".join(blocks.money(amount, currency) for currency, amount in burn.others)
     return f"also {shown}, which this budget does not count"
 
 

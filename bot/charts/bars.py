@@ -68,9 +68,7 @@ class Bars:
         count = len(self.rows)
         below = _REST if self.limit is not None else _EDGE
         tall = _ROW * count + below
-        figure = Figure(
-            figsize=(style.WIDTH, tall), dpi=style.DPI, facecolor=ground.paper
-        )
+        figure = Figure(figsize=(style.WIDTH, tall), dpi=style.DPI, facecolor=ground.paper)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.015, 0.0, 0.97, 1.0))
         axes.axis("off")
@@ -104,10 +102,7 @@ class Bars:
         if self.limit is not None:
             for place in range(count):
                 axes.plot(
-                    [self.limit] * 2,
-                    [place - 0.22, place + 0.22],
-                    color=ground.ink,
-                    linewidth=2,
+                    [self.limit] * 2, [place - 0.22, place + 0.22], color=ground.ink, linewidth=2
                 )
             is_far = self.limit > longest * 0.6
             words = f"{self.limit_words} |" if is_far else f"| {self.limit_words}"
@@ -122,9 +117,7 @@ class Bars:
                 family=style.FONT,
             )
         held = io.BytesIO()
-        figure.savefig(
-            held, format="png", facecolor=ground.paper, metadata={"Software": None}
-        )
+        figure.savefig(held, format="png", facecolor=ground.paper, metadata={"Software": None})
         return held.getvalue()
 
 

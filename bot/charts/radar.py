@@ -59,9 +59,7 @@ class Radar:
             x, y = _at(angle, 3)
             axes.plot([0, x], [0, y], color=RING, linewidth=0.8, zorder=0)
         if self.before_label and any(one.before is not None for one in self.spokes):
-            self._shape(
-                axes, angles, [one.before for one in self.spokes], BEFORE, dashed=True
-            )
+            self._shape(axes, angles, [one.before for one in self.spokes], BEFORE, dashed=True)
         self._shape(axes, angles, [one.now for one in self.spokes], NOW, dashed=False)
         for spoke, angle in zip(self.spokes, angles, strict=True):
             _name(axes, spoke, angle)
@@ -75,12 +73,7 @@ class Radar:
                 va="top",
                 ha="left",
                 zorder=4,
-                bbox={
-                    "facecolor": "white",
-                    "edgecolor": "none",
-                    "alpha": 0.85,
-                    "pad": 1.2,
-                },
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2},
             )
         axes.text(-4.8, -3.8, f"— {self.label}", color=NOW, fontsize=13, weight="bold")
         if self.before_label:
@@ -125,9 +118,7 @@ def _at(angle: float, radius: float) -> tuple[float, float]:
     return radius * math.cos(angle), radius * math.sin(angle)
 
 
-def _closed(
-    points: Sequence[tuple[float, float]],
-) -> tuple[list[float], list[float]]:
+def _closed(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
@@ -139,12 +130,5 @@ def _name(axes: "object", spoke: Spoke, angle: float) -> None:
     level = "not told" if spoke.now is None else LEVELS[spoke.now]
     vertical = "bottom" if y > 2 else "top" if y < -2 else "center"
     axes.text(  # type: ignore[attr-defined]
-        x,
-        y,
-        f"{name}\n{level}",
-        ha=side,
-        va=vertical,
-        fontsize=13.5,
-        color=INK,
-        linespacing=1.15,
+        x, y, f"{name}\n{level}", ha=side, va=vertical, fontsize=13.5, color=INK, linespacing=1.15
     )

@@ -27,10 +27,7 @@ class Spend:
             self.last.isoformat(),
             format(self.budget.normalize(), "f"),
             self.currency,
-            [
-                [day.isoformat(), format(total.normalize(), "f")]
-                for day, total in self.days
-            ],
+            [[day.isoformat(), format(total.normalize(), "f")] for day, total in self.days],
         ]
 
     def png(self) -> bytes:
@@ -74,13 +71,10 @@ class Spend:
             family=style.FONT,
         )
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.yaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: style.short(value))
-        )
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value)))
         ticks = _ticks(self.first, self.last)
         axes.set_xticks(
-            [self._place(day) for day in ticks],
-            [f"{day.day} {day:%b}" for day in ticks],
+            [self._place(day) for day in ticks], [f"{day.day} {day:%b}" for day in ticks]
         )
         return style.png(drawn)
 

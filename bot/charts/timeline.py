@@ -6,20 +6,10 @@ from datetime import date, timedelta
 from typing import Any
 
 INK, QUIET, PLAN = "#1d2733", "#5c6670", "#9aa4ae"
-COLOURS = {
-    "on_track": "#0b5fa5",
-    "at_risk": "#b36b00",
-    "late": "#b3261e",
-    "done": "#1d2733",
-}
+COLOURS = {"on_track": "#0b5fa5", "at_risk": "#b36b00", "late": "#b3261e", "done": "#1d2733"}
 MARKS = {"on_track": "D", "at_risk": "^", "late": "s", "done": "o"}
 """Shapes tell the states apart where colours do not."""
-STATES = {
-    "on_track": "on track",
-    "at_risk": "at risk",
-    "late": "late",
-    "done": "done",
-}
+STATES = {"on_track": "on track", "at_risk": "at risk", "late": "late", "done": "done"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +73,7 @@ class Timeline:
         axes.spines["bottom"].set_color("#d5d9de")
         axes.axvline(self.today.toordinal(), color=INK, linewidth=1.1, zorder=1)
         axes.text(
-            self.today.toordinal(),
-            -0.78,
-            "today",
-            color=INK,
-            fontsize=12,
-            ha="center",
-            va="bottom",
+            self.today.toordinal(), -0.78, "today", color=INK, fontsize=12, ha="center", va="bottom"
         )
         for row, bar in enumerate(self.bars):
             self._row(axes, row, bar)
@@ -99,14 +83,10 @@ class Timeline:
 
     def _reach(self) -> tuple[date, date]:
         """The days that fit: all of them, with room for words on the right."""
-        shown = [
-            day for bar in self.bars for day in (bar.baseline, bar.at, bar.expected)
-        ]
+        shown = [day for bar in self.bars for day in (bar.baseline, bar.at, bar.expected)]
         first, last = min(*shown, self.today), max(*shown, self.today)
         length = max((last - first).days, 14)
-        return first - timedelta(days=length // 25 + 1), last + timedelta(
-            days=length * 3 // 5 + 3
-        )
+        return first - timedelta(days=length // 25 + 1), last + timedelta(days=length * 3 // 5 + 3)
 
     def _row(self, axes: Any, row: int, bar: Bar) -> None:
         colour = COLOURS[bar.state]
@@ -124,9 +104,7 @@ class Timeline:
             zorder=5,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
-        base, at, expected = (
-            day.toordinal() for day in (bar.baseline, bar.at, bar.expected)
-        )
+        base, at, expected = (day.toordinal() for day in (bar.baseline, bar.at, bar.expected))
         if base != at:
             axes.plot([base, at], [row, row], color=colour, linewidth=2.2, zorder=2)
             axes.plot(
@@ -140,9 +118,7 @@ class Timeline:
                 zorder=3,
             )
         if expected > at:
-            axes.plot(
-                [at, expected], [row, row], ":", color=colour, linewidth=2.2, zorder=2
-            )
+            axes.plot([at, expected], [row, row], ":", color=colour, linewidth=2.2, zorder=2)
             axes.plot(expected, row, "|", markersize=11, color=colour, zorder=3)
         axes.plot(at, row, MARKS[bar.state], markersize=8, color=colour, zorder=4)
         axes.annotate(

@@ -63,9 +63,7 @@ class Record:
     def _look(self, database: Database) -> Check:
         if database.is_sqlite and not Path(database.url.database or "").exists():
             return Check(
-                "database",
-                True,
-                f"{database.url.database} isn't there yet; `mlgov run` makes it",
+                "database", True, f"{database.url.database} isn't there yet; `mlgov run` makes it"
             )
         database.hold_host()
         standing = migrate.standing(database)
@@ -214,9 +212,7 @@ class Record:
                 f"the folder {folder} isn't there and is made with the first head. If a disk belongs there, mount it first.",
             )
         try:
-            return Check(
-                "anchor", True, f"{len(anchor.kept(place))} heads kept at {place}"
-            )
+            return Check("anchor", True, f"{len(anchor.kept(place))} heads kept at {place}")
         except GovernanceError as error:
             return Check("anchor", False, error.sentence)
 
@@ -244,9 +240,7 @@ class Record:
     def _retired_keys(self) -> set[str]:
         def look(database: Database) -> set[str]:
             with database.read() as session:
-                return {
-                    one.key_id for one in statements.keys(session) if one.retired_at
-                }
+                return {one.key_id for one in statements.keys(session) if one.retired_at}
 
         return self._read(look, set())
 
@@ -260,9 +254,7 @@ class Record:
         followers = self._read(look, 0)
         if self._settings.mlgov_webhook_key is not None:
             return Check(
-                "webhook key",
-                True,
-                f"events to {counted(followers, 'webhook')} are signed",
+                "webhook key", True, f"events to {counted(followers, 'webhook')} are signed"
             )
         if followers:
             return Check(
@@ -321,11 +313,7 @@ class Record:
                 "`mlgov outbox retry` sends one again.",
             )
         waits = found["pending"] + found["sending"]
-        return Check(
-            "deliveries",
-            True,
-            f"no dead letters, {counted(waits, 'message')} on the way",
-        )
+        return Check("deliveries", True, f"no dead letters, {counted(waits, 'message')} on the way")
 
     def projects(self) -> list[ProjectRecord]:
         """The projects on the record that are not over."""
@@ -372,9 +360,7 @@ def _asked_of_server(database: Database) -> tuple[bool, int]:
     """Whether the role may make tables, and how many connections the server allows."""
     with database.engine.connect() as connection:
         may_create = connection.execute(
-            text(
-                "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
-            )
+            text("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
         ).scalar_one()
         allowed = connection.execute(text("SHOW max_connections")).scalar_one()
     return bool(may_create), int(allowed)
@@ -384,6 +370,4 @@ def _ago(age: timedelta) -> str:
     minutes = int(age.total_seconds() // 60)
     if minutes < 60:
         return f"{minutes} min ago"
-    return (
-        f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
-    )
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"

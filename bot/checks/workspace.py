@@ -56,12 +56,7 @@ class Workspace:
         left, seen = set(wanted), set()
         for team in self.teams():
             for number, page in enumerate(self._reads.all_channels(team)):
-                names = {
-                    str(one[key])
-                    for one in page
-                    for key in ("id", "name")
-                    if one.get(key)
-                }
+                names = {str(one[key]) for one in page for key in ("id", "name") if one.get(key)}
                 seen |= left & names
                 left -= seen
                 if not left or number >= MOST_PAGES:
@@ -79,10 +74,7 @@ class Workspace:
 
 
 def checks(
-    workspace: Workspace,
-    policy: Policy,
-    projects: Sequence[ProjectRecord],
-    kept: Mapping[str, str],
+    workspace: Workspace, policy: Policy, projects: Sequence[ProjectRecord], kept: Mapping[str, str]
 ) -> Iterator[Check]:
     """Groups, channels, administrators and the projects' channels, each a line.
 
@@ -114,17 +106,13 @@ def _meant(
 ) -> Meant:
     """What the handles among these words mean by Slack's answer; `kept` has the groups that they meant before."""
     having = [
-        (str(one.get("handle")), str(one["id"]))
-        for one in groups
-        if not one.get("date_delete")
+        (str(one.get("handle")), str(one["id"])) for one in groups if not one.get("date_delete")
     ]
     wanted = {word[1:] for word in words if handles.is_handle(word)}
     return handles.judge(wanted, having, kept)
 
 
-def _groups(
-    groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[str, str]
-) -> Check:
+def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[str, str]) -> Check:
     wanted = sorted(word for word in naming.people(policy) if word[0] in "@S")
     meant = _meant(groups, wanted, kept)
     known = {
@@ -145,21 +133,14 @@ def _groups(
         told = [
             *([f"Slack has no {several(missing, 'or')}"] if missing else []),
             *(
-                [
-                    f"{several(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled"
-                ]
+                [f"{several(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled"]
                 if disabled
                 else []
             ),
         ]
         sentences = [
-            f"{', and '.join(told)}. Mend it in Slack, or correct the policy."
-            if told
-            else "",
-            *(
-                f"{one.word} names nobody: {one.clause}. Next: {one.remedy}."
-                for one in unclear
-            ),
+            f"{', and '.join(told)}. Mend it in Slack, or correct the policy." if told else "",
+            *(f"{one.word} names nobody: {one.clause}. Next: {one.remedy}." for one in unclear),
         ]
         return Check("groups", False, " ".join(each for each in sentences if each))
     if not wanted:
@@ -200,31 +181,23 @@ def _administrators(
             f"nobody: {several(list(words))} (roles: admin) holds no active member of the workspace. Add somebody in Slack, or correct the policy.",
         )
     more = len(ids) - looked_at
-    return Check(
-        "administrators", True, several([*names, f"{more} more"] if more else names)
-    )
+    return Check("administrators", True, several([*names, f"{more} more"] if more else names))
 
 
 def _channels(workspace: Workspace, own: Mapping[str, str], policy: Policy) -> Check:
     wanted = naming.channels(policy)
     is_in = {*own, *own.values()}
-    outside = sorted(
-        {name for name in wanted.values() if name.lstrip("#") not in is_in}
-    )
+    outside = sorted({name for name in wanted.values() if name.lstrip("#") not in is_in})
     if not wanted:
         return Check("channels", True, "the policy names none")
     if not outside:
-        return Check(
-            "channels", True, f"mlgov is in {several(sorted(set(wanted.values())))}"
-        )
+        return Check("channels", True, f"mlgov is in {several(sorted(set(wanted.values())))}")
     there = workspace.other_channels({name.lstrip("#") for name in outside})
     to_join = [name for name in outside if name.lstrip("#") in there]
     unseen = [name for name in outside if name.lstrip("#") not in there]
     told = []
     if to_join:
-        told.append(
-            f"mlgov isn't in {several(to_join, 'or')}: type /invite @mlgov there."
-        )
+        told.append(f"mlgov isn't in {several(to_join, 'or')}: type /invite @mlgov there.")
     if unseen:
         told.append(
             f"Slack shows mlgov no {several(unseen, 'or')}: make it, or correct the policy; if it's private, type /invite @mlgov there."
@@ -235,9 +208,7 @@ def _channels(workspace: Workspace, own: Mapping[str, str], policy: Policy) -> C
 def _projects(own: Mapping[str, str], projects: Sequence[ProjectRecord]) -> Check:
     outside = [one.key for one in projects if one.channel and one.channel not in own]
     if not outside:
-        return Check(
-            "projects", True, "mlgov is in the channel of each project that has one"
-        )
+        return Check("projects", True, "mlgov is in the channel of each project that has one")
     whose = (
         f"the channel of {several(outside)}"
         if len(outside) == 1

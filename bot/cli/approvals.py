@@ -20,12 +20,9 @@ RequestId = Annotated[int, typer.Argument(help="The request's number.", min=1)]
 @app.command("list")
 def list_(
     state: Annotated[
-        str | None,
-        typer.Option(help="pending, approved, rejected, expired or withdrawn."),
+        str | None, typer.Option(help="pending, approved, rejected, expired or withdrawn.")
     ] = None,
-    mine: Annotated[
-        bool, typer.Option("--mine", help="Only what waits for you.")
-    ] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Only what waits for you.")] = False,
     gate: Annotated[str | None, typer.Option(help="Only at this gate.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -48,11 +45,7 @@ def list_(
     table = Table("id", "gate", "what", "how it stands", "decide by")
     for one in found:
         table.add_row(
-            str(one["id"]),
-            one["gate"],
-            one["asks"],
-            one["news"],
-            _minute(one["decide_by"]),
+            str(one["id"]), one["gate"], one["asks"], one["news"], _minute(one["decide_by"])
         )
     Console().print(table)
 

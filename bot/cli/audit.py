@@ -14,16 +14,12 @@ def verify(
     expect_head: Annotated[
         list[str] | None,
         typer.Option(
-            "--expect-head",
-            help="SEQ:HASH as it was published; may be given more than once.",
+            "--expect-head", help="SEQ:HASH as it was published; may be given more than once."
         ),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since",
-            help="SEQ:HASH that you trust: check only what came after it.",
-        ),
+        typer.Option("--since", help="SEQ:HASH that you trust: check only what came after it."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -81,16 +77,11 @@ def verify(
                     "unproven": look.unproven,
                     "proven_from": sealed,
                     "faults": [
-                        each.fault.facts()
-                        | {"sentence": each.sentence, "mend": each.mend}
+                        each.fault.facts() | {"sentence": each.sentence, "mend": each.mend}
                         for each in told
                     ],
                     "restorations": [
-                        {
-                            "entries": each.seq,
-                            "known": each.known,
-                            "at": each.at.isoformat(),
-                        }
+                        {"entries": each.seq, "known": each.known, "at": each.at.isoformat()}
                         for each in restorations
                     ],
                 }
@@ -142,9 +133,7 @@ def _agreed(subjects: int, unproven: int, sealed: int | None) -> str:
 
     what = f"The record agrees with it: {counted(subjects, 'request, budget, version, token, key or policy', 'requests, budgets, versions, tokens, keys and policies')} compared."
     if unproven:
-        begins = (
-            f"before entry {sealed:,}" if sealed is not None else "by older releases"
-        )
+        begins = f"before entry {sealed:,}" if sealed is not None else "by older releases"
         what += f" {unproven:,} of them changed last {begins}, where entries tell less: they are proven only in part."
     return what
 
@@ -186,11 +175,7 @@ def head(as_json: Json = False) -> None:
     with opened() as database, database.read() as session:
         found = heads.current(session, now=runtime.governed_now(session))
     if as_json:
-        say(
-            json.dumps(
-                {"seq": found.seq, "hash": found.hash, "at": found.at.isoformat()}
-            )
-        )
+        say(json.dumps({"seq": found.seq, "hash": found.hash, "at": found.at.isoformat()}))
     else:
         say(f"{found.seq}:{found.hash}")
 
@@ -198,8 +183,5 @@ def head(as_json: Json = False) -> None:
 def _head(text: str, option: str = "--expect-head") -> tuple[int, str]:
     seq, _, digest = text.partition(":")
     if not seq.isdigit() or len(digest) != 64:
-        raise fail(
-            f"{option} {text}: a head is SEQ:HASH, as `mlgov audit head` prints it.",
-            2,
-        )
+        raise fail(f"{option} {text}: a head is SEQ:HASH, as `mlgov audit head` prints it.", 2)
     return int(seq), digest.lower()

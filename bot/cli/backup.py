@@ -42,9 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backup(
-    file: Annotated[
-        Path, typer.Argument(help="Where the copy is written; not there yet.")
-    ],
+    file: Annotated[Path, typer.Argument(help="Where the copy is written; not there yet.")],
     force: Annotated[
         bool, typer.Option("--force", help="Write over a copy that is there.")
     ] = False,
@@ -121,9 +119,7 @@ def _restore(url: "URL", file: Path, *, force: bool) -> None:
     from workflows.errors import GovernanceError
 
     if not url.database or url.database == ":memory:":
-        raise fail(
-            "MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db."
-        )
+        raise fail("MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db.")
     database = Path(url.database)
     if copies.same_file(file, database):
         raise fail(f"{file} is the database itself; name a copy of it.")
@@ -167,16 +163,12 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
         known = max(kept.known if kept else 0, present[0] if present else 0)
         erased = _make_ready(staged, database, kept, known)
         failpoints.hit("restore.staged")
-        aside = copies.swap(
-            staged, database, now=datetime.now(UTC), probe=failpoints.hit
-        )
+        aside = copies.swap(staged, database, now=datetime.now(UTC), probe=failpoints.hit)
     finally:
         copies.clear(staged)
     say(f"{database} is the copy {file} now: {_holds(found)}.")
     if aside is not None:
-        say(
-            f"What was there before is kept as {aside}; remove it when nobody needs it."
-        )
+        say(f"What was there before is kept as {aside}; remove it when nobody needs it.")
     ends = f"{found.last_at:%a %d %b %Y, %H:%M} UTC" if found.last_at else "its start"
     for line in _told(kept, present, found.entries, ends, erased):
         say(line)
@@ -206,9 +198,7 @@ def _anchored() -> "Kept | None":
         ) from None
 
 
-def _check_ledger(
-    staged: Path, file: Path, kept: "Kept | None", *, force: bool
-) -> None:
+def _check_ledger(staged: Path, file: Path, kept: "Kept | None", *, force: bool) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from storage import backup as copies
@@ -224,9 +214,7 @@ def _check_ledger(
             ]
             broken = ledger.verify(session, agreed)
     except SQLAlchemyError as error:
-        raise fail(
-            f"The ledger in {file} cannot be read ({type(error).__name__})."
-        ) from None
+        raise fail(f"The ledger in {file} cannot be read ({type(error).__name__}).") from None
     if broken is not None and not force:
         raise fail(
             f"The ledger in {file} does not hold: {broken.reason}. Take another copy, or --force this one."
@@ -273,9 +261,7 @@ def _told(
             f"The database before had {present[0]:,} entries, the copy has {entries:,}: what happened since {ends} is not in it."
         )
     elif kept is not None:
-        lines.append(
-            f"Nothing that the anchor knows is missing in the copy, which ends {ends}."
-        )
+        lines.append(f"Nothing that the anchor knows is missing in the copy, which ends {ends}.")
     else:
         lines.append(f"What happened since {ends} is not in it.")
     if erased:
@@ -374,9 +360,7 @@ def _url() -> "URL":
 
 def _sqlite_file(url: "URL") -> Path:
     if not url.database or url.database == ":memory:":
-        raise fail(
-            "MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db."
-        )
+        raise fail("MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db.")
     path = Path(url.database)
     if not path.exists():
         raise fail(
@@ -389,7 +373,9 @@ def _holds(found: "Contents") -> str:
     if found.last_at is None:
         ledger = "an empty ledger"
     else:
-        ledger = f"the ledger up to entry {found.entries:,} of {found.last_at:%a %d %b %Y, %H:%M} UTC"
+        ledger = (
+            f"the ledger up to entry {found.entries:,} of {found.last_at:%a %d %b %Y, %H:%M} UTC"
+        )
     return (
         f"{_counted(found.people, 'person', 'people')}, {_counted(found.requests, 'request')}, {ledger}, "
         f"{_size(found.size)}, revision {found.revision}"
@@ -482,9 +468,7 @@ def _libpq(url: "URL") -> str:
 def _say_dump(url: "URL", file: Path) -> None:
     say("The database is PostgreSQL's, whose own program copies it while mlgov runs:")
     say()
-    say(
-        f"  pg_dump --format=custom --no-owner --file={shlex.quote(str(file))} {_libpq(url)}"
-    )
+    say(f"  pg_dump --format=custom --no-owner --file={shlex.quote(str(file))} {_libpq(url)}")
     say()
     if url.password:
         say(

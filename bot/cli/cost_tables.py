@@ -19,20 +19,12 @@ def as_json(found: CostSummary) -> str:
         {
             "by": found.by,
             "basis": found.basis.value,
-            "data_through": found.data_through.isoformat()
-            if found.data_through
-            else None,
+            "data_through": found.data_through.isoformat() if found.data_through else None,
             "lines": [
-                {
-                    "label": line.label,
-                    "currency": line.currency,
-                    "amount": money_text(line.amount),
-                }
+                {"label": line.label, "currency": line.currency, "amount": money_text(line.amount)}
                 for line in found.lines
             ],
-            "totals": {
-                currency: money_text(amount) for currency, amount in found.totals
-            },
+            "totals": {currency: money_text(amount) for currency, amount in found.totals},
         },
         indent=2,
     )
@@ -46,9 +38,7 @@ def show(found: CostSummary) -> None:
     table = Table(found.by, "currency", f"{found.basis} cost")
     table.columns[2].justify = "right"
     for line in found.lines:
-        table.add_row(
-            _plain(line.label or UNALLOCATED), line.currency, money_text(line.amount)
-        )
+        table.add_row(_plain(line.label or UNALLOCATED), line.currency, money_text(line.amount))
     table.add_section()
     for currency, amount in found.totals:
         table.add_row("total", currency, money_text(amount))
@@ -72,9 +62,7 @@ def show_sources(found: Sequence[SourceRecord]) -> None:
 
 def _plain(text: str) -> str:
     """Foreign text on a terminal: no control characters, no markup."""
-    return "".join(char if char.isprintable() else "�" for char in text).replace(
-        "[", "\\["
-    )
+    return "".join(char if char.isprintable() else "�" for char in text).replace("[", "\\[")
 
 
 def report_lines(report: CostReport) -> list[str]:
@@ -82,9 +70,7 @@ def report_lines(report: CostReport) -> list[str]:
     would = "would be " if report.is_dry_run else ""
     lines = []
     for period in report.periods:
-        billed = ", ".join(
-            f"{money_text(amount)} {currency}" for currency, amount in period.billed
-        )
+        billed = ", ".join(f"{money_text(amount)} {currency}" for currency, amount in period.billed)
         what = period.what if period.what == "unchanged" else f"{would}{period.what}"
         lines.append(
             f"{period.source}, {period.billing_period:%Y-%m}: {what}, {period.rows:,} rows, {billed} billed"
@@ -96,8 +82,7 @@ def report_lines(report: CostReport) -> list[str]:
     lines += [f"REFUSED: {why}" for why in report.refused]
     if report.unallocated:
         owed = ", ".join(
-            f"{money_text(amount)} {currency}"
-            for currency, amount in report.unallocated
+            f"{money_text(amount)} {currency}" for currency, amount in report.unallocated
         )
         lines.append(
             f"{owed} belong to no project: see `mlgov costs summary`, and add a rule, a tag or an account."

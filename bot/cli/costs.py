@@ -9,9 +9,7 @@ import typer
 from bot.cli.base import Json, fail, opened, policy_text, say
 from storage.enums import CostBasis
 
-app = typer.Typer(
-    help="Exact totals of imported cost, and who delivers it.", no_args_is_help=True
-)
+app = typer.Typer(help="Exact totals of imported cost, and who delivers it.", no_args_is_help=True)
 
 
 class By(StrEnum):
@@ -26,16 +24,13 @@ class By(StrEnum):
 def summary(
     by: Annotated[By, typer.Option(help="What totals are grouped by.")] = By.PROJECT,
     basis: Annotated[
-        CostBasis | None,
-        typer.Option(help="What counts; the policy's costs.basis by default."),
+        CostBasis | None, typer.Option(help="What counts; the policy's costs.basis by default.")
     ] = None,
     from_: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day, UTC."),
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, UTC.")
     ] = None,
     to: Annotated[
-        datetime | None,
-        typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, UTC."),
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, UTC.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -70,11 +65,7 @@ def sources(as_json: Json = False) -> None:
         found = deliverers.list_sources(session)
     if as_json:
         rows = [
-            {
-                "source": one.source,
-                "token": one.token,
-                "charges_through": one.charges_through,
-            }
+            {"source": one.source, "token": one.token, "charges_through": one.charges_through}
             for one in found
         ]
         say(json.dumps(rows, default=str))
@@ -89,10 +80,7 @@ def give(
         str | None, typer.Argument(help="Name of the token that delivers it from now.")
     ] = None,
     command_line: Annotated[
-        bool,
-        typer.Option(
-            "--command-line", help="Only `mlgov import costs` delivers it from now."
-        ),
+        bool, typer.Option("--command-line", help="Only `mlgov import costs` delivers it from now.")
     ] = False,
 ) -> None:
     """Hand a source over: only whoever has it can deliver and replace its months. The command line always can."""
@@ -106,9 +94,7 @@ def give(
     with opened() as database:
         try:
             with database.begin(patient=True) as session:
-                deliverers.give(
-                    session, OPERATOR, source, token, now=clock.now(session)
-                )
+                deliverers.give(session, OPERATOR, source, token, now=clock.now(session))
         except GovernanceError as error:
             raise fail(error.sentence) from None
     whose = f"the token {token}" if token else "the command line alone"

@@ -29,16 +29,10 @@ def _digest() -> None:
 @app.command()
 def render(
     person: Annotated[
-        str,
-        typer.Option(
-            help="Whose: the opaque id (p_…), the Slack id, or the e-mail address."
-        ),
+        str, typer.Option(help="Whose: the opaque id (p_…), the Slack id, or the e-mail address.")
     ],
     at: Annotated[
-        str,
-        typer.Option(
-            help="The day on which it is read, like 2026-01-26; today when left out."
-        ),
+        str, typer.Option(help="The day on which it is read, like 2026-01-26; today when left out.")
     ] = "",
     format_: Annotated[
         Literal["slack", "html", "text"],
@@ -71,18 +65,14 @@ def _day(text: str) -> date | None:
         raise fail(f"--at {text}: a day is written like 2026-01-26.", 2) from None
 
 
-def _find(
-    session: "Session", actor: "Actor", day: date | None, policy: "Policy"
-) -> "Shown":
+def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy") -> "Shown":
     from workflows import clock
     from workflows.digests import service
 
     now = clock.now(session)
     if day is not None:
         year, week, _ = day.isocalendar()
-        kept = service.of_week(
-            session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now
-        )
+        kept = service.of_week(session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now)
         if kept is not None:
             return kept
         ends = datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)

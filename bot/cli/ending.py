@@ -87,7 +87,9 @@ def sentence(error: BaseException) -> str:
     """What a person reads about an exception."""
     try:
         known = _known(error)
-    except Exception:  # a broken installation cannot load what knows; the sentence has to come all the same
+    except (
+        Exception
+    ):  # a broken installation cannot load what knows; the sentence has to come all the same
         known = None
     return known or _unexpected(error)
 
@@ -107,9 +109,7 @@ def _known(error: BaseException) -> str | None:
 def _of_the_api(error: BaseException) -> str | None:
     """A command reads the API's answer as mlgov writes it; whoever answers in another shape is no mlgov."""
     calling = sys.modules.get("bot.cli.calling")
-    is_stumble = isinstance(
-        error, TypeError | AttributeError | ValueError | LookupError
-    )
+    is_stumble = isinstance(error, TypeError | AttributeError | ValueError | LookupError)
     if calling is None or not is_stumble or not calling.Caller.has_answered:
         return None
     return f"{calling.NotMlgov('What came back').sentence} (ref {_reference(error)[1]})"

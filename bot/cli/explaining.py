@@ -20,11 +20,7 @@ def explain(
     policy = policy_text().policy
     with opened() as database, database.read() as session:
         found = decisions.explain(
-            session,
-            request,
-            policy=policy,
-            now=clock.now(session),
-            org_key=org_key(database),
+            session, request, policy=policy, now=clock.now(session), org_key=org_key(database)
         )
     card = found.card
     if as_json:
@@ -40,12 +36,8 @@ def explain(
         }
         say(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    say(
-        f"Request {card.id}, {card.state.value}: {card.words.project} asks to {card.words.asks}"
-    )
-    say(
-        f"Policy version {card.policy_id}, expires {card.expires_at:%Y-%m-%d %H:%M} UTC"
-    )
+    say(f"Request {card.id}, {card.state.value}: {card.words.project} asks to {card.words.asks}")
+    say(f"Policy version {card.policy_id}, expires {card.expires_at:%Y-%m-%d %H:%M} UTC")
     if card.by_rule:
         say(f"It passed by rule, nobody was asked: {card.by_rule}")
     for one in card.dropped:

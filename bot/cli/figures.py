@@ -17,8 +17,7 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
 Submit = Annotated[
     str | None,
     typer.Option(
-        "--submit",
-        help="Hand the result in as evidence of this version, like fraud-score:7.",
+        "--submit", help="Hand the result in as evidence of this version, like fraud-score:7."
     ),
 ]
 FLAGGED = 20
@@ -50,9 +49,7 @@ def refused() -> Iterator[None]:
 def fairness(
     file: File,
     truth: Annotated[str, typer.Option(help="The column with what was true.")],
-    prediction: Annotated[
-        str, typer.Option(help="The column with what the model said.")
-    ],
+    prediction: Annotated[str, typer.Option(help="The column with what the model said.")],
     group: Annotated[
         list[str],
         typer.Option(
@@ -62,18 +59,12 @@ def fairness(
     positive: Annotated[
         str | None, typer.Option(help="The word that means yes, like approved.")
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="From which a score means yes.")
-    ] = None,
-    least: Annotated[
-        int, typer.Option(min=2, help="People that a group needs to be judged.")
-    ] = 30,
+    threshold: Annotated[float | None, typer.Option(help="From which a score means yes.")] = None,
+    least: Annotated[int, typer.Option(min=2, help="People that a group needs to be judged.")] = 30,
     ratio: Annotated[
         float,
         typer.Option(
-            min=0.01,
-            max=1,
-            help="The lowest selection rate, of the highest, that is not flagged.",
+            min=0.01, max=1, help="The lowest selection rate, of the highest, that is not flagged."
         ),
     ] = 0.8,
     submit: Submit = None,
@@ -90,8 +81,7 @@ def fairness(
     with refused():
         rules = FairnessRules(least=least, ratio=Decimal(str(ratio)))
         cells = predictions.read(
-            file,
-            predictions.Columns(truth, prediction, tuple(group), positive, threshold),
+            file, predictions.Columns(truth, prediction, tuple(group), positive, threshold)
         )
         counts = figures.counts(cells, least)
         judged = figures.judge(counts, rules)
@@ -125,10 +115,7 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
     if submit:
         hand_in(
             submit,
-            {
-                "type": "explainability_report",
-                "explained": found.model_dump(mode="json"),
-            },
+            {"type": "explainability_report", "explained": found.model_dump(mode="json")},
             quiet=as_json,
         )
 
@@ -140,9 +127,7 @@ def hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
 
     model, version = split(named)
     with caller() as api:
-        found = once(
-            api, "POST", f"/models/{model}/versions/{version}/evidence", body=body
-        )
+        found = once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)
     if quiet:
         return
     missing = found["check"]["missing"]
@@ -179,9 +164,7 @@ def _show(found: "Judged") -> None:
                 each.true_positive_rate,
                 each.false_positive_rate,
             )
-            table.add_row(
-                escape(each.name), f"{each.count:,}", *(_figure(rate) for rate in rates)
-            )
+            table.add_row(escape(each.name), f"{each.count:,}", *(_figure(rate) for rate in rates))
         console.print(table)
         console.print(
             f"demographic parity: difference {_figure(one.demographic_parity_difference)}, ratio {_figure(one.demographic_parity_ratio)} · "

@@ -14,14 +14,7 @@ if TYPE_CHECKING:
     from bot.cli.calling import Caller
     from workflows.releases.forms import AskRelease
 
-EXITS = {
-    "approved": 0,
-    "rejected": 10,
-    "expired": 11,
-    "lapsed": 11,
-    "withdrawn": 12,
-    "pending": 13,
-}
+EXITS = {"approved": 0, "rejected": 10, "expired": 11, "lapsed": 11, "withdrawn": 12, "pending": 13}
 LOOK = 25
 """Seconds of one long poll."""
 HEARTBEAT = 300.0
@@ -49,35 +42,25 @@ class Watch:
 
 
 def gate(
-    gate: Annotated[
-        str, typer.Option(help="The gate of governance.yml, like production-release.")
-    ],
+    gate: Annotated[str, typer.Option(help="The gate of governance.yml, like production-release.")],
     subject: Annotated[
-        str,
-        typer.Option(help="What is to be released, with its version: fraud-model:7."),
+        str, typer.Option(help="What is to be released, with its version: fraud-model:7.")
     ],
     digest: Annotated[str, typer.Option(help="sha256:… of exactly that.")],
     project: Annotated[
         str | None,
-        typer.Option(
-            help="The project's key; not needed when the token is bound to one."
-        ),
+        typer.Option(help="The project's key; not needed when the token is bound to one."),
     ] = None,
-    commit: Annotated[
-        str | None, typer.Option(help="The commit it was built from.")
-    ] = None,
+    commit: Annotated[str | None, typer.Option(help="The commit it was built from.")] = None,
     environment: Annotated[
         str | None, typer.Option(help="Where it is to go, like production.")
     ] = None,
     tier: Annotated[
-        int | None,
-        typer.Option(help="The model's risk tier, where the gate decides by it."),
+        int | None, typer.Option(help="The model's risk tier, where the gate decides by it.")
     ] = None,
     data_class: Annotated[
         str | None,
-        typer.Option(
-            "--data-class", help="The class of its data, where the gate decides by it."
-        ),
+        typer.Option("--data-class", help="The class of its data, where the gate decides by it."),
     ] = None,
     region: Annotated[
         str | None, typer.Option(help="Where it runs, where the gate decides by it.")
@@ -89,8 +72,7 @@ def gate(
         ),
     ] = None,
     validator: Annotated[
-        str | None,
-        typer.Option(help="Who validated it, where the gate keeps validators apart."),
+        str | None, typer.Option(help="Who validated it, where the gate keeps validators apart.")
     ] = None,
     contributor: Annotated[
         list[str] | None,
@@ -98,25 +80,18 @@ def gate(
             help="Who else wrote it, once for each, where the gate keeps contributors apart."
         ),
     ] = None,
-    url: Annotated[
-        str | None, typer.Option(help="Where the run can be looked at.")
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="Where the run can be looked at.")] = None,
     reason: Annotated[str, typer.Option(help="Why; those who decide read it.")] = "",
     run_id: Annotated[
         str,
         typer.Option(
-            "--run-id",
-            help="Names this run: the same run never asks twice, another one asks anew.",
+            "--run-id", help="Names this run: the same run never asks twice, another one asks anew."
         ),
     ] = "",
-    timeout: Annotated[
-        str, typer.Option(help="How long to wait: 90s, 30m, 2h, 1d.")
-    ] = "2h",
+    timeout: Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h, 1d.")] = "2h",
     statement: Annotated[
         Path | None,
-        typer.Option(
-            "--statement", help="Keep the signed statement in this file once approved."
-        ),
+        typer.Option("--statement", help="Keep the signed statement in this file once approved."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -201,8 +176,7 @@ def _form(asked: dict[str, Any], form: type["AskRelease"]) -> "AskRelease":
             "gate": "small letters, digits and dashes",
         }.get(str(fault["loc"][0]), str(fault["msg"]))
         raise fail(
-            f"--{fault['loc'][0]} {re.sub(r'[^ -~]', '?', str(fault['input']))[:80]}: {hint}.",
-            2,
+            f"--{fault['loc'][0]} {re.sub(r'[^ -~]', '?', str(fault['input']))[:80]}: {hint}.", 2
         ) from None
 
 
@@ -219,9 +193,7 @@ def _wait(
         try:
             if found is None:
                 headers = {"Idempotency-Key": key}
-                found = watch.checked(
-                    api.read("POST", "/approvals", body=body, headers=headers)
-                )
+                found = watch.checked(api.read("POST", "/approvals", body=body, headers=headers))
                 for other in found.get("apart") or ():
                     words = "; ".join(one["words"] for one in other["differences"])
                     _progress(f"Not joined with request {other['id']}: {words}.")
@@ -269,15 +241,11 @@ def _keep(api: "Caller", found: dict[str, Any], file: Path, form: "AskRelease") 
         answers.require_statement(form, found, envelope)
         file.write_bytes(envelope)
     except Passing as passing:
-        raise fail(
-            f"Approved, but the statement could not be fetched: {passing}."
-        ) from None
+        raise fail(f"Approved, but the statement could not be fetched: {passing}.") from None
     except GovernanceError as error:
         raise fail(error.sentence) from None
     except OSError as error:
-        raise fail(
-            f"Approved, but {file} cannot be written ({error.strerror})."
-        ) from None
+        raise fail(f"Approved, but {file} cannot be written ({error.strerror}).") from None
 
 
 def _minute(at: str) -> str:

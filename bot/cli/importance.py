@@ -16,9 +16,7 @@ def importance(
     file: File,
     model: Annotated[
         str,
-        typer.Option(
-            help="The model as MLflow names it, with its version, like fraud-score:7."
-        ),
+        typer.Option(help="The model as MLflow names it, with its version, like fraud-score:7."),
     ],
     target: Annotated[str, typer.Option(help="The column with what was true.")],
     scoring: Annotated[
@@ -31,23 +29,18 @@ def importance(
         int, typer.Option(min=1, max=100, help="How often each column is shuffled.")
     ] = 5,
     rows: Annotated[
-        int,
-        typer.Option(
-            min=10, max=1_000_000, help="At most so many cases, drawn at random."
-        ),
+        int, typer.Option(min=10, max=1_000_000, help="At most so many cases, drawn at random.")
     ] = 10_000,
     run_code: Annotated[
         bool,
         typer.Option(
-            "--run-code",
-            help="Let code run that the model brings along, as every pickle does.",
+            "--run-code", help="Let code run that the model brings along, as every pickle does."
         ),
     ] = False,
     with_network: Annotated[
         bool,
         typer.Option(
-            "--with-network",
-            help="Go on where the network cannot be taken away from the model.",
+            "--with-network", help="Go on where the network cannot be taken away from the model."
         ),
     ] = False,
     without_sandbox: Annotated[
@@ -57,12 +50,8 @@ def importance(
             help="Go on where there is no bubblewrap: the model's code can then read and change what you can.",
         ),
     ] = False,
-    memory: Annotated[
-        int, typer.Option(min=512, help="Megabytes that the model may use.")
-    ] = 4096,
-    seconds: Annotated[
-        float, typer.Option(min=1, help="For how long it may be tried.")
-    ] = 300,
+    memory: Annotated[int, typer.Option(min=512, help="Megabytes that the model may use.")] = 4096,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long it may be tried.")] = 300,
     submit: Submit = None,
     as_json: Json = False,
 ) -> None:
@@ -94,9 +83,7 @@ def importance(
                 sandbox=not without_sandbox,
             )
             told = json.dumps(trying.as_file(found, file)).encode()
-            explained = explaining.Explained.model_validate(
-                explanations.read(told, name=file.name)
-            )
+            explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if as_json:
@@ -148,13 +135,9 @@ def _compared(submit: str, folder: Path, digest: str) -> str:
     key, version = split(submit)
     with caller() as api:
         told = once(api, "GET", f"/models/{key}")
-    held = next(
-        (one["digest"] for one in told["versions"] if one["version"] == version), None
-    )
+    held = next((one["digest"] for one in told["versions"] if one["version"] == version), None)
     if held is None:
-        return (
-            f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."
-        )
+        return f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."
     held = held.removeprefix("sha256:")
     files = (digest_of(one) for one in folder.rglob("*") if one.is_file())
     if held == digest or f"sha256:{held}" in files:

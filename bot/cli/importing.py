@@ -8,8 +8,7 @@ import typer
 from bot.cli.base import fail, is_terminal, opened, org_key, policy_text, say
 
 app = typer.Typer(
-    help="Bring in people, projects, budgets, milestones, models and cost.",
-    no_args_is_help=True,
+    help="Bring in people, projects, budgets, milestones, models and cost.", no_args_is_help=True
 )
 
 File = Annotated[Path, typer.Argument(help="A CSV or XLSX file.", show_default=False)]
@@ -24,19 +23,13 @@ Map = Annotated[
     ),
 ]
 SkipBad = Annotated[
-    bool,
-    typer.Option(
-        "--skip-bad-rows", help="Write the good rows although others are bad."
-    ),
+    bool, typer.Option("--skip-bad-rows", help="Write the good rows although others are bad.")
 ]
 
 
 @app.command()
 def people(
-    file: File,
-    dry_run: DryRun = False,
-    map_: Map = None,
-    skip_bad_rows: SkipBad = False,
+    file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
 ) -> None:
     """People: Slack id or e-mail, line manager, business unit, persona, country."""
     _table("people", file, dry_run, map_, skip_bad_rows)
@@ -44,10 +37,7 @@ def people(
 
 @app.command()
 def projects(
-    file: File,
-    dry_run: DryRun = False,
-    map_: Map = None,
-    skip_bad_rows: SkipBad = False,
+    file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
 ) -> None:
     """Projects: key, name, owner, sponsor, manager, business unit, category, status, channel, accounts (a; b)."""
     _table("projects", file, dry_run, map_, skip_bad_rows)
@@ -68,21 +58,13 @@ def budgets(
     ] = False,
 ) -> None:
     """Budgets: project, period, starts, amount, currency, basis, owner, thresholds."""
-    _table(
-        "budgets",
-        file,
-        dry_run,
-        map_,
-        skip_bad_rows,
-        amounts_are_meant=amounts_are_meant,
-    )
+    _table("budgets", file, dry_run, map_, skip_bad_rows, amounts_are_meant=amounts_are_meant)
 
 
 @app.command()
 def milestones(
     file: Annotated[
-        Path,
-        typer.Argument(help="A CSV, XLSX or GitHub JSON file.", show_default=False),
+        Path, typer.Argument(help="A CSV, XLSX or GitHub JSON file.", show_default=False)
     ],
     dry_run: DryRun = False,
     map_: Map = None,
@@ -107,10 +89,7 @@ def milestones(
 
 @app.command()
 def models(
-    file: File,
-    dry_run: DryRun = False,
-    map_: Map = None,
-    skip_bad_rows: SkipBad = False,
+    file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
 ) -> None:
     """Models: key, name, kind, vendor, project, owner, purpose, technique, data sources, upstream (a; b), exposure, purpose class, EU class."""
     _table("models", file, dry_run, map_, skip_bad_rows)
@@ -155,18 +134,14 @@ def _table(
 def _mapping(item: str) -> tuple[str, str]:
     theirs, equals, ours = item.rpartition("=")
     if not equals or not theirs.strip() or not ours.strip():
-        raise fail(
-            f"--map {item}: write theirs=ours, like --map 'Cost centre=business_unit'.",
-            2,
-        )
+        raise fail(f"--map {item}: write theirs=ours, like --map 'Cost centre=business_unit'.", 2)
     return theirs.strip(), ours.strip()
 
 
 @app.command()
 def costs(
     files: Annotated[
-        list[Path],
-        typer.Argument(help="FOCUS files (CSV, gzip, Parquet) or folders of them."),
+        list[Path], typer.Argument(help="FOCUS files (CSV, gzip, Parquet) or folders of them.")
     ],
     dry_run: DryRun = False,
     source: Annotated[
@@ -178,8 +153,7 @@ def costs(
     replace_period: Annotated[
         bool,
         typer.Option(
-            "--replace-period",
-            help="Accept a load that drops much of what a period held.",
+            "--replace-period", help="Accept a load that drops much of what a period held."
         ),
     ] = False,
     skip_bad_rows: SkipBad = False,
@@ -210,9 +184,7 @@ def costs(
     from workflows.sources import focus
 
     policy = policy_text().policy
-    options = focus.ReadOptions(
-        tag_keys=policy.costs.tag_keys, source=source, separate=separate
-    )
+    options = focus.ReadOptions(tag_keys=policy.costs.tag_keys, source=source, separate=separate)
     with opened(create=True) as database:
         key = org_key(database)
         try:

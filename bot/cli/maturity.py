@@ -14,8 +14,7 @@ rubric_app = typer.Typer(
 app.add_typer(rubric_app, name="rubric")
 
 File = Annotated[
-    Path | None,
-    typer.Argument(help="The file; the one that the policy names when left out."),
+    Path | None, typer.Argument(help="The file; the one that the policy names when left out.")
 ]
 
 

@@ -65,16 +65,12 @@ def _try(database: "Database", now: "Standing", steps: "list[Step]") -> None:
     from storage import migrate as migrations
 
     migrations.upgrade(database, keep=False, told=_tell)
-    say(
-        f"Tried and undone: the database is still at revision {now.revision or 'none'}."
-    )
+    say(f"Tried and undone: the database is still at revision {now.revision or 'none'}.")
     oldest = steps[-1].oldest
     if now.revision is None:
         return
     if now.oldest is not None and oldest <= now.revision:
-        say(
-            f"Every mlgov from revision {oldest} on keeps running while and after this is done."
-        )
+        say(f"Every mlgov from revision {oldest} on keeps running while and after this is done.")
     else:
         say(
             f"Afterwards only an mlgov of revision {oldest} or newer runs on it. Stop older ones first."

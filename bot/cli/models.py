@@ -26,9 +26,7 @@ MISSING = 20
 
 @app.command("list")
 def list_(
-    word: Annotated[
-        str, typer.Argument(help="Words of name, vendor, technique or owner.")
-    ] = "",
+    word: Annotated[str, typer.Argument(help="Words of name, vendor, technique or owner.")] = "",
     as_json: Json = False,
 ) -> None:
     """List the models that you see."""
@@ -53,14 +51,7 @@ def list_(
         say("There are no such models.")
         return
     table = Table(
-        "key",
-        "name",
-        "state",
-        "tier",
-        "owner",
-        "project",
-        "open findings",
-        "next review",
+        "key", "name", "state", "tier", "owner", "project", "open findings", "next review"
     )
     for one in found:
         table.add_row(
@@ -93,11 +84,7 @@ def show(model: Model, as_json: Json = False) -> None:
     if found["purpose"]:
         say(found["purpose"])
     for one in found["versions"]:
-        until = (
-            f", approved until {one['approved_until'][:10]}"
-            if one["approved_until"]
-            else ""
-        )
+        until = f", approved until {one['approved_until'][:10]}" if one["approved_until"] else ""
         say(
             f"  {one['version']}: {one['state'].replace('_', ' ')}{until}; leads on: {', '.join(one['steps']) or 'nothing'}"
         )
@@ -107,15 +94,10 @@ def show(model: Model, as_json: Json = False) -> None:
 def register(
     name: Annotated[str, typer.Argument(help="As people call it.")],
     key: Annotated[
-        str | None,
-        typer.Option(help="What people type; made from the name when left out."),
+        str | None, typer.Option(help="What people type; made from the name when left out.")
     ] = None,
-    kind: Annotated[
-        str, typer.Option(help="internal, vendor or generative.")
-    ] = "internal",
-    vendor: Annotated[
-        str | None, typer.Option(help="For a model that is not your own.")
-    ] = None,
+    kind: Annotated[str, typer.Option(help="internal, vendor or generative.")] = "internal",
+    vendor: Annotated[str | None, typer.Option(help="For a model that is not your own.")] = None,
     project: Annotated[str | None, typer.Option(help="The key of its project.")] = None,
     owner: Annotated[
         str | None,
@@ -123,13 +105,10 @@ def register(
             help="Who answers for it: Slack id or e-mail; the project's owner when left out."
         ),
     ] = None,
-    purpose: Annotated[
-        str, typer.Option(help="What it is for, in a sentence or two.")
-    ] = "",
+    purpose: Annotated[str, typer.Option(help="What it is for, in a sentence or two.")] = "",
     exposure: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
     purpose_class: Annotated[
-        str | None,
-        typer.Option("--use", help="informational, decision_support or automated."),
+        str | None, typer.Option("--use", help="informational, decision_support or automated.")
     ] = None,
     eu_class: Annotated[
         str | None, typer.Option("--eu", help="minimal, limited, high or prohibited.")
@@ -160,26 +139,18 @@ def register(
 @app.command()
 def version(
     named: Named,
-    digest: Annotated[
-        str | None, typer.Option(help="sha256:… of what will be deployed.")
-    ] = None,
+    digest: Annotated[str | None, typer.Option(help="sha256:… of what will be deployed.")] = None,
     file: Annotated[
-        Path | None,
-        typer.Option(help="Take the digest of this file.", exists=True, dir_okay=False),
+        Path | None, typer.Option(help="Take the digest of this file.", exists=True, dir_okay=False)
     ] = None,
     developer: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Who made it (Slack id or e-mail); may be given more than once."
-        ),
+        typer.Option(help="Who made it (Slack id or e-mail); may be given more than once."),
     ] = None,
     contributor: Annotated[
-        list[str] | None,
-        typer.Option(help="Who else wrote it; may be given more than once."),
+        list[str] | None, typer.Option(help="Who else wrote it; may be given more than once.")
     ] = None,
-    run_id: Annotated[
-        str | None, typer.Option("--run", help="The run that made it.")
-    ] = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="The run that made it.")] = None,
 ) -> None:
     """Add a version, in development. The same version with the same digest again changes nothing."""
     from bot.cli.calling import caller, once
@@ -235,36 +206,28 @@ def _tell(found: dict[str, Any]) -> None:
 def evidence(
     named: Named,
     type_: Annotated[
-        str,
-        typer.Argument(metavar="TYPE", help="Like model_card or performance_report."),
+        str, typer.Argument(metavar="TYPE", help="Like model_card or performance_report.")
     ],
     file: Annotated[
         Path | None,
         typer.Option(
-            help="The document: its digest is kept, not its bytes.",
-            exists=True,
-            dir_okay=False,
+            help="The document: its digest is kept, not its bytes.", exists=True, dir_okay=False
         ),
     ] = None,
     uri: Annotated[str | None, typer.Option(help="Where it is kept.")] = None,
-    summary: Annotated[
-        str, typer.Option(help="What it shows; approvers read it.")
-    ] = "",
+    summary: Annotated[str, typer.Option(help="What it shows; approvers read it.")] = "",
     metric: Annotated[
         list[str] | None,
         typer.Option(help="'accuracy = 0.91 >= 0.85'; may be given more than once."),
     ] = None,
     watch: Annotated[
-        list[str] | None,
-        typer.Option(help="For a monitoring plan: 'accuracy >= 0.85 every 7'."),
+        list[str] | None, typer.Option(help="For a monitoring plan: 'accuracy >= 0.85 every 7'.")
     ] = None,
     outcome: Annotated[
-        str | None,
-        typer.Option(help="For a validation report: pass, conditional or fail."),
+        str | None, typer.Option(help="For a validation report: pass, conditional or fail.")
     ] = None,
     valid_until: Annotated[
-        str | None,
-        typer.Option(help="The last day on which it is good, like 2027-01-31."),
+        str | None, typer.Option(help="The last day on which it is good, like 2027-01-31.")
     ] = None,
 ) -> None:
     """Hand in evidence, and say what is still missing. The same evidence again changes nothing."""
@@ -283,9 +246,7 @@ def evidence(
     }
     body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
-        found = once(
-            api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body)
-        )
+        found = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))
     _tell(found["check"])
 
 
@@ -307,12 +268,9 @@ def _figures(type_: str, file: Path) -> dict[str, Any]:
 @app.command()
 def card(
     named: Named,
-    format_: Annotated[
-        str, typer.Option("--format", help="html or markdown.")
-    ] = "html",
+    format_: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Write it there; else it is printed."),
+        Path | None, typer.Option("--out", "-o", help="Write it there; else it is printed.")
     ] = None,
 ) -> None:
     """Make the model card of a version from the record; what is missing is shown as missing."""
@@ -324,8 +282,7 @@ def pack(
     named: Named,
     format_: Annotated[str, typer.Option("--format", help="html or json.")] = "html",
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Write it there; else it is printed."),
+        Path | None, typer.Option("--out", "-o", help="Write it there; else it is printed.")
     ] = None,
 ) -> None:
     """Make the approval pack of a version: one file with everything that an auditor asks."""
@@ -340,9 +297,7 @@ def _document(named: str, what: str, params: dict[str, str | int]) -> str:
     model, name = split(named)
     with caller() as api:
         try:
-            return api.document(
-                f"/models/{model}/versions/{name}/{what}", params=params
-            )
+            return api.document(f"/models/{model}/versions/{name}/{what}", params=params)
         except Passing as passing:
             raise fail(f"{passing}. Try again.") from None
 
@@ -369,12 +324,10 @@ def move(
     ],
     reason: Annotated[str, typer.Option(help="Why; it stays with the record.")] = "",
     validator: Annotated[
-        str | None,
-        typer.Option(help="Who validates it (Slack id or e-mail), for submit."),
+        str | None, typer.Option(help="Who validates it (Slack id or e-mail), for submit.")
     ] = None,
     change_class: Annotated[
-        str | None,
-        typer.Option("--class", help="For change: editorial, minor or material."),
+        str | None, typer.Option("--class", help="For change: editorial, minor or material.")
     ] = None,
     new_version: Annotated[
         str | None, typer.Option(help="For a material change: the new version's name.")
@@ -392,9 +345,7 @@ def move(
         "new_version": new_version,
     }
     with caller() as api:
-        found = once(
-            api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body)
-        )
+        found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
     say(found["said"])
 
 

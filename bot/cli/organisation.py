@@ -51,8 +51,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def move(
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Say what would happen, and change nothing."),
+        bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
     ] = False,
     leave_unknown: Annotated[
         bool,
@@ -88,8 +87,7 @@ def move(
             say("Nothing was changed.")
             return
         if not yes and not typer.confirm(
-            f"Move {plan.was} to {plan.now}? mlgov has to be stopped meanwhile.",
-            err=True,
+            f"Move {plan.was} to {plan.now}? mlgov has to be stopped meanwhile.", err=True
         ):
             raise fail("Nothing was moved.")
         done = mover.move(leaves=leave_unknown)
@@ -124,9 +122,7 @@ def _lines(plan: "Plan") -> list[str]:
     if plan.unmapped:
         listed = ", ".join(plan.unmapped[:20])
         more = f" and {len(plan.unmapped) - 20} more" if plan.unmapped[20:] else ""
-        lines.append(
-            f"Slack doesn't know these active members in the Grid: {listed}{more}."
-        )
+        lines.append(f"Slack doesn't know these active members in the Grid: {listed}{more}.")
     if plan.others:
         lines.append(
             f"{counted(plan.others, 'entry', 'entries')} of files and programs, who aren't in Slack, would come along."

@@ -9,22 +9,16 @@ from bot.cli.base import Json, fail, opened, say, settings
 if TYPE_CHECKING:
     from bot.delivery.reviewing import Review
 
-app = typer.Typer(
-    help="What waits to be sent to Slack, and dead letters.", no_args_is_help=True
-)
+app = typer.Typer(help="What waits to be sent to Slack, and dead letters.", no_args_is_help=True)
 
-RowId = Annotated[
-    int, typer.Argument(help="The number that `mlgov outbox list` shows.")
-]
+RowId = Annotated[int, typer.Argument(help="The number that `mlgov outbox list` shows.")]
 
 
 @app.command("list")
 def list_(
     state: Annotated[
         str | None,
-        typer.Option(
-            help="pending, sending, sent, dead or cancelled; all but sent by default."
-        ),
+        typer.Option(help="pending, sending, sent, dead or cancelled; all but sent by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -79,8 +73,7 @@ def retry(row: RowId) -> None:
 def mark_sent(
     row: RowId,
     ts: Annotated[
-        str | None,
-        typer.Option(help="The message's ts, so that its copy can follow the record."),
+        str | None, typer.Option(help="The message's ts, so that its copy can follow the record.")
     ] = None,
 ) -> None:
     """Say that a dead letter did arrive."""
@@ -102,10 +95,7 @@ def cancel(row: RowId) -> None:
 @app.command()
 def review(
     mark_found: Annotated[
-        bool,
-        typer.Option(
-            "--mark-found", help="Count as sent what stands in Slack already."
-        ),
+        bool, typer.Option("--mark-found", help="Count as sent what stands in Slack already.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -126,9 +116,7 @@ def review(
     except SettingsRefused as error:
         raise fail(str(error)) from None
     with opened(team=team) as database:
-        found = look(
-            database, slack, stamps="real" if read.is_real_slack else "governed"
-        )
+        found = look(database, slack, stamps="real" if read.is_real_slack else "governed")
         if found is None:
             say("Nothing is held: messages are sent as they come.")
             return
@@ -155,8 +143,7 @@ def release(
     without_looking: Annotated[
         bool,
         typer.Option(
-            "--without-looking",
-            help="Send at once from now on what might stand in Slack already.",
+            "--without-looking", help="Send at once from now on what might stand in Slack already."
         ),
     ] = False,
 ) -> None:

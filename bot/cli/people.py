@@ -6,20 +6,16 @@ import typer
 
 from bot.cli.base import fail, opened, say, settings
 
-app = typer.Typer(
-    help="Erase a person, or export what is kept about one.", no_args_is_help=True
-)
+app = typer.Typer(help="Erase a person, or export what is kept about one.", no_args_is_help=True)
 
 PersonId = Annotated[
-    str,
-    typer.Argument(help="The opaque id (p_…), the Slack id, or the e-mail address."),
+    str, typer.Argument(help="The opaque id (p_…), the Slack id, or the e-mail address.")
 ]
 
 
 @app.command()
 def erase(
-    person: PersonId,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    person: PersonId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
 ) -> None:
     """Remove a person's identity and words. Decisions stay, under an opaque id, and the ledger still verifies."""
     from bot import erasure_key, wiping
@@ -73,9 +69,7 @@ def wipe() -> None:
 
 
 @app.command()
-def new_key(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
+def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Go on without the lost key of erased people. Those who left come back when Slack or a file tells of them."""
     from bot import erasure_key
     from storage.people import tombstones as stored
@@ -94,9 +88,7 @@ def new_key(
             raise fail("Nothing was changed.")
         key, place = erasure_key.renew(database, settings())
         with database.begin(patient=True) as session:
-            people = tombstones.start_anew(
-                session, OPERATOR, key, now=clock.now(session)
-            )
+            people = tombstones.start_anew(session, OPERATOR, key, now=clock.now(session))
     where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
     who = (
         "1 person who was erased before is a stranger to mlgov: erase them again when Slack brings them back."
@@ -119,10 +111,5 @@ def export(person: PersonId) -> None:
     with opened() as database, database.read() as session:
         found = service.look_up(session, person)
         say(
-            json.dumps(
-                service.export(session, found.id),
-                indent=2,
-                ensure_ascii=False,
-                default=str,
-            )
+            json.dumps(service.export(session, found.id), indent=2, ensure_ascii=False, default=str)
         )

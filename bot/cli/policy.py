@@ -20,9 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-File = Annotated[
-    Path | None, typer.Argument(help="The file; MLGOV_POLICY when it is left out.")
-]
+File = Annotated[Path | None, typer.Argument(help="The file; MLGOV_POLICY when it is left out.")]
 
 
 def _read(file: Path | None) -> "tuple[Path, PolicyText]":
@@ -72,9 +70,7 @@ def check(
             if readings.unread(session):
                 looked = "people and groups were not looked at, because mlgov hasn't read them from Slack yet: `mlgov sync` does, and `mlgov run` when it starts"
             else:
-                wrong += checking.against_mirror(
-                    session, found.policy, org_key(database)
-                )
+                wrong += checking.against_mirror(session, found.policy, org_key(database))
                 looked = "people and groups are known"
     if wrong:
         told = [
@@ -119,8 +115,7 @@ def apply(
         bool, typer.Option("--reroute", help="Move open requests to it, too.")
     ] = False,
     again: Annotated[
-        bool,
-        typer.Option("--again", help="Go back to a version that another has replaced."),
+        bool, typer.Option("--again", help="Go back to a version that another has replaced.")
     ] = False,
 ) -> None:
     """Put a policy file in force, with its rubric. Every running mlgov follows within seconds; open requests stay on their
@@ -143,9 +138,7 @@ def apply(
             if was is not None and not again:
                 raise GovernanceError(service.replaced_words(str(path), *was))
             now = clock.now(session)
-            version = jobs.put_in_force(
-                session, OPERATOR, found, asked, org_key=org, now=now
-            )
+            version = jobs.put_in_force(session, OPERATOR, found, asked, org_key=org, now=now)
             meanings = people.confirm_handles(
                 session, OPERATOR, policy=found.policy, org_key=org, now=now
             )
@@ -191,7 +184,9 @@ def _left_behind(database: "Database", applied: Path) -> str:
         is_earlier = service.replaced(session, text) is not None
     if is_earlier:
         return f"{kept} says an earlier version, which the next start of mlgov leaves alone: copy {applied} there, so that it says what is in force."
-    return f"{kept} says something else, and the next start of mlgov goes by it: copy {applied} there."
+    return (
+        f"{kept} says something else, and the next start of mlgov goes by it: copy {applied} there."
+    )
 
 
 @app.command()
@@ -304,9 +299,7 @@ def _say_asked(result: Any) -> None:
         key=lambda one: (-abs(one[0]), one[1]),
     )
     for more, name, before in changed:
-        say(
-            f"- {name} would be asked {before + more} times instead of {before} ({more:+d})"
-        )
+        say(f"- {name} would be asked {before + more} times instead of {before} ({more:+d})")
 
 
 @app.command()

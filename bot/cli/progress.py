@@ -15,29 +15,15 @@ def reading(shown: bool) -> Iterator[Report | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading")
 
         def report(read: Read) -> None:
             bar.update(
-                task,
-                completed=read.bytes_done,
-                total=read.bytes_total,
-                description=read.file[-40:],
+                task, completed=read.bytes_done, total=read.bytes_total, description=read.file[-40:]
             )
 
         yield report

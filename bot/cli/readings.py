@@ -18,31 +18,23 @@ BATCH = 500
 
 def reading(
     named: Named,
-    metric: Annotated[
-        str, typer.Argument(help="The measure, as the monitoring plan names it.")
-    ],
+    metric: Annotated[str, typer.Argument(help="The measure, as the monitoring plan names it.")],
     value: Annotated[
         str | None, typer.Argument(help="Its value; left out with --prometheus.")
     ] = None,
     at: Annotated[
-        str | None,
-        typer.Option(help="When it was measured, with its zone; now when left out."),
+        str | None, typer.Option(help="When it was measured, with its zone; now when left out.")
     ] = None,
     prometheus: Annotated[
         str | None,
-        typer.Option(
-            help="Ask this Prometheus for the value, like http://prometheus:9090."
-        ),
+        typer.Option(help="Ask this Prometheus for the value, like http://prometheus:9090."),
     ] = None,
     query: Annotated[
-        str | None,
-        typer.Option(help="The PromQL that gives one number, for --prometheus."),
+        str | None, typer.Option(help="The PromQL that gives one number, for --prometheus.")
     ] = None,
 ) -> None:
     """Give a reading of what is watched in use. A breach is said, opens a finding, and exits with 21."""
-    if (value is None) == (prometheus is None) or (prometheus is None) != (
-        query is None
-    ):
+    if (value is None) == (prometheus is None) or (prometheus is None) != (query is None):
         raise fail("Give a value, or --prometheus with --query.", 2)
     if prometheus is not None and query is not None:
         value = _asked(prometheus, query)
@@ -80,9 +72,7 @@ def readings(
                     line,
                 )
                 if line > MOST_ROWS:
-                    raise fail(
-                        f"{file.name} has more than {MOST_ROWS:,} rows; give it in parts."
-                    )
+                    raise fail(f"{file.name} has more than {MOST_ROWS:,} rows; give it in parts.")
     except (UnicodeDecodeError, csv.Error):
         raise fail(f"{file.name} is no CSV in UTF-8. Export it again.") from None
     if not groups:
@@ -93,27 +83,19 @@ def readings(
             found = _give(named, rows[start : start + BATCH])
             number += len(found)
             breaches += sum(one["is_breach"] for one in found)
-    say(
-        f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach."
-    )
+    say(f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach.")
     if breaches:
         raise typer.Exit(BREACH)
 
 
-def _add(
-    groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int
-) -> None:
-    missing = [
-        one for one in ("model", "version", "metric", "value", "at") if not row.get(one)
-    ]
+def _add(groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int) -> None:
+    missing = [one for one in ("model", "version", "metric", "value", "at") if not row.get(one)]
     if missing:
         raise fail(
             f"Line {line} has no {', '.join(missing)}. The columns are model, version, metric, value and at; nothing was sent."
         )
     named = f"{row['model'].casefold()}:{row['version']}"
-    groups.setdefault(named, []).append(
-        {key: row[key] for key in ("metric", "value", "at")}
-    )
+    groups.setdefault(named, []).append({key: row[key] for key in ("metric", "value", "at")})
 
 
 def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 50
 
 app = typer.Typer(
-    help="The model registry that mlgov reads and that follows it (MLflow).",
-    no_args_is_help=True,
+    help="The model registry that mlgov reads and that follows it (MLflow).", no_args_is_help=True
 )
 
 
@@ -136,18 +135,11 @@ def accept(
         if revision is None and found.asks:
             for line in _waiting(found):
                 say(line)
-            raise fail(
-                "Nothing was accepted. Say which list you accept, by its number."
-            )
+            raise fail("Nothing was accepted. Say which list you accept, by its number.")
         accepted = revision if revision is not None else found.revision
         sentence = database.run(
             lambda session: service.accept(
-                session,
-                OPERATOR,
-                accepted,
-                policy=policy,
-                org_key=org,
-                now=clock.now(session),
+                session, OPERATOR, accepted, policy=policy, org_key=org, now=clock.now(session)
             )
         )
     say(sentence)

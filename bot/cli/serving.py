@@ -20,15 +20,11 @@ def register(app: typer.Typer) -> None:
 
 def run(
     http: Annotated[
-        bool,
-        typer.Option(
-            "--http", help="Take Slack's requests over HTTP instead of Socket Mode."
-        ),
+        bool, typer.Option("--http", help="Take Slack's requests over HTTP instead of Socket Mode.")
     ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int,
-        typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535),
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
     ] = 8766,
     no_migrate: Annotated[
         bool,
@@ -79,17 +75,12 @@ def run(
 
 def demo(
     port: Annotated[
-        int,
-        typer.Option(help="Port of the page; 0 takes a free one.", min=0, max=65535),
+        int, typer.Option(help="Port of the page; 0 takes a free one.", min=0, max=65535)
     ] = 8765,
-    at: Annotated[
-        str, typer.Option(help="When the story opens, with its zone.")
-    ] = DEMO_OPENS,
+    at: Annotated[str, typer.Option(help="When the story opens, with its zone.")] = DEMO_OPENS,
     database: Annotated[
         str | None,
-        typer.Option(
-            help="A database for the demo alone; a fresh SQLite file by default."
-        ),
+        typer.Option(help="A database for the demo alone; a fresh SQLite file by default."),
     ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="A workspace with nobody governed yet.")
@@ -114,12 +105,7 @@ def demo(
         raise fail(f"--at {at}: say the zone too, like {DEMO_OPENS}.", 2)
     try:
         command.run(
-            port=port,
-            at=moment,
-            url=database,
-            empty=empty,
-            browser=not no_browser,
-            announce=say,
+            port=port, at=moment, url=database, empty=empty, browser=not no_browser, announce=say
         )
     except SettingsRefused as error:
         raise fail(_of_demo(str(error))) from None
@@ -139,10 +125,7 @@ def _of_demo(sentence: str) -> str:
 def manifest(
     http: Annotated[
         str | None,
-        typer.Option(
-            "--http",
-            help="The public https URL at which `mlgov run --http` is reached.",
-        ),
+        typer.Option("--http", help="The public https URL at which `mlgov run --http` is reached."),
     ] = None,
 ) -> None:
     """Print the Slack app's manifest, for Socket Mode or for HTTP."""

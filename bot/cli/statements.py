@@ -10,26 +10,19 @@ import typer
 from bot.cli.base import fail, opened, say, settings
 
 keys_app = typer.Typer(
-    help="Make, publish and rotate the key that signs statements.",
-    no_args_is_help=True,
+    help="Make, publish and rotate the key that signs statements.", no_args_is_help=True
 )
-app = typer.Typer(
-    help="List signed statements; suspend or withdraw one.", no_args_is_help=True
-)
+app = typer.Typer(help="List signed statements; suspend or withdraw one.", no_args_is_help=True)
 
 Out = Annotated[
-    Path,
-    typer.Option("--out", help="Where the private key is kept; never the database."),
+    Path, typer.Option("--out", help="Where the private key is kept; never the database.")
 ]
-StatementId = Annotated[
-    str, typer.Argument(help="st_…, as `mlgov statements list` shows it.")
-]
+StatementId = Annotated[str, typer.Argument(help="st_…, as `mlgov statements list` shows it.")]
 
 
 def verify(
     file: Annotated[
-        Path,
-        typer.Argument(help="The statement, as `mlgov gate --statement` keeps it."),
+        Path, typer.Argument(help="The statement, as `mlgov gate --statement` keeps it.")
     ],
     key: Annotated[
         list[Path],
@@ -38,21 +31,16 @@ def verify(
             help="Public keys: PEM, or what GET /api/v1/keys answers; may be given more than once.",
         ),
     ],
-    digest: Annotated[
-        str | None, typer.Option(help="It must be about this sha256:….")
-    ] = None,
+    digest: Annotated[str | None, typer.Option(help="It must be about this sha256:….")] = None,
     gate: Annotated[str | None, typer.Option(help="It must be of this gate.")] = None,
-    subject: Annotated[
-        str | None, typer.Option(help="It must be about this subject.")
-    ] = None,
+    subject: Annotated[str | None, typer.Option(help="It must be about this subject.")] = None,
     environment: Annotated[
         str | None, typer.Option(help="It must be for this environment.")
     ] = None,
     status: Annotated[
         str | None,
         typer.Option(
-            "--status",
-            help="Where mlgov is reached, to ask whether it was suspended or withdrawn.",
+            "--status", help="Where mlgov is reached, to ask whether it was suspended or withdrawn."
         ),
     ] = None,
     pin: Annotated[
@@ -63,8 +51,7 @@ def verify(
         ),
     ] = None,
     at: Annotated[
-        str | None,
-        typer.Option(help="Check as of this moment, with its zone; now by default."),
+        str | None, typer.Option(help="Check as of this moment, with its zone; now by default.")
     ] = None,
 ) -> None:
     """Check a signed statement without asking anybody: exit 0 when it holds, 1 and why when it does not."""
@@ -100,20 +87,13 @@ def verify(
     )
     try:
         found = checking.check(
-            envelope,
-            public,
-            wanted,
-            at=moment,
-            is_now=at is None,
-            retired=retired,
+            envelope, public, wanted, at=moment, is_now=at is None, retired=retired
         )
     except GovernanceError as error:
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
         _require_standing(status, found.id)
-    by = {0: "by rule", 1: "by 1 person"}.get(
-        found.deciders, f"by {found.deciders} people"
-    )
+    by = {0: "by rule", 1: "by 1 person"}.get(found.deciders, f"by {found.deciders} people")
     where = f" for {found.environment}" if found.environment else ""
     say(
         f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
@@ -237,9 +217,7 @@ def _written(out: Path) -> str:
     try:
         file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise fail(
-            f"{out} cannot be made ({error.strerror}). Nothing was changed."
-        ) from None
+        raise fail(f"{out} cannot be made ({error.strerror}). Nothing was changed.") from None
     with os.fdopen(file, "w", encoding="utf-8") as kept:
         kept.write(pem)
     return pem
@@ -285,14 +263,8 @@ def _change(what: str, statement: str) -> None:
     from workflows.actors import OPERATOR
     from workflows.statements import service
 
-    act = {
-        "suspend": service.suspend,
-        "resume": service.resume,
-        "withdraw": service.withdraw,
-    }[what]
+    act = {"suspend": service.suspend, "resume": service.resume, "withdraw": service.withdraw}[what]
     with opened() as database, database.begin() as session:
         now = clock.now(session)
         found = act(session, OPERATOR, statement, now=now)
-    say(
-        f"{found.id} is {found.state(now)} now; who checks it with --status hears of it."
-    )
+    say(f"{found.id} is {found.state(now)} now; who checks it with --status hears of it.")

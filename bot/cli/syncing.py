@@ -19,8 +19,7 @@ def sync(
     accept: Annotated[
         bool,
         typer.Option(
-            "--accept",
-            help="Whoever Slack no longer lists has left, however many they are.",
+            "--accept", help="Whoever Slack no longer lists has left, however many they are."
         ),
     ] = False,
 ) -> None:
@@ -52,9 +51,7 @@ def sync(
         say(f"Read from Slack: {result.words}.")
     if result.left:
         have = "has" if result.left == 1 else "have"
-        say(
-            f"{counted(result.left, 'person', 'people')} whom Slack no longer lists {have} left."
-        )
+        say(f"{counted(result.left, 'person', 'people')} whom Slack no longer lists {have} left.")
     if result.kept:
         say(
             f"Slack no longer lists {counted(result.kept, 'person', 'people')}. That's too many at once to believe it, so "

@@ -6,9 +6,7 @@ import typer
 
 from bot.cli.base import Json, fail, opened, org_key, policy_text, say
 
-app = typer.Typer(
-    help="Make, list and revoke tokens for programs.", no_args_is_help=True
-)
+app = typer.Typer(help="Make, list and revoke tokens for programs.", no_args_is_help=True)
 
 SCOPES = "approvals:ask, approvals:read, costs:write, status:read, models:read or models:write; may be given more than once."
 
@@ -16,10 +14,7 @@ SCOPES = "approvals:ask, approvals:read, costs:write, status:read, models:read o
 @app.command()
 def create(
     name: Annotated[
-        str,
-        typer.Argument(
-            help="What the token is for, like release-pipeline; cards show it."
-        ),
+        str, typer.Argument(help="What the token is for, like release-pipeline; cards show it.")
     ],
     scope: Annotated[list[str], typer.Option("--scope", help=SCOPES)],
     expires: Annotated[
@@ -27,9 +22,7 @@ def create(
     ] = "90d",
     project: Annotated[
         list[str] | None,
-        typer.Option(
-            "--project", help="Only for this project; may be given more than once."
-        ),
+        typer.Option("--project", help="Only for this project; may be given more than once."),
     ] = None,
     gate: Annotated[
         list[str] | None,
@@ -65,12 +58,7 @@ def create(
         key = org_key(database)
         with database.begin() as session:
             secret, token = service.create(
-                session,
-                OPERATOR,
-                form,
-                policy=policy,
-                org_key=key,
-                now=clock.now(session),
+                session, OPERATOR, form, policy=policy, org_key=key, now=clock.now(session)
             )
     typer.echo(
         f"{token.prefix} for {', '.join(token.scopes)}, until {token.expires_at:%d %b %Y %H:%M} UTC. "
@@ -140,8 +128,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def revoke(
     token: Annotated[
-        str,
-        typer.Argument(help="Its first characters, as `mlgov token list` shows them."),
+        str, typer.Argument(help="Its first characters, as `mlgov token list` shows them.")
     ],
 ) -> None:
     """End a token at once, a program's or a person's."""

@@ -6,13 +6,9 @@ import typer
 
 from bot.cli.base import fail, opened, say, settings
 
-app = typer.Typer(
-    help="Let tickets and operations follow what happens.", no_args_is_help=True
-)
+app = typer.Typer(help="Let tickets and operations follow what happens.", no_args_is_help=True)
 
-WebhookId = Annotated[
-    str, typer.Argument(help="wh_…, as `mlgov webhook list` shows it.")
-]
+WebhookId = Annotated[str, typer.Argument(help="wh_…, as `mlgov webhook list` shows it.")]
 
 
 @app.command()
@@ -35,8 +31,7 @@ def add(
     with opened() as database, database.begin() as session:
         made = service.add(session, OPERATOR, url, event, now=clock.now(session))
     typer.echo(
-        f"{made.id} follows {', '.join(made.events)}. Its secret (Standard Webhooks):",
-        err=True,
+        f"{made.id} follows {', '.join(made.events)}. Its secret (Standard Webhooks):", err=True
     )
     say(service.secret(root, made.id))
 

@@ -42,9 +42,7 @@ class Draft:
     @property
     def digest(self) -> str:
         """Names what people see; equal digests need no edit. Pictures count by what they show, not by their files."""
-        shown = json.dumps(
-            [self.text, self.blocks], sort_keys=True, separators=(",", ":")
-        )
+        shown = json.dumps([self.text, self.blocks], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -63,9 +61,7 @@ class Drafts:
         if len(self._renderers) != len(renderers):
             kinds = [renderer.notice.kind for renderer in renderers]
             twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
-            raise ValueError(
-                f"two renderers for one kind of notice: {', '.join(twice)}"
-            )
+            raise ValueError(f"two renderers for one kind of notice: {', '.join(twice)}")
         self._policy = policy
         self._audience = audience
 
@@ -76,9 +72,7 @@ class Drafts:
         """
         renderer = self._renderers.get(errand.kind)
         if renderer is None or errand.notice_version > renderer.notice.version:
-            raise NotKnown(
-                f"no renderer for {errand.kind} version {errand.notice_version}"
-            )
+            raise NotKnown(f"no renderer for {errand.kind} version {errand.notice_version}")
         address = Address.of(errand.lane)
         scene = Scene(
             now=errand.due_now,
@@ -90,9 +84,7 @@ class Drafts:
         rendered: Rendered | None = renderer.render(session, notice, scene)
         if rendered is None:
             return None
-        return Draft(
-            rendered.text, rendered.blocks, rendered.is_final, rendered.pictures
-        )
+        return Draft(rendered.text, rendered.blocks, rendered.is_final, rendered.pictures)
 
 
 def mark(dedupe_key: str) -> str:

@@ -30,9 +30,7 @@ class Illustrator:
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
 
-    def files(
-        self, shown: tuple[Picture, ...], is_over: OutOfTime
-    ) -> dict[str, str] | Outcome:
+    def files(self, shown: tuple[Picture, ...], is_over: OutOfTime) -> dict[str, str] | Outcome:
         """The files (key → id) of the pictures that can be shown; Limited when uploads have to wait."""
         if not shown:
             return {}

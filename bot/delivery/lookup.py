@@ -36,13 +36,9 @@ class Lookup:
         self._stamps = stamps
         self._bot_id: str | None = None
 
-    def find(
-        self, slack: WebClient, errand: Errand, channel: str, real_now: datetime
-    ) -> Outcome:
+    def find(self, slack: WebClient, errand: Errand, channel: str, real_now: datetime) -> Outcome:
         """Whether the message stands in the conversation."""
-        method = (
-            "conversations.replies" if errand.thread_ts else "conversations.history"
-        )
+        method = "conversations.replies" if errand.thread_ts else "conversations.history"
         try:
             if self._bot_id is None:
                 self._bot_id = slack.auth_test().get("bot_id") or ""
@@ -95,17 +91,11 @@ class Lookup:
             if (marked := self._mark(message)) is not None
         }
 
-    def _messages(
-        self, slack: WebClient, errand: Errand, channel: str
-    ) -> Iterator[dict[str, Any]]:
-        attempt = (
-            errand.attempt_at if self._stamps == "real" else errand.attempt_governed_at
-        )
+    def _messages(self, slack: WebClient, errand: Errand, channel: str) -> Iterator[dict[str, Any]]:
+        attempt = errand.attempt_at if self._stamps == "real" else errand.attempt_governed_at
         latest: datetime | None = None
         if (window := errand.window) is not None:
-            latest = (
-                window.real_until if self._stamps == "real" else window.governed_until
-            )
+            latest = window.real_until if self._stamps == "real" else window.governed_until
         # By the clock as it is now, which may have been set back since the attempt.
         oldest = attempt - errand.lead
         yield from self._read(slack, channel, errand.thread_ts, oldest, latest)

@@ -132,11 +132,7 @@ class Delivery:
 
     def stop(self, timeout: float | None = None) -> bool:
         """Claim nothing more, finish what is under way and give its leases back; False when that took too long."""
-        wait = (
-            self._pace.http_timeout + self._pace.guard_margin
-            if timeout is None
-            else timeout
-        )
+        wait = self._pace.http_timeout + self._pace.guard_margin if timeout is None else timeout
         end = time.monotonic() + wait
         with self._turn:
             self._stopping = True
@@ -144,9 +140,7 @@ class Delivery:
         if self._thread is not None:
             self._thread.join(max(0.0, end - time.monotonic()))
         with self._turn:
-            done = self._turn.wait_for(
-                lambda: self._busy == 0, max(0.0, end - time.monotonic())
-            )
+            done = self._turn.wait_for(lambda: self._busy == 0, max(0.0, end - time.monotonic()))
         if self._pool is not None:
             self._pool.shutdown(wait=done, cancel_futures=True)
         self._uploads.close()
@@ -194,9 +188,7 @@ class Delivery:
                     self._busy >= self._workers or time.monotonic() < self._wake_at
                 ):
                     pause = self._wake_at - time.monotonic()
-                    self._turn.wait(
-                        max(pause, 0.0) if self._busy < self._workers else None
-                    )
+                    self._turn.wait(max(pause, 0.0) if self._busy < self._workers else None)
                 if self._stopping:
                     return
                 free = self._workers - self._busy
@@ -263,9 +255,7 @@ class Delivery:
                 result = Result(NotSent("the database was busy", counts=False))
             except Exception as error:
                 log.exception("message %s could not be handled", errand.id)
-                result = Result(
-                    NotSent(f"could not be handled ({type(error).__name__})")
-                )
+                result = Result(NotSent(f"could not be handled ({type(error).__name__})"))
             ready_in = self._settle(errand, result)
         except DatabaseAway:
             log.warning(
@@ -312,17 +302,8 @@ class Delivery:
         self._told("lost" if not settled.is_ours else _name(result))
         if settled.is_dead:
             self._told("dead")
-            log.error(
-                "message %s (%s) to %s is a dead letter",
-                errand.id,
-                errand.kind,
-                errand.lane,
-            )
-        return (
-            max(settled.ready_in, timedelta(0)).total_seconds()
-            if settled.is_ours
-            else None
-        )
+            log.error("message %s (%s) to %s is a dead letter", errand.id, errand.kind, errand.lane)
+        return max(settled.ready_in, timedelta(0)).total_seconds() if settled.is_ours else None
 
 
 def _name(result: Result) -> str:

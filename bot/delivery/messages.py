@@ -22,23 +22,17 @@ def letters_died(record: DeadLetters, notice: LettersDied, scene: Scene) -> Rend
     text = f"{count} to {where} could not be sent"
     newest = record.letters[-1]
     body = [
-        blocks.section(
-            f":warning: *{text}.*\n{slack_errors.mend(newest.last_error or '')}"
-        ),
+        blocks.section(f":warning: *{text}.*\n{slack_errors.mend(newest.last_error or '')}"),
         blocks.section("\n".join(_line(letter) for letter in record.letters[-MOST:])),
         blocks.context(
             f"`mlgov outbox show {newest.id}`, then `retry`, `mark-sent` or `cancel`."
             + (f" The newest {MOST} are shown." if len(record.letters) > MOST else "")
         ),
     ]
-    return Rendered(
-        f"{text}: {newest.last_error}. Message {newest.id}, {newest.kind}.", body
-    )
+    return Rendered(f"{text}: {newest.last_error}. Message {newest.id}, {newest.kind}.", body)
 
 
-def clock_set_back(
-    record: ClockSetBack, notice: ClockSetBack, scene: Scene
-) -> Rendered:
+def clock_set_back(record: ClockSetBack, notice: ClockSetBack, scene: Scene) -> Rendered:
     """That the clock ran back, what it means for the record, and what to do."""
     by = (
         span(timedelta(seconds=record.seconds))

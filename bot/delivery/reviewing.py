@@ -61,22 +61,14 @@ def review(
             and (parent := dead_letters.show(session, row.thread_of)).ts
         }
     reader = _Reader(Lookup(Pace(), stamps), slack, window, pause)
-    return Review(
-        hold,
-        tuple(reader.see(row, threads.get(row.id)) for row in rows),
-        waits,
-    )
+    return Review(hold, tuple(reader.see(row, threads.get(row.id)) for row in rows), waits)
 
 
 class _Reader:
     """Reads each conversation and each thread once."""
 
     def __init__(
-        self,
-        lookup: Lookup,
-        slack: WebClient,
-        window: Window,
-        pause: Callable[[float], None],
+        self, lookup: Lookup, slack: WebClient, window: Window, pause: Callable[[float], None]
     ) -> None:
         self._lookup = lookup
         self._slack = slack
@@ -102,9 +94,7 @@ class _Reader:
     def _open(self, address: Address) -> str | None:
         if not address.is_person:
             return address.slack_id
-        answer = self._asked(
-            lambda: self._slack.conversations_open(users=address.slack_id)
-        )
+        answer = self._asked(lambda: self._slack.conversations_open(users=address.slack_id))
         return None if isinstance(answer, str) else str(answer["channel"]["id"])
 
     def _read(self, channel: str, thread_ts: str | None) -> dict[str, str] | str:

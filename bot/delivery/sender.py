@@ -124,16 +124,10 @@ class Sender:
         """Whether the lease might run out before a call that starts now is over."""
         return self._guards and time.monotonic() - claimed_at >= self._pace.guard
 
-    def _files(
-        self, pictures: tuple[Picture, ...], claimed_at: float
-    ) -> dict[str, str] | Outcome:
+    def _files(self, pictures: tuple[Picture, ...], claimed_at: float) -> dict[str, str] | Outcome:
         """The files of a message's pictures, as many as could be had in time; a refusal when it must wait for them."""
-        end = claimed_at + min(
-            self._pace.upload_budget, self._pace.guard - self._pace.http_timeout
-        )
-        return self._pictures.files(
-            pictures, lambda: self._guards and time.monotonic() >= end
-        )
+        end = claimed_at + min(self._pace.upload_budget, self._pace.guard - self._pace.http_timeout)
+        return self._pictures.files(pictures, lambda: self._guards and time.monotonic() >= end)
 
     def _real(self, errand: Errand, claimed_at: float) -> datetime:
         return errand.real_now + timedelta(seconds=time.monotonic() - claimed_at)
@@ -154,9 +148,7 @@ class Sender:
                 opened = channel
         if errand.is_unknown:
             failpoints.hit("lookup.before")
-            found = self._lookup.find(
-                self._slack, errand, channel, self._real(errand, claimed_at)
-            )
+            found = self._lookup.find(self._slack, errand, channel, self._real(errand, claimed_at))
             failpoints.hit("lookup.after")
             if isinstance(found, Done) and errand.window and errand.subject is None:
                 found = self._made_true(errand, channel, found)
@@ -228,18 +220,12 @@ class Sender:
         closes = False
         if failure.effect is Effect.LIMITED:
             now = time.monotonic()
-            recent = now - max(
-                failure.retry_after.total_seconds(), 60 * self._pace.scale
-            )
+            recent = now - max(failure.retry_after.total_seconds(), 60 * self._pace.scale)
             with self._lock:
                 closes = any(
-                    at >= recent
-                    for lane, at in self._limited.items()
-                    if lane != errand.lane
+                    at >= recent for lane, at in self._limited.items() if lane != errand.lane
                 )
-                self._limited = {
-                    lane: at for lane, at in self._limited.items() if at >= recent
-                }
+                self._limited = {lane: at for lane, at in self._limited.items() if at >= recent}
                 self._limited[errand.lane] = now
         return _failed("chat.postMessage", failure, closes=closes)
 
@@ -310,8 +296,7 @@ class Sender:
 
         def publish(blocks: list[dict[str, Any]]) -> SlackResponse:
             return self._slack.views_publish(
-                user_id=Address.of(errand.lane).slack_id,
-                view={**view.view, "blocks": blocks},
+                user_id=Address.of(errand.lane).slack_id, view={**view.view, "blocks": blocks}
             )
 
         failpoints.hit("send.before")
@@ -348,9 +333,7 @@ class Sender:
         except Exception as error:
             log.exception("message %s (%s) cannot be rendered", errand.id, errand.kind)
             return NotSent(f"cannot be rendered ({type(error).__name__})")
-        return (
-            draft if draft is not None else Dropped("there is nothing to show any more")
-        )
+        return draft if draft is not None else Dropped("there is nothing to show any more")
 
     def _not_opened(self, errand: Errand, failure: Failure) -> Outcome:
         """Opening a direct message sends nothing, so that a failure of it is never in doubt."""

@@ -56,9 +56,7 @@ class Digests:
         if what:
             raise InvalidInput(f"A digest has no word `{what[:40]}`. {_ASK}")
         with command.deps.db.read() as session:
-            found = service.standing(
-                session, command.actor, KIND, policy=command.deps.policy
-            )
+            found = service.standing(session, command.actor, KIND, policy=command.deps.policy)
         return Private(f"{_standing(found)}\n{_ASK}")
 
     def _private(self, record: Shown | None) -> Reply:
@@ -73,21 +71,14 @@ class Digests:
 def _preview(command: Command) -> Shown:
     with command.deps.db.read() as session:
         return service.preview(
-            session,
-            command.actor,
-            policy=command.deps.policy,
-            now=command.deps.now(session),
+            session, command.actor, policy=command.deps.policy, now=command.deps.now(session)
         )
 
 
 def _last(command: Command) -> Shown | None:
     with command.deps.db.read() as session:
         return service.last(
-            session,
-            command.actor,
-            KIND,
-            policy=command.deps.policy,
-            now=command.deps.now(session),
+            session, command.actor, KIND, policy=command.deps.policy, now=command.deps.now(session)
         )
 
 
@@ -95,12 +86,7 @@ def _subscribe(command: Command, is_wanted: bool) -> Reply:
     deps = command.deps
     found = deps.db.run(
         lambda session: service.subscribe(
-            session,
-            command.actor,
-            KIND,
-            is_wanted,
-            policy=deps.policy,
-            now=deps.now(session),
+            session, command.actor, KIND, is_wanted, policy=deps.policy, now=deps.now(session)
         )
     )
     return Private(_standing(found))
@@ -131,9 +117,7 @@ def open_detail(click: Click) -> Reply:
         if number == "0":
             found = service.preview(session, click.actor, policy=deps.policy, now=now)
         else:
-            found = service.own(
-                session, click.actor, _id(number), policy=deps.policy, now=now
-            )
+            found = service.own(session, click.actor, _id(number), policy=deps.policy, now=now)
     return Open(views.detail(found, part))
 
 
@@ -165,10 +149,7 @@ def _decide(click: Click, is_sent: bool) -> Reply:
     except Stale:
         deps.db.run(
             lambda session: releases.show_again(
-                session,
-                _id(click.value),
-                now=deps.now(session),
-                clicked=click.card,
+                session, _id(click.value), now=deps.now(session), clicked=click.card
             )
         )
         raise

@@ -20,9 +20,7 @@ LINE = 400
 """Characters of one line; the rules keep lines far shorter."""
 
 
-def digest(
-    record: Shown, decision: DecisionBlocks, *, with_pictures: bool = True
-) -> Rendered:
+def digest(record: Shown, decision: DecisionBlocks, *, with_pictures: bool = True) -> Rendered:
     """The headline, the decisions, then a part with its details and its picture for each thing told.
 
     Without pictures where they cannot be shown; the lines say the same in words.
@@ -36,9 +34,7 @@ def digest(
     drawn = {one.part: picture(one) for one in content.pictures if with_pictures}
     shown += _parts(record, drawn)
     shown.append(
-        blocks.context(
-            f"{blocks.escape(content.footer, 300)} · as of {blocks.when(content.as_of)}"
-        )
+        blocks.context(f"{blocks.escape(content.footer, 300)} · as of {blocks.when(content.as_of)}")
     )
     if content.details:
         shown.append(
@@ -119,9 +115,7 @@ def preview(record: Release, notice: DigestPreview, scene: Scene) -> Rendered:
         ),
         blocks.actions(
             [
-                blocks.button(
-                    f"Send to {people}", words.SEND, str(record.id), style="primary"
-                ),
+                blocks.button(f"Send to {people}", words.SEND, str(record.id), style="primary"),
                 blocks.button("Not this week", words.SKIP, str(record.id)),
             ],
             block_id=f"digest-release:{record.id}",
@@ -147,7 +141,9 @@ def _decided(record: Release, people: str, audience: str) -> Rendered:
         plain = f"Sent: the {record.kind} digest goes to {audience} from now on"
     else:
         text = f"*Not sent*, {who} decided{at} · {audience} got no {record.kind} digest in {words.week_words(record.week)}"
-        plain = f"Not sent: {audience} got no {record.kind} digest in {words.week_words(record.week)}"
+        plain = (
+            f"Not sent: {audience} got no {record.kind} digest in {words.week_words(record.week)}"
+        )
     return Rendered(plain, [blocks.section(text)], is_final=True)
 
 

@@ -99,9 +99,7 @@ def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
     return [
         Part(
             LABELS.get(name, name.title()),
-            tuple(
-                (line.label, line.text) for line in content.lines if line.part == name
-            ),
+            tuple((line.label, line.text) for line in content.lines if line.part == name),
             tuple(
                 _image(picture)
                 for picture in content.pictures
@@ -119,9 +117,7 @@ def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
 
 def _image(picture: PictureFacts) -> Image:
     drawn = chart(picture)
-    return Image(
-        picture.title, picture.alt, _data(drawn.png()), _data(drawn.drawn(DARK))
-    )
+    return Image(picture.title, picture.alt, _data(drawn.png()), _data(drawn.drawn(DARK)))
 
 
 def _data(png: bytes) -> str:

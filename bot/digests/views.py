@@ -15,25 +15,18 @@ ROW = 500
 def detail(record: Shown, part: str) -> Block:
     """All that stands behind one part, or behind all of them."""
     content = record.content
-    parts = [
-        name for name in content.details if part in (name, words.EVERYTHING)
-    ] or list(content.details)
+    parts = [name for name in content.details if part in (name, words.EVERYTHING)] or list(
+        content.details
+    )
     shown: list[Block] = [blocks.section(f"*{blocks.escape(content.headline, 300)}*")]
     for name in parts:
         shown.append(blocks.header(LABELS.get(name, name.title())))
         shown += _rows(content.details[name])
     shown = shown[:MOST]
     shown.append(
-        blocks.context(
-            f"As of {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}"
-        )
+        blocks.context(f"As of {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}")
     )
-    return blocks.modal(
-        f"Week {content.week}",
-        shown,
-        callback_id=words.DETAIL_VIEW,
-        close="Close",
-    )
+    return blocks.modal(f"Week {content.week}", shown, callback_id=words.DETAIL_VIEW, close="Close")
 
 
 def _rows(rows: tuple[Row, ...]) -> list[Block]:

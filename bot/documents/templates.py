@@ -4,13 +4,7 @@ import json
 import re
 from functools import lru_cache
 
-from jinja2 import (
-    ChoiceLoader,
-    Environment,
-    PackageLoader,
-    StrictUndefined,
-    select_autoescape,
-)
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -23,9 +17,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!])")
 def environment(package: str) -> Environment:
     """Templates of a package, which extend `base.html.j2` of this one."""
     made = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader(package, "."), PackageLoader("bot.documents", ".")]
-        ),
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("bot.documents", ".")]),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -39,9 +31,7 @@ def environment(package: str) -> Environment:
     made.filters["words"] = lambda value: str(value).replace("_", " ")
     made.filters["moment"] = lambda at: f"{at:%d %b %Y %H:%M} UTC" if at else ""
     made.filters["number"] = lambda value: f"{value.normalize():f}"
-    made.filters["pretty"] = lambda value: json.dumps(
-        value, indent=2, ensure_ascii=False
-    )
+    made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return made
 
 

@@ -28,9 +28,7 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
 
     def opened(user_id: str, body: dict[str, Any]) -> None:
         actor = deps.directory.actor(
-            user_id,
-            team_id=body.get("team_id"),
-            enterprise_id=body.get("enterprise_id"),
+            user_id, team_id=body.get("team_id"), enterprise_id=body.get("enterprise_id")
         )
         acts.by(actor.id)
         actor = standing.confirmed(deps, actor, "home", "opened")
@@ -51,9 +49,7 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
         try:
             deps.db.run(work)
         except (DatabaseBusy, SQLAlchemyError) as error:
-            log.warning(
-                "a Home is shown at once and not by delivery: %s", type(error).__name__
-            )
+            log.warning("a Home is shown at once and not by delivery: %s", type(error).__name__)
             _publish(deps, actor, user_id)
 
     return opened

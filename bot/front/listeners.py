@@ -34,9 +34,7 @@ def register(router: Router) -> None:
         show,
     )
     router.word("help", "help", "what mlgov understands", help_)
-    router.word(
-        "rollout", "rollout", "who is messaged unasked, and what was held back", held
-    )
+    router.word("rollout", "rollout", "who is messaged unasked, and what was held back", held)
     router.action(words.WAITING, waiting)
     router.action(words.PROJECTS, mine)
     router.action(words.ALL, everything)
@@ -66,9 +64,7 @@ def summary(command: Command) -> Reply:
     """`/mlgov`: one line of news, and buttons to what there is."""
     deps = command.deps
     with deps.db.read() as session:
-        found = status.summary(
-            session, command.actor, policy=deps.policy, now=deps.now(session)
-        )
+        found = status.summary(session, command.actor, policy=deps.policy, now=deps.now(session))
     return messages.summary(found)
 
 
@@ -125,9 +121,7 @@ def turn_list(click: Click) -> Reply:
 def turn_home(click: Click) -> Reply:
     """Another page of a section of App Home; the edge shows the Home anew after every click in it."""
     section, number = _place(click.value)
-    click.deps.db.run(
-        lambda session: pages.turn(session, click.actor.id, section, number)
-    )
+    click.deps.db.run(lambda session: pages.turn(session, click.actor.id, section, number))
     return Done()
 
 
@@ -136,11 +130,7 @@ def open_project(click: Click) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         found = status.project(
-            session,
-            click.actor,
-            click.value,
-            policy=deps.policy,
-            now=deps.now(session),
+            session, click.actor, click.value, policy=deps.policy, now=deps.now(session)
         )
     return Open(views.project_window(found))
 

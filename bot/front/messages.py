@@ -20,9 +20,7 @@ def summary(found: Summary) -> Private:
     """`/mlgov`: one line of news, the projects in one line, and buttons to what there is."""
     text = _news(found)
     buttons = [
-        blocks.button(
-            "What waits", words.WAITING, "-", style="primary" if found.waiting else None
-        ),
+        blocks.button("What waits", words.WAITING, "-", style="primary" if found.waiting else None),
         blocks.button("My projects", words.PROJECTS, "0"),
         blocks.button("All projects", words.ALL, "0")
         if found.sees_all
@@ -90,17 +88,11 @@ def portfolio(found: Portfolio) -> Private:
             f"{found.lines.first:,}–{found.lines.last:,} of {found.lines.total:,}, those that need you most first"
         )
     if found.is_all and not found.sees_all:
-        facts.append(
-            "all that you may see: yours, and those of people who report to you"
-        )
+        facts.append("all that you may see: yours, and those of people who report to you")
     facts += [day] if day else []
     facts.append(f"as of {blocks.when(found.now)}")
     told = " · ".join(facts)
-    shown = [
-        blocks.section(f"*{text}*"),
-        *lines,
-        blocks.context(told[0].upper() + told[1:]),
-    ]
+    shown = [blocks.section(f"*{text}*"), *lines, blocks.context(told[0].upper() + told[1:])]
     if found.maturity is not None:
         shown.append(blocks.context(maturity_words.headline(found.maturity)))
     turners = views.turners(found.lines, words.LIST, section)
@@ -128,7 +120,9 @@ def _state(found: Portfolio) -> str:
         one = "1 project" if found.is_all else "1 project of yours"
         head = f"{one}, {'over' if found.over else 'within'} budget"
     elif found.over:
-        head = f"{found.over:,} of {total:,} {whose} {'is' if found.over == 1 else 'are'} over budget"
+        head = (
+            f"{found.over:,} of {total:,} {whose} {'is' if found.over == 1 else 'are'} over budget"
+        )
     else:
         head = f"{total:,} {whose}, none over budget"
     told = [head]
@@ -217,9 +211,7 @@ def introduction(record: Part, notice: Introduction, scene: Scene) -> Rendered:
     """What follows somebody's first card."""
     told = words.introduction(record)
     return Rendered(
-        f"What mlgov does for you: {told[0]}",
-        [blocks.context(words.bulleted(told))],
-        is_final=True,
+        f"What mlgov does for you: {told[0]}", [blocks.context(words.bulleted(told))], is_final=True
     )
 
 
@@ -228,10 +220,6 @@ def introduced(answer: Private, part: Part) -> Private:
     told = answer.blocks or [blocks.section(answer.text)]
     return Private(
         answer.text,
-        [
-            *told,
-            blocks.divider(),
-            blocks.context(words.bulleted(words.introduction(part))),
-        ],
+        [*told, blocks.divider(), blocks.context(words.bulleted(words.introduction(part)))],
         answer.pictures,
     )

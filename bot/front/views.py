@@ -36,11 +36,7 @@ def home(found: HomeStatus) -> Block:
             blocks.divider(),
             blocks.context(words.bulleted(words.introduction(found.introduces))),
         ]
-    shown.append(
-        blocks.context(
-            f"As of {blocks.when(found.now)} · `/mlgov help` lists the words"
-        )
-    )
+    shown.append(blocks.context(f"As of {blocks.when(found.now)} · `/mlgov help` lists the words"))
     pages = {
         WAITING: found.waiting.number,
         DUE: found.due.number,
@@ -161,18 +157,11 @@ def projects(page: Page[ProjectLine]) -> tuple[list[Block], str | None]:
 def _project(line: ProjectLine, *, with_day: bool) -> Block:
     return blocks.section(
         project_messages.line(
-            line.project,
-            line.burns,
-            waiting=line.waiting,
-            overdue=line.overdue,
-            with_day=with_day,
+            line.project, line.burns, waiting=line.waiting, overdue=line.overdue, with_day=with_day
         ),
         block_id=f"project:{line.project.id}",
         accessory=blocks.button(
-            "Open",
-            words.PROJECT,
-            line.project.key,
-            hint=f"Open {line.project.key}",
+            "Open", words.PROJECT, line.project.key, hint=f"Open {line.project.key}"
         ),
     )
 
@@ -202,11 +191,7 @@ def project_blocks(found: ProjectStatus) -> list[Block]:
     project_ = found.line.project
     shown = project_messages.card(project_, found.line.burns)
     if found.line.overdue:
-        shown.append(
-            blocks.section(
-                f"*{blocks.counted(found.line.overdue, 'milestone')} overdue*"
-            )
-        )
+        shown.append(blocks.section(f"*{blocks.counted(found.line.overdue, 'milestone')} overdue*"))
     shown += [
         blocks.section(
             milestone_words.line(one, found.today, with_project=False),
@@ -225,15 +210,11 @@ def project_blocks(found: ProjectStatus) -> list[Block]:
         )
     later = len(found.milestones) - MOST_MILESTONES
     if later > 0:
-        shown.append(
-            blocks.context(f"…and {later} later: `/mlgov milestones {project_.key}`")
-        )
+        shown.append(blocks.context(f"…and {later} later: `/mlgov milestones {project_.key}`"))
     shown += [_pending(card) for card in found.pending[:MOST_WAITING]]
     more = found.line.waiting - len(found.pending[:MOST_WAITING])
     if more > 0:
-        shown.append(
-            blocks.context(f"…and {blocks.counted(more, 'request')} more that wait")
-        )
+        shown.append(blocks.context(f"…and {blocks.counted(more, 'request')} more that wait"))
     elif not found.pending:
         shown.append(blocks.context("No request about it waits."))
     shown.append(

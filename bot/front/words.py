@@ -28,9 +28,7 @@ _KINDS = {
 }
 
 
-def waits(
-    decisions: int, *, due: int = 0, models: int = 0, check_in: bool = False
-) -> str:
+def waits(decisions: int, *, due: int = 0, models: int = 0, check_in: bool = False) -> str:
     """`1 decision waits for you`, `3 decisions, 2 milestones due and a check-in wait for you`; empty when nothing does."""
     things = [blocks.counted(decisions, "decision")] if decisions else []
     if due:
@@ -50,11 +48,7 @@ def with_others(pending: int, first_answer: datetime | None) -> str:
     """The useful side of an empty state: how it stands with what the person asked for."""
     if not pending or first_answer is None:
         return "Nothing that you asked for waits for others either."
-    many = (
-        "1 request of yours is"
-        if pending == 1
-        else f"{pending:,} requests of yours are"
-    )
+    many = "1 request of yours is" if pending == 1 else f"{pending:,} requests of yours are"
     return f"{many} with others; the first answer is due {blocks.when(first_answer)}."
 
 
@@ -64,9 +58,7 @@ def over(number: int, total: int) -> str:
         return "It is over budget" if number else "It is within budget"
     if not number:
         return f"None of {total:,} projects is over budget"
-    return (
-        f"{number:,} of {total:,} projects {'is' if number == 1 else 'are'} over budget"
-    )
+    return f"{number:,} of {total:,} projects {'is' if number == 1 else 'are'} over budget"
 
 
 def kind(name: str, number: int) -> str:
@@ -107,10 +99,7 @@ def introduction(part: Part) -> list[str]:
         lines.append(
             "What needs a decision goes to the right people by rule; silence never approves anything."
         )
-    return [
-        *lines,
-        "The Home tab shows all that concerns you; `/mlgov help` lists the words.",
-    ]
+    return [*lines, "The Home tab shows all that concerns you; `/mlgov help` lists the words."]
 
 
 def bulleted(lines: Iterable[str]) -> str:

@@ -19,9 +19,7 @@ from workflows.registry import reads as registry_reads
 from workflows.registry import records as registry
 from workflows.wording import counted, spent
 
-OTHER_RELEASE = (
-    "This button is from another release of mlgov. Use `/mlgov models` instead."
-)
+OTHER_RELEASE = "This button is from another release of mlgov. Use `/mlgov models` instead."
 Clicked = tuple[str, str] | None
 
 
@@ -41,13 +39,7 @@ class At:
         parts = value.split(":")
         try:
             verb, model, revision, version, version_revision = parts[:5]
-            return cls(
-                verb,
-                int(model),
-                int(revision),
-                int(version) or None,
-                int(version_revision),
-            )
+            return cls(verb, int(model), int(revision), int(version) or None, int(version_revision))
         except ValueError:
             raise InvalidInput(OTHER_RELEASE) from None
 
@@ -68,9 +60,7 @@ def clicked_of(metadata: str) -> Clicked:
     return (place[0], place[1]) if len(place) == 2 and all(place) else None
 
 
-def prefilled(
-    deps: Deps, found: ModelCard
-) -> tuple[registry.Found | None, Item | None]:
+def prefilled(deps: Deps, found: ModelCard) -> tuple[registry.Found | None, Item | None]:
     """What the registry says of the version, and how the version before it was reported."""
     version = found.version
     if version is None:
@@ -78,11 +68,7 @@ def prefilled(
     earlier = [one for one in found.model.versions if one.id < version.id]
     with deps.db.read() as session:
         seen = registry_reads.of_version(session, version.id)
-        items = (
-            standings.items_of(session, max(one.id for one in earlier))
-            if earlier
-            else {}
-        )
+        items = standings.items_of(session, max(one.id for one in earlier)) if earlier else {}
     return seen, items.get("performance_report")
 
 
@@ -103,9 +89,7 @@ def look(
     with deps.db.read() as session:
         reads.require_sight(session, actor, model_id, policy=deps.policy)
         now = deps.now(session)
-        found = cards.card(
-            session, actor, model_id, version_id, policy=deps.policy, now=now
-        )
+        found = cards.card(session, actor, model_id, version_id, policy=deps.policy, now=now)
         return found, spend(session, deps, actor, found)
 
 
@@ -116,16 +100,12 @@ def spend(session: Session, deps: Deps, actor: Actor, found: ModelCard) -> str:
         session, actor, project_id, policy=deps.policy
     ):
         return ""
-    burns = budgets.burn(
-        session, [project_id], policy=deps.policy, now=deps.now(session)
-    )
+    burns = budgets.burn(session, [project_id], policy=deps.policy, now=deps.now(session))
     told = [
         spent(one.spent, one.amount, one.currency, one.basis.value)
         for one in burns.get(project_id, [])[:2]
     ]
-    return (
-        f"Its project spent {'; '.join(told)}" if told else "Its project has no budget"
-    )
+    return f"Its project spent {'; '.join(told)}" if told else "Its project has no budget"
 
 
 def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str:

@@ -33,14 +33,7 @@ from storage.enums import Scope
 from workflows.errors import InvalidInput
 from workflows.evidence import fairness
 from workflows.evidence.forms import FAIRNESS, SubmitEvidence
-from workflows.inventory import (
-    evidencing,
-    findings,
-    monitoring,
-    reads,
-    service,
-    versions,
-)
+from workflows.inventory import evidencing, findings, monitoring, reads, service, versions
 from workflows.inventory.forms import (
     KEY,
     VERSION,
@@ -74,9 +67,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         today = reads.today_of(deps.policy, deps.now(session))
         return resources.model(reads.one(session, model_id), today)
 
-    def require_version(
-        caller: Caller, key: str, version: str, type_: str | None = None
-    ) -> None:
+    def require_version(caller: Caller, key: str, version: str, type_: str | None = None) -> None:
         """Refuse, before anything is taken in, what the caller may not hand in there."""
         with deps.db.read() as session:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
@@ -100,13 +91,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
             now = deps.now(session)
             id_ = evidencing.submit(
-                session,
-                caller.actor,
-                one.id,
-                handed(),
-                name,
-                policy=deps.policy,
-                now=now,
+                session, caller.actor, one.id, handed(), name, policy=deps.policy, now=now
             )
             lacks = evidencing.check(session, one.id, policy=deps.policy, now=now)
             return EvidenceTold(id=id_, check=resources.check(lacks))
@@ -117,10 +102,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     def list_(
         caller: Calls,
         q: Annotated[
-            str,
-            Query(
-                max_length=80, description="Words of name, vendor, technique or owner."
-            ),
+            str, Query(max_length=80, description="Words of name, vendor, technique or owner.")
         ] = "",
         after: Annotated[
             str | None, Query(pattern=KEY, description="The key in `next`, to go on.")
@@ -140,9 +122,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 most=limit,
                 policy=deps.policy,
             )
-        return ModelsTold(
-            models=[resources.model(one, today) for one in found], next=last
-        )
+        return ModelsTold(models=[resources.model(one, today) for one in found], next=last)
 
     @made.get("/{key}", responses=told_errors, openapi_extra=reads_only)
     def show(key: Key, caller: Calls) -> ModelTold:
@@ -166,11 +146,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             owner = ids(session, [form.owner], "owner") if form.owner else (None,)
             for upstream in form.upstream:
                 reads.find(
-                    session,
-                    caller.actor,
-                    upstream,
-                    only=caller.token.projects,
-                    policy=deps.policy,
+                    session, caller.actor, upstream, only=caller.token.projects, policy=deps.policy
                 )
             values = form.model_dump(exclude={"owner", "key"})
             request = RegisterModel.model_validate(
@@ -194,12 +170,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         response.headers["Location"] = f"/api/v1/models/{wanted}"
         return deps.db.run(checked(work))
 
-    @made.post(
-        "/{key}/versions",
-        status_code=201,
-        responses=told_errors,
-        openapi_extra=writes,
-    )
+    @made.post("/{key}/versions", status_code=201, responses=told_errors, openapi_extra=writes)
     def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
         """Add a version; the same version with the same digest again changes nothing."""
         at.confirm(caller, *form.developers, *form.contributors)
@@ -231,19 +202,13 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
         return deps.db.run(checked(work))
 
-    @made.get(
-        "/{key}/versions/{version}/check",
-        responses=told_errors,
-        openapi_extra=reads_only,
-    )
+    @made.get("/{key}/versions/{version}/check", responses=told_errors, openapi_extra=reads_only)
     def check(key: Key, version: Version, caller: Calls) -> CheckTold:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
             _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
             return resources.check(
-                evidencing.check(
-                    session, one.id, policy=deps.policy, now=deps.now(session)
-                )
+                evidencing.check(session, one.id, policy=deps.policy, now=deps.now(session))
             )
 
     @made.post(
@@ -253,11 +218,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         openapi_extra=writes | described(NewEvidence),
     )
     async def hand_in(
-        key: Key,
-        version: Version,
-        caller: Calls,
-        request: Request,
-        name: IdempotencyKey = None,
+        key: Key, version: Version, caller: Calls, request: Request, name: IdempotencyKey = None
     ) -> EvidenceTold:
         """Hand in evidence; the same content again changes nothing."""
         require_json(request)
@@ -282,9 +243,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             "requestBody": {
                 "required": True,
                 "content": {
-                    "application/octet-stream": {
-                        "schema": {"type": "string", "format": "binary"}
-                    }
+                    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
                 },
             }
         },
@@ -294,12 +253,9 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         version: Version,
         caller: Calls,
         request: Request,
-        truth: Annotated[
-            str, Query(max_length=120, description="The column with what was true.")
-        ],
+        truth: Annotated[str, Query(max_length=120, description="The column with what was true.")],
         prediction: Annotated[
-            str,
-            Query(max_length=120, description="The column with what the model said."),
+            str, Query(max_length=120, description="The column with what the model said.")
         ],
         group: Annotated[
             list[str],
@@ -313,8 +269,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             str | None, Query(max_length=60, description="The word that means yes.")
         ] = None,
         threshold: Annotated[
-            float | None,
-            Query(allow_inf_nan=False, description="From which a score means yes."),
+            float | None, Query(allow_inf_nan=False, description="From which a score means yes.")
         ] = None,
     ) -> EvidenceTold:
         """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
@@ -333,27 +288,15 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
             return await upload.work(keep)
 
-    @made.post(
-        "/{key}/versions/{version}/steps",
-        responses=told_errors,
-        openapi_extra=writes,
-    )
+    @made.post("/{key}/versions/{version}/steps", responses=told_errors, openapi_extra=writes)
     def step(
-        key: Key,
-        version: Version,
-        form: NewStep,
-        caller: Calls,
-        request: IdempotencyKey = None,
+        key: Key, version: Version, form: NewStep, caller: Calls, request: IdempotencyKey = None
     ) -> StepTold:
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
         at.confirm(caller, form.validator)
         with deps.db.read() as session:
             found, one = at.version(session, caller, Scope.MODELS, key, version)
-            validator = (
-                ids(session, [form.validator], "validator")[0]
-                if form.validator
-                else None
-            )
+            validator = ids(session, [form.validator], "validator")[0] if form.validator else None
         revision = form.revision or one.revision
         taken = TakeStep(
             version_id=one.id,
@@ -363,17 +306,11 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             validator_id=validator,
             change_class=form.change_class,
             new_version=form.new_version,
-            request_key=call_name(
-                caller, request, "step", key, version, form.step, str(revision)
-            ),
+            request_key=call_name(caller, request, "step", key, version, form.step, str(revision)),
         )
         said = acting.take_step(deps, caller.actor, taken, None)
         with deps.db.read() as session:
-            now = next(
-                each
-                for each in reads.one(session, found.id).versions
-                if each.id == one.id
-            )
+            now = next(each for each in reads.one(session, found.id).versions if each.id == one.id)
         return StepTold(said=said, version=resources.version(now))
 
     @made.post(
@@ -410,20 +347,13 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
         return deps.db.run(checked(work))
 
-    @made.post(
-        "/{key}/findings",
-        status_code=201,
-        responses=told_errors,
-        openapi_extra=writes,
-    )
+    @made.post("/{key}/findings", status_code=201, responses=told_errors, openapi_extra=writes)
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
         """File a finding."""
         at.confirm(caller, form.owner)
 
         def work(session: Session) -> FindingTold:
-            found, one = at.model(
-                session, caller, Scope.MODELS, key, form.version or ""
-            )
+            found, one = at.model(session, caller, Scope.MODELS, key, form.version or "")
             request = FileFinding(
                 model_id=found.id,
                 version_id=one.id if one else None,

@@ -29,9 +29,7 @@ def details(
     seen, _ = acting.prefilled(deps, found)
     drawn = figures.pictures(found.evidence.values())
     return Show(
-        views.details(
-            found, deps.policy, today, drawn, spend=spend, said=said, seen=seen
-        ),
+        views.details(found, deps.policy, today, drawn, spend=spend, said=said, seen=seen),
         tuple(drawn.values()),
     )
 
@@ -61,9 +59,7 @@ _PLACES = {
 
 def _field(submission: Submission, place: str) -> str:
     """The block of a field, or the last one of the window for what stands in none."""
-    ids = [
-        one["block_id"] for one in submission.view["blocks"] if one["type"] == "input"
-    ]
+    ids = [one["block_id"] for one in submission.view["blocks"] if one["type"] == "input"]
     if not ids:
         raise InvalidInput(UNREADABLE)
     wanted = _PLACES.get(place, place)
@@ -77,9 +73,7 @@ def text(submission: Submission, block: str) -> str:
 
 def listed(submission: Submission, block: str) -> tuple[str, ...]:
     """What was typed into a field, apart at its commas."""
-    return tuple(
-        one.strip() for one in text(submission, block).split(",") if one.strip()
-    )
+    return tuple(one.strip() for one in text(submission, block).split(",") if one.strip())
 
 
 def day(submission: Submission, block: str) -> date | None:
@@ -95,9 +89,7 @@ def person(session: Session, submission: Submission, block: str) -> str | None:
         return None
     found = people.find_by_slack_id(session, submission.deps.team.org_key, str(picked))
     if found is None:
-        raise InvalidInput(
-            "Choose somebody else: mlgov does not know that person.", field=block
-        )
+        raise InvalidInput("Choose somebody else: mlgov does not know that person.", field=block)
     return found.id
 
 

@@ -70,19 +70,11 @@ E = TypeVar("E", bound=object)
 
 
 def menu(
-    action: str,
-    texts: Mapping[E, str],
-    initial: E | None = None,
-    placeholder: str = "Pick one",
+    action: str, texts: Mapping[E, str], initial: E | None = None, placeholder: str = "Pick one"
 ) -> Element:
     options = [blocks.option(text, str(value)) for value, text in texts.items()]
     chosen = next(
-        (
-            one
-            for one in options
-            if initial is not None and one["value"] == str(initial)
-        ),
-        None,
+        (one for one in options if initial is not None and one["value"] == str(initial)), None
     )
     return blocks.select(action, options, placeholder=placeholder, initial=chosen)
 
@@ -109,7 +101,5 @@ def text(
 def project(chosen: tuple[str, str] | None) -> Block:
     """The project, looked up; `chosen` is the key and name of the one that it has."""
     initial = blocks.option(chosen[1], chosen[0]) if chosen else None
-    menu = blocks.searched(
-        words.PICK_PROJECT, placeholder="Pick a project", initial=initial
-    )
+    menu = blocks.searched(words.PICK_PROJECT, placeholder="Pick a project", initial=initial)
     return blocks.input_("Project", menu, block_id=PROJECT, optional=True)

@@ -60,12 +60,7 @@ def models(command: Command) -> Reply:
     deps, asked = command.deps, " ".join(command.words)
     with deps.db.read() as session:
         found, counts = reads.first_of(
-            session,
-            command.actor,
-            asked,
-            order=views.ORDER,
-            most=views.MOST,
-            policy=deps.policy,
+            session, command.actor, asked, order=views.ORDER, most=views.MOST, policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
     return views.listed(found, counts, asked, today)
@@ -81,26 +76,19 @@ def model(command: Command) -> Reply:
             session, command.actor, " ".join(command.words), policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
-    card, spend = acting.look(
-        deps, command.actor, found.id, version.id if version else None
-    )
+    card, spend = acting.look(deps, command.actor, found.id, version.id if version else None)
     return Private(
-        words.news(card.model, card.version),
-        views.card(card, deps.policy, today, spend),
+        words.news(card.model, card.version), views.card(card, deps.policy, today, spend)
     )
 
 
-def _present(
-    click: Click, view: dict[str, Any], drawn: tuple[Picture, ...] = ()
-) -> Reply:
+def _present(click: Click, view: dict[str, Any], drawn: tuple[Picture, ...] = ()) -> Reply:
     """In place of the window that was clicked in, so that windows never pile up; else a new one."""
     in_modal = click.view is not None and click.view.get("type") == "modal"
     return Show(view, drawn) if in_modal else Open(view, drawn)
 
 
-def _details(
-    click: Click, model_id: int, version_id: int | None, said: str = ""
-) -> Reply:
+def _details(click: Click, model_id: int, version_id: int | None, said: str = "") -> Reply:
     made = entered.details(click.deps, click.actor, model_id, version_id, said)
     return _present(click, made.view, made.pictures)
 
@@ -170,19 +158,14 @@ def _open_step(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     choice = next((one for one in found.choices if one.move.verb == at.verb), None)
     if choice is None or found.version is None:
-        return _details(
-            click, at.model_id, at.version_id, "It moved on since it was shown to you."
-        )
+        return _details(click, at.model_id, at.version_id, "It moved on since it was shown to you.")
     if choice.refusals:
         raise NotAllowed(
             f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}."
         )
     route = _route(click, found) if at.verb == rules.PASS else ""
     return _present(
-        click,
-        windows.step(
-            found, choice.move, route=route, metadata=acting.remember(at, click)
-        ),
+        click, windows.step(found, choice.move, route=route, metadata=acting.remember(at, click))
     )
 
 
@@ -216,9 +199,7 @@ def _assess(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     return _present(
         click,
-        windows.assess(
-            found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)
-        ),
+        windows.assess(found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)),
     )
 
 
@@ -229,10 +210,7 @@ def _version(click: Click, at: At) -> Reply:
     return _present(
         click,
         windows.version(
-            found.model,
-            maker=click.actor.slack_id,
-            metadata=acting.remember(at, click),
-            seen=seen,
+            found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click), seen=seen
         ),
     )
 
@@ -283,16 +261,12 @@ def _waive(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     return _present(
         click,
-        evidence_windows.waive(
-            _seen(click, at), deps.policy, today, acting.remember(at, click)
-        ),
+        evidence_windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)),
     )
 
 
 def _finding(click: Click, at: At) -> Reply:
-    return _present(
-        click, finding_windows.finding(_seen(click, at), acting.remember(at, click))
-    )
+    return _present(click, finding_windows.finding(_seen(click, at), acting.remember(at, click)))
 
 
 def open_settle(click: Click) -> Reply:
@@ -321,10 +295,7 @@ def _review(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     due = found.model.next_review.isoformat() if found.model.next_review else ""
     return _present(
-        click,
-        finding_windows.review(
-            found.model, today, f"{acting.remember(at, click)}:{due}"
-        ),
+        click, finding_windows.review(found.model, today, f"{acting.remember(at, click)}:{due}")
     )
 
 
@@ -334,19 +305,14 @@ def _card(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     card = model_cards.build(found, deps.policy, today)
     version_id = found.version.id if found.version else 0
-    return _present(
-        click, evidence_windows.model_card(card, f"{found.model.id}:{version_id}")
-    )
+    return _present(click, evidence_windows.model_card(card, f"{found.model.id}:{version_id}"))
 
 
 def _classify(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     is_model = found.model.own_state.value == "not_a_model"
     return _present(
-        click,
-        windows.classify(
-            found.model, is_model=is_model, metadata=acting.remember(at, click)
-        ),
+        click, windows.classify(found.model, is_model=is_model, metadata=acting.remember(at, click))
     )
 
 

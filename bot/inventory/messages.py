@@ -16,12 +16,7 @@ from workflows.inventory.notices import (
     StepTold,
     ValidationAsked,
 )
-from workflows.inventory.records import (
-    FindingRecord,
-    ModelCard,
-    ModelRecord,
-    StepTaken,
-)
+from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord, StepTaken
 
 HIDDEN = "A model of this project changed. It is not shown, because people from outside read this channel."
 
@@ -30,9 +25,7 @@ def _today(scene: Scene) -> date:
     return scene.now.astimezone(scene.policy.organisation.zone).date()
 
 
-def _open(
-    model_id: int, version_id: int | None = None, *, primary: bool = False
-) -> Block:
+def _open(model_id: int, version_id: int | None = None, *, primary: bool = False) -> Block:
     return blocks.actions(
         [
             blocks.button(
@@ -63,34 +56,23 @@ def shown(record: ModelRecord, notice: ModelShown, scene: Scene) -> Rendered:
     return Rendered(news, [blocks.section("\n".join(told)), _open(record.id)])
 
 
-def step(
-    found: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene
-) -> Rendered:
+def step(found: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene) -> Rendered:
     """One step, as it happened."""
     model, taken = found
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)], is_final=True)
     move = next(
-        (
-            one
-            for one in rules.MOVES
-            if one.verb == taken.verb and one.source is taken.source
-        ),
-        None,
+        (one for one in rules.MOVES if one.verb == taken.verb and one.source is taken.source), None
     )
     done = move.done if move else taken.target.value.replace("_", " ")
-    name = (
-        f"{blocks.escape(model.name, 100)} {blocks.escape(taken.version, 40)}".strip()
-    )
+    name = f"{blocks.escape(model.name, 100)} {blocks.escape(taken.version, 40)}".strip()
     news = f"{name}: {done}"
     told = [f"*{news}* · by {blocks.escape(taken.actor, 60)}, {blocks.when(taken.at)}"]
     if taken.reason:
         told.append(f"“{blocks.escape(taken.reason, 600)}”")
     made = [blocks.section("\n".join(told))]
     if taken.verb == rules.SUSPEND:
-        down = (
-            blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""
-        )
+        down = blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""
         made.append(
             blocks.context(
                 f"Only model risk resumes it. {f'Takes its output: {down}.' if down else 'No other model takes its output.'}"
@@ -162,9 +144,7 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
         if late
         else "is due today"
     )
-    news = (
-        f"The review of {words.named(record, record.lead)} {how} · {words.tier(record)}"
-    )
+    news = f"The review of {words.named(record, record.lead)} {how} · {words.tier(record)}"
     why = (
         "You own it."
         if record.owner and record.owner.id == scene.reader_id
@@ -199,17 +179,11 @@ def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Render
     name = f"{blocks.escape(record.model, 100)} {blocks.escape(record.version, 40)}".strip()
     if not record.is_open(today):
         told = f"{name}: a finding is {words.FINDINGS[record.status]}"
-        return Rendered(
-            told, [blocks.section(f"{told}\n{words.finding(record, today)}")]
-        )
+        return Rendered(told, [blocks.section(f"{told}\n{words.finding(record, today)}")])
     by = f", to be mended by {words.day(record.due, today)}" if record.due else ""
     news = f"{name} has a {record.severity.value} finding{by}"
     is_mine = record.owner is not None and record.owner.id == scene.reader_id
-    why = (
-        "You are asked because it is yours to mend."
-        if is_mine
-        else "You accepted it until now."
-    )
+    why = "You are asked because it is yours to mend." if is_mine else "You accepted it until now."
     if record.status is FindingStatus.IN_PROGRESS:
         why += " Somebody is on it."
     return Rendered(
@@ -219,10 +193,7 @@ def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Render
             blocks.actions(
                 [
                     blocks.button(
-                        "Settle…",
-                        words.SETTLE,
-                        f"{record.id}:{record.revision}",
-                        style="primary",
+                        "Settle…", words.SETTLE, f"{record.id}:{record.revision}", style="primary"
                     ),
                     blocks.button("Open", words.OPEN, f"{record.model_id}:0"),
                 ],

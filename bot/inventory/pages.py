@@ -50,20 +50,14 @@ def _short(pack: Pack) -> list[str]:
     if decided:
         last = decided[-1]
         voters = [
-            one.by
-            for one in last.votes
-            if one.verdict == "approve" and not one.taken_back_at
+            one.by for one in last.votes if one.verdict == "approve" and not one.taken_back_at
         ]
         by = ", ".join(voters) if voters else f"rule ({last.passed_by_rule})"
-        told.append(
-            f"Approved by {by} (request #{last.id}), under policy version {last.policy}."
-        )
+        told.append(f"Approved by {by} (request #{last.id}), under policy version {last.policy}.")
     else:
         told.append("Nobody approved it.")
     told.append(f"Its contents are {subject.contents}.")
-    waived = [
-        one.name for one in pack.evidence if one.status == "waived" and one.counts
-    ]
+    waived = [one.name for one in pack.evidence if one.status == "waived" and one.counts]
     if waived:
         told.append(f"Waived, and not shown as passed: {', '.join(waived)}.")
     open_ = [one for one in pack.findings if one.status not in ("resolved",)]

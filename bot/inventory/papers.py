@@ -54,9 +54,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
             model, one = at.version(session, caller, Scope.MODELS_READ, key, version)
             now = deps.now(session)
             today = reads.today_of(deps.policy, now)
-            found = cards.card(
-                session, caller.actor, model.id, one.id, policy=deps.policy, now=now
-            )
+            found = cards.card(session, caller.actor, model.id, one.id, policy=deps.policy, now=now)
         built = model_cards.build(found, deps.policy, today)
         organisation = deps.policy.organisation.name
         if format == "markdown":
@@ -64,9 +62,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
                 pages.card_markdown(built, organisation=organisation, today=today),
                 media_type="text/markdown",
             )
-        return HTMLResponse(
-            pages.card_html(built, organisation=organisation, today=today)
-        )
+        return HTMLResponse(pages.card_html(built, organisation=organisation, today=today))
 
     def packed(caller: Caller, key: str, version: str) -> Pack:
         with deps.db.read() as session:

@@ -12,13 +12,7 @@ from bot import standing
 from bot.api.door import Caller, Door
 from bot.context import Deps
 from storage.enums import Scope
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotFound,
-    RefusalFact,
-    first_fault,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotFound, RefusalFact, first_fault
 from workflows.inventory import reads
 from workflows.inventory.records import ModelRecord, VersionRecord
 from workflows.people import service as people
@@ -37,12 +31,7 @@ class Reach:
     door: Door
 
     def model(
-        self,
-        session: Session,
-        caller: Caller,
-        scope: Scope,
-        key: str,
-        version: str = "",
+        self, session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
     ) -> tuple[ModelRecord, VersionRecord | None]:
         """A model, and one of its versions where that is named."""
         self.door.require(caller, scope)

@@ -15,17 +15,10 @@ from workflows.inventory.notices import (
     StepTold,
     ValidationAsked,
 )
-from workflows.inventory.records import (
-    FindingRecord,
-    ModelCard,
-    ModelRecord,
-    StepTaken,
-)
+from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord, StepTaken
 
 
-def _model(
-    session: Session, notice: ModelShown | ReviewDue, scene: Scene
-) -> ModelRecord:
+def _model(session: Session, notice: ModelShown | ReviewDue, scene: Scene) -> ModelRecord:
     return reads.one(session, notice.model_id)
 
 
@@ -33,23 +26,15 @@ def _card(
     session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene
 ) -> ModelCard | None:
     return cards.of_version(
-        session,
-        scene.reader_id or "",
-        notice.version_id,
-        policy=scene.policy,
-        now=scene.now,
+        session, scene.reader_id or "", notice.version_id, policy=scene.policy, now=scene.now
     )
 
 
-def _step(
-    session: Session, notice: StepTold, scene: Scene
-) -> tuple[ModelRecord, StepTaken] | None:
+def _step(session: Session, notice: StepTold, scene: Scene) -> tuple[ModelRecord, StepTaken] | None:
     return cards.step(session, notice.step_id)
 
 
-def _finding(
-    session: Session, notice: FindingFiled, scene: Scene
-) -> FindingRecord | None:
+def _finding(session: Session, notice: FindingFiled, scene: Scene) -> FindingRecord | None:
     return reads.finding(session, notice.finding_id)
 
 

@@ -21,19 +21,11 @@ from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Counts
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import rules
-from workflows.inventory.forms import (
-    DIGEST,
-    KEY,
-    Generative,
-    Line,
-    VersionName,
-)
+from workflows.inventory.forms import DIGEST, KEY, Generative, Line, VersionName
 from workflows.inventory.forms import Words as Text
 from workflows.inventory.records import Check, ModelRecord, VersionRecord
 
-Who = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)
-]
+Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)]
 """A Slack id or an e-mail address."""
 
 
@@ -96,12 +88,8 @@ class NewEvidence(Body):
     sha256: str | None = None
     uri: str | None = None
     summary: Text = ""
-    metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = Field(
-        default=[], max_length=50
-    )
-    watched: list[Annotated[Watched, BeforeValidator(_watched)]] = Field(
-        default=[], max_length=50
-    )
+    metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = Field(default=[], max_length=50)
+    watched: list[Annotated[Watched, BeforeValidator(_watched)]] = Field(default=[], max_length=50)
     outcome: Literal["pass", "conditional", "fail"] | None = None
     fairness: Counts | None = Field(
         default=None,
@@ -130,9 +118,7 @@ class NewStep(Body):
     change_class: ChangeClass | None = None
     new_version: VersionName | None = None
     revision: int | None = Field(
-        default=None,
-        ge=1,
-        description="The revision that was seen; the present one when left out.",
+        default=None, ge=1, description="The revision that was seen; the present one when left out."
     )
 
 
@@ -140,9 +126,7 @@ class NewReading(Body):
     """A value of a measure of the monitoring plan."""
 
     metric: Annotated[str, Field(min_length=1, max_length=60)]
-    value: Annotated[
-        Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)
-    ]
+    value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]
     at: datetime | None = None
 
 
@@ -167,9 +151,7 @@ class VersionTold(BaseModel):
     approved_until: datetime | None
     developers: list[str]
     validators: list[str]
-    steps: list[str] = Field(
-        description="The steps that lead on from here, whoever takes them."
-    )
+    steps: list[str] = Field(description="The steps that lead on from here, whoever takes them.")
     revision: int
 
 
@@ -302,10 +284,7 @@ def check(found: Check) -> CheckTold:
         missing=list(found.missing),
         steps=[
             StepLacks(
-                step=one.verb,
-                label=one.label,
-                missing=list(one.missing),
-                asks=list(one.asks),
+                step=one.verb, label=one.label, missing=list(one.missing), asks=list(one.asks)
             )
             for one in found.steps
         ],

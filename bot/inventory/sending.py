@@ -87,11 +87,7 @@ def pack(click: Click) -> Reply:
     def make() -> bytes:
         with deps.db.read() as session:
             made = packs.make(
-                session,
-                click.actor,
-                version.id,
-                policy=deps.policy,
-                now=deps.now(session),
+                session, click.actor, version.id, policy=deps.policy, now=deps.now(session)
             )
         return pages.pack_html(made).encode()
 
@@ -110,6 +106,4 @@ def _asked(click: Click) -> tuple[ModelCard, str]:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     found, _ = look(click.deps, click.actor, model_id, version_id or None)
-    return found, "-".join(
-        [found.model.key, *([found.version.version] if found.version else [])]
-    )
+    return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])

@@ -159,9 +159,7 @@ def version(submission: Submission) -> Reply:
             digest=entered.text(submission, fields.DIGEST).lower() or None,
             generative=Generative(
                 model=base,
-                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest()
-                if prompt
-                else None,
+                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest() if prompt else None,
                 tools=entered.listed(submission, fields.TOOLS),
             )
             if base
@@ -179,9 +177,7 @@ def version(submission: Submission) -> Reply:
         )
 
     version_id = entered.run(submission, work)
-    return entered.details(
-        deps, submission.actor, at.model_id, version_id, "It is in development."
-    )
+    return entered.details(deps, submission.actor, at.model_id, version_id, "It is in development.")
 
 
 def classify(submission: Submission) -> Reply:
@@ -222,7 +218,5 @@ def step(submission: Submission) -> Reply:
             "request_key": submission.key,
         }
     )
-    said = acting.take_step(
-        deps, submission.actor, form, acting.clicked_of(submission.metadata)
-    )
+    said = acting.take_step(deps, submission.actor, form, acting.clicked_of(submission.metadata))
     return entered.done(submission, at, said)

@@ -27,10 +27,7 @@ def _evidence(path: Path, _asked: None) -> NewEvidence:
 
 
 EVIDENCE = Job(
-    "bot.inventory.uploads:EVIDENCE",
-    _evidence,
-    TypeAdapter(type(None)),
-    TypeAdapter(NewEvidence),
+    "bot.inventory.uploads:EVIDENCE", _evidence, TypeAdapter(type(None)), TypeAdapter(NewEvidence)
 )
 """The body of a call that hands in evidence."""
 
@@ -49,9 +46,7 @@ def _count(path: Path, asked: Counting) -> Counts:
     return fairness.counts(cells, asked.least)
 
 
-COUNT = Job(
-    "bot.inventory.uploads:COUNT", _count, TypeAdapter(Counting), TypeAdapter(Counts)
-)
+COUNT = Job("bot.inventory.uploads:COUNT", _count, TypeAdapter(Counting), TypeAdapter(Counts))
 """A file of predictions; no row of a person comes back."""
 
 
@@ -60,9 +55,6 @@ def _understand(path: Path, name: str) -> dict[str, Any]:
 
 
 UNDERSTAND = Job(
-    "bot.inventory.uploads:UNDERSTAND",
-    _understand,
-    TypeAdapter(str),
-    TypeAdapter(dict[str, Any]),
+    "bot.inventory.uploads:UNDERSTAND", _understand, TypeAdapter(str), TypeAdapter(dict[str, Any])
 )
 """A file that somebody shared: what it says as evidence, nothing for any other document."""

@@ -26,10 +26,7 @@ MAIN = frozenset({"submit", "pass", "implement", "deploy", "resume", "revalidate
 
 
 def listed(
-    found: Sequence[ModelRecord],
-    counts: Mapping[ModelState, int],
-    asked: str,
-    today: date,
+    found: Sequence[ModelRecord], counts: Mapping[ModelState, int], asked: str, today: date
 ) -> Private:
     """Models in a list: the news in a line, then each with a button, those that need somebody first.
 
@@ -58,22 +55,16 @@ def listed(
     shown += [
         blocks.section(
             words.line(one, today),
-            accessory=blocks.button(
-                "Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"
-            ),
+            accessory=blocks.button("Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"),
         )
         for one in found[:MOST_ROWS]
     ]
     rest = [f"• {words.line(one, today).splitlines()[0]}" for one in found[MOST_ROWS:]]
     more = total - len(found)
     if rest:
+        shown.append(blocks.section("\n".join([*rest, *([f"…and {more} more"] if more else [])])))
         shown.append(
-            blocks.section("\n".join([*rest, *([f"…and {more} more"] if more else [])]))
-        )
-        shown.append(
-            blocks.context(
-                "`/mlgov models WORD` finds one; `/mlgov model NAME` shows it."
-            )
+            blocks.context("`/mlgov models WORD` finds one; `/mlgov model NAME` shows it.")
         )
     shown.append(blocks.actions([_register()]))
     return Private(news, shown)
@@ -93,12 +84,7 @@ def _register() -> Element:
 
 
 def card(
-    found: ModelCard,
-    policy: Policy,
-    today: date,
-    spend: str = "",
-    *,
-    leads_on: bool = True,
+    found: ModelCard, policy: Policy, today: date, spend: str = "", *, leads_on: bool = True
 ) -> list[Block]:
     """One model for one reader: ten seconds of it, and what they can do."""
     model, version = found.model, found.version
@@ -123,11 +109,7 @@ def card(
 
 
 def _whose(model: ModelRecord) -> str:
-    told = [
-        f"For {blocks.escape(model.project, 80)}"
-        if model.project
-        else "Without a project"
-    ]
+    told = [f"For {blocks.escape(model.project, 80)}" if model.project else "Without a project"]
     told.append(f"owned by {words.person(model.owner)}")
     if model.vendor:
         told.append(f"from {blocks.escape(model.vendor, 60)}")
@@ -184,29 +166,21 @@ def buttons(found: ModelCard, *, leads_on: bool = True) -> list[Block]:
     model, version = found.model, found.version
     at = f"{model.id}:{model.revision}:{version.id if version else 0}:{version.revision if version else 0}"
     row: list[Element] = []
-    main = next(
-        (one for one in found.choices if one.is_free and one.move.verb in MAIN), None
-    )
+    main = next((one for one in found.choices if one.is_free and one.move.verb in MAIN), None)
     if main is not None:
         row.append(
-            blocks.button(
-                main.move.label, words.STEP, f"{main.move.verb}:{at}", style="primary"
-            )
+            blocks.button(main.move.label, words.STEP, f"{main.move.verb}:{at}", style="primary")
         )
     if found.can_accept:
         number = len(found.can_accept)
         row.append(
             blocks.button(
-                f"Look at evidence ({number})",
-                f"{words.STEP}_look",
-                f"{words.LOOK}:{at}",
+                f"Look at evidence ({number})", f"{words.STEP}_look", f"{words.LOOK}:{at}"
             )
         )
     if leads_on:
         row.append(
-            blocks.button(
-                "Details", words.OPEN, f"{model.id}:{version.id if version else 0}"
-            )
+            blocks.button("Details", words.OPEN, f"{model.id}:{version.id if version else 0}")
         )
     row.append(
         blocks.select(
@@ -319,15 +293,11 @@ def details(
         ]
         shown.append(blocks.section("*Versions*\n" + "\n".join(words.some(lines, 8))))
     if found.history:
-        shown.append(
-            blocks.section("*How it came here*\n" + "\n".join(_history(found)))
-        )
+        shown.append(blocks.section("*How it came here*\n" + "\n".join(_history(found))))
     return blocks.modal(model.name, shown, callback_id="notice", close="Close")
 
 
-def evidence(
-    one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]
-) -> list[Block]:
+def evidence(one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]) -> list[Block]:
     """One item: how it stands, and where it has figures, those as a picture and in words."""
     button = (
         blocks.button(
@@ -367,21 +337,10 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
     version = found.version
     told = [
         ("Kind", words.KINDS[model.kind]),
-        (
-            "Intended use",
-            blocks.escape(model.intended_use, 400) if model.intended_use else "",
-        ),
-        (
-            "Not meant for",
-            blocks.escape(model.out_of_scope, 400) if model.out_of_scope else "",
-        ),
+        ("Intended use", blocks.escape(model.intended_use, 400) if model.intended_use else ""),
+        ("Not meant for", blocks.escape(model.out_of_scope, 400) if model.out_of_scope else ""),
         ("Technique", blocks.escape(model.technique, 120) if model.technique else ""),
-        (
-            "Data",
-            blocks.escape(", ".join(model.data_sources), 300)
-            if model.data_sources
-            else "",
-        ),
+        ("Data", blocks.escape(", ".join(model.data_sources), 300) if model.data_sources else ""),
         ("Tier", _tier(model)),
         (
             "Takes the output of",
@@ -410,9 +369,7 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
                     "Consists of",
                     blocks.escape(
                         ", ".join(
-                            f"{key} {value}"
-                            for key, value in version.about.items()
-                            if value
+                            f"{key} {value}" for key, value in version.about.items() if value
                         ),
                         300,
                     ),
@@ -434,18 +391,12 @@ def _history(found: ModelCard) -> list[str]:
     lines = []
     for one in found.history:
         move = next(
-            (
-                each
-                for each in rules.MOVES
-                if each.verb == one.verb and each.source is one.source
-            ),
+            (each for each in rules.MOVES if each.verb == one.verb and each.source is one.source),
             None,
         )
         what = move.done if move else one.target.value.replace("_", " ")
         why = f": “{blocks.escape(one.reason, 160)}”" if one.reason else ""
-        lines.append(
-            f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}"
-        )
+        lines.append(f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}")
     return words.some(lines, 8)
 
 
@@ -469,20 +420,14 @@ def needing(found: Sequence[Need], today: date) -> list[Block]:
         for one in found[:MOST_NEEDING]
     ]
     if len(found) > MOST_NEEDING:
-        shown.append(
-            blocks.context(f"…and {len(found) - MOST_NEEDING} more: `/mlgov models`")
-        )
+        shown.append(blocks.context(f"…and {len(found) - MOST_NEEDING} more: `/mlgov models`"))
     return shown
 
 
 def _needs(one: Need, today: date) -> str:
     if one.why == "validation":
         return "waits for your validation"
-    by = (
-        f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}"
-        if one.due
-        else ""
-    )
+    by = f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}" if one.due else ""
     return (
         f"is due for its review{by}"
         if one.why == "review"

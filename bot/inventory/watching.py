@@ -92,9 +92,7 @@ class Watch:
                 break
         return kept
 
-    def _ask(
-        self, some: Sequence[Asked]
-    ) -> tuple[dict[Asked, Decimal], dict[Asked, str], str]:
+    def _ask(self, some: Sequence[Asked]) -> tuple[dict[Asked, Decimal], dict[Asked, str], str]:
         """Values, why others have none, and what is wrong with the server, if anything."""
         values: dict[Asked, Decimal] = {}
         missed: dict[Asked, str] = {}
@@ -120,11 +118,7 @@ class Watch:
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
         deps = self._deps
         asking.keep(
-            session,
-            values,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
+            session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
         )
 
     def _miss(self, why: Mapping[Asked, str]) -> None:
@@ -134,7 +128,5 @@ class Watch:
         until = time.monotonic() + AGAIN.total_seconds()
         self._waits |= {one.metric_id: until for one in why}
         first = next(iter(why))
-        log.warning(
-            "%s measures were not read; %s: %s", len(why), first.words, why[first]
-        )
+        log.warning("%s measures were not read; %s: %s", len(why), first.words, why[first])
         self._deps.db.run(lambda session: asking.missed(session, why))

@@ -50,9 +50,7 @@ def register(
         fields.project(chosen),
         blocks.input_(
             "Owner",
-            blocks.person_picker(
-                fields.OWNER, placeholder="Who answers for it", initial=owner
-            ),
+            blocks.person_picker(fields.OWNER, placeholder="Who answers for it", initial=owner),
             block_id=fields.OWNER,
         ),
         fields.text(
@@ -75,24 +73,18 @@ def register(
 
 def _assessed(model: ModelRecord | None) -> list[Block]:
     optional = model is None
-    later = (
-        " You can say it later; development starts once it is said." if optional else ""
-    )
+    later = " You can say it later; development starts once it is said." if optional else ""
     return [
         blocks.input_(
             "How much depends on it?",
-            fields.menu(
-                fields.EXPOSURE, words.EXPOSURES, model.exposure if model else None
-            ),
+            fields.menu(fields.EXPOSURE, words.EXPOSURES, model.exposure if model else None),
             block_id=fields.EXPOSURE,
             optional=optional,
             hint=f"Volume, money and people it reaches.{later}",
         ),
         blocks.input_(
             "What does its output do?",
-            fields.menu(
-                fields.USE, words.PURPOSES, model.purpose_class if model else None
-            ),
+            fields.menu(fields.USE, words.PURPOSES, model.purpose_class if model else None),
             block_id=fields.USE,
             optional=optional,
         ),
@@ -105,9 +97,7 @@ def _assessed(model: ModelRecord | None) -> list[Block]:
     ]
 
 
-def describe(
-    found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str
-) -> Block:
+def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) -> Block:
     """Everything that describes a model, filled in as it stands, and where it says nothing, from the team's own card.
 
     `taken` are key and name of the models whose output it takes.
@@ -122,29 +112,14 @@ def describe(
     )
     shown = [
         fields.text(
-            "Name",
-            fields.NAME,
-            initial=model.name,
-            multiline=False,
-            optional=False,
-            most=80,
+            "Name", fields.NAME, initial=model.name, multiline=False, optional=False, most=80
         ),
         blocks.input_(
-            "What is it?",
-            fields.menu(fields.KIND, words.KINDS, model.kind),
-            block_id=fields.KIND,
+            "What is it?", fields.menu(fields.KIND, words.KINDS, model.kind), block_id=fields.KIND
         ),
-        fields.text(
-            "Vendor",
-            fields.VENDOR,
-            initial=model.vendor or "",
-            multiline=False,
-            most=80,
-        ),
+        fields.text("Vendor", fields.VENDOR, initial=model.vendor or "", multiline=False, most=80),
         fields.project(
-            (model.project_key, model.project or model.project_key)
-            if model.project_key
-            else None
+            (model.project_key, model.project or model.project_key) if model.project_key else None
         ),
         blocks.input_(
             "Owner",
@@ -155,9 +130,7 @@ def describe(
             ),
             block_id=fields.OWNER,
         ),
-        fields.text(
-            "What is it for?", fields.PURPOSE, initial=model.purpose, optional=False
-        ),
+        fields.text("What is it for?", fields.PURPOSE, initial=model.purpose, optional=False),
         fields.text(
             "Intended use",
             fields.INTENDED,
@@ -195,16 +168,10 @@ def describe(
             ),
             block_id=fields.PEOPLE,
         ),
-        blocks.input_(
-            "Takes the output of", upstream, block_id=fields.UPSTREAM, optional=True
-        ),
+        blocks.input_("Takes the output of", upstream, block_id=fields.UPSTREAM, optional=True),
     ]
     return blocks.modal(
-        "Describe it",
-        shown,
-        callback_id=fields.SUBMIT_DESCRIBE,
-        submit="Keep",
-        metadata=metadata,
+        "Describe it", shown, callback_id=fields.SUBMIT_DESCRIBE, submit="Keep", metadata=metadata
     )
 
 
@@ -219,8 +186,7 @@ def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
             blocks.input_(
                 "Another tier than what follows",
                 fields.menu(
-                    fields.TIER,
-                    {"1": "Tier 1, the most material", "2": "Tier 2", "3": "Tier 3"},
+                    fields.TIER, {"1": "Tier 1, the most material", "2": "Tier 2", "3": "Tier 3"}
                 ),
                 block_id=fields.TIER,
                 optional=True,
@@ -246,11 +212,7 @@ def version(
     shown = [
         blocks.section(
             f"*{words.named(model, None)}*"
-            + (
-                f" · the last version is {blocks.escape(last.version, 40)}"
-                if last
-                else ""
-            )
+            + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")
         ),
         fields.text(
             "Version",
@@ -263,9 +225,7 @@ def version(
         ),
         blocks.input_(
             "Developed by",
-            blocks.person_picker(
-                fields.DEVELOPER, placeholder="Who made it", initial=maker
-            ),
+            blocks.person_picker(fields.DEVELOPER, placeholder="Who made it", initial=maker),
             block_id=fields.DEVELOPER,
             hint="They can't validate or approve it. A pipeline can name several.",
         ),
@@ -301,11 +261,7 @@ def version(
             ),
         ]
     return blocks.modal(
-        "Add a version",
-        shown,
-        callback_id=fields.SUBMIT_VERSION,
-        submit="Add",
-        metadata=metadata,
+        "Add a version", shown, callback_id=fields.SUBMIT_VERSION, submit="Add", metadata=metadata
     )
 
 
@@ -335,9 +291,7 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
     shown: list[Block] = [blocks.section(told)]
     if move.both:
         both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
-        shown.append(
-            blocks.context(f"This needs two people, {both}. The other one is asked.")
-        )
+        shown.append(blocks.context(f"This needs two people, {both}. The other one is asked."))
     if move.verb == rules.SUSPEND:
         down = (
             f" {blocks.escape(', '.join(model.downstream), 200)} takes its output."
@@ -352,17 +306,13 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
     if move.verb == rules.RETIRE:
         listed = blocks.escape(", ".join(model.downstream), 300) or "no other model"
         shown.append(
-            blocks.context(
-                f"Takes its output: {listed}. Retired is the end; the record stays."
-            )
+            blocks.context(f"Takes its output: {listed}. Retired is the end; the record stays.")
         )
     if Guard.VALIDATOR_NAMED in move.guards:
         shown.append(
             blocks.input_(
                 "Who validates it?",
-                blocks.person_picker(
-                    fields.VALIDATOR, placeholder="Somebody who did not make it"
-                ),
+                blocks.person_picker(fields.VALIDATOR, placeholder="Somebody who did not make it"),
                 block_id=fields.VALIDATOR,
                 hint="They are asked at once. Whoever made or owns it can't.",
             )
@@ -373,10 +323,7 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
                 "How much does the change weigh?",
                 blocks.radio(
                     fields.CHANGE,
-                    [
-                        blocks.option(text, one.value)
-                        for one, text in words.CHANGES.items()
-                    ],
+                    [blocks.option(text, one.value) for one, text in words.CHANGES.items()],
                 ),
                 block_id=fields.CHANGE,
             ),
@@ -391,9 +338,7 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
         ]
     if move.asks_why:
         label, hint = _WHY.get(move.verb, ("Why?", "It stays with the record."))
-        shown.append(
-            fields.text(label, fields.REASON, hint=hint, optional=False, most=1000)
-        )
+        shown.append(fields.text(label, fields.REASON, hint=hint, optional=False, most=1000))
     if route:
         shown.append(blocks.context(route))
     return blocks.modal(

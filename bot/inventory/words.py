@@ -172,9 +172,7 @@ def line(model: ModelRecord, today: date) -> str:
         under.append(found)
     if model.next_review is not None:
         late = model.next_review < today
-        under.append(
-            f"review {'was ' if late else ''}due {day(model.next_review, today)}"
-        )
+        under.append(f"review {'was ' if late else ''}due {day(model.next_review, today)}")
     return f"{' · '.join(told)}\n{' · '.join(under)}"
 
 
@@ -182,8 +180,7 @@ def findings(model: ModelRecord, today: date) -> str:
     """`1 critical, 2 medium findings`; empty without any that is open."""
     open_ = [one for one in model.findings if one.is_open(today)]
     counts = [
-        (sum(one.severity is each for one in open_), each.value)
-        for each in reversed(Severity)
+        (sum(one.severity is each for one in open_), each.value) for each in reversed(Severity)
     ]
     told = ", ".join(f"{number} {word}" for number, word in counts if number)
     return f"{told} finding{'s' if len(open_) != 1 else ''}" if told else ""
@@ -213,7 +210,9 @@ def missing(card: ModelCard) -> str:
     lacks = card.lacks.get(step, ())
     if not lacks:
         return f"Nothing is missing for {STEPS[step]}."
-    return f"*Missing for {STEPS[step]}:* {blocks.escape(', '.join(one.words for one in lacks), 600)}"
+    return (
+        f"*Missing for {STEPS[step]}:* {blocks.escape(', '.join(one.words for one in lacks), 600)}"
+    )
 
 
 NEXT: dict[ModelState, Step] = {
@@ -235,11 +234,7 @@ def item(one: Item, policy: Policy, today: date) -> str:
     told = [f"*{head}*", status(one, policy, today)]
     if one.outcome:
         told.append(f"outcome: {one.outcome}")
-    if (
-        one.type == FAIRNESS
-        and one.fairness is None
-        and one.status is not EvidenceStatus.WAIVED
-    ):
+    if one.type == FAIRNESS and one.fairness is None and one.status is not EvidenceStatus.WAIVED:
         told.append("a document, not computed by mlgov")
     lines = [" · ".join(told)]
     measured = metrics(one)
@@ -248,9 +243,7 @@ def item(one: Item, policy: Policy, today: date) -> str:
     if one.summary:
         lines.append(f"“{blocks.escape(one.summary, 200)}”")
     if one.word:
-        lines.append(
-            f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”"
-        )
+        lines.append(f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”")
     return "\n".join(lines)
 
 
@@ -292,7 +285,9 @@ def reading(one: Reading) -> str:
     name = blocks.escape(one.metric, 60)
     why = f" · ⚠️ not read: {blocks.escape(one.trouble, 200)}" if one.trouble else ""
     if one.value is None or one.at is None:
-        return f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')}){why}"
+        return (
+            f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')}){why}"
+        )
     breach = " · *breach*" if one.is_breach else ""
     return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}{why}"
 

@@ -62,17 +62,13 @@ def _detail(one: DimensionResult) -> str:
     if one.differs:
         lines.append(f"Seen most differently: “{blocks.escape(one.differs)}”")
     else:
-        lines.append(
-            "No statement is named as seen differently: most or all people agree on each."
-        )
+        lines.append("No statement is named as seen differently: most or all people agree on each.")
     return "\n".join(lines)
 
 
 def plan(found: Plan, unit: str) -> list[Block]:
     """Whom a check-in would ask, before anybody is."""
-    where = (
-        f" in {blocks.escape(found.business_unit, 80)}" if found.business_unit else ""
-    )
+    where = f" in {blocks.escape(found.business_unit, 80)}" if found.business_unit else ""
     return [
         blocks.section(
             f"*This asks {found.people} people{where}: {blocks.counted(found.leaders, 'leader')} and "
@@ -83,11 +79,7 @@ def plan(found: Plan, unit: str) -> list[Block]:
             "They are invited in their own working hours, reminded twice, and told who can see what."
         ),
         blocks.actions(
-            [
-                blocks.button(
-                    "Start the check-in", words.START, unit or "-", style="primary"
-                )
-            ],
+            [blocks.button("Start the check-in", words.START, unit or "-", style="primary")],
             block_id="maturity-start",
         ),
     ]
@@ -95,9 +87,7 @@ def plan(found: Plan, unit: str) -> list[Block]:
 
 def cycle(found: CycleStatus) -> list[Block]:
     """How an open check-in goes, with what a leader can do."""
-    which = (
-        f" of {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
-    )
+    which = f" of {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
     value = str(found.cycle_id)
     early = blocks.button(
         "Early result",
@@ -135,9 +125,7 @@ def targets(found: Targets, *, may_set: bool) -> list[Block]:
     """What leaders aim for, and what is missing."""
     if not found.names:
         return [
-            blocks.section(
-                "Targets need a result first: none of the check-ins was closed yet."
-            )
+            blocks.section("Targets need a result first: none of the check-ins was closed yet.")
         ]
     shown: list[Block] = []
     aimed = [
@@ -181,24 +169,17 @@ def _missing(one: Missing, unit: str | None, may_plan: bool) -> Block:
         return blocks.section("\n".join(lines))
     label = "Plan more" if one.actions else "Plan it"
     value = f"{one.id}|{unit or ''}"
-    return blocks.section(
-        "\n".join(lines), accessory=blocks.button(label, words.PLAN, value)
-    )
+    return blocks.section("\n".join(lines), accessory=blocks.button(label, words.PLAN, value))
 
 
 def targets_window(found: Targets, *, may_set: bool = True) -> Block:
     """The same in a window, once they were set or something was planned."""
     return blocks.modal(
-        "Targets",
-        targets(found, may_set=may_set)[:100],
-        callback_id="notice",
-        close="Close",
+        "Targets", targets(found, may_set=may_set)[:100], callback_id="notice", close="Close"
     )
 
 
-def plan_action(
-    found: Targets, statement: Missing, *, owner: str | None, due: date
-) -> Block:
+def plan_action(found: Targets, statement: Missing, *, owner: str | None, due: date) -> Block:
     """Who does what by when, so that a statement holds."""
     unit = found.business_unit or ""
     return blocks.modal(
@@ -215,9 +196,7 @@ def plan_action(
                 blocks.person_picker(OWNER, placeholder="Pick somebody", initial=owner),
                 block_id=OWNER,
             ),
-            blocks.input_(
-                "By when", blocks.date_picker(DUE, initial=due), block_id=DUE
-            ),
+            blocks.input_("By when", blocks.date_picker(DUE, initial=due), block_id=DUE),
             blocks.context(
                 "This becomes a milestone of the maturity programme: its owner is reminded, and `/mlgov milestones` shows it."
             ),
@@ -246,9 +225,7 @@ def set_targets(found: Targets) -> Block:
                 words.TARGETS,
                 choices,
                 placeholder="No target",
-                initial=by_value[
-                    found.levels[key].value if key in found.levels else NONE
-                ],
+                initial=by_value[found.levels[key].value if key in found.levels else NONE],
             ),
             block_id=key,
         )
@@ -272,12 +249,5 @@ def single(found: Sequence[SingleAnswers], label: str) -> Block:
     for number, one in enumerate(found[:16], 1):
         who = blocks.escape(one.who, 80) if one.who else f"Somebody ({number})"
         shown.append(blocks.header(who))
-        shown += [
-            blocks.section(views.part(part)) for part in one.dimensions if part.answered
-        ]
-    return blocks.modal(
-        "Single answers",
-        shown[:100],
-        callback_id="notice",
-        close="Close",
-    )
+        shown += [blocks.section(views.part(part)) for part in one.dimensions if part.answered]
+    return blocks.modal("Single answers", shown[:100], callback_id="notice", close="Close")

@@ -28,8 +28,7 @@ def plan(command: Command, unit: str) -> Reply:
             now=deps.now(session),
         )
     return Private(
-        f"This asks {found.people} people",
-        boards.plan(found, found.business_unit or ""),
+        f"This asks {found.people} people", boards.plan(found, found.business_unit or "")
     )
 
 
@@ -55,9 +54,7 @@ def start(click: Click) -> Reply:
 def open_now(deps: Deps) -> list[CycleStatus]:
     """How the open ones go: what is told of it is kept, so this writes."""
     return deps.db.run(
-        lambda session: service.open_cycles(
-            session, policy=deps.policy, now=deps.now(session)
-        )
+        lambda session: service.open_cycles(session, policy=deps.policy, now=deps.now(session))
     )
 
 
@@ -66,11 +63,7 @@ def open_cycles(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         if not service.has_role(
-            session,
-            command.actor,
-            service.LEADER,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
+            session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         ):
             raise NotAllowed(
                 "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
@@ -139,11 +132,7 @@ def details(click: Click) -> Reply:
             clicked=click.card,
         )
         with_single = service.shows_single(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
+            session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
     return Open(boards.details(found, with_single=with_single))
 
@@ -154,11 +143,7 @@ def single(click: Click) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         found = service.single_answers(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
+            session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
         result = service.of_cycle(session, cycle_id)
     return Open(boards.single(found, words.name(result) if result else ""))
@@ -171,21 +156,13 @@ def targets(command: Command, unit: str) -> Reply:
         found = service.targets(
             session,
             service.unit(
-                session,
-                command.actor,
-                unit,
-                policy=deps.policy,
-                org_key=deps.team.org_key,
+                session, command.actor, unit, policy=deps.policy, org_key=deps.team.org_key
             ),
             policy=deps.policy,
             now=deps.now(session),
         )
         may_set = service.has_role(
-            session,
-            command.actor,
-            service.LEADER,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
+            session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         )
     return Private("Targets", boards.targets(found, may_set=may_set))
 
@@ -222,9 +199,7 @@ def keep_targets(submission: Submission) -> Reply:
     form = SetTargets(
         business_unit="" if unit == "-" else unit,
         # A window of an earlier release doesn't say what it showed.
-        shown=dict(each.split("=", 1) for each in shown.split(",") if each)
-        if said
-        else None,
+        shown=dict(each.split("=", 1) for each in shown.split(",") if each) if said else None,
         levels={
             key: value
             for key, value in submission.values.items()
@@ -265,19 +240,14 @@ def open_plan(click: Click) -> Reply:
             org_key=deps.team.org_key,
         )
         found = service.targets(session, unit or None, policy=deps.policy, now=now)
-    one = next(
-        (each for gap in found.gaps for each in gap.missing if each.id == statement),
-        None,
-    )
+    one = next((each for gap in found.gaps for each in gap.missing if each.id == statement), None)
     if one is None:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
         )
     return _window(
         click,
-        boards.plan_action(
-            found, one, owner=click.actor.slack_id, due=gaps.soonest(now.date())
-        ),
+        boards.plan_action(found, one, owner=click.actor.slack_id, due=gaps.soonest(now.date())),
     )
 
 
@@ -287,9 +257,7 @@ def keep_plan(submission: Submission) -> Reply:
     deps = submission.deps
     picked = str(submission.values.get(boards.OWNER) or "")
     owner = (
-        deps.directory.actor(
-            picked, team_id=None, enterprise_id=deps.team.enterprise_id
-        )
+        deps.directory.actor(picked, team_id=None, enterprise_id=deps.team.enterprise_id)
         if picked
         else submission.actor
     )

@@ -136,9 +136,7 @@ def open_note(click: Click) -> Reply:
     """The comment and the proof of a part."""
     invitation_id, position = words.ids(click.value)
     found = _own(click, invitation_id)
-    return Show(
-        views.note(found, position) if found.is_open else views.said_window(found)
-    )
+    return Show(views.note(found, position) if found.is_open else views.said_window(found))
 
 
 def keep_note(submission: Submission) -> Reply:
@@ -228,11 +226,7 @@ def _status(command: Command) -> Reply:
             now=deps.now(session),
         )
         leads = service.has_role(
-            session,
-            command.actor,
-            service.LEADER,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
+            session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         )
     cycles = leading.open_now(deps) if leads else []
     shown: list[Block] = []
@@ -261,16 +255,13 @@ def _answers(command: Command) -> Reply:
     with command.deps.db.read() as session:
         own = service.mine(session, command.actor, policy=command.deps.policy)
     if own is None:
-        text = (
-            "You were not asked in a check-in yet, so there is nothing that you said."
-        )
+        text = "You were not asked in a check-in yet, so there is nothing that you said."
         return Private(text, [blocks.section(text)])
     if command.trigger_id is None:
         # Words in a direct message are answered by a message, which Slack keeps and its administrators can export.
         text = "What you said opens in a window, so that it does not stand in this conversation."
         button = blocks.button("What I said", words.SAID, str(own.id))
         return Private(
-            text,
-            [blocks.section(text), blocks.actions([button], block_id="what-i-said")],
+            text, [blocks.section(text), blocks.actions([button], block_id="what-i-said")]
         )
     return Private(words.news(own), views.said(own))

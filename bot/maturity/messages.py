@@ -53,9 +53,7 @@ def in_home(found: MyCheckIn) -> list[Block]:
         blocks.section(
             f"*{words.news(found)}*\n{words.progress(found) if found.answered else 'Every tap is kept: stop when you like, and go on later.'}"
         ),
-        blocks.context(
-            f"Open {words.until(found.closes_at)} · {words.seen_shortly(found.terms)}"
-        ),
+        blocks.context(f"Open {words.until(found.closes_at)} · {words.seen_shortly(found.terms)}"),
         blocks.actions(buttons(found), block_id=f"check-in-{found.id}-home"),
     ]
 
@@ -83,9 +81,7 @@ def short(found: MyCheckIn) -> list[Block]:
         return [blocks.section(words.news(found))]
     if not found.is_open:
         return [
-            blocks.section(
-                f"*{words.news(found)}* · `/mlgov maturity` shows the result"
-            ),
+            blocks.section(f"*{words.news(found)}* · `/mlgov maturity` shows the result"),
             blocks.actions([said], block_id=f"check-in-{found.id}"),
         ]
     if found.state is InvitationState.SKIPPED:
@@ -126,9 +122,7 @@ def reminder(found: MyCheckIn, notice: CheckInReminder, scene: Scene) -> Rendere
                 f"*Still open: {news}* · {words.until(found.closes_at)}\n{words.progress(found)}"
             ),
             blocks.context(f"{last} {words.seen_shortly(found.terms).capitalize()}."),
-            blocks.actions(
-                buttons(found), block_id=f"check-in-{found.id}-{notice.number}"
-            ),
+            blocks.actions(buttons(found), block_id=f"check-in-{found.id}-{notice.number}"),
         ],
     )
 
@@ -138,11 +132,7 @@ def result(found: CycleResult, notice: CheckInResult, scene: Scene) -> Rendered:
     if not scene.is_closed:
         text = "A maturity check-in was closed. Its result is not shown here, because people from outside read this channel."
         return Rendered(
-            text,
-            [
-                blocks.section(text),
-                blocks.context("Members see it by `/mlgov maturity`."),
-            ],
+            text, [blocks.section(text), blocks.context("Members see it by `/mlgov maturity`.")]
         )
     shown, drawn = illustrated(found)
     return Rendered(words.headline(found), shown, is_final=True, pictures=drawn)

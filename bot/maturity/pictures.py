@@ -23,11 +23,7 @@ def radar(found: CycleResult) -> Picture | None:
     )
     levels = ", ".join(
         f"{one.name} {words.level(one.level)}"
-        + (
-            f" ({before}: {words.level(one.before)})"
-            if before and one.before is not None
-            else ""
-        )
+        + (f" ({before}: {words.level(one.before)})" if before and one.before is not None else "")
         for one in found.dimensions
     )
     title = words.holding_back(found)

@@ -7,11 +7,7 @@ from bot.blocks import Block
 from bot.maturity import words
 from storage.enums import Answer
 from workflows.maturity.forms import COMMENT, LINK, REASON
-from workflows.maturity.records import (
-    DimensionPart,
-    MyCheckIn,
-    minutes,
-)
+from workflows.maturity.records import DimensionPart, MyCheckIn, minutes
 
 COMMENT_FIELD, LINK_FIELD, REASON_FIELD = "comment", "link", "reason"
 
@@ -45,9 +41,7 @@ def dimension(found: MyCheckIn, position: int) -> Block:
     value = f"{found.id}:{position}"
     row = [
         blocks.button(
-            "Change comment or proof"
-            if here.comment or here.link
-            else "Add comment or proof",
+            "Change comment or proof" if here.comment or here.link else "Add comment or proof",
             words.NOTE,
             value,
         )
@@ -83,9 +77,7 @@ def end(found: MyCheckIn) -> Block:
         ]
     else:
         open_ = [
-            (position, one)
-            for position, one in enumerate(found.dimensions)
-            if not one.is_done
+            (position, one) for position, one in enumerate(found.dimensions) if not one.is_done
         ]
         lines = [
             f"• {blocks.escape(one.name)}: {len(one.statements) - one.answered} open"
@@ -98,9 +90,7 @@ def end(found: MyCheckIn) -> Block:
             ),
             blocks.actions(
                 [
-                    blocks.button(
-                        f"Go to {one.name}", words.BACK, f"{found.id}:{position}"
-                    )
+                    blocks.button(f"Go to {one.name}", words.BACK, f"{found.id}:{position}")
                     for position, one in open_[:3]
                 ],
                 block_id="way-open",
@@ -115,16 +105,11 @@ def note(found: MyCheckIn, position: int) -> Block:
     return blocks.modal(
         "Comment and proof",
         [
-            blocks.context(
-                f"*{blocks.escape(here.name)}* · {words.seen_shortly(found.terms)}"
-            ),
+            blocks.context(f"*{blocks.escape(here.name)}* · {words.seen_shortly(found.terms)}"),
             blocks.input_(
                 "Comment",
                 blocks.text_input(
-                    COMMENT_FIELD,
-                    multiline=True,
-                    initial=here.comment,
-                    max_length=COMMENT,
+                    COMMENT_FIELD, multiline=True, initial=here.comment, max_length=COMMENT
                 ),
                 block_id=COMMENT_FIELD,
                 optional=True,
@@ -132,21 +117,14 @@ def note(found: MyCheckIn, position: int) -> Block:
             blocks.input_(
                 "Link to proof",
                 blocks.text_input(
-                    LINK_FIELD,
-                    initial=here.link,
-                    placeholder="https://…",
-                    max_length=LINK,
+                    LINK_FIELD, initial=here.link, placeholder="https://…", max_length=LINK
                 ),
                 block_id=LINK_FIELD,
                 optional=True,
                 hint="A page, a run or a dashboard that shows it.",
             ),
             blocks.actions(
-                [
-                    blocks.button(
-                        "Back without it", words.BACK, f"{found.id}:{position}"
-                    )
-                ],
+                [blocks.button("Back without it", words.BACK, f"{found.id}:{position}")],
                 block_id="way-note",
             ),
         ],
@@ -172,9 +150,7 @@ def skip(found: MyCheckIn) -> Block:
             ),
             blocks.input_(
                 "Why",
-                blocks.text_input(
-                    REASON_FIELD, multiline=True, min_length=3, max_length=REASON
-                ),
+                blocks.text_input(REASON_FIELD, multiline=True, min_length=3, max_length=REASON),
                 block_id=REASON_FIELD,
                 hint="Like “on leave until March” or “I don't work with models”. Seen like your answers.",
             ),
@@ -194,9 +170,7 @@ def said(found: MyCheckIn) -> list[Block]:
     ]
     for position, one in enumerate(found.dimensions):
         change = (
-            blocks.button("Change", words.OPEN, f"{found.id}:{position}")
-            if found.is_open
-            else None
+            blocks.button("Change", words.OPEN, f"{found.id}:{position}") if found.is_open else None
         )
         shown.append(blocks.section(part(one), accessory=change))
     closing = (

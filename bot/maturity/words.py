@@ -124,9 +124,7 @@ def level(value: Level | None) -> str:
 
 def headline(result: CycleResult) -> str:
     """What a check-in found, in one line."""
-    which = (
-        f" of {blocks.escape(result.business_unit, 60)}" if result.business_unit else ""
-    )
+    which = f" of {blocks.escape(result.business_unit, 60)}" if result.business_unit else ""
     when = f"in {result.label}" + (", so far" if result.is_early else "")
     if not result.told:
         return f"Maturity{which} {when}: too few answers for a result"
@@ -168,9 +166,7 @@ def holding_back(result: CycleResult) -> str:
         return f"Every part is at {level(lowest)}"
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     listed = listed[0].upper() + listed[1:].lower()
-    return (
-        f"{listed} {'hold' if len(names) > 1 else 'holds'} the level at {level(lowest)}"
-    )
+    return f"{listed} {'hold' if len(names) > 1 else 'holds'} the level at {level(lowest)}"
 
 
 def moved(result: CycleResult) -> str:

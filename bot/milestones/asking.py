@@ -44,9 +44,7 @@ def open_change(click: Click) -> Reply:
         )
         milestone = _milestone(session, card, click)
     where = ":".join(click.card) if click.card else ":"
-    metadata = (
-        f"{milestone.id}:{milestone.revision}:{where}:{approval_id}:{card.revision}"
-    )
+    metadata = f"{milestone.id}:{milestone.revision}:{where}:{approval_id}:{card.revision}"
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
 
 
@@ -68,12 +66,7 @@ def open_again(click: Click) -> Reply:
                 "Somebody else asked for this. `/mlgov milestones` has a button to ask yourself."
             )
         milestone = _milestone(session, card, click)
-    return window(
-        click,
-        milestone,
-        f"{milestone.id}:{milestone.revision}::",
-        before=_entered(card),
-    )
+    return window(click, milestone, f"{milestone.id}:{milestone.revision}::", before=_entered(card))
 
 
 def window(
@@ -116,9 +109,7 @@ def change(submission: Submission) -> Reply:
     milestone_id, revision = submissions.ids(submission.metadata)
     parts = (*submission.metadata.split(":"), "", "", "", "")
     channel, ts, approval_id, shown = parts[2:6]
-    at = door.of_parts(
-        submission.deps, submission.actor, approval_id, shown, (channel, ts)
-    )
+    at = door.of_parts(submission.deps, submission.actor, approval_id, shown, (channel, ts))
     try:
         form = Reschedule(
             milestone_id=milestone_id,

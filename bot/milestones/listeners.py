@@ -113,12 +113,7 @@ def _snooze(click: Click, value: str) -> Reply:
     def look(session: Session) -> Open:
         now = deps.now(session)
         choices = snoozing.choices(
-            session,
-            click.actor,
-            milestone_id,
-            policy=deps.policy,
-            now=now,
-            clicked=click.card,
+            session, click.actor, milestone_id, policy=deps.policy, now=now, clicked=click.card
         )
         record = service.one(session, milestone_id, policy=deps.policy, now=now)
         today = snoozing.day_of(session, click.actor, policy=deps.policy, now=now)
@@ -127,9 +122,7 @@ def _snooze(click: Click, value: str) -> Reply:
                 record,
                 today,
                 choices,
-                snoozed_until=snoozing.until(
-                    session, click.actor.id, milestone_id, today=today
-                ),
+                snoozed_until=snoozing.until(session, click.actor.id, milestone_id, today=today),
                 metadata=_metadata(click, value),
             )
         )
@@ -183,12 +176,7 @@ def _shown(click: Click, value: str) -> tuple[MilestoneRecord, date]:
     def look(session: Session) -> tuple[MilestoneRecord, date]:
         now = deps.now(session)
         changes.locked(
-            session,
-            click.actor,
-            milestone_id,
-            revision,
-            policy=deps.policy,
-            clicked=click.card,
+            session, click.actor, milestone_id, revision, policy=deps.policy, clicked=click.card
         )
         record = service.one(session, milestone_id, policy=deps.policy, now=now)
         return record, reads.today_of(deps.policy, now)
@@ -216,16 +204,12 @@ def _metadata(click: Click, value: str) -> str:
 def open_add(click: Click) -> Reply:
     """A new milestone, for the project of the list that the button stood under."""
     key = None if click.value in ("", "-") else click.value
-    return Open(
-        add_window(click.deps, click.actor, project_key=key, is_fixed=key is not None)
-    )
+    return Open(add_window(click.deps, click.actor, project_key=key, is_fixed=key is not None))
 
 
 def from_message(shortcut: Shortcut) -> Reply:
     """A promise that somebody made in a channel becomes a milestone."""
-    text = blocks.plain(
-        _TAG.sub(lambda tag: tag[1] or tag[2] or "", shortcut.text), 200
-    )
+    text = blocks.plain(_TAG.sub(lambda tag: tag[1] or tag[2] or "", shortcut.text), 200)
     with shortcut.deps.db.read() as session:
         here = [
             one.key
@@ -261,11 +245,7 @@ def add_window(
         every = status.seen_projects(session, actor, policy=deps.policy)
         channel = promise.partition(":")[0]
         if channel and project_key not in {one.key for one in every}:
-            every += [
-                one
-                for one in projects.list_all(session, actor)
-                if one.channel == channel
-            ]
+            every += [one for one in projects.list_all(session, actor) if one.channel == channel]
         chosen = project_key or (mine[0].key if len(mine) == 1 else None)
         offered = _offered(mine, every, chosen)
         if not offered:
@@ -275,9 +255,7 @@ def add_window(
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
             raise NotFound(projects.out_of_sight(project_key, ()))
-        found = service.for_projects(
-            session, ids, policy=deps.policy, now=deps.now(session)
-        )
+        found = service.for_projects(session, ids, policy=deps.policy, now=deps.now(session))
     others = [one for rows in found.values() for one in rows if one.is_open]
     return windows.add(
         projects=[(one.key, one.name) for one in offered],
@@ -319,14 +297,9 @@ def milestones(command: Command) -> Reply:
             project = status.find_project(
                 session, command.actor, command.words[0], policy=deps.policy
             )
-            found = service.for_projects(
-                session, [project.id], policy=deps.policy, now=now
-            )
+            found = service.for_projects(session, [project.id], policy=deps.policy, now=now)
             return views.answer(
-                found.get(project.id, []),
-                today,
-                title=project.name,
-                project_key=project.key,
+                found.get(project.id, []), today, title=project.name, project_key=project.key
             )
         mine = service.open_for(session, command.actor, policy=deps.policy, now=now)
     return views.answer(mine, today, title="Your milestones", project_key=None)
@@ -337,11 +310,7 @@ def look_through(click: Click) -> Reply:
     import_id = submissions.number(click.value)
     with click.deps.db.read() as session:
         found = lists.seen(
-            session,
-            click.actor,
-            import_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
+            session, click.actor, import_id, policy=click.deps.policy, now=click.deps.now(session)
         )
     if not found.milestones:
         return Private("Nothing on this list is overdue any more.")

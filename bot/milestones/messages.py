@@ -8,23 +8,13 @@ from bot.blocks import Block
 from bot.milestones import words
 from bot.rendering import Rendered, Scene
 from workflows.milestones.notices import MilestoneCard, OverdueFound, RemindersDue
-from workflows.milestones.records import (
-    Line,
-    MilestoneRecord,
-    OverdueList,
-    ReminderCard,
-    Who,
-)
+from workflows.milestones.records import Line, MilestoneRecord, OverdueList, ReminderCard, Who
 
 WITH_BUTTONS = 10
 """Milestones of one reminder that have buttons; the others are lines, and `/mlgov milestones` shows them."""
 LINES = 20
 """Milestones in a list without buttons; the rest is counted."""
-WHY = {
-    "owner": "you own it",
-    "manager": "you manage {project}",
-    "sponsor": "you sponsor {project}",
-}
+WHY = {"owner": "you own it", "manager": "you manage {project}", "sponsor": "you sponsor {project}"}
 
 
 # --- reminders
@@ -35,9 +25,7 @@ def reminder(card: ReminderCard, notice: RemindersDue, scene: Scene) -> Rendered
     live = [line for line in card.lines if line.is_live and line.milestone.is_open]
     news = _news(card, live)
     if not live:
-        shown = [
-            blocks.section(_finished(line, card.today, scene)) for line in card.lines
-        ]
+        shown = [blocks.section(_finished(line, card.today, scene)) for line in card.lines]
         return Rendered(news, shown[: blocks.MESSAGE_BLOCKS], is_final=True)
     alone = len(card.lines) == 1
     shown = []
@@ -45,19 +33,12 @@ def reminder(card: ReminderCard, notice: RemindersDue, scene: Scene) -> Rendered
         shown.append(blocks.section(f"*{news}*"))
     for line in live[:WITH_BUTTONS]:
         shown += _line(line, card.today, news if alone else None)
-    rest = [
-        _finished(line, card.today, scene) for line in card.lines if line not in live
-    ]
-    rest += [
-        f"• {words.line(line.milestone, card.today)}"
-        for line in live[WITH_BUTTONS:LINES]
-    ]
+    rest = [_finished(line, card.today, scene) for line in card.lines if line not in live]
+    rest += [f"• {words.line(line.milestone, card.today)}" for line in live[WITH_BUTTONS:LINES]]
     if rest:
         shown.append(blocks.section("\n".join(rest)))
     if len(live) > LINES:
-        shown.append(
-            blocks.context(f"…and {len(live) - LINES} more: `/mlgov milestones`")
-        )
+        shown.append(blocks.context(f"…and {len(live) - LINES} more: `/mlgov milestones`"))
     shown.append(blocks.context(_silence(live, card.today, scene)))
     return Rendered(news, shown)
 
@@ -136,11 +117,7 @@ def _silence(live: Sequence[Line], today: date, scene: Scene) -> str:
         why += "."
         if line.next_on is None:
             return why
-        also = (
-            f", and then {_name(line.next_also)} hears of it too"
-            if line.next_also
-            else ""
-        )
+        also = f", and then {_name(line.next_also)} hears of it too" if line.next_also else ""
         return f"{why} If nothing changes, the next reminder comes on {words.day(line.next_on, today)}{also}."
     every = scene.policy.milestones.overdue_every.days
     return (
@@ -157,20 +134,14 @@ def _name(who: Who) -> str:
 
 
 def card(
-    record: tuple[MilestoneRecord, Who | None, date],
-    notice: MilestoneCard,
-    scene: Scene,
+    record: tuple[MilestoneRecord, Who | None, date], notice: MilestoneCard, scene: Scene
 ) -> Rendered:
     """A milestone as its owner got it, or as it was promised in a channel."""
     milestone, by, today = record
     if not scene.is_closed:
         text = "A milestone was promised here. It is not shown, because people from outside read this channel."
         return Rendered(
-            text,
-            [
-                blocks.section(text),
-                blocks.context("Members see it by `/mlgov milestones`."),
-            ],
+            text, [blocks.section(text), blocks.context("Members see it by `/mlgov milestones`.")]
         )
     who = _name(by) if by is not None else "An administrator"
     plain = blocks.escape(by.name, 60) if by is not None else "An administrator"
@@ -181,11 +152,9 @@ def card(
         text = f"{words.plainly(milestone)} {news}"
         return Rendered(text, [blocks.section(told)], is_final=True)
     owner = _name(milestone.owner) if milestone.owner else "nobody yet"
-    news = {
-        "handed": "handed you",
-        "named": "put you down for",
-        "promised": "noted a promise:",
-    }[notice.why]
+    news = {"handed": "handed you", "named": "put you down for", "promised": "noted a promise:"}[
+        notice.why
+    ]
     is_mine = scene.reader_id is not None and (
         milestone.owner is not None and milestone.owner.id == scene.reader_id
     )
@@ -194,11 +163,7 @@ def card(
     if scene.reader_id is not None and not is_mine:
         return Rendered(
             f"{words.plainly(milestone)} is no longer yours",
-            [
-                blocks.section(
-                    f"{words.line(milestone, today)}\nIt is with {owner} now."
-                )
-            ],
+            [blocks.section(f"{words.line(milestone, today)}\nIt is with {owner} now.")],
         )
     shown = [blocks.section(head)]
     shown.append(words.buttons(milestone, "card", is_primary=is_mine, snoozes=is_mine))
@@ -223,9 +188,7 @@ def _coming(scene: Scene) -> str:
         )
         if part
     )
-    return (
-        f"You are reminded {told}." if told else "You are reminded when it is overdue."
-    )
+    return f"You are reminded {told}." if told else "You are reminded when it is overdue."
 
 
 # --- what was overdue when it was imported
@@ -259,9 +222,7 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
             blocks.section(f"*{news}*\n" + "\n".join(lines)),
             blocks.actions(
                 [
-                    blocks.button(
-                        "Start reminding", words.START, str(card.id), style="primary"
-                    ),
+                    blocks.button("Start reminding", words.START, str(card.id), style="primary"),
                     blocks.button("Look through", words.LOOK, str(card.id)),
                 ],
                 block_id=f"overdue-{card.id}",

@@ -25,9 +25,7 @@ from workflows.milestones.moving import RESCHEDULE
 T = TypeVar("T")
 Clicked = tuple[str, str] | None
 
-OTHER_RELEASE = (
-    "This button is from another release of mlgov. Use `/mlgov milestones` instead."
-)
+OTHER_RELEASE = "This button is from another release of mlgov. Use `/mlgov milestones` instead."
 
 
 def register(router: Router) -> None:
@@ -65,9 +63,7 @@ def _place(metadata: str) -> Clicked:
     return (parts[0], parts[1]) if len(parts) == 2 and all(parts) else None
 
 
-def run(
-    deps: Deps, milestone_id: int, clicked: Clicked, work: Callable[[Session], T]
-) -> T:
+def run(deps: Deps, milestone_id: int, clicked: Clicked, work: Callable[[Session], T]) -> T:
     """One transaction; when the milestone is not what was shown, its copies are drawn anew before the refusal is said."""
     with shown_again(deps, milestone_id, clicked):
         return deps.db.run(work)
@@ -81,11 +77,7 @@ def shown_again(deps: Deps, milestone_id: int, clicked: Clicked) -> Iterator[Non
     except Stale:
         deps.db.run(
             lambda session: following.show_again(
-                session,
-                milestone_id,
-                policy=deps.policy,
-                now=deps.now(session),
-                clicked=clicked,
+                session, milestone_id, policy=deps.policy, now=deps.now(session), clicked=clicked
             )
         )
         raise
@@ -116,9 +108,7 @@ def _person(submission: Submission, field: str) -> str:
     if not slack_id:
         raise InvalidInput("Pick somebody.", field=field)
     deps = submission.deps
-    return deps.directory.actor(
-        slack_id, team_id=None, enterprise_id=deps.team.enterprise_id
-    ).id
+    return deps.directory.actor(slack_id, team_id=None, enterprise_id=deps.team.enterprise_id).id
 
 
 # --- adding
@@ -164,12 +154,7 @@ def add(submission: Submission) -> Reply:
     def work(session: Session) -> str:
         now = deps.now(session)
         id_ = changes.add(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
+            session, submission.actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key
         )
         record = service.one(session, id_, policy=deps.policy, now=now)
         today = reads.today_of(deps.policy, now)
@@ -188,9 +173,7 @@ def add(submission: Submission) -> Reply:
 # --- changing
 
 
-def _change(
-    submission: Submission, act: Callable[..., None], said: str, **given: Any
-) -> Reply:
+def _change(submission: Submission, act: Callable[..., None], said: str, **given: Any) -> Reply:
     """Change the milestone that the window was about."""
     milestone_id, revision = ids(submission.metadata)
     clicked, deps = _place(submission.metadata), submission.deps
@@ -281,25 +264,17 @@ def reschedule(submission: Submission) -> Reply:
     reason = text(submission, windows.REASON)
     try:
         form = Reschedule(
-            milestone_id=milestone_id,
-            revision=revision,
-            new=day(submission, windows.NEW),
+            milestone_id=milestone_id, revision=revision, new=day(submission, windows.NEW)
         )
     except ValidationError as error:
         fault = error.errors()[0]
-        return FieldErrors(
-            {windows.NEW: str(fault["msg"]).removeprefix("Value error, ")}
-        )
+        return FieldErrors({windows.NEW: str(fault["msg"]).removeprefix("Value error, ")})
 
     def work(session: Session) -> str:
         now = deps.now(session)
         policy, version = deps.in_force
         service.require_may_change(
-            session,
-            submission.actor,
-            milestone_id,
-            policy=policy,
-            clicked=clicked,
+            session, submission.actor, milestone_id, policy=policy, clicked=clicked
         )
         record = service.one(session, milestone_id, policy=policy, now=now)
         if changes.is_decided_elsewhere(policy, record, form.new):
@@ -320,13 +295,7 @@ def reschedule(submission: Submission) -> Reply:
             )
             return f"Asked: request #{number_} waits for a decision. Until then the day stays."
         changes.reschedule(
-            session,
-            submission.actor,
-            form,
-            reason=reason,
-            policy=policy,
-            now=now,
-            clicked=clicked,
+            session, submission.actor, form, reason=reason, policy=policy, now=now, clicked=clicked
         )
         moved = service.one(session, milestone_id, policy=policy, now=now)
         today = reads.today_of(policy, now)

@@ -28,9 +28,7 @@ def answer(
     with_picture: bool = True,
 ) -> Private:
     """The news in a line, the picture, then open milestones with their menus, the earliest first."""
-    open_ = sorted(
-        (one for one in found if one.is_open), key=lambda one: (one.forecast, one.id)
-    )
+    open_ = sorted((one for one in found if one.is_open), key=lambda one: (one.forecast, one.id))
     met = sorted(
         (one for one in found if one.actual is not None),
         key=lambda one: (one.actual or today, one.id),
@@ -44,25 +42,19 @@ def answer(
     rows, rest = _rows(open_, today, with_project=project_key is None)
     shown += rows
     lines = [
-        f"• {words.line(one, today, with_project=project_key is None)}"
-        for one in rest[:MOST_LINES]
+        f"• {words.line(one, today, with_project=project_key is None)}" for one in rest[:MOST_LINES]
     ]
     recent = [one for one in met if one.actual and today - one.actual <= RECENTLY]
-    lines += [
-        words.line(one, today, with_project=project_key is None) for one in recent[:3]
-    ]
+    lines += [words.line(one, today, with_project=project_key is None) for one in recent[:3]]
     if lines:
         shown.append(blocks.section("\n".join(lines)))
     if len(rest) > MOST_LINES:
         shown.append(
-            blocks.context(
-                f"…and {len(rest) - MOST_LINES} more: `/mlgov milestones PROJECT`"
-            )
+            blocks.context(f"…and {len(rest) - MOST_LINES} more: `/mlgov milestones PROJECT`")
         )
     shown.append(
         blocks.actions(
-            [blocks.button("Add milestone", words.ADD, project_key or "-")],
-            block_id="milestones",
+            [blocks.button("Add milestone", words.ADD, project_key or "-")], block_id="milestones"
         )
     )
     pictures = (picture,) if with_picture and picture is not None else ()
@@ -70,10 +62,7 @@ def answer(
 
 
 def _news(
-    open_: Sequence[MilestoneRecord],
-    met: Sequence[MilestoneRecord],
-    today: date,
-    title: str,
+    open_: Sequence[MilestoneRecord], met: Sequence[MilestoneRecord], today: date, title: str
 ) -> str:
     name = blocks.escape(title, 80)
     if not open_:
@@ -88,9 +77,7 @@ def _news(
         f"{len(late)} late" if late else "",
         f"{len(risky)} at risk" if risky else "",
         "all on track" if not late and not risky else "",
-        f"next is {blocks.escape(coming.title, 60)}, {words.due(coming, today)}"
-        if coming
-        else "",
+        f"next is {blocks.escape(coming.title, 60)}, {words.due(coming, today)}" if coming else "",
     ]
     return f"{name}: {many}, " + " · ".join(part for part in told if part)
 
@@ -110,9 +97,7 @@ def _rows(
     return shown, ()
 
 
-def row_of(
-    milestone: MilestoneRecord, today: date, *, with_project: bool = True
-) -> Block:
+def row_of(milestone: MilestoneRecord, today: date, *, with_project: bool = True) -> Block:
     """A milestone in a list, with everything that can be done behind one menu."""
     owner = (
         blocks.mention(milestone.owner.slack_id, milestone.owner.name)

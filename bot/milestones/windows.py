@@ -36,11 +36,7 @@ def _reason(label: str, hint: str, initial: str = "") -> Block:
     return blocks.input_(
         label,
         blocks.text_input(
-            REASON,
-            multiline=True,
-            initial=initial,
-            min_length=3,
-            max_length=MOST_REASON,
+            REASON, multiline=True, initial=initial, min_length=3, max_length=MOST_REASON
         ),
         block_id=REASON,
         hint=hint,
@@ -71,9 +67,7 @@ def add(
         shown.append(
             blocks.input_(
                 "Project",
-                blocks.select(
-                    PROJECT, options, placeholder="Pick a project", initial=initial
-                ),
+                blocks.select(PROJECT, options, placeholder="Pick a project", initial=initial),
                 block_id=PROJECT,
             )
         )
@@ -81,10 +75,7 @@ def add(
         blocks.input_(
             "What will be reached",
             blocks.text_input(
-                TITLE,
-                initial=title,
-                placeholder="Validation report accepted",
-                max_length=200,
+                TITLE, initial=title, placeholder="Validation report accepted", max_length=200
             ),
             block_id=TITLE,
         ),
@@ -112,11 +103,7 @@ def add(
             )
         )
     return blocks.modal(
-        "Add a milestone",
-        shown,
-        callback_id=SUBMIT_ADD,
-        submit="Add",
-        metadata=metadata,
+        "Add a milestone", shown, callback_id=SUBMIT_ADD, submit="Add", metadata=metadata
     )
 
 
@@ -135,10 +122,7 @@ def done(milestone: MilestoneRecord, today: date, *, metadata: str) -> Block:
             blocks.input_(
                 "How can one see it?",
                 blocks.text_input(
-                    PROOF,
-                    placeholder="A link, or a word",
-                    min_length=2,
-                    max_length=MOST_REASON,
+                    PROOF, placeholder="A link, or a word", min_length=2, max_length=MOST_REASON
                 ),
                 block_id=PROOF,
                 hint="Everybody who follows the milestone reads this.",
@@ -196,8 +180,7 @@ def reschedule(
         blocks.input_(
             "New day",
             blocks.date_picker(
-                NEW,
-                initial=before.new if before else max(milestone.forecast, today),
+                NEW, initial=before.new if before else max(milestone.forecast, today)
             ),
             block_id=NEW,
         ),
@@ -227,13 +210,9 @@ def snooze(
     metadata: str,
 ) -> Block:
     """Until when, each choice with what it swallows."""
-    options = [
-        blocks.option(_choice(one, today), one.until.isoformat()) for one in choices
-    ]
+    options = [blocks.option(_choice(one, today), one.until.isoformat()) for one in choices]
     if snoozed_until is not None:
-        options.insert(
-            0, blocks.option("Remind me again from now on", today.isoformat())
-        )
+        options.insert(0, blocks.option("Remind me again from now on", today.isoformat()))
     return blocks.modal(
         "Snooze",
         [

@@ -101,11 +101,7 @@ def slipped(milestone: MilestoneRecord) -> str | None:
     moved = (milestone.forecast - milestone.baseline).days
     if milestone.actual is not None or not moved:
         return None
-    return (
-        f"slipped {days(moved)}"
-        if moved > 0
-        else f"{days(-moved)} earlier than planned"
-    )
+    return f"slipped {days(moved)}" if moved > 0 else f"{days(-moved)} earlier than planned"
 
 
 def moves(pushes: Sequence[Pushed], project: str, today: date) -> str | None:
@@ -204,10 +200,7 @@ def buttons(
                 hint=f"Done: {milestone.title}",
             ),
             blocks.button(
-                "Reschedule",
-                RESCHEDULE,
-                value(milestone),
-                hint=f"Reschedule: {milestone.title}",
+                "Reschedule", RESCHEDULE, value(milestone), hint=f"Reschedule: {milestone.title}"
             ),
             more(milestone, snoozes=snoozes, is_snoozed=is_snoozed),
         ],
@@ -215,26 +208,18 @@ def buttons(
     )
 
 
-def more(
-    milestone: MilestoneRecord, *, snoozes: bool = True, is_snoozed: bool = False
-) -> Element:
+def more(milestone: MilestoneRecord, *, snoozes: bool = True, is_snoozed: bool = False) -> Element:
     """The menu More beside the buttons of a milestone."""
 
     def choice(label: str, verb: str) -> Element:
         return blocks.option(label, f"{verb}:{value(milestone)}")
 
     offered = [
-        choice("On track again", TRACK)
-        if milestone.risk is not None
-        else choice("At risk…", RISK)
+        choice("On track again", TRACK) if milestone.risk is not None else choice("At risk…", RISK)
     ]
     if snoozes:
         offered.append(choice("Snooze…" if not is_snoozed else "Snoozed…", SNOOZE))
-    offered += [
-        choice("Not mine…", HAND),
-        choice("Drop…", DROP),
-        choice("Details", DETAILS),
-    ]
+    offered += [choice("Not mine…", HAND), choice("Drop…", DROP), choice("Details", DETAILS)]
     return blocks.overflow(MORE, offered)
 
 

@@ -73,9 +73,7 @@ class SlackReads:
 
     def users(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
         """users.list, page by page: all of them, or SlackSilent."""
-        yield from self._pages(
-            self._client.users_list, "members", whole=True, team_id=team_id
-        )
+        yield from self._pages(self._client.users_list, "members", whole=True, team_id=team_id)
 
     def groups(self, team_id: str | None) -> list[dict[str, Any]]:
         """usergroups.list with the members of each; the disabled ones too. A plan without user groups has none."""
@@ -94,9 +92,7 @@ class SlackReads:
 
     def group_members(self, group_id: str, team_id: str | None) -> list[str] | None:
         """usergroups.users.list; None when the group is gone or disabled."""
-        answer = self._ask(
-            self._client.usergroups_users_list, usergroup=group_id, team_id=team_id
-        )
+        answer = self._ask(self._client.usergroups_users_list, usergroup=group_id, team_id=team_id)
         return None if answer is None else [str(one) for one in answer["users"]]
 
     def channels(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
@@ -121,9 +117,7 @@ class SlackReads:
             team_id=team_id,
         )
 
-    def channels_of(
-        self, user_id: str, team_id: str | None
-    ) -> Iterator[list[dict[str, Any]]]:
+    def channels_of(self, user_id: str, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
         """users.conversations: the channels of a person in a workspace that the bot can see, page by page."""
         yield from self._pages(
             self._client.users_conversations,
@@ -141,9 +135,7 @@ class SlackReads:
 
     def channel_members(self, channel_id: str) -> Iterator[list[str]]:
         """conversations.members, page by page."""
-        yield from self._pages(
-            self._client.conversations_members, "members", channel=channel_id
-        )
+        yield from self._pages(self._client.conversations_members, "members", channel=channel_id)
 
     def teams(self) -> list[str]:
         """auth.teams.list: the workspaces of an org-wide installation."""
@@ -152,9 +144,7 @@ class SlackReads:
             found += [str(team["id"]) for team in page]
         return found
 
-    def exchange(
-        self, user_ids: Sequence[str], team_id: str | None
-    ) -> tuple[str, dict[str, str]]:
+    def exchange(self, user_ids: Sequence[str], team_id: str | None) -> tuple[str, dict[str, str]]:
         """migration.exchange: the Grid's key, and by which id it names each of these people; who is left out is unknown there.
 
         Slack takes 400 at once.
@@ -162,21 +152,14 @@ class SlackReads:
         enterprise, found = "", dict[str, str]()
         for start in range(0, len(user_ids), EXCHANGED):
             part = user_ids[start : start + EXCHANGED]
-            answer = self._ask(
-                self._client.migration_exchange, users=list(part), team_id=team_id
-            )
+            answer = self._ask(self._client.migration_exchange, users=list(part), team_id=team_id)
             enterprise = str(answer.get("enterprise_id") or "")
             ids = answer.get("user_id_map") or {}
             found |= {str(here): str(there) for here, there in ids.items()}
         return enterprise, found
 
     def _pages(
-        self,
-        method: Callable[..., Any],
-        field: str,
-        *,
-        whole: bool = False,
-        **args: Any,
+        self, method: Callable[..., Any], field: str, *, whole: bool = False, **args: Any
     ) -> Iterator[list[Any]]:
         """What is listed, page by page. Where Slack says that there is nothing of the kind there are none, unless `whole`
         is meant: then it has not answered."""
@@ -194,9 +177,7 @@ class SlackReads:
                     raise SlackSilent("no list")
                 return
             yield list(answer.get(field) or ())
-            cursor = str(
-                (answer.get("response_metadata") or {}).get("next_cursor") or ""
-            )
+            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return
 
@@ -213,9 +194,7 @@ class SlackReads:
                     return None
                 wait = self._patience(failure, attempt)
                 if self._stop is not None and wait is not None and wait > TOLD_WAIT:
-                    log.info(
-                        "Slack asks mlgov to wait %.0f s before it reads on.", wait
-                    )
+                    log.info("Slack asks mlgov to wait %.0f s before it reads on.", wait)
                 if self._stop is None or wait is None or self._stop.wait(wait):
                     is_slow = failure.effect is Effect.UNKNOWN
                     raise SlackSilent(failure.code, is_slow=is_slow) from error

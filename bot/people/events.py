@@ -87,9 +87,7 @@ class Events:
             known = people.find_by_slack_id(session, seen.org_key, seen.slack_id)
             if known is None and seen.is_stranger:
                 return None
-            return people.upsert_from_slack(
-                session, [seen], read_at=None, now=clock.now(session)
-            )
+            return people.upsert_from_slack(session, [seen], read_at=None, now=clock.now(session))
 
         written = self._db.run(work)
         if written is not None and written.became_guests:
@@ -97,8 +95,7 @@ class Events:
         if written is not None and written.stay_away and not seen.is_deactivated:
             # An event can be older than the erasure: only an answer says that they are active again.
             self._ask(
-                "somebody who was erased",
-                lambda: self._refresher.refresh_person(seen.slack_id),
+                "somebody who was erased", lambda: self._refresher.refresh_person(seen.slack_id)
             )
 
     def _guest_appeared(self, user_id: str) -> None:
@@ -111,9 +108,7 @@ class Events:
                 for one in page
             ]
         except SlackSilent:
-            self._db.run(
-                lambda session: people.forget_channels(session, self._ours.org_key)
-            )
+            self._db.run(lambda session: people.forget_channels(session, self._ours.org_key))
             raise
         self._forget(*channels)
         for channel_id in dict.fromkeys(channels):
@@ -135,9 +130,7 @@ class Events:
 
         self._db.run(work)
         if not seen.is_disabled:
-            self._ask(
-                "a user group", lambda: self._refresher.refresh_group(seen.slack_id)
-            )
+            self._ask("a user group", lambda: self._refresher.refresh_group(seen.slack_id))
 
     def _members(self, event: Event) -> None:
         group_id = str(event.get("subteam_id") or "")
@@ -162,9 +155,7 @@ class Events:
 
     def _forget(self, *channel_ids: str) -> None:
         self._db.run(
-            lambda session: people.forget_channels(
-                session, self._ours.org_key, channel_ids
-            )
+            lambda session: people.forget_channels(session, self._ours.org_key, channel_ids)
         )
 
     def _joined(self, event: Event) -> None:

@@ -4,21 +4,14 @@ from bot import blocks
 from bot.rendering import Rendered, Scene
 from workflows.people.groups import ApproversChanged, ApproversTold
 from workflows.people.leaving import MissingTold, PeopleMissing
-from workflows.people.linking import (
-    JoinedTold,
-    NotJoinedTold,
-    PeopleJoined,
-    PeopleNotJoined,
-)
+from workflows.people.linking import JoinedTold, NotJoinedTold, PeopleJoined, PeopleNotJoined
 from workflows.people.policy_groups import HandleClear, HandleTold, HandleUnclear
 from workflows.wording import counted
 
 _NAMES = 10
 
 
-def approvers_changed(
-    record: ApproversTold, notice: ApproversChanged, scene: Scene
-) -> Rendered:
+def approvers_changed(record: ApproversTold, notice: ApproversChanged, scene: Scene) -> Rendered:
     """Who may approve has changed with a user group."""
     group = blocks.escape(record.group, 80)
     if not scene.is_closed:
@@ -52,9 +45,7 @@ def handle_unclear(record: HandleTold, notice: HandleUnclear, scene: Scene) -> R
         text = f"{record.word} in the policy named nobody for a while; it means a user group again"
         return Rendered(text, [blocks.section(text)], is_final=True)
     if record.is_over:
-        text = (
-            f"{record.word} in the policy still names nobody; a newer message says why"
-        )
+        text = f"{record.word} in the policy still names nobody; a newer message says why"
         return Rendered(text, [blocks.section(text)], is_final=True)
     unclear = record.unclear
     text = f"{record.word} in the policy names nobody: {unclear.clause}"
@@ -88,10 +79,7 @@ def handle_clear(record: HandleTold, notice: HandleClear, scene: Scene) -> Rende
     text = f"{record.word} in the policy is clear again: it means {_group(record, record.group)}"
     return Rendered(
         text,
-        [
-            blocks.section(f"*{text}*"),
-            blocks.context("Whoever was refused by it can ask again."),
-        ],
+        [blocks.section(f"*{text}*"), blocks.context("Whoever was refused by it can ask again.")],
     )
 
 
@@ -116,9 +104,7 @@ def joined(record: JoinedTold, notice: PeopleJoined, scene: Scene) -> Rendered:
     )
 
 
-def not_joined(
-    record: NotJoinedTold, notice: PeopleNotJoined, scene: Scene
-) -> Rendered:
+def not_joined(record: NotJoinedTold, notice: PeopleNotJoined, scene: Scene) -> Rendered:
     """Addresses of an import that could be several people's."""
     number = len(record.addresses)
     text = f"mlgov can't tell who {counted(number, 'address', 'addresses')} of an import {'belongs' if number == 1 else 'belong'} to in Slack"
@@ -149,7 +135,9 @@ def missing(record: MissingTold, notice: PeopleMissing, scene: Scene) -> Rendere
     if not record.names:
         text = "Everybody whom Slack had left out is listed again, or has left"
         return Rendered(text, [blocks.section(text)], is_final=True)
-    text = f"Slack no longer lists {counted(len(record.names), 'person', 'people')} whom mlgov knows"
+    text = (
+        f"Slack no longer lists {counted(len(record.names), 'person', 'people')} whom mlgov knows"
+    )
     who = f": {_names(record.names)}" if scene.is_closed else ""
     until = f" {blocks.when(record.until)}" if record.until else ""
     return Rendered(

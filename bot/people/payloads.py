@@ -61,9 +61,7 @@ class JoinedGrid(GovernanceError):
     """The workspace has joined a Grid since this process was started: whom Slack names now could be anybody here."""
 
 
-def person(
-    user: Payload, ours: Organisation, *, asked: str | None = None
-) -> PersonSeen:
+def person(user: Payload, ours: Organisation, *, asked: str | None = None) -> PersonSeen:
     """A person, as Slack describes them where it was asked about `asked`.
 
     Of another organisation, they are kept under that one's key. Raises JoinedGrid.
@@ -130,11 +128,7 @@ def stranger(
     user_id: str, team_id: str | None, enterprise_id: str | None, ours: Organisation
 ) -> PersonSeen:
     """Somebody of another organisation whom Slack would not describe."""
-    other = (
-        enterprise_id
-        if enterprise_id and enterprise_id != ours.enterprise_id
-        else team_id
-    )
+    other = enterprise_id if enterprise_id and enterprise_id != ours.enterprise_id else team_id
     return PersonSeen(
         org_key=_not_ours(other or "unknown", ours),
         slack_id=user_id,

@@ -153,7 +153,9 @@ class Reader:
             return LOOK if self._is_there.is_set() else LOOK_SOON
         turn = Turn(self._db, LEASE)
         if not turn.take():
-            self._waits = "Another replica of mlgov is reading Slack's people, user groups and channels."
+            self._waits = (
+                "Another replica of mlgov is reading Slack's people, user groups and channels."
+            )
             return LOOK_SOON if not self._is_there.is_set() else LOOK
         try:
             with turn:
@@ -213,12 +215,7 @@ class Reader:
                 has_told = True
 
     def _read(
-        self,
-        turn: Turn,
-        kinds: Sequence[str],
-        *,
-        and_on: bool = True,
-        accept: bool = False,
+        self, turn: Turn, kinds: Sequence[str], *, and_on: bool = True, accept: bool = False
     ) -> Result:
         """One reading of these parts, what follows from them, then who reads the channels."""
         began = time.monotonic()
@@ -259,20 +256,12 @@ class Reader:
         if "people" in entries:
             with self._db.read() as session:
                 now = governed_now(session)
-            while self._db.run(
-                lambda session: self._finish(session, now), patient=True
-            ):
+            while self._db.run(lambda session: self._finish(session, now), patient=True):
                 self._check(turn)
         self._db.run(lambda session: _record(session, entries, failures, began_at))
         self._due()
         self._after()
-        result = Result(
-            entries,
-            failures,
-            time.monotonic() - began,
-            everybody.left,
-            everybody.kept,
-        )
+        result = Result(entries, failures, time.monotonic() - began, everybody.left, everybody.kept)
         self._say(result)
         if and_on:
             self._audiences(waiting[FIRST_AUDIENCES:], turn, pause=AUDIENCE_PAUSE)
@@ -282,9 +271,7 @@ class Reader:
         if self._stop.is_set() or turn.is_lost:
             raise Interrupted
 
-    def _audiences(
-        self, channels: Sequence[tuple[str, bool]], turn: Turn, *, pause: float
-    ) -> None:
+    def _audiences(self, channels: Sequence[tuple[str, bool]], turn: Turn, *, pause: float) -> None:
         for number, (channel_id, is_shared_outside) in enumerate(channels, 1):
             self._check(turn)
             try:
@@ -304,7 +291,9 @@ class Reader:
     def _say_first(self) -> None:
         if self._is_there.is_set():
             return
-        self._waits = "mlgov is reading Slack's people, user groups and channels for the first time."
+        self._waits = (
+            "mlgov is reading Slack's people, user groups and channels for the first time."
+        )
         log.info("Reading Slack's people, user groups and channels.")
 
     def _tell(self, kind: str, count: int) -> None:
@@ -328,12 +317,8 @@ class Reader:
         if not result.failures:
             log.info("Read from Slack: %s.", result.words)
             return
-        why = "; ".join(
-            f"{WORDS[kind]}: {code}" for kind, code in result.failures.items()
-        )
-        self._waits = (
-            f"Slack does not tell mlgov who is there ({why}). mlgov keeps trying."
-        )
+        why = "; ".join(f"{WORDS[kind]}: {code}" for kind, code in result.failures.items())
+        self._waits = f"Slack does not tell mlgov who is there ({why}). mlgov keeps trying."
         rest = (
             "What was read before serves meanwhile."
             if self._is_there.is_set()
@@ -349,10 +334,7 @@ def _pause(failures: int) -> timedelta:
 
 
 def _record(
-    session: Session,
-    entries: Mapping[str, int],
-    failures: Mapping[str, str],
-    began_at: datetime,
+    session: Session, entries: Mapping[str, int], failures: Mapping[str, str], began_at: datetime
 ) -> None:
     readings.record(session, entries, began_at)
     readings.record_failures(session, failures, real_now(session))

@@ -1,14 +1,7 @@
 """From Slack's answers to the mirror: ask first, then write in a transaction of its own."""
 
 import logging
-from collections.abc import (
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -54,11 +47,7 @@ class Refresher:
     """Refreshes parts of the mirror, or all of it."""
 
     def __init__(
-        self,
-        reads: SlackReads,
-        db: Database,
-        workspaces: Workspaces,
-        watch: WatchGroups,
+        self, reads: SlackReads, db: Database, workspaces: Workspaces, watch: WatchGroups
     ) -> None:
         self._reads = reads
         self._db = db
@@ -92,19 +81,12 @@ class Refresher:
     def refresh_group(self, group_id: str) -> None:
         """The members of one user group. Raises SlackSilent."""
         read_at = self._real_now()
-        members = self._reads.group_members(
-            group_id, self._workspaces.of_group(group_id)
-        )
+        members = self._reads.group_members(group_id, self._workspaces.of_group(group_id))
 
         def work(session: Session) -> None:
             now = clock.now(session)
             changes = people.refresh_members(
-                session,
-                group_id,
-                members,
-                org_key=self._ours.org_key,
-                read_at=read_at,
-                now=now,
+                session, group_id, members, org_key=self._ours.org_key, read_at=read_at, now=now
             )
             self._watch(session, changes, now)
 
@@ -170,11 +152,7 @@ class Refresher:
                 progress("people", count)
                 read_at = self._real_now()
         left, kept = self._without(
-            listed,
-            [one or self._ours.team_id for one in teams],
-            began,
-            progress,
-            accept,
+            listed, [one or self._ours.team_id for one in teams], began, progress, accept
         )
         return PeopleRead(count, left, kept)
 
@@ -218,8 +196,7 @@ class Refresher:
                 described = self._reads.user(user_id)
             except SlackSilent as error:
                 log.warning(
-                    "somebody is listed no more and could not be asked about: %s",
-                    error.code,
+                    "somebody is listed no more and could not be asked about: %s", error.code
                 )
                 break
             if described is None:
@@ -241,8 +218,7 @@ class Refresher:
         for team_id in self.team_ids():
             for page in self._reads.channels(team_id):
                 seen = [
-                    payloads.channel({**one, "is_member": True}, has_guests=None)
-                    for one in page
+                    payloads.channel({**one, "is_member": True}, has_guests=None) for one in page
                 ]
                 self._write_channels(seen, began)
                 kept |= {one.slack_id for one in seen}
@@ -255,14 +231,10 @@ class Refresher:
         )
         return len(kept)
 
-    def audiences_to_read(
-        self, names: Sequence[str], since: datetime
-    ) -> list[tuple[str, bool]]:
+    def audiences_to_read(self, names: Sequence[str], since: datetime) -> list[tuple[str, bool]]:
         """(Slack id, shared outside) of the channels whose members were not looked at since, the important ones first."""
         with self._db.read() as session:
-            return people.audiences_to_read(
-                session, self._ours.org_key, names, since=since
-            )
+            return people.audiences_to_read(session, self._ours.org_key, names, since=since)
 
     def read_audience(self, channel_id: str, is_shared_outside: bool) -> None:
         """Who reads one channel that mlgov is in. Raises SlackSilent."""
@@ -270,11 +242,7 @@ class Refresher:
         has_guests = is_shared_outside or self._has_guests(channel_id)
         self._db.run(
             lambda session: people.set_audience(
-                session,
-                channel_id,
-                has_guests,
-                org_key=self._ours.org_key,
-                read_at=read_at,
+                session, channel_id, has_guests, org_key=self._ours.org_key, read_at=read_at
             )
         )
 
@@ -305,19 +273,13 @@ class Refresher:
 
     def _forget(self, channel_ids: Sequence[str]) -> None:
         self._db.run(
-            lambda session: people.forget_channels(
-                session, self._ours.org_key, channel_ids
-            )
+            lambda session: people.forget_channels(session, self._ours.org_key, channel_ids)
         )
 
     # --- writing
 
     def _write_people(
-        self,
-        described: Iterable[Mapping[str, Any]],
-        read_at: datetime,
-        *,
-        asked: str | None = None,
+        self, described: Iterable[Mapping[str, Any]], read_at: datetime, *, asked: str | None = None
     ) -> None:
         described = list(described)
         for one in described:
@@ -326,15 +288,11 @@ class Refresher:
         seen = [payloads.person(one, self._ours, asked=asked) for one in described]
 
         def work(session: Session) -> None:
-            people.upsert_from_slack(
-                session, seen, read_at=read_at, now=clock.now(session)
-            )
+            people.upsert_from_slack(session, seen, read_at=read_at, now=clock.now(session))
 
         self._db.run(work, patient=len(seen) > 1)
 
-    def _write_left(
-        self, user_ids: Collection[str], read_at: datetime, why: str
-    ) -> int:
+    def _write_left(self, user_ids: Collection[str], read_at: datetime, why: str) -> int:
         def work(session: Session) -> int:
             return leaving.leave(
                 session,
@@ -350,11 +308,7 @@ class Refresher:
     def _write_channels(self, seen: Sequence[ChannelSeen], read_at: datetime) -> None:
         def work(session: Session) -> None:
             people.upsert_channels(
-                session,
-                seen,
-                org_key=self._ours.org_key,
-                read_at=read_at,
-                now=clock.now(session),
+                session, seen, org_key=self._ours.org_key, read_at=read_at, now=clock.now(session)
             )
 
         self._db.run(work, patient=len(seen) > 1)

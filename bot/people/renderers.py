@@ -9,12 +9,7 @@ from bot.rendering import Renderer, Scene
 from workflows.people import groups, leaving, linking, policy_groups
 from workflows.people.groups import ApproversChanged, ApproversTold
 from workflows.people.leaving import MissingTold, PeopleMissing
-from workflows.people.linking import (
-    JoinedTold,
-    NotJoinedTold,
-    PeopleJoined,
-    PeopleNotJoined,
-)
+from workflows.people.linking import JoinedTold, NotJoinedTold, PeopleJoined, PeopleNotJoined
 from workflows.people.policy_groups import HandleClear, HandleTold, HandleUnclear
 
 
@@ -26,15 +21,11 @@ def _joined(session: Session, notice: PeopleJoined, scene: Scene) -> JoinedTold:
     return linking.read_joined(session, notice)
 
 
-def _not_joined(
-    session: Session, notice: PeopleNotJoined, scene: Scene
-) -> NotJoinedTold:
+def _not_joined(session: Session, notice: PeopleNotJoined, scene: Scene) -> NotJoinedTold:
     return linking.read_not_joined(session, notice)
 
 
-def _handle(
-    session: Session, notice: HandleUnclear | HandleClear, scene: Scene
-) -> HandleTold:
+def _handle(session: Session, notice: HandleUnclear | HandleClear, scene: Scene) -> HandleTold:
     return policy_groups.read(session, notice, policy=scene.policy)
 
 

@@ -26,9 +26,7 @@ class BudgetTold(BaseModel):
     spent: str
     currency: str
     basis: CostBasis
-    data_through: date | None = Field(
-        default=None, description="The last day with cost."
-    )
+    data_through: date | None = Field(default=None, description="The last day with cost.")
     is_over: bool
 
 
@@ -50,18 +48,13 @@ def router(deps: Deps, door: Door) -> APIRouter:
 
     @made.get("/{project}", responses=answers(400, 401, 403, 404, 422, 429))
     def show(
-        project: Annotated[str, Path(pattern=PROJECT, description="Its key.")],
-        caller: Calls,
+        project: Annotated[str, Path(pattern=PROJECT, description="Its key.")], caller: Calls
     ) -> StatusTold:
         """How a project stands: its budgets and what waits."""
         door.require(caller, Scope.STATUS, project=project.strip().casefold())
         with deps.db.read() as session:
             found = status.project(
-                session,
-                caller.actor,
-                project,
-                policy=deps.policy,
-                now=deps.now(session),
+                session, caller.actor, project, policy=deps.policy, now=deps.now(session)
             )
         return told(found)
 

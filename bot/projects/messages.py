@@ -40,9 +40,7 @@ def line(
         name += f" · {blocks.counted(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
     if not burns:
         return f"{name}\nNo open budget"
-    worst = max(
-        burns, key=lambda burn: burn.spent / burn.amount if burn.amount else burn.spent
-    )
+    worst = max(burns, key=lambda burn: burn.spent / burn.amount if burn.amount else burn.spent)
     day = f" · {data_words(worst)}" if with_day else ""
     return f"{name}\n{_state(worst)}{burn_words(worst)}{day}"
 
@@ -70,9 +68,7 @@ def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
         if person is not None
     ]
     shown = [
-        blocks.section(
-            f"*{blocks.escape(project.name, 150)}* · {project.status.replace('_', ' ')}"
-        )
+        blocks.section(f"*{blocks.escape(project.name, 150)}* · {project.status.replace('_', ' ')}")
     ]
     if people:
         shown.append(blocks.context(" · ".join(people)))

@@ -18,7 +18,9 @@ from workflows.registry.records import GivenUp, RegistryStatus, Waiting
 MOST_LISTED = 10
 ACCEPT, OPEN = "registry.accept", "models.open"
 """`models.open` is the button of a model's card: its window is where one goes on."""
-HIDDEN = "The model registry changed. It is not shown, because people from outside read this channel."
+HIDDEN = (
+    "The model registry changed. It is not shown, because people from outside read this channel."
+)
 
 
 def revision(value: str) -> int:
@@ -28,9 +30,7 @@ def revision(value: str) -> int:
 
 def _accept(label: str, question: str, record: RegistryStatus) -> Block:
     button = blocks.button(label, ACCEPT, str(record.revision), style="primary")
-    button["confirm"] = blocks.confirm(
-        title=label, text=question, yes=label, no="Not yet"
-    )
+    button["confirm"] = blocks.confirm(title=label, text=question, yes=label, no="Not yet")
     return blocks.actions([button], block_id="registry-accept")
 
 
@@ -39,9 +39,7 @@ def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rend
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)], is_final=True)
     if record.accepted_at is not None:
-        who = (
-            f" by {blocks.escape(record.accepted_by, 60)}" if record.accepted_by else ""
-        )
+        who = f" by {blocks.escape(record.accepted_by, 60)}" if record.accepted_by else ""
         news = f"The model registry's baseline was accepted{who}"
         line = f"✅ *{news}*, {blocks.when(record.accepted_at)}. What differs from then on is a finding."
         return Rendered(news, [blocks.section(line)], is_final=True)
@@ -64,11 +62,7 @@ def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rend
         ),
     ]
     if record.revision > 1:
-        shown.append(
-            blocks.context(
-                "It has moved since it was read first: this is the list now."
-            )
-        )
+        shown.append(blocks.context("It has moved since it was read first: this is the list now."))
     shown.append(
         blocks.context(
             "For model risk. Until it is accepted nothing is filed, and nothing is written into the registry."
@@ -81,9 +75,7 @@ def _listed(waiting: Sequence[Waiting]) -> list[str]:
     """The first of them, in words."""
     lines = [blocks.escape(one.words, 160) for one in waiting[:MOST_LISTED]]
     if len(waiting) > MOST_LISTED:
-        lines.append(
-            f"…and {len(waiting) - MOST_LISTED} more; `mlgov registry status` lists them"
-        )
+        lines.append(f"…and {len(waiting) - MOST_LISTED} more; `mlgov registry status` lists them")
     return lines
 
 
@@ -100,9 +92,7 @@ def trouble(record: RegistryStatus, notice: RegistryTroubled, scene: Scene) -> R
     news = "The model registry cannot be read"
     shown = [blocks.section(f"⚠️ *{news}*\n{blocks.escape(record.failure, 500)}")]
     if record.gone:
-        shown.append(
-            blocks.section("\n".join(f"• {one}" for one in _listed(record.gone)))
-        )
+        shown.append(blocks.section("\n".join(f"• {one}" for one in _listed(record.gone))))
         shown.append(
             _accept(
                 "Accept that they are gone",
@@ -131,9 +121,7 @@ def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendere
             news,
             [
                 blocks.section(f"*{news}*"),
-                _accept(
-                    "Go on", "What differs from now on is filed and written.", record
-                ),
+                _accept("Go on", "What differs from now on is filed and written.", record),
                 blocks.context(
                     "For model risk. Until then nothing is filed one by one, and nothing is written into the registry."
                 ),

@@ -20,16 +20,12 @@ from workflows.registry.records import GivenUp, RegistryStatus
 
 
 def _status(
-    session: Session,
-    notice: BaselineRead | RegistryTroubled | TooMuchMoved,
-    scene: Scene,
+    session: Session, notice: BaselineRead | RegistryTroubled | TooMuchMoved, scene: Scene
 ) -> RegistryStatus:
     return reads.status(session, alias=scene.policy.registry.alias)
 
 
-def _finding(
-    session: Session, notice: DriftFound, scene: Scene
-) -> FindingRecord | None:
+def _finding(session: Session, notice: DriftFound, scene: Scene) -> FindingRecord | None:
     return inventory.finding(session, notice.finding_id)
 
 

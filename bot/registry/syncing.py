@@ -92,9 +92,7 @@ class Registrar:
             return why
         except service.LostTurn:
             # It took so long that another process looks by now: that one's look counts, and this one ends here.
-            log.info(
-                "a look at the registry was given up: another process has the turn"
-            )
+            log.info("a look at the registry was given up: another process has the turn")
             return BUSY if force else ""
         finally:
             deps.db.run(lambda session: service.release(session, turn))
@@ -133,11 +131,7 @@ class Registrar:
             self._in_turn(
                 turn,
                 lambda session: service.failed(
-                    session,
-                    sentence,
-                    policy=deps.policy,
-                    org_key=org,
-                    now=deps.now(session),
+                    session, sentence, policy=deps.policy, org_key=org, now=deps.now(session)
                 ),
             )
             return sentence
@@ -184,10 +178,7 @@ class Registrar:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            self._in_turn(
-                turn,
-                partial(_settled, write=write, error=error, deps=deps, org_key=org),
-            )
+            self._in_turn(turn, partial(_settled, write=write, error=error, deps=deps, org_key=org))
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.
                 return
@@ -200,17 +191,13 @@ class Registrar:
             "untag": lambda: self._registry.delete_version_tag(
                 write.name, write.version, write.key
             ),
-            "alias": lambda: self._registry.set_alias(
-                write.name, write.key, write.version
-            ),
+            "alias": lambda: self._registry.set_alias(write.name, write.key, write.version),
             "unalias": lambda: self._registry.delete_alias(write.name, write.key),
         }
         doing[write.kind]()
 
 
-def _settled(
-    session: Session, *, write: Write, error: str, deps: Deps, org_key: str
-) -> None:
+def _settled(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:
     writing.settle(
         session,
         write,

@@ -27,9 +27,7 @@ def router(deps: Deps) -> APIRouter | None:
             now = runtime.real_now(session)
         why = webhooks.fault(secret.get_secret_value(), headers, body, now)
         if why:
-            return Response(
-                f"Not taken: {why}.", status_code=401, media_type="text/plain"
-            )
+            return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"
 
         def take(session: Session) -> None:
@@ -46,15 +44,11 @@ def router(deps: Deps) -> APIRouter | None:
             bodies.require_short(request, MOST_BYTES)
             if "x-mlflow-signature" not in request.headers:
                 return Response(
-                    "Not taken: it is not signed.",
-                    status_code=401,
-                    media_type="text/plain",
+                    "Not taken: it is not signed.", status_code=401, media_type="text/plain"
                 )
             body = await bodies.whole(request, MOST_BYTES)
         except BodyRefused as error:
-            return Response(
-                error.sentence, status_code=error.status, media_type="text/plain"
-            )
+            return Response(error.sentence, status_code=error.status, media_type="text/plain")
         headers = {key.lower(): value for key, value in request.headers.items()}
         return await run_in_threadpool(hear, headers, body)
 

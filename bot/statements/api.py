@@ -57,15 +57,11 @@ def router(deps: Deps) -> APIRouter:
         )
 
     @made.get("/statements/{statement_id}", responses=answers(404, 422))
-    def standing(
-        statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")],
-    ) -> StandingTold:
+    def standing(statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")]) -> StandingTold:
         """Whether a statement still stands."""
         with deps.db.read() as session:
             now = deps.now(session)
             found = service.find(session, statement_id)
-        return StandingTold(
-            id=found.id, state=found.state(now), expires_at=found.expires_at
-        )
+        return StandingTold(id=found.id, state=found.state(now), expires_at=found.expires_at)
 
     return made

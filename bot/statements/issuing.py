@@ -46,10 +46,7 @@ class Issuer:
             raise SettingsRefused(error.sentence) from None
 
     def _require_pinned(self, key: "Ed25519PrivateKey") -> None:
-        pins, name = (
-            self._deps.policy.statements.keys,
-            envelopes.key_id(key.public_key()),
-        )
+        pins, name = (self._deps.policy.statements.keys, envelopes.key_id(key.public_key()))
         if pins and name not in pins:
             raise SettingsRefused(
                 f"The signing key {name} isn't pinned in the policy, so nothing that it signs would count. Add it to "
@@ -81,19 +78,14 @@ class Issuer:
             return known
         return self._deps.db.run(
             lambda session: service.issue(
-                session,
-                approval_id,
-                key,
-                policy=self._deps.policy,
-                now=self._deps.now(session),
+                session, approval_id, key, policy=self._deps.policy, now=self._deps.now(session)
             )
         )
 
     def _tell(self, approval_id: int) -> None:
         deps = self._deps
         log.error(
-            "request %d was changed outside mlgov; `mlgov audit verify` says how",
-            approval_id,
+            "request %d was changed outside mlgov; `mlgov audit verify` says how", approval_id
         )
         with deps.db.read() as session:
             faults = Look.at_one(session, "approval", str(approval_id))

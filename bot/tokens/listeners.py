@@ -34,10 +34,7 @@ def make(submission: Submission) -> Reply:
     days = submission.number(views.LASTS, 7)
     secret, token = deps.db.run(
         lambda session: service.create_personal(
-            session,
-            submission.actor,
-            lasts=timedelta(days=days),
-            now=deps.now(session),
+            session, submission.actor, lasts=timedelta(days=days), now=deps.now(session)
         )
     )
     return Show(views.made(secret, token))
@@ -47,9 +44,7 @@ def revoke(click: Click) -> Reply:
     """End one of one's own tokens."""
     deps = click.deps
     deps.db.run(
-        lambda session: service.revoke(
-            session, click.actor, click.value, now=deps.now(session)
-        )
+        lambda session: service.revoke(session, click.actor, click.value, now=deps.now(session))
     )
     return Show(_mine(deps, click.actor))
 

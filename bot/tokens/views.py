@@ -37,11 +37,7 @@ def mine(tokens: Sequence[Token], *, now: datetime) -> dict[str, Any]:
 
 
 def _line(token: Token) -> Block:
-    last = (
-        f"last used {blocks.when(token.last_used_at)}"
-        if token.last_used_at
-        else "never used"
-    )
+    last = f"last used {blocks.when(token.last_used_at)}" if token.last_used_at else "never used"
     return blocks.section(
         f"`{token.prefix}…` · until {blocks.when(token.expires_at)} · {last}",
         accessory=blocks.button(

@@ -7,11 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx
 
-_TRANSLATED = (
-    ip_network("64:ff9b::/96"),
-    ip_network("2002::/16"),
-    ip_network("64:ff9b:1::/48"),
-)
+_TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("2002::/16"), ip_network("64:ff9b:1::/48"))
 """IPv6 ranges that stand for IPv4 addresses, private ones too."""
 
 _SPECIAL = (

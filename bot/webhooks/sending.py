@@ -10,14 +10,7 @@ from bot.webhooks import guard
 from bot.webhooks.guard import Forbidden
 from storage.db import Database
 from workflows import clock
-from workflows.delivery.outcomes import (
-    Done,
-    Dropped,
-    Limited,
-    NotSent,
-    Outcome,
-    Refused,
-)
+from workflows.delivery.outcomes import Done, Dropped, Limited, NotSent, Outcome, Refused
 from workflows.delivery.records import Errand
 from workflows.outbox import rebuild
 from workflows.sources import http
@@ -50,11 +43,7 @@ class Courier:
         notice = rebuild(WebhookEvent, errand.notice)
         with self._database.read() as session:
             began = clock.real_now(session)
-            event = (
-                service.event(session, notice)
-                if isinstance(notice, WebhookEvent)
-                else None
-            )
+            event = service.event(session, notice) if isinstance(notice, WebhookEvent) else None
         if event is None:
             return Dropped("the webhook was removed")
         if self._root is None:
@@ -78,9 +67,7 @@ class Courier:
                     "user-agent": "mlgov",
                     "webhook-id": event.id,
                     "webhook-timestamp": str(timestamp),
-                    "webhook-signature": service.signature(
-                        key, event.id, timestamp, event.body
-                    ),
+                    "webhook-signature": service.signature(key, event.id, timestamp, event.body),
                 },
                 extensions={"sni_hostname": target.host},
             ) as answer:

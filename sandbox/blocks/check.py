@@ -9,15 +9,7 @@ from typing import Any
 
 from sandbox.blocks.elements import MODAL_ONLY
 from sandbox.blocks.layout import BLOCKS, Surface
-from sandbox.blocks.spec import (
-    Findings,
-    boolean,
-    finding,
-    one_of,
-    plain_text,
-    record,
-    unsupported,
-)
+from sandbox.blocks.spec import Findings, boolean, finding, one_of, plain_text, record, unsupported
 from sandbox.blocks.spec import string as string_check
 from sandbox.blocks.state import elements
 from sandbox.errors import SlackError
@@ -107,13 +99,8 @@ def view(value: Any, expected: str, shows: Shows = NOTHING) -> dict[str, Any]:
                 "invalid_arguments", findings=[finding("must be valid JSON", "/view")]
             ) from None
     if not isinstance(value, dict):
-        raise SlackError(
-            "invalid_arguments", findings=[finding("must provide an object", "/view")]
-        )
-    if (
-        len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
-        > MOST_VIEW_BYTES
-    ):
+        raise SlackError("invalid_arguments", findings=[finding("must provide an object", "/view")])
+    if len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()) > MOST_VIEW_BYTES:
         raise SlackError("view_too_large")
     kind = value.get("type")
     found: Findings = []
@@ -130,10 +117,7 @@ def view(value: Any, expected: str, shows: Shows = NOTHING) -> dict[str, Any]:
         inputs = [one for one in value["blocks"] if one["type"] == "input"]
         if inputs:
             found.append(
-                finding(
-                    "missing required field: submit (the view has input blocks)",
-                    "/view",
-                )
+                finding("missing required field: submit (the view has input blocks)", "/view")
             )
     if found:
         raise SlackError("invalid_arguments", findings=found)
@@ -142,9 +126,7 @@ def view(value: Any, expected: str, shows: Shows = NOTHING) -> dict[str, Any]:
     return sound
 
 
-def _findings(
-    blocks: list[Any], surface: Surface, pointer: str, shows: Shows
-) -> Findings:
+def _findings(blocks: list[Any], surface: Surface, pointer: str, shows: Shows) -> Findings:
     found: Findings = []
     most = MOST_BLOCKS[surface]
     if len(blocks) > most:
@@ -170,9 +152,7 @@ def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
         surfaces, check = BLOCKS[kind]
         if surface not in surfaces:
             found.append(
-                finding(
-                    f"unsupported type: {kind} (not in a {surface})", f"{pointer}/type"
-                )
+                finding(f"unsupported type: {kind} (not in a {surface})", f"{pointer}/type")
             )
         else:
             check(block, pointer, found)
@@ -193,10 +173,7 @@ def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> 
             continue
         if block_id in seen:
             found.append(
-                finding(
-                    f"`block_id` already exists: {block_id}",
-                    f"{pointer}/{index}/block_id",
-                )
+                finding(f"`block_id` already exists: {block_id}", f"{pointer}/{index}/block_id")
             )
         seen.add(block_id)
     actions: set[tuple[int, str]] = set()
@@ -208,10 +185,7 @@ def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> 
         if key in actions:
             place = next(index for index, one in enumerate(blocks) if one is block)
             found.append(
-                finding(
-                    f"`action_id` already exists: {action_id}",
-                    f"{pointer}/{place}/elements",
-                )
+                finding(f"`action_id` already exists: {action_id}", f"{pointer}/{place}/elements")
             )
         actions.add(key)
 
@@ -220,16 +194,11 @@ def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None
     markdown = sum(len(one["text"]) for one in blocks if one["type"] == "markdown")
     if markdown > MOST_MARKDOWN_CHARACTERS:
         found.append(
-            finding(
-                f"markdown blocks: no more than {MOST_MARKDOWN_CHARACTERS} characters",
-                pointer,
-            )
+            finding(f"markdown blocks: no more than {MOST_MARKDOWN_CHARACTERS} characters", pointer)
         )
     charts = sum(one["type"] == "data_visualization" for one in blocks)
     if charts > MOST_CHARTS:
-        found.append(
-            finding(f"no more than {MOST_CHARTS} data_visualization blocks", pointer)
-        )
+        found.append(finding(f"no more than {MOST_CHARTS} data_visualization blocks", pointer))
     for index, block in enumerate(blocks):
         if block["type"] == "table" and _characters(block) > MOST_TABLE_CHARACTERS:
             found.append(
@@ -240,31 +209,20 @@ def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None
             )
 
 
-def _files(
-    blocks: list[dict[str, Any]], pointer: str, found: Findings, shows: Shows
-) -> None:
+def _files(blocks: list[dict[str, Any]], pointer: str, found: Findings, shows: Shows) -> None:
     for index, block in enumerate(blocks):
         if block["type"] == "video" and not shows.video(block["video_url"]):
             place = f"{pointer}/{index}/video_url"
-            found.append(
-                finding("must match an unfurl domain that the app may embed", place)
-            )
+            found.append(finding("must match an unfurl domain that the app may embed", place))
         places = {
             "": block,
             "/accessory": block.get("accessory"),
-            **{
-                f"/elements/{n}": one
-                for n, one in enumerate(block.get("elements") or ())
-            },
+            **{f"/elements/{n}": one for n, one in enumerate(block.get("elements") or ())},
         }
         for place, part in places.items():
             file = part.get("slack_file") if isinstance(part, dict) else None
             if file and not shows.file(file):
-                found.append(
-                    finding(
-                        "invalid slack file", f"{pointer}/{index}{place}/slack_file"
-                    )
-                )
+                found.append(finding("invalid slack file", f"{pointer}/{index}{place}/slack_file"))
 
 
 def _focus(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:

@@ -50,9 +50,7 @@ def _option(text: Check, *, with_url: bool = False) -> Check:
 OPTION = _option(plain_text(75))
 RICH_OPTION = _option(text_object(75))
 MENU_OPTION = _option(plain_text(75), with_url=True)
-OPTION_GROUP = record(
-    {"label": plain_text(75), "options": array(OPTION, least=1, most=100)}
-)
+OPTION_GROUP = record({"label": plain_text(75), "options": array(OPTION, least=1, most=100)})
 
 DISPATCH = record(
     optional={
@@ -73,20 +71,13 @@ _FILE_ID = re.compile(r"F[A-Z0-9]{8,}")
 
 def _file_id(value: Any, pointer: str, found: Findings) -> None:
     if not isinstance(value, str) or not _FILE_ID.fullmatch(value):
-        found.append(
-            finding("input must match regex pattern: ^[F][A-Z0-9]{8,}$", pointer)
-        )
+        found.append(finding("input must match regex pattern: ^[F][A-Z0-9]{8,}$", pointer))
 
 
-SLACK_FILE = record(
-    optional={"id": _file_id, "url": url(3000)}, also=exactly_one("id", "url")
-)
+SLACK_FILE = record(optional={"id": _file_id, "url": url(3000)}, also=exactly_one("id", "url"))
 
 _COMMON: dict[str, Check] = {"action_id": ID}
-_INPUT: dict[str, Check] = _COMMON | {
-    "focus_on_load": boolean,
-    "placeholder": plain_text(150),
-}
+_INPUT: dict[str, Check] = _COMMON | {"focus_on_load": boolean, "placeholder": plain_text(150)}
 _CONFIRMED: dict[str, Check] = _INPUT | {"confirm": CONFIRM}
 _SEVERAL: dict[str, Check] = {"max_selected_items": integer(1)}
 
@@ -100,9 +91,7 @@ def _offers_initial(value: Any, pointer: str, found: Findings) -> None:
     _initial_among(value, options, pointer, found)
 
 
-def _initial_among(
-    value: Any, options: list[Any], pointer: str, found: Findings
-) -> None:
+def _initial_among(value: Any, options: list[Any], pointer: str, found: Findings) -> None:
     seen: set[str] = set()
     for option in options:
         if option["value"] in seen:
@@ -113,9 +102,7 @@ def _initial_among(
         chosen.append(value["initial_option"])
     for one in chosen:
         if one not in options:
-            found.append(
-                finding("initial option must match one of the options", pointer)
-            )
+            found.append(finding("initial option must match one of the options", pointer))
 
 
 def _plain_options(value: Any, pointer: str, found: Findings) -> None:
@@ -153,9 +140,7 @@ def _decimal(value: Any, pointer: str, found: Findings) -> None:
         number(value, pointer, found)
 
 
-def _element(
-    required: dict[str, Check], optional: dict[str, Check], also: Any = None
-) -> Check:
+def _element(required: dict[str, Check], optional: dict[str, Check], also: Any = None) -> Check:
     return record({"type": _KIND} | required, optional, also=also)
 
 
@@ -171,9 +156,7 @@ _BUTTON: dict[str, Check] = {
 }
 
 ELEMENTS: dict[str, Check] = {
-    "button": _element(
-        {"text": plain_text(75)}, _COMMON | _BUTTON | {"confirm": CONFIRM}
-    ),
+    "button": _element({"text": plain_text(75)}, _COMMON | _BUTTON | {"confirm": CONFIRM}),
     "icon_button": _element(
         {"text": plain_text(75), "icon": one_of("trash")},
         _COMMON
@@ -187,8 +170,7 @@ ELEMENTS: dict[str, Check] = {
     "feedback_buttons": _element(
         {
             name: record(
-                {"text": plain_text(75), "value": string(2000)},
-                {"accessibility_label": string(75)},
+                {"text": plain_text(75), "value": string(2000)}, {"accessibility_label": string(75)}
             )
             for name in ("positive_button", "negative_button")
         },
@@ -211,8 +193,7 @@ ELEMENTS: dict[str, Check] = {
     ),
     "radio_buttons": _element(
         _CHOICES,
-        _COMMON
-        | {"focus_on_load": boolean, "confirm": CONFIRM, "initial_option": RICH_OPTION},
+        _COMMON | {"focus_on_load": boolean, "confirm": CONFIRM, "initial_option": RICH_OPTION},
         _plain_options,
     ),
     "datepicker": _element({}, _CONFIRMED | {"initial_date": _date}),
@@ -228,10 +209,7 @@ ELEMENTS: dict[str, Check] = {
     ),
     "multi_static_select": _element(
         {},
-        _CONFIRMED
-        | _STATIC
-        | _SEVERAL
-        | {"initial_options": array(OPTION, least=1, most=100)},
+        _CONFIRMED | _STATIC | _SEVERAL | {"initial_options": array(OPTION, least=1, most=100)},
         _offers_initial,
     ),
     "external_select": _element(
@@ -241,10 +219,7 @@ ELEMENTS: dict[str, Check] = {
         {},
         _CONFIRMED
         | _SEVERAL
-        | {
-            "initial_options": array(OPTION, least=1, most=100),
-            "min_query_length": integer(0),
-        },
+        | {"initial_options": array(OPTION, least=1, most=100), "min_query_length": integer(0)},
     ),
     "users_select": _element({}, _CONFIRMED | {"initial_user": ID}),
     "multi_users_select": _element(
@@ -300,11 +275,7 @@ ELEMENTS: dict[str, Check] = {
     ),
     "file_input": _element(
         {},
-        _COMMON
-        | {
-            "filetypes": array(string(20, least=1), least=1),
-            "max_files": integer(1, 10),
-        },
+        _COMMON | {"filetypes": array(string(20, least=1), least=1), "max_files": integer(1, 10)},
     ),
     "email_text_input": _element(
         {}, _INPUT | {"initial_value": string(3000), "dispatch_action_config": DISPATCH}

@@ -37,9 +37,7 @@ _MODALS: frozenset[Surface] = frozenset({"modal"})
 _MESSAGES_AND_HOME: frozenset[Surface] = frozenset({"message", "home"})
 
 
-def _block(
-    required: dict[str, Check], optional: dict[str, Check], also: Any = None
-) -> Check:
+def _block(required: dict[str, Check], optional: dict[str, Check], also: Any = None) -> Check:
     return record({"type": _KIND} | required, {"block_id": ID} | optional, also=also)
 
 
@@ -62,9 +60,7 @@ _CELL = typed(
         "rich_text": RICH_TEXT_CELL,
     }
 )
-_COLUMN = record(
-    optional={"align": one_of("left", "center", "right"), "is_wrapped": boolean}
-)
+_COLUMN = record(optional={"align": one_of("left", "center", "right"), "is_wrapped": boolean})
 
 
 def _same_categories(value: Any, pointer: str, found: Findings) -> None:
@@ -74,10 +70,7 @@ def _same_categories(value: Any, pointer: str, found: Findings) -> None:
     for index, series in enumerate(value["series"]):
         if [point["label"] for point in series["data"]] != categories:
             found.append(
-                finding(
-                    "series data must cover every category",
-                    f"{pointer}/series/{index}/data",
-                )
+                finding("series data must cover every category", f"{pointer}/series/{index}/data")
             )
 
 
@@ -86,9 +79,7 @@ _CHART_WITH_AXES = record(
     {
         "type": _KIND,
         "series": array(
-            record(
-                {"name": string(20, least=1), "data": array(_POINT, least=1, most=20)}
-            ),
+            record({"name": string(20, least=1), "data": array(_POINT, least=1, most=20)}),
             least=1,
             most=6,
         ),
@@ -121,29 +112,19 @@ BLOCKS: dict[str, tuple[frozenset[Surface], Check]] = {
             {"level": one_of("default", "info", "warning", "error", "success")},
         ),
     ),
-    "context": (
-        _EVERYWHERE,
-        _block({"elements": array(_CONTEXT_ELEMENT, least=1, most=10)}, {}),
-    ),
+    "context": (_EVERYWHERE, _block({"elements": array(_CONTEXT_ELEMENT, least=1, most=10)}, {})),
     "context_actions": (
         _MESSAGES,
         _block({"elements": array(element(IN_CONTEXT_ACTIONS), least=1, most=5)}, {}),
     ),
-    "data_visualization": (
-        _MESSAGES,
-        _block({"title": string(50, least=1), "chart": _CHART}, {}),
-    ),
+    "data_visualization": (_MESSAGES, _block({"title": string(50, least=1), "chart": _CHART}, {})),
     "divider": (_EVERYWHERE, _block({}, {})),
     "header": (_EVERYWHERE, _block({"text": plain_text(150)}, {})),
     "image": (
         _EVERYWHERE,
         _block(
             {"alt_text": string(2000, least=1)},
-            {
-                "image_url": url(3000),
-                "slack_file": SLACK_FILE,
-                "title": plain_text(2000),
-            },
+            {"image_url": url(3000), "slack_file": SLACK_FILE, "title": plain_text(2000)},
             exactly_one("image_url", "slack_file"),
         ),
     ),

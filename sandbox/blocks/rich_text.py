@@ -1,16 +1,6 @@
 """Rich text: what Slack's own editor writes."""
 
-from sandbox.blocks.spec import (
-    Check,
-    array,
-    boolean,
-    integer,
-    one_of,
-    record,
-    string,
-    typed,
-    url,
-)
+from sandbox.blocks.spec import Check, array, boolean, integer, one_of, record, string, typed, url
 
 _KIND = string()
 _STYLE = record(
@@ -18,9 +8,7 @@ _STYLE = record(
 )  # fmt: skip
 
 
-def _inline(
-    required: dict[str, Check], optional: dict[str, Check] | None = None
-) -> Check:
+def _inline(required: dict[str, Check], optional: dict[str, Check] | None = None) -> Check:
     return record({"type": _KIND} | required, {"style": _STYLE} | (optional or {}))
 
 
@@ -49,8 +37,7 @@ _PARTS = {
         {"type": _KIND, "elements": array(_INLINE)}, {"border": integer(0, 1)}
     ),
     "rich_text_preformatted": record(
-        {"type": _KIND, "elements": array(_INLINE)},
-        {"border": integer(0, 1), "language": string()},
+        {"type": _KIND, "elements": array(_INLINE)}, {"border": integer(0, 1), "language": string()}
     ),
     "rich_text_list": record(
         {

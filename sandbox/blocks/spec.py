@@ -135,9 +135,7 @@ def unsupported(kind: Any, pointer: str) -> str:
     """The finding about a block or element of another type, in other words when it is Slack's but not covered."""
     known = isinstance(kind, str) and kind in BLOCKS_NOT_COVERED
     words = f"unsupported type: {kind}"
-    return finding(
-        f"{words} (Slack's, not the sandbox's)" if known else words, f"{pointer}/type"
-    )
+    return finding(f"{words} (Slack's, not the sandbox's)" if known else words, f"{pointer}/type")
 
 
 def typed(kinds: Mapping[str, Check], allowed: Collection[str] | None = None) -> Check:

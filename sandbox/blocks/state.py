@@ -27,11 +27,7 @@ _STATE_KEYS: dict[str, tuple[str, str, bool]] = {
     "checkboxes": ("selected_options", "initial_options", True),
     "multi_users_select": ("selected_users", "initial_users", True),
     "multi_channels_select": ("selected_channels", "initial_channels", True),
-    "multi_conversations_select": (
-        "selected_conversations",
-        "initial_conversations",
-        True,
-    ),
+    "multi_conversations_select": ("selected_conversations", "initial_conversations", True),
     "datepicker": ("selected_date", "initial_date", False),
     "timepicker": ("selected_time", "initial_time", False),
     "datetimepicker": ("selected_date_time", "initial_date_time", False),
@@ -125,10 +121,7 @@ def state_for(element: Element, entered: Any) -> dict[str, Any]:
         return {"type": kind, key: entered}
     if kind == "timepicker" and element.get("timezone"):
         return {"type": kind, key: entered, "timezone": element["timezone"]}
-    return {
-        "type": kind,
-        key: str(entered) if not isinstance(entered, dict) else entered,
-    }
+    return {"type": kind, key: str(entered) if not isinstance(entered, dict) else entered}
 
 
 _PICKED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -152,9 +145,7 @@ def _option(element: Element, entered: Any) -> dict[str, Any]:
     for option in options_of(element):
         if option["value"] == wanted:
             return option
-    offered = (
-        ", ".join(repr(option["value"]) for option in options_of(element)) or "nothing"
-    )
+    offered = ", ".join(repr(option["value"]) for option in options_of(element)) or "nothing"
     raise ValueError(
         f"there is no option {wanted!r} in {element['action_id']}; it offers {offered}"
     )

@@ -4,12 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Failure = Literal[
-    "http_timeout",
-    "too_many_redirects",
-    "connection_failed",
-    "ssl_error",
-    "http_error",
-    "no_app",
+    "http_timeout", "too_many_redirects", "connection_failed", "ssl_error", "http_error", "no_app"
 ]
 PayloadKind = Literal["interactive", "slash_commands", "events_api"]
 

@@ -23,9 +23,7 @@ RETRY_SECONDS = (0.5, 60.0, 300.0)
 _WORKERS = 4
 
 # Heard wherever they happen, not only where the app is.
-_EVERYWHERE = frozenset(
-    {"app_home_opened", "channel_archive", "channel_unarchive", "link_shared"}
-)
+_EVERYWHERE = frozenset({"app_home_opened", "channel_archive", "channel_unarchive", "link_shared"})
 _SUBSCRIPTION = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
 
 
@@ -113,9 +111,7 @@ class Events:
     def hasten(self) -> None:
         """Send now what would be sent again later, as if the minutes had passed."""
         with self._changed:
-            self._queue = [
-                replace(due, at=min(due.at, time.monotonic())) for due in self._queue
-            ]
+            self._queue = [replace(due, at=min(due.at, time.monotonic())) for due in self._queue]
             heapq.heapify(self._queue)
             self._changed.notify_all()
 
@@ -231,40 +227,26 @@ class Events:
         if kind == "app_mention":
             mention: Message = event["message"]
             shown = render.message(world, mention, base_url=self._installation.base_url)
-            return shown | {
-                "type": kind,
-                "channel": mention.channel_id,
-                "event_ts": mention.ts,
-            }
+            return shown | {"type": kind, "channel": mention.channel_id, "event_ts": mention.ts}
         event["event_ts"] = f"{world.clock.now().timestamp():.6f}"
         if kind in ("user_change", "team_join"):
             with_email = "users:read.email" in self._installation.granted
-            event["user"] = render.user(
-                world, world.users[event["user"]], with_email=with_email
-            )
+            event["user"] = render.user(world, world.users[event["user"]], with_email=with_email)
             event["cache_ts"] = world.now_seconds()
         elif kind in ("subteam_created", "subteam_updated"):
             group = world.usergroups[event["subteam"]]
             event["subteam"] = render.usergroup(group, with_users=True, with_count=True)
         return event
 
-    def _message_event(
-        self, event: dict[str, Any], happening: Happening
-    ) -> dict[str, Any]:
+    def _message_event(self, event: dict[str, Any], happening: Happening) -> dict[str, Any]:
         world = self._installation.world
         assert happening.channel_id is not None  # noqa: S101 - messages are always somewhere
         channel = world.channels[happening.channel_id]
-        place = {
-            "channel": channel.id,
-            "channel_type": EVENT_CHANNEL_TYPE[channel.kind],
-        }
+        place = {"channel": channel.id, "channel_type": EVENT_CHANNEL_TYPE[channel.kind]}
 
         def shown(message: Message) -> dict[str, Any]:
             return render.message(
-                world,
-                message,
-                with_metadata=True,
-                base_url=self._installation.base_url,
+                world, message, with_metadata=True, base_url=self._installation.base_url
             )
 
         if "subtype" not in event:

@@ -18,9 +18,7 @@ _FORM = "application/x-www-form-urlencoded"
 class HttpOut:
     """Sends parcels to one URL. Thread-safe; `close()` it."""
 
-    def __init__(
-        self, url: str, installation: Installation, inspector: Inspector
-    ) -> None:
+    def __init__(self, url: str, installation: Installation, inspector: Inspector) -> None:
         self.url = url
         self._installation = installation
         self._inspector = inspector
@@ -104,9 +102,7 @@ def _is_tls(error: BaseException | None) -> bool:
 def encode(parcel: Parcel) -> tuple[bytes, str]:
     """The body and content type of a parcel as Slack sends it over HTTP."""
     if parcel.kind == "events_api":
-        return json.dumps(
-            parcel.payload, separators=(",", ":")
-        ).encode(), "application/json"
+        return json.dumps(parcel.payload, separators=(",", ":")).encode(), "application/json"
     if parcel.kind == "slash_commands":
         return urlencode(parcel.payload).encode(), _FORM
     text = json.dumps(parcel.payload, separators=(",", ":"))

@@ -17,20 +17,13 @@ def channel_name(channel: Channel) -> str:
     return _CHANNEL_NAMES.get(channel.kind, channel.name)
 
 
-def _base(
-    installation: Installation, type_: str, user: User, team_id: str
-) -> dict[str, Any]:
+def _base(installation: Installation, type_: str, user: User, team_id: str) -> dict[str, Any]:
     world = installation.world
     app, enterprise = world.app, world.enterprise
     team = world.teams[team_id]
     return {
         "type": type_,
-        "user": {
-            "id": user.id,
-            "username": user.name,
-            "name": user.name,
-            "team_id": user.team_id,
-        },
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
         "api_app_id": app.id,
         "token": installation.verification_token,
         # An org-wide installation is told of the organisation, not of one workspace.
@@ -64,9 +57,7 @@ def message_action(
         "container": container,
         "trigger_id": installation.issue_trigger(user.id),
         "channel": {"id": channel.id, "name": channel_name(channel)},
-        "message": render.message(
-            installation.world, message, base_url=installation.base_url
-        ),
+        "message": render.message(installation.world, message, base_url=installation.base_url),
         "state": {"values": values},
         "response_url": installation.issue_response_url(
             user.id, channel.id, ts=message.ts, thread_ts=message.thread_ts
@@ -88,14 +79,10 @@ def message_shortcut(
         "action_ts": f"{time.time():.6f}",
         "callback_id": callback_id,
         "trigger_id": installation.issue_trigger(user.id),
-        "response_url": installation.issue_response_url(
-            user.id, channel.id, kind="app"
-        ),
+        "response_url": installation.issue_response_url(user.id, channel.id, kind="app"),
         "message_ts": message.ts,
         "channel": {"id": channel.id, "name": channel_name(channel)},
-        "message": render.message(
-            installation.world, message, base_url=installation.base_url
-        ),
+        "message": render.message(installation.world, message, base_url=installation.base_url),
     }
 
 
@@ -130,11 +117,7 @@ def ephemeral_action(
 
 
 def view_action(
-    installation: Installation,
-    user: User,
-    team_id: str,
-    view: View,
-    action: dict[str, Any],
+    installation: Installation, user: User, team_id: str, view: View, action: dict[str, Any]
 ) -> dict[str, Any]:
     """block_actions in a modal or on the Home tab."""
     modal = view.id if view.type == "modal" else None
@@ -157,9 +140,7 @@ def view_submission(
     }
 
 
-def _response_urls(
-    installation: Installation, user: User, view: View
-) -> list[dict[str, str]]:
+def _response_urls(installation: Installation, user: User, view: View) -> list[dict[str, str]]:
     """One for each menu of channels in an input that asks for it, to answer where the person chose."""
     urls = []
     for block in view.blocks:
@@ -168,9 +149,7 @@ def _response_urls(
             continue
         block_id, action_id = block["block_id"], element["action_id"]
         entered = view.values.get(block_id, {}).get(action_id, {})
-        channel_id = entered.get("selected_conversation") or entered.get(
-            "selected_channel"
-        )
+        channel_id = entered.get("selected_conversation") or entered.get("selected_channel")
         if channel_id:
             urls.append(
                 {
@@ -196,12 +175,7 @@ def view_closed(
 
 
 def slash_command(
-    installation: Installation,
-    user: User,
-    team_id: str,
-    channel: Channel,
-    command: str,
-    text: str,
+    installation: Installation, user: User, team_id: str, channel: Channel, command: str, text: str
 ) -> dict[str, str]:
     """A slash command's form."""
     world = installation.world
@@ -218,9 +192,7 @@ def slash_command(
         "text": text,
         "api_app_id": world.app.id,
         "is_enterprise_install": "true" if world.app.org_wide else "false",
-        "response_url": installation.issue_response_url(
-            user.id, channel.id, kind="commands"
-        ),
+        "response_url": installation.issue_response_url(user.id, channel.id, kind="commands"),
         "trigger_id": installation.issue_trigger(user.id),
     }
     if enterprise is not None and team.enterprise_id == enterprise.id:

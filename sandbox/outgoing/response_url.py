@@ -61,23 +61,11 @@ def apply(installation: Installation, link: ResponseUrl, said: dict[str, Any]) -
             messages.edit(channel.id, link.ts, mark_edited=not what.blocks, **shown)
             return
     app = installation.world.app
-    thread_ts = said.get("thread_ts") or (
-        link.thread_ts if link.ts or link.ephemeral_id else None
-    )
-    author: dict[str, Any] = {
-        "bot_id": app.bot_id,
-        "app_id": app.id,
-        "thread_ts": thread_ts,
-    }
+    thread_ts = said.get("thread_ts") or (link.thread_ts if link.ts or link.ephemeral_id else None)
+    author: dict[str, Any] = {"bot_id": app.bot_id, "app_id": app.id, "thread_ts": thread_ts}
     if said.get("response_type") == "in_channel":
         messages.post(
-            channel.id,
-            app.bot_user_id,
-            metadata=what.metadata or None,
-            **shown,
-            **author,
+            channel.id, app.bot_user_id, metadata=what.metadata or None, **shown, **author
         )
     else:
-        messages.post_ephemeral(
-            channel.id, link.user_id, app.bot_user_id, **shown, **author
-        )
+        messages.post_ephemeral(channel.id, link.user_id, app.bot_user_id, **shown, **author)

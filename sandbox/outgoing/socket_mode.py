@@ -107,20 +107,14 @@ class Sockets:
         started = time.perf_counter()
         acknowledged: Future[dict[str, Any]] = Future()
         connection.waiting[envelope_id] = acknowledged
-        if (
-            connection not in self._connections
-        ):  # it went just now, and told only its old waiters
+        if connection not in self._connections:  # it went just now, and told only its old waiters
             self._forget(connection)
         if fault is not None and fault.kind == "drop_socket_before":
             sending = asyncio.run_coroutine_threadsafe(self._drop(connection), loop)
         elif fault is not None:
-            sending = asyncio.run_coroutine_threadsafe(
-                self._send_and_drop(connection, body), loop
-            )
+            sending = asyncio.run_coroutine_threadsafe(self._send_and_drop(connection, body), loop)
         else:
-            sending = asyncio.run_coroutine_threadsafe(
-                self._send(connection, body), loop
-            )
+            sending = asyncio.run_coroutine_threadsafe(self._send(connection, body), loop)
         answer = self._wait(acknowledged, started)
         connection.waiting.pop(envelope_id, None)
         sending.cancel()

@@ -23,9 +23,7 @@ def team_info(call: Call) -> Answer:
     if domain and not team_id:
         if world.enterprise is None:
             raise SlackError("team_not_on_enterprise")
-        team_id = next(
-            (team.id for team in world.teams.values() if team.domain == domain), ""
-        )
+        team_id = next((team.id for team in world.teams.values() if team.domain == domain), "")
         if not team_id:
             raise SlackError("team_not_found")
     team = world.teams.get(team_id or world.app.team_id)

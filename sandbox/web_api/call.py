@@ -54,9 +54,7 @@ class Call:
             return value
         if isinstance(value, bool | int | float):
             return str(value)
-        raise SlackError(
-            "invalid_arguments", findings=[f"must provide a string: {name}"]
-        )
+        raise SlackError("invalid_arguments", findings=[f"must provide a string: {name}"])
 
     def needed(self, name: str, error: str = "invalid_arguments") -> str:
         """A string argument that must be there; else the error, with Slack's finding."""
@@ -115,9 +113,7 @@ class Call:
 
     def team_id(self) -> str:
         """The workspace asked about."""
-        return (
-            self.text("team_id") if self.world.app.org_wide else self.world.app.team_id
-        )
+        return self.text("team_id") if self.world.app.org_wide else self.world.app.team_id
 
     def channel(self, name: str = "channel") -> Channel:
         """The conversation asked about, if the app may know of it; else `channel_not_found`."""
@@ -132,9 +128,7 @@ class Call:
         if self.is_member(channel):
             return True
         reach = self.world.users[self.world.app.bot_user_id].team_ids
-        return channel.kind == "public" and any(
-            one in reach for one in channel.team_ids
-        )
+        return channel.kind == "public" and any(one in reach for one in channel.team_ids)
 
     def is_member(self, channel: Channel) -> bool:
         """Whether the app is in it."""
@@ -163,9 +157,7 @@ class Call:
         if not cursor:
             return 0
         try:
-            word, _, number = (
-                base64.b64decode(cursor, validate=True).decode().partition(":")
-            )
+            word, _, number = base64.b64decode(cursor, validate=True).decode().partition(":")
             if word != "next":
                 raise ValueError(cursor)
             return int(number)

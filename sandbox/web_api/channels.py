@@ -71,8 +71,7 @@ def invite(call: Call) -> Answer:
         raise SlackError("no_user")
     if len(wanted) > MOST_INVITED:
         raise SlackError(
-            "invalid_arguments",
-            findings=[f"no more than {MOST_INVITED} items allowed: users"],
+            "invalid_arguments", findings=[f"no more than {MOST_INVITED} items allowed: users"]
         )
     if channel.is_archived:
         raise SlackError("is_archived")
@@ -89,10 +88,7 @@ def invite(call: Call) -> Answer:
         raise SlackError(str(errors[0]["error"]), errors=errors)
     for user_id in welcome:
         call.world.join(channel.id, user_id, call.world.app.bot_user_id)
-    answer: dict[str, Any] = {
-        "ok": True,
-        "channel": render.channel(call.world, channel),
-    }
+    answer: dict[str, Any] = {"ok": True, "channel": render.channel(call.world, channel)}
     return answer | ({"errors": errors} if errors else {})
 
 
@@ -111,11 +107,7 @@ def _refusal(call: Call, channel: Channel, user_id: str) -> str | None:
     if not set(user.team_ids) & set(channel.team_ids):
         if world.is_foreign(user):
             return "no_external_invite_permission"
-        return (
-            "invitee_cant_see_channel"
-            if channel.is_org_shared
-            else "org_user_not_in_team"
-        )
+        return "invitee_cant_see_channel" if channel.is_org_shared else "org_user_not_in_team"
     if user.is_ultra_restricted and any(
         other.kind in ("public", "private") for other in world.channels_of(user_id)
     ):
@@ -129,9 +121,7 @@ def set_topic(call: Call) -> Answer:
     prefix = {"public": "channels", "private": "groups"}.get(channel.kind, channel.kind)
     call.installation.require(*MANAGE_SCOPES[channel.kind], f"{prefix}:write.topic")
     if call.args.get("topic") is None:
-        raise SlackError(
-            "invalid_arguments", findings=["missing required field: topic"]
-        )
+        raise SlackError("invalid_arguments", findings=["missing required field: topic"])
     topic = call.text("topic")
     if channel.is_archived:
         raise SlackError("is_archived")

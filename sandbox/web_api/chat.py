@@ -27,9 +27,7 @@ def post_message(call: Call) -> Answer:
         known = channel.messages.get(channel.client_msg_ids.get(client_msg_id, ""))
         if known is not None:
             return _posted(call, known)
-    custom = {
-        name: call.text(name) or None for name in ("username", "icon_emoji", "icon_url")
-    }
+    custom = {name: call.text(name) or None for name in ("username", "icon_emoji", "icon_url")}
     if any(custom.values()):
         call.installation.require("chat:write.customize")
     message = world.messages.post(
@@ -54,12 +52,7 @@ def _posted(call: Call, message: Message) -> Answer:
     shown = render.message(
         call.world, message, with_metadata=True, base_url=call.installation.base_url
     )
-    return {
-        "ok": True,
-        "channel": message.channel_id,
-        "ts": message.ts,
-        "message": shown,
-    }
+    return {"ok": True, "channel": message.channel_id, "ts": message.ts, "message": shown}
 
 
 def destination(call: Call) -> Channel:
@@ -140,19 +133,11 @@ def update(call: Call) -> Answer:
     if what.metadata is not None:
         changes["metadata"] = what.metadata or None
     edited = not what.blocks and not what.attachments
-    after = call.world.messages.edit(
-        channel.id, message.ts, mark_edited=edited, **changes
-    )
+    after = call.world.messages.edit(channel.id, message.ts, mark_edited=edited, **changes)
     shown = render.message(
         call.world, after, with_metadata=True, base_url=call.installation.base_url
     )
-    return {
-        "ok": True,
-        "channel": channel.id,
-        "ts": after.ts,
-        "text": after.text,
-        "message": shown,
-    }
+    return {"ok": True, "channel": channel.id, "ts": after.ts, "text": after.text, "message": shown}
 
 
 def delete(call: Call) -> Answer:
@@ -162,9 +147,7 @@ def delete(call: Call) -> Answer:
     return {"ok": True, "channel": channel.id, "ts": message.ts}
 
 
-def _own(
-    call: Call, otherwise: str, archived: str = "is_archived"
-) -> tuple[Channel, Message]:
+def _own(call: Call, otherwise: str, archived: str = "is_archived") -> tuple[Channel, Message]:
     """A message of the app's own; the two codes for another's, and for one in an archived channel."""
     channel = call.channel()
     ts = call.needed("ts", "message_not_found")

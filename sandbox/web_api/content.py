@@ -35,9 +35,7 @@ def of(call: Call) -> Content:
     text = call.text("text") if call.args.get("text") is not None else None
     raw_blocks = call.json("blocks", "invalid_blocks_format")
     blocks = (
-        None
-        if raw_blocks is None
-        else check.message_blocks(raw_blocks, call.installation.shows)
+        None if raw_blocks is None else check.message_blocks(raw_blocks, call.installation.shows)
     )
     markdown = call.text("markdown_text")
     if markdown:
@@ -81,16 +79,11 @@ def _metadata(raw: Any) -> dict[str, Any] | None:
     if not isinstance(raw, dict):
         raise SlackError("invalid_metadata_format")
     event_type, payload = raw.get("event_type"), raw.get("event_payload")
-    if (
-        not isinstance(event_type, str)
-        or not event_type
-        or not isinstance(payload, dict)
-    ):
+    if not isinstance(event_type, str) or not event_type or not isinstance(payload, dict):
         raise SlackError("invalid_metadata_schema")
     if raw.get("entities"):
         raise SlackError(
-            "invalid_metadata_schema",
-            findings=["metadata entities (Slack's, not the sandbox's)"],
+            "invalid_metadata_schema", findings=["metadata entities (Slack's, not the sandbox's)"]
         )
     if raw.keys() - {"event_type", "event_payload", "entities"}:
         raise SlackError("invalid_metadata_schema")

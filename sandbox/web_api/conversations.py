@@ -12,12 +12,7 @@ from sandbox.errors import SlackError
 from sandbox.web_api import chat
 from sandbox.web_api.call import HISTORY_SCOPES, READ_SCOPES, Answer, Call, paged
 
-TYPES = {
-    "public_channel": "public",
-    "private_channel": "private",
-    "im": "im",
-    "mpim": "mpim",
-}
+TYPES = {"public_channel": "public", "private_channel": "private", "im": "im", "mpim": "mpim"}
 _OPEN_SCOPES = ("channels:manage", "groups:write", "im:write", "mpim:write")
 
 
@@ -43,20 +38,11 @@ def open_(call: Call) -> Answer:
                 call.user(user_id)
             channel = world.open_mpim(wanted)
         known = len(world.channels) == before
-        shown = (
-            render.channel(world, channel)
-            if call.flag("return_im")
-            else {"id": channel.id}
-        )
+        shown = render.channel(world, channel) if call.flag("return_im") else {"id": channel.id}
         answer: Answer = {"ok": True, "channel": shown}
         return answer | ({"no_op": True, "already_open": True} if known else {})
     call.installation.require(*_OPEN_SCOPES)
-    return {
-        "ok": True,
-        "no_op": True,
-        "already_open": True,
-        "channel": {"id": channel.id},
-    }
+    return {"ok": True, "no_op": True, "already_open": True, "channel": {"id": channel.id}}
 
 
 def list_(call: Call) -> Answer:
@@ -95,19 +81,14 @@ def of_user(call: Call) -> Answer:
         and not (skip_archived and one.is_archived)
     ]
     page, cursor = call.page(found, call.whole("limit", 100, 1, 999))
-    return {
-        "ok": True,
-        "channels": [render.channel(call.world, one) for one in page],
-    } | paged(cursor)
+    return {"ok": True, "channels": [render.channel(call.world, one) for one in page]} | paged(
+        cursor
+    )
 
 
 def _kinds(call: Call, scopes: dict[str, str]) -> set[str]:
     """The kinds of conversation asked for; each needs its scope."""
-    asked = [
-        one.strip()
-        for one in call.text("types", "public_channel").split(",")
-        if one.strip()
-    ]
+    asked = [one.strip() for one in call.text("types", "public_channel").split(",") if one.strip()]
     for one in asked:
         if one not in TYPES:
             raise SlackError("invalid_types")
@@ -124,9 +105,7 @@ def _readable(call: Call, scopes: dict[str, str]) -> Channel:
 def info(call: Call) -> Answer:
     """conversations.info."""
     channel = _readable(call, READ_SCOPES)
-    shown = render.channel(
-        call.world, channel, with_members=call.flag("include_num_members")
-    )
+    shown = render.channel(call.world, channel, with_members=call.flag("include_num_members"))
     return {"ok": True, "channel": shown}
 
 
@@ -184,9 +163,7 @@ def replies(call: Call) -> Answer:
     found = [
         one
         for one in channel.replies(root.ts)
-        if one.posted_at <= shown_from
-        and bounds.hold(one.ts)
-        and (after is None or one.ts > after)
+        if one.posted_at <= shown_from and bounds.hold(one.ts) and (after is None or one.ts > after)
     ]
     if after is None and root.posted_at <= shown_from:
         found.insert(0, root)
@@ -208,10 +185,7 @@ def _messages(call: Call, found: list[Message], limit: int) -> Answer:
         "ok": True,
         "messages": [
             render.message(
-                call.world,
-                one,
-                with_metadata=with_metadata,
-                base_url=call.installation.base_url,
+                call.world, one, with_metadata=with_metadata, base_url=call.installation.base_url
             )
             for one in page
         ],
@@ -229,9 +203,7 @@ def _passed(call: Call) -> str | None:
     if not cursor:
         return None
     try:
-        word, _, micros = (
-            base64.b64decode(cursor, validate=True).decode().partition(":")
-        )
+        word, _, micros = base64.b64decode(cursor, validate=True).decode().partition(":")
         if word != "next_ts":
             raise ValueError(cursor)
         return f"{int(micros) // 1_000_000}.{int(micros) % 1_000_000:06d}"
@@ -254,13 +226,10 @@ class _Bounds:
     def hold(self, ts: str) -> bool:
         """Whether the message lies between them."""
         at = micros_of(ts)
-        if self._oldest and (
-            at < self._oldest or (at == self._oldest and not self._inclusive)
-        ):
+        if self._oldest and (at < self._oldest or (at == self._oldest and not self._inclusive)):
             return False
         return not (
-            self._latest
-            and (at > self._latest or (at == self._latest and not self._inclusive))
+            self._latest and (at > self._latest or (at == self._latest and not self._inclusive))
         )
 
 

@@ -62,10 +62,7 @@ class WebApi:
             "upload" if is_upload else scope["path"].removeprefix(PREFIX),
             scope["method"],
             scope["query_string"],
-            {
-                name.decode(): value.decode("latin-1")
-                for name, value in scope["headers"]
-            },
+            {name.decode(): value.decode("latin-1") for name, value in scope["headers"]},
             body,
             scope["path"].removeprefix(files.UPLOAD) if is_upload else "",
         )
@@ -109,15 +106,11 @@ class WebApi:
 
     # --- faults --------------------------------------------------------------------------------
 
-    async def _faulty(
-        self, request: _Request, fault: Fault, receive: Receive
-    ) -> Reply | None:
+    async def _faulty(self, request: _Request, fault: Fault, receive: Receive) -> Reply | None:
         """What comes back when a fault strikes; None when nothing does."""
         match fault.kind:
             case "fail_before":
-                return Reply(
-                    fault.status, b'{"ok":false,"error":"service_unavailable"}'
-                )
+                return Reply(fault.status, b'{"ok":false,"error":"service_unavailable"}')
             case "refuse":
                 return self._reply({"ok": False, "error": fault.error})
             case "rate_limit":
@@ -175,9 +168,7 @@ class WebApi:
             if gap is None:
                 raise SlackError("unknown_method", req_method=request.name)
             raise SlackError(
-                "not_covered",
-                findings=[coverage.words(request.name, gap)],
-                req_method=request.name,
+                "not_covered", findings=[coverage.words(request.name, gap)], req_method=request.name
             )
         self._authorise(method, _token(request, args))
         limits = self._installation.limits
@@ -223,9 +214,7 @@ class WebApi:
             ((b"x-oauth-scopes", scopes), (b"x-slack-req-id", b"sandbox")),
         )
 
-    def _log(
-        self, request: _Request, reply: Reply | None, ms: float, fault: Fault | None
-    ) -> None:
+    def _log(self, request: _Request, reply: Reply | None, ms: float, fault: Fault | None) -> None:
         number = self._inspector.record(
             "to_slack",
             request.verb,
@@ -244,18 +233,14 @@ class WebApi:
 
 def _limited(retry_after: int) -> Reply:
     return Reply(
-        429,
-        b'{"ok":false,"error":"ratelimited"}',
-        ((b"retry-after", str(retry_after).encode()),),
+        429, b'{"ok":false,"error":"ratelimited"}', ((b"retry-after", str(retry_after).encode()),)
     )
 
 
 def _arguments(request: _Request) -> dict[str, Any]:
     """Arguments from the query, then from a form or JSON body."""
     try:
-        args: dict[str, Any] = dict(
-            parse_qsl(request.query.decode(), keep_blank_values=True)
-        )
+        args: dict[str, Any] = dict(parse_qsl(request.query.decode(), keep_blank_values=True))
         if not request.body:
             return args
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -301,9 +286,7 @@ async def _hang_up(receive: Receive, send: Send) -> None:
     cycle = getattr(send, "__self__", None)
     transport = getattr(cycle, "transport", None)
     if transport is None:
-        raise RuntimeError(
-            "a lost answer needs uvicorn's h11 protocol to serve the sandbox"
-        )
+        raise RuntimeError("a lost answer needs uvicorn's h11 protocol to serve the sandbox")
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass

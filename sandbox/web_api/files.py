@@ -62,9 +62,7 @@ def complete_upload(call: Call) -> Answer:
         may_post(call, channel)
         thread_ts = thread(call, channel)
     for file, title in files:
-        call.world.files.complete(
-            file, title=title, lag=call.installation.faults.file_lag
-        )
+        call.world.files.complete(file, title=title, lag=call.installation.faults.file_lag)
         if channel is not None:
             file.shared_in.append(channel.id)
     if channel is not None:

@@ -79,11 +79,7 @@ METHODS: dict[str, Method] = {
     "files.getUploadURLExternal": Method(files.get_upload_url, ("files:write",)),
     "files.info": Method(files.info, ("files:read",)),
     "files.list": Method(files.list_, ("files:read",)),
-    "migration.exchange": Method(
-        migration.exchange,
-        ("tokens.basic",),
-        takes_any_id=True,
-    ),
+    "migration.exchange": Method(migration.exchange, ("tokens.basic",), takes_any_id=True),
     "reactions.add": Method(reactions.add, ("reactions:write",)),
     "reactions.get": Method(reactions.get, ("reactions:read",)),
     "reactions.list": Method(reactions.list_, ("reactions:read",)),

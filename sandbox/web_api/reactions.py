@@ -72,11 +72,7 @@ def list_(call: Call) -> Answer:
     return {
         "ok": True,
         "items": [
-            {
-                "type": "message",
-                "channel": message.channel_id,
-                "message": _shown(call, message),
-            }
+            {"type": "message", "channel": message.channel_id, "message": _shown(call, message)}
             for message in page
         ],
         **paged(cursor),

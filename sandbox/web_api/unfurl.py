@@ -75,13 +75,9 @@ def _attachment(call: Call, url: str, content: Any) -> dict[str, Any]:
     shown = dict(content)
     if shown.get("blocks") is not None:
         try:
-            shown["blocks"] = check.message_blocks(
-                shown["blocks"], call.installation.shows
-            )
+            shown["blocks"] = check.message_blocks(shown["blocks"], call.installation.shows)
         except SlackError as error:
-            raise SlackError(
-                "cannot_parse_attachment", findings=error.findings
-            ) from None
+            raise SlackError("cannot_parse_attachment", findings=error.findings) from None
     app = call.world.app
     return shown | {
         "from_url": url,

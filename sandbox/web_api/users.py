@@ -46,10 +46,7 @@ def teams(call: Call) -> Answer:
 def info(call: Call) -> Answer:
     """users.info."""
     user = call.user(call.needed("user", "user_not_found"))
-    return {
-        "ok": True,
-        "user": render.user(call.world, user, with_email=_with_email(call)),
-    }
+    return {"ok": True, "user": render.user(call.world, user, with_email=_with_email(call))}
 
 
 def list_(call: Call) -> Answer:
@@ -61,9 +58,7 @@ def list_(call: Call) -> Answer:
     page, cursor = call.page(found, call.whole("limit", max(len(found), 1), 1, 1000))
     return {
         "ok": True,
-        "members": [
-            render.user(call.world, one, with_email=with_email) for one in page
-        ],
+        "members": [render.user(call.world, one, with_email=with_email) for one in page],
         "cache_ts": call.world.now_seconds(),
         **paged(cursor),
     }
@@ -73,11 +68,7 @@ def lookup_by_email(call: Call) -> Answer:
     """users.lookupByEmail: people of the organisation who are still there."""
     wanted = call.needed("email", "users_not_found").casefold()
     for one in call.world.users.values():
-        if (
-            (one.email or "").casefold() == wanted
-            and not one.deleted
-            and not one.is_bot
-        ):
+        if (one.email or "").casefold() == wanted and not one.deleted and not one.is_bot:
             if call.world.is_foreign(one):
                 break
             return {"ok": True, "user": render.user(call.world, one, with_email=True)}

@@ -72,9 +72,7 @@ def _view(call: Call, kind: str) -> dict[str, Any]:
 def _trigger(call: Call) -> Trigger:
     trigger_id = call.text("trigger_id") or call.text("interactivity_pointer")
     if not trigger_id:
-        raise SlackError(
-            "invalid_arguments", findings=["missing required field: trigger_id"]
-        )
+        raise SlackError("invalid_arguments", findings=["missing required field: trigger_id"])
     return call.installation.exchange_trigger(trigger_id)
 
 
@@ -82,8 +80,7 @@ def _wanted(call: Call) -> View:
     view_id, external_id = call.text("view_id"), call.text("external_id")
     if not view_id and not external_id:
         raise SlackError(
-            "invalid_arguments",
-            findings=["missing required field: view_id or external_id"],
+            "invalid_arguments", findings=["missing required field: view_id or external_id"]
         )
     views = call.world.views
     view = views.find(view_id) if view_id else views.find_external(external_id)

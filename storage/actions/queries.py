@@ -123,9 +123,7 @@ def list_edits(session: Session, ids: Sequence[int]) -> Rows:
 def insert_edit(session: Session, **values: Any) -> int:
     """Keep what a request asked before; its id."""
     return int(
-        session.execute(
-            insert(ApprovalEdit).returning(ApprovalEdit.id), values
-        ).scalar_one()
+        session.execute(insert(ApprovalEdit).returning(ApprovalEdit.id), values).scalar_one()
     )
 
 
@@ -149,16 +147,13 @@ def insert_question(session: Session, **values: Any) -> int:
 
 
 _OPEN_QUESTION = select(ApprovalQuestion).where(
-    ApprovalQuestion.approval_id == bindparam("approval_id"),
-    ApprovalQuestion.ended_at.is_(None),
+    ApprovalQuestion.approval_id == bindparam("approval_id"), ApprovalQuestion.ended_at.is_(None)
 )
 
 
 def find_open_question(session: Session, approval_id: int) -> ApprovalQuestion | None:
     """The question for whose answer the request waits; its request is locked by the caller."""
-    return session.execute(
-        _OPEN_QUESTION, {"approval_id": approval_id}
-    ).scalar_one_or_none()
+    return session.execute(_OPEN_QUESTION, {"approval_id": approval_id}).scalar_one_or_none()
 
 
 def insert_handover(session: Session, **values: Any) -> int:
@@ -191,17 +186,11 @@ _OPEN_CONDITIONS = (
 
 def open_conditions(session: Session, approval_id: int) -> Sequence[ApprovalCondition]:
     """Conditions that nobody has confirmed yet; their request is locked by the caller."""
-    return (
-        session.execute(_OPEN_CONDITIONS, {"approval_id": approval_id}).scalars().all()
-    )
+    return session.execute(_OPEN_CONDITIONS, {"approval_id": approval_id}).scalars().all()
 
 
 def drop_conditions(
-    session: Session,
-    approval_id: int,
-    *,
-    now: datetime,
-    decision_ids: Sequence[int] | None = None,
+    session: Session, approval_id: int, *, now: datetime, decision_ids: Sequence[int] | None = None
 ) -> None:
     """Conditions of the request, or of these verdicts, bind nobody any more, unless they have ended."""
     statement = update(ApprovalCondition).where(
@@ -248,16 +237,10 @@ def absences_of(session: Session, person_id: str, *, now: datetime) -> Rows:
     """A person's own absences that are not over, the next one first, with the stand-in's name."""
     return session.execute(
         select(
-            Absence.__table__,
-            _two.name.label("stand_in"),
-            _two.slack_id.label("stand_in_slack_id"),
+            Absence.__table__, _two.name.label("stand_in"), _two.slack_id.label("stand_in_slack_id")
         )
         .join(_two, _two.id == Absence.stand_in_id)
-        .where(
-            Absence.person_id == person_id,
-            Absence.ended_at.is_(None),
-            Absence.until > now,
-        )
+        .where(Absence.person_id == person_id, Absence.ended_at.is_(None), Absence.until > now)
         .order_by(Absence.since, Absence.id)
     ).all()
 
@@ -280,16 +263,12 @@ def find_absence(session: Session, absence_id: int) -> Any:
 
 def insert_absence(session: Session, **values: Any) -> int:
     """Keep an absence; its id."""
-    return int(
-        session.execute(insert(Absence).returning(Absence.id), values).scalar_one()
-    )
+    return int(session.execute(insert(Absence).returning(Absence.id), values).scalar_one())
 
 
 def end_absence(session: Session, absence_id: int, *, now: datetime) -> None:
     """They are back."""
-    session.execute(
-        update(Absence).where(Absence.id == absence_id).values(ended_at=now)
-    )
+    session.execute(update(Absence).where(Absence.id == absence_id).values(ended_at=now))
 
 
 def set_until(session: Session, person_id: str, stand_in_id: str) -> None:
@@ -314,10 +293,7 @@ def set_until(session: Session, person_id: str, stand_in_id: str) -> None:
 def lock_people(session: Session, ids: Sequence[str]) -> None:
     """Lock people in the order of their ids, so that two absences cannot name each other at the same moment."""
     session.execute(
-        select(Person.id)
-        .where(Person.id.in_(ids))
-        .order_by(Person.id)
-        .with_for_update()
+        select(Person.id).where(Person.id.in_(ids)).order_by(Person.id).with_for_update()
     ).all()
 
 

@@ -20,9 +20,7 @@ class ApprovalQuestion(Base):
     asked_by: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     question_id: Mapped[int] = mapped_column(ForeignKey("private_text.id"), index=True)
     asked_at: Mapped[datetime]
-    answer_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    answer_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     ended_at: Mapped[datetime | None]
     """When it was answered, or taken back without an answer, or the request ended."""
 
@@ -39,9 +37,7 @@ class ApprovalHandover(Base):
     to_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """The person who was away and whose place it was, where a stand-in gave it on."""
-    note_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    note_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     created_at: Mapped[datetime]
 
 
@@ -57,9 +53,7 @@ class ApprovalEdit(Base):
     """Whether something else is asked; other words alone ask nothing else."""
     facts: Mapped[dict[str, Any]]
     """What was asked before."""
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """The reason that was given before."""
     reopened: Mapped[str | None]
     """The stage from which on people were asked anew; none when nobody was."""
@@ -101,9 +95,7 @@ class ApprovalCondition(Base):
     due_at: Mapped[datetime] = mapped_column(index=True)
     """The end of that day in the organisation's zone."""
     state: Mapped[str]
-    proof_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    proof_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     claimed_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(default=1)
@@ -114,9 +106,7 @@ class ApprovalReview(Base):
 
     __tablename__ = "approval_review"
 
-    approval_id: Mapped[int] = mapped_column(
-        ForeignKey("approval.id"), primary_key=True
-    )
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), primary_key=True)
     broken_by: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     reason_id: Mapped[int] = mapped_column(ForeignKey("private_text.id"), index=True)
     role: Mapped[str]
@@ -125,7 +115,5 @@ class ApprovalReview(Base):
     times_late: Mapped[int] = mapped_column(default=0)
     reviewed_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     is_fine: Mapped[bool | None]
-    note_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    note_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     reviewed_at: Mapped[datetime | None]

@@ -37,20 +37,15 @@ def revise(session: Session, approval_id: int, **values: Any) -> None:
 
 def mark(session: Session, approval_id: int, **values: Any) -> None:
     """Change the request's own columns without changing what it asks: its revision stays."""
-    session.execute(
-        update(_approval).where(_approval.c.id == approval_id).values(**values)
-    )
+    session.execute(update(_approval).where(_approval.c.id == approval_id).values(**values))
 
 
 _STAGE = update(_stage).where(
-    _stage.c.approval_id == bindparam("approval"),
-    _stage.c.position == bindparam("place"),
+    _stage.c.approval_id == bindparam("approval"), _stage.c.position == bindparam("place")
 )
 
 
-def set_approvers(
-    session: Session, approval_id: int, position: int, approvers: list[Any]
-) -> None:
+def set_approvers(session: Session, approval_id: int, position: int, approvers: list[Any]) -> None:
     """Whom a stage asks, from now on; its request is locked by the caller."""
     session.execute(
         _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
@@ -68,6 +63,5 @@ _CARD = (
 def set_card(session: Session, approval_id: int, *, card_id: int, channel: str) -> None:
     """Remember which message is the channel's card."""
     session.execute(
-        _CARD,
-        {"approval_id": approval_id, "new_card": card_id, "new_channel": channel},
+        _CARD, {"approval_id": approval_id, "new_card": card_id, "new_channel": channel}
     )

@@ -7,23 +7,12 @@ from typing import Any, Literal, cast
 from sqlalchemy import Table, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from storage.approvals.tables import (
-    Approval,
-    ApprovalReminderItem,
-    ApprovalStage,
-    Decision,
-)
+from storage.approvals.tables import Approval, ApprovalReminderItem, ApprovalStage, Decision
 from storage.audit import locked
 from storage.audit.tables import PrivateText
 from storage.digests.tables import DigestDecision
 from storage.enums import ApprovalState
-from storage.people.tables import (
-    Channel,
-    Person,
-    SlackAlias,
-    UserGroup,
-    UserGroupMember,
-)
+from storage.people.tables import Channel, Person, SlackAlias, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 
 Rows = Sequence[Any]
@@ -116,10 +105,7 @@ _DECIDED = select(
     _decision.c.for_id,
     _decision.c.place_id,
     _decision.c.parties,
-).where(
-    _decision.c.approval_id == bindparam("approval_id"),
-    _decision.c.taken_back_at.is_(None),
-)
+).where(_decision.c.approval_id == bindparam("approval_id"), _decision.c.taken_back_at.is_(None))
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
@@ -154,8 +140,7 @@ _STANDING = select(
     .label("other_ids"),
 ).select_from(
     _person.outerjoin(_member, _member.c.person_id == _person.c.id).outerjoin(
-        _group,
-        (_group.c.id == _member.c.group_id) & _group.c.is_disabled.is_(False),
+        _group, (_group.c.id == _member.c.group_id) & _group.c.is_disabled.is_(False)
     )
 )
 _STANDING_OF_ONE = _STANDING.where(_person.c.id == bindparam("person_id"))
@@ -186,9 +171,7 @@ _INSERT_DECISION = insert(_decision).returning(
         select(_digest.c.digest_id)
         .where(_digest.c.approval_id == bindparam("of_approval"))
         .exists(),
-        select(_item.c.reminder_id)
-        .where(_item.c.approval_id == bindparam("of_approval"))
-        .exists(),
+        select(_item.c.reminder_id).where(_item.c.approval_id == bindparam("of_approval")).exists(),
     ).label("is_shown"),
 )
 _ADVANCE = (
@@ -205,13 +188,10 @@ _ADVANCE = (
 )
 
 
-def insert_decision(
-    session: Session, *, approval_id: int, **values: Any
-) -> tuple[int, bool]:
+def insert_decision(session: Session, *, approval_id: int, **values: Any) -> tuple[int, bool]:
     """Keep a verdict; its id, and whether a digest or a reminder shows the request."""
     id_, is_shown = session.execute(
-        _INSERT_DECISION,
-        values | {"approval_id": approval_id, "of_approval": approval_id},
+        _INSERT_DECISION, values | {"approval_id": approval_id, "of_approval": approval_id}
     ).one()
     return id_, bool(is_shown)
 
@@ -240,16 +220,11 @@ def advance(
     )
 
 
-def insert_request(
-    session: Session, values: dict[str, Any], stages: list[dict[str, Any]]
-) -> int:
+def insert_request(session: Session, values: dict[str, Any], stages: list[dict[str, Any]]) -> int:
     """Keep a new request with its stages; its id."""
-    approval_id = session.execute(
-        insert(Approval).returning(Approval.id), values
-    ).scalar_one()
+    approval_id = session.execute(insert(Approval).returning(Approval.id), values).scalar_one()
     session.execute(
-        insert(ApprovalStage),
-        [stage | {"approval_id": approval_id} for stage in stages],
+        insert(ApprovalStage), [stage | {"approval_id": approval_id} for stage in stages]
     )
     return approval_id
 
@@ -262,8 +237,7 @@ _CHANNEL = (
         ),
     )
     .outerjoin(
-        Channel,
-        (Channel.slack_id == Project.channel) & (Channel.org_key == bindparam("org")),
+        Channel, (Channel.slack_id == Project.channel) & (Channel.org_key == bindparam("org"))
     )
     .where(Project.id == bindparam("project_id"), Project.channel.is_not(None))
 )
@@ -392,8 +366,7 @@ _WAITING = (
     )
     .join(
         ApprovalStage,
-        (ApprovalStage.approval_id == Approval.id)
-        & (ApprovalStage.position == Approval.stage),
+        (ApprovalStage.approval_id == Approval.id) & (ApprovalStage.position == Approval.stage),
     )
     .outerjoin(
         _mine,
@@ -415,8 +388,7 @@ _ASKED = (
     .where(
         Approval.requester_id == bindparam("person_id"),
         or_(
-            Approval.state == ApprovalState.PENDING.value,
-            Approval.decided_at > bindparam("since"),
+            Approval.state == ApprovalState.PENDING.value, Approval.decided_at > bindparam("since")
         ),
     )
     .order_by(
@@ -433,9 +405,7 @@ def list_undecided(session: Session, person_id: str, *, now: datetime) -> Rows:
     return session.execute(_WAITING, {"person_id": person_id, "now": now}).all()
 
 
-def list_asked_by(
-    session: Session, person_id: str, *, since: datetime, most: int
-) -> Sequence[int]:
+def list_asked_by(session: Session, person_id: str, *, since: datetime, most: int) -> Sequence[int]:
     """This person's own requests: pending ones, then those that ended after `since`, newest first."""
     return (
         session.execute(_ASKED, {"person_id": person_id, "since": since, "most": most})
@@ -455,14 +425,10 @@ _PENDING_FOR = (
 )
 
 
-def list_pending_for(
-    session: Session, subject_type: str, subject_id: int
-) -> Sequence[int]:
+def list_pending_for(session: Session, subject_type: str, subject_id: int) -> Sequence[int]:
     """Requests about this subject that nobody has ended yet, oldest first."""
     return (
-        session.execute(_PENDING_FOR, {"s_type": subject_type, "s_id": subject_id})
-        .scalars()
-        .all()
+        session.execute(_PENDING_FOR, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
     )
 
 
@@ -480,10 +446,7 @@ def list_approvers(session: Session, approval_id: int) -> Sequence[list[Any]]:
 
 _PENDING_OF_PROJECT = (
     select(Approval.id)
-    .where(
-        Approval.project_id == bindparam("project_id"),
-        Approval.state == ApprovalState.PENDING,
-    )
+    .where(Approval.project_id == bindparam("project_id"), Approval.state == ApprovalState.PENDING)
     .order_by(Approval.id)
     .limit(20)
 )
@@ -491,6 +454,4 @@ _PENDING_OF_PROJECT = (
 
 def list_pending_of_project(session: Session, project_id: int) -> Sequence[int]:
     """Ids of requests about a project that wait for somebody, oldest first, at most 20."""
-    return (
-        session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()
-    )
+    return session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()

@@ -42,11 +42,7 @@ _NAMED = union_all(
     ),
 )
 _MEMBERS = (
-    select(
-        *_PERSON_COLUMNS,
-        UserGroup.slack_id.label("group_id"),
-        UserGroupMember.since,
-    )
+    select(*_PERSON_COLUMNS, UserGroup.slack_id.label("group_id"), UserGroupMember.since)
     .join(UserGroupMember, UserGroupMember.person_id == Person.id)
     .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
     .where(
@@ -75,9 +71,7 @@ def list_members(session: Session, org_key: str, *, slack_ids: Collection[str]) 
     """Members of enabled user groups by the group's Slack id; one row per person and group."""
     if not slack_ids:
         return []
-    return session.execute(
-        _MEMBERS, {"org": org_key, "slack_ids": list(slack_ids)}
-    ).all()
+    return session.execute(_MEMBERS, {"org": org_key, "slack_ids": list(slack_ids)}).all()
 
 
 def list_groups(session: Session, org_key: str) -> Rows:

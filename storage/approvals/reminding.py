@@ -4,22 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    bindparam,
-    func,
-    insert,
-    literal,
-    select,
-    union_all,
-    update,
-)
+from sqlalchemy import bindparam, func, insert, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
-from storage.approvals.tables import (
-    ApprovalReminder,
-    ApprovalReminderItem,
-    ApprovalStage,
-)
+from storage.approvals.tables import ApprovalReminder, ApprovalReminderItem, ApprovalStage
 from storage.digests.tables import DigestDecision
 
 _LAST = select(func.max(ApprovalReminder.told_at)).where(
@@ -30,13 +18,10 @@ _ITEMS = (
     .where(ApprovalReminderItem.reminder_id == bindparam("reminder_id"))
     .order_by(ApprovalReminderItem.approval_id)
 )
-_WHOSE = select(ApprovalReminder.person_id).where(
-    ApprovalReminder.id == bindparam("reminder_id")
-)
+_WHOSE = select(ApprovalReminder.person_id).where(ApprovalReminder.id == bindparam("reminder_id"))
 _SHOWING = union_all(
     select(
-        literal("digest").label("subject_type"),
-        DigestDecision.digest_id.label("subject_id"),
+        literal("digest").label("subject_type"), DigestDecision.digest_id.label("subject_id")
     ).where(DigestDecision.approval_id == bindparam("approval_id")),
     select(
         literal("approval_reminder").label("subject_type"),

@@ -42,18 +42,13 @@ _STAGES = (
     .order_by(ApprovalStage.approval_id, ApprovalStage.position)
 )
 _OPEN = (
-    select(Approval.id)
-    .where(Approval.state == ApprovalState.PENDING.value)
-    .order_by(Approval.id)
+    select(Approval.id).where(Approval.state == ApprovalState.PENDING.value).order_by(Approval.id)
 )
-_NAMES = select(Person.id, Person.name).where(
-    Person.id.in_(bindparam("ids", expanding=True))
-)
+_NAMES = select(Person.id, Person.name).where(Person.id.in_(bindparam("ids", expanding=True)))
 _TOUCHED = (
     select(Decision.id)
     .where(
-        Decision.approval_id == bindparam("approval_id"),
-        Decision.position >= bindparam("position"),
+        Decision.approval_id == bindparam("approval_id"), Decision.position >= bindparam("position")
     )
     .limit(1)
 )
@@ -77,13 +72,10 @@ def list_open(session: Session) -> Sequence[int]:
     return session.execute(_OPEN).scalars().all()
 
 
-def open_about(
-    session: Session, subject_type: str, subject_ids: Collection[int]
-) -> Sequence[int]:
+def open_about(session: Session, subject_type: str, subject_ids: Collection[int]) -> Sequence[int]:
     """Every request about one of these subjects that waits."""
     wanted = _OPEN.where(
-        Approval.subject_type == subject_type,
-        Approval.subject_id.in_(list(subject_ids)),
+        Approval.subject_type == subject_type, Approval.subject_id.in_(list(subject_ids))
     )
     return session.execute(wanted).scalars().all()
 
@@ -106,10 +98,7 @@ def ids_about(session: Session, subject_type: str, subject_id: int) -> list[int]
     return list(
         session.execute(
             select(Approval.id)
-            .where(
-                Approval.subject_type == subject_type,
-                Approval.subject_id == subject_id,
-            )
+            .where(Approval.subject_type == subject_type, Approval.subject_id == subject_id)
             .order_by(Approval.id)
         ).scalars()
     )

@@ -38,9 +38,7 @@ class Approval(Base):
     facts: Mapped[dict[str, Any]]
     """What is asked, as the subject's own form; never free text."""
     requester_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     policy_id: Mapped[int] = mapped_column(ForeignKey("policy_version.id"), index=True)
     state: Mapped[str]
     stage: Mapped[int] = mapped_column(default=0)
@@ -76,9 +74,7 @@ class ApprovalStage(Base):
 
     __tablename__ = "approval_stage"
 
-    approval_id: Mapped[int] = mapped_column(
-        ForeignKey("approval.id"), primary_key=True
-    )
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     approvers: Mapped[list[Any]]
@@ -111,9 +107,7 @@ class Decision(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     position: Mapped[int]
     verdict: Mapped[str]
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     rule: Mapped[str]
     """The approver rule that entitled them, in the policy's words."""
     via: Mapped[str | None]
@@ -149,9 +143,7 @@ class ApprovalReminderItem(Base):
 
     __tablename__ = "approval_reminder_item"
 
-    reminder_id: Mapped[int] = mapped_column(
-        ForeignKey("approval_reminder.id"), primary_key=True
-    )
+    reminder_id: Mapped[int] = mapped_column(ForeignKey("approval_reminder.id"), primary_key=True)
     approval_id: Mapped[int] = mapped_column(
         ForeignKey("approval.id"), primary_key=True, index=True
     )

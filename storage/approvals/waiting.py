@@ -34,9 +34,7 @@ _BY_PROJECT = (
     .where(_PENDING)
     .group_by(Approval.project_id)
 )
-_OF_PROJECTS = _BY_PROJECT.where(
-    Approval.project_id.in_(bindparam("ids", expanding=True))
-)
+_OF_PROJECTS = _BY_PROJECT.where(Approval.project_id.in_(bindparam("ids", expanding=True)))
 
 
 def how_many(session: Session, *, now: datetime) -> tuple[int, datetime | None, int]:
@@ -53,9 +51,7 @@ def list_asked(
     return [(id_, ApprovalState(state), expires) for id_, state, expires in rows]
 
 
-def count_by_project(
-    session: Session, project_ids: Collection[int] | None
-) -> dict[int, int]:
+def count_by_project(session: Session, project_ids: Collection[int] | None) -> dict[int, int]:
     """How many requests of each of these projects, or of all, wait for somebody; projects without one are left out."""
     if project_ids is None:
         rows = session.execute(_BY_PROJECT)
@@ -64,9 +60,7 @@ def count_by_project(
     return {project: number for project, number in rows}
 
 
-_BY_KEY = select(Approval.id, Approval.requester_id).where(
-    Approval.request_key == bindparam("key")
-)
+_BY_KEY = select(Approval.id, Approval.requester_id).where(Approval.request_key == bindparam("key"))
 
 
 def find_by_key(session: Session, request_key: str) -> Any:

@@ -61,9 +61,7 @@ def emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[An
 
 def names(session: Session, ids: Collection[str]) -> dict[str, str]:
     """What these people are called."""
-    rows = session.execute(
-        select(Person.id, Person.name).where(Person.id.in_(sorted(ids)))
-    )
+    rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(sorted(ids))))
     return {row.id: row.name for row in rows}
 
 
@@ -97,10 +95,7 @@ def titles(session: Session, kind: str, id_: str) -> str:
         ).first()
         return f"{pair.name} {pair.version}" if pair else ""
     if kind == "milestone":
-        return (
-            session.scalar(select(Milestone.title).where(Milestone.id == int(id_)))
-            or ""
-        )
+        return session.scalar(select(Milestone.title).where(Milestone.id == int(id_))) or ""
     return ""
 
 
@@ -181,9 +176,7 @@ def erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, dat
     )
     latest = {row.subject_id: row for row in rows}
     return {
-        person_id: (row.seq, row.at)
-        for person_id, row in latest.items()
-        if row.action == ERASED
+        person_id: (row.seq, row.at) for person_id, row in latest.items() if row.action == ERASED
     }
 
 
@@ -217,9 +210,7 @@ def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
     return [(row.id, row.erased_at) for row in rows]
 
 
-def last_facts(
-    session: Session, action: str, kind: str, id_: str
-) -> dict[str, Any] | None:
+def last_facts(session: Session, action: str, kind: str, id_: str) -> dict[str, Any] | None:
     """The facts of the last entry that says this about a subject."""
     body = session.scalar(
         select(AuditEntry.body)

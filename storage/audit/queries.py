@@ -11,9 +11,7 @@ _PART = 400
 """Subjects in one statement."""
 
 
-def about(
-    session: Session, subjects: Collection[tuple[str, str]]
-) -> Sequence[AuditEntry]:
+def about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[AuditEntry]:
     """Entries about these (type, id), oldest first."""
     wanted = sorted(set(subjects))
     found: list[AuditEntry] = []

@@ -387,10 +387,7 @@ def _statements(session: Session, ids: Sequence[str]) -> dict[str, Record]:
 def _policies(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     numbers = [int(id_) for id_ in ids]
     return {
-        str(row.id): {
-            "named": row.sha256,
-            "sha256": hashlib.sha256(row.text.encode()).hexdigest(),
-        }
+        str(row.id): {"named": row.sha256, "sha256": hashlib.sha256(row.text.encode()).hexdigest()}
         for row in session.execute(select(_policy).where(_policy.c.id.in_(numbers)))
     }
 

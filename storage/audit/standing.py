@@ -62,10 +62,7 @@ def _lock(session: Session, kind: str, ids: Sequence[str]) -> None:
         if KINDS[kind].is_number:
             part = [int(each) for each in part]
         session.execute(
-            select(column)
-            .where(column.in_(part))
-            .order_by(column)
-            .with_for_update(key_share=True)
+            select(column).where(column.in_(part)).order_by(column).with_for_update(key_share=True)
         )
 
 
@@ -130,9 +127,7 @@ def readable(
         return found, broken
 
 
-def bases(
-    session: Session, kind: str, ids: Collection[str], *, after: int = 0
-) -> dict[str, Basis]:
+def bases(session: Session, kind: str, ids: Collection[str], *, after: int = 0) -> dict[str, Basis]:
     """The last entry about each subject that is no refusal, of those after entry `after`."""
     found: dict[str, Basis] = {}
     wanted = sorted(set(ids))
@@ -149,12 +144,7 @@ def bases(
         )
         for row in session.execute(select(_entry).where(_entry.c.seq.in_(newest))):
             found[row.subject_id] = Basis(
-                row.seq,
-                row.hash,
-                row.at,
-                row.action,
-                row.actor_id,
-                body_of(row.body).get("record"),
+                row.seq, row.hash, row.at, row.action, row.actor_id, body_of(row.body).get("record")
             )
     return found
 
@@ -164,15 +154,11 @@ def page(session: Session, kind: str, after: str | None, most: int) -> list[str]
     column = KINDS[kind].key
     statement = select(column).order_by(column).limit(most)
     if after is not None:
-        statement = statement.where(
-            column > (int(after) if KINDS[kind].is_number else after)
-        )
+        statement = statement.where(column > (int(after) if KINDS[kind].is_number else after))
     return [str(each) for each in session.execute(statement).scalars()]
 
 
-def page_told(
-    session: Session, kind: str, beyond: str, most: int, *, after: int = 0
-) -> list[str]:
+def page_told(session: Session, kind: str, beyond: str, most: int, *, after: int = 0) -> list[str]:
     """Ids of subjects of which entries after `after` tell, in the order of their text, beyond this one."""
     return list(
         session.execute(

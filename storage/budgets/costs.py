@@ -5,16 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from storage.budgets.tables import (
@@ -29,9 +20,7 @@ from storage.enums import CostBasis
 from storage.projects.tables import Project, ProjectAccount
 
 
-def basis_column(
-    basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry
-) -> Any:
+def basis_column(basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry) -> Any:
     """The column that a basis counts."""
     return table.billed if basis is CostBasis.BILLED else table.effective
 
@@ -89,9 +78,7 @@ def find_load(session: Session, source: str, billing_period: date) -> CostLoad |
     """The load of a source and billing period as it stands."""
     return session.execute(
         select(CostLoad).where(
-            CostLoad.source == source,
-            CostLoad.billing_period == billing_period,
-            COUNTS,
+            CostLoad.source == source, CostLoad.billing_period == billing_period, COUNTS
         )
     ).scalar_one_or_none()
 
@@ -157,10 +144,7 @@ def days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[d
     """The days on which some allocation keys have cost in a load."""
     found = session.execute(
         select(CostEntry.charge_date)
-        .where(
-            CostEntry.load_id == load_id,
-            CostEntry.allocation_key_id.in_(sorted(keys)),
-        )
+        .where(CostEntry.load_id == load_id, CostEntry.allocation_key_id.in_(sorted(keys)))
         .distinct()
     )
     return set(found.scalars())
@@ -182,9 +166,7 @@ def allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | No
     ]
 
 
-def add_allocation_keys(
-    session: Session, keys: Sequence[tuple[str, str, str, int | None]]
-) -> None:
+def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, int | None]]) -> None:
     """New allocation keys: sub-account id and name, tags, project; in one go, since they can be many."""
     if keys:
         session.execute(
@@ -242,9 +224,7 @@ def data_through(session: Session, today: date) -> date | None:
 def loads(session: Session) -> list[tuple[str, date, datetime]]:
     """(source, last day of charges, when it was loaded) of every billing period that stands."""
     found = session.execute(
-        select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at).where(
-            COUNTS
-        )
+        select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at).where(COUNTS)
     )
     return [(source, through, at) for source, through, at in found]
 
@@ -271,11 +251,7 @@ def sums_by_months(
             func.money_sum(CostMonth.effective),
         )
         .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
-        .where(
-            CostMonth.month >= first.replace(day=1),
-            CostMonth.month <= last,
-            counted(CostMonth),
-        )
+        .where(CostMonth.month >= first.replace(day=1), CostMonth.month <= last, counted(CostMonth))
         .group_by(AllocationKey.project_id, CostMonth.currency)
     )
     yield from _of_projects(session, statement, projects)
@@ -293,11 +269,7 @@ def sums_by_days(
             func.money_sum(CostEntry.effective),
         )
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
-        .where(
-            CostEntry.charge_date >= first,
-            CostEntry.charge_date <= last,
-            counted(CostEntry),
-        )
+        .where(CostEntry.charge_date >= first, CostEntry.charge_date <= last, counted(CostEntry))
         .group_by(AllocationKey.project_id, CostEntry.currency)
     )
     yield from _of_projects(session, statement, projects)
@@ -317,12 +289,7 @@ def _of_projects(
 
 
 def days(
-    session: Session,
-    project: int,
-    currency: str,
-    basis: CostBasis,
-    first: date,
-    last: date,
+    session: Session, project: int, currency: str, basis: CostBasis, first: date, last: date
 ) -> list[tuple[date, Decimal]]:
     """Cost of a project by day, ascending."""
     statement = (
@@ -354,11 +321,7 @@ def days_of(
             func.money_sum(CostEntry.effective),
         )
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
-        .where(
-            CostEntry.charge_date >= first,
-            CostEntry.charge_date <= last,
-            counted(CostEntry),
-        )
+        .where(CostEntry.charge_date >= first, CostEntry.charge_date <= last, counted(CostEntry))
         .group_by(AllocationKey.project_id, CostEntry.currency, CostEntry.charge_date)
         .order_by(AllocationKey.project_id, CostEntry.currency, CostEntry.charge_date)
     )
@@ -369,12 +332,7 @@ def days_of(
 
 
 def services(
-    session: Session,
-    project: int,
-    currency: str,
-    basis: CostBasis,
-    first: date,
-    last: date,
+    session: Session, project: int, currency: str, basis: CostBasis, first: date, last: date
 ) -> dict[str, Decimal]:
     """Cost of a project by service."""
     statement = (
@@ -392,9 +350,7 @@ def services(
     return {service: total for service, total in session.execute(statement)}
 
 
-def first_day(
-    session: Session, projects: Collection[int], today: date
-) -> dict[int, date]:
+def first_day(session: Session, projects: Collection[int], today: date) -> dict[int, date]:
     """Project → first day, up to today, of which it has cost."""
     statement = (
         select(AllocationKey.project_id, func.min(CostEntry.charge_date))
@@ -453,11 +409,7 @@ def summary(
 ) -> list[tuple[Any, str, Decimal]]:
     """(label, currency, total); the label is a project's key, a service or a day."""
     label: ColumnElement[Any]
-    label = {
-        "project": Project.key,
-        "service": CostEntry.service,
-        "day": CostEntry.charge_date,
-    }[by]  # type: ignore[assignment]
+    label = {"project": Project.key, "service": CostEntry.service, "day": CostEntry.charge_date}[by]  # type: ignore[assignment]
     statement = (
         select(label, CostEntry.currency, func.money_sum(basis_column(basis)))
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from storage.budgets.tables import AllocationKey, CostEntry, CostLoad, CostMonth
 from storage.enums import CostState
 
-ENTRY_COLUMNS = "load_id, charge_date, allocation_key_id, service, category, currency, billed, effective, rows"
-_ENTRIES_SQLITE = (
-    f"INSERT INTO cost_entry ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+ENTRY_COLUMNS = (
+    "load_id, charge_date, allocation_key_id, service, category, currency, billed, effective, rows"
 )
+_ENTRIES_SQLITE = f"INSERT INTO cost_entry ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
 _ENTRIES_POSTGRESQL = f"COPY cost_entry ({ENTRY_COLUMNS}) FROM STDIN"
 _KEYS: dict[str, Any] = {
     "sqlite": sqlite.insert(AllocationKey).on_conflict_do_nothing(),
@@ -59,9 +59,7 @@ def go_on(session: Session, loads: Collection[int], *, real_now: datetime) -> bo
     """Say that these loads are still being written; False when one was put aside meanwhile."""
     result: Any = session.execute(
         update(CostLoad)
-        .where(
-            CostLoad.id.in_(sorted(loads)), CostLoad.state == CostState.WRITING.value
-        )
+        .where(CostLoad.id.in_(sorted(loads)), CostLoad.state == CostState.WRITING.value)
         .values(written_at=real_now)
         .execution_options(synchronize_session=False)
     )
@@ -92,9 +90,7 @@ def insert_months(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         session.execute(insert(CostMonth), rows)
 
 
-def add_allocation_keys(
-    session: Session, keys: Sequence[tuple[str, str, str, int | None]]
-) -> None:
+def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, int | None]]) -> None:
     """New allocation keys: sub-account id and name, tags, project. One that somebody else has just made stays as it is."""
     if keys:
         session.connection().execute(
@@ -156,9 +152,7 @@ def put_aside(session: Session, loads: Collection[int]) -> None:
     """These will never count."""
     session.execute(
         update(CostLoad)
-        .where(
-            CostLoad.id.in_(sorted(loads)), CostLoad.state == CostState.WRITING.value
-        )
+        .where(CostLoad.id.in_(sorted(loads)), CostLoad.state == CostState.WRITING.value)
         .values(state=CostState.OLD.value)
         .execution_options(synchronize_session=False)
     )
@@ -168,11 +162,7 @@ def put_aside_abandoned(session: Session, before: datetime) -> None:
     """What nobody has gone on with since then (real time) will never count."""
     session.execute(
         update(CostLoad)
-        .where(
-            _UNCOUNTED,
-            CostLoad.state == CostState.WRITING.value,
-            CostLoad.written_at < before,
-        )
+        .where(_UNCOUNTED, CostLoad.state == CostState.WRITING.value, CostLoad.written_at < before)
         .values(state=CostState.OLD.value)
         .execution_options(synchronize_session=False)
     )
@@ -184,9 +174,7 @@ def is_anything_left(session: Session, before: datetime) -> bool:
         session.execute(
             select(CostLoad.id)
             .where(
-                _UNCOUNTED,
-                (CostLoad.state == CostState.OLD.value)
-                | (CostLoad.written_at < before),
+                _UNCOUNTED, (CostLoad.state == CostState.OLD.value) | (CostLoad.written_at < before)
             )
             .limit(1)
         ).first()
@@ -206,10 +194,7 @@ def remove_some(session: Session, most: int) -> bool:
     if load_id is None:
         return False
     entries = (
-        select(CostEntry.id)
-        .where(CostEntry.load_id == load_id)
-        .order_by(CostEntry.id)
-        .limit(most)
+        select(CostEntry.id).where(CostEntry.load_id == load_id).order_by(CostEntry.id).limit(most)
     )
     removed: Any = session.execute(
         delete(CostEntry)
@@ -226,9 +211,7 @@ def remove_some(session: Session, most: int) -> bool:
         .limit(left)
     )
     of_load = CostMonth.load_id == load_id
-    last = session.execute(
-        select(func.max(keys.subquery().c.allocation_key_id))
-    ).scalar_one()
+    last = session.execute(select(func.max(keys.subquery().c.allocation_key_id))).scalar_one()
     if last is not None:
         session.execute(
             delete(CostMonth)
@@ -237,9 +220,7 @@ def remove_some(session: Session, most: int) -> bool:
         )
         return True
     session.execute(
-        delete(CostLoad)
-        .where(CostLoad.id == load_id)
-        .execution_options(synchronize_session=False)
+        delete(CostLoad).where(CostLoad.id == load_id).execution_options(synchronize_session=False)
     )
     return True
 

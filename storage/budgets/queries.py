@@ -50,9 +50,7 @@ def find_whole(
     return budget, project, [row[2] for row in rows if row[2] is not None]
 
 
-def list_budgets(
-    session: Session, projects: Collection[int] | None = None
-) -> Sequence[Budget]:
+def list_budgets(session: Session, projects: Collection[int] | None = None) -> Sequence[Budget]:
     """Budgets of these projects, or all of them."""
     statement = select(Budget).order_by(Budget.project_id, Budget.id)
     if projects is None:
@@ -61,11 +59,7 @@ def list_budgets(
     found: list[Budget] = []
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        found += (
-            session.execute(statement.where(Budget.project_id.in_(part)))
-            .scalars()
-            .all()
-        )
+        found += session.execute(statement.where(Budget.project_id.in_(part))).scalars().all()
     return found
 
 
@@ -105,9 +99,7 @@ def find_same(
 def list_after(session: Session, after: int, most: int) -> Sequence[Budget]:
     """Budgets in the order of their ids, from the one after `after` on."""
     return (
-        session.execute(
-            select(Budget).where(Budget.id > after).order_by(Budget.id).limit(most)
-        )
+        session.execute(select(Budget).where(Budget.id > after).order_by(Budget.id).limit(most))
         .scalars()
         .all()
     )
@@ -116,9 +108,7 @@ def list_after(session: Session, after: int, most: int) -> Sequence[Budget]:
 def list_by_id(session: Session, ids: Collection[int]) -> Sequence[Budget]:
     """These budgets, in the order of their ids."""
     return (
-        session.execute(
-            select(Budget).where(Budget.id.in_(sorted(ids))).order_by(Budget.id)
-        )
+        session.execute(select(Budget).where(Budget.id.in_(sorted(ids))).order_by(Budget.id))
         .scalars()
         .all()
     )
@@ -128,9 +118,7 @@ Round = tuple[int, int, date, str]
 """A round of a budget: budget id, revision, first day, basis."""
 
 
-def recorded(
-    session: Session, budget_ids: Collection[int], since: date
-) -> dict[Round, set[int]]:
+def recorded(session: Session, budget_ids: Collection[int], since: date) -> dict[Round, set[int]]:
     """Thresholds that were recorded already, by round, of rounds of these budgets that end on that day or later."""
     found: dict[Round, set[int]] = {}
     wanted = sorted(budget_ids)
@@ -161,9 +149,7 @@ _ALERT: dict[str, Any] = {
 }
 
 
-def insert_alerts(
-    session: Session, rows: Sequence[dict[str, Any]]
-) -> dict[tuple[int, int], int]:
+def insert_alerts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, int], int]:
     """Record crossings: (budget id, threshold) → id, without those that another transaction has just recorded.
 
     `rows` are of one round of each budget.
@@ -239,9 +225,7 @@ def projects_by_id(session: Session, ids: Collection[int]) -> dict[int, Project]
 
 def find_project(session: Session, key: str) -> Project | None:
     """A project by its folded key."""
-    return session.execute(
-        select(Project).where(Project.key == key)
-    ).scalar_one_or_none()
+    return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
 
 
 def person(session: Session, person_id: str | None) -> Person | None:
@@ -269,9 +253,7 @@ def find_people(
         found = people.find_by_slack_id(session, org_key, slack_id)
         return [] if found is None else [found]
     return (
-        session.execute(
-            select(Person).where(Person.org_key == org_key, Person.email == email)
-        )
+        session.execute(select(Person).where(Person.org_key == org_key, Person.email == email))
         .scalars()
         .all()
     )
@@ -300,9 +282,7 @@ def requests(
     return session.execute(statement).all()
 
 
-def open_channels(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> set[str]:
+def open_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> set[str]:
     """Those of these channels that others than the organisation's members read, as far as the mirror knows."""
     found: set[str] = set()
     wanted = sorted(set(slack_ids))
@@ -312,10 +292,7 @@ def open_channels(
                 select(Channel.slack_id).where(
                     Channel.org_key == org_key,
                     Channel.slack_id.in_(wanted[start : start + 500]),
-                    or_(
-                        Channel.is_shared_outside.is_(True),
-                        Channel.has_guests.is_(True),
-                    ),
+                    or_(Channel.is_shared_outside.is_(True), Channel.has_guests.is_(True)),
                 )
             ).scalars()
         )

@@ -48,19 +48,14 @@ def list_budgets(session: Session, projects: Collection[int] | None) -> list[Any
     ]
 
 
-def list_revisions(
-    session: Session, budgets: Collection[int] | None
-) -> dict[int, list[Any]]:
+def list_revisions(session: Session, budgets: Collection[int] | None) -> dict[int, list[Any]]:
     """Budget id → its revisions, oldest first, of these budgets or of all (None): revision, amount, valid_from,
     valid_until, approval_id."""
     found: dict[int, list[Any]] = {}
     statements = (
         [_REVISIONS]
         if budgets is None
-        else [
-            _REVISIONS.where(BudgetRevision.budget_id.in_(part))
-            for part in _parts(budgets)
-        ]
+        else [_REVISIONS.where(BudgetRevision.budget_id.in_(part)) for part in _parts(budgets)]
     )
     for statement in statements:
         for row in session.execute(statement):

@@ -14,9 +14,7 @@ class Budget(Base):
     """Money that a project may spend per period. Its amounts stand in its revisions."""
 
     __tablename__ = "budget"
-    __table_args__ = (
-        UniqueConstraint("project_id", "period", "starts", "currency", "basis"),
-    )
+    __table_args__ = (UniqueConstraint("project_id", "period", "starts", "currency", "basis"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
@@ -45,9 +43,7 @@ class BudgetRevision(Base):
     amount: Mapped[Decimal]
     valid_from: Mapped[date]
     valid_until: Mapped[date | None]
-    approval_id: Mapped[int | None] = mapped_column(
-        ForeignKey("approval.id"), index=True
-    )
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approval.id"), index=True)
     created_at: Mapped[datetime]
 
 
@@ -71,9 +67,7 @@ class BudgetAlert(Base):
     crossed_on: Mapped[date]
     data_through: Mapped[date]
     told: Mapped[bool]
-    acknowledged_by: Mapped[str | None] = mapped_column(
-        ForeignKey("person.id"), index=True
-    )
+    acknowledged_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     acknowledged_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

@@ -64,12 +64,8 @@ class Outbox(Base):
             "ix_outbox_edits",
             "priority",
             "id",
-            postgresql_where=text(
-                "state IN ('pending','sending') AND op IN ('update','delete')"
-            ),
-            sqlite_where=text(
-                "state IN ('pending','sending') AND op IN ('update','delete')"
-            ),
+            postgresql_where=text("state IN ('pending','sending') AND op IN ('update','delete')"),
+            sqlite_where=text("state IN ('pending','sending') AND op IN ('update','delete')"),
         ),
         Index("ix_outbox_subject", "subject_type", "subject_id"),
         # No index begins with the state of all rows: SQLite would take it in place of the partial ones above.
@@ -82,9 +78,7 @@ class Outbox(Base):
         Index(
             "ix_outbox_settled",
             "settled_at",
-            postgresql_where=text(
-                "state IN ('sent','cancelled') AND notice_version > 0"
-            ),
+            postgresql_where=text("state IN ('sent','cancelled') AND notice_version > 0"),
             sqlite_where=text("state IN ('sent','cancelled') AND notice_version > 0"),
         ),
         Index(
@@ -213,10 +207,7 @@ class Schedule(Base):
     """
 
     __tablename__ = "schedule"
-    __table_args__ = (
-        UniqueConstraint("owner", "kind"),
-        Index("ix_schedule_next", "next_at"),
-    )
+    __table_args__ = (UniqueConstraint("owner", "kind"), Index("ix_schedule_next", "next_at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str]

@@ -36,17 +36,13 @@ def _rows(session: Session, statement: Any, column: Any, within: Within) -> list
     return list(_stream(session, statement, column, within))
 
 
-def _stream(
-    session: Session, statement: Any, column: Any, within: Within
-) -> Iterator[Any]:
+def _stream(session: Session, statement: Any, column: Any, within: Within) -> Iterator[Any]:
     if within is None:
         yield from session.execute(statement)
         return
     wanted = sorted(within)
     for start in range(0, len(wanted), PART):
-        yield from session.execute(
-            statement.where(column.in_(wanted[start : start + PART]))
-        )
+        yield from session.execute(statement.where(column.in_(wanted[start : start + PART])))
 
 
 def count_projects(session: Session, within: Within) -> int:
@@ -79,10 +75,7 @@ def open_budgets(
         else_=fixed_last,
     )
     middle = case(
-        *(
-            (Budget.period == p.value, literal(day_, Date))
-            for p, day_ in middles.items()
-        ),
+        *((Budget.period == p.value, literal(day_, Date)) for p, day_ in middles.items()),
         else_=Budget.starts,
     )
     counting = aliased(BudgetRevision)
@@ -96,10 +89,7 @@ def open_budgets(
                     counting.valid_until.is_not(None),
                     or_(
                         counting.valid_from == first,
-                        and_(
-                            counting.valid_from <= middle,
-                            counting.valid_until >= middle,
-                        ),
+                        and_(counting.valid_from <= middle, counting.valid_until >= middle),
                     ),
                 ),
             ),
@@ -122,9 +112,7 @@ def open_budgets(
         .join(Project, Project.id == Budget.project_id)
         .join(
             BudgetRevision,
-            and_(
-                BudgetRevision.budget_id == Budget.id, BudgetRevision.revision == newest
-            ),
+            and_(BudgetRevision.budget_id == Budget.id, BudgetRevision.revision == newest),
         )
         .where(
             or_(
@@ -133,11 +121,7 @@ def open_budgets(
                     last >= Budget.starts,
                     or_(Budget.ends.is_(None), last <= Budget.ends),
                 ),
-                and_(
-                    Budget.period == Period.FIXED.value,
-                    Budget.starts <= day,
-                    fixed_last >= day,
-                ),
+                and_(Budget.period == Period.FIXED.value, Budget.starts <= day, fixed_last >= day),
             )
         )
         .order_by(Budget.id)
@@ -145,9 +129,7 @@ def open_budgets(
     return _rows(session, statement, Budget.project_id, within)
 
 
-def cost_by_months(
-    session: Session, within: Within, first: date, last: date
-) -> list[Any]:
+def cost_by_months(session: Session, within: Within, first: date, last: date) -> list[Any]:
     """project_id, currency, billed, effective of whole calendar months, from the roll-up."""
     statement = (
         select(
@@ -168,9 +150,7 @@ def cost_by_months(
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def cost_by_days(
-    session: Session, within: Within, first: date, last: date
-) -> list[Any]:
+def cost_by_days(session: Session, within: Within, first: date, last: date) -> list[Any]:
     """The same of any span of days, from the entries."""
     statement = (
         select(
@@ -192,13 +172,7 @@ def cost_by_days(
 
 
 def cost_of_two_weeks(
-    session: Session,
-    within: Within,
-    basis: CostBasis,
-    *,
-    first: date,
-    last: date,
-    before: date,
+    session: Session, within: Within, basis: CostBasis, *, first: date, last: date, before: date
 ) -> list[Any]:
     """project_id, project, currency, cost from `first` to `last`, and before: from `before` to the day before `first`."""
     column = basis_column(basis)
@@ -207,20 +181,16 @@ def cost_of_two_weeks(
             AllocationKey.project_id,
             Project.name.label("project"),
             CostEntry.currency,
-            func.money_sum(
-                case((CostEntry.charge_date >= first, column), else_=None)
-            ).label("cost"),
-            func.money_sum(
-                case((CostEntry.charge_date < first, column), else_=None)
-            ).label("before"),
+            func.money_sum(case((CostEntry.charge_date >= first, column), else_=None)).label(
+                "cost"
+            ),
+            func.money_sum(case((CostEntry.charge_date < first, column), else_=None)).label(
+                "before"
+            ),
         )
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
         .join(Project, Project.id == AllocationKey.project_id)
-        .where(
-            CostEntry.charge_date >= before,
-            CostEntry.charge_date <= last,
-            counted(CostEntry),
-        )
+        .where(CostEntry.charge_date >= before, CostEntry.charge_date <= last, counted(CostEntry))
         .group_by(AllocationKey.project_id, Project.name, CostEntry.currency)
     )
     return _rows(session, statement, AllocationKey.project_id, within)
@@ -238,9 +208,7 @@ def sources(session: Session, within: Within, today: date) -> list[Any]:
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def crossings(
-    session: Session, within: Within, since: datetime, until: datetime
-) -> list[Any]:
+def crossings(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
     """Budgets that were found spent to the full in that time: budget_id, project_id, project, by first crossing."""
     statement = (
         select(
@@ -261,9 +229,7 @@ def crossings(
     return _rows(session, statement, Budget.project_id, within)
 
 
-def ended_requests(
-    session: Session, within: Within, since: datetime, until: datetime
-) -> list[Any]:
+def ended_requests(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
     """Requests that ended in that time: approval_id, project_id, state, created_at, decided_at."""
     statement = (
         select(
@@ -283,9 +249,7 @@ def ended_requests(
     return _rows(session, statement, Approval.project_id, within)
 
 
-def verdicts(
-    session: Session, within: Within, since: datetime, until: datetime
-) -> list[Any]:
+def verdicts(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
     """Verdicts on the requests that were approved or rejected in that time: approval_id, position, stage, person_id, at."""
     statement = (
         select(
@@ -304,9 +268,7 @@ def verdicts(
             ),
         )
         .where(
-            Approval.state.in_(
-                [ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]
-            ),
+            Approval.state.in_([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]),
             Approval.decided_at >= since,
             Approval.decided_at < until,
             Decision.taken_back_at.is_(None),
@@ -319,12 +281,9 @@ def verdicts(
 def count_pending(session: Session, within: Within, now: datetime) -> int:
     """Requests about projects in sight that wait for somebody."""
     statement = select(Approval.project_id, func.count(Approval.id)).where(
-        Approval.state == ApprovalState.PENDING.value,
-        Approval.expires_at > now,
+        Approval.state == ApprovalState.PENDING.value, Approval.expires_at > now
     )
-    rows = _rows(
-        session, statement.group_by(Approval.project_id), Approval.project_id, within
-    )
+    rows = _rows(session, statement.group_by(Approval.project_id), Approval.project_id, within)
     return sum(number for _, number in rows)
 
 
@@ -337,18 +296,12 @@ _MILESTONE = (
 )
 
 
-def milestones_met(
-    session: Session, within: Within, first: date, last: date
-) -> list[Any]:
+def milestones_met(session: Session, within: Within, first: date, last: date) -> list[Any]:
     """Milestones that were met on these days: milestone_id, title, type, project, forecast, actual, baseline."""
     statement = (
         select(*_MILESTONE, Milestone.actual, Milestone.baseline)
         .join(Project, Project.id == Milestone.project_id)
-        .where(
-            Milestone.actual >= first,
-            Milestone.actual <= last,
-            Milestone.dropped_at.is_(None),
-        )
+        .where(Milestone.actual >= first, Milestone.actual <= last, Milestone.dropped_at.is_(None))
         .order_by(Milestone.actual, Milestone.id)
     )
     return _rows(session, statement, Milestone.project_id, within)
@@ -373,9 +326,7 @@ def milestones_moved(
     return _rows(session, statement, Milestone.project_id, within)
 
 
-def milestones_open(
-    session: Session, within: Within, first: date, last: date
-) -> list[Any]:
+def milestones_open(session: Session, within: Within, first: date, last: date) -> list[Any]:
     """Open milestones whose forecast lies on these days."""
     statement = (
         select(*_MILESTONE)
@@ -396,9 +347,7 @@ def count_overdue(session: Session, within: Within, today: date) -> int:
     statement = (
         select(Milestone.project_id, func.count(Milestone.id))
         .where(
-            Milestone.forecast < today,
-            Milestone.actual.is_(None),
-            Milestone.dropped_at.is_(None),
+            Milestone.forecast < today, Milestone.actual.is_(None), Milestone.dropped_at.is_(None)
         )
         .group_by(Milestone.project_id)
     )

@@ -9,12 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Outbox, Schedule
-from storage.digests.tables import (
-    Digest,
-    DigestDecision,
-    DigestRelease,
-    DigestSubscription,
-)
+from storage.digests.tables import Digest, DigestDecision, DigestRelease, DigestSubscription
 from storage.enums import DigestState, OutboxState, ReleaseState
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -52,11 +47,7 @@ def find_last_sent(session: Session, person_id: str, kind: str) -> Digest | None
     """The newest digest that was sent to a person."""
     return session.execute(
         select(Digest)
-        .where(
-            Digest.person_id == person_id,
-            Digest.kind == kind,
-            Digest.state == DigestState.SENT,
-        )
+        .where(Digest.person_id == person_id, Digest.kind == kind, Digest.state == DigestState.SENT)
         .order_by(Digest.week.desc())
         .limit(1)
     ).scalar_one_or_none()
@@ -72,9 +63,7 @@ def find_latest(session: Session, person_id: str, kind: str) -> Digest | None:
     ).scalar_one_or_none()
 
 
-def find_of_week(
-    session: Session, person_id: str, kind: str, week: str
-) -> Digest | None:
+def find_of_week(session: Session, person_id: str, kind: str, week: str) -> Digest | None:
     """A person's digest of an ISO week."""
     return session.execute(
         select(Digest).where(
@@ -83,9 +72,7 @@ def find_of_week(
     ).scalar_one_or_none()
 
 
-def lock_held(
-    session: Session, kind: str, audience: str, week: str
-) -> Sequence[Digest]:
+def lock_held(session: Session, kind: str, audience: str, week: str) -> Sequence[Digest]:
     """The digests of a week that wait for their audience to be released, locked."""
     return (
         session.execute(
@@ -132,9 +119,7 @@ def list_failing(session: Session, kind: str, week: str) -> Sequence[Digest]:
     )
 
 
-def list_failing_releases(
-    session: Session, kind: str, week: str
-) -> Sequence[DigestRelease]:
+def list_failing_releases(session: Session, kind: str, week: str) -> Sequence[DigestRelease]:
     """Previews of a week that could not be built so far."""
     return (
         session.execute(
@@ -152,18 +137,14 @@ def list_failing_releases(
 
 def is_on_its_way(session: Session, outbox_id: int) -> bool:
     """Whether what was handed to delivery was sent, or may still be."""
-    state = session.execute(
-        select(Outbox.state).where(Outbox.id == outbox_id)
-    ).scalar_one_or_none()
+    state = session.execute(select(Outbox.state).where(Outbox.id == outbox_id)).scalar_one_or_none()
     return state not in (None, OutboxState.DEAD, OutboxState.CANCELLED)
 
 
 # --- the requests that digests show
 
 
-def set_decisions(
-    session: Session, digest_id: int, approval_ids: Sequence[int]
-) -> None:
+def set_decisions(session: Session, digest_id: int, approval_ids: Sequence[int]) -> None:
     """The requests that a digest shows, in order."""
     session.execute(delete(DigestDecision).where(DigestDecision.digest_id == digest_id))
     session.add_all(
@@ -202,24 +183,18 @@ def set_subscription(
     statement = _INSERT[session.get_bind().dialect.name](DigestSubscription)
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=["person_id", "kind"],
-            set_={"is_wanted": is_wanted, "decided_at": now},
+            index_elements=["person_id", "kind"], set_={"is_wanted": is_wanted, "decided_at": now}
         ),
-        {
-            "person_id": person_id,
-            "kind": kind,
-            "is_wanted": is_wanted,
-            "decided_at": now,
-        },
+        {"person_id": person_id, "kind": kind, "is_wanted": is_wanted, "decided_at": now},
     )
 
 
 def scheduled(session: Session, kind: str) -> Sequence[Any]:
     """(owner, local_time, weekday, tz) of the schedules of this kind that are in force."""
     return session.execute(
-        select(
-            Schedule.owner, Schedule.local_time, Schedule.weekday, Schedule.tz
-        ).where(Schedule.kind == kind, Schedule.is_enabled.is_(True))
+        select(Schedule.owner, Schedule.local_time, Schedule.weekday, Schedule.tz).where(
+            Schedule.kind == kind, Schedule.is_enabled.is_(True)
+        )
     ).all()
 
 
@@ -255,9 +230,7 @@ def find_release(session: Session, release_id: int) -> DigestRelease | None:
     return session.get(DigestRelease, release_id)
 
 
-def find_release_of(
-    session: Session, kind: str, audience: str, week: str
-) -> DigestRelease | None:
+def find_release_of(session: Session, kind: str, audience: str, week: str) -> DigestRelease | None:
     """The release of an audience's week."""
     return session.execute(
         select(DigestRelease).where(

@@ -23,9 +23,7 @@ class Evidence(Base):
     uri: Mapped[str | None]
     content: Mapped[dict[str, Any]]
     """What mlgov judges or draws: metrics with thresholds, the outcome of a validation, figures of fairness."""
-    text_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    text_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """A summary in the words of who handed it in."""
     status: Mapped[str]
     produced_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
@@ -35,13 +33,9 @@ class Evidence(Base):
     valid_until: Mapped[datetime | None]
     decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     decided_at: Mapped[datetime | None]
-    word_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    word_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """Why it was rejected or waived, or what the validator said to a flag."""
-    waiver_owner_id: Mapped[str | None] = mapped_column(
-        ForeignKey("person.id"), index=True
-    )
+    waiver_owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     request_key: Mapped[str | None] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(default=1)
 

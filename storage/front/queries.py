@@ -25,9 +25,7 @@ _MEET: dict[str, Any] = {
     name: make(Meeting).on_conflict_do_nothing().returning(Meeting.person_id)
     for name, make in _INSERT.items()
 }
-_MEETING = select(Meeting.met_at, Meeting.way).where(
-    Meeting.person_id == bindparam("person")
-)
+_MEETING = select(Meeting.met_at, Meeting.way).where(Meeting.person_id == bindparam("person"))
 _UNMET = (
     select(Person.id)
     .outerjoin(Meeting, Meeting.person_id == Person.id)
@@ -45,8 +43,7 @@ _UNMET = (
 def meet(session: Session, person_id: str, way: str, now: datetime) -> bool:
     """Remember that somebody was met; False when they had been before."""
     found = session.execute(
-        _MEET[session.get_bind().dialect.name],
-        {"person_id": person_id, "met_at": now, "way": way},
+        _MEET[session.get_bind().dialect.name], {"person_id": person_id, "met_at": now, "way": way}
     )
     return found.scalar_one_or_none() is not None
 
@@ -58,9 +55,7 @@ def find_meeting(session: Session, person_id: str) -> Any:
 
 def find_unmet(session: Session, org_key: str, slack_id: str) -> str | None:
     """The full, active member with that Slack id, when they have not been met yet."""
-    return session.execute(
-        _UNMET, {"org": org_key, "slack": slack_id}
-    ).scalar_one_or_none()
+    return session.execute(_UNMET, {"org": org_key, "slack": slack_id}).scalar_one_or_none()
 
 
 _PAGES = select(HomeTab.pages).where(HomeTab.person_id == bindparam("person"))
@@ -90,13 +85,7 @@ _WITHHOLD: dict[str, Any] = {
 }
 _WAS_WITHHELD = select(Withheld.id).where(Withheld.dedupe_key == bindparam("key"))
 _WITHHELD = (
-    select(
-        Withheld.kind,
-        Withheld.withheld_at,
-        Withheld.rollout,
-        Person.name,
-        Person.slack_id,
-    )
+    select(Withheld.kind, Withheld.withheld_at, Withheld.rollout, Person.name, Person.slack_id)
     .join(Person, Person.id == Withheld.person_id)
     .where(Withheld.withheld_at > bindparam("since"))
     .order_by(Withheld.withheld_at.desc(), Withheld.id.desc())
@@ -128,13 +117,9 @@ def was_withheld(session: Session, dedupe_key: str) -> bool:
     return session.execute(_WAS_WITHHELD, {"key": dedupe_key}).first() is not None
 
 
-def list_withheld(
-    session: Session, *, since: datetime, most: int, skip: int = 0
-) -> Rows:
+def list_withheld(session: Session, *, since: datetime, most: int, skip: int = 0) -> Rows:
     """What was held back since then (kind, withheld_at, rollout, name, slack_id), newest first."""
-    return session.execute(
-        _WITHHELD, {"since": since, "most": most, "skip": skip}
-    ).all()
+    return session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip}).all()
 
 
 def count_withheld(session: Session, *, since: datetime) -> tuple[Rows, int]:
@@ -211,8 +196,7 @@ _OF_APPROVALS = (
     .join(ApprovalStage, ApprovalStage.approval_id == Approval.id)
     .join(Project, Project.id == Approval.project_id)
     .where(
-        Approval.id.in_(bindparam("ids", expanding=True)),
-        ApprovalStage.position <= Approval.stage,
+        Approval.id.in_(bindparam("ids", expanding=True)), ApprovalStage.position <= Approval.stage
     )
 )
 _OF_BUDGETS = (
@@ -229,9 +213,7 @@ _OF_BUDGETS = (
         )
     )
 )
-_OF_PROJECTS = select(*_PROJECT_PEOPLE).where(
-    Project.id.in_(bindparam("ids", expanding=True))
-)
+_OF_PROJECTS = select(*_PROJECT_PEOPLE).where(Project.id.in_(bindparam("ids", expanding=True)))
 
 
 def open_homes(session: Session, *, since: datetime) -> Rows:
@@ -244,13 +226,9 @@ def people_of_approvals(session: Session, ids: Collection[int]) -> Rows:
     return session.execute(_OF_APPROVALS, {"ids": sorted(ids)}).all()
 
 
-def people_of_budgets(
-    session: Session, ids: Collection[int], alerts: Collection[int] = ()
-) -> Rows:
+def people_of_budgets(session: Session, ids: Collection[int], alerts: Collection[int] = ()) -> Rows:
     """Who owns these budgets, or those of these alerts, and their projects' people."""
-    return session.execute(
-        _OF_BUDGETS, {"ids": sorted(ids), "alerts": sorted(alerts)}
-    ).all()
+    return session.execute(_OF_BUDGETS, {"ids": sorted(ids), "alerts": sorted(alerts)}).all()
 
 
 def people_of_projects(session: Session, ids: Collection[int]) -> Rows:

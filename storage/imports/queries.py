@@ -21,9 +21,7 @@ def remember(session: Session, kind: str, mapping: Mapping[str, str]) -> None:
     if not mapping:
         return
     session.execute(
-        delete(HeadingMap).where(
-            HeadingMap.kind == kind, HeadingMap.theirs.in_(sorted(mapping))
-        )
+        delete(HeadingMap).where(HeadingMap.kind == kind, HeadingMap.theirs.in_(sorted(mapping)))
     )
     session.execute(
         insert(HeadingMap),

@@ -7,13 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.enums import FindingStatus, ModelState
-from storage.inventory.tables import (
-    Finding,
-    Model,
-    ModelMetric,
-    ModelReading,
-    ModelVersion,
-)
+from storage.inventory.tables import Finding, Model, ModelMetric, ModelReading, ModelVersion
 
 
 def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]:
@@ -35,9 +29,7 @@ def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]
 def every(session: Session, model_id: int) -> Sequence[Finding]:
     """Every finding of a model, resolved ones too, oldest first."""
     return (
-        session.execute(
-            select(Finding).where(Finding.model_id == model_id).order_by(Finding.id)
-        )
+        session.execute(select(Finding).where(Finding.model_id == model_id).order_by(Finding.id))
         .scalars()
         .all()
     )
@@ -49,9 +41,7 @@ def open_of(session: Session, person_id: str) -> Sequence[Finding]:
         session.execute(
             select(Finding).where(
                 Finding.owner_id == person_id,
-                Finding.status.in_(
-                    (FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)
-                ),
+                Finding.status.in_((FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)),
             )
         )
         .scalars()
@@ -81,9 +71,7 @@ def find_by_source(session: Session, source_key: str) -> Finding | None:
     ).scalar_one_or_none()
 
 
-def unsettled_from(
-    session: Session, source: str, model_id: int | None = None
-) -> Sequence[Finding]:
+def unsettled_from(session: Session, source: str, model_id: int | None = None) -> Sequence[Finding]:
     """Findings of one source that are not resolved, of one model or of all."""
     found = select(Finding).where(
         Finding.source == source, Finding.status != FindingStatus.RESOLVED.value
@@ -98,10 +86,7 @@ def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
     return (
         session.execute(
             select(Finding)
-            .where(
-                Finding.status == FindingStatus.ACCEPTED.value,
-                Finding.accepted_until < today,
-            )
+            .where(Finding.status == FindingStatus.ACCEPTED.value, Finding.accepted_until < today)
             .order_by(Finding.id)
         )
         .scalars()
@@ -124,9 +109,7 @@ def find_metric(session: Session, metric_id: int) -> ModelMetric | None:
     return session.get(ModelMetric, metric_id)
 
 
-def metrics_in_use(
-    session: Session,
-) -> list[tuple[ModelMetric, ModelVersion, Model]]:
+def metrics_in_use(session: Session) -> list[tuple[ModelMetric, ModelVersion, Model]]:
     """The measures of every version that is in use, each with its version and model."""
     rows = session.execute(
         select(ModelMetric, ModelVersion, Model)
@@ -134,9 +117,7 @@ def metrics_in_use(
         .join(Model, Model.id == ModelVersion.model_id)
         .where(
             ModelMetric.dropped_at.is_(None),
-            ModelVersion.state.in_(
-                (ModelState.IN_USE.value, ModelState.MODIFICATION.value)
-            ),
+            ModelVersion.state.in_((ModelState.IN_USE.value, ModelState.MODIFICATION.value)),
         )
         .order_by(ModelMetric.id)
     )
@@ -146,15 +127,11 @@ def metrics_in_use(
 def find_reading(session: Session, metric_id: int, at: datetime) -> ModelReading | None:
     """The reading of a measure at that time."""
     return session.execute(
-        select(ModelReading).where(
-            ModelReading.metric_id == metric_id, ModelReading.at == at
-        )
+        select(ModelReading).where(ModelReading.metric_id == metric_id, ModelReading.at == at)
     ).scalar_one_or_none()
 
 
-def latest_readings(
-    session: Session, metric_ids: Collection[int]
-) -> dict[int, ModelReading]:
+def latest_readings(session: Session, metric_ids: Collection[int]) -> dict[int, ModelReading]:
     """Measure id → its newest reading."""
     newest = (
         select(ModelReading.metric_id, func.max(ModelReading.at).label("at"))
@@ -165,8 +142,7 @@ def latest_readings(
     rows = session.execute(
         select(ModelReading).join(
             newest,
-            (newest.c.metric_id == ModelReading.metric_id)
-            & (newest.c.at == ModelReading.at),
+            (newest.c.metric_id == ModelReading.metric_id) & (newest.c.at == ModelReading.at),
         )
     ).scalars()
     return {row.metric_id: row for row in rows}

@@ -94,8 +94,7 @@ def concerning(session: Session, person_id: str) -> set[int]:
         .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
         .where(ModelPerson.person_id == person_id),
         select(Finding.model_id).where(
-            Finding.owner_id == person_id,
-            Finding.status != FindingStatus.RESOLVED.value,
+            Finding.owner_id == person_id, Finding.status != FindingStatus.RESOLVED.value
         ),
         select(ModelDependency.upstream_id).where(ModelDependency.model_id.in_(mine)),
     )
@@ -114,11 +113,7 @@ def search(
     With `within` only models of these projects, and the models `beside`.
     """
     asked = _fitting(select(Model), words, within, beside)
-    return (
-        session.execute(asked.order_by(func.lower(Model.name), Model.id))
-        .scalars()
-        .all()
-    )
+    return session.execute(asked.order_by(func.lower(Model.name), Model.id)).scalars().all()
 
 
 def first_of(
@@ -138,8 +133,7 @@ def first_of(
     nearness = {state.value: place for place, state in enumerate(leading)}
     best = (
         select(
-            ModelVersion.model_id,
-            func.min(case(nearness, value=ModelVersion.state)).label("place"),
+            ModelVersion.model_id, func.min(case(nearness, value=ModelVersion.state)).label("place")
         )
         .group_by(ModelVersion.model_id)
         .subquery()
@@ -162,10 +156,7 @@ def first_of(
 
 
 def _fitting(
-    asked: Any,
-    words: str,
-    within: Collection[int] | None,
-    beside: Collection[int],
+    asked: Any, words: str, within: Collection[int] | None, beside: Collection[int]
 ) -> Any:
     asked = asked.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
     if words:
@@ -184,9 +175,7 @@ def _fitting(
             )
         )
     if within is not None:
-        asked = asked.where(
-            or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside)))
-        )
+        asked = asked.where(or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside))))
     return asked
 
 
@@ -194,9 +183,7 @@ def by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
     """These models, by name."""
     return (
         session.execute(
-            select(Model)
-            .where(Model.id.in_(sorted(ids)))
-            .order_by(func.lower(Model.name))
+            select(Model).where(Model.id.in_(sorted(ids))).order_by(func.lower(Model.name))
         )
         .scalars()
         .all()
@@ -222,9 +209,7 @@ def versions_of(session: Session, model_ids: Collection[int]) -> Sequence[ModelV
     )
 
 
-def find_version_named(
-    session: Session, model_id: int, version: str
-) -> ModelVersion | None:
+def find_version_named(session: Session, model_id: int, version: str) -> ModelVersion | None:
     """The version of that name."""
     return session.execute(
         select(ModelVersion).where(
@@ -246,14 +231,10 @@ def parts_of(session: Session, version_ids: Collection[int]) -> Sequence[ModelPe
     )
 
 
-def set_part(
-    session: Session, version_id: int, part: str, person_ids: Collection[str]
-) -> None:
+def set_part(session: Session, version_id: int, part: str, person_ids: Collection[str]) -> None:
     """These people, and nobody else, have this part in a version."""
     session.execute(
-        delete(ModelPerson).where(
-            ModelPerson.version_id == version_id, ModelPerson.part == part
-        )
+        delete(ModelPerson).where(ModelPerson.version_id == version_id, ModelPerson.part == part)
     )
     for one in sorted(set(person_ids)):
         session.add(ModelPerson(version_id=version_id, person_id=one, part=part))
@@ -279,9 +260,7 @@ def lock_links(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(0x6D6F6465)))
 
 
-def set_upstream(
-    session: Session, model_id: int, upstream_ids: Collection[int]
-) -> None:
+def set_upstream(session: Session, model_id: int, upstream_ids: Collection[int]) -> None:
     """The models whose output this one takes."""
     session.execute(delete(ModelDependency).where(ModelDependency.model_id == model_id))
     for one in sorted(set(upstream_ids) - {model_id}):
@@ -294,10 +273,7 @@ def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
     wanted = sorted(ids)
     rows = session.execute(
         select(ModelDependency.model_id, ModelDependency.upstream_id).where(
-            or_(
-                ModelDependency.model_id.in_(wanted),
-                ModelDependency.upstream_id.in_(wanted),
-            )
+            or_(ModelDependency.model_id.in_(wanted), ModelDependency.upstream_id.in_(wanted))
         )
     )
     return [(row.model_id, row.upstream_id) for row in rows]
@@ -306,9 +282,7 @@ def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
 def all_links(session: Session) -> dict[int, set[int]]:
     """Model id → ids of the models whose output it takes."""
     found: dict[int, set[int]] = {}
-    rows = session.execute(
-        select(ModelDependency.model_id, ModelDependency.upstream_id)
-    )
+    rows = session.execute(select(ModelDependency.model_id, ModelDependency.upstream_id))
     for row in rows:
         found.setdefault(row.model_id, set()).add(row.upstream_id)
     return found
@@ -370,10 +344,7 @@ def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[
     return session.execute(
         select(ModelAgreement.step, Person.name)
         .join(Person, Person.id == ModelAgreement.person_id)
-        .where(
-            ModelAgreement.version_id == version_id,
-            ModelAgreement.revision == revision,
-        )
+        .where(ModelAgreement.version_id == version_id, ModelAgreement.revision == revision)
         .order_by(ModelAgreement.id)
     ).all()
 
@@ -386,9 +357,7 @@ def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
 
 def find_project(session: Session, key: str) -> Project | None:
     """The project of that key."""
-    return session.execute(
-        select(Project).where(Project.key == key)
-    ).scalar_one_or_none()
+    return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
 
 
 def has_budget(session: Session, project_id: int) -> bool:

@@ -42,9 +42,7 @@ class Model(Base):
     tier_at: Mapped[datetime | None]
     tier_override: Mapped[int | None]
     """What model risk set in place of what follows from exposure and purpose."""
-    tier_reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    tier_reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     state: Mapped[str]
     """INVENTORIED or NOT_A_MODEL while it has no version; how a model with versions stands follows from them."""
     next_review: Mapped[date | None]
@@ -66,9 +64,7 @@ class ModelDependency(Base):
     __tablename__ = "model_dependency"
 
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), primary_key=True)
-    upstream_id: Mapped[int] = mapped_column(
-        ForeignKey("model.id"), primary_key=True, index=True
-    )
+    upstream_id: Mapped[int] = mapped_column(ForeignKey("model.id"), primary_key=True, index=True)
 
 
 class ModelVersion(Base):
@@ -87,9 +83,7 @@ class ModelVersion(Base):
     about: Mapped[dict[str, Any]]
     """For a generative use the vendor's model id, the prompt's digest and the tools; else empty."""
     run_id: Mapped[str | None]
-    approval_id: Mapped[int | None] = mapped_column(
-        ForeignKey("approval.id"), index=True
-    )
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approval.id"), index=True)
     """The request under which it was approved, or waits to be."""
     approved_until: Mapped[datetime | None]
     approved_digest: Mapped[str | None]
@@ -104,12 +98,8 @@ class ModelPerson(Base):
 
     __tablename__ = "model_person"
 
-    version_id: Mapped[int] = mapped_column(
-        ForeignKey("model_version.id"), primary_key=True
-    )
-    person_id: Mapped[str] = mapped_column(
-        ForeignKey("person.id"), primary_key=True, index=True
-    )
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
     part: Mapped[str] = mapped_column(primary_key=True)
 
 
@@ -120,17 +110,13 @@ class ModelTransition(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
-    version_id: Mapped[int | None] = mapped_column(
-        ForeignKey("model_version.id"), index=True
-    )
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("model_version.id"), index=True)
     step: Mapped[str]
     source: Mapped[str]
     target: Mapped[str]
     actor_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """None for mlgov itself."""
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     evidence_digest: Mapped[str | None]
     created_at: Mapped[datetime]
 
@@ -149,9 +135,7 @@ class ModelAgreement(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     parts: Mapped[list[Any]]
     """What the person was to it: `owner`, `operations`, `model_risk`."""
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     created_at: Mapped[datetime]
 
 
@@ -164,9 +148,7 @@ class ModelChange(Base):
     version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"), index=True)
     change_class: Mapped[str]
     reason_id: Mapped[int] = mapped_column(ForeignKey("private_text.id"), index=True)
-    result_id: Mapped[int | None] = mapped_column(
-        ForeignKey("model_version.id"), index=True
-    )
+    result_id: Mapped[int | None] = mapped_column(ForeignKey("model_version.id"), index=True)
     """The version that a material change led to."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     created_at: Mapped[datetime]
@@ -180,12 +162,8 @@ class Finding(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    version_id: Mapped[int | None] = mapped_column(
-        ForeignKey("model_version.id"), index=True
-    )
-    text_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("model_version.id"), index=True)
+    text_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """What was found, in the words of who filed it; none for what mlgov found."""
     facts: Mapped[dict[str, Any]]
     """What mlgov found: numbers, dates and names of measures."""
@@ -198,9 +176,7 @@ class Finding(Base):
     due: Mapped[date | None]
     accepted_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     accepted_until: Mapped[date | None]
-    word_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    word_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """Why it is accepted, or how it was resolved."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     created_at: Mapped[datetime]

@@ -21,21 +21,16 @@ from storage.milestones.tables import Milestone
 from storage.people.tables import Person
 
 
-def find_answer(
-    session: Session, invitation_id: int, statement: str
-) -> MaturityAnswer | None:
+def find_answer(session: Session, invitation_id: int, statement: str) -> MaturityAnswer | None:
     """What a person says about one statement."""
     return session.execute(
         select(MaturityAnswer).where(
-            MaturityAnswer.invitation_id == invitation_id,
-            MaturityAnswer.statement == statement,
+            MaturityAnswer.invitation_id == invitation_id, MaturityAnswer.statement == statement
         )
     ).scalar_one_or_none()
 
 
-def list_answers(
-    session: Session, which: int | Collection[int]
-) -> list[tuple[int, str, str]]:
+def list_answers(session: Session, which: int | Collection[int]) -> list[tuple[int, str, str]]:
     """(invitation, statement, answer) of one check-in or of several."""
     chosen: ColumnElement[bool] = (
         MaturityAnswer.invitation_id == which
@@ -45,11 +40,7 @@ def list_answers(
     return [
         (invitation, statement, answer)
         for invitation, statement, answer in session.execute(
-            select(
-                MaturityAnswer.invitation_id,
-                MaturityAnswer.statement,
-                MaturityAnswer.answer,
-            )
+            select(MaturityAnswer.invitation_id, MaturityAnswer.statement, MaturityAnswer.answer)
             .where(chosen)
             .order_by(MaturityAnswer.id)
         )
@@ -61,29 +52,19 @@ def list_cycle_answers(session: Session, cycle_id: int) -> list[tuple[int, str, 
     return [
         (invitation, statement, answer)
         for invitation, statement, answer in session.execute(
-            select(
-                MaturityAnswer.invitation_id,
-                MaturityAnswer.statement,
-                MaturityAnswer.answer,
-            )
-            .join(
-                MaturityInvitation,
-                MaturityInvitation.id == MaturityAnswer.invitation_id,
-            )
+            select(MaturityAnswer.invitation_id, MaturityAnswer.statement, MaturityAnswer.answer)
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityAnswer.invitation_id)
             .where(MaturityInvitation.cycle_id == cycle_id)
             .order_by(MaturityAnswer.id)
         )
     ]
 
 
-def find_note(
-    session: Session, invitation_id: int, dimension: str
-) -> MaturityNote | None:
+def find_note(session: Session, invitation_id: int, dimension: str) -> MaturityNote | None:
     """The comment and link that a person gave with a dimension."""
     return session.execute(
         select(MaturityNote).where(
-            MaturityNote.invitation_id == invitation_id,
-            MaturityNote.dimension == dimension,
+            MaturityNote.invitation_id == invitation_id, MaturityNote.dimension == dimension
         )
     ).scalar_one_or_none()
 
@@ -114,9 +95,7 @@ def list_cycle_notes(
                 MaturityNote.comment_id,
                 MaturityNote.link_id,
             )
-            .join(
-                MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id
-            )
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id)
             .where(MaturityInvitation.cycle_id == cycle_id)
             .order_by(MaturityNote.id)
         )
@@ -151,9 +130,7 @@ def list_early(session: Session, cycle_id: int) -> Sequence[MaturityEarly]:
     )
 
 
-def list_counted(
-    session: Session, cycle_id: int
-) -> list[tuple[int, str, dict[str, Any], int]]:
+def list_counted(session: Session, cycle_id: int) -> list[tuple[int, str, dict[str, Any], int]]:
     """(invitation, dimension, answers, seq) that early results of a cycle counted."""
     return [
         (invitation, dimension, answers, seq)
@@ -164,10 +141,7 @@ def list_counted(
                 MaturityCounted.answers,
                 MaturityCounted.seq,
             )
-            .join(
-                MaturityInvitation,
-                MaturityInvitation.id == MaturityCounted.invitation_id,
-            )
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityCounted.invitation_id)
             .where(MaturityInvitation.cycle_id == cycle_id)
         )
     ]

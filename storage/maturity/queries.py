@@ -4,23 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import (
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import bindparam, func, insert, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.enums import CycleState, InvitationState
-from storage.maturity.tables import (
-    MaturityCycle,
-    MaturityInvitation,
-    MaturityRubric,
-)
+from storage.maturity.tables import MaturityCycle, MaturityInvitation, MaturityRubric
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 
@@ -64,9 +53,7 @@ def current_rubric(session: Session) -> MaturityRubric | None:
 
 def lock_rubrics(session: Session) -> None:
     """Let only one transaction at a time start cycles."""
-    session.execute(
-        select(MaturityRubric.id).order_by(MaturityRubric.id).with_for_update()
-    ).all()
+    session.execute(select(MaturityRubric.id).order_by(MaturityRubric.id).with_for_update()).all()
 
 
 def rubric_text(session: Session, rubric_id: int) -> str:
@@ -86,9 +73,7 @@ def find_cycle(session: Session, cycle_id: int) -> MaturityCycle | None:
     return session.execute(_CYCLE, {"cycle": cycle_id}).scalar_one_or_none()
 
 
-def lock_cycle(
-    session: Session, cycle_id: int, *, shared: bool = False
-) -> MaturityCycle | None:
+def lock_cycle(session: Session, cycle_id: int, *, shared: bool = False) -> MaturityCycle | None:
     """Lock a cycle; `shared`, as answers do: they keep it from being closed, not each other from being given."""
     return session.execute(
         _CYCLE.with_for_update(read=shared).execution_options(populate_existing=True),
@@ -124,9 +109,7 @@ def list_open_cycles(session: Session) -> Sequence[MaturityCycle]:
 def has_slot(session: Session, slot: str) -> bool:
     """Whether the schedule has opened a cycle for this period."""
     return (
-        session.execute(
-            select(MaturityCycle.id).where(MaturityCycle.slot == slot)
-        ).first()
+        session.execute(select(MaturityCycle.id).where(MaturityCycle.slot == slot)).first()
         is not None
     )
 
@@ -197,9 +180,7 @@ def lock_invitation(session: Session, invitation_id: int) -> MaturityInvitation 
     ).scalar_one_or_none()
 
 
-def try_lock_invitation(
-    session: Session, invitation_id: int
-) -> Literal["taken", "held", "gone"]:
+def try_lock_invitation(session: Session, invitation_id: int) -> Literal["taken", "held", "gone"]:
     """Lock one person's check-in without waiting."""
     taken = session.execute(
         select(MaturityInvitation.id)
@@ -237,17 +218,14 @@ def was_invited(session: Session, cycle_id: int, person_id: str) -> bool:
     return (
         session.execute(
             select(MaturityInvitation.id).where(
-                MaturityInvitation.cycle_id == cycle_id,
-                MaturityInvitation.person_id == person_id,
+                MaturityInvitation.cycle_id == cycle_id, MaturityInvitation.person_id == person_id
             )
         ).first()
         is not None
     )
 
 
-def list_waiting(
-    session: Session, cycle_id: int, most: int
-) -> Sequence[MaturityInvitation]:
+def list_waiting(session: Session, cycle_id: int, most: int) -> Sequence[MaturityInvitation]:
     """People who were not told of their invitation yet."""
     return (
         session.execute(
@@ -265,9 +243,7 @@ def list_waiting(
     )
 
 
-def list_with_people(
-    session: Session, cycle_id: int
-) -> list[tuple[MaturityInvitation, Person]]:
+def list_with_people(session: Session, cycle_id: int) -> list[tuple[MaturityInvitation, Person]]:
     """Everybody who was invited to a cycle, with what the mirror says of them."""
     return [
         (invitation, person)
@@ -280,9 +256,7 @@ def list_with_people(
     ]
 
 
-def list_ids(
-    session: Session, cycle_id: int, *, after: int, most: int
-) -> Sequence[int]:
+def list_ids(session: Session, cycle_id: int, *, after: int, most: int) -> Sequence[int]:
     """Ids of a cycle's invitations that were told, in order."""
     return (
         session.execute(
@@ -302,9 +276,7 @@ def list_ids(
 
 def find_person(session: Session, person_id: str) -> Person | None:
     """Who was invited."""
-    return session.execute(
-        select(Person).where(Person.id == person_id)
-    ).scalar_one_or_none()
+    return session.execute(select(Person).where(Person.id == person_id)).scalar_one_or_none()
 
 
 def list_units(session: Session, org_key: str) -> list[str]:

@@ -62,9 +62,7 @@ class MaturityInvitation(Base):
     invited_at: Mapped[datetime | None]
     """When the invitation was handed to delivery; none while it waits for its turn."""
     ended_at: Mapped[datetime | None]
-    skip_reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    skip_reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
 
 
 class MaturityAnswer(Base):
@@ -90,12 +88,8 @@ class MaturityNote(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     invitation_id: Mapped[int] = mapped_column(ForeignKey("maturity_invitation.id"))
     dimension: Mapped[str]
-    comment_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
-    link_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    comment_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
 
 
 class MaturityEarly(Base):
@@ -144,9 +138,7 @@ class MaturityAction(Base):
 
     __tablename__ = "maturity_action"
 
-    milestone_id: Mapped[int] = mapped_column(
-        ForeignKey("milestone.id"), primary_key=True
-    )
+    milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True)
     cycle_id: Mapped[int] = mapped_column(ForeignKey("maturity_cycle.id"), index=True)
     """The check-in whose result it answers."""
     statement: Mapped[str]

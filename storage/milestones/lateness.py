@@ -27,7 +27,5 @@ def count_by_project(
     if project_ids is None:
         rows = session.execute(_LATE, {"today": today})
     else:
-        rows = session.execute(
-            _OF_PROJECTS, {"today": today, "ids": sorted(project_ids)}
-        )
+        rows = session.execute(_OF_PROJECTS, {"today": today, "ids": sorted(project_ids)})
     return {project: number for project, number in rows}

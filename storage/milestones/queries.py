@@ -64,9 +64,7 @@ def of_projects(session: Session, project_ids: Collection[int]) -> list[Mileston
     return found
 
 
-def of_projects_for_update(
-    session: Session, project_ids: Collection[int]
-) -> list[Milestone]:
+def of_projects_for_update(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Every milestone of these projects, dropped ones too, locked in the order of their ids."""
     found: list[Milestone] = []
     for part in parts(project_ids):
@@ -80,9 +78,7 @@ def of_projects_for_update(
 
 
 def _open() -> Any:
-    return select(Milestone).where(
-        Milestone.actual.is_(None), Milestone.dropped_at.is_(None)
-    )
+    return select(Milestone).where(Milestone.actual.is_(None), Milestone.dropped_at.is_(None))
 
 
 def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
@@ -110,12 +106,7 @@ def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
 def people_with_a_part(session: Session) -> set[str]:
     """Everybody whom reminders of open milestones could reach."""
     rows = session.execute(
-        select(
-            Milestone.owner_id,
-            Project.owner_id,
-            Project.manager_id,
-            Project.sponsor_id,
-        )
+        select(Milestone.owner_id, Project.owner_id, Project.manager_id, Project.sponsor_id)
         .join(Project, Project.id == Milestone.project_id)
         .where(
             Milestone.actual.is_(None),
@@ -133,10 +124,7 @@ def links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
     for part in parts(ids):
         rows = session.execute(
             select(MilestoneLink.milestone_id, MilestoneLink.needs_id).where(
-                or_(
-                    MilestoneLink.milestone_id.in_(part),
-                    MilestoneLink.needs_id.in_(part),
-                )
+                or_(MilestoneLink.milestone_id.in_(part), MilestoneLink.needs_id.in_(part))
             )
         )
         found |= {(one, needed) for one, needed in rows}
@@ -147,20 +135,16 @@ def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> No
     """A milestone needs exactly these from now on."""
     session.execute(
         delete(MilestoneLink).where(
-            MilestoneLink.milestone_id == milestone_id,
-            MilestoneLink.needs_id.not_in(sorted(needs)),
+            MilestoneLink.milestone_id == milestone_id, MilestoneLink.needs_id.not_in(sorted(needs))
         )
     )
     there = set(
         session.execute(
-            select(MilestoneLink.needs_id).where(
-                MilestoneLink.milestone_id == milestone_id
-            )
+            select(MilestoneLink.needs_id).where(MilestoneLink.milestone_id == milestone_id)
         ).scalars()
     )
     session.add_all(
-        MilestoneLink(milestone_id=milestone_id, needs_id=one)
-        for one in sorted(set(needs) - there)
+        MilestoneLink(milestone_id=milestone_id, needs_id=one) for one in sorted(set(needs) - there)
     )
     session.flush()
 
@@ -213,9 +197,7 @@ def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for part in parts(ids):
         rows = session.execute(
-            select(
-                Approval.subject_id, Approval.id, Approval.facts, Approval.requester_id
-            )
+            select(Approval.subject_id, Approval.id, Approval.facts, Approval.requester_id)
             .where(
                 Approval.subject_type == "milestone",
                 Approval.subject_id.in_(part),
@@ -260,10 +242,7 @@ def shown_in(session: Session, milestone_ids: Collection[int]) -> list[tuple[str
         found |= {("milestone", str(one)) for one in part}
         reminders = session.execute(
             select(ReminderItem.reminder_id)
-            .where(
-                ReminderItem.milestone_id.in_(part),
-                ReminderItem.reminder_id.is_not(None),
-            )
+            .where(ReminderItem.milestone_id.in_(part), ReminderItem.reminder_id.is_not(None))
             .distinct()
         ).scalars()
         found |= {("reminder", str(one)) for one in reminders}
@@ -288,9 +267,7 @@ def lock_import(session: Session, import_id: int) -> MilestoneImport | None:
     ).scalar_one_or_none()
 
 
-def find_same_import(
-    session: Session, person_id: str, sha256: str
-) -> MilestoneImport | None:
+def find_same_import(session: Session, person_id: str, sha256: str) -> MilestoneImport | None:
     """The list that a person got of this file."""
     return session.execute(
         select(MilestoneImport).where(

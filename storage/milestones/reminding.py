@@ -10,13 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Outbox
 from storage.enums import OutboxState
-from storage.milestones.tables import (
-    Milestone,
-    MilestoneSnooze,
-    Reminder,
-    ReminderItem,
-    Reminding,
-)
+from storage.milestones.tables import Milestone, MilestoneSnooze, Reminder, ReminderItem, Reminding
 from storage.people.lookups import parts
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -28,9 +22,7 @@ def _insert(session: Session, table: Any) -> Any:
 
 def add_person(session: Session, person_id: str) -> None:
     """Make the row that stands for a person's mornings, unless it is there."""
-    session.execute(
-        _insert(session, Reminding).on_conflict_do_nothing(), {"person_id": person_id}
-    )
+    session.execute(_insert(session, Reminding).on_conflict_do_nothing(), {"person_id": person_id})
 
 
 def try_lock(session: Session, person_id: str) -> str:
@@ -51,18 +43,13 @@ def morning(session: Session, person_id: str) -> Reminding:
     ).scalar_one()
 
 
-def items(
-    session: Session, person_id: str, milestone_ids: Collection[int]
-) -> list[ReminderItem]:
+def items(session: Session, person_id: str, milestone_ids: Collection[int]) -> list[ReminderItem]:
     """The reminders of these milestones that fell due for a person before."""
     found: list[ReminderItem] = []
     for part in parts(milestone_ids):
         found += session.execute(
             select(ReminderItem)
-            .where(
-                ReminderItem.person_id == person_id,
-                ReminderItem.milestone_id.in_(part),
-            )
+            .where(ReminderItem.person_id == person_id, ReminderItem.milestone_id.in_(part))
             .order_by(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step)
         ).scalars()
     return found
@@ -85,9 +72,7 @@ def lost(session: Session, person_id: str, now: datetime) -> set[int]:
     )
 
 
-def add_reminder(
-    session: Session, person_id: str, day: date, now: datetime
-) -> Reminder:
+def add_reminder(session: Session, person_id: str, day: date, now: datetime) -> Reminder:
     """Begin the message of a person's day."""
     made = Reminder(person_id=person_id, day=day, outbox_id=None, created_at=now)
     session.add(made)
@@ -116,9 +101,7 @@ def told_by(session: Session, reminder_id: int) -> list[ReminderItem]:
     )
 
 
-def latest_of(
-    session: Session, person_id: str, milestone_ids: Collection[int]
-) -> dict[int, int]:
+def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
     """Milestone id → the latest message of this person that tells of it."""
     found: dict[int, int] = {}
     for part in parts(milestone_ids):
@@ -135,25 +118,20 @@ def latest_of(
     return found
 
 
-def snoozes(
-    session: Session, person_id: str, milestone_ids: Collection[int]
-) -> dict[int, date]:
+def snoozes(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, date]:
     """Milestone id → the day from which this person is reminded of it again."""
     found: dict[int, date] = {}
     for part in parts(milestone_ids):
         rows = session.execute(
             select(MilestoneSnooze.milestone_id, MilestoneSnooze.until).where(
-                MilestoneSnooze.person_id == person_id,
-                MilestoneSnooze.milestone_id.in_(part),
+                MilestoneSnooze.person_id == person_id, MilestoneSnooze.milestone_id.in_(part)
             )
         )
         found |= {milestone: until for milestone, until in rows}
     return found
 
 
-def snooze(
-    session: Session, milestone_id: int, person_id: str, until: date, now: datetime
-) -> None:
+def snooze(session: Session, milestone_id: int, person_id: str, until: date, now: datetime) -> None:
     """Nothing about this milestone for this person before `until`."""
     made = _insert(session, MilestoneSnooze).values(
         milestone_id=milestone_id, person_id=person_id, until=until, created_at=now

@@ -23,22 +23,16 @@ class Milestone(Base):
     forecast: Mapped[date]
     """What is expected now; reminders count from it."""
     actual: Mapped[date | None]
-    risk_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    risk_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """Why it is at risk, in the words of who said so; none when it is not."""
-    proof_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    proof_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """The word or link with which it was said to be done."""
     done_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """Who said so; none when a file did."""
     dropped_at: Mapped[datetime | None]
     reminds_from: Mapped[datetime | None]
     """Since when its reminders count; none while nobody is to be reminded yet."""
-    import_id: Mapped[int | None] = mapped_column(
-        ForeignKey("milestone_import.id"), index=True
-    )
+    import_id: Mapped[int | None] = mapped_column(ForeignKey("milestone_import.id"), index=True)
     """The list of overdue ones on which it came in."""
     source: Mapped[str | None] = mapped_column(unique=True)
     """What a file or another system calls it, with where that is from."""
@@ -58,12 +52,8 @@ class MilestoneLink(Base):
 
     __tablename__ = "milestone_link"
 
-    milestone_id: Mapped[int] = mapped_column(
-        ForeignKey("milestone.id"), primary_key=True
-    )
-    needs_id: Mapped[int] = mapped_column(
-        ForeignKey("milestone.id"), primary_key=True, index=True
-    )
+    milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True)
+    needs_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True, index=True)
 
 
 class MilestoneMove(Base):
@@ -75,14 +65,10 @@ class MilestoneMove(Base):
     milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), index=True)
     old: Mapped[date]
     new: Mapped[date]
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     moved_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """None when a file did."""
-    approval_id: Mapped[int | None] = mapped_column(
-        ForeignKey("approval.id"), index=True
-    )
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approval.id"), index=True)
     created_at: Mapped[datetime]
 
 
@@ -106,12 +92,8 @@ class MilestoneSnooze(Base):
 
     __tablename__ = "milestone_snooze"
 
-    milestone_id: Mapped[int] = mapped_column(
-        ForeignKey("milestone.id"), primary_key=True
-    )
-    person_id: Mapped[str] = mapped_column(
-        ForeignKey("person.id"), primary_key=True, index=True
-    )
+    milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
     until: Mapped[date]
     """The first day on which reminders count again."""
     created_at: Mapped[datetime]
@@ -146,18 +128,12 @@ class ReminderItem(Base):
 
     __tablename__ = "reminder_item"
 
-    milestone_id: Mapped[int] = mapped_column(
-        ForeignKey("milestone.id"), primary_key=True
-    )
-    person_id: Mapped[str] = mapped_column(
-        ForeignKey("person.id"), primary_key=True, index=True
-    )
+    milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
     due: Mapped[date] = mapped_column(primary_key=True)
     """The forecast that it is about; another forecast has reminders of its own."""
     step: Mapped[int] = mapped_column(primary_key=True)
     """Days from the forecast: -7 a week before, 14 two weeks overdue."""
-    reminder_id: Mapped[int | None] = mapped_column(
-        ForeignKey("reminder.id"), index=True
-    )
+    reminder_id: Mapped[int | None] = mapped_column(ForeignKey("reminder.id"), index=True)
     """The message that told it; none when a snooze swallowed it."""
     created_at: Mapped[datetime]

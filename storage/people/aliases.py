@@ -8,10 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.people.lookups import parts
-from storage.people.tables import (
-    Person,
-    SlackAlias,
-)
+from storage.people.tables import Person, SlackAlias
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -27,16 +24,12 @@ def list_aliases(session: Session, person_id: str) -> list[str]:
     )
 
 
-def list_by_person(
-    session: Session, person_ids: Collection[str]
-) -> dict[str, set[str]]:
+def list_by_person(session: Session, person_ids: Collection[str]) -> dict[str, set[str]]:
     """Opaque id → the other Slack ids of each of these people who have any."""
     aliases: dict[str, set[str]] = {}
     for part in parts(person_ids):
         rows = session.execute(
-            select(SlackAlias.person_id, SlackAlias.slack_id).where(
-                SlackAlias.person_id.in_(part)
-            )
+            select(SlackAlias.person_id, SlackAlias.slack_id).where(SlackAlias.person_id.in_(part))
         )
         for person_id, alias in rows:
             aliases.setdefault(person_id, set()).add(alias)
@@ -45,9 +38,7 @@ def list_by_person(
 
 def list_slack_ids(session: Session, person_id: str) -> set[str]:
     """Every Slack id of a person."""
-    own = select(Person.slack_id).where(
-        Person.id == person_id, Person.slack_id.is_not(None)
-    )
+    own = select(Person.slack_id).where(Person.id == person_id, Person.slack_id.is_not(None))
     others = select(SlackAlias.slack_id).where(SlackAlias.person_id == person_id)
     return {str(id_) for id_ in session.execute(union_all(own, others)).scalars()}
 

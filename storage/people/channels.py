@@ -22,8 +22,7 @@ def find_channel(session: Session, org_key: str, name_or_id: str | None) -> str 
     if not name_or_id:
         return None
     return session.execute(
-        _BY_NAME_OR_ID,
-        {"org": org_key, "id": name_or_id, "name": name_or_id.lstrip("#")},
+        _BY_NAME_OR_ID, {"org": org_key, "id": name_or_id, "name": name_or_id.lstrip("#")}
     ).scalar_one_or_none()
 
 

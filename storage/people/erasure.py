@@ -13,12 +13,7 @@ from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox, Schedule
-from storage.digests.tables import (
-    Digest,
-    DigestDecision,
-    DigestRelease,
-    DigestSubscription,
-)
+from storage.digests.tables import Digest, DigestDecision, DigestRelease, DigestSubscription
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
 from storage.evidence.tables import SharedFile
 from storage.front.tables import HomeTab, Meeting, Withheld
@@ -72,9 +67,7 @@ def forget_answers(session: Session, person_id: str) -> int:
 
     That they were asked stays under their opaque id. Results that were told stay as they are: figures of a group.
     """
-    mine = select(MaturityInvitation.id).where(
-        MaturityInvitation.person_id == person_id
-    )
+    mine = select(MaturityInvitation.id).where(MaturityInvitation.person_id == person_id)
     gone = session.execute(
         delete(MaturityAnswer)
         .where(MaturityAnswer.invitation_id.in_(mine))
@@ -83,19 +76,12 @@ def forget_answers(session: Session, person_id: str) -> int:
     ).all()
     for table in (MaturityNote, MaturityCounted):
         session.execute(
-            delete(table)
-            .where(table.invitation_id.in_(mine))
-            .execution_options(**_QUIET)
+            delete(table).where(table.invitation_id.in_(mine)).execution_options(**_QUIET)
         )
     session.execute(
         update(MaturityInvitation)
         .where(MaturityInvitation.person_id == person_id)
-        .values(
-            salt=None,
-            business_unit=None,
-            state=InvitationState.LEFT,
-            skip_reason_id=None,
-        )
+        .values(salt=None, business_unit=None, state=InvitationState.LEFT, skip_reason_id=None)
         .execution_options(**_QUIET)
     )
     return len(gone)
@@ -106,28 +92,20 @@ def forget_digests(session: Session, person_id: str) -> int:
 
     That there was one, and of which week, stays under their opaque id. Their zone goes with the rest.
     """
+    session.execute(delete(Schedule).where(Schedule.owner == person_id).execution_options(**_QUIET))
     session.execute(
-        delete(Schedule).where(Schedule.owner == person_id).execution_options(**_QUIET)
-    )
-    session.execute(
-        delete(SharedFile)
-        .where(SharedFile.person_id == person_id)
-        .execution_options(**_QUIET)
+        delete(SharedFile).where(SharedFile.person_id == person_id).execution_options(**_QUIET)
     )
     session.execute(
         delete(DigestSubscription)
         .where(DigestSubscription.person_id == person_id)
         .execution_options(**_QUIET)
     )
-    releases = session.execute(
-        select(DigestRelease).order_by(DigestRelease.id)
-    ).scalars()
+    releases = session.execute(select(DigestRelease).order_by(DigestRelease.id)).scalars()
     for release in releases.all():
         if person_id in release.contents:
             release.contents = {
-                one: content
-                for one, content in release.contents.items()
-                if one != person_id
+                one: content for one, content in release.contents.items() if one != person_id
             }
     found = session.execute(
         update(Digest)
@@ -169,9 +147,7 @@ def forget_meeting(session: Session, person_id: str) -> None:
     """How the person met mlgov, what their Home showed, and what was held back from them."""
     for table in (Meeting, HomeTab, Withheld):
         session.execute(
-            delete(table)
-            .where(table.person_id == person_id)
-            .execution_options(**_QUIET)
+            delete(table).where(table.person_id == person_id).execution_options(**_QUIET)
         )
 
 
@@ -236,10 +212,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     check_ins = session.execute(
         select(MaturityInvitation.id)
         .join(MaturityCycle, MaturityCycle.id == MaturityInvitation.cycle_id)
-        .where(
-            MaturityCycle.started_by == person_id,
-            MaturityCycle.state == CycleState.OPEN,
-        )
+        .where(MaturityCycle.started_by == person_id, MaturityCycle.state == CycleState.OPEN)
         .order_by(MaturityInvitation.id)
     ).scalars()
     made = (
@@ -252,9 +225,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     )
     models = session.execute(
         select(Model.id)
-        .where(
-            or_(Model.owner_id == person_id, Model.id.in_(made), Model.id.in_(found))
-        )
+        .where(or_(Model.owner_id == person_id, Model.id.in_(made), Model.id.in_(found)))
         .order_by(Model.id)
     ).scalars()
     asked = requests.all()
@@ -301,9 +272,7 @@ def named_in_policy(session: Session, slack_id: str) -> bool:
     """Whether any policy text holds the Slack id."""
     word = _word(slack_id)
     texts = session.execute(
-        select(PolicyVersion.text).where(
-            PolicyVersion.text.contains(slack_id, autoescape=True)
-        )
+        select(PolicyVersion.text).where(PolicyVersion.text.contains(slack_id, autoescape=True))
     ).scalars()
     return any(word.search(text) for text in texts)
 
@@ -313,11 +282,7 @@ def _word(slack_id: str) -> re.Pattern[str]:
 
 
 def replace_names(
-    session: Session,
-    names: Sequence[str],
-    slack_ids: Sequence[str],
-    word: str,
-    now: datetime,
+    session: Session, names: Sequence[str], slack_ids: Sequence[str], word: str, now: datetime
 ) -> tuple[int, list[int]]:
     """`word` instead of the person's Slack ids and addresses, wherever they stand; how many direct messages were cut off,
     and the requests in which they stood.
@@ -339,11 +304,7 @@ def replace_names(
 
 
 def _replace_lanes(
-    session: Session,
-    slack_id: str,
-    swap: sweeping.Swap,
-    word: str,
-    now: datetime,
+    session: Session, slack_id: str, swap: sweeping.Swap, word: str, now: datetime
 ) -> int:
     lanes = session.execute(
         select(Lane)
@@ -357,9 +318,7 @@ def _replace_lanes(
         if key == lane.key:
             continue
         # A sender that holds the lane now finds its fence broken: what it was about to say is not written down.
-        paces = {
-            column.key: getattr(lane, column.key) for column in Lane.__table__.columns
-        }
+        paces = {column.key: getattr(lane, column.key) for column in Lane.__table__.columns}
         nobody = {"channel": None, "lease_owner": None, "lease_until": None}
         if session.get(Lane, key) is None:
             session.add(Lane(**paces | nobody | {"key": key, "epoch": lane.epoch + 1}))

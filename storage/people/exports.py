@@ -21,13 +21,7 @@ from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
 from storage.front.tables import HomeTab, Meeting, Withheld
-from storage.inventory.tables import (
-    Finding,
-    Model,
-    ModelAgreement,
-    ModelPerson,
-    ModelTransition,
-)
+from storage.inventory.tables import Finding, Model, ModelAgreement, ModelPerson, ModelTransition
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCycle,
@@ -60,9 +54,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
     """What stands in each table about the person, oldest first."""
     me = person.id
     return {
-        "person": _rows(
-            session, select(*Person.__table__.columns).where(Person.id == me)
-        ),
+        "person": _rows(session, select(*Person.__table__.columns).where(Person.id == me)),
         "other_slack_ids": _rows(
             session,
             select(SlackAlias.org_key, SlackAlias.slack_id)
@@ -70,17 +62,11 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(SlackAlias.slack_id),
         ),
         "reports": _rows(
-            session,
-            select(Person.id).where(Person.manager_id == me).order_by(Person.id),
+            session, select(Person.id).where(Person.manager_id == me).order_by(Person.id)
         ),
         "groups": _rows(
             session,
-            select(
-                UserGroup.slack_id,
-                UserGroup.handle,
-                UserGroup.name,
-                UserGroupMember.since,
-            )
+            select(UserGroup.slack_id, UserGroup.handle, UserGroup.name, UserGroupMember.since)
             .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
             .where(UserGroupMember.person_id == me)
             .order_by(UserGroup.id),
@@ -88,29 +74,15 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "projects": _rows(
             session,
             select(
-                Project.key,
-                Project.name,
-                Project.owner_id,
-                Project.sponsor_id,
-                Project.manager_id,
+                Project.key, Project.name, Project.owner_id, Project.sponsor_id, Project.manager_id
             )
-            .where(
-                or_(
-                    Project.owner_id == me,
-                    Project.sponsor_id == me,
-                    Project.manager_id == me,
-                )
-            )
+            .where(or_(Project.owner_id == me, Project.sponsor_id == me, Project.manager_id == me))
             .order_by(Project.id),
         ),
         "models": _rows(
             session,
-            select(
-                Model.key, Model.name, Model.owner_id, Model.tier_by, Model.created_by
-            )
-            .where(
-                or_(Model.owner_id == me, Model.tier_by == me, Model.created_by == me)
-            )
+            select(Model.key, Model.name, Model.owner_id, Model.tier_by, Model.created_by)
+            .where(or_(Model.owner_id == me, Model.tier_by == me, Model.created_by == me))
             .order_by(Model.id),
         ),
         "model_versions": _rows(
@@ -134,13 +106,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "findings": _rows(
             session,
             select(*Finding.__table__.columns)
-            .where(
-                or_(
-                    Finding.owner_id == me,
-                    Finding.created_by == me,
-                    Finding.accepted_by == me,
-                )
-            )
+            .where(or_(Finding.owner_id == me, Finding.created_by == me, Finding.accepted_by == me))
             .order_by(Finding.id),
         ),
         "evidence": _rows(
@@ -157,9 +123,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         ),
         "budgets": _rows(
             session,
-            select(*Budget.__table__.columns)
-            .where(Budget.owner_id == me)
-            .order_by(Budget.id),
+            select(*Budget.__table__.columns).where(Budget.owner_id == me).order_by(Budget.id),
         ),
         "acknowledged": _rows(
             session,
@@ -216,34 +180,23 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         ),
         "decided_in_their_place": _rows(
             session,
-            select(*Decision.__table__.columns)
-            .where(Decision.for_id == me)
-            .order_by(Decision.id),
+            select(*Decision.__table__.columns).where(Decision.for_id == me).order_by(Decision.id),
         ),
         "conditions": _rows(
             session,
             select(*ApprovalCondition.__table__.columns)
-            .where(
-                or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me)
-            )
+            .where(or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me))
             .order_by(ApprovalCondition.id),
         ),
         "broken_glass": _rows(
             session,
             select(*ApprovalReview.__table__.columns)
-            .where(
-                or_(ApprovalReview.broken_by == me, ApprovalReview.reviewed_by == me)
-            )
+            .where(or_(ApprovalReview.broken_by == me, ApprovalReview.reviewed_by == me))
             .order_by(ApprovalReview.approval_id),
         ),
         "texts": _rows(
             session,
-            select(
-                PrivateText.id,
-                PrivateText.text,
-                PrivateText.created_at,
-                PrivateText.erased_at,
-            )
+            select(PrivateText.id, PrivateText.text, PrivateText.created_at, PrivateText.erased_at)
             .where(PrivateText.author_id == me)
             .order_by(PrivateText.id),
         ),
@@ -270,10 +223,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
                 MaturityAnswer.answer,
                 MaturityAnswer.answered_at,
             )
-            .join(
-                MaturityInvitation,
-                MaturityInvitation.id == MaturityAnswer.invitation_id,
-            )
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityAnswer.invitation_id)
             .where(MaturityInvitation.person_id == me)
             .order_by(MaturityAnswer.id),
         ),
@@ -285,9 +235,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
                 MaturityNote.comment_id,
                 MaturityNote.link_id,
             )
-            .join(
-                MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id
-            )
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id)
             .where(MaturityInvitation.person_id == me)
             .order_by(MaturityNote.id),
         ),
@@ -325,11 +273,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             session,
             select(*Milestone.__table__.columns)
             .where(
-                or_(
-                    Milestone.owner_id == me,
-                    Milestone.created_by == me,
-                    Milestone.done_by == me,
-                )
+                or_(Milestone.owner_id == me, Milestone.created_by == me, Milestone.done_by == me)
             )
             .order_by(Milestone.id),
         ),
@@ -348,24 +292,15 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "milestone_lists": _rows(
             session,
             select(*MilestoneImport.__table__.columns)
-            .where(
-                or_(MilestoneImport.person_id == me, MilestoneImport.started_by == me)
-            )
+            .where(or_(MilestoneImport.person_id == me, MilestoneImport.started_by == me))
             .order_by(MilestoneImport.id),
         ),
         "reminders": _rows(
             session,
-            select(
-                ReminderItem.milestone_id,
-                ReminderItem.due,
-                ReminderItem.step,
-                Reminder.day,
-            )
+            select(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step, Reminder.day)
             .outerjoin(Reminder, Reminder.id == ReminderItem.reminder_id)
             .where(ReminderItem.person_id == me)
-            .order_by(
-                ReminderItem.created_at, ReminderItem.milestone_id, ReminderItem.step
-            ),
+            .order_by(ReminderItem.created_at, ReminderItem.milestone_id, ReminderItem.step),
         ),
         "digests": _rows(
             session,
@@ -385,9 +320,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "digest_subscriptions": _rows(
             session,
             select(
-                DigestSubscription.kind,
-                DigestSubscription.is_wanted,
-                DigestSubscription.decided_at,
+                DigestSubscription.kind, DigestSubscription.is_wanted, DigestSubscription.decided_at
             )
             .where(DigestSubscription.person_id == me)
             .order_by(DigestSubscription.kind),
@@ -405,9 +338,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(DigestRelease.id),
         ),
         "messages": _messages(session, person),
-        "met": _rows(
-            session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)
-        ),
+        "met": _rows(session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)),
         "home": _rows(session, select(HomeTab.pages).where(HomeTab.person_id == me)),
         "withheld": _rows(
             session,
@@ -427,8 +358,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .where(
                 or_(
                     AuditEntry.actor_id == me,
-                    (AuditEntry.subject_type == "person")
-                    & (AuditEntry.subject_id == me),
+                    (AuditEntry.subject_type == "person") & (AuditEntry.subject_id == me),
                     AuditEntry.body.contains(me, autoescape=True),
                 )
             )

@@ -36,9 +36,7 @@ def list_having(
     return [(row.handle, row.slack_id) for row in rows]
 
 
-def list_meant(
-    session: Session, org_key: str, handles: Collection[str]
-) -> dict[str, str]:
+def list_meant(session: Session, org_key: str, handles: Collection[str]) -> dict[str, str]:
     """Handle → Slack id of the group that it was taken to mean, for those that were ever taken to mean one."""
     if not handles:
         return {}
@@ -51,19 +49,14 @@ def find(session: Session, org_key: str, handle: str) -> PolicyGroup | None:
     return session.get(PolicyGroup, (org_key, handle))
 
 
-def lock(
-    session: Session, org_key: str, handles: Collection[str]
-) -> Sequence[PolicyGroup]:
+def lock(session: Session, org_key: str, handles: Collection[str]) -> Sequence[PolicyGroup]:
     """What is kept of these handles, made where there is nothing yet; nobody else changes it meanwhile."""
     if not handles:
         return []
     wanted = sorted(set(handles))
     session.execute(
         _INSERT[session.get_bind().dialect.name](PolicyGroup).on_conflict_do_nothing(),
-        [
-            {"org_key": org_key, "handle": handle, "others": [], "times": 0}
-            for handle in wanted
-        ],
+        [{"org_key": org_key, "handle": handle, "others": [], "times": 0} for handle in wanted],
     )
     return (
         session.execute(
@@ -82,9 +75,7 @@ def list_kept(session: Session, org_key: str) -> Sequence[PolicyGroup]:
     """What is kept of every handle that a policy ever named."""
     return (
         session.execute(
-            select(PolicyGroup)
-            .where(PolicyGroup.org_key == org_key)
-            .order_by(PolicyGroup.handle)
+            select(PolicyGroup).where(PolicyGroup.org_key == org_key).order_by(PolicyGroup.handle)
         )
         .scalars()
         .all()

@@ -48,23 +48,17 @@ def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
     session.flush()
     for column in references():
         for part in parts(replaced):
-            named = session.execute(
-                select(column).where(column.in_(part)).distinct()
-            ).scalars()
+            named = session.execute(select(column).where(column.in_(part)).distinct()).scalars()
             for old_id in sorted(named):
                 _replace(session, column, old_id, replaced[old_id])
     for part in parts(replaced):
-        session.execute(
-            delete(Person).where(Person.id.in_(part)).execution_options(**_QUIET)
-        )
+        session.execute(delete(Person).where(Person.id.in_(part)).execution_options(**_QUIET))
 
 
 def has_acted(session: Session, person_ids: Collection[str]) -> set[str]:
     """Those of these people under whose ids the ledger knows an act."""
     rows = session.execute(
-        select(AuditEntry.actor_id)
-        .where(AuditEntry.actor_id.in_(person_ids))
-        .distinct()
+        select(AuditEntry.actor_id).where(AuditEntry.actor_id.in_(person_ids)).distinct()
     )
     return set(rows.scalars())
 
@@ -86,9 +80,7 @@ def join_people(session: Session, gone: Person, kept: Person) -> None:
             try:
                 with session.begin_nested():
                     session.execute(
-                        update(column.table)
-                        .where(*where)
-                        .values({column.name: kept.id})
+                        update(column.table).where(*where).values({column.name: kept.id})
                     )
             except IntegrityError:
                 continue
@@ -180,13 +172,10 @@ def _replace(session: Session, column: Any, old_id: str, new_id: str) -> None:
     for others in _held_once(column):
         twin = column.table.alias()
         there = select(twin.c[column.name]).where(
-            twin.c[column.name] == new_id,
-            *(twin.c[other.name] == other for other in others),
+            twin.c[column.name] == new_id, *(twin.c[other.name] == other for other in others)
         )
         session.execute(delete(column.table).where(column == old_id, there.exists()))
-    session.execute(
-        update(column.table).where(column == old_id).values({column.name: new_id})
-    )
+    session.execute(update(column.table).where(column == old_id).values({column.name: new_id}))
 
 
 def _held_once(column: Any) -> Iterator[list[Any]]:
@@ -213,9 +202,7 @@ class Match:
 def _matches(org_key: str) -> Any:
     """Entries that nobody has met in Slack beside full, active members as Slack described them, by address."""
     entry = (
-        select(
-            Person.email, func.count().label("number"), func.min(Person.id).label("id")
-        )
+        select(Person.email, func.count().label("number"), func.min(Person.id).label("id"))
         .where(
             Person.org_key == org_key,
             Person.slack_id.is_(None),
@@ -247,13 +234,7 @@ def _matches(org_key: str) -> Any:
         .subquery("member")
     )
     is_clear = and_(entry.c.number == 1, member.c.number == 1, member.c.linked == 0)
-    columns = (
-        entry.c.email,
-        entry.c.number,
-        entry.c.id,
-        member.c.number,
-        member.c.id,
-    )
+    columns = (entry.c.email, entry.c.number, entry.c.id, member.c.number, member.c.id)
     joined = select(*columns).join(member, member.c.email == entry.c.email)
     return joined.order_by(entry.c.email), is_clear, entry.c.id
 
@@ -293,9 +274,7 @@ def list_managers(session: Session, org_key: str) -> dict[str, str]:
     return {person: str(manager) for person, manager in rows}
 
 
-def list_linked(
-    session: Session, org_key: str, linked_at: datetime
-) -> Sequence[Person]:
+def list_linked(session: Session, org_key: str, linked_at: datetime) -> Sequence[Person]:
     """Who became one with an entry of a file at that instant, by name."""
     return (
         session.execute(

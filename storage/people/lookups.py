@@ -18,8 +18,7 @@ BY_SLACK_ID: CompoundSelect[str] = union_all(
         Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
     ),
     select(SlackAlias.person_id).where(
-        SlackAlias.org_key == bindparam("org"),
-        SlackAlias.slack_id == bindparam("slack"),
+        SlackAlias.org_key == bindparam("org"), SlackAlias.slack_id == bindparam("slack")
     ),
 )
 """The opaque id of the person of `org` one of whose Slack ids is `slack`."""

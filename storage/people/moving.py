@@ -28,9 +28,7 @@ _person = cast(Table, Person.__table__)
 def lock(session: Session) -> dict[str, Any]:
     """What the database knows of its organisation; nobody else reads or changes it before this transaction ends."""
     return dict(
-        session.execute(
-            select(Runtime.facts).where(Runtime.id == 1).with_for_update()
-        ).scalar_one()
+        session.execute(select(Runtime.facts).where(Runtime.id == 1).with_for_update()).scalar_one()
     )
 
 
@@ -91,10 +89,7 @@ def rename_people(
             update(_person)
             .where(_person.c.id == bindparam("who"))
             .values(slack_id=bindparam("called")),
-            [
-                {"who": person, "called": slack_id}
-                for person, slack_id in sorted(slack_ids.items())
-            ],
+            [{"who": person, "called": slack_id} for person, slack_id in sorted(slack_ids.items())],
         )
     session.expire_all()
 
@@ -105,9 +100,7 @@ def rename_places(session: Session, org_key: str, new_key: str) -> tuple[int, in
     Where one stands under it already, that one is kept.
     """
     doubles = select(UserGroup.slack_id).where(UserGroup.org_key == new_key)
-    gone = select(UserGroup.id).where(
-        UserGroup.org_key == org_key, UserGroup.slack_id.in_(doubles)
-    )
+    gone = select(UserGroup.id).where(UserGroup.org_key == org_key, UserGroup.slack_id.in_(doubles))
     ids = list(session.execute(gone).scalars())
     for part in parts(ids):
         session.execute(
@@ -115,9 +108,7 @@ def rename_places(session: Session, org_key: str, new_key: str) -> tuple[int, in
             .where(UserGroupMember.group_id.in_(part))
             .execution_options(**_QUIET)
         )
-        session.execute(
-            delete(UserGroup).where(UserGroup.id.in_(part)).execution_options(**_QUIET)
-        )
+        session.execute(delete(UserGroup).where(UserGroup.id.in_(part)).execution_options(**_QUIET))
     seen = select(Channel.slack_id).where(Channel.org_key == new_key)
     known = list(session.execute(seen).scalars())
     for names in parts(known):
@@ -141,9 +132,7 @@ def rename_places(session: Session, org_key: str, new_key: str) -> tuple[int, in
     return counts[0], counts[1]
 
 
-def rename_lanes(
-    session: Session, org_key: str, new_key: str, slack_ids: Mapping[str, str]
-) -> int:
+def rename_lanes(session: Session, org_key: str, new_key: str, slack_ids: Mapping[str, str]) -> int:
     """What waits for the organisation's people and channels, and what stands there, follows; how many lanes.
 
     `slack_ids` are the new ids by the old ones.
@@ -181,9 +170,7 @@ def rename_in_notices(session: Session, org_key: str, new_key: str) -> int:
     return count
 
 
-def count_places(
-    session: Session, table: type[UserGroup] | type[Channel], org_key: str
-) -> int:
+def count_places(session: Session, table: type[UserGroup] | type[Channel], org_key: str) -> int:
     """How many user groups, or channels, of an organisation are known."""
     return session.execute(
         select(func.count()).select_from(table).where(table.org_key == org_key)
@@ -193,7 +180,5 @@ def count_places(
 def count_waiting(session: Session) -> int:
     """How many requests wait."""
     return session.execute(
-        select(func.count())
-        .select_from(Approval)
-        .where(Approval.state == ApprovalState.PENDING)
+        select(func.count()).select_from(Approval).where(Approval.state == ApprovalState.PENDING)
     ).scalar_one()

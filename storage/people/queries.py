@@ -9,13 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.people.lookups import parts
-from storage.people.tables import (
-    Channel,
-    Person,
-    SlackAlias,
-    UserGroup,
-    UserGroupMember,
-)
+from storage.people.tables import Channel, Person, SlackAlias, UserGroup, UserGroupMember
 
 _Row = TypeVar("_Row", Person, UserGroup, Channel)
 _Place = TypeVar("_Place", UserGroup, Channel)
@@ -28,10 +22,7 @@ _BY_SLACK_ID = select(Person).where(
 _BY_ALIAS = (
     select(Person)
     .join(SlackAlias, SlackAlias.person_id == Person.id)
-    .where(
-        SlackAlias.org_key == bindparam("org"),
-        SlackAlias.slack_id == bindparam("slack"),
-    )
+    .where(SlackAlias.org_key == bindparam("org"), SlackAlias.slack_id == bindparam("slack"))
 )
 _BY_ID = select(Person).where(Person.id == bindparam("person"))
 
@@ -81,9 +72,7 @@ def list_by_emails(session: Session, emails: Collection[str]) -> Sequence[Person
         return []
     return (
         session.execute(
-            select(Person)
-            .where(Person.email.in_(sorted(set(emails))))
-            .order_by(Person.id)
+            select(Person).where(Person.email.in_(sorted(set(emails)))).order_by(Person.id)
         )
         .scalars()
         .all()
@@ -94,11 +83,7 @@ def list_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
     """People by opaque ids, in no order."""
     if not ids:
         return []
-    return (
-        session.execute(select(Person).where(Person.id.in_(sorted(set(ids)))))
-        .scalars()
-        .all()
-    )
+    return session.execute(select(Person).where(Person.id.in_(sorted(set(ids))))).scalars().all()
 
 
 def lock_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
@@ -128,24 +113,18 @@ def list_organisation(session: Session, org_key: str) -> Sequence[Person]:
 def list_erased(session: Session) -> Sequence[str]:
     """Opaque ids of everybody who was erased."""
     return (
-        session.execute(
-            select(Person.id).where(Person.erased_at.is_not(None)).order_by(Person.id)
-        )
+        session.execute(select(Person.id).where(Person.erased_at.is_not(None)).order_by(Person.id))
         .scalars()
         .all()
     )
 
 
-def by_slack_ids(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> dict[str, Person]:
+def by_slack_ids(session: Session, org_key: str, slack_ids: Collection[str]) -> dict[str, Person]:
     """Slack id as it was given → the person of one organisation one of whose ids it is."""
     return _by_slack_ids(session, org_key, slack_ids, Person)
 
 
-def ids_by_slack_id(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> dict[str, str]:
+def ids_by_slack_id(session: Session, org_key: str, slack_ids: Collection[str]) -> dict[str, str]:
     """The same with their opaque ids alone, which of thousands is much quicker."""
     return _by_slack_ids(session, org_key, slack_ids, Person.id)
 
@@ -180,9 +159,7 @@ def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add people; who is there already, by organisation and Slack id, is left alone."""
     if rows:
         session.execute(
-            _insert(session, Person).on_conflict_do_nothing(
-                index_elements=["org_key", "slack_id"]
-            ),
+            _insert(session, Person).on_conflict_do_nothing(index_elements=["org_key", "slack_id"]),
             list(rows),
         )
 
@@ -201,9 +178,7 @@ def touch_people(session: Session, ids: Collection[str], read_at: datetime) -> N
         )
 
 
-def _by_ids(
-    table: type[_Place], org_key: str, slack_ids: Collection[str]
-) -> Select[_Place]:
+def _by_ids(table: type[_Place], org_key: str, slack_ids: Collection[str]) -> Select[_Place]:
     return (
         select(table)
         .where(table.org_key == org_key, table.slack_id.in_(sorted(set(slack_ids))))
@@ -211,16 +186,12 @@ def _by_ids(
     )
 
 
-def list_groups(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> Sequence[UserGroup]:
+def list_groups(session: Session, org_key: str, slack_ids: Collection[str]) -> Sequence[UserGroup]:
     """User groups by Slack ids."""
     return session.execute(_by_ids(UserGroup, org_key, slack_ids)).scalars().all()
 
 
-def lock_groups(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> Sequence[UserGroup]:
+def lock_groups(session: Session, org_key: str, slack_ids: Collection[str]) -> Sequence[UserGroup]:
     """User groups by Slack ids as they are now; nobody else changes them before this transaction ends."""
     return _locked(session, _by_ids(UserGroup, org_key, slack_ids))
 
@@ -279,9 +250,7 @@ def list_member_ids(session: Session, group_id: int) -> set[str]:
     """Opaque ids of a group's members."""
     return set(
         session.execute(
-            select(UserGroupMember.person_id).where(
-                UserGroupMember.group_id == group_id
-            )
+            select(UserGroupMember.person_id).where(UserGroupMember.group_id == group_id)
         ).scalars()
     )
 
@@ -312,17 +281,12 @@ def add_members(
         )
 
 
-def remove_members(
-    session: Session, group_id: int, person_ids: Collection[str]
-) -> None:
+def remove_members(session: Session, group_id: int, person_ids: Collection[str]) -> None:
     """Take people out of a group."""
     for part in parts(person_ids):
         session.execute(
             delete(UserGroupMember)
-            .where(
-                UserGroupMember.group_id == group_id,
-                UserGroupMember.person_id.in_(part),
-            )
+            .where(UserGroupMember.group_id == group_id, UserGroupMember.person_id.in_(part))
             .execution_options(synchronize_session=False)
         )
 
@@ -334,21 +298,15 @@ _CHANNEL = select(Channel).where(
 
 def find_channel_by_id(session: Session, org_key: str, slack_id: str) -> Channel | None:
     """A mirrored channel by its Slack id."""
-    return session.execute(
-        _CHANNEL, {"org": org_key, "slack": slack_id}
-    ).scalar_one_or_none()
+    return session.execute(_CHANNEL, {"org": org_key, "slack": slack_id}).scalar_one_or_none()
 
 
-def list_channels(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> Sequence[Channel]:
+def list_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> Sequence[Channel]:
     """Mirrored channels by Slack ids."""
     return session.execute(_by_ids(Channel, org_key, slack_ids)).scalars().all()
 
 
-def lock_channels(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> Sequence[Channel]:
+def lock_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> Sequence[Channel]:
     """Mirrored channels by Slack ids as they are now; nobody else changes them before this transaction ends."""
     return _locked(session, _by_ids(Channel, org_key, slack_ids))
 
@@ -389,11 +347,7 @@ def leave_channels(session: Session, org_key: str, slack_ids: Collection[str]) -
 
 
 def forget_channel_reads(
-    session: Session,
-    org_key: str,
-    slack_ids: Collection[str] | None = None,
-    *,
-    heard_at: datetime,
+    session: Session, org_key: str, slack_ids: Collection[str] | None = None, *, heard_at: datetime
 ) -> None:
     """What is known of these channels, or of all, may be wrong: until they are asked again nothing is closed.
 

@@ -37,9 +37,7 @@ def standing(session: Session) -> dict[str, Standing]:
     """How each part stands; one that was never tried is there too, with nothing in it."""
     rows = {row.kind: row for row in session.execute(select(MirrorReading)).scalars()}
     return {
-        kind: Standing(
-            row.read_at, row.entries, row.failed_at, row.failures, row.failure
-        )
+        kind: Standing(row.read_at, row.entries, row.failed_at, row.failures, row.failure)
         if (row := rows.get(kind)) is not None
         else Standing()
         for kind in KINDS
@@ -65,9 +63,7 @@ def record(session: Session, entries: Mapping[str, int], began: datetime) -> Non
     session.flush()
 
 
-def record_failures(
-    session: Session, failures: Mapping[str, str], real_now: datetime
-) -> None:
+def record_failures(session: Session, failures: Mapping[str, str], real_now: datetime) -> None:
     """These parts could not be read; Slack's word for why."""
     for kind, code in failures.items():
         row = _row(session, kind)

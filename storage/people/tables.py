@@ -134,9 +134,7 @@ class UserGroupMember(Base):
     __tablename__ = "user_group_member"
 
     group_id: Mapped[int] = mapped_column(ForeignKey("user_group.id"), primary_key=True)
-    person_id: Mapped[str] = mapped_column(
-        ForeignKey("person.id"), primary_key=True, index=True
-    )
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
     since: Mapped[datetime]
 
 

@@ -65,9 +65,7 @@ def _digest(key: bytes, *words: str) -> str:
 def standing(session: Session) -> Standing:
     """What the database knows of its key."""
     people = select(func.count(Tombstone.person_id.distinct())).scalar_subquery()
-    row = session.execute(
-        select(Runtime.erasure_check, people).where(Runtime.id == 1)
-    ).one()
+    row = session.execute(select(Runtime.erasure_check, people).where(Runtime.id == 1)).one()
     return Standing(row[0], row[1])
 
 
@@ -121,9 +119,7 @@ def forget_all(session: Session) -> int:
     return people
 
 
-def find(
-    session: Session, kind: str, org_key: str, names: Collection[str]
-) -> Mapping[str, Stone]:
+def find(session: Session, kind: str, org_key: str, names: Collection[str]) -> Mapping[str, Stone]:
     """Of these Slack ids or addresses (folded), those of erased people. Raises WrongKey."""
     if not names or (key := _key(session)) is None:
         return {}
@@ -150,9 +146,7 @@ def _keys_of(session: Session, org_key: str) -> list[str]:
     return [org_key, *(facts.get("was") or () if is_ours else ())]
 
 
-def copy_marks(
-    session: Session, org_key: str, global_ids: Mapping[str, str], new_key: str
-) -> int:
+def copy_marks(session: Session, org_key: str, global_ids: Mapping[str, str], new_key: str) -> int:
     """Whoever was erased under one of these Slack ids is known by the other from now on, too; how many people.
 
     `global_ids` says by which id of the organisation `new_key` Slack names whom. Raises WrongKey.
@@ -160,19 +154,14 @@ def copy_marks(
     stones = find(session, SLACK, org_key, global_ids.keys())
     key = _key(session)
     rows = {
-        _digest(key, SLACK, new_key, name): {
-            "person_id": stone.person_id,
-            "made_at": stone.made_at,
-        }
+        _digest(key, SLACK, new_key, name): {"person_id": stone.person_id, "made_at": stone.made_at}
         for slack_id, stone in stones.items()
         for name in (slack_id, global_ids[slack_id])
     }
     for part in parts(rows):
         session.execute(delete(Tombstone).where(Tombstone.mark.in_(part)))
     if rows:
-        session.execute(
-            insert(Tombstone), [{"mark": mark} | row for mark, row in rows.items()]
-        )
+        session.execute(insert(Tombstone), [{"mark": mark} | row for mark, row in rows.items()])
     return len({stone.person_id for stone in stones.values()})
 
 

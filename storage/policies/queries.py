@@ -13,9 +13,7 @@ _SEQUENCE_FOLLOWS = text(
     "SELECT setval('policy_version_id_seq',"
     " greatest(:version, (SELECT last_value FROM policy_version_id_seq)))"
 )
-_BY_DIGEST = select(PolicyVersion.id).where(
-    PolicyVersion.sha256 == bindparam("wanted_sha256")
-)
+_BY_DIGEST = select(PolicyVersion.id).where(PolicyVersion.sha256 == bindparam("wanted_sha256"))
 _DIGEST = select(PolicyVersion.sha256).where(PolicyVersion.id == bindparam("version"))
 _TEXT = select(PolicyVersion.text).where(PolicyVersion.id == bindparam("version"))
 _LAST_ADOPTED = (
@@ -49,12 +47,7 @@ def add(session: Session, sha256: str, content: str, applied_at: datetime) -> in
     version = (last or 0) + 1
     session.execute(
         insert(PolicyVersion),
-        {
-            "id": version,
-            "sha256": sha256,
-            "text": content,
-            "applied_at": applied_at,
-        },
+        {"id": version, "sha256": sha256, "text": content, "applied_at": applied_at},
     )
     if session.get_bind().dialect.name == "postgresql":
         # A replica of an earlier release takes the sequence's next number, while both run.

@@ -11,9 +11,7 @@ from storage.delivery.tables import Message
 from storage.milestones.tables import Milestone, ReminderItem
 
 
-def list_subjects(
-    session: Session, project_ids: Collection[int]
-) -> list[tuple[str, str]]:
+def list_subjects(session: Session, project_ids: Collection[int]) -> list[tuple[str, str]]:
     """(subject type, subject id) of the requests, alerts and milestones of these projects that stand in Slack and may change."""
     wanted = sorted(set(project_ids))
     requests = (
@@ -46,9 +44,7 @@ def list_subjects(
     )
     reminders = (
         select(Message.subject_type, Message.subject_id)
-        .join(
-            ReminderItem, cast(ReminderItem.reminder_id, String) == Message.subject_id
-        )
+        .join(ReminderItem, cast(ReminderItem.reminder_id, String) == Message.subject_id)
         .join(Milestone, Milestone.id == ReminderItem.milestone_id)
         .where(
             Message.subject_type == "reminder",

@@ -36,9 +36,7 @@ def list_names(session: Session) -> list[tuple[str, str]]:
     """(key, name) of every project."""
     return [
         (key, name)
-        for key, name in session.execute(
-            select(Project.key, Project.name).order_by(Project.key)
-        )
+        for key, name in session.execute(select(Project.key, Project.name).order_by(Project.key))
     ]
 
 
@@ -50,9 +48,7 @@ def list_names_of(session: Session, ids: Collection[int]) -> list[tuple[str, str
     return [(key, name) for key, name in session.execute(statement)]
 
 
-def list_ids(
-    session: Session, ids: Collection[int] | None = None
-) -> Sequence[tuple[int, str]]:
+def list_ids(session: Session, ids: Collection[int] | None = None) -> Sequence[tuple[int, str]]:
     """(id, name) of projects by ids, or of all of them."""
     statement = select(Project.id, Project.name)
     if ids is not None:
@@ -60,9 +56,7 @@ def list_ids(
     return [(id_, name) for id_, name in session.execute(statement)]
 
 
-def list_projects(
-    session: Session, ids: Collection[int] | None = None
-) -> Sequence[Project]:
+def list_projects(session: Session, ids: Collection[int] | None = None) -> Sequence[Project]:
     """Projects by ids, or all of them, by name."""
     statement = select(Project).order_by(Project.name, Project.id)
     if ids is not None:
@@ -70,9 +64,7 @@ def list_projects(
     return session.execute(statement).scalars().all()
 
 
-def list_by_keys_for_update(
-    session: Session, keys: Collection[str]
-) -> Sequence[Project]:
+def list_by_keys_for_update(session: Session, keys: Collection[str]) -> Sequence[Project]:
     """Projects by keys, locked, in the order of their ids."""
     if not keys:
         return []
@@ -96,18 +88,14 @@ def list_accounts(
         ProjectAccount.account
     )
     if project_ids is not None:
-        statement = statement.where(
-            ProjectAccount.project_id.in_(sorted(set(project_ids)))
-        )
+        statement = statement.where(ProjectAccount.project_id.in_(sorted(set(project_ids))))
     return [(project, account) for project, account in session.execute(statement)]
 
 
 def delete_accounts(session: Session, accounts: Collection[str]) -> None:
     """These accounts belong to no project any more."""
     if accounts:
-        session.execute(
-            delete(ProjectAccount).where(ProjectAccount.account.in_(sorted(accounts)))
-        )
+        session.execute(delete(ProjectAccount).where(ProjectAccount.account.in_(sorted(accounts))))
 
 
 def insert_accounts(session: Session, owners: Mapping[str, int]) -> None:
@@ -124,9 +112,7 @@ def list_with_named_channel(session: Session) -> Sequence[Project]:
     """Projects for which a file gave the name of a channel that nobody knew."""
     return (
         session.execute(
-            select(Project)
-            .where(Project.channel_name.is_not(None))
-            .order_by(Project.id)
+            select(Project).where(Project.channel_name.is_not(None)).order_by(Project.id)
         )
         .scalars()
         .all()

@@ -39,19 +39,13 @@ def look(session: Session) -> RegistryState | None:
 
 def models(session: Session) -> Sequence[RegistryModelRow]:
     """Every registered model that was seen, by name."""
-    return (
-        session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name))
-        .scalars()
-        .all()
-    )
+    return session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name)).scalars().all()
 
 
 def versions(session: Session) -> Sequence[RegistryVersionRow]:
     """Every version that was seen."""
     return (
-        session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id))
-        .scalars()
-        .all()
+        session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).scalars().all()
     )
 
 
@@ -60,9 +54,7 @@ def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     return (
         session.execute(
             select(RegistryVersionRow)
-            .where(
-                RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None)
-            )
+            .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
             .order_by(RegistryVersionRow.id.desc())
         )
         .scalars()
@@ -70,9 +62,7 @@ def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     )
 
 
-def find_version(
-    session: Session, name: str, version: str
-) -> RegistryVersionRow | None:
+def find_version(session: Session, name: str, version: str) -> RegistryVersionRow | None:
     """A version as it was last seen."""
     return session.execute(
         select(RegistryVersionRow).where(
@@ -133,9 +123,7 @@ def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int,
     """How many writes were done since: of that kind, and of all others."""
     is_of_kind = RegistryWrite.what.startswith(f"{kind}\n", autoescape=True)
     rows = session.execute(
-        select(is_of_kind, func.count())
-        .where(RegistryWrite.done_at >= since)
-        .group_by(is_of_kind)
+        select(is_of_kind, func.count()).where(RegistryWrite.done_at >= since).group_by(is_of_kind)
     )
     counts = {bool(of_kind): number for of_kind, number in rows}
     return counts.get(True, 0), counts.get(False, 0)

@@ -75,9 +75,7 @@ class RegistryVersionRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(ForeignKey("registry_model.name"))
     version: Mapped[str]
-    version_id: Mapped[int | None] = mapped_column(
-        ForeignKey("model_version.id"), unique=True
-    )
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("model_version.id"), unique=True)
     run_id: Mapped[str | None]
     developer: Mapped[str | None]
     """An e-mail address, as a tag says."""

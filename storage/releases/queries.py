@@ -30,27 +30,19 @@ def lock_release(
     )
     return session.execute(
         select(Release.id)
-        .where(
-            Release.project_id == project_id,
-            Release.name == name,
-            Release.digest == digest,
-        )
+        .where(Release.project_id == project_id, Release.name == name, Release.digest == digest)
         .with_for_update()
     ).scalar_one()
 
 
 def lock_by_id(session: Session, release_id: int) -> None:
     """Lock a release's row until the transaction ends."""
-    session.execute(
-        select(Release.id).where(Release.id == release_id).with_for_update()
-    )
+    session.execute(select(Release.id).where(Release.id == release_id).with_for_update())
 
 
 def find_project(session: Session, key: str) -> Project | None:
     """A project by its key (folded)."""
-    return session.execute(
-        select(Project).where(Project.key == key)
-    ).scalar_one_or_none()
+    return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
 
 
 def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
@@ -113,9 +105,7 @@ _ASKED = (
 """What a request about a release was asked, and what it was bound to."""
 
 
-def list_pending(
-    session: Session, gate: str, release_id: int, *, now: datetime
-) -> Sequence[Any]:
+def list_pending(session: Session, gate: str, release_id: int, *, now: datetime) -> Sequence[Any]:
     """The requests at that gate about that release which can still be decided, oldest first."""
     return session.execute(
         _ASKED.where(
@@ -135,9 +125,7 @@ def find_asked(session: Session, approval_id: int) -> Any:
 def lock_key(session: Session, request_key: str) -> None:
     """Let nobody else ask under this key until the transaction ends. SQLite has one writer at a time anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(request_key, 0)))
-        )
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(request_key, 0))))
 
 
 def find_keyed(session: Session, request_key: str) -> Any:
@@ -145,9 +133,7 @@ def find_keyed(session: Session, request_key: str) -> Any:
     return session.execute(_ASKED.where(Approval.request_key == request_key)).first()
 
 
-def list_models(
-    session: Session, names: Collection[str], contents: str
-) -> Sequence[Model]:
+def list_models(session: Session, names: Collection[str], contents: str) -> Sequence[Model]:
     """Models that are called one of these (folded), here or in the registry, or that have a version with these contents."""
     return (
         session.execute(
@@ -157,9 +143,7 @@ def list_models(
                     Model.key.in_(sorted(names)),
                     func.lower(Model.registry_name).in_(sorted(names)),
                     Model.id.in_(
-                        select(ModelVersion.model_id).where(
-                            ModelVersion.digest == contents
-                        )
+                        select(ModelVersion.model_id).where(ModelVersion.digest == contents)
                     ),
                 )
             )
@@ -235,9 +219,7 @@ def list_ids(
         found = found.where(Approval.project_id.in_(sorted(within)))
     if before is not None:
         found = found.where(Approval.id < before)
-    return (
-        session.execute(found.order_by(Approval.id.desc()).limit(most)).scalars().all()
-    )
+    return session.execute(found.order_by(Approval.id.desc()).limit(most)).scalars().all()
 
 
 def list_marks(session: Session, ids: Collection[int]) -> dict[int, tuple[str, str]]:

@@ -36,9 +36,7 @@ def list_keys(session: Session) -> Sequence[SigningKey]:
     """Every key that was ever published, the newest first."""
     return (
         session.execute(
-            select(SigningKey).order_by(
-                SigningKey.published_at.desc(), SigningKey.key_id
-            )
+            select(SigningKey).order_by(SigningKey.published_at.desc(), SigningKey.key_id)
         )
         .scalars()
         .all()
@@ -59,9 +57,7 @@ def look_at(session: Session, statement_id: str) -> Statement | None:
 
 def is_approved(session: Session, approval_id: int) -> bool:
     """Whether the request still counts as approved."""
-    state = session.execute(
-        select(Approval.state).where(Approval.id == approval_id)
-    ).scalar_one()
+    state = session.execute(select(Approval.state).where(Approval.id == approval_id)).scalar_one()
     return bool(state == ApprovalState.APPROVED)
 
 
@@ -75,9 +71,7 @@ def find_of(session: Session, approval_id: int) -> Statement | None:
 def list_statements(session: Session, *, most: int) -> Sequence[Statement]:
     """The newest statements."""
     return (
-        session.execute(
-            select(Statement).order_by(Statement.issued_at.desc()).limit(most)
-        )
+        session.execute(select(Statement).order_by(Statement.issued_at.desc()).limit(most))
         .scalars()
         .all()
     )

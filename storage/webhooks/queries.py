@@ -13,13 +13,9 @@ from storage.enums import HoldReason
 from storage.webhooks.tables import Webhook
 
 
-def find_webhook(
-    session: Session, webhook_id: str, *, lock: bool = False
-) -> Webhook | None:
+def find_webhook(session: Session, webhook_id: str, *, lock: bool = False) -> Webhook | None:
     """A webhook that was not removed."""
-    found = select(Webhook).where(
-        Webhook.id == webhook_id, Webhook.removed_at.is_(None)
-    )
+    found = select(Webhook).where(Webhook.id == webhook_id, Webhook.removed_at.is_(None))
     if lock:
         found = found.with_for_update()
     return session.execute(found).scalar_one_or_none()
@@ -28,9 +24,7 @@ def find_webhook(
 def list_webhooks(session: Session) -> Sequence[Webhook]:
     """All that were not removed, in the order of their ids."""
     return (
-        session.execute(
-            select(Webhook).where(Webhook.removed_at.is_(None)).order_by(Webhook.id)
-        )
+        session.execute(select(Webhook).where(Webhook.removed_at.is_(None)).order_by(Webhook.id))
         .scalars()
         .all()
     )

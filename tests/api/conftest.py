@@ -66,13 +66,7 @@ class Api:
             secret, _ = tokens.create(
                 session,
                 OPERATOR,
-                NewToken(
-                    name=name,
-                    scopes=scopes,
-                    projects=projects,
-                    gates=gates,
-                    lasts=lasts,
-                ),
+                NewToken(name=name, scopes=scopes, projects=projects, gates=gates, lasts=lasts),
                 policy=deps.policy,
                 org_key=deps.team.org_key,
                 now=deps.now(session),
@@ -87,9 +81,7 @@ class Api:
         with deps.db.begin() as session:
             met = people.actor_by_slack_id(session, deps.team.org_key, slack_id)
             assert met is not None
-            secret, _ = tokens.create_personal(
-                session, met[0], lasts=lasts, now=deps.now(session)
-            )
+            secret, _ = tokens.create_personal(session, met[0], lasts=lasts, now=deps.now(session))
         self.kept[slack_id, lasts] = secret
         return secret
 
@@ -122,18 +114,11 @@ def served(
     url: str, work: Path, over: str = "http", *, policy: str = GATES, **more: Any
 ) -> Iterator[Api]:
     with opened(
-        url,
-        work,
-        over=over,
-        policy=policy,
-        mlgov_signing_key=envelopes.new_private_pem(),
-        **more,
+        url, work, over=over, policy=policy, mlgov_signing_key=envelopes.new_private_pem(), **more
     ) as office:
         office.project("triage", "Ticket triage")
         assert office.base_url is not None
-        with httpx.Client(
-            base_url=office.base_url, trust_env=False, timeout=70
-        ) as http:
+        with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:
             yield Api(office, http)
 
 

@@ -36,9 +36,7 @@ def test_asked_by_a_pipeline_and_approved_by_clicks(api: Api) -> None:
 
     answers: list[httpx.Response] = []
     waiting = threading.Thread(
-        target=lambda: answers.append(
-            api.get(f"/approvals/{request['id']}?wait=30", pipeline)
-        )
+        target=lambda: answers.append(api.get(f"/approvals/{request['id']}?wait=30", pipeline))
     )
     began = time.monotonic()
     waiting.start()
@@ -73,30 +71,19 @@ def test_decided_by_peoples_own_tokens_and_slack_follows(api: Api) -> None:
     verdict = {"verdict": "approve", "revision": request["revision"]}
 
     machine = api.post(path, pipeline, verdict)
-    assert (machine.status_code, machine.json()["type"]) == (
-        403,
-        "urn:mlgov:problem:token-scope",
-    )
+    assert (machine.status_code, machine.json()["type"]) == (403, "urn:mlgov:problem:token-scope")
     assert "/mlgov token" in machine.json()["detail"]
     early = api.post(path, fay, verdict)
     assert (early.status_code, "not your turn" in early.json()["detail"]) == (403, True)
     assert api.post(path, ola, verdict).json()["state"] == "pending"
     twice = api.post(path, ola, verdict)
-    assert (twice.status_code, twice.json()["type"]) == (
-        409,
-        "urn:mlgov:problem:already-decided",
-    )
+    assert (twice.status_code, twice.json()["type"]) == (409, "urn:mlgov:problem:already-decided")
     assert api.post(path, fay, verdict).status_code == 409  # it showed the first stage
     now = api.get(f"/approvals/{request['id']}", fay).json()["revision"]
     unreasoned = api.post(path, fay, {"verdict": "reject", "revision": now})
-    assert (unreasoned.status_code, unreasoned.json()["faults"][0]["where"]) == (
-        422,
-        "reason",
-    )
+    assert (unreasoned.status_code, unreasoned.json()["faults"][0]["where"]) == (422, "reason")
     told = api.post(
-        path,
-        fay,
-        {"verdict": "reject", "revision": now, "reason": "The recall set is stale."},
+        path, fay, {"verdict": "reject", "revision": now, "reason": "The recall set is stale."}
     ).json()
     assert told["news"] == "Rejected by Fay: The recall set is stale."
     office.settle()
@@ -113,19 +100,13 @@ def test_the_same_asking_opens_one_request(api: Api) -> None:
     rerun = api.ask(other, key="run-2")
     assert (rerun.status_code, rerun.json()["id"]) == (200, first.json()["id"])
     reused = api.ask(pipeline, digest="sha256:" + "0" * 64)
-    assert (reused.status_code, reused.json()["type"]) == (
-        422,
-        "urn:mlgov:problem:key-reused",
-    )
+    assert (reused.status_code, reused.json()["type"]) == (422, "urn:mlgov:problem:key-reused")
     path = f"/approvals/{first.json()['id']}/withdraw"
     shown = {"revision": first.json()["revision"]}
     unmarked = api.post(path, pipeline)
     assert (unmarked.status_code, "body" in str(unmarked.json())) == (422, True)
     older = api.post(path, pipeline, {"revision": shown["revision"] + 1})
-    assert (older.status_code, older.json()["type"]) == (
-        409,
-        "urn:mlgov:problem:stale",
-    )
+    assert (older.status_code, older.json()["type"]) == (409, "urn:mlgov:problem:stale")
     assert api.post(path, other, shown).status_code == 403
     assert api.post(path, pipeline, shown).json()["state"] == "withdrawn"
     anew = api.ask(pipeline, key="k2")
@@ -150,14 +131,9 @@ def test_a_leavers_token_dies(api: Api) -> None:
     tim = api.personal(TIM)
     assert api.get("/approvals", tim).status_code == 200
     api.office.sandbox.world.update_user(TIM, deleted=True)
-    eventually(
-        lambda: api.get("/approvals", tim).status_code != 200, "Slack's news is heard"
-    )
+    eventually(lambda: api.get("/approvals", tim).status_code != 200, "Slack's news is heard")
     refused = api.get("/approvals", tim)
-    assert (refused.status_code, refused.json()["type"]) == (
-        401,
-        "urn:mlgov:problem:token-left",
-    )
+    assert (refused.status_code, refused.json()["type"]) == (401, "urn:mlgov:problem:token-left")
 
 
 def test_a_token_opens_only_what_it_is_for(api: Api) -> None:
@@ -171,10 +147,7 @@ def test_a_token_opens_only_what_it_is_for(api: Api) -> None:
     assert api.get("/status/triage", bound).json()["budgets"][0]["amount"] == "1000"
     reader = api.token("reader", scopes=(Scope.READ,))
     assert api.ask(reader).status_code == 403
-    assert api.post("/costs", reader, {"source": "x", "rows": []}).status_code in (
-        403,
-        422,
-    )
+    assert api.post("/costs", reader, {"source": "x", "rows": []}).status_code in (403, 422)
     unknown = api.token("none")
     assert api.ask(unknown, project=None, key="k4").status_code == 422
     assert api.ask(unknown, project="no-such", key="k5").status_code == 404
@@ -187,18 +160,8 @@ def test_cost_comes_in_once(api: Api) -> None:
     body = {
         "source": "gpu-farm",
         "rows": [
-            {
-                "day": "2026-01-20",
-                "amount": "700.10",
-                "currency": "EUR",
-                "project": "triage",
-            },
-            {
-                "day": "2026-01-21",
-                "amount": 200,
-                "currency": "EUR",
-                "project": "triage",
-            },
+            {"day": "2026-01-20", "amount": "700.10", "currency": "EUR", "project": "triage"},
+            {"day": "2026-01-21", "amount": 200, "currency": "EUR", "project": "triage"},
         ],
     }
     first = api.post("/costs", pipeline, body)
@@ -209,10 +172,7 @@ def test_cost_comes_in_once(api: Api) -> None:
     assert spent == "900.1"
     less = body | {"rows": body["rows"][1:]}
     refused = api.post("/costs", pipeline, less)
-    assert (refused.status_code, "replace_period" in refused.json()["detail"]) == (
-        409,
-        True,
-    )
+    assert (refused.status_code, "replace_period" in refused.json()["detail"]) == (409, True)
     focus = {
         "BilledCost": 5,
         "EffectiveCost": "4.5",
@@ -225,13 +185,9 @@ def test_cost_comes_in_once(api: Api) -> None:
     }
     taken = api.post("/costs", pipeline, {"source": "cloud", "focus": [focus]})
     assert taken.status_code == 200, taken.text
-    bad = api.post(
-        "/costs", pipeline, {"source": "c", "focus": [focus | {"BilledCost": "x"}]}
-    )
+    bad = api.post("/costs", pipeline, {"source": "c", "focus": [focus | {"BilledCost": "x"}]})
     assert (bad.status_code, "bad" in bad.json()["detail"]) == (422, True)
     eventually(
-        lambda: (
-            api.get("/status/triage", pipeline).json()["budgets"][0]["spent"] == "904.6"
-        ),
+        lambda: api.get("/status/triage", pipeline).json()["budgets"][0]["spent"] == "904.6",
         "the sum follows",
     )

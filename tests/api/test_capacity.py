@@ -104,11 +104,7 @@ def test_sixteen_bombs_of_one_token_keep_nobody_waiting(
     assert len(bomb) < 1_000_000
     with ThreadPoolExecutor(16) as threads, held():
         sent = [threads.submit(predict, api, program, bomb) for _ in range(16)]
-        eventually(
-            lambda: sum(one.done() for one in sent) == 13,
-            "three of them are here",
-            LONG,
-        )
+        eventually(lambda: sum(one.done() for one in sent) == 13, "three of them are here", LONG)
         assert readers.api.busy == readers.api.most == 1
         refused = [one.result() for one in sent if one.done()]
         assert {one.status_code for one in refused} == {429}
@@ -145,10 +141,7 @@ def test_files_in_slack_have_turns_of_their_own(api: Api) -> None:
         turn.__enter__()
     try:
         seat.share(dm, "card.md", b"## Intended use\n\nRank claims.\n")
-        eventually(
-            lambda: "reading other files" in seat.messages(dm)[-1].text,
-            "there is a word",
-        )
+        eventually(lambda: "reading other files" in seat.messages(dm)[-1].text, "there is a word")
         assert seat.slash("/mlgov", "help", "C0TRIAGE").ok
     finally:
         for turn in turns:
@@ -157,9 +150,7 @@ def test_files_in_slack_have_turns_of_their_own(api: Api) -> None:
     eventually(lambda: "which evidence" in seat.messages(dm)[-1].text, "it is read")
 
 
-def test_rows_beyond_the_most_are_refused(
-    api: Api, program: str, tmp_path: Path
-) -> None:
+def test_rows_beyond_the_most_are_refused(api: Api, program: str, tmp_path: Path) -> None:
     import duckdb
 
     file = tmp_path / "many.parquet"
@@ -193,9 +184,7 @@ def taking(api: Api) -> list[tuple[str, str, str | None]]:
 def raw(api: Api, head: str, body: bytes = b"") -> tuple[int, bytes]:
     """Status and answer to a head with which as much as is given of a body is sent; the rest never comes."""
     address = httpx.URL(str(api.office.base_url))
-    with closing(
-        socket.create_connection((address.host, address.port), timeout=LONG)
-    ) as line:
+    with closing(socket.create_connection((address.host, address.port), timeout=LONG)) as line:
         line.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n" + body)
         heard = b""
         while b"\r\n\r\n" not in heard:
@@ -211,22 +200,16 @@ def raw(api: Api, head: str, body: bytes = b"") -> tuple[int, bytes]:
     return int(heard.split(b" ")[1]), heard
 
 
-def head_of(
-    method: str, path: str, token: str | None = None, length: int = 60_000
-) -> str:
+def head_of(method: str, path: str, token: str | None = None, length: int = 60_000) -> str:
     filled = (
-        path.replace("{key}", "fraud-score")
-        .replace("{version}", "7")
-        .replace("{approval_id}", "1")
+        path.replace("{key}", "fraud-score").replace("{version}", "7").replace("{approval_id}", "1")
     )
     query = "?truth=t&prediction=p&group=g" if path.endswith("predictions") else ""
     head = f"{method} /api/v1{filled}{query} HTTP/1.1\nHost: a\nContent-Type: application/json\nContent-Length: {length}\nIdempotency-Key: k\n"
     return head + (f"Authorization: Bearer {token}\n" if token else "")
 
 
-def test_nobodys_body_is_taken_before_it_is_known_who_calls(
-    api: Api, program: str
-) -> None:
+def test_nobodys_body_is_taken_before_it_is_known_who_calls(api: Api, program: str) -> None:
     nothing = api.token("nothing", scopes=(Scope.STATUS,))
     for method, path, scope in taking(api):
         assert scope is not None, path
@@ -242,9 +225,7 @@ def test_nobodys_body_is_taken_before_it_is_known_who_calls(
     assert raw(api, head_of("POST", "/costs", program, 10**18))[0] == 413
 
 
-def test_where_one_may_hand_nothing_in_no_upload_is_taken(
-    api: Api, program: str
-) -> None:
+def test_where_one_may_hand_nothing_in_no_upload_is_taken(api: Api, program: str) -> None:
     api.office.project("vision", "Lane vision")
     elsewhere = api.token("elsewhere", scopes=BOTH, projects=("vision",))
     for name in ("predictions", "evidence"):
@@ -294,9 +275,7 @@ def test_slacks_door_takes_no_strangers_body(
     monkeypatch.setattr(bodies, "SECONDS", LONG)
     address = httpx.URL(str(api.office.base_url))
     with caplog.at_level(logging.ERROR):
-        with closing(
-            socket.create_connection((address.host, address.port), timeout=LONG)
-        ) as line:
+        with closing(socket.create_connection((address.host, address.port), timeout=LONG)) as line:
             whole = f"{head}{stamp}X-Slack-Signature: v0=aa\n\n".replace("\n", "\r\n")
             line.sendall(whole.encode() + b"half of it")
             time.sleep(0.1)
@@ -308,9 +287,7 @@ def test_slacks_door_takes_no_strangers_body(
 # --- so much at a time, and so much a minute
 
 
-def test_a_minute_holds_so_many_requests(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_minute_holds_so_many_requests(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = fresh_url("sqlite", request, tmp_path)
     with served(url, tmp_path, mlgov_api_per_minute=10) as api:
         eager, other = api.token("eager"), api.token("other")
@@ -345,11 +322,7 @@ def test_only_whoever_waits_for_a_decision_needs_no_turn(
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         pipeline = api.token()
         asked = api.ask(pipeline).json()["id"]
-        for path in (
-            f"/approvals/{asked}",
-            f"/approvals/{asked}?wait=0",
-            "/models?wait=9",
-        ):
+        for path in (f"/approvals/{asked}", f"/approvals/{asked}?wait=0", "/models?wait=9"):
             assert api.get(path, pipeline).status_code == 200
         assert turns == [False] * 4
         assert api.get(f"/approvals/{asked}?wait=1", pipeline).status_code == 200
@@ -419,10 +392,7 @@ def test_nothing_that_is_sent_breaks_it(api: Api, program: str) -> None:
     tried: list[int] = []
 
     @settings(
-        max_examples=120,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
+        max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(BODIES, PATHS, KINDS, st.booleans())
     @example("deep list", "/costs", "application/json", False)

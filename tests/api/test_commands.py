@@ -69,14 +69,10 @@ def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
 
     waits = run(pipeline, *GATE)
     assert (waits.exit_code, "Still pending after 1s" in waits.stderr) == (13, True)
-    assert (
-        "Request 1 at production_release: Ticket triage asks to release" in waits.stderr
-    )
+    assert "Request 1 at production_release: Ticket triage asks to release" in waits.stderr
     early = run(fay, "approvals", "decide", "1", "approve", "--yes")
     assert (early.exit_code, "not your turn" in early.stderr) == (1, True)
-    no = run(
-        ola, "approvals", "decide", "1", "reject", "--reason", "Not today", "--yes"
-    )
+    no = run(ola, "approvals", "decide", "1", "reject", "--reason", "Not today", "--yes")
     assert (no.exit_code, no.stdout) == (0, "Rejected by Ola: Not today\n")
     again = run(pipeline, *GATE)
     assert (again.exit_code, again.stdout) == (10, "Rejected by Ola: Not today\n")
@@ -96,9 +92,7 @@ def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
     declined = run(ola, "approvals", "decide", "4", "approve", given="n\n")
     assert (declined.exit_code, f"digest: {DIGEST}" in declined.stderr) == (1, True)
     assert run(ola, "approvals", "decide", "4", "approve", given="y\n").exit_code == 0
-    assert (
-        "Owner: 1 of 1 approved (passed)" in run(fay, "approvals", "show", "4").stdout
-    )
+    assert "Owner: 1 of 1 approved (passed)" in run(fay, "approvals", "show", "4").stdout
     assert run(fay, "approvals", "decide", "4", "approve", "--yes").exit_code == 0
     file = tmp_path / "statement.json"
     passed = run(pipeline, *GATE, "--run-id", "4", "--statement", str(file), "--json")
@@ -132,11 +126,7 @@ def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
     status = ("--status", str(api.office.base_url))
     assert run(None, *check, *status).exit_code == 0
     (statement,) = re.findall(r"st_\w+", run(None, "statements", "list").stdout)
-    for act, words in [
-        ("suspend", "suspended"),
-        ("resume", ""),
-        ("withdraw", "withdrawn"),
-    ]:
+    for act, words in [("suspend", "suspended"), ("resume", ""), ("withdraw", "withdrawn")]:
         assert run(None, "statements", act, statement).exit_code == 0
         told = run(None, *check, *status)
         assert (told.exit_code, words in told.stderr) == (1 if words else 0, True)
@@ -166,17 +156,14 @@ def test_wrong_calls(run: Run, api: Api) -> None:
         done = run(pipeline, *words)
         assert done.exit_code == 2, (words, done.output)
     assert (
-        "never decides"
-        in run(None, "token", "create", "x", "--scope", "approvals:decide").stderr
+        "never decides" in run(None, "token", "create", "x", "--scope", "approvals:decide").stderr
     )
     assert "MLGOV_TOKEN is not set" in run(None, *GATE).stderr
     missing = run(pipeline, *GATE[:2], "no-such", *GATE[3:])
     assert (missing.exit_code, "no gate 'no_such'" in missing.stderr) == (1, True)
 
 
-def test_keys_are_made_published_and_rotated(
-    run: Run, tmp_path: Path, api: Api
-) -> None:
+def test_keys_are_made_published_and_rotated(run: Run, tmp_path: Path, api: Api) -> None:
     first, second = tmp_path / "one.pem", tmp_path / "two.pem"
     made = run(None, "keys", "new", "--out", str(first))
     assert made.stdout.startswith("-----BEGIN PUBLIC KEY-----")

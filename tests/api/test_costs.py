@@ -39,11 +39,7 @@ def test_a_token_wipes_no_cost_of_others(api: Api, reader: str) -> None:
     assert api.post("/costs", opener, both).status_code == 200
     attacker = api.token("vision-ci", scopes=COSTS, projects=("vision",))
     unbound = api.token("other", scopes=COSTS)
-    wipe = {
-        "source": "gpu-farm",
-        "rows": rows(vision="1"),
-        "replace_period": True,
-    }
+    wipe = {"source": "gpu-farm", "rows": rows(vision="1"), "replace_period": True}
     for token in (attacker, unbound):
         for replaces in (True, False):
             refused = api.post("/costs", token, wipe | {"replace_period": replaces})
@@ -56,10 +52,7 @@ def test_a_token_wipes_no_cost_of_others(api: Api, reader: str) -> None:
     # In another month neither: the source as a whole is the opener's.
     later = [one | {"day": "2026-02-02"} for one in rows(vision="1")]
     assert api.post("/costs", attacker, wipe | {"rows": later}).status_code == 403
-    assert (spent(api, reader, "triage"), spent(api, reader, "vision")) == (
-        "700",
-        "300",
-    )
+    assert (spent(api, reader, "triage"), spent(api, reader, "vision")) == ("700", "300")
     assert api.post("/costs", opener, both).json()["months"][0]["what"] == "unchanged"
 
 
@@ -101,20 +94,12 @@ def test_a_source_that_is_handed_over_is_replaced_only_where_all_of_it_is_the_to
         taken = api.post("/costs", bound, {"source": "gpu-farm", "rows": mine})
         assert taken.status_code == 200, taken.text
         assert taken.json()["unallocated"] == {}
-    assert (spent(api, reader, "triage"), spent(api, reader, "vision")) == (
-        "700",
-        "300",
-    )
+    assert (spent(api, reader, "triage"), spent(api, reader, "vision")) == ("700", "300")
     assert mlgov("costs", "give", "gpu-farm", "--command-line")[0] == 0
-    assert (
-        "delivered by the command line"
-        in api.post("/costs", bound, one).json()["detail"]
-    )
+    assert "delivered by the command line" in api.post("/costs", bound, one).json()["detail"]
 
 
-def test_what_the_command_line_brings_in_is_its_own(
-    api: Api, reader: str, tmp_path: Path
-) -> None:
+def test_what_the_command_line_brings_in_is_its_own(api: Api, reader: str, tmp_path: Path) -> None:
     settings = api.office.bot.deps.settings
     where = {
         "MLGOV_DATABASE_URL": settings.mlgov_database_url.get_secret_value(),
@@ -143,9 +128,7 @@ def test_a_token_made_anew_keeps_the_sources_of_its_name(api: Api) -> None:
     body = {"source": "gpu-farm", "rows": rows(triage="7")}
     assert api.post("/costs", first, body).status_code == 200
     with deps.db.begin() as session:
-        tokens.revoke(
-            session, OPERATOR, first.rpartition("_")[0][:16], now=deps.now(session)
-        )
+        tokens.revoke(session, OPERATOR, first.rpartition("_")[0][:16], now=deps.now(session))
     again = api.token("farm", scopes=COSTS)
     more = body | {"rows": rows(triage="9")}
     assert api.post("/costs", again, more).json()["months"][0]["what"] == "replaced"
@@ -173,9 +156,7 @@ def test_a_rule_of_the_policy_lends_a_bound_token_no_other_project(api: Api) -> 
     assert "give some of these rows to other projects" in refused.json()["detail"]
 
 
-def test_a_delivery_names_no_more_accounts_than_can_be_written_at_once(
-    api: Api,
-) -> None:
+def test_a_delivery_names_no_more_accounts_than_can_be_written_at_once(api: Api) -> None:
     program = api.token("farm", scopes=COSTS)
     (row,) = rows(triage="1")
     sent = [row | {"account": f"a{place}"} for place in range(2_001)]

@@ -20,18 +20,11 @@ api = on_sqlite
 def program(api: Api) -> str:
     token = api.token("ci", scopes=BOTH, projects=("triage",))
     call(api, token, "", NEW)
-    call(
-        api,
-        token,
-        "/fraud-score/versions",
-        {"version": "7", "developers": ["tim@acme.test"]},
-    )
+    call(api, token, "/fraud-score/versions", {"version": "7", "developers": ["tim@acme.test"]})
     return token
 
 
-def predictions(
-    api: Api, token: str, data: bytes, expected: int = 201, **columns: object
-) -> dict:  # type: ignore[type-arg]
+def predictions(api: Api, token: str, data: bytes, expected: int = 201, **columns: object) -> dict:  # type: ignore[type-arg]
     answer = api.http.post(
         f"/api/v1/models{AT}/predictions",
         params={"truth": "truth", "prediction": "prediction", "group": "sex"} | columns,  # type: ignore[arg-type]
@@ -48,14 +41,9 @@ def test_predictions_are_compared_and_not_kept(api: Api, program: str) -> None:
     kept = items(api.office)["fairness_report"]
     assert kept.fairness is not None
     assert [one.verdict for one in kept.fairness.compared] == ["flagged"]
-    assert kept.flags == (
-        "sex: “women” is selected at 0.60 of the rate of “men”, under 0.8",
-    )
+    assert kept.flags == ("sex: “women” is selected at 0.60 of the rate of “men”, under 0.8",)
     refused = predictions(api, program, HAND.read_bytes(), 422, truth="what")
-    assert (
-        "The file has no column 'what'. It has: sex, truth, prediction."
-        in refused["detail"]
-    )
+    assert "The file has no column 'what'. It has: sex, truth, prediction." in refused["detail"]
     assert predictions(api, program, b"", 422)["detail"] == "The file is empty."
     assert predictions(api, program, b"x" * 8_000_001, 413)
     reader = api.token("r", scopes=(BOTH[0],))
@@ -66,67 +54,40 @@ def test_groups_are_judged_by_what_is_counted_not_by_what_is_claimed(
     api: Api, program: str
 ) -> None:
     told = call(
-        api,
-        program,
-        f"{AT}/evidence",
-        {"type": "fairness_report", "fairness": UNFAIR["counts"]},
+        api, program, f"{AT}/evidence", {"type": "fairness_report", "fairness": UNFAIR["counts"]}
     )
     assert told["id"]
     assert items(api.office)["fairness_report"].flags
     wrong = json.loads(json.dumps(UNFAIR["counts"]))
     wrong["counted"][0]["groups"][0]["tp"] = -1
     assert "greater than or equal to 0" in str(
-        call(
-            api,
-            program,
-            f"{AT}/evidence",
-            {"type": "fairness_report", "fairness": wrong},
-            422,
-        )
+        call(api, program, f"{AT}/evidence", {"type": "fairness_report", "fairness": wrong}, 422)
     )
     twice = json.loads(json.dumps(UNFAIR["counts"]))
     twice["counted"] *= 2
     assert "the same columns stand twice" in str(
-        call(
-            api,
-            program,
-            f"{AT}/evidence",
-            {"type": "fairness_report", "fairness": twice},
-            422,
-        )
+        call(api, program, f"{AT}/evidence", {"type": "fairness_report", "fairness": twice}, 422)
     )
     other = call(
-        api,
-        program,
-        f"{AT}/evidence",
-        {"type": "datasheet", "fairness": UNFAIR["counts"]},
-        422,
+        api, program, f"{AT}/evidence", {"type": "datasheet", "fairness": UNFAIR["counts"]}, 422
     )
     assert other["detail"] == "That belongs to a fairness report."
 
 
-def test_the_command_line_sends_groups_alone(
-    api: Api, program: str, tmp_path: Path
-) -> None:
+def test_the_command_line_sends_groups_alone(api: Api, program: str, tmp_path: Path) -> None:
     words = ("--truth", "truth", "--prediction", "prediction", "--group", "sex")
-    code, said = mlgov(
-        api, program, "fairness", str(HAND), *words, "--submit", "fraud-score:7"
-    )
+    code, said = mlgov(api, program, "fairness", str(HAND), *words, "--submit", "fraud-score:7")
     assert code == 20
     assert "Verdict: flagged" in said
     assert (
         "demographic parity: difference 0.267, ratio 0.600 · equalized odds: difference 0.200, ratio 0.500"
         in said
     )
-    assert (
-        "Handed in for fraud-score 7. Still missing for validation: model card" in said
-    )
+    assert "Handed in for fraud-score 7. Still missing for validation: model card" in said
     kept = items(api.office)["fairness_report"]
     assert kept.fairness is not None
     assert kept.fairness.counts.counted[0].groups[1].tp == 30
-    code, said = mlgov(
-        api, program, "fairness", str(HAND), *words, "--least", "95", "--json"
-    )
+    code, said = mlgov(api, program, "fairness", str(HAND), *words, "--least", "95", "--json")
     assert (code, json.loads(said)["compared"][0]["verdict"]) == (20, "insufficient")
     code, said = mlgov(
         api,
@@ -140,18 +101,13 @@ def test_the_command_line_sends_groups_alone(
         "--group",
         "sex",
     )
-    assert (code, said) == (
-        1,
-        "hired.csv has no column 't'. It has: sex, truth, prediction.\n",
-    )
+    assert (code, said) == (1, "hired.csv has no column 't'. It has: sex, truth, prediction.\n")
 
     shap = tmp_path / "shap.json"
     shap.write_text(json.dumps(SHAP))
     code, said = mlgov(api, program, "explain", str(shap), "--submit", "fraud-score:7")
     assert code == 0
-    assert said.startswith(
-        "By SHAP, its answers are moved most by income (67 %) and age (33 %).\n"
-    )
+    assert said.startswith("By SHAP, its answers are moved most by income (67 %) and age (33 %).\n")
     assert items(api.office)["explainability_report"].explained is not None
     shap.write_text("{")
     code, said = mlgov(api, program, "explain", str(shap))
@@ -167,14 +123,10 @@ def test_documents_of_a_version(api: Api, program: str, tmp_path: Path) -> None:
     assert (code, said) == (0, f"Written to {html}.\n")
     assert "<h1>Fraud score 7</h1>" in html.read_text()
     assert "Missing: Factors, Metrics, Evaluation data" in html.read_text()
-    code, said = mlgov(
-        api, program, "model", "card", "fraud-score:7", "--format", "markdown"
-    )
+    code, said = mlgov(api, program, "model", "card", "fraud-score:7", "--format", "markdown")
     assert code == 0
     assert "- **Owner:** Ola" in said
-    code, said = mlgov(
-        api, program, "model", "pack", "fraud-score:7", "--format", "json"
-    )
+    code, said = mlgov(api, program, "model", "pack", "fraud-score:7", "--format", "json")
     assert code == 0
     assert json.loads(said)["subject"]["version"] == "7"
     page = tmp_path / "pack.html"
@@ -190,14 +142,7 @@ def test_documents_of_a_version(api: Api, program: str, tmp_path: Path) -> None:
     card = tmp_path / "card.md"
     card.write_text("## Intended use\n\nRank claims.\n")
     code, said = mlgov(
-        api,
-        program,
-        "model",
-        "evidence",
-        "fraud-score:7",
-        "model_card",
-        "--file",
-        str(card),
+        api, program, "model", "evidence", "fraud-score:7", "model_card", "--file", str(card)
     )
     assert code == 0
     kept = items(api.office)["model_card"]

@@ -104,14 +104,8 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
     )
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with Sandbox(
-        World.from_dict(organisation()), manifest.data(), limits=False
-    ) as slack:
-        kept = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("SLACK_", "MLGOV_"))
-        }
+    with Sandbox(World.from_dict(organisation()), manifest.data(), limits=False) as slack:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLACK_", "MLGOV_"))}
         env = kept | {
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_SIGNING_SECRET": slack.signing_secret,
@@ -162,9 +156,7 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
             first.until("Request 1 at")
             ola = slack.seat(OLA)
             eventually(
-                lambda: (
-                    words.APPROVE in str([m.blocks for m in ola.messages(ola.dm().id)])
-                ),
+                lambda: words.APPROVE in str([m.blocks for m in ola.messages(ola.dm().id)]),
                 "the card comes",
                 20,
             )
@@ -177,12 +169,8 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
             second = made[-1]
             second.until("Request 1 at")
             second.until("Waiting for Owner")
-            (card,) = [
-                m for m in ola.messages(ola.dm().id) if words.APPROVE in str(m.blocks)
-            ]
-            pressed = ola.click(
-                channel_id=ola.dm().id, ts=card.ts, action_id=words.APPROVE
-            )
+            (card,) = [m for m in ola.messages(ola.dm().id) if words.APPROVE in str(m.blocks)]
+            pressed = ola.click(channel_id=ola.dm().id, ts=card.ts, action_id=words.APPROVE)
             assert pressed.ok
             second.until("Approved by Ola")
             assert second.process.wait(20) == 0

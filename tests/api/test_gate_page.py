@@ -50,9 +50,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
     program.chmod(0o755)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with Sandbox(
-        World.from_dict(organisation()), manifest.data(), limits=False
-    ) as slack:
+    with Sandbox(World.from_dict(organisation()), manifest.data(), limits=False) as slack:
         env = {
             name: value
             for name, value in os.environ.items()
@@ -93,9 +91,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
             shell("mlgov import projects projects.csv")
             # The group that the page's gate names is founded when the gate is.
             slack.world.add_usergroup(
-                UserGroup(
-                    "S0RISK", "T0ACME", "model-risk", "Model risk", user_ids=[FAY]
-                )
+                UserGroup("S0RISK", "T0ACME", "model-risk", "Model risk", user_ids=[FAY])
             )
             slack.wait_idle()
             _add(tmp_path / "governance.yml", the("production_release:"))
@@ -112,12 +108,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
             script.write_text(f"set -eu\n{asks}", encoding="utf-8")
             own = {"MLGOV_URL": url, "MLGOV_TOKEN": token, "COMMIT": "9c1e2f4a77"}
             made.append(
-                Process(
-                    env | own | {"RUN": "1"},
-                    tmp_path,
-                    str(script),
-                    program=("/bin/sh",),
-                )
+                Process(env | own | {"RUN": "1"}, tmp_path, str(script), program=("/bin/sh",))
             )
             made[-1].until("Waiting for Model owner")
             _approve(slack.seat(OLA))
@@ -126,9 +117,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
             made[-1].until("Approved by")
             assert made[-1].process.wait(30) == 0
 
-            check = the("mlgov verify statement.json").replace(
-                "https://mlgov.example.com", url
-            )
+            check = the("mlgov verify statement.json").replace("https://mlgov.example.com", url)
             assert re.match(r"Holds: fraud-model:7 .* by 2 people", shell(check))
 
 

@@ -30,14 +30,10 @@ NEW = {
 @contextmanager
 def _served(kind: str, request: pytest.FixtureRequest, work: Path) -> Iterator[Api]:
     """An office with one project, and its API."""
-    with opened(
-        fresh_url(kind, request, work), work, policy=MODELS, world=world()
-    ) as office:
+    with opened(fresh_url(kind, request, work), work, policy=MODELS, world=world()) as office:
         office.project("triage", "Ticket triage")
         assert office.base_url is not None
-        with httpx.Client(
-            base_url=office.base_url, trust_env=False, timeout=70
-        ) as http:
+        with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:
             yield Api(office, http)
 
 
@@ -70,18 +66,10 @@ def test_a_pipeline_hands_in_and_people_move_it(api: Api) -> None:
         "Ola",
     )
     assert call(api, program, "", NEW) == made, "the same again changes nothing"
-    version = {
-        "version": "7",
-        "digest": "sha256:" + "a" * 64,
-        "developers": ["tim@acme.test"],
-    }
-    assert (
-        call(api, program, "/fraud-score/versions", version)["state"] == "development"
-    )
+    version = {"version": "7", "digest": "sha256:" + "a" * 64, "developers": ["tim@acme.test"]}
+    assert call(api, program, "/fraud-score/versions", version)["state"] == "development"
     assert call(api, program, "/fraud-score/versions", version)["developers"] == ["Tim"]
-    other = call(
-        api, program, "/fraud-score/versions", version | {"digest": "b" * 64}, 422
-    )
+    other = call(api, program, "/fraud-score/versions", version | {"digest": "b" * 64}, 422)
     assert "with other contents" in other["detail"]
 
     at = "/fraud-score/versions/7"
@@ -97,24 +85,13 @@ def test_a_pipeline_hands_in_and_people_move_it(api: Api) -> None:
     )
     assert "a metric is written like" in str(bad)
     none = call(
-        api,
-        program,
-        f"{at}/evidence",
-        {"type": "performance_report", "summary": "Fine"},
-        422,
+        api, program, f"{at}/evidence", {"type": "performance_report", "summary": "Fine"}, 422
     )
     assert "at least one metric" in none["detail"]
-    unknown = call(
-        api, program, f"{at}/evidence", {"type": "horoscope", "summary": "Fine"}, 422
-    )
+    unknown = call(api, program, f"{at}/evidence", {"type": "horoscope", "summary": "Fine"}, 422)
     assert "There is no evidence of the type 'horoscope'" in unknown["detail"]
     for type_ in ("model_card", "datasheet", "data_lineage_and_quality"):
-        call(
-            api,
-            program,
-            f"{at}/evidence",
-            {"type": type_, "uri": "https://docs.acme.test/x"},
-        )
+        call(api, program, f"{at}/evidence", {"type": type_, "uri": "https://docs.acme.test/x"})
     told = call(
         api,
         program,
@@ -131,28 +108,15 @@ def test_a_pipeline_hands_in_and_people_move_it(api: Api) -> None:
     assert again["id"] == told["id"]
 
     refused = call(
-        api,
-        program,
-        f"{at}/steps",
-        {"step": "submit", "validator": "fay@acme.test"},
-        403,
+        api, program, f"{at}/steps", {"step": "submit", "validator": "fay@acme.test"}, 403
     )
     assert "this is for a developer of it" in refused["detail"]
     nobody = call(
-        api,
-        api.personal(TIM),
-        f"{at}/steps",
-        {"step": "submit", "validator": "who@acme.test"},
-        422,
+        api, api.personal(TIM), f"{at}/steps", {"step": "submit", "validator": "who@acme.test"}, 422
     )
     assert "Nobody here is 'who@acme.test'" in nobody["detail"]
-    done = call(
-        api, api.personal(TIM), f"{at}/steps", {"step": "submit", "validator": FAY}, 200
-    )
-    assert (done["version"]["state"], done["version"]["validators"]) == (
-        "validation",
-        ["Fay"],
-    )
+    done = call(api, api.personal(TIM), f"{at}/steps", {"step": "submit", "validator": FAY}, 200)
+    assert (done["version"]["state"], done["version"]["validators"]) == ("validation", ["Fay"])
     api.office.settle()
     fay = api.office.sandbox.seat(FAY)
     assert "waits for your validation" in fay.messages(fay.dm().id)[-1].text
@@ -164,9 +128,7 @@ def test_a_pipeline_hands_in_and_people_move_it(api: Api) -> None:
         409,
     )
     assert "changed since it was shown" in stale["detail"]
-    missing = call(
-        api, api.personal(FAY), f"{at}/steps", {"step": "pass", "reason": "Good"}, 403
-    )
+    missing = call(api, api.personal(FAY), f"{at}/steps", {"step": "pass", "reason": "Good"}, 403)
     assert "missing: model card (not accepted yet)" in missing["detail"]
     grave = call(
         api,
@@ -218,12 +180,10 @@ def test_tokens_are_for_what_they_say(api: Api) -> None:
     assert api.get("/models", elsewhere).json() == {"models": [], "next": None}
     assert api.get("/models", api.token("o", scopes=(Scope.STATUS,))).status_code == 403
     assert api.get("/models/nothing", program).status_code == 404
-    assert [
-        one["key"] for one in api.get("/models", api.personal(FRED)).json()["models"]
-    ] == ["fraud-score"]
-    half = api.post(
-        "/models", program, {"name": "Other", "project": "triage", "exposure": "low"}
-    )
+    assert [one["key"] for one in api.get("/models", api.personal(FRED)).json()["models"]] == [
+        "fraud-score"
+    ]
+    half = api.post("/models", program, {"name": "Other", "project": "triage", "exposure": "low"})
     assert half.status_code == 422
     assert "together, or none" in half.json()["detail"]
     loose = api.post("/models", program, {"name": "Loose"})
@@ -234,9 +194,7 @@ def mlgov(api: Api, token: str, *words: str) -> tuple[int, str]:
     return cli.run(*words, MLGOV_URL=str(api.office.base_url), MLGOV_TOKEN=token)
 
 
-def test_the_command_line_checks_in_ci_and_moves_as_oneself(
-    api: Api, tmp_path: Path
-) -> None:
+def test_the_command_line_checks_in_ci_and_moves_as_oneself(api: Api, tmp_path: Path) -> None:
     program = api.token("ci", scopes=BOTH, projects=("triage",))
     code, said = mlgov(
         api,
@@ -255,10 +213,7 @@ def test_the_command_line_checks_in_ci_and_moves_as_oneself(
         "--eu",
         "minimal",
     )
-    assert (code, said) == (
-        0,
-        "Fraud score is in the inventory as fraud-score, tier 3.\n",
-    )
+    assert (code, said) == (0, "Fraud score is in the inventory as fraud-score, tier 3.\n")
     weights = tmp_path / "model.bin"
     weights.write_bytes(b"weights")
     code, said = mlgov(
@@ -276,20 +231,10 @@ def test_the_command_line_checks_in_ci_and_moves_as_oneself(
     code, said = mlgov(api, program, "model", "check", "fraud-score:7")
     assert code == 20
     assert (
-        "Missing for validation: model card, data lineage and quality, performance report"
-        in said
+        "Missing for validation: model card, data lineage and quality, performance report" in said
     )
     for type_ in ("model-card", "data_lineage_and_quality"):
-        mlgov(
-            api,
-            program,
-            "model",
-            "evidence",
-            "fraud-score:7",
-            type_,
-            "--file",
-            str(weights),
-        )
+        mlgov(api, program, "model", "evidence", "fraud-score:7", type_, "--file", str(weights))
     code, said = mlgov(
         api,
         program,
@@ -304,19 +249,10 @@ def test_the_command_line_checks_in_ci_and_moves_as_oneself(
     code, said = mlgov(api, program, "model", "check", "fraud-score:7")
     assert code == 0
     code, said = mlgov(
-        api,
-        api.personal(TIM),
-        "model",
-        "move",
-        "fraud-score:7",
-        "submit",
-        "--validator",
-        FAY,
+        api, api.personal(TIM), "model", "move", "fraud-score:7", "submit", "--validator", FAY
     )
     assert (code, said) == (0, "Fraud score 7: sent to validation.\n")
-    code, said = mlgov(
-        api, api.personal(OLA), "model", "move", "fraud-score:7", "deploy"
-    )
+    code, said = mlgov(api, api.personal(OLA), "model", "move", "fraud-score:7", "deploy")
     assert code == 1
     assert "is in validation; from there that step does not exist" in said
     code, said = mlgov(api, api.personal(ADA), "model", "list")

@@ -77,11 +77,7 @@ def test_it_describes_every_endpoint(running: Api) -> None:
 )  # of schemathesis' own strategies
 def test_nothing_that_follows_from_it_breaks_the_api(running: Api) -> None:
     running.office.project("vision", "Lane vision")
-    shown = [
-        running.token(),
-        running.personal(OLA),
-        running.token("r", scopes=(Scope.READ,)),
-    ]
+    shown = [running.token(), running.personal(OLA), running.token("r", scopes=(Scope.READ,))]
     running.ask(shown[0])
     schema = schemathesis.openapi.from_dict(running.get("/openapi.json").json())
     tried = 0
@@ -104,8 +100,7 @@ def test_nothing_that_follows_from_it_breaks_the_api(running: Api) -> None:
                 if case.query and "wait" in case.query:
                     case.query["wait"] = 0
                 answer = case.call(
-                    base_url=f"{running.office.base_url}/api/v1",
-                    headers=bearer(shown[tried % 3]),
+                    base_url=f"{running.office.base_url}/api/v1", headers=bearer(shown[tried % 3])
                 )
                 assert answer.status_code < 500, (case.method, case.path, answer.text)
 

@@ -12,10 +12,7 @@ def test_made_shown_once_and_revoked_in_slack(api: Api) -> None:
     assert ola.slash("/mlgov", "token", "C0TRIAGE").ok
     eventually(lambda: bool(ola.modals()), "a window opens")
     view = ola.modals()[-1]
-    assert ola.submit(
-        view.id,
-        {views.LASTS: {f"{views.MAKE}.value": "1"}},
-    ).ok
+    assert ola.submit(view.id, {views.LASTS: {f"{views.MAKE}.value": "1"}}).ok
     eventually(lambda: "Copy it now" in str(ola.modals()[-1].blocks), "it is shown")
     found = re.search(r"mlgov_p_\w{8}_[\w-]{43}", str(ola.modals()[-1].blocks))
     assert found
@@ -36,10 +33,7 @@ def test_made_shown_once_and_revoked_in_slack(api: Api) -> None:
     assert ola.click(view_id=again.id, action_id=views.REVOKE).ok
     eventually(lambda: secret[:16] not in str(ola.modals()[-1].blocks), "it is gone")
     refused = api.get("/approvals", secret)
-    assert (refused.status_code, refused.json()["type"]) == (
-        401,
-        "urn:mlgov:problem:token-revoked",
-    )
+    assert (refused.status_code, refused.json()["type"]) == (401, "urn:mlgov:problem:token-revoked")
 
 
 def test_a_guest_makes_none(api: Api) -> None:

@@ -62,14 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (work / "samples").write_text("\n".join([*lines, "# EOF", ""]))
     (work / "prometheus.yml").write_text("global: {}\n")
     subprocess.run(
-        [
-            "promtool",
-            "tsdb",
-            "create-blocks-from",
-            "openmetrics",
-            work / "samples",
-            work / "data",
-        ],
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", work / "samples", work / "data"],
         check=True,
         capture_output=True,
     )
@@ -128,12 +121,7 @@ def in_use(api: Api) -> None:
     deps.holder.swap(policy.parse(POLICY + QUERIES), deps.holder.version_id)
     program = api.token("ci", scopes=BOTH, projects=("triage",))
     call(api, program, "", NEW)
-    call(
-        api,
-        program,
-        "/fraud-score/versions",
-        {"version": "7", "developers": ["tim@acme.test"]},
-    )
+    call(api, program, "/fraud-score/versions", {"version": "7", "developers": ["tim@acme.test"]})
     (version,) = record(api.office).versions
     with deps.db.begin() as session:
         row = session.get_one(ModelVersion, version.id)
@@ -196,9 +184,7 @@ def test_what_is_watched_is_read_from_it(
     assert "⚠️ not read: Prometheus does not answer (ConnectError)." in ola.window()
     with served(data, port) as url:
         watch = watching.Watch(api.office.bot.deps, Prometheus(url))
-        assert watch.look() == 1, (
-            "it is there again, and the reading of this hour comes"
-        )
+        assert watch.look() == 1, "it is there again, and the reading of this hour comes"
         watch.stop()
 
 
@@ -214,7 +200,5 @@ def test_a_query_that_takes_too_long_is_of_that_query_alone(data: Path) -> None:
                 prometheus.value("model_accuracy{", OPENS)
             with pytest.raises(InvalidInput, match="gives a string, not values"):
                 prometheus.value('"x"', OPENS)
-            assert prometheus.value('model_accuracy{version="8"}', OPENS) == Decimal(
-                "0.91"
-            )
+            assert prometheus.value('model_accuracy{version="8"}', OPENS) == Decimal("0.91")
             assert prometheus.value("scalar(count(model_accuracy))", OPENS) == 2

@@ -87,9 +87,7 @@ BASE = asks()
 
 
 @pytest.fixture(scope="module", params=["sqlite-http", "postgres-socket"])
-def api(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Api]:
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """One running mlgov for all of these tests, on each database: every test asks about contents of its own."""
     backend, over = request.param.split("-")
     work = tmp_path_factory.mktemp("question")
@@ -111,9 +109,7 @@ def approve(api: Api, slack_id: str, number: int) -> httpx.Response:
     person = api.personal(slack_id)
     revision = api.get(f"/approvals/{number}", person).json()["revision"]
     return api.post(
-        f"/approvals/{number}/decisions",
-        person,
-        {"verdict": "approve", "revision": revision},
+        f"/approvals/{number}/decisions", person, {"verdict": "approve", "revision": revision}
     )
 
 
@@ -150,9 +146,7 @@ def model(api: Api, key: str, contents: str, tier: int | None, **parts: str) -> 
             found = people.find_by_slack_id(session, deps.team.org_key, slack_id)
             assert found is not None
             session.add(
-                ModelPerson(
-                    version_id=version.id, person_id=found.id, part=Part(part).value
-                )
+                ModelPerson(version_id=version.id, person_id=found.id, part=Part(part).value)
             )
         return row.id
 
@@ -211,11 +205,7 @@ def gate(api: Api, secret: str, body: dict[str, Any], *more: str) -> Result:
         option = {"contributors": "contributor"}.get(name, name.replace("_", "-"))
         for each in value if isinstance(value, list) else [value]:
             words += [f"--{option}", str(each)]
-    env = {
-        "MLGOV_URL": api.office.base_url,
-        "MLGOV_TOKEN": secret,
-        "NO_PROXY": "127.0.0.1",
-    }
+    env = {"MLGOV_URL": api.office.base_url, "MLGOV_TOKEN": secret, "NO_PROXY": "127.0.0.1"}
     return CliRunner().invoke(app, words, env=env)
 
 
@@ -225,10 +215,9 @@ def test_a_pipeline_never_passes_by_a_weaker_answer(api: Api) -> None:
     production = body | {"environment": "production"}
     staging = post(api, first, body).json()
     waits = gate(api, second, production)
-    assert (waits.exit_code, "staging there, and production here" in waits.stderr) == (
-        13,
-        True,
-    ), waits.output
+    assert (waits.exit_code, "staging there, and production here" in waits.stderr) == (13, True), (
+        waits.output
+    )
     assert approve(api, OLA, staging["id"]).json()["state"] == "approved"
     assert gate(api, first, body, "--run-id", "again").exit_code == 13
     assert gate(api, second, production).exit_code == 13
@@ -256,10 +245,7 @@ def test_who_is_named_later_does_not_decide(api: Api) -> None:
     refused = approve(api, FAY, stricter.json()["id"])
     assert (refused.status_code, "contribut" in refused.json()["detail"]) == (403, True)
     assert approve(api, FAY, weaker["id"]).json()["state"] == "approved"
-    assert (
-        api.get(f"/approvals/{stricter.json()['id']}", second).json()["state"]
-        == "pending"
-    )
+    assert api.get(f"/approvals/{stricter.json()['id']}", second).json()["state"] == "pending"
     developed = post(api, second, body | {"developer": OLA, "contributors": []})
     assert developed.status_code == 201
     assert approve(api, OLA, developed.json()["id"]).status_code == 403
@@ -282,18 +268,13 @@ def test_a_key_names_one_question(api: Api) -> None:
             assert post(api, pipeline, unsaid, key).status_code == 422, field
     assert (
         "staging there, and production here"
-        in post(api, pipeline, body | {"environment": "production"}, key).json()[
-            "detail"
-        ]
+        in post(api, pipeline, body | {"environment": "production"}, key).json()["detail"]
     )
     approve(api, OLA, first.json()["id"])
     ended = post(api, pipeline, body, key)
     assert (ended.status_code, ended.json()["state"]) == (200, "approved")
     other = post(api, pipeline, body | {"developer": FAY}, key)
-    assert (other.status_code, "Tim there, and Fay here" in other.json()["detail"]) == (
-        422,
-        True,
-    )
+    assert (other.status_code, "Tim there, and Fay here" in other.json()["detail"]) == (422, True)
 
 
 def test_two_who_ask_at_once_under_one_key(api: Api) -> None:
@@ -301,9 +282,7 @@ def test_two_who_ask_at_once_under_one_key(api: Api) -> None:
     bodies = [body, body | {"digest": digest()}, body | {"contributors": [FAY]}, body]
     answers: list[httpx.Response] = []
     askings = [
-        threading.Thread(
-            target=lambda each=each: answers.append(post(api, pipeline, each, key))
-        )
+        threading.Thread(target=lambda each=each: answers.append(post(api, pipeline, each, key)))
         for each in bodies
     ]
     for each in askings:
@@ -314,9 +293,7 @@ def test_two_who_ask_at_once_under_one_key(api: Api) -> None:
     assert told[-2:] == [422, 422] or told == [201, 422, 422, 422], told
     assert told.count(201) == 1
     accepted = {
-        (answer.json()["id"], answer.json()["question"])
-        for answer in answers
-        if answer.is_success
+        (answer.json()["id"], answer.json()["question"]) for answer in answers if answer.is_success
     }
     assert len(accepted) == 1
 
@@ -324,12 +301,7 @@ def test_two_who_ask_at_once_under_one_key(api: Api) -> None:
 def test_the_record_goes_before_a_tokens_word(api: Api) -> None:
     pipeline, contents = token(api), digest()
     model(api, "fraud-score", contents, 1, developer=TIM, validator=FRED)
-    body = {
-        "gate": "by-tier",
-        "subject": "fraud-score:7",
-        "digest": contents,
-        "project": "triage",
-    }
+    body = {"gate": "by-tier", "subject": "fraud-score:7", "digest": contents, "project": "triage"}
     for field, value, words in (
         ("tier", 3, "at tier 1, and this says tier 3"),
         ("developer", FAY, "says that Tim developed fraud-score:7"),
@@ -337,10 +309,7 @@ def test_the_record_goes_before_a_tokens_word(api: Api) -> None:
         ("project", "vision", "belongs to another project"),
     ):
         refused = post(api, pipeline, body | {field: value})
-        assert (refused.status_code, words in refused.json()["detail"]) == (
-            422,
-            True,
-        ), refused.text
+        assert (refused.status_code, words in refused.json()["detail"]) == (422, True), refused.text
         assert [one["where"] for one in refused.json()["faults"]] == [field]
     # Called otherwise, it is still that model: by its contents, or by a longer name.
     for changes in (
@@ -356,17 +325,11 @@ def test_the_record_goes_before_a_tokens_word(api: Api) -> None:
     asked = post(api, pipeline, body)
     assert asked.status_code == 201, asked.text
     assert [one["name"] for one in asked.json()["stages"]] == ["Owner", "Finance"]
-    assert asked.json()["known"] == {
-        "model": "Fraud-Score",
-        "tier": 1,
-        "eu_class": "high",
-    }
+    assert asked.json()["known"] == {"model": "Fraud-Score", "tier": 1, "eu_class": "high"}
     assert "tier" not in asked.json()["asked"]
     api.office.settle()
     ola = api.office.sandbox.seat(OLA)
-    (card,) = [
-        one for one in ola.messages("C0TRIAGE") if "fraud-score:7" in str(one.blocks)
-    ]
+    (card,) = [one for one in ola.messages("C0TRIAGE") if "fraud-score:7" in str(one.blocks)]
     assert "tier 1 · EU AI Act class high" in str(card.blocks)
     number = asked.json()["id"]
     assert approve(api, OLA, number).json()["state"] == "pending"
@@ -386,10 +349,7 @@ def predicate(answer: dict[str, Any]) -> dict[str, Any]:
 def test_a_word_in_another_case_is_not_past_its_stage(api: Api) -> None:
     for said in ("Production", "PRODUCTION"):
         refused = post(api, token(api), asks(environment=said))
-        assert (refused.status_code, refused.json()["faults"][0]["where"]) == (
-            422,
-            "environment",
-        )
+        assert (refused.status_code, refused.json()["faults"][0]["where"]) == (422, "environment")
         assert "decides by environment 'production'" in refused.json()["detail"]
 
 
@@ -441,10 +401,7 @@ def test_who_is_known_later_to_have_had_a_part_does_not_approve(api: Api) -> Non
     shown = approve(api, OLA, waits["id"])
     assert "EU AI Act class not known → high" in shown.json()["detail"]
     refused = approve(api, OLA, waits["id"])
-    assert (
-        refused.status_code,
-        "You contributed to this" in refused.json()["detail"],
-    ) == (
+    assert (refused.status_code, "You contributed to this" in refused.json()["detail"]) == (
         403,
         True,
     ), refused.text
@@ -476,9 +433,7 @@ def test_what_an_older_release_opened(api: Api) -> None:
         assert row.bound is not None
         bound = {name: value for name, value in row.bound.items() if name not in new}
         session.execute(
-            update(Approval)
-            .where(Approval.id == row.id)
-            .values(facts=facts, bound=bound)
+            update(Approval).where(Approval.id == row.id).values(facts=facts, bound=bound)
         )
     same = post(api, pipeline, body, key)
     assert (same.status_code, same.json()["asked"]) == (200, first["asked"])

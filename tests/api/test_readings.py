@@ -31,12 +31,7 @@ def token(api: Api) -> str:
     """A program, and a version whose accuracy is watched."""
     made = api.token("ci", scopes=BOTH, projects=("triage",))
     call(api, made, "", NEW)
-    call(
-        api,
-        made,
-        "/fraud-score/versions",
-        {"version": "7", "developers": ["tim@acme.test"]},
-    )
+    call(api, made, "/fraud-score/versions", {"version": "7", "developers": ["tim@acme.test"]})
     (version,) = record(api.office).versions
     with api.office.db.begin() as session:
         session.add(
@@ -55,21 +50,15 @@ def test_one_reading_and_one_from_prometheus(api: Api, token: str) -> None:
     given = ("model", "reading", "fraud-score:7", "accuracy")
     assert mlgov(api, token, *given, "0.9") == (0, "Kept.\n")
     assert mlgov(api, token, *given)[0] == 2
-    assert (
-        mlgov(api, token, *given, "0.9", "--prometheus", "http://127.0.0.1:9")[0] == 2
-    )
+    assert mlgov(api, token, *given, "0.9", "--prometheus", "http://127.0.0.1:9")[0] == 2
     prometheus = Server()
     asked = ("--prometheus", prometheus.url, "--query", 'avg(accuracy{model="fraud"})')
 
     def answers(data: object, status: str = "success") -> None:
-        body = json.dumps(
-            {"status": status, "data": data, "error": "parse error"}
-        ).encode()
+        body = json.dumps({"status": status, "data": data, "error": "parse error"}).encode()
         prometheus.answer = lambda method, path: (200, {}, body)
 
-    answers(
-        {"resultType": "vector", "result": [{"metric": {}, "value": [1.0, "0.71"]}]}
-    )
+    answers({"resultType": "vector", "result": [{"metric": {}, "value": [1.0, "0.71"]}]})
     code, said = mlgov(api, token, *given, *asked)
     assert (code, said) == (
         21,
@@ -82,11 +71,7 @@ def test_one_reading_and_one_from_prometheus(api: Api, token: str) -> None:
     answers({"resultType": "scalar", "result": [1.0, "0.93"]})
     assert mlgov(api, token, *given, *asked) == (0, "Prometheus says 0.93.\nKept.\n")
     for data, status, words in (
-        (
-            {"resultType": "vector", "result": []},
-            "success",
-            "gives no value: no series matches",
-        ),
+        ({"resultType": "vector", "result": []}, "success", "gives no value: no series matches"),
         (
             {"resultType": "vector", "result": [{"value": [1, "NaN"]}]},
             "success",
@@ -127,10 +112,7 @@ def test_a_table_of_readings(api: Api, token: str, tmp_path: Path) -> None:
     table.write_text(
         "model,version,metric,value,at\nfraud-score,7,horoscope,1,2026-01-20T09:00:00Z\n"
     )
-    assert (
-        "has no measure 'horoscope'"
-        in mlgov(api, token, "model", "readings", str(table))[1]
-    )
+    assert "has no measure 'horoscope'" in mlgov(api, token, "model", "readings", str(table))[1]
     table.write_bytes(b"\xff\xfe")
     assert "no CSV in UTF-8" in mlgov(api, token, "model", "readings", str(table))[1]
     table.write_text("model,version,metric,value,at\n")
@@ -157,10 +139,7 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
         body = json.dumps(
             {
                 "status": "success",
-                "data": {
-                    "resultType": "vector",
-                    "result": [{"metric": {}, "value": [1.0, value]}],
-                },
+                "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1.0, value]}]},
             }
         ).encode()
         server.answer = lambda method, path: (200, {}, body)
@@ -272,9 +251,7 @@ def test_one_slow_query_is_told_from_a_server_that_is_silent() -> None:
     server.stop()
 
 
-def test_a_query_that_fails_in_the_server_holds_up_no_other(
-    api: Api, token: str
-) -> None:
+def test_a_query_that_fails_in_the_server_holds_up_no_other(api: Api, token: str) -> None:
     deps = api.office.bot.deps
     found = policy.parse(
         f"{POLICY}readings:\n  every: 1h\n  prometheus: {{accuracy: bad, latency: good}}\n"

@@ -153,9 +153,7 @@ def test_an_approval_that_was_changed_is_stated_by_nobody(api: Api, sql: str) ->
     assert statements(api) == 0
 
 
-def test_a_stage_that_was_taken_out_before_the_last_click_approves_nothing(
-    api: Api,
-) -> None:
+def test_a_stage_that_was_taken_out_before_the_last_click_approves_nothing(api: Api) -> None:
     """What is asked is read again before every verdict: the stage that the policy demands is asked all the same."""
     pipeline = api.token()
     number = api.ask(pipeline).json()["id"]
@@ -185,8 +183,7 @@ def person_approves(api: Api, number: int, *who: str) -> None:
             met = people.actor_by_slack_id(session, deps.team.org_key, slack_id)
             assert met is not None
             revision = session.execute(
-                text("SELECT revision FROM approval WHERE id = :number"),
-                {"number": number},
+                text("SELECT revision FROM approval WHERE id = :number"), {"number": number}
             ).scalar_one()
             decisions.act(
                 session,
@@ -200,14 +197,10 @@ def person_approves(api: Api, number: int, *who: str) -> None:
         deps.db.run(approve)
 
 
-def test_the_night_finds_it_says_it_once_and_says_nothing_of_what_is_mended(
-    api: Api,
-) -> None:
+def test_the_night_finds_it_says_it_once_and_says_nothing_of_what_is_mended(api: Api) -> None:
     office = api.office
     with office.db.read() as session:
-        assert ledger.last_about(session, "record.checked", "record", "2026-01-26") is (
-            None
-        )
+        assert ledger.last_about(session, "record.checked", "record", "2026-01-26") is (None)
     number = api.ask(api.token()).json()["id"]
     person_approves(api, number)
     flip = "UPDATE decision SET verdict = '{}' WHERE approval_id = :number AND position = 1"
@@ -323,17 +316,13 @@ def test_a_statement_that_was_withdrawn_stays_withdrawn(api: Api) -> None:
     assert api.get(f"/statements/{name}").json()["state"] == "withdrawn"
 
 
-def test_a_key_that_the_policy_does_not_pin_is_not_served_and_signs_nothing(
-    api: Api,
-) -> None:
+def test_a_key_that_the_policy_does_not_pin_is_not_served_and_signs_nothing(api: Api) -> None:
     deps = api.office.bot.deps
     (own,) = [one["keyid"] for one in api.get("/keys").json()["keys"]]
     statements = deps.policy.statements.model_copy(update={"keys": ("ab" * 16,)})
     pinned = deps.policy.model_copy(update={"statements": statements})
     text_of = deps.holder._now[0]
-    deps.holder.swap(
-        PolicyText(pinned, text_of.text, text_of.sha256), deps.holder.version_id
-    )
+    deps.holder.swap(PolicyText(pinned, text_of.text, text_of.sha256), deps.holder.version_id)
     assert api.get("/keys").json()["keys"] == []
     with pytest.raises(SettingsRefused, match=f"{own} isn't pinned in the policy"):
         Issuer(deps)

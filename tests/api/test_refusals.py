@@ -34,9 +34,7 @@ def refusals(api: Api) -> list[tuple[str, str]]:
             .where(AuditEntry.action == "token.refused")
             .order_by(AuditEntry.seq)
         )
-        return [
-            (prefix, body.split('"why":"')[1].split('"')[0]) for prefix, body in rows
-        ]
+        return [(prefix, body.split('"why":"')[1].split('"')[0]) for prefix, body in rows]
 
 
 def test_wrong_expired_revoked_and_under_scoped_tokens(api: Api) -> None:
@@ -64,9 +62,7 @@ def test_wrong_expired_revoked_and_under_scoped_tokens(api: Api) -> None:
             assert told["type"] == f"urn:mlgov:problem:token-{why}"
             assert shown is None or len(shown) < 20 or shown not in answer.text
     assert (
-        api.post(
-            "/approvals/1/decisions", good, {"verdict": "approve", "revision": 1}
-        ).status_code
+        api.post("/approvals/1/decisions", good, {"verdict": "approve", "revision": 1}).status_code
         == 403
     )
     assert refusals(api) == [
@@ -152,9 +148,7 @@ def test_a_person_reads_what_is_theirs_and_no_more(api: Api) -> None:
     for who, sees in [(OLA, True), (FAY, True), (ADA, False)]:
         token = api.personal(who)
         assert api.get("/approvals/1", token).status_code == (200 if sees else 404)
-        assert api.get("/status/triage", token).status_code == (
-            200 if who == OLA else 404
-        )
+        assert api.get("/status/triage", token).status_code == (200 if who == OLA else 404)
         listed = api.get("/approvals", token).json()["approvals"]
         assert [one["id"] for one in listed] == ([1] if who == OLA else [])
     assert api.get("/approvals?state=pending", pipeline).json()["approvals"]
@@ -181,22 +175,12 @@ def test_what_a_gate_decides_by_must_be_said(
         pipeline = api.token()
         gate = {"gate": "tiered-release"}
         unsaid = api.ask(pipeline, **gate)
-        assert (unsaid.status_code, unsaid.json()["faults"][0]["where"]) == (
-            422,
-            "tier",
-        )
+        assert (unsaid.status_code, unsaid.json()["faults"][0]["where"]) == (422, "tier")
         strict = api.ask(pipeline, key="k2", tier=1, **gate).json()
-        loose = api.ask(
-            pipeline, key="k3", tier=3, subject="fraud-model:8", **gate
-        ).json()
+        loose = api.ask(pipeline, key="k3", tier=3, subject="fraud-model:8", **gate).json()
         assert [len(one["stages"]) for one in (strict, loose)] == [2, 1]
         passed = api.ask(
-            pipeline,
-            key="k4",
-            tier=3,
-            environment="staging",
-            subject="fraud-model:9",
-            **gate,
+            pipeline, key="k4", tier=3, environment="staging", subject="fraud-model:9", **gate
         ).json()
         assert passed["news"].startswith("Approved by rule: "), passed
         told = json.loads(base64.b64decode(passed["statement"]["payload"]))["predicate"]

@@ -19,9 +19,7 @@ APART = (
 OLA, TIM, FAY, FRED = "U0OLA", "U0TIM", "U0FAY", "U0FRED"
 
 
-def test_who_had_a_part_does_not_decide(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_who_had_a_part_does_not_decide(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     with served(fresh_url("sqlite", request, tmp_path), tmp_path, policy=APART) as api:
         pipeline = api.token()
         gate = {"gate": "careful-release"}
@@ -29,18 +27,8 @@ def test_who_had_a_part_does_not_decide(
             ({}, "developer"),
             ({"developer": TIM}, "validator"),
             ({"developer": TIM, "validator": FRED}, "contributors"),
-            (
-                {
-                    "developer": "nobody@acme.test",
-                    "validator": FRED,
-                    "contributors": [],
-                },
-                "developer",
-            ),
-            (
-                {"developer": TIM, "validator": FRED, "contributors": ["U0NOBODY"]},
-                "contributors",
-            ),
+            ({"developer": "nobody@acme.test", "validator": FRED, "contributors": []}, "developer"),
+            ({"developer": TIM, "validator": FRED, "contributors": ["U0NOBODY"]}, "contributors"),
         ):
             refused = api.ask(pipeline, **gate, **said)
             assert refused.status_code == 422, refused.json()
@@ -48,11 +36,7 @@ def test_who_had_a_part_does_not_decide(
         same = api.ask(pipeline, **gate, developer=TIM, validator=TIM, contributors=[])
         assert "The same person developed and validated this" in same.json()["detail"]
         asked = api.ask(
-            pipeline,
-            **gate,
-            developer=TIM,
-            validator=FRED,
-            contributors=["Fay@ACME.test", TIM],
+            pipeline, **gate, developer=TIM, validator=FRED, contributors=["Fay@ACME.test", TIM]
         )
         assert asked.status_code == 201, asked.json()
         number = asked.json()["id"]

@@ -130,9 +130,7 @@ def test_a_demonstration_is_judged_by_its_clock_and_only_now() -> None:
 
 
 def test_what_else_the_key_signed_is_no_approval() -> None:
-    other = copy.deepcopy(STATEMENT) | {
-        "predicateType": "https://slsa.dev/provenance/v1"
-    }
+    other = copy.deepcopy(STATEMENT) | {"predicateType": "https://slsa.dev/provenance/v1"}
     with pytest.raises(StatementRefused, match="no statement about an approval"):
         check(envelopes.sign(other, KEY).encode())
     lacking = copy.deepcopy(STATEMENT)
@@ -156,10 +154,7 @@ def test_the_signature_is_dsses() -> None:
     """Against the specification's own encoding, written out."""
     payload = base64.b64decode(json.loads(ENVELOPE)["payload"])
     signed = (
-        b"DSSEv1 28 application/vnd.in-toto+json "
-        + str(len(payload)).encode()
-        + b" "
-        + payload
+        b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload
     )
     assert envelopes.encoded(payload) == signed
     sig = base64.b64decode(json.loads(ENVELOPE)["signatures"][0]["sig"])
@@ -183,19 +178,14 @@ SIGNATURE = json.loads(ENVELOPE)["signatures"][0]
         ),
         (changed(signatures=[]), "isn't signed"),
         (changed(signatures=[SIGNATURE, SIGNATURE]), "It has 2 signatures"),
-        (
-            changed(signatures=[{"sig": SIGNATURE["sig"]}]),
-            "names no key",
-        ),
+        (changed(signatures=[{"sig": SIGNATURE["sig"]}]), "names no key"),
         (changed(signatures=[SIGNATURE | {"keyid": ""}]), "names no key"),
         (changed(signatures={"keyid": "x"}), "isn't signed"),
         (changed(signatures=[7]), "byte for byte"),
         (b"[]", "byte for byte"),
     ],
 )
-def test_members_of_an_envelope_are_told_as_what_they_are(
-    envelope: bytes, told: str
-) -> None:
+def test_members_of_an_envelope_are_told_as_what_they_are(envelope: bytes, told: str) -> None:
     with pytest.raises(StatementRefused, match=told):
         check(envelope)
 
@@ -227,18 +217,13 @@ def test_what_a_retired_key_signs_afterwards_is_refused() -> None:
     late = copy.deepcopy(STATEMENT)
     late["predicate"]["issuedAt"] = (ended + timedelta(minutes=1)).isoformat()
     envelope = envelopes.sign(late, KEY).encode()
-    with pytest.raises(
-        StatementRefused, match="after the key that signed it was retired"
-    ):
+    with pytest.raises(StatementRefused, match="after the key that signed it was retired"):
         checking.check(envelope, KEYS, Wanted(), at=at, retired=retired)
     assert checking.check(envelope, KEYS, Wanted(), at=at)
 
 
 @pytest.mark.parametrize("retired_at", ["soon", 7, [], "9" * 40])
 def test_a_key_of_whose_end_nothing_can_be_read_is_refused(retired_at: Any) -> None:
-    key = {
-        "public_key": envelopes.public_pem(KEY.public_key()),
-        "retired_at": retired_at,
-    }
+    key = {"public_key": envelopes.public_pem(KEY.public_key()), "retired_at": retired_at}
     with pytest.raises(KeyRefused, match="when a key in it was retired"):
         envelopes.retirements(json.dumps({"keys": [key]}))

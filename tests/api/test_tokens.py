@@ -31,23 +31,15 @@ ANA = Actor("p_ana", ActorKind.PERSON, "Ana", "U0ANA")
 def db(database: Database) -> Database:
     with database.begin() as session:
         session.add(Person(id="p_ana", org_key=ORG, slack_id="U0ANA", name="Ana"))
-        session.add(
-            Project(key="triage", name="Ticket triage", status="live", created_at=NOW)
-        )
+        session.add(Project(key="triage", name="Ticket triage", status="live", created_at=NOW))
     return database
 
 
 def create(db: Database, **changes: object) -> tuple[str, Token]:
-    given: dict[str, object] = {
-        "name": "ci",
-        "scopes": MACHINE_SCOPES,
-        "lasts": timedelta(days=30),
-    }
+    given: dict[str, object] = {"name": "ci", "scopes": MACHINE_SCOPES, "lasts": timedelta(days=30)}
     form = NewToken.model_validate(given | changes)
     with db.begin() as session:
-        return service.create(
-            session, OPERATOR, form, policy=POLICY, org_key=ORG, now=NOW
-        )
+        return service.create(session, OPERATOR, form, policy=POLICY, org_key=ORG, now=NOW)
 
 
 def personal(db: Database, lasts: timedelta = timedelta(days=7)) -> str:
@@ -55,19 +47,13 @@ def personal(db: Database, lasts: timedelta = timedelta(days=7)) -> str:
         return service.create_personal(session, ANA, lasts=lasts, now=NOW)[0]
 
 
-def why(
-    db: Database, text: str | None, at: datetime = NOW, org: str = ORG
-) -> str | None:
+def why(db: Database, text: str | None, at: datetime = NOW, org: str = ORG) -> str | None:
     """Why a token is refused; None when it is not."""
     try:
         with db.read() as session:
             service.recognise(session, text, org_key=org, now=at)
     except TokenRefused as refused:
-        return (
-            "told"
-            if text and len(text) > 20 and text in refused.sentence
-            else refused.code
-        )
+        return "told" if text and len(text) > 20 and text in refused.sentence else refused.code
     return None
 
 
@@ -78,11 +64,7 @@ def test_a_token_is_known_by_its_digest_alone(db: Database) -> None:
         found, actor = service.recognise(session, secret, org_key=ORG, now=NOW)
     assert secret[17:] not in kept
     assert (found.prefix, found.scopes) == (token.prefix, MACHINE_SCOPES)
-    assert (actor.kind, actor.is_member, actor.is_bot) == (
-        ActorKind.PROGRAM,
-        False,
-        True,
-    )
+    assert (actor.kind, actor.is_member, actor.is_bot) == (ActorKind.PROGRAM, False, True)
     assert actor.name == f"ci (token {token.prefix})"
 
 
@@ -111,12 +93,8 @@ def test_what_opens_nothing(db: Database) -> None:
     assert why(db, secret) == "revoked"
 
 
-@pytest.mark.parametrize(
-    "flag", ["is_deactivated", "is_guest", "is_stranger", "is_bot"]
-)
-def test_a_persons_token_lives_as_long_as_they_are_a_member(
-    db: Database, flag: str
-) -> None:
+@pytest.mark.parametrize("flag", ["is_deactivated", "is_guest", "is_stranger", "is_bot"])
+def test_a_persons_token_lives_as_long_as_they_are_a_member(db: Database, flag: str) -> None:
     secret = personal(db)
     assert why(db, secret) is None
     with db.begin() as session:
@@ -137,9 +115,7 @@ def test_erasing_a_person_ends_and_forgets_their_tokens(db: Database) -> None:
 
 
 def test_scopes_and_bounds(db: Database) -> None:
-    _, token = create(
-        db, scopes=[Scope.ASK], projects=["triage"], gates=["production_release"]
-    )
+    _, token = create(db, scopes=[Scope.ASK], projects=["triage"], gates=["production_release"])
     service.require(token, Scope.ASK, project="triage", gate="production_release")
     for scope, project, gate, code in [
         (Scope.READ, None, None, "scope"),

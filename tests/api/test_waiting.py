@@ -26,9 +26,7 @@ def ran(work: Coroutine[Any, Any, T]) -> T:
 
 
 @pytest.mark.slow
-def test_many_wait_and_all_hear_of_it(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_many_wait_and_all_hear_of_it(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     waiting = 20 * web.THREADS
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         pipeline, ola = api.token(), api.personal(OLA)
@@ -43,10 +41,7 @@ async def _wait(
 ) -> tuple[list[str], float]:
     limits = httpx.Limits(max_connections=many + 10)
     async with httpx.AsyncClient(
-        base_url=f"{api.office.base_url}/api/v1",
-        trust_env=False,
-        timeout=90,
-        limits=limits,
+        base_url=f"{api.office.base_url}/api/v1", trust_env=False, timeout=90, limits=limits
     ) as http:
         path = f"/approvals/{asked['id']}"
         tasks = [
@@ -76,9 +71,7 @@ def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
                 base_url=f"{api.office.base_url}/api/v1", trust_env=False, timeout=90
             ) as http:
                 waits = asyncio.create_task(
-                    http.get(
-                        f"/approvals/{asked['id']}?wait=60", headers=bearer(pipeline)
-                    )
+                    http.get(f"/approvals/{asked['id']}?wait=60", headers=bearer(pipeline))
                 )
                 await asyncio.sleep(0.5)
                 await asyncio.to_thread(_withdraw, api, elsewhere, asked["id"])
@@ -101,9 +94,7 @@ def _withdraw(api: Api, elsewhere: Database, approval_id: int) -> None:
     deps = api.office.bot.deps
     with elsewhere.begin() as session:
         (program,) = [
-            token.person_id
-            for token in service.list_tokens(session)
-            if token.kind == "machine"
+            token.person_id for token in service.list_tokens(session) if token.kind == "machine"
         ]
         decisions.act(
             session,

@@ -96,34 +96,23 @@ def test_what_is_followed_arrives_signed_and_in_order(
 ) -> None:
     url = fresh_url(backend, request, tmp_path)
     with opened(
-        url,
-        tmp_path,
-        policy=GATES,
-        mlgov_webhook_key=ROOT,
-        mlgov_webhook_hosts="127.0.0.1",
+        url, tmp_path, policy=GATES, mlgov_webhook_key=ROOT, mlgov_webhook_hosts="127.0.0.1"
     ) as office:
         happen(office, "approval.opened")
         webhook = follow(office, receiver.url, "approval.*", "budget.raised")
         receiver.answers = [500, 302, 429]
-        happen(
-            office, "approval.opened", "policy.adopted", "budget.raised", "outbox.dead"
-        )
+        happen(office, "approval.opened", "policy.adopted", "budget.raised", "outbox.dead")
         happen(office, "approval.approved")
         office.settle()
         eventually(lambda: len(receiver.told) >= 6, "all arrived")
         office.settle()
-        assert receiver.actions == ["approval.opened"] * 4 + [
-            "budget.raised",
-            "approval.approved",
-        ]
+        assert receiver.actions == ["approval.opened"] * 4 + ["budget.raised", "approval.approved"]
         headers, body = receiver.told[-1]
         told = json.loads(body)
         assert told["data"]["link"] == "/api/v1/approvals/7"
         assert told["data"]["facts"] == {"digest": ASK["digest"]}
         key = base64.b64decode(service.secret(ROOT, webhook).removeprefix("whsec_"))
-        signed = (
-            f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        )
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         proof = hmac.new(key, signed, hashlib.sha256).digest()
         assert headers["webhook-signature"] == f"v1,{base64.b64encode(proof).decode()}"
         ids = [one["webhook-id"] for one, _ in receiver.told]
@@ -207,6 +196,4 @@ def test_public_addresses_are_resolved_once() -> None:
 def test_what_is_no_event_is_refused(database: Database) -> None:
     for event in ("", "approval", "approval.approved.*", "Approval.*", "*.*", "a b.c"):
         with pytest.raises(InvalidInput), database.begin() as session:
-            service.add(
-                session, OPERATOR, "https://x.test/", [event], now=clock.now(session)
-            )
+            service.add(session, OPERATOR, "https://x.test/", [event], now=clock.now(session))

@@ -129,9 +129,7 @@ class House:
 
     def flag(self, who: str, /, **values: Any) -> None:
         with self.db.begin() as session:
-            session.execute(
-                update(Person).where(Person.id == f"p-{who}").values(**values)
-            )
+            session.execute(update(Person).where(Person.id == f"p-{who}").values(**values))
 
     def project(self, channel: str | None = "C0LANE", owner: str | None = "ola") -> int:
         with self.db.begin() as session:
@@ -222,19 +220,9 @@ class House:
 
     def as_shown(self, approval_id: int) -> dict[str, int]:
         """The request as whoever acts sees it now."""
-        return {
-            "approval_id": approval_id,
-            "revision": self.card(approval_id).revision,
-        }
+        return {"approval_id": approval_id, "revision": self.card(approval_id).revision}
 
-    def act(
-        self,
-        name: str,
-        form: OnRequest,
-        *,
-        actor: Actor | None = None,
-        **more: Any,
-    ) -> str:
+    def act(self, name: str, form: OnRequest, *, actor: Actor | None = None, **more: Any) -> str:
         return self.db.run(
             lambda session: decisions.act(
                 session,
@@ -252,9 +240,7 @@ class House:
         return self.act(
             name,
             AskInformation(
-                approval_id=approval_id,
-                revision=self.card(approval_id).revision,
-                question=text,
+                approval_id=approval_id, revision=self.card(approval_id).revision, question=text
             ),
         )
 
@@ -279,17 +265,11 @@ class House:
         return self.act(name, TakeBack(**self.as_shown(approval_id)))
 
     def edit(
-        self,
-        name: str,
-        approval_id: int,
-        reason: str = "The pilot is over.",
-        **asked: Any,
+        self, name: str, approval_id: int, reason: str = "The pilot is over.", **asked: Any
     ) -> str:
         card = self.card(approval_id)
         known = {key: card.facts[key] for key in ("project_id", "amount", "percent")}
-        form = Edit(
-            **self.as_shown(approval_id), form=GoLive(**known | asked), reason=reason
-        )
+        form = Edit(**self.as_shown(approval_id), form=GoLive(**known | asked), reason=reason)
         return self.act(name, form)
 
     def condition_shown(self, approval_id: int) -> dict[str, int]:
@@ -318,10 +298,7 @@ class House:
                 if timer is None:
                     break
                 found = DueTimer(
-                    timer.id,
-                    Subject(timer.subject_type, timer.subject_id),
-                    timer.kind,
-                    timer.seq,
+                    timer.id, Subject(timer.subject_type, timer.subject_id), timer.kind, timer.seq
                 )
                 self.now = max(self.now, timer.due_at)
             self.db.run(functools.partial(self._run, found))
@@ -337,11 +314,7 @@ class House:
             group = session.execute(
                 select(UserGroup).where(UserGroup.handle == handle)
             ).scalar_one()
-            session.add(
-                UserGroupMember(
-                    group_id=group.id, person_id=f"p-{name}", since=self.now
-                )
-            )
+            session.add(UserGroupMember(group_id=group.id, person_id=f"p-{name}", since=self.now))
 
     def later(self, by: timedelta) -> None:
         self.now += by
@@ -372,10 +345,7 @@ class House:
                 (row.person_id.removeprefix("p-"), row.position, row.verdict)
                 for row in session.execute(
                     select(Decision)
-                    .where(
-                        Decision.approval_id == approval_id,
-                        Decision.taken_back_at.is_(None),
-                    )
+                    .where(Decision.approval_id == approval_id, Decision.taken_back_at.is_(None))
                     .order_by(Decision.id)
                 ).scalars()
             ]
@@ -387,11 +357,7 @@ class House:
         return [row for row in found if kind is None or row.kind == kind]
 
     def told(self, kind: str) -> list[str]:
-        return [
-            row.lane_key.rsplit(":", 1)[-1]
-            for row in self.sent(kind)
-            if row.op != "update"
-        ]
+        return [row.lane_key.rsplit(":", 1)[-1] for row in self.sent(kind) if row.op != "update"]
 
     def deliver(self) -> None:
         """What delivery would have done: everything that waits was sent, and copies stand in Slack."""
@@ -455,13 +421,7 @@ def populated(db: Database, text: str = POLICY) -> House:
         readings.record(session, dict.fromkeys(readings.KINDS, 1), START)
         session.add(PolicyVersion(sha256="0" * 64, text=text, applied_at=START))
         session.add_all(
-            Channel(
-                org_key=ORG,
-                slack_id=id_,
-                name=name,
-                bot_is_member=True,
-                refreshed_at=START,
-            )
+            Channel(org_key=ORG, slack_id=id_, name=name, bot_is_member=True, refreshed_at=START)
             for id_, name in (("C0LANE", "lane-vision"), ("C0AUDIT", "ml-audit"))
         )
     for name in ("ola", "tim", "fay", "fred", "eve", "ned"):

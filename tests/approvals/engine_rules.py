@@ -50,9 +50,7 @@ def stages_of(house: House, approval_id: int) -> list[str]:
             .where(ApprovalStage.approval_id == approval_id)
             .order_by(ApprovalStage.position)
         ).scalars()
-        return [
-            json.dumps([row.name, row.approvers, row.quorum, row.rules]) for row in rows
-        ]
+        return [json.dumps([row.name, row.approvers, row.quorum, row.rules]) for row in rows]
 
 
 def rendered(house: House, approval_id: int) -> dict[int, str]:
@@ -93,8 +91,7 @@ def require_quorum(stage: Stage, voters: list[tuple[int, ...]]) -> None:
 
     if stage.mode == "any":
         reached = any(
-            sum(party in voter for voter in voters) >= need
-            for party, need in enumerate(quorums)
+            sum(party in voter for voter in voters) >= need for party, need in enumerate(quorums)
         )
     else:
         reached = fits(voters, quorums)

@@ -75,9 +75,7 @@ class ProjectLaunch:
         )
 
     def lock(self, session: Session, subject_id: int) -> None:
-        session.execute(
-            select(Project.id).where(Project.id == subject_id).with_for_update()
-        )
+        session.execute(select(Project.id).where(Project.id == subject_id).with_for_update())
 
     def apply(
         self,
@@ -90,9 +88,7 @@ class ProjectLaunch:
         policy: Policy,
         now: datetime,
     ) -> None:
-        session.execute(
-            update(Project).where(Project.id == subject_id).values(status=facts["to"])
-        )
+        session.execute(update(Project).where(Project.id == subject_id).values(status=facts["to"]))
 
     def close(
         self,
@@ -107,9 +103,7 @@ class ProjectLaunch:
         now: datetime,
     ) -> None:
         session.execute(
-            update(Project)
-            .where(Project.id == subject_id)
-            .values(business_unit=outcome.value)
+            update(Project).where(Project.id == subject_id).values(business_unit=outcome.value)
         )
 
     def lapse(
@@ -124,9 +118,7 @@ class ProjectLaunch:
         now: datetime,
         spared: Collection[str] = (),
     ) -> None:
-        session.execute(
-            update(Project).where(Project.id == subject_id).values(status="draft")
-        )
+        session.execute(update(Project).where(Project.id == subject_id).values(status="draft"))
 
     def words(
         self,

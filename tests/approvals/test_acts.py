@@ -63,11 +63,7 @@ def offered(office: Office) -> set[str]:
         for one in named
         if one.startswith("approvals.") or one.endswith((".change", ".submit_change"))
     }
-    return (
-        found
-        | {f"more:{verb}" for verb in menu.VERBS}
-        | {f"{budget_words.SUBMIT_CHANGE}"}
-    )
+    return found | {f"more:{verb}" for verb in menu.VERBS} | {f"{budget_words.SUBMIT_CHANGE}"}
 
 
 @dataclass
@@ -92,8 +88,7 @@ class Seat:
                 for block, given in fields.items()
             }
             shown = [
-                {"type": "input", "block_id": block, "label": {"text": block}}
-                for block in fields
+                {"type": "input", "block_id": block, "label": {"text": block}} for block in fields
             ]
             view = {
                 "callback_id": name,
@@ -162,10 +157,7 @@ def asked(office: Office, amount: str) -> None:
                 gate="budget_increase",
                 subject_type="budget",
                 form=IncreaseBudget(
-                    budget_id=1,
-                    revision=budget.burn.revision,
-                    amount=amount,
-                    scope="period",
+                    budget_id=1, revision=budget.burn.revision, amount=amount, scope="period"
                 ),
                 reason="More GPUs for the backlog",
                 request_key=f"asked-{amount}",
@@ -190,12 +182,7 @@ def has_moved(office: Office, approval_id: int, amount: str) -> str:
     with office.db.begin(patient=True) as session:
         key = session.execute(select(Project.key)).scalars().first()
         row = BudgetRow.model_validate(
-            {
-                "project": key,
-                "starts": "2026-01-01",
-                "amount": amount,
-                "currency": "EUR",
-            }
+            {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
         intake.apply_rows(
             session,
@@ -207,9 +194,7 @@ def has_moved(office: Office, approval_id: int, amount: str) -> str:
         )
     office.settle()
     with office.db.read() as session:
-        card = decisions.card(
-            session, approval_id, policy=deps.policy, now=office.now()
-        )
+        card = decisions.card(session, approval_id, policy=deps.policy, now=office.now())
     assert card.moved is not None
     return card.moved.mark
 
@@ -227,9 +212,7 @@ def condition(office: Office, approval_id: int) -> tuple[int, int]:
 def test_nothing_happens_on_what_was_not_shown(office: Office) -> None:
     swept: set[str] = set()
 
-    def act(
-        user_id: str, name: str, value: Callable[[object], str], **fields: Any
-    ) -> None:
+    def act(user_id: str, name: str, value: Callable[[object], str], **fields: Any) -> None:
         """On nothing, on a revision that is not, and on the one that is: only that one does anything."""
         seat, before = Seat(office, user_id), record(office, number)
         current = now(office, number)
@@ -239,15 +222,10 @@ def test_nothing_happens_on_what_was_not_shown(office: Office) -> None:
         if not swept:
             others += ["0", "x", "9" * 40]
         for shown in others:
-            given = {
-                block.replace("REVISION", shown): text for block, text in fields.items()
-            }
+            given = {block.replace("REVISION", shown): text for block, text in fields.items()}
             seat.send(name, value(shown), **given)
             assert record(office, number) == before, f"{name} on revision {shown!r}"
-        given = {
-            block.replace("REVISION", str(current)): text
-            for block, text in fields.items()
-        }
+        given = {block.replace("REVISION", str(current)): text for block, text in fields.items()}
         seat.send(name, value(current), **given)
         assert record(office, number) != before, f"{name} does nothing: no proof"
         swept.add(name)
@@ -304,11 +282,7 @@ def test_nothing_happens_on_what_was_not_shown(office: Office) -> None:
                 lambda shown, tail=tail: f"{window(shown)}:{tail}",
                 missing="Which one?",
             )
-    for verdict in (
-        "approvals.reject_reason",
-        "approvals.several_decided",
-        words.WITHDRAW,
-    ):
+    for verdict in ("approvals.reject_reason", "approvals.several_decided", words.WITHDRAW):
         number += 1
         asked(office, str(1700 + number))
         if verdict == words.WITHDRAW:
@@ -316,11 +290,7 @@ def test_nothing_happens_on_what_was_not_shown(office: Office) -> None:
         elif verdict == "approvals.reject_reason":
             act(OLA, verdict, window, reason="Not this month.")
         else:
-            several = {
-                f"pick:{number}:REVISION": "yes",
-                "verdict": "reject",
-                "reason": "No.",
-            }
+            several = {f"pick:{number}:REVISION": "yes", "verdict": "reject", "reason": "No."}
             act(OLA, verdict, lambda revision: "", **several)
     for review in (words.RIGHT, "approvals.glass_wrong"):
         number += 1

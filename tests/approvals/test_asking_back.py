@@ -47,12 +47,8 @@ def test_the_clock_stands_still_until_the_answer_is_there(house: House) -> None:
     house.decide("ola", asked)
     assert house.card(asked).stage == 1
     assert [
-        (row.notice["what"], row.notice["person_id"])
-        for row in house.sent("approval.note")
-    ] == [
-        ("question", "p-tim"),
-        ("answer", "p-ola"),
-    ]
+        (row.notice["what"], row.notice["person_id"]) for row in house.sent("approval.note")
+    ] == [("question", "p-tim"), ("answer", "p-ola")]
     assert house.told("approval.told") == ["C0LANE", "C0LANE"]
     house.ledger_holds()
 
@@ -73,9 +69,7 @@ def test_nobody_approves_meanwhile_and_anybody_asked_may_reject(house: House) ->
     assert (card.question, card.paused_at) == (None, None)
 
 
-def test_only_the_requester_answers_and_only_the_asker_takes_it_back(
-    house: House,
-) -> None:
+def test_only_the_requester_answers_and_only_the_asker_takes_it_back(house: House) -> None:
     asked = house.submit("tim", house.project())
     with pytest.raises(GovernanceError, match="No question is open"):
         house.answer("tim", asked)

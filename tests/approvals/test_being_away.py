@@ -28,12 +28,7 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
     return house.db.run(
         lambda session: (
             standing_in.plan(
-                session,
-                house.actor(who),
-                form,
-                policy=house.policy,
-                org_key=ORG,
-                now=house.now,
+                session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
             ).id
         )
     )
@@ -41,9 +36,7 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
 
 def waiting(house: House, who: str) -> list[int]:
     with house.db.read() as session:
-        found = decisions.waiting_for(
-            session, house.actor(who), policy=house.policy, now=house.now
-        )
+        found = decisions.waiting_for(session, house.actor(who), policy=house.policy, now=house.now)
     return [card.id for card in found]
 
 
@@ -76,9 +69,7 @@ def test_never_before_and_never_after_and_not_once_they_are_back(house: House) -
         house.decide("ned", asked)
     again = away(house, "ola", "ned", first=2, last=3)
     house.db.run(
-        lambda session: absences.come_back(
-            session, house.actor("ola"), again, now=house.now
-        )
+        lambda session: absences.come_back(session, house.actor("ola"), again, now=house.now)
     )
     with pytest.raises(NotAllowed):
         house.decide("ned", asked)
@@ -117,9 +108,7 @@ def test_a_chain_is_followed_and_a_circle_refused(house: House) -> None:
         house.decide("fay", asked)
 
 
-def test_nobody_decides_through_another_what_they_may_not_themselves(
-    house: House,
-) -> None:
+def test_nobody_decides_through_another_what_they_may_not_themselves(house: House) -> None:
     away(house, "ola", "tim")
     asked = house.submit("tim", house.project())
     with pytest.raises(GovernanceError, match="You asked for this"):
@@ -151,9 +140,7 @@ def says(house: House, until: datetime | None) -> None:
     with house.db.begin() as session:
         ola = people.find_person(session, "p-ola")
         assert ola is not None
-        seen = PersonSeen(
-            ola.org_key, "U0OLA", ola.team_id, ola.name, status_away_until=until
-        )
+        seen = PersonSeen(ola.org_key, "U0OLA", ola.team_id, ola.name, status_away_until=until)
         service.upsert_from_slack(session, [seen], read_at=house.now, now=house.now)
 
 
@@ -194,17 +181,14 @@ def test_who_has_named_somebody_is_offered_nothing(house: House) -> None:
 
 def test_no_offer_where_nobody_decides_for_another(house: House) -> None:
     house.text = POLICY.replace(
-        "subject.owner, subject.sponsor]}",
-        "subject.owner, subject.sponsor], delegate: false}",
+        "subject.owner, subject.sponsor]}", "subject.owner, subject.sponsor], delegate: false}"
     )
     house.flag("ola", status_away_until=OPEN_END)
     house.submit("tim", house.project())
     assert offered(house) == []
 
 
-def test_an_offer_is_settled_by_naming_somebody_and_by_another_status(
-    house: House,
-) -> None:
+def test_an_offer_is_settled_by_naming_somebody_and_by_another_status(house: House) -> None:
     def stands() -> tuple[bool, bool]:
         with house.db.read() as session:
             found = absences.offered(session, "p-ola", now=house.now)
@@ -222,18 +206,14 @@ def test_an_offer_is_settled_by_naming_somebody_and_by_another_status(
     assert stands() == (False, True)
 
 
-def test_an_offer_follows_the_status_and_the_stand_in_who_is_sent_home(
-    house: House,
-) -> None:
+def test_an_offer_follows_the_status_and_the_stand_in_who_is_sent_home(house: House) -> None:
     says(house, OPEN_END)
     house.submit("tim", house.project())
     house.deliver()
     absence = away(house, "ola", "ned")
     house.deliver()
     house.db.run(
-        lambda session: absences.come_back(
-            session, house.actor("ola"), absence, now=house.now
-        )
+        lambda session: absences.come_back(session, house.actor("ola"), absence, now=house.now)
     )
     house.deliver()
     says(house, None)

@@ -38,18 +38,12 @@ def late(house: House) -> None:
     with house.db.begin() as session:
         for timer in session.execute(
             select(Timer).where(
-                Timer.state == "due",
-                Timer.kind == breakglass.REVIEW,
-                Timer.due_at <= house.now,
+                Timer.state == "due", Timer.kind == breakglass.REVIEW, Timer.due_at <= house.now
             )
         ).scalars():
             timer.state = "done"
             decisions.review_due(
-                session,
-                int(timer.subject_id),
-                policy=house.policy,
-                now=house.now,
-                org_key=ORG,
+                session, int(timer.subject_id), policy=house.policy, now=house.now, org_key=ORG
             )
 
 
@@ -65,9 +59,7 @@ def test_it_is_approved_at_once_and_reviewed_by_somebody_else(house: House) -> N
             house.act(name, ReviewGlass(**house.as_shown(asked), is_fine=True))
     with pytest.raises(InvalidInput):
         house.act("fay", ReviewGlass(**house.as_shown(asked), is_fine=False))
-    house.act(
-        "fay", ReviewGlass(**house.as_shown(asked), is_fine=False, note="Too early.")
-    )
+    house.act("fay", ReviewGlass(**house.as_shown(asked), is_fine=False, note="Too early."))
     with pytest.raises(GovernanceError, match="reviewed already"):
         house.act("fred", ReviewGlass(**house.as_shown(asked), is_fine=True))
     card = house.card(asked)
@@ -101,9 +93,7 @@ def test_only_those_whom_the_policy_names_and_only_while_it_waits(house: House) 
     asked = house.submit("eve", house.project())
     for name in ("ola", "fay", "eve", "gus"):
         with pytest.raises(NotAllowed):
-            house.act(
-                name, BreakGlass(**house.as_shown(asked), reason="I want it now.")
-            )
+            house.act(name, BreakGlass(**house.as_shown(asked), reason="I want it now."))
     with pytest.raises(InvalidInput):
         house.act("ned", BreakGlass(**house.as_shown(asked), reason=""))
     reader = house.card(asked, "ned").reader
@@ -111,9 +101,7 @@ def test_only_those_whom_the_policy_names_and_only_while_it_waits(house: House) 
     assert reader.may_break_glass
     house.later(timedelta(days=7))
     with pytest.raises(GovernanceError, match="expired"):
-        house.act(
-            "ned", BreakGlass(**house.as_shown(asked), reason="Too late for this.")
-        )
+        house.act("ned", BreakGlass(**house.as_shown(asked), reason="Too late for this."))
     house.text = POLICY
     other = house.submit("eve", house.project())
     with pytest.raises(NotAllowed):

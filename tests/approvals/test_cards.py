@@ -25,9 +25,7 @@ from workflows.approvals.notices import (
 from workflows.approvals.records import Card, Line, Reader, Round, Someone
 from workflows.subjects import Words
 
-HARM = (
-    "<!channel> & <https://evil.example|bank> <@U0OLA> \u202e*b* _i_ `c` ~s~ :tada: 🚀"
-)
+HARM = "<!channel> & <https://evil.example|bank> <@U0OLA> \u202e*b* _i_ `c` ~s~ :tada: 🚀"
 TEXTS = ["Ticket triage", HARM, "x" * 5000, "\u202e\u2066\u200f", "", "🚀" * 5000]
 SCENE = Scene(now=START, policy=policy.parse(POLICY).policy)
 OPEN = replace(SCENE, is_closed=False)
@@ -35,9 +33,7 @@ STATES = list(ApprovalState)
 ASKED = [(Ask.CHANNEL, 1), (Ask.DM, 1), (Ask.QUIET, 0)]
 
 
-def line(
-    id_: int, text: str, position: int, verdict: Verdict = Verdict.APPROVE
-) -> Line:
+def line(id_: int, text: str, position: int, verdict: Verdict = Verdict.APPROVE) -> Line:
     return Line(
         id_,
         Someone(f"p{id_}", text, "U0FAY" if id_ % 2 else None),
@@ -89,10 +85,7 @@ def card(
                 2,
                 ask,
                 (text, "Finance partners", text, "Eve", "Ada"),
-                sum(
-                    item.position == number and item.verdict is Verdict.APPROVE
-                    for item in lines
-                ),
+                sum(item.position == number and item.verdict is Verdict.APPROVE for item in lines),
             )
             for number in range(rounds)
         ),
@@ -150,9 +143,7 @@ def harmless(texts: list[str]) -> None:
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_every_message_is_one_that_slack_takes(state: ApprovalState, text: str) -> None:
     for reader, (ask, stage) in itertools.product(readers(text), ASKED):
-        for shown in all_messages(
-            card(state, text, ask=ask, stage=stage, reader=reader)
-        ):
+        for shown in all_messages(card(state, text, ask=ask, stage=stage, reader=reader)):
             check.message_blocks(shown.blocks)
             assert 0 < len(shown.text) <= 3000
             harmless([shown.text, *mrkdwn(shown.blocks)])
@@ -214,11 +205,7 @@ def test_the_question_stands_in_the_first_300_characters() -> None:
     reader = Reader("p-fay", "you are in Finance partners", None, False)
     shown = messages.asked(card(reader=reader), ApprovalAsked(12, "p-fay", 1), SCENE)
     first = "".join(mrkdwn(shown.blocks))[:300]
-    for part in (
-        "Ticket triage asks to raise",
-        "40,000 → 52,000 EUR (+30 %)",
-        "asked by",
-    ):
+    for part in ("Ticket triage asks to raise", "40,000 → 52,000 EUR (+30 %)", "asked by"):
         assert part in first
     assert shown.text == (
         "Ticket triage asks to raise Ticket triage: 40,000 → 52,000 EUR (+30 %) · "
@@ -228,17 +215,9 @@ def test_the_question_stands_in_the_first_300_characters() -> None:
     assert "You are asked because you are in Finance partners · step 2 of 2" in told
     assert "If nobody decides by" in told
     *buttons, more = shown.blocks[-1]["elements"]
-    assert [item["text"]["text"] for item in buttons] == [
-        "Approve",
-        "Reject",
-        "Details",
-    ]
+    assert [item["text"]["text"] for item in buttons] == ["Approve", "Reject", "Details"]
     assert more["type"] == "overflow"
-    assert [item.get("style") for item in buttons] == [
-        "primary",
-        None,
-        None,
-    ]
+    assert [item.get("style") for item in buttons] == ["primary", None, None]
     assert {item["value"] for item in buttons} == {"12:3"}
 
 
@@ -253,9 +232,7 @@ def test_buttons_vanish_where_they_would_do_nothing() -> None:
 
     decided, left = readers("x")[3], readers("x")[2]
     asked = ApprovalAsked(12, "p-fay", 1)
-    assert actions(messages.asked(card(reader=decided), asked, SCENE)) == {
-        words.DETAILS
-    }
+    assert actions(messages.asked(card(reader=decided), asked, SCENE)) == {words.DETAILS}
     assert actions(messages.asked(card(reader=left), asked, SCENE)) == {words.DETAILS}
     able = readers("x")[1]
     earlier = ApprovalAsked(12, "p-fay", 0)
@@ -276,14 +253,10 @@ def test_nobody_is_mentioned_on_a_card() -> None:
 def test_the_thread_says_who_when_why_and_what_next() -> None:
     record = card(ApprovalState.APPROVED)
     told = [
-        messages.story(record, ApprovalStory(12, item.id), SCENE).blocks[0]["text"][
-            "text"
-        ]
+        messages.story(record, ApprovalStory(12, item.id), SCENE).blocks[0]["text"]["text"]
         for item in record.lines
     ]
-    assert told[0].startswith(
-        "*<@U0FAY> approved this* · Ticket triage, 1 of 2 · <!date^"
-    )
+    assert told[0].startswith("*<@U0FAY> approved this* · Ticket triage, 1 of 2 · <!date^")
     assert "“Ticket triage”" in told[0]
     assert "Approved: January's budget" in told[-1]
     rejected = card(ApprovalState.REJECTED)
@@ -293,9 +266,7 @@ def test_the_thread_says_who_when_why_and_what_next() -> None:
 
 
 def test_a_thread_that_outsiders_read_stays_empty() -> None:
-    (story,) = [
-        renderer for renderer in renderers.RENDERERS if renderer.notice is ApprovalStory
-    ]
+    (story,) = [renderer for renderer in renderers.RENDERERS if renderer.notice is ApprovalStory]
     assert story.render(None, ApprovalStory(12, 1), OPEN) is None  # type: ignore[arg-type]
 
 

@@ -12,9 +12,7 @@ from workflows.approvals import terms
 from workflows.approvals.forms import ClaimMet, ConfirmMet, Terms
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
-ONE = POLICY.replace(
-    "      - {name: Finance, approvers: [role:finance], quorum: 2}\n", ""
-)
+ONE = POLICY.replace("      - {name: Finance, approvers: [role:finance], quorum: 2}\n", "")
 FRIDAY = date(2026, 1, 30)
 
 
@@ -44,13 +42,7 @@ def ticks(house: House) -> None:
             timer.state = "done"
             asked, seq, kind = int(timer.subject_id), timer.seq, timer.kind
             decisions.condition_due(
-                session,
-                asked,
-                seq,
-                kind,
-                policy=house.policy,
-                now=house.now,
-                org_key=ORG,
+                session, asked, seq, kind, policy=house.policy, now=house.now, org_key=ORG
             )
 
 
@@ -83,10 +75,7 @@ def test_a_condition_is_met_by_proof_that_its_setter_confirms(house: House) -> N
     house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Ticket 7"))
     with pytest.raises(NotAllowed, match="Only the person who set"):
         house.act("tim", ConfirmMet(**house.condition_shown(asked), is_met=True))
-    house.act(
-        "ola",
-        ConfirmMet(**house.condition_shown(asked), is_met=False, why="Which one?"),
-    )
+    house.act("ola", ConfirmMet(**house.condition_shown(asked), is_met=False, why="Which one?"))
     house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Ticket 8"))
     house.act("ola", ConfirmMet(**house.condition_shown(asked), is_met=True))
     assert notes(house) == [
@@ -99,17 +88,11 @@ def test_a_condition_is_met_by_proof_that_its_setter_confirms(house: House) -> N
     house.later(timedelta(days=30))
     ticks(house)
     card = house.card(asked)
-    assert (card.state, card.is_settled, house.status(project)) == (
-        "approved",
-        True,
-        "live",
-    )
+    assert (card.state, card.is_settled, house.status(project)) == ("approved", True, "live")
     house.ledger_holds()
 
 
-def test_unmet_by_its_day_the_approval_lapses_and_everybody_is_told(
-    house: House,
-) -> None:
+def test_unmet_by_its_day_the_approval_lapses_and_everybody_is_told(house: House) -> None:
     project, asked = approved(house, owner="U0NED")
     house.now = START.replace(day=30, hour=0)
     ticks(house)
@@ -120,34 +103,25 @@ def test_unmet_by_its_day_the_approval_lapses_and_everybody_is_told(
     house.now = START.replace(day=31, hour=0, minute=0)
     ticks(house)
     assert (house.state(asked), house.status(project)) == ("lapsed", "draft")
-    assert sorted(notes(house)[-3:]) == [
-        ("lapsed", one) for one in ("ned", "ola", "tim")
-    ]
+    assert sorted(notes(house)[-3:]) == [("lapsed", one) for one in ("ned", "ola", "tim")]
     assert house.entries(asked)[-1] == "approval.lapsed"
     with pytest.raises(GovernanceError, match="not approved any more"):
         house.act("ned", ClaimMet(**house.condition_shown(asked), proof="Late"))
     house.ledger_holds()
 
 
-def test_said_to_be_met_in_time_it_waits_two_more_days_for_its_setter(
-    house: House,
-) -> None:
+def test_said_to_be_met_in_time_it_waits_two_more_days_for_its_setter(house: House) -> None:
     _, asked = approved(house)
     house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Done"))
     house.now = START.replace(day=31, hour=1)
     ticks(house)
-    assert (house.state(asked), notes(house)[-1]) == (
-        "approved",
-        ("unconfirmed", "ola"),
-    )
+    assert (house.state(asked), notes(house)[-1]) == ("approved", ("unconfirmed", "ola"))
     house.later(timedelta(days=2))
     ticks(house)
     assert house.state(asked) == "lapsed"
 
 
-def test_conditions_bind_nobody_before_the_last_stage_or_after_a_rejection(
-    house: House,
-) -> None:
+def test_conditions_bind_nobody_before_the_last_stage_or_after_a_rejection(house: House) -> None:
     asked = house.submit("tim", house.project())
     house.decide("ola", asked, conditions=owed())
     with pytest.raises(GovernanceError, match="not approved yet"):
@@ -162,11 +136,7 @@ def test_conditions_bind_nobody_before_the_last_stage_or_after_a_rejection(
 
 def test_a_condition_needs_a_member_and_a_day_to_come(house: House) -> None:
     asked = house.submit("tim", house.project())
-    for wrong in (
-        owed(owner="U0GUS"),
-        owed(by=date(2026, 1, 25)),
-        owed(by=date(2027, 6, 1)),
-    ):
+    for wrong in (owed(owner="U0GUS"), owed(by=date(2026, 1, 25)), owed(by=date(2027, 6, 1))):
         with pytest.raises(InvalidInput):
             house.decide("ola", asked, conditions=wrong)
     assert house.deciders(asked) == []

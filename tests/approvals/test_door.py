@@ -166,9 +166,7 @@ def test_every_edge_takes_the_same_way_to_the_door() -> None:
                 assert name not in {"decisions.act", "acts.perform"}, (
                     f"{path}:{node.lineno} acts on a request without asking how fresh Slack's word is"
                 )
-            if isinstance(called, ast.Name) and called.id in {
-                form.__name__ for form in ACTS
-            }:
+            if isinstance(called, ast.Name) and called.id in {form.__name__ for form in ACTS}:
                 given = {one.arg: one.value for one in node.keywords}
                 assert "revision" in given, f"{path}:{node.lineno} shows no revision"
                 assert not isinstance(given["revision"], ast.Constant), (
@@ -213,11 +211,7 @@ def test_nothing_is_done_on_what_was_shown_before(house: House) -> None:
     house.edit("tim", asked, amount=9.0)
     was = house.card(asked)
     tried = {
-        "tim": (
-            forms.Withdraw(**shown),
-            forms.Nudge(**shown),
-            forms.AskAgain(**shown, stands="-"),
-        ),
+        "tim": (forms.Withdraw(**shown), forms.Nudge(**shown), forms.AskAgain(**shown, stands="-")),
         "ned": (BreakGlass(**shown, reason="Production is down."),),
         "ola": (
             forms.HandOver(**shown, to="U0FAY"),
@@ -230,9 +224,7 @@ def test_nothing_is_done_on_what_was_shown_before(house: House) -> None:
             with pytest.raises(CardChanged, match="changed while you looked"):
                 house.act(name, form)
     with pytest.raises(CardChanged, match="changed while you looked"):
-        house.act(
-            "tim", forms.Edit(**shown, form=was_form(house, asked), reason="Again.")
-        )
+        house.act("tim", forms.Edit(**shown, form=was_form(house, asked), reason="Again."))
     assert house.card(asked) == was
     house.question("ola", asked)
     first = house.as_shown(asked)
@@ -283,8 +275,7 @@ def test_a_condition_is_confirmed_by_the_proof_that_was_shown(house: House) -> N
 # --- places
 
 TWO = POLICY.replace(
-    "    expires_after",
-    "    hand_over_to: [U0NED, U0EVE, '@spare']\n    expires_after",
+    "    expires_after", "    hand_over_to: [U0NED, U0EVE, '@spare']\n    expires_after"
 )
 
 
@@ -361,9 +352,7 @@ def test_a_refusal_tells_a_stranger_to_the_request_nothing_of_it(house: House) -
     house.person("zed")
     for form in ACTS:
         fields = {
-            name: value
-            for name, value in (made | condition).items()
-            if name in form.model_fields
+            name: value for name, value in (made | condition).items() if name in form.model_fields
         }
         with pytest.raises(GovernanceError) as refused:
             house.act("zed", form(**old, **fields))
@@ -399,9 +388,7 @@ def test_who_took_a_place_has_to_be_one_who_may_when_they_decide(house: House) -
 @pytest.mark.parametrize("since", ["24h", "pinned"])
 def test_nobody_takes_a_place_who_has_just_joined(house: House, since: str) -> None:
     house.now = START + timedelta(days=2)
-    asked = finance(
-        house, TWO.replace("quorum: 2}", f"quorum: 2, member_since: {since}}}")
-    )
+    asked = finance(house, TWO.replace("quorum: 2}", f"quorum: 2, member_since: {since}}}"))
     house.later(timedelta(hours=1))
     for handle, name in (("spare", "ned"), ("finance", "eve")):
         house.joins(handle, name)
@@ -415,9 +402,7 @@ def test_nobody_takes_a_place_who_has_just_joined(house: House, since: str) -> N
 
 @pytest.mark.parametrize("since", ["24h", "pinned"])
 @pytest.mark.parametrize("way", ["add", "replace"])
-def test_nobody_comes_by_escalation_who_has_just_joined(
-    house: House, since: str, way: str
-) -> None:
+def test_nobody_comes_by_escalation_who_has_just_joined(house: House, since: str, way: str) -> None:
     house.text = POLICY.replace(
         "quorum: 2}",
         f"quorum: 1, member_since: {since}, escalate: {{after: 1h, {way}: ['@spare']}}}}",
@@ -468,9 +453,7 @@ def test_it_names_everybody_whose_standing_an_act_rests_on(house: House) -> None
         house.act("tim", form, **asked)
     house.flag("fred", refreshed_at=START + timedelta(days=2))
     with house.db.begin() as session:
-        session.execute(
-            update(UserGroup).values(refreshed_at=START + timedelta(days=2))
-        )
+        session.execute(update(UserGroup).values(refreshed_at=START + timedelta(days=2)))
     house.act("tim", form, **asked)
 
 

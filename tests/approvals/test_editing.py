@@ -25,10 +25,7 @@ THREE = gate(
     "{name: Board, when: increase.percent > 20.0, approvers: [U0EVE]}",
     "change_reopens: Money\nremind_after: [1d]",
 )
-SMALL = gate(
-    "{name: Owner, approvers: [subject.owner]}",
-    "auto_approve: increase.percent < 10.0",
-)
+SMALL = gate("{name: Owner, approvers: [subject.owner]}", "auto_approve: increase.percent < 10.0")
 
 
 def entry(house: House, approval_id: int) -> AuditEntry:
@@ -36,8 +33,7 @@ def entry(house: House, approval_id: int) -> AuditEntry:
         found = session.execute(
             select(AuditEntry)
             .where(
-                AuditEntry.action == "approval.edited",
-                AuditEntry.subject_id == str(approval_id),
+                AuditEntry.action == "approval.edited", AuditEntry.subject_id == str(approval_id)
             )
             .order_by(AuditEntry.seq.desc())
         ).scalars()
@@ -55,18 +51,10 @@ def test_other_words_only_tell(house: House) -> None:
     assert "nobody is asked anew" in told
     card = house.card(asked)
     assert card.reason == "The pilot ended well, and the team is ready."
-    assert (card.stage, card.revision, card.lines) == (
-        before.stage,
-        before.revision,
-        before.lines,
-    )
+    assert (card.stage, card.revision, card.lines) == (before.stage, before.revision, before.lines)
     assert card.expires_at == before.expires_at
     (edit,) = card.extras.edits
-    assert (edit.is_material, edit.reason, edit.voided) == (
-        False,
-        "The pilot is over.",
-        0,
-    )
+    assert (edit.is_material, edit.reason, edit.voided) == (False, "The pilot is over.", 0)
     assert house.told("approval.told") == ["C0LANE"]
     facts = json.loads(entry(house, asked).body)["facts"]
     assert facts["material"] is False
@@ -104,9 +92,7 @@ def test_another_thing_asks_everybody_anew(house: House) -> None:
     now = rules.digest(card.facts)
     with house.db.read() as session:
         rows = session.execute(
-            select(Decision.taken_back_at, Decision.shown).where(
-                Decision.approval_id == asked
-            )
+            select(Decision.taken_back_at, Decision.shown).where(Decision.approval_id == asked)
         ).all()
     assert [shown == now for _, shown in rows] == [False, False, True, True, True]
     facts = json.loads(entry(house, asked).body)["facts"]

@@ -22,13 +22,7 @@ from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.db import Database
 from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, populated
-from tests.approvals.engine_rules import (
-    GATES,
-    PEOPLE,
-    rendered,
-    require_quorum,
-    stages_of,
-)
+from tests.approvals.engine_rules import GATES, PEOPLE, rendered, require_quorum, stages_of
 from tests.conftest import fresh_url
 from workflows import decisions, policy
 from workflows.actors import OPERATOR
@@ -66,9 +60,7 @@ class Engine(RuleBasedStateMachine):
         requester=st.sampled_from(["tim", "fred"]),
         contributor=st.sampled_from([(), ("fay",)]),
     )
-    def ask(
-        self, text: str, percent: float, requester: str, contributor: tuple[str, ...]
-    ) -> None:
+    def ask(self, text: str, percent: float, requester: str, contributor: tuple[str, ...]) -> None:
         self.house.now = START + timedelta(days=400)
         self.house.text = text
         self.project = self.house.project()
@@ -90,15 +82,12 @@ class Engine(RuleBasedStateMachine):
         reason=st.sampled_from(["", "It is needed."]),
         owed=st.sampled_from([0, 0, 0, 2]),
     )
-    def decide(
-        self, name: str, verdict: str, behind: int, reason: str, owed: int
-    ) -> None:
+    def decide(self, name: str, verdict: str, behind: int, reason: str, owed: int) -> None:
         self._decide(name, verdict, reason, behind, owed)
 
     @precondition(lambda self: self.id and self.ended is None)
     @rule(
-        other=st.sampled_from(["", "", "", "ola"]),
-        percent=st.sampled_from([None, 5.0, 15.0, 50.0]),
+        other=st.sampled_from(["", "", "", "ola"]), percent=st.sampled_from([None, 5.0, 15.0, 50.0])
     )
     def change_the_request(self, other: str, percent: float | None) -> None:
         name = other or self.requester
@@ -106,9 +95,7 @@ class Engine(RuleBasedStateMachine):
         words = f"Because of {next(self.house.keys)}."
         asked = {} if percent is None else {"percent": percent}
         try:
-            self.house.edit(
-                name, self.id, words, contributors=self.contributors, **asked
-            )
+            self.house.edit(name, self.id, words, contributors=self.contributors, **asked)
         except GovernanceError:
             assert self.house.deciders(self.id) == verdicts
             assert self.house.card(self.id).facts == before.facts
@@ -126,17 +113,11 @@ class Engine(RuleBasedStateMachine):
         if gate_.change_reopens:
             self.partly = True
             first = next(
-                (
-                    one.position
-                    for one in card.rounds
-                    if one.name == gate_.change_reopens
-                ),
+                (one.position for one in card.rounds if one.name == gate_.change_reopens),
                 len(card.rounds),
             )
         kept = {
-            who: vote
-            for who, vote in self.lawful.items()
-            if not card.by_rule and vote[0] < first
+            who: vote for who, vote in self.lawful.items() if not card.by_rule and vote[0] < first
         }
         now = {one[0] for one in self.house.deciders(self.id)}
         assert now <= set(kept), "a verdict outlived what it was about"
@@ -153,9 +134,7 @@ class Engine(RuleBasedStateMachine):
             self.house.take_back(name, self.id)
         except GovernanceError:
             return
-        gone = {
-            who for who, vote in self.lawful.items() if vote[0] > mine and mine < stage
-        }
+        gone = {who for who, vote in self.lawful.items() if vote[0] > mine and mine < stage}
         for who in {name, *gone}:
             del self.lawful[who]
         _seen.add("taken back")
@@ -176,10 +155,7 @@ class Engine(RuleBasedStateMachine):
             assert self.house.card(self.id).paused_at == before.paused_at
 
     @precondition(lambda self: self.id and self.ended is None)
-    @rule(
-        to=st.sampled_from(["ned", "lea", "fay", "eve", "tim"]),
-        order=st.permutations(PEOPLE),
-    )
+    @rule(to=st.sampled_from(["ned", "lea", "fay", "eve", "tim"]), order=st.permutations(PEOPLE))
     def hand_over(self, to: str, order: list[str]) -> None:
         for name in order:
             try:
@@ -209,11 +185,7 @@ class Engine(RuleBasedStateMachine):
     @rule(who=st.sampled_from(["ola", "fay", "eve"]), stand_in=st.sampled_from(PEOPLE))
     def go_away(self, who: str, stand_in: str) -> None:
         today = self.house.now.date()
-        form = Away(
-            stand_in=f"U0{stand_in.upper()}",
-            since=today,
-            until=today + timedelta(days=3),
-        )
+        form = Away(stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(days=3))
         try:
             with self.house.db.begin() as session:
                 absences.plan(
@@ -230,18 +202,13 @@ class Engine(RuleBasedStateMachine):
         _seen.add("away")
 
     @precondition(lambda self: self.id and self.ended is None)
-    @rule(
-        order=st.permutations(["ola", "fay", "fred", "eve", "ned"]),
-        owed=st.sampled_from([0, 2]),
-    )
+    @rule(order=st.permutations(["ola", "fay", "fred", "eve", "ned"]), owed=st.sampled_from([0, 2]))
     def somebody_who_can_approves(self, order: list[str], owed: int) -> None:
         for name in order:
             if self._decide(name, "approve", "It is needed.", 0, owed):
                 return
 
-    def _decide(
-        self, name: str, verdict: str, reason: str, behind: int, owed: int = 0
-    ) -> bool:
+    def _decide(self, name: str, verdict: str, reason: str, behind: int, owed: int = 0) -> bool:
         card = self.house.card(self.id, name)
         before = self.house.deciders(self.id)
         may = (
@@ -267,12 +234,7 @@ class Engine(RuleBasedStateMachine):
         comment = not card.round.comment or bool(reason) or verdict == "reject"
         try:
             self.house.decide(
-                name,
-                self.id,
-                verdict,
-                revision=revision,
-                reason=reason,
-                conditions=terms_,
+                name, self.id, verdict, revision=revision, reason=reason, conditions=terms_
             )
         except GovernanceError:
             assert self.house.deciders(self.id) == before
@@ -302,10 +264,7 @@ class Engine(RuleBasedStateMachine):
         self.house.flag(name, is_deactivated=True)
         self.left.add(name)
 
-    @rule(
-        handle=st.sampled_from(["finance", "risk"]),
-        name=st.sampled_from(["eve", "tim"]),
-    )
+    @rule(handle=st.sampled_from(["finance", "risk"]), name=st.sampled_from(["eve", "tim"]))
     def join_a_group(self, handle: str, name: str) -> None:
         if (handle, name) not in self.moved:
             self.house.joins(handle, name)
@@ -319,9 +278,7 @@ class Engine(RuleBasedStateMachine):
         found = policy.parse(text)
         with self.house.db.begin() as session:
             version = policies.adopt(session, OPERATOR, found, now=self.house.now)
-        assert stages_of(self.house, self.id) == before, (
-            "a policy reached a request by itself"
-        )
+        assert stages_of(self.house, self.id) == before, "a policy reached a request by itself"
         if moves and self.ended is None:
             with self.house.db.begin() as session:
                 moved = decisions.reroute(
@@ -354,9 +311,7 @@ class Engine(RuleBasedStateMachine):
             )
         for copy, told in rendered(self.house, self.id).items():
             if told != self.shown.get(copy, told):
-                assert copy in waiting, (
-                    "a copy shows what is not so, and nothing mends it"
-                )
+                assert copy in waiting, "a copy shows what is not so, and nothing mends it"
 
     @invariant()
     def nothing_is_decided_against_the_rules(self) -> None:
@@ -366,9 +321,7 @@ class Engine(RuleBasedStateMachine):
             request = session.get_one(Approval, self.id)
             every = (
                 session.execute(
-                    select(Decision)
-                    .where(Decision.approval_id == self.id)
-                    .order_by(Decision.id)
+                    select(Decision).where(Decision.approval_id == self.id).order_by(Decision.id)
                 )
                 .scalars()
                 .all()
@@ -406,15 +359,10 @@ class Engine(RuleBasedStateMachine):
         assert self.requester not in names, "the requester decided"
         assert set(names) == set(self.lawful), "a verdict came from nowhere"
         assert not set(names) & {one.removeprefix("p-") for one in bound["apart"]}
-        if (
-            state in ("approved", "lapsed")
-            and not bound["by_rule"]
-            and not self.broken_by
-        ):
+        if state in ("approved", "lapsed") and not bound["by_rule"] and not self.broken_by:
             for position, stage in enumerate(stages):
                 require_quorum(
-                    stage,
-                    [d[3] for d in decided if d[1] == position and d[2] == "approve"],
+                    stage, [d[3] for d in decided if d[1] == position and d[2] == "approve"]
                 )
         if bound["by_rule"]:
             assert (state, names) == ("approved", [])
@@ -424,9 +372,9 @@ class Engine(RuleBasedStateMachine):
         assert (self.house.status(self.project) == "live") == (state == "approved")
         if self.ended is not None:
             lapses = (self.ended[0], state) == ("approved", "lapsed")
-            assert (state, decided) == self.ended or (
-                lapses and decided == self.ended[1]
-            ), "it changed after its end"
+            assert (state, decided) == self.ended or (lapses and decided == self.ended[1]), (
+                "it changed after its end"
+            )
         self.ended = (state, decided) if state in FINAL else None
 
     def teardown(self) -> None:
@@ -447,11 +395,7 @@ class Engine(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "examples"),
-    [
-        ("sqlite", 30),
-        ("postgres", 6),
-        pytest.param("sqlite", 150, marks=pytest.mark.heavy),
-    ],
+    [("sqlite", 30), ("postgres", 6), pytest.param("sqlite", 150, marks=pytest.mark.heavy)],
 )
 def test_no_order_of_events_breaks_a_rule(
     backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path

@@ -17,8 +17,7 @@ from workflows.approvals.forms import BreakGlass, ClaimMet, ReviewGlass
 from workflows.people import service as people
 
 GLASS = POLICY.replace(
-    "    expires_after",
-    "    break_glass: {by: [U0NED], review_within: 2d}\n    expires_after",
+    "    expires_after", "    break_glass: {by: [U0NED], review_within: 2d}\n    expires_after"
 )
 
 
@@ -42,9 +41,7 @@ def hands_over(house: House) -> None:
 def sets_a_condition(house: House) -> None:
     asked = house.submit("tim", house.project())
     (one,) = owed()
-    house.decide(
-        "ola", asked, conditions=(one.model_copy(update={"text": "MARK of ola"}),)
-    )
+    house.decide("ola", asked, conditions=(one.model_copy(update={"text": "MARK of ola"}),))
 
 
 def meets_a_condition(house: House) -> None:
@@ -57,17 +54,13 @@ def meets_a_condition(house: House) -> None:
 
 def breaks_the_glass(house: House) -> None:
     asked = house.submit("tim", house.project())
-    house.act(
-        "ned", BreakGlass(**house.as_shown(asked), reason="MARK of ned, it burns")
-    )
+    house.act("ned", BreakGlass(**house.as_shown(asked), reason="MARK of ned, it burns"))
 
 
 def reviews_the_glass(house: House) -> None:
     asked = house.submit("tim", house.project())
     house.act("ned", BreakGlass(**house.as_shown(asked), reason="Production is down."))
-    house.act(
-        "fay", ReviewGlass(**house.as_shown(asked), is_fine=False, note="MARK of fay")
-    )
+    house.act("fay", ReviewGlass(**house.as_shown(asked), is_fine=False, note="MARK of fay"))
 
 
 def rewords(house: House) -> None:

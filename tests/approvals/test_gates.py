@@ -91,10 +91,7 @@ def test_all_of_wants_every_group_each_by_people_of_its_own(house: House) -> Non
     id_ = house.submit("tim", house.project())
     house.decide("fred", id_)
     card = house.card(id_)
-    assert [(part.name, part.approved) for part in card.round.parts] == [
-        ("Money", 1),
-        ("Risk", 0),
-    ]
+    assert [(part.name, part.approved) for part in card.round.parts] == [("Money", 1), ("Risk", 0)]
     house.decide("fay", id_)  # of both groups: she fills the place that is free
     assert house.state(id_) == "approved"
 
@@ -217,9 +214,7 @@ def test_pinned_members_are_those_of_the_moment_it_was_asked(house: House) -> No
     id_ = house.submit("tim", house.project())
     house.joins("finance", "ned")
     house.later(timedelta(days=6))
-    assert "You joined Finance partners after this was asked" in refusal(
-        house, "ned", id_
-    )
+    assert "You joined Finance partners after this was asked" in refusal(house, "ned", id_)
     house.leaves("finance", "fay")
     assert "You are not among those" in refusal(house, "fay", id_)
     house.decide("fred", id_)
@@ -290,8 +285,7 @@ def test_quiet_stages_are_not_reminded(house: House) -> None:
 @pytest.mark.parametrize("way", ["add", "replace", "notify"])
 def test_escalation(house: House, way: str) -> None:
     house.text = gate(
-        "{name: Finance, approvers: [U0FAY]}",
-        f"escalate: {{after: 2d, {way}: [role:lead]}}",
+        "{name: Finance, approvers: [U0FAY]}", f"escalate: {{after: 2d, {way}: [role:lead]}}"
     )
     id_ = house.submit("tim", house.project())
     house.deliver()
@@ -300,9 +294,7 @@ def test_escalation(house: House, way: str) -> None:
     assert "approval.escalated" in house.entries(id_)
     asked = house.told("approval.asked")
     assert asked == (["U0FAY"] if way == "notify" else ["U0FAY", "U0NED"])
-    assert house.told("approval.escalated") == (
-        ["U0NED"] if way == "notify" else []
-    ) + ["C0LANE"]
+    assert house.told("approval.escalated") == (["U0NED"] if way == "notify" else []) + ["C0LANE"]
     assert (house.card(id_).revision > before) == (way == "replace")
     if way == "notify":
         assert "not among those" in refusal(house, "ned", id_)
@@ -317,8 +309,7 @@ def test_escalation(house: House, way: str) -> None:
 
 def test_what_was_decided_does_not_escalate(house: House) -> None:
     house.text = gate(
-        f"{{name: Finance, approvers: [U0FAY]}}\n{OWNER}",
-        "escalate: {after: 2d, add: [role:lead]}",
+        f"{{name: Finance, approvers: [U0FAY]}}\n{OWNER}", "escalate: {after: 2d, add: [role:lead]}"
     )
     id_ = house.submit("tim", house.project())
     house.until(START + timedelta(days=1))
@@ -378,9 +369,7 @@ def test_the_way_is_told_before_it_is_asked(house: House) -> None:
 
 
 def test_nobody_stands_by_name_on_the_ledger(house: House) -> None:
-    house.text = gate(
-        "{name: Finance, approvers: [U0FAY]}", "escalate: {after: 1d, add: [U0NED]}"
-    )
+    house.text = gate("{name: Finance, approvers: [U0FAY]}", "escalate: {after: 1d, add: [U0NED]}")
     id_ = house.submit("tim", house.project(), developer="eve")
     house.until(START + timedelta(days=2))
     house.decide("ned", id_)

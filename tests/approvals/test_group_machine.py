@@ -74,9 +74,7 @@ class Slack:
         """A group as Slack describes it."""
         one = self.groups[slack_id]
         ids = tuple(f"U0{name.upper()}" for name in sorted(one.members))
-        return GroupSeen(
-            slack_id, one.handle, one.handle, one.is_disabled, ids, one.updated
-        )
+        return GroupSeen(slack_id, one.handle, one.handle, one.is_disabled, ids, one.updated)
 
     def person(self, name: str) -> PersonSeen:
         """A person as Slack describes them."""
@@ -207,9 +205,7 @@ class Groups(RuleBasedStateMachine):
     def hear(self, event: GroupSeen | PersonSeen) -> None:
         with self.house.db.begin() as session:
             if isinstance(event, PersonSeen):
-                people.upsert_from_slack(
-                    session, [event], read_at=None, now=self.house.now
-                )
+                people.upsert_from_slack(session, [event], read_at=None, now=self.house.now)
             else:
                 self.take(session, [event], None)
 
@@ -226,23 +222,12 @@ class Groups(RuleBasedStateMachine):
             self.take(session, groups, began, is_everything=True, is_first=is_first)
 
     def take(
-        self,
-        session: Any,
-        groups: list[GroupSeen],
-        read_at: datetime | None,
-        **more: Any,
+        self, session: Any, groups: list[GroupSeen], read_at: datetime | None, **more: Any
     ) -> None:
         people.upsert_groups(
-            session,
-            groups,
-            org_key=ORG,
-            read_at=read_at,
-            now=self.house.now,
-            **more,
+            session, groups, org_key=ORG, read_at=read_at, now=self.house.now, **more
         )
-        people.settle_handles(
-            session, policy=self.house.policy, org_key=ORG, now=self.house.now
-        )
+        people.settle_handles(session, policy=self.house.policy, org_key=ORG, now=self.house.now)
 
     # --- what people do in mlgov
 
@@ -258,11 +243,7 @@ class Groups(RuleBasedStateMachine):
     def put_in_force(self) -> None:
         with self.house.db.begin() as session:
             people.confirm_handles(
-                session,
-                OPERATOR,
-                policy=self.house.policy,
-                org_key=ORG,
-                now=self.house.now,
+                session, OPERATOR, policy=self.house.policy, org_key=ORG, now=self.house.now
             )
 
     @rule(is_in_step=st.booleans())
@@ -279,9 +260,7 @@ class Groups(RuleBasedStateMachine):
             bound = [who for one in stage.approvers for who in one["who"]]
         assert bound == [self.meant], "it asks another group than the one that is meant"
         if is_in_step:
-            assert self.slack.having("finance") == bound, (
-                "an unclear handle was guessed"
-            )
+            assert self.slack.having("finance") == bound, "an unclear handle was guessed"
         self.waiting[id_] = self.meant
 
     @precondition(lambda self: self.waiting)
@@ -332,9 +311,7 @@ class Groups(RuleBasedStateMachine):
                 )
             else:
                 person = self.slack.person(who.removeprefix("U0").lower())
-                people.upsert_from_slack(
-                    session, [person], read_at=at, now=self.house.now
-                )
+                people.upsert_from_slack(session, [person], read_at=at, now=self.house.now)
 
     @invariant()
     def whoever_holds_the_role_is_in_the_group_as_it_was_told(self) -> None:
@@ -342,11 +319,7 @@ class Groups(RuleBasedStateMachine):
             return
         with self.house.db.read() as session:
             found = [
-                set(
-                    visibility.members(
-                        session, word, policy=self.house.policy, org_key=ORG
-                    )
-                )
+                set(visibility.members(session, word, policy=self.house.policy, org_key=ORG))
                 for word in ("role:leader", self.meant)
             ]
         assert found[0] in (set(), found[1]), "a role means another group"
@@ -358,12 +331,8 @@ class Groups(RuleBasedStateMachine):
     [
         ("sqlite", 25),
         ("postgres", 3),
-        pytest.param(
-            "sqlite", 120, marks=[pytest.mark.heavy, pytest.mark.timeout(600)]
-        ),
-        pytest.param(
-            "postgres", 20, marks=[pytest.mark.heavy, pytest.mark.timeout(600)]
-        ),
+        pytest.param("sqlite", 120, marks=[pytest.mark.heavy, pytest.mark.timeout(600)]),
+        pytest.param("postgres", 20, marks=[pytest.mark.heavy, pytest.mark.timeout(600)]),
     ],
 )
 def test_nobody_decides_who_was_not_in_the_group_that_was_meant(

@@ -105,16 +105,12 @@ def test_a_waiting_request_goes_by_its_group_and_a_new_one_is_refused(
     house.ledger_holds()
 
 
-def test_once_confirmed_new_requests_ask_the_new_group_and_old_ones_the_old(
-    house: House,
-) -> None:
+def test_once_confirmed_new_requests_ask_the_new_group_and_old_ones_the_old(house: House) -> None:
     old = at_finance(house)
     tells(house, "S0FINANCE", "money")
     tells(house, "S0MAL", "finance", "ned", "fred")
     with house.db.begin() as session:
-        people.confirm_handles(
-            session, OPERATOR, policy=house.policy, org_key=ORG, now=house.now
-        )
+        people.confirm_handles(session, OPERATOR, policy=house.policy, org_key=ORG, now=house.now)
     new = at_finance(house)
     for id_, mine, other in ((old, "fay", "ned"), (new, "ned", "fay")):
         with pytest.raises(GovernanceError):
@@ -128,28 +124,21 @@ def test_a_group_that_is_gone_decides_nothing_any_more(house: House) -> None:
     id_ = at_finance(house)
     with house.db.begin() as session:
         session.execute(
-            update(UserGroup)
-            .where(UserGroup.slack_id == "S0FINANCE")
-            .values(is_disabled=True)
+            update(UserGroup).where(UserGroup.slack_id == "S0FINANCE").values(is_disabled=True)
         )
     with pytest.raises(GovernanceError):
         house.decide("fay", id_)
 
 
-def test_an_escalation_that_names_nobody_is_refused_at_the_opening(
-    house: House,
-) -> None:
+def test_an_escalation_that_names_nobody_is_refused_at_the_opening(house: House) -> None:
     house.text = house.text.replace(
-        "    expires_after",
-        "    escalate: {after: 1d, add: ['@chiefs']}\n    expires_after",
+        "    expires_after", "    escalate: {after: 1d, add: ['@chiefs']}\n    expires_after"
     )
     with pytest.raises(GovernanceError, match="goes by @chiefs, and no user group"):
         house.submit("tim", house.project())
 
 
-def test_nobody_breaks_the_glass_by_a_handle_that_another_group_took(
-    house: House,
-) -> None:
+def test_nobody_breaks_the_glass_by_a_handle_that_another_group_took(house: House) -> None:
     house.text = house.text.replace(
         "    expires_after",
         "    break_glass: {by: ['@finance'], review_within: 1d}\n    expires_after",
@@ -164,9 +153,7 @@ def test_nobody_breaks_the_glass_by_a_handle_that_another_group_took(
             house.act(name, BreakGlass(**house.as_shown(id_), reason="It burns."))
 
 
-def test_a_stage_of_an_earlier_release_that_still_names_a_handle_means_nobody(
-    house: House,
-) -> None:
+def test_a_stage_of_an_earlier_release_that_still_names_a_handle_means_nobody(house: House) -> None:
     id_ = at_finance(house)
     with house.db.begin() as session:
         row = session.get_one(ApprovalStage, (id_, 1))
@@ -176,9 +163,7 @@ def test_a_stage_of_an_earlier_release_that_still_names_a_handle_means_nobody(
     house.decide("eve", id_)
 
 
-def test_the_way_of_a_request_of_an_earlier_release_is_still_known(
-    house: House,
-) -> None:
+def test_the_way_of_a_request_of_an_earlier_release_is_still_known(house: House) -> None:
     id_ = at_finance(house)
     with house.db.read() as session:
         stage = Stage.of(session.get_one(ApprovalStage, (id_, 1)))
@@ -188,12 +173,7 @@ def test_the_way_of_a_request_of_an_earlier_release_is_still_known(
     assert ways.beyond(bound, "p-tim", ways.Way((stage,), {})) == ()
     moved = Stage.of(
         type(
-            "Row",
-            (),
-            {
-                **stage.stored(),
-                "approvers": [{"rule": "role:finance", "who": ["S0MAL"]}],
-            },
+            "Row", (), {**stage.stored(), "approvers": [{"rule": "role:finance", "who": ["S0MAL"]}]}
         )
     )
     assert ways.beyond(bound, "p-tim", ways.Way((moved,), {})) != ()

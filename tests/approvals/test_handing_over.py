@@ -66,25 +66,17 @@ def test_not_when_too_few_would_be_left(house: House) -> None:
 
 def takers(house: House, name: str, approval_id: int) -> list[str]:
     """Who is offered to somebody who hands over."""
-    form = HandOver(
-        approval_id=approval_id, revision=house.card(approval_id).revision, to=""
-    )
+    form = HandOver(approval_id=approval_id, revision=house.card(approval_id).revision, to="")
     with house.db.begin() as session:
         found = decisions.takers(
-            session,
-            house.actor(name),
-            form,
-            policy=house.policy,
-            now=house.now,
-            org_key=ORG,
+            session, house.actor(name), form, policy=house.policy, now=house.now, org_key=ORG
         )
     return [each.name for each in found.people]
 
 
 def test_exactly_those_are_offered_whom_the_act_takes(house: House) -> None:
     house.text = POLICY.replace(
-        "    expires_after",
-        "    hand_over_to: [U0NED, U0TIM, U0GUS]\n    expires_after",
+        "    expires_after", "    hand_over_to: [U0NED, U0TIM, U0GUS]\n    expires_after"
     )
     asked = house.submit("tim", house.project())
     assert takers(house, "ola", asked) == ["Ned"]
@@ -116,10 +108,7 @@ def test_a_nudge_reminds_once_a_day_those_who_have_not_decided(house: House) -> 
     house.decide("fay", asked)
     assert house.nudge("tim", asked).startswith("2 people were reminded")
     assert sorted(house.told("approval.note")) == ["U0EVE", "U0FRED"]
-    with pytest.raises(
-        TooSoon,
-        match=r"on Mon 26 Jan 08:50\. You can again from Tue 27 Jan 08:50",
-    ):
+    with pytest.raises(TooSoon, match=r"on Mon 26 Jan 08:50\. You can again from Tue 27 Jan 08:50"):
         house.nudge("tim", asked)
     with pytest.raises(NotAllowed):
         house.nudge("fred", asked)
@@ -129,9 +118,7 @@ def test_a_nudge_reminds_once_a_day_those_who_have_not_decided(house: House) -> 
 
 
 def test_who_is_asked_quietly_is_not_nudged(house: House) -> None:
-    house.text = POLICY.replace(
-        "    expires_after", "    ask: quiet\n    expires_after"
-    )
+    house.text = POLICY.replace("    expires_after", "    ask: quiet\n    expires_after")
     asked = house.submit("tim", house.project())
     with pytest.raises(GovernanceError, match="asked quietly"):
         house.nudge("tim", asked)
@@ -140,9 +127,7 @@ def test_who_is_asked_quietly_is_not_nudged(house: House) -> None:
 
 
 def test_the_policy_can_let_places_go_to_others(house: House) -> None:
-    house.text = POLICY.replace(
-        "    expires_after", "    hand_over_to: [U0NED]\n    expires_after"
-    )
+    house.text = POLICY.replace("    expires_after", "    hand_over_to: [U0NED]\n    expires_after")
     asked = house.submit("tim", house.project())
     house.hand_over("ola", asked, "ned")
     reader = house.card(asked, "ned").reader
@@ -152,9 +137,7 @@ def test_the_policy_can_let_places_go_to_others(house: House) -> None:
     assert house.card(asked).stage == 1
 
 
-def test_who_is_offered_is_known_in_as_many_statements_however_many_there_are(
-    house: House,
-) -> None:
+def test_who_is_offered_is_known_in_as_many_statements_however_many_there_are(house: House) -> None:
     house.text = POLICY.replace(", quorum: 2", "")
     counts = []
     for number in (3, 40):

@@ -37,9 +37,7 @@ def house(database: Database, more: str = "") -> House:
 
 def seen(house: House, name: str, **flags: bool) -> None:
     """Slack says something of a person, as a reading or an event brings it."""
-    person = PersonSeen(
-        ORG, f"U0{name.upper()}", ORG, name.title(), tz="Europe/London", **flags
-    )
+    person = PersonSeen(ORG, f"U0{name.upper()}", ORG, name.title(), tz="Europe/London", **flags)
     with house.db.begin() as session:
         mirror.upsert_people(session, [person], read_at=house.now, now=house.now)
     house.until(house.now)
@@ -54,9 +52,7 @@ def finance(house: House, *members: str, is_disabled: bool = False) -> None:
         members=tuple(f"U0{name.upper()}" for name in members),
     )
     with house.db.begin() as session:
-        mirror.upsert_groups(
-            session, [group], org_key=ORG, read_at=house.now, now=house.now
-        )
+        mirror.upsert_groups(session, [group], org_key=ORG, read_at=house.now, now=house.now)
     house.until(house.now)
 
 

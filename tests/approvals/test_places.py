@@ -28,11 +28,7 @@ from workflows.approvals.absences import Away
 from workflows.approvals.forms import Withdraw
 from workflows.errors import GovernanceError
 
-GROUPS = {
-    "money": ("ana", "ben", "cid"),
-    "spare": ("dan", "eli"),
-    "lead": ("fox", "ana"),
-}
+GROUPS = {"money": ("ana", "ben", "cid"), "spare": ("dan", "eli"), "lead": ("fox", "ana")}
 PEOPLE = sorted({name for names in GROUPS.values() for name in names} | {"gil", "tim"})
 REST = "hand_over_to: ['@spare', U0GIL]\nescalate: {after: 20h, %s: ['@lead']}\nexpires_after: 9d"
 STAGE = "{name: Money, approvers: ['@money'], quorum: 2%s}"
@@ -131,11 +127,7 @@ class Places(RuleBasedStateMachine):
 
     def principals(self, name: str) -> set[str]:
         found = {away for away, by in self.instead.items() if by == name}
-        while (
-            more := {away for away, by in self.instead.items() if by in found}
-            - found
-            - {name}
-        ):
+        while more := {away for away, by in self.instead.items() if by in found} - found - {name}:
             found |= more
         return found - {name}
 
@@ -256,18 +248,13 @@ class Places(RuleBasedStateMachine):
             _seen.add("changed")
 
     @precondition(lambda self: len(self.instead) < 3)
-    @rule(
-        name=st.sampled_from([*GROUPS["money"], "dan", "gil"]),
-        stand_in=st.sampled_from(PEOPLE),
-    )
+    @rule(name=st.sampled_from([*GROUPS["money"], "dan", "gil"]), stand_in=st.sampled_from(PEOPLE))
     def somebody_goes_away(self, name: str, stand_in: str) -> None:
         self.go_away(name, stand_in)
 
     def go_away(self, name: str, stand_in: str) -> None:
         today = self.house.now.date()
-        form = Away(
-            stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(30)
-        )
+        form = Away(stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(30))
         try:
             with self.house.db.begin() as session:
                 absences.plan(
@@ -305,10 +292,7 @@ class Places(RuleBasedStateMachine):
             ).scalar_one()
             return any(item.get("late") for item in row.approvers)
 
-    @rule(
-        handle=st.sampled_from(sorted(GROUPS)),
-        name=st.sampled_from(["ben", "dan", "fox"]),
-    )
+    @rule(handle=st.sampled_from(sorted(GROUPS)), name=st.sampled_from(["ben", "dan", "fox"]))
     def joins_or_leaves(self, handle: str, name: str) -> None:
         if (handle, name) in self.since:
             self.house.leaves(handle, name)
@@ -378,9 +362,7 @@ class Places(RuleBasedStateMachine):
     [
         ("sqlite", 20),
         ("postgres", 5),
-        pytest.param(
-            "sqlite", 150, marks=[pytest.mark.heavy, pytest.mark.timeout(900)]
-        ),
+        pytest.param("sqlite", 150, marks=[pytest.mark.heavy, pytest.mark.timeout(900)]),
     ],
 )
 def test_the_places_of_a_stage_never_grow(

@@ -54,10 +54,7 @@ def test_two_people_decide_at_the_same_instant(house: House) -> None:
         house.deliver()
         shown = house.card(one).revision
         ended = at_once(
-            [
-                partial(house.decide, name, one, revision=shown)
-                for name in ("fay", "fred", "eve")
-            ]
+            [partial(house.decide, name, one, revision=shown) for name in ("fay", "fred", "eve")]
         )
         assert Counter(ended)["ok"] == 2, ended
         assert house.state(one) == "approved"
@@ -99,9 +96,7 @@ def test_approve_reject_and_withdraw_at_once_end_it_once(house: House) -> None:
 
 
 @pytest.mark.parametrize("clickers", [1, 3])
-def test_clicks_against_the_expiring_timer(
-    house: House, database: Database, clickers: int
-) -> None:
+def test_clicks_against_the_expiring_timer(house: House, database: Database, clickers: int) -> None:
     """The clicks read a clock just before the end, the tickers one just after it: whoever is first is right."""
     with database.begin() as session:
         ahead = START + timedelta(days=7, seconds=1) - clock.real_now(session)
@@ -138,9 +133,7 @@ def test_clicks_against_the_expiring_timer(
 def test_the_same_asking_through_two_processes_asks_once(house: House) -> None:
     project = house.project()
     for number in range(ROUNDS):
-        ended = at_once(
-            [partial(house.submit, "tim", project, key=f"view:{number}")] * 3
-        )
+        ended = at_once([partial(house.submit, "tim", project, key=f"view:{number}")] * 3)
         assert ended == ["ok"] * 3
     assert len(house.told("approval.receipt")) == ROUNDS
 
@@ -148,7 +141,7 @@ def test_the_same_asking_through_two_processes_asks_once(house: House) -> None:
 def test_requests_that_share_people_and_channel_do_not_deadlock(house: House) -> None:
     ones = [house.submit("tim", house.project()) for _ in range(6)]
     house.deliver()
-    assert at_once([partial(house.decide, "ola", one, revision=1) for one in ones]) == [
-        "ok"
-    ] * len(ones)
+    assert at_once([partial(house.decide, "ola", one, revision=1) for one in ones]) == ["ok"] * len(
+        ones
+    )
     house.ledger_holds()

@@ -31,9 +31,7 @@ def test_a_condition_that_nobody_met_is_told(database: Database) -> None:
 
 
 @pytest.mark.parametrize("what", ["take_back", "edit", "withdraw"])
-def test_what_people_do_to_a_request_is_explained(
-    database: Database, what: str
-) -> None:
+def test_what_people_do_to_a_request_is_explained(database: Database, what: str) -> None:
     """Every seal follows from the one before by what happened in between."""
     house = populated(database)
     number = house.submit("tim", house.project())

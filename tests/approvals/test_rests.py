@@ -20,17 +20,7 @@ from storage.milestones.tables import Milestone
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG
-from tests.inventory.conftest import (
-    DEV,
-    OLA,
-    OPS,
-    POLICY,
-    RISK,
-    SPO,
-    VAL,
-    Yard,
-    settled,
-)
+from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, VAL, Yard, settled
 from workflows import decisions, resting
 from workflows.approvals import changes
 from workflows.approvals.binding import Words, bind, passes_by
@@ -73,11 +63,7 @@ GATES = """\
 """
 _OWNERS = {"Owners": (OLA, "rita", "otto"), "Board": ("ned",), "Finance": (OPS,)}
 DECIDES: dict[str, dict[str, tuple[str, ...]]] = {
-    "model": {
-        "Model risk": (RISK, "rita", "otto"),
-        "Safety": ("ned",),
-        "Sponsor": (SPO,),
-    },
+    "model": {"Model risk": (RISK, "rita", "otto"), "Safety": ("ned",), "Sponsor": (SPO,)},
     "budget": _OWNERS,
     "milestone": _OWNERS,
     "release": _OWNERS | {"Model risk": (RISK,), "Sponsor": (SPO,)},
@@ -124,9 +110,7 @@ class Waiting:
         with self.yard.db.read() as session:
             held = max(
                 session.execute(
-                    select(BudgetRevision).where(
-                        BudgetRevision.budget_id == self.budget
-                    )
+                    select(BudgetRevision).where(BudgetRevision.budget_id == self.budget)
                 ).scalars(),
                 key=lambda one: one.revision,
             )
@@ -144,22 +128,16 @@ class Waiting:
         later = timedelta(days=self.chance.choice((3, 9, 14)))
         with self.yard.db.read() as session:
             row = session.get_one(Milestone, id_)
-            form = Reschedule(
-                milestone_id=id_, revision=row.revision, new=row.forecast + later
-            )
+            form = Reschedule(milestone_id=id_, revision=row.revision, new=row.forecast + later)
         return self._submit("milestone_reschedule", "milestone", form)
 
     def open_release(self) -> int:
         with self.yard.db.read() as session:
             key = session.get_one(Project, self.project).key
         form = AskRelease(
-            gate="ship",
-            subject=f"fraud:{next(self.numbers)}",
-            digest="sha256:" + "a" * 64,
+            gate="ship", subject=f"fraud:{next(self.numbers)}", digest="sha256:" + "a" * 64
         )
-        return self._submit(
-            "ship", "release", Asking(form=form, project=key, token="t")
-        )
+        return self._submit("ship", "release", Asking(form=form, project=key, token="t"))
 
     def _submit(self, gate: str, type_: str, form: Any) -> int:
         yard = self.yard
@@ -197,9 +175,7 @@ class Waiting:
     def finding(self) -> None:
         weights = (Severity.LOW, Severity.HIGH, Severity.HIGH, Severity.CRITICAL)
         version = self.chance.choice([None, *self.versions])
-        self.findings.append(
-            self.yard.find(OLA, self.model, self.chance.choice(weights), version)
-        )
+        self.findings.append(self.yard.find(OLA, self.model, self.chance.choice(weights), version))
 
     def settle(self) -> None:
         for one in self.findings:
@@ -238,9 +214,7 @@ class Waiting:
 
     def _project(self, **values: Any) -> None:
         with self.yard.db.begin() as session:
-            session.execute(
-                update(Project).where(Project.id == self.project).values(**values)
-            )
+            session.execute(update(Project).where(Project.id == self.project).values(**values))
             if self.chance.random() < 0.7:
                 resting.changed_in(session, [self.project], now=self.yard.now)
 
@@ -261,11 +235,7 @@ class Waiting:
             assert isinstance(subject, Rereadable)
             gate = head.gate
             read = subject.reread(
-                session,
-                head.subject_id,
-                head.facts,
-                policy=self.yard.policy,
-                now=self.yard.now,
+                session, head.subject_id, head.facts, policy=self.yard.policy, now=self.yard.now
             ).again
         assert read is not None
         return gate, read
@@ -278,11 +248,7 @@ class Waiting:
             # What a click does then: the card shows it, in a transaction of its own.
             self.yard.db.run(
                 lambda session: decisions.look_again(
-                    session,
-                    number,
-                    policy=self.yard.policy,
-                    now=self.yard.now,
-                    org_key=ORG,
+                    session, number, policy=self.yard.policy, now=self.yard.now, org_key=ORG
                 )
             )
             return
@@ -307,11 +273,7 @@ class Waiting:
             decisions.act(
                 session,
                 self.yard.actor(DEV),
-                AskAgain(
-                    approval_id=number,
-                    revision=card.revision,
-                    stands=card.moved.mark,
-                ),
+                AskAgain(approval_id=number, revision=card.revision, stands=card.moved.mark),
                 policy=self.yard.policy,
                 policy_id=1,
                 now=self.yard.now,
@@ -400,9 +362,7 @@ def walk(waiting: Waiting, steps: int) -> dict[str, int]:
         number = chance.choice(waiting.pending())
         stage = waiting.yard.card(number).round.name
         act: Callable[[], None] = functools.partial(
-            waiting.decide,
-            number,
-            chance.choice(DECIDES[waiting.asked[number]][stage]),
+            waiting.decide, number, chance.choice(DECIDES[waiting.asked[number]][stage])
         )
         roll = chance.random()
         if roll < 0.25:
@@ -428,10 +388,7 @@ def walk(waiting: Waiting, steps: int) -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("seed", "mode"),
-    [(1, "ask_again"), (3, "add_stages")],
-)
+@pytest.mark.parametrize(("seed", "mode"), [(1, "ask_again"), (3, "add_stages")])
 def test_nothing_ends_approved_past_what_today_demands(
     database: Database, seed: int, mode: str, request: pytest.FixtureRequest
 ) -> None:
@@ -443,9 +400,7 @@ def test_nothing_ends_approved_past_what_today_demands(
     waiting.yard.ledger_holds()
     with waiting.yard.db.read() as session:
         told = wording.tell(session, Look().all(session, waiting.yard.now).faults)
-        assert not [
-            one.sentence for one in told if one.fault.kind in ("approval", "")
-        ], told
+        assert not [one.sentence for one in told if one.fault.kind in ("approval", "")], told
         held = session.execute(
             select(ModelVersion.state).where(ModelVersion.id.in_(waiting.versions))
         ).scalars()

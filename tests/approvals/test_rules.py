@@ -47,11 +47,7 @@ def person(name: str, *groups: Group, member: bool = True) -> Standing:
 
 
 def verdict_of(
-    who: Standing,
-    at: Request,
-    *votes: Vote,
-    revision: int | None = None,
-    now: datetime = NOW,
+    who: Standing, at: Request, *votes: Vote, revision: int | None = None, now: datetime = NOW
 ) -> Entitlement | Refusal:
     return judge(at, votes, who, revision=revision or at.revision, now=now)
 
@@ -83,14 +79,7 @@ ANA_GAVE = Vote("ola", 0, Verdict.APPROVE)
     ("who", "at", "votes", "revision", "now", "why"),
     [
         (person("ola", member=False), request(), [], 1, NOW, Refusal.NO_MEMBER),
-        (
-            OLA,
-            request(state=ApprovalState.REJECTED),
-            [],
-            1,
-            NOW,
-            Refusal.ENDED,
-        ),
+        (OLA, request(state=ApprovalState.REJECTED), [], 1, NOW, Refusal.ENDED),
         (OLA, request(), [], 1, NOW + timedelta(days=1), Refusal.OVERDUE),
         (TIM, request(1), [], 2, NOW, Refusal.REQUESTER),
         (OLA, request(1), [ANA_GAVE], 2, NOW, Refusal.REPEATED),
@@ -102,12 +91,7 @@ ANA_GAVE = Vote("ola", 0, Verdict.APPROVE)
     ],
 )
 def test_each_refusal(
-    who: Standing,
-    at: Request,
-    votes: list[Vote],
-    revision: int,
-    now: datetime,
-    why: Refusal,
+    who: Standing, at: Request, votes: list[Vote], revision: int, now: datetime, why: Refusal
 ) -> None:
     assert verdict_of(who, at, *votes, revision=revision, now=now) is why
 
@@ -135,15 +119,12 @@ def test_a_stage_with_too_few_people_is_named() -> None:
 
 
 NEEDS = st.lists(
-    st.tuples(st.integers(1, 3), st.sets(st.sampled_from("abcdef"), max_size=6)),
-    max_size=4,
+    st.tuples(st.integers(1, 3), st.sets(st.sampled_from("abcdef"), max_size=6)), max_size=4
 )
 
 
 @given(NEEDS)
-def test_shortage_agrees_with_trying_every_assignment(
-    needs: list[tuple[int, set[str]]],
-) -> None:
+def test_shortage_agrees_with_trying_every_assignment(needs: list[tuple[int, set[str]]]) -> None:
     def possible(rest: list[tuple[int, set[str]]], taken: frozenset[str]) -> bool:
         if not rest:
             return True

@@ -11,17 +11,7 @@ from storage.enums import ApprovalState
 from tests.approvals.test_slack import ONLY, card, press
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
-from tests.stories.office import (
-    ADA,
-    FAY,
-    FRED,
-    OLA,
-    POLICY,
-    TIM,
-    Office,
-    eventually,
-    opened,
-)
+from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, eventually, opened
 from workflows import policy
 from workflows.actors import OPERATOR
 from workflows.policies import service as policies
@@ -42,9 +32,7 @@ RULES = POLICY.replace(
 
 @pytest.fixture
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    with opened(
-        fresh_url("sqlite", request, tmp_path), tmp_path, policy=RULES
-    ) as running:
+    with opened(fresh_url("sqlite", request, tmp_path), tmp_path, policy=RULES) as running:
         running.project("triage", "Ticket triage")
         running.costs(days(date(2026, 1, 1), 20, "45"))
         yield running
@@ -58,11 +46,7 @@ def ask(office: Office, amount: str) -> dict[str, Any]:
     window = tim.modals()[-1]
     assert tim.submit(
         window.id,
-        {
-            "amount": {"amount": amount},
-            "scope": {"scope": ONLY},
-            "reason": {"reason": "More GPUs"},
-        },
+        {"amount": {"amount": amount}, "scope": {"scope": ONLY}, "reason": {"reason": "More GPUs"}},
     ).ok
     office.settle()
     return dict(window.body)
@@ -101,8 +85,7 @@ def test_reminders_and_escalation_reach_people_and_follow(office: Office) -> Non
     office.move(timedelta(days=1, hours=20))  # early afternoon for Fred
     fred = office.sandbox.seat(FRED)
     eventually(
-        lambda: "Still waiting for you" in fred.messages(fred.dm().id)[-1].text,
-        "a reminder came",
+        lambda: "Still waiting for you" in fred.messages(fred.dm().id)[-1].text, "a reminder came"
     )
     reminder = fred.messages(fred.dm().id)[-1]
     assert "You will be reminded again" in str(reminder.blocks)
@@ -113,15 +96,11 @@ def test_reminders_and_escalation_reach_people_and_follow(office: Office) -> Non
     assert "Nothing of this waits for you" in str(after.blocks)
     office.move(timedelta(days=1))
     ada = office.sandbox.seat(ADA)
-    eventually(
-        lambda: "asks to raise" in ada.messages(ada.dm().id)[-1].text, "Ada is asked"
-    )
+    eventually(lambda: "asks to raise" in ada.messages(ada.dm().id)[-1].text, "Ada is asked")
 
 
 def test_a_running_bot_takes_up_a_policy_that_was_applied(office: Office) -> None:
-    new = policy.parse(
-        RULES.replace("increase.percent < 5.0", "increase.percent < 60.0")
-    )
+    new = policy.parse(RULES.replace("increase.percent < 5.0", "increase.percent < 60.0"))
     with office.db.begin() as session:
         version = policies.adopt(session, OPERATOR, new, now=office.now())
     office.settle()

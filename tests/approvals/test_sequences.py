@@ -181,14 +181,10 @@ class Clicks(RuleBasedStateMachine):
         if self.house.now >= card.expires_at:
             assert found == self.deciders, "somebody decided after its time was up"
         if self.ended is not None:
-            assert (state, found) == (self.ended, self.deciders), (
-                "it changed after its end"
-            )
+            assert (state, found) == (self.ended, self.deciders), "it changed after its end"
         if state == "approved":
             assert all(stage.approved == stage.quorum for stage in card.rounds)
-        assert (state == "rejected") == any(
-            verdict == "reject" for _, _, verdict in found
-        )
+        assert (state == "rejected") == any(verdict == "reject" for _, _, verdict in found)
         assert (self.house.status(self.project) == "live") == (state == "approved")
         self.deciders, self.ended = found, state if state in FINAL else None
         self.stage = card.stage

@@ -26,17 +26,11 @@ def refused(house: House, name: str, approval_id: int, **more: object) -> str:
     before = (house.deciders(approval_id), house.state(approval_id), len(house.sent()))
     with pytest.raises(GovernanceError) as caught:
         house.decide(name, approval_id, **more)  # type: ignore[arg-type]
-    assert before == (
-        house.deciders(approval_id),
-        house.state(approval_id),
-        len(house.sent()),
-    )
+    assert before == (house.deciders(approval_id), house.state(approval_id), len(house.sent()))
     return caught.value.sentence
 
 
-def test_two_stages_then_the_subject_changes_with_the_last_decision(
-    house: House,
-) -> None:
+def test_two_stages_then_the_subject_changes_with_the_last_decision(house: House) -> None:
     project = house.project()
     one = house.submit("tim", project)
     house.deliver()
@@ -70,9 +64,7 @@ def test_each_decision_keeps_its_rule_group_and_reading(house: House) -> None:
     house.decide("eve", one)
     with house.db.read() as session:
         kept = session.execute(
-            select(Decision.rule, Decision.via, Decision.membership_read_at).order_by(
-                Decision.id
-            )
+            select(Decision.rule, Decision.via, Decision.membership_read_at).order_by(Decision.id)
         ).all()
     assert kept == [
         ("subject.owner", None, START),
@@ -133,9 +125,7 @@ def test_the_clicked_card_goes_first(house: House) -> None:
     house.deliver()
     card = house.sent("approval.card")[0]
     house.decide("ola", one, clicked=("C0LANE", f"{card.id}.0001"))
-    first = {
-        row.lane_key[-6:]: row.priority for row in house.sent() if row.op == "update"
-    }
+    first = {row.lane_key[-6:]: row.priority for row in house.sent() if row.op == "update"}
     assert first.pop("C0LANE") == 0
     assert set(first.values()) == {1}
 
@@ -177,9 +167,7 @@ def test_each_refusal_says_the_way_on(house: House) -> None:
     house.decide("fay", one)
     assert "Waiting for: Finance (1 of 2)." in refused(house, "fay", one)
     house.decide("fred", one)
-    assert "approved on Mon 26 Jan 08:50 by Ola, Fay and Fred" in refused(
-        house, "eve", one
-    )
+    assert "approved on Mon 26 Jan 08:50 by Ola, Fay and Fred" in refused(house, "eve", one)
     with pytest.raises(NotFound):
         house.decide("ola", 999, revision=1)
 
@@ -215,9 +203,7 @@ def test_membership_is_read_when_the_decision_is_made(house: House) -> None:
 
 
 def test_a_card_of_an_earlier_stage_decides_nothing(house: House) -> None:
-    text = POLICY.replace(
-        "[subject.owner, subject.sponsor]", "[subject.owner, '@finance']"
-    )
+    text = POLICY.replace("[subject.owner, subject.sponsor]", "[subject.owner, '@finance']")
     house.text = text
     one = house.submit("tim", house.project())
     house.decide("ola", one)
@@ -228,9 +214,7 @@ def test_a_card_of_an_earlier_stage_decides_nothing(house: House) -> None:
     house.decide("fay", one, revision=2)
 
 
-def test_another_approval_of_the_same_stage_does_not_make_a_card_stale(
-    house: House,
-) -> None:
+def test_another_approval_of_the_same_stage_does_not_make_a_card_stale(house: House) -> None:
     one = house.submit("tim", house.project())
     house.decide("ola", one)
     shown = house.card(one).revision
@@ -276,18 +260,14 @@ def test_a_stage_that_reaches_nobody_refuses_the_request(
 
 
 def test_stages_that_need_the_same_people_refuse_the_request(house: House) -> None:
-    house.text = POLICY.replace(
-        "[role:finance], quorum: 2", "[subject.owner, U0FAY], quorum: 2"
-    )
+    house.text = POLICY.replace("[role:finance], quorum: 2", "[subject.owner, U0FAY], quorum: 2")
     with pytest.raises(NobodyToDecide) as caught:
         house.submit("tim", house.project())
     assert "needed in other stages too" in caught.value.sentence
     assert "the stage Finance" in caught.value.sentence
 
 
-def test_an_approval_that_would_block_a_later_stage_is_left_to_somebody_else(
-    house: House,
-) -> None:
+def test_an_approval_that_would_block_a_later_stage_is_left_to_somebody_else(house: House) -> None:
     house.text = POLICY.replace(
         "[subject.owner, subject.sponsor]", "[subject.owner, U0FAY]"
     ).replace("[role:finance], quorum: 2", "[U0FAY, U0FRED], quorum: 2")
@@ -301,9 +281,7 @@ def test_an_approval_that_would_block_a_later_stage_is_left_to_somebody_else(
 
 def test_a_request_stays_on_the_policy_it_was_opened_under(house: House) -> None:
     one = house.submit("tim", house.project())
-    house.text = POLICY.replace("quorum: 2", "quorum: 1").replace(
-        '["@finance", U0EVE]', "[U0NED]"
-    )
+    house.text = POLICY.replace("quorum: 2", "quorum: 1").replace('["@finance", U0EVE]', "[U0NED]")
     house.decide("ola", one)
     assert "You are not among those" in refused(house, "ned", one)
     house.decide("fay", one)
@@ -389,9 +367,7 @@ def test_how_a_stage_is_asked(
     assert len(house.told("approval.story")) == len(cards)
 
 
-def test_a_crowd_is_asked_by_the_channel_alone_unless_outsiders_read_it(
-    house: House,
-) -> None:
+def test_a_crowd_is_asked_by_the_channel_alone_unless_outsiders_read_it(house: House) -> None:
     crowd = [f"m{number}" for number in range(14)]
     for name in crowd:
         house.person(name)
@@ -442,9 +418,7 @@ def test_what_waits_and_what_was_asked(house: House) -> None:
     assert asked("tim") == []
 
 
-def test_an_approver_who_cannot_be_reached_does_not_stop_the_others(
-    house: House,
-) -> None:
+def test_an_approver_who_cannot_be_reached_does_not_stop_the_others(house: House) -> None:
     with house.db.begin() as session:
         session.get_one(Person, "p-fred").slack_id = None
     one = house.submit("tim", house.project())
@@ -478,13 +452,9 @@ def test_names_in_refusals_cannot_ping_or_link(house: House) -> None:
     assert "&" not in told
 
 
-def test_a_person_of_another_organisation_with_the_same_slack_id_is_nobody(
-    house: House,
-) -> None:
+def test_a_person_of_another_organisation_with_the_same_slack_id_is_nobody(house: House) -> None:
     with house.db.begin() as session:
-        session.add(
-            Person(id="p-twin", org_key="T0ELSE", slack_id="U0EVE", name="Twin")
-        )
+        session.add(Person(id="p-twin", org_key="T0ELSE", slack_id="U0EVE", name="Twin"))
         session.flush()
     one = house.submit("tim", house.project())
     house.decide("ola", one)

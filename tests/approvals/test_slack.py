@@ -23,17 +23,13 @@ ONLY = {
         "value": "period",
     },
 }
-TWO = POLICY.replace(
-    "approvers: [role:finance]", "approvers: [role:finance], quorum: 2"
-)
+TWO = POLICY.replace("approvers: [role:finance]", "approvers: [role:finance], quorum: 2")
 
 
 @pytest.fixture
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     """One running mlgov in which Tim has asked for more."""
-    with opened(
-        fresh_url("sqlite", request, tmp_path), tmp_path, policy=TWO
-    ) as running:
+    with opened(fresh_url("sqlite", request, tmp_path), tmp_path, policy=TWO) as running:
         running.project("triage", "Ticket triage")
         running.costs(days(date(2026, 1, 1), 20, "45"))
         tim = running.sandbox.seat(TIM)
@@ -53,20 +49,14 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 def card(office: Office) -> Card:
     with office.db.read() as session:
-        return decisions.card(
-            session, 1, policy=office.bot.deps.policy, now=clock.now(session)
-        )
+        return decisions.card(session, 1, policy=office.bot.deps.policy, now=clock.now(session))
 
 
-def press(
-    office: Office, user: str, action: str, *, shown: Any = None, settle: bool = True
-) -> Any:
+def press(office: Office, user: str, action: str, *, shown: Any = None, settle: bool = True) -> Any:
     """Press a button on the newest card in this person's own messages."""
     seat = office.sandbox.seat(user)
     message = shown or office.card(seat, seat.dm().id, action)
-    outcome = seat.click(
-        channel_id=seat.dm().id, ts=message.ts, action_id=action, shown=message
-    )
+    outcome = seat.click(channel_id=seat.dm().id, ts=message.ts, action_id=action, shown=message)
     assert outcome.ok, outcome
     if settle:
         office.settle()
@@ -93,9 +83,7 @@ def test_a_forwarded_card_of_an_earlier_stage_decides_nothing(office: Office) ->
     assert card(office).round.approved == 0
 
 
-def test_a_click_after_the_end_ends_it_even_before_the_timer_has_run(
-    office: Office,
-) -> None:
+def test_a_click_after_the_end_ends_it_even_before_the_timer_has_run(office: Office) -> None:
     office.bot.scheduler.stop()
     with office.db.begin() as session:
         clock.move(session, timedelta(days=7))
@@ -105,9 +93,7 @@ def test_a_click_after_the_end_ends_it_even_before_the_timer_has_run(
     office.private(ola, "so it can't be decided any more")
     assert card(office).state is ApprovalState.EXPIRED
     office.bot.delivery.drain(30)
-    eventually(
-        lambda: "Expired" in ola.messages(ola.dm().id)[-1].text, "the card shows it"
-    )
+    eventually(lambda: "Expired" in ola.messages(ola.dm().id)[-1].text, "the card shows it")
 
 
 def test_rejecting_by_those_who_may_not_opens_no_window(office: Office) -> None:
@@ -120,9 +106,7 @@ def test_rejecting_by_those_who_may_not_opens_no_window(office: Office) -> None:
         assert len(seat.modals()) == before
 
 
-def test_a_window_that_waited_too_long_says_so_and_changes_nothing(
-    office: Office,
-) -> None:
+def test_a_window_that_waited_too_long_says_so_and_changes_nothing(office: Office) -> None:
     ola = office.sandbox.seat(OLA)
     press(office, OLA, "approvals.reject")
     view = ola.modals()[-1].id
@@ -171,10 +155,7 @@ def test_a_button_from_elsewhere_is_answered_in_words(office: Office) -> None:
                 if element.get("action_id") == "approvals.approve":
                     element["value"] = value
         ola.click(
-            channel_id=ola.dm().id,
-            ts=message.ts,
-            action_id="approvals.approve",
-            shown=message,
+            channel_id=ola.dm().id, ts=message.ts, action_id="approvals.approve", shown=message
         )
     eventually(lambda: len(ola.ephemerals()) >= 6, "each was answered")
     from_elsewhere, unmarked = sorted({item.text for item in ola.ephemerals()}, key=len)

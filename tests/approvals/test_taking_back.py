@@ -31,9 +31,7 @@ def test_what_is_taken_back_counts_no_more_and_can_be_given_again(house: House) 
     house.ledger_holds()
 
 
-def test_a_stage_that_passed_with_it_is_asked_anew_and_later_words_are_void(
-    house: House,
-) -> None:
+def test_a_stage_that_passed_with_it_is_asked_anew_and_later_words_are_void(house: House) -> None:
     asked = house.submit("tim", house.project())
     house.decide("ola", asked)
     house.decide("fay", asked)

@@ -41,23 +41,17 @@ def twin(house: House, name: str, *groups: str) -> None:
             group = session.execute(
                 select(UserGroup).where(UserGroup.handle == handle)
             ).scalar_one()
-            session.add(
-                UserGroupMember(group_id=group.id, person_id=f"p-{name}2", since=START)
-            )
+            session.add(UserGroupMember(group_id=group.id, person_id=f"p-{name}2", since=START))
 
 
 def faults(house: House, *asked: int) -> list[str]:
     with house.db.read() as session:
         return [
-            fault.what
-            for one in asked
-            for fault in Look.faults_of(session, "approval", str(one))
+            fault.what for one in asked for fault in Look.faults_of(session, "approval", str(one))
         ]
 
 
-def test_a_policy_that_names_the_id_from_before_means_the_same_person(
-    house: House,
-) -> None:
+def test_a_policy_that_names_the_id_from_before_means_the_same_person(house: House) -> None:
     renamed(house, "eve")
     asked = house.submit("tim", house.project())
     house.decide("ola", asked)
@@ -68,9 +62,7 @@ def test_a_policy_that_names_the_id_from_before_means_the_same_person(
     assert faults(house, asked) == []
 
 
-def test_a_request_that_waits_goes_on_when_somebody_gets_another_id(
-    house: House,
-) -> None:
+def test_a_request_that_waits_goes_on_when_somebody_gets_another_id(house: House) -> None:
     asked = house.submit("tim", house.project())
     house.decide("ola", asked)
     renamed(house, "eve")

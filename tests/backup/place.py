@@ -32,32 +32,24 @@ def add_people(database: Database, *names: str, padding: int = 0) -> None:
                     title="x" * padding,
                 )
             )
-            audit.record(
-                session, SYSTEM, "person.seen", ("person", f"p_{name}"), now=NOW
-            )
+            audit.record(session, SYSTEM, "person.seen", ("person", f"p_{name}"), now=NOW)
 
 
 def asked(path: Path, sql: str) -> Any:
     """The first value that a file answers, read as it stands there, without its log."""
-    with closing(
-        sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
-    ) as connection:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         return connection.execute(sql).fetchone()[0]
 
 
 def environment(work: Path, **more: str) -> dict[str, str]:
     """What a process is given: this database and nothing of the machine's own settings."""
     clean = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("SLACK_", "MLGOV_"))
+        key: value for key, value in os.environ.items() if not key.startswith(("SLACK_", "MLGOV_"))
     }
     return clean | {"MLGOV_DATABASE_URL": f"sqlite:///{work / 'mlgov.db'}"} | more
 
 
-def python(
-    code: str, env: dict[str, str], *arguments: str
-) -> subprocess.CompletedProcess[str]:
+def python(code: str, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],

@@ -14,13 +14,7 @@ import pytest
 from storage import backup
 from storage.db import Database
 from tests import cli
-from tests.backup.place import (
-    DYING,
-    add_people,
-    asked,
-    environment,
-    python,
-)
+from tests.backup.place import DYING, add_people, asked, environment, python
 from tests.storage.test_host import held_elsewhere
 
 WRITER = """
@@ -92,10 +86,7 @@ def test_copies_taken_while_another_process_writes_are_each_of_one_moment(
             assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
             steps: list[str] = []
-            found = [
-                backup.write(file, tmp_path / f"{n}.db", probe=steps.append)
-                for n in range(4)
-            ]
+            found = [backup.write(file, tmp_path / f"{n}.db", probe=steps.append) for n in range(4)]
         finally:
             writer.kill()
     assert len(steps) > 4 * 4  # in small steps, so that nobody waits for all of it
@@ -122,9 +113,7 @@ def test_for_programs_it_is_json(file: Path, tmp_path: Path) -> None:
     assert told["bytes"] == (tmp_path / "copy.db").stat().st_size
 
 
-def test_what_is_there_already_stays_unless_it_is_forced(
-    file: Path, tmp_path: Path
-) -> None:
+def test_what_is_there_already_stays_unless_it_is_forced(file: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("precious", encoding="utf-8")
     code, words = mlgov(file, "backup", str(target))
@@ -135,9 +124,7 @@ def test_what_is_there_already_stays_unless_it_is_forced(
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-host"])
-def test_it_never_writes_over_the_database_or_what_belongs_to_it(
-    file: Path, suffix: str
-) -> None:
+def test_it_never_writes_over_the_database_or_what_belongs_to_it(file: Path, suffix: str) -> None:
     before = file.read_bytes()
     for name in (f"{file}{suffix}", f"{file.parent}/./{file.name}{suffix}"):
         code, words = mlgov(file, "backup", name, "--force")
@@ -153,9 +140,7 @@ def test_not_by_way_of_a_link_either(file: Path, tmp_path: Path) -> None:
         assert (code, "is the database itself" in words) == (1, True)
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(
-    file: Path, tmp_path: Path
-) -> None:
+def test_a_place_that_cannot_be_written_is_one_sentence(file: Path, tmp_path: Path) -> None:
     code, words = mlgov(file, "backup", str(tmp_path / "nowhere" / "copy.db"))
     assert (code, words.count("\n")) == (1, 1)
     assert "nowhere" in words
@@ -174,16 +159,12 @@ def test_an_older_database_is_copied_as_it_is(file: Path, tmp_path: Path) -> Non
         connection.execute("UPDATE alembic_version SET version_num = '0015'")
     code, words = mlgov(file, "backup", str(tmp_path / "copy.db"))
     assert (code, "revision 0015" in words) == (0, True)
-    assert asked(tmp_path / "copy.db", "SELECT version_num FROM alembic_version") == (
-        "0015"
-    )
+    assert asked(tmp_path / "copy.db", "SELECT version_num FROM alembic_version") == ("0015")
     assert backup.to_single_file(file)
     assert asked(file, "SELECT version_num FROM alembic_version") == "0015"
 
 
-def test_a_ledger_that_does_not_hold_is_copied_and_told(
-    file: Path, tmp_path: Path
-) -> None:
+def test_a_ledger_that_does_not_hold_is_copied_and_told(file: Path, tmp_path: Path) -> None:
     database = Database(url(file))
     add_people(database, "ana", "ben")
     database.close()
@@ -213,9 +194,7 @@ def test_killed_in_the_middle_it_leaves_no_half_copy_and_the_next_one_is_whole(
     assert [path.name for path in target.parent.iterdir()] == ["today.db"]
 
 
-def test_for_postgresql_it_says_what_to_run_without_the_password(
-    tmp_path: Path,
-) -> None:
+def test_for_postgresql_it_says_what_to_run_without_the_password(tmp_path: Path) -> None:
     code, words = cli.run(
         "backup",
         str(tmp_path / "my copy.dump"),

@@ -12,9 +12,7 @@ from workflows.people import service as people
 from workflows.people.forms import PersonSeen
 
 
-def test_a_replay_makes_the_tombstone_again(
-    sqlite_template: Path, tmp_path: Path
-) -> None:
+def test_a_replay_makes_the_tombstone_again(sqlite_template: Path, tmp_path: Path) -> None:
     """A leaver stays away from a copy that knew them, and who is active is the same; also after the next starts."""
     place, file = tmp_path / "heads.jsonl", tmp_path / "mlgov.db"
     shutil.copy(sqlite_template, file)
@@ -46,15 +44,10 @@ def test_a_replay_makes_the_tombstone_again(
         erase(database, scene.bo)
         restoring.reconcile(database, str(place))
     noted = place.read_text(encoding="utf-8")
-    assert [noted.count(f'"erased": "{one}"') for one in (scene.ana, scene.bo)] == [
-        1,
-        2,
-    ]
+    assert [noted.count(f'"erased": "{one}"') for one in (scene.ana, scene.bo)] == [1, 2]
 
 
-def test_a_copy_with_tombstones_wants_their_key(
-    sqlite_template: Path, tmp_path: Path
-) -> None:
+def test_a_copy_with_tombstones_wants_their_key(sqlite_template: Path, tmp_path: Path) -> None:
     file = tmp_path / "mlgov.db"
     shutil.copy(sqlite_template, file)
     with opened(file) as database:

@@ -69,9 +69,7 @@ def copy_of(database: Database, work: Path) -> Database:
         make_url(database.url).set(database="postgres"), isolation_level="AUTOCOMMIT"
     )
     with admin.connect() as connection:
-        connection.execute(
-            text(f"CREATE DATABASE {name} TEMPLATE {database.url.database}")
-        )
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {database.url.database}"))
     admin.dispose()
     return Database(database.url.set(database=name))
 
@@ -113,9 +111,7 @@ def live(database: Database) -> None:
 
 def restored(database: Database) -> None:
     with database.begin(patient=True) as session:
-        holding.begin(
-            session, OPERATOR, HoldReason.RESTORED, now=clock.now(session), known_seq=9
-        )
+        holding.begin(session, OPERATOR, HoldReason.RESTORED, now=clock.now(session), known_seq=9)
 
 
 def release(database: Database, *, looks: bool = True) -> None:
@@ -291,16 +287,11 @@ def test_row_by_row_a_person_cancels_or_sends_once_more(
     assert workplace.states(old)["word:decided"] == "cancelled"
     said = workplace.texts(slack, ROOM)
     assert said.count("waits in the copy") == 2  # a person said so
-    with (
-        pytest.raises(InvalidInput, match="only a dead one"),
-        old.begin(patient=True) as session,
-    ):
+    with pytest.raises(InvalidInput, match="only a dead one"), old.begin(patient=True) as session:
         dead_letters.mark_sent(session, OPERATOR, ids["word:decided"], now=now)
 
 
-def test_what_cannot_be_looked_up_is_left_to_a_person(
-    database: Database,
-) -> None:
+def test_what_cannot_be_looked_up_is_left_to_a_person(database: Database) -> None:
     with workplace.sandbox(limits=False) as slack:
         live(database)
         say(database, "who knows")
@@ -361,8 +352,6 @@ def test_an_operator_who_asks_twice_has_one_hold(database: Database) -> None:
     live(database)
     restored(database)
     with database.begin(patient=True) as session:
-        again = holding.begin(
-            session, OPERATOR, HoldReason.ASKED, now=clock.now(session)
-        )
+        again = holding.begin(session, OPERATOR, HoldReason.ASKED, now=clock.now(session))
         assert again.why is HoldReason.RESTORED
         assert len(holding.every(session)) == 1

@@ -28,9 +28,7 @@ INSIDE = {"hold", "runtime", "audit_head", "registry_state", "decision"}
 
 def restored(database: Database, *, known_seq: int = 0) -> None:
     with database.begin(patient=True) as session:
-        holding.begin(
-            session, OPERATOR, HoldReason.RESTORED, now=NOW, known_seq=known_seq
-        )
+        holding.begin(session, OPERATOR, HoldReason.RESTORED, now=NOW, known_seq=known_seq)
 
 
 def request(session: Session, key: str) -> int:
@@ -54,9 +52,7 @@ def request(session: Session, key: str) -> int:
     )
 
 
-def test_new_rows_are_numbered_above_what_may_have_been_given(
-    database: Database,
-) -> None:
+def test_new_rows_are_numbered_above_what_may_have_been_given(database: Database) -> None:
     with database.begin(patient=True) as session:
         scene = seed(session)
         texts = session.execute(text("SELECT max(id) FROM private_text")).scalar_one()
@@ -118,8 +114,7 @@ def test_many_rows_first_are_numbered_too(database: Database) -> None:
     restored(database)
     with database.begin(patient=True) as session:
         session.connection().execute(
-            Outbox.__table__.insert(),
-            [row(f"m{number}") for number in range(3)],
+            Outbox.__table__.insert(), [row(f"m{number}") for number in range(3)]
         )
         first, *others = session.execute(
             select(Outbox.id).where(Outbox.dedupe_key.like("m%")).order_by(Outbox.id)
@@ -128,9 +123,7 @@ def test_many_rows_first_are_numbered_too(database: Database) -> None:
         assert others == [first + 1, first + 2]
 
 
-def test_a_row_that_was_rolled_back_costs_no_number_its_floor(
-    database: Database,
-) -> None:
+def test_a_row_that_was_rolled_back_costs_no_number_its_floor(database: Database) -> None:
     with database.begin(patient=True) as session:
         seed(session)
     restored(database)

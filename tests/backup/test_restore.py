@@ -68,9 +68,7 @@ def copied(file: Path) -> Path:
 
 def people_in(path: Path) -> list[str]:
     with opened(path) as database, database.read() as session:
-        return list(
-            session.execute(select(Person.name).order_by(Person.name)).scalars()
-        )
+        return list(session.execute(select(Person.name).order_by(Person.name)).scalars())
 
 
 def aside(file: Path) -> list[Path]:
@@ -83,9 +81,7 @@ def published(file: Path, place: Path) -> None:
         anchor.keep(str(place), heads.current(session, now=NOW))
 
 
-def test_the_copy_is_in_place_and_the_database_before_is_kept(
-    file: Path, tmp_path: Path
-) -> None:
+def test_the_copy_is_in_place_and_the_database_before_is_kept(file: Path, tmp_path: Path) -> None:
     place = tmp_path / "elsewhere" / "heads.jsonl"
     copy = copied(file)
     with opened(file) as database:
@@ -108,19 +104,13 @@ def test_the_copy_is_in_place_and_the_database_before_is_kept(
         with database.read() as session:
             hold = holding.current(session)
             assert hold is not None
-            assert (hold.why, hold.copy_seq, hold.known_seq) == (
-                HoldReason.RESTORED,
-                2,
-                4,
-            )
+            assert (hold.why, hold.copy_seq, hold.known_seq) == (HoldReason.RESTORED, 2, 4)
         with database.engine.connect() as connection:
             assert triggers.expected("sqlite") <= triggers.names(connection)
     assert not list(tmp_path.glob("*.restoring*"))
 
 
-def test_afterwards_the_ledger_verifies_and_says_what_was_lost(
-    file: Path, tmp_path: Path
-) -> None:
+def test_afterwards_the_ledger_verifies_and_says_what_was_lost(file: Path, tmp_path: Path) -> None:
     place = tmp_path / "heads.jsonl"
     copy = copied(file)
     with opened(file) as database:
@@ -202,27 +192,19 @@ def broken_copies(file: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
-def test_a_file_that_is_no_good_is_one_sentence_and_changes_nothing(
-    file: Path,
-) -> None:
+def test_a_file_that_is_no_good_is_one_sentence_and_changes_nothing(file: Path) -> None:
     for name, (path, sentence) in broken_copies(file).items():
         code, words = mlgov(file, "restore", str(path))
-        assert (code, sentence in words, words.count("\n")) == (1, True, 1), (
-            name,
-            words,
-        )
+        assert (code, sentence in words, words.count("\n")) == (1, True, 1), (name, words)
     assert people_in(file) == ["ana", "ben"]
     assert aside(file) == []
     assert not list(file.parent.glob("*.restoring*"))
 
 
-def test_a_copy_of_another_ledger_than_the_anchors_is_refused(
-    file: Path, tmp_path: Path
-) -> None:
+def test_a_copy_of_another_ledger_than_the_anchors_is_refused(file: Path, tmp_path: Path) -> None:
     place = tmp_path / "heads.jsonl"
     place.write_text(
-        json.dumps({"seq": 1, "hash": "f" * 64, "at": NOW.isoformat()}) + "\n",
-        encoding="utf-8",
+        json.dumps({"seq": 1, "hash": "f" * 64, "at": NOW.isoformat()}) + "\n", encoding="utf-8"
     )
     copy = copied(file)
     code, words = mlgov(file, "restore", str(copy), MLGOV_ANCHOR=str(place))
@@ -245,9 +227,7 @@ def test_a_damaged_database_is_put_aside_with_its_log(file: Path) -> None:
     assert log.name == f"{old.name}-wal"
 
 
-def test_a_database_copied_with_cp_comes_back_with_its_log(
-    file: Path, tmp_path: Path
-) -> None:
+def test_a_database_copied_with_cp_comes_back_with_its_log(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "by-hand.db"
     with opened(file) as database:
         add_people(database, "cai")
@@ -385,9 +365,7 @@ def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
     assert (done.hold.why, done.hold.known_seq) == (HoldReason.BEHIND, 41)
     with database.read() as session:
         assert not [trace for trace in TRACES if trace in everything(session)]
-        assert ledger.verify(
-            session, [ledger.Head(*h) for h in anchor.kept(place)]
-        ) is (None)
+        assert ledger.verify(session, [ledger.Head(*h) for h in anchor.kept(place)]) is (None)
     if database.is_sqlite:
         assert database.url.database is not None
         left = bytes_around(Path(database.url.database))
@@ -460,9 +438,7 @@ def test_for_postgresql_it_says_what_to_run(tmp_path: Path) -> None:
         assert cli.run(*wrong)[0] == 2
 
 
-def test_heads_before_a_restoration_bind_nobody_and_those_after_do(
-    tmp_path: Path,
-) -> None:
+def test_heads_before_a_restoration_bind_nobody_and_those_after_do(tmp_path: Path) -> None:
     place = tmp_path / "heads.jsonl"
     at = datetime(2026, 2, 1, tzinfo=UTC)
     lines: list[dict[str, object]] = [

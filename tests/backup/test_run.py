@@ -31,9 +31,7 @@ def test_a_restored_copy_is_held_by_itself_and_another_when_asked(
     copy = tmp_path / "copy.db"
     with running(env, tmp_path, "--http", "--hold") as (process, _url):
         assert process.stdout is not None
-        assert "Nothing is sent: mlgov was started with --hold" in (
-            process.stdout.readline()
-        )
+        assert "Nothing is sent: mlgov was started with --hold" in (process.stdout.readline())
         code, words = cli.run("backup", str(copy), **given)
         assert code == 0, words
         code, words = cli.run("restore", str(copy), **given)

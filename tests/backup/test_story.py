@@ -25,15 +25,7 @@ from tests import cli
 from tests.budgets.conftest import days
 from tests.conftest import KEY, fresh_url
 from tests.stories.office import FAY, OLA, TIM, Office, eventually, opened
-from tests.stories.test_road import (
-    JANUARY,
-    amount,
-    ask,
-    decide,
-    over_budget,
-    state,
-    verified,
-)
+from tests.stories.test_road import JANUARY, amount, ask, decide, over_budget, state, verified
 from workflows.people import service as people
 
 pytestmark = pytest.mark.slow
@@ -98,8 +90,7 @@ def stopped(office: Office) -> Iterator[None]:
     yield
     url = NAMED.pop(office.work, settings.mlgov_database_url.get_secret_value())
     office.bot = app.create(
-        settings.model_copy(update={"mlgov_database_url": SecretStr(url)}),
-        made_by="demo",
+        settings.model_copy(update={"mlgov_database_url": SecretStr(url)}), made_by="demo"
     )
     server = WebServer(office.bot.web(serve_slack=True), "127.0.0.1", 0)
     server.start()
@@ -160,11 +151,7 @@ def bring_back(office: Office, file: str) -> str:
 
 def numbered(words: str) -> list[str]:
     """The lines of a list of steps."""
-    return [
-        line
-        for line in words.splitlines()
-        if line.strip()[:1].isdigit() and ". " in line
-    ]
+    return [line for line in words.splitlines() if line.strip()[:1].isdigit() and ". " in line]
 
 
 def cards(office: Office, user_id: str) -> list[str]:
@@ -233,18 +220,13 @@ def test_a_copy_of_the_morning_comes_back_at_noon(office: Office) -> None:
     assert set(again.values()) == {1}
     assert set(before) <= set(again)
     (told_once,) = marks(office, "mlgov runs on a restored copy of its database")
-    assert {key for key in again if key not in before} <= {
-        told_once,
-        *marks(office, "Ledger head"),
-    }
+    assert {key for key in again if key not in before} <= {told_once, *marks(office, "Ledger head")}
     # What is new is said, under a number that was never given.
     second(office)
     assert len(said(office)) > len(again)
     assert state(office, 2001) is ApprovalState.PENDING
     assert verified(office)
-    assert [
-        one.known > one.seq for one in anchor.read(str(office.anchor)).restorations
-    ] == [True]
+    assert [one.known > one.seq for one in anchor.read(str(office.anchor)).restorations] == [True]
 
 
 def marks(office: Office, words: str) -> set[tuple[str, str]]:
@@ -258,9 +240,7 @@ def marks(office: Office, words: str) -> set[tuple[str, str]]:
         }
 
 
-def test_who_was_erased_since_is_erased_again_with_what_waits_of_theirs(
-    office: Office,
-) -> None:
+def test_who_was_erased_since_is_erased_again_with_what_waits_of_theirs(office: Office) -> None:
     over_budget(office)
     assert ask(office).ok
     with stopped(office):
@@ -275,10 +255,7 @@ def test_who_was_erased_since_is_erased_again_with_what_waits_of_theirs(
     office.settle()
     # The anchor hears of it through the outbox, so that a crash between loses nothing.
     eventually(
-        lambda: (
-            [one.person_id for one in anchor.read(str(office.anchor)).erasures]
-            == [tim.id]
-        ),
+        lambda: [one.person_id for one in anchor.read(str(office.anchor)).erasures] == [tim.id],
         "the anchor keeps the erasure",
     )
     with stopped(office):

@@ -21,11 +21,7 @@ LONG = ("clicks", "card", "delivery")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(one, marks=pytest.mark.heavy if one in LONG else ())
-        for one in NAMES
-    ],
+    "name", [pytest.param(one, marks=pytest.mark.heavy if one in LONG else ()) for one in NAMES]
 )
 def test_it_runs_and_prints_its_ratios(name: str) -> None:
     done = subprocess.run(

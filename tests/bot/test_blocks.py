@@ -10,19 +10,7 @@ from hypothesis import strategies as st
 
 from bot import blocks
 
-FORBIDDEN = (
-    "<!",
-    "<@",
-    "<#",
-    "<http",
-    "*",
-    "~",
-    "`",
-    "\n",
-    "\u202e",
-    "\u2066",
-    "\x00",
-)
+FORBIDDEN = ("<!", "<@", "<#", "<http", "*", "~", "`", "\n", "\u202e", "\u2066", "\x00")
 
 
 @given(st.text(max_size=400))
@@ -33,10 +21,7 @@ def test_escaped_text_is_only_text(text: str) -> None:
     shown = blocks.escape(text, 200)
     assert not any(mark in shown for mark in FORBIDDEN)
     assert not re.search(r"(?<![^\W_])_|_(?![^\W_])", shown)
-    assert (
-        len(shown.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
-        <= 200
-    )
+    assert len(shown.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")) <= 200
     assert shown
 
 
@@ -54,10 +39,7 @@ def test_every_helper_stays_within_slacks_limits(text: str) -> None:
     modal = blocks.modal(text, [], callback_id="a.b", submit=text or "Save", close=text)
     assert all(len(modal[part]["text"]) <= 24 for part in ("title", "submit", "close"))
     question = blocks.confirm(text, text, yes=text)
-    assert (len(question["title"]["text"]), len(question["text"]["text"]) <= 300) <= (
-        100,
-        True,
-    )
+    assert (len(question["title"]["text"]), len(question["text"]["text"]) <= 300) <= (100, True)
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,7 @@ def test_without_its_key_a_database_reads_nothing_of_people(
     assert import_people(env, tmp_path)[0] == 0
 
 
-def test_a_lost_key_is_given_up_by_a_command(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_lost_key_is_given_up_by_a_command(env: dict[str, str], tmp_path: Path) -> None:
     assert erase(env)[0] == 0
     (tmp_path / "keys.txt").unlink()
     code, words = cli.run("people", "new-key", "--yes", **env)
@@ -117,9 +115,7 @@ def test_a_key_can_be_given(env: dict[str, str], tmp_path: Path) -> None:
     assert GIVEN[::-1] not in words
 
 
-def test_where_no_key_can_be_made_nobody_is_erased(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_where_no_key_can_be_made_nobody_is_erased(env: dict[str, str], tmp_path: Path) -> None:
     del env["MLGOV_ERASURE_KEY_FILE"]
     if env["MLGOV_DATABASE_URL"].startswith("sqlite"):
         assert erase(env)[0] == 0
@@ -133,9 +129,7 @@ def test_where_no_key_can_be_made_nobody_is_erased(
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_second_machine_makes_no_second_key(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_second_machine_makes_no_second_key(env: dict[str, str], tmp_path: Path) -> None:
     assert import_people(env, tmp_path)[0] == 0
     elsewhere = env | {"MLGOV_ERASURE_KEY_FILE": str(tmp_path / "elsewhere.txt")}
     code, words = import_people(elsewhere, tmp_path)
@@ -210,9 +204,7 @@ def test_a_place_that_cannot_be_written_is_said(env: dict[str, str]) -> None:
         ),
     ],
 )
-def test_settings_that_cannot_be_are_refused(
-    given: dict[str, str], sentence: str
-) -> None:
+def test_settings_that_cannot_be_are_refused(given: dict[str, str], sentence: str) -> None:
     with pytest.raises(settings.SettingsRefused, match=sentence):
         settings.read(given)
 

@@ -55,6 +55,4 @@ def test_nothing_reads_them_apart() -> None:
     }
     assert apart <= {"app.py"}
     asked = re.findall(r".*holder\.version_id.*", (root / "app.py").read_text())
-    assert [line.strip() for line in asked] == [
-        "if latest is None or latest == holder.version_id:"
-    ]
+    assert [line.strip() for line in asked] == ["if latest is None or latest == holder.version_id:"]

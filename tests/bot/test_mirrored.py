@@ -28,9 +28,7 @@ def ages(session: Session) -> dict[str, float]:
 
 
 def checked(database_url: str, tmp_path: Path) -> Check:
-    read_ = settings.read(
-        {"MLGOV_DATABASE_URL": database_url}, mlgov_policy=tmp_path / "none.yml"
-    )
+    read_ = settings.read({"MLGOV_DATABASE_URL": database_url}, mlgov_policy=tmp_path / "none.yml")
     return next(one for one in doctor.run(read_) if one.name == "mirror")
 
 

@@ -89,9 +89,7 @@ def _certified(folder: Path) -> tuple[Path, Path]:
             ),
             critical=True,
         )
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), False
-        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), False)
         .sign(authority, hashes.SHA256())
     )
     leaf = (
@@ -117,11 +115,7 @@ def _certified(folder: Path) -> tuple[Path, Path]:
     trusted.write_bytes(root.public_bytes(pem))
     served.write_bytes(
         leaf.public_bytes(pem)
-        + own.private_bytes(
-            pem,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        + own.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return trusted, served
 
@@ -213,14 +207,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         one.server_close()
 
 
-NAMES = (
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-)
+NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 @pytest.fixture
@@ -273,9 +260,7 @@ def _response_url(company: Company, database: Database) -> object:
 
 def _web_api(company: Company, database: Database) -> object:
     read = settings.read(
-        {},
-        slack_bot_token="xoxb-1",
-        slack_api_url=there(company, "outside", "/api/"),
+        {}, slack_bot_token="xoxb-1", slack_api_url=there(company, "outside", "/api/")
     )
     return installation.who_am_i(read)
 
@@ -340,11 +325,7 @@ def test_who_is_not_vouched_for_is_not_believed(
 def test_commands_reach_an_api_behind_both(company: Company) -> None:
     kept = {name: os.environ[name] for name in ("SSL_CERT_FILE", "HTTPS_PROXY")}
     code, said = run(
-        "approvals",
-        "list",
-        **kept,
-        MLGOV_URL=there(company, "outside"),
-        MLGOV_TOKEN="mlgov_m_x",
+        "approvals", "list", **kept, MLGOV_URL=there(company, "outside"), MLGOV_TOKEN="mlgov_m_x"
     )
     assert code == 0, said
     assert company.asked == ["/api/v1/approvals"]

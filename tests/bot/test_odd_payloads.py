@@ -84,19 +84,10 @@ def test_a_button_with_an_odd_value(
             | {
                 "type": "block_actions",
                 "trigger_id": "1.2.odd",
-                "container": {
-                    "type": "message",
-                    "channel_id": "C0TRIAGE",
-                    "message_ts": "1.2",
-                },
+                "container": {"type": "message", "channel_id": "C0TRIAGE", "message_ts": "1.2"},
                 "channel": {"id": "C0TRIAGE"},
                 "actions": [
-                    {
-                        "action_id": action_id,
-                        "block_id": "b",
-                        "type": "button",
-                        "value": value,
-                    }
+                    {"action_id": action_id, "block_id": "b", "type": "button", "value": value}
                 ],
             },
         )
@@ -154,16 +145,13 @@ def test_a_window_with_odd_metadata_and_answers(
         for values in ({}, {name: {"x": {"value": value}} for name in names}):
             answer = send(
                 office,
-                person()
-                | {"type": "view_submission", "view": view(value, values, callback_id)},
+                person() | {"type": "view_submission", "view": view(value, values, callback_id)},
             )
             assert answer.status_code == 200
     nothing_broke(caplog)
 
 
-def test_an_interaction_without_a_trigger(
-    office: Office, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_interaction_without_a_trigger(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     for action_id in sorted(app.router().actions):
         answer = send(
@@ -173,12 +161,7 @@ def test_an_interaction_without_a_trigger(
                 "type": "block_actions",
                 "channel": {"id": "C0TRIAGE"},
                 "actions": [
-                    {
-                        "action_id": action_id,
-                        "block_id": "b",
-                        "type": "button",
-                        "value": "1:1",
-                    }
+                    {"action_id": action_id, "block_id": "b", "type": "button", "value": "1:1"}
                 ],
             },
         )

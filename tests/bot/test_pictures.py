@@ -17,9 +17,7 @@ FIRST, LAST = date(2026, 1, 1), date(2026, 1, 31)
 
 def spend(*amounts: str, budget: str = "100") -> Spend:
     """Spend over the first days of January."""
-    days = tuple(
-        (FIRST + timedelta(days=n), Decimal(amount)) for n, amount in enumerate(amounts)
-    )
+    days = tuple((FIRST + timedelta(days=n), Decimal(amount)) for n, amount in enumerate(amounts))
     return Spend(FIRST, LAST, Decimal(budget), "EUR", days)
 
 
@@ -68,9 +66,7 @@ def test_blocks_take_files_or_words() -> None:
     assert placed[0] == said
     assert placed[1]["slack_file"] == {"id": "F0NE"}
     assert placed[2]["elements"][0]["text"] == "Twenty: 20 of 100 EUR"
-    assert pictures.place(shown, {})[1]["elements"][0]["text"] == (
-        "Ten spent. 10 of 100 EUR"
-    )
+    assert pictures.place(shown, {})[1]["elements"][0]["text"] == ("Ten spent. 10 of 100 EUR")
     kept = pictures.without(shown, {one.key: "F0NE"})
     assert kept[1] == shown[1]
     assert kept[2] == placed[2]

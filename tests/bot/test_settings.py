@@ -36,9 +36,7 @@ def test_a_secret_may_come_from_a_file(name: str, secret: str, tmp_path: Path) -
 
 def test_a_secret_given_twice_is_refused_without_telling_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused) as caught:
-        settings.read(
-            {"SLACK_BOT_TOKEN": SECRET, "SLACK_BOT_TOKEN_FILE": str(tmp_path)}
-        )
+        settings.read({"SLACK_BOT_TOKEN": SECRET, "SLACK_BOT_TOKEN_FILE": str(tmp_path)})
     assert "SLACK_BOT_TOKEN_FILE" in str(caught.value)
     assert SECRET not in str(caught.value)
 
@@ -71,12 +69,8 @@ def test_slack_itself_is_told_from_a_stand_in(url: str, real: bool) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(
-        encoding="utf-8"
-    )
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     missing = [
-        name.upper()
-        for name in settings.Settings.model_fields
-        if f"`{name.upper()}`" not in text
+        name.upper() for name in settings.Settings.model_fields if f"`{name.upper()}`" not in text
     ]
     assert missing == []

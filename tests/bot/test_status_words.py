@@ -31,10 +31,6 @@ FRIDAY = datetime(2026, 1, 30, 17, tzinfo=UTC)
 def test_what_a_status_says(text: str, emoji: str, is_away: bool) -> None:
     ends = int(FRIDAY.timestamp())
     profile: dict[str, Any] = {"status_text": text, "status_emoji": emoji}
-    assert away_until(profile | {"status_expiration": ends}) == (
-        FRIDAY if is_away else None
-    )
-    assert away_until(profile | {"status_expiration": 0}) == (
-        OPEN_END if is_away else None
-    )
+    assert away_until(profile | {"status_expiration": ends}) == (FRIDAY if is_away else None)
+    assert away_until(profile | {"status_expiration": 0}) == (OPEN_END if is_away else None)
     assert away_until({}) is None

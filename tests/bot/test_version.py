@@ -22,9 +22,7 @@ def test_the_command_line_says_it() -> None:
 
 
 @pytest.mark.slow
-def test_health_metrics_and_the_api_say_it(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_health_metrics_and_the_api_say_it(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     release, revision = metadata.version("mlgov"), migrate.head()
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         base = api.office.base_url

@@ -44,9 +44,7 @@ def served(made: FastAPI) -> Iterator[httpx.Client]:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The web in front of a Bolt app that knows no listener."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('web') / 'empty.db'}")
-    who = AuthorizeResult(
-        enterprise_id=None, team_id="T1", bot_user_id="U0BOT", bot_token="xoxb-1"
-    )
+    who = AuthorizeResult(enterprise_id=None, team_id="T1", bot_user_id="U0BOT", bot_token="xoxb-1")
     bolt = App(
         signing_secret=SECRET,
         process_before_response=True,
@@ -55,11 +53,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     )
     beat = Beat()
     health = Health(database, {"ticking": beat.age, "delivery": beat.age})
-    made = web.create(
-        bolt=bolt,
-        verifier=SignatureVerifier(SECRET),
-        health=health,
-    )
+    made = web.create(bolt=bolt, verifier=SignatureVerifier(SECRET), health=health)
     with served(made) as opened:
         yield opened
     database.close()
@@ -92,10 +86,7 @@ def test_a_forged_late_or_unsigned_request_is_401(client: httpx.Client) -> None:
     assert send(client, SSL_CHECK, at=time.time() + 400) == 401
     assert client.post("/slack/events", content=SSL_CHECK).status_code == 401
     headers = {"x-slack-request-timestamp": "soon", "x-slack-signature": "v0=1"}
-    assert (
-        client.post("/slack/events", content=SSL_CHECK, headers=headers).status_code
-        == 401
-    )
+    assert client.post("/slack/events", content=SSL_CHECK, headers=headers).status_code == 401
 
 
 BROKEN = [
@@ -104,22 +95,12 @@ BROKEN = [
     b"payload=null",
     urlencode({"payload": json.dumps({"type": "block_actions"})}).encode(),
     urlencode(
-        {
-            "payload": json.dumps(
-                {"type": "block_actions", "user": {"id": "U1"}, "actions": []}
-            )
-        }
+        {"payload": json.dumps({"type": "block_actions", "user": {"id": "U1"}, "actions": []})}
     ).encode(),
-    urlencode(
-        {"payload": json.dumps({"type": "view_submission", "user": {"id": "U1"}})}
-    ).encode(),
+    urlencode({"payload": json.dumps({"type": "view_submission", "user": {"id": "U1"}})}).encode(),
     *(
         urlencode(
-            {
-                "payload": json.dumps(
-                    {"type": "message_action", "user": {"id": "U1"}, **shape}
-                )
-            }
+            {"payload": json.dumps({"type": "message_action", "user": {"id": "U1"}, **shape})}
         ).encode()
         for shape in (
             {},
@@ -141,9 +122,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("body", BROKEN, ids=range(len(BROKEN)))
-def test_a_signed_request_with_a_broken_body_is_400(
-    client: httpx.Client, body: bytes
-) -> None:
+def test_a_signed_request_with_a_broken_body_is_400(client: httpx.Client, body: bytes) -> None:
     assert send(client, body) == 400
 
 
@@ -156,9 +135,7 @@ def test_bytes_that_are_no_text_are_never_slacks(client: httpx.Client) -> None:
     assert send(client, b"\xff\xfe") == 401
 
 
-def test_an_answer_before_the_body_says_that_the_connection_ends(
-    client: httpx.Client,
-) -> None:
+def test_an_answer_before_the_body_says_that_the_connection_ends(client: httpx.Client) -> None:
     address = client.base_url.host, client.base_url.port
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(
@@ -177,24 +154,17 @@ def test_a_body_without_end_is_413(client: httpx.Client) -> None:
     assert send(client, b"a" * (web.MAX_BODY + 1)) == 413
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-)
+@settings(max_examples=60, deadline=None)
 @given(
     body=st.one_of(
-        st.binary(max_size=300),
-        st.text(max_size=200).map(lambda text: f"payload={text}".encode()),
+        st.binary(max_size=300), st.text(max_size=200).map(lambda text: f"payload={text}".encode())
     )
 )
 def test_no_signed_body_is_ever_answered_500(client: httpx.Client, body: bytes) -> None:
     assert send(client, body) in {200, 400, 401, 404}
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-)
+@settings(max_examples=60, deadline=None)
 @given(
     payload=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -221,26 +191,15 @@ def test_no_signed_body_is_ever_answered_500(client: httpx.Client, body: bytes) 
         max_leaves=12,
     )
 )
-def test_no_signed_json_is_ever_answered_500(
-    client: httpx.Client, payload: object
-) -> None:
-    assert send(client, json.dumps(payload).encode(), kind="application/json") in {
-        200,
-        400,
-        404,
-    }
-    assert send(client, urlencode({"payload": json.dumps(payload)}).encode()) in {
-        200,
-        400,
-        404,
-    }
+def test_no_signed_json_is_ever_answered_500(client: httpx.Client, payload: object) -> None:
+    assert send(client, json.dumps(payload).encode(), kind="application/json") in {200, 400, 404}
+    assert send(client, urlencode({"payload": json.dumps(payload)}).encode()) in {200, 400, 404}
 
 
 def test_health_fails_when_a_loop_stops(database: Database) -> None:
     ages = {"ticking": 1.0, "delivery": 1.0}
     health = Health(
-        database,
-        {"ticking": lambda: ages["ticking"], "delivery": lambda: ages["delivery"]},
+        database, {"ticking": lambda: ages["ticking"], "delivery": lambda: ages["delivery"]}
     )
     made = web.create(bolt=None, verifier=None, health=health)
     with served(made) as client:

@@ -27,19 +27,13 @@ gates:
 
 
 def ask(
-    money: Money,
-    amount: str = "1500",
-    scope: str = "period",
-    revision: int = 1,
-    **more: object,
+    money: Money, amount: str = "1500", scope: str = "period", revision: int = 1, **more: object
 ) -> int:
     """Tim asks for more; the request's id. From now on the policy has the gate for it."""
     text = policy.parse(POLICY)
     money.policy = text.policy
     with money.db.begin() as session:
-        session.execute(
-            update(Person).values(refreshed_at=clock.real_now(session), team_id=ORG)
-        )
+        session.execute(update(Person).values(refreshed_at=clock.real_now(session), team_id=ORG))
         version = policies.adopt(session, SYSTEM, text, now=money.now)
         return decisions.submit(
             session,
@@ -48,13 +42,7 @@ def ask(
                 gate="budget_increase",
                 subject_type="budget",
                 form=IncreaseBudget.model_validate(
-                    {
-                        "budget_id": 1,
-                        "revision": revision,
-                        "amount": amount,
-                        "scope": scope,
-                    }
-                    | more
+                    {"budget_id": 1, "revision": revision, "amount": amount, "scope": scope} | more
                 ),
                 reason="More labels",
                 request_key=f"view:{money.now.isoformat()}:{amount}",
@@ -73,9 +61,7 @@ def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -
         decisions.act(
             session,
             OLA,
-            Decide(
-                approval_id=approval_id, revision=revision, verdict=verdict, reason="-"
-            ),
+            Decide(approval_id=approval_id, revision=revision, verdict=verdict, reason="-"),
             policy=money.policy,
             now=money.now + timedelta(minutes=1),
             org_key=ORG,
@@ -85,9 +71,7 @@ def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -
 def look(money: Money, approval_id: int) -> str | None:
     """What the clock does after the budget changed; how the requester was told that it stands."""
     with money.db.begin() as session:
-        decisions.look_again(
-            session, approval_id, policy=money.policy, now=money.now, org_key=ORG
-        )
+        decisions.look_again(session, approval_id, policy=money.policy, now=money.now, org_key=ORG)
     with money.db.read() as session:
         return session.get_one(Approval, approval_id).moved
 
@@ -111,9 +95,7 @@ def ask_again(money: Money, approval_id: int, stands: str | None = None) -> None
         )
 
 
-def approve(
-    money: Money, amount: str, scope: str = "onwards", revision: int = 1
-) -> None:
+def approve(money: Money, amount: str, scope: str = "onwards", revision: int = 1) -> None:
     """Asked and approved."""
     decide(money, ask(money, amount, scope, revision))
 
@@ -127,9 +109,7 @@ def lapse(money: Money, approval_id: int) -> None:
             .where(Approval.id == approval_id)
             .values(state=ApprovalState.LAPSED.value)
         )
-        audit.record(
-            session, SYSTEM, "approval.lapsed", ("approval", approval_id), now=money.now
-        )
+        audit.record(session, SYSTEM, "approval.lapsed", ("approval", approval_id), now=money.now)
         BUDGET_INCREASE.lapse(
             session,
             SYSTEM,

@@ -94,13 +94,7 @@ class Money:
         options = ReadOptions(tag_keys=self.policy.costs.tag_keys)
         with focus.read(paths, options=options) as read:
             return intake.take_costs(
-                self.db,
-                OPERATOR,
-                read,
-                policy=self.policy,
-                org_key=ORG,
-                now=self.now,
-                **more,
+                self.db, OPERATOR, read, policy=self.policy, org_key=ORG, now=self.now, **more
             )
 
     def budget(self, **row: object) -> list[Crossing]:
@@ -136,11 +130,7 @@ def people(session: Session) -> None:
     for id_, slack_id, name in [("p_ola", "U0OLA", "Ola"), ("p_tim", "U0TIM", "Tim")]:
         session.add(
             Person(
-                id=id_,
-                org_key=ORG,
-                slack_id=slack_id,
-                name=name,
-                email=f"{name.lower()}@acme.test",
+                id=id_, org_key=ORG, slack_id=slack_id, name=name, email=f"{name.lower()}@acme.test"
             )
         )
     session.flush()

@@ -23,9 +23,7 @@ def posted(money: Money) -> list[str]:
     with money.db.read() as session:
         return list(
             session.execute(
-                select(Outbox.lane_key).where(
-                    Outbox.kind == "budgets.threshold_crossed"
-                )
+                select(Outbox.lane_key).where(Outbox.kind == "budgets.threshold_crossed")
             ).scalars()
         )
 
@@ -33,23 +31,19 @@ def posted(money: Money) -> list[str]:
 def recorded(money: Money) -> list[tuple[int, int, bool]]:
     with money.db.read() as session:
         rows = session.execute(
-            select(
-                BudgetAlert.revision, BudgetAlert.threshold, BudgetAlert.told
-            ).order_by(BudgetAlert.id)
+            select(BudgetAlert.revision, BudgetAlert.threshold, BudgetAlert.told).order_by(
+                BudgetAlert.id
+            )
         )
         return [tuple(row) for row in rows]
 
 
 def evaluate(money: Money, moved: timedelta) -> int:
     with money.db.begin() as session:
-        return len(
-            alerts.evaluate(session, policy=money.policy, org_key=ORG, now=NOW + moved)
-        )
+        return len(alerts.evaluate(session, policy=money.policy, org_key=ORG, now=NOW + moved))
 
 
-def test_several_thresholds_at_once_make_one_message_for_the_highest(
-    money: Money,
-) -> None:
+def test_several_thresholds_at_once_make_one_message_for_the_highest(money: Money) -> None:
     money.budget()
     report = money.costs(days(JANUARY, 20, "45"))
     assert posted(money) == [f"slack:{ORG}:C0TRIAGE"]
@@ -82,9 +76,7 @@ def test_charges_of_days_to_come_count_when_their_day_comes(money: Money) -> Non
     assert recorded(money)[-1] == (1, 80, True)
 
 
-def test_history_that_was_over_already_alarms_nobody_and_is_reported_once(
-    money: Money,
-) -> None:
+def test_history_that_was_over_already_alarms_nobody_and_is_reported_once(money: Money) -> None:
     money.budget()
     report = money.costs(days(date(2025, 11, 1), 85, "50"))
     assert posted(money) == []
@@ -92,9 +84,7 @@ def test_history_that_was_over_already_alarms_nobody_and_is_reported_once(
     assert evaluate(money, timedelta(hours=1)) == 0
 
 
-def test_a_budget_that_is_over_when_it_is_imported_is_only_reported(
-    money: Money,
-) -> None:
+def test_a_budget_that_is_over_when_it_is_imported_is_only_reported(money: Money) -> None:
     money.costs(days(JANUARY, 25, "50"))
     crossings = money.budget()
     assert [(c.threshold, c.told) for c in crossings] == [(100, False)]
@@ -116,9 +106,7 @@ def test_without_a_channel_the_owner_is_told(money: Money) -> None:
 
 def test_another_currency_is_shown_beside_and_never_compared(money: Money) -> None:
     money.budget()
-    money.costs(
-        [*days(JANUARY, 20, "10"), Charge(date(2026, 1, 5), "100000", currency="USD")]
-    )
+    money.costs([*days(JANUARY, 20, "10"), Charge(date(2026, 1, 5), "100000", currency="USD")])
     assert posted(money) == []
     with money.db.read() as session:
         (burn,) = service.burn(session, [1], policy=money.policy, now=NOW)[1]
@@ -132,34 +120,20 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
     with money.db.begin() as session:
         for n in range(200):
             project = Project(
-                key=f"p{n}",
-                name=f"P {n}",
-                status="live",
-                channel=f"C{n}",
-                created_at=NOW,
+                key=f"p{n}", name=f"P {n}", status="live", channel=f"C{n}", created_at=NOW
             )
             session.add(project)
             session.flush()
             session.add(ProjectAccount(account=f"account {n}", project_id=project.id))
     rows = [
         BudgetRow.model_validate(
-            {
-                "project": f"p{n}",
-                "starts": "2024-02-01",
-                "amount": "10",
-                "currency": "EUR",
-            }
+            {"project": f"p{n}", "starts": "2024-02-01", "amount": "10", "currency": "EUR"}
         )
         for n in range(200)
     ]
     with money.db.begin(patient=True) as session:
         intake.apply_rows(
-            session,
-            OPERATOR,
-            list(enumerate(rows, 2)),
-            policy=money.policy,
-            org_key=ORG,
-            now=NOW,
+            session, OPERATOR, list(enumerate(rows, 2)), policy=money.policy, org_key=ORG, now=NOW
         )
     start = date(2024, 2, 1)
     money.costs(
@@ -173,9 +147,7 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
     assert posted(money) == []
 
 
-def test_an_alert_is_acknowledged_by_the_first_and_its_card_follows(
-    money: Money,
-) -> None:
+def test_an_alert_is_acknowledged_by_the_first_and_its_card_follows(money: Money) -> None:
     money.budget()
     money.costs(days(JANUARY, 20, "45"))
     with money.db.read() as session:
@@ -197,9 +169,7 @@ def test_two_that_look_at_once_tell_once(money: Money) -> None:
     money.budget()
     money.costs(days(JANUARY, 31, "30"))
     second: list[int] = []
-    other = threading.Thread(
-        target=lambda: second.append(evaluate(money, timedelta(days=1)))
-    )
+    other = threading.Thread(target=lambda: second.append(evaluate(money, timedelta(days=1))))
     with money.db.begin() as session:
         first = alerts.evaluate(
             session, policy=money.policy, org_key=ORG, now=NOW + timedelta(days=1)

@@ -45,9 +45,7 @@ from workflows.budgets.forms import BudgetRow, IncreaseBudget, parse_amount
         ("10", None, "11", "This is less than what is spent: 11 EUR is spent"),
     ],
 )
-def test_the_rule(
-    amount: str, present: str | None, spent: str, expected: str | None
-) -> None:
+def test_the_rule(amount: str, present: str | None, spent: str, expected: str | None) -> None:
     asked = doubts.question(
         Decimal(amount),
         present=Decimal(present) if present else None,
@@ -116,9 +114,7 @@ def test_a_row_of_a_file_is_asked_again(spending: Money) -> None:
         given = {"starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         return BudgetRow.model_validate(given | {"project": project} | more)
 
-    def bring(
-        *rows: BudgetRow, are_meant: bool = False
-    ) -> list[tuple[str, str | None]]:
+    def bring(*rows: BudgetRow, are_meant: bool = False) -> list[tuple[str, str | None]]:
         with spending.db.begin() as session:
             outcomes, _ = intake.apply_rows(
                 session,

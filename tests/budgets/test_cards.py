@@ -43,9 +43,7 @@ def told(money: Money) -> list[int]:
     with money.db.read() as session:
         return list(
             session.execute(
-                select(BudgetAlert.id)
-                .where(BudgetAlert.told.is_(True))
-                .order_by(BudgetAlert.id)
+                select(BudgetAlert.id).where(BudgetAlert.told.is_(True)).order_by(BudgetAlert.id)
             ).scalars()
         )
 
@@ -94,9 +92,7 @@ def copy_of(row: Outbox) -> dict[str, Any]:
     return values
 
 
-def test_a_card_says_what_how_much_since_when_and_through_which_day(
-    money: Money,
-) -> None:
+def test_a_card_says_what_how_much_since_when_and_through_which_day(money: Money) -> None:
     money.budget()
     money.costs(days(JANUARY, 20, "45"))
     (alert_id,) = told(money)
@@ -153,17 +149,13 @@ def test_the_card_follows_when_a_file_changes_the_amount(money: Money) -> None:
     assert "update budgets.threshold_crossed" in deliver(money)
 
 
-def test_a_card_of_february_does_not_tell_of_a_request_for_january(
-    money: Money,
-) -> None:
+def test_a_card_of_february_does_not_tell_of_a_request_for_january(money: Money) -> None:
     money.budget()
     money.costs(days(JANUARY, 20, "45"))
     approval_id = ask(money)
     money.now = NOW + timedelta(days=20)
     with money.db.begin() as session:
-        decisions.expire(
-            session, approval_id, policy=money.policy, now=money.now, org_key=ORG
-        )
+        decisions.expire(session, approval_id, policy=money.policy, now=money.now, org_key=ORG)
     money.costs(days(date(2026, 2, 1), 10, "90"))
     _, february = told(money)
     assert "Expired" not in json.dumps(shown(money, february).blocks)
@@ -173,11 +165,7 @@ def test_outsiders_see_no_figure_and_the_owner_is_told_once(money: Money) -> Non
     with money.db.begin() as session:
         session.add(
             Channel(
-                org_key=ORG,
-                slack_id="C0TRIAGE",
-                name="triage",
-                has_guests=True,
-                refreshed_at=NOW,
+                org_key=ORG, slack_id="C0TRIAGE", name="triage", has_guests=True, refreshed_at=NOW
             )
         )
     money.budget()
@@ -186,9 +174,7 @@ def test_outsiders_see_no_figure_and_the_owner_is_told_once(money: Money) -> Non
     for alert_id in told(money):
         made = shown(money, alert_id, closed=False)
         words = made.text + json.dumps(made.blocks)
-        assert not any(
-            part in words for part in ("900", "1,000", "90 %", "EUR", "Ticket triage")
-        )
+        assert not any(part in words for part in ("900", "1,000", "90 %", "EUR", "Ticket triage"))
         assert "actions" not in {block["type"] for block in made.blocks}
     with money.db.read() as session:
         lanes = session.execute(
@@ -208,9 +194,7 @@ def test_nothing_is_called_told_that_nobody_could_be_told(money: Money) -> None:
 
 def test_names_from_files_are_only_text_and_stay_within_limits(money: Money) -> None:
     with money.db.begin() as session:
-        session.execute(
-            update(Project).where(Project.key == "triage").values(name=HOSTILE)
-        )
+        session.execute(update(Project).where(Project.key == "triage").values(name=HOSTILE))
     money.budget()
     charges = [
         Charge(JANUARY + timedelta(days=n % 20), "45", service=f"{n} {HOSTILE}"[:4000])
@@ -238,10 +222,7 @@ def test_names_from_files_are_only_text_and_stay_within_limits(money: Money) -> 
 def test_a_break_down_adds_up_to_the_last_digit(money: Money) -> None:
     money.budget()
     money.costs(
-        [
-            Charge(JANUARY, "1234.567", service="A"),
-            Charge(JANUARY, "0.0000000001", service="B"),
-        ]
+        [Charge(JANUARY, "1234.567", service="A"), Charge(JANUARY, "0.0000000001", service="B")]
     )
     with money.db.read() as session:
         found = service.breakdown(session, OLA, 1, policy=money.policy, now=NOW)
@@ -253,9 +234,7 @@ def test_a_break_down_adds_up_to_the_last_digit(money: Money) -> None:
 def test_every_service_and_day_is_shown_or_counted(money: Money) -> None:
     money.budget(period="fiscal_year", amount="100000")
     money.now = NOW.replace(month=3)
-    money.costs(
-        [Charge(JANUARY + timedelta(days=n), "1", service=f"S{n}") for n in range(60)]
-    )
+    money.costs([Charge(JANUARY + timedelta(days=n), "1", service=f"S{n}") for n in range(60)])
     with money.db.read() as session:
         found = service.breakdown(session, OLA, 1, policy=money.policy, now=money.now)
     words = json.dumps(views.break_down(found), ensure_ascii=False)
@@ -284,22 +263,16 @@ def test_a_refused_load_names_its_own_period_to_the_owner(money: Money) -> None:
             select(Outbox).where(Outbox.kind == "budgets.load_refused")
         ).scalars()
         assert row.notice["billing_period"] == "2026-01-01"
-        made = messages.load_refused(
-            _refused(session, row), _refused(session, row), scene(money)
-        )
+        made = messages.load_refused(_refused(session, row), _refused(session, row), scene(money))
     assert "10 rows would become 2" in made.text
 
 
 def _refused(session: Session, row: Outbox) -> Any:
-    notice_type = next(
-        r.notice for r in renderers.RENDERERS if r.notice.kind == row.kind
-    )
+    notice_type = next(r.notice for r in renderers.RENDERERS if r.notice.kind == row.kind)
     return rebuild(notice_type, row.notice)
 
 
-def test_a_day_of_another_year_names_the_year_wherever_it_is_written(
-    money: Money,
-) -> None:
+def test_a_day_of_another_year_names_the_year_wherever_it_is_written(money: Money) -> None:
     """Data that ended two years ago is not taken for last autumn's."""
     money.budget()
     money.costs(days(date(2024, 9, 1), 30, "45"))

@@ -58,13 +58,7 @@ def test_every_amount_survives_its_own_text(value: Decimal) -> None:
 
 def row(**more: object) -> BudgetRow:
     return BudgetRow.model_validate(
-        {
-            "project": "triage",
-            "starts": "2026-01-01",
-            "amount": "1000",
-            "currency": "EUR",
-        }
-        | more
+        {"project": "triage", "starts": "2026-01-01", "amount": "1000", "currency": "EUR"} | more
     )
 
 
@@ -97,11 +91,7 @@ def test_a_row_is_read_as_people_write_it() -> None:
         thresholds="100; 50 ;80 %",
         owner=" ",
     )
-    assert (found.period, found.currency, found.basis) == (
-        "fiscal_year",
-        "EUR",
-        "billed",
-    )
+    assert (found.period, found.currency, found.basis) == ("fiscal_year", "EUR", "billed")
     assert (found.thresholds, found.owner) == ((50, 80, 100), None)
     assert row(starts=date(2026, 1, 1)) == row()
 

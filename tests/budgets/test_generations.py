@@ -53,17 +53,11 @@ def everything(money: Money) -> dict[str, Any]:
             for by in ("project", "service", "day")
         }
         found |= {
-            "months": sorted(
-                cost_queries.sums_by_months(session, projects, JANUARY, LAST)
-            ),
+            "months": sorted(cost_queries.sums_by_months(session, projects, JANUARY, LAST)),
             "days": sorted(cost_queries.sums_by_days(session, projects, JANUARY, LAST)),
-            "by_day": cost_queries.days(
-                session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST
-            ),
+            "by_day": cost_queries.days(session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST),
             "days_of": cost_queries.days_of(session, projects, JANUARY, LAST),
-            "services": cost_queries.services(
-                session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST
-            ),
+            "services": cost_queries.services(session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST),
             "first": cost_queries.first_day(session, projects, today),
             "through": cost_queries.data_through_by_project(session, projects, today),
             "by_source": cost_queries.through_by_source(session, today),
@@ -75,8 +69,7 @@ def everything(money: Money) -> dict[str, Any]:
             "loads": [through for _, through, _ in cost_queries.loads(session)],
             "unallocated": cost_queries.unallocated(session, today),
             "digest_months": [
-                tuple(row)
-                for row in figures.cost_by_months(session, None, JANUARY, LAST)
+                tuple(row) for row in figures.cost_by_months(session, None, JANUARY, LAST)
             ],
             "digest_days": [
                 tuple(row) for row in figures.cost_by_days(session, None, JANUARY, LAST)
@@ -92,9 +85,7 @@ def everything(money: Money) -> dict[str, Any]:
                     before=date(2026, 1, 7),
                 )
             ],
-            "digest_sources": [
-                tuple(row) for row in figures.sources(session, None, today)
-            ],
+            "digest_sources": [tuple(row) for row in figures.sources(session, None, today)],
             "burn": [
                 (burn.spent, burn.data_through)
                 for burns in service.burn(
@@ -146,12 +137,7 @@ def test_no_reader_counts_what_is_being_written(money: Money) -> None:
     more = [*second_bill(), *days(date(2026, 1, 21), 11, "1", account="Acme Vision")]
     money.costs(more, probe=probe)
     after = everything(money)
-    for place in (
-        "costs.begun",
-        "costs.entries",
-        "costs.months",
-        "costs.before_current",
-    ):
+    for place in ("costs.begun", "costs.entries", "costs.months", "costs.before_current"):
         assert seen[place] == before, place
     assert seen["costs.after_current"] == after
     assert after["by_day"] != before["by_day"]
@@ -177,9 +163,7 @@ def test_every_select_over_cost_says_which_loads_it_counts() -> None:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(function, ast.FunctionDef) or function.name == "counted":
                 continue
-            names = {
-                node.id for node in ast.walk(function) if isinstance(node, ast.Name)
-            }
+            names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
             calls = {
                 node.func.id
                 for node in ast.walk(function)
@@ -196,9 +180,7 @@ def test_every_select_over_cost_says_which_loads_it_counts() -> None:
     assert readers > 15
 
 
-def test_it_is_removed_by_the_clock_hand_also_what_nobody_goes_on_with(
-    money: Money,
-) -> None:
+def test_it_is_removed_by_the_clock_hand_also_what_nobody_goes_on_with(money: Money) -> None:
     money.costs(first_bill())
 
     def stop() -> None:
@@ -246,9 +228,7 @@ def test_a_writer_that_stood_still_too_long_changes_nothing(money: Money) -> Non
 
     def put_aside() -> None:
         with money.db.begin() as session:
-            generations.put_aside_abandoned(
-                session, clock.real_now(session) + timedelta(hours=1)
-            )
+            generations.put_aside_abandoned(session, clock.real_now(session) + timedelta(hours=1))
         loading.remove_for(money.db)
 
     with pytest.raises(InvalidInput, match="start it again"):
@@ -257,16 +237,13 @@ def test_a_writer_that_stood_still_too_long_changes_nothing(money: Money) -> Non
     assert held(money)["cost_load"] == 1
 
 
-def test_two_that_deliver_the_same_month_at_once_leave_one_of_them_whole(
-    money: Money,
-) -> None:
+def test_two_that_deliver_the_same_month_at_once_leave_one_of_them_whole(money: Money) -> None:
     money.costs(first_bill())
     other = replace(money, work=money.work / "other")
     other.work.mkdir()
     third = days(JANUARY, 20, "46")
     report = money.costs(
-        second_bill(),
-        probe=stopping("costs.before_current", lambda: check(other.costs(third))),
+        second_bill(), probe=stopping("costs.before_current", lambda: check(other.costs(third)))
     )
     check(report)
     assert [period.what for period in report.periods] == ["replaced"]
@@ -355,9 +332,7 @@ def test_killed_at_any_place_it_is_the_old_or_the_new(
     with money.db.begin() as session:
         hour_ago = clock.real_now(session) - timedelta(hours=1)
         session.execute(
-            update(CostLoad)
-            .where(CostLoad.state == "writing")
-            .values(written_at=hour_ago)
+            update(CostLoad).where(CostLoad.state == "writing").values(written_at=hour_ago)
         )
         session.execute(update(Lease).values(until=hour_ago))
     tick(money)
@@ -368,7 +343,5 @@ def test_killed_at_any_place_it_is_the_old_or_the_new(
     assert thresholds == ({50, 80} if is_new else set())
     # Done once more, it is as if nothing had happened.
     again = money.costs(second_bill())
-    assert [one.what for one in again.periods] == [
-        "unchanged" if is_new else "replaced"
-    ]
+    assert [one.what for one in again.periods] == ["unchanged" if is_new else "replaced"]
     assert spent(money) == NEW

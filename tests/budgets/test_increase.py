@@ -23,9 +23,9 @@ JANUARY = date(2026, 1, 1)
 def crossings(money: Money) -> list[tuple[int, int, bool]]:
     with money.db.read() as session:
         rows = session.execute(
-            select(
-                BudgetAlert.revision, BudgetAlert.threshold, BudgetAlert.told
-            ).order_by(BudgetAlert.id)
+            select(BudgetAlert.revision, BudgetAlert.threshold, BudgetAlert.told).order_by(
+                BudgetAlert.id
+            )
         )
         return [tuple(row) for row in rows]
 
@@ -91,9 +91,7 @@ def test_a_revision_is_made_by_an_approval_only(money: Money, verdict: Verdict) 
         revisions = session.execute(
             select(BudgetRevision).order_by(BudgetRevision.revision)
         ).scalars()
-        found = [
-            (r.amount, r.valid_from, r.valid_until, r.approval_id) for r in revisions
-        ]
+        found = [(r.amount, r.valid_from, r.valid_until, r.approval_id) for r in revisions]
     made = [(1500, JANUARY, date(2026, 1, 31), approval_id)]
     assert found[1:] == (made if verdict is Verdict.APPROVE else [])
 
@@ -118,17 +116,13 @@ def test_the_words_say_from_what_to_what_for_how_long(money: Money) -> None:
             session, 1, facts, policy=money.policy, now=money.now + timedelta(days=1)
         )
     assert words.project == "Ticket triage"
-    assert words.asks == (
-        "raise January's budget, and from then on: 1,000 → 1,250 EUR (+25 %)"
-    )
+    assert words.asks == ("raise January's budget, and from then on: 1,000 → 1,250 EUR (+25 %)")
     assert words.stays == "the budget stays at 1,000 EUR"
     assert ("Spent so far", "900 EUR effective cost") in words.facts
     assert ("Data through", "Tue 20 Jan") in words.facts
 
 
-def test_conditions_are_told_exactly_the_facts_that_the_policy_knows(
-    money: Money,
-) -> None:
+def test_conditions_are_told_exactly_the_facts_that_the_policy_knows(money: Money) -> None:
     money.budget()
     approval_id = ask(money, "1500")
     with money.db.read() as session:
@@ -158,11 +152,7 @@ def test_a_budget_that_shrank_while_it_was_asked_about_asks_more_people(
             select(ApprovalStage.name).order_by(ApprovalStage.position)
         ).scalars()
         row = session.get_one(Approval, approval_id)
-        assert (list(stages), row.state, row.stage) == (
-            ["Owner", "Finance"],
-            "pending",
-            0,
-        )
+        assert (list(stages), row.state, row.stage) == (["Owner", "Finance"], "pending", 0)
         assert row.facts["new"] == "1300"
         assert row.bound is not None
         assert row.bound["facts"]["increase.percent"] == 62.5

@@ -27,9 +27,7 @@ def totals(
     money: Money, by: str = "project", basis: CostBasis = CostBasis.BILLED
 ) -> dict[str | None, Decimal]:
     with money.db.read() as session:
-        found = costs.summary(
-            session, SummaryForm.model_validate({"by": by, "basis": basis})
-        )
+        found = costs.summary(session, SummaryForm.model_validate({"by": by, "basis": basis}))
     return {line.label: line.amount for line in found.lines}
 
 
@@ -48,12 +46,8 @@ def test_the_real_bill_is_counted_to_the_last_digit(money: Money) -> None:
     report = money.files([shared() / "aws_focus_1.0_942_rows.csv"])
     assert report.refused == ()
     with money.db.read() as session:
-        found = costs.summary(
-            session, SummaryForm(by="service", basis=CostBasis.BILLED)
-        )
-        rolled_up = session.execute(
-            select(func.money_sum(CostMonth.billed))
-        ).scalar_one()
+        found = costs.summary(session, SummaryForm(by="service", basis=CostBasis.BILLED))
+        rolled_up = session.execute(select(func.money_sum(CostMonth.billed))).scalar_one()
     assert found.totals == (("USD", Decimal("18.00663861840")),)
     assert rolled_up == Decimal("18.00663861840")
 
@@ -74,9 +68,7 @@ def test_a_changed_period_is_replaced_and_others_stay(money: Money) -> None:
     loading.remove_for(money.db)
     assert totals(money) == {"triage": Decimal(62 + 36)}
     with money.db.read() as session:
-        assert session.execute(
-            select(func.money_sum(CostMonth.billed))
-        ).scalar_one() == Decimal(98)
+        assert session.execute(select(func.money_sum(CostMonth.billed))).scalar_one() == Decimal(98)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +101,7 @@ def test_one_bad_row_writes_nothing_unless_it_is_skipped(money: Money) -> None:
 
 
 def test_what_belongs_to_nobody_is_shown(money: Money) -> None:
-    report = money.costs(
-        [*days(JANUARY, 2, "1"), *days(JANUARY, 2, "4", account="Nobody")]
-    )
+    report = money.costs([*days(JANUARY, 2, "1"), *days(JANUARY, 2, "4", account="Nobody")])
     assert report.unallocated == (("EUR", Decimal(8)),)
     assert totals(money) == {"triage": Decimal(2), None: Decimal(8)}
 
@@ -121,9 +111,7 @@ def test_a_tag_names_its_project_before_the_account_does(money: Money) -> None:
     assert totals(money) == {"vision": Decimal(2)}
 
 
-def test_a_rule_goes_first_and_a_changed_rule_needs_no_second_import(
-    money: Money,
-) -> None:
+def test_a_rule_goes_first_and_a_changed_rule_needs_no_second_import(money: Money) -> None:
     from workflows import policy
 
     money.costs(days(JANUARY, 2, "1", tags='{"project": "vision"}'))
@@ -137,9 +125,7 @@ def test_a_rule_goes_first_and_a_changed_rule_needs_no_second_import(
 
 
 @settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     charges=st.lists(
@@ -149,18 +135,14 @@ def test_a_rule_goes_first_and_a_changed_rule_needs_no_second_import(
             cost=st.decimals(min_value=-(10**9), max_value=10**9, places=11).map(
                 lambda value: format(value, "f")
             ),
-            account=st.sampled_from(
-                ["Acme Triage", "acme vision", "=SUM(A1)", "<!channel>", ""]
-            ),
+            account=st.sampled_from(["Acme Triage", "acme vision", "=SUM(A1)", "<!channel>", ""]),
             currency=st.sampled_from(["EUR", "USD", "JPY"]),
         ),
         min_size=1,
         max_size=30,
     )
 )
-def test_totals_are_exact_whatever_the_rows(
-    money: Money, charges: list[Charge]
-) -> None:
+def test_totals_are_exact_whatever_the_rows(money: Money, charges: list[Charge]) -> None:
     with money.db.begin() as session:
         for table in (CostEntry, CostMonth, CostLoad):
             session.execute(delete(table))
@@ -168,17 +150,15 @@ def test_totals_are_exact_whatever_the_rows(
     assert report.refused == ()
     expected: dict[str, Fraction] = {}
     for charge in charges:
-        expected[charge.currency] = expected.get(
-            charge.currency, Fraction(0)
-        ) + Fraction(charge.cost)
+        expected[charge.currency] = expected.get(charge.currency, Fraction(0)) + Fraction(
+            charge.cost
+        )
     for by in ("project", "service", "day"):
         with money.db.read() as session:
             found = costs.summary(
                 session, SummaryForm.model_validate({"by": by, "basis": "billed"})
             )
-        assert {
-            currency: Fraction(amount) for currency, amount in found.totals
-        } == expected
+        assert {currency: Fraction(amount) for currency, amount in found.totals} == expected
     with money.db.read() as session:
         rows = session.execute(
             select(CostMonth.currency, func.money_sum(CostMonth.billed)).group_by(
@@ -195,17 +175,13 @@ def test_a_changed_rule_counts_from_the_next_load_on(money: Money) -> None:
     money.policy = policy.parse(
         "version: 1\norganisation: {name: Acme}\ncosts: {allocate: [{sub_account: ACME TRIAGE, project: vision}]}\n"
     ).policy
-    assert [period.what for period in money.costs(days(JANUARY, 2, "1")).periods] == [
-        "unchanged"
-    ]
+    assert [period.what for period in money.costs(days(JANUARY, 2, "1")).periods] == ["unchanged"]
     assert totals(money) == {"vision": Decimal(2)}
 
 
 def test_a_project_that_stopped_spending_is_not_without_data(money: Money) -> None:
     money.budget()
-    money.costs(
-        [*days(JANUARY, 5, "10"), *days(JANUARY, 20, "1", account="Acme Vision")]
-    )
+    money.costs([*days(JANUARY, 5, "10"), *days(JANUARY, 20, "1", account="Acme Vision")])
     with money.db.read() as session:
         (burn,) = service.burn(session, [1], policy=money.policy, now=money.now)[1]
         detail = service.detail(session, 1, policy=money.policy, now=money.now)
@@ -228,13 +204,7 @@ def test_days_outside_are_left_out_of_a_summary(money: Money) -> None:
         found = costs.summary(
             session,
             SummaryForm(
-                by="day",
-                first=JANUARY + timedelta(days=2),
-                last=JANUARY + timedelta(days=4),
+                by="day", first=JANUARY + timedelta(days=2), last=JANUARY + timedelta(days=4)
             ),
         )
-    assert [line.label for line in found.lines] == [
-        "2026-01-03",
-        "2026-01-04",
-        "2026-01-05",
-    ]
+    assert [line.label for line in found.lines] == ["2026-01-03", "2026-01-04", "2026-01-05"]

@@ -79,18 +79,14 @@ def moved_on(money: Money) -> int:
     return approval_id
 
 
-def test_an_approval_does_not_lower_a_month_that_an_import_has_set_since(
-    money: Money,
-) -> None:
+def test_an_approval_does_not_lower_a_month_that_an_import_has_set_since(money: Money) -> None:
     approval_id = moved_on(money)
     with pytest.raises(SubjectMoved, match=r"From Sun 1 Feb on.* is 2,000 EUR now"):
         decide(money, approval_id)
     assert (amount_of(money, 2026, 1), amount_of(money, 2026, 2)) == (1000, 2000)
 
 
-def test_the_requester_is_asked_once_and_what_they_say_is_asked_anew(
-    money: Money,
-) -> None:
+def test_the_requester_is_asked_once_and_what_they_say_is_asked_anew(money: Money) -> None:
     approval_id = moved_on(money)
     with money.db.read() as session:
         waiting = select(Timer.subject_id).where(Timer.kind == LOOK)
@@ -164,9 +160,7 @@ def test_a_round_of_the_past_is_not_asked_about_again(money: Money) -> None:
         ask_again(money, approval_id)
 
 
-def test_a_window_that_stood_over_the_end_of_a_month_asks_for_nothing(
-    money: Money,
-) -> None:
+def test_a_window_that_stood_over_the_end_of_a_month_asks_for_nothing(money: Money) -> None:
     money.budget()
     money.now = FEBRUARY_1
     with pytest.raises(Stale, match="changed while the window was open"):
@@ -215,9 +209,7 @@ def test_a_lapse_leaves_what_a_file_has_said_since(money: Money) -> None:
     assert (amount_of(money, 2026, 1), amount_of(money, 2026, 2)) == (1000, 2000)
 
 
-def test_a_request_of_an_earlier_release_is_judged_by_its_revision(
-    money: Money,
-) -> None:
+def test_a_request_of_an_earlier_release_is_judged_by_its_revision(money: Money) -> None:
     approval_id = moved_on(money)
     with money.db.begin() as session:
         row = session.get_one(Approval, approval_id)
@@ -282,11 +274,7 @@ def test_every_raise_of_one_round_counts_in_exactly_one() -> None:
         raised = Amount(2, Decimal(1300), old.first, old.last)
         spans = {
             rules.span_on(
-                period,
-                date.min,
-                None,
-                old.first + timedelta(days=days),
-                fiscal_month=after,
+                period, date.min, None, old.first + timedelta(days=days), fiscal_month=after
             )
             for days in range(-400, 800, 28)
         }
@@ -299,9 +287,9 @@ def test_pieces_are_the_same_however_far_one_looks() -> None:
     elsewhere = Amount(2, Decimal(5), date(2025, 6, 1), date(2025, 6, 30))
     ends = date(2027, 3, 9)
     for amounts in ([base], [base, elsewhere]):
-        assert rules.pieces(
-            amounts, Period.MONTH, january, onwards=True, ends=ends
-        ) == (Piece(date(2026, 1, 1), date(2027, 2, 28), Decimal(1000)),)
+        assert rules.pieces(amounts, Period.MONTH, january, onwards=True, ends=ends) == (
+            Piece(date(2026, 1, 1), date(2027, 2, 28), Decimal(1000)),
+        )
 
 
 # --- any order of things
@@ -363,9 +351,7 @@ class Walk:
     def wait(self) -> None:
         if self.at < ROUNDS - 7:
             self.at += 1
-            self.money.now = datetime(
-                2026 + self.at // 12, self.at % 12 + 1, 5, 9, tzinfo=UTC
-            )
+            self.money.now = datetime(2026 + self.at // 12, self.at % 12 + 1, 5, 9, tzinfo=UTC)
 
     def load(self) -> None:
         amount = Decimal(self.chance.randrange(1, 5) * 1000)
@@ -384,10 +370,7 @@ class Walk:
         more = Decimal(self.chance.randrange(1, 9) * 100)
         with self.money.db.read() as session:
             burn = service.burn_of(
-                session,
-                session.get_one(Budget, 1),
-                policy=self.money.policy,
-                now=self.money.now,
+                session, session.get_one(Budget, 1), policy=self.money.policy, now=self.money.now
             )
         assert burn is not None
         self.money.now += timedelta(seconds=1)

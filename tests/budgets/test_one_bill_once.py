@@ -63,9 +63,7 @@ SPELLINGS: list[tuple[dict[str, str], dict[str, str]]] = [
 ]
 
 
-def test_a_restated_month_is_replaced_in_another_spelling(
-    money: Money, tmp_path: Path
-) -> None:
+def test_a_restated_month_is_replaced_in_another_spelling(money: Money, tmp_path: Path) -> None:
     for number, (before, after) in enumerate(SPELLINGS):
         own = {"BillingAccountId": f"1{number}", "SubAccountId": f"s{number}"}
         first = load(money, tmp_path, row(**own | before | {"BilledCost": "100"}))
@@ -80,12 +78,7 @@ def test_a_restated_month_is_replaced_in_another_spelling(
 
 def test_a_mended_provider_is_asked_about(money: Money, tmp_path: Path) -> None:
     """Of two names on one bill one is mended later: the old one's rows would stay for ever."""
-    load(
-        money,
-        tmp_path,
-        row(ProviderName="Amazom", BilledCost="70"),
-        row(BilledCost="30"),
-    )
+    load(money, tmp_path, row(ProviderName="Amazom", BilledCost="70"), row(BilledCost="30"))
     rows = [row(BilledCost="30"), row(BilledCost="70")]
     asked = load(money, tmp_path, *rows)
     assert asked.refused == (
@@ -111,10 +104,7 @@ def test_a_second_source_with_the_same_days_is_asked_about_once(
     asked = load(money, tmp_path, other, held=held)
     assert "of the same sub-accounts and days" in asked.refused[0]
     assert total(money) == 100
-    assert (
-        load(money, tmp_path, other, answer=Choice(separate=True), held=held).refused
-        == ()
-    )
+    assert load(money, tmp_path, other, answer=Choice(separate=True), held=held).refused == ()
     october = {
         "BillingPeriodStart": "2024-10-01T00:00:00Z",
         "ChargePeriodStart": "2024-10-03T00:00:00Z",
@@ -124,9 +114,7 @@ def test_a_second_source_with_the_same_days_is_asked_about_once(
     assert total(money) == Decimal(100 + 104 + 104) + Decimal("1.5")
 
 
-def test_other_days_or_accounts_are_no_second_source(
-    money: Money, tmp_path: Path
-) -> None:
+def test_other_days_or_accounts_are_no_second_source(money: Money, tmp_path: Path) -> None:
     load(money, tmp_path, row())
     other = {"BillingAccountId": "7", "ProviderName": "Cloudy"}
     assert load(money, tmp_path, row(**other, SubAccountId="a-2")).refused == ()
@@ -138,9 +126,7 @@ def test_other_days_or_accounts_are_no_second_source(
     assert load(money, tmp_path, nobody).refused == ()
 
 
-def test_a_place_can_be_taken_only_of_what_is_there(
-    money: Money, tmp_path: Path
-) -> None:
+def test_a_place_can_be_taken_only_of_what_is_there(money: Money, tmp_path: Path) -> None:
     load(money, tmp_path, row())
     for source in ("gone", "AWS/42"):
         with pytest.raises(InvalidInput):
@@ -171,9 +157,7 @@ def test_an_account_is_found_in_another_spelling(money: Money, tmp_path: Path) -
     ],
 )
 def test_several_accounts_in_a_cell(cell: str, accounts: tuple[str, ...]) -> None:
-    assert (
-        ProjectRow.model_validate({"key": "a", "accounts": cell}).accounts == accounts
-    )
+    assert ProjectRow.model_validate({"key": "a", "accounts": cell}).accounts == accounts
 
 
 @pytest.mark.parametrize("cell", ["4.44456E+11", "1; 4,44456E+11", "Acme, Inc."])

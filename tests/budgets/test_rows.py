@@ -18,12 +18,7 @@ from workflows.budgets.intake import RowOutcome
 from workflows.budgets.records import Burn
 from workflows.subjects import SubjectMoved
 
-ROW = {
-    "project": "triage",
-    "starts": "2026-01-01",
-    "amount": "1000",
-    "currency": "EUR",
-}
+ROW = {"project": "triage", "starts": "2026-01-01", "amount": "1000", "currency": "EUR"}
 
 
 def apply(money: Money, *rows: dict[str, object]) -> list[RowOutcome]:
@@ -31,10 +26,7 @@ def apply(money: Money, *rows: dict[str, object]) -> list[RowOutcome]:
         outcomes, _ = intake.apply_rows(
             session,
             OPERATOR,
-            [
-                (line, BudgetRow.model_validate(ROW | row))
-                for line, row in enumerate(rows, start=2)
-            ],
+            [(line, BudgetRow.model_validate(ROW | row)) for line, row in enumerate(rows, start=2)],
             policy=money.policy,
             org_key=ORG,
             now=money.now,
@@ -50,9 +42,7 @@ def burns(money: Money) -> list[Burn]:
 
 def test_the_same_file_again_changes_nothing(money: Money) -> None:
     assert [o.what for o in apply(money, {}, {"project": "VISION "})] == ["created"] * 2
-    assert [o.what for o in apply(money, {}, {"project": "vision"})] == [
-        "unchanged"
-    ] * 2
+    assert [o.what for o in apply(money, {}, {"project": "vision"})] == ["unchanged"] * 2
     with money.db.read() as session:
         assert len(session.execute(select(BudgetRevision)).all()) == 2
 
@@ -66,9 +56,7 @@ def test_a_changed_row_is_a_new_revision_from_the_open_round_on(money: Money) ->
     assert (burn.revision, burn.amount) == (2, 1500)
 
 
-def test_the_same_file_again_does_not_take_back_an_approved_increase(
-    money: Money,
-) -> None:
+def test_the_same_file_again_does_not_take_back_an_approved_increase(money: Money) -> None:
     apply(money, {})
     approve(money, "1500")
     assert [o.what for o in apply(money, {})] == ["unchanged"]
@@ -76,9 +64,7 @@ def test_the_same_file_again_does_not_take_back_an_approved_increase(
     assert burn.amount == 1500
 
 
-def test_a_changed_amount_in_a_file_goes_over_an_approved_increase(
-    money: Money,
-) -> None:
+def test_a_changed_amount_in_a_file_goes_over_an_approved_increase(money: Money) -> None:
     apply(money, {})
     approve(money, "1500")
     assert [o.what for o in apply(money, {"amount": "2000"})] == ["updated"]
@@ -105,16 +91,11 @@ def test_an_increase_for_this_period_ends_with_it(money: Money) -> None:
 
 
 def test_a_later_start_follows_on_so_that_no_cost_counts_twice(money: Money) -> None:
-    rows = [
-        {"starts": f"2026-{month:02}-01", "amount": str(1000 + month)}
-        for month in (1, 2, 3)
-    ]
+    rows = [{"starts": f"2026-{month:02}-01", "amount": str(1000 + month)} for month in (1, 2, 3)]
     assert [o.what for o in apply(money, *rows)] == ["created"] * 3
     assert [o.what for o in apply(money, *rows)] == ["unchanged"] * 3
     by_month = {
-        month: [
-            burn.amount for burn in burns(replace(money, now=NOW.replace(month=month)))
-        ]
+        month: [burn.amount for burn in burns(replace(money, now=NOW.replace(month=month)))]
         for month in (1, 2, 3, 4)
     }
     assert by_month == {1: [1001], 2: [1002], 3: [1003], 4: [1003]}
@@ -122,11 +103,7 @@ def test_a_later_start_follows_on_so_that_no_cost_counts_twice(money: Money) -> 
 
 def test_a_bad_row_is_named_and_leaves_the_others_be(money: Money) -> None:
     outcomes = apply(
-        money,
-        {},
-        {"project": "nobody"},
-        {"project": "vision", "owner": "U0NONE"},
-        {"amount": "7"},
+        money, {}, {"project": "nobody"}, {"project": "vision", "owner": "U0NONE"}, {"amount": "7"}
     )
     assert [o.what for o in outcomes] == ["created", "refused", "refused", "refused"]
     assert [o.line for o in outcomes] == [2, 3, 4, 5]
@@ -137,12 +114,8 @@ def test_a_bad_row_is_named_and_leaves_the_others_be(money: Money) -> None:
 
 def test_an_address_is_compared_letter_by_letter(money: Money) -> None:
     with money.db.begin() as session:
-        session.execute(
-            update(Person).where(Person.id == "p_tim").values(email="tom@acme.test")
-        )
-    outcomes = apply(
-        money, {"owner": "t_m@acme.test"}, {"owner": "%", "project": "vision"}
-    )
+        session.execute(update(Person).where(Person.id == "p_tim").values(email="tom@acme.test"))
+    outcomes = apply(money, {"owner": "t_m@acme.test"}, {"owner": "%", "project": "vision"})
     assert [o.what for o in outcomes] == ["refused", "refused"]
     (outcome,) = apply(money, {"owner": " TOM@acme.test "})
     assert outcome.what == "created"
@@ -152,16 +125,12 @@ def test_an_address_is_compared_letter_by_letter(money: Money) -> None:
 
 def test_whoever_left_cannot_own_a_budget(money: Money) -> None:
     with money.db.begin() as session:
-        session.execute(
-            update(Person).where(Person.id == "p_tim").values(is_deactivated=True)
-        )
+        session.execute(update(Person).where(Person.id == "p_tim").values(is_deactivated=True))
     (outcome,) = apply(money, {"owner": "U0TIM"})
     assert outcome.what == "refused"
 
 
-def test_budgets_of_another_basis_or_currency_stand_beside_each_other(
-    money: Money,
-) -> None:
+def test_budgets_of_another_basis_or_currency_stand_beside_each_other(money: Money) -> None:
     apply(money, {}, {"basis": "billed"}, {"currency": "USD"})
     money.costs(days(date(2026, 1, 1), 5, "10"))
     assert [(b.currency, b.basis.value, b.spent) for b in burns(money)] == [

@@ -30,15 +30,13 @@ LONG_AGO = date(2000, 1, 1)
 def test_a_day_lies_in_the_round_of_the_calendar(
     period: Period, day: date, fiscal_month: int, first: date, last: date
 ) -> None:
-    assert rules.span_on(
-        period, LONG_AGO, None, day, fiscal_month=fiscal_month
-    ) == Span(first, last)
+    assert rules.span_on(period, LONG_AGO, None, day, fiscal_month=fiscal_month) == Span(
+        first, last
+    )
 
 
 @given(period=RECURRING, day=DAYS, month=st.integers(1, 12))
-def test_rounds_leave_no_gap_and_never_overlap(
-    period: Period, day: date, month: int
-) -> None:
+def test_rounds_leave_no_gap_and_never_overlap(period: Period, day: date, month: int) -> None:
     span = rules.span_on(period, LONG_AGO, None, day, fiscal_month=month)
     assert span is not None
     assert span.holds(day)
@@ -53,9 +51,7 @@ def test_rounds_leave_no_gap_and_never_overlap(
 
 
 @given(first=DAYS, length=st.integers(0, 900), day=DAYS)
-def test_fixed_dates_hold_exactly_their_days(
-    first: date, length: int, day: date
-) -> None:
+def test_fixed_dates_hold_exactly_their_days(first: date, length: int, day: date) -> None:
     last = first + timedelta(days=length)
     span = rules.span_on(Period.FIXED, first, last, day, fiscal_month=1)
     assert (span is not None) == (first <= day <= last)
@@ -86,10 +82,7 @@ def test_since_when_is_the_day_after_which_it_never_fell_back(
     start = date(2026, 1, 1)
     days = [(start + timedelta(days=n), cost) for n, cost in enumerate(costs)]
     since = rules.crossed_on(days, threshold, amount)
-    over = [
-        sum(costs[: n + 1], Decimal(0)) * 100 >= amount * threshold
-        for n in range(len(costs))
-    ]
+    over = [sum(costs[: n + 1], Decimal(0)) * 100 >= amount * threshold for n in range(len(costs))]
     if not over[-1]:
         assert since is None
         return
@@ -106,8 +99,7 @@ def test_the_newest_amount_that_covers_a_round_counts() -> None:
         Amount(3, Decimal(60), date(2026, 3, 1), None),
     ]
     by_month = [
-        rules.amount_in(amounts, Span(date(2026, m, 1), date(2026, m, 28)))
-        for m in (1, 2, 3, 4)
+        rules.amount_in(amounts, Span(date(2026, m, 1), date(2026, m, 28))) for m in (1, 2, 3, 4)
     ]
     assert [found.amount if found else None for found in by_month] == [52, 40, 60, 60]
     assert rules.amount_in(amounts, Span(date(2025, 12, 1), date(2025, 12, 31))) is None
@@ -128,11 +120,7 @@ def test_nothing_is_extrapolated_from_two_days_or_after_the_end(through: date) -
     assert rules.likely(days, span, through) is None
 
 
-@given(
-    costs=st.lists(
-        st.decimals(min_value=0, max_value=10**6, places=6), min_size=3, max_size=30
-    )
-)
+@given(costs=st.lists(st.decimals(min_value=0, max_value=10**6, places=6), min_size=3, max_size=30))
 def test_a_range_never_lies_below_what_was_spent(costs: list[Decimal]) -> None:
     span = Span(date(2026, 1, 1), date(2026, 1, 31))
     days = [(span.first + timedelta(days=n), cost) for n, cost in enumerate(costs)]

@@ -37,11 +37,7 @@ def make(
     workplace.add_people(database, now)
 
     def build(
-        *,
-        start: bool = True,
-        pace: Pace = workplace.PACE,
-        timeout: float = 1.0,
-        **more: Any,
+        *, start: bool = True, pace: Pace = workplace.PACE, timeout: float = 1.0, **more: Any
     ) -> Delivery:
         delivery = Delivery(
             database,

@@ -36,9 +36,7 @@ from workflows.policy import parse
 from workflows.timers import DueTimer
 
 TEN_MINUTES = timedelta(minutes=10)
-POLICY = parse(
-    'version: 1\norganisation: {name: Acme}\nchannels: {admin: "#admin"}\n'
-).policy
+POLICY = parse('version: 1\norganisation: {name: Acme}\nchannels: {admin: "#admin"}\n').policy
 
 Set = Callable[[timedelta], None]
 
@@ -69,9 +67,7 @@ def set_clock(database: Database) -> Iterator[Set]:
         def move(by: timedelta) -> None:
             if database.is_sqlite:
                 stack.close()
-                stack.enter_context(
-                    time_machine.travel(time.time() + by.total_seconds())
-                )
+                stack.enter_context(time_machine.travel(time.time() + by.total_seconds()))
                 return
             with database.engine.begin() as connection:
                 connection.execute(text("UPDATE set_clock SET by = :by"), {"by": by})
@@ -81,9 +77,7 @@ def set_clock(database: Database) -> Iterator[Set]:
 
 def say(database: Database, word: str, to: str = CHANNELS[0]) -> None:
     with database.begin() as session:
-        outbox.post(
-            session, Word(word), to=channel(to), dedupe_key=word, now=clock.now(session)
-        )
+        outbox.post(session, Word(word), to=channel(to), dedupe_key=word, now=clock.now(session))
 
 
 def tick(database: Database, registry: Registry = timekeeping.PART) -> int:
@@ -138,11 +132,7 @@ def test_what_waited_when_it_was_set_back_goes_out(
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [-TEN_MINUTES, TEN_MINUTES], ids=["back", "ahead"])
 def test_an_answer_lost_before_is_looked_up_and_not_repeated(
-    database: Database,
-    slack: Sandbox,
-    make: Callable[..., Delivery],
-    set_clock: Set,
-    by: timedelta,
+    database: Database, slack: Sandbox, make: Callable[..., Delivery], set_clock: Set, by: timedelta
 ) -> None:
     slack.faults.lose_answer("chat.postMessage", count=1)
     # Looked up only after the clock was set.
@@ -208,9 +198,7 @@ def test_a_gate_opens_when_it_was_to(database: Database, set_clock: Set) -> None
         assert len(claimer.claim(session, 5).errands) == 1
 
 
-def test_a_failed_timer_is_tried_again_when_it_was_to(
-    database: Database, set_clock: Set
-) -> None:
+def test_a_failed_timer_is_tried_again_when_it_was_to(database: Database, set_clock: Set) -> None:
     ran: list[str] = []
 
     def fails_once(session: object, timer: DueTimer, occasion: object) -> None:
@@ -230,13 +218,10 @@ def test_a_failed_timer_is_tried_again_when_it_was_to(
     assert ran == ["x", "x"]
 
 
-def test_a_timer_of_later_is_not_brought_forward(
-    database: Database, set_clock: Set
-) -> None:
+def test_a_timer_of_later_is_not_brought_forward(database: Database, set_clock: Set) -> None:
     ran: list[str] = []
     registry = Registry.of(
-        timekeeping.PART,
-        Registry(timers={"x": lambda session, timer, occasion: ran.append("x")}),
+        timekeeping.PART, Registry(timers={"x": lambda session, timer, occasion: ran.append("x")})
     )
     tick(database, registry)
     with database.begin() as session:
@@ -269,9 +254,7 @@ def test_it_is_told_once_by_log_ledger_card_and_doctor(
     database: Database, set_clock: Set, caplog: pytest.LogCaptureFixture
 ) -> None:
     with database.begin() as session:
-        session.add(
-            Channel(org_key=ORG, slack_id=ADMIN, name="admin", bot_is_member=True)
-        )
+        session.add(Channel(org_key=ORG, slack_id=ADMIN, name="admin", bot_is_member=True))
     replica = Database(database.url)
     try:
         for each in (database, replica):
@@ -310,9 +293,7 @@ def test_it_is_told_once_by_log_ledger_card_and_doctor(
         replica.close()
 
 
-def test_a_clock_that_is_right_is_never_told(
-    database: Database, set_clock: Set
-) -> None:
+def test_a_clock_that_is_right_is_never_told(database: Database, set_clock: Set) -> None:
     tick(database)
     set_clock(TEN_MINUTES)
     assert tick(database) == 0

@@ -18,22 +18,13 @@ from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace
 from tests.delivery.worker import CRASH_PACE, Crew, Orders, crew, is_frozen
-from tests.delivery.workplace import (
-    CHANNELS,
-    Card,
-    Drawn,
-    Word,
-    channel,
-    retitle,
-)
+from tests.delivery.workplace import CHANNELS, Card, Drawn, Word, channel, retitle
 from workflows import clock, outbox
 from workflows.outbox import Subject
 
 pytestmark = [
     pytest.mark.crash,
-    pytest.mark.skipif(
-        sys.platform != "linux", reason="reads /proc and starts a fork server"
-    ),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and starts a fork server"),
 ]
 
 MESSAGES = int(os.environ.get("MLGOV_CRASH_MESSAGES", "80"))
@@ -41,9 +32,7 @@ SEED = int(os.environ.get("MLGOV_CRASH_SEED", "7"))
 POINTS = sorted(
     name
     for name in failpoints.NAMES
-    if not name.startswith(
-        ("timer", "schedule", "backup", "restore", "costs", "budgets", "event")
-    )
+    if not name.startswith(("timer", "schedule", "backup", "restore", "costs", "budgets", "event"))
 )
 
 
@@ -98,9 +87,7 @@ def story(database: Database) -> None:
             now=now,
             thread_of=card,
         )
-        outbox.post(
-            session, Word("letter"), to=channel("U0BEN"), dedupe_key="letter", now=now
-        )
+        outbox.post(session, Word("letter"), to=channel("U0BEN"), dedupe_key="letter", now=now)
         outbox.post(
             session,
             Drawn("p-U0ANA"),
@@ -163,11 +150,7 @@ def letters(database: Database, messages: int) -> None:
 
 
 def kill_at_random(
-    database: Database,
-    workers: Crew,
-    orders: Orders,
-    replicas: int,
-    luck: random.Random,
+    database: Database, workers: Crew, orders: Orders, replicas: int, luck: random.Random
 ) -> int:
     """Kill replicas until all is delivered; how often."""
     crewed = [workers.hire(orders) for _ in range(replicas)]
@@ -243,12 +226,7 @@ def test_the_control_that_sends_again_when_the_lease_expired_must_fail(
 
 @pytest.mark.parametrize(("guards", "copies"), [(True, 1), (False, 2)])
 def test_frozen_for_longer_than_its_lease(
-    database: Database,
-    slack: Sandbox,
-    workers: Crew,
-    orders: Orders,
-    guards: bool,
-    copies: int,
+    database: Database, slack: Sandbox, workers: Crew, orders: Orders, guards: bool, copies: int
 ) -> None:
     """A process that wakes after its lease does not send, because it looks at its watch; without that it does."""
     with database.begin() as session:

@@ -32,26 +32,14 @@ def test_ten_channels_get_their_messages_in_order(
             now = clock.now(session)
             for room in CHANNELS:
                 word = Word(f"{room} {number}")
-                outbox.post(
-                    session,
-                    word,
-                    to=channel(room),
-                    dedupe_key=f"{room}:{number}",
-                    now=now,
-                )
+                outbox.post(session, word, to=channel(room), dedupe_key=f"{room}:{number}", now=now)
     assert delivery.drain(20)
     for room in CHANNELS:
-        assert workplace.texts(slack, room) == [
-            f"{room} {number}" for number in range(8)
-        ]
-    assert not [
-        call for call in slack.inspector.calls("chat.postMessage") if call.status == 429
-    ]
+        assert workplace.texts(slack, room) == [f"{room} {number}" for number in range(8)]
+    assert not [call for call in slack.inspector.calls("chat.postMessage") if call.status == 429]
 
 
-def test_a_fact_is_announced_once(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_a_fact_is_announced_once(database: Database, slack: Sandbox, make: Make) -> None:
     delivery = make()
     for _ in range(3):
         with database.begin() as session:
@@ -82,21 +70,15 @@ def test_a_reply_waits_for_its_card_and_joins_its_thread(
             now=now,
             thread_of=card,
         )
-        outbox.post(
-            session, Word("next"), to=channel(CHANNELS[0]), dedupe_key="next", now=now
-        )
+        outbox.post(session, Word("next"), to=channel(CHANNELS[0]), dedupe_key="next", now=now)
     assert make().drain(5)
     with slack.world.lock:
-        messages = {
-            m.text: m for m in slack.world.channels[CHANNELS[0]].messages.values()
-        }
+        messages = {m.text: m for m in slack.world.channels[CHANNELS[0]].messages.values()}
     assert messages["reply"].thread_ts == messages["card"].ts
     assert not messages["next"].is_reply
 
 
-def test_a_direct_message_is_opened_once(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_a_direct_message_is_opened_once(database: Database, slack: Sandbox, make: Make) -> None:
     delivery = make()
     for number in range(3):
         with database.begin() as session:
@@ -139,9 +121,7 @@ def test_every_copy_follows_its_record(
     with database.begin() as session:
         outbox.refresh(session, Subject("person", "p-U0ANA"), now=clock.now(session))
     assert delivery.drain(5)
-    assert len(slack.inspector.calls("chat.update")) == calls, (
-        "an equal message was edited"
-    )
+    assert len(slack.inspector.calls("chat.update")) == calls, "an equal message was edited"
     assert told["unchanged"] == len(places)
 
 
@@ -203,9 +183,7 @@ def test_a_home_is_published_and_publications_that_wait_are_one(
     delivery = make(start=False)
     for _ in range(3):
         with database.begin() as session:
-            outbox.publish_home(
-                session, "p-U0ANA", to=channel("U0ANA"), now=clock.now(session)
-            )
+            outbox.publish_home(session, "p-U0ANA", to=channel("U0ANA"), now=clock.now(session))
     delivery.start()
     assert delivery.drain(5)
     assert len(slack.inspector.calls("views.publish")) == 1
@@ -232,9 +210,7 @@ def test_the_anchor_keeps_the_head_as_it_is_when_it_is_sent(
         keep,
     )
     with database.begin() as session:
-        outbox.anchor_head(
-            session, Word("daily"), dedupe_key="head:1", now=clock.now(session)
-        )
+        outbox.anchor_head(session, Word("daily"), dedupe_key="head:1", now=clock.now(session))
     assert make(anchor=anchor).drain(5)
     assert json.loads(kept.read_text()) == 0
 
@@ -253,9 +229,7 @@ def test_what_is_due_later_waits_and_blocks_nothing(
             now=now,
             due_at=later,
         )
-        outbox.post(
-            session, Word("now"), to=channel(CHANNELS[0]), dedupe_key="now", now=now
-        )
+        outbox.post(session, Word("now"), to=channel(CHANNELS[0]), dedupe_key="now", now=now)
         session.execute(text("UPDATE runtime SET made_by = 'demo'"))
     delivery = make()
     assert delivery.drain(5)
@@ -293,9 +267,7 @@ def test_what_expired_is_dropped_and_said_so_on_the_ledger(
     assert workplace.states(database) == {"stale": "cancelled", "reply": "cancelled"}
     with database.read() as session:
         actions = (
-            session.execute(text("SELECT action FROM audit_entry ORDER BY seq"))
-            .scalars()
-            .all()
+            session.execute(text("SELECT action FROM audit_entry ORDER BY seq")).scalars().all()
         )
     assert actions == ["outbox.cancelled", "outbox.cancelled"]
 
@@ -316,9 +288,7 @@ def test_a_record_that_is_gone_is_not_announced(
     assert workplace.texts(slack, CHANNELS[0]) == []
 
 
-def test_a_deleted_copy_is_not_edited_again(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_a_deleted_copy_is_not_edited_again(database: Database, slack: Sandbox, make: Make) -> None:
     delivery = make()
     with database.begin() as session:
         outbox.post(
@@ -365,9 +335,7 @@ def test_stop_finishes_what_is_under_way_and_gives_leases_back(
         )
 
 
-def test_delivery_refuses_a_client_that_repeats_calls(
-    database: Database, slack: Sandbox
-) -> None:
+def test_delivery_refuses_a_client_that_repeats_calls(database: Database, slack: Sandbox) -> None:
     from slack_sdk import WebClient
 
     assert client("xoxb-1").retry_handlers == []
@@ -384,9 +352,7 @@ def test_delivery_refuses_a_client_that_repeats_calls(
         )
 
 
-def test_a_persons_card_knows_its_reader(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_a_persons_card_knows_its_reader(database: Database, slack: Sandbox, make: Make) -> None:
     make(start=False)
     seen: set[tuple[str | None, bool]] = set()
     from bot.rendering import Rendered, Renderer, Scene

@@ -39,9 +39,7 @@ def remind(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     assert person is not None
     person.title += "!"
     key = f"remind:{timer.subject.id}:{timer.seq}"
-    outbox.post(
-        session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=occasion.now
-    )
+    outbox.post(session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=occasion.now)
     if timer.seq < 2:
         timers.start(session, timer.subject, "remind", occasion.now, seq=timer.seq + 1)
 
@@ -55,9 +53,7 @@ def break_down(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     raise RuntimeError("a fault")
 
 
-REGISTRY = Registry(
-    timers={"remind": remind, "break": break_down}, locks={"person": lock}
-)
+REGISTRY = Registry(timers={"remind": remind, "break": break_down}, locks={"person": lock})
 
 
 def runner(database: Database, registry: Registry = REGISTRY) -> Runner:
@@ -89,9 +85,7 @@ def begin(database: Database, kind: str, subject: Subject = ANA) -> None:
 def title(database: Database) -> str:
     """Ana's title."""
     with database.read() as session:
-        return session.execute(
-            select(Person.title).where(Person.id == "p-U0ANA")
-        ).scalar_one()
+        return session.execute(select(Person.title).where(Person.id == "p-U0ANA")).scalar_one()
 
 
 def found(database: Database, sql: str) -> list[tuple[object, ...]]:
@@ -152,36 +146,28 @@ def test_a_kind_of_a_newer_release_is_left_for_it(people: Database) -> None:
     assert found(people, "SELECT state, attempts FROM timer") == [("due", 0)]
 
 
-def test_a_handler_that_fails_changes_nothing_and_is_given_up_in_the_end(
-    people: Database,
-) -> None:
+def test_a_handler_that_fails_changes_nothing_and_is_given_up_in_the_end(people: Database) -> None:
     told: list[str] = []
-    registry = replace(
-        REGISTRY, died=lambda session, timer, why, occasion: told.append(why)
-    )
+    registry = replace(REGISTRY, died=lambda session, timer, why, occasion: told.append(why))
     begin(people, "break")
     begin(people, "remind", Subject("person", "p-U0BEN"))
     mine = runner(people, registry)
     assert mine.run() == 1, "a broken timer held up the next one"
     assert mine.run() == 1
-    assert found(people, "SELECT attempts FROM timer WHERE kind = 'break'") == [(1,)], (
-        "no back-off"
-    )
+    assert found(people, "SELECT attempts FROM timer WHERE kind = 'break'") == [(1,)], "no back-off"
     for _ in range(timers.MAX_ATTEMPTS):
         with people.begin() as session:
             session.execute(text("UPDATE timer SET retry_at = NULL"))
         mine.run()
     assert title(people) == "first"
-    assert found(
-        people, "SELECT state, attempts, last_error FROM timer WHERE kind = 'break'"
-    ) == [("dead", 8, "RuntimeError: a fault")]
+    assert found(people, "SELECT state, attempts, last_error FROM timer WHERE kind = 'break'") == [
+        ("dead", 8, "RuntimeError: a fault")
+    ]
     assert told == ["RuntimeError: a fault"]
     assert found(people, "SELECT action FROM audit_entry") == [("timer.dead",)]
 
 
-def test_a_subject_that_somebody_is_changing_is_left_for_the_next_tick(
-    people: Database,
-) -> None:
+def test_a_subject_that_somebody_is_changing_is_left_for_the_next_tick(people: Database) -> None:
     if people.is_sqlite:
         pytest.skip("SQLite has one writer at a time")
     begin(people, "remind")
@@ -205,9 +191,7 @@ def test_clicks_and_timers_at_the_same_time_do_not_deadlock(people: Database) ->
                     ).scalar_one()
                     person.name = str(number)
                     timers.cancel(session, ANA)
-                    timers.start(
-                        session, ANA, "remind", clock.now(session), seq=100 + number
-                    )
+                    timers.start(session, ANA, "remind", clock.now(session), seq=100 + number)
         except BaseException as error:
             errors.append(error)
         finally:
@@ -228,9 +212,7 @@ def test_clicks_and_timers_at_the_same_time_do_not_deadlock(people: Database) ->
         thread.join()
     runner(people).run()
     assert errors == []
-    assert found(
-        people, "SELECT count(*) FROM timer WHERE state = 'due' OR attempts > 0"
-    ) == [(0,)]
+    assert found(people, "SELECT count(*) FROM timer WHERE state = 'due' OR attempts > 0") == [(0,)]
     (announced,) = found(people, "SELECT count(*) FROM outbox")[0]
     (done,) = found(people, "SELECT count(*) FROM timer WHERE state = 'done'")[0]
     assert announced == done
@@ -239,33 +221,24 @@ def test_clicks_and_timers_at_the_same_time_do_not_deadlock(people: Database) ->
 def tick_and_die(database_url: str, point: str) -> None:
     """A replica that is killed at a named place."""
     failpoints.arm(point)
-    runner(
-        Database(database_url), replace(REGISTRY, schedules={"digest": digest})
-    ).run()
+    runner(Database(database_url), replace(REGISTRY, schedules={"digest": digest})).run()
 
 
 def digest(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     """Say it."""
     key = f"digest:{slot.owner}:{slot.date}"
-    outbox.post(
-        session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=occasion.now
-    )
+    outbox.post(session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=occasion.now)
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize(
-    "point",
-    sorted(name for name in failpoints.NAMES if name.startswith(("timer", "schedule"))),
+    "point", sorted(name for name in failpoints.NAMES if name.startswith(("timer", "schedule")))
 )
-def test_killed_while_something_fell_due(
-    people: Database, database_url: str, point: str
-) -> None:
+def test_killed_while_something_fell_due(people: Database, database_url: str, point: str) -> None:
     begin(people, "remind")
     with people.begin() as session:
         now = clock.now(session)
-        timers.schedule(
-            session, "org", "digest", "09:00", "UTC", now=now - timedelta(days=3)
-        )
+        timers.schedule(session, "org", "digest", "09:00", "UTC", now=now - timedelta(days=3))
     process = multiprocessing.get_context("forkserver").Process(
         target=tick_and_die, args=(database_url, point)
     )
@@ -289,9 +262,7 @@ def test_a_schedule_that_fails_is_tried_again_but_not_at_once(people: Database) 
 
     with people.begin() as session:
         now = clock.now(session)
-        timers.schedule(
-            session, "org", "digest", "09:00", "UTC", now=now - timedelta(days=3)
-        )
+        timers.schedule(session, "org", "digest", "09:00", "UTC", now=now - timedelta(days=3))
     mine = runner(people, replace(REGISTRY, schedules={"digest": fail}))
     assert [mine.run(), mine.run()] == [0, 0]
     assert len(tries) == 1
@@ -316,9 +287,7 @@ def hand(people: Database, request: pytest.FixtureRequest) -> Callable[..., Sche
     return build
 
 
-def test_the_clock_hand_ticks_by_itself(
-    people: Database, hand: Callable[..., Scheduler]
-) -> None:
+def test_the_clock_hand_ticks_by_itself(people: Database, hand: Callable[..., Scheduler]) -> None:
     begin(people, "remind")
     ticking = hand()
     ticking.start()

@@ -44,11 +44,7 @@ def card(database: Database, to: str = ROOM) -> int:
 def actions(database: Database) -> list[str]:
     """What the ledger says."""
     with database.read() as session:
-        return list(
-            session.execute(
-                text("SELECT action FROM audit_entry ORDER BY seq")
-            ).scalars()
-        )
+        return list(session.execute(text("SELECT action FROM audit_entry ORDER BY seq")).scalars())
 
 
 def test_retrying_sends_it_and_clears_the_alert(
@@ -101,12 +97,8 @@ def test_marking_as_sent_lets_the_copy_follow_its_record(
         (message,) = slack.world.channels[ROOM].messages.values()
     with database.begin() as session:
         with pytest.raises(InvalidInput, match="no message timestamp"):
-            dead_letters.mark_sent(
-                session, OPERATOR, row, now=clock.now(session), ts="p17"
-            )
-        dead_letters.mark_sent(
-            session, OPERATOR, row, now=clock.now(session), ts=message.ts
-        )
+            dead_letters.mark_sent(session, OPERATOR, row, now=clock.now(session), ts="p17")
+        dead_letters.mark_sent(session, OPERATOR, row, now=clock.now(session), ts=message.ts)
         retitle(session, "p-U0ANA", "second", clock.now(session))
     assert delivery.drain(30)
     assert workplace.texts(slack, ROOM) == ["p-U0ANA: second"]
@@ -161,9 +153,7 @@ def test_old_rows_are_emptied_but_announce_nothing_twice(
     with database.begin() as session:
         now = clock.now(session)
         retitle(session, "p-U0ANA", "second", now)
-        outbox.post(
-            session, Word("secret"), to=channel(ROOM), dedupe_key="fact", now=now
-        )
+        outbox.post(session, Word("secret"), to=channel(ROOM), dedupe_key="fact", now=now)
     assert delivery.drain(5)
     later = now + timedelta(days=61)
     with database.begin() as session:
@@ -171,18 +161,14 @@ def test_old_rows_are_emptied_but_announce_nothing_twice(
         assert settling.purge(session, now=later) == 3
         assert settling.purge(session, now=later) == 0
         assert (
-            outbox.post(
-                session, Word("secret"), to=channel(ROOM), dedupe_key="fact", now=later
-            )
+            outbox.post(session, Word("secret"), to=channel(ROOM), dedupe_key="fact", now=later)
             is None
         )
         retitle(session, "p-U0ANA", "third", now)
     assert delivery.drain(5)
     assert workplace.texts(slack, ROOM) == ["p-U0ANA: third", "secret"]
     with database.read() as session:
-        assert "secret" not in str(
-            session.execute(text("SELECT notice FROM outbox")).all()
-        )
+        assert "secret" not in str(session.execute(text("SELECT notice FROM outbox")).all())
 
 
 def test_copies_that_can_not_change_are_forgotten_in_the_end(
@@ -198,9 +184,7 @@ def test_copies_that_can_not_change_are_forgotten_in_the_end(
     with database.begin() as session:
         retitle(session, "p-U0ANA", "erased", now)
     assert delivery.drain(5)
-    assert workplace.texts(slack, ROOM) == ["p-U0ANA: erased"], (
-        "a final copy can still be edited"
-    )
+    assert workplace.texts(slack, ROOM) == ["p-U0ANA: erased"], "a final copy can still be edited"
     with database.begin() as session:
         retitle(session, "p-U0ANA", "final", now)
     assert delivery.drain(5)
@@ -213,9 +197,7 @@ def test_what_is_old_is_found_by_index_and_goes_in_batches(database: Database) -
     with database.begin() as session:
         now = clock.now(session)
         for number in range(5):
-            outbox.post(
-                session, Word("x"), to=channel(ROOM), dedupe_key=f"{number}", now=now
-            )
+            outbox.post(session, Word("x"), to=channel(ROOM), dedupe_key=f"{number}", now=now)
         session.execute(update(Outbox).values(state=OutboxState.SENT, settled_at=now))
     later = now + timedelta(days=61)
     with database.begin() as session:

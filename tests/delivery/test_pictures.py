@@ -134,16 +134,10 @@ def test_the_next_edit_tries_a_picture_again(
     assert workplace.pictured(slack, ROOM) == ["It is first"]
 
 
-def test_one_failure_is_tried_again_at_once(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_one_failure_is_tried_again_at_once(database: Database, slack: Sandbox, make: Make) -> None:
     delivery = make(pace=PATIENT)
     post(database, ROOM)
-    for step in (
-        "files.getUploadURLExternal",
-        "upload",
-        "files.completeUploadExternal",
-    ):
+    for step in ("files.getUploadURLExternal", "upload", "files.completeUploadExternal"):
         slack.faults.fail_before(step, count=1)
         change(database, step)
         assert delivery.drain(30)
@@ -200,9 +194,7 @@ def test_a_file_that_is_gone_is_uploaded_anew(
     assert uploads(slack) == 2
 
 
-def test_a_limit_makes_it_wait_and_not_fail(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_a_limit_makes_it_wait_and_not_fail(database: Database, slack: Sandbox, make: Make) -> None:
     slack.faults.rate_limit("files.getUploadURLExternal", retry_after=1, count=1)
     delivery = make(pace=PATIENT)
     post(database, ROOM)
@@ -214,9 +206,7 @@ def test_a_limit_makes_it_wait_and_not_fail(
     assert in_words(slack, ROOM)
 
 
-def test_many_uploads_keep_slacks_pace(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_many_uploads_keep_slacks_pace(database: Database, slack: Sandbox, make: Make) -> None:
     delivery = make(pace=PATIENT)
     post(database, ROOM)
     for number in range(60):
@@ -226,11 +216,7 @@ def test_many_uploads_keep_slacks_pace(
     assert delivery.drain(20)
     assert workplace.pictured(slack, ROOM) == ["It is n59"]
     for method in ("getUploadURLExternal", "completeUploadExternal", "info"):
-        assert not [
-            call
-            for call in slack.inspector.calls(f"files.{method}")
-            if call.status == 429
-        ]
+        assert not [call for call in slack.inspector.calls(f"files.{method}") if call.status == 429]
 
 
 def test_a_picture_that_takes_too_long_is_left_out(

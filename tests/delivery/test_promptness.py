@@ -40,9 +40,7 @@ def test_a_clicked_card_changes_while_much_else_waits(database: Database) -> Non
         finally:
             delivery.stop(5)
         assert waits[-1] < 5.0, waits
-        refused = [
-            call for call in slack.inspector.since(limit=1000) if call.status == 429
-        ]
+        refused = [call for call in slack.inspector.since(limit=1000) if call.status == 429]
         assert refused == []
 
 
@@ -65,11 +63,7 @@ def _clicks(database: Database, slack: Sandbox, delivery: Delivery) -> list[floa
         for number in range(100):
             room = CHANNELS[number % len(CHANNELS)]
             outbox.post(
-                session,
-                Word(f"wait {number}"),
-                to=channel(room),
-                dedupe_key=f"w{number}",
-                now=now,
+                session, Word(f"wait {number}"), to=channel(room), dedupe_key=f"w{number}", now=now
             )
     return [_click(database, slack, number) for number in range(8)]
 
@@ -86,10 +80,7 @@ def _click(database: Database, slack: Sandbox, number: int) -> float:
         found.title = title
         session.flush()
         outbox.refresh(
-            session,
-            Subject("person", person),
-            now=clock.now(session),
-            clicked=(ROOM, clicked.ts),
+            session, Subject("person", person), now=clock.now(session), clicked=(ROOM, clicked.ts)
         )
     while f"{person}: {title}" not in workplace.texts(slack, ROOM):
         assert time.monotonic() - began < 10

@@ -12,16 +12,12 @@ from workflows.delivery import rest
 KEY = "T0ACME:chat.update"
 
 
-def test_after_hours_without_a_call_the_whole_burst_is_there(
-    database: Database,
-) -> None:
+def test_after_hours_without_a_call_the_whole_burst_is_there(database: Database) -> None:
     minute = timedelta(minutes=1)
 
     def waits(session: Session) -> bool:
         now = clock.real_now(session)
-        found = gates.take(
-            session, KEY, real_now=now, interval=minute, tolerance=minute
-        )
+        found = gates.take(session, KEY, real_now=now, interval=minute, tolerance=minute)
         return found > timedelta(0)
 
     with database.begin() as session:

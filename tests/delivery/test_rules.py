@@ -52,29 +52,20 @@ def take(database: Database, claimer: Claimer, most: int = 10) -> list[Errand]:
 def end(database: Database, errand: Errand, outcome: Outcome) -> Settled:
     """Settle."""
     with database.begin() as session:
-        return write(
-            session, errand, outcome, pace=PACE, org_key=ORG, admin=lambda session: None
-        )
+        return write(session, errand, outcome, pace=PACE, org_key=ORG, admin=lambda session: None)
 
 
 def say(session: Session, word: str, to: str = ROOM, **more: Any) -> int | None:
     """Put a word into the outbox."""
     return outbox.post(
-        session,
-        Word(word),
-        to=channel(to),
-        dedupe_key=word,
-        now=clock.now(session),
-        **more,
+        session, Word(word), to=channel(to), dedupe_key=word, now=clock.now(session), **more
     )
 
 
 def rest(database: Database) -> None:
     """Let every lane and gate forget its pace."""
     with database.begin() as session:
-        never = {
-            "never": 0 if database.is_sqlite else datetime(1970, 1, 1).astimezone()
-        }
+        never = {"never": 0 if database.is_sqlite else datetime(1970, 1, 1).astimezone()}
         session.execute(
             text("UPDATE lane SET not_before = :never, edit_not_before = :never"), never
         )
@@ -108,9 +99,7 @@ def stand(database: Database, number: int, room: str = ROOM) -> None:
         )
 
 
-def test_a_lane_is_held_by_one_and_gives_its_oldest(
-    database: Database, claimer: Claimer
-) -> None:
+def test_a_lane_is_held_by_one_and_gives_its_oldest(database: Database, claimer: Claimer) -> None:
     with database.begin() as session:
         say(session, "first")
         say(session, "second")
@@ -149,25 +138,17 @@ def test_a_message_that_starts_a_little_late_does_not_put_off_the_next() -> None
     assert PACE.next_slot(None, slot) == slot + gap
 
 
-def test_only_the_holder_settles_and_only_once(
-    database: Database, claimer: Claimer
-) -> None:
+def test_only_the_holder_settles_and_only_once(database: Database, claimer: Claimer) -> None:
     with database.begin() as session:
         say(session, "first")
     (errand,) = take(database, claimer)
-    assert not end(
-        database, replace(errand, epoch=errand.epoch - 1), NotSent("old")
-    ).is_ours
-    assert end(
-        database, errand, Done(errand.real_now, ROOM, "1700000000.000001")
-    ).is_ours
+    assert not end(database, replace(errand, epoch=errand.epoch - 1), NotSent("old")).is_ours
+    assert end(database, errand, Done(errand.real_now, ROOM, "1700000000.000001")).is_ours
     assert not end(database, errand, NotSent("again")).is_ours
     assert workplace.states(database) == {"first": "sent"}
 
 
-def test_a_lease_that_ran_out_leaves_a_row_in_doubt(
-    database: Database, claimer: Claimer
-) -> None:
+def test_a_lease_that_ran_out_leaves_a_row_in_doubt(database: Database, claimer: Claimer) -> None:
     with database.begin() as session:
         say(session, "first")
     (errand,) = take(database, claimer)
@@ -176,15 +157,9 @@ def test_a_lease_that_ran_out_leaves_a_row_in_doubt(
         past = {"past": 1 if database.is_sqlite else datetime(2020, 1, 1).astimezone()}
         session.execute(text("UPDATE lane SET lease_until = :past"), past)
     (again,) = take(database, claimer)
-    assert (again.is_unknown, again.attempts, again.epoch) == (
-        True,
-        1,
-        errand.epoch + 1,
-    )
+    assert (again.is_unknown, again.attempts, again.epoch) == (True, 1, errand.epoch + 1)
     assert again.attempt_at == errand.attempt_at
-    assert not end(
-        database, errand, Done(errand.real_now, ROOM, "1700000000.000001")
-    ).is_ours
+    assert not end(database, errand, Done(errand.real_now, ROOM, "1700000000.000001")).is_ours
 
 
 def test_edits_go_first_and_the_clicked_card_before_all(
@@ -210,10 +185,7 @@ def test_a_second_refresh_moves_the_edit_that_waits_to_the_front(
     for clicked in (None, (CHANNELS[0], "1700000000.000000"), None):
         with database.begin() as session:
             outbox.refresh(
-                session,
-                Subject("person", "p-U0ANA"),
-                now=clock.now(session),
-                clicked=clicked,
+                session, Subject("person", "p-U0ANA"), now=clock.now(session), clicked=clicked
             )
     found = take(database, claimer, most=1)
     assert [errand.lane.rpartition(":")[2] for errand in found] == [CHANNELS[0]]
@@ -261,11 +233,7 @@ def test_a_gate_lets_an_even_pace_pass(database: Database, claimer: Claimer) -> 
 
         def waits(at: float) -> float:
             found = gates.take(
-                session,
-                key,
-                real_now=now + at * second,
-                interval=second,
-                tolerance=2 * second,
+                session, key, real_now=now + at * second, interval=second, tolerance=2 * second
             )
             return found.total_seconds()
 
@@ -274,9 +242,7 @@ def test_a_gate_lets_an_even_pace_pass(database: Database, claimer: Claimer) -> 
         assert [waits(60) for _ in range(4)] == [0, 0, 0, 1]
 
 
-def test_too_many_posts_close_the_lane_then_the_gate(
-    database: Database, claimer: Claimer
-) -> None:
+def test_too_many_posts_close_the_lane_then_the_gate(database: Database, claimer: Claimer) -> None:
     with database.begin() as session:
         for number in range(3):
             say(session, f"word {number}", CHANNELS[number])
@@ -287,13 +253,9 @@ def test_too_many_posts_close_the_lane_then_the_gate(
     assert two.lane != one.lane
     end(database, two, Limited("chat.postMessage", half, closes=True))
     with database.begin() as session:
-        outbox.publish_home(
-            session, "p-U0ANA", to=channel("U0ANA"), now=clock.now(session)
-        )
+        outbox.publish_home(session, "p-U0ANA", to=channel("U0ANA"), now=clock.now(session))
     assert {errand.op for errand in take(database, claimer)} == {"home"}
-    assert {row[2] for row in workplace.rows(database)} == {0, 1}, (
-        "a refusal cost an attempt"
-    )
+    assert {row[2] for row in workplace.rows(database)} == {0, 1}, "a refusal cost an attempt"
 
 
 def test_what_a_producer_is_changing_is_left_alone_and_holds_up_nobody(
@@ -309,9 +271,7 @@ def test_what_a_producer_is_changing_is_left_alone_and_holds_up_nobody(
         retitle(producer, "p-U0ANA", "being written", clock.now(producer))
         say(producer, "into the same lane", ROOM)
         found = take(database, claimer)
-        assert [errand.op for errand in found] == ["post"], (
-            "rendered before the change is visible"
-        )
+        assert [errand.op for errand in found] == ["post"], "rendered before the change is visible"
     rest(database)
     assert [errand.op for errand in take(database, claimer)] == ["update"]
 
@@ -327,9 +287,7 @@ def test_two_replicas_share_the_lanes(database: Database, claimer: Claimer) -> N
         while errands := take(database, replica, most=3):
             found.extend(errands)
 
-    threads = [
-        threading.Thread(target=work, args=(replica,)) for replica in (claimer, other)
-    ]
+    threads = [threading.Thread(target=work, args=(replica,)) for replica in (claimer, other)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -371,9 +329,7 @@ def test_only_slack_lanes_have_an_address(key: str) -> None:
         Address.of(key)
 
 
-def answer(
-    status: int, data: Any, headers: dict[str, str] | None = None
-) -> SlackApiError:
+def answer(status: int, data: Any, headers: dict[str, str] | None = None) -> SlackApiError:
     """What slack_sdk raises."""
     response = SlackResponse(
         client=None,
@@ -389,31 +345,20 @@ def answer(
 
 def errors() -> Iterator[tuple[Exception, Effect, str]]:
     """Errors, what they mean, and the code that is kept."""
-    yield (
-        answer(200, {"ok": False, "error": "is_archived"}),
-        Effect.PERMANENT,
-        "is_archived",
-    )
+    yield (answer(200, {"ok": False, "error": "is_archived"}), Effect.PERMANENT, "is_archived")
     yield (
         answer(200, {"ok": False, "error": "account_inactive"}),
         Effect.TOKEN,
         "account_inactive",
     )
-    yield (
-        answer(200, {"ok": False, "error": "missing_scope"}),
-        Effect.SCOPE,
-        "missing_scope",
-    )
+    yield (answer(200, {"ok": False, "error": "missing_scope"}), Effect.SCOPE, "missing_scope")
     yield (
         answer(200, {"ok": False, "error": "brand_new_error"}),
         Effect.PASSING,
         "brand_new_error",
     )
     yield (
-        answer(
-            200,
-            {"ok": False, "error": "Received a response in a non-JSON format: <html>"},
-        ),
+        answer(200, {"ok": False, "error": "Received a response in a non-JSON format: <html>"}),
         Effect.UNKNOWN,
         "HTTP 200",
     )
@@ -454,16 +399,12 @@ def test_an_error_means(error: Exception, effect: Effect, code: str) -> None:
 
 def test_how_long_to_wait_after_too_many_calls() -> None:
     limited = {"ok": False, "error": "ratelimited"}
-    assert classify(
-        answer(429, limited, {"retry-after": "7"})
-    ).retry_after == timedelta(seconds=7)
+    assert classify(answer(429, limited, {"retry-after": "7"})).retry_after == timedelta(seconds=7)
     assert classify(answer(429, limited)).retry_after == timedelta(seconds=30)
-    assert classify(
-        answer(429, limited, {"Retry-After": "soon"})
-    ).retry_after == timedelta(seconds=30)
-    assert classify(
-        answer(429, limited, {"Retry-After": "-5"})
-    ).retry_after == timedelta(0)
+    assert classify(answer(429, limited, {"Retry-After": "soon"})).retry_after == timedelta(
+        seconds=30
+    )
+    assert classify(answer(429, limited, {"Retry-After": "-5"})).retry_after == timedelta(0)
 
 
 def test_no_code_means_two_things() -> None:

@@ -31,12 +31,7 @@ def say(database: Database, word: str, to: str = ROOM, **more: Any) -> int | Non
     """Put a word into the outbox."""
     with database.begin() as session:
         return outbox.post(
-            session,
-            Word(word),
-            to=channel(to),
-            dedupe_key=word,
-            now=clock.now(session),
-            **more,
+            session, Word(word), to=channel(to), dedupe_key=word, now=clock.now(session), **more
         )
 
 
@@ -110,9 +105,7 @@ def test_without_waiting_a_late_message_stands_twice(
 
 
 @on_one_database
-def test_a_history_that_lags_is_waited_for(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_a_history_that_lags_is_waited_for(database: Database, slack: Sandbox, make: Make) -> None:
     slack.faults.history_lag = 0.4
     slack.faults.lose_answer("chat.postMessage", count=1)
     delivery = make(pace=replace(PACE, late_accept=0.8))
@@ -174,9 +167,7 @@ def test_a_limit_of_the_whole_workspace_closes_the_gate(
     for number, room in enumerate(CHANNELS):
         say(database, f"word {number}", room)
     assert delivery.drain(20)
-    refused = [
-        call for call in slack.inspector.calls("chat.postMessage") if call.status == 429
-    ]
+    refused = [call for call in slack.inspector.calls("chat.postMessage") if call.status == 429]
     assert len(refused) == 2
     assert sum(workplace.everything(slack).values()) == len(CHANNELS)
     with database.read() as session:
@@ -192,19 +183,10 @@ def test_a_limit_of_the_whole_workspace_closes_the_gate(
 @on_one_database
 @pytest.mark.parametrize(
     ("place", "code"),
-    [
-        ("C0ALONE", "not_in_channel"),
-        ("C0OLD", "is_archived"),
-        ("C0NONE", "channel_not_found"),
-    ],
+    [("C0ALONE", "not_in_channel"), ("C0OLD", "is_archived"), ("C0NONE", "channel_not_found")],
 )
 def test_a_permanent_refusal_is_a_dead_letter_at_once(
-    database: Database,
-    slack: Sandbox,
-    make: Make,
-    place: str,
-    code: str,
-    told: Counter[str],
+    database: Database, slack: Sandbox, make: Make, place: str, code: str, told: Counter[str]
 ) -> None:
     delivery = make()
     say(database, "never", place)
@@ -214,9 +196,7 @@ def test_a_permanent_refusal_is_a_dead_letter_at_once(
     assert code in alert
     assert told["dead"] == 1
     with database.read() as session:
-        found = session.execute(
-            text("SELECT action, subject_type FROM audit_entry")
-        ).all()
+        found = session.execute(text("SELECT action, subject_type FROM audit_entry")).all()
     assert [tuple(entry) for entry in found] == [("outbox.dead", "outbox")]
 
 
@@ -261,9 +241,7 @@ def test_a_revoked_token_stops_sending_and_costs_nothing(
 
 
 @on_one_database
-def test_nobody_to_connect_to_is_no_doubt(
-    database: Database, slack: Sandbox, make: Make
-) -> None:
+def test_nobody_to_connect_to_is_no_doubt(database: Database, slack: Sandbox, make: Make) -> None:
     slack.faults.withhold_scope("channels:history")
     delivery = make()
     delivery._sender._slack.base_url = "http://127.0.0.1:9/api/"

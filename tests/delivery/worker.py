@@ -65,9 +65,7 @@ def main(orders: Orders) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: over.set())
     with contextlib.ExitStack() as stack:
         if orders.skew_minutes:
-            shifted = (
-                time.time() + timedelta(minutes=orders.skew_minutes).total_seconds()
-            )
+            shifted = time.time() + timedelta(minutes=orders.skew_minutes).total_seconds()
             stack.enter_context(time_machine.travel(shifted, tick=True))
         _work(orders, over)
 

@@ -43,9 +43,7 @@ SCOPES = [
 @cache
 def policy() -> Policy:
     """The smallest policy."""
-    return parse(
-        "version: 1\norganisation: {name: Acme, timezone: Europe/London}\n"
-    ).policy
+    return parse("version: 1\norganisation: {name: Acme, timezone: Europe/London}\n").policy
 
 
 def world() -> World:
@@ -56,12 +54,7 @@ def world() -> World:
             "users": [{"id": id_, "name": id_.lower(), "team": ORG} for id_ in PEOPLE],
             "channels": [
                 *(
-                    {
-                        "id": id_,
-                        "name": id_.lower(),
-                        "members": list(PEOPLE),
-                        "app": True,
-                    }
+                    {"id": id_, "name": id_.lower(), "members": list(PEOPLE), "app": True}
                     for id_ in CHANNELS
                 ),
                 {"id": ADMIN, "name": "admin", "members": list(PEOPLE), "app": True},
@@ -90,9 +83,7 @@ def sandbox(*, limits: RateLimits | bool | None = None) -> Sandbox:
         "oauth_config": {"scopes": {"bot": SCOPES}},
         "settings": {"socket_mode_enabled": False},
     }
-    return Sandbox(
-        world(), manifest, limits=RateLimits(scale=SCALE) if limits is None else limits
-    )
+    return Sandbox(world(), manifest, limits=RateLimits(scale=SCALE) if limits is None else limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +217,7 @@ def pictured(stand_in: Sandbox, channel_id: str) -> list[str]:
     with stand_in.world.lock:
         messages = list(stand_in.world.channels[channel_id].messages.values())
         images = [
-            block
-            for message in messages
-            for block in message.blocks
-            if block["type"] == "image"
+            block for message in messages for block in message.blocks if block["type"] == "image"
         ]
         assert all(stand_in.world.files.shows(one["slack_file"]) for one in images)
     return [str(one["title"]["text"]) for one in images]
@@ -246,9 +234,7 @@ def rows(database: Database) -> list[tuple[Any, ...]]:
     """The outbox: dedupe key, state, attempts, last error."""
     with database.read() as session:
         found = session.execute(
-            text(
-                "SELECT dedupe_key, state, attempts, last_error FROM outbox ORDER BY id"
-            )
+            text("SELECT dedupe_key, state, attempts, last_error FROM outbox ORDER BY id")
         )
         return [tuple(row) for row in found]
 

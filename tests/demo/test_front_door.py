@@ -55,9 +55,7 @@ def fits(page: Page) -> None:
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
-def test_status_help_and_the_first_meeting(
-    demo: Demo, browser: Browser, phone: bool
-) -> None:
+def test_status_help_and_the_first_meeting(demo: Demo, browser: Browser, phone: bool) -> None:
     page = opened(browser, phone=phone)
     newcomer = org.ELENA
     visit(page, demo, newcomer, general(demo))

@@ -85,9 +85,7 @@ def test_from_a_real_bill_to_a_decided_approval(
     mlgov(tmp_path, "import", "budgets", "budgets.csv")
     told = mlgov(tmp_path, "import", "costs", str(bill))
     assert "18.0066386184 USD billed" in told or "alert: ticket-triage: 100 %" in told
-    totals = json.loads(
-        mlgov(tmp_path, "costs", "summary", "--basis", "billed", "--json")
-    )
+    totals = json.loads(mlgov(tmp_path, "costs", "summary", "--basis", "billed", "--json"))
     assert totals["totals"] == {"USD": "18.0066386184"}
     assert "unchanged" in mlgov(tmp_path, "import", "costs", str(bill))
     maya = demo.sandbox.seat(org.MAYA)

@@ -99,9 +99,7 @@ class Firm:
             "basis": "effective",
         } | more
         with self.db.begin() as session:
-            made = Budget(
-                project_id=project, thresholds=[50, 80, 100], created_at=NOW, **values
-            )
+            made = Budget(project_id=project, thresholds=[50, 80, 100], created_at=NOW, **values)
             session.add(made)
             session.flush()
             session.add(
@@ -117,12 +115,7 @@ class Firm:
             return made.id
 
     def revision(
-        self,
-        budget: int,
-        number: int,
-        amount: str,
-        first: date,
-        last: date | None = None,
+        self, budget: int, number: int, amount: str, first: date, last: date | None = None
     ) -> None:
         with self.db.begin() as session:
             session.add(
@@ -137,12 +130,7 @@ class Firm:
             )
 
     def cost(
-        self,
-        project: int,
-        days: dict[date, str],
-        *,
-        currency: str = "EUR",
-        source: str = "cloud",
+        self, project: int, days: dict[date, str], *, currency: str = "EUR", source: str = "cloud"
     ) -> None:
         """Cost by day, with its roll-up, as an import leaves it."""
         with self.db.begin() as session:
@@ -159,9 +147,7 @@ class Firm:
             session.flush()
             for month, its in sorted(by_month.items()):
                 load = (
-                    session.query(CostLoad)
-                    .filter_by(source=source, billing_period=month)
-                    .first()
+                    session.query(CostLoad).filter_by(source=source, billing_period=month).first()
                 )
                 if load is None:
                     load = CostLoad(
@@ -319,21 +305,14 @@ class Firm:
             if moved is not None:
                 session.add(
                     MilestoneMove(
-                        milestone_id=made.id,
-                        old=moved[0],
-                        new=moved[1],
-                        created_at=moved_at,
+                        milestone_id=made.id, old=moved[0], new=moved[1], created_at=moved_at
                     )
                 )
             return made.id
 
     def actor(self, name: str) -> Actor:
         return Actor(
-            f"p-{name}",
-            ActorKind.PERSON,
-            name.title(),
-            f"U0{name.upper()}",
-            "Europe/London",
+            f"p-{name}", ActorKind.PERSON, name.title(), f"U0{name.upper()}", "Europe/London"
         )
 
     def digest(self, name: str = "lea", now: datetime = NOW) -> Content:
@@ -381,9 +360,7 @@ class Firm:
         if self.db.is_sqlite:
             statement = statement.replace("SUM(", "money_sum(")
             values = {
-                name: int(value.timestamp() * 1_000_000)
-                if isinstance(value, datetime)
-                else value
+                name: int(value.timestamp() * 1_000_000) if isinstance(value, datetime) else value
                 for name, value in values.items()
             }
         with self.db.read() as session:

@@ -43,9 +43,7 @@ def ready(firm: Firm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firm:
     policy = tmp_path / "governance.yml"
     policy.write_text(POLICY, encoding="utf-8")
     monkeypatch.setenv("MLGOV_POLICY", str(policy))
-    monkeypatch.setenv(
-        "MLGOV_DATABASE_URL", firm.db.url.render_as_string(hide_password=False)
-    )
+    monkeypatch.setenv("MLGOV_DATABASE_URL", firm.db.url.render_as_string(hide_password=False))
     return firm
 
 
@@ -63,24 +61,18 @@ def test_one_that_was_sent_is_printed_as_it_was_sent(ready: Firm) -> None:
     page = rendered("--person", "U0LEA", "--at", "2026-01-26", "--format", "html")
     assert page.startswith("<!doctype html>")
     assert "<script" not in page
-    blocks = json.loads(
-        rendered("--person", "p-lea", "--at", "2026-01-26", "--format", "slack")
-    )
+    blocks = json.loads(rendered("--person", "p-lea", "--at", "2026-01-26", "--format", "slack"))
     assert blocks["blocks"][0]["type"] == "header"
 
 
-def test_one_that_was_not_sent_is_made_over_what_the_person_may_see(
-    ready: Firm,
-) -> None:
+def test_one_that_was_not_sent_is_made_over_what_the_person_may_see(ready: Firm) -> None:
     assert "Renamed" in rendered("--person", "U0LEA", "--at", "2026-02-02")
     hers = rendered("--person", "U0FAY", "--at", "2026-01-26")
     assert "Renamed" not in hers
     assert "you own, sponsor or manage no project yet" in hers
     with ready.db.read() as session:
         assert session.query(Digest).count() == 1
-        assert (
-            session.execute(text("SELECT count(*) FROM audit_entry")).scalar_one() == 0
-        )
+        assert session.execute(text("SELECT count(*) FROM audit_entry")).scalar_one() == 0
 
 
 def test_what_cannot_be_is_said_in_a_sentence(ready: Firm) -> None:

@@ -27,11 +27,7 @@ def test_milestones_of_the_week(firm: Firm) -> None:
     )
     firm.milestone(lane, "Data sheet", date(2026, 1, 23))
     firm.milestone(
-        lane,
-        "Prototype",
-        date(2026, 1, 20),
-        actual=date(2026, 1, 22),
-        baseline=date(2026, 1, 20),
+        lane, "Prototype", date(2026, 1, 20), actual=date(2026, 1, 22), baseline=date(2026, 1, 20)
     )
     firm.milestone(lane, "Long overdue", date(2025, 12, 1))
     firm.milestone(lane, "Review", date(2026, 1, 30))
@@ -45,10 +41,7 @@ def test_milestones_of_the_week(firm: Firm) -> None:
         moved_at=NOW - timedelta(days=9),
     )
     firm.milestone(
-        lane,
-        "Brought forward",
-        date(2026, 3, 2),
-        moved=(date(2026, 4, 2), date(2026, 3, 2)),
+        lane, "Brought forward", date(2026, 3, 2), moved=(date(2026, 4, 2), date(2026, 3, 2))
     )
     firm.milestone(lane, "Dropped", date(2026, 1, 22), dropped_at=NOW)
     found = firm.digest()
@@ -127,9 +120,7 @@ def result(cycle: int, level: Level, people: int = 6) -> CycleResult:
 
 
 @pytest.mark.parametrize("name", ["lea", "fay"])
-def test_a_check_in_that_was_closed_is_news_for_those_who_may_see_it(
-    firm: Firm, name: str
-) -> None:
+def test_a_check_in_that_was_closed_is_news_for_those_who_may_see_it(firm: Firm, name: str) -> None:
     with firm.db.begin() as session:
         rubric = MaturityRubric(sha256="0", text="", adopted_at=NOW)
         session.add(rubric)

@@ -19,9 +19,7 @@ def sent(firm: Firm) -> None:
     firm.budget(project, "1000")
     content = firm.digest().stored()
     with firm.db.begin() as session:
-        service.subscribe(
-            session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW
-        )
+        service.subscribe(session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW)
         readers.enrol(session, policy=firm.policy, org_key=ORG, now=NOW)
         session.add(
             Digest(
@@ -64,12 +62,7 @@ def test_an_erased_person_leaves_no_digest_behind(firm: Firm) -> None:
         (release,) = session.query(DigestRelease)
         assert list(release.contents) == ["p-ada"]
         assert session.query(Schedule).filter_by(owner="p-lea").count() == 0
-        assert (
-            session.execute(
-                text("SELECT count(*) FROM digest_subscription")
-            ).scalar_one()
-            == 0
-        )
+        assert session.execute(text("SELECT count(*) FROM digest_subscription")).scalar_one() == 0
 
 
 def test_an_export_holds_the_digests_and_what_was_said_about_them(firm: Firm) -> None:

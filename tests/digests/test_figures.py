@@ -33,9 +33,7 @@ def test_a_quiet_week(firm: Firm) -> None:
     firm.cost(project, JANUARY)
     found = firm.digest()
     assert found.is_quiet
-    assert found.headline == (
-        "Week 4 was quiet: spend is on plan and nothing waits for you."
-    )
+    assert found.headline == ("Week 4 was quiet: spend is on plan and nothing waits for you.")
     money = group(found)
     assert number(money["spent"]) == firm.money(SPENT, project=project, currency="EUR")
     assert lines(found) == [
@@ -78,15 +76,10 @@ def test_a_busy_week(firm: Firm) -> None:
         "Week 4: Lane vision spends faster than planned, one request was approved, and one decision waits for you."
     )
     assert found.decisions == (waits,)
-    for project, currency, column in (
-        (triage, "EUR", "effective"),
-        (lane, "USD", "billed"),
-    ):
+    for project, currency, column in ((triage, "EUR", "effective"), (lane, "USD", "billed")):
         money = group(found, currency)
         assert number(money["spent"]) == firm.money(
-            SPENT.replace("e.effective", f"e.{column}"),
-            project=project,
-            currency=currency,
+            SPENT.replace("e.effective", f"e.{column}"), project=project, currency=currency
         )
     assert found.figures["approvals"]["approved"] == firm.sql(
         "SELECT count(*) FROM approval WHERE state = 'approved' AND decided_at >= :since AND decided_at < :until",
@@ -95,8 +88,7 @@ def test_a_busy_week(firm: Firm) -> None:
     )
     assert found.figures["approvals"]["rejected"] == 0
     assert found.figures["approvals"]["waiting"] == firm.sql(
-        "SELECT count(*) FROM approval WHERE state = 'pending' AND expires_at > :now",
-        now=NOW,
+        "SELECT count(*) FROM approval WHERE state = 'pending' AND expires_at > :now", now=NOW
     )
     assert not any("EUR" in line and "USD" in line for line in lines(found))
     assert found.figures["approvals"]["median"] is None
@@ -106,9 +98,7 @@ def test_a_terrible_week(firm: Firm) -> None:
     """Everything at once still fits on one screen, and the figures are those of the record."""
     crossed = []
     for n in range(14):
-        project = firm.project(
-            f"Project {n:02} with a name that goes on and on", owner="ola"
-        )
+        project = firm.project(f"Project {n:02} with a name that goes on and on", owner="ola")
         budget = firm.budget(project, "100")
         firm.cost(project, {day: str(1 + n) + ".123456789" for day in JANUARY})
         if (1 + n) * 25 > 100:
@@ -123,9 +113,7 @@ def test_a_terrible_week(firm: Firm) -> None:
     )
     money = group(found)
     assert number(money["spent"]) == firm.money("SELECT SUM(effective) FROM cost_entry")
-    assert number(money["amount"]) == firm.money(
-        "SELECT SUM(amount) FROM budget_revision"
-    )
+    assert number(money["amount"]) == firm.money("SELECT SUM(amount) FROM budget_revision")
     assert len(money["over"]) == firm.sql(
         "SELECT count(*) FROM (SELECT k.project_id FROM cost_entry e JOIN allocation_key k ON k.id = e.allocation_key_id"
         " GROUP BY k.project_id HAVING SUM(e.effective) > 100) AS over_budget"
@@ -139,13 +127,11 @@ def test_a_terrible_week(firm: Firm) -> None:
         since=datetime(2026, 1, 19, tzinfo=UTC),
     )
     (movement,) = found.figures["movements"]
-    week = "SELECT SUM(effective) FROM cost_entry WHERE charge_date >= :first AND charge_date <= :last"
-    assert number(movement["cost"]) == firm.money(
-        week, first="2026-01-19", last="2026-01-25"
+    week = (
+        "SELECT SUM(effective) FROM cost_entry WHERE charge_date >= :first AND charge_date <= :last"
     )
-    assert number(movement["before"]) == firm.money(
-        week, first="2026-01-12", last="2026-01-18"
-    )
+    assert number(movement["cost"]) == firm.money(week, first="2026-01-19", last="2026-01-25")
+    assert number(movement["before"]) == firm.money(week, first="2026-01-12", last="2026-01-18")
     assert found.decisions == tuple(sorted(found.decisions))[:2]
     assert found.more_decisions == 12
     assert found.footer.startswith("12 more decisions wait for you")
@@ -158,12 +144,8 @@ def test_rounds_and_revisions_are_those_that_are_open(firm: Firm) -> None:
     firm.revision(budget, 2, "1500", date(2026, 1, 1), date(2026, 1, 31))
     firm.revision(budget, 3, "9000", date(2026, 2, 1))
     firm.budget(project, "7", starts=date(2026, 2, 1), ends=None, basis="billed")
-    firm.budget(
-        project, "8", period="fixed", starts=date(2026, 1, 2), ends=date(2026, 1, 20)
-    )
-    firm.budget(
-        project, "40", period="fixed", starts=date(2026, 1, 20), ends=date(2026, 3, 1)
-    )
+    firm.budget(project, "8", period="fixed", starts=date(2026, 1, 2), ends=date(2026, 1, 20))
+    firm.budget(project, "40", period="fixed", starts=date(2026, 1, 20), ends=date(2026, 3, 1))
     firm.budget(project, "90", period="quarter", starts=date(2025, 1, 1))
     firm.cost(project, JANUARY)
     found = {one["words"]: one for one in firm.digest().figures["money"]}
@@ -209,9 +191,7 @@ def test_how_long_decisions_take_needs_five_people(firm: Firm) -> None:
     found = firm.digest().figures["approvals"]
     assert found["median"] is None, "five decided, and the owner had a part in each"
     firm.request(
-        project,
-        state="approved",
-        stages=(("Owner", (("ola", 1),)), ("Finance", ((names[4], 13),))),
+        project, state="approved", stages=(("Owner", (("ola", 1),)), ("Finance", ((names[4], 13),)))
     )
     found = firm.digest().figures["approvals"]
     assert found["median"] is None, "six decided, and it is still the owner's pace"

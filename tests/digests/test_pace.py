@@ -11,9 +11,7 @@ from workflows.digests import making
 from workflows.digests.records import Content
 
 
-def decided(
-    firm: Firm, project: int, who: str, hours: int, stage: str = "Finance"
-) -> int:
+def decided(firm: Firm, project: int, who: str, hours: int, stage: str = "Finance") -> int:
     return firm.request(project, state="approved", stages=((stage, ((who, hours),)),))
 
 
@@ -79,9 +77,7 @@ def test_a_block_that_is_not_whole_any_more_is_not_counted(firm: Firm) -> None:
     assert firm.digest().figures["approvals"]["measured"] == 6
 
 
-def test_a_decision_that_was_taken_back_and_taken_anew_does_not_stand_out(
-    firm: Firm,
-) -> None:
+def test_a_decision_that_was_taken_back_and_taken_anew_does_not_stand_out(firm: Firm) -> None:
     """The block of a request that was decided twice would change by that one request."""
     project = firm.project("Ticket triage", owner="ola")
     names = some(firm, 11)

@@ -43,9 +43,7 @@ def look(browser: Browser, office: Office, *, phone: bool) -> Page:
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
-def test_a_digest_is_read_and_acted_on(
-    office: Office, browser: Browser, phone: bool
-) -> None:
+def test_a_digest_is_read_and_acted_on(office: Office, browser: Browser, phone: bool) -> None:
     page = look(browser, office, phone=phone)
     (message,) = digests(office, OLA)
     shown = page.locator(f"[data-ts='{message.ts}']").first
@@ -54,16 +52,12 @@ def test_a_digest_is_read_and_acted_on(
     )
     picture = shown.locator("img[alt*='Ticket triage 112 %']")
     expect(picture).to_be_visible()
-    page.wait_for_function(
-        "image => image.naturalWidth > 400", arg=picture.element_handle()
-    )
+    page.wait_for_function("image => image.naturalWidth > 400", arg=picture.element_handle())
     too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert not too_wide
     shown.get_by_test_id(f"action-{words.OPEN}").first.click()
     modal = page.get_by_test_id("modal")
-    expect(modal).to_contain_text(
-        "Ticket triage: 1,125 of 1,000 EUR (112 %), over budget"
-    )
+    expect(modal).to_contain_text("Ticket triage: 1,125 of 1,000 EUR (112 %), over budget")
     page.keyboard.press("Escape")
     expect(modal).to_have_count(0)
     shown.get_by_test_id(f"action-{APPROVE}").click()
@@ -82,9 +76,7 @@ def test_the_page_in_light_in_dark_and_on_paper(
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.last(
-            session, found[0], "weekly", policy=deps.policy, now=office.now()
-        )
+        record = service.last(session, found[0], "weekly", policy=deps.policy, now=office.now())
     assert record is not None
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="Acme", reader="Ola"))
@@ -102,38 +94,27 @@ def test_the_page_in_light_in_dark_and_on_paper(
             "Week 4: Ticket triage went over budget"
         )
         image = page.locator("img").first
-        page.wait_for_function(
-            "image => image.naturalWidth > 400", arg=image.element_handle()
-        )
+        page.wait_for_function("image => image.naturalWidth > 400", arg=image.element_handle())
         grounds[scheme] = (
             page.evaluate("getComputedStyle(document.body).backgroundColor"),
             image.evaluate("image => image.currentSrc"),
         )
-        assert not page.evaluate(
-            "document.documentElement.scrollWidth > window.innerWidth"
-        )
+        assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         assert all(url.startswith(("file:", "data:")) for url in asked)
         context.close()
     assert grounds["light"][0] != grounds["dark"][0]
-    assert grounds["light"][1] != grounds["dark"][1], (
-        "the picture is drawn for the dark, too"
-    )
+    assert grounds["light"][1] != grounds["dark"][1], "the picture is drawn for the dark, too"
     context = browser.new_context()
     page = context.new_page()
     page.goto(path.as_uri())
     page.emulate_media(media="print")
-    assert (
-        page.evaluate("getComputedStyle(document.body).backgroundColor")
-        == "rgb(255, 255, 255)"
-    )
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     expect(page.locator("details li").first).to_be_visible()
     assert len(page.pdf()) > 10_000
     context.close()
 
 
-def test_nothing_in_a_page_comes_alive(
-    office: Office, browser: Browser, tmp_path: Path
-) -> None:
+def test_nothing_in_a_page_comes_alive(office: Office, browser: Browser, tmp_path: Path) -> None:
     """Names from files are shown as they are, never run."""
     from storage.projects.tables import Project
 
@@ -145,9 +126,7 @@ def test_nothing_in_a_page_comes_alive(
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.preview(
-            session, found[0], policy=deps.policy, now=office.now()
-        )
+        record = service.preview(session, found[0], policy=deps.policy, now=office.now())
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="<b>Acme</b>", reader="Ola"))
     page = browser.new_page()

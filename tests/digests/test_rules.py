@@ -51,11 +51,7 @@ def test_a_day_off_moves_it_to_the_next_working_day_of_the_week(
         ("2026-01-26T09:00", ("2026-01-30",), "2026-01-29T17:30"),
         ("2026-01-30T16:00", (), "2026-01-30T17:30"),
         ("2026-01-30T18:00", (), "2026-01-31T06:00"),
-        (
-            "2026-01-26T09:00",
-            tuple(f"2026-01-{n}" for n in range(26, 31)),
-            "2026-01-26T21:00",
-        ),
+        ("2026-01-26T09:00", tuple(f"2026-01-{n}" for n in range(26, 31)), "2026-01-26T21:00"),
         ("2026-03-28T09:00", (), "2026-03-28T21:00"),
     ],
 )
@@ -91,9 +87,7 @@ def test_a_late_one_waits_until_its_reader_is_at_work(now: str, sent: str) -> No
     day=st.dates(date(2024, 1, 1), date(2030, 12, 31)),
     off=st.sets(st.dates(date(2024, 1, 1), date(2030, 12, 31)), max_size=3),
 )
-def test_it_is_sent_in_its_own_week_and_before_it_is_too_late(
-    day: date, off: set[date]
-) -> None:
+def test_it_is_sent_in_its_own_week_and_before_it_is_too_late(day: date, off: set[date]) -> None:
     found = calendar(*(one.isoformat() for one in off))
     sent = rules.send_day(day, found)
     assert sent >= day
@@ -114,9 +108,7 @@ def test_it_is_sent_in_its_own_week_and_before_it_is_too_late(
         ("90", "2025-12-20", False),
     ],
 )
-def test_what_is_ahead_of_its_time(
-    spent: str, through: str | None, ahead: bool
-) -> None:
+def test_what_is_ahead_of_its_time(spent: str, through: str | None, ahead: bool) -> None:
     found = rules.is_ahead(
         Decimal(spent),
         Decimal(100),
@@ -128,9 +120,7 @@ def test_what_is_ahead_of_its_time(
 
 
 @given(
-    lines=st.lists(
-        st.tuples(st.integers(1, 6), st.integers(0, 400)), min_size=1, max_size=20
-    ),
+    lines=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 400)), min_size=1, max_size=20),
     used=st.integers(2, 6),
     letters=st.integers(0, 1200),
 )
@@ -142,9 +132,7 @@ def test_the_most_important_lines_are_kept_in_their_order(
     assert len(kept) <= rules.MOST_LINES - used
     assert sum(len(one.text) + 4 for one in kept) <= rules.MOST_CHARACTERS - letters
     order = [id(one) for _, one in made]
-    assert [order.index(id(one)) for one in kept] == sorted(
-        order.index(id(one)) for one in kept
-    )
+    assert [order.index(id(one)) for one in kept] == sorted(order.index(id(one)) for one in kept)
     if sum(size + 4 for _, size in lines) <= rules.MOST_CHARACTERS - letters:
         chosen = sorted(rank for rank, one in made if any(one is it for it in kept))
         assert chosen == sorted(rank for rank, _ in lines)[: len(kept)]

@@ -26,9 +26,7 @@ _project = st.fixed_dictionaries(
         "sponsor": st.sampled_from([None, *NAMES]),
         "cost": st.integers(0, 300),
         "currency": st.sampled_from(["EUR", "USD"]),
-        "requests": st.lists(
-            st.sampled_from(["pending", "approved", "expired"]), max_size=3
-        ),
+        "requests": st.lists(st.sampled_from(["pending", "approved", "expired"]), max_size=3),
         "asks": st.sampled_from([None, *NAMES]),
         "deciders": st.lists(st.sampled_from(NAMES), max_size=6),
     }
@@ -51,16 +49,12 @@ def seeded(db: Database, managers: list[str | None], projects: list[dict]) -> Fi
                 f"p-{manager}" if manager and manager != name else None
             )
     for number, one in enumerate(projects):
-        parts = {
-            part: one[part] for part in ("owner", "manager", "sponsor") if one[part]
-        }
+        parts = {part: one[part] for part in ("owner", "manager", "sponsor") if one[part]}
         project = firm.project(f"Secret {number:03}", **parts)
         firm.budget(project, "100", currency=one["currency"])
         firm.milestone(project, f"Step {number:03}", date(2026, 1, 21))
         firm.cost(
-            project,
-            {date(2026, 1, 20): f"{one['cost']}.{number:03}1"},
-            currency=one["currency"],
+            project, {date(2026, 1, 20): f"{one['cost']}.{number:03}1"}, currency=one["currency"]
         )
         for state in one["requests"]:
             votes = tuple((who, 3.0) for who in dict.fromkeys(one["deciders"]))
@@ -121,9 +115,7 @@ def look(
         for number, one in enumerate(projects)
         if sight.sees_all or below & {one["owner"], one["manager"], one["sponsor"]}
     }
-    text = told(content) + pages.html(
-        Shown(1, content, ()), organisation="Acme", reader=name
-    )
+    text = told(content) + pages.html(Shown(1, content, ()), organisation="Acme", reader=name)
     for number in range(len(projects)):
         assert (f"Secret {number:03}" in text) <= (number in seen)
         assert (f"Step {number:03}" in text) == (number in seen)

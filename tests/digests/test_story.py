@@ -67,22 +67,15 @@ def test_the_owner_reads_a_preview_and_sends_the_first_ones(office: Office) -> N
     ada = office.sandbox.seat(ADA)
     card = office.card(ada, ada.dm().id, words.SEND)
     assert "first weekly digests to the role leader are ready: 2 people" in card.text
-    assert "Ticket triage" not in said(card), (
-        "Ada sees no project, so her preview has none"
-    )
+    assert "Ticket triage" not in said(card), "Ada sees no project, so her preview has none"
     ola = office.sandbox.seat(OLA)
     ola.say(ola.dm().id, "digest last")
-    eventually(
-        lambda: "not got a digest yet" in office.last(ola, ola.dm().id).text,
-        "she is told",
-    )
+    eventually(lambda: "not got a digest yet" in office.last(ola, ola.dm().id).text, "she is told")
     ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=words.SEND)
     office.settle()
     assert "Sent" in office.last(ada, ada.dm().id).text
     (hers,) = digests(office, OLA)
-    assert hers.text == (
-        "Week 4 was quiet: spend is on plan and nothing waits for you."
-    )
+    assert hers.text == ("Week 4 was quiet: spend is on plan and nothing waits for you.")
     assert digests(office, FAY) == [], "it is four in the morning in New York"
     office.move(timedelta(hours=6))
     assert len(digests(office, FAY)) == 1
@@ -114,17 +107,13 @@ def test_a_decision_taken_in_the_digest_shows_its_outcome_there(office: Office) 
     released(office)
     (before,) = digests(office, OLA)
     assert before.text == ("Week 4: spend is on plan and one decision waits for you.")
-    figures = [
-        block for block in before.blocks or () if "money" in str(block.get("block_id"))
-    ]
+    figures = [block for block in before.blocks or () if "money" in str(block.get("block_id"))]
     ola.click(channel_id=ola.dm().id, ts=before.ts, action_id=APPROVE)
     office.settle()
     (after,) = digests(office, OLA)
     assert after.ts == before.ts
     assert after.text == before.text, "words and figures stay as they were sent"
-    assert [
-        b for b in after.blocks or () if "money" in str(b.get("block_id"))
-    ] == figures
+    assert [b for b in after.blocks or () if "money" in str(b.get("block_id"))] == figures
     assert "*You approved*" in said(after)
     assert APPROVE not in said(after)
     fay = office.sandbox.seat(FAY)
@@ -169,10 +158,7 @@ def test_every_line_opens_its_detail_and_a_way_on(office: Office) -> None:
     ola = office.sandbox.seat(OLA)
     (message,) = digests(office, OLA)
     ola.click(
-        channel_id=ola.dm().id,
-        ts=message.ts,
-        action_id=words.OPEN,
-        block_id="digest:1:money",
+        channel_id=ola.dm().id, ts=message.ts, action_id=words.OPEN, block_id="digest:1:money"
     )
     eventually(lambda: bool(ola.modals()), "the window opens")
     shown = json.dumps(ola.modals()[-1].blocks, ensure_ascii=False)
@@ -204,9 +190,7 @@ def test_people_say_whether_they_want_it(office: Office) -> None:
     assert "no word `nonsense`" in str(answer("nonsense"))
 
 
-def test_one_that_cannot_be_built_is_told_to_its_owner_and_tried_again(
-    office: Office,
-) -> None:
+def test_one_that_cannot_be_built_is_told_to_its_owner_and_tried_again(office: Office) -> None:
     """A zone that nobody knows stands in one digest; the others go out, and its reader hears nothing of it."""
     office.move(datetime(2026, 1, 26, 9, 1, tzinfo=UTC) - office.now())
     with office.db.begin(patient=True) as session:
@@ -231,9 +215,7 @@ def test_one_that_cannot_be_built_is_told_to_its_owner_and_tried_again(
     assert office.last(ada, ada.dm().id).text.endswith("all well again")
 
 
-def test_after_a_week_of_downtime_it_is_missed_and_its_owner_told(
-    office: Office,
-) -> None:
+def test_after_a_week_of_downtime_it_is_missed_and_its_owner_told(office: Office) -> None:
     released(office)
     office.move(timedelta(days=12))
     states = {}

@@ -134,9 +134,7 @@ def travel(db: Database, name: str, zone: str) -> None:
 def live(db: Database, until: datetime, luck: random.Random) -> Counter[str]:
     """Go from one thing that is due to the next, with all that happens in between; how often it was killed where."""
     killed: Counter[str] = Counter()
-    pauses = {_utc(at): timedelta(days=1) for at in DOWN} | {
-        _utc(LONG_DOWN): timedelta(days=9)
-    }
+    pauses = {_utc(at): timedelta(days=1) for at in DOWN} | {_utc(LONG_DOWN): timedelta(days=9)}
     trips = {_utc(at): trip for at, trip in JOURNEYS.items()}
     runner = make_runner(db, luck, killed)
     now = STARTS
@@ -166,9 +164,7 @@ def live(db: Database, until: datetime, luck: random.Random) -> Counter[str]:
 
 
 def make_runner(db: Database, luck: random.Random, killed: Counter[str]) -> Runner:
-    return Runner(
-        db, PART, policy=lambda: (POLICY, 1), org_key=ORG, probe=killer(luck, killed)
-    )
+    return Runner(db, PART, policy=lambda: (POLICY, 1), org_key=ORG, probe=killer(luck, killed))
 
 
 def _utc(text: str) -> datetime:
@@ -185,9 +181,7 @@ def test_each_person_gets_each_week_once(database: Database) -> None:
     with database.read() as session:
         rows = session.execute(select(Digest).order_by(Digest.week)).scalars().all()
         posts = Counter(
-            session.execute(
-                select(Outbox.dedupe_key).where(Outbox.kind == "digest.sent")
-            ).scalars()
+            session.execute(select(Outbox.dedupe_key).where(Outbox.kind == "digest.sent")).scalars()
         )
         session.expunge_all()
     for name in PLACES:
@@ -207,9 +201,7 @@ def test_each_person_gets_each_week_once(database: Database) -> None:
     assert late == ({"2027-W24"} if years == 2 else set())
     assert sum(posts.values()) == len(rows) - len(missed)
     prompt = [
-        row
-        for row in rows
-        if row.built_at and row.built_at - row.planned_at < timedelta(seconds=5)
+        row for row in rows if row.built_at and row.built_at - row.planned_at < timedelta(seconds=5)
     ]
     assert len(prompt) > 0.9 * len(rows), "only downtime and journeys make one late"
 

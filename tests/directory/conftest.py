@@ -41,43 +41,15 @@ def one_workspace() -> dict[str, Any]:
                 "email": "Ola@Acme.test",
                 "team": "T0ACME",
             },
-            {
-                "id": FAY,
-                "name": "fay",
-                "real_name": "Fay",
-                "tz": "Asia/Tokyo",
-                "team": "T0ACME",
-            },
+            {"id": FAY, "name": "fay", "real_name": "Fay", "tz": "Asia/Tokyo", "team": "T0ACME"},
             {"id": FRED, "name": "fred", "real_name": "Fred", "team": "T0ACME"},
-            {
-                "id": GUS,
-                "name": "gus",
-                "real_name": "Gus",
-                "team": "T0ACME",
-                "is_restricted": True,
-            },
-            {
-                "id": BEN,
-                "name": "ben",
-                "real_name": "Ben",
-                "team": "T0ACME",
-                "deleted": True,
-            },
+            {"id": GUS, "name": "gus", "real_name": "Gus", "team": "T0ACME", "is_restricted": True},
+            {"id": BEN, "name": "ben", "real_name": "Ben", "team": "T0ACME", "deleted": True},
             {"id": SAM, "name": "sam", "real_name": "Sam", "team": "T0ELSE"},
         ],
         "channels": [
-            {
-                "id": "C0GOV",
-                "name": "ml-governance",
-                "members": [OLA, FAY],
-                "app": True,
-            },
-            {
-                "id": "C0GUEST",
-                "name": "with-a-guest",
-                "members": [OLA, GUS],
-                "app": True,
-            },
+            {"id": "C0GOV", "name": "ml-governance", "members": [OLA, FAY], "app": True},
+            {"id": "C0GUEST", "name": "with-a-guest", "members": [OLA, GUS], "app": True},
             {
                 "id": "C0SHARED",
                 "name": "with-else",
@@ -94,7 +66,7 @@ def one_workspace() -> dict[str, Any]:
                 "name": "Finance",
                 "users": [FAY, FRED],
                 "team": "T0ACME",
-            },
+            }
         ],
     }
 
@@ -127,7 +99,7 @@ def grid() -> dict[str, Any]:
                 "teams": ["T0ONE", "T0TWO"],
                 "members": ["W0BOTH", "W0TWO"],
                 "app": True,
-            },
+            }
         ],
     }
 
@@ -208,9 +180,7 @@ def open_place(database: Database) -> Iterator[Opened]:
             sandbox = stack.enter_context(
                 Sandbox(World.from_dict(organisation), manifest.data(), limits=limits)
             )
-            slack = WebClient(
-                token=sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[]
-            )
+            slack = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[])
             slack.proxy = None
             answer = slack.auth_test()
             enterprise = answer.get("enterprise_id")

@@ -6,17 +6,7 @@ import pytest
 
 from bot.directory import CannotVerify
 from sandbox.people import User
-from tests.directory.conftest import (
-    BEN,
-    FAY,
-    GUS,
-    OLA,
-    SAM,
-    Opened,
-    Place,
-    grid,
-    one_workspace,
-)
+from tests.directory.conftest import BEN, FAY, GUS, OLA, SAM, Opened, Place, grid, one_workspace
 from workflows import permissions
 from workflows.errors import NotAllowed
 from workflows.people import service as people
@@ -49,9 +39,7 @@ def test_a_member_is_known_from_the_mirror_without_asking(acme: Place) -> None:
         ("U0BOT", "T0ACME", "bot"),
     ],
 )
-def test_who_is_no_member_is_told_apart(
-    acme: Place, user_id: str, team: str, why: str
-) -> None:
+def test_who_is_no_member_is_told_apart(acme: Place, user_id: str, team: str, why: str) -> None:
     actor = who(acme, user_id, team)
     assert not actor.is_member
     with pytest.raises(NotAllowed) as refused:
@@ -135,9 +123,7 @@ def test_on_a_grid_a_person_is_the_same_in_every_workspace(open_place: Opened) -
     assert two.is_member
 
 
-def test_on_a_grid_a_person_of_another_workspace_is_one_of_ours(
-    open_place: Opened,
-) -> None:
+def test_on_a_grid_a_person_of_another_workspace_is_one_of_ours(open_place: Opened) -> None:
     place = open_place(grid())
     actor = place.directory.actor("W0TWO", team_id="T0TWO", enterprise_id="E0ACME")
     assert actor.is_member

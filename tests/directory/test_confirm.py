@@ -20,9 +20,7 @@ ROLES = {"finance": ["@finance"]}
 
 def approvers(place: Place, *rules: str) -> set[str]:
     with place.db.read() as session:
-        found = people.resolve_approvers(
-            session, rules, place.team.org_key, {}, roles=ROLES
-        )
+        found = people.resolve_approvers(session, rules, place.team.org_key, {}, roles=ROLES)
     return {one.slack_id for one in found.values()}
 
 
@@ -56,9 +54,7 @@ def test_a_group_that_is_new_is_found_by_its_handle(acme: Place) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_handle_that_nobody_has_is_not_asked_about_on_every_click(
-    acme: Place,
-) -> None:
+def test_a_handle_that_nobody_has_is_not_asked_about_on_every_click(acme: Place) -> None:
     acme.sandbox.inspector.clear()
     for _ in range(3):
         acme.directory.confirm(FAY, ["@nobody"], max_age=HOUR)
@@ -137,15 +133,11 @@ def test_many_clicks_at_once_share_one_question(acme: Place) -> None:
     assert acme.asked("users.info") <= 3
 
 
-def test_the_membership_says_when_it_was_read_and_since_when_it_stands(
-    acme: Place,
-) -> None:
+def test_the_membership_says_when_it_was_read_and_since_when_it_stands(acme: Place) -> None:
     before = datetime.now(UTC) - timedelta(seconds=5)
     acme.directory.confirm(FAY, ["@finance"], max_age=NOW)
     with acme.db.read() as session:
-        (fay, _) = people.resolve_approvers(
-            session, ["@finance"], "T0ACME", {}, roles={}
-        ).values()
+        (fay, _) = people.resolve_approvers(session, ["@finance"], "T0ACME", {}, roles={}).values()
     assert fay.rule == "@finance"
     assert fay.group == "S0FIN"
     assert fay.membership_read_at is not None

@@ -118,9 +118,7 @@ def test_who_is_not_listed_any_more_has_left(acme: Place) -> None:
 
 
 @ONE
-def test_a_list_that_leaves_somebody_out_whom_slack_knows_proves_nothing(
-    acme: Place,
-) -> None:
+def test_a_list_that_leaves_somebody_out_whom_slack_knows_proves_nothing(acme: Place) -> None:
     before = active(acme)
     fred = acme.world.users[FRED]
     acme.world.users[FRED] = replace(fred, team_ids=["T0OTHER"])
@@ -152,9 +150,7 @@ def test_a_reading_that_failed_or_ended_half_way_proves_nothing(
     assert left(acme) == []
 
 
-def test_many_at_once_are_kept_for_a_day_and_administrators_hear_of_it(
-    open_place: Opened,
-) -> None:
+def test_many_at_once_are_kept_for_a_day_and_administrators_hear_of_it(open_place: Opened) -> None:
     place = open_place(crowd(40))
     place.read()
     before = active(place)
@@ -216,9 +212,7 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
     ).policy
     for _ in range(2):
         with place.db.begin() as session:
-            leaving.tell(
-                session, policy=rules, org_key="T0ACME", now=clock.now(session)
-            )
+            leaving.tell(session, policy=rules, org_key="T0ACME", now=clock.now(session))
     with place.db.read() as session:
         posts = session.execute(
             select(Outbox.notice).where(Outbox.kind == PeopleMissing.kind)
@@ -227,9 +221,7 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
         now = clock.now(session)
     assert len(posts) == 1
     words = messages.missing(told, PeopleMissing("T0ACME"), Scene(now, rules))
-    assert words.text.startswith(
-        "Slack no longer lists 12 people whom mlgov knows: X 0, X 1, X 10"
-    )
+    assert words.text.startswith("Slack no longer lists 12 people whom mlgov knows: X 0, X 1, X 10")
     assert "2 others" in words.text
     assert "mlgov sync --accept" in str(words.blocks)
 
@@ -239,16 +231,12 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
     [(1, 3, False), (2, 3, True), (10, 20, False), (11, 20, True), (10, 5000, False),
      (11, 109, True), (11, 110, False), (500, 5000, False), (501, 5000, True)],
 )  # fmt: skip
-def test_how_many_are_too_many_to_believe(
-    missing: int, there: int, is_much: bool
-) -> None:
+def test_how_many_are_too_many_to_believe(missing: int, there: int, is_much: bool) -> None:
     assert leaving.is_suspicious(missing, there) is is_much
 
 
 @ONE
-def test_who_had_left_before_and_who_was_never_described_are_no_news(
-    acme: Place,
-) -> None:
+def test_who_had_left_before_and_who_was_never_described_are_no_news(acme: Place) -> None:
     with acme.db.begin() as session:
         assert people.place_for(session, "T0ACME", "U0NEVER")
     acme.world.remove_user(BEN)

@@ -36,9 +36,7 @@ def closed(place: Place, channel_id: str) -> bool:
 
 def members(place: Place, rule: str) -> set[str]:
     with place.db.read() as session:
-        found = people.resolve_approvers(
-            session, [rule], place.team.org_key, {}, roles={}
-        )
+        found = people.resolve_approvers(session, [rule], place.team.org_key, {}, roles={})
     return {one.slack_id for one in found.values()}
 
 
@@ -103,18 +101,14 @@ def test_only_members_read_a_closed_channel(acme: Place) -> None:
     assert not closed(acme, "C0NOWHERE")
 
 
-def test_a_channel_that_two_workspaces_of_a_grid_share_is_closed(
-    open_place: Opened,
-) -> None:
+def test_a_channel_that_two_workspaces_of_a_grid_share_is_closed(open_place: Opened) -> None:
     place = open_place(grid())
     place.read()
     assert closed(place, "C0ORG")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_outside_a_transaction_slack_is_asked_about_a_channel(
-    open_place: Opened,
-) -> None:
+def test_outside_a_transaction_slack_is_asked_about_a_channel(open_place: Opened) -> None:
     place = open_place(one_workspace())
     assert not closed(place, "C0GOV")
     assert place.directory.audience_is_closed(None, "C0GOV")
@@ -129,10 +123,7 @@ def test_outside_a_transaction_slack_is_asked_about_a_channel(
 def test_what_was_read_long_ago_is_not_closed(acme: Place) -> None:
     with acme.db.read() as session:
         told = people.audience_is_closed(
-            session,
-            "T0ACME",
-            "C0GOV",
-            real_now=acme.sandbox.clock.now() + timedelta(hours=3),
+            session, "T0ACME", "C0GOV", real_now=acme.sandbox.clock.now() + timedelta(hours=3)
         )
     assert told is None
 
@@ -143,9 +134,7 @@ def test_channels_are_found_by_name_and_id(acme: Place) -> None:
     assert acme.directory.channel_id("#nowhere") is None
 
 
-@pytest.mark.parametrize(
-    "part", ["users.list", "usergroups.list", "users.conversations"]
-)
+@pytest.mark.parametrize("part", ["users.list", "usergroups.list", "users.conversations"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_part_that_fails_leaves_the_others_alone(
     open_place: Opened, part: str, caplog: pytest.LogCaptureFixture
@@ -180,8 +169,7 @@ def test_somebody_who_leaves_or_changes_is_followed(acme: Place) -> None:
         acme.world.update_user(OLA, real_name="Ola Nord")
         until(
             lambda: (
-                acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None).name
-                == "Ola Nord"
+                acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None).name == "Ola Nord"
             )
         )
 
@@ -217,9 +205,7 @@ def test_members_of_a_group_are_followed(acme: Place) -> None:
     with acme.hearing():
         acme.world.set_usergroup_members("S0FIN", [OLA])
         until(lambda: members(acme, "@finance") == {OLA})
-        acme.world.add_usergroup(
-            UserGroup("S0NEW", "T0ACME", "risk", "Risk", user_ids=[FRED])
-        )
+        acme.world.add_usergroup(UserGroup("S0NEW", "T0ACME", "risk", "Risk", user_ids=[FRED]))
         until(lambda: members(acme, "@risk") == {FRED})
         acme.world.update_usergroup("S0NEW", date_delete=1)
         until(lambda: members(acme, "@risk") == set())
@@ -250,12 +236,7 @@ def test_events_about_strangers_we_never_met_write_nothing(acme: Place) -> None:
     acme.directory.handle_event(
         {
             "type": "user_change",
-            "user": {
-                "id": "U0FAR",
-                "team_id": "T0FAR",
-                "profile": {},
-                "is_stranger": True,
-            },
+            "user": {"id": "U0FAR", "team_id": "T0FAR", "profile": {}, "is_stranger": True},
         }
     )
     with acme.db.read() as session:
@@ -269,11 +250,7 @@ def test_events_about_strangers_we_never_met_write_nothing(acme: Place) -> None:
         {"type": "user_change"},
         {"type": "user_change", "user": "U0OLA"},
         {"type": "subteam_updated", "subteam": None},
-        {
-            "type": "subteam_members_changed",
-            "subteam_id": "S0NOWHERE",
-            "added_users": ["U0OLA"],
-        },
+        {"type": "subteam_members_changed", "subteam_id": "S0NOWHERE", "added_users": ["U0OLA"]},
         {"type": "member_joined_channel", "channel": "C0NOWHERE", "user": "U0NOBODY"},
         {"type": "something_else"},
         {},

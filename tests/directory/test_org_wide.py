@@ -53,9 +53,7 @@ def test_who_becomes_a_guest_opens_their_channels_and_no_others(place: Place) ->
 
 def test_doctor_sees_the_channels_of_every_workspace(place: Place) -> None:
     slack = WebClient(
-        token=place.sandbox.bot_token,
-        base_url=place.sandbox.api_url,
-        retry_handlers=[],
+        token=place.sandbox.bot_token, base_url=place.sandbox.api_url, retry_handlers=[]
     )
     slack.proxy = None
     assert Workspace(slack, place.team).own_channels() == {

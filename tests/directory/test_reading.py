@@ -55,9 +55,7 @@ def age(place: Place, by: timedelta) -> None:
             row.read_at -= by
 
 
-def test_a_start_reads_before_it_is_ready_and_one_replica_reads(
-    open_place: Opened,
-) -> None:
+def test_a_start_reads_before_it_is_ready_and_one_replica_reads(open_place: Opened) -> None:
     place = open_place(one_workspace())
     assert place.directory.reader.waits_for() is not None
     with another(place) as other:
@@ -116,9 +114,7 @@ def test_what_was_read_a_moment_ago_is_not_read_again(open_place: Opened) -> Non
 
 
 @ONE
-def test_a_clock_that_was_set_back_does_not_end_the_readings(
-    open_place: Opened,
-) -> None:
+def test_a_clock_that_was_set_back_does_not_end_the_readings(open_place: Opened) -> None:
     place = open_place(one_workspace())
     place.read()
     age(place, -timedelta(hours=5))
@@ -213,9 +209,7 @@ def test_one_joined_while_slack_lists_them_stays_joined(open_place: Opened) -> N
         began = runtime.real_now(session)
     place.read()
     place.db.run(
-        lambda session: people.leave_other_channels(
-            session, (), org_key="T0ACME", began=began
-        )
+        lambda session: people.leave_other_channels(session, (), org_key="T0ACME", began=began)
     )
     with place.db.read() as session:
         assert speaks_in(session, "T0ACME", "C0GOV"), "it was read after the list began"

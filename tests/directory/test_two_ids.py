@@ -65,9 +65,7 @@ def test_the_mirror_asks_slack_no_more_for_the_second_id(grid: Place) -> None:
     assert grid.asked("users.info") == asked
 
 
-def test_when_the_translation_layer_is_turned_off_everybody_stays_who_they_are(
-    grid: Place,
-) -> None:
+def test_when_the_translation_layer_is_turned_off_everybody_stays_who_they_are(grid: Place) -> None:
     before = {own: who(grid, own) for own in GLOBAL}
     with grid.db.read() as session:
         members = set(session.execute(select(UserGroupMember.person_id)).scalars())
@@ -76,9 +74,7 @@ def test_when_the_translation_layer_is_turned_off_everybody_stays_who_they_are(
     for own, shared in GLOBAL.items():
         assert who(grid, shared) == before[own] == who(grid, own)
     with grid.db.read() as session:
-        assert members == set(
-            session.execute(select(UserGroupMember.person_id)).scalars()
-        )
+        assert members == set(session.execute(select(UserGroupMember.person_id)).scalars())
         row = queries.find_by_slack_id(session, "E0ACME", OLA)
         assert row is not None
         # Slack is called by the id that it uses itself.
@@ -91,12 +87,7 @@ def test_a_group_that_names_the_other_id_holds_the_same_person(grid: Place) -> N
         from workflows.people import service
 
         changes = service.change_members(
-            session,
-            "S0FIN",
-            added=["W0OLA", "W0FAY"],
-            removed=[],
-            org_key="E0ACME",
-            now=NOW,
+            session, "S0FIN", added=["W0OLA", "W0FAY"], removed=[], org_key="E0ACME", now=NOW
         )
     assert [change.added for change in changes] == [(who(grid, OLA),)]
     assert who(grid, "W0FAY") == fay
@@ -117,9 +108,7 @@ def title(place: Place, person_id: str) -> str:
         return row.title if row is not None else ""
 
 
-def test_a_workspace_that_joins_while_mlgov_runs_makes_nobody_anew(
-    acme: Place,
-) -> None:
+def test_a_workspace_that_joins_while_mlgov_runs_makes_nobody_anew(acme: Place) -> None:
     before = who(acme, OLA)
     acme.world.join_grid(ACME, GLOBAL, translates_ids=False)
     with pytest.raises(JoinedGrid, match="has joined the Enterprise Grid E0ACME"):

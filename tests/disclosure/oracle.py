@@ -19,9 +19,7 @@ def rank(matrix: Sequence[Sequence[int]]) -> int:
         for i in range(done + 1, len(rows)):
             factor = rows[i][column] / rows[done][column]
             if factor:
-                rows[i] = [
-                    a - factor * b for a, b in zip(rows[i], rows[done], strict=True)
-                ]
+                rows[i] = [a - factor * b for a, b in zip(rows[i], rows[done], strict=True)]
         done += 1
     return done
 
@@ -36,8 +34,7 @@ def few_told(told: Sequence[Group], fewest: int) -> frozenset[Hashable] | None:
     if not atoms:
         return None
     about = {
-        atom: frozenset(next(group[atom] for group in told if atom in group))
-        for atom in atoms
+        atom: frozenset(next(group[atom] for group in told if atom in group)) for atom in atoms
     }
     columns = {atom: tuple(int(atom in group) for group in told) for atom in atoms}
     whole = rank([list(row) for row in zip(*columns.values(), strict=True)])
@@ -48,9 +45,7 @@ def few_told(told: Sequence[Group], fewest: int) -> frozenset[Hashable] | None:
     for person in frozenset().union(*about.values()):
         mine = [atom for atom in atoms if person in about[atom]]
         alone = all(len(about[atom]) == 1 for atom in mine)
-        key: Hashable = (
-            frozenset(columns[atom] for atom in mine) if alone else ("with", person)
-        )
+        key: Hashable = frozenset(columns[atom] for atom in mine) if alone else ("with", person)
         alike.setdefault(key, set()).add(person)
     small = [people for people in alike.values() if len(people) < fewest]
     for number in range(1, fewest):

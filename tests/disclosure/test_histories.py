@@ -71,12 +71,8 @@ def test_nobody_can_be_told_by_looking_again(events: list[Event], fewest: int) -
 
 @pytest.mark.heavy
 @given(events=EVENTS, fewest=st.integers(3, 5))
-@settings(
-    max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-def test_nobody_can_be_told_by_looking_again_at_length(
-    events: list[Event], fewest: int
-) -> None:
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_nobody_can_be_told_by_looking_again_at_length(events: list[Event], fewest: int) -> None:
     assert few_told(told_over_time(events, fewest), fewest) is None
 
 

@@ -26,27 +26,16 @@ GROUPS = st.lists(ONE, max_size=4)
 @given(told=GROUPS, fewest=st.integers(2, 5))
 @settings(max_examples=300, deadline=None)
 def test_the_rule_says_what_the_attacker_finds(told: list[Group], fewest: int) -> None:
-    assert rules.tells_of_few(told, fewest=fewest) == (
-        few_told(told, fewest) is not None
-    )
+    assert rules.tells_of_few(told, fewest=fewest) == (few_told(told, fewest) is not None)
 
 
-SHARED = st.lists(
-    st.dictionaries(
-        st.integers(0, 9),
-        st.just(()),
-        max_size=10,
-    ),
-    max_size=5,
-)
+SHARED = st.lists(st.dictionaries(st.integers(0, 9), st.just(()), max_size=10), max_size=5)
 
 
 @given(
     told=SHARED,
     about=st.lists(
-        st.frozensets(st.integers(0, 6), min_size=1, max_size=3),
-        min_size=10,
-        max_size=10,
+        st.frozensets(st.integers(0, 6), min_size=1, max_size=3), min_size=10, max_size=10
     ),
     fewest=st.integers(2, 5),
 )
@@ -55,9 +44,7 @@ def test_also_of_what_several_people_had_a_part_in(
     told: list[dict[int, tuple[()]]], about: list[frozenset[int]], fewest: int
 ) -> None:
     groups: list[Group] = [{atom: about[atom] for atom in one} for one in told]
-    assert rules.tells_of_few(groups, fewest=fewest) == (
-        few_told(groups, fewest) is not None
-    )
+    assert rules.tells_of_few(groups, fewest=fewest) == (few_told(groups, fewest) is not None)
 
 
 @pytest.mark.heavy
@@ -67,12 +54,8 @@ def test_also_of_what_several_people_had_a_part_in(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-def test_the_rule_says_what_the_attacker_finds_at_length(
-    told: list[Group], fewest: int
-) -> None:
-    assert rules.tells_of_few(told, fewest=fewest) == (
-        few_told(told, fewest) is not None
-    )
+def test_the_rule_says_what_the_attacker_finds_at_length(told: list[Group], fewest: int) -> None:
+    assert rules.tells_of_few(told, fewest=fewest) == (few_told(told, fewest) is not None)
 
 
 @given(told=st.lists(ONE, max_size=7), fewest=st.integers(2, 5))
@@ -110,13 +93,9 @@ AB = {**A, **B}
             id="all of the first five change",
         ),
         pytest.param(
-            [AB, {k: v for k, v in AB.items() if k != (0, 0)}],
-            True,
-            id="one who was erased",
+            [AB, {k: v for k, v in AB.items() if k != (0, 0)}], True, id="one who was erased"
         ),
-        pytest.param(
-            [A, B, group(*((p, 0) for p in range(2, 8)))], True, id="across both"
-        ),
+        pytest.param([A, B, group(*((p, 0) for p in range(2, 8)))], True, id="across both"),
         pytest.param([group((0, 0))], True, id="one person"),
         pytest.param([], False, id="nothing"),
         pytest.param([{}, A], False, id="nobody"),

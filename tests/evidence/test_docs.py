@@ -27,9 +27,7 @@ def test_the_table_of_types_is_the_default() -> None:
             )
             for name in re.findall(r"`(\w+)`", cells[0]):
                 told[name] = (cells[1], tiers, "people" in cells[2])
-    assert told == {
-        name: (one.before, one.tiers, one.people) for name, one in DEFAULT.items()
-    }
+    assert told == {name: (one.before, one.tiers, one.people) for name, one in DEFAULT.items()}
 
 
 def test_the_policy_in_the_page_is_the_default() -> None:
@@ -55,6 +53,4 @@ def test_the_example_by_hand() -> None:
 def test_the_shapes_of_explanations_are_read() -> None:
     (kept,) = re.findall(r'`(\{"method".*?\})`;', PAGE)
     found = explaining.Explained.model_validate(explanations.read(kept.encode()))
-    assert explaining.reading(found)[1].startswith(
-        "For “applicant A” the answer 0.41 is above"
-    )
+    assert explaining.reading(found)[1].startswith("For “applicant A” the answer 0.41 is above")

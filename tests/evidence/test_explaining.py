@@ -45,9 +45,7 @@ def test_a_shap_explanation_gives_drivers_and_examples() -> None:
         }
     )
     first, case, _ = explaining.reading(found)
-    assert (
-        first == "By SHAP, its answers are moved most by income (80 %) and age (20 %)."
-    )
+    assert first == "By SHAP, its answers are moved most by income (80 %) and age (20 %)."
     assert (
         case
         == "For “applicant A” the answer 0.41 is above the usual 0.31: income 52000 moved it up by 0.2 and age 31 moved it down by 0.1."
@@ -71,14 +69,12 @@ def test_tables_and_plain_drivers(text: str) -> None:
 
 
 def test_very_many_features_are_kept_as_the_strongest_and_the_rest() -> None:
-    found = _read(
-        "feature,importance\n" + "".join(f"f{n},1\n" for n in range(500)) + "top,500\n"
+    found = _read("feature,importance\n" + "".join(f"f{n},1\n" for n in range(500)) + "top,500\n")
+    assert (len(found.drivers), found.drivers[0].feature, found.drivers[-1].feature) == (
+        200,
+        "top",
+        "302 other features",
     )
-    assert (
-        len(found.drivers),
-        found.drivers[0].feature,
-        found.drivers[-1].feature,
-    ) == (200, "top", "302 other features")
     assert found.ranked[0][1] == found.ranked[0][1].quantize(found.ranked[0][1])
     assert f"{found.ranked[0][1]:.2f}" == "0.50"
 
@@ -127,9 +123,7 @@ def test_wrong_files_say_what_to_do(text: str, said: str) -> None:
         ("x,income,age\n0,0.3,-0.1\n1,-0.3,0.1\n2,0.3,0.1\n", "x"),
     ],
 )
-def test_columns_that_are_no_features_are_left_out_and_said(
-    text: str, left_out: str
-) -> None:
+def test_columns_that_are_no_features_are_left_out_and_said(text: str, left_out: str) -> None:
     found = _read(text)
     assert [(one.feature, f"{share:.2f}") for one, share in found.ranked] == [
         ("income", "0.75"),

@@ -27,19 +27,12 @@ def _judged(rows: list[Row], rules: FairnessRules = RULES) -> Compared:
     tally: dict[Row, int] = defaultdict(int)
     for row in rows:
         tally[row] += 1
-    cells = tuple(
-        Cell((name,), truth, said, count)
-        for (name, truth, said), count in tally.items()
-    )
-    (found,) = fairness.judge(
-        fairness.counts(Cells(("g",), cells, 0), rules.least), rules
-    ).compared
+    cells = tuple(Cell((name,), truth, said, count) for (name, truth, said), count in tally.items())
+    (found,) = fairness.judge(fairness.counts(Cells(("g",), cells, 0), rules.least), rules).compared
     return found
 
 
-def _read(
-    path: Path, *groups: str, rules: FairnessRules = DEFAULT, **more: object
-) -> Judged:
+def _read(path: Path, *groups: str, rules: FairnessRules = DEFAULT, **more: object) -> Judged:
     cells = predictions.read(path, Columns("truth", "prediction", groups, **more))  # type: ignore[arg-type]
     return fairness.judge(fairness.counts(cells, rules.least), rules)
 
@@ -64,28 +57,18 @@ def test_the_worked_example_of_the_docs(
         Decimal("0.666667"),
         Decimal("1.0"),
     )
-    assert (women.true_positive_rate, men.true_positive_rate) == (
-        Decimal("0.6"),
-        Decimal("0.8"),
-    )
-    assert (women.false_positive_rate, men.false_positive_rate) == (
-        Decimal("0.2"),
-        Decimal("0.4"),
-    )
+    assert (women.true_positive_rate, men.true_positive_rate) == (Decimal("0.6"), Decimal("0.8"))
+    assert (women.false_positive_rate, men.false_positive_rate) == (Decimal("0.2"), Decimal("0.4"))
     assert one.demographic_parity_difference == Decimal("0.266667")
     assert one.demographic_parity_ratio == Decimal("0.6")
     assert one.equalized_odds_difference == Decimal("0.2")
     assert one.equalized_odds_ratio == Decimal("0.5")
     assert one.verdict == "flagged"
-    assert found.flags == (
-        "sex: “women” is selected at 0.60 of the rate of “men”, under 0.8",
-    )
+    assert found.flags == ("sex: “women” is selected at 0.60 of the rate of “men”, under 0.8",)
 
 
 _ROWS = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()),
-    min_size=1,
-    max_size=120,
+    st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()), min_size=1, max_size=120
 )
 
 
@@ -136,9 +119,7 @@ def test_figures_are_those_of_fairlearn_on_the_same_rows(rows: list[Row]) -> Non
     def same(figure: Decimal | None, of: object) -> None:
         if figure is not None:
             told = of(
-                [int(one) for one in truth],
-                [int(one) for one in said],
-                sensitive_features=names,
+                [int(one) for one in truth], [int(one) for one in said], sensitive_features=names
             )  # type: ignore[operator]
             assert float(figure) == pytest.approx(told, abs=1e-6)
 
@@ -155,8 +136,7 @@ def test_figures_are_those_of_fairlearn_on_the_same_rows(rows: list[Row]) -> Non
     is_clear = found.verdict == "clear"
     assert is_clear <= (not found.small and found.demographic_parity_ratio is not None)
     assert is_clear <= all(
-        one.impact_ratio is not None and one.impact_ratio >= RULES.ratio
-        for one in found.groups
+        one.impact_ratio is not None and one.impact_ratio >= RULES.ratio for one in found.groups
     )
 
 
@@ -179,9 +159,7 @@ def test_one_class_only_and_nobody_selected_are_said_not_passed() -> None:
     )
     nobody = _judged([(name, truth, False) for name in "ab" for truth in (True, False)])
     assert (nobody.verdict, nobody.demographic_parity_ratio) == ("undefined", None)
-    perfect = _judged(
-        [(name, truth, truth) for name in "ab" for truth in (True, False)]
-    )
+    perfect = _judged([(name, truth, truth) for name in "ab" for truth in (True, False)])
     assert (perfect.equalized_odds_difference, perfect.equalized_odds_ratio) == (
         Decimal("0.0"),
         None,
@@ -191,9 +169,7 @@ def test_one_class_only_and_nobody_selected_are_said_not_passed() -> None:
 
 def test_small_groups_leave_the_machine_by_name_alone() -> None:
     cells = Cells(
-        ("sex", "age"),
-        (Cell(("f", "18"), True, True, 29), Cell(("m", "60"), False, True, 500)),
-        3,
+        ("sex", "age"), (Cell(("f", "18"), True, True, 29), Cell(("m", "60"), False, True, 500)), 3
     )
     told = fairness.counts(cells, 30).model_dump_json()
     assert "29" not in told
@@ -248,14 +224,8 @@ def test_scores_and_words_are_read_as_one_says(tmp_path: Path) -> None:
         "truth,prediction,sex\nGranted,0.9,f\nrefused,0.2,f\ngranted,0.5,m\nrefused,0.49,m\n"
     )
     (one,) = _read(path, "sex", rules=RULES, positive="granted", threshold=0.5).compared
-    assert [each.selection_rate for each in one.groups] == [
-        Decimal("0.5"),
-        Decimal("0.5"),
-    ]
-    assert [each.true_positive_rate for each in one.groups] == [
-        Decimal("1.0"),
-        Decimal("1.0"),
-    ]
+    assert [each.selection_rate for each in one.groups] == [Decimal("0.5"), Decimal("0.5")]
+    assert [each.true_positive_rate for each in one.groups] == [Decimal("1.0"), Decimal("1.0")]
 
 
 @pytest.mark.parametrize(
@@ -289,9 +259,7 @@ def test_a_million_rows(tmp_path: Path) -> None:
     duckdb.sql(
         f"COPY (SELECT range AS id, range % 2 AS truth, (range % 10) / 10 AS prediction, 'g' || range % 3 AS g, 'h' || range % 7 AS h FROM range(1000000)) TO '{path}'"
     )
-    cells = predictions.read(
-        path, Columns("truth", "prediction", ("g", "h"), threshold=0.5)
-    )
+    cells = predictions.read(path, Columns("truth", "prediction", ("g", "h"), threshold=0.5))
     assert sum(one.count for one in cells.cells) == 1_000_000
     found = fairness.judge(fairness.counts(cells, 30), FairnessRules())
     assert [one.verdict for one in found.compared] == ["clear", "clear", "clear"]
@@ -323,23 +291,8 @@ def test_the_figures_of_very_many_groups_take_no_time(
 
 
 def test_words_for_nothing_are_no_group(tmp_path: Path) -> None:
-    words = [
-        "<NA>",
-        "None",
-        "NULL",
-        "N/A",
-        "nan",
-        "",
-        "NaT",
-        "#N/A",
-        " null ",
-        "\\N",
-        "?",
-    ]
-    rows = [
-        *("1,1,F", "0,0,F", "1,1,M", "0,0,M") * 10,
-        *(f"1,0,{one}" for one in words),
-    ]
+    words = ["<NA>", "None", "NULL", "N/A", "nan", "", "NaT", "#N/A", " null ", "\\N", "?"]
+    rows = [*("1,1,F", "0,0,F", "1,1,M", "0,0,M") * 10, *(f"1,0,{one}" for one in words)]
     rows += ["None,1,F", "1,<NA>,M"]
     path = tmp_path / "p.csv"
     path.write_text("\n".join(["truth,prediction,sex", *rows]), encoding="utf-8")
@@ -352,7 +305,5 @@ def test_a_positive_word_that_never_comes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text("truth,prediction,sex\nyes,yes,F\nno,no,M\n", encoding="utf-8")
     columns = predictions.Columns("truth", "prediction", ("sex",), positive="granted")
-    with pytest.raises(
-        InvalidInput, match="never holds 'granted'; it holds 'no', 'yes'"
-    ):
+    with pytest.raises(InvalidInput, match="never holds 'granted'; it holds 'no', 'yes'"):
         predictions.read(path, columns)

@@ -23,9 +23,7 @@ def opened(house: House, *names: str, ago: timedelta = timedelta(0)) -> None:
 def follow(house: House) -> set[str]:
     """Let Homes follow what changed; whose were asked to be published, and are now."""
     house.db.run(
-        lambda session: following.follow(
-            session, org_key=ORG, now=house.now, real_now=START
-        )
+        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
     )
     waiting = homes(house)
     house.deliver()

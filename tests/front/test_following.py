@@ -25,9 +25,7 @@ def begin(house: House) -> None:
     assert follow(house) == set()
 
 
-def test_homes_of_those_concerned_follow_a_request_from_stage_to_stage(
-    house: House,
-) -> None:
+def test_homes_of_those_concerned_follow_a_request_from_stage_to_stage(house: House) -> None:
     begin(house)
     opened(house, "ola", "tim", "fay", "ned")
     one = house.submit("tim", house.project())
@@ -47,9 +45,7 @@ def test_many_changes_make_one_publication(house: House) -> None:
     for _ in range(20):
         change(house, "project", project)
     house.db.run(
-        lambda session: following.follow(
-            session, org_key=ORG, now=house.now, real_now=START
-        )
+        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
     )
     for _ in range(20):
         change(house, "project", project)
@@ -62,23 +58,17 @@ def test_whoever_opens_their_home_does_not_wait_for_the_others(house: House) -> 
     opened(house, "ola")
     change(house, "project", house.project())
     house.db.run(
-        lambda session: following.follow(
-            session, org_key=ORG, now=house.now, real_now=START
-        )
+        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
     )
     (row,) = homes(house)
     assert row.due_at == house.now + following.SETTLES
     to = Destination.person(ORG, "U0OLA")
-    house.db.run(
-        lambda session: outbox.publish_home(session, "p-ola", to=to, now=house.now)
-    )
+    house.db.run(lambda session: outbox.publish_home(session, "p-ola", to=to, now=house.now))
     (row,) = homes(house)
     assert row.due_at == house.now
 
 
-def test_a_home_that_nobody_looked_at_for_a_day_waits_until_it_is_opened(
-    house: House,
-) -> None:
+def test_a_home_that_nobody_looked_at_for_a_day_waits_until_it_is_opened(house: House) -> None:
     begin(house)
     opened(house, "ola", ago=timedelta(hours=25))
     opened(house, "tim", ago=timedelta(hours=23))
@@ -86,9 +76,7 @@ def test_a_home_that_nobody_looked_at_for_a_day_waits_until_it_is_opened(
     assert follow(house) == {"U0TIM"}
 
 
-def test_new_cost_and_new_rules_concern_everybody_and_other_subjects_nobody(
-    house: House,
-) -> None:
+def test_new_cost_and_new_rules_concern_everybody_and_other_subjects_nobody(house: House) -> None:
     begin(house)
     opened(house, "ola", "ned")
     change(house, "cost_load", 1)
@@ -107,18 +95,14 @@ def test_a_milestone_concerns_its_owner_and_its_projects_people(house: House) ->
     assert follow(house) == {"U0OLA", "U0NED"}
 
 
-def test_many_homes_follow_evenly_and_leave_room_for_those_who_open_theirs(
-    house: House,
-) -> None:
+def test_many_homes_follow_evenly_and_leave_room_for_those_who_open_theirs(house: House) -> None:
     begin(house)
     names = [f"x{number}" for number in range(40)]
     for place, name in enumerate(names):
         house.person(name, home_opened_at=START - timedelta(minutes=place))
     change(house, "policy", 2)
     house.db.run(
-        lambda session: following.follow(
-            session, org_key=ORG, now=house.now, real_now=START
-        )
+        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
     )
     rows = homes(house)
     assert len(rows) == 40
@@ -149,12 +133,7 @@ def test_a_group_that_changes_changes_what_waits_for_its_members(house: House) -
     opened(house, "ned", "fay")
     house.db.run(
         lambda session: people.change_members(
-            session,
-            "S0FINANCE",
-            added=["U0NED"],
-            removed=[],
-            org_key=ORG,
-            now=house.now,
+            session, "S0FINANCE", added=["U0NED"], removed=[], org_key=ORG, now=house.now
         )
     )
     assert [row.lane_key.rsplit(":", 1)[-1] for row in homes(house)] == ["U0NED"]

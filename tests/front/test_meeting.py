@@ -18,16 +18,12 @@ from workflows.status.records import Part
 
 
 def meet(house: House, name: str, way: meeting.Way) -> bool:
-    return house.db.run(
-        lambda session: meeting.meet(session, f"p-{name}", way, now=house.now)
-    )
+    return house.db.run(lambda session: meeting.meet(session, f"p-{name}", way, now=house.now))
 
 
 def after_card(house: House, name: str) -> None:
     house.db.run(
-        lambda session: meeting.after_card(
-            session, ORG, f"U0{name.upper()}", now=house.now
-        )
+        lambda session: meeting.after_card(session, ORG, f"U0{name.upper()}", now=house.now)
     )
 
 
@@ -50,9 +46,7 @@ def test_whoever_somebody_is_it_takes_three_short_lines(part: Part) -> None:
 
 
 def test_it_says_what_it_does_for_them(house: House) -> None:
-    house.text = POLICY.replace(
-        "roles:\n", "roles:\n  leader: [U0NED]\n  admin: [U0EVE]\n"
-    )
+    house.text = POLICY.replace("roles:\n", "roles:\n  leader: [U0NED]\n  admin: [U0EVE]\n")
     house.project()
     said = {}
     with house.db.read() as session:
@@ -92,9 +86,7 @@ def test_a_first_home_keeps_the_lines_for_a_day(house: House) -> None:
     assert lines not in str(home(house, "ola", at=house.now + timedelta(hours=25)))
 
 
-def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(
-    house: House,
-) -> None:
+def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(house: House) -> None:
     meet(house, "tim", "home")
     with house.db.begin() as session:
         pages.turn(session, "p-tim", "projects", 1)
@@ -112,10 +104,7 @@ def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(
         )
     with house.db.read() as session:
         kept = people.export(session, "p-tim")
-    assert (kept["met"][0]["way"], kept["home"][0]["pages"]) == (
-        "home",
-        {"projects": 1},
-    )
+    assert (kept["met"][0]["way"], kept["home"][0]["pages"]) == ("home", {"projects": 1})
     assert kept["withheld"][0]["kind"] == "nudge"
     with house.db.begin() as session:
         people.erase(session, OPERATOR, "p-tim", now=house.now)

@@ -56,9 +56,7 @@ def report(house: House) -> rollout.Report:
         ("all", {"ned", "fay", "fred", "ola", "tim"}),
     ],
 )
-def test_a_rollout_reaches_whom_it_names(
-    house: House, stage: str, reached: set[str]
-) -> None:
+def test_a_rollout_reaches_whom_it_names(house: House, stage: str, reached: set[str]) -> None:
     under(house, stage)
     told = {name for name in ("ned", "fay", "fred", "ola", "tim") if tell(house, name)}
     assert told == reached

@@ -56,9 +56,7 @@ def in_sight(org: dict, who: int) -> set[int]:
 
 
 @settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(org=organisations)
 @pytest.mark.slow
@@ -88,9 +86,7 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
             if manager is not None:
                 session.get_one(Person, ids[who]).manager_id = ids[manager]
         for place, parts in enumerate(org["projects"]):
-            owner, sponsor, manager = (
-                None if one is None else ids[one] for one in parts
-            )
+            owner, sponsor, manager = (None if one is None else ids[one] for one in parts)
             session.add(
                 Project(
                     key=f"k{run}-{place}",
@@ -113,9 +109,7 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
                     status.project(session, actor, f"k{run}-0", policy=rules, now=START)
                 continue
             shown = str(
-                views.home(
-                    status.home(session, actor, policy=rules, org_key=ORG, now=START)
-                )
+                views.home(status.home(session, actor, policy=rules, org_key=ORG, now=START))
             )
             number = 0
             while True:
@@ -138,9 +132,7 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
                 if place not in allowed:
                     assert name not in shown
                     with pytest.raises(NotFound):
-                        status.project(
-                            session, actor, f"k{run}-{place}", policy=rules, now=START
-                        )
+                        status.project(session, actor, f"k{run}-{place}", policy=rules, now=START)
                 elif not leads:
                     assert name in shown
                     status.project(session, actor, name, policy=rules, now=START)

@@ -182,9 +182,7 @@ def test_a_full_home_stays_far_below_slacks_limits_on_every_page(full: House) ->
     assert "<!channel>" not in shown
 
 
-def test_pages_stay_where_somebody_turned_them_and_end_with_the_list(
-    full: House,
-) -> None:
+def test_pages_stay_where_somebody_turned_them_and_end_with_the_list(full: House) -> None:
     turn(full, "waiting", 3)
     turn(full, "projects", 2)
     shown = str(home(full, "ola"))
@@ -222,11 +220,7 @@ def test_the_number_of_statements_does_not_grow_with_the_projects(house: House) 
             lambda: read(
                 house,
                 lambda session: status.project(
-                    session,
-                    house.actor("ola"),
-                    "big-0001",
-                    policy=house.policy,
-                    now=house.now,
+                    session, house.actor("ola"), "big-0001", policy=house.policy, now=house.now
                 ),
             ),
         ):
@@ -267,9 +261,7 @@ def test_what_needs_a_look_most_comes_first(house: House) -> None:
     assert found.waiting == 1
 
 
-def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(
-    house: House,
-) -> None:
+def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(house: House) -> None:
     project = house.project()
     for title, due in (
         ("Launch <!channel>", date(2026, 1, 30)),
@@ -295,11 +287,7 @@ def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(
     with house.db.read() as session:
         one = messages.project(
             status.project(
-                session,
-                house.actor("ola"),
-                "lane-0",
-                policy=house.policy,
-                now=house.now,
+                session, house.actor("ola"), "lane-0", policy=house.policy, now=house.now
             )
         )
     check.message_blocks(one.blocks)
@@ -313,11 +301,7 @@ def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> Non
         milestone(full, 1, "m" * 300, date(2026, 1, 20 + number % 5))
     with full.db.read() as session:
         found = status.home(
-            session,
-            full.actor("ola"),
-            policy=full.policy,
-            org_key=ORG,
-            now=full.now,
+            session, full.actor("ola"), policy=full.policy, org_key=ORG, now=full.now
         )
     told = messages.what_waits(found)
     check.message_blocks(told.blocks)
@@ -337,9 +321,7 @@ def test_empty_states_say_what_will_stand_there(house: House) -> None:
     assert "1 request of yours is with others; the first answer is due" in shown
 
 
-def test_a_project_out_of_sight_is_as_unknown_as_one_that_is_not_there(
-    house: House,
-) -> None:
+def test_a_project_out_of_sight_is_as_unknown_as_one_that_is_not_there(house: House) -> None:
     house.sees_all = False
     house.project()
     said = set()
@@ -352,9 +334,7 @@ def test_a_project_out_of_sight_is_as_unknown_as_one_that_is_not_there(
         status.find_project(session, house.actor("ola"), "lane", policy=house.policy)
 
 
-def test_everything_is_read_in_as_many_statements_however_much_there_is(
-    house: House,
-) -> None:
+def test_everything_is_read_in_as_many_statements_however_much_there_is(house: House) -> None:
     house.text = POLICY.replace("roles:\n", "roles:\n  leader: [U0NED]\n")
     counts = []
     for _ in range(2):
@@ -369,16 +349,12 @@ def test_everything_is_read_in_as_many_statements_however_much_there_is(
     assert counts[0] == counts[1] <= 25, counts
 
 
-def test_a_list_of_everything_stands_by_what_matters_over_all_pages(
-    house: House,
-) -> None:
+def test_a_list_of_everything_stands_by_what_matters_over_all_pages(house: House) -> None:
     house.text = POLICY.replace("roles:\n", "roles:\n  leader: [U0NED]\n")
     portfolio(house, 20)
     late = house.project()
     milestone(house, late, "Late", date(2026, 1, 20))
-    lines = [
-        line for number in range(4) for line in all_of(house, "ned", number).lines.items
-    ]
+    lines = [line for number in range(4) for line in all_of(house, "ned", number).lines.items]
     assert len({line.project.id for line in lines}) == len(lines) == 21
     assert (lines[0].project.id, lines[0].overdue) == (late, 1)
     names = [line.name.casefold() for line in lines[1:]]

@@ -42,10 +42,7 @@ class Desk:
     def bring_file(self, kind: str, path: Path, **options: Any) -> imports.Report:
         """Import a file."""
         return imports.run(
-            self.db,
-            imports.Request(kind, path, **options),
-            policy=POLICY,
-            org_key=ORG,
+            self.db, imports.Request(kind, path, **options), policy=POLICY, org_key=ORG
         )
 
 

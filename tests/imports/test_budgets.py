@@ -54,7 +54,5 @@ triage,month,2026-01-01,,EUR,,,
 
 def test_headings_of_others_are_understood(desk: Desk) -> None:
     desk.bring("projects", PROJECTS)
-    report = desk.bring(
-        "budgets", "Project key;Start date;Limit;CCY\ntriage;2026-01-01;5;eur\n"
-    )
+    report = desk.bring("budgets", "Project key;Start date;Limit;CCY\ntriage;2026-01-01;5;eur\n")
     assert report.added == 1

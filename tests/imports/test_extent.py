@@ -54,9 +54,7 @@ def made(
         for name, content in _PARTS.items():
             archive.writestr(name, content)
         archive.writestr("xl/worksheets/sheet1.xml", first)
-        archive.writestr(
-            "xl/worksheets/sheet2.xml", f"<worksheet {_MAIN}>{second}</worksheet>"
-        )
+        archive.writestr("xl/worksheets/sheet2.xml", f"<worksheet {_MAIN}>{second}</worksheet>")
         archive.writestr("xl/sharedStrings.xml", f"<sst {_MAIN}>{strings}</sst>")
     return place
 
@@ -74,9 +72,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> int:
     return 1_000
 
 
-def test_empty_cells_in_the_last_column_make_each_row_as_wide_as_a_sheet(
-    tmp_path: Path,
-) -> None:
+def test_empty_cells_in_the_last_column_make_each_row_as_wide_as_a_sheet(tmp_path: Path) -> None:
     book = Workbook()
     sheet: Any = book.active
     sheet.append(["a", "b"])
@@ -103,9 +99,7 @@ def test_what_a_sheet_says_of_its_size_is_not_believed(tmp_path: Path) -> None:
         _TABLE + '<row><c r="SG3"/></row><row><c r="SG4"/></row>',
     ],
 )
-def test_cells_are_counted_whatever_names_them(
-    tmp_path: Path, few: int, rows: str
-) -> None:
+def test_cells_are_counted_whatever_names_them(tmp_path: Path, few: int, rows: str) -> None:
     assert "more than 1,000 cells" in refused(made(tmp_path, rows))
 
 
@@ -133,9 +127,7 @@ def test_one_text_of_countless_parts_is_refused(
     assert "more than 100 parts" in refused(made(tmp_path, _TABLE + text))
 
 
-def test_another_sheet_counts_only_where_it_has_to_be_read(
-    tmp_path: Path, few: int
-) -> None:
+def test_another_sheet_counts_only_where_it_has_to_be_read(tmp_path: Path, few: int) -> None:
     rows = "<sheetData>" + '<row><c r="SG1"/></row>' * 3 + "</sheetData>"
     sized = made(tmp_path, second=f'<dimension ref="A1:SG3"/>{rows}')
     assert len(tabular.read(sized).rows) == 1

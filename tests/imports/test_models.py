@@ -26,15 +26,11 @@ def test_models_come_in_once_with_tier_and_links(desk: Desk) -> None:
     assert (found["fraud-score"].tier, found["triage"].tier) == (2, None)
     assert (found["triage"].kind, found["triage"].vendor) == ("generative", "Acme AI")
     with desk.db.read() as session:
-        links = session.execute(
-            select(ModelDependency.model_id, ModelDependency.upstream_id)
-        ).all()
+        links = session.execute(select(ModelDependency.model_id, ModelDependency.upstream_id)).all()
     assert links == [(found["triage"].id, found["fraud-score"].id)]
     again = desk.bring("models", TABLE)
     assert (again.added, again.changed, again.unchanged) == (0, 0, 2)
-    changed = desk.bring(
-        "models", "key,technique,exposure\nfraud-score,Boosting,high\n"
-    )
+    changed = desk.bring("models", "key,technique,exposure\nfraud-score,Boosting,high\n")
     (one,) = changed.changes
     assert [(field.field, field.new) for field in one.fields] == [
         ("technique", "Boosting"),

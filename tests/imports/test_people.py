@@ -29,20 +29,14 @@ def person(desk: Desk, slack_id: str) -> Person:
 
 def entries(desk: Desk) -> int:
     with desk.db.read() as session:
-        return session.execute(
-            select(func.count()).select_from(AuditEntry)
-        ).scalar_one()
+        return session.execute(select(func.count()).select_from(AuditEntry)).scalar_one()
 
 
 def test_people_are_changed_by_slack_id_or_address(desk: Desk) -> None:
     report = desk.bring("people", FILE)
     assert (report.added, report.changed, report.unchanged) == (0, 2, 0)
     ana, bo = person(desk, "U0ANA"), person(desk, "U0BO")
-    assert (ana.business_unit, ana.persona, ana.country) == (
-        "Retail",
-        "data scientist",
-        "GB",
-    )
+    assert (ana.business_unit, ana.persona, ana.country) == ("Retail", "data scientist", "GB")
     assert (bo.manager_id, bo.country) == (ana.id, "Japan")
     assert "Bo: manager (none) → Ana" in said(report)
 
@@ -83,17 +77,13 @@ def test_one_bad_row_means_that_nothing_is_written(desk: Desk) -> None:
     assert report.refused
     assert "2 rows of 4 cannot be taken" in said(report)
     assert "line 4, email: 'not an address' is no e-mail address" in said(report)
-    assert "line 5: no Slack id and no e-mail address; write one of them" in said(
-        report
-    )
+    assert "line 5: no Slack id and no e-mail address; write one of them" in said(report)
     assert person(desk, "U0ANA").business_unit is None
     assert entries(desk) == 0
 
 
 def test_bad_rows_can_be_left_out(desk: Desk) -> None:
-    report = desk.bring(
-        "people", FILE + "U0CY;not an address;;;;\n", skip_bad_rows=True
-    )
+    report = desk.bring("people", FILE + "U0CY;not an address;;;;\n", skip_bad_rows=True)
     assert not report.refused
     assert report.changed == 2
     assert "1 row was left out" in said(report)
@@ -138,9 +128,7 @@ def test_who_is_meant_must_be_plain(desk: Desk, rows: str, words: str) -> None:
 
 def test_an_unknown_manager_is_named(desk: Desk) -> None:
     report = desk.bring("people", "email,manager\nana@acme.test,zed@acme.test\n")
-    assert "line 2, manager: nobody is known by the address zed@acme.test" in said(
-        report
-    )
+    assert "line 2, manager: nobody is known by the address zed@acme.test" in said(report)
 
 
 def test_somebody_slack_has_not_told_of_is_kept_and_said(desk: Desk) -> None:
@@ -155,17 +143,12 @@ def test_somebody_slack_has_not_told_of_is_kept_and_said(desk: Desk) -> None:
     assert (nia.name, nia.manager_id) == ("Nia", person(desk, "U0ANA").id)
 
 
-def test_somebody_named_by_address_becomes_one_with_who_they_are_in_slack(
-    desk: Desk,
-) -> None:
+def test_somebody_named_by_address_becomes_one_with_who_they_are_in_slack(desk: Desk) -> None:
     desk.bring("people", "email,manager,country\ncy@acme.test,U0ANA,pt\n")
     desk.bring("projects", "key,name,owner\nlane,Lane,cy@acme.test\n")
     with desk.db.begin() as session:
         people.upsert_from_slack(
-            session,
-            [PersonSeen(ORG, "U0CY", ORG, "Cy", "cy@acme.test")],
-            read_at=NOW,
-            now=NOW,
+            session, [PersonSeen(ORG, "U0CY", ORG, "Cy", "cy@acme.test")], read_at=NOW, now=NOW
         )
     # Slack alone links nobody: an address can be changed by whoever holds it.
     assert person(desk, "U0CY").manager_id is None
@@ -225,9 +208,7 @@ def test_a_mapping_is_remembered(desk: Desk) -> None:
 
 def test_a_preview_remembers_no_mapping(desk: Desk) -> None:
     theirs = FILE.replace("Business-Unit", "Cost centre")
-    desk.bring(
-        "people", theirs, mappings={"Cost centre": "business_unit"}, dry_run=True
-    )
+    desk.bring("people", theirs, mappings={"Cost centre": "business_unit"}, dry_run=True)
     assert "Left out" in said(desk.bring("people", theirs))
 
 
@@ -286,6 +267,4 @@ def test_hostile_text_is_only_text(desk: Desk) -> None:
     kept = person(desk, "U0ANA").business_unit
     assert kept == "<!channel> & =1+1   😀 'quoted'"
     long = desk.bring("people", f"slack id,business unit\nU0ANA,{'x' * 5000}\n")
-    assert "line 2, business_unit: holds 5,000 characters; at most 200 fit" in said(
-        long
-    )
+    assert "line 2, business_unit: holds 5,000 characters; at most 200 fit" in said(long)

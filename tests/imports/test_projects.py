@@ -31,9 +31,7 @@ def project(desk: Desk, key: str) -> Project:
 
 def accounts(desk: Desk) -> dict[str, str]:
     with desk.db.read() as session:
-        rows = session.execute(
-            select(ProjectAccount.account, Project.key).join(Project)
-        ).all()
+        rows = session.execute(select(ProjectAccount.account, Project.key).join(Project)).all()
     return dict(tuple(row) for row in rows)
 
 
@@ -44,11 +42,7 @@ def test_projects_are_added(desk: Desk) -> None:
     with desk.db.read() as session:
         names = {row.id: row.name for row in session.execute(select(Person)).scalars()}
     assert (names[triage.owner_id], names[triage.sponsor_id]) == ("Ana", "Bo")
-    assert (triage.category, triage.status, triage.channel) == (
-        "decision",
-        "in_progress",
-        "C0IN",
-    )
+    assert (triage.category, triage.status, triage.channel) == ("decision", "in_progress", "C0IN")
     assert project(desk, "lane-vision").status == "on_hold"
     assert accounts(desk) == {
         "atlas orion": "ticket-triage",
@@ -66,8 +60,7 @@ def test_importing_again_changes_nothing(desk: Desk) -> None:
 def test_what_changed_is_said_field_by_field(desk: Desk) -> None:
     desk.bring("projects", FILE)
     report = desk.bring(
-        "projects",
-        "key,owner,channel,accounts,status\nticket-triage,U0BO,-,1234;99,live\n",
+        "projects", "key,owner,channel,accounts,status\nticket-triage,U0BO,-,1234;99,live\n"
     )
     text = said(report)
     for part in (
@@ -132,10 +125,7 @@ def test_cells_that_cannot_be_say_what_to_write(
 
 @pytest.mark.parametrize(
     "order",
-    [
-        ("lane-vision,1234", "ticket-triage,5678"),
-        ("ticket-triage,5678", "lane-vision,1234"),
-    ],
+    [("lane-vision,1234", "ticket-triage,5678"), ("ticket-triage,5678", "lane-vision,1234")],
 )
 def test_an_account_can_move_when_the_other_project_gives_it_up(
     desk: Desk, order: tuple[str, str]

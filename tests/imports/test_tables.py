@@ -19,8 +19,7 @@ from workflows.sources import tabular
 from workflows.sources.sheet import Sheet, TableRefused
 
 TEXT = st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\x00\ufeff"),
-    max_size=12,
+    st.characters(exclude_categories=("Cs",), exclude_characters="\x00\ufeff"), max_size=12
 )
 CELLS = TEXT.filter(lambda text: not text.strip().startswith("="))
 TABLES = st.integers(2, 5).flatmap(
@@ -69,9 +68,9 @@ def test_csv_comes_out_as_it_was_written(
 ) -> None:
     headings = [f"h{at}" for at in range(len(table[0]))]
     out = io.StringIO()
-    csv.writer(
-        out, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL
-    ).writerows([headings, *table])
+    csv.writer(out, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(
+        [headings, *table]
+    )
     raw = (b"\xef\xbb\xbf" if mark else b"") + out.getvalue().encode()
     path = tmp_path_factory.getbasetemp() / "round.csv"
     path.write_bytes(raw)
@@ -84,9 +83,7 @@ def test_csv_comes_out_as_it_was_written(
 
 
 XLSX = st.text(
-    st.characters(
-        exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff\ufeff"
-    ),
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff\ufeff"),
     max_size=12,
 )
 
@@ -106,9 +103,7 @@ XLSX = st.text(
 def test_xlsx_comes_out_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, table: list[tuple[str, int, date]]
 ) -> None:
-    path = book(
-        tmp_path_factory.getbasetemp(), ["a", "b", "c"], *(list(row) for row in table)
-    )
+    path = book(tmp_path_factory.getbasetemp(), ["a", "b", "c"], *(list(row) for row in table))
     found = tabular.read(path)
     assert [row.cells for row in found.rows] == [
         (text.strip(), str(number), day.isoformat()) for text, number, day in table
@@ -117,9 +112,7 @@ def test_xlsx_comes_out_as_it_was_written(
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
-def test_no_bytes_break_the_reader(
-    tmp_path_factory: pytest.TempPathFactory, raw: bytes
-) -> None:
+def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     for start in (b"", b"PK\x03\x04", b"a,b\n1,2\n"):
         path.write_bytes(start + raw)
@@ -134,18 +127,14 @@ def test_no_bytes_break_the_reader(
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_found_though_cells_hold_others(
-    tmp_path: Path, separator: str
-) -> None:
+def test_the_separator_is_found_though_cells_hold_others(tmp_path: Path, separator: str) -> None:
     text = separator.join(["key", "name", "accounts"]) + "\n"
     text += separator.join(["a", '"b, c; d | e"', '"1; 2, 3"']) + "\n"
     (row,) = read(tmp_path, text).rows
     assert row.cells == ("a", "b, c; d | e", "1; 2, 3")
 
 
-def test_accounts_separated_by_semicolons_do_not_decide_the_separator(
-    tmp_path: Path,
-) -> None:
+def test_accounts_separated_by_semicolons_do_not_decide_the_separator(tmp_path: Path) -> None:
     found = read(tmp_path, "key,accounts\na,1;2;3;4\nb,5;6\n")
     assert [row.cells for row in found.rows] == [("a", "1;2;3;4"), ("b", "5;6")]
 
@@ -218,9 +207,7 @@ def test_workbook_values_are_as_they_would_be_typed(tmp_path: Path) -> None:
         (b"PK\x03\x04 and then nothing", "damaged or cut-off workbook"),
     ],
 )
-def test_what_is_no_table_is_refused_in_words(
-    tmp_path: Path, raw: bytes, words: str
-) -> None:
+def test_what_is_no_table_is_refused_in_words(tmp_path: Path, raw: bytes, words: str) -> None:
     sentence = refused(written(tmp_path, raw))
     assert words in sentence
     assert "Traceback" not in sentence
@@ -240,9 +227,7 @@ def test_places_that_are_no_file_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refused(Path("x" * 300))
 
 
-def test_more_than_can_be_read_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_can_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "MAX_ROWS", 3)
     assert "more than 3 rows" in refused(written(tmp_path, b"a,b\n" + b"1,2\n" * 4))
     rows = [["a", "b"], *([["1", "2"]] * 4)]

@@ -69,10 +69,7 @@ def test_twice_is_once(
             desk = Desk(database, Path(work))
             for kind, text in (
                 ("people", table(["person", "manager", "business unit"], people)),
-                (
-                    "projects",
-                    table(["key", "name", "owner", "accounts", "status"], projects),
-                ),
+                ("projects", table(["key", "name", "owner", "accounts", "status"], projects)),
             ):
                 before = everything(database)
                 preview = desk.bring(kind, text, dry_run=True, skip_bad_rows=skip)

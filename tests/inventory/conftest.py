@@ -9,13 +9,7 @@ import pytest
 
 from storage.budgets.tables import Budget
 from storage.db import Database
-from storage.enums import (
-    EuClass,
-    Exposure,
-    ModelState,
-    PurposeClass,
-    Severity,
-)
+from storage.enums import EuClass, Exposure, ModelState, PurposeClass, Severity
 from storage.people import readings
 from storage.people.tables import Channel
 from storage.policies.tables import PolicyVersion
@@ -175,12 +169,7 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: versions.add_version(
-                session,
-                self.actor(who),
-                form,
-                policy=self.policy,
-                now=self.now,
-                org_key=ORG,
+                session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
 
@@ -202,21 +191,11 @@ class Yard(House):
     def seen(self, who: str, model_id: int, version_id: int | None = None) -> ModelCard:
         with self.db.read() as session:
             return cards.card(
-                session,
-                self.actor(who),
-                model_id,
-                version_id,
-                policy=self.policy,
-                now=self.now,
+                session, self.actor(who), model_id, version_id, policy=self.policy, now=self.now
             )
 
     def step(
-        self,
-        who: str,
-        version_id: int,
-        verb: str,
-        reason: str = "Because.",
-        **more: Any,
+        self, who: str, version_id: int, verb: str, reason: str = "Because.", **more: Any
     ) -> str:
         form = TakeStep(
             version_id=version_id,
@@ -229,12 +208,7 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: moving.take(
-                session,
-                self.actor(who),
-                form,
-                policy=self.policy,
-                now=self.now,
-                org_key=ORG,
+                session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
 
@@ -243,9 +217,7 @@ class Yard(House):
         form = SubmitRequest(
             gate=approving.GATE,
             subject_type=approving.TYPE,
-            form=AskApproval(
-                version_id=version_id, revision=self.at(version_id).revision
-            ),
+            form=AskApproval(version_id=version_id, revision=self.at(version_id).revision),
             reason="It does what it should.",
             request_key=f"key-{next(self.keys)}",
         )
@@ -283,12 +255,7 @@ class Yard(House):
         )
 
     def decide_evidence(
-        self,
-        who: str,
-        *items: int,
-        accept: bool = True,
-        word: str = "",
-        revision: int = 1,
+        self, who: str, *items: int, accept: bool = True, word: str = "", revision: int = 1
     ) -> None:
         self.db.run(
             lambda session: evidencing.decide(
@@ -324,11 +291,7 @@ class Yard(House):
         )
 
     def complete(
-        self,
-        version_id: int,
-        *steps: Step,
-        by: str = DEV,
-        accepted_by: str | None = None,
+        self, version_id: int, *steps: Step, by: str = DEV, accepted_by: str | None = None
     ) -> None:
         """Hand in all that these steps ask for; the validator writes the report."""
         model = self.look(self._model_of(version_id))
@@ -395,12 +358,7 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: findings.file(
-                session,
-                self.actor(who),
-                form,
-                policy=self.policy,
-                now=self.now,
-                org_key=ORG,
+                session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
 
@@ -411,13 +369,7 @@ class Yard(House):
             found = reads.finding(session, finding_id)
         assert found is not None
         form = SettleFinding.model_validate(
-            {
-                "finding_id": finding_id,
-                "revision": found.revision,
-                "how": how,
-                "word": word,
-                **more,
-            }
+            {"finding_id": finding_id, "revision": found.revision, "how": how, "word": word, **more}
         )
         return self.db.run(
             lambda session: findings.settle(
@@ -431,9 +383,7 @@ class Yard(House):
         slot = DueSlot("organisation", "inventory.look", str(self.now.date()), self.now)
         occasion = Occasion(self.now, self.policy, 1, ORG)
         self.db.run(
-            lambda session: jobs.REGISTRY.schedules["inventory.look"](
-                session, slot, occasion
-            )
+            lambda session: jobs.REGISTRY.schedules["inventory.look"](session, slot, occasion)
         )
 
 
@@ -450,13 +400,7 @@ def settled(database: Database) -> Yard:
         readings.record(session, dict.fromkeys(readings.KINDS, 1), START)
         session.add(PolicyVersion(sha256="0" * 64, text=POLICY, applied_at=START))
         session.add_all(
-            Channel(
-                org_key=ORG,
-                slack_id=id_,
-                name=name,
-                bot_is_member=True,
-                refreshed_at=START,
-            )
+            Channel(org_key=ORG, slack_id=id_, name=name, bot_is_member=True, refreshed_at=START)
             for id_, name in (("C0LANE", "lane-vision"), ("C0GOV", "ml-governance"))
         )
     for name in (OLA, DEV, VAL, RISK, OPS, SPO, "rita", "otto", "ned"):

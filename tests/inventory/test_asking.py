@@ -40,22 +40,15 @@ def due(yard: Yard) -> list[Asked]:
 def keep(yard: Yard, **values: Decimal) -> None:
     found = {one: values[one.metric] for one in due(yard)}
     yard.db.run(
-        lambda session: asking.keep(
-            session, found, policy=yard.policy, org_key=ORG, now=yard.now
-        )
+        lambda session: asking.keep(session, found, policy=yard.policy, org_key=ORG, now=yard.now)
     )
 
 
-def test_a_measure_is_asked_for_once_a_round_from_when_it_is_in_use(
-    asked: Yard,
-) -> None:
+def test_a_measure_is_asked_for_once_a_round_from_when_it_is_in_use(asked: Yard) -> None:
     assert due(asked) == [], "the round began before it was in use"
     asked.now += timedelta(hours=6)
     (one,) = due(asked)
-    assert (
-        one.query
-        == 'avg(model_accuracy{model="fraud", version="1", measure="accuracy"})'
-    )
+    assert one.query == 'avg(model_accuracy{model="fraud", version="1", measure="accuracy"})'
     assert one.words == "fraud:1 accuracy"
     assert (one.at.hour % 6, one.at.minute, one.at <= asked.now) == (0, 0, True)
     keep(asked, accuracy=Decimal("0.9"))
@@ -82,9 +75,7 @@ def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
     assert reading.value == Decimal("0.9")
     gone = {replace(one, metric="dropped since"): Decimal(1)}
     asked.db.run(
-        lambda session: asking.keep(
-            session, gone, policy=asked.policy, org_key=ORG, now=asked.now
-        )
+        lambda session: asking.keep(session, gone, policy=asked.policy, org_key=ORG, now=asked.now)
     )
 
 
@@ -103,10 +94,7 @@ def test_rounds_begin_at_the_same_instants_everywhere() -> None:
 
 def test_a_models_own_query_goes_first_and_dollars_are_promqls() -> None:
     read = Readings.model_validate(
-        {
-            "prometheus": {"a": 'x{m="$model"}', "b": 'y{n=~"a$$"}'},
-            "models": {"m": {"A": "own"}},
-        }
+        {"prometheus": {"a": 'x{m="$model"}', "b": 'y{n=~"a$$"}'}, "models": {"m": {"A": "own"}}}
     )
     assert read.query("m", "1", "a") == "own"
     assert read.query("other", "1", "A") == 'x{m="other"}'
@@ -121,10 +109,7 @@ def test_a_models_own_query_goes_first_and_dollars_are_promqls() -> None:
             '{prometheus: {a: "x{m=\\"$mode\\"}"}}',
             "$mode is not known; there are $model, $version and $metric",
         ),
-        (
-            '{prometheus: {a: "x{m=~\\"b$\\"}"}}',
-            "a `$` of PromQL itself is written `$$`",
-        ),
+        ('{prometheus: {a: "x{m=~\\"b$\\"}"}}', "a `$` of PromQL itself is written `$$`"),
         ("{every: 60d}", "a time from 1m to 31d"),
     ],
 )

@@ -12,19 +12,13 @@ HEAD = 'version: 1\norganisation: {name: Acme, timezone: Europe/London}\nchannel
 
 
 def test_the_policy_in_the_page_is_taken() -> None:
-    found = policy.parse(
-        HEAD + "".join(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
-    ).policy
+    found = policy.parse(HEAD + "".join(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))).policy
     assert (
         found.readings.query("fraud-score", "7", "accuracy")
         == 'avg(model_accuracy{model="fraud-score", version="7"})'
     )
-    assert "red_team_report" in found.evidence.required(
-        "approval", 1, affects_people=False
-    )
-    assert "datasheet" not in found.evidence.required(
-        "validation", 1, affects_people=False
-    )
+    assert "red_team_report" in found.evidence.required("approval", 1, affects_people=False)
+    assert "datasheet" not in found.evidence.required("validation", 1, affects_people=False)
 
 
 def test_the_matrix_and_the_steps_are_those_of_the_page() -> None:

@@ -10,17 +10,7 @@ from sqlalchemy.orm import Session
 from bot.inventory import views, words
 from storage.enums import FindingStatus, ModelKind, ModelState, Severity
 from tests.approvals.conftest import ORG
-from tests.inventory.conftest import (
-    DEV,
-    OLA,
-    OPS,
-    POLICY,
-    RISK,
-    SPO,
-    TODAY,
-    VAL,
-    Yard,
-)
+from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, TODAY, VAL, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.inventory import needs, reads, reviews, service
@@ -28,27 +18,17 @@ from workflows.inventory.forms import RegisterModel
 
 
 def register(yard: Yard, who: str = OLA, **more: Any) -> int:
-    form = RegisterModel(
-        **{"key": "fraud", "name": "Fraud", "request_key": "one"} | more
-    )
+    form = RegisterModel(**{"key": "fraud", "name": "Fraud", "request_key": "one"} | more)
     return yard.db.run(
         lambda session: service.register(
-            session,
-            yard.actor(who),
-            form,
-            policy=yard.policy,
-            now=yard.now,
-            org_key=ORG,
+            session, yard.actor(who), form, policy=yard.policy, now=yard.now, org_key=ORG
         )
     )
 
 
 def found(yard: Yard, who: str, words: str = "") -> list[str]:
     with yard.db.read() as session:
-        return [
-            one.key
-            for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)
-        ]
+        return [one.key for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)]
 
 
 def test_registering_twice_registers_once(yard: Yard) -> None:
@@ -89,9 +69,7 @@ def register_by_guest(yard: Yard) -> None:
     )
 
 
-def test_a_vendor_and_a_generative_use_are_entries_with_what_they_consist_of(
-    yard: Yard,
-) -> None:
+def test_a_vendor_and_a_generative_use_are_entries_with_what_they_consist_of(yard: Yard) -> None:
     from workflows.inventory.forms import Generative
 
     with pytest.raises(ValueError, match="which vendor"):
@@ -99,16 +77,10 @@ def test_a_vendor_and_a_generative_use_are_entries_with_what_they_consist_of(
     model = yard.model("assistant", kind=ModelKind.GENERATIVE, vendor="Acme AI")
     parts = {"model": "large-2026-01", "prompt_sha256": "c" * 64}
     first = yard.version(
-        model,
-        "1",
-        digest=None,
-        generative=Generative(**parts, tools=("search", "calculator")),
+        model, "1", digest=None, generative=Generative(**parts, tools=("search", "calculator"))
     )
     same = yard.version(
-        model,
-        "1",
-        digest=None,
-        generative=Generative(**parts, tools=("calculator", "search")),
+        model, "1", digest=None, generative=Generative(**parts, tools=("calculator", "search"))
     )
     assert same == first
     with pytest.raises(InvalidInput, match="with other contents"):
@@ -125,11 +97,7 @@ def test_upstream_models_never_go_round(yard: Yard) -> None:
     record = yard.look(c)
     assert record.upstream == ("Bb",)
     form = RegisterModel(
-        key="aa",
-        name="Aa",
-        request_key="x",
-        upstream=("cc",),
-        project=record.project_key,
+        key="aa", name="Aa", request_key="x", upstream=("cc",), project=record.project_key
     )
     a = yard.look(1)
     with pytest.raises(InvalidInput, match="round in a circle"):
@@ -169,11 +137,7 @@ def test_another_tier_is_model_risks_with_a_reason(yard: Yard) -> None:
         yard.assess(model, 2, RISK, override=1)
     assert yard.assess(model, 2, RISK, override=1, reason="The press watches it.") == 1
     record = yard.look(model)
-    assert (record.tier, record.tier_follows, record.tier_reason) == (
-        1,
-        2,
-        "The press watches it.",
-    )
+    assert (record.tier, record.tier_follows, record.tier_reason) == (1, 2, "The press watches it.")
     from storage.enums import EuClass
 
     with pytest.raises(InvalidInput, match="tier 1 in any case"):
@@ -213,9 +177,7 @@ def test_what_is_no_model_is_said_by_model_risk_and_kept(yard: Yard) -> None:
         say(RISK, False)
 
 
-def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(
-    yard: Yard,
-) -> None:
+def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(yard: Yard) -> None:
     yard.model("fraud", technique="Gradient boosting")
     yard.model("hidden", project=None, owner="ned")
     assert found(yard, OLA) == ["fraud"]
@@ -247,9 +209,7 @@ def test_who_only_sees_a_model_is_offered_no_evidence_to_hand_in(yard: Yard) -> 
         yard.hand_in(SPO, version, "model_card")
 
 
-def test_evidence_is_good_to_the_end_of_its_day_where_the_organisation_is(
-    yard: Yard,
-) -> None:
+def test_evidence_is_good_to_the_end_of_its_day_where_the_organisation_is(yard: Yard) -> None:
     yard.text = POLICY.replace("Europe/London", "America/New_York")
     model = yard.model()
     version = yard.version(model)
@@ -280,9 +240,7 @@ def test_a_finding_has_an_owner_a_day_and_an_end(yard: Yard) -> None:
         yard.settle("ned", finding, "resolve")
     with pytest.raises(InvalidInput, match="how one can see it"):
         yard.settle(OLA, finding, "resolve", "")
-    yard.settle(
-        RISK, finding, "accept", "Known, and rare.", until=TODAY + timedelta(days=30)
-    )
+    yard.settle(RISK, finding, "accept", "Known, and rare.", until=TODAY + timedelta(days=30))
     assert not yard.look(model).findings[0].is_open(TODAY)
     yard.morning(31)
     assert yard.look(model).findings[0].status is FindingStatus.OPEN
@@ -371,9 +329,7 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
         with yard.db.read() as session:
             return [
                 (one.model.key, one.why)
-                for one in needs.needing(
-                    session, yard.actor(who), policy=yard.policy, now=yard.now
-                )
+                for one in needs.needing(session, yard.actor(who), policy=yard.policy, now=yard.now)
             ]
 
     model = yard.model()
@@ -390,9 +346,7 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
     assert ("used", "review") in waits(OLA)
 
 
-def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(
-    yard: Yard,
-) -> None:
+def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(yard: Yard) -> None:
     model = yard.model("fraud")
     assert found(yard, "ned") == []
     with yard.db.read() as session, pytest.raises(NotFound) as refused:
@@ -418,9 +372,7 @@ def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
     with pytest.raises(NotAllowed, match="only model risk can say it"):
         yard.assess(model, 3)
     record = yard.look(model)
-    form = RegisterModel(
-        key="fraud", name="Fraud", request_key="x", project=record.project_key
-    )
+    form = RegisterModel(key="fraud", name="Fraud", request_key="x", project=record.project_key)
 
     def edit(who: str) -> None:
         yard.db.run(
@@ -442,9 +394,7 @@ def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
     assert yard.assess(model, 3, RISK) == 3
 
 
-def test_an_erased_person_is_drawn_out_of_the_cards_and_their_export_has_models(
-    yard: Yard,
-) -> None:
+def test_an_erased_person_is_drawn_out_of_the_cards_and_their_export_has_models(yard: Yard) -> None:
     from workflows.people import erasure, exports
 
     model = yard.model()
@@ -489,9 +439,7 @@ def test_two_who_link_at_once_close_no_circle(yard: Yard) -> None:
     with ThreadPoolExecutor(1) as second:
         with yard.db.begin() as session:
             link(session, "aa", "bb")
-            other = second.submit(
-                yard.db.run, lambda session: link(session, "cc", "aa")
-            )
+            other = second.submit(yard.db.run, lambda session: link(session, "cc", "aa"))
             # It has begun, and would have committed, if nothing made it wait.
             assert not wait([other], timeout=0.5).done
         with pytest.raises(InvalidInput, match="round in a circle"):

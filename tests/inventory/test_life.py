@@ -63,22 +63,15 @@ def test_a_metric_under_its_threshold_holds_a_version_up(yard: Yard) -> None:
     version = yard.version(yard.model(tier=3))
     yard.complete(version, "validation")
     yard.hand_in(
-        DEV,
-        version,
-        "performance_report",
-        metrics=(Measure.read("accuracy = 0.81 >= 0.85"),),
+        DEV, version, "performance_report", metrics=(Measure.read("accuracy = 0.81 >= 0.85"),)
     )
-    with pytest.raises(
-        NotAllowed, match=r"performance report \(accuracy 0\.81 is below 0\.85\)"
-    ):
+    with pytest.raises(NotAllowed, match=r"performance report \(accuracy 0\.81 is below 0\.85\)"):
         yard.step(DEV, version, "submit", validator=VAL)
     yard.hand_in(DEV, version, "performance_report")
     yard.step(DEV, version, "submit", validator=VAL)
 
 
-def test_evidence_is_accepted_by_the_validator_and_never_by_who_made_it(
-    yard: Yard,
-) -> None:
+def test_evidence_is_accepted_by_the_validator_and_never_by_who_made_it(yard: Yard) -> None:
     model = yard.model()
     version = yard.in_validation(model)
     item = yard.seen(VAL, model).can_accept[0]
@@ -135,9 +128,7 @@ def test_a_tier_3_version_with_complete_evidence_passes_by_rule(yard: Yard) -> N
     yard.ledger_holds()
 
 
-def test_what_approvers_look_at_stands_still_and_silence_approves_nothing(
-    yard: Yard,
-) -> None:
+def test_what_approvers_look_at_stands_still_and_silence_approves_nothing(yard: Yard) -> None:
     model = yard.model()
     version = yard.in_validation(model)
     yard.complete(version, "approval")
@@ -210,9 +201,7 @@ def test_two_people_take_it_into_use_and_one_suspends_it(yard: Yard) -> None:
     assert yard.state_of(version) is S.IN_USE
     with pytest.raises(InvalidInput, match="Say in a sentence why"):
         yard.step(RISK, version, "suspend", "")
-    with pytest.raises(
-        NotAllowed, match="this is for its owner, operations or model risk"
-    ):
+    with pytest.raises(NotAllowed, match="this is for its owner, operations or model risk"):
         yard.step(DEV, version, "suspend")
     yard.step("rita", version, "suspend", "It refuses everybody from Leeds.")
     assert yard.look(model).state is S.SUSPENDED
@@ -246,9 +235,7 @@ def test_changes_by_class(yard: Yard) -> None:
     assert yard.state_of(version) is S.IN_USE
     with pytest.raises(InvalidInput, match="name it"):
         yard.step(OLA, version, "change", change_class=ChangeClass.MATERIAL)
-    yard.step(
-        OLA, version, "change", change_class=ChangeClass.MATERIAL, new_version="2"
-    )
+    yard.step(OLA, version, "change", change_class=ChangeClass.MATERIAL, new_version="2")
     record = yard.look(model)
     assert [(one.version, one.state) for one in record.versions] == [
         ("2", S.DEVELOPMENT),
@@ -268,15 +255,11 @@ def test_changes_by_class(yard: Yard) -> None:
     yard.step(OPS, version, "implement")
 
 
-def test_retiring_needs_a_plan_two_people_and_nobody_who_depends_on_it(
-    yard: Yard,
-) -> None:
+def test_retiring_needs_a_plan_two_people_and_nobody_who_depends_on_it(yard: Yard) -> None:
     model = yard.model()
     down = yard.model("triage", upstream=("fraud",))
     version, lower = yard.in_use(model), yard.in_use(down)
-    with pytest.raises(
-        NotAllowed, match="missing: decommission plan; still used by Triage"
-    ):
+    with pytest.raises(NotAllowed, match="missing: decommission plan; still used by Triage"):
         yard.step(OLA, version, "retire")
     for one in (lower, version):
         yard.complete(one, "retirement")
@@ -300,8 +283,7 @@ def test_retiring_needs_a_plan_two_people_and_nobody_who_depends_on_it(
 def test_a_model_starts_only_assessed_in_an_approved_project(yard: Yard) -> None:
     loose = yard.model("loose", tier=None, project=None)
     with pytest.raises(
-        GovernanceError,
-        match="its tier is not assessed yet; it belongs to no project yet",
+        GovernanceError, match="its tier is not assessed yet; it belongs to no project yet"
     ):
         yard.version(loose)
     early = yard.model("early", project=yard.governed("submitted"))
@@ -343,9 +325,7 @@ def test_what_was_suspended_in_a_change_is_validated_again(yard: Yard) -> None:
     assert yard.state_of(version) is S.VALIDATION
 
 
-def test_what_was_never_in_use_is_rolled_back_and_not_suspended_into_it(
-    yard: Yard,
-) -> None:
+def test_what_was_never_in_use_is_rolled_back_and_not_suspended_into_it(yard: Yard) -> None:
     version = yard.approved(yard.model())
     yard.complete(version, "implementation")
     yard.step(OPS, version, "implement")
@@ -355,9 +335,7 @@ def test_what_was_never_in_use_is_rolled_back_and_not_suspended_into_it(
     assert yard.state_of(version) is S.APPROVED
 
 
-def test_another_validator_is_named_by_owner_or_model_risk_and_by_no_other_step(
-    yard: Yard,
-) -> None:
+def test_another_validator_is_named_by_owner_or_model_risk_and_by_no_other_step(yard: Yard) -> None:
     from storage.enums import Part
 
     def validators(version: int) -> list[str]:
@@ -377,9 +355,7 @@ def test_another_validator_is_named_by_owner_or_model_risk_and_by_no_other_step(
     assert validators(used) == ["Val"]
 
 
-def test_coming_back_puts_no_review_off_and_the_retired_are_not_reviewed(
-    yard: Yard,
-) -> None:
+def test_coming_back_puts_no_review_off_and_the_retired_are_not_reviewed(yard: Yard) -> None:
     model = yard.model()
     version = yard.in_use(model)
     due = yard.look(model).next_review

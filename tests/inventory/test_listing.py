@@ -22,17 +22,10 @@ def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
         for who, words in ((OLA, ""), (RISK, ""), (RISK, "boosting"), (RISK, "100%")):
             actor = yard.actor(who)
             models = reads.list_(session, actor, words, policy=yard.policy)
-            ordered = sorted(
-                models, key=lambda each: (rank(each.state, 9), each.name.casefold())
-            )
+            ordered = sorted(models, key=lambda each: (rank(each.state, 9), each.name.casefold()))
             for most in (1, 2, 10):
                 first, counts = reads.first_of(
-                    session,
-                    actor,
-                    words,
-                    order=views.ORDER,
-                    most=most,
-                    policy=yard.policy,
+                    session, actor, words, order=views.ORDER, most=most, policy=yard.policy
                 )
                 assert first == ordered[:most]
                 assert counts == Counter(each.state for each in models)

@@ -74,20 +74,14 @@ def test_a_card_file_is_told_apart_into_its_sections() -> None:
         == "**Direct Use**\n\nRanks claims.\n\n**Out-of-Scope Use**\n\nNever rejects anybody."
     )
     assert found["analyses"] == "**Results**\n\n0.88."
-    assert CardText.model_validate(found).missing == (
-        "Factors",
-        "Caveats and recommendations",
-    )
+    assert CardText.model_validate(found).missing == ("Factors", "Caveats and recommendations")
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"just words", "none of a model card's headings"),
-        (
-            b"## Intended use\n\n[More Information Needed]\n",
-            "none of a model card's headings",
-        ),
+        (b"## Intended use\n\n[More Information Needed]\n", "none of a model card's headings"),
         (b"\xff\xfe\x00", "is not UTF-8"),
         (b"x" * 1_000_001, "is larger than a model card is"),
     ],
@@ -114,10 +108,7 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
         "Caveats and recommendations",
     )
     yard.hand_in(
-        DEV,
-        version,
-        "model_card",
-        card=CardText.model_validate(files.read(CARD.encode())),
+        DEV, version, "model_card", card=CardText.model_validate(files.read(CARD.encode()))
     )
     yard.hand_in(DEV, version, "performance_report")
     yard.waive(RISK, version, "datasheet")
@@ -178,11 +169,7 @@ def test_a_pack_holds_what_an_auditor_asks(yard: Yard) -> None:
         "as approved",
         f"sha256:{'a' * 64}",
     )
-    assert (subject.developers, subject.validators, subject.owner) == (
-        ("Dev",),
-        ("Val",),
-        "Ola",
-    )
+    assert (subject.developers, subject.validators, subject.owner) == (("Dev",), ("Val",), "Ola")
     assert pack.lineage.upstream == ("Claims <i>",)
     assert pack.tier.tier == 1
     rejected = next(one for one in pack.evidence if one.id == first)
@@ -208,9 +195,7 @@ def test_a_pack_holds_what_an_auditor_asks(yard: Yard) -> None:
         ("pass", "Val"),
         ("approve", "Spo"),
     ]
-    assert all(
-        one.evidence_sha256 for one in pack.steps if one.step in ("submit", "pass")
-    )
+    assert all(one.evidence_sha256 for one in pack.steps if one.step in ("submit", "pass"))
     assert {"GOVERN 1.6", "MEASURE 2.11", "MANAGE 2.4"} <= {
         one.nist.split(":")[0] for one in pack.crosswalk
     }
@@ -238,12 +223,8 @@ def test_the_page_stands_alone_and_holds_its_json(yard: Yard) -> None:
     html = pages.pack_html(pack)
     assert "alert(1)</script>" not in html.replace("&lt;/script&gt;", "")
     assert "default-src 'none'" in html
-    assert not re.search(r'(src|href)="(?!data:)', html), (
-        "nothing is loaded from elsewhere"
-    )
-    held = re.search(
-        r'<script type="application/json" id="pack">(.*?)</script>', html, re.DOTALL
-    )
+    assert not re.search(r'(src|href)="(?!data:)', html), "nothing is loaded from elsewhere"
+    held = re.search(r'<script type="application/json" id="pack">(.*?)</script>', html, re.DOTALL)
     assert held is not None
     assert Pack.model_validate(json.loads(held[1])) == pack
     assert hashlib.sha256(held[1].encode()).hexdigest() in html

@@ -19,9 +19,7 @@ from workflows.inventory.forms import GiveReading
 from workflows.inventory.notices import ReviewDue
 
 
-def read(
-    yard: Yard, version: int, value: str, metric: str = "accuracy", **more: Any
-) -> bool:
+def read(yard: Yard, version: int, value: str, metric: str = "accuracy", **more: Any) -> bool:
     from storage.inventory.tables import ModelVersion
 
     form = GiveReading(metric=metric, value=Decimal(value), **more)
@@ -59,15 +57,10 @@ def test_a_reading_under_the_plan_opens_a_finding_once(yard: Yard) -> None:
         "accuracy is 0.8, below the 0.85 of its monitoring plan",
     )
     card = yard.seen(OLA, model)
-    assert (card.readings[0].value, card.readings[0].is_breach) == (
-        Decimal("0.79"),
-        True,
-    )
+    assert (card.readings[0].value, card.readings[0].is_breach) == (Decimal("0.79"), True)
 
 
-def test_a_reading_that_does_not_come_opens_one_finding_for_each_silence(
-    yard: Yard,
-) -> None:
+def test_a_reading_that_does_not_come_opens_one_finding_for_each_silence(yard: Yard) -> None:
     model = yard.model()
     version = yard.in_use(model)
     yard.morning(7)
@@ -88,10 +81,7 @@ def test_another_plan_in_use_is_watched_from_then_on(yard: Yard) -> None:
     model = yard.model()
     version = yard.in_use(model)
     yard.hand_in(
-        OPS,
-        version,
-        "monitoring_plan",
-        watched=(Watched.read("latency_ms <= 120 every 1"),),
+        OPS, version, "monitoring_plan", watched=(Watched.read("latency_ms <= 120 every 1"),)
     )
     assert [one.metric for one in yard.seen(OLA, model).readings] == ["latency_ms"]
     assert read(yard, version, "121", metric="LATENCY_MS") is True
@@ -108,10 +98,7 @@ def test_a_measure_that_a_plan_names_again_is_watched_again(yard: Yard) -> None:
     plan("latency_ms <= 120 every 1")
     plan("accuracy >= 0.85 every 7")
     plan("latency_ms <= 90 every 1", "Accuracy >= 0.8 every 7")
-    assert [one.metric for one in yard.seen(OLA, model).readings] == [
-        "accuracy",
-        "latency_ms",
-    ]
+    assert [one.metric for one in yard.seen(OLA, model).readings] == ["accuracy", "latency_ms"]
     assert read(yard, version, "0.81") is False
     yard.now += timedelta(hours=1)
     assert read(yard, version, "0.79") is True
@@ -144,9 +131,7 @@ def test_a_breach_asks_for_a_review_before_its_day(yard: Yard) -> None:
     assert yard.told("model.review") == ["U0OLA"]
     scene = Scene(yard.now, yard.policy)
     said = messages.review(yard.look(model), ReviewDue(model, False), scene)
-    assert "• accuracy is 0.7, below the 0.85 of its monitoring plan" in str(
-        said.blocks
-    )
+    assert "• accuracy is 0.7, below the 0.85 of its monitoring plan" in str(said.blocks)
     yard.ledger_holds()
 
 
@@ -159,10 +144,7 @@ def test_the_policy_says_what_asks_for_a_review(yard: Yard) -> None:
     read(yard, version, "0.7")
     assert yard.look(model).next_review == planned
     yard.morning(9)
-    assert [one.words[:10] for one in yard.look(model).findings] == [
-        "accuracy i",
-        "No reading",
-    ]
+    assert [one.words[:10] for one in yard.look(model).findings] == ["accuracy i", "No reading"]
     assert yard.look(model).next_review == yard.now.date()
 
 
@@ -200,8 +182,7 @@ def test_metrics_are_judged(text: str, met: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["accuracy", "accuracy = good >= 1", "= 1 >= 2", "a = 1 == 2", "a = 1..2 >= 3"],
+    "text", ["accuracy", "accuracy = good >= 1", "= 1 >= 2", "a = 1 == 2", "a = 1..2 >= 3"]
 )
 def test_what_is_no_metric_is_refused(text: str) -> None:
     with pytest.raises((ValueError, ArithmeticError)):

@@ -51,9 +51,7 @@ def steps_on_ledger(yard: Yard, verb: str) -> list[dict[str, Any]]:
         ]
 
 
-def test_a_tier_that_rises_while_approvers_look_asks_its_sponsor_too(
-    yard: Yard,
-) -> None:
+def test_a_tier_that_rises_while_approvers_look_asks_its_sponsor_too(yard: Yard) -> None:
     model = yard.model(tier=2)
     version, request = asked(yard, model)
     assert [one.name for one in yard.card(request).rounds] == ["Model risk"]
@@ -99,9 +97,9 @@ def test_who_approved_less_is_asked_again(yard: Yard) -> None:
 
 
 def test_a_policy_that_only_adds_stages_tells_who_approved_less(yard: Yard) -> None:
-    yard.text = yard.text.replace(
-        "[role:model_risk]}", "[role:model_risk], quorum: 2}"
-    ).replace("    expires_after: 7d", ROUTES)
+    yard.text = yard.text.replace("[role:model_risk]}", "[role:model_risk], quorum: 2}").replace(
+        "    expires_after: 7d", ROUTES
+    )
     stored(yard)
     model = yard.model(tier=2)
     version, request = asked(yard, model)
@@ -151,8 +149,7 @@ def test_broken_glass_spares_people_and_no_guard(yard: Yard) -> None:
     from workflows.approvals.forms import BreakGlass
 
     yard.text = yard.text.replace(
-        "    expires_after: 7d",
-        "    break_glass: {by: [U0NED]}\n    expires_after: 7d",
+        "    expires_after: 7d", "    break_glass: {by: [U0NED]}\n    expires_after: 7d"
     )
     model = yard.model(tier=2)
     version, request = asked(yard, model)
@@ -233,9 +230,7 @@ def test_who_has_had_a_part_by_now_has_not_decided(yard: Yard) -> None:
     yard.joins("model-risk", "max")
     yard.decide(RISK, request)
     with yard.db.begin() as session:
-        session.add(
-            ModelPerson(version_id=version, person_id="p-risk", part="contributor")
-        )
+        session.add(ModelPerson(version_id=version, person_id="p-risk", part="contributor"))
         telling.follow(session, model, now=yard.now)
     look(yard)
     assert yard.deciders(request) == []
@@ -253,9 +248,7 @@ def test_a_role_that_is_somebody_elses_by_now_is_asked_as_it_is(yard: Yard) -> N
     model = yard.model(tier=2)
     version, request = asked(yard, model)
     assert "U0NED" not in yard.told("approval.asked")
-    yard.text = yard.text.replace(
-        'model_risk: ["@model-risk"]', "model_risk: [U0NED, U0OTTO]"
-    )
+    yard.text = yard.text.replace('model_risk: ["@model-risk"]', "model_risk: [U0NED, U0OTTO]")
     with yard.db.begin() as session:
         session.add(PolicyVersion(sha256="1" * 64, text=yard.text, applied_at=yard.now))
     with pytest.raises(MovedOn, match="others decide for Model risk"):
@@ -312,9 +305,7 @@ def test_nothing_leads_to_approval_or_use_past_a_critical_finding() -> None:
         is_back = move.verb == "roll_back"
         leads = move.target in USES and not is_back
         assert (rules.Guard.NO_CRITICAL in move.guards) == leads, move
-    assert {rules.find(state, verb) for state, verb in rules.NEXT.items()} <= set(
-        rules.MOVES
-    )
+    assert {rules.find(state, verb) for state, verb in rules.NEXT.items()} <= set(rules.MOVES)
 
 
 def _critical(yard: Yard, model: int, version: int) -> None:
@@ -350,9 +341,7 @@ def _used(yard: Yard, model: int, version: int) -> None:
 
 def _set(yard: Yard, version: int, **values: Any) -> None:
     with yard.db.begin() as session:
-        session.execute(
-            update(ModelVersion).where(ModelVersion.id == version).values(**values)
-        )
+        session.execute(update(ModelVersion).where(ModelVersion.id == version).values(**values))
 
 
 BREAKS: tuple[Callable[[Yard, int, int], None], ...] = (
@@ -385,15 +374,11 @@ def test_a_check_says_what_a_step_refuses_and_nothing_else(yard: Yard) -> None:
             _set(yard, version, state=state.value)
             _walk(yard, model, version, refused, free)
     assert free >= walked - {rules.find(S.VALIDATION, "return")}
-    barrable = {
-        one for one in walked if one.evidence or set(one.guards) - rules.SAID_WITH_IT
-    }
+    barrable = {one for one in walked if one.evidence or set(one.guards) - rules.SAID_WITH_IT}
     assert refused == barrable
 
 
-def _walk(
-    yard: Yard, model: int, version: int, refused: set[Any], free: set[Any]
-) -> None:
+def _walk(yard: Yard, model: int, version: int, refused: set[Any], free: set[Any]) -> None:
     with yard.db.read() as session:
         told = evidencing.check(session, version, policy=yard.policy, now=yard.now)
         row = session.get_one(ModelVersion, version)
@@ -434,13 +419,7 @@ def said_by(yard: Yard, session: Any, row: ModelVersion, move: rules.Move) -> li
         return list(now.bars)
     who = next(HERE[one] for one in sorted(move.who))
     try:
-        moving.require_free(
-            session, yard.actor(who), row, move, policy=yard.policy, now=yard.now
-        )
+        moving.require_free(session, yard.actor(who), row, move, policy=yard.policy, now=yard.now)
     except NotAllowed as refusal:
-        return (
-            refusal.sentence.partition("can't go on yet: ")[2]
-            .removesuffix(".")
-            .split("; ")
-        )
+        return refusal.sentence.partition("can't go on yet: ")[2].removesuffix(".").split("; ")
     return []

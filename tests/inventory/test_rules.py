@@ -24,9 +24,7 @@ PARTS = [one for one in Who if one is not Who.REQUEST]
 def every_set(parts: list[Who]) -> list[frozenset[Who]]:
     return [
         frozenset(one)
-        for one in chain.from_iterable(
-            combinations(parts, size) for size in range(len(parts) + 1)
-        )
+        for one in chain.from_iterable(combinations(parts, size) for size in range(len(parts) + 1))
     ]
 
 
@@ -42,16 +40,10 @@ def test_every_way_into_use_leads_through_validation_and_a_request() -> None:
     while waiting:
         at = waiting.pop()
         for move in MOVES:
-            if (
-                move.source is at
-                and move.verb != rules.APPROVED
-                and move.target not in reached
-            ):
+            if move.source is at and move.verb != rules.APPROVED and move.target not in reached:
                 reached.add(move.target)
                 waiting.append(move.target)
-    assert reached.isdisjoint(
-        {S.APPROVED, S.IMPLEMENTATION, S.IN_USE, S.SUSPENDED, S.MODIFICATION}
-    )
+    assert reached.isdisjoint({S.APPROVED, S.IMPLEMENTATION, S.IN_USE, S.SUSPENDED, S.MODIFICATION})
     for move in MOVES:
         if move.target is S.APPROVED and move.source is not S.IMPLEMENTATION:
             assert move.source is S.APPROVAL
@@ -65,9 +57,7 @@ def test_every_way_into_use_leads_through_validation_and_a_request() -> None:
     "parts", every_set(PARTS), ids=lambda one: "+".join(sorted(one)) or "nobody"
 )
 @pytest.mark.parametrize("made", ["", "developed", "contributed"])
-def test_nobody_validates_what_they_own_or_made(
-    parts: frozenset[Who], made: str
-) -> None:
+def test_nobody_validates_what_they_own_or_made(parts: frozenset[Who], made: str) -> None:
     standing = Standing(
         parts,
         developed=made == "developed" or Who.DEVELOPER in parts,
@@ -115,9 +105,7 @@ def test_two_people_for_two_parts(
     assert rules.completes(DEPLOY, agreed, alone) is enough
 
 
-@given(
-    st.sampled_from(Exposure), st.sampled_from(PurposeClass), st.sampled_from(EuClass)
-)
+@given(st.sampled_from(Exposure), st.sampled_from(PurposeClass), st.sampled_from(EuClass))
 def test_more_exposure_or_purpose_is_never_a_lighter_tier(
     exposure: Exposure, purpose: PurposeClass, eu: EuClass
 ) -> None:

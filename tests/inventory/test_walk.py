@@ -29,10 +29,7 @@ S = ModelState
 PEOPLE = (OLA, DEV, VAL, RISK, "rita", OPS, "otto", SPO, "ned")
 VERBS = sorted({move.verb for move in rules.MOVES})
 STEPS = ("validation", "approval", "implementation", "retirement")
-ASKED = {
-    (S.VALIDATION, S.APPROVAL): "approval",
-    (S.APPROVED, S.IMPLEMENTATION): "implementation",
-}
+ASKED = {(S.VALIDATION, S.APPROVAL): "approval", (S.APPROVED, S.IMPLEMENTATION): "implementation"}
 who = st.sampled_from(PEOPLE)
 
 
@@ -48,8 +45,7 @@ class Life(RuleBasedStateMachine):
         self.requests: list[int] = []
 
     @initialize(
-        tier=st.sampled_from((1, 2, 3)),
-        made_by=st.sampled_from(((DEV,), (DEV, VAL), (VAL,))),
+        tier=st.sampled_from((1, 2, 3)), made_by=st.sampled_from(((DEV,), (DEV, VAL), (VAL,)))
     )
     def begin(self, tier: int, made_by: tuple[str, ...]) -> None:
         self.yard = fresh(self.database)
@@ -69,14 +65,10 @@ class Life(RuleBasedStateMachine):
         validator=st.none() | who,
         change=st.sampled_from(ChangeClass),
     )
-    def step(
-        self, actor: str, verb: str, validator: str | None, change: ChangeClass
-    ) -> None:
+    def step(self, actor: str, verb: str, validator: str | None, change: ChangeClass) -> None:
         more = {"validator": validator} if validator else {}
         if verb != rules.PASS:
-            self.attempt(
-                self.yard.step, actor, self.version, verb, change_class=change, **more
-            )
+            self.attempt(self.yard.step, actor, self.version, verb, change_class=change, **more)
 
     @rule()
     def go_on(self) -> None:
@@ -96,13 +88,7 @@ class Life(RuleBasedStateMachine):
                 for one in card.choices
                 if one.is_free
                 and one.move.verb
-                not in (
-                    rules.SUSPEND,
-                    rules.RETIRE,
-                    "return",
-                    "roll_back",
-                    rules.CHANGE,
-                )
+                not in (rules.SUSPEND, rules.RETIRE, "return", "roll_back", rules.CHANGE)
             ]
             for move in free:
                 if move.verb == rules.PASS:
@@ -167,16 +153,13 @@ class Life(RuleBasedStateMachine):
                 one.person_id
                 for one in session.execute(
                     select(ModelPerson).where(
-                        ModelPerson.version_id == self.version,
-                        ModelPerson.part != "validator",
+                        ModelPerson.version_id == self.version, ModelPerson.part != "validator"
                     )
                 ).scalars()
             }
             at = S.INVENTORIED
             for step in steps:
-                assert step.source == at, (
-                    "no step starts where the one before did not end"
-                )
+                assert step.source == at, "no step starts where the one before did not end"
                 at = S(step.target)
                 if step.target == S.APPROVAL:
                     assert step.actor_id not in made | {"p-ola"}

@@ -11,10 +11,7 @@ import uuid
 import pytest
 from slack_sdk import WebClient
 
-TOKEN, CHANNEL = (
-    os.environ.get("MLGOV_LIVE_TOKEN"),
-    os.environ.get("MLGOV_LIVE_CHANNEL"),
-)
+TOKEN, CHANNEL = (os.environ.get("MLGOV_LIVE_TOKEN"), os.environ.get("MLGOV_LIVE_CHANNEL"))
 
 pytestmark = [
     pytest.mark.enable_socket,

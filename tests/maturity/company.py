@@ -94,10 +94,7 @@ def open_window(seat: Seat) -> Any:
 def tap(seat: Seat, statement: str, answer: str) -> None:
     """Tap one answer in the window that is open."""
     outcome = seat.click(
-        view_id=seat.modals()[-1].id,
-        action_id=words.ANSWER,
-        block_id=statement,
-        selected=answer,
+        view_id=seat.modals()[-1].id, action_id=words.ANSWER, block_id=statement, selected=answer
     )
     assert outcome.ok, outcome
 

@@ -54,9 +54,7 @@ class House:
                 )
             )
 
-    def crowd(
-        self, leaders: int, practitioners: int, unit: str | None = "Care"
-    ) -> None:
+    def crowd(self, leaders: int, practitioners: int, unit: str | None = "Care") -> None:
         """Leaders b0, b1, … and practitioners d0, d1, …"""
         for n in range(leaders):
             self.person(f"b{n}", "leader", unit)
@@ -77,12 +75,7 @@ class House:
         """The first leader starts a check-in."""
         with self.db.begin() as session:
             return service.start(
-                session,
-                self.actor("b0"),
-                unit,
-                policy=self.policy,
-                org_key=ORG,
-                now=self.now,
+                session, self.actor("b0"), unit, policy=self.policy, org_key=ORG, now=self.now
             )
 
     def mine(self, name: str) -> MyCheckIn:
@@ -128,9 +121,7 @@ class House:
     def close(self, cycle: int) -> CycleResult:
         """The time is over."""
         with self.db.begin() as session:
-            service.close(
-                session, SYSTEM, cycle, policy=self.policy, org_key=ORG, now=self.now
-            )
+            service.close(session, SYSTEM, cycle, policy=self.policy, org_key=ORG, now=self.now)
         with self.db.read() as session:
             found = service.of_cycle(session, cycle)
         assert found is not None
@@ -140,12 +131,7 @@ class House:
         """A leader looks before it closes."""
         with self.db.begin() as session:
             return service.early(
-                session,
-                self.actor("b0"),
-                cycle,
-                policy=self.policy,
-                org_key=ORG,
-                now=self.now,
+                session, self.actor("b0"), cycle, policy=self.policy, org_key=ORG, now=self.now
             )
 
     def states(self) -> dict[str, str]:
@@ -164,7 +150,5 @@ def house(database: Database) -> House:
     """An organisation with a rubric in force, that has met mlgov long ago."""
     with database.begin() as session:
         service.adopt_rubric(session, SYSTEM, rubric.load(), now=NOW)
-        session.add(
-            PolicyVersion(sha256="x", text="", applied_at=NOW - timedelta(days=400))
-        )
+        session.add(PolicyVersion(sha256="x", text="", applied_at=NOW - timedelta(days=400)))
     return House(database)

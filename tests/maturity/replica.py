@@ -38,9 +38,7 @@ class Replica:
     def start(self) -> str:
         """Start it; where it serves."""
         here, there = self._context.Pipe()
-        self._process = self._context.Process(
-            target=main, args=(self._given, there), daemon=True
-        )
+        self._process = self._context.Process(target=main, args=(self._given, there), daemon=True)
         self._process.start()
         if not here.poll(30):
             raise RuntimeError("mlgov did not start")

@@ -36,9 +36,7 @@ def derivable(groups: list[frozenset[str]], fewest: int) -> list[frozenset[objec
 
 cells = st.lists(
     st.tuples(
-        st.sampled_from([L, P]),
-        st.sampled_from(["A", "B", "C", "D", None]),
-        st.integers(1, 6),
+        st.sampled_from([L, P]), st.sampled_from(["A", "B", "C", "D", None]), st.integers(1, 6)
     ),
     max_size=6,
 )
@@ -78,9 +76,7 @@ def test_what_is_told() -> None:
     assert tell(crowd((L, "A", 5), (P, "A", 4)), fewest=5) == Told(True, False, ("A",))
     assert tell(crowd((L, "A", 5), (P, "A", 5)), fewest=5) == Told(True, True, ("A",))
     assert tell(crowd((P, "A", 6), (P, "B", 3)), fewest=5) == Told(True, False, ())
-    assert tell(crowd((P, "A", 6), (P, "B", 3), (P, "C", 2)), fewest=5) == Told(
-        True, False, ("A",)
-    )
+    assert tell(crowd((P, "A", 6), (P, "B", 3), (P, "C", 2)), fewest=5) == Told(True, False, ("A",))
 
 
 def test_people_are_counted_in_steps() -> None:

@@ -114,9 +114,7 @@ def test_counts_of_answers_go_in_steps(house: House) -> None:
     assert house.close(cycle).answered == 10
 
 
-def test_results_of_two_check_ins_do_not_tell_of_the_few_who_differ(
-    house: House,
-) -> None:
+def test_results_of_two_check_ins_do_not_tell_of_the_few_who_differ(house: House) -> None:
     house.crowd(2, 6)
     names = [f"d{n}" for n in range(6)]
     cycle = house.start()
@@ -128,9 +126,7 @@ def test_results_of_two_check_ins_do_not_tell_of_the_few_who_differ(
     house.say("d5", "no")
     second = house.close(again)
     assert second.as_before
-    assert [one.level for one in second.dimensions] == [
-        one.level for one in first.dimensions
-    ]
+    assert [one.level for one in second.dimensions] == [one.level for one in first.dimensions]
     assert [one.agreement for one in second.dimensions] == [
         one.agreement for one in first.dimensions
     ]
@@ -140,9 +136,7 @@ def test_results_of_two_check_ins_do_not_tell_of_the_few_who_differ(
     assert not house.close(third).as_before
 
 
-def test_a_unit_in_which_one_person_differs_from_last_time_is_not_told(
-    house: House,
-) -> None:
+def test_a_unit_in_which_one_person_differs_from_last_time_is_not_told(house: House) -> None:
     """The whole may be told, since most have changed; but all of the others of one unit are as they were."""
     house.crowd(2, 6)
     for n in range(6):
@@ -200,20 +194,14 @@ def test_single_answers_do_not_complete_an_early_result(house: House) -> None:
     all_say(house, ["d5", "d6", "b0", "b1"], "no")
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="were erased"):
-        service.single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
-        )
+        service.single_answers(session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG)
 
 
-def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(
-    house: House,
-) -> None:
+def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(house: House) -> None:
     """Neither which statements, nor in how many taps."""
     house.crowd(2, 6)
     with house.db.begin() as session:
-        webhooks.add(
-            session, OPERATOR, "https://hooks.test/x", ["maturity.*"], now=house.now
-        )
+        webhooks.add(session, OPERATOR, "https://hooks.test/x", ["maturity.*"], now=house.now)
     cycle = house.start()
     for n in range(6):
         house.say(f"d{n}", {"data.owner": "yes", "data.rules": "no"})
@@ -236,9 +224,7 @@ def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(
     assert len(facts["answers"]) == 64
     with house.db.begin() as session:
         queued = webhooks.announce(session, now=house.now)
-    assert queued == sum(
-        one in ("maturity.opened", "maturity.closed") for one in actions
-    )
+    assert queued == sum(one in ("maturity.opened", "maturity.closed") for one in actions)
 
 
 def test_targets_and_details_are_for_those_who_may_see_the_result(house: House) -> None:
@@ -262,22 +248,16 @@ def test_targets_and_details_are_for_those_who_may_see_the_result(house: House) 
         actor = house.actor(name)
         with house.db.read() as session:
             service.result(session, actor, cycle, policy=house.policy, org_key=ORG)
-            unit = service.unit(
-                session, actor, "Care", policy=house.policy, org_key=ORG
-            )
+            unit = service.unit(session, actor, "Care", policy=house.policy, org_key=ORG)
             told = service.targets(session, unit, policy=house.policy, now=house.now)
             return len(told.gaps)
 
     assert [gaps(name) for name in ("b0", "b1", "d0")] == [1, 1, 1]
     with house.db.read() as session:
         with pytest.raises(NotFound, match="no such result"):
-            service.result(
-                session, house.actor("x"), cycle, policy=house.policy, org_key=ORG
-            )
+            service.result(session, house.actor("x"), cycle, policy=house.policy, org_key=ORG)
         with pytest.raises(NotFound, match="no such targets"):
-            service.unit(
-                session, house.actor("x"), "Care", policy=house.policy, org_key=ORG
-            )
+            service.unit(session, house.actor("x"), "Care", policy=house.policy, org_key=ORG)
 
 
 # --- random histories
@@ -324,10 +304,7 @@ def history(house: House, seed: int, steps: int, cycles: int) -> int:
             with house.db.read() as session:
                 rows = session.scalars(
                     select(Disclosure)
-                    .where(
-                        Disclosure.scope == f"maturity_cycle:{cycle}",
-                        Disclosure.part == "data",
-                    )
+                    .where(Disclosure.scope == f"maturity_cycle:{cycle}", Disclosure.part == "data")
                     .order_by(Disclosure.seq)
                 ).all()
                 new = rows[len(told) :]
@@ -362,11 +339,7 @@ def with_early(house: House, cycle: int) -> None:
 def same_figures(kept: dict[str, object], group: dict[str, str]) -> None:
     """What was told is the figure over these people, and no other."""
     score = rules.score(
-        DATA,
-        [
-            {one.id: Answer(answer) for one in DATA.statements}
-            for answer in group.values()
-        ],
+        DATA, [{one.id: Answer(answer) for one in DATA.statements} for answer in group.values()]
     )
     assert (kept["people"], kept["level"], kept["agreement"]) == (
         len(group),

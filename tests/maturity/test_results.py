@@ -73,9 +73,7 @@ def test_what_the_first_message_promised_holds(house: House) -> None:
     house.rules(answers_seen_by=SeenBy.ASSESSOR_BY_NAME)
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="promised"):
-        service.single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
-        )
+        service.single_answers(session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG)
     second = house.start()
     house.say("d0", "yes")
     house.say("d1", "no")
@@ -91,9 +89,7 @@ def test_what_the_first_message_promised_holds(house: House) -> None:
             )
     house.rules(answers_seen_by=SeenBy.NOBODY)
     with house.db.read() as session, pytest.raises(NotAllowed):
-        service.single_answers(
-            session, house.actor("b1"), second, policy=house.policy, org_key=ORG
-        )
+        service.single_answers(session, house.actor("b1"), second, policy=house.policy, org_key=ORG)
 
 
 def test_single_answers_without_names_need_enough_people(house: House) -> None:
@@ -104,9 +100,7 @@ def test_single_answers_without_names_need_enough_people(house: House) -> None:
         house.say(f"d{n}", "yes", parts=1)
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="Fewer than 5"):
-        service.single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
-        )
+        service.single_answers(session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG)
 
 
 def test_an_early_result_counts_in_steps(house: House) -> None:
@@ -181,21 +175,11 @@ def test_targets_and_what_is_missing(house: House) -> None:
     form = SetTargets(levels={"data": Level.HIGH, "governance": Level.MEDIUM})
     with house.db.begin() as session, pytest.raises(NotAllowed):
         service.set_targets(
-            session,
-            house.actor("d0"),
-            form,
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+            session, house.actor("d0"), form, policy=house.policy, org_key=ORG, now=house.now
         )
     with house.db.begin() as session:
         found = service.set_targets(
-            session,
-            house.actor("b0"),
-            form,
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+            session, house.actor("b0"), form, policy=house.policy, org_key=ORG, now=house.now
         )
     (gap,) = found.gaps
     assert (gap.dimension, gap.level, gap.target) == ("data", Level.LOW, Level.HIGH)
@@ -219,9 +203,7 @@ def test_a_window_sets_the_targets_that_were_changed_in_it(house: House) -> None
     """Two leaders have it open: the second takes back nothing of the first's, unless both mean the same target."""
     house.crowd(2, 4)
 
-    def aim(
-        shown: dict[str, Level], levels: dict[str, Level]
-    ) -> Mapping[str, Level | None]:
+    def aim(shown: dict[str, Level], levels: dict[str, Level]) -> Mapping[str, Level | None]:
         with house.db.begin() as session:
             return service.set_targets(
                 session,
@@ -267,12 +249,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         )
         with house.db.begin() as session:
             gaps.plan(
-                session,
-                house.actor(who),
-                form,
-                policy=house.policy,
-                org_key=ORG,
-                now=house.now,
+                session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
             )
 
     plan("b0", "view:1")
@@ -285,13 +262,8 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
         (action,) = gap.missing[0].actions
         assert gap.missing[0].id == "data.owner"
-        assert (action.title, action.owner) == (
-            "Name an owner per data set",
-            ("U0D1", "d1"),
-        )
-        mine = milestones.open_for(
-            session, house.actor("d1"), policy=house.policy, now=house.now
-        )
+        assert (action.title, action.owner) == ("Name an owner per data set", ("U0D1", "d1"))
+        mine = milestones.open_for(session, house.actor("d1"), policy=house.policy, now=house.now)
         assert [one.id for one in mine] == [action.milestone_id]
     house.now += timedelta(days=90)
     again = house.start()
@@ -300,9 +272,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     house.close(again)
     with house.db.read() as session:
         (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
-        assert [one.title for one in gap.missing[0].actions] == [
-            "Name an owner per data set"
-        ]
+        assert [one.title for one in gap.missing[0].actions] == ["Name an owner per data set"]
 
 
 def test_a_low_level_is_said_beside_planned_innovation(house: House) -> None:

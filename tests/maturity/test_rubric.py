@@ -35,9 +35,7 @@ def test_ours_is_six_dimensions_of_short_statements() -> None:
         ("version: 1", "version: [", "rubric.yml:"),
     ],
 )  # fmt: skip
-def test_a_bad_one_is_refused_with_line_and_reason(
-    old: str, new: str, fault: str
-) -> None:
+def test_a_bad_one_is_refused_with_line_and_reason(old: str, new: str, fault: str) -> None:
     assert old in OWN
     with pytest.raises(PolicyRefused, match=fault):
         rubric.parse(OWN.replace(old, new))
@@ -46,9 +44,7 @@ def test_a_bad_one_is_refused_with_line_and_reason(
 def test_a_policy_names_its_own(tmp_path: Path) -> None:
     own = tmp_path / "our.yml"
     own.write_text(OWN.replace("name: mlgov 2026", "name: Ours"), encoding="utf-8")
-    text = policy.parse(
-        "version: 1\norganisation: {name: Acme}\nmaturity: {rubric: our.yml}\n"
-    )
+    text = policy.parse("version: 1\norganisation: {name: Acme}\nmaturity: {rubric: our.yml}\n")
     place = rubric.place(tmp_path / "governance.yml", text.policy.maturity.rubric)
     assert rubric.load(place).rubric.name == "Ours"
     with pytest.raises(PolicyRefused, match="there is no such file"):

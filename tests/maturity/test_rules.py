@@ -71,12 +71,7 @@ def test_overall_is_the_lowest_beside_the_median(
 
 
 def test_what_is_missing_skips_no_level() -> None:
-    assert rules.missing(DATA, LOW, HIGH, [IDS[0], IDS[4]]) == (
-        IDS[1],
-        IDS[2],
-        IDS[3],
-        IDS[5],
-    )
+    assert rules.missing(DATA, LOW, HIGH, [IDS[0], IDS[4]]) == (IDS[1], IDS[2], IDS[3], IDS[5])
     assert rules.missing(DATA, LOW, MEDIUM, []) == tuple(IDS[:3])
     assert rules.missing(DATA, HIGH, HIGH, IDS) == ()
     assert rules.toward(DATA, LOW, [IDS[0], IDS[4]]) == (1, 3)
@@ -102,10 +97,7 @@ def test_all_of_one_mind_look_like_all_but_one() -> None:
         same = dict.fromkeys(IDS, answer)
         for other in (Y, N, P, U):
             apart = dict.fromkeys(IDS, other)
-            alike, nearly = (
-                rules.score(DATA, [same] * 5),
-                rules.score(DATA, [*[same] * 4, apart]),
-            )
+            alike, nearly = (rules.score(DATA, [same] * 5), rules.score(DATA, [*[same] * 4, apart]))
             assert (alike.agreement, alike.differs) == (80, None)
             assert (nearly.agreement, nearly.differs) == (80, None)
 
@@ -140,9 +132,7 @@ def test_a_worse_answer_never_makes_a_statement_hold(answers: list[Answer]) -> N
 
 
 @given(group=st.lists(person, min_size=1, max_size=12))
-def test_the_level_is_the_highest_whose_statements_all_hold(
-    group: list[dict[str, Answer]],
-) -> None:
+def test_the_level_is_the_highest_whose_statements_all_hold(group: list[dict[str, Answer]]) -> None:
     found = rules.score(DATA, group)
     held = {id_ for id_ in IDS if rules.holds([one[id_] for one in group])}
     medium = {one.id for one in DATA.medium} <= held

@@ -28,12 +28,7 @@ def test_whom_it_asks(house: House) -> None:
     house.person("gone", "leader", "Care", is_deactivated=True)
     with house.db.read() as session:
         found = service.plan(
-            session,
-            house.actor("b0"),
-            None,
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+            session, house.actor("b0"), None, policy=house.policy, org_key=ORG, now=house.now
         )
         assert (found.leaders, found.practitioners) == (3, 4)
         with pytest.raises(InvalidInput, match="Only 1 people in Supply"):
@@ -47,21 +42,11 @@ def test_whom_it_asks(house: House) -> None:
             )
         with pytest.raises(NotFound, match="There are: “Care”, “Supply”"):
             service.plan(
-                session,
-                house.actor("b0"),
-                "Suply",
-                policy=house.policy,
-                org_key=ORG,
-                now=house.now,
+                session, house.actor("b0"), "Suply", policy=house.policy, org_key=ORG, now=house.now
             )
         with pytest.raises(NotAllowed, match="That is for leaders"):
             service.plan(
-                session,
-                house.actor("d0"),
-                None,
-                policy=house.policy,
-                org_key=ORG,
-                now=house.now,
+                session, house.actor("d0"), None, policy=house.policy, org_key=ORG, now=house.now
             )
 
 
@@ -84,9 +69,7 @@ def test_answers_can_be_changed_until_it_closes(house: House) -> None:
     house.say("d0", {"data.owner": "no"})
     with house.db.read() as session:
         said = session.execute(
-            select(MaturityAnswer.answer).where(
-                MaturityAnswer.statement == "data.owner"
-            )
+            select(MaturityAnswer.answer).where(MaturityAnswer.statement == "data.owner")
         ).scalar_one()
     assert said == "no"
     house.close(cycle)
@@ -181,12 +164,7 @@ def test_finishing_ends_reminders(house: House) -> None:
     assert waiting_reminders(house) == 2 * 5
     with house.db.begin() as session:
         service.remind(
-            session,
-            house.mine("d0").id,
-            1,
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+            session, house.mine("d0").id, 1, policy=house.policy, org_key=ORG, now=house.now
         )
     assert kinds(house).count("maturity.reminder") == 0
 
@@ -197,10 +175,7 @@ def test_an_invitation_that_waits_is_not_sent_to_who_has_finished(house: House) 
     invite(house, cycle)
     mine = house.say("d0", "yes")
     with house.db.read() as session:
-        assert (
-            service.to_send(session, mine.id, "maturity.asked", 0, policy=house.policy)
-            is None
-        )
+        assert service.to_send(session, mine.id, "maturity.asked", 0, policy=house.policy) is None
         other = house.mine("d1").id
         assert service.to_send(session, other, "maturity.asked", 0, policy=house.policy)
 
@@ -215,12 +190,7 @@ def test_who_leaves_is_counted_nowhere(house: House) -> None:
         session.get_one(Person, "p_d0").is_deactivated = True
     with house.db.begin() as session:
         service.remind(
-            session,
-            house.mine("b1").id,
-            1,
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+            session, house.mine("b1").id, 1, policy=house.policy, org_key=ORG, now=house.now
         )
     found = house.close(cycle)
     assert (found.invited, found.answered) == (8, 0)
@@ -243,22 +213,15 @@ def test_comments_and_proof(house: House) -> None:
     house.start()
     mine = house.mine("d0")
     form = WriteNote(
-        invitation_id=mine.id,
-        dimension="data",
-        comment=" Only vision ",
-        link="https://w.test/x",
+        invitation_id=mine.id, dimension="data", comment=" Only vision ", link="https://w.test/x"
     )
     with house.db.begin() as session:
-        service.note(
-            session, house.actor("d0"), form, policy=house.policy, now=house.now
-        )
+        service.note(session, house.actor("d0"), form, policy=house.policy, now=house.now)
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("Only vision", "https://w.test/x")
     empty = WriteNote(invitation_id=mine.id, dimension="data")
     with house.db.begin() as session:
-        service.note(
-            session, house.actor("d0"), empty, policy=house.policy, now=house.now
-        )
+        service.note(session, house.actor("d0"), empty, policy=house.policy, now=house.now)
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("", "")
 
@@ -277,11 +240,7 @@ def test_the_ledger_holds_no_answer(house: House) -> None:
             now=house.now,
         )
     with house.db.read() as session:
-        (body,) = [
-            row.body
-            for row in ledger_rows(session)
-            if row.action == "maturity.answered"
-        ]
+        (body,) = [row.body for row in ledger_rows(session) if row.action == "maturity.answered"]
         assert ledger.verify(session) is None
     assert json.loads(body)["facts"] == {}
 
@@ -385,9 +344,7 @@ def test_the_first_message_waits_for_working_hours(house: House) -> None:
     invite(house, cycle)
     with house.db.read() as session:
         due = set(
-            session.execute(
-                select(Outbox.due_at).where(Outbox.kind == "maturity.asked")
-            ).scalars()
+            session.execute(select(Outbox.due_at).where(Outbox.kind == "maturity.asked")).scalars()
         )
     assert due == {house.now, datetime(2026, 1, 27, 0, tzinfo=UTC)}
 
@@ -407,18 +364,14 @@ def test_a_finished_cycle_frees_its_scope(house: House) -> None:
 
 def invite(house: House, cycle: int) -> None:
     with house.db.begin() as session:
-        service.invite(
-            session, cycle, 0, policy=house.policy, org_key=ORG, now=house.now
-        )
+        service.invite(session, cycle, 0, policy=house.policy, org_key=ORG, now=house.now)
 
 
 def waiting_reminders(house: House) -> int:
     with house.db.read() as session:
         return len(
             session.execute(
-                select(Timer.id).where(
-                    Timer.kind == "maturity.remind", Timer.state == "due"
-                )
+                select(Timer.id).where(Timer.kind == "maturity.remind", Timer.state == "due")
             ).all()
         )
 

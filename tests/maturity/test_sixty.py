@@ -137,9 +137,7 @@ class Company:
         while seat.modals():
             seat.close(seat.modals()[-1].id, clear=True)
 
-    def all_of(
-        self, ids: list[str], parts: int, during: Callable[[], None] | None = None
-    ) -> None:
+    def all_of(self, ids: list[str], parts: int, during: Callable[[], None] | None = None) -> None:
         """Many at once; some tap, some fill in a window and press Next."""
         with ThreadPoolExecutor(6) as pool:
             work = [
@@ -196,9 +194,7 @@ def test_every_answer_is_kept_and_nobody_is_asked_twice(
     database.close()
     policy_file = tmp_path / "governance.yml"
     policy_file.write_text(POLICY, encoding="utf-8")
-    with Sandbox(
-        World.from_dict(world(PEOPLE), governed), manifest.data(), limits=False
-    ) as slack:
+    with Sandbox(World.from_dict(world(PEOPLE), governed), manifest.data(), limits=False) as slack:
         given = {
             "slack_bot_token": slack.bot_token,
             "slack_app_token": slack.app_token,

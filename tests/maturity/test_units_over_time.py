@@ -22,12 +22,7 @@ def told(
     """The whole, and what is told beside it."""
     who = {i: f"p{i}" for i in people}
     chosen = history.narrowed(
-        control.tell({str(i): people[i] for i in group}, fewest=5),
-        group,
-        people,
-        who,
-        earlier,
-        5,
+        control.tell({str(i): people[i] for i in group}, fewest=5), group, people, who, earlier, 5
     )
     return history.atoms(group, who), {
         name: history.atoms({i: group[i] for i in members}, who)
@@ -39,13 +34,10 @@ def look(seed: int) -> bool:
     """Two check-ins of the same people, of whom some changed their answers; whether both told parts or units."""
     chance = random.Random(seed)
     people: People = {
-        i: (chance.choice([L, P, P]), chance.choice("ABC"))
-        for i in range(chance.randint(12, 26))
+        i: (chance.choice([L, P, P]), chance.choice("ABC")) for i in range(chance.randint(12, 26))
     }
     yes_or_no = (Answer.YES, Answer.NO)
-    first: Group = {
-        i: {"s": chance.choice(yes_or_no)} for i in people if chance.random() < 0.95
-    }
+    first: Group = {i: {"s": chance.choice(yes_or_no)} for i in people if chance.random() < 0.95}
     share = chance.choice([0.2, 0.6])
     second: Group = {
         i: {"s": chance.choice(yes_or_no)}

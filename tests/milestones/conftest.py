@@ -56,9 +56,7 @@ gates:
 def policy(more: str = "") -> Policy:
     """Hana and Apa see every project, as people do who work on it; the others see their own."""
     found = parse(POLICY + more).policy
-    return found.model_copy(
-        update={"roles": {"leader": ("U0HANA", "U0APA"), **found.roles}}
-    )
+    return found.model_copy(update={"roles": {"leader": ("U0HANA", "U0APA"), **found.roles}})
 
 
 def actor(name: str) -> Actor:
@@ -105,11 +103,7 @@ class Team:
 
     def runner(self) -> Runner:
         return Runner(
-            self.db,
-            jobs.REGISTRY,
-            policy=lambda: (self.policy, 1),
-            org_key=ORG,
-            probe=self.probe,
+            self.db, jobs.REGISTRY, policy=lambda: (self.policy, 1), org_key=ORG, probe=self.probe
         )
 
     def tick(self) -> None:
@@ -161,12 +155,7 @@ class Team:
                 self.probe("send.after")
                 with self.db.begin() as session:
                     settling.write(
-                        session,
-                        errand,
-                        outcome,
-                        pace=PACE,
-                        org_key=ORG,
-                        admin=lambda _: None,
+                        session, errand, outcome, pace=PACE, org_key=ORG, admin=lambda _: None
                     )
             if not claimed.errands:
                 time.sleep(0.002)
@@ -205,12 +194,7 @@ class Team:
     # --- the organisation
 
     def project(
-        self,
-        key: str,
-        *,
-        owner: str = "leo",
-        manager: str = "nora",
-        sponsor: str = "kiran",
+        self, key: str, *, owner: str = "leo", manager: str = "nora", sponsor: str = "kiran"
     ) -> int:
         with self.db.begin() as session:
             made = Project(
@@ -246,9 +230,7 @@ class Team:
                 org_key=ORG,
             )
 
-    def act(
-        self, what: Callable[..., Any], by: str, milestone: int, **more: Any
-    ) -> Any:
+    def act(self, what: Callable[..., Any], by: str, milestone: int, **more: Any) -> Any:
         """Somebody does something with a milestone as it is now."""
         with self.db.begin() as session:
             row = session.get(Milestone, milestone)
@@ -273,17 +255,12 @@ class Team:
             assert person is not None
             person.tz = zone
 
-    def bring(
-        self, text: str, name: str = "plan.csv", **options: Any
-    ) -> imports.Report:
+    def bring(self, text: str, name: str = "plan.csv", **options: Any) -> imports.Report:
         """Import a file of milestones."""
         path = self.work / name
         path.write_text(text, encoding="utf-8")
         return imports.run(
-            self.db,
-            imports.Request("milestones", path, **options),
-            policy=self.policy,
-            org_key=ORG,
+            self.db, imports.Request("milestones", path, **options), policy=self.policy, org_key=ORG
         )
 
 

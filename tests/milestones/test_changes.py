@@ -130,12 +130,7 @@ def test_what_cannot_be_added(
 ) -> None:
     form = AddMilestone(
         **(
-            {
-                "project": "lane",
-                "title": "Launch",
-                "due": date(2026, 3, 2),
-                "request_key": "k",
-            }
+            {"project": "lane", "title": "Launch", "due": date(2026, 3, 2), "request_key": "k"}
             | values
         )
     )
@@ -143,12 +138,7 @@ def test_what_cannot_be_added(
         lane,
         kind,
         lambda session: changes.add(
-            session,
-            actor(by),
-            form,
-            policy=lane.policy,
-            now=clock.now(session),
-            org_key=ORG,
+            session, actor(by), form, policy=lane.policy, now=clock.now(session), org_key=ORG
         ),
     )
     assert (error.field, sentence in error.sentence) == (field, True), error.sentence
@@ -165,9 +155,7 @@ def test_a_member_adds_for_themselves_alone(lane: Team) -> None:
     assert lane.milestone(3).owner.name == "Apa"  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
-    "flag", ["is_guest", "is_bot", "is_deactivated", "is_stranger"]
-)
+@pytest.mark.parametrize("flag", ["is_guest", "is_bot", "is_deactivated", "is_stranger"])
 def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
     with lane.db.begin() as session:
         person = session.get(Person, "p_apa")
@@ -231,11 +219,7 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
     assert "Mum" not in str(kept)
     assert "Data sheet" not in str(kept)
     moved = kept[3][1]["facts"]
-    assert (moved["old"], moved["new"], moved["slip"]) == (
-        "2026-02-02",
-        "2026-02-09",
-        7,
-    )
+    assert (moved["old"], moved["new"], moved["slip"]) == ("2026-02-02", "2026-02-09", 7)
 
 
 def test_what_is_mine_and_due(lane: Team) -> None:

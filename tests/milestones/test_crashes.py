@@ -42,7 +42,8 @@ def test_killed_on_a_morning_on_which_something_was_due(
     team.live(datetime.fromisoformat("2026-01-08T00:00+00:00"))
     assert [(one.person, len(one.told)) for one in team.sent] == [("leo", 2)]
     team.live(datetime.fromisoformat("2026-01-15T00:00+00:00"))
-    assert [
-        (f"{one.at:%m-%d}", sorted(step for _, _, step in one.told))
-        for one in team.sent
-    ] == [("01-07", [-14, -7]), ("01-13", [-1]), ("01-14", [-7, 0])]
+    assert [(f"{one.at:%m-%d}", sorted(step for _, _, step in one.told)) for one in team.sent] == [
+        ("01-07", [-14, -7]),
+        ("01-13", [-1]),
+        ("01-14", [-7, 0]),
+    ]

@@ -25,7 +25,4 @@ def test_the_example_imports(team: Team) -> None:
     (table,) = examples("csv")
     report = team.bring(table)
     assert (report.added, report.refused) == (3, False)
-    assert [one.title for one in team.milestone(1).pushes] == [
-        "Validation report",
-        "Launch",
-    ]
+    assert [one.title for one in team.milestone(1).pushes] == ["Validation report", "Launch"]

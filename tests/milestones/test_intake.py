@@ -38,9 +38,7 @@ def said(report: imports.Report) -> str:
 
 def listed(team: Team) -> dict[str, Any]:
     with team.db.read() as session:
-        found = service.for_projects(
-            session, [1], policy=team.policy, now=clock.now(session)
-        )
+        found = service.for_projects(session, [1], policy=team.policy, now=clock.now(session))
     return {one.title: one for one in found.get(1, [])}
 
 
@@ -52,10 +50,7 @@ def lane(team: Team) -> Team:
 
 def test_a_plan_in_a_table(lane: Team) -> None:
     report = lane.bring(PLAN)
-    assert (
-        said(report).splitlines()[0]
-        == "Milestones: 4 added, 0 changed, 0 as they were."
-    )
+    assert said(report).splitlines()[0] == "Milestones: 4 added, 0 changed, 0 as they were."
     found = listed(lane)
     launch = found["Launch"]
     assert (launch.baseline, launch.forecast) == (date(2026, 2, 16), date(2026, 2, 16))
@@ -64,10 +59,7 @@ def test_a_plan_in_a_table(lane: Team) -> None:
     assert found["Validation report"].expected == date(2026, 2, 10)
     assert launch.expected == date(2026, 2, 24)
     assert launch.status is MilestoneStatus.AT_RISK
-    assert [one.title for one in found["Data ready"].pushes] == [
-        "Validation report",
-        "Launch",
-    ]
+    assert [one.title for one in found["Data ready"].pushes] == ["Validation report", "Launch"]
     assert found["Prototype"].status is MilestoneStatus.DONE
     assert [one.title for one in launch.needs] == ["Data ready", "Validation report"]
 
@@ -100,10 +92,7 @@ def test_a_workbook(lane: Team) -> None:
     path = lane.work / "plan.xlsx"
     book.save(path)
     report = imports.run(
-        lane.db,
-        imports.Request("milestones", path),
-        policy=lane.policy,
-        org_key="T0ACME",
+        lane.db, imports.Request("milestones", path), policy=lane.policy, org_key="T0ACME"
     )
     assert report.added == 1, said(report)
     assert listed(lane)["Launch"].forecast == date(2026, 3, 2)
@@ -172,15 +161,11 @@ def test_what_was_overdue_comes_as_one_list_and_bothers_nobody_else(lane: Team) 
 def test_only_whose_list_it_is_starts_its_reminders(lane: Team) -> None:
     lane.bring("project,title,due\nlane,Old,2025-11-03\n")
     with pytest.raises(NotFound), lane.db.begin() as session:
-        lists.start_reminding(
-            session, actor("leo"), 1, policy=lane.policy, now=clock.now(session)
-        )
+        lists.start_reminding(session, actor("leo"), 1, policy=lane.policy, now=clock.now(session))
 
 
 def test_the_list_goes_to_whom_the_import_names(lane: Team) -> None:
-    report = lane.bring(
-        "project,title,due\nlane,Old,2025-11-03\n", list_to="apa@acme.test"
-    )
+    report = lane.bring("project,title,due\nlane,Old,2025-11-03\n", list_to="apa@acme.test")
     assert "Apa gets one list" in said(report)
 
 
@@ -255,9 +240,7 @@ def test_a_list_keeps_the_newest_and_says_what_has_no_day(lane: Team) -> None:
         ("[" * 100_000, "is no JSON that can be read"),
     ],
 )
-def test_a_file_that_is_no_github_milestone(
-    lane: Team, content: str, sentence: str
-) -> None:
+def test_a_file_that_is_no_github_milestone(lane: Team, content: str, sentence: str) -> None:
     report = lane.bring(content, "github.json")
     assert report.refused
     assert sentence in said(report)
@@ -306,7 +289,9 @@ def test_milestones_as_graphql_gives_them(lane: Team) -> None:
     assert listed(lane)["Data ready"].actual == date(2026, 1, 5)
     for again in ([node], [[node]], {"milestones": [node]}):
         assert lane.bring(json.dumps(again), "gh.json").unchanged == 1
-    pages = f"{json.dumps([node])}\n{json.dumps([node | {'number': 2, 'databaseId': 7, 'title': 'B'}])}"
+    pages = (
+        f"{json.dumps([node])}\n{json.dumps([node | {'number': 2, 'databaseId': 7, 'title': 'B'}])}"
+    )
     assert lane.bring(pages, "pages.json").added == 1
 
 

@@ -32,9 +32,7 @@ def asked(team: Team) -> Team:
     text = policy.parse(f"{POLICY}milestones: {{reschedule: milestone_reschedule}}\n")
     team.policy = text.policy
     with team.db.begin() as session:
-        session.execute(
-            update(Person).values(refreshed_at=clock.real_now(session), team_id=ORG)
-        )
+        session.execute(update(Person).values(refreshed_at=clock.real_now(session), team_id=ORG))
         version = policies.adopt(session, SYSTEM, text, now=clock.now(session))
         decisions.submit(
             session,
@@ -68,18 +66,14 @@ def act(team: Team, by: str, form: Decide | AskAgain) -> None:
 
 
 def approve(team: Team, revision: int = 1) -> None:
-    act(
-        team, "kiran", Decide(approval_id=1, revision=revision, verdict=Verdict.APPROVE)
-    )
+    act(team, "kiran", Decide(approval_id=1, revision=revision, verdict=Verdict.APPROVE))
 
 
 def loaded(team: Team, day: date) -> None:
     """A file says another day."""
     with team.db.begin() as session:
         row = session.get_one(Milestone, 1)
-        changes.move(
-            session, SYSTEM, row, day, policy=team.policy, now=clock.now(session)
-        )
+        changes.move(session, SYSTEM, row, day, policy=team.policy, now=clock.now(session))
 
 
 def due(team: Team) -> date:
@@ -89,15 +83,11 @@ def due(team: Team) -> date:
 
 def test_an_approval_does_not_bring_a_milestone_forward(asked: Team) -> None:
     loaded(asked, date(2026, 3, 2))
-    with pytest.raises(
-        SubjectMoved, match=r"is due on Mon 2 Mar now; it was due on Mon 2 Feb"
-    ):
+    with pytest.raises(SubjectMoved, match=r"is due on Mon 2 Mar now; it was due on Mon 2 Feb"):
         approve(asked)
     assert due(asked) == date(2026, 3, 2)
     with asked.db.read() as session:
-        waiting = select(Timer.subject_id).where(
-            Timer.kind == LOOK, Timer.state == "due"
-        )
+        waiting = select(Timer.subject_id).where(Timer.kind == LOOK, Timer.state == "due")
         assert list(session.execute(waiting).scalars()) == ["1"]
     asked.tick()
     with asked.db.read() as session:

@@ -42,10 +42,7 @@ def test_words_go_and_the_milestone_stays(lane: Team) -> None:
     assert kept == 0
     lane.live(datetime.fromisoformat("2026-01-20T00:00+00:00"))
     # Nobody can be told under his name any more; whoever manages the project is the first in the chain now.
-    assert {one.person for one in lane.sent if one.at.day > 7} == {
-        "nora",
-        "kiran",
-    }
+    assert {one.person for one in lane.sent if one.at.day > 7} == {"nora", "kiran"}
 
 
 def test_what_is_kept_about_somebody(lane: Team) -> None:

@@ -41,9 +41,7 @@ def test_before_on_and_after_the_day_one_more_person_each_time(team: Team) -> No
     ]
 
 
-def test_a_reminder_on_a_day_off_comes_on_the_last_working_day_before(
-    team: Team,
-) -> None:
+def test_a_reminder_on_a_day_off_comes_on_the_last_working_day_before(team: Team) -> None:
     team.project("lane")
     team.add("nora", "lane", "Model card", date(2026, 1, 26), owner="nora")
     # 19 January is a holiday in New York, 25 January a Sunday.
@@ -79,16 +77,10 @@ def test_what_is_done_or_moved_is_not_reminded_of(team: Team) -> None:
             now=at("2026-01-05T07:00+00:00"),
         )
     found = through(team, "2026-01-05T08:00+00:00", "2026-01-16T00:00+00:00")
-    assert found == [
-        ("leo", "01-06 09", [-7]),
-        ("leo", "01-12 09", [-1]),
-        ("leo", "01-13 09", [0]),
-    ]
+    assert found == [("leo", "01-06 09", [-7]), ("leo", "01-12 09", [-1]), ("leo", "01-13 09", [0])]
 
 
-def test_a_message_that_did_not_arrive_in_time_is_said_the_next_morning(
-    team: Team,
-) -> None:
+def test_a_message_that_did_not_arrive_in_time_is_said_the_next_morning(team: Team) -> None:
     team.project("lane")
     team.add("leo", "lane", "Data sheet", date(2026, 1, 9))
     team.add("leo", "lane", "Model card", date(2026, 1, 10))
@@ -99,9 +91,7 @@ def test_a_message_that_did_not_arrive_in_time_is_said_the_next_morning(
     assert found == [("leo", "01-09 09", [-1, -1, 0, 0])]
 
 
-def test_whoever_gets_a_milestone_reads_its_card_in_their_working_hours(
-    team: Team,
-) -> None:
+def test_whoever_gets_a_milestone_reads_its_card_in_their_working_hours(team: Team) -> None:
     team.project("lane")
     lane = team.add("leo", "lane", "Data sheet", date(2026, 1, 9))
     team.at(at("2026-01-08T10:00+00:00"))

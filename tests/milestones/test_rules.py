@@ -56,9 +56,7 @@ def test_when_a_milestone_can_be_met(
     }
 
 
-def test_what_a_slip_moves_goes_through_others_and_leaves_out_what_another_holds_up() -> (
-    None
-):
+def test_what_a_slip_moves_goes_through_others_and_leaves_out_what_another_holds_up() -> None:
     nodes = {
         1: node("02-01", "02-11"),
         2: node("02-02", "02-02"),
@@ -84,9 +82,7 @@ def test_what_a_slip_moves_goes_through_others_and_leaves_out_what_another_holds
         (node("01-01", "01-01", "01-20"), "01-20", True, MilestoneStatus.DONE),
     ],
 )
-def test_how_it_stands(
-    milestone: Node, expected: str, said: bool, status: MilestoneStatus
-) -> None:
+def test_how_it_stands(milestone: Node, expected: str, said: bool, status: MilestoneStatus) -> None:
     assert rules.status(milestone, day(expected), TODAY, at_risk=said) is status
 
 
@@ -119,9 +115,7 @@ def test_which_reminder_falls_on_which_day(
 
 def test_an_overdue_reminder_waits_until_it_is_overdue() -> None:
     off = frozenset(date(2026, 2, 18) + timedelta(days=n) for n in range(9))
-    closed = WorkingCalendar(
-        ZoneInfo("UTC"), frozenset(range(5)), time(9), time(17), None, off
-    )
+    closed = WorkingCalendar(ZoneInfo("UTC"), frozenset(range(5)), time(9), time(17), None, off)
     found = rules.steps(day("02-18"), day("01-01"), day("03-05"), RHYTHM, closed)
     assert {step.days: step.on for step in found}[7] == day("02-27")
     assert {step.days: step.on for step in found}[0] == day("02-17")
@@ -131,10 +125,7 @@ def test_one_more_person_with_each_reminder_while_it_is_overdue() -> None:
     chain = rules.chain(["leo", None, "leo", "nora", "kiran"], {"leo", "nora", "kiran"})
     assert chain == ["leo", "nora", "kiran"]
     found = rules.steps(day("02-18"), day("01-01"), day("03-12"), RHYTHM, CALENDAR)
-    told = {
-        step.days: [one for one in chain if rules.is_told(step, chain, one)]
-        for step in found
-    }
+    told = {step.days: [one for one in chain if rules.is_told(step, chain, one)] for step in found}
     assert told[0] == ["leo"]
     assert told[7] == ["leo", "nora"]
     assert told[14] == told[21] == ["leo", "nora", "kiran"]
@@ -163,14 +154,10 @@ def test_reminders_are_in_order_on_working_days_and_each_once(
 def nets(draw: st.DrawFn) -> tuple[dict[int, Node], dict[int, set[int]]]:
     count = draw(st.integers(1, 7))
     nodes = {
-        one: Node(
-            draw(DAYS), draw(DAYS), draw(st.none() | st.dates(date(2025, 6, 1), TODAY))
-        )
+        one: Node(draw(DAYS), draw(DAYS), draw(st.none() | st.dates(date(2025, 6, 1), TODAY)))
         for one in range(count)
     }
-    needs = {
-        one: draw(st.sets(st.integers(0, one - 1))) if one else set() for one in nodes
-    }
+    needs = {one: draw(st.sets(st.integers(0, one - 1))) if one else set() for one in nodes}
     return nodes, needs
 
 
@@ -224,9 +211,7 @@ def test_only_a_link_that_closes_a_circle_is_refused(
 def test_daily_reminders_bring_in_one_person_a_working_day(
     forecast: str, expected: list[tuple[str, int]]
 ) -> None:
-    steps = rules.steps(
-        day(forecast), day("01-01"), day("02-11"), Rhythm((), 1), CALENDAR
-    )
+    steps = rules.steps(day(forecast), day("01-01"), day("02-11"), Rhythm((), 1), CALENDAR)
     assert [(step.on, step.rank) for step in steps][: len(expected)] == [
         (day(on), rank) for on, rank in expected
     ]

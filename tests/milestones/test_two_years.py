@@ -18,12 +18,7 @@ from workflows.milestones import changes
 
 ENDS = datetime(2028, 1, 3, tzinfo=UTC)
 BEFORE, EVERY = (14, 7, 1, 0), 7
-POINTS = (
-    "timer.before_commit",
-    "timer.after_commit",
-    "claim.after_commit",
-    "send.after",
-)
+POINTS = ("timer.before_commit", "timer.after_commit", "claim.after_commit", "send.after")
 
 
 @dataclass
@@ -84,16 +79,12 @@ def test_each_reminder_once_and_none_outside_working_hours(team: Team) -> None:
     names = list(PEOPLE)
     parts: dict[str, tuple[str, str, str]] = {}
     for name in names:
-        owner, manager, sponsor = (
-            name,
-            *chance.sample([n for n in names if n != name], 2),
-        )
+        owner, manager, sponsor = (name, *chance.sample([n for n in names if n != name], 2))
         team.project(f"of-{name}", owner=owner, manager=manager, sponsor=sponsor)
         parts[name] = (owner, manager, sponsor)
     journeys = sorted(
         (
-            STARTS
-            + timedelta(days=chance.randrange(20, 700), hours=chance.randrange(24)),
+            STARTS + timedelta(days=chance.randrange(20, 700), hours=chance.randrange(24)),
             chance.choice(names),
             chance.choice(list(PEOPLE.values()))[0],
         )
@@ -104,10 +95,7 @@ def test_each_reminder_once_and_none_outside_working_hours(team: Team) -> None:
         for _ in range(15)
     )
     # The very hours in which clocks change, and a day of downtime over them.
-    down += [
-        datetime(2026, 3, 7, 20, tzinfo=UTC),
-        datetime(2026, 10, 24, 20, tzinfo=UTC),
-    ]
+    down += [datetime(2026, 3, 7, 20, tzinfo=UTC), datetime(2026, 10, 24, 20, tzinfo=UTC)]
     crashes = {
         STARTS + timedelta(days=chance.randrange(5, 720)): point
         for point in POINTS
@@ -155,9 +143,7 @@ def _promise(
         promise = Promise(0, parts[name], begins.date(), due, kept)
         made.append(promise)
 
-        def begin(
-            promise: Promise = promise, name: str = name, number: int = number
-        ) -> None:
+        def begin(promise: Promise = promise, name: str = name, number: int = number) -> None:
             promise.since = team.now().astimezone(ZoneInfo("Europe/London")).date()
             promise.id = team.add(name, f"of-{name}", f"Promise {number}", promise.due)
 
@@ -193,17 +179,12 @@ def _die_at(team: Team, point: str) -> None:
 
 
 def _check(
-    team: Team,
-    promises: list[Promise],
-    zones: list[tuple[datetime, str, str]],
-    ends: datetime,
+    team: Team, promises: list[Promise], zones: list[tuple[datetime, str, str]], ends: datetime
 ) -> None:
     told: dict[tuple[int, str, int], list[datetime]] = {}
     for sent in team.sent:
         zone = [z for at, name, z in zones if name == sent.person and at <= sent.at][-1]
-        assert at_work(sent.person, zone, sent.at), (
-            f"{sent.person} at {sent.at} in {zone}"
-        )
+        assert at_work(sent.person, zone, sent.at), f"{sent.person} at {sent.at} in {zone}"
         for id_, _, step in sent.told:
             told.setdefault((id_, sent.person, step), []).append(sent.at)
     twice = {key: when for key, when in told.items() if len(when) > 1}
@@ -216,11 +197,7 @@ def _check(
             for _ in range(3):
                 by = working(name, by + timedelta(days=1), 1)
             by_then = min(promise.until, ends.date())
-            if (
-                not promise.id
-                or on <= promise.since + timedelta(days=1)
-                or by >= by_then
-            ):
+            if not promise.id or on <= promise.since + timedelta(days=1) or by >= by_then:
                 continue
             seen += 1
             when = told.pop((promise.id, name, step), None)

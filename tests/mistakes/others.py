@@ -48,9 +48,7 @@ def postgres_that_refuses(code: str, message: str) -> Iterator[str]:
 
     def answer(connection: socket.socket) -> None:
         while True:
-            length, version = struct.unpack(
-                "!ii", connection.recv(8, socket.MSG_WAITALL)
-            )
+            length, version = struct.unpack("!ii", connection.recv(8, socket.MSG_WAITALL))
             if version not in (_SSL, _GSS):
                 break
             connection.sendall(b"N")
@@ -92,9 +90,7 @@ def _certificate(folder: Path) -> Path:
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            ),
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
             critical=False,
         )
         .sign(key, hashes.SHA256())

@@ -14,17 +14,7 @@ from tests.registry.test_client import Answer, Server, server
 __all__ = ["server"]
 
 DIGEST = "sha256:" + "a" * 64
-GATE = (
-    "gate",
-    "--gate",
-    "release",
-    "--subject",
-    "m:1",
-    "--digest",
-    DIGEST,
-    "--timeout",
-    "1s",
-)
+GATE = ("gate", "--gate", "release", "--subject", "m:1", "--digest", DIGEST, "--timeout", "1s")
 COMMANDS = {
     "approvals list": ("approvals", "list"),
     "approvals show": ("approvals", "show", "1"),
@@ -64,10 +54,7 @@ def test_something_else_answers(command: str, server: Server, tmp_path: Path) ->
     page = (200, {"content-type": "text/html"}, b"<html>Sign in</html>")
     for answer, words in (
         (page, "isn't an answer of mlgov's. Does MLGOV_URL lead to it"),
-        (
-            (500, {}, b"oops"),
-            "HTTP 500: no answer of mlgov's. Does MLGOV_URL lead to it?",
-        ),
+        ((500, {}, b"oops"), "HTTP 500: no answer of mlgov's. Does MLGOV_URL lead to it?"),
         ((404, {}, b"<html>"), "HTTP 404: no answer of mlgov's"),
         (
             (302, {"location": "https://login.example.com/"}, b""),
@@ -124,12 +111,8 @@ def test_the_registry_without_mlflow_or_a_token(
 ) -> None:
     shutil.copy(sqlite_template, tmp_path / "mlgov.db")
     assert typed(right, tmp_path, "policy", "apply").code == 0
-    assert_told(
-        typed(right, tmp_path, "registry", "sync"), "MLGOV_MLFLOW_URL is not set"
-    )
+    assert_told(typed(right, tmp_path, "registry", "sync"), "MLGOV_MLFLOW_URL is not set")
     right |= {"MLGOV_MLFLOW_URL": "http://127.0.0.1:1"}
     assert_told(typed(right, tmp_path, "registry", "sync"), "MLflow")
     del right["SLACK_BOT_TOKEN"]
-    assert_told(
-        typed(right, tmp_path, "registry", "sync"), "SLACK_BOT_TOKEN is not set"
-    )
+    assert_told(typed(right, tmp_path, "registry", "sync"), "SLACK_BOT_TOKEN is not set")

@@ -43,10 +43,7 @@ def a_damaged_one(place: Path) -> Path:
     [
         (no_folder, "the folder of the database isn't there. Make it (mkdir -p"),
         (a_folder, "MLGOV_DATABASE_URL names a folder"),
-        (
-            no_database,
-            "is no SQLite database. Name another file in MLGOV_DATABASE_URL.",
-        ),
+        (no_database, "is no SQLite database. Name another file in MLGOV_DATABASE_URL."),
         (a_damaged_one, "is damaged, or no SQLite database"),
     ],
 )
@@ -118,9 +115,7 @@ def test_a_full_disk(right: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_file_that_may_grow_no_more(right: dict[str, str], tmp_path: Path) -> None:
-    ended = process(
-        right, tmp_path, "run", "--port", "0", shell='ulimit -f 100; exec "$@"'
-    )
+    ended = process(right, tmp_path, "run", "--port", "0", shell='ulimit -f 100; exec "$@"')
     assert_told(ended, "the disk has no room left, or can't be written")
 
 
@@ -144,10 +139,7 @@ def test_another_program_holds_it(
 
 @pytest.mark.parametrize("command", [("run",), ("outbox", "list"), ("doctor",)])
 def test_a_newer_release_made_it(
-    command: tuple[str, ...],
-    right: dict[str, str],
-    tmp_path: Path,
-    sqlite_template: Path,
+    command: tuple[str, ...], right: dict[str, str], tmp_path: Path, sqlite_template: Path
 ) -> None:
     shutil.copy(sqlite_template, tmp_path / "mlgov.db")
     later = sqlite3.connect(tmp_path / "mlgov.db")
@@ -162,18 +154,14 @@ def test_a_newer_release_made_it(
     assert "Traceback" not in ended.said
 
 
-def test_the_demo_made_it(
-    right: dict[str, str], tmp_path: Path, sqlite_template: Path
-) -> None:
+def test_the_demo_made_it(right: dict[str, str], tmp_path: Path, sqlite_template: Path) -> None:
     shutil.copy(sqlite_template, tmp_path / "mlgov.db")
     database = Database(right["MLGOV_DATABASE_URL"])
     with database.begin() as session:
         runtime.set_made_by(session, "demo")
         runtime.set_facts(session, {"org_key": "T0"})
     database.close()
-    assert_told(
-        typed(right, tmp_path, "run"), "the demo made; give `mlgov run` one of its own"
-    )
+    assert_told(typed(right, tmp_path, "run"), "the demo made; give `mlgov run` one of its own")
 
 
 @pytest.mark.parametrize(
@@ -208,16 +196,8 @@ def test_a_command_before_mlgov_ever_ran(
             "refuses the user or the password",
         ),
         ("28P01", "Passwort-Authentifizierung fehlgeschlagen", "can't be used: "),
-        (
-            "28000",
-            'no pg_hba.conf entry for host "10.0.0.1"',
-            "lets nobody in from here",
-        ),
-        (
-            "3D000",
-            'database "governance" does not exist',
-            "has no such database. Make it there",
-        ),
+        ("28000", 'no pg_hba.conf entry for host "10.0.0.1"', "lets nobody in from here"),
+        ("3D000", 'database "governance" does not exist', "has no such database. Make it there"),
         ("28000", 'role "mlgov" does not exist', "has no such role. Make it there"),
         ("53300", "sorry, too many clients already", "has no connection left"),
         ("57P03", "the database system is starting up", "Try again in a moment"),
@@ -232,19 +212,13 @@ def test_a_server_that_refuses(
             ended = typed(right, tmp_path, *command)
             assert ended.code == 1
             assert words in ended.said
-            assert ("Traceback" in ended.said, "hush-hush" in ended.said) == (
-                False,
-                False,
-            )
+            assert ("Traceback" in ended.said, "hush-hush" in ended.said) == (False, False)
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (
-            "postgresql://mlgov:hush-hush@127.0.0.1:1/none",
-            "127.0.0.1:1/none can't be reached",
-        ),
+        ("postgresql://mlgov:hush-hush@127.0.0.1:1/none", "127.0.0.1:1/none can't be reached"),
         ("postgresql://mlgov:hush-hush@mlgov.invalid/none", "can't be resolved (DNS)"),
         ("postgresql:///none?host=/nowhere", "can't be reached"),
     ],
@@ -276,9 +250,7 @@ def test_a_role_without_rights_on_postgres(
     try:
         theirs = uri.set(database=name, username=name)
         right["MLGOV_DATABASE_URL"] = theirs.render_as_string(hide_password=False)
-        assert_told(
-            typed(right, tmp_path, "run"), "does not let this role do what mlgov needs"
-        )
+        assert_told(typed(right, tmp_path, "run"), "does not let this role do what mlgov needs")
         ended = typed(right, tmp_path, "doctor")
         assert "failed  database: PostgreSQL, revision none yet" in ended.out
         assert "GRANT CREATE, USAGE ON SCHEMA public" in ended.out
@@ -325,10 +297,7 @@ def test_a_migration_that_fails_is_told_under_a_reference(
     database.close()
     ended = typed(right, tmp_path, "run")
     assert (ended.code, "Traceback" in ended.said) == (1, False)
-    assert (
-        "mlgov broke where it shouldn't: OperationalError at storage/migrations/"
-        in ended.err
-    )
+    assert "mlgov broke where it shouldn't: OperationalError at storage/migrations/" in ended.err
     assert "(ref " in ended.err
 
 

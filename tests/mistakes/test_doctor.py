@@ -44,9 +44,7 @@ def disabled(slack: Sandbox, place: Path) -> None:
 
 
 def twice(slack: Sandbox, place: Path) -> None:
-    slack.world.usergroups["S0TWO"] = replace(
-        slack.world.usergroups["S0FIN"], id="S0TWO"
-    )
+    slack.world.usergroups["S0TWO"] = replace(slack.world.usergroups["S0FIN"], id="S0TWO")
 
 
 def bot_outside(slack: Sandbox, place: Path) -> None:
@@ -161,11 +159,7 @@ def test_what_waits_on_the_record(
             ("vision", "in_progress", "C0ELSEWHERE"),
             ("over", "closed", "C0GONE"),
         ):
-            session.add(
-                Project(
-                    key=key, name=key, status=status, channel=channel, created_at=now
-                )
-            )
+            session.add(Project(key=key, name=key, status=status, channel=channel, created_at=now))
         for number in (1, 2):
             outbox.post(
                 session,
@@ -208,10 +202,7 @@ def test_a_key_that_was_retired(
         statements.retire_others(session, OPERATOR, kept, now=now)
     ended = typed(right, tmp_path, "doctor")
     assert ended.code == 1
-    assert (
-        "was retired. Set MLGOV_SIGNING_KEY to the key in use"
-        in states(ended)["signing key"]
-    )
+    assert "was retired. Set MLGOV_SIGNING_KEY to the key in use" in states(ended)["signing key"]
 
 
 def test_looking_changes_nothing(right: dict[str, str], tmp_path: Path) -> None:

@@ -66,9 +66,7 @@ BROKEN = {
 def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command with the words that lead to it."""
 
-    def below(
-        command: Any, path: tuple[str, ...]
-    ) -> Iterator[tuple[tuple[str, ...], Any]]:
+    def below(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
         if not hasattr(command, "commands"):
             yield path, command
             return
@@ -96,9 +94,7 @@ def _sample(kind: Any) -> str:
     return "1" if kind is int else "x"
 
 
-COMMANDS = {
-    " ".join(path): (path, words_for(path, command)) for path, command in commands()
-}
+COMMANDS = {" ".join(path): (path, words_for(path, command)) for path, command in commands()}
 
 
 OWN_ENDS = {("backup",): {1, 3}, ("restore",): {1, 2, 3}}
@@ -171,26 +167,10 @@ def test_the_unforeseen_is_a_sentence_with_a_reference(
     [
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 1, ""),
-        (
-            OSError(28, "No space left on device", "/x/y"),
-            1,
-            "/x/y: there's no room left to write.",
-        ),
-        (
-            OSError(28, "No space left on device"),
-            1,
-            "The disk: there's no room left to write.",
-        ),
-        (
-            PermissionError(13, "Permission denied", "/x/y"),
-            1,
-            "/x/y: Permission denied.",
-        ),
-        (
-            ModuleNotFoundError("x", name="duckdb.core"),
-            1,
-            "The library duckdb is missing",
-        ),
+        (OSError(28, "No space left on device", "/x/y"), 1, "/x/y: there's no room left to write."),
+        (OSError(28, "No space left on device"), 1, "The disk: there's no room left to write."),
+        (PermissionError(13, "Permission denied", "/x/y"), 1, "/x/y: Permission denied."),
+        (ModuleNotFoundError("x", name="duckdb.core"), 1, "The library duckdb is missing"),
         (MemoryError(), 1, "no memory left"),
         (SystemExit("in words"), 1, "in words"),
         (SystemExit(3), 3, ""),
@@ -215,11 +195,7 @@ def test_the_unforeseen_in_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ending.guarded(command) == 0, "the command itself went on"
     err = capsys.readouterr().err
-    assert ("KeyError" in err, "Traceback" in err, "hush" in err) == (
-        True,
-        False,
-        False,
-    )
+    assert ("KeyError" in err, "Traceback" in err, "hush" in err) == (True, False, False)
 
 
 @pytest.mark.slow
@@ -228,10 +204,7 @@ def test_no_room_left_for_the_output(folder: Path) -> None:
         pytest.skip("this machine has no /dev/full")
     ended = process({}, folder, "policy", "schema", shell='exec "$@" > /dev/full')
     assert ended.code == 1
-    assert (
-        ended.err
-        == "The disk: there's no room left to write. Make room, then run it again.\n"
-    )
+    assert ended.err == "The disk: there's no room left to write. Make room, then run it again.\n"
 
 
 @pytest.mark.slow
@@ -251,10 +224,7 @@ def ctrl_c() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
-    [
-        ("run", "--http"),
-        ("gate", "--gate", "g", "--subject", "m:1", "--digest", DIGEST),
-    ],
+    [("run", "--http"), ("gate", "--gate", "g", "--subject", "m:1", "--digest", DIGEST)],
     ids=lambda one: one[0],
 )
 def test_ctrl_c(words: tuple[str, ...], folder: Path, ctrl_c: None) -> None:
@@ -318,9 +288,7 @@ def test_ctrl_c_while_the_commands_are_loaded(folder: Path, ctrl_c: None) -> Non
 
 def test_help_is_cut_nowhere(tmp_path: Path) -> None:
     """At 80 columns: each command stands in the list of its group with its first sentence as a whole."""
-    groups = {
-        path[:length] for path, _ in COMMANDS.values() for length in range(len(path))
-    }
+    groups = {path[:length] for path, _ in COMMANDS.values() for length in range(len(path))}
     for path in sorted([*groups, *(path for path, _ in COMMANDS.values())]):
         ended = typed({"COLUMNS": "80"}, tmp_path, *path, "--help")
         assert ended.code == 0

@@ -12,10 +12,7 @@ from tests.mistakes.typed import assert_told, typed
 from tests.stories.office import POLICY
 
 BAD_POLICIES: dict[str, tuple[bytes | None, str]] = {
-    "missing": (
-        None,
-        "there is no such file. Copy the example with `mlgov policy example >",
-    ),
+    "missing": (None, "there is no such file. Copy the example with `mlgov policy example >"),
     "empty": (b"", "is empty or no mapping"),
     "not YAML": (b"version: 1\norganisation: {name: [\n", "governance.yml:3: "),
     "a tab": (b"version: 1\n\torganisation: {}\n", "governance.yml:2: "),
@@ -48,18 +45,14 @@ def test_a_folder_for_a_policy(right: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_a_rubric_that_is_not_there(right: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "governance.yml").write_text(
-        f"{POLICY}maturity: {{rubric: ours.yml}}\n"
-    )
+    (tmp_path / "governance.yml").write_text(f"{POLICY}maturity: {{rubric: ours.yml}}\n")
     words = f"{tmp_path / 'ours.yml'}: there is no such file"
     assert_told(typed(right, tmp_path, "run"), words)
     assert f"failed  policy: {words}" in typed(right, tmp_path, "doctor").out
 
 
 @pytest.mark.parametrize("command", ["run", "doctor"])
-def test_an_anchor_that_cannot_be_kept(
-    command: str, right: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_anchor_that_cannot_be_kept(command: str, right: dict[str, str], tmp_path: Path) -> None:
     for place, words in (
         (tmp_path, "MLGOV_ANCHOR names a folder"),
         (tmp_path / "governance.yml" / "heads", "can't be made"),
@@ -68,9 +61,7 @@ def test_an_anchor_that_cannot_be_kept(
         assert (ended.code, words in ended.said) == (1, True), ended
 
 
-def test_an_anchor_in_a_folder_that_is_not_there_yet(
-    right: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_anchor_in_a_folder_that_is_not_there_yet(right: dict[str, str], tmp_path: Path) -> None:
     right["MLGOV_ANCHOR"] = str(tmp_path / "mounted" / "heads.jsonl")
     ended = typed(right, tmp_path, "doctor")
     assert ended.code == 0
@@ -80,14 +71,9 @@ def test_an_anchor_in_a_folder_that_is_not_there_yet(
 def test_a_port_that_is_taken(right: dict[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        for words in (
-            ("run", "--port", port),
-            ("demo", "--empty", "--no-browser", "--port", port),
-        ):
+        for words in (("run", "--port", port), ("demo", "--empty", "--no-browser", "--port", port)):
             ended = typed(right, tmp_path, *words)
-            assert_told(
-                ended, f"Port {port} at 127.0.0.1 is taken by another program", "--port"
-            )
+            assert_told(ended, f"Port {port} at 127.0.0.1 is taken by another program", "--port")
 
 
 @pytest.mark.parametrize(
@@ -125,9 +111,7 @@ def test_addresses_that_cannot_be_listened_on() -> None:
         ("postgresql://127.0.0.1:1/none", "can't be reached"),
     ],
 )
-def test_a_database_that_the_demo_cannot_have(
-    url: str, words: str, tmp_path: Path
-) -> None:
+def test_a_database_that_the_demo_cannot_have(url: str, words: str, tmp_path: Path) -> None:
     ended = typed({}, tmp_path, "demo", "--no-browser", "--database", url)
     assert_told(ended, words)
 
@@ -149,14 +133,8 @@ def test_without_a_policy_file_commands_go_by_the_policy_in_force(
     assert typed(right, tmp_path, "policy", "apply").code == 0
     after = typed(right, elsewhere, "import", "people", "people.csv")
     assert (after.code, after.err) == (0, ""), after
-    assert (
-        typed(right, elsewhere, "digest", "render", "--person", "ola@acme.test").code
-        == 0
-    )
+    assert typed(right, elsewhere, "digest", "render", "--person", "ola@acme.test").code == 0
     named = right | {"MLGOV_POLICY": str(elsewhere / "governance.yml")}
-    assert_told(
-        typed(named, elsewhere, "import", "people", "people.csv"),
-        "there is no such file",
-    )
+    assert_told(typed(named, elsewhere, "import", "people", "people.csv"), "there is no such file")
     for words in (("policy", "check"), ("policy", "apply"), ("run",)):
         assert_told(typed(right, elsewhere, *words), "there is no such file")

@@ -77,22 +77,13 @@ MISTAKES = {
         {"MLGOV_LOG": "loud"},
         "MLGOV_LOG: write 'debug', 'info', 'warning' or 'error'",
     ),
-    "workers in words": (
-        {"MLGOV_WORKERS": "many"},
-        "MLGOV_WORKERS: write a whole number",
-    ),
-    "no workers": (
-        {"MLGOV_WORKERS": "0"},
-        "MLGOV_WORKERS: write a number of at least 1",
-    ),
+    "workers in words": ({"MLGOV_WORKERS": "many"}, "MLGOV_WORKERS: write a whole number"),
+    "no workers": ({"MLGOV_WORKERS": "0"}, "MLGOV_WORKERS: write a number of at least 1"),
     "a pool too small": (
         {"MLGOV_DATABASE_POOL": "1"},
         "MLGOV_DATABASE_POOL: write a number of at least 5",
     ),
-    "an endless pause": (
-        {"MLGOV_TICK_SECONDS": "inf"},
-        "MLGOV_TICK_SECONDS: write a number",
-    ),
+    "an endless pause": ({"MLGOV_TICK_SECONDS": "inf"}, "MLGOV_TICK_SECONDS: write a number"),
     "a pause of no length": (
         {"MLGOV_POLL_SECONDS": "0"},
         "MLGOV_POLL_SECONDS: write a number above 0",
@@ -143,9 +134,7 @@ def test_a_wrong_setting(mistake: str, right: dict[str, str], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("mistake", sorted({*MISTAKES} - ASK_SLACK_ITSELF))
-def test_doctor_finds_it_too(
-    mistake: str, right: dict[str, str], tmp_path: Path
-) -> None:
+def test_doctor_finds_it_too(mistake: str, right: dict[str, str], tmp_path: Path) -> None:
     wrong, words = MISTAKES[mistake]
     ended = typed(right | wrong, tmp_path, "doctor")
     failed = [line for line in ended.out.splitlines() if line.startswith("failed")]
@@ -157,9 +146,7 @@ def test_doctor_finds_it_too(
     assert (SECRET in ended.said, ended.err) == (False, "")
 
 
-def test_all_wrong_settings_are_told_at_once(
-    right: dict[str, str], tmp_path: Path
-) -> None:
+def test_all_wrong_settings_are_told_at_once(right: dict[str, str], tmp_path: Path) -> None:
     wrong = {"MLGOV_LOG": "loud", "MLGOV_WORKERS": "many"}
     ended = typed(right | wrong, tmp_path, "run")
     assert_told(ended, "MLGOV_LOG:", "MLGOV_WORKERS:")
@@ -200,9 +187,7 @@ def test_an_rsa_key_signs_no_statements(right: dict[str, str], tmp_path: Path) -
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     pem = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     wrong = right | {"MLGOV_SIGNING_KEY": pem.decode()}
     assert_told(typed(wrong, tmp_path, "run", "--port", "0"), "no Ed25519 private key")
@@ -216,9 +201,7 @@ def test_a_name_that_is_no_setting_is_told_with_the_one_that_was_meant(
     with caplog.at_level("WARNING", "mlgov"):
         typed(slip | {"SLACK_BOT_TOKEN": "xoxb-1"}, tmp_path, "run")
     (line, _) = [one.message for one in caplog.records if "setting" in one.message]
-    assert line == (
-        "MLGOV_DATABSE_URL isn't a setting; did you mean MLGOV_DATABASE_URL?"
-    )
+    assert line == ("MLGOV_DATABSE_URL isn't a setting; did you mean MLGOV_DATABASE_URL?")
     ended = typed(slip, tmp_path, "doctor")
     assert ended.code == 0, "only a warning"
     assert (

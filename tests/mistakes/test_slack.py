@@ -49,25 +49,18 @@ def test_the_app_token_is_refused_before_anything_is_sent(
 
 
 def test_wrong_tokens(right: dict[str, str], tmp_path: Path) -> None:
-    for name, token in (
-        ("SLACK_BOT_TOKEN", "xoxb-1-hush"),
-        ("SLACK_APP_TOKEN", "xapp-1-hush"),
-    ):
+    for name, token in (("SLACK_BOT_TOKEN", "xoxb-1-hush"), ("SLACK_APP_TOKEN", "xapp-1-hush")):
         ended = typed(right | {name: token}, tmp_path, "run", "--port", "0")
         assert_told(ended, f"Slack refuses {name}: it doesn't know it (invalid_auth).")
         assert "hush" not in ended.said
 
 
-def test_slack_in_trouble(
-    slack: Sandbox, right: dict[str, str], tmp_path: Path
-) -> None:
+def test_slack_in_trouble(slack: Sandbox, right: dict[str, str], tmp_path: Path) -> None:
     slack.faults.fail_before("auth.test", status=503)
     assert_told(typed(right, tmp_path, "run"), "is in trouble (HTTP 503)")
 
 
-def test_slack_that_limits(
-    slack: Sandbox, right: dict[str, str], tmp_path: Path
-) -> None:
+def test_slack_that_limits(slack: Sandbox, right: dict[str, str], tmp_path: Path) -> None:
     slack.faults.rate_limit("auth.test", retry_after=30)
     assert_told(typed(right, tmp_path, "run"), "ratelimited", "Try again in a minute")
     slack.faults.clear()
@@ -99,9 +92,7 @@ def test_slack_out_of_reach(
         assert (words in ended.said, "Traceback" in ended.said) == (True, False)
 
 
-def test_a_certificate_that_nobody_vouches_for(
-    right: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_certificate_that_nobody_vouches_for(right: dict[str, str], tmp_path: Path) -> None:
     with untrusted_tls(tmp_path) as url:
         right["SLACK_API_URL"] = f"{url}/api/"
         ended = typed(right, tmp_path, "run")
@@ -123,9 +114,7 @@ def test_something_else_answers(
     answer: tuple[int, dict[str, str], bytes], right: dict[str, str], tmp_path: Path
 ) -> None:
     server = Server()
-    server.answer = lambda method, path: (
-        answer if "login" not in path else (200, {}, b"<html>")
-    )
+    server.answer = lambda method, path: answer if "login" not in path else (200, {}, b"<html>")
     if answer[0] == 302:
         answer[1]["location"] = f"{server.url}/login"
     right["SLACK_API_URL"] = f"{server.url}/api/"

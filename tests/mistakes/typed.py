@@ -68,13 +68,8 @@ class _Output(io.TextIOWrapper):
 def _elsewhere(environment: Mapping[str, str], place: Path) -> Iterator[None]:
     """What a command changes in its process is as before afterwards."""
     before, folder = dict(os.environ), Path.cwd()
-    signals = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    levels = {
-        name: logging.getLogger(name).level
-        for name in list(logging.root.manager.loggerDict)
-    }
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    levels = {name: logging.getLogger(name).level for name in list(logging.root.manager.loggerDict)}
     os.environ.clear()
     os.environ.update(clean(environment))
     os.chdir(place)
@@ -92,9 +87,7 @@ def _elsewhere(environment: Mapping[str, str], place: Path) -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def process(
-    environment: Mapping[str, str], place: Path, *words: str, shell: str = ""
-) -> Ended:
+def process(environment: Mapping[str, str], place: Path, *words: str, shell: str = "") -> Ended:
     """The same in a process of its own; with `shell`, behind a line of shell that ends in `exec "$@"`."""
     command = [sys.executable, "-m", "bot.cli.start", *words]
     if shell:

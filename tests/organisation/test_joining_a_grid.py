@@ -49,9 +49,7 @@ def ask(office: Office, user_id: str) -> None:
     """Somebody asks for more, from the alert in the channel."""
     seat = office.sandbox.seat(user_id)
     alert = office.card(seat, "C0TRIAGE", "budgets.increase")
-    assert seat.click(
-        channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase"
-    ).ok
+    assert seat.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase").ok
     assert seat.submit(
         seat.modals()[-1].id,
         {
@@ -112,9 +110,7 @@ def dump(office: Office) -> Any:
 
 
 @pytest.mark.parametrize("translates_ids", [True, False])
-def test_requests_go_on_and_nobody_approves_their_own(
-    office: Office, translates_ids: bool
-) -> None:
+def test_requests_go_on_and_nobody_approves_their_own(office: Office, translates_ids: bool) -> None:
     over_budget(office)
     ask(office, FAY)
     assert decide(office, OLA).ok
@@ -144,9 +140,7 @@ def test_requests_go_on_and_nobody_approves_their_own(
     code, told = mlgov(office, "organisation", "move", "--yes")
     assert code == 1
     assert "there is nothing to move" in told
-    assert (
-        "the Enterprise Grid E0ACME; before, T0ACME" in mlgov(office, "organisation")[1]
-    )
+    assert "the Enterprise Grid E0ACME; before, T0ACME" in mlgov(office, "organisation")[1]
     assert mlgov(office, "audit", "verify")[0] == 0
 
     after = people(office)
@@ -158,9 +152,7 @@ def test_requests_go_on_and_nobody_approves_their_own(
         assert running.bot.deps.team.org_key == "E0ACME"
         fay = running.sandbox.seat(FAY)
         card = running.card(fay, "C0TRIAGE", "approvals.approve")
-        assert fay.click(
-            channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve"
-        ).ok
+        assert fay.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve").ok
         running.private(fay, "You asked for this")
         assert state(running) is ApprovalState.PENDING
         assert decide(running, FRED).ok

@@ -51,11 +51,7 @@ def ids(database: Database) -> dict[str, str]:
     with database.begin() as session:
         runtime.set_facts(session, {"org_key": T, "team_id": T})
         found = read(
-            session,
-            seen(ANA),
-            seen(BEN),
-            seen(CY, is_deactivated=True),
-            seen(BOT, is_bot=True),
+            session, seen(ANA), seen(BEN), seen(CY, is_deactivated=True), seen(BOT, is_bot=True)
         )
         people.upsert_groups(
             session,
@@ -84,9 +80,7 @@ def move(
     leaves: bool = False,
 ) -> organisation.Plan:
     with database.begin() as session:
-        return organisation.move(
-            session, OPERATOR, here, THERE, exchanged, leaves=leaves, now=NOW
-        )
+        return organisation.move(session, OPERATOR, here, THERE, exchanged, leaves=leaves, now=NOW)
 
 
 def faults(database: Database) -> list[str]:
@@ -115,9 +109,7 @@ def by(database: Database, slack_id: str, org: str = E) -> str | None:
         return row.id if row is not None else None
 
 
-def test_everybody_is_who_they_were_by_either_id(
-    database: Database, ids: dict[str, str]
-) -> None:
+def test_everybody_is_who_they_were_by_either_id(database: Database, ids: dict[str, str]) -> None:
     plan = move(database)
     assert (len(plan.ids), plan.kept, plan.unmapped) == (3, 1, ())
     for before, after in GRID.items():
@@ -147,27 +139,19 @@ def test_what_waits_goes_to_the_same_people_and_notices_can_still_be_shown(
         notice = PeopleJoined(T, NOW.isoformat())
         to = Destination.person(T, ANA)
         outbox.post(session, notice, to=to, dedupe_key="a", now=NOW)
-        outbox.post(
-            session, notice, to=Destination.channel(T, "C0GOV"), dedupe_key="b", now=NOW
-        )
+        outbox.post(session, notice, to=Destination.channel(T, "C0GOV"), dedupe_key="b", now=NOW)
         outbox.publish_home(session, ids[BEN], to=Destination.person(T, BEN), now=NOW)
-        session.execute(
-            update(Lane).where(Lane.key == to.key).values(channel="D0ANA", epoch=3)
-        )
+        session.execute(update(Lane).where(Lane.key == to.key).values(channel="D0ANA", epoch=3))
         session.add(Gate(key=f"{T}:chat.postMessage", not_before=NOW))
     move(database)
     with database.read() as session:
         lanes = {row.key: row for row in session.execute(select(Lane)).scalars()}
-        assert {f"slack:{E}:W0ANA", f"slack:{E}:C0GOV", f"home:slack:{E}:W0BEN"} <= set(
-            lanes
-        )
+        assert {f"slack:{E}:W0ANA", f"slack:{E}:C0GOV", f"home:slack:{E}:W0BEN"} <= set(lanes)
         assert not [key for key in lanes if f":{T}:" in key]
         # Opened anew, and a sender that held it finds its fence broken.
         assert lanes[f"slack:{E}:W0ANA"].channel is None
         assert lanes[f"slack:{E}:W0ANA"].epoch == 4
-        rows = {
-            row.dedupe_key: row for row in session.execute(select(Outbox)).scalars()
-        }
+        rows = {row.dedupe_key: row for row in session.execute(select(Outbox)).scalars()}
         assert rows["a"].lane_key == f"slack:{E}:W0ANA"
         assert rows["a"].notice["org_key"] == rows["b"].notice["org_key"] == E
         assert session.execute(select(func.count()).select_from(Gate)).scalar_one() == 0
@@ -218,9 +202,7 @@ def test_it_is_moved_once(database: Database, ids: dict[str, str]) -> None:
     assert entries == 1
 
 
-def test_only_who_operates_mlgov_moves_it(
-    database: Database, ids: dict[str, str]
-) -> None:
+def test_only_who_operates_mlgov_moves_it(database: Database, ids: dict[str, str]) -> None:
     somebody = Actor(ids[ANA], ActorKind.PERSON, "Ana", ANA)
     with database.begin() as session, pytest.raises(NotAllowed):
         organisation.move(session, somebody, HERE, THERE, GRID, leaves=False, now=NOW)
@@ -280,9 +262,7 @@ def test_whoever_slack_does_not_list_is_known_by_what_they_had(
     assert by(database, CY) is None
 
 
-def test_without_the_key_nothing_is_moved(
-    database: Database, ids: dict[str, str]
-) -> None:
+def test_without_the_key_nothing_is_moved(database: Database, ids: dict[str, str]) -> None:
     erase(database, ids[CY])
     before = everything(database)
     database.keep_erasure_key(None)
@@ -368,15 +348,9 @@ def test_a_process_from_before_the_move_makes_nobody_anew(
     database: Database, ids: dict[str, str]
 ) -> None:
     move(database)
-    with (
-        database.begin() as session,
-        pytest.raises(OtherOrganisation, match="Start mlgov again"),
-    ):
+    with database.begin() as session, pytest.raises(OtherOrganisation, match="Start mlgov again"):
         read(session, seen(ANA))
-    with (
-        database.begin() as session,
-        pytest.raises(OtherOrganisation, match="Start mlgov again"),
-    ):
+    with database.begin() as session, pytest.raises(OtherOrganisation, match="Start mlgov again"):
         people.place_for(session, T, ANA)
     with database.read() as session:
         assert (
@@ -392,15 +366,11 @@ def test_whoever_changes_the_key_outside_mlgov_is_found(
 ) -> None:
     move(database)
     with database.begin() as session:
-        session.execute(
-            update(Runtime).values(facts=runtime.facts(session) | {"org_key": "E0X"})
-        )
+        session.execute(update(Runtime).values(facts=runtime.facts(session) | {"org_key": "E0X"}))
     assert faults(database) == ["changed"]
 
 
-def test_a_lane_of_a_persons_other_id_is_theirs(
-    database: Database, ids: dict[str, str]
-) -> None:
+def test_a_lane_of_a_persons_other_id_is_theirs(database: Database, ids: dict[str, str]) -> None:
     move(database)
     with database.read() as session:
         for slack_id in (ANA, "W0ANA"):

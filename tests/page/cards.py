@@ -40,9 +40,7 @@ def approval(requester: str) -> Json:
     return {
         "text": "Ticket triage asks 40,000 → 52,000 EUR for January · decide by Wed 09:00",
         "blocks": [
-            section(
-                "*Ticket triage asks to raise January's budget: 40,000 → 52,000 EUR (+30 %)*"
-            ),
+            section("*Ticket triage asks to raise January's budget: 40,000 → 52,000 EUR (+30 %)*"),
             section(
                 f"> Labelling backlog doubled after the recall; two more weeks of GPU.\nasked by <@{requester}>"
             ),
@@ -52,9 +50,7 @@ def approval(requester: str) -> Json:
                     mrkdwn(
                         "You are asked because you are in <!subteam^S0FIN|@finance-partners> · step 2 of 2 · *1 of 2 approved*"
                     ),
-                    mrkdwn(
-                        f"If nobody decides by {by} this expires and the budget stays."
-                    ),
+                    mrkdwn(f"If nobody decides by {by} this expires and the budget stays."),
                 ],
             },
             {
@@ -151,11 +147,7 @@ def gallery() -> Json:
             ),
             section(
                 "Due",
-                accessory={
-                    "type": "datepicker",
-                    "action_id": "pick",
-                    "initial_date": "2026-02-16",
-                },
+                accessory={"type": "datepicker", "action_id": "pick", "initial_date": "2026-02-16"},
             ),
             section(
                 "A service",
@@ -174,7 +166,7 @@ def gallery() -> Json:
                         "action_id": "pick",
                         "placeholder": plain("Regions"),
                         "options": options("Europe", "Americas", "Asia"),
-                    },
+                    }
                 ],
             },
             {"type": "divider"},
@@ -233,10 +225,7 @@ def gallery() -> Json:
                 "type": "table",
                 "column_settings": [{"is_wrapped": True}, {"align": "right"}],
                 "rows": [
-                    [
-                        {"type": "raw_text", "text": "Service"},
-                        {"type": "raw_text", "text": "EUR"},
-                    ],
+                    [{"type": "raw_text", "text": "Service"}, {"type": "raw_text", "text": "EUR"}],
                     [
                         {"type": "raw_text", "text": "GPU instances"},
                         {"type": "raw_text", "text": "21,400"},
@@ -282,9 +271,7 @@ def reason() -> Json:
         "submit": plain("Reject"),
         "close": plain("Cancel"),
         "blocks": [
-            section(
-                "*Ticket triage*: 40,000 → 52,000 EUR. The requester reads what you write."
-            ),
+            section("*Ticket triage*: 40,000 → 52,000 EUR. The requester reads what you write."),
             {
                 "type": "input",
                 "block_id": "why",
@@ -322,18 +309,11 @@ def request_form() -> Json:
         "submit": plain("Ask"),
         "notify_on_close": True,
         "blocks": [
-            section(
-                "January's budget is *40,000 EUR*.",
-                accessory=button("deeper", "Break down"),
-            ),
+            section("January's budget is *40,000 EUR*.", accessory=button("deeper", "Break down")),
             field(
                 "amount",
                 "New amount",
-                {
-                    "type": "number_input",
-                    "is_decimal_allowed": False,
-                    "min_value": "40001",
-                },
+                {"type": "number_input", "is_decimal_allowed": False, "min_value": "40001"},
             ),
             field(
                 "scope",
@@ -344,9 +324,7 @@ def request_form() -> Json:
                     "options": options("This period", "From now on"),
                 },
             ),
-            field(
-                "who", "Who should know?", {"type": "multi_users_select"}, optional=True
-            ),
+            field("who", "Who should know?", {"type": "multi_users_select"}, optional=True),
             field(
                 "tier",
                 "Risk tier",
@@ -358,10 +336,7 @@ def request_form() -> Json:
             field(
                 "ok",
                 "Confirm",
-                {
-                    "type": "checkboxes",
-                    "options": options("I have spoken to the owner"),
-                },
+                {"type": "checkboxes", "options": options("I have spoken to the owner")},
                 optional=True,
             ),
         ],
@@ -395,22 +370,14 @@ def when_form() -> Json:
         "title": plain("Reschedule"),
         "submit": plain("Move"),
         "blocks": [
-            field(
-                "day", "New date", {"type": "datepicker", "initial_date": "2026-02-16"}
-            ),
+            field("day", "New date", {"type": "datepicker", "initial_date": "2026-02-16"}),
             field(
                 "time",
                 "Remind me at",
-                {
-                    "type": "timepicker",
-                    "initial_time": "09:00",
-                    "timezone": "Europe/London",
-                },
+                {"type": "timepicker", "initial_time": "09:00", "timezone": "Europe/London"},
             ),
             field(
-                "until",
-                "Snooze until",
-                {"type": "datetimepicker", "initial_date_time": WEDNESDAY},
+                "until", "Snooze until", {"type": "datetimepicker", "initial_date_time": WEDNESDAY}
             ),
             field(
                 "days",
@@ -423,9 +390,7 @@ def when_form() -> Json:
                     "initial_value": "3",
                 },
             ),
-            field(
-                "who", "New owner", {"type": "users_select", "initial_user": "U0TOM"}
-            ),
+            field("who", "New owner", {"type": "users_select", "initial_user": "U0TOM"}),
         ],
     }
 
@@ -445,17 +410,9 @@ def png(width: int = 960, height: int = 528) -> bytes:
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         sealed = kind + data
-        return (
-            struct.pack(">I", len(data))
-            + sealed
-            + struct.pack(">I", zlib.crc32(sealed))
-        )
+        return struct.pack(">I", len(data)) + sealed + struct.pack(">I", zlib.crc32(sealed))
 
-    line = (
-        b"\x00"
-        + b"\x00\x72\xb2" * (width // 2)
-        + b"\xe6\x9f\x00" * (width - width // 2)
-    )
+    line = b"\x00" + b"\x00\x72\xb2" * (width // 2) + b"\xe6\x9f\x00" * (width - width // 2)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

@@ -29,9 +29,7 @@ def open_page(browser: Any, office: Office) -> Iterator[Opener]:
     contexts: list[Any] = []
 
     def open_(where: str = "", *, phone: bool = False) -> Any:
-        size = (
-            {"width": 390, "height": 844} if phone else {"width": 1280, "height": 800}
-        )
+        size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 800}
         context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
         context.set_default_timeout(20_000)
         contexts.append(context)

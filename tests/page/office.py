@@ -11,9 +11,7 @@ from sandbox.strip import HOME, ActionResult, Go, Step, Strip, StripAction
 from tests.page import cards
 from tests.sandbox.apps import HttpApp, bolt_app
 
-HOSTILE = (
-    '<script>window.pwned = 1</script> & "Zoë" \u202eevil\u202c <!channel> *not bold*'
-)
+HOSTILE = '<script>window.pwned = 1</script> & "Zoë" \u202eevil\u202c <!channel> *not bold*'
 AT = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
 
 ORG: dict[str, Any] = {
@@ -103,23 +101,16 @@ class Office:
     def furnish(self) -> None:
         """Write what people have said so far, and the app's cards."""
         tom, maya = self.sandbox.seat("U0TOM"), self.sandbox.seat("U0MAYA")
-        tom.say(
-            "C0GENERAL",
-            "Morning all :wave: the *labelling backlog* doubled after the recall.",
-        )
+        tom.say("C0GENERAL", "Morning all :wave: the *labelling backlog* doubled after the recall.")
         tom.say(
             "C0GENERAL",
             "Details in <#C0TRIAGE|proj-ticket-triage>, <@U0MAYA> has the numbers.\n> two more weeks of GPU\n`train.py --resume` and https://example.com/runs?a=1&amp;b=2.",
         )
         self.sandbox.seat("U0EVE").say("C0GENERAL", "x" * 4000)
         self.client.chat_postMessage(channel="C0TRIAGE", **cards.alert())
-        posted = self.client.chat_postMessage(
-            channel="C0TRIAGE", **cards.approval("U0TOM")
-        )
+        posted = self.client.chat_postMessage(channel="C0TRIAGE", **cards.approval("U0TOM"))
         self.card = str(posted["ts"])
-        maya.say(
-            "C0TRIAGE", "Looks right to me, one question on the GPU type.", self.card
-        )
+        maya.say("C0TRIAGE", "Looks right to me, one question on the GPU type.", self.card)
         tom.say("C0TRIAGE", "A100s, as in December.", self.card)
         self.client.chat_postMessage(channel=maya.dm().id, **cards.approval("U0TOM"))
         self.client.chat_postMessage(channel="C0LANE", **cards.gallery())
@@ -150,9 +141,7 @@ class Office:
             if "because" not in words:
                 ack(
                     response_action="errors",
-                    errors={
-                        "why": "Say “because”, so that the requester can act on it."
-                    },
+                    errors={"why": "Say “because”, so that the requester can act on it."},
                 )
                 return
             self.submitted.append(view["state"]["values"])
@@ -194,10 +183,7 @@ class Office:
             ack(
                 options=[
                     {
-                        "text": {
-                            "type": "plain_text",
-                            "text": f"{payload['value']} {n}",
-                        },
+                        "text": {"type": "plain_text", "text": f"{payload['value']} {n}"},
                         "value": f"v{n}",
                     }
                     for n in range(3)
@@ -216,14 +202,10 @@ class Office:
         @app.command("/steward")
         def steward(ack: Ack, command: dict[str, Any], client: Any) -> None:
             if command["text"] == "card":
-                client.chat_postMessage(
-                    channel=command["channel_id"], **cards.approval("U0TOM")
-                )
+                client.chat_postMessage(channel=command["channel_id"], **cards.approval("U0TOM"))
                 ack()
             elif command["text"] == "request":
-                client.views_open(
-                    trigger_id=command["trigger_id"], view=cards.request_form()
-                )
+                client.views_open(trigger_id=command["trigger_id"], view=cards.request_form())
                 ack()
             else:
                 ack("*Nothing waits for you.* 3 requests of yours are with others.")
@@ -290,6 +272,5 @@ class Office:
         if self.clock.now() >= self._due:
             self._due = datetime.max.replace(tzinfo=UTC)
             self.client.chat_postMessage(
-                channel="C0TRIAGE",
-                text="Two hours are left to decide on Ticket triage’s budget.",
+                channel="C0TRIAGE", text="Two hours are left to decide on Ticket triage’s budget."
             )

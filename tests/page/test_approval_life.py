@@ -21,9 +21,7 @@ from workflows.budgets import service as budgets
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-REMINDED = POLICY.replace(
-    "    expires_after: 7d", "    remind_after: [1d]\n    expires_after: 7d"
-)
+REMINDED = POLICY.replace("    expires_after: 7d", "    remind_after: [1d]\n    expires_after: 7d")
 SHOTS = os.environ.get("MLGOV_SHOTS")
 """A folder in which to leave pictures of what people saw."""
 
@@ -44,12 +42,8 @@ class Reader:
     """Somebody at the page, one person after another."""
 
     def __init__(self, browser: Any, office: Office, *, phone: bool) -> None:
-        size = (
-            {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
-        )
-        self.context = browser.new_context(
-            viewport=size, has_touch=phone, is_mobile=phone
-        )
+        size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
+        self.context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
         self.context.set_default_timeout(20_000)
         self.page = self.context.new_page()
         self.errors: list[str] = []
@@ -96,17 +90,13 @@ class Reader:
         assert wide <= 0
         if SHOTS:
             self.page.wait_for_timeout(300)
-            self.page.screenshot(
-                path=f"{SHOTS}/life-{self.name}-{name.replace(' ', '-')}.png"
-            )
+            self.page.screenshot(path=f"{SHOTS}/life-{self.name}-{name.replace(' ', '-')}.png")
 
 
 def _stage(office: Office, number: int) -> int:
     deps = office.bot.deps
     with office.db.read() as session:
-        return decisions.card(
-            session, number, policy=deps.policy, now=office.now()
-        ).stage
+        return decisions.card(session, number, policy=deps.policy, now=office.now()).stage
 
 
 def amount(office: Office, project_id: int) -> Decimal:
@@ -152,9 +142,7 @@ def test_fourteen_days(browser: Any, office: Office, phone: bool) -> None:
     reader.sees(TIM)
     reader.press(reader.on("Project 1", "budget.change"))
     reader.window("Change", New_amount="1,300")
-    expect(page.get_by_role("dialog").last).to_contain_text(
-        "Budget owner is asked anew"
-    )
+    expect(page.get_by_role("dialog").last).to_contain_text("Budget owner is asked anew")
     page.get_by_role("dialog").last.get_by_role("button", name="Close").last.click()
     reader.shot("changed")
 

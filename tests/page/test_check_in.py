@@ -10,16 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from storage.enums import Answer
-from tests.maturity.company import (
-    BOSS,
-    ORG,
-    POLICY,
-    RUBRIC,
-    give_personas,
-    staff,
-    warm_up,
-    world,
-)
+from tests.maturity.company import BOSS, ORG, POLICY, RUBRIC, give_personas, staff, warm_up, world
 from tests.stories.office import Office, opened
 from workflows.maturity import service
 from workflows.people import service as people
@@ -35,11 +26,7 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
     """Six of seven have answered; the seventh is invited."""
     warm_up()
     with opened(
-        f"sqlite:///{tmp_path / 'page.db'}",
-        tmp_path,
-        world=world(PEOPLE),
-        policy=POLICY,
-        scale=0.3,
+        f"sqlite:///{tmp_path / 'page.db'}", tmp_path, world=world(PEOPLE), policy=POLICY, scale=0.3
     ) as office:
         deps = office.bot.deps
         with office.db.begin(patient=True) as session:
@@ -47,14 +34,7 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
         with office.db.begin(patient=True) as session:
             boss = people.actor_by_slack_id(session, ORG, BOSS)
             assert boss is not None
-            service.start(
-                session,
-                boss[0],
-                None,
-                policy=deps.policy,
-                org_key=ORG,
-                now=office.now(),
-            )
+            service.start(session, boss[0], None, policy=deps.policy, org_key=ORG, now=office.now())
         office.settle()
         office.move(timedelta(hours=24))
         said = {
@@ -69,21 +49,14 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
                 assert mine is not None
                 if slack_id != ME:
                     service.catch_up(
-                        session,
-                        found[0],
-                        mine.id,
-                        said,
-                        policy=deps.policy,
-                        now=office.now(),
+                        session, found[0], mine.id, said, policy=deps.policy, now=office.now()
                     )
         office.settle()
         yield office
 
 
 @pytest.fixture(params=["desk", "phone"])
-def page(
-    request: pytest.FixtureRequest, browser: Any, company: Office
-) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Any, company: Office) -> Iterator[Page]:
     """My direct conversation with mlgov."""
     phone = request.param == "phone"
     size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
@@ -143,9 +116,7 @@ def test_from_the_invitation_to_the_radar(page: Page, company: Office) -> None:
     expect(page.get_by_text("low overall, median high").first).to_be_visible()
     radar = page.locator("img[alt*='Data low']").first
     expect(radar).to_be_visible()
-    page.wait_for_function(
-        "image => image.naturalWidth > 400", arg=radar.element_handle()
-    )
+    page.wait_for_function("image => image.naturalWidth > 400", arg=radar.element_handle())
     radar.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     shoot(page, "6-radar")

@@ -13,13 +13,9 @@ from tests.stories.office import eventually
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_it_opens_where_the_story_starts_and_survives_a_reload(
-    open_page: Opener,
-) -> None:
+def test_it_opens_where_the_story_starts_and_survives_a_reload(open_page: Opener) -> None:
     page = open_page()
-    expect(page.get_by_test_id("channel-C0TRIAGE")).to_have_attribute(
-        "aria-current", "page"
-    )
+    expect(page.get_by_test_id("channel-C0TRIAGE")).to_have_attribute("aria-current", "page")
     expect(page.get_by_test_id("acting")).to_contain_text("Maya Lindqvist")
     expect(page.get_by_test_id("acting")).to_contain_text("Head of Applied ML · 08:50")
     page.get_by_test_id("channel-C0GENERAL").click()
@@ -39,9 +35,7 @@ def test_acting_as_somebody_else_shows_their_slack(open_page: Opener) -> None:
     expect(page.get_by_test_id("messages")).to_contain_text("at 4:00 AM")
     expect(page.get_by_test_id("channel-C0RISK")).to_have_count(0)
     page.goto(page.url.replace("U0TOM/C0TRIAGE", "U0TOM/C0RISK"))
-    expect(page.get_by_test_id("missing")).to_contain_text(
-        "Tom Okafor is not in this conversation"
-    )
+    expect(page.get_by_test_id("missing")).to_contain_text("Tom Okafor is not in this conversation")
 
 
 def test_unread_marks_come_and_go(open_page: Opener, office: Office) -> None:
@@ -52,9 +46,9 @@ def test_unread_marks_come_and_go(open_page: Opener, office: Office) -> None:
     expect(page.get_by_test_id("new-line")).to_be_visible()
     expect(lane).not_to_have_class(re.compile("unread"))
     office.sandbox.seat("U0TOM").say("C0GENERAL", "<@U0MAYA> look")
-    expect(
-        page.get_by_test_id("channel-C0GENERAL").get_by_test_id("unread-count")
-    ).to_have_text("2")
+    expect(page.get_by_test_id("channel-C0GENERAL").get_by_test_id("unread-count")).to_have_text(
+        "2"
+    )
 
 
 def test_a_click_changes_the_card_for_everybody_without_a_reload(
@@ -64,9 +58,7 @@ def test_a_click_changes_the_card_for_everybody_without_a_reload(
     expect(theirs.get_by_test_id("action-approve")).to_be_visible()
     mine.get_by_test_id("action-approve").click()
     for page in (mine, theirs):
-        expect(page.get_by_test_id("messages")).to_contain_text(
-            "Approved · January's budget"
-        )
+        expect(page.get_by_test_id("messages")).to_contain_text("Approved · January's budget")
         expect(page.get_by_test_id("action-approve")).to_have_count(0)
     assert office.approved.is_set()
     expect(mine.get_by_test_id("step-approve")).to_have_attribute("data-done", "true")
@@ -84,9 +76,7 @@ def test_only_one_person_sees_an_ephemeral_message(open_page: Opener) -> None:
     expect(shown).to_have_count(0)
 
 
-def test_a_thread_opens_beside_the_conversation(
-    open_page: Opener, office: Office
-) -> None:
+def test_a_thread_opens_beside_the_conversation(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0TOM/C0TRIAGE")
     page.get_by_test_id("thread-link").click()
     thread = page.get_by_test_id("thread-messages")
@@ -118,17 +108,10 @@ def test_hostile_text_is_only_text(open_page: Opener) -> None:
 def test_marks_blocks_and_elements_are_drawn(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0MAYA/C0RISK")
     last = page.get_by_test_id("block-section").last
-    for tag, words in {
-        "strong": "bold",
-        "em": "italic",
-        "s": "gone",
-        "code": "code",
-    }.items():
+    for tag, words in {"strong": "bold", "em": "italic", "s": "gone", "code": "code"}.items():
         expect(last.locator(tag).first).to_have_text(words)
     expect(last).to_contain_text("3 < 4 && a_b_c 2*3*4")
-    expect(page.get_by_test_id("block-markdown").locator("td").first).to_have_text(
-        "Chatbot"
-    )
+    expect(page.get_by_test_id("block-markdown").locator("td").first).to_have_text("Chatbot")
     page.get_by_test_id("channel-C0LANE").click()
     _pick(page, "Choose a tier", "High")
     _until_the_app_heard(office, "High")
@@ -136,9 +119,7 @@ def test_marks_blocks_and_elements_are_drawn(open_page: Opener, office: Office) 
     _until_the_app_heard(office, "High", "U0AIKO")
     _pick(page, "Search services", "gpu", "gpu 2")
     page.get_by_label("Partly").check()
-    expect(page.get_by_test_id("block-table").locator("td").nth(1)).to_have_text(
-        "21,400"
-    )
+    expect(page.get_by_test_id("block-table").locator("td").nth(1)).to_have_text("21,400")
     expect(page.get_by_role("img", name="Spend by day")).to_be_visible()
     _until_the_app_heard(office, "High", "U0AIKO", "Partly")
 
@@ -146,8 +127,7 @@ def test_marks_blocks_and_elements_are_drawn(open_page: Opener, office: Office) 
 def _until_the_app_heard(office: Office, *choices: str) -> None:
     def heard() -> list[str]:
         return [
-            action.get("selected_option", {}).get("value")
-            or action.get("selected_user")
+            action.get("selected_option", {}).get("value") or action.get("selected_user")
             for action in office.picked
         ]
 
@@ -179,9 +159,7 @@ def test_slash_commands_are_offered_with_their_hints(open_page: Opener) -> None:
     page = open_page("#/U0MAYA/C0TRIAGE")
     composer = page.get_by_test_id("composer")
     composer.fill("/st")
-    expect(page.get_by_test_id("suggestion").first).to_contain_text(
-        "status | request | card"
-    )
+    expect(page.get_by_test_id("suggestion").first).to_contain_text("status | request | card")
     page.keyboard.press("Tab")
     expect(composer).to_have_value("/steward ")
     expect(page.get_by_test_id("usage-hint")).to_contain_text("status | request | card")
@@ -217,9 +195,7 @@ def test_a_phone_shows_one_pane_at_a_time(open_page: Opener) -> None:
     expect(page.get_by_test_id("channel-C0GENERAL")).to_be_visible()
 
 
-def test_a_reaction_is_shown_to_everybody_and_taken_back(
-    open_page: Opener, office: Office
-) -> None:
+def test_a_reaction_is_shown_to_everybody_and_taken_back(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0MAYA/C0GENERAL")
     tom = office.sandbox.seat("U0TOM")
     ts = tom.say("C0GENERAL", "Done with the recall.").ts

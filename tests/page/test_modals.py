@@ -29,9 +29,7 @@ def test_errors_stand_under_their_fields(open_page: Opener, office: Office) -> N
     assert office.submitted[0]["why"]["text"]["value"] == "because the backlog is gone"
 
 
-def test_a_pushed_modal_goes_back_to_what_was_entered(
-    open_page: Opener, office: Office
-) -> None:
+def test_a_pushed_modal_goes_back_to_what_was_entered(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0MAYA/C0TRIAGE")
     page.get_by_test_id("action-request").click()
     modal = page.get_by_test_id("modal")
@@ -57,9 +55,7 @@ def test_a_pushed_modal_goes_back_to_what_was_entered(
     assert values["who"]["it"]["selected_users"] == ["U0TOM"]
 
 
-def test_escape_closes_a_modal_and_the_app_hears_of_it(
-    open_page: Opener, office: Office
-) -> None:
+def test_escape_closes_a_modal_and_the_app_hears_of_it(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0MAYA/C0TRIAGE")
     page.get_by_test_id("action-request").click()
     expect(page.get_by_test_id("modal")).to_be_visible()
@@ -86,12 +82,8 @@ def test_the_home_tab_and_about(open_page: Opener, office: Office) -> None:
     page.get_by_test_id("tab-messages").click()
     expect(page.get_by_test_id("messages")).to_contain_text("Ticket triage asks")
     page.get_by_test_id("tab-home").click()
-    blocks = [
-        {"type": "section", "text": {"type": "plain_text", "text": "Nothing waits."}}
-    ]
-    office.client.views_publish(
-        user_id="U0MAYA", view={"type": "home", "blocks": blocks}
-    )
+    blocks = [{"type": "section", "text": {"type": "plain_text", "text": "Nothing waits."}}]
+    office.client.views_publish(user_id="U0MAYA", view={"type": "home", "blocks": blocks})
     expect(page.get_by_test_id("home")).to_have_text("Nothing waits.")
 
 

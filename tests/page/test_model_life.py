@@ -177,9 +177,7 @@ def test_from_a_registered_version_to_a_suspended_one(
     desk.pick("models.evidence_type", "Validation report")
     desk.pick("outcome", "It passed")
     page.get_by_test_id("modal-submit").click()
-    expect(desk.modal.get_by_test_id("field-error")).to_contain_text(
-        "say in words what it shows"
-    )
+    expect(desk.modal.get_by_test_id("field-error")).to_contain_text("say in words what it shows")
     desk.fill(summary="Rebuilt from the notebook; it holds.")
     desk.send("Handed in")
     desk.close()
@@ -249,15 +247,9 @@ def test_from_a_registered_version_to_a_suspended_one(
     desk.shot("6-suspended")
     desk.close()
     office.settle()
-    expect(page.get_by_test_id("message").last).to_contain_text(
-        "Fraud score 7: suspended"
-    )
-    expect(page.get_by_test_id("message").last).to_contain_text(
-        "No other model takes its output."
-    )
-    expect(page.get_by_test_id("message").last).to_contain_text(
-        "It rejects everybody from Leeds."
-    )
+    expect(page.get_by_test_id("message").last).to_contain_text("Fraud score 7: suspended")
+    expect(page.get_by_test_id("message").last).to_contain_text("No other model takes its output.")
+    expect(page.get_by_test_id("message").last).to_contain_text("It rejects everybody from Leeds.")
     desk.shot("7-channel")
     assert _state(office) is ModelState.SUSPENDED
     assert verified(office)

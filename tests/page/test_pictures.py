@@ -31,9 +31,7 @@ def test_a_picture_everywhere(open_page: Opener, office: Office, phone: bool) ->
     block = cards.image(answer["files"][0]["id"])
     url = {"url": answer["files"][0]["url_private"]}
     client.chat_postMessage(channel="C0RISK", text="x", blocks=[block])
-    client.chat_postMessage(
-        channel="C0RISK", text="x", blocks=[block | {"slack_file": url}]
-    )
+    client.chat_postMessage(channel="C0RISK", text="x", blocks=[block | {"slack_file": url}])
     client.views_publish(user_id="U0MAYA", view={"type": "home", "blocks": [block]})
 
     page = open_page("#/U0MAYA/C0RISK", phone=phone)
@@ -67,9 +65,7 @@ def test_a_picture_everywhere(open_page: Opener, office: Office, phone: bool) ->
     expect(modal).to_be_visible()
 
 
-def test_a_picture_that_cannot_be_loaded_says_its_words(
-    open_page: Opener, office: Office
-) -> None:
+def test_a_picture_that_cannot_be_loaded_says_its_words(open_page: Opener, office: Office) -> None:
     answer = office.client.files_upload_v2(file=cards.png(), filename="spend.png")
     block = cards.image(answer["files"][0]["id"])
     office.client.chat_postMessage(channel="C0RISK", text="x", blocks=[block])
@@ -81,9 +77,7 @@ def test_a_picture_that_cannot_be_loaded_says_its_words(
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
-def test_dates_times_numbers_and_people(
-    open_page: Opener, office: Office, phone: bool
-) -> None:
+def test_dates_times_numbers_and_people(open_page: Opener, office: Office, phone: bool) -> None:
     office.app.view("when.form")(
         lambda ack, view: (office.submitted.append(view["state"]["values"]), ack())
     )
@@ -91,8 +85,7 @@ def test_dates_times_numbers_and_people(
 
     def open_form() -> Any:
         office.client.views_open(
-            trigger_id=office.sandbox.installation.issue_trigger("U0MAYA"),
-            view=cards.when_form(),
+            trigger_id=office.sandbox.installation.issue_trigger("U0MAYA"), view=cards.when_form()
         )
         modal = page.get_by_test_id("modal")
         expect(modal).to_be_visible()

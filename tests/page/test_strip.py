@@ -14,13 +14,9 @@ from tests.page.office import AT, Office
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_moving_the_clock_tells_what_fell_due(
-    open_page: Opener, office: Office
-) -> None:
+def test_moving_the_clock_tells_what_fell_due(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0MAYA/C0GENERAL")
-    expect(page.get_by_test_id("clock-now")).to_contain_text(
-        "Mon 26 Jan 2026, 08:50 GMT"
-    )
+    expect(page.get_by_test_id("clock-now")).to_contain_text("Mon 26 Jan 2026, 08:50 GMT")
     page.get_by_test_id("clock-hour").click()
     expect(page.get_by_test_id("strip-result")).to_contain_text("Nothing fell due")
     expect(page.get_by_test_id("clock-now")).to_contain_text("09:50")
@@ -38,9 +34,7 @@ def test_moving_the_clock_tells_what_fell_due(
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_story_leads_and_its_actions_answer(
-    open_page: Opener, office: Office
-) -> None:
+def test_the_story_leads_and_its_actions_answer(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0TOM/C0LANE")
     page.get_by_test_id("show-me").click()
     expect(page).to_have_url(re.compile("#/U0MAYA/C0TRIAGE$"))
@@ -64,9 +58,7 @@ def test_the_inspector_shows_requests_both_ways(open_page: Opener) -> None:
     page.get_by_test_id("action-approve").click()
     click = page.get_by_test_id("request").filter(has_text="block_actions")
     expect(click).to_contain_text("→ app")
-    expect(
-        page.get_by_test_id("request").filter(has_text="chat.update")
-    ).to_contain_text("← app")
+    expect(page.get_by_test_id("request").filter(has_text="chat.update")).to_contain_text("← app")
     click.get_by_role("button").click()
     expect(click).to_contain_text('"action_id": "approve"')
     expect(click).to_contain_text("[redacted]")
@@ -74,16 +66,12 @@ def test_the_inspector_shows_requests_both_ways(open_page: Opener) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_page_comes_back_when_the_sandbox_does(
-    open_page: Opener, office: Office
-) -> None:
+def test_the_page_comes_back_when_the_sandbox_does(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0TOM/C0TRIAGE")
     expect(page.get_by_test_id("action-approve")).to_be_visible()
     port = urlsplit(office.sandbox.url).port
     office.sandbox.stop()
-    expect(
-        page.get_by_text("The sandbox does not answer. Trying again…")
-    ).to_be_visible()
+    expect(page.get_by_text("The sandbox does not answer. Trying again…")).to_be_visible()
     again = Office(port=port or 0)
     try:
         expect(page.get_by_test_id("action-approve")).to_have_count(0)
@@ -109,10 +97,7 @@ def test_only_its_own_page_may_ask(office: Office) -> None:
     assert ask(host="evil.test") == 421
     assert ask(**{"content-type": "text/plain"}) == 415
     page = httpx.get(url)
-    assert (
-        "default-src 'none'; script-src 'self'"
-        in page.headers["content-security-policy"]
-    )
+    assert "default-src 'none'; script-src 'self'" in page.headers["content-security-policy"]
     assert '<script type="module" src=' in page.text
     assert not re.search(r"<script(?![^>]*src=)|style=|\son\w+=|https?://", page.text)
 
@@ -162,9 +147,7 @@ def test_a_step_that_cannot_answer_is_not_done(office: Office) -> None:
         raise RuntimeError("no database")
 
     office.sandbox.strip = Strip(
-        "A story",
-        [Step("one", "One", "…", fails, lambda: None)],
-        Go("U0MAYA", "C0TRIAGE"),
+        "A story", [Step("one", "One", "…", fails, lambda: None)], Go("U0MAYA", "C0TRIAGE")
     )
     story = httpx.get(f"{office.sandbox.url}/sandbox/strip").json()
     assert story["steps"][0]["done"] is False
@@ -173,9 +156,7 @@ def test_a_step_that_cannot_answer_is_not_done(office: Office) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_page_that_is_opened_too_early_opens_by_itself(
-    open_page: Opener, office: Office
-) -> None:
+def test_a_page_that_is_opened_too_early_opens_by_itself(open_page: Opener, office: Office) -> None:
     page = open_page("#/U0MAYA/C0TRIAGE")
     office.sandbox.prepares = "The story <so far> is being told."
     page.reload()

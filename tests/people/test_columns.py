@@ -80,13 +80,7 @@ def value(column: sa.Column[Any], person_id: str) -> Any:
     return PLAIN[column.type.python_type]
 
 
-PLAIN: dict[type, Any] = {
-    str: "x",
-    int: ROW,
-    bool: False,
-    float: 1.0,
-    date: NOW.date(),
-}
+PLAIN: dict[type, Any] = {str: "x", int: ROW, bool: False, float: 1.0, date: NOW.date()}
 
 
 def filled(database: Database) -> str:

@@ -46,15 +46,7 @@ class Scene:
 
 def seed(session: Session, *, state: str = "approved") -> Scene:
     seen = [
-        PersonSeen(
-            ORG,
-            ANA,
-            ORG,
-            "Ana Costa",
-            "ana@acme.test",
-            "Chief of Labels",
-            "Europe/Lisbon",
-        ),
+        PersonSeen(ORG, ANA, ORG, "Ana Costa", "ana@acme.test", "Chief of Labels", "Europe/Lisbon"),
         PersonSeen(ORG, ANAB, ORG, "Anab", "anab@acme.test"),
         PersonSeen(ORG, BO, ORG, "Bo"),
     ]
@@ -230,23 +222,15 @@ def test_cards_that_showed_the_person_are_shown_anew(database: Database) -> None
         scene = seed(session)
         people.erase(session, OPERATOR, scene.ana, now=NOW)
     with database.read() as session:
-        (update,) = session.execute(
-            select(Outbox).where(Outbox.op == "update")
-        ).scalars()
-        assert (update.subject_type, update.subject_id) == (
-            "approval",
-            str(scene.approval),
-        )
+        (update,) = session.execute(select(Outbox).where(Outbox.op == "update")).scalars()
+        assert (update.subject_type, update.subject_id) == ("approval", str(scene.approval))
 
 
 def test_nobody_escapes_the_rules_of_a_waiting_request(database: Database) -> None:
     with database.begin() as session:
         scene = seed(session, state="pending")
     for person_id in (scene.ana, scene.bo):
-        with (
-            pytest.raises(InvalidInput, match="still wait: #"),
-            database.begin() as session,
-        ):
+        with pytest.raises(InvalidInput, match="still wait: #"), database.begin() as session:
             people.erase(session, OPERATOR, person_id, now=NOW)
 
 
@@ -314,10 +298,7 @@ def test_people_are_looked_up_by_id_slack_id_or_address(database: Database) -> N
     with database.begin() as session:
         scene = seed(session)
         people.upsert_from_slack(
-            session,
-            [PersonSeen("T0ELSE", BO, "T0ELSE", "Other Bo")],
-            read_at=NOW,
-            now=NOW,
+            session, [PersonSeen("T0ELSE", BO, "T0ELSE", "Other Bo")], read_at=NOW, now=NOW
         )
         for word in (scene.ana, ANA, "u0ana", "ANA@acme.test"):
             assert people.look_up(session, word).id == scene.ana

@@ -33,11 +33,7 @@ def see(
     database: Database, handle: str, *members: str, everything: bool = False
 ) -> tuple[GroupChange, ...]:
     seen = GroupSeen(
-        f"S0{handle.upper()}",
-        handle,
-        handle.title(),
-        is_disabled=False,
-        members=members,
+        f"S0{handle.upper()}", handle, handle.title(), is_disabled=False, members=members
     )
     with database.begin() as session:
         changes = people.upsert_groups(
@@ -67,9 +63,7 @@ def told(database: Database) -> list[dict[str, object]]:
         return [dict(row.notice) for row in found]
 
 
-def test_whoever_is_there_at_the_very_first_look_was_always_there(
-    database: Database,
-) -> None:
+def test_whoever_is_there_at_the_very_first_look_was_always_there(database: Database) -> None:
     assert see(database, "finance", "U0FAY", everything=True) == ()
     with database.read() as session:
         (since,) = session.execute(select(UserGroupMember.since)).scalars()
@@ -77,9 +71,7 @@ def test_whoever_is_there_at_the_very_first_look_was_always_there(
     assert told(database) == []
 
 
-def test_joining_and_leaving_a_group_that_approves_is_announced_once(
-    database: Database,
-) -> None:
+def test_joining_and_leaving_a_group_that_approves_is_announced_once(database: Database) -> None:
     see(database, "finance", "U0FAY", everything=True)
     for _ in range(2):
         see(database, "finance", "U0FRED")
@@ -110,12 +102,7 @@ def test_an_event_announces_only_what_it_changes(database: Database) -> None:
     see(database, "finance", "U0FAY", everything=True)
     with database.begin() as session:
         changes = people.change_members(
-            session,
-            "S0FINANCE",
-            added=["U0FAY", "U0NED"],
-            removed=["U0LEA"],
-            org_key=ORG,
-            now=NOW,
+            session, "S0FINANCE", added=["U0FAY", "U0NED"], removed=["U0LEA"], org_key=ORG, now=NOW
         )
     ((joined, left),) = [(one.added, one.removed) for one in changes]
     assert (len(joined), left) == (1, ())

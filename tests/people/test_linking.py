@@ -54,9 +54,7 @@ def read(desk: Desk, *seen: PersonSeen, text: str = POLICY, after: int = 0) -> i
     desk.db.run(upsert)
     joined = 0
     while True:
-        done = desk.db.run(
-            lambda session: people.join(session, policy=rules, org_key=ORG, now=now)
-        )
+        done = desk.db.run(lambda session: people.join(session, policy=rules, org_key=ORG, now=now))
         joined += done.joined
         if not done.has_more:
             return joined
@@ -77,20 +75,15 @@ def notices(desk: Desk) -> list[Outbox]:
     return [row for row in found if row.op == "post"]
 
 
-def test_whom_a_file_named_is_joined_once_with_everything_that_names_them(
-    desk: Desk,
-) -> None:
+def test_whom_a_file_named_is_joined_once_with_everything_that_names_them(desk: Desk) -> None:
     desk.bring("people", FILE)
     (entry,) = everybody(desk, "cy@acme.test")
     desk.bring("people", "email,manager\nbo@acme.test,cy@acme.test\n")
     desk.bring("projects", "key,name,owner,sponsor\nlane,Lane,cy@acme.test,U0ANA\n")
     desk.bring(
-        "milestones",
-        "project,title,owner,forecast\nlane,Data sheet,cy@acme.test,2026-03-01\n",
+        "milestones", "project,title,owner,forecast\nlane,Data sheet,cy@acme.test,2026-03-01\n"
     )
-    models = desk.bring(
-        "models", "key,name,owner,purpose\nranker,Ranker,cy@acme.test,Ranks\n"
-    )
+    models = desk.bring("models", "key,name,owner,purpose\nranker,Ranker,cy@acme.test,Ranks\n")
     assert not models.refused, said(models)
     assert read(desk, CY) == 1
     (cy,) = everybody(desk, "cy@acme.test")
@@ -172,9 +165,7 @@ def test_where_both_stand_the_one_from_slack_stays(desk: Desk) -> None:
         {"org_key": "T0ELSE"},
     ],
 )
-def test_nobody_but_an_active_full_member_is_joined(
-    desk: Desk, flags: dict[str, Any]
-) -> None:
+def test_nobody_but_an_active_full_member_is_joined(desk: Desk, flags: dict[str, Any]) -> None:
     desk.bring("people", FILE)
     fields = {
         "org_key": ORG,
@@ -196,9 +187,7 @@ def test_a_left_twin_does_not_hinder(desk: Desk) -> None:
     assert joined == {"U0OLD": None, "U0CY": "PT"}
 
 
-def test_two_members_with_one_address_join_nobody_and_that_is_told_once(
-    desk: Desk,
-) -> None:
+def test_two_members_with_one_address_join_nobody_and_that_is_told_once(desk: Desk) -> None:
     desk.bring("people", FILE)
     twin = PersonSeen(ORG, "U0CY2", ORG, "Cy", "cy@acme.test")
     for hour in range(3):
@@ -210,16 +199,12 @@ def test_two_members_with_one_address_join_nobody_and_that_is_told_once(
 def test_two_imported_rows_join_nobody(desk: Desk) -> None:
     desk.bring("people", FILE)
     with desk.db.begin() as session:
-        session.add(
-            Person(id="p_two", org_key=ORG, name="cy", email="cy@acme.test", title="")
-        )
+        session.add(Person(id="p_two", org_key=ORG, name="cy", email="cy@acme.test", title=""))
     assert read(desk, CY) == 0
     assert "2 imported entries, 1 member with this address" in shown(desk)
 
 
-def test_who_was_joined_takes_nobody_else_over_with_another_address(
-    desk: Desk,
-) -> None:
+def test_who_was_joined_takes_nobody_else_over_with_another_address(desk: Desk) -> None:
     desk.bring("people", FILE)
     assert read(desk, CY) == 1
     desk.bring("people", "email,country\nboss@acme.test,gb\n")
@@ -267,9 +252,7 @@ def test_many_are_joined_in_parts_and_told_in_one_message(
     monkeypatch.setattr(linking, "MOST", 3)
     rows = "\n".join(f"n{n}@acme.test,gb" for n in range(8))
     desk.bring("people", f"email,country\n{rows}\n")
-    seen = [
-        PersonSeen(ORG, f"U0N{n}", ORG, f"N{n}", f"n{n}@acme.test") for n in range(8)
-    ]
+    seen = [PersonSeen(ORG, f"U0N{n}", ORG, f"N{n}", f"n{n}@acme.test") for n in range(8)]
     assert read(desk, *seen) == 8
     (row,) = notices(desk)
     assert "mlgov found 8 people in Slack" in shown(desk)
@@ -290,15 +273,11 @@ def shown(desk: Desk) -> str:
         else:
             other = outbox.rebuild(PeopleNotJoined, row.notice)
             assert isinstance(other, PeopleNotJoined)
-            told = messages.not_joined(
-                linking.read_not_joined(session, other), other, scene
-            )
+            told = messages.not_joined(linking.read_not_joined(session, other), other, scene)
     return str(told.blocks)
 
 
-def test_a_channel_that_was_only_named_is_found_when_mlgov_is_in_it(
-    desk: Desk,
-) -> None:
+def test_a_channel_that_was_only_named_is_found_when_mlgov_is_in_it(desk: Desk) -> None:
     report = desk.bring("projects", "key,name,channel\nlane,Lane,#night-shift\n")
     assert "hasn't read yet which channels it is in" in said(report)
 
@@ -316,9 +295,6 @@ def test_a_channel_that_was_only_named_is_found_when_mlgov_is_in_it(
     assert channel() is None
     see(is_in=True)
     assert channel() == "C0NIGHT"
-    assert (
-        desk.bring("projects", "key,name,channel\nlane,Lane,#night-shift\n").unchanged
-        == 1
-    )
+    assert desk.bring("projects", "key,name,channel\nlane,Lane,#night-shift\n").unchanged == 1
     with desk.db.read() as session:
         assert ledger.verify(session) is None

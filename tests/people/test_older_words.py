@@ -29,17 +29,10 @@ def group(*members: str, updated: int | None = None) -> GroupSeen:
     return GroupSeen("S0FIN", "finance", "Finance", False, members, updated)
 
 
-def read(
-    db: Database, at: datetime, *groups: GroupSeen, everything: bool = False
-) -> None:
+def read(db: Database, at: datetime, *groups: GroupSeen, everything: bool = False) -> None:
     with db.begin() as session:
         people.upsert_groups(
-            session,
-            groups,
-            org_key=ORG,
-            read_at=at,
-            now=LATER,
-            is_everything=everything,
+            session, groups, org_key=ORG, read_at=at, now=LATER, is_everything=everything
         )
 
 
@@ -48,13 +41,7 @@ def hear(
 ) -> None:
     with db.begin() as session:
         people.change_members(
-            session,
-            "S0FIN",
-            added=added,
-            removed=removed,
-            org_key=ORG,
-            now=JOINED,
-            updated=updated,
+            session, "S0FIN", added=added, removed=removed, org_key=ORG, now=JOINED, updated=updated
         )
 
 
@@ -87,15 +74,11 @@ def test_a_reading_that_began_before_an_event_changes_nothing(
     assert read_at(database) == before + 2 * MINUTE
 
 
-def test_one_group_is_not_read_back_either(
-    database: Database, before: datetime
-) -> None:
+def test_one_group_is_not_read_back_either(database: Database, before: datetime) -> None:
     read(database, before - MINUTE, group("U0FAY"))
     hear(database, removed=("U0FAY",))
     with database.begin() as session:
-        people.refresh_members(
-            session, "S0FIN", ["U0FAY"], org_key=ORG, read_at=before, now=LATER
-        )
+        people.refresh_members(session, "S0FIN", ["U0FAY"], org_key=ORG, read_at=before, now=LATER)
     assert since(database) == {}
 
 
@@ -104,9 +87,7 @@ def test_a_group_that_an_event_told_of_meanwhile_is_not_disabled(
 ) -> None:
     read(database, before - MINUTE, GroupSeen("S0OLD", "old", "Old", members=()))
     with database.begin() as session:
-        people.upsert_groups(
-            session, [group("U0FAY")], org_key=ORG, read_at=None, now=JOINED
-        )
+        people.upsert_groups(session, [group("U0FAY")], org_key=ORG, read_at=None, now=JOINED)
     read(database, before, everything=True)
     with database.read() as session:
         flags = session.execute(select(UserGroup.slack_id, UserGroup.is_disabled)).all()
@@ -148,9 +129,7 @@ def test_who_was_deactivated_is_not_brought_back_by_an_older_page(
         assert row.is_deactivated
         assert row.refreshed_at is None
     with database.begin() as session:
-        people.upsert_from_slack(
-            session, [fay], read_at=before + 2 * MINUTE, now=JOINED
-        )
+        people.upsert_from_slack(session, [fay], read_at=before + 2 * MINUTE, now=JOINED)
     with database.read() as session:
         assert not session.execute(select(Person)).scalar_one().is_deactivated
 

@@ -100,9 +100,7 @@ def everybody_by_it(database: Database) -> list[set[str]]:
         }
         invited = {
             row.id
-            for row, _ in invitees.invited(
-                session, policy=POLICY, org_key=ORG, business_unit=None
-            )
+            for row, _ in invitees.invited(session, policy=POLICY, org_key=ORG, business_unit=None)
         }
     return [set(deciders), set(holders), seeing, reached, invited]
 
@@ -128,19 +126,10 @@ def test_every_way_of_asking_means_the_same_group(db: Database) -> None:
     [
         ([group("S0MAL", "finance", "U0MAL")], Fault.SHARED),
         (
-            [
-                group("S0FIN", "money", "U0FAY", "U0FRED"),
-                group("S0MAL", "finance", "U0MAL"),
-            ],
+            [group("S0FIN", "money", "U0FAY", "U0FRED"), group("S0MAL", "finance", "U0MAL")],
             Fault.MOVED,
         ),
-        (
-            [
-                group("S0FIN", "finance", gone=True),
-                group("S0MAL", "finance", "U0MAL"),
-            ],
-            Fault.MOVED,
-        ),
+        ([group("S0FIN", "finance", gone=True), group("S0MAL", "finance", "U0MAL")], Fault.MOVED),
         ([group("S0FIN", "money", "U0FAY", "U0FRED")], Fault.GONE),
         ([group("S0FIN", "finance", gone=True)], Fault.GONE),
     ],
@@ -154,9 +143,7 @@ def test_a_handle_that_another_group_takes_or_nobody_has_names_nobody(
     assert everybody_by_it(db) == [set()] * 5
 
 
-def test_administrators_are_told_once_and_once_more_when_it_is_well(
-    db: Database,
-) -> None:
+def test_administrators_are_told_once_and_once_more_when_it_is_well(db: Database) -> None:
     for _ in range(3):
         see(db, group("S0MAL", "finance", "U0MAL"))
     see(db, ADMINS)
@@ -185,11 +172,7 @@ def test_the_administrators_whose_own_handle_is_unclear_are_told_and_hold_no_rig
     alone = POLICY.model_copy(update={"roles": {**POLICY.roles, "admin": ("@admins",)}})
     with db.begin() as session:
         people.upsert_groups(
-            session,
-            [group("S0MAL", "admins", "U0MAL")],
-            org_key=ORG,
-            read_at=None,
-            now=NOW,
+            session, [group("S0MAL", "admins", "U0MAL")], org_key=ORG, read_at=None, now=NOW
         )
         people.settle_handles(session, policy=alone, org_key=ORG, now=NOW)
         assert visibility.holders(session, "admin", policy=alone, org_key=ORG) == {}
@@ -202,9 +185,7 @@ def test_another_meaning_is_taken_when_an_administrator_puts_the_policy_in_force
     see(db, group("S0FIN", "money", "U0FAY", "U0FRED"))
     see(db, group("S0NEW", "finance", "U0MAL"))
     with db.begin() as session:
-        sentences = people.confirm_handles(
-            session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW
-        )
+        sentences = people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW)
     assert sentences == [
         "@finance means Group S0NEW (S0NEW) from now on; until now it meant Group S0FIN (S0FIN). "
         "Open requests stay with whom they asked."
@@ -212,20 +193,13 @@ def test_another_meaning_is_taken_when_an_administrator_puts_the_policy_in_force
     assert everybody_by_it(db) == [{"p-mal"}] * 5
     assert told(db)[-1] == ("people.handle_clear", "U0ADA")
     with db.begin() as session:
-        assert (
-            people.confirm_handles(
-                session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW
-            )
-            == []
-        )
+        assert people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW) == []
 
 
 def test_putting_the_policy_in_force_tells_what_is_still_unclear(db: Database) -> None:
     see(db, group("S0MAL", "finance", "U0MAL"))
     with db.begin() as session:
-        (sentence,) = people.confirm_handles(
-            session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW
-        )
+        (sentence,) = people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW)
     assert sentence == (
         "@finance names nobody: 2 user groups in Slack have the handle @finance. "
         "Next: write the id of the right one in the policy instead (S0FIN or S0MAL), "
@@ -234,9 +208,7 @@ def test_putting_the_policy_in_force_tells_what_is_still_unclear(db: Database) -
     assert everybody_by_it(db) == [set()] * 5
 
 
-def test_a_handle_that_nobody_had_means_the_first_group_that_has_it(
-    database: Database,
-) -> None:
+def test_a_handle_that_nobody_had_means_the_first_group_that_has_it(database: Database) -> None:
     with database.begin() as session:
         readings.record(session, dict.fromkeys(readings.KINDS, 1), NOW)
     see(database, ADMINS, group("S0ODD", "lunch"), everything=True)
@@ -254,9 +226,7 @@ def test_an_id_in_the_policy_is_no_matter_of_handles(db: Database) -> None:
     assert set(found) == {"p-fay", "p-fred"}
 
 
-def test_before_the_groups_were_read_nothing_is_told_or_kept(
-    database: Database,
-) -> None:
+def test_before_the_groups_were_read_nothing_is_told_or_kept(database: Database) -> None:
     see(database, group("S0MAL", "finance", "U0MAL"))
     assert told(database) == []
     see(database, FINANCE, ADMINS, everything=True)

@@ -34,9 +34,7 @@ def seen(slack_id: str = ANA, *, has_left: bool = False, org: str = ORG) -> Pers
     )
 
 
-def read(
-    session: Session, *described: PersonSeen, ago: timedelta = timedelta(0)
-) -> Upserted:
+def read(session: Session, *described: PersonSeen, ago: timedelta = timedelta(0)) -> Upserted:
     """Slack was asked about these people just now, or some time ago."""
     asked_at = real_now(session) - ago
     return people.upsert_from_slack(session, described, read_at=asked_at, now=NOW)
@@ -108,9 +106,7 @@ def test_tokens_that_went_with_an_erasure_are_no_fault_when_somebody_is_back(
 
 
 @pytest.mark.parametrize("asked", ["before the erasure", "never: an event told it"])
-def test_what_slack_said_before_brings_nobody_back(
-    database: Database, asked: str
-) -> None:
+def test_what_slack_said_before_brings_nobody_back(database: Database, asked: str) -> None:
     erased(database)
     with database.begin() as session:
         if asked == "before the erasure":
@@ -126,15 +122,9 @@ def test_groups_bring_no_leaver_back(database: Database) -> None:
     with database.begin() as session:
         asked_at = real_now(session)
         for _ in range(2):
-            people.upsert_groups(
-                session, [group], org_key=ORG, read_at=asked_at, now=NOW
-            )
-        people.change_members(
-            session, "S0FIN", added=[ANA], removed=[], org_key=ORG, now=NOW
-        )
-        people.change_members(
-            session, "S0FIN", added=[], removed=[ANA], org_key=ORG, now=NOW
-        )
+            people.upsert_groups(session, [group], org_key=ORG, read_at=asked_at, now=NOW)
+        people.change_members(session, "S0FIN", added=[ANA], removed=[], org_key=ORG, now=NOW)
+        people.change_members(session, "S0FIN", added=[], removed=[ANA], org_key=ORG, now=NOW)
     assert traces(database) == []
     with database.begin() as session:
         asked_at = real_now(session)
@@ -209,18 +199,14 @@ def test_tombstones_are_keyed_and_of_one_organisation(database: Database) -> Non
 
 
 @pytest.mark.parametrize("key", [None, b"another key that is long enough, too"])
-def test_without_the_key_nothing_is_read_of_people(
-    database: Database, key: bytes | None
-) -> None:
+def test_without_the_key_nothing_is_read_of_people(database: Database, key: bytes | None) -> None:
     erased(database)
     database.keep_erasure_key(key)
     group = GroupSeen("S0FIN", "finance", "Finance", members=(BO,))
     with pytest.raises(ErasureKeyMissing, match="1 person was erased"):
         database.run(lambda session: read(session, seen(BO)))
     with pytest.raises(ErasureKeyMissing), database.begin() as session:
-        people.upsert_groups(
-            session, [group], org_key=ORG, read_at=real_now(session), now=NOW
-        )
+        people.upsert_groups(session, [group], org_key=ORG, read_at=real_now(session), now=NOW)
     for row in (PersonRow(slack_id=BO), PersonRow(email="bo@acme.test")):
         with pytest.raises(ErasureKeyMissing), database.begin() as session:
             roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
@@ -236,15 +222,11 @@ def test_nobody_is_erased_without_a_key(database: Database) -> None:
         stored.set_check(session, None)
     database.keep_erasure_key(None)
     with pytest.raises(InvalidInput, match="MLGOV_ERASURE_KEY"):
-        database.run(
-            lambda session: people.erase(session, OPERATOR, person_id, now=NOW)
-        )
+        database.run(lambda session: people.erase(session, OPERATOR, person_id, now=NOW))
     with_key(database)
     database.keep_erasure_key(b"what another replica was started with")
     with pytest.raises(InvalidInput, match="Another mlgov on this database"):
-        database.run(
-            lambda session: people.erase(session, OPERATOR, person_id, now=NOW)
-        )
+        database.run(lambda session: people.erase(session, OPERATOR, person_id, now=NOW))
     assert "Ana Costa" in traces(database)
 
 

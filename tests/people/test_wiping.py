@@ -101,9 +101,7 @@ def test_a_reader_that_ends_is_waited_for(database: Database) -> None:
 def test_files_that_restores_left_are_named(database: Database) -> None:
     aside = backup.beside(place(database), ".before-restore-20260126T090000Z")
     aside.write_bytes(b"x")
-    assert f"{aside} is from before and still holds them" in " ".join(
-        wiping.wipe(database)
-    )
+    assert f"{aside} is from before and still holds them" in " ".join(wiping.wipe(database))
 
 
 def server_files(database: Database) -> bytes:

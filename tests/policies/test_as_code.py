@@ -9,14 +9,7 @@ import pytest
 from storage import runtime
 from storage.db import Database
 from storage.people import readings
-from tests.approvals.conftest import (
-    ORG,
-    POLICY,
-    START,
-    House,
-    ProjectLaunch,
-    populated,
-)
+from tests.approvals.conftest import ORG, POLICY, START, House, ProjectLaunch, populated
 from tests.approvals.test_gates import LARGE, OWNER, gate
 from tests.mistakes.typed import typed
 from workflows import decisions, policy
@@ -41,11 +34,7 @@ def house(database: Database, monkeypatch: pytest.MonkeyPatch) -> House:
     ("stage", "line", "cause"),
     [
         ("when: increase.percent > 20", 11, r"write 20\.0 for 20"),
-        (
-            "when: increase.percentage > 20.0",
-            11,
-            "there is no fact increase.percentage",
-        ),
+        ("when: increase.percentage > 20.0", 11, "there is no fact increase.percentage"),
         ("when: increase.percent >", 11, "Syntax error"),
         ("when: increase.percent + 1.0", 11, "true or false, and this one is double"),
         ("quorum: 0", 11, "greater than or equal to 1"),
@@ -92,9 +81,7 @@ def test_a_fault_is_told_with_line_and_cause(stage: str, line: int, cause: str) 
         ),
     ],
 )
-def test_what_can_be_told_from_the_file_alone(
-    stages: str, more: str, words: str | None
-) -> None:
+def test_what_can_be_told_from_the_file_alone(stages: str, more: str, words: str | None) -> None:
     text = gate(stages, more)
     found = review(policy.parse(text).policy)
     assert [told for _, told in found if words is None or words not in told] == []
@@ -103,9 +90,7 @@ def test_what_can_be_told_from_the_file_alone(
         assert line_of(text, place) > 6
 
 
-def test_people_and_groups_that_nobody_knows_and_stages_that_nobody_passes(
-    house: House,
-) -> None:
+def test_people_and_groups_that_nobody_knows_and_stages_that_nobody_passes(house: House) -> None:
     text = gate(
         '{name: A, approvers: ["@nobody", U0NOPE, S0NOPE, "oncall:@gone"]}\n'
         '{name: B, approvers: ["@finance"], quorum: 3}\n'
@@ -137,8 +122,7 @@ def test_two_policies_in_words() -> None:
     assert "gate budget_increase: the stage Risk is new: 1 of role:risk" in told
     assert any("quorum was 1, is now 2" in one for one in told)
     assert any(
-        "when was increase.percent > 20.0" in one and "is now not set" in one
-        for one in told
+        "when was increase.percent > 20.0" in one and "is now not set" in one for one in told
     )
     assert "gate budget_increase: expires_after was 7 d, is now 3 d" in told
     assert "role finance gains U0NED" in told
@@ -156,9 +140,7 @@ def test_past_requests_under_another_policy(house: House) -> None:
         )
     ).policy
     with house.db.read() as session:
-        result = decisions.simulate(
-            session, other, since=START - timedelta(days=1), org_key=ORG
-        )
+        result = decisions.simulate(session, other, since=START - timedelta(days=1), org_key=ORG)
     effects = {one.id: (one.effect, one.why) for one in result.requests}
     assert effects[small][0] == "sped_up"
     assert effects[large][0] == "blocked"
@@ -171,9 +153,7 @@ def test_past_requests_under_another_policy(house: House) -> None:
     assert same.asked_before == same.asked_after
 
 
-def test_open_requests_stay_on_their_version_unless_they_are_moved(
-    house: House,
-) -> None:
+def test_open_requests_stay_on_their_version_unless_they_are_moved(house: House) -> None:
     house.text = gate(f"{OWNER}\n{{name: Finance, approvers: [role:finance]}}")
     fresh = house.submit("tim", house.project())
     begun = house.submit("tim", house.project())
@@ -214,13 +194,7 @@ def test_a_request_that_was_moved_expires_by_its_new_time(house: House) -> None:
     with house.db.begin() as session:
         version = policies.adopt(session, OPERATOR, new, now=house.now)
         decisions.reroute(
-            session,
-            OPERATOR,
-            id_,
-            policy=new.policy,
-            policy_id=version,
-            now=house.now,
-            org_key=ORG,
+            session, OPERATOR, id_, policy=new.policy, policy_id=version, now=house.now, org_key=ORG
         )
     house.until(START + timedelta(days=2, minutes=1))
     assert house.state(id_) == "expired"
@@ -238,9 +212,7 @@ def test_why_each_person_could_or_could_not_decide(house: House) -> None:
     house.joins("risk", "eve")
     house.decide("fay", id_)
     with house.db.read() as session:
-        found = decisions.explain(
-            session, id_, policy=house.policy, now=house.now, org_key=ORG
-        )
+        found = decisions.explain(session, id_, policy=house.policy, now=house.now, org_key=ORG)
     release, owner = ({one.name: one for one in people} for _, people in found.stages)
     assert release["Ned"].can
     assert "approved here" in release["Fay"].why

@@ -31,20 +31,14 @@ from workflows.policy import PolicyText
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG = "T0ACME"
 FIRST = policies_text.parse("version: 1\norganisation: {name: Acme}\n")
-SECOND = policies_text.parse(
-    "version: 1\norganisation: {name: Acme, timezone: Europe/Paris}\n"
-)
+SECOND = policies_text.parse("version: 1\norganisation: {name: Acme, timezone: Europe/Paris}\n")
 OURS = rubric.load()
 OTHERS = replace(OURS, text=OURS.text + "\n# ours\n", sha256="f" * 64)
 
 
-def begin(
-    database: Database, text: PolicyText, own: rubric.RubricText = OURS
-) -> jobs.InForce:
+def begin(database: Database, text: PolicyText, own: rubric.RubricText = OURS) -> jobs.InForce:
     with database.begin() as session:
-        return jobs.begin(
-            session, text, own, place="governance.yml", org_key=ORG, now=NOW
-        )
+        return jobs.begin(session, text, own, place="governance.yml", org_key=ORG, now=NOW)
 
 
 def apply(database: Database, text: PolicyText, own: rubric.RubricText = OURS) -> int:
@@ -74,9 +68,7 @@ def zone(database: Database) -> str:
         ).scalar_one()
 
 
-def test_a_start_with_a_file_that_was_left_behind_changes_nothing(
-    database: Database,
-) -> None:
+def test_a_start_with_a_file_that_was_left_behind_changes_nothing(database: Database) -> None:
     first = begin(database, FIRST)
     assert (first.version, first.remarks) == (1, ())
     assert apply(database, SECOND) == 2
@@ -180,15 +172,11 @@ def test_what_is_applied_is_in_force_in_every_replica_without_a_restart(
         said = run(office, "policy", "apply", str(new))
         assert said.code == 0, said
         assert "version 2 is in force" in said.out
-        assert (
-            "an earlier version, which the next start of mlgov leaves alone" in said.out
-        )
+        assert "an earlier version, which the next start of mlgov leaves alone" in said.out
         assert allocated(office) == [1]
         with office.db.read() as session:
             schedules = session.execute(
-                select(
-                    Schedule.kind, Schedule.tz, Schedule.local_time, Schedule.weekday
-                )
+                select(Schedule.kind, Schedule.tz, Schedule.local_time, Schedule.weekday)
             ).all()
         assert "a word of ours" in asked(office.db)
         assert ("ledger.head", "America/New_York", "09:00", None) in schedules
@@ -199,10 +187,7 @@ def test_what_is_applied_is_in_force_in_every_replica_without_a_restart(
             assert bot.deps.policy.organisation.timezone == "America/New_York"
 
         # A replica that starts with the file of before goes by what is in force, and says so.
-        with (
-            caplog.at_level(logging.WARNING, "bot.app"),
-            another(office, POLICY) as third,
-        ):
+        with caplog.at_level(logging.WARNING, "bot.app"), another(office, POLICY) as third:
             assert third.deps.holder.version_id == 2
             left = Record(third.deps.settings)
             left.database()

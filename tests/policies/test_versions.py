@@ -30,9 +30,7 @@ def adopt(database: Database, text: policy.PolicyText) -> int:
 
 def adopted(database: Database) -> list[str]:
     with database.read() as session:
-        entries = select(AuditEntry.subject_id).where(
-            AuditEntry.action == "policy.adopted"
-        )
+        entries = select(AuditEntry.subject_id).where(AuditEntry.action == "policy.adopted")
         return list(session.execute(entries.order_by(AuditEntry.seq)).scalars())
 
 
@@ -70,8 +68,7 @@ def at_once(works: list[Callable[[], int]]) -> list[int]:
 
 def test_replicas_that_adopt_at_once_leave_no_hole(database: Database) -> None:
     texts = [
-        policy.parse(f"version: 1\norganisation: {{name: Acme {number}}}\n")
-        for number in range(4)
+        policy.parse(f"version: 1\norganisation: {{name: Acme {number}}}\n") for number in range(4)
     ]
     replicas = [Database(database.url) for _ in range(8)]
     try:
@@ -90,9 +87,7 @@ def test_replicas_that_adopt_at_once_leave_no_hole(database: Database) -> None:
     assert all(before != after for before, after in itertools.pairwise(told))
 
 
-def test_a_replica_of_the_release_before_finds_a_number_of_its_own(
-    database: Database,
-) -> None:
+def test_a_replica_of_the_release_before_finds_a_number_of_its_own(database: Database) -> None:
     """It leaves the number to the database."""
     adopt(database, FIRST)
     adopt(database, SECOND)

@@ -25,11 +25,7 @@ def ana(database: Database) -> Actor:
         rows = [
             Project(key=key, name=name, status="live", created_at=NOW, **parts)
             for key, name, parts in [
-                (
-                    "ticket-triage",
-                    "Ticket triage",
-                    {"owner_id": ana.id, "manager_id": ana.id},
-                ),
+                ("ticket-triage", "Ticket triage", {"owner_id": ana.id, "manager_id": ana.id}),
                 ("lane-vision", "Lane vision", {"sponsor_id": ana.id}),
                 ("atlas", "Straße & <b>", {}),
             ]
@@ -58,9 +54,7 @@ def test_mine_are_those_i_have_a_part_in(database: Database, ana: Actor) -> None
 @pytest.mark.parametrize(
     "word", ["ticket-triage", "TICKET-Triage", " ticket-triage ", "Ticket Triage"]
 )
-def test_a_project_is_found_by_key_or_name(
-    database: Database, ana: Actor, word: str
-) -> None:
+def test_a_project_is_found_by_key_or_name(database: Database, ana: Actor, word: str) -> None:
     with database.read() as session:
         assert projects.get_by_key(session, word, ana).key == "ticket-triage"
 
@@ -86,10 +80,7 @@ def test_an_unknown_key_gets_the_nearest_right_one(
 
 
 def test_before_the_first_import_it_says_what_to_do(database: Database) -> None:
-    with (
-        database.read() as session,
-        pytest.raises(NotFound, match="mlgov import projects"),
-    ):
+    with database.read() as session, pytest.raises(NotFound, match="mlgov import projects"):
         projects.get_by_key(session, "x", OPERATOR)
 
 

@@ -16,14 +16,7 @@ from storage.db import Database
 from storage.enums import Scope
 from tests.approvals.conftest import ORG
 from tests.conftest import BACKENDS, fresh_url, with_key
-from tests.inventory.conftest import (
-    DEV,
-    POLICY,
-    TODAY,
-    VAL,
-    Yard,
-    settled,
-)
+from tests.inventory.conftest import DEV, POLICY, TODAY, VAL, Yard, settled
 from workflows import policy as policies_text
 from workflows.actors import OPERATOR, SYSTEM
 from workflows.audit import service as audit
@@ -74,9 +67,7 @@ def make(db: Database) -> Whole:
         policies.adopt(session, SYSTEM, policies_text.parse(content), now=yard.now)
     yard.text = content
     project = yard.governed(budget=False)
-    ids["model"] = yard.model(
-        "lane-keeping", tier=1, project=project, name="Lane keeping"
-    )
+    ids["model"] = yard.model("lane-keeping", tier=1, project=project, name="Lane keeping")
     ids["project"] = project
     afford(whole, project, 40_000, 52_000)
     yard.now += timedelta(hours=1)
@@ -90,8 +81,7 @@ def make(db: Database) -> Whole:
     ids["pending"] = yard.ask(VAL, waiting)
     with db.read() as session:
         ids["approved"] = session.execute(
-            text("SELECT approval_id FROM model_version WHERE id = :id"),
-            {"id": ids["used"]},
+            text("SELECT approval_id FROM model_version WHERE id = :id"), {"id": ids["used"]}
         ).scalar_one()
     for name in ("live", "ended"):
         with db.begin() as session:
@@ -118,24 +108,13 @@ def afford(whole: Whole, project: str, *amounts: int) -> None:
     for amount in amounts:
         with whole.db.begin() as session:
             row = BudgetRow(
-                project=project,
-                starts=TODAY,
-                amount=Decimal(amount),
-                currency="EUR",
-                owner="U0OLA",
+                project=project, starts=TODAY, amount=Decimal(amount), currency="EUR", owner="U0OLA"
             )
             intake.apply_rows(
-                session,
-                OPERATOR,
-                [(2, row)],
-                policy=yard.policy,
-                org_key=ORG,
-                now=yard.now,
+                session, OPERATOR, [(2, row)], policy=yard.policy, org_key=ORG, now=yard.now
             )
     with whole.db.begin() as session:
-        whole.ids["budget"] = session.execute(
-            text("SELECT id FROM budget")
-        ).scalar_one()
+        whole.ids["budget"] = session.execute(text("SELECT id FROM budget")).scalar_one()
 
 
 def _leave(whole: Whole) -> None:

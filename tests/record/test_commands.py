@@ -31,9 +31,7 @@ def audit(own: Whole) -> Audit:
     url = own.db.url.render_as_string(hide_password=False)
 
     def run(*words: str) -> Result:
-        return CliRunner().invoke(
-            app, ["audit", *words], env={"MLGOV_DATABASE_URL": url}
-        )
+        return CliRunner().invoke(app, ["audit", *words], env={"MLGOV_DATABASE_URL": url})
 
     return run
 
@@ -58,9 +56,7 @@ def test_verify_says_what_was_changed_and_guard_puts_triggers_back(
 
     with own.db.engine.begin() as connection:
         connection.execute(text("DROP TRIGGER audit_entry_no_delete"))
-        connection.execute(
-            text("UPDATE decision SET verdict = 'reject' WHERE person_id = 'p-spo'")
-        )
+        connection.execute(text("UPDATE decision SET verdict = 'reject' WHERE person_id = 'p-spo'"))
     changed = audit("verify")
     assert changed.exit_code == 1
     assert (

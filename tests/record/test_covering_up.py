@@ -38,10 +38,7 @@ def test_a_later_entry_covers_nothing_up(database: Database) -> None:
         id=ids["budget"],
     )
     meddle("UPDATE model SET tier = 3 WHERE id = :id", id=ids["model"])
-    meddle(
-        "UPDATE api_token SET projects = '[]', scopes = '[]' WHERE prefix = :id",
-        id=ids["live"],
-    )
+    meddle("UPDATE api_token SET projects = '[]', scopes = '[]' WHERE prefix = :id", id=ids["live"])
     with database.read() as session:
         before = {each.sentence for each in look(session, yard)}
     # Two who approve, of whom one never did: mlgov itself goes on to the next stage, and seals what stands there.

@@ -10,9 +10,7 @@ from workflows.audit import service as audit
 from workflows.record import telling
 from workflows.record.looking import Look
 
-POLICY = policy.parse(
-    "version: 1\norganisation: {name: Acme, timezone: Europe/Berlin}\n"
-).policy
+POLICY = policy.parse("version: 1\norganisation: {name: Acme, timezone: Europe/Berlin}\n").policy
 EVENING = datetime(2026, 1, 26, 20, tzinfo=UTC)
 
 
@@ -25,9 +23,7 @@ def test_a_night_begins_at_four_where_the_organisation_is() -> None:
         assert telling.night_of(at, POLICY)[0] == night
 
 
-def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(
-    database: Database,
-) -> None:
+def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(database: Database) -> None:
     morning = EVENING + timedelta(hours=8)
     night, begins = telling.night_of(morning, POLICY)
     with database.read() as session:

@@ -306,9 +306,7 @@ OFF = {
         "sqlite": "CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry WHEN 0 BEGIN SELECT 1; END",
         "postgresql": "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
     },
-    "switched off": {
-        "postgresql": "ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_no_update"
-    },
+    "switched off": {"postgresql": "ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_no_update"},
     "moved to another event": {
         "postgresql": "CREATE TRIGGER audit_entry_no_update BEFORE INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION audit_append_only()"
     },
@@ -316,9 +314,7 @@ OFF = {
 
 
 @pytest.mark.parametrize("how", OFF)
-def test_triggers_that_do_not_hold_are_told_and_put_back(
-    whole: Whole, how: str
-) -> None:
+def test_triggers_that_do_not_hold_are_told_and_put_back(whole: Whole, how: str) -> None:
     with meddling(whole) as connection:
         statement = OFF[how].get(connection.dialect.name)
         if statement is None:
@@ -329,9 +325,7 @@ def test_triggers_that_do_not_hold_are_told_and_put_back(
         connection.execute(text(statement))
         with as_seen(connection) as session:
             (found,) = look(session, whole.yard)
-        assert "keeps the ledger append-only in the database isn't in place: " in (
-            found.sentence
-        )
+        assert "keeps the ledger append-only in the database isn't in place: " in (found.sentence)
         assert "audit_entry_no_update" in found.sentence
         assert "mlgov audit guard" in found.mend
         assert triggers.restore(connection)
@@ -363,17 +357,14 @@ def test_no_head_for_days_is_told_by_what_stands_outside(whole: Whole) -> None:
         "UPDATE api_token SET scopes = 'x' WHERE prefix = :live",
     ],
 )
-def test_what_nobody_can_read_any_more_is_told_and_stops_nothing(
-    whole: Whole, sql: str
-) -> None:
+def test_what_nobody_can_read_any_more_is_told_and_stops_nothing(whole: Whole, sql: str) -> None:
     if not whole.db.is_sqlite:
         pytest.skip("PostgreSQL takes nothing of the kind")
     values = {key: value for key, value in whole.ids.items() if f":{key}" in sql}
     with meddling(whole) as connection:
         connection.execute(text(sql), values)
         connection.execute(
-            text("UPDATE model SET tier = 3 WHERE id = :model"),
-            {"model": whole.ids["model"]},
+            text("UPDATE model SET tier = 3 WHERE id = :model"), {"model": whole.ids["model"]}
         )
         with as_seen(connection) as session:
             sentences = [each.sentence for each in look(session, whole.yard)]
@@ -388,8 +379,7 @@ def test_since_a_trusted_head_only_what_came_after_is_looked_at(whole: Whole) ->
         half = ledger.Head(
             end.seq // 2,
             session.execute(
-                text("SELECT hash FROM audit_entry WHERE seq = :seq"),
-                {"seq": end.seq // 2},
+                text("SELECT hash FROM audit_entry WHERE seq = :seq"), {"seq": end.seq // 2}
             ).scalar_one(),
         )
         all_of_it = Look().all(session, whole.yard.now)
@@ -413,9 +403,7 @@ def test_since_a_trusted_head_only_what_came_after_is_looked_at(whole: Whole) ->
 def test_a_look_in_slices_finds_what_a_look_at_once_finds(whole: Whole) -> None:
     with meddling(whole) as connection:
         connection.execute(
-            text(
-                "UPDATE decision SET verdict = 'reject' WHERE approval_id = :approved"
-            ),
+            text("UPDATE decision SET verdict = 'reject' WHERE approval_id = :approved"),
             {"approved": whole.ids["approved"]},
         )
         with as_seen(connection) as session:
@@ -440,9 +428,5 @@ def test_every_fault_survives_the_ledger(whole: Whole) -> None:
         with as_seen(connection) as session:
             (found,) = Look().all(session, whole.yard.now).faults
     kept = Fault.of(json.loads(json.dumps(found.facts())))
-    assert (kept.table, kept.ledger, kept.key) == (
-        "something else",
-        "approved",
-        found.key,
-    )
+    assert (kept.table, kept.ledger, kept.key) == ("something else", "approved", found.key)
     assert "Otto" not in json.dumps(found.facts())

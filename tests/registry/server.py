@@ -32,18 +32,11 @@ class Mlflow:
         """A run that logged metrics and a model; its id and the model's address."""
         found = self.call("experiments/create", name=experiment)["experiment_id"]
         run = self.call(
-            "runs/create",
-            experiment_id=found,
-            tags=[{"key": "mlflow.user", "value": user}],
+            "runs/create", experiment_id=found, tags=[{"key": "mlflow.user", "value": user}]
         )["run"]["info"]
         for key, value in metrics.items():
             self.call(
-                "runs/log-metric",
-                run_id=run["run_id"],
-                key=key,
-                value=value,
-                timestamp=1,
-                step=0,
+                "runs/log-metric", run_id=run["run_id"], key=key, value=value, timestamp=1, step=0
             )
         source = f"{run['artifact_uri']}/model"
         self.upload(source, contents)
@@ -53,8 +46,7 @@ class Mlflow:
         """Put the weights where a model lies; again is another version of them."""
         root = source.removeprefix("mlflow-artifacts:/")
         answer = self.http.put(
-            f"/api/2.0/mlflow-artifacts/artifacts/{root}/data/weights.bin",
-            content=contents,
+            f"/api/2.0/mlflow-artifacts/artifacts/{root}/data/weights.bin", content=contents
         )
         assert answer.status_code == 200, answer.text
 
@@ -66,14 +58,10 @@ class Mlflow:
         )
 
     def alias(self, name: str, version: str) -> None:
-        self.call(
-            "registered-models/alias", name=name, alias="champion", version=version
-        )
+        self.call("registered-models/alias", name=name, alias="champion", version=version)
 
     def aliases(self, name: str) -> dict[str, str]:
-        found = self.http.get(
-            "/api/2.0/mlflow/registered-models/get", params={"name": name}
-        ).json()
+        found = self.http.get("/api/2.0/mlflow/registered-models/get", params={"name": name}).json()
         return {
             one["alias"]: str(one["version"])
             for one in found["registered_model"].get("aliases", ())
@@ -81,12 +69,9 @@ class Mlflow:
 
     def tags(self, name: str, version: str) -> dict[str, str]:
         found = self.http.get(
-            "/api/2.0/mlflow/model-versions/get",
-            params={"name": name, "version": version},
+            "/api/2.0/mlflow/model-versions/get", params={"name": name, "version": version}
         ).json()
-        return {
-            one["key"]: one["value"] for one in found["model_version"].get("tags", ())
-        }
+        return {one["key"]: one["value"] for one in found["model_version"].get("tags", ())}
 
 
 @contextmanager
@@ -150,6 +135,4 @@ def _await(made: Mlflow, process: "subprocess.Popen[bytes]", work: Path) -> None
                 return
         except httpx.HTTPError:
             time.sleep(0.2)
-    raise AssertionError(
-        f"MLflow did not start: {(work / 'mlflow.log').read_text()[-2000:]}"
-    )
+    raise AssertionError(f"MLflow did not start: {(work / 'mlflow.log').read_text()[-2000:]}")

@@ -13,12 +13,7 @@ from workflows.inventory import reads as inventory
 from workflows.inventory.records import FindingRecord
 from workflows.registry import reads, service, writing
 from workflows.registry.rules import Write
-from workflows.sources.mlflow.records import (
-    Digest,
-    RegistryModel,
-    RegistryVersion,
-    Snapshot,
-)
+from workflows.sources.mlflow.records import Digest, RegistryModel, RegistryVersion, Snapshot
 
 
 @dataclass
@@ -28,9 +23,7 @@ class Shelf:
     yard: Yard
     models: dict[str, RegistryModel] = field(default_factory=dict)
     digests: dict[tuple[str, str], str] = field(default_factory=dict)
-    runs: dict[str, tuple[dict[str, float], tuple[str, ...]]] = field(
-        default_factory=dict
-    )
+    runs: dict[str, tuple[dict[str, float], tuple[str, ...]]] = field(default_factory=dict)
     refuses: str = ""
 
     def put(
@@ -46,11 +39,7 @@ class Shelf:
             for one in reversed(versions)
         )
         self.models[name] = RegistryModel(
-            name,
-            f"About {name}",
-            tags or {},
-            {"champion": alias} if alias else {},
-            made,
+            name, f"About {name}", tags or {}, {"champion": alias} if alias else {}, made
         )
         for one in versions:
             self.digests.setdefault((name, one), f"{len(self.digests) + 10:064x}")
@@ -68,13 +57,7 @@ class Shelf:
         snapshot = Snapshot(tuple(self.models.values()))
         yard.db.run(
             lambda session: service.take(
-                session,
-                snapshot,
-                self.runs,
-                digests,
-                policy=yard.policy,
-                org_key=ORG,
-                now=yard.now,
+                session, snapshot, self.runs, digests, policy=yard.policy, org_key=ORG, now=yard.now
             )
         )
         for write in self.wanted():
@@ -111,9 +94,7 @@ class Shelf:
             tags = {key: value for key, value in one.tags.items() if key != write.key}
             if one.version == write.version:
                 one = replace(
-                    one,
-                    tags=tags
-                    | ({write.key: write.value} if write.kind == "tag" else {}),
+                    one, tags=tags | ({write.key: write.value} if write.kind == "tag" else {})
                 )
             made.append(one)
         self.models[write.name] = replace(model, versions=tuple(made))
@@ -128,12 +109,7 @@ class Shelf:
         shown = self.revision() if revision is None else revision
         return yard.db.run(
             lambda session: service.accept(
-                session,
-                yard.actor(who),
-                shown,
-                policy=yard.policy,
-                org_key=ORG,
-                now=yard.now,
+                session, yard.actor(who), shown, policy=yard.policy, org_key=ORG, now=yard.now
             )
         )
 
@@ -159,9 +135,7 @@ class Shelf:
         with self.yard.db.read() as session:
             rows = finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
             return [
-                found
-                for row in rows
-                if (found := inventory.finding(session, row.id)) is not None
+                found for row in rows if (found := inventory.finding(session, row.id)) is not None
             ]
 
     def words(self) -> list[str]:

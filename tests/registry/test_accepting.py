@@ -40,9 +40,7 @@ def is_known(shelf: Shelf, key: str) -> bool:
     return True
 
 
-def test_a_baseline_that_moved_after_its_card_is_asked_about_again(
-    shelf: Shelf,
-) -> None:
+def test_a_baseline_that_moved_after_its_card_is_asked_about_again(shelf: Shelf) -> None:
     shelf.put("fraud", "1", "2", alias="1")
     shelf.look()
     shown = shelf.revision()
@@ -60,19 +58,14 @@ def test_a_baseline_that_moved_after_its_card_is_asked_about_again(
     assert not is_known(shelf, "churn")
     assert status(shelf).accepted_at is None
     assert len(shelf.yard.sent("registry.baseline")) > redrawn, "the card is redrawn"
-    assert waits(shelf) == [
-        "churn: champion at version 1",
-        "fraud: champion at version 2",
-    ]
+    assert waits(shelf) == ["churn: champion at version 1", "fraud: champion at version 2"]
     assert shelf.accept().startswith("Accepted. 2 models are new")
     shelf.look()
     assert shelf.words() == []
     assert shelf.accept() == "Nothing waits for that."
 
 
-def test_what_moves_between_the_last_look_and_the_click_is_not_accepted(
-    shelf: Shelf,
-) -> None:
+def test_what_moves_between_the_last_look_and_the_click_is_not_accepted(shelf: Shelf) -> None:
     shelf.put("fraud", "1", "2", alias="1")
     shelf.look()
     shelf.alias("fraud", "2")
@@ -99,9 +92,7 @@ def _storm(shelf: Shelf) -> None:
     shelf.look()
 
 
-def test_a_storm_is_accepted_as_its_card_listed_it_and_nothing_beside(
-    shelf: Shelf,
-) -> None:
+def test_a_storm_is_accepted_as_its_card_listed_it_and_nothing_beside(shelf: Shelf) -> None:
     _storm(shelf)
     shown = shelf.revision()
     assert waits(shelf) == [f"m{one}: champion stands at version 1" for one in range(6)]

@@ -26,9 +26,7 @@ def _stands(version: str, why: str) -> list[str]:
     return [f"In the registry, champion stands at version {version}, which {why}"]
 
 
-def test_an_alias_put_back_to_what_mlgov_once_wrote_and_is_retired_since(
-    shelf: Shelf,
-) -> None:
+def test_an_alias_put_back_to_what_mlgov_once_wrote_and_is_retired_since(shelf: Shelf) -> None:
     version = _used(shelf)
     shelf.alias("fraud", "2")
     shelf.look()
@@ -65,9 +63,7 @@ def test_mlgovs_own_alias_at_a_suspended_version_counts_once_it_could_not_be_tak
     assert shelf.words() == _stands("1", "is suspended"), "a second time is another"
 
 
-def test_mlgovs_own_alias_at_a_version_in_validation_again_counts(
-    shelf: Shelf,
-) -> None:
+def test_mlgovs_own_alias_at_a_version_in_validation_again_counts(shelf: Shelf) -> None:
     version, yard = _used(shelf), shelf.yard
     yard.step(OLA, version, "change", "Other features.", change_class="minor")
     shelf.look()
@@ -93,9 +89,7 @@ def _accepted_at_one(shelf: Shelf) -> int:
     return version
 
 
-def test_what_was_accepted_is_excused_until_somebody_rejects_the_version(
-    shelf: Shelf,
-) -> None:
+def test_what_was_accepted_is_excused_until_somebody_rejects_the_version(shelf: Shelf) -> None:
     version, yard = _accepted_at_one(shelf), shelf.yard
     yard.complete(version, "approval")
     yard.accept_all(VAL, version)
@@ -106,9 +100,7 @@ def test_what_was_accepted_is_excused_until_somebody_rejects_the_version(
     assert shelf.models["fraud"].aliases == {"champion": "1"}, "left, by default"
 
 
-def test_an_accepted_alias_is_taken_away_with_the_suspension_of_its_version(
-    shelf: Shelf,
-) -> None:
+def test_an_accepted_alias_is_taken_away_with_the_suspension_of_its_version(shelf: Shelf) -> None:
     version, yard = _accepted_at_one(shelf), shelf.yard
     yard.complete(version, "approval")
     yard.accept_all(VAL, version)
@@ -142,9 +134,7 @@ def test_an_alias_at_an_approval_that_ended_counts(shelf: Shelf) -> None:
     assert shelf.words() == _stands("1", "is approved no more")
 
 
-def test_a_suspended_models_alias_goes_first_and_has_room_of_its_own(
-    database: Database,
-) -> None:
+def test_a_suspended_models_alias_goes_first_and_has_room_of_its_own(database: Database) -> None:
     yard = settled(database)
     yard.text += "registry: {writes_per_hour: 3}\n"
     shelf = Shelf(yard)

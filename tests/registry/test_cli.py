@@ -32,10 +32,7 @@ def mlflow() -> Iterator[Server]:
         if "registered-models/search" in path:
             found = {
                 "registered_models": [
-                    {
-                        "name": "fraud score",
-                        "aliases": [{"alias": "champion", "version": "1"}],
-                    }
+                    {"name": "fraud score", "aliases": [{"alias": "champion", "version": "1"}]}
                 ]
             }
         elif "model-versions/search" in path:
@@ -61,17 +58,12 @@ def mlgov(office: Office, *words: str, **more: str) -> tuple[int, str]:
     return cli.run(*words, **given | more)
 
 
-def test_an_operator_reads_accepts_and_sees_how_it_stands(
-    office: Office, mlflow: Server
-) -> None:
+def test_an_operator_reads_accepts_and_sees_how_it_stands(office: Office, mlflow: Server) -> None:
     where = {"MLGOV_MLFLOW_URL": mlflow.url}
     code, said = mlgov(office, "registry", "status")
     assert (code, "was not read yet" in said) == (0, True)
     code, said = mlgov(office, "registry", "accept")
-    assert (code, said) == (
-        1,
-        "The registry was not read yet, so there is nothing to accept.\n",
-    )
+    assert (code, said) == (1, "The registry was not read yet, so there is nothing to accept.\n")
     code, said = mlgov(office, "registry", "sync")
     assert (code, "MLGOV_MLFLOW_URL is not set" in said) == (1, True)
     code, said = mlgov(office, "registry", "sync", **where)
@@ -97,8 +89,7 @@ def test_an_operator_reads_accepts_and_sees_how_it_stands(
 def test_the_doctor_says_whether_mlflow_answers(office: Office, mlflow: Server) -> None:
     assert "registry" not in mlgov(office, "doctor")[1]
     assert (
-        "MLflow answers, and has 1 model"
-        in mlgov(office, "doctor", MLGOV_MLFLOW_URL=mlflow.url)[1]
+        "MLflow answers, and has 1 model" in mlgov(office, "doctor", MLGOV_MLFLOW_URL=mlflow.url)[1]
     )
     mlflow.answer = lambda method, path: (200, {}, b"<html>")
     assert "no JSON" in mlgov(office, "doctor", MLGOV_MLFLOW_URL=mlflow.url)[1]

@@ -13,11 +13,7 @@ import pytest
 
 from workflows.sources.mlflow import client as module
 from workflows.sources.mlflow.client import MlflowClient
-from workflows.sources.mlflow.errors import (
-    RegistryMissing,
-    RegistryRefused,
-    RegistryTrouble,
-)
+from workflows.sources.mlflow.errors import RegistryMissing, RegistryRefused, RegistryTrouble
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -26,11 +22,7 @@ class Server:
     """Answers as a test says; remembers what was asked, and with which credentials."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[str, str], Answer] = lambda method, path: (
-            200,
-            {},
-            b"{}",
-        )
+        self.answer: Callable[[str, str], Answer] = lambda method, path: (200, {}, b"{}")
         self.seen: list[tuple[str, str, str | None]] = []
         self.drips = 0.0
         """Seconds between two bytes of an answer; 0 gives it at once."""
@@ -39,9 +31,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def _do(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length") or 0))
-                outer.seen.append(
-                    (self.command, self.path, self.headers.get("authorization"))
-                )
+                outer.seen.append((self.command, self.path, self.headers.get("authorization")))
                 status, headers, body = outer.answer(self.command, self.path)
                 self.send_response(status)
                 for name, value in headers.items():
@@ -64,9 +54,7 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self.http.serve_forever, args=(0.01,), daemon=True
-        )
+        self._thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -93,9 +81,7 @@ def answer_json(found: object, status: int = 200) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(found).encode()
 
 
-def test_credentials_never_follow_a_redirect(
-    server: Server, registry: MlflowClient
-) -> None:
+def test_credentials_never_follow_a_redirect(server: Server, registry: MlflowClient) -> None:
     other = Server()
     server.answer = lambda method, path: (302, {"location": f"{other.url}{path}"}, b"")
     with pytest.raises(RegistryRefused, match="credentials follow no redirect"):
@@ -132,11 +118,7 @@ def test_user_and_password_are_sent_as_basic_auth(server: Server) -> None:
     ],
 )  # fmt: skip
 def test_wrong_answers_are_told_apart_and_quote_no_secret(
-    server: Server,
-    registry: MlflowClient,
-    answer: Answer,
-    kind: type[Exception],
-    said: str,
+    server: Server, registry: MlflowClient, answer: Answer, kind: type[Exception], said: str
 ) -> None:
     server.answer = lambda method, path: answer
     with pytest.raises(kind, match=said) as failed:
@@ -202,9 +184,7 @@ def test_prompts_are_no_models_and_names_cannot_break_the_filter(
                     "registered_models": [
                         {
                             "name": "p",
-                            "tags": [
-                                {"key": "mlflow.prompt.is_prompt", "value": "true"}
-                            ],
+                            "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}],
                         },
                         {"name": "it's"},
                     ]
@@ -212,12 +192,7 @@ def test_prompts_are_no_models_and_names_cannot_break_the_filter(
             )
         assert "name%3D%22it%27s%22" in path
         return answer_json(
-            {
-                "model_versions": [
-                    {"name": "other", "version": "1"},
-                    {"name": "it's", "version": 2},
-                ]
-            }
+            {"model_versions": [{"name": "other", "version": "1"}, {"name": "it's", "version": 2}]}
         )
 
     server.answer = answer
@@ -241,17 +216,10 @@ def _artifacts(
         parsed = urlsplit(path)
         if "get-download-uri" in path:
             return answer_json({"artifact_uri": f"mlflow-artifacts:/{root}"})
-        below = parsed.path.removeprefix("/api/2.0/mlflow-artifacts/artifacts").strip(
-            "/"
-        )
+        below = parsed.path.removeprefix("/api/2.0/mlflow-artifacts/artifacts").strip("/")
         if below:
             return 200, {}, files[below.removeprefix(f"{root}/")]
-        place = (
-            parsed.query.removeprefix("path=")
-            .replace("%2F", "/")
-            .removeprefix(root)
-            .strip("/")
-        )
+        place = parsed.query.removeprefix("path=").replace("%2F", "/").removeprefix(root).strip("/")
         inside = [one for one in files if one.startswith(f"{place}/" if place else "")]
         names = {
             one.removeprefix(place).strip("/").split("/")[0]: "/"
@@ -259,11 +227,7 @@ def _artifacts(
             for one in inside
         }
         return answer_json(
-            {
-                "files": [
-                    {"path": name, "is_dir": is_dir} for name, is_dir in names.items()
-                ]
-            }
+            {"files": [{"path": name, "is_dir": is_dir} for name, is_dir in names.items()]}
         )
 
     return answer
@@ -280,15 +244,11 @@ def test_the_digest_is_over_contents_and_never_their_address(
     server.answer = _artifacts(files | {"data/model.pkl": b"Weights"})
     assert registry.digest("m", "1").sha256 != first.sha256
     server.answer = _artifacts({"MLmodel": b"flavors", "model.pkl": b"weights"})
-    assert registry.digest("m", "1").sha256 != first.sha256, (
-        "where a file lies inside counts"
-    )
+    assert registry.digest("m", "1").sha256 != first.sha256, "where a file lies inside counts"
     monkeypatch.setattr(module, "MOST_ARTIFACT_BYTES", 3)
     assert "larger than" in registry.digest("m", "1").why
     monkeypatch.undo()
-    server.answer = lambda method, path: answer_json(
-        {"artifact_uri": "s3://bucket/model"}
-    )
+    server.answer = lambda method, path: answer_json({"artifact_uri": "s3://bucket/model"})
     assert registry.digest("m", "1") == module.Digest(
         None, "its artefacts lie at s3:, which the server does not hand out"
     )

@@ -23,9 +23,7 @@ def _by_a_run(shelf: Shelf) -> None:
     shelf.models["lanes"] = replace(model, versions=versions)
 
 
-def test_an_erased_developer_is_not_named_again_by_the_registry(
-    database: Database,
-) -> None:
+def test_an_erased_developer_is_not_named_again_by_the_registry(database: Database) -> None:
     shelf = Shelf(yard := settled(database))
     with yard.db.begin() as session:
         session.get_one(Person, ID).email = EMAIL

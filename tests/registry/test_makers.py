@@ -35,8 +35,7 @@ def ran(shelf: Shelf, name: str, *users: str) -> None:
     """Every version of it comes from a run by these."""
     model = shelf.models[name]
     shelf.models[name] = replace(
-        model,
-        versions=tuple(replace(one, run_id=f"run-{name}") for one in model.versions),
+        model, versions=tuple(replace(one, run_id=f"run-{name}") for one in model.versions)
     )
     shelf.runs[f"run-{name}"] = ({}, users)
 
@@ -46,9 +45,7 @@ def developers(yard: Yard, model: int) -> set[str]:
     return {one.id for one in version.named(Part.DEVELOPER)}
 
 
-def test_a_tag_adds_a_developer_and_never_takes_the_runs_own_user_out(
-    shelf: Shelf,
-) -> None:
+def test_a_tag_adds_a_developer_and_never_takes_the_runs_own_user_out(shelf: Shelf) -> None:
     yard = shelf.yard
     model = yard.model("fraud", registry_name="fraud")
     shelf.put("fraud", "1", user=TAGGED)
@@ -80,9 +77,7 @@ def test_nothing_starts_by_a_tag_before_its_run_was_read(shelf: Shelf) -> None:
     assert developers(yard, model) == {f"p-{DEV}", "p-ned"}
 
 
-def test_who_adds_a_version_by_hand_cannot_leave_the_runs_user_out(
-    shelf: Shelf,
-) -> None:
+def test_who_adds_a_version_by_hand_cannot_leave_the_runs_user_out(shelf: Shelf) -> None:
     yard = shelf.yard
     model = yard.model("fraud", registry_name="fraud", tier=None)
     shelf.put("fraud", "1")

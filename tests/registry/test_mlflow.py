@@ -102,17 +102,11 @@ def test_from_a_run_to_its_alias_drift_and_recovery(
 
 def _the_life(office: Office, mlflow: Mlflow, run_id: str, source: str) -> None:
     look(office)
-    fred, ola, tim, fay, ada = (
-        Person(office, one) for one in (FRED, OLA, TIM, FAY, ADA)
-    )
+    fred, ola, tim, fay, ada = (Person(office, one) for one in (FRED, OLA, TIM, FAY, ADA))
     card = office.card(fred.seat, "C0GOV", "registry.accept")
     assert card.text == "The model registry was read: 1 model, 1 version"
-    assert mlflow.tags("fraud-score", "1") == {}, (
-        "nothing is written before somebody accepts"
-    )
-    assert fred.seat.click(
-        channel_id="C0GOV", ts=card.ts, action_id="registry.accept"
-    ).ok
+    assert mlflow.tags("fraud-score", "1") == {}, "nothing is written before somebody accepts"
+    assert fred.seat.click(channel_id="C0GOV", ts=card.ts, action_id="registry.accept").ok
     office.private(fred.seat, "Accepted. 1 model is new in the inventory")
     look(office)
     found = record(office)
@@ -124,16 +118,10 @@ def _the_life(office: Office, mlflow: Mlflow, run_id: str, source: str) -> None:
 
     ola.ask("model fraud-score")
     ola.pick("assess")
-    assert ola.fill(
-        exposure="low", purpose_class="informational", eu_class="minimal"
-    ).ok
+    assert ola.fill(exposure="low", purpose_class="informational", eu_class="minimal").ok
     look(office)
     (version,) = record(office).versions
-    assert (version.version, version.state, version.run_id) == (
-        "1",
-        ModelState.DEVELOPMENT,
-        run_id,
-    )
+    assert (version.version, version.state, version.run_id) == ("1", ModelState.DEVELOPMENT, run_id)
     assert version.digest is not None, "its contents were read"
     with office.db.read() as session:
         offered = reads.of_version(session, version.id)
@@ -227,9 +215,7 @@ def test_names_that_the_filter_cannot_say(mlflow: Mlflow, name: str) -> None:
     run_id, source = mlflow.trained(f"of {name}", b"weights", "dev@acme.test")
     mlflow.version(name, source, run_id)
     registry = MlflowClient(mlflow.url)
-    assert [(one.version, one.run_id) for one in registry.versions(name)] == [
-        ("1", run_id)
-    ]
+    assert [(one.version, one.run_id) for one in registry.versions(name)] == [("1", run_id)]
     assert registry.digest(name, "1").sha256 is not None
     registry.set_alias(name, "champion", "1")
     assert registry.snapshot().by_name[name].aliases == {"champion": "1"}
@@ -280,10 +266,7 @@ def _pids(port: int) -> list[int]:
     found = []
     for one in Path("/proc").iterdir():
         try:
-            if (
-                one.name.isdigit()
-                and f"--port\0{port}" in (one / "cmdline").read_text()
-            ):
+            if one.name.isdigit() and f"--port\0{port}" in (one / "cmdline").read_text():
                 found.append(os.getpgid(int(one.name)))
         except OSError:
             continue

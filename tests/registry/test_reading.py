@@ -39,11 +39,7 @@ def contents(broken: tuple[str, ...], below: bytes = b"weights") -> Any:
             return answer_json({"artifact_uri": f"mlflow-artifacts:/{version}"})
         if "?path=" in path:
             version = path.rsplit("path=", 1)[1]
-            return (
-                BROKEN
-                if version in broken
-                else answer_json({"files": [{"path": "model.bin"}]})
-            )
+            return BROKEN if version in broken else answer_json({"files": [{"path": "model.bin"}]})
         return 200, {}, below
 
     return answer
@@ -56,19 +52,12 @@ def test_a_broken_store_costs_its_own_versions_their_digest(
     server.answer = contents(("1", "3"))
     wanted = [("m", one) for one in "1234"]
     found = reader.contents(wanted)
-    assert [found[one].sha256 is not None for one in wanted] == [
-        False,
-        True,
-        False,
-        True,
-    ]
+    assert [found[one].sha256 is not None for one in wanted] == [False, True, False, True]
     assert found["m", "1"].why == "MLflow answers HTTP 500."
     assert found["m", "1"].for_now
     server.answer = contents(())
     assert set(reader.contents(wanted)) == {("m", "2"), ("m", "4")}, "not at every look"
-    assert (
-        Reader(registry).contents(wanted[:1])["m", "1"].sha256 == found["m", "2"].sha256
-    )
+    assert Reader(registry).contents(wanted[:1])["m", "1"].sha256 == found["m", "2"].sha256
 
 
 def test_a_file_that_fails_is_tried_again_and_one_that_is_refused_is_not(
@@ -107,14 +96,10 @@ def test_after_some_troubles_the_rest_waits_for_the_next_look(
     wanted = [("m", str(one)) for one in range(8)]
     assert len(reader.contents(wanted)) == reading.TROUBLES
     assert len(server.seen) == reading.TROUBLES
-    assert set(reader.contents(wanted)) == set(wanted[3:6]), (
-        "those that failed let others go first"
-    )
+    assert set(reader.contents(wanted)) == set(wanted[3:6]), "those that failed let others go first"
 
 
-def test_a_run_that_fails_holds_up_no_other(
-    server: Server, registry: MlflowClient
-) -> None:
+def test_a_run_that_fails_holds_up_no_other(server: Server, registry: MlflowClient) -> None:
     reader = Reader(registry)
 
     def answer(method: str, path: str) -> Answer:
@@ -123,9 +108,7 @@ def test_a_run_that_fails_holds_up_no_other(
             return BROKEN
         if run == "gone":
             return answer_json({"error_code": "RESOURCE_DOES_NOT_EXIST"}, 404)
-        return answer_json(
-            {"run": {"data": {"metrics": [{"key": "auc", "value": 0.9}]}}}
-        )
+        return answer_json({"run": {"data": {"metrics": [{"key": "auc", "value": 0.9}]}}})
 
     server.answer = answer
     found = reader.runs(["bad", "gone", "good"])

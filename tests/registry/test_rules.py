@@ -49,24 +49,18 @@ def carried_out(seen: Seen, writes: tuple[Write, ...]) -> Seen:
         elif one.kind == "untag":
             tags[one.version].pop(one.key, None)
         elif one.kind == "alias":
-            seen = replace(
-                seen, alias=one.version, alias_known=True, written=one.version
-            )
+            seen = replace(seen, alias=one.version, alias_known=True, written=one.version)
         else:
             seen = replace(seen, alias=None, alias_known=True, written=None)
     return replace(seen, tags=tags)
 
 
 @given(seens(), st.booleans())
-def test_the_alias_is_only_ever_pointed_at_what_is_in_use(
-    seen: Seen, restore: bool
-) -> None:
+def test_the_alias_is_only_ever_pointed_at_what_is_in_use(seen: Seen, restore: bool) -> None:
     for one in rules.wanted(seen, "champion", restore=restore):
         if one.kind == "alias":
             assert seen.held[one.version].state in USED
-            assert one.version in seen.tags, (
-                "what the registry does not have is not named there"
-            )
+            assert one.version in seen.tags, "what the registry does not have is not named there"
         if one.kind == "unalias":
             assert not seen.held[one.version].may_be_used
 
@@ -75,9 +69,7 @@ def test_the_alias_is_only_ever_pointed_at_what_is_in_use(
 def test_nobody_excuses_an_alias_at_a_version_that_is_stopped(seen: Seen) -> None:
     held = seen.held.get(seen.alias or "")
     if held is not None and held.state in STOPPED and held.had_turn:
-        assert rules.is_unapproved(seen), (
-            "whoever put it there, and whoever accepted it"
-        )
+        assert rules.is_unapproved(seen), "whoever put it there, and whoever accepted it"
     if held is not None and held.state in USED:
         assert not rules.is_unapproved(seen)
 
@@ -92,9 +84,7 @@ def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
 
 @given(seens())
 def test_what_somebody_else_moved_is_left_unless_the_policy_says(seen: Seen) -> None:
-    is_foreign = (
-        seen.alias is not None and seen.alias != seen.written and not seen.alias_known
-    )
+    is_foreign = seen.alias is not None and seen.alias != seen.written and not seen.alias_known
     writes = rules.wanted(seen, "champion", restore=False)
     if is_foreign:
         assert not [one for one in writes if one.kind in ("alias", "unalias")]
@@ -116,22 +106,13 @@ def _seen(alias: str | None, state: ModelState, **more: object) -> Seen:
         ("2", ModelState.IN_USE, True),
     ],
 )
-def test_where_the_alias_may_stand(
-    alias: str | None, state: ModelState, is_wrong: bool
-) -> None:
+def test_where_the_alias_may_stand(alias: str | None, state: ModelState, is_wrong: bool) -> None:
     assert rules.is_unapproved(_seen(alias, state)) is is_wrong
 
 
 @pytest.mark.parametrize(
     ("known", "left", "is_it"),
-    [
-        (0, 0, False),
-        (1, 0, True),
-        (3, 2, False),
-        (4, 2, False),
-        (4, 1, True),
-        (100, 49, True),
-    ],
+    [(0, 0, False), (1, 0, True), (3, 2, False), (4, 2, False), (4, 1, True), (100, 49, True)],
 )
 def test_when_a_registry_is_emptied_and_not_its_models_gone(
     known: int, left: int, is_it: bool

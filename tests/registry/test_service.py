@@ -15,9 +15,7 @@ from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.inventory import reads as inventory
 from workflows.registry import reads, service
-from workflows.sources.mlflow.records import (
-    Snapshot,
-)
+from workflows.sources.mlflow.records import Snapshot
 
 
 @pytest.fixture
@@ -36,12 +34,12 @@ def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(
     assert shelf.words() == []
     assert shelf.wanted() == []
     (notice,) = shelf.told("registry.baseline")
-    assert (
-        notice["models"],
-        notice["versions"],
-        notice["aliases"],
-        notice["unknown"],
-    ) == (2, 3, 1, 2)
+    assert (notice["models"], notice["versions"], notice["aliases"], notice["unknown"]) == (
+        2,
+        3,
+        1,
+        2,
+    )
     with pytest.raises(NotAllowed, match="for model risk"):
         shelf.accept(DEV)
     assert (
@@ -52,11 +50,7 @@ def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(
     assert shelf.words() == [], "what stood there is accepted"
     with shelf.yard.db.read() as session:
         found, _ = inventory.find(session, OPERATOR, "fraud", policy=shelf.yard.policy)
-    assert (found.registry_name, found.purpose, found.owner) == (
-        "fraud",
-        "About fraud",
-        None,
-    )
+    assert (found.registry_name, found.purpose, found.owner) == ("fraud", "About fraud", None)
     shelf.alias("churn", None)
     shelf.look()
     shelf.alias("churn", "1")
@@ -82,9 +76,7 @@ def test_what_is_new_is_put_on_the_inventory_with_a_finding(shelf: Shelf) -> Non
     shelf.look()
     assert len(shelf.words()) == 1, "said once"
     with shelf.yard.db.read() as session:
-        found, _ = inventory.find(
-            session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy
-        )
+        found, _ = inventory.find(session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy)
     assert found.own_state is ModelState.INVENTORIED
 
 
@@ -185,14 +177,10 @@ def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
     ]
     assert shelf.yard.at(version).digest_changed
     with shelf.yard.db.read() as session:
-        (model,) = inventory.list_(
-            session, shelf.yard.actor(RISK), policy=shelf.yard.policy
-        )
+        (model,) = inventory.list_(session, shelf.yard.actor(RISK), policy=shelf.yard.policy)
     assert model.next_review == shelf.yard.now.date(), "that asks for a review"
     shelf.yard.step(RISK, version, "suspend", "Whose weights are these?")
-    with pytest.raises(
-        GovernanceError, match="what would be deployed is not what was approved"
-    ):
+    with pytest.raises(GovernanceError, match="what would be deployed is not what was approved"):
         shelf.yard.step(RISK, version, "resume", "It is fine.")
 
 
@@ -249,9 +237,7 @@ def test_only_what_is_governed_is_read_and_read_again(shelf: Shelf) -> None:
     shelf.put("fraud", "1", "2", "3")
     shelf.put("stranger", "1")
     for name, found in shelf.models.items():
-        runs = tuple(
-            replace(one, run_id=f"{name}-{one.version}") for one in found.versions
-        )
+        runs = tuple(replace(one, run_id=f"{name}-{one.version}") for one in found.versions)
         shelf.models[name] = replace(found, versions=runs)
 
     def to_read() -> tuple[list[str], list[tuple[str, str]]]:
@@ -275,9 +261,7 @@ def test_only_what_is_governed_is_read_and_read_again(shelf: Shelf) -> None:
     )
 
 
-def test_what_vanishes_is_a_finding_and_nothing_is_retired_in_silence(
-    shelf: Shelf,
-) -> None:
+def test_what_vanishes_is_a_finding_and_nothing_is_retired_in_silence(shelf: Shelf) -> None:
     version = _used(shelf)
     for name in ("a", "b", "c", "d"):
         shelf.put(name, "1")
@@ -326,9 +310,7 @@ def test_an_emptied_registry_loses_nothing_and_alarms_once(shelf: Shelf) -> None
         assert reads.status(session).models == 1, "a person said that it is meant"
 
 
-def test_a_registry_that_is_down_alarms_once_and_says_when_it_is_back(
-    shelf: Shelf,
-) -> None:
+def test_a_registry_that_is_down_alarms_once_and_says_when_it_is_back(shelf: Shelf) -> None:
     shelf.put("a", "1")
     shelf.accepted()
     shelf.fail(2)
@@ -423,11 +405,7 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
         yard.now += after
         turn = yard.db.run(
             lambda session: service.begin(
-                session,
-                policy=yard.policy,
-                now=yard.now,
-                real_now=yard.now,
-                force=force,
+                session, policy=yard.policy, now=yard.now, real_now=yard.now, force=force
             )
         )
         turns.append(turn)
@@ -466,7 +444,5 @@ def test_a_look_that_finds_nothing_new_asks_and_writes_no_more_for_many_versions
         event.remove(engine, "before_cursor_execute", note)
     assert len(said) < 30
     assert not [
-        one
-        for one in said
-        if "UPDATE registry_model" in one or "UPDATE registry_version" in one
+        one for one in said if "UPDATE registry_model" in one or "UPDATE registry_version" in one
     ]

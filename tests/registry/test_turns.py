@@ -39,9 +39,7 @@ def begin(shelf: Shelf, after: timedelta = timedelta(0)) -> int | None:
 
 
 def keep(shelf: Shelf, turn: int) -> None:
-    shelf.yard.db.run(
-        lambda session: service.keep_turn(session, turn, real_now=shelf.yard.now)
-    )
+    shelf.yard.db.run(lambda session: service.keep_turn(session, turn, real_now=shelf.yard.now))
 
 
 def test_who_lost_the_turn_neither_keeps_it_nor_gives_it_back(shelf: Shelf) -> None:

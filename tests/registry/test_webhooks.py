@@ -45,9 +45,7 @@ def test_only_what_is_signed_and_fresh_is_taken() -> None:
         == "its signature is wrong"
     )
     for off in (timedelta(minutes=6), -timedelta(minutes=6)):
-        assert "too old" in webhooks.fault(
-            SECRET, _headers(body, at=NOW + off), body, NOW
-        )
+        assert "too old" in webhooks.fault(SECRET, _headers(body, at=NOW + off), body, NOW)
     assert webhooks.fault(SECRET, {}, body, NOW) == "it is not signed"
     assert (
         webhooks.fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW)
@@ -59,19 +57,14 @@ def test_only_what_is_signed_and_fresh_is_taken() -> None:
     not SAMPLES.is_dir(), reason="the captured deliveries are not beside the project"
 )
 def test_captured_deliveries_verify() -> None:
-    deliveries = [
-        json.loads(one.read_text()) for one in sorted(SAMPLES.glob("webhook_*.json"))
-    ]
+    deliveries = [json.loads(one.read_text()) for one in sorted(SAMPLES.glob("webhook_*.json"))]
     assert deliveries
     for one in deliveries:
         headers = {key.casefold(): value for key, value in one["headers"].items()}
         at = datetime.fromtimestamp(one["received_at"], UTC)
         body = one["body"].encode()
         assert webhooks.fault("mlgov-test-secret", headers, body, at) == ""
-        assert (
-            webhooks.fault("another-secret", headers, body, at)
-            == "its signature is wrong"
-        )
+        assert webhooks.fault("another-secret", headers, body, at) == "its signature is wrong"
     retried = [one["headers"]["X-MLflow-Delivery-Id"] for one in deliveries[-3:]]
     assert len(set(retried)) == 1, "a repetition has the same id, so it counts once"
 
@@ -80,11 +73,7 @@ def test_captured_deliveries_verify() -> None:
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     url = fresh_url(request.param, request, tmp_path)
     with opened(
-        url,
-        tmp_path,
-        policy=MODELS,
-        world=world(),
-        mlgov_mlflow_webhook_secret=SecretStr(SECRET),
+        url, tmp_path, policy=MODELS, world=world(), mlgov_mlflow_webhook_secret=SecretStr(SECRET)
     ) as running:
         yield running
 
@@ -95,9 +84,7 @@ def test_a_delivery_is_a_hint_that_counts_once(office: Office) -> None:
     with httpx.Client(base_url=str(office.base_url), trust_env=False) as http:
 
         def send(headers: dict[str, str]) -> int:
-            return http.post(
-                "/mlflow/webhook", content=body, headers=headers
-            ).status_code
+            return http.post("/mlflow/webhook", content=body, headers=headers).status_code
 
         def hinted() -> bool:
             with office.db.begin() as session:

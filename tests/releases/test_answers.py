@@ -93,10 +93,7 @@ def envelope(answer: dict[str, Any], **changes: Any) -> dict[str, Any]:
             "approval": answer["id"],
             "question": answer["question"],
             "asked": {name: value for name, value in asked.items() if name != "reason"},
-            **{
-                name: asked.get(name)
-                for name in ("gate", "project", "commit", "environment")
-            },
+            **{name: asked.get(name) for name in ("gate", "project", "commit", "environment")},
         }
         | changes,
     }
@@ -217,9 +214,7 @@ STAGING = about(ASKED | {"environment": "staging"})
     ],
     ids=["asking", "waiting", "statement told", "statement kept", "developer", "old"],
 )
-def test_the_gate_ends_with_1(
-    asked: Any, waited: Any, stated: Any, tmp_path: Path
-) -> None:
+def test_the_gate_ends_with_1(asked: Any, waited: Any, stated: Any, tmp_path: Path) -> None:
     def reply(method: str, path: str) -> Any:
         if method == "POST":
             return asked
@@ -242,8 +237,4 @@ def test_the_gate_takes_the_right_one(tmp_path: Path) -> None:
     file = tmp_path / "statement.json"
     with answering(reply) as url:
         done = gate(url, "--statement", str(file))
-    assert (done.exit_code, done.stdout, file.exists()) == (
-        0,
-        "Approved by Ola.\n",
-        True,
-    )
+    assert (done.exit_code, done.stdout, file.exists()) == (0, "Approved by Ola.\n", True)

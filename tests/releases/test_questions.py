@@ -96,13 +96,7 @@ def organised(database: Database) -> Database:
         session.flush()
         for key in ("lane", "else"):
             session.add(
-                Project(
-                    key=key,
-                    name=key.title(),
-                    owner_id="p-ola",
-                    status="live",
-                    created_at=NOW,
-                )
+                Project(key=key, name=key.title(), owner_id="p-ola", status="live", created_at=NOW)
             )
     return database
 
@@ -139,14 +133,10 @@ def told(session: Session, form: AskRelease, field: str) -> Any:
 
 
 @settings(
-    max_examples=5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(values=st.fixed_dictionaries(VALUES))
-def test_changing_any_one_field_never_joins(
-    organised: Database, values: dict[str, Any]
-) -> None:
+def test_changing_any_one_field_never_joins(organised: Database, values: dict[str, Any]) -> None:
     before = AskRelease.model_validate(BASE)
 
     def tried() -> None:
@@ -157,10 +147,7 @@ def test_changing_any_one_field_never_joins(
                 after = AskRelease.model_validate(BASE | {field: value})
                 is_same = told(session, before, field) == told(session, after, field)
                 beside = ask(session, after, "two", f"second {field}")
-                assert (beside.id == opened.id, beside.is_new) == (
-                    is_same,
-                    not is_same,
-                ), field
+                assert (beside.id == opened.id, beside.is_new) == (is_same, not is_same), field
                 if is_same:
                     assert ask(session, after, "one", "first").id == opened.id
                     continue

@@ -14,9 +14,7 @@ from sandbox import Sandbox
 def bolt_app(sandbox: Sandbox) -> App:
     """A Bolt app for a sandbox, without listeners."""
     return App(
-        client=WebClient(
-            token=sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[]
-        ),
+        client=WebClient(token=sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[]),
         signing_secret=sandbox.signing_secret,
         process_before_response=True,
         token_verification_enabled=False,

@@ -18,30 +18,15 @@ ORG: dict[str, Any] = {
     ],
     "app": {"id": "A0APP", "name": "Helper", "bot_user_id": "U0BOT", "bot_id": "B0BOT"},
     "users": [
-        {
-            "id": "U0ANA",
-            "name": "ana",
-            "real_name": "Ana Costa",
-            "email": "ana@acme.test",
-        },
+        {"id": "U0ANA", "name": "ana", "real_name": "Ana Costa", "email": "ana@acme.test"},
         {"id": "U0BOB", "name": "bob", "real_name": "Bob Ito", "tz": "Asia/Tokyo"},
         {"id": "U0GUEST", "name": "gus", "is_restricted": True},
         {"id": "U0GONE", "name": "gone", "email": "gone@acme.test", "deleted": True},
-        {
-            "id": "U0STRANGER",
-            "name": "sam",
-            "team": "T0OTHER",
-            "email": "sam@other.test",
-        },
+        {"id": "U0STRANGER", "name": "sam", "team": "T0OTHER", "email": "sam@other.test"},
         {"id": "U0FAR", "name": "far", "team": "T0OTHER"},
     ],
     "channels": [
-        {
-            "id": "C0GENERAL",
-            "name": "general",
-            "members": ["U0ANA", "U0BOB"],
-            "app": True,
-        },
+        {"id": "C0GENERAL", "name": "general", "members": ["U0ANA", "U0BOB"], "app": True},
         {"id": "C0OUTSIDE", "name": "outside", "members": ["U0ANA"]},
         {"id": "C0SECRET", "name": "secret", "members": ["U0ANA"], "is_private": True},
         {
@@ -51,13 +36,7 @@ ORG: dict[str, Any] = {
             "is_private": True,
             "app": True,
         },
-        {
-            "id": "C0OLD",
-            "name": "old",
-            "members": ["U0ANA"],
-            "is_archived": True,
-            "app": True,
-        },
+        {"id": "C0OLD", "name": "old", "members": ["U0ANA"], "is_archived": True, "app": True},
         {
             "id": "C0SHARED",
             "name": "with-other",
@@ -67,19 +46,8 @@ ORG: dict[str, Any] = {
         },
     ],
     "usergroups": [
-        {
-            "id": "S0FIN",
-            "handle": "finance",
-            "name": "Finance",
-            "users": ["U0ANA", "U0GONE"],
-        },
-        {
-            "id": "S0OLD",
-            "handle": "former",
-            "name": "Former",
-            "users": [],
-            "date_delete": 1,
-        },
+        {"id": "S0FIN", "handle": "finance", "name": "Finance", "users": ["U0ANA", "U0GONE"]},
+        {"id": "S0OLD", "handle": "former", "name": "Former", "users": [], "date_delete": 1},
     ],
 }
 
@@ -108,12 +76,7 @@ MANIFEST: dict[str, Any] = {
                 "users:read",
                 "users:read.email",
             ],
-            "bot_optional": [
-                "channels:history",
-                "groups:history",
-                "im:history",
-                "mpim:history",
-            ],
+            "bot_optional": ["channels:history", "groups:history", "im:history", "mpim:history"],
         }
     },
     "settings": {
@@ -220,9 +183,7 @@ def client(sandbox: Sandbox) -> WebClient:
     return client_of(sandbox)
 
 
-def client_of(
-    sandbox: Sandbox, token: str | None = None, timeout: float = 5
-) -> WebClient:
+def client_of(sandbox: Sandbox, token: str | None = None, timeout: float = 5) -> WebClient:
     """A client for a sandbox."""
     client = WebClient(
         token=token or sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[]

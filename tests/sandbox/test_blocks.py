@@ -63,10 +63,7 @@ def chart(points: int = 1, series: int = 1) -> Block:
         "chart": {
             "type": "bar",
             "series": [
-                {
-                    "name": f"s{n}",
-                    "data": [{"label": one, "value": 1.5} for one in labels],
-                }
+                {"name": f"s{n}", "data": [{"label": one, "value": 1.5} for one in labels]}
                 for n in range(series)
             ],
             "axis_config": {"categories": labels},
@@ -108,10 +105,7 @@ SOUND: list[Block] = [
     {"type": "markdown", "text": "**b**"},
     chart(20, 6),
     table(100, 20, "x"),
-    rich(
-        {"type": "text", "text": "t", "style": {"bold": True}},
-        {"type": "user", "user_id": "U1"},
-    ),
+    rich({"type": "text", "text": "t", "style": {"bold": True}}, {"type": "user", "user_id": "U1"}),
     {
         "type": "rich_text",
         "elements": [
@@ -119,10 +113,7 @@ SOUND: list[Block] = [
                 "type": "rich_text_list",
                 "style": "bullet",
                 "elements": [
-                    {
-                        "type": "rich_text_section",
-                        "elements": [{"type": "text", "text": "t"}],
-                    }
+                    {"type": "rich_text_section", "elements": [{"type": "text", "text": "t"}]}
                 ],
             }
         ],
@@ -255,20 +246,11 @@ def test_fifty_blocks_are_taken_and_get_ids_of_their_own() -> None:
         (modal(callback_id="x" * 256), "must be less than 256 characters"),
         (modal(submit_disabled=True), "invalid additional property: submit_disabled"),
         (modal(id="V1"), "invalid additional property: id"),
-        (
-            modal(field({"type": "plain_text_input"}), submit=None),
-            "missing required field: submit",
-        ),
+        (modal(field({"type": "plain_text_input"}), submit=None), "missing required field: submit"),
         (modal(chart()), "unsupported type: data_visualization (not in a modal)"),
         (modal(table()), "unsupported type: table (not in a modal)"),
-        (
-            modal({"type": "markdown", "text": "x"}),
-            "unsupported type: markdown (not in a modal)",
-        ),
-        (
-            modal(section(block_id="a"), section(block_id="a")),
-            "`block_id` already exists: a",
-        ),
+        (modal({"type": "markdown", "text": "x"}), "unsupported type: markdown (not in a modal)"),
+        (modal(section(block_id="a"), section(block_id="a")), "`block_id` already exists: a"),
         ({"type": "modal", "blocks": []}, "missing required field: title"),
         ({"type": "modal", "title": plain()}, "missing required field: blocks"),
         ({"type": "home", "blocks": []}, "unsupported type: home"),
@@ -298,9 +280,7 @@ def test_views_that_are_taken_and_one_that_is_too_large() -> None:
 
 def test_slacks_client_is_told_as_slack_tells_it(client: WebClient) -> None:
     with pytest.raises(SlackApiError) as raised:
-        client.chat_postMessage(
-            channel="C0GENERAL", text="t", blocks=[section("x" * 3001)]
-        )
+        client.chat_postMessage(channel="C0GENERAL", text="t", blocks=[section("x" * 3001)])
     finding = "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"
     assert raised.value.response.data == {
         "ok": False,

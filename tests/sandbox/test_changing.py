@@ -20,11 +20,7 @@ def test_a_channel_is_made_filled_and_given_a_topic(
     whole: Sandbox, whole_app: WebClient, heard: list[dict[str, Any]]
 ) -> None:
     made = whole_app.conversations_create(name="ml-new")["channel"]
-    assert (made["name"], made["is_member"], made["creator"]) == (
-        "ml-new",
-        True,
-        "U0BOT",
-    )
+    assert (made["name"], made["is_member"], made["creator"]) == ("ml-new", True, "U0BOT")
     whole_app.conversations_invite(channel=made["id"], users="U0ANA,U0BOB")
     topic = whole_app.conversations_setTopic(channel=made["id"], topic="what is new")
     assert topic["channel"]["topic"]["value"] == "what is new"
@@ -33,15 +29,11 @@ def test_a_channel_is_made_filled_and_given_a_topic(
     (created,) = of_type(heard, "channel_created")
     assert created["channel"]["id"] == made["id"]
     assert created["channel"]["creator"] == "U0BOT"
-    joined = {
-        (one["user"], one["inviter"]) for one in of_type(heard, "member_joined_channel")
-    }
+    joined = {(one["user"], one["inviter"]) for one in of_type(heard, "member_joined_channel")}
     assert joined == {("U0ANA", "U0BOT"), ("U0BOB", "U0BOT")}
     (said,) = of_type(heard, "message")
     assert (said["subtype"], said["topic"]) == ("channel_topic", "what is new")
-    private = whole_app.conversations_create(name="ml-quiet", is_private=True)[
-        "channel"
-    ]
+    private = whole_app.conversations_create(name="ml-quiet", is_private=True)["channel"]
     assert private["is_private"] is True
     assert whole.wait_idle()
     assert len(of_type(heard, "channel_created")) == 1
@@ -60,9 +52,7 @@ def test_a_channel_is_made_filled_and_given_a_topic(
         ("a.b", "invalid_name_specials"),
     ],
 )
-def test_names_that_no_channel_can_have(
-    whole_app: WebClient, name: str, error: str
-) -> None:
+def test_names_that_no_channel_can_have(whole_app: WebClient, name: str, error: str) -> None:
     assert refused(whole_app.conversations_create, name=name) == error
 
 
@@ -90,23 +80,14 @@ def test_who_cannot_be_invited(whole: Sandbox, whole_app: WebClient) -> None:
     assert refused(invite, channel="C0PRIVATE", users="U0ONE") == "ura_max_channels"
 
 
-def test_one_who_cannot_come_keeps_the_others_out_unless_forced(
-    whole_app: WebClient,
-) -> None:
+def test_one_who_cannot_come_keeps_the_others_out_unless_forced(whole_app: WebClient) -> None:
     with pytest.raises(SlackApiError) as raised:
         whole_app.conversations_invite(channel="C0PRIVATE", users="U0NONE,U0BOB")
     answer = raised.value.response
     assert answer["error"] == "user_not_found"
-    assert answer["errors"] == [
-        {"user": "U0NONE", "ok": False, "error": "user_not_found"}
-    ]
-    assert whole_app.conversations_members(channel="C0PRIVATE")["members"] == [
-        "U0ANA",
-        "U0BOT",
-    ]
-    forced = whole_app.conversations_invite(
-        channel="C0PRIVATE", users="U0NONE,U0BOB", force=True
-    )
+    assert answer["errors"] == [{"user": "U0NONE", "ok": False, "error": "user_not_found"}]
+    assert whole_app.conversations_members(channel="C0PRIVATE")["members"] == ["U0ANA", "U0BOT"]
+    forced = whole_app.conversations_invite(channel="C0PRIVATE", users="U0NONE,U0BOB", force=True)
     assert forced["errors"][0]["user"] == "U0NONE"
     assert "U0BOB" in whole_app.conversations_members(channel="C0PRIVATE")["members"]
 
@@ -121,24 +102,16 @@ def test_topics_that_slack_refuses(whole_app: WebClient) -> None:
     assert raised.value.response["error"] == "invalid_arguments"
 
 
-def test_channels_are_changed_with_the_scope_of_their_kind(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_channels_are_changed_with_the_scope_of_their_kind(make_sandbox: MakeSandbox) -> None:
     scopes = ["channels:manage", "channels:read", "groups:read", "chat:write"]
     manifest = EVERYTHING | {"oauth_config": {"scopes": {"bot": scopes}}}
     client = client_of(make_sandbox(manifest=manifest))
     client.conversations_create(name="open")
-    assert refused(client.conversations_create, name="shut", is_private=True) == (
-        "missing_scope"
-    )
+    assert refused(client.conversations_create, name="shut", is_private=True) == ("missing_scope")
     client.conversations_setTopic(channel="C0GENERAL", topic="x")
     private = {"channel": "C0PRIVATE"}
-    assert refused(client.conversations_setTopic, topic="x", **private) == (
-        "missing_scope"
-    )
-    assert refused(client.conversations_invite, users="U0BOB", **private) == (
-        "missing_scope"
-    )
+    assert refused(client.conversations_setTopic, topic="x", **private) == ("missing_scope")
+    assert refused(client.conversations_invite, users="U0BOB", **private) == ("missing_scope")
 
 
 def test_archiving_is_heard(whole: Sandbox, heard: list[dict[str, Any]]) -> None:
@@ -158,12 +131,8 @@ def test_archiving_is_heard(whole: Sandbox, heard: list[dict[str, Any]]) -> None
 # --- files -------------------------------------------------------------------------------------
 
 
-def test_files_are_listed_by_what_they_are_and_where(
-    whole: Sandbox, whole_app: WebClient
-) -> None:
-    picture = whole_app.files_upload_v2(
-        file=PNG, filename="plot.png", channel="C0GENERAL"
-    )
+def test_files_are_listed_by_what_they_are_and_where(whole: Sandbox, whole_app: WebClient) -> None:
+    picture = whole_app.files_upload_v2(file=PNG, filename="plot.png", channel="C0GENERAL")
     ana = whole.seat("U0ANA")
     ana.share("C0GENERAL", "bill.pdf", b"%PDF-1.7")
     ana.share("C0OUTSIDE", "hidden.pdf", b"%PDF-1.7")
@@ -204,22 +173,17 @@ def test_a_deleted_file_leaves_a_tombstone(
         file for message in shown for file in message.get("files", ())
     ]
     image = {"type": "image", "slack_file": {"id": own}, "alt_text": "a"}
-    assert refused(
-        whole_app.chat_postMessage, channel="C0GENERAL", text="x", blocks=[image]
-    ) == ("invalid_blocks")
+    assert refused(whole_app.chat_postMessage, channel="C0GENERAL", text="x", blocks=[image]) == (
+        "invalid_blocks"
+    )
     assert whole.wait_idle()
-    assert {event["file_id"] for event in of_type(heard, "file_shared")} == {
-        own,
-        theirs,
-    }
+    assert {event["file_id"] for event in of_type(heard, "file_shared")} == {own, theirs}
     assert [event["file_id"] for event in of_type(heard, "file_deleted")] == [own]
 
 
 def test_a_file_can_be_shared_in_a_thread(whole: Sandbox, whole_app: WebClient) -> None:
     root = whole_app.chat_postMessage(channel="C0GENERAL", text="root")["ts"]
-    whole_app.files_upload_v2(
-        file=PNG, filename="plot.png", channel="C0GENERAL", thread_ts=root
-    )
+    whole_app.files_upload_v2(file=PNG, filename="plot.png", channel="C0GENERAL", thread_ts=root)
     (reply,) = whole.seat("U0ANA").replies("C0GENERAL", root)
     assert len(reply.file_ids) == 1
 

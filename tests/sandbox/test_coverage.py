@@ -99,15 +99,11 @@ def test_a_method_that_is_not_covered_says_so(client: WebClient) -> None:
 def test_an_argument_that_is_not_covered_says_so(
     make_sandbox: Any, sandbox: Sandbox, client: WebClient
 ) -> None:
-    answer = refusal(
-        client, "chat.postMessage", channel="C0GENERAL", text="@ana", link_names=True
-    )
+    answer = refusal(client, "chat.postMessage", channel="C0GENERAL", text="@ana", link_names=True)
     assert answer["error"] == "not_covered"
     assert "link_names" in answer["response_metadata"]["messages"][0]
     assert sandbox.seat("U0ANA").messages("C0GENERAL") == []
-    client.chat_postMessage(
-        channel="C0GENERAL", text="plain", link_names=False, parse="none"
-    )
+    client.chat_postMessage(channel="C0GENERAL", text="plain", link_names=False, parse="none")
 
 
 @pytest.mark.parametrize(
@@ -121,9 +117,7 @@ def test_an_argument_that_is_not_covered_says_so(
         ("message", "no event that a bot can subscribe to"),
     ],
 )
-def test_a_manifest_that_subscribes_to_what_is_not_covered(
-    event: str, why: str
-) -> None:
+def test_a_manifest_that_subscribes_to_what_is_not_covered(event: str, why: str) -> None:
     with pytest.raises(ValueError, match=rf"bot_events: {event} .*{why}"):
         Manifest(subscribing("app_home_opened", event))
 
@@ -155,9 +149,7 @@ def test_a_manifest_with_scopes_that_are_not_covered(
         ({"features": {"unfurl_domains": ["example.com"] * 6}}, "no more than 5"),
     ],
 )
-def test_a_manifest_with_parts_that_are_not_covered(
-    part: dict[str, Any], why: str
-) -> None:
+def test_a_manifest_with_parts_that_are_not_covered(part: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Manifest(MANIFEST | part)
 
@@ -171,25 +163,17 @@ def test_blocks_and_elements_that_are_not_covered_say_so(client: WebClient) -> N
     element = {"type": "rich_text_input", "action_id": "a"}
     label = {"type": "plain_text", "text": "Why"}
     block = {"type": "input", "label": label, "element": element}
-    answer = refusal(
-        client, "chat.postMessage", channel="C0GENERAL", blocks=[block], text="x"
-    )
+    answer = refusal(client, "chat.postMessage", channel="C0GENERAL", blocks=[block], text="x")
     assert "rich_text_input (Slack's, not the sandbox's)" in answer["errors"][0]
-    answer = refusal(
-        client, "chat.postMessage", channel="C0GENERAL", blocks=[{"type": "tabel"}]
-    )
+    answer = refusal(client, "chat.postMessage", channel="C0GENERAL", blocks=[{"type": "tabel"}])
     assert "sandbox" not in answer["errors"][0]
 
 
 def test_legacy_actions_and_work_objects_say_so(client: WebClient) -> None:
     attachment = {"text": "x", "callback_id": "c", "actions": [{"type": "button"}]}
-    answer = refusal(
-        client, "chat.postMessage", channel="C0GENERAL", attachments=[attachment]
-    )
+    answer = refusal(client, "chat.postMessage", channel="C0GENERAL", attachments=[attachment])
     assert answer["error"] == "invalid_attachments"
     assert "Slack's, not the sandbox's" in answer["response_metadata"]["messages"][0]
     metadata = {"event_type": "e", "event_payload": {}, "entities": [{"url": "x"}]}
-    answer = refusal(
-        client, "chat.postMessage", channel="C0GENERAL", text="x", metadata=metadata
-    )
+    answer = refusal(client, "chat.postMessage", channel="C0GENERAL", text="x", metadata=metadata)
     assert answer["error"] == "invalid_metadata_schema"

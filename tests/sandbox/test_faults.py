@@ -57,9 +57,7 @@ def test_a_slow_answer_and_a_late_acceptance(sandbox: Sandbox) -> None:
     assert time.monotonic() - started >= 0.3
     sandbox.faults.accept_late("chat.postMessage", seconds=0.3, count=1)
     with pytest.raises(TimeoutError):
-        client_of(sandbox, timeout=0.3).chat_postMessage(
-            channel="C0GENERAL", text="late"
-        )
+        client_of(sandbox, timeout=0.3).chat_postMessage(channel="C0GENERAL", text="late")
     assert texts(sandbox) == ["slow"]
     deadline = time.monotonic() + 3
     while texts(sandbox) != ["slow", "late"] and time.monotonic() < deadline:
@@ -67,14 +65,9 @@ def test_a_slow_answer_and_a_late_acceptance(sandbox: Sandbox) -> None:
     assert texts(sandbox) == ["slow", "late"]
 
 
-def test_an_ordered_refusal_and_an_ordered_limit(
-    sandbox: Sandbox, client: WebClient
-) -> None:
+def test_an_ordered_refusal_and_an_ordered_limit(sandbox: Sandbox, client: WebClient) -> None:
     sandbox.faults.refuse("chat.postMessage", error="internal_error", count=1)
-    assert (
-        refused(client.chat_postMessage, channel="C0GENERAL", text="a")
-        == "internal_error"
-    )
+    assert refused(client.chat_postMessage, channel="C0GENERAL", text="a") == "internal_error"
     sandbox.faults.rate_limit("*", retry_after=7, count=1)
     with pytest.raises(SlackApiError) as raised:
         client.users_info(user="U0ANA")
@@ -90,20 +83,12 @@ def test_history_lags(sandbox: Sandbox, client: WebClient) -> None:
     assert client.conversations_replies(channel="C0GENERAL", ts=ts)["messages"] == []
     time.sleep(0.25)
     assert len(client.conversations_history(channel="C0GENERAL")["messages"]) == 1
-    assert (
-        len(client.conversations_replies(channel="C0GENERAL", ts=ts)["messages"]) == 2
-    )
+    assert len(client.conversations_replies(channel="C0GENERAL", ts=ts)["messages"]) == 2
 
 
-def test_a_client_msg_id_dedupes_only_when_told_to(
-    sandbox: Sandbox, client: WebClient
-) -> None:
+def test_a_client_msg_id_dedupes_only_when_told_to(sandbox: Sandbox, client: WebClient) -> None:
     def post() -> str:
-        return str(
-            client.chat_postMessage(channel="C0GENERAL", text="a", client_msg_id="x")[
-                "ts"
-            ]
-        )
+        return str(client.chat_postMessage(channel="C0GENERAL", text="a", client_msg_id="x")["ts"])
 
     assert post() != post()
     sandbox.faults.dedupe_client_msg_id = True
@@ -151,9 +136,7 @@ def http_app(sandbox: Sandbox) -> Iterator[HttpApp]:
     served.stop()
 
 
-def test_payloads_and_events_are_delivered_twice(
-    sandbox: Sandbox, http_app: HttpApp
-) -> None:
+def test_payloads_and_events_are_delivered_twice(sandbox: Sandbox, http_app: HttpApp) -> None:
     sandbox.faults.duplicate_delivery("slash_commands", count=1)
     assert sandbox.seat("U0ANA").slash("/helper", "", "C0GENERAL").ok
     assert len(http_app.seen) == 2

@@ -30,9 +30,7 @@ def client(sandbox: Sandbox) -> WebClient:
 def allowing(*more: str) -> dict[str, Any]:
     """The manifest with more scopes."""
     scopes = MANIFEST["oauth_config"]["scopes"]
-    return MANIFEST | {
-        "oauth_config": {"scopes": scopes | {"bot": [*scopes["bot"], *more]}}
-    }
+    return MANIFEST | {"oauth_config": {"scopes": scopes | {"bot": [*scopes["bot"], *more]}}}
 
 
 def upload(client: WebClient, data: bytes = PNG, name: str = "a.png") -> str:
@@ -75,21 +73,13 @@ def test_an_uploaded_picture_is_described_fetched_and_shown(
         shown = fetch.get(f"{sandbox.url}/sandbox/files/{file_id}")
         assert (shown.content, shown.headers["content-type"]) == (PNG, "image/png")
         for foreign in ({"host": "evil.test"}, {"origin": "http://evil.test"}):
-            answer = fetch.get(
-                f"{sandbox.url}/sandbox/files/{file_id}", headers=foreign
-            )
+            answer = fetch.get(f"{sandbox.url}/sandbox/files/{file_id}", headers=foreign)
             assert answer.status_code in (403, 421)
         assert fetch.get(f"{sandbox.url}/sandbox/files/F0NOBODY1").status_code == 404
     by_id, by_url = image({"id": file_id}), image({"url": file["url_private"]})
     by_link = image({"url": file["permalink"]})
-    client.chat_postMessage(
-        channel="C0GENERAL", text="x", blocks=[by_id, by_url, by_link]
-    )
-    accessory = {
-        "type": "section",
-        "text": TITLE,
-        "accessory": by_id,
-    }
+    client.chat_postMessage(channel="C0GENERAL", text="x", blocks=[by_id, by_url, by_link])
+    accessory = {"type": "section", "text": TITLE, "accessory": by_id}
     client.chat_postMessage(channel="C0GENERAL", text="x", blocks=[accessory])
     client.views_publish(user_id="U0ANA", view={"type": "home", "blocks": [by_id]})
     client.views_open(
@@ -98,13 +88,10 @@ def test_an_uploaded_picture_is_described_fetched_and_shown(
     )
 
 
-@pytest.mark.parametrize(
-    "part", [{"length": 0}, {"length": ""}], ids=["nothing", "missing"]
-)
+@pytest.mark.parametrize("part", [{"length": 0}, {"length": ""}], ids=["nothing", "missing"])
 def test_a_file_without_length(client: WebClient, part: dict[str, Any]) -> None:
     assert (
-        refused(client.files_getUploadURLExternal, filename="a.png", **part)
-        == "missing_argument"
+        refused(client.files_getUploadURLExternal, filename="a.png", **part) == "missing_argument"
     )
 
 
@@ -113,9 +100,7 @@ def test_what_cannot_be_announced(client: WebClient) -> None:
     assert refused(ask, filename="", length=5) == "invalid_arguments"
     assert refused(ask, filename="a", length="much") == "invalid_arguments"
     assert refused(ask, filename="a", length=2**31) == "file_upload_size_restricted"
-    assert (
-        refused(ask, filename="a", length=5, alt_txt="x" * 1001) == "alt_txt_too_large"
-    )
+    assert refused(ask, filename="a", length=5, alt_txt="x" * 1001) == "alt_txt_too_large"
     ask(filename="a", length=5, alt_txt="x" * 1000)
 
 
@@ -134,9 +119,7 @@ def test_bytes_come_once_and_as_many_as_announced(client: WebClient) -> None:
     assert refused(finish, files=[{"id": file_id}]) == "file_update_failed"
     assert refused(finish, files=[{"id": "F0NOBODY1"}]) == "file_not_found"
     assert refused(finish, files=[]) == "invalid_arguments"
-    assert (
-        refused(finish, files=[{"id": file_id}], channels="C0GENERAL") == "not_covered"
-    )
+    assert refused(finish, files=[{"id": file_id}], channels="C0GENERAL") == "not_covered"
 
 
 def test_bytes_may_come_as_a_form(client: WebClient) -> None:
@@ -179,9 +162,7 @@ def test_a_block_shows_only_pictures_that_are_ready_and_the_apps(
     )
 
 
-def test_a_file_is_ready_only_after_a_while(
-    client: WebClient, sandbox: Sandbox
-) -> None:
+def test_a_file_is_ready_only_after_a_while(client: WebClient, sandbox: Sandbox) -> None:
     sandbox.faults.file_lag = 0.2
     file_id = upload(client)
     assert client.files_info(file=file_id)["file"]["mimetype"] == ""
@@ -203,9 +184,7 @@ def test_uploads_go_wrong_when_ordered(client: WebClient, sandbox: Sandbox) -> N
     with pytest.raises(httpx.TransportError):
         put(url, PNG)
     client.files_completeUploadExternal(files=[{"id": file_id}])
-    sandbox.faults.refuse(
-        "files.completeUploadExternal", error="internal_error", count=1
-    )
+    sandbox.faults.refuse("files.completeUploadExternal", error="internal_error", count=1)
     with pytest.raises((SlackApiError, SlackRequestError)):
         upload(client)
 
@@ -214,9 +193,7 @@ def test_files_need_their_scopes(make_sandbox: MakeSandbox) -> None:
     client = client_of(make_sandbox())
     ask = client.files_getUploadURLExternal
     assert refused(ask, filename="a", length=1) == "missing_scope"
-    assert refused(client.files_completeUploadExternal, files=[{"id": "F"}]) == (
-        "missing_scope"
-    )
+    assert refused(client.files_completeUploadExternal, files=[{"id": "F"}]) == ("missing_scope")
     assert refused(client.files_info, file="F") == "missing_scope"
 
 

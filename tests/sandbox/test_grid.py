@@ -54,8 +54,7 @@ def test_people_belong_to_the_organisation(grid: Sandbox) -> None:
     assert out["enterprise_user"]["enterprise_id"] == "E0OUT"
     assert out["is_stranger"] is False
     assert any(
-        one.id.startswith("W0") and one.name == "nameless"
-        for one in grid.world.users.values()
+        one.id.startswith("W0") and one.name == "nameless" for one in grid.world.users.values()
     )
 
 
@@ -68,15 +67,10 @@ def test_a_channel_is_shared_between_workspaces(grid: Sandbox) -> None:
     assert (ext["is_org_shared"], ext["is_ext_shared"]) == (False, True)
     assert ext["connected_team_ids"] == ["T0OUT"]
     assert refused(client.conversations_info, channel="C0TWO") == "channel_not_found"
-    assert {one["id"] for one in client.conversations_list()["channels"]} == {
-        "C0BOTH",
-        "C0EXT",
-    }
+    assert {one["id"] for one in client.conversations_list()["channels"]} == {"C0BOTH", "C0EXT"}
 
 
-def test_an_org_wide_installation_is_told_its_workspaces(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_an_org_wide_installation_is_told_its_workspaces(make_sandbox: MakeSandbox) -> None:
     client = client_of(make_sandbox(org=ORG_WIDE))
     first = client.auth_teams_list(limit=1)
     rest = client.auth_teams_list(cursor=first["response_metadata"]["next_cursor"])
@@ -86,9 +80,7 @@ def test_an_org_wide_installation_is_told_its_workspaces(
     assert refused(client.auth_teams_list, limit=1001) == "invalid_limit"
 
 
-def test_an_org_wide_installation_names_its_workspace(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_an_org_wide_installation_names_its_workspace(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(org=ORG_WIDE)
     client: WebClient = client_of(sandbox)
     auth = client.auth_test()
@@ -98,15 +90,11 @@ def test_an_org_wide_installation_names_its_workspace(
     assert refused(client.users_list, team_id="T0NONE") == "team_not_found"
     two = client.conversations_list(team_id="T0TWO")["channels"]
     assert {one["id"] for one in two} == {"C0BOTH", "C0TWO"}
-    assert "W0TWO" in {
-        one["id"] for one in client.users_list(team_id="T0TWO")["members"]
-    }
+    assert "W0TWO" in {one["id"] for one in client.users_list(team_id="T0TWO")["members"]}
 
 
 @pytest.mark.parametrize("org_wide", [False, True])
-def test_payloads_say_which_organisation(
-    make_sandbox: MakeSandbox, org_wide: bool
-) -> None:
+def test_payloads_say_which_organisation(make_sandbox: MakeSandbox, org_wide: bool) -> None:
     sandbox = make_sandbox(org=ORG_WIDE if org_wide else GRID)
     app = bolt_app(sandbox)
     bodies: list[dict[str, Any]] = []
@@ -128,16 +116,10 @@ def test_payloads_say_which_organisation(
     block = {
         "type": "actions",
         "elements": [
-            {
-                "type": "button",
-                "action_id": "go",
-                "text": {"type": "plain_text", "text": "Go"},
-            }
+            {"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}}
         ],
     }
-    ts = client_of(sandbox).chat_postMessage(
-        channel="C0BOTH", text="t", blocks=[block]
-    )["ts"]
+    ts = client_of(sandbox).chat_postMessage(channel="C0BOTH", text="t", blocks=[block])["ts"]
     assert seat.click(channel_id="C0BOTH", ts=ts, action_id="go").ok
     sandbox.world.update_user("W0TWO", title="x")
     assert sandbox.wait_idle()
@@ -161,9 +143,7 @@ def test_payloads_say_which_organisation(
     assert event["authorizations"][0]["is_enterprise_install"] is org_wide
 
 
-def test_an_organisation_that_makes_no_sense_is_refused(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_an_organisation_that_makes_no_sense_is_refused(make_sandbox: MakeSandbox) -> None:
     for data, words in [
         ({"users": [{"name": "a", "team": "T0NONE"}]}, "no workspace T0NONE"),
         ({"users": [{"nam": "a"}]}, "unknown nam"),
@@ -178,10 +158,7 @@ def test_an_organisation_that_makes_no_sense_is_refused(
     assert MANIFEST["display_information"]
 
 
-JOINED = {
-    "U0ANA": "W0ANA",
-    "U0BEN": "W0BEN",
-}
+JOINED = {"U0ANA": "W0ANA", "U0BEN": "W0BEN"}
 """Who was in the workspace before it joined a Grid, by the id that they had."""
 
 
@@ -194,9 +171,7 @@ def joined(make_sandbox: MakeSandbox, *, translates_ids: bool = True) -> Sandbox
         org={
             "teams": [{"id": "T0ONE", "name": "One", "domain": "one"}],
             "users": [{"id": "U0ANA", "name": "ana"}, {"id": "U0BEN", "name": "ben"}],
-            "channels": [
-                {"id": "C0ONE", "name": "one", "members": ["U0ANA"], "app": True}
-            ],
+            "channels": [{"id": "C0ONE", "name": "one", "members": ["U0ANA"], "app": True}],
             "usergroups": [{"id": "S0X", "handle": "x", "users": ["U0ANA"]}],
         },
     )
@@ -207,9 +182,7 @@ def joined(make_sandbox: MakeSandbox, *, translates_ids: bool = True) -> Sandbox
     return sandbox
 
 
-def test_who_was_in_a_workspace_that_joins_a_grid_has_two_ids(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_who_was_in_a_workspace_that_joins_a_grid_has_two_ids(make_sandbox: MakeSandbox) -> None:
     client = client_of(joined(make_sandbox))
     auth = client.auth_test()
     assert (auth["enterprise_id"], auth["team_id"]) == ("E0ACME", "T0ONE")
@@ -245,18 +218,10 @@ def test_ids_are_exchanged_as_slack_documents_it(make_sandbox: MakeSandbox) -> N
     assert refused(client.migration_exchange, users=many) == "too_many_users"
 
 
-def test_ids_are_exchanged_on_a_grid_alone_and_with_the_scope(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_ids_are_exchanged_on_a_grid_alone_and_with_the_scope(make_sandbox: MakeSandbox) -> None:
     scopes = MANIFEST["oauth_config"]["scopes"]
     wider = {"scopes": scopes | {"bot": [*scopes["bot"], "tokens.basic"]}}
     alone = make_sandbox(manifest=MANIFEST | {"oauth_config": wider})
-    assert (
-        refused(client_of(alone).migration_exchange, users=["U0ANA"])
-        == "not_enterprise_team"
-    )
+    assert refused(client_of(alone).migration_exchange, users=["U0ANA"]) == "not_enterprise_team"
     lacking = make_sandbox(org=GRID)
-    assert (
-        refused(client_of(lacking).migration_exchange, users=["W0ANA"])
-        == "missing_scope"
-    )
+    assert refused(client_of(lacking).migration_exchange, users=["W0ANA"]) == "missing_scope"

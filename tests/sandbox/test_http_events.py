@@ -40,9 +40,7 @@ def http(sandbox: Sandbox, app: App) -> Iterator[HttpApp]:
     served.stop()
 
 
-def test_home_and_messages_tell_the_app(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_home_and_messages_tell_the_app(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     said: list[str] = []
 
     @app.event("app_home_opened")
@@ -51,9 +49,7 @@ def test_home_and_messages_tell_the_app(
             user_id=event["user"],
             view={
                 "type": "home",
-                "blocks": [
-                    {"type": "header", "text": {"type": "plain_text", "text": "Hi"}}
-                ],
+                "blocks": [{"type": "header", "text": {"type": "plain_text", "text": "Hi"}}],
             },
         )
 
@@ -72,14 +68,10 @@ def test_home_and_messages_tell_the_app(
     assert home_view is not None
     assert home_view.blocks[0]["text"]["text"] == "Hi"
     assert said == ["budget please"]
-    assert [one.text for one in seat.replies(seat.dm().id, written.ts)] == [
-        "you said it"
-    ]
+    assert [one.text for one in seat.replies(seat.dm().id, written.ts)] == ["you said it"]
 
 
-def test_people_and_groups_that_change_are_told(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_people_and_groups_that_change_are_told(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     heard: dict[str, Any] = {}
     for name in ("user_change", "subteam_members_changed", "subteam_updated"):
 
@@ -103,10 +95,7 @@ def test_people_and_groups_that_change_are_told(
     assert sandbox.wait_idle()
     assert heard["user_change"]["user"]["deleted"] is True
     changed = heard["subteam_members_changed"]
-    assert (changed["added_users"], changed["removed_users"]) == (
-        ["U0BOB"],
-        ["U0ANA", "U0GONE"],
-    )
+    assert (changed["added_users"], changed["removed_users"]) == (["U0BOB"], ["U0ANA", "U0GONE"])
     assert heard["subteam_updated"]["subteam"]["users"] == ["U0BOB"]
     assert heard["joined"] == ("U0GUEST", "C0GENERAL")
     assert heard["left"] == ("U0BOB", "C0GENERAL")
@@ -118,12 +107,7 @@ def test_an_event_is_sent_again_three_times(sandbox: Sandbox, http: HttpApp) -> 
     deadline = time.monotonic() + 5
     while len(http.seen) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert [headers.get("x-slack-retry-num") for headers, _ in http.seen] == [
-        None,
-        "1",
-        "2",
-        "3",
-    ]
+    assert [headers.get("x-slack-retry-num") for headers, _ in http.seen] == [None, "1", "2", "3"]
     assert http.seen[1][0]["x-slack-retry-reason"] == "http_error"
     assert len({json.loads(body)["event_id"] for _, body in http.seen}) == 1
 
@@ -172,9 +156,7 @@ def test_why_an_event_is_sent_again(sandbox: Sandbox, http: HttpApp) -> None:
     )
 
 
-def test_an_app_can_ask_not_to_be_sent_an_event_again(
-    sandbox: Sandbox, http: HttpApp
-) -> None:
+def test_an_app_can_ask_not_to_be_sent_an_event_again(sandbox: Sandbox, http: HttpApp) -> None:
     http.before = lambda headers, body: (500, {"x-slack-no-retry": "1"}, b"")
     sandbox.world.update_user("U0BOB", title="x")
     assert sandbox.wait_idle()
@@ -188,9 +170,7 @@ def test_the_request_url_is_verified(sandbox: Sandbox, http: HttpApp) -> None:
     assert sandbox.verify_url().error == "challenge_failed"
 
 
-def test_the_signature_is_what_bolt_checks(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_the_signature_is_what_bolt_checks(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     @app.command("/helper")
     def helper(ack: Any) -> None:
         ack()

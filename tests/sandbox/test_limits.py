@@ -9,9 +9,7 @@ from sandbox import RateLimits
 from tests.sandbox.conftest import MakeSandbox, client_of
 
 
-def test_a_channel_takes_a_burst_and_then_one_message_a_second(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_a_channel_takes_a_burst_and_then_one_message_a_second(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(limits=RateLimits(post_burst=2))
     client = client_of(sandbox)
     client.chat_postMessage(channel="C0GENERAL", text="1")
@@ -51,9 +49,7 @@ def test_methods_have_their_tiers(make_sandbox: MakeSandbox) -> None:
 
 
 def test_limits_can_be_overridden_and_switched_off(make_sandbox: MakeSandbox) -> None:
-    limits = RateLimits(
-        overrides={"users.info": 1, "users.list": None}, workspace_posts_a_minute=1
-    )
+    limits = RateLimits(overrides={"users.info": 1, "users.list": None}, workspace_posts_a_minute=1)
     client = client_of(make_sandbox(limits=limits))
     client.users_info(user="U0ANA")
     with pytest.raises(SlackApiError, match="ratelimited"):
@@ -70,9 +66,7 @@ def test_limits_can_be_overridden_and_switched_off(make_sandbox: MakeSandbox) ->
         RateLimits(scale=0)
 
 
-def test_after_a_rest_every_allowance_is_whole_again(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_after_a_rest_every_allowance_is_whole_again(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(limits=RateLimits(post_burst=1))
     client = client_of(sandbox)
     client.chat_postMessage(channel="C0GENERAL", text="one")

@@ -46,15 +46,9 @@ def test_a_picker_gives_only_what_slacks_can(
     [
         ({"type": "datepicker", "initial_date": "20260228"}, "must be a valid date"),
         ({"type": "timepicker", "initial_time": "9:00"}, "must be a valid time"),
-        (
-            {"type": "timepicker", "timezone": "Mars/Base"},
-            "must be a valid IANA time zone",
-        ),
+        ({"type": "timepicker", "timezone": "Mars/Base"}, "must be a valid IANA time zone"),
         ({"type": "datetimepicker", "initial_date_time": 5}, "must be greater"),
-        (
-            {"type": "datetimepicker", "initial_date_time": "1769590800"},
-            "must provide an integer",
-        ),
+        ({"type": "datetimepicker", "initial_date_time": "1769590800"}, "must provide an integer"),
     ],
 )
 def test_what_a_picker_cannot_begin_with(element: dict[str, Any], words: str) -> None:
@@ -75,10 +69,6 @@ def test_a_time_is_told_with_its_zone() -> None:
 
 def test_an_instant_stands_in_no_section() -> None:
     words = {"type": "plain_text", "text": "When"}
-    section = {
-        "type": "section",
-        "text": words,
-        "accessory": {"type": "datetimepicker"},
-    }
+    section = {"type": "section", "text": words, "accessory": {"type": "datetimepicker"}}
     with pytest.raises(SlackError, match="unsupported type: datetimepicker"):
         check.message_blocks([section])

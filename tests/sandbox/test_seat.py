@@ -57,9 +57,7 @@ def test_people_write_where_slack_lets_them(make_sandbox: MakeSandbox) -> None:
     assert seat.say("C0GENERAL", "x").text == "x"
 
 
-def test_messages_are_stamped_by_the_governed_clock(
-    sandbox: Sandbox, client: WebClient
-) -> None:
+def test_messages_are_stamped_by_the_governed_clock(sandbox: Sandbox, client: WebClient) -> None:
     sandbox.clock.set(datetime(2026, 1, 26, 8, 50, tzinfo=UTC))
     first = client.chat_postMessage(channel="C0GENERAL", text="x")["ts"]
     assert datetime.fromtimestamp(float(first), UTC).date().isoformat() == "2026-01-26"
@@ -79,9 +77,7 @@ def test_messages_are_stamped_by_the_governed_clock(
     assert ts_of(micros_of("12.000003")) == "12.000003"
 
 
-def test_the_feed_tells_what_changed_to_those_who_wait(
-    sandbox: Sandbox, client: WebClient
-) -> None:
+def test_the_feed_tells_what_changed_to_those_who_wait(sandbox: Sandbox, client: WebClient) -> None:
     feed = sandbox.world.feed
     start = feed.last
     seen: list[dict[str, object]] = []
@@ -158,9 +154,7 @@ def test_the_app_is_invited_as_slack_lets_one(sandbox: Sandbox) -> None:
     assert (nobody.ok, "there is nobody" in str(nobody.text)) == (False, True)
     with pytest.raises(NotPossible, match="direct message"):
         ana.invite(ana.dm().id, "U0BOB")
-    shared = next(
-        one.id for one in guest.channels() if one.kind in ("public", "private")
-    )
+    shared = next(one.id for one in guest.channels() if one.kind in ("public", "private"))
     with pytest.raises(NotPossible, match="guests"):
         guest.invite(shared, "U0BOB")
 

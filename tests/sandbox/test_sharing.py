@@ -20,17 +20,12 @@ def _manifest() -> dict[str, Any]:
     events = settings["event_subscriptions"]
     return MANIFEST | {
         "oauth_config": {
-            "scopes": scopes
-            | {"bot": sorted({*scopes["bot"], "files:read", "im:history"})}
+            "scopes": scopes | {"bot": sorted({*scopes["bot"], "files:read", "im:history"})}
         },
         "settings": settings
         | {
             "event_subscriptions": events
-            | {
-                "bot_events": sorted(
-                    {*events["bot_events"], "file_shared", "message.im"}
-                )
-            }
+            | {"bot_events": sorted({*events["bot_events"], "file_shared", "message.im"})}
         },
     }
 
@@ -62,24 +57,14 @@ def test_a_shared_file_is_heard_of_twice_and_fetched_with_the_token(
     served.stop()
     said = next(one for one in heard if one["type"] == "message")
     told = next(one for one in heard if one["type"] == "file_shared")
-    assert (said["subtype"], said["text"], said["channel_type"]) == (
-        "file_share",
-        "here",
-        "im",
-    )
+    assert (said["subtype"], said["text"], said["channel_type"]) == ("file_share", "here", "im")
     (file,) = said["files"]
-    assert (file["name"], file["mimetype"], file["size"]) == (
-        "groups.csv",
-        "text/csv",
-        10,
-    )
+    assert (file["name"], file["mimetype"], file["size"]) == ("groups.csv", "text/csv", 10)
     assert told["file_id"] == told["file"]["id"] == file["id"]
     assert told["user_id"] == "U0ANA"
     token = sandbox.bot_token
     url = file["url_private"]
-    with_token = httpx.get(
-        url, headers={"Authorization": f"Bearer {token}"}, trust_env=False
-    )
+    with_token = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
     assert (with_token.status_code, with_token.content) == (200, b"sex,n\nf,1\n")
     assert httpx.get(url, trust_env=False, follow_redirects=False).status_code == 302
 
@@ -100,9 +85,7 @@ FORM = {
 }  # fmt: skip
 
 
-def test_a_file_in_a_form_goes_to_the_app_with_the_form(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_a_file_in_a_form_goes_to_the_app_with_the_form(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(manifest=_manifest())
     app = bolt_app(sandbox)
     heard: list[dict[str, Any]] = []
@@ -139,25 +122,19 @@ def test_a_file_is_put_into_modals_only() -> None:
     assert "file_input (not in a message)" in raised.value.findings[0]
 
 
-def test_the_app_sends_a_file_into_a_conversation_that_it_is_in(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_the_app_sends_a_file_into_a_conversation_that_it_is_in(make_sandbox: MakeSandbox) -> None:
     scopes = MANIFEST["oauth_config"]["scopes"]
     sandbox = make_sandbox(
         manifest=MANIFEST
         | {
             "oauth_config": {
-                "scopes": scopes
-                | {"bot": [*scopes["bot"], "files:write", "files:read"]}
+                "scopes": scopes | {"bot": [*scopes["bot"], "files:write", "files:read"]}
             }
         }
     )
     client, seat = client_of(sandbox), sandbox.seat("U0ANA")
     made = client.files_upload_v2(
-        channel="C0GENERAL",
-        content="<p>hi</p>",
-        filename="page.html",
-        initial_comment="Here it is",
+        channel="C0GENERAL", content="<p>hi</p>", filename="page.html", initial_comment="Here it is"
     )
     (shown,) = seat.messages("C0GENERAL")
     assert (shown.text, shown.user_id) == ("Here it is", "U0BOT")

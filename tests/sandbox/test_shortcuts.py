@@ -65,9 +65,7 @@ def kept(make_sandbox: MakeSandbox) -> Any:
     served.stop()
 
 
-def test_the_app_hears_of_the_message_and_opens_a_modal(
-    kept: tuple[Sandbox, App, HttpApp],
-) -> None:
+def test_the_app_hears_of_the_message_and_opens_a_modal(kept: tuple[Sandbox, App, HttpApp]) -> None:
     sandbox, app, _ = kept
     heard: list[dict[str, Any]] = []
 
@@ -76,8 +74,7 @@ def test_the_app_hears_of_the_message_and_opens_a_modal(
         ack()
         heard.append(body)
         client.views_open(
-            trigger_id=body["trigger_id"],
-            view={"type": "modal", "title": PLAIN, "blocks": []},
+            trigger_id=body["trigger_id"], view={"type": "modal", "title": PLAIN, "blocks": []}
         )
         respond("kept")
 

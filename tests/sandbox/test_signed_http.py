@@ -29,8 +29,7 @@ BUTTON = {
             "type": "static_select",
             "action_id": "pick",
             "options": [
-                {"text": {"type": "plain_text", "text": name}, "value": name}
-                for name in "ab"
+                {"text": {"type": "plain_text", "text": name}, "value": name} for name in "ab"
             ],
         },
         {
@@ -54,11 +53,7 @@ def modal(title: str = "Form", **more: Any) -> dict[str, Any]:
                 "type": "input",
                 "block_id": "why",
                 "label": {"type": "plain_text", "text": "Why"},
-                "element": {
-                    "type": "plain_text_input",
-                    "action_id": "text",
-                    "max_length": 20,
-                },
+                "element": {"type": "plain_text_input", "action_id": "text", "max_length": 20},
             },
             {
                 "type": "input",
@@ -107,9 +102,7 @@ def opened(sandbox: Sandbox, app: App, view: dict[str, Any] | None = None) -> st
     return sandbox.seat("U0ANA").modals()[-1].id
 
 
-def test_a_command_arrives_as_slack_sends_it(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_a_command_arrives_as_slack_sends_it(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     heard: list[dict[str, Any]] = []
 
     @app.command("/helper")
@@ -125,9 +118,7 @@ def test_a_command_arrives_as_slack_sends_it(
     assert heard[0]["user_id"] == "U0ANA"
     assert heard[0]["channel_name"] == "general"
     assert heard[0]["team_id"] == "T0ACME"
-    assert [one.text for one in sandbox.seat("U0ANA").ephemerals()] == [
-        "at your service"
-    ]
+    assert [one.text for one in sandbox.seat("U0ANA").ephemerals()] == ["at your service"]
 
 
 def test_commands_escape_names_when_the_manifest_says_so(
@@ -144,9 +135,7 @@ def test_commands_escape_names_when_the_manifest_says_so(
     assert texts == ["<@U0BOB|bob> in <#C0GENERAL|general>, not @nobody"]
 
 
-def test_a_command_that_the_manifest_does_not_have(
-    sandbox: Sandbox, http: HttpApp
-) -> None:
+def test_a_command_that_the_manifest_does_not_have(sandbox: Sandbox, http: HttpApp) -> None:
     outcome = sandbox.seat("U0ANA").slash("/nothing", "", "C0GENERAL")
     assert outcome.error == "invalid_command"
     assert outcome.text == "`/nothing` is not a valid command."
@@ -176,11 +165,7 @@ def test_an_app_that_answers_too_late(make_sandbox: MakeSandbox) -> None:
 def test_an_app_that_breaks(sandbox: Sandbox, http: HttpApp) -> None:
     http.before = lambda headers, body: (500, {}, b"")
     outcome = sandbox.seat("U0ANA").slash("/helper", "", "C0GENERAL")
-    assert (outcome.ok, outcome.status, outcome.error) == (
-        False,
-        500,
-        "dispatch_failed",
-    )
+    assert (outcome.ok, outcome.status, outcome.error) == (False, 500, "dispatch_failed")
 
 
 def test_a_click_on_a_message(sandbox: Sandbox, app: App, http: HttpApp) -> None:
@@ -196,12 +181,7 @@ def test_a_click_on_a_message(sandbox: Sandbox, app: App, http: HttpApp) -> None
     place = {"channel_id": "C0GENERAL", "ts": posted["ts"]}
     assert sandbox.seat("U0BOB").click(**place, action_id="go", value="7").ok
     body = bodies[0]
-    assert body["user"] == {
-        "id": "U0BOB",
-        "username": "bob",
-        "name": "bob",
-        "team_id": "T0ACME",
-    }
+    assert body["user"] == {"id": "U0BOB", "username": "bob", "name": "bob", "team_id": "T0ACME"}
     assert body["container"] == {
         "type": "message",
         "message_ts": posted["ts"],
@@ -215,15 +195,11 @@ def test_a_click_on_a_message(sandbox: Sandbox, app: App, http: HttpApp) -> None
     assert body["message"]["ts"] == posted["ts"]
     assert body["is_enterprise_install"] is False
     assert [one.text for one in sandbox.seat("U0BOB").ephemerals()] == ["done"]
-    with pytest.raises(
-        NotPossible, match="no stop to use here; there are: go, pick, more"
-    ):
+    with pytest.raises(NotPossible, match="no stop to use here; there are: go, pick, more"):
         sandbox.seat("U0BOB").click(**place, action_id="stop")
 
 
-def test_selects_and_menus_say_what_was_chosen(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_selects_and_menus_say_what_was_chosen(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     chosen: list[Any] = []
 
     @app.action({"block_id": "row"})
@@ -243,9 +219,7 @@ def test_selects_and_menus_say_what_was_chosen(
         seat.click(**place, action_id="pick", selected="z")
 
 
-def test_a_stale_window_sends_what_it_shows(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_a_stale_window_sends_what_it_shows(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     values: list[str] = []
 
     @app.action("go")
@@ -273,16 +247,10 @@ def test_strangers_and_guests_click_where_they_are(
         ack()
         users.append((body["user"]["id"], body["user"]["team_id"]))
 
-    there = app.client.chat_postMessage(channel="C0SHARED", text="t", blocks=[BUTTON])[
-        "ts"
-    ]
-    here = app.client.chat_postMessage(channel="C0GENERAL", text="t", blocks=[BUTTON])[
-        "ts"
-    ]
+    there = app.client.chat_postMessage(channel="C0SHARED", text="t", blocks=[BUTTON])["ts"]
+    here = app.client.chat_postMessage(channel="C0GENERAL", text="t", blocks=[BUTTON])["ts"]
     for user in ("U0STRANGER", "U0GUEST"):
-        assert (
-            sandbox.seat(user).click(channel_id="C0SHARED", ts=there, action_id="go").ok
-        )
+        assert sandbox.seat(user).click(channel_id="C0SHARED", ts=there, action_id="go").ok
         with pytest.raises(NotPossible):
             sandbox.seat(user).click(channel_id="C0GENERAL", ts=here, action_id="go")
     assert users == [("U0STRANGER", "T0OTHER"), ("U0GUEST", "T0ACME")]
@@ -304,9 +272,7 @@ def test_a_response_url_edits_an_ephemeral_message_and_wears_out(
             answer = respond(text=f"now {number}", replace_original=True)
             statuses.append((answer.status_code, answer.body))
 
-    app.client.chat_postEphemeral(
-        channel="C0GENERAL", user="U0ANA", text="t", blocks=[BUTTON]
-    )
+    app.client.chat_postEphemeral(channel="C0GENERAL", user="U0ANA", text="t", blocks=[BUTTON])
     seat = sandbox.seat("U0ANA")
     assert seat.click(ephemeral_id=seat.ephemerals()[0].id, action_id="go").ok
     assert [one.text for one in seat.ephemerals()] == ["now 4"]
@@ -324,17 +290,13 @@ def test_a_response_url_posts_in_the_channel_and_deletes(
         assert respond(text="x", blocks=[{"type": "nonsense"}]).body == "invalid_blocks"
         respond(delete_original=True)
 
-    posted = app.client.chat_postMessage(
-        channel="C0GENERAL", text="t", blocks=[BUTTON]
-    )["ts"]
+    posted = app.client.chat_postMessage(channel="C0GENERAL", text="t", blocks=[BUTTON])["ts"]
     seat = sandbox.seat("U0ANA")
     assert seat.click(channel_id="C0GENERAL", ts=posted, action_id="go").ok
     assert [one.text for one in seat.messages("C0GENERAL")] == ["all see"]
 
 
-def test_a_submission_carries_the_state(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_a_submission_carries_the_state(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     states: list[Any] = []
 
     @app.view("form")
@@ -345,10 +307,7 @@ def test_a_submission_carries_the_state(
     view_id = opened(sandbox, app, modal(private_metadata="m"))
     seat = sandbox.seat("U0ANA")
     empty = seat.submit(view_id)
-    assert (empty.ok, empty.errors) == (
-        False,
-        {"why": "Please complete this required field."},
-    )
+    assert (empty.ok, empty.errors) == (False, {"why": "Please complete this required field."})
     assert seat.submit(view_id, {"why": {"text": "x" * 21}}).errors == {
         "why": "Must be 20 characters or fewer."
     }
@@ -394,9 +353,7 @@ def test_response_actions(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     assert titles() == []
 
 
-def test_closing_a_modal_is_told_when_asked_for(
-    sandbox: Sandbox, app: App, http: HttpApp
-) -> None:
+def test_closing_a_modal_is_told_when_asked_for(sandbox: Sandbox, app: App, http: HttpApp) -> None:
     closed: list[bool] = []
 
     @app.view_closed("form")

@@ -53,9 +53,7 @@ def wait_until(holds: Any, seconds: float = 20.0) -> bool:
     return True
 
 
-def test_commands_modals_and_events(
-    sandbox: Sandbox, app: App, handler: SocketModeHandler
-) -> None:
+def test_commands_modals_and_events(sandbox: Sandbox, app: App, handler: SocketModeHandler) -> None:
     @app.command("/helper")
     def helper(ack: Any, body: Any, client: Any) -> None:
         client.views_open(
@@ -102,9 +100,7 @@ def test_commands_modals_and_events(
     assert said == ["hello"]
 
 
-def test_an_event_that_is_not_acknowledged_comes_again(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_an_event_that_is_not_acknowledged_comes_again(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(ack_seconds=0.2, event_retries=(0.01,))
     client = SocketModeClient(
         app_token=sandbox.app_token, web_client=WebClient(base_url=sandbox.api_url)
@@ -160,9 +156,7 @@ def test_a_payload_lost_with_the_socket_is_an_error_for_the_person_and_a_retry_f
     assert sandbox.wait_for_socket()
     sandbox.faults.drop_socket("user_change", after_delivery=False, count=1)
     sandbox.world.update_user("U0BOB", title="x")
-    assert wait_until(
-        lambda: sandbox.delivery.sockets.count == 1 and len(heard) == 1, 8
-    )
+    assert wait_until(lambda: sandbox.delivery.sockets.count == 1 and len(heard) == 1, 8)
 
 
 def test_each_payload_goes_to_one_of_the_connections(sandbox: Sandbox) -> None:
@@ -192,9 +186,7 @@ def test_each_payload_goes_to_one_of_the_connections(sandbox: Sandbox) -> None:
     assert counts == [3, 3]
 
 
-def test_socket_mode_that_the_manifest_does_not_enable(
-    make_sandbox: MakeSandbox,
-) -> None:
+def test_socket_mode_that_the_manifest_does_not_enable(make_sandbox: MakeSandbox) -> None:
     settings = MANIFEST["settings"] | {"socket_mode_enabled": False}
     sandbox = make_sandbox(manifest=MANIFEST | {"settings": settings})
     with connect(sandbox.installation.issue_ticket(), proxy=None) as socket:
@@ -206,15 +198,12 @@ def test_socket_mode_that_the_manifest_does_not_enable(
 
 
 def test_a_socket_is_opened_once_with_each_ticket(sandbox: Sandbox) -> None:
-    url = WebClient(base_url=sandbox.api_url).apps_connections_open(
-        app_token=sandbox.app_token
-    )["url"]
+    url = WebClient(base_url=sandbox.api_url).apps_connections_open(app_token=sandbox.app_token)[
+        "url"
+    ]
     with connect(url, proxy=None) as socket:
         hello = json.loads(socket.recv(timeout=20))
-        assert (hello["type"], hello["connection_info"]) == (
-            "hello",
-            {"app_id": "A0APP"},
-        )
+        assert (hello["type"], hello["connection_info"]) == ("hello", {"app_id": "A0APP"})
     with pytest.raises(InvalidStatus):
         connect(url, proxy=None)
 

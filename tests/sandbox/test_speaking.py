@@ -16,16 +16,12 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 40
 
 
 def test_markdown_text_is_written_alone(whole: Sandbox, whole_app: WebClient) -> None:
-    ts = whole_app.chat_postMessage(channel="C0GENERAL", markdown_text="**Due** today")[
-        "ts"
-    ]
+    ts = whole_app.chat_postMessage(channel="C0GENERAL", markdown_text="**Due** today")["ts"]
     (message,) = whole.seat("U0ANA").messages("C0GENERAL")
     assert message.blocks[0]["type"] == "markdown"
     assert message.blocks[0]["text"] == message.text == "**Due** today"
     whole_app.chat_update(channel="C0GENERAL", ts=ts, markdown_text="x" * 12_000)
-    whole_app.chat_postEphemeral(
-        channel="C0GENERAL", user="U0ANA", markdown_text="_psst_"
-    )
+    whole_app.chat_postEphemeral(channel="C0GENERAL", user="U0ANA", markdown_text="_psst_")
     assert whole.seat("U0ANA").ephemerals()[0].text == "_psst_"
 
 
@@ -49,10 +45,7 @@ def test_an_archived_channel_is_inactive_for_an_update(
 ) -> None:
     ts = whole_app.chat_postMessage(channel="C0GENERAL", text="own")["ts"]
     whole.world.archive("C0GENERAL")
-    assert (
-        refused(whole_app.chat_update, channel="C0GENERAL", ts=ts, text="x")
-        == "is_inactive"
-    )
+    assert refused(whole_app.chat_update, channel="C0GENERAL", ts=ts, text="x") == "is_inactive"
 
 
 # --- mentions ----------------------------------------------------------------------------------
@@ -74,11 +67,7 @@ def test_a_mention_of_the_app_is_an_event_beside_the_message(
     assert mention["text"] == "<@U0BOT> what is left?"
     assert "channel_type" not in mention
     told = {event["text"] for event in of_type(heard, "message")}
-    assert told == {
-        "<@U0BOT> what is left?",
-        "<@U0BOB> not you",
-        "<@U0BOT> in private",
-    }
+    assert told == {"<@U0BOT> what is left?", "<@U0BOB> not you", "<@U0BOT> in private"}
 
 
 def test_an_app_that_is_fetched_after_a_mention_hears_the_mention(
@@ -94,9 +83,7 @@ def test_an_app_that_is_fetched_after_a_mention_hears_the_mention(
     assert (mention["channel"], mention["ts"]) == ("C0OUTSIDE", written.ts)
 
 
-def test_without_the_scope_no_mention_is_heard(
-    whole: Sandbox, heard: list[dict[str, Any]]
-) -> None:
+def test_without_the_scope_no_mention_is_heard(whole: Sandbox, heard: list[dict[str, Any]]) -> None:
     whole.faults.withhold_scope("app_mentions:read")
     whole.seat("U0ANA").say("C0GENERAL", "<@U0BOT> hello")
     assert whole.wait_idle()
@@ -124,9 +111,7 @@ def test_reactions_come_and_go_with_their_events(
     whole_app.reactions_remove(name="wave::skin-tone-3", **place)
     ana.unreact("C0GENERAL", ts, "thumbsup")
     got = whole_app.reactions_get(**place)
-    assert got["message"]["reactions"] == [
-        {"name": "thumbsup", "users": ["U0BOT"], "count": 1}
-    ]
+    assert got["message"]["reactions"] == [{"name": "thumbsup", "users": ["U0BOT"], "count": 1}]
     assert got["message"]["permalink"].endswith(ts.replace(".", ""))
     (item,) = whole_app.reactions_list()["items"]
     assert (item["channel"], item["message"]["ts"]) == ("C0GENERAL", ts)
@@ -140,10 +125,7 @@ def test_reactions_come_and_go_with_their_events(
         ("U0BOT", "wave::skin-tone-3"),
     }
     assert all(one["item"] == item and one["item_user"] == "U0BOT" for one in added)
-    assert {one["user"] for one in of_type(heard, "reaction_removed")} == {
-        "U0ANA",
-        "U0BOT",
-    }
+    assert {one["user"] for one in of_type(heard, "reaction_removed")} == {"U0ANA", "U0BOT"}
 
 
 def test_reactions_that_slack_refuses(whole: Sandbox, whole_app: WebClient) -> None:
@@ -156,9 +138,7 @@ def test_reactions_that_slack_refuses(whole: Sandbox, whole_app: WebClient) -> N
     assert refused(add, name="x", **(place | {"timestamp": "now"})) == "bad_timestamp"
     missing = place | {"timestamp": "1.000001"}
     assert refused(add, name="x", **missing) == "message_not_found"
-    assert refused(add, name="x", channel="C0GENERAL", timestamp="") == (
-        "no_item_specified"
-    )
+    assert refused(add, name="x", channel="C0GENERAL", timestamp="") == ("no_item_specified")
     assert refused(add, name="x", channel="C0NONE", timestamp=ts) == "channel_not_found"
     assert refused(remove, name="tada", **place) == "no_reaction"
     for n in range(22):
@@ -198,9 +178,7 @@ def test_a_link_is_heard_of_and_unfurled(
     assert shared["is_bot_user_member"] is False
     block = {"type": "section", "text": {"type": "mrkdwn", "text": "*A page*"}}
     whole_app.chat_unfurl(
-        unfurl_id=shared["unfurl_id"],
-        source=shared["source"],
-        unfurls={url: {"blocks": [block]}},
+        unfurl_id=shared["unfurl_id"], source=shared["source"], unfurls={url: {"blocks": [block]}}
     )
     (attachment,) = ana.messages("C0OUTSIDE")[0].attachments
     assert attachment["app_unfurl_url"] == url
@@ -220,10 +198,7 @@ def test_unfurls_that_slack_refuses(
     place = {"channel": "C0GENERAL", "ts": ts}
     good = {url: {"text": "x"}}
     for arguments, error in (
-        (
-            place | {"unfurls": {"https://other.org": {"text": "x"}}},
-            "cannot_unfurl_url",
-        ),
+        (place | {"unfurls": {"https://other.org": {"text": "x"}}}, "cannot_unfurl_url"),
         (place | {"unfurls": {f"{url}b": {"text": "x"}}}, "cannot_unfurl_message"),
         (place | {"unfurls": {url: {}}}, "cannot_parse_attachment"),
         (place | {"unfurls": {url: {"blocks": [{}]}}}, "cannot_parse_attachment"),
@@ -247,14 +222,10 @@ def test_unfurls_that_slack_refuses(
     features = {k: v for k, v in EVERYTHING["features"].items() if "unfurl" not in k}
     other = make_sandbox(manifest=EVERYTHING | {"features": features})
     place["ts"] = other.seat("U0ANA").say("C0GENERAL", url).ts
-    assert refused(client_of(other).chat_unfurl, **place, unfurls=good) == (
-        "cannot_find_service"
-    )
+    assert refused(client_of(other).chat_unfurl, **place, unfurls=good) == ("cannot_find_service")
 
 
-def test_a_video_is_shown_from_the_apps_own_domains(
-    whole: Sandbox, whole_app: WebClient
-) -> None:
+def test_a_video_is_shown_from_the_apps_own_domains(whole: Sandbox, whole_app: WebClient) -> None:
     def video(url: str) -> list[dict[str, Any]]:
         title = {"type": "plain_text", "text": "How"}
         thumbnail = "https://example.com/a.png"

@@ -30,9 +30,7 @@ def test_it_serves_a_manifest_and_an_organisation(tmp_path: Path) -> None:
         settings = dict(line[7:].strip().split("=", 1) for line in lines[1:5])
         assert settings["SLACK_BOT_TOKEN"] == "xoxb-given"
         client = WebClient(
-            token=settings["SLACK_BOT_TOKEN"],
-            base_url=settings["SLACK_API_URL"],
-            retry_handlers=[],
+            token=settings["SLACK_BOT_TOKEN"], base_url=settings["SLACK_API_URL"], retry_handlers=[]
         )
         ts = client.chat_postMessage(channel="C0GENERAL", text="hello")["ts"]
         process.send_signal(signal.SIGTERM)
@@ -42,20 +40,14 @@ def test_it_serves_a_manifest_and_an_organisation(tmp_path: Path) -> None:
 
 def test_it_starts_alone_with_a_workspace_of_any_size() -> None:
     options = ["--people", "3000", "--port", "0", "--no-limits"]
-    with subprocess.Popen(
-        COMMAND + options, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(COMMAND + options, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(6)]
         settings = dict(line[7:].strip().split("=", 1) for line in lines[1:5])
         client = WebClient(
-            token=settings["SLACK_BOT_TOKEN"],
-            base_url=settings["SLACK_API_URL"],
-            retry_handlers=[],
+            token=settings["SLACK_BOT_TOKEN"], base_url=settings["SLACK_API_URL"], retry_handlers=[]
         )
-        members = [
-            one for page in client.users_list(limit=1000) for one in page["members"]
-        ]
+        members = [one for page in client.users_list(limit=1000) for one in page["members"]]
         team = client.team_info()["team"]["name"]
         channels = client.conversations_list(limit=1000)["channels"]
         process.send_signal(signal.SIGTERM)

@@ -23,11 +23,7 @@ def modal(title: str = "T", **more: Any) -> dict[str, Any]:
                 "type": "input",
                 "block_id": "b",
                 "label": {"type": "plain_text", "text": "L"},
-                "element": {
-                    "type": "plain_text_input",
-                    "action_id": "a",
-                    "initial_value": "i",
-                },
+                "element": {"type": "plain_text_input", "action_id": "a", "initial_value": "i"},
             }
         ],
         **more,
@@ -49,20 +45,11 @@ def test_a_trigger_id_opens_one_modal(sandbox: Sandbox, client: WebClient) -> No
     one = trigger(sandbox)
     view = client.views_open(trigger_id=one, view=modal(callback_id="c"))["view"]
     assert view["callback_id"] == "c"
-    assert view["state"]["values"]["b"]["a"] == {
-        "type": "plain_text_input",
-        "value": "i",
-    }
+    assert view["state"]["values"]["b"]["a"] == {"type": "plain_text_input", "value": "i"}
     assert view["root_view_id"] == view["id"]
     assert [one.id for one in sandbox.seat("U0ANA").modals()] == [view["id"]]
-    assert (
-        refused(client.views_open, trigger_id=one, view=modal())
-        == "exchanged_trigger_id"
-    )
-    assert (
-        refused(client.views_open, trigger_id="1.2.3", view=modal())
-        == "invalid_trigger_id"
-    )
+    assert refused(client.views_open, trigger_id=one, view=modal()) == "exchanged_trigger_id"
+    assert refused(client.views_open, trigger_id="1.2.3", view=modal()) == "invalid_trigger_id"
 
 
 def test_a_trigger_id_expires(make_sandbox: MakeSandbox) -> None:
@@ -75,9 +62,7 @@ def test_a_trigger_id_expires(make_sandbox: MakeSandbox) -> None:
     )
 
 
-def test_a_refused_view_does_not_use_the_trigger_up(
-    sandbox: Sandbox, client: WebClient
-) -> None:
+def test_a_refused_view_does_not_use_the_trigger_up(sandbox: Sandbox, client: WebClient) -> None:
     one = trigger(sandbox)
     assert refused(client.views_open, trigger_id=one, view={"type": "modal"}) == (
         "invalid_arguments"
@@ -94,13 +79,11 @@ def test_three_modals_stand_above_each_other_and_not_four(
     )
     for title in "23":
         below = view["id"]
-        view = client.views_push(trigger_id=trigger(sandbox, below), view=modal(title))[
-            "view"
-        ]
+        view = client.views_push(trigger_id=trigger(sandbox, below), view=modal(title))["view"]
         assert view["previous_view_id"] == below
-    assert refused(
-        client.views_push, trigger_id=trigger(sandbox, view["id"]), view=modal("4")
-    ) == ("push_limit_reached")
+    assert refused(client.views_push, trigger_id=trigger(sandbox, view["id"]), view=modal("4")) == (
+        "push_limit_reached"
+    )
     titles = [one.body["title"]["text"] for one in sandbox.seat("U0ANA").modals()]
     assert titles == ["1", "2", "3"]
 
@@ -110,52 +93,37 @@ def test_an_update_needs_the_right_hash_and_keeps_what_was_entered(
 ) -> None:
     first = client.views_open(trigger_id=trigger(sandbox), view=modal())["view"]
     sandbox.seat("U0ANA").enter(first["id"], {"b": {"a": "typed"}})
-    second = client.views_update(
-        view_id=first["id"], hash=first["hash"], view=modal("2")
-    )["view"]
+    second = client.views_update(view_id=first["id"], hash=first["hash"], view=modal("2"))["view"]
     assert second["id"] == first["id"]
     assert second["hash"] != first["hash"]
     assert second["state"]["values"]["b"]["a"]["value"] == "typed"
-    assert refused(
-        client.views_update, view_id=first["id"], hash=first["hash"], view=modal()
-    ) == ("hash_conflict")
-    sandbox.seat("U0ANA").close(first["id"])
-    assert (
-        refused(client.views_update, view_id=first["id"], view=modal()) == "not_found"
+    assert refused(client.views_update, view_id=first["id"], hash=first["hash"], view=modal()) == (
+        "hash_conflict"
     )
+    sandbox.seat("U0ANA").close(first["id"])
+    assert refused(client.views_update, view_id=first["id"], view=modal()) == "not_found"
 
 
 def test_an_external_id_is_given_once(sandbox: Sandbox, client: WebClient) -> None:
-    view = client.views_open(trigger_id=trigger(sandbox), view=modal(external_id="x"))[
-        "view"
-    ]
+    view = client.views_open(trigger_id=trigger(sandbox), view=modal(external_id="x"))["view"]
     client.views_update(external_id="x", view=modal("again", external_id="x"))
     assert refused(
-        client.views_push,
-        trigger_id=trigger(sandbox, view["id"]),
-        view=modal(external_id="x"),
+        client.views_push, trigger_id=trigger(sandbox, view["id"]), view=modal(external_id="x")
     ) == ("duplicate_external_id")
     sandbox.seat("U0ANA").close(view["id"])
     client.views_open(trigger_id=trigger(sandbox), view=modal(external_id="x"))
 
 
-def test_a_home_tab_is_published_per_person(
-    sandbox: Sandbox, client: WebClient
-) -> None:
+def test_a_home_tab_is_published_per_person(sandbox: Sandbox, client: WebClient) -> None:
     first = client.views_publish(user_id="U0ANA", view=HOME)["view"]
     assert first["type"] == "home"
     assert sandbox.seat("U0BOB").home() is None
-    second = client.views_publish(user_id="U0ANA", view=HOME, hash=first["hash"])[
-        "view"
-    ]
+    second = client.views_publish(user_id="U0ANA", view=HOME, hash=first["hash"])["view"]
     assert second["id"] == first["id"]
-    assert refused(
-        client.views_publish, user_id="U0ANA", view=HOME, hash=first["hash"]
-    ) == ("hash_conflict")
-    assert (
-        refused(client.views_publish, user_id="U0NOBODY", view=HOME)
-        == "invalid_arguments"
+    assert refused(client.views_publish, user_id="U0ANA", view=HOME, hash=first["hash"]) == (
+        "hash_conflict"
     )
+    assert refused(client.views_publish, user_id="U0NOBODY", view=HOME) == "invalid_arguments"
 
 
 def test_without_a_home_tab_nothing_is_published(make_sandbox: MakeSandbox) -> None:
@@ -163,10 +131,7 @@ def test_without_a_home_tab_nothing_is_published(make_sandbox: MakeSandbox) -> N
     sandbox = make_sandbox(manifest=MANIFEST | {"features": features})
     client = client_of(sandbox)
     assert refused(client.views_publish, user_id="U0ANA", view=HOME) == "not_enabled"
-    assert (
-        refused(client.chat_postMessage, channel="U0ANA", text="x")
-        == "messages_tab_disabled"
-    )
+    assert refused(client.chat_postMessage, channel="U0ANA", text="x") == "messages_tab_disabled"
 
 
 def test_a_menu_of_channels_brings_a_response_url_for_the_chosen_one(
@@ -182,11 +147,7 @@ def test_a_menu_of_channels_brings_a_response_url_for_the_chosen_one(
 
     http = HttpApp(app)
     sandbox.deliver_to(http.url)
-    element = {
-        "type": "conversations_select",
-        "action_id": "where",
-        "response_url_enabled": True,
-    }
+    element = {"type": "conversations_select", "action_id": "where", "response_url_enabled": True}
     label = {"type": "plain_text", "text": "Where"}
     block = {"type": "input", "block_id": "b", "label": label, "element": element}
     view = modal(callback_id="share") | {"blocks": [block]}

@@ -31,9 +31,7 @@ def test_a_posted_message_is_read_back_with_its_metadata(client: WebClient) -> N
         channel="C0GENERAL", text="hello", metadata=metadata, client_msg_id="c-1"
     )
     plain = client.conversations_history(channel="C0GENERAL")["messages"]
-    full = client.conversations_history(channel="C0GENERAL", include_all_metadata=True)[
-        "messages"
-    ]
+    full = client.conversations_history(channel="C0GENERAL", include_all_metadata=True)["messages"]
     assert [one["ts"] for one in plain] == [posted["ts"]]
     assert "metadata" not in plain[0]
     assert full[0]["metadata"] == metadata
@@ -41,21 +39,14 @@ def test_a_posted_message_is_read_back_with_its_metadata(client: WebClient) -> N
     assert full[0]["client_msg_id"] == "c-1"
 
 
-def test_history_is_newest_first_within_its_bounds_and_in_pages(
-    client: WebClient,
-) -> None:
-    stamps = [
-        client.chat_postMessage(channel="C0GENERAL", text=str(n))["ts"]
-        for n in range(5)
-    ]
+def test_history_is_newest_first_within_its_bounds_and_in_pages(client: WebClient) -> None:
+    stamps = [client.chat_postMessage(channel="C0GENERAL", text=str(n))["ts"] for n in range(5)]
     assert stamps == sorted(set(stamps))
 
     def seen(**arguments: Any) -> list[str]:
         return [
             one["ts"]
-            for one in client.conversations_history(channel="C0GENERAL", **arguments)[
-                "messages"
-            ]
+            for one in client.conversations_history(channel="C0GENERAL", **arguments)["messages"]
         ]
 
     assert seen() == stamps[::-1]
@@ -70,20 +61,14 @@ def test_history_is_newest_first_within_its_bounds_and_in_pages(
 
 def test_replies_stand_in_the_thread_only(client: WebClient) -> None:
     root = client.chat_postMessage(channel="C0GENERAL", text="root")["ts"]
-    first = client.chat_postMessage(channel="C0GENERAL", text="one", thread_ts=root)[
-        "ts"
-    ]
-    second = client.chat_postMessage(channel="C0GENERAL", text="two", thread_ts=root)[
-        "ts"
-    ]
+    first = client.chat_postMessage(channel="C0GENERAL", text="one", thread_ts=root)["ts"]
+    second = client.chat_postMessage(channel="C0GENERAL", text="two", thread_ts=root)["ts"]
     history = client.conversations_history(channel="C0GENERAL")["messages"]
     thread = client.conversations_replies(channel="C0GENERAL", ts=root)["messages"]
     assert [one["ts"] for one in history] == [root]
     assert history[0]["reply_count"] == 2
     assert [one["ts"] for one in thread] == [root, first, second]
-    late = client.conversations_replies(channel="C0GENERAL", ts=root, oldest=first)[
-        "messages"
-    ]
+    late = client.conversations_replies(channel="C0GENERAL", ts=root, oldest=first)["messages"]
     assert [one["ts"] for one in late] == [root, second]
     assert refused(client.conversations_replies, channel="C0GENERAL", ts="1.0") == (
         "thread_not_found"
@@ -97,9 +82,9 @@ def test_replies_stand_in_the_thread_only(client: WebClient) -> None:
 def test_an_update_replaces_what_is_shown(client: WebClient, sandbox: Sandbox) -> None:
     block = {"type": "section", "text": {"type": "mrkdwn", "text": "b"}}
     metadata = {"event_type": "note", "event_payload": {"k": 1}}
-    ts = client.chat_postMessage(
-        channel="C0GENERAL", text="a", blocks=[block], metadata=metadata
-    )["ts"]
+    ts = client.chat_postMessage(channel="C0GENERAL", text="a", blocks=[block], metadata=metadata)[
+        "ts"
+    ]
     client.chat_update(channel="C0GENERAL", ts=ts, text="c", blocks=[block])
     message = sandbox.seat("U0ANA").messages("C0GENERAL")[0]
     assert message.text == "c"
@@ -112,28 +97,21 @@ def test_an_update_replaces_what_is_shown(client: WebClient, sandbox: Sandbox) -
     assert message.metadata is None
 
 
-def test_what_is_not_the_apps_cannot_be_changed(
-    client: WebClient, sandbox: Sandbox
-) -> None:
+def test_what_is_not_the_apps_cannot_be_changed(client: WebClient, sandbox: Sandbox) -> None:
     said = sandbox.seat("U0ANA").say("C0GENERAL", "mine").ts
     own = client.chat_postMessage(channel="C0GENERAL", text="own")["ts"]
     assert refused(client.chat_update, channel="C0GENERAL", ts=said, text="x") == (
         "cant_update_message"
     )
-    assert (
-        refused(client.chat_delete, channel="C0GENERAL", ts=said)
-        == "cant_delete_message"
+    assert refused(client.chat_delete, channel="C0GENERAL", ts=said) == "cant_delete_message"
+    assert refused(client.chat_update, channel="C0GENERAL", ts="1.000000", text="x") == (
+        "message_not_found"
     )
-    assert refused(
-        client.chat_update, channel="C0GENERAL", ts="1.000000", text="x"
-    ) == ("message_not_found")
-    assert refused(
-        client.chat_update, channel="C0GENERAL", ts=own, text="x" * 4001
-    ) == ("msg_too_long")
+    assert refused(client.chat_update, channel="C0GENERAL", ts=own, text="x" * 4001) == (
+        "msg_too_long"
+    )
     client.chat_delete(channel="C0GENERAL", ts=own)
-    assert (
-        refused(client.chat_delete, channel="C0GENERAL", ts=own) == "message_not_found"
-    )
+    assert refused(client.chat_delete, channel="C0GENERAL", ts=own) == "message_not_found"
 
 
 @pytest.mark.parametrize(
@@ -147,16 +125,13 @@ def test_what_is_not_the_apps_cannot_be_changed(
         ("U0FAR", "user_not_visible"),
     ],
 )
-def test_posting_where_the_app_cannot(
-    client: WebClient, channel: str, error: str
-) -> None:
+def test_posting_where_the_app_cannot(client: WebClient, channel: str, error: str) -> None:
     assert refused(client.chat_postMessage, channel=channel, text="x") == error
 
 
 def test_a_message_needs_something_in_it(client: WebClient) -> None:
     assert (
-        refused(client.chat_postMessage, channel="C0GENERAL", text="", attachments=[])
-        == "no_text"
+        refused(client.chat_postMessage, channel="C0GENERAL", text="", attachments=[]) == "no_text"
     )
 
 
@@ -182,29 +157,21 @@ def test_a_direct_conversation_opens_once(client: WebClient) -> None:
     assert client.conversations_info(channel=several)["channel"]["is_mpim"] is True
 
 
-def test_an_ephemeral_message_is_seen_by_one_member(
-    client: WebClient, sandbox: Sandbox
-) -> None:
+def test_an_ephemeral_message_is_seen_by_one_member(client: WebClient, sandbox: Sandbox) -> None:
     client.chat_postEphemeral(channel="C0GENERAL", user="U0ANA", text="psst")
     assert [one.text for one in sandbox.seat("U0ANA").ephemerals()] == ["psst"]
     assert sandbox.seat("U0BOB").ephemerals() == []
     assert sandbox.seat("U0ANA").messages("C0GENERAL") == []
     assert (
-        refused(
-            client.chat_postEphemeral, channel="C0GENERAL", user="U0GUEST", text="x"
-        )
+        refused(client.chat_postEphemeral, channel="C0GENERAL", user="U0GUEST", text="x")
         == "user_not_in_channel"
     )
 
 
 def test_lists_come_in_pages(client: WebClient) -> None:
-    pages = [
-        [one["id"] for one in page["members"]] for page in client.users_list(limit=2)
-    ]
+    pages = [[one["id"] for one in page["members"]] for page in client.users_list(limit=2)]
     assert pages == [["U0BOT", "U0ANA"], ["U0BOB", "U0GUEST"], ["U0GONE"]]
-    channels = client.conversations_list(types="public_channel,private_channel")[
-        "channels"
-    ]
+    channels = client.conversations_list(types="public_channel,private_channel")["channels"]
     # Not the private one that the app is not in.
     assert {one["id"] for one in channels} == {
         "C0GENERAL",
@@ -236,18 +203,14 @@ def test_people_are_described_as_slack_does(client: WebClient) -> None:
     assert far["is_stranger"] is True
     assert refused(client.users_info, user="U0NOBODY") == "user_not_found"
     assert client.users_lookupByEmail(email="ANA@acme.test")["user"]["id"] == "U0ANA"
-    assert (
-        refused(client.users_lookupByEmail, email="gone@acme.test") == "users_not_found"
-    )
+    assert refused(client.users_lookupByEmail, email="gone@acme.test") == "users_not_found"
 
 
 def test_user_groups(client: WebClient) -> None:
     groups = client.usergroups_list(include_users=True)["usergroups"]
     assert [(one["id"], one["handle"]) for one in groups] == [("S0FIN", "finance")]
     assert client.usergroups_users_list(usergroup="S0FIN")["users"] == ["U0ANA"]
-    assert (
-        refused(client.usergroups_users_list, usergroup="S0NONE") == "no_such_subteam"
-    )
+    assert refused(client.usergroups_users_list, usergroup="S0NONE") == "no_such_subteam"
 
 
 def test_a_permalink_leads_to_the_message(client: WebClient) -> None:
@@ -259,10 +222,7 @@ def test_a_permalink_leads_to_the_message(client: WebClient) -> None:
 def test_tokens(sandbox: Sandbox) -> None:
     assert refused(client_of(sandbox, "xoxb-wrong").auth_test) == "invalid_auth"
     assert refused(client_of(sandbox, " ").auth_test) == "not_authed"
-    assert (
-        refused(client_of(sandbox, sandbox.app_token).users_list)
-        == "not_allowed_token_type"
-    )
+    assert refused(client_of(sandbox, sandbox.app_token).users_list) == "not_allowed_token_type"
     assert (
         refused(client_of(sandbox).apps_connections_open, app_token=sandbox.bot_token)
         == "not_allowed_token_type"
@@ -292,6 +252,6 @@ def test_a_scope_that_is_missing_is_named(sandbox: Sandbox, client: WebClient) -
     assert "chat:write" in answer["provided"].split(",")
     assert "channels:history" not in client.auth_test().headers["x-oauth-scopes"]
     client.conversations_history(channel="C0PRIVATE")
-    assert refused(
-        client.chat_postMessage, channel="C0GENERAL", text="x", username="Eve"
-    ) == ("missing_scope")
+    assert refused(client.chat_postMessage, channel="C0GENERAL", text="x", username="Eve") == (
+        "missing_scope"
+    )

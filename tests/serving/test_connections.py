@@ -108,9 +108,7 @@ def test_a_long_body_comes_whole(server: WebServer, is_chunked: bool) -> None:
     head = post("/echo", len(body), end)
     sent = body
     if is_chunked:
-        head = head.replace(
-            f"Content-Length: {len(body)}".encode(), b"Transfer-Encoding: chunked"
-        )
+        head = head.replace(f"Content-Length: {len(body)}".encode(), b"Transfer-Encoding: chunked")
         pieces = [body[at : at + 5_000] for at in range(0, len(body), 5_000)]
         sent = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in pieces)
         sent += b"0\r\n\r\n"

@@ -86,12 +86,7 @@ def workspace(*, is_in_the_projects_channel: bool) -> dict[str, Any]:
         ],
         "usergroups": [
             {"id": "S0ADM", "handle": "mlgov-admins", "name": "Admins", "users": [ADA]},
-            {
-                "id": "S0FIN",
-                "handle": "finance-partners",
-                "name": "Finance",
-                "users": [FAY, FRED],
-            },
+            {"id": "S0FIN", "handle": "finance-partners", "name": "Finance", "users": [FAY, FRED]},
             {"id": "S0LEAD", "handle": "ml-leaders", "name": "Leaders", "users": [OLA]},
         ],
     }
@@ -131,9 +126,7 @@ def nothing_yet(backend: str, request: pytest.FixtureRequest) -> Iterator[str]:
     if backend == "sqlite":
         yield "sqlite:///mlgov.db"
         return
-    uri = make_url(request.getfixturevalue("postgres_server")).set(
-        drivername="postgresql+psycopg"
-    )
+    uri = make_url(request.getfixturevalue("postgres_server")).set(drivername="postgresql+psycopg")
     admin = create_engine(uri, isolation_level="AUTOCOMMIT")
     name = f"first_{uuid.uuid4().hex[:12]}"
     with admin.connect() as connection:
@@ -177,8 +170,7 @@ def spent(work: Path) -> str:
     costs = [900 // today.day] * today.day
     costs[-1] += 900 - sum(costs)
     charges = [
-        Charge(date(today.year, today.month, day), str(cost))
-        for day, cost in enumerate(costs, 1)
+        Charge(date(today.year, today.month, day), str(cost)) for day, cost in enumerate(costs, 1)
     ]
     return bill(work / "bill.csv", charges).name
 
@@ -193,11 +185,7 @@ def spent(work: Path) -> str:
     ],
 )
 def test_from_an_empty_database_to_a_decided_approval(
-    backend: str,
-    over: str,
-    people_first: bool,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
+    backend: str, over: str, people_first: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with nothing_yet(backend, request) as url:
         clean = {
@@ -207,17 +195,12 @@ def test_from_an_empty_database_to_a_decided_approval(
         }
         shell = Shell(clean | {"PYTHONPATH": str(Path.cwd())}, tmp_path)
         made = shell(
-            "manifest",
-            *(["--http", "https://mlgov.example.com"] if over == "http" else []),
+            "manifest", *(["--http", "https://mlgov.example.com"] if over == "http" else [])
         )
         shell.file("governance.yml", shell("policy", "example"))
         world = World.from_dict(workspace(is_in_the_projects_channel=not people_first))
         with Sandbox(
-            world,
-            yaml.safe_load(made),
-            faults=Faults(),
-            ack_seconds=60,
-            trigger_seconds=60,
+            world, yaml.safe_load(made), faults=Faults(), ack_seconds=60, trigger_seconds=60
         ) as slack:
             shell.env |= {
                 "SLACK_BOT_TOKEN": slack.bot_token,
@@ -241,10 +224,7 @@ def live(shell: Shell, slack: Sandbox, *, over: str, people_first: bool) -> None
         assert "5 added" in shell("import", "people", "people.csv")
         looked = shell("policy", "check")
         assert "hasn't read them from Slack yet" in looked, looked
-    with running(shell.env, shell.cwd, *(["--http"] if over == "http" else [])) as (
-        _process,
-        url,
-    ):
+    with running(shell.env, shell.cwd, *(["--http"] if over == "http" else [])) as (_process, url):
         if over == "http":
             slack.deliver_to(f"{url}/slack/events")
             assert slack.verify_url().ok
@@ -271,24 +251,17 @@ def bring(shell: Shell, slack: Sandbox, *, people_first: bool) -> None:
     if people_first:
         assert ada.slash("/invite", "@mlgov", "C0TRIAGE").ok
     first = datetime.now(UTC).date().replace(day=1)
-    shell.file(
-        "budgets.csv", f"project,starts,amount,currency\ntriage,{first},1000,EUR\n"
-    )
+    shell.file("budgets.csv", f"project,starts,amount,currency\ntriage,{first},1000,EUR\n")
     shell("import", "budgets", "budgets.csv")
     if people_first:
         # mlgov hears of the invitation by itself; a person waits a moment before the bill comes.
         until(
-            lambda: (
-                "not in these channels"
-                not in shell("import", "projects", "projects.csv")
-            ),
+            lambda: "not in these channels" not in shell("import", "projects", "projects.csv"),
             "mlgov is in the project's channel",
         )
     shell("import", "costs", spent(shell.cwd))
     assert "rollout" in str(ada.slash("/mlgov", "rollout", "C0ADMIN").body).casefold()
-    assert "Ticket triage" in str(
-        slack.seat(TIM).slash("/mlgov", "status triage", "C0TRIAGE").body
-    )
+    assert "Ticket triage" in str(slack.seat(TIM).slash("/mlgov", "status triage", "C0TRIAGE").body)
 
 
 def decide(slack: Sandbox) -> None:
@@ -296,9 +269,7 @@ def decide(slack: Sandbox) -> None:
     tim = slack.seat(TIM)
     alert = message(tim, "C0TRIAGE", "Ticket triage has used 90 %")
     assert "900 of 1,000 EUR" in alert.text, "only members read the channel"
-    assert tim.click(
-        channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase"
-    ).ok
+    assert tim.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase").ok
     window = until(tim.modals, "the window opens")[-1]
     asked = tim.submit(
         window.id,
@@ -312,8 +283,6 @@ def decide(slack: Sandbox) -> None:
     for user_id in (OLA, FAY, FRED):
         seat = slack.seat(user_id)
         card = message(seat, seat.dm().id, "approvals.approve")
-        assert seat.click(
-            channel_id=seat.dm().id, ts=card.ts, action_id="approvals.approve"
-        ).ok
+        assert seat.click(channel_id=seat.dm().id, ts=card.ts, action_id="approvals.approve").ok
     message(tim, "C0TRIAGE", "is now 1,500 EUR")
     message(slack.seat(ADA), "C0AUDIT", "Ledger head")

@@ -37,9 +37,7 @@ def environment(slack: Sandbox, work: Path, **more: str) -> dict[str, str]:
     secret = work / "bot-token"
     secret.write_text(slack.bot_token, encoding="utf-8")
     clean = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("SLACK_", "MLGOV_"))
+        key: value for key, value in os.environ.items() if not key.startswith(("SLACK_", "MLGOV_"))
     }
     return (
         clean
@@ -55,9 +53,7 @@ def environment(slack: Sandbox, work: Path, **more: str) -> dict[str, str]:
     )
 
 
-def mlgov(
-    env: dict[str, str], cwd: Path, *words: str
-) -> subprocess.CompletedProcess[str]:
+def mlgov(env: dict[str, str], cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bot.cli.main", *words],
         env=env,
@@ -108,16 +104,11 @@ def test_over_http(slack: Sandbox, tmp_path: Path) -> None:
     with running(env, tmp_path, "--http") as (_process, url):
         slack.deliver_to(f"{url}/slack/events")
         assert slack.verify_url().ok
-        assert "Nothing waits for you" in str(
-            slack.seat(OLA).slash("/mlgov", "", "C0TRIAGE").body
-        )
+        assert "Nothing waits for you" in str(slack.seat(OLA).slash("/mlgov", "", "C0TRIAGE").body)
         for path in ("healthz", "readyz"):
             assert httpx.get(f"{url}/{path}", trust_env=False).status_code == 200
         assert "mlgov_outbox_rows" in httpx.get(f"{url}/metrics", trust_env=False).text
-        assert (
-            httpx.post(f"{url}/slack/events", content=b"x", trust_env=False).status_code
-            == 401
-        )
+        assert httpx.post(f"{url}/slack/events", content=b"x", trust_env=False).status_code == 401
 
 
 def test_over_socket_mode(slack: Sandbox, tmp_path: Path) -> None:
@@ -129,10 +120,7 @@ def test_over_socket_mode(slack: Sandbox, tmp_path: Path) -> None:
             10,
         )
         assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
-        assert (
-            httpx.post(f"{url}/slack/events", content=b"x", trust_env=False).status_code
-            == 404
-        )
+        assert httpx.post(f"{url}/slack/events", content=b"x", trust_env=False).status_code == 404
 
 
 def test_without_tokens_it_says_which(slack: Sandbox, tmp_path: Path) -> None:
@@ -198,9 +186,7 @@ def test_doctor_finds_everything_sound(slack: Sandbox, tmp_path: Path) -> None:
 
 def test_doctor_says_how_to_mend(slack: Sandbox, tmp_path: Path) -> None:
     slack.faults.withhold_scope("usergroups:read")
-    env = environment(
-        slack, tmp_path, MLGOV_DATABASE_URL="postgresql://127.0.0.1:1/none"
-    )
+    env = environment(slack, tmp_path, MLGOV_DATABASE_URL="postgresql://127.0.0.1:1/none")
     del env["SLACK_SIGNING_SECRET"]
     (tmp_path / "governance.yml").write_text("version: 2", encoding="utf-8")
     done = mlgov(env, tmp_path, "doctor")
@@ -222,8 +208,7 @@ def test_the_ledger_is_checked_from_outside(slack: Sandbox, tmp_path: Path) -> N
     del env["MLGOV_ANCHOR"]
     head = mlgov(env, tmp_path, "audit", "head").stdout.strip()
     assert (
-        "The ledger holds"
-        in mlgov(env, tmp_path, "audit", "verify", "--expect-head", head).stdout
+        "The ledger holds" in mlgov(env, tmp_path, "audit", "verify", "--expect-head", head).stdout
     )
     forged = head.split(":")[0] + ":" + "0" * 64
     done = mlgov(env, tmp_path, "audit", "verify", "--expect-head", forged)
@@ -272,9 +257,7 @@ def test_before_slack_has_answered_nothing_is_ready_and_that_is_said(
     assert process.returncode == 0
 
 
-def test_one_that_has_governed_waits_for_slack_to_come_back(
-    slack: Sandbox, tmp_path: Path
-) -> None:
+def test_one_that_has_governed_waits_for_slack_to_come_back(slack: Sandbox, tmp_path: Path) -> None:
     env = environment(slack, tmp_path)
     with running(env, tmp_path, "--http"):
         pass
@@ -303,9 +286,7 @@ def test_one_that_has_governed_waits_for_slack_to_come_back(
     assert process.returncode == 0
 
 
-def test_how_old_the_mirror_is_stands_in_the_metrics(
-    slack: Sandbox, tmp_path: Path
-) -> None:
+def test_how_old_the_mirror_is_stands_in_the_metrics(slack: Sandbox, tmp_path: Path) -> None:
     with running(environment(slack, tmp_path), tmp_path, "--http") as (_process, url):
         told = httpx.get(f"{url}/metrics", trust_env=False).text
     ages = dict(re.findall(r'mlgov_mirror_age_seconds\{kind="(\w+)"\} (\S+)', told))

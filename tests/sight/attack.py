@@ -102,8 +102,7 @@ class Attack:
         """A template with the ids of what it is about."""
         if isinstance(template, dict):
             return {
-                self.fill(key, about): self.fill(value, about)
-                for key, value in template.items()
+                self.fill(key, about): self.fill(value, about) for key, value in template.items()
             }
         if isinstance(template, list):
             return [self.fill(one, about) for one in template]
@@ -124,9 +123,7 @@ class Attack:
             "response_url": "",
         }
 
-    def view(
-        self, callback: str, metadata: str, state: dict[str, Any]
-    ) -> dict[str, Any]:
+    def view(self, callback: str, metadata: str, state: dict[str, Any]) -> dict[str, Any]:
         return {
             "id": f"V0SWEEP{next(self.numbers)}",
             "type": "modal",
@@ -190,9 +187,7 @@ class Attack:
         for name, windows in sorted(forged.SUBMISSIONS.items()):
             for window in windows:
                 entered = forged.ENTERED | forged.INSTEAD.get(name, {})
-                if name == "models.submit_evidence" and window.endswith(
-                    "{place}:{file}"
-                ):
+                if name == "models.submit_evidence" and window.endswith("{place}:{file}"):
                     entered = entered | {"file": {"files": []}}
                 state = self.fill(entered, about)
                 view = self.view(name, self.fill(window, about), state)
@@ -231,11 +226,7 @@ class Attack:
                     "callback_id": name,
                     "channel": {"id": "C0OPEN"},
                     "message_ts": "1.2",
-                    "message": {
-                        "ts": "1.2",
-                        "text": "We promise it.",
-                        "user": slack_id,
-                    },
+                    "message": {"ts": "1.2", "text": "We promise it.", "user": slack_id},
                 },
             )
 
@@ -267,10 +258,7 @@ class Attack:
         channel, ts = self.note
         for name in sorted(forged.REPLIES):
             yield self.said(
-                "reply",
-                name,
-                slack_id,
-                {"text": "Because.", "channel": channel, "thread_ts": ts},
+                "reply", name, slack_id, {"text": "Because.", "channel": channel, "thread_ts": ts}
             )
 
     def said(self, kind: str, name: str, slack_id: str, event: dict[str, Any]) -> Case:
@@ -359,10 +347,7 @@ class Attack:
             body, kind = urlencode({"payload": json.dumps(case.payload)}).encode(), FORM
         secret = self.office.bot.deps.settings.slack_signing_secret
         assert secret is not None
-        return {
-            "content": body,
-            "headers": signed_headers(secret.get_secret_value(), body, kind),
-        }
+        return {"content": body, "headers": signed_headers(secret.get_secret_value(), body, kind)}
 
     def finish(self) -> None:
         """Until everything is answered that is answered in the background."""
@@ -380,8 +365,7 @@ class Attack:
             names = sorted(_tables(connection))
             rows = {
                 name: sorted(
-                    repr(tuple(row))
-                    for row in connection.execute(text(f'SELECT * FROM "{name}"'))
+                    repr(tuple(row)) for row in connection.execute(text(f'SELECT * FROM "{name}"'))
                 )
                 for name in names
                 if name not in KEPT_BESIDE
@@ -393,17 +377,13 @@ class Attack:
         """The actions on the ledger, in order."""
         with self.office.db.read() as session:
             return list(
-                session.execute(
-                    select(AuditEntry.action).order_by(AuditEntry.seq)
-                ).scalars()
+                session.execute(select(AuditEntry.action).order_by(AuditEntry.seq)).scalars()
             )
 
 
 def _tables(connection: Any) -> list[str]:
     if connection.dialect.name == "sqlite":
-        found = connection.execute(
-            text("SELECT name FROM sqlite_master WHERE type = 'table'")
-        )
+        found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
     else:
         found = connection.execute(
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")

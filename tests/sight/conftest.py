@@ -27,11 +27,7 @@ def attack(
     work: Path = tmp_path_factory.mktemp("sight")
     with planted(fresh_url(request.param, request, work), work) as (office, secret):
         deps, ned = office.bot.deps, actor(office, NED)
-        common = {
-            "policy": deps.policy,
-            "org_key": deps.team.org_key,
-            "now": office.now(),
-        }
+        common = {"policy": deps.policy, "org_key": deps.team.org_key, "now": office.now()}
         with office.db.begin(patient=True) as session:
             own = service.register(
                 session,
@@ -64,19 +60,14 @@ def attack(
             deps,
             actor(office, OLA),
             AskInformation(
-                approval_id=secret.request,
-                revision=secret.revision,
-                question="Which Nyala?",
+                approval_id=secret.request, revision=secret.revision, question="Which Nyala?"
             ),
             None,
         )
         office.settle()
         ola = office.sandbox.seat(OLA)
         ola.share(ola.dm().id, "Kudu.csv", b"Kudu,1\n")
-        eventually(
-            lambda: "Kudu.csv" in str(ola.messages(ola.dm().id)[-1]),
-            "the file was read",
-        )
+        eventually(lambda: "Kudu.csv" in str(ola.messages(ola.dm().id)[-1]), "the file was read")
         with office.db.read() as session:
             row = session.execute(
                 text("SELECT channel, ts FROM message WHERE kind = 'approval.note'")
@@ -85,24 +76,15 @@ def attack(
                 text("SELECT slack_id FROM shared_file WHERE slack_id <> 'F0KUDU00001'")
             ).scalar_one()
             revision = session.execute(
-                text("SELECT revision FROM approval WHERE id = :id"),
-                {"id": secret.request},
+                text("SELECT revision FROM approval WHERE id = :id"), {"id": secret.request}
             ).scalar_one()
         assert row is not None
         secret = dataclasses.replace(secret, file=file, revision=revision)
-        with httpx.Client(
-            base_url=office.base_url or "", trust_env=False, timeout=60
-        ) as client:
+        with httpx.Client(base_url=office.base_url or "", trust_env=False, timeout=60) as client:
             private = Answered()
             try:
                 yield Attack(
-                    office,
-                    secret,
-                    own,
-                    own_version,
-                    (row.channel, row.ts),
-                    client,
-                    private,
+                    office, secret, own, own_version, (row.channel, row.ts), client, private
                 )
             finally:
                 private.close()

@@ -159,10 +159,7 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "models.submit_look": (f"look:{AT}:{{place}}", f"look:{OWN}"),
     "models.submit_register": ("", "C0VAULT", "C0VAULT:00"),
     "models.submit_review": (f"review:{AT}:{{place}}:2026-03-01",),
-    "models.submit_settle": (
-        "settle:{model}:1:0:{finding}",
-        "settle:{own}:1:0:{finding}",
-    ),
+    "models.submit_settle": ("settle:{model}:1:0:{finding}", "settle:{own}:1:0:{finding}"),
     "models.submit_step": (f"submit:{AT}:{{place}}", f"pass:{AT}:{{place}}"),
     "models.submit_version": (f"version:{AT}:{{place}}",),
     "models.submit_waive": (f"waive:{AT}:{{place}}", "waive:{own}:1:{version}:1"),

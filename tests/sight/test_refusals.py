@@ -13,9 +13,7 @@ class Clock:
         return self.at
 
 
-def test_the_same_refusal_is_due_once_in_a_while_and_says_how_often_it_was_tried() -> (
-    None
-):
+def test_the_same_refusal_is_due_once_in_a_while_and_says_how_often_it_was_tried() -> None:
     clock = Clock()
     refusals = Refusals(clock=clock)
     assert [refusals.is_due("sam", "stranger")[0] for _ in range(150)].count(True) == 1

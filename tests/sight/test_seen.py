@@ -42,9 +42,7 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
     office, secret = placed
     pia = office.sandbox.seat(PIA)
     card = office.card(pia, "C0VAULT", "budgets.break_down")
-    assert pia.click(
-        channel_id="C0VAULT", ts=card.ts, action_id="budgets.break_down"
-    ).ok
+    assert pia.click(channel_id="C0VAULT", ts=card.ts, action_id="budgets.break_down").ok
     eventually(lambda: bool(pia.modals()), "the window opens")
     assert "77,731" in str(pia.modals()[-1].body)
 
@@ -65,9 +63,7 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
         with pytest.raises(NotFound):
             detail(PIA, place)
     with office.db.begin() as session:
-        vault = session.execute(
-            select(Channel).where(Channel.slack_id == "C0VAULT")
-        ).scalar_one()
+        vault = session.execute(select(Channel).where(Channel.slack_id == "C0VAULT")).scalar_one()
         vault.is_shared_outside = True
     with pytest.raises(NotFound):
         detail(PIA, ("C0VAULT", card.ts))
@@ -75,9 +71,7 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
         session.get_one(Channel, vault.id).is_shared_outside = False
 
 
-def test_who_asked_from_a_card_can_change_it_without_one(
-    placed: tuple[Office, Planted],
-) -> None:
+def test_who_asked_from_a_card_can_change_it_without_one(placed: tuple[Office, Planted]) -> None:
     office, secret = placed
     deps = office.bot.deps
 
@@ -102,9 +96,7 @@ def test_who_asked_from_a_card_can_change_it_without_one(
         session.get_one(Approval, secret.request).requester_id = before
 
 
-def test_a_direct_message_tells_its_own_reader_alone(
-    placed: tuple[Office, Planted],
-) -> None:
+def test_a_direct_message_tells_its_own_reader_alone(placed: tuple[Office, Planted]) -> None:
     office, secret = placed
     deps = office.bot.deps
     with office.db.read() as session:
@@ -138,15 +130,11 @@ def test_who_works_on_a_model_is_not_told_what_its_project_spent(
     assert spend.startswith("Its project spent")
 
 
-def test_a_file_is_fetched_only_for_who_shared_it(
-    placed: tuple[Office, Planted],
-) -> None:
+def test_a_file_is_fetched_only_for_who_shared_it(placed: tuple[Office, Planted]) -> None:
     office, secret = placed
     deps, ola = office.bot.deps, office.sandbox.seat(OLA)
     ola.share(ola.dm().id, "plan.txt", b"what only Ola has")
-    file = next(
-        one for one in office.sandbox.world.files.all() if one.name == "plan.txt"
-    )
+    file = next(one for one in office.sandbox.world.files.all() if one.name == "plan.txt")
     kept = slack_files.fetch(deps, file.id, owner=OLA)
     assert kept.data == b"what only Ola has"
     refused = set()
@@ -166,10 +154,7 @@ def test_a_file_is_fetched_only_for_who_shared_it(
             pia,
             secret.version,
             SubmitEvidence(
-                type="impact_assessment",
-                summary="S",
-                sha256=kept.sha256,
-                uri=kept.permalink,
+                type="impact_assessment", summary="S", sha256=kept.sha256, uri=kept.permalink
             ),
             "pia",
             policy=deps.policy,
@@ -179,8 +164,7 @@ def test_a_file_is_fetched_only_for_who_shared_it(
     seat.slash("/mlgov", "help", "C0VAULT")
     click(office, PIA, "models.file", str(item))
     eventually(
-        lambda: "doesn't show it to mlgov" in str(seat.messages(seat.dm().id)),
-        "it is refused",
+        lambda: "doesn't show it to mlgov" in str(seat.messages(seat.dm().id)), "it is refused"
     )
     assert not [one for one in seat.messages(seat.dm().id) if one.file_ids]
 
@@ -188,10 +172,7 @@ def test_a_file_is_fetched_only_for_who_shared_it(
 def click(office: Office, slack_id: str, action_id: str, value: str) -> None:
     office.bot.edge.click(
         {
-            "user": {
-                "id": slack_id,
-                "team_id": "T0ELSE" if slack_id == SAM else "T0ACME",
-            },
+            "user": {"id": slack_id, "team_id": "T0ELSE" if slack_id == SAM else "T0ACME"},
             "team": {"id": "T0ACME"},
             "trigger_id": "",
             "actions": [{"action_id": action_id, "value": value}],
@@ -199,14 +180,9 @@ def click(office: Office, slack_id: str, action_id: str, value: str) -> None:
     )
 
 
-def test_a_window_of_one_kind_changes_no_request_of_another(
-    placed: tuple[Office, Planted],
-) -> None:
+def test_a_window_of_one_kind_changes_no_request_of_another(placed: tuple[Office, Planted]) -> None:
     office, secret = placed
-    state = {
-        "new": {"e": {"selected_date": "2026-04-20"}},
-        "reason": {"e": {"value": "r"}},
-    }
+    state = {"new": {"e": {"selected_date": "2026-04-20"}}, "reason": {"e": {"value": "r"}}}
     metadata = f"{secret.milestone}:1:::{secret.request}:{secret.revision}"
     answer = office.bot.edge.submission(
         {
@@ -225,9 +201,7 @@ def test_a_window_of_one_kind_changes_no_request_of_another(
     assert "stays about what it was opened for" in str(answer)
 
 
-def test_a_strangers_clicks_are_on_the_ledger_once(
-    placed: tuple[Office, Planted],
-) -> None:
+def test_a_strangers_clicks_are_on_the_ledger_once(placed: tuple[Office, Planted]) -> None:
     office, _ = placed
     for n in range(150):
         click(office, SAM, ("approvals.approve", "budgets.break_down")[n % 2], str(n))
@@ -249,9 +223,7 @@ def actor_of(office: Office, slack_id: str) -> str:
         )
 
 
-def test_what_is_for_anybody_says_so_where_it_is_registered(
-    placed: tuple[Office, Planted],
-) -> None:
+def test_what_is_for_anybody_says_so_where_it_is_registered(placed: tuple[Office, Planted]) -> None:
     office, _ = placed
     router, asked = office.bot.edge.router, []
 

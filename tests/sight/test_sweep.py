@@ -18,16 +18,7 @@ from bot import app, standing
 from storage.people.tables import Person, UserGroup
 from tests.sight import forged
 from tests.sight.attack import Attack, Case, leaks, one_each, told
-from tests.sight.world import (
-    ABSENT,
-    BOB,
-    KEY,
-    LEA,
-    LIA,
-    NED,
-    Planted,
-    actor,
-)
+from tests.sight.world import ABSENT, BOB, KEY, LEA, LIA, NED, Planted, actor
 from tests.stories.office import ADA, GUS, OLA, SAM, TIM
 from workflows import clock
 from workflows.actors import OPERATOR
@@ -56,33 +47,23 @@ def test_the_sweep_knows_every_button_window_menu_word_and_path(attack: Attack) 
         ),
     ):
         new, gone = sorted({*there} - {*known}), sorted({*known} - {*there})
-        assert not new, (
-            f"add this {what} in tests/sight/forged.py, with what it carries: {new}"
-        )
+        assert not new, f"add this {what} in tests/sight/forged.py, with what it carries: {new}"
         assert not gone, (
             f"tests/sight/forged.py still has a {what.split(' to ')[0]} that is gone: {gone}"
         )
     assert len(router.files) == 1
-    assert router.anybody == {}, (
-        "who opens something for people who are no members tests it here"
-    )
+    assert router.anybody == {}, "who opens something for people who are no members tests it here"
 
 
 def _paths(attack: Attack) -> list[str]:
     document = attack.client.get("/api/v1/openapi.json").json()
-    return [
-        f"{verb.upper()} {path}"
-        for path, verbs in document["paths"].items()
-        for verb in verbs
-    ]
+    return [f"{verb.upper()} {path}" for path, verbs in document["paths"].items() for verb in verbs]
 
 
 @pytest.mark.parametrize("who", sorted(OUTSIDERS))
 def test_who_is_no_member_is_refused_everywhere(attack: Attack, who: str) -> None:
     slack_id = OUTSIDERS[who]
-    attack.send(
-        [Case("command", "help", next(iter(attack.words(slack_id, ABSENT))).payload)]
-    )
+    attack.send([Case("command", "help", next(iter(attack.words(slack_id, ABSENT))).payload)])
     before, entries = attack.record(), attack.ledger()
     everything = attack.everything(slack_id, attack.planted)
     cases = one_each([case for case in everything if case.kind != "click in a window"])
@@ -92,10 +73,7 @@ def test_who_is_no_member_is_refused_everywhere(attack: Attack, who: str) -> Non
         answer = " ".join(case.answers)
         assert not leaks(answer), (case.where, answer)
         if case.kind == "search":
-            assert case.answers[0] in ('{"options": []}', '{"options":[]}'), (
-                case.where,
-                answer,
-            )
+            assert case.answers[0] in ('{"options": []}', '{"options":[]}'), (case.where, answer)
         else:
             assert SENTENCES[who] in answer, (case.where, answer)
     assert attack.record() == before
@@ -112,17 +90,10 @@ SENTENCES = {
 }
 
 
-def test_what_is_out_of_sight_is_answered_like_what_there_is_not(
-    attack: Attack,
-) -> None:
-    attack.send(
-        [Case("command", "help", next(iter(attack.words(NED, ABSENT))).payload)]
-    )
+def test_what_is_out_of_sight_is_answered_like_what_there_is_not(attack: Attack) -> None:
+    attack.send([Case("command", "help", next(iter(attack.words(NED, ABSENT))).payload)])
     before, entries = attack.record(), attack.ledger()
-    secret, absent = (
-        attack.everything(NED, attack.planted),
-        attack.everything(NED, ABSENT),
-    )
+    secret, absent = (attack.everything(NED, attack.planted), attack.everything(NED, ABSENT))
     if not attack.office.db.is_sqlite:
         secret, absent = one_each(secret), one_each(absent)
     rest = attack.send(secret)
@@ -137,14 +108,10 @@ def test_what_is_out_of_sight_is_answered_like_what_there_is_not(
         if one.kind != "reply":
             assert told(one, attack.planted) == told(other, ABSENT), (one.where, typed)
         assert "omething broke" not in answer, (one.where, typed, answer)
-    changed = {
-        name for name, rows in attack.record().items() if rows != before.get(name)
-    }
+    changed = {name for name, rows in attack.record().items() if rows != before.get(name)}
     assert not changed, changed
     fresh = attack.ledger()[len(entries) :]
-    assert all(one.endswith(".refused") or one == "token.created" for one in fresh), (
-        fresh
-    )
+    assert all(one.endswith(".refused") or one == "token.created" for one in fresh), fresh
 
 
 # --- the API
@@ -159,10 +126,7 @@ def _calls(attack: Attack, about: Planted) -> Iterator[tuple[str, dict[str, Any]
     }
     for name, body in sorted(forged.PATHS.items()):
         verb, _, path = name.partition(" ")
-        call: dict[str, Any] = {
-            "method": verb,
-            "url": f"/api/v1{path.format(**places)}",
-        }
+        call: dict[str, Any] = {"method": verb, "url": f"/api/v1{path.format(**places)}"}
         if body == "bytes":
             call |= {
                 "content": b"truth,said,sex\n1,1,a\n",
@@ -191,17 +155,12 @@ def _without_ids(words: str, about: Planted) -> str:
 
 
 @pytest.mark.parametrize("whose", ["member", "program", "leaver"])
-def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(
-    attack: Attack, whose: str
-) -> None:
+def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(attack: Attack, whose: str) -> None:
     deps = attack.office.bot.deps
     with deps.db.begin(patient=True) as session:
         if whose == "program":
             form = NewToken(
-                name="triage",
-                scopes=MACHINE_SCOPES,
-                projects=("other",),
-                lasts=timedelta(days=7),
+                name="triage", scopes=MACHINE_SCOPES, projects=("other",), lasts=timedelta(days=7)
             )
             secret, _ = tokens.create(
                 session,
@@ -220,17 +179,13 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(
                 session, person, lasts=timedelta(days=7), now=deps.now(session)
             )
     before, entries = attack.record(), attack.ledger()
-    here, nowhere = (
-        _called(attack, secret, about) for about in (attack.planted, ABSENT)
-    )
+    here, nowhere = (_called(attack, secret, about) for about in (attack.planted, ABSENT))
     for name, (status, words) in here.items():
         assert status < 500, (name, words)
         assert not [mark for mark in leaks(words) if mark != KEY], (name, words)
         assert whose != "leaver" or status in (401, 403), (name, status, words)
         assert status == nowhere[name][0], (name, words, nowhere[name][1])
-        assert _without_ids(words, attack.planted) == _without_ids(
-            nowhere[name][1], ABSENT
-        ), name
+        assert _without_ids(words, attack.planted) == _without_ids(nowhere[name][1], ABSENT), name
     after = attack.record()
     changed = {name for name, rows in after.items() if rows != before.get(name)}
     aftermath = TOLD if whose == "leaver" else set()
@@ -268,10 +223,7 @@ def _unheard(attack: Attack, slack_id: str, *, deleted: bool) -> None:
         session.execute(
             update(Person)
             .where(Person.slack_id == slack_id)
-            .values(
-                is_deactivated=False,
-                refreshed_at=clock.real_now(session) - timedelta(hours=3),
-            )
+            .values(is_deactivated=False, refreshed_at=clock.real_now(session) - timedelta(hours=3))
         )
 
 
@@ -282,9 +234,7 @@ TOLD = {"timer", "lane", "gate", "outbox", "message"}
 def _to_others(attack: Attack, said: str, *others: str) -> str:
     """What was said, without the direct messages of these people."""
     rooms = [attack.office.sandbox.seat(slack_id).dm().id for slack_id in others]
-    return "\n".join(
-        line for line in said.splitlines() if not any(room in line for room in rooms)
-    )
+    return "\n".join(line for line in said.splitlines() if not any(room in line for room in rooms))
 
 
 def _changed(attack: Attack, before: dict[str, list[Any]]) -> set[str]:
@@ -293,9 +243,7 @@ def _changed(attack: Attack, before: dict[str, list[Any]]) -> set[str]:
     return {name for name in now.keys() | before if now.get(name) != before.get(name)}
 
 
-def test_whom_slack_has_deactivated_without_a_word_does_nothing(
-    attack: Attack,
-) -> None:
+def test_whom_slack_has_deactivated_without_a_word_does_nothing(attack: Attack) -> None:
     """Ola, who may do nearly everything there is: each act asks Slack about her before it begins."""
     before, entries = attack.record(), attack.ledger()
     cases = one_each(
@@ -323,16 +271,11 @@ def test_whom_slack_has_deactivated_without_a_word_does_nothing(
     assert {*attack.ledger()[len(entries) :]} <= told
 
 
-def test_a_token_of_whom_slack_has_deactivated_without_a_word_opens_nothing(
-    attack: Attack,
-) -> None:
+def test_a_token_of_whom_slack_has_deactivated_without_a_word_opens_nothing(attack: Attack) -> None:
     deps = attack.office.bot.deps
     with deps.db.begin(patient=True) as session:
         secret, _ = tokens.create_personal(
-            session,
-            actor(attack.office, OLA),
-            lasts=timedelta(days=7),
-            now=deps.now(session),
+            session, actor(attack.office, OLA), lasts=timedelta(days=7), now=deps.now(session)
         )
     before = attack.record()
     try:
@@ -347,9 +290,7 @@ def test_a_token_of_whom_slack_has_deactivated_without_a_word_opens_nothing(
     assert _changed(attack, before) <= {"api_token", *TOLD}
 
 
-def test_a_user_group_by_which_the_policy_means_somebody_is_asked_about(
-    attack: Attack,
-) -> None:
+def test_a_user_group_by_which_the_policy_means_somebody_is_asked_about(attack: Attack) -> None:
     """Ada administers by her group, and has left it without a word: what rests on more than herself knows at once."""
     if not attack.office.db.is_sqlite:
         pytest.skip("who is asked about is the same on both databases")

@@ -75,9 +75,7 @@ def whole() -> dict[str, Any]:
                 **more,
             }
         )
-    world["channels"].append(
-        {"id": "C0OPEN", "name": "open", "members": [OLA, NED], "app": True}
-    )
+    world["channels"].append({"id": "C0OPEN", "name": "open", "members": [OLA, NED], "app": True})
     world["channels"].append(
         {"id": "C0VAULT", "name": "vault", "members": [OLA, TIM, FAY, PIA], "app": True}
     )
@@ -140,16 +138,10 @@ def plant(office: Office) -> Planted:
     office.project(KEY, "Quagga Vault", amount="77731", channel="C0VAULT")
     office.costs(days(date(2026, 1, 1), 20, "3025.2", account=f"acme {KEY}"))
     with office.db.begin(patient=True) as session:
-        project = session.execute(
-            select(Project).where(Project.key == KEY)
-        ).scalar_one()
-        budget = session.execute(
-            select(Budget).where(Budget.project_id == project.id)
-        ).scalar_one()
+        project = session.execute(select(Project).where(Project.key == KEY)).scalar_one()
+        budget = session.execute(select(Budget).where(Budget.project_id == project.id)).scalar_one()
         alert = (
-            session.execute(
-                select(BudgetAlert.id).where(BudgetAlert.budget_id == budget.id)
-            )
+            session.execute(select(BudgetAlert.id).where(BudgetAlert.budget_id == budget.id))
             .scalars()
             .first()
         )
@@ -173,18 +165,12 @@ def plant(office: Office) -> Planted:
             session,
             ola,
             AddMilestone(
-                project=KEY,
-                title="Sitatunga report",
-                due=date(2026, 3, 2),
-                request_key="sita",
+                project=KEY, title="Sitatunga report", due=date(2026, 3, 2), request_key="sita"
             ),
             **common,
         )
         listed = MilestoneImport(
-            person_id=ola.id,
-            sha256="ab" * 32,
-            file="Dikdik.csv",
-            created_at=office.now(),
+            person_id=ola.id, sha256="ab" * 32, file="Dikdik.csv", created_at=office.now()
         )
         session.add(listed)
         session.flush()
@@ -223,9 +209,7 @@ def plant(office: Office) -> Planted:
         version = versions.add_version(
             session,
             ola,
-            AddVersion(
-                model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)
-            ),
+            AddVersion(model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)),
             **common,
         )
         evidence = evidencing.submit(
@@ -246,10 +230,7 @@ def plant(office: Office) -> Planted:
             session,
             ola,
             FileFinding(
-                model_id=model,
-                version_id=version,
-                words="Bongo is off",
-                severity=Severity.HIGH,
+                model_id=model, version_id=version, words="Bongo is off", severity=Severity.HIGH
             ),
             **common,
         )
@@ -257,9 +238,7 @@ def plant(office: Office) -> Planted:
         maturity.set_targets(
             session,
             lia,
-            SetTargets(
-                business_unit="Gerenuk unit", levels={DIMENSIONS[0]: Level.HIGH}
-            ),
+            SetTargets(business_unit="Gerenuk unit", levels={DIMENSIONS[0]: Level.HIGH}),
             **common,
         )
         digest = Digest(
@@ -293,9 +272,7 @@ def plant(office: Office) -> Planted:
             Away(stand_in=FAY, since=date(2026, 2, 2), until=date(2026, 2, 6)),
             **common,
         )
-        _, token = tokens.create_personal(
-            session, ola, lasts=timedelta(days=7), now=office.now()
-        )
+        _, token = tokens.create_personal(session, ola, lasts=timedelta(days=7), now=office.now())
         sharing.keep(
             session,
             ola,

@@ -34,9 +34,7 @@ def row(**changes: str) -> dict[str, str]:
     return {**ROW, **changes}
 
 
-def csv_text(
-    rows: Sequence[dict[str, str]], *, delimiter: str = ",", line_end: str = "\n"
-) -> str:
+def csv_text(rows: Sequence[dict[str, str]], *, delimiter: str = ",", line_end: str = "\n") -> str:
     """The rows as CSV, with the columns of the first one (or of a good row)."""
     columns = list(rows[0]) if rows else list(ROW)
     sink = io.StringIO()
@@ -66,12 +64,10 @@ def parquet(
     marks = ", ".join("?" for _ in columns)
     for one in rows:
         connection.execute(
-            f"INSERT INTO bill VALUES ({marks})",
-            [one[name] or None for name in columns],
+            f"INSERT INTO bill VALUES ({marks})", [one[name] or None for name in columns]
         )
     cast = ", ".join(
-        f'CAST("{name}" AS {(types or {}).get(name, "VARCHAR")}) AS "{name}"'
-        for name in columns
+        f'CAST("{name}" AS {(types or {}).get(name, "VARCHAR")}) AS "{name}"' for name in columns
     )
     quoted = str(path).replace("'", "''")
     connection.execute(f"COPY (SELECT {cast} FROM bill) TO '{quoted}' (FORMAT parquet)")

@@ -30,9 +30,7 @@ def do(readers: Pool, what: str, data: bytes = b"", seconds: float = LONG) -> st
     return readers.run(DO, what, data, seconds=seconds)
 
 
-def test_a_process_reads_and_is_used_again(
-    readers: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_reads_and_is_used_again(readers: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
     assert do(readers, "upper", "grüß".encode()) == "GRÜSS"
     assert do(readers, "print") == "said"
@@ -69,9 +67,7 @@ def test_what_needs_too_much_is_refused_in_words(readers: Pool) -> None:
 def test_what_breaks_is_told_to_operators_without_what_was_read(
     readers: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(
-        InvalidInput, match=r"mlgov can't read this.* \(ref [0-9a-f]+\)"
-    ):
+    with pytest.raises(InvalidInput, match=r"mlgov can't read this.* \(ref [0-9a-f]+\)"):
         do(readers, "break", b"a secret")
     assert "in _perform" in caplog.text
     assert "secret" not in caplog.text
@@ -96,9 +92,7 @@ def test_no_more_than_so_many_at_a_time_and_few_wait(readers: Pool) -> None:
             assert isinstance(one.exception(LONG), Busy)
 
 
-def test_what_nobody_needs_is_ended(
-    readers: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_nobody_needs_is_ended(readers: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "IDLE", 0.05)
     pid = int(do(readers, "pid"))
     eventually(lambda: not psutil.pid_exists(pid), "the process is ended")

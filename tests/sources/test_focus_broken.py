@@ -11,12 +11,7 @@ import pytest
 
 from tests.sources.bill import ROW, csv_text, groups, parquet, row, totals, write
 from workflows.sources import focus
-from workflows.sources.errors import (
-    CostFileRefused,
-    DamagedFile,
-    FileTooLarge,
-    NotFocus,
-)
+from workflows.sources.errors import CostFileRefused, DamagedFile, FileTooLarge, NotFocus
 from workflows.sources.focus import BadRow, ReadOptions
 
 pytestmark = pytest.mark.slow
@@ -26,9 +21,7 @@ MIXED_ENDS = csv_text([row(Tags="{}")] * 9).encode().replace(b"\n", b"\r\n", 4)
 LEAKS = re.compile(r"/proc|/tmp|duckdb|Traceback|Error:", re.IGNORECASE)
 
 
-def refused(
-    path: Path, kind: type[CostFileRefused], match: str, **options: int
-) -> None:
+def refused(path: Path, kind: type[CostFileRefused], match: str, **options: int) -> None:
     """Reads `path` and holds its refusal against what is expected; its sentence shows nothing of the inside."""
     with pytest.raises(kind, match=match) as caught:
         focus.read([path], options=ReadOptions(**options)).close()
@@ -57,11 +50,7 @@ def utf16() -> bytes:
         (gzip.compress(GOOD, mtime=0)[:-20], DamagedFile, "cut off"),
         (gzip.compress(GOOD, mtime=0)[:-8] + b"\0" * 8, DamagedFile, "damaged gzip"),
         (gzip.compress(GOOD, mtime=0) + b"more", DamagedFile, "damaged gzip"),
-        (
-            gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0),
-            NotFocus,
-            "packed twice",
-        ),
+        (gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0), NotFocus, "packed twice"),
         (b"PAR1" + b"x" * 100, DamagedFile, "Parquet"),
         (b"PARE" + b"x" * 100, NotFocus, "encrypted"),
         (b"PK\x03\x04" + b"x" * 100, NotFocus, "XLSX"),
@@ -76,11 +65,7 @@ def utf16() -> bytes:
         (b"," * 900_000 + b"\n" + GOOD, FileTooLarge, "900,001 columns"),
         (b"x" * 2_000_000, FileTooLarge, "first line"),
         (b'"open,' + GOOD, DamagedFile, "quotation mark"),
-        (
-            MIXED_ENDS,
-            DamagedFile,
-            "line ends",
-        ),
+        (MIXED_ENDS, DamagedFile, "line ends"),
         (GOOD + b'1,"never closed\n' + GOOD, DamagedFile, "line 52 is never closed"),
         (b"name,amount\na,1\n", NotFocus, "not a FOCUS file"),
         (b"<html><body>Sign in</body></html>\n", NotFocus, "not a FOCUS file"),
@@ -98,9 +83,7 @@ def test_a_file_that_cannot_be_used_is_refused(
 @pytest.mark.parametrize("name", ["bill.csv", "bill.parquet"])
 def test_a_missing_column_is_named(tmp_path: Path, missing: str, name: str) -> None:
     one = {name: value for name, value in ROW.items() if name != missing}
-    refused(
-        write(tmp_path / name, [one]), NotFocus, f"looks like FOCUS but lacks {missing}"
-    )
+    refused(write(tmp_path / name, [one]), NotFocus, f"looks like FOCUS but lacks {missing}")
 
 
 @pytest.mark.parametrize(
@@ -189,9 +172,7 @@ def test_duckdb_can_reach_nothing_else(tmp_path: Path) -> None:
     import duckdb
 
     other = write(tmp_path / "other.csv", [row()])
-    with focus.read(
-        [write(tmp_path / "bill.csv", [row()])], options=ReadOptions()
-    ) as read:
+    with focus.read([write(tmp_path / "bill.csv", [row()])], options=ReadOptions()) as read:
         inside = read._engine._connection
         for statement in (
             f"SELECT * FROM read_csv('{other}')",
@@ -215,8 +196,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     spill.mkdir()
     open_before = len(os.listdir("/proc/self/fd"))
     with focus.read(
-        [write(tmp_path / "bill.csv", [row()])],
-        options=ReadOptions(spill_directory=spill),
+        [write(tmp_path / "bill.csv", [row()])], options=ReadOptions(spill_directory=spill)
     ):
         assert len(list(spill.iterdir())) == 1
     (tmp_path / "bad.csv").write_bytes(b"a,b\n")
@@ -238,11 +218,7 @@ BAD_VALUES = [
     ("BilledCost", "0x10", "not a number"),
     ("EffectiveCost", "1.1234567890123456789", "more than 18 decimals"),
     ("EffectiveCost", "1e-19", "more than 18 decimals"),
-    (
-        "EffectiveCost",
-        "-12345678901.123456789012345678901",
-        "more than 18 decimals",
-    ),
+    ("EffectiveCost", "-12345678901.123456789012345678901", "more than 18 decimals"),
     ("BilledCost", "1000000000000000", "larger than any cost"),
     ("BilledCost", "9" * 40, "larger than any cost"),
     ("BilledCost", "1e400", "too large"),
@@ -314,15 +290,11 @@ def test_bad_rows_are_counted_beyond_those_listed(tmp_path: Path) -> None:
         assert [bad.line for bad in listed] == [first + 2 * n for n in range(7)]
 
 
-def test_a_thousand_times_too_many_broken_lines_are_a_broken_file(
-    tmp_path: Path,
-) -> None:
+def test_a_thousand_times_too_many_broken_lines_are_a_broken_file(tmp_path: Path) -> None:
     path = tmp_path / "bill.csv"
     path.write_bytes(GOOD + b"1,2\n" * 20_000)
     refused(
-        path,
-        DamagedFile,
-        "rows that cannot be split into fields. The first, on line 52, has fewer",
+        path, DamagedFile, "rows that cannot be split into fields. The first, on line 52, has fewer"
     )
 
 

@@ -79,9 +79,7 @@ TAGS = [
 
 
 @pytest.mark.parametrize("name", ["bill.csv", "bill.parquet"])
-def test_tags_are_found_whatever_their_case_and_blanks(
-    tmp_path: Path, name: str
-) -> None:
+def test_tags_are_found_whatever_their_case_and_blanks(tmp_path: Path, name: str) -> None:
     rows = [row(Tags=tags, SubAccountId=str(n)) for n, (tags, _) in enumerate(TAGS)]
     kept = {int(g.sub_account_id): g.tags for g in groups(write(tmp_path / name, rows))}
     assert [kept[n] for n in range(len(TAGS))] == [tags for _, tags in TAGS]
@@ -89,8 +87,7 @@ def test_tags_are_found_whatever_their_case_and_blanks(
 
 def test_several_tags_and_odd_names_of_tags(tmp_path: Path) -> None:
     bill = write(
-        tmp_path / "bill.csv",
-        [row(Tags='{"user:cost/centre~1": "cc", "Team": "t", "it\'s": "q"}')],
+        tmp_path / "bill.csv", [row(Tags='{"user:cost/centre~1": "cc", "Team": "t", "it\'s": "q"}')]
     )
     keys = ("team", "user:cost/centre~1", "it's", "absent")
     assert groups(bill, tag_keys=keys)[0].tags == (
@@ -149,21 +146,15 @@ def test_a_float_is_the_shortest_decimal_and_said_so(tmp_path: Path) -> None:
 
 def test_currencies_are_never_added(tmp_path: Path) -> None:
     bill = write(
-        tmp_path / "bill.csv",
-        [row(), row(BillingCurrency="EUR"), row(BillingCurrency="eur")],
+        tmp_path / "bill.csv", [row(), row(BillingCurrency="EUR"), row(BillingCurrency="eur")]
     )
     assert totals(bill) == {"USD": Decimal("1.5"), "EUR": Decimal("3.0")}
 
 
 def test_a_correction_keeps_its_day_and_its_later_period(tmp_path: Path) -> None:
-    bill = write(
-        tmp_path / "bill.csv", [row(BillingPeriodStart="2024-10-01T00:00:00Z")]
-    )
+    bill = write(tmp_path / "bill.csv", [row(BillingPeriodStart="2024-10-01T00:00:00Z")])
     [group] = groups(bill)
-    assert (group.billing_period, group.charge_date) == (
-        date(2024, 10, 1),
-        date(2024, 9, 18),
-    )
+    assert (group.billing_period, group.charge_date) == (date(2024, 10, 1), date(2024, 9, 18))
 
 
 def test_the_provider_follows_the_version(tmp_path: Path) -> None:
@@ -178,9 +169,7 @@ def test_the_provider_follows_the_version(tmp_path: Path) -> None:
     assert named[0].source == "it's one"
 
 
-def test_columns_that_are_unknown_or_absent_are_named_and_tolerated(
-    tmp_path: Path,
-) -> None:
+def test_columns_that_are_unknown_or_absent_are_named_and_tolerated(tmp_path: Path) -> None:
     bare = {k: v for k, v in ROW.items() if k not in {"Tags", "ProviderName"}}
     bill = write(tmp_path / "bill.csv", [bare | {"Id": "1", "x_Mine": "2"}])
     with focus.read([bill], options=ReadOptions()) as read:
@@ -191,8 +180,7 @@ def test_columns_that_are_unknown_or_absent_are_named_and_tolerated(
 
 def test_names_of_columns_may_be_spelt_otherwise(tmp_path: Path) -> None:
     spelt = {
-        name.lower() if i % 2 else f" {name} ": value
-        for i, (name, value) in enumerate(ROW.items())
+        name.lower() if i % 2 else f" {name} ": value for i, (name, value) in enumerate(ROW.items())
     }
     spelt["billing_currency"] = spelt.pop(" BillingCurrency ")
     bill = write(tmp_path / "bill.csv", [spelt])
@@ -219,9 +207,7 @@ def test_lines_may_end_in_carriage_returns_alone(tmp_path: Path) -> None:
 
 def test_the_format_is_told_by_content_not_by_name(tmp_path: Path) -> None:
     packed = write(tmp_path / "a.csv.gz", [row()]).rename(tmp_path / "a.csv")
-    columns = write(tmp_path / "b.parquet", [row(BilledCost="9")]).rename(
-        tmp_path / "b.csv.gz"
-    )
+    columns = write(tmp_path / "b.parquet", [row(BilledCost="9")]).rename(tmp_path / "b.csv.gz")
     with focus.read([packed, columns], options=ReadOptions()) as read:
         assert [file.format for file in read.files] == ["csv.gz", "parquet"]
         assert read.rows == 2
@@ -253,9 +239,7 @@ def test_the_same_bill_is_known_however_it_comes(tmp_path: Path) -> None:
             prints.add((read.periods[0].content_sha256, read.periods[0].rows))
     assert len(prints) == 1
     for changed in (rows[1:], [*rows[1:], row(ServiceName="s0", BilledCost="0.6")]):
-        with focus.read(
-            [write(tmp_path / "other.csv", changed)], options=ReadOptions()
-        ) as read:
+        with focus.read([write(tmp_path / "other.csv", changed)], options=ReadOptions()) as read:
             assert read.periods[0].content_sha256 not in {one for one, _ in prints}
 
 

@@ -18,12 +18,8 @@ pytestmark = pytest.mark.slow
 EXACT = Context(prec=60)
 amounts = st.decimals(
     min_value=Decimal(-(10**12)), max_value=Decimal(10**12), allow_nan=False, places=18
-) | st.sampled_from(
-    [Decimal(0), Decimal("-0.000000000000000001"), Decimal("0.00000080000")]
-)
-texts = st.sampled_from(
-    ["", "a", "A", "=1+1", 'q"u,o\nte', "漢字", "\u202eabc", "NULL "]
-)
+) | st.sampled_from([Decimal(0), Decimal("-0.000000000000000001"), Decimal("0.00000080000")])
+texts = st.sampled_from(["", "a", "A", "=1+1", 'q"u,o\nte', "漢字", "\u202eabc", "NULL "])
 rows = st.builds(
     lambda billed, effective, currency, name, tag, day, period: row(
         BilledCost=format(billed, "f"),
@@ -46,9 +42,7 @@ rows = st.builds(
 
 @settings(max_examples=25, deadline=None)
 @given(bill=st.lists(rows, min_size=1, max_size=40), data=st.data())
-def test_groups_and_totals_are_exact(
-    bill: list[dict[str, str]], data: st.DataObject
-) -> None:
+def test_groups_and_totals_are_exact(bill: list[dict[str, str]], data: st.DataObject) -> None:
     wanted: dict[tuple[str, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
     with localcontext(EXACT):
         for one in bill:
@@ -100,19 +94,10 @@ def test_groups_and_totals_are_exact(
                 ]
         assert found == wanted
         for currency in ("USD", "EUR", "JPY"):
-            total = sum(
-                (one[0] for key, one in wanted.items() if key[4] == currency),
-                Decimal(0),
-            )
-            by_period = sum(
-                (p.billed.get(currency, Decimal(0)) for p in periods), Decimal(0)
-            )
-            by_month = sum(
-                (m.billed for m in months if m.currency == currency), Decimal(0)
-            )
-            by_entry = sum(
-                (Decimal(e[6]) for e in entries if e[5] == currency), Decimal(0)
-            )
+            total = sum((one[0] for key, one in wanted.items() if key[4] == currency), Decimal(0))
+            by_period = sum((p.billed.get(currency, Decimal(0)) for p in periods), Decimal(0))
+            by_month = sum((m.billed for m in months if m.currency == currency), Decimal(0))
+            by_entry = sum((Decimal(e[6]) for e in entries if e[5] == currency), Decimal(0))
             assert by_period == by_month == by_entry == total
         assert sum(p.rows for p in periods) == len(bill)
         for entry in entries:

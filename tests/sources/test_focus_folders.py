@@ -32,9 +32,7 @@ def aws(root: Path, month: str, cost: str, *, run: str = "") -> str:
     return listed
 
 
-def azure(
-    root: Path, run: str, submitted: str, cost: str, kind: str = "FocusCost"
-) -> None:
+def azure(root: Path, run: str, submitted: str, cost: str, kind: str = "FocusCost") -> None:
     place = f"20240901-20240930/{run}"
     put(root / place / "part_0_0001.csv", cost, SubAccountId=run)
     manifest(
@@ -54,23 +52,15 @@ def test_a_folder_without_manifests_is_read_whole(tmp_path: Path) -> None:
     put(tmp_path / ".hidden.csv", "8")
     (tmp_path / "README.md").write_text("notes", encoding="utf-8")
     with focus.read([tmp_path], options=ReadOptions()) as read:
-        assert [file.name for file in read.files] == [
-            "a.csv",
-            "deep/b.csv.gz",
-            "deep/c.parquet",
-        ]
+        assert [file.name for file in read.files] == ["a.csv", "deep/b.csv.gz", "deep/c.parquet"]
     assert totals(tmp_path) == {"USD": Decimal(7)}
 
 
 def test_an_aws_export_is_read_by_its_manifests(tmp_path: Path) -> None:
     aws(tmp_path, "2024-08", "1")
     aws(tmp_path, "2024-09", "2")
-    put(
-        tmp_path / "data/BILLING_PERIOD=2024-09/bill-00002.csv.gz", "99"
-    )  # of a longer, older run
-    put(
-        tmp_path / "data/BILLING_PERIOD=2024-10/bill-00001.csv.gz", "99"
-    )  # still being written
+    put(tmp_path / "data/BILLING_PERIOD=2024-09/bill-00002.csv.gz", "99")  # of a longer, older run
+    put(tmp_path / "data/BILLING_PERIOD=2024-10/bill-00001.csv.gz", "99")  # still being written
     assert totals(tmp_path) == {"USD": Decimal(3)}
     with focus.read([tmp_path], options=ReadOptions()) as read:
         assert read.remarks[0].startswith("2 file(s)")
@@ -116,11 +106,7 @@ def test_runs_without_a_manifest_are_refused(tmp_path: Path) -> None:
             CostFileRefused,
             "gone.csv.gz, which is not in",
         ),
-        (
-            {"dataFiles": ["s3://b/../../etc/passwd"]},
-            CostFileRefused,
-            "outside its export",
-        ),
+        ({"dataFiles": ["s3://b/../../etc/passwd"]}, CostFileRefused, "outside its export"),
         ({"reportKeys": ["x.csv"]}, NotFocus, "native AWS"),
         ("{broken", DamagedFile, "not readable JSON"),
         ("[" * 100_000, DamagedFile, "not readable JSON"),
@@ -132,9 +118,7 @@ def test_a_manifest_that_does_not_fit_is_refused(
     put(tmp_path / "data/a.csv", "1")
     path = tmp_path / "metadata/bill-Manifest.json"
     manifest(path, {})
-    path.write_text(
-        body if isinstance(body, str) else json.dumps(body), encoding="utf-8"
-    )
+    path.write_text(body if isinstance(body, str) else json.dumps(body), encoding="utf-8")
     with pytest.raises(kind, match=match):
         focus.read([tmp_path], options=ReadOptions())
 
@@ -144,9 +128,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     put(inside / "a.csv", "2")
     (inside / "link.csv").symlink_to(inside / "a.csv")
-    assert totals(inside) == {
-        "USD": Decimal(2)
-    }  # a link within the folder is the same file
+    assert totals(inside) == {"USD": Decimal(2)}  # a link within the folder is the same file
     for target in (outside, outside.parent, Path("/etc/passwd")):
         link = inside / "out.csv"
         link.symlink_to(target)
@@ -157,9 +139,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert totals(inside) == {"USD": Decimal(2)}
     given = tmp_path / "given.csv"
     given.symlink_to(outside)
-    assert totals(given) == {
-        "USD": Decimal(1)
-    }  # whoever names a link means what it leads to
+    assert totals(given) == {"USD": Decimal(1)}  # whoever names a link means what it leads to
 
 
 def test_a_manifest_cannot_lead_out_by_a_link(tmp_path: Path) -> None:

@@ -12,9 +12,7 @@ from workflows.sources.errors import NotFocus
 from workflows.sources.focus import ReadOptions
 
 SAMPLES = (
-    Path(os.environ.get("MLGOV_SHARED", Path(__file__).parents[3] / "shared"))
-    / "data"
-    / "focus"
+    Path(os.environ.get("MLGOV_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "focus"
 )
 
 pytestmark = pytest.mark.skipif(
@@ -30,10 +28,7 @@ def test_a_real_aws_bill_to_the_last_digit() -> None:
         assert read.unknown_columns == ("Id",)
         assert str(read.charges_through) == "2024-09-30"
         [period] = read.periods
-        assert (period.source, str(period.billing_period)) == (
-            "AWS/1234567890123",
-            "2024-09-01",
-        )
+        assert (period.source, str(period.billing_period)) == ("AWS/1234567890123", "2024-09-01")
         by_category: dict[str, Decimal] = {}
         tagged = 0
         for batch in read.groups():
@@ -41,10 +36,7 @@ def test_a_real_aws_bill_to_the_last_digit() -> None:
                 kind = group.charge_category
                 by_category[kind] = by_category.get(kind, Decimal(0)) + group.billed
                 tagged += group.rows if group.tags != "{}" else 0
-    assert by_category == {
-        "Usage": Decimal("20.62033861840"),
-        "Credit": Decimal("-2.61370000000"),
-    }
+    assert by_category == {"Usage": Decimal("20.62033861840"), "Credit": Decimal("-2.61370000000")}
     assert tagged > 600
 
 
@@ -60,12 +52,8 @@ def test_native_exports_are_named_for_what_they_are() -> None:
 
 def test_the_examples_of_the_specification() -> None:
     """Read whole, or refused for what they leave out; never half."""
-    assert totals(SAMPLES / "ai_billing" / "multi_model_usage.csv") == {
-        "USD": Decimal("104.5")
-    }
-    found = sorted(
-        [*SAMPLES.glob("spec_*/**/*.csv"), *SAMPLES.glob("corrections/*.csv")]
-    )
+    assert totals(SAMPLES / "ai_billing" / "multi_model_usage.csv") == {"USD": Decimal("104.5")}
+    found = sorted([*SAMPLES.glob("spec_*/**/*.csv"), *SAMPLES.glob("corrections/*.csv")])
     assert found
     for path in found:
         try:

@@ -53,12 +53,8 @@ def test_two_sources_stay_two(first: str, second: str) -> None:
 
 
 def test_what_a_spreadsheet_makes_of_ids() -> None:
-    assert [is_rounded(one) for one in ("4.44456E+11", "4,44456e+11", " 1E+15")] == [
-        True
-    ] * 3
-    assert not any(
-        is_rounded(one) for one in ("01E6E8-AAAAAA-D21FF3", "12E5", "444455556666")
-    )
+    assert [is_rounded(one) for one in ("4.44456E+11", "4,44456e+11", " 1E+15")] == [True] * 3
+    assert not any(is_rounded(one) for one in ("01E6E8-AAAAAA-D21FF3", "12E5", "444455556666"))
     assert same_account("/subscriptions/AB-1") == same_account("ab-1")
 
 
@@ -102,11 +98,7 @@ def test_tags_in_every_shape(tmp_path: Path) -> None:
         [row(Tags=shape, ServiceName=str(n)) for n, shape in enumerate(SHAPES)],
     )
     with focus.read([bill], options=TEAM) as read:
-        found = {
-            SHAPES[int(one.service)]: one.tags
-            for batch in read.groups()
-            for one in batch
-        }
+        found = {SHAPES[int(one.service)]: one.tags for batch in read.groups() for one in batch}
         assert found == dict.fromkeys(SHAPES, '{"team":"vision"}')
         assert read.remarks == ()
 
@@ -117,15 +109,10 @@ def test_tags_of_a_parquet_list(tmp_path: Path) -> None:
         [row(Tags="[{'key': team, 'value': vision}]"), row(Tags="[]")],
         {"Tags": 'STRUCT("key" VARCHAR, "value" VARCHAR)[]'},
     )
-    assert [one.tags for one in groups(bill, tag_keys=("team",))] == [
-        '{"team":"vision"}',
-        "{}",
-    ]
+    assert [one.tags for one in groups(bill, tag_keys=("team",))] == ['{"team":"vision"}', "{}"]
 
 
-@pytest.mark.parametrize(
-    "text", ["{broken", "vision", "[1]", "[[[[", "{'a': print()}", "(" * 9000]
-)
+@pytest.mark.parametrize("text", ["{broken", "vision", "[1]", "[[[[", "{'a': print()}", "(" * 9000])
 def test_tags_that_cannot_be_read_are_counted(tmp_path: Path, text: str) -> None:
     assert read_tags(text) is None
     bill = write(tmp_path / "bill.csv", [row(Tags=text), row(Tags='{"team":"x"}')])
@@ -211,16 +198,13 @@ def export(root: Path, name: str, days: dict[str, str], *, manifests: bool) -> N
     if manifests:
         listed = f"s3://bucket/{name}/data/{place}/{name}-00001.csv.gz"
         manifest(
-            root / name / "metadata" / place / f"{name}-Manifest.json",
-            {"dataFiles": [listed]},
+            root / name / "metadata" / place / f"{name}-Manifest.json", {"dataFiles": [listed]}
         )
 
 
 @pytest.mark.parametrize("manifests", [True, False])
 def test_two_exports_of_one_bill_are_refused(tmp_path: Path, manifests: bool) -> None:
-    export(
-        tmp_path, "daily", {"2024-09-01": "3", "2024-09-02": "5"}, manifests=manifests
-    )
+    export(tmp_path, "daily", {"2024-09-01": "3", "2024-09-02": "5"}, manifests=manifests)
     export(tmp_path, "monthly", {"2024-09-01": "9"}, manifests=manifests)
     with pytest.raises(CostFileRefused, match=r"daily/.* and monthly/.*--separate"):
         focus.read([tmp_path], options=ReadOptions())
@@ -230,9 +214,7 @@ def test_two_exports_of_one_bill_are_refused(tmp_path: Path, manifests: bool) ->
 
 def test_exports_of_several_subscriptions_add_up(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        put(
-            tmp_path / name / "20240901-20240930" / "part_0.csv", "2", SubAccountId=name
-        )
+        put(tmp_path / name / "20240901-20240930" / "part_0.csv", "2", SubAccountId=name)
     assert totals(tmp_path) == {"USD": Decimal(4)}
 
 
@@ -245,13 +227,7 @@ def test_the_same_cost_in_another_file_is_refused(tmp_path: Path) -> None:
     again = write(tmp_path / "once.csv", days[4:])  # a one-time export of some days
     month = write(
         tmp_path / "month.csv",
-        [
-            row(
-                ChargePeriodStart="2024-09-01T00:00:00Z",
-                BilledCost="55",
-                EffectiveCost="12.5",
-            )
-        ],
+        [row(ChargePeriodStart="2024-09-01T00:00:00Z", BilledCost="55", EffectiveCost="12.5")],
     )
     for pair in ([whole, again], [whole, month]):
         with pytest.raises(CostFileRefused, match="look like two exports of one bill"):

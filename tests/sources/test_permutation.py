@@ -31,9 +31,7 @@ def cases() -> tuple[Any, Any]:
     import pandas
 
     seed = numpy.random.RandomState(7)
-    frame = pandas.DataFrame(
-        {one: seed.normal(size=400) for one in ("income", "age", "noise")}
-    )
+    frame = pandas.DataFrame({one: seed.normal(size=400) for one in ("income", "age", "noise")})
     return frame, (2 * frame.income + frame.age > 0).astype(int)
 
 
@@ -67,30 +65,19 @@ def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Pa
         "serialization_format": format_,
         "sklearn_version": "1.5.0",
     }
-    (folder / "MLmodel").write_text(
-        yaml.safe_dump({"flavors": {"sklearn": told | flavor}})
-    )
+    (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": told | flavor}}))
     return folder
 
 
 def tried(folder: Path, table: Path, **more: Any) -> Answered:
     # What the box keeps away is told below; the rest has to hold without one, too.
-    asked = {
-        "target": "fraud",
-        "seconds": 60.0,
-        "needs_isolation": False,
-        "sandbox": False,
-    } | more
+    asked = {"target": "fraud", "seconds": 60.0, "needs_isolation": False, "sandbox": False} | more
     return trying.tried(folder, table, **asked)
 
 
 @pytest.mark.parametrize("format_", ["skops", "pickle"])
-def test_the_figures_are_scikit_learns(
-    tmp_path: Path, table: Path, format_: str
-) -> None:
-    found = tried(
-        saved(tmp_path, fitted(), format_), table, run_code=format_ == "pickle"
-    )
+def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str) -> None:
+    found = tried(saved(tmp_path, fitted(), format_), table, run_code=format_ == "pickle")
     from sklearn.inspection import permutation_importance
 
     own = permutation_importance(fitted(), *cases(), n_repeats=5, random_state=0)
@@ -103,17 +90,11 @@ def test_the_figures_are_scikit_learns(
     assert found.mean[0] > found.mean[1] > abs(found.mean[2])
 
 
-def test_what_is_handed_in_says_what_it_does_not_tell(
-    tmp_path: Path, table: Path
-) -> None:
-    found = tried(
-        saved(tmp_path, fitted(), "skops"), table, rows=100, scoring="roc_auc"
-    )
+def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Path) -> None:
+    found = tried(saved(tmp_path, fitted(), "skops"), table, rows=100, scoring="roc_auc")
     assert found.rows == 100
     told = trying.as_file(found, table)
-    explained = explaining.Explained.model_validate(
-        explanations.read(json.dumps(told).encode())
-    )
+    explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))
     assert explaining.reading(explained)[0].startswith(
         "By permutation importance, its answers are moved most by income ("
     )
@@ -137,9 +118,7 @@ def refusal(folder: Path, table: Path, **more: Any) -> str:
     return raised.value.sentence
 
 
-def test_a_pickle_is_loaded_only_where_somebody_says_so(
-    tmp_path: Path, table: Path
-) -> None:
+def test_a_pickle_is_loaded_only_where_somebody_says_so(tmp_path: Path, table: Path) -> None:
     mark = tmp_path / "ran"
     folder = saved(tmp_path, Spy(f"open({str(mark)!r}, 'w')"))
     assert "add --run-code" in refusal(folder, table)
@@ -167,18 +146,14 @@ def test_a_model_reaches_no_network(tmp_path: Path, table: Path) -> None:
         "try:\n    socket.create_connection(('127.0.0.1', 1), 2)\n"
         f"except OSError as error:\n    open({str(mark)!r}, 'w').write(str(error.errno))\n"
     )
-    said = refusal(
-        saved(tmp_path, Spy(does)), table, run_code=True, needs_isolation=True
-    )
+    said = refusal(saved(tmp_path, Spy(does)), table, run_code=True, needs_isolation=True)
     if "cannot be taken away" in said:
         pytest.skip("this machine lets no process leave its network")
     # Even the loopback is down: 101 is "network is unreachable", where an open one refuses with 111.
     assert mark.read_text() == "101"
 
 
-def test_one_that_never_ends_is_ended_with_what_it_started(
-    tmp_path: Path, table: Path
-) -> None:
+def test_one_that_never_ends_is_ended_with_what_it_started(tmp_path: Path, table: Path) -> None:
     mark = tmp_path / "pid"
     does = f"import subprocess, time\nheld = subprocess.Popen(['sleep', '600'])\nopen({str(mark)!r}, 'w').write(str(held.pid))\ntime.sleep(600)"
     said = refusal(saved(tmp_path, Spy(does)), table, run_code=True, seconds=12.0)
@@ -191,15 +166,11 @@ def _alive(pid: int) -> None:
     os.kill(pid, 0)
     state = Path(f"/proc/{pid}/stat").read_text().split()[2]
     if state == "Z":
-        raise ProcessLookupError(
-            "No such process: it is dead, and waits for its parent"
-        )
+        raise ProcessLookupError("No such process: it is dead, and waits for its parent")
 
 
 def test_one_that_takes_all_memory_is_told(tmp_path: Path, table: Path) -> None:
-    said = refusal(
-        saved(tmp_path, Spy("x = bytearray(8_000_000_000)")), table, run_code=True
-    )
+    said = refusal(saved(tmp_path, Spy("x = bytearray(8_000_000_000)")), table, run_code=True)
     assert "more than 4,096 MB" in said
 
 
@@ -252,9 +223,7 @@ def test_columns_that_the_model_takes_and_the_table_lacks(tmp_path: Path) -> Non
         ("flavors: [", "no MLmodel file"),
     ],
 )
-def test_what_is_no_such_model(
-    tmp_path: Path, table: Path, text: str | None, words: str
-) -> None:
+def test_what_is_no_such_model(tmp_path: Path, table: Path, text: str | None, words: str) -> None:
     folder = saved(tmp_path, fitted(), "skops")
     (tmp_path / "secret").write_text("x")
     if text is None:
@@ -264,9 +233,7 @@ def test_what_is_no_such_model(
     assert words in refusal(folder, table)
 
 
-def test_types_that_skops_does_not_know_need_a_word(
-    tmp_path: Path, table: Path
-) -> None:
+def test_types_that_skops_does_not_know_need_a_word(tmp_path: Path, table: Path) -> None:
     from sklearn.linear_model import LogisticRegression
 
     own = type("Own", (LogisticRegression,), {"__module__": "somebodys.code"})
@@ -288,9 +255,7 @@ def boxed() -> None:
 def inside(tmp_path: Path, table: Path, does: str, **more: Any) -> str:
     """What code in a model prints when the box holds it."""
     code = f"import os\n{does}\nprint('MARK', said, flush=True)\nos._exit(3)"
-    words = refusal(
-        saved(tmp_path, Spy(code)), table, run_code=True, sandbox=True, **more
-    )
+    words = refusal(saved(tmp_path, Spy(code)), table, run_code=True, sandbox=True, **more)
     assert "MARK" in words, words
     return words.partition("MARK ")[2].partition(")")[0]
 
@@ -302,9 +267,7 @@ def test_the_figures_are_the_same_in_the_box(tmp_path: Path, table: Path) -> Non
 
 
 @pytest.mark.usefixtures("boxed")
-def test_a_model_in_the_box_writes_nowhere_and_sees_little(
-    tmp_path: Path, table: Path
-) -> None:
+def test_a_model_in_the_box_writes_nowhere_and_sees_little(tmp_path: Path, table: Path) -> None:
     places = [
         tmp_path / "mark",
         tmp_path / "model" / "mark",
@@ -335,9 +298,7 @@ said = [wrote, seen, processes < 6, os.getuid()]"""
 
 
 @pytest.mark.usefixtures("boxed")
-def test_a_model_in_the_box_reaches_no_socket_of_the_machine(
-    tmp_path: Path, table: Path
-) -> None:
+def test_a_model_in_the_box_reaches_no_socket_of_the_machine(tmp_path: Path, table: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "s"))
         listening.listen()

@@ -13,10 +13,7 @@ import pytest
 from workflows.errors import InvalidInput
 from workflows.sources.prometheus import Prometheus
 
-HISTOGRAM = {
-    "metric": {},
-    "histogram": [1.0, {"count": "5", "sum": "2", "buckets": []}],
-}
+HISTOGRAM = {"metric": {}, "histogram": [1.0, {"count": "5", "sum": "2", "buckets": []}]}
 ANSWERS: dict[str, Any] = {
     "good": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "0.25"]}]},
     "scalar": {"resultType": "scalar", "result": [1, "3"]},

@@ -24,9 +24,7 @@ def test_hooks_run_after_the_commit_and_only_when_there_is_something_to_send(
 
     def hook() -> None:
         with database.read() as session:
-            seen.append(
-                session.execute(text("SELECT count(*) FROM inbox")).scalar_one()
-            )
+            seen.append(session.execute(text("SELECT count(*) FROM inbox")).scalar_one())
 
     database.after_commit(hook)
     with database.begin() as session:
@@ -54,9 +52,7 @@ def test_a_reader_cannot_write(database: Database) -> None:
 
 
 @pytest.mark.slow
-def test_a_held_lock_is_told_as_busy_well_before_slack_gives_up(
-    database: Database,
-) -> None:
+def test_a_held_lock_is_told_as_busy_well_before_slack_gives_up(database: Database) -> None:
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -129,9 +125,7 @@ def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
         database.hold_host()
         with database.begin() as session:
             session.execute(text("UPDATE runtime SET made_by = 'run'"))
-            rights = {
-                path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()
-            }
+            rights = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     finally:
         os.umask(before)
         database.close()
@@ -139,13 +133,8 @@ def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert set(rights.values()) == {0o600}, rights
 
 
-def test_an_error_names_the_statement_and_not_what_was_bound(
-    database: Database,
-) -> None:
-    with (
-        pytest.raises(SQLAlchemyError) as caught,
-        database.begin() as session,
-    ):
+def test_an_error_names_the_statement_and_not_what_was_bound(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, database.begin() as session:
         session.execute(
             text("INSERT INTO person (id, no_such_column) VALUES (:id, :reason)"),
             {"id": "p_1", "reason": "the recall of the Lisbon line"},
@@ -156,13 +145,8 @@ def test_an_error_names_the_statement_and_not_what_was_bound(
 
 def test_an_error_of_postgresql_does_not_quote_the_row(database: Database) -> None:
     taken = {"id": 1, "text": "the recall of the Lisbon line"}
-    statement = text(
-        "INSERT INTO private_text (id, salt, text) VALUES (:id, 's', :text)"
-    )
-    with (
-        pytest.raises(SQLAlchemyError) as caught,
-        database.begin() as session,
-    ):
+    statement = text("INSERT INTO private_text (id, salt, text) VALUES (:id, 's', :text)")
+    with pytest.raises(SQLAlchemyError) as caught, database.begin() as session:
         session.execute(statement, taken)
     words = "".join(traceback.format_exception(caught.value))
     assert "private_text" in words
@@ -186,16 +170,12 @@ def test_a_row_that_two_make_at_once_is_found_by_the_second(database: Database) 
         assert other.result(30) is False
 
 
-def test_of_two_that_wait_for_each_other_one_is_undone_and_tried_again(
-    database: Database,
-) -> None:
+def test_of_two_that_wait_for_each_other_one_is_undone_and_tried_again(database: Database) -> None:
     if database.is_sqlite:
         pytest.skip("SQLite has one writer at a time")
     with database.begin() as session:
         session.execute(
-            text(
-                "INSERT INTO inbox (event_key, received_at) VALUES ('a', :at), ('b', :at)"
-            ),
+            text("INSERT INTO inbox (event_key, received_at) VALUES ('a', :at), ('b', :at)"),
             {"at": _time(database)},
         )
     both = threading.Barrier(2)
@@ -205,8 +185,7 @@ def test_of_two_that_wait_for_each_other_one_is_undone_and_tried_again(
         tries[order] += 1
         for key in order:
             session.execute(
-                text("SELECT 1 FROM inbox WHERE event_key = :key FOR UPDATE"),
-                {"key": key},
+                text("SELECT 1 FROM inbox WHERE event_key = :key FOR UPDATE"), {"key": key}
             )
             if tries[order] == 1 and key == order[0]:
                 both.wait(5)
@@ -224,9 +203,5 @@ def test_of_two_that_wait_for_each_other_one_is_undone_and_tried_again(
     assert went == [False, True]
     tries = dict.fromkeys(tries, 0)
     with ThreadPoolExecutor(2) as pool:
-        list(
-            pool.map(
-                lambda order: database.run(lambda session: cross(session, order)), tries
-            )
-        )
+        list(pool.map(lambda order: database.run(lambda session: cross(session, order)), tries))
     assert sorted(tries.values()) == [1, 2]

@@ -16,9 +16,7 @@ LENGTH = timedelta(seconds=30)
 
 def take(database: Database, owner: str, at: datetime) -> bool:
     return database.run(
-        lambda session: leases.take(
-            session, "mirror", owner=owner, length=LENGTH, real_now=at
-        )
+        lambda session: leases.take(session, "mirror", owner=owner, length=LENGTH, real_now=at)
     )
 
 

@@ -79,9 +79,7 @@ def test_a_rolled_back_transaction_leaves_no_entry(database: Database) -> None:
         "DELETE FROM audit_head",
     ],
 )
-def test_the_database_refuses_to_change_the_ledger(
-    database: Database, statement: str
-) -> None:
+def test_the_database_refuses_to_change_the_ledger(database: Database, statement: str) -> None:
     write(database, 2)
     with pytest.raises(DBAPIError), database.engine.begin() as connection:
         connection.execute(text(statement))
@@ -99,8 +97,7 @@ def test_postgresql_refuses_truncate(database: Database) -> None:
 def test_an_edited_entry_is_named(database: Database) -> None:
     write(database, 8)
     without_triggers(
-        database,
-        "UPDATE audit_entry SET body = replace(body, '40000', '90000') WHERE seq = 4",
+        database, "UPDATE audit_entry SET body = replace(body, '40000', '90000') WHERE seq = 4"
     )
     broken = verify(database)
     assert broken is not None
@@ -109,9 +106,7 @@ def test_an_edited_entry_is_named(database: Database) -> None:
 
 def test_an_edited_column_is_named(database: Database) -> None:
     write(database, 3)
-    without_triggers(
-        database, "UPDATE audit_entry SET actor_id = 'p_other' WHERE seq = 2"
-    )
+    without_triggers(database, "UPDATE audit_entry SET actor_id = 'p_other' WHERE seq = 2")
     broken = verify(database)
     assert broken is not None
     assert (broken.seq, "actor_id" in broken.reason) == (2, True)
@@ -128,14 +123,10 @@ def rehash(database: Database, seq: int) -> None:
             changed = body.replace("40000", "90000") if number == seq else body
             previous = ledger.link(previous, changed)
             connection.execute(
-                text(
-                    "UPDATE audit_entry SET body = :body, hash = :hash WHERE seq = :seq"
-                ),
+                text("UPDATE audit_entry SET body = :body, hash = :hash WHERE seq = :seq"),
                 {"body": changed, "hash": previous, "seq": number},
             )
-        connection.execute(
-            text("UPDATE audit_head SET hash = :hash"), {"hash": previous}
-        )
+        connection.execute(text("UPDATE audit_head SET hash = :hash"), {"hash": previous})
 
 
 def test_a_chain_hashed_anew_is_found_by_a_published_head(database: Database) -> None:
@@ -155,9 +146,7 @@ def test_a_cut_tail_is_found_by_a_published_head(database: Database) -> None:
     write(database, 15)
     published = head(database)
     with database.read() as session:
-        kept = session.execute(
-            text("SELECT hash FROM audit_entry WHERE seq = 5")
-        ).scalar_one()
+        kept = session.execute(text("SELECT hash FROM audit_entry WHERE seq = 5")).scalar_one()
     without_triggers(
         database,
         "DELETE FROM audit_entry WHERE seq > 5",
@@ -169,9 +158,7 @@ def test_a_cut_tail_is_found_by_a_published_head(database: Database) -> None:
     assert broken.seq == 6
 
 
-def test_a_cut_tail_without_a_careful_hand_is_found_by_the_head(
-    database: Database,
-) -> None:
+def test_a_cut_tail_without_a_careful_hand_is_found_by_the_head(database: Database) -> None:
     write(database, 12)
     without_triggers(database, "DELETE FROM audit_entry WHERE seq > 2")
     broken = verify(database)
@@ -210,9 +197,7 @@ def with_text(database: Database, words: str) -> int:
 def test_words_stand_beside_the_ledger_and_can_be_erased(database: Database) -> None:
     number = with_text(
         database,
-        "Too expensive \ud83d\udcb8 <!channel>".encode(
-            "utf-16", "surrogatepass"
-        ).decode("utf-16"),
+        "Too expensive \ud83d\udcb8 <!channel>".encode("utf-16", "surrogatepass").decode("utf-16"),
     )
     with database.read() as session:
         body = session.execute(text("SELECT body FROM audit_entry")).scalar_one()

@@ -15,10 +15,7 @@ from storage.tables import Base
 def test_the_tables_are_those_of_the_head_revision(database: Database) -> None:
     assert migrate.current(database) == migrate.head()
     with database.engine.connect() as connection:
-        assert (
-            compare_metadata(MigrationContext.configure(connection), Base.metadata)
-            == []
-        )
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
 def test_the_ledgers_triggers_are_in_force(database: Database) -> None:
@@ -48,16 +45,10 @@ def test_a_database_without_tables_stands_nowhere(tmp_path: Path) -> None:
 def test_every_foreign_key_and_due_date_is_indexed(database: Database) -> None:
     inspector = inspect(database.engine)
     for table in Base.metadata.sorted_tables:
-        covered = set(
-            inspector.get_pk_constraint(table.name)["constrained_columns"][:1]
-        )
-        covered |= {
-            c["column_names"][0] for c in inspector.get_unique_constraints(table.name)
-        }
+        covered = set(inspector.get_pk_constraint(table.name)["constrained_columns"][:1])
+        covered |= {c["column_names"][0] for c in inspector.get_unique_constraints(table.name)}
         for index in inspector.get_indexes(table.name):
             covered |= {name for name in index["column_names"] if name}
         for column in table.columns:
             if column.foreign_keys or column.name in {"due_at", "next_at"}:
-                assert column.name in covered, (
-                    f"{table.name}.{column.name} has no index"
-                )
+                assert column.name in covered, f"{table.name}.{column.name} has no index"

@@ -59,9 +59,7 @@ def test_a_stopped_postgresql_is_away_until_it_is_back(
 
 
 @pytest.mark.slow
-def test_a_connection_that_breaks_in_the_middle_changes_nothing(
-    own: OwnPostgres,
-) -> None:
+def test_a_connection_that_breaks_in_the_middle_changes_nothing(own: OwnPostgres) -> None:
     database = Database(own.url)
     with database.begin() as session:
         session.execute(text("CREATE TABLE IF NOT EXISTS half (n int)"))
@@ -116,8 +114,7 @@ def test_a_full_disk_is_told_until_something_was_written(
         for _ in range(3):
             with pytest.raises(DatabaseAway), database.begin() as session:
                 session.execute(
-                    text("INSERT INTO kept VALUES (2, :filling)"),
-                    {"filling": "x" * 100_000},
+                    text("INSERT INTO kept VALUES (2, :filling)"), {"filling": "x" * 100_000}
                 )
             assert ask(database) == 1, "it can still be read"
         assert len(caplog.records) == 1, "reading is no proof that it can be written"
@@ -148,9 +145,7 @@ def test_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.records) == 4
 
 
-def test_one_that_comes_and_goes_is_told_once_a_minute(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_one_that_comes_and_goes_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     outage = Outage("cannot be reached", clock=lambda: now)
     with caplog.at_level(logging.INFO, LOGGER):

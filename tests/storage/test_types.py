@@ -34,14 +34,10 @@ def table(database: Database) -> Database:
 
 
 @settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(values=st.lists(amounts, min_size=1, max_size=20))
-def test_sums_are_exact_whatever_the_amounts(
-    table: Database, values: list[Decimal]
-) -> None:
+def test_sums_are_exact_whatever_the_amounts(table: Database, values: list[Decimal]) -> None:
     with table.begin() as session:
         session.execute(sample.delete())
         session.execute(insert(sample), [{"amount": value} for value in values])
@@ -54,18 +50,13 @@ def test_sums_are_exact_whatever_the_amounts(
 
 def test_the_sum_of_nothing_is_null(table: Database) -> None:
     with table.read() as session:
-        assert (
-            session.execute(select(func.money_sum(sample.c.amount))).scalar_one()
-            is None
-        )
+        assert session.execute(select(func.money_sum(sample.c.amount))).scalar_one() is None
 
 
 @pytest.mark.parametrize(
     "value", [Decimal("0.1234567890123456789"), Decimal("NaN"), Decimal("1e25")]
 )
-def test_an_amount_that_would_be_rounded_is_refused(
-    table: Database, value: Decimal
-) -> None:
+def test_an_amount_that_would_be_rounded_is_refused(table: Database, value: Decimal) -> None:
     with pytest.raises(Exception, match="amount"), table.begin() as session:
         session.execute(insert(sample), [{"amount": value}])
 
@@ -85,14 +76,9 @@ def test_there_is_one_way_to_write_an_amount(value: str, written: str) -> None:
 
 
 @settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(
-    microseconds=st.integers(0, 7_000_000_000_000_000),
-    hours=st.integers(-12, 14),
-)
+@given(microseconds=st.integers(0, 7_000_000_000_000_000), hours=st.integers(-12, 14))
 def test_an_instant_is_kept_to_the_microsecond(
     table: Database, microseconds: int, hours: int
 ) -> None:

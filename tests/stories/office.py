@@ -63,12 +63,7 @@ def organisation() -> dict[str, Any]:
     return {
         "teams": [
             {"id": "T0ACME", "name": "Acme", "domain": "acme"},
-            {
-                "id": "T0ELSE",
-                "name": "Elsewhere",
-                "domain": "elsewhere",
-                "foreign": True,
-            },
+            {"id": "T0ELSE", "name": "Elsewhere", "domain": "elsewhere", "foreign": True},
         ],
         "app": {
             "id": "A0MLGOV",
@@ -103,24 +98,13 @@ def organisation() -> dict[str, Any]:
                 "team": "T0ACME",
                 "is_restricted": True,
             },
-            {
-                "id": SAM,
-                "name": "sam",
-                "real_name": "Sam",
-                "tz": "Europe/London",
-                "team": "T0ELSE",
-            },
+            {"id": SAM, "name": "sam", "real_name": "Sam", "tz": "Europe/London", "team": "T0ELSE"},
         ],
         "channels": [
             {"id": "C0GOV", "name": "ml-governance", "members": members, "app": True},
             {"id": "C0AUDIT", "name": "ml-audit", "members": [ADA], "app": True},
             {"id": "C0ADMIN", "name": "mlgov-admin", "members": [ADA], "app": True},
-            {
-                "id": "C0TRIAGE",
-                "name": "ticket-triage",
-                "members": [OLA, TIM, FAY],
-                "app": True,
-            },
+            {"id": "C0TRIAGE", "name": "ticket-triage", "members": [OLA, TIM, FAY], "app": True},
             {
                 "id": "C0SHARED",
                 "name": "with-elsewhere",
@@ -130,12 +114,7 @@ def organisation() -> dict[str, Any]:
             },
         ],
         "usergroups": [
-            {
-                "id": "S0FIN",
-                "handle": "finance",
-                "name": "Finance",
-                "users": [FAY, FRED],
-            },
+            {"id": "S0FIN", "handle": "finance", "name": "Finance", "users": [FAY, FRED]},
             {"id": "S0ADM", "handle": "mlgov-admins", "name": "Admins", "users": [ADA]},
         ],
     }
@@ -179,12 +158,7 @@ class Office:
         return self.sandbox.clock.now()
 
     def project(
-        self,
-        key: str,
-        name: str,
-        *,
-        amount: str = "1000",
-        channel: str | None = "C0TRIAGE",
+        self, key: str, name: str, *, amount: str = "1000", channel: str | None = "C0TRIAGE"
     ) -> None:
         """A project of Ola's that Tim manages, with a budget for January."""
         org_key = self.bot.deps.team.org_key
@@ -207,12 +181,7 @@ class Office:
             session.flush()
             session.add(ProjectAccount(account=f"acme {key}", project_id=project.id))
         row = BudgetRow.model_validate(
-            {
-                "project": key,
-                "starts": "2026-01-01",
-                "amount": amount,
-                "currency": "EUR",
-            }
+            {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
         with self.db.begin(patient=True) as session:
             outcomes, _ = intake.apply_rows(

@@ -145,9 +145,7 @@ class Surroundings:
         slack.users.update(self.away)
         self.away.clear()
         for who in self.everybody:
-            slack.users[who] = replace(
-                slack.users[who], deleted=False, is_restricted=False
-            )
+            slack.users[who] = replace(slack.users[who], deleted=False, is_restricted=False)
         for handle, group_id in self.meant.items():
             group = slack.usergroups[group_id]
             slack.usergroups[group_id] = replace(group, user_ids=MEMBERS[handle])

@@ -41,9 +41,7 @@ def press(office: Office, user: str, action: str, value: str | None = None) -> A
     """A button, or an entry of More, on the newest card in somebody's own messages that has it."""
     seat = office.sandbox.seat(user)
     card = office.card(seat, seat.dm().id, value or action)
-    outcome = seat.click(
-        channel_id=seat.dm().id, ts=card.ts, action_id=action, selected=value
-    )
+    outcome = seat.click(channel_id=seat.dm().id, ts=card.ts, action_id=action, selected=value)
     office.settle()
     return outcome
 
@@ -65,9 +63,7 @@ def fill(office: Office, user: str, **values: Any) -> Any:
 def offered(office: Office, user: str) -> list[str]:
     """The names in the menu of the window that hands over."""
     window = office.sandbox.seat(user).modals()[-1]
-    (menu,) = (
-        block["element"] for block in window.blocks if block.get("block_id") == "to"
-    )
+    (menu,) = (block["element"] for block in window.blocks if block.get("block_id") == "to")
     return [option["text"]["text"] for option in menu["options"]]
 
 
@@ -82,18 +78,14 @@ def test_ask_answer_approve_on_a_condition_and_meet_it(office: Office) -> None:
     assert "asks you before deciding: “Why twice as much?”" in texts(office, TIM)[-1]
     assert "Waiting for the requester" in str(
         office.card(
-            office.sandbox.seat(OLA),
-            office.sandbox.seat(OLA).dm().id,
-            "approvals.unask",
+            office.sandbox.seat(OLA), office.sandbox.seat(OLA).dm().id, "approvals.unask"
         ).blocks
     )
     press(office, TIM, "approvals.answer")
     assert fill(office, TIM, answer="The recall doubled the backlog.").ok
     assert "The recall doubled the backlog." in texts(office, OLA)[-1]
     more(office, OLA, "conditions", revision=3)
-    assert fill(
-        office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30"
-    ).ok
+    assert fill(office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30").ok
     decide(office, FAY)
     assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))
     assert "An approval depends on you until" in str(texts(office, TIM)[-2:])
@@ -107,21 +99,14 @@ def test_ask_answer_approve_on_a_condition_and_meet_it(office: Office) -> None:
     tim = office.sandbox.seat(TIM)
     card = next(m for m in tim.messages("C0TRIAGE") if "✅ met" in str(m.blocks))
     story = str([reply.text for reply in tim.replies("C0TRIAGE", card.ts)])
-    for told in (
-        "asks",
-        "answered",
-        "says that the condition is met",
-        "confirmed that",
-    ):
+    for told in ("asks", "answered", "says that the condition is met", "confirmed that"):
         assert told in story
     assert verified(office)
 
 
 def test_an_unmet_condition_takes_the_money_back(office: Office) -> None:
     more(office, OLA, "conditions")
-    assert fill(
-        office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30"
-    ).ok
+    assert fill(office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30").ok
     decide(office, FAY)
     assert amount(office) == Decimal(1500)
     office.move(timedelta(days=5))
@@ -142,15 +127,11 @@ def test_an_unmet_condition_takes_the_money_back(office: Office) -> None:
     assert verified(office)
 
 
-def test_a_lapse_that_leaves_too_little_is_one_message_for_the_owner(
-    office: Office,
-) -> None:
+def test_a_lapse_that_leaves_too_little_is_one_message_for_the_owner(office: Office) -> None:
     with office.db.begin(patient=True) as session:
         session.execute(update(Project).values(channel=None))
     more(office, OLA, "conditions")
-    assert fill(
-        office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-29"
-    ).ok
+    assert fill(office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-29").ok
     decide(office, FAY)
     office.costs(days(JANUARY, 20, "70"))
     before = len(texts(office, OLA))
@@ -167,9 +148,7 @@ def test_the_answer_can_be_a_reply_in_the_thread(office: Office) -> None:
     tim = office.sandbox.seat(TIM)
     question = tim.messages(tim.dm().id)[-1]
     tim.say(tim.dm().id, "Because of the recall", thread_ts=question.ts)
-    eventually(
-        lambda: "Because of the recall" in texts(office, OLA)[-1], "the answer is there"
-    )
+    eventually(lambda: "Because of the recall" in texts(office, OLA)[-1], "the answer is there")
 
 
 def test_take_back_hand_over_and_nudge(office: Office) -> None:
@@ -185,10 +164,7 @@ def test_take_back_hand_over_and_nudge(office: Office) -> None:
     assert offered(office, FAY) == ["Fred"]
     assert fill(office, FAY, to=FRED, note="You know the vendor").ok
     assert "You handed this over to Fred" in str(
-        [
-            m.blocks
-            for m in office.sandbox.seat(FAY).messages(office.sandbox.seat(FAY).dm().id)
-        ]
+        [m.blocks for m in office.sandbox.seat(FAY).messages(office.sandbox.seat(FAY).dm().id)]
     )
     decide(office, FRED)
     assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))

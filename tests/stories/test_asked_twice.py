@@ -12,16 +12,7 @@ from tests.stories.office import FAY, OLA, TIM, Office, opened
 from tests.stories.test_actions import last, press
 from tests.stories.test_changing import changed
 from tests.stories.test_moved_on import load
-from tests.stories.test_road import (
-    ONLY,
-    amount,
-    ask,
-    decide,
-    over_budget,
-    state,
-    texts,
-    verified,
-)
+from tests.stories.test_road import ONLY, amount, ask, decide, over_budget, state, texts, verified
 
 pytestmark = pytest.mark.slow
 
@@ -44,16 +35,10 @@ def entered(said: str, *ticked: str) -> dict[str, object]:
     }
     for each in ticked:
         option = {
-            "text": {
-                "type": "plain_text",
-                "text": f"Yes, {Decimal(each):,} EUR",
-                "emoji": True,
-            },
+            "text": {"type": "plain_text", "text": f"Yes, {Decimal(each):,} EUR", "emoji": True},
             "value": each,
         }
-        values[f"meant-{each}"] = {
-            "meant": {"type": "checkboxes", "selected_options": [option]}
-        }
+        values[f"meant-{each}"] = {"meant": {"type": "checkboxes", "selected_options": [option]}}
     return values
 
 

@@ -11,27 +11,9 @@ import pytest
 from storage.enums import ApprovalState
 from storage.people import queries
 from tests.conftest import fresh_url
-from tests.stories.office import (
-    ADA,
-    FAY,
-    FRED,
-    OLA,
-    POLICY,
-    TIM,
-    Office,
-    eventually,
-    opened,
-)
+from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, eventually, opened
 from tests.stories.test_actions import fill, last, press
-from tests.stories.test_road import (
-    amount,
-    ask,
-    decide,
-    over_budget,
-    state,
-    texts,
-    verified,
-)
+from tests.stories.test_road import amount, ask, decide, over_budget, state, texts, verified
 
 GLASS = POLICY.replace(
     "    expires_after: 7d",
@@ -49,15 +31,10 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
         yield running
 
 
-def changed(
-    office: Office, amount_: str, reason: str, action: str = "budget.change"
-) -> Any:
+def changed(office: Office, amount_: str, reason: str, action: str = "budget.change") -> Any:
     press(office, TIM, action)
     tim = office.sandbox.seat(TIM)
-    state_ = {
-        "amount": {"amount": amount_},
-        "reason": {"reason": reason},
-    }
+    state_ = {"amount": {"amount": amount_}, "reason": {"reason": reason}}
     outcome = tim.submit(tim.modals()[-1].id, state_)
     office.settle()
     return outcome
@@ -100,15 +77,12 @@ def test_other_words_ask_nobody_anew_and_another_amount_does(office: Office) -> 
     assert verified(office)
 
 
-def test_a_wrong_change_is_said_under_its_field_and_changes_nothing(
-    office: Office,
-) -> None:
+def test_a_wrong_change_is_said_under_its_field_and_changes_nothing(office: Office) -> None:
     refused = changed(office, "a lot", "Two more weeks of labelling")
     assert "isn't an amount" in refused.errors["amount"]
     tim = office.sandbox.seat(TIM)
     again = tim.submit(
-        tim.modals()[-1].id,
-        {"amount": {"amount": "900"}, "reason": {"reason": "Two more weeks"}},
+        tim.modals()[-1].id, {"amount": {"amount": "900"}, "reason": {"reason": "Two more weeks"}}
     )
     assert "not more than the 1,000 EUR" in again.errors["amount"]
     assert "1,000 → 1,500 EUR" in texts(office, OLA)[-1]
@@ -155,9 +129,7 @@ def test_glass_is_broken_told_and_reviewed(office: Office) -> None:
     ada = office.sandbox.seat(ADA)
     tim = office.sandbox.seat(TIM)
     shown = office.card(tim, "C0TRIAGE", "approvals.details")
-    assert ada.click(
-        channel_id="C0TRIAGE", ts=shown.ts, action_id="approvals.details"
-    ).ok
+    assert ada.click(channel_id="C0TRIAGE", ts=shown.ts, action_id="approvals.details").ok
     assert ada.click(view_id=ada.modals()[-1].id, action_id="approvals.break_glass").ok
     assert fill(office, ADA, reason="The recall floods the queue").ok
     assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))
@@ -165,9 +137,7 @@ def test_glass_is_broken_told_and_reviewed(office: Office) -> None:
     assert "Ada broke the glass: Ticket triage asks to raise" in told
     fay = office.sandbox.seat(FAY)
     message = office.card(fay, "C0GOV", "approvals.review_right")
-    assert fay.click(
-        channel_id="C0GOV", ts=message.ts, action_id="approvals.review_right"
-    ).ok
+    assert fay.click(channel_id="C0GOV", ts=message.ts, action_id="approvals.review_right").ok
     office.settle()
     assert "was right" in str(office.sandbox.seat(ADA).messages("C0GOV")[-1].blocks)
     assert verified(office)
@@ -176,10 +146,7 @@ def test_glass_is_broken_told_and_reviewed(office: Office) -> None:
 def test_a_status_that_says_away_offers_a_stand_in(office: Office) -> None:
     friday = int((office.now() + timedelta(days=4)).timestamp())
     office.sandbox.world.update_user(
-        OLA,
-        status_emoji=":palm_tree:",
-        status_text="In the hills",
-        status_expiration=friday,
+        OLA, status_emoji=":palm_tree:", status_text="In the hills", status_expiration=friday
     )
     eventually(lambda: _is_away(office), "the mirror knows")
     assert changed(office, "1400", "Two more weeks of labelling").ok

@@ -83,12 +83,9 @@ def test_from_invitation_to_result(company: Office) -> None:
     half.close(window.id)
 
     skipping = seats[6]
-    skipping.click(
-        channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=words.SKIP
-    )
+    skipping.click(channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=words.SKIP)
     skipping.submit(
-        skipping.modals()[-1].id,
-        {views.REASON_FIELD: {views.REASON_FIELD: "On leave until March"}},
+        skipping.modals()[-1].id, {views.REASON_FIELD: {views.REASON_FIELD: "On leave until March"}}
     )
     company.settle()
     assert "skipped" in card_of(skipping).text
@@ -151,9 +148,7 @@ def test_each_tap_is_kept_and_the_window_can_be_left(company: Office) -> None:
     rest = statements(window)[2:]
     assert seat.submit(window.id, {one: {words.ANSWER: "no"} for one in rest}).ok
     seat.click(view_id=seat.modals()[-1].id, action_id=words.NOTE)
-    refused = seat.submit(
-        seat.modals()[-1].id, {views.LINK_FIELD: {views.LINK_FIELD: "wiki"}}
-    )
+    refused = seat.submit(seat.modals()[-1].id, {views.LINK_FIELD: {views.LINK_FIELD: "wiki"}})
     assert "starts with https://" in str(refused.errors)
     seat.submit(
         seat.modals()[-1].id,
@@ -221,9 +216,7 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
     card = company.last(reader, "C0GOV")
     assert "80 % or more agree" in str(card.blocks)
     assert reader.click(channel_id="C0GOV", ts=card.ts, action_id=words.DETAILS).ok
-    assert "No statement is named as seen differently" in str(
-        reader.modals()[-1].blocks
-    )
+    assert "No statement is named as seen differently" in str(reader.modals()[-1].blocks)
 
     reader.slash("/mlgov", "maturity targets", "C0GOV")
     assert "no such targets" in reader.ephemerals()[-1].text

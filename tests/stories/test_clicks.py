@@ -63,30 +63,21 @@ def requested(office: Office) -> None:
     office.settle()
 
 
-def test_an_ordinary_approval_takes_few_statements(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_an_ordinary_approval_takes_few_statements(database_url: str, tmp_path: Path) -> None:
     with opened(database_url, tmp_path, policy=ONE_STAGE) as office:
         requested(office)
         fay = office.sandbox.seat(FAY)
         card = office.card(fay, fay.dm().id, "approvals.approve")
         with counted() as asked:
             clicked = fay.click(
-                channel_id=fay.dm().id,
-                ts=card.ts,
-                action_id="approvals.approve",
-                shown=card,
+                channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", shown=card
             )
             assert clicked.ok
-        (decided,) = {
-            thread for thread, sql in asked if sql.startswith("INSERT INTO decision")
-        }
+        (decided,) = {thread for thread, sql in asked if sql.startswith("INSERT INTO decision")}
         statements = [sql for thread, sql in asked if thread == decided]
         assert len(statements) <= MOST, "\n".join(sql[:160] for sql in statements)
         head = next(
-            place
-            for place, sql in enumerate(statements)
-            if sql.startswith("SELECT audit_head.")
+            place for place, sql in enumerate(statements) if sql.startswith("SELECT audit_head.")
         )
         backend = office.db.engine.dialect.name
         held = [sql for sql in statements[head:] if "audit_" in sql]

@@ -69,9 +69,7 @@ def world() -> dict[str, Any]:
 
 
 @contextmanager
-def running(
-    request: pytest.FixtureRequest, tmp_path: Path, policy: str
-) -> Iterator[Office]:
+def running(request: pytest.FixtureRequest, tmp_path: Path, policy: str) -> Iterator[Office]:
     url = fresh_url(request.param, request, tmp_path)
     with opened(url, tmp_path, policy=policy, world=world()) as office:
         over_budget(office)
@@ -119,9 +117,7 @@ def deactivated(office: Office, user_id: str) -> None:
 def open_glass(office: Office, user_id: str) -> None:
     seat = office.sandbox.seat(user_id)
     shown = office.card(office.sandbox.seat(TIM), "C0TRIAGE", "approvals.details")
-    assert seat.click(
-        channel_id="C0TRIAGE", ts=shown.ts, action_id="approvals.details"
-    ).ok
+    assert seat.click(channel_id="C0TRIAGE", ts=shown.ts, action_id="approvals.details").ok
     seat.click(view_id=seat.modals()[-1].id, action_id="approvals.break_glass")
 
 
@@ -148,15 +144,10 @@ def test_glass_is_broken_on_what_its_window_showed(office: Office) -> None:
     ada.close(ada.modals()[-1].id, clear=True)
     open_glass(office, ADA)
     assert fill(office, ADA, reason="The recall floods the queue").ok
-    assert (state(office), amount(office)) == (
-        ApprovalState.APPROVED,
-        Decimal(2900),
-    )
+    assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(2900))
 
 
-def test_who_left_the_group_or_the_company_breaks_no_glass_and_reviews_none(
-    office: Office,
-) -> None:
+def test_who_left_the_group_or_the_company_breaks_no_glass_and_reviews_none(office: Office) -> None:
     open_glass(office, ADA)
     read_before(office)
     unheard(office, S0ADM=[])
@@ -169,9 +160,7 @@ def test_who_left_the_group_or_the_company_breaks_no_glass_and_reviews_none(
         office.sandbox.installation, ada.user, ada.team_id, ada.modals()[-1]
     )
     deactivated(office, ADA)
-    answer = office.sandbox.delivery.send(
-        Parcel("interactive", "view_submission", on_its_way)
-    )
+    answer = office.sandbox.delivery.send(Parcel("interactive", "view_submission", on_its_way))
     assert "Your account is deactivated in Slack" in str(body_of(answer))
     assert state(office) is ApprovalState.PENDING
     users = office.sandbox.world.users
@@ -294,9 +283,7 @@ def test_a_stand_in_gives_one_place_on_once(places: Office) -> None:
     assert rows == [(FRED, 1)], "Xen decided with Fred's place"
 
 
-def _offering(
-    office: Office, user_id: str, value: str, action: str = "approvals.more"
-) -> Any:
+def _offering(office: Office, user_id: str, value: str, action: str = "approvals.more") -> Any:
     """A message of the person's own, with one button that carries this value: what a forged payload says."""
     seat = office.sandbox.seat(user_id)
     message = seat.messages(seat.dm().id)[-1]

@@ -53,9 +53,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 def counting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     """An office whose policy lets rows of people be counted in Slack."""
     policy = f"{MODELS}\nevidence:\n  fairness: {{rows_in_slack: true, least: 2}}\n"
-    with told(
-        fresh_url("sqlite", request, tmp_path), tmp_path, policy=policy
-    ) as running:
+    with told(fresh_url("sqlite", request, tmp_path), tmp_path, policy=policy) as running:
         yield running
 
 
@@ -95,28 +93,20 @@ def share(office: Office, user: str, name: str, data: bytes) -> Any:
     return answer()[-1]
 
 
-def hand_in(
-    office: Office, user: str, said: Any, type_: str | None = None, **values: Any
-) -> Any:
+def hand_in(office: Office, user: str, said: Any, type_: str | None = None, **values: Any) -> Any:
     """From the bot's answer to a file, through both windows."""
     person = Person(office, user)
     seat = person.seat
     assert seat.click(channel_id=seat.dm().id, ts=said.ts, action_id="models.shared").ok
     view = seat.modals()[-1]
     offered = seat.options(view.id, "models.pick_version", "fraud")
-    assert [one["text"]["text"] for one in offered] == [
-        "Fraud score 7 · In development"
-    ]
+    assert [one["text"]["text"] for one in offered] == ["Fraud score 7 · In development"]
     assert seat.options(view.id, "models.pick_version", "horoscope") == []
     picked = {"type": "external_select", "selected_option": offered[0]}
-    assert seat.click(
-        view_id=view.id, action_id="models.pick_version", selected=picked
-    ).ok  # type: ignore[arg-type]
+    assert seat.click(view_id=view.id, action_id="models.pick_version", selected=picked).ok  # type: ignore[arg-type]
     if type_ is not None:
         assert seat.click(
-            view_id=seat.modals()[-1].id,
-            action_id="models.evidence_type",
-            selected=type_,
+            view_id=seat.modals()[-1].id, action_id="models.evidence_type", selected=type_
         ).ok
     return person.fill(**values)
 
@@ -133,29 +123,19 @@ def test_a_shared_file_becomes_evidence_that_is_looked_at(office: Office) -> Non
     assert "It counts groups of people by sex; mlgov compares them." in str(said.blocks)
     assert hand_in(office, TIM, said).ok
     drawn = Person(office, TIM).window()
-    assert (
-        "women: 40 % of 100 selected · 0.60 of the highest · TPR 0.60, FPR 0.20"
-        in drawn
+    assert "women: 40 % of 100 selected · 0.60 of the highest · TPR 0.60, FPR 0.20" in drawn
+    assert "⚠️ “women” is selected at 0.60 of the rate of “men”, under 0.8" in str(drawn).replace(
+        "Women", "women"
     )
-    assert "⚠️ “women” is selected at 0.60 of the rate of “men”, under 0.8" in str(
-        drawn
-    ).replace("Women", "women")
-    assert "too few people to be judged (under 30): not said" in drawn.replace(
-        "Too", "too"
-    )
+    assert "too few people to be judged (under 30): not said" in drawn.replace("Too", "too")
     said = share(office, TIM, "shap.json", json.dumps(SHAP).encode())
-    assert "its answers are moved most by income (67 %) and age (33 %)" in str(
-        said.blocks
-    )
+    assert "its answers are moved most by income (67 %) and age (33 %)" in str(said.blocks)
     assert hand_in(office, TIM, said).ok
     found = items(office)
     fairness, drivers = found["fairness_report"], found["explainability_report"]
     assert fairness.uri is not None
     assert fairness.uri.startswith("https://")
-    assert (
-        fairness.flags[0]
-        == "sex: “women” is selected at 0.60 of the rate of “men”, under 0.8"
-    )
+    assert fairness.flags[0] == "sex: “women” is selected at 0.60 of the rate of “men”, under 0.8"
     assert drivers.explained is not None
 
     tim, fay = Person(office, TIM), Person(office, FAY)
@@ -169,23 +149,16 @@ def test_a_shared_file_becomes_evidence_that_is_looked_at(office: Office) -> Non
     fay.press("models.step_look")
 
     def pictures() -> list[Any]:
-        return [
-            one
-            for one in fay.seat.modals()[-1].as_json()["blocks"]
-            if one["type"] == "image"
-        ]
+        return [one for one in fay.seat.modals()[-1].as_json()["blocks"] if one["type"] == "image"]
 
     eventually(lambda: len(pictures()) == 2, "each with figures has its picture")
     shown = fay.seat.modals()[-1].as_json()["blocks"]
-    assert (
-        "Share of people selected, by sex. men: 67 % of 90; women: 40 % of 100"
-        in str(pictures())
+    assert "Share of people selected, by sex. men: 67 % of 90; women: 40 % of 100" in str(
+        pictures()
     )
     assert "I looked at it, and what it says above is right" in str(shown)
     boxes = {
-        one["block_id"]: {"pick": ["yes"]}
-        for one in shown
-        if one["block_id"].startswith("pick:")
+        one["block_id"]: {"pick": ["yes"]} for one in shown if one["block_id"].startswith("pick:")
     }
     refused = fay.seat.submit(fay.seat.modals()[-1].id, boxes)
     assert (
@@ -228,17 +201,13 @@ def test_files_that_cannot_be_taken_say_why(office: Office) -> None:
     assert "files:read" in unread.text
 
 
-def put(
-    office: Office, user: str, type_: str, name: str, data: bytes, **values: Any
-) -> Any:
+def put(office: Office, user: str, type_: str, name: str, data: bytes, **values: Any) -> Any:
     """Hand in a file from the window of evidence itself."""
     person = Person(office, user)
     person.ask("model fraud-score")
     person.pick("evidence")
     view = person.seat.modals()[-1]
-    assert person.seat.click(
-        view_id=view.id, action_id="models.evidence_type", selected=type_
-    ).ok
+    assert person.seat.click(view_id=view.id, action_id="models.evidence_type", selected=type_).ok
     return person.fill(file=[person.seat.upload(name, data)], **values)
 
 
@@ -247,33 +216,23 @@ def received(office: Office, user: str, number: int = 1) -> Any:
     seat = office.sandbox.seat(user)
 
     def sent() -> list[Any]:
-        return [
-            one for one in seat.messages(seat.dm().id) if one.file_ids and one.bot_id
-        ]
+        return [one for one in seat.messages(seat.dm().id) if one.file_ids and one.bot_id]
 
     eventually(lambda: len(sent()) >= number, "the file comes")
     (file_id,) = sent()[-1].file_ids
     return sent()[-1], office.sandbox.world.files.find(file_id)
 
 
-def test_a_file_put_into_the_window_is_read_and_others_can_have_it(
-    office: Office,
-) -> None:
-    assert put(
-        office, TIM, "fairness_report", "groups.json", json.dumps(UNFAIR).encode()
-    ).ok
+def test_a_file_put_into_the_window_is_read_and_others_can_have_it(office: Office) -> None:
+    assert put(office, TIM, "fairness_report", "groups.json", json.dumps(UNFAIR).encode()).ok
     paper = b"%PDF-1.7 what we did about privacy"
-    assert put(
-        office, TIM, "privacy_impact_assessment", "pia.pdf", paper, summary="By legal"
-    ).ok
+    assert put(office, TIM, "privacy_impact_assessment", "pia.pdf", paper, summary="By legal").ok
     found = items(office)
     assert found["fairness_report"].fairness is not None
     pia = found["privacy_impact_assessment"]
     assert pia.sha256 == hashlib.sha256(paper).hexdigest()
     link = "https://wiki.test/lineage"
-    assert put(
-        office, TIM, "data_lineage_and_quality", "lineage.txt", b"from A", uri=link
-    ).ok
+    assert put(office, TIM, "data_lineage_and_quality", "lineage.txt", b"from A", uri=link).ok
     assert items(office)["data_lineage_and_quality"].uri == link
 
     fred = Person(office, FRED)
@@ -296,9 +255,7 @@ def _block(person: Person, value: str, window: int = -1) -> str:
     """The block of a window whose button carries the value."""
     blocks = person.seat.modals()[window].as_json()["blocks"]
     return next(
-        str(one["block_id"])
-        for one in blocks
-        if (one.get("accessory") or {}).get("value") == value
+        str(one["block_id"]) for one in blocks if (one.get("accessory") or {}).get("value") == value
     )
 
 
@@ -316,9 +273,7 @@ def test_a_file_that_is_another_one_by_now_is_not_sent(office: Office) -> None:
         block_id=_block(fred, str(item.id)),
     ).ok
     dm = fred.seat.dm().id
-    eventually(
-        lambda: "its digest is another one" in str(fred.seat.messages(dm)), "it says so"
-    )
+    eventually(lambda: "its digest is another one" in str(fred.seat.messages(dm)), "it says so")
     world_.files.delete_all()
     assert fred.seat.click(
         view_id=fred.seat.modals()[0].id,
@@ -337,9 +292,7 @@ def test_a_file_that_is_another_one_by_now_is_not_sent(office: Office) -> None:
 
 def test_the_card_and_the_pack_come_as_files(office: Office) -> None:
     tim = Person(office, TIM)
-    assert put(
-        office, TIM, "fairness_report", "groups.json", json.dumps(UNFAIR).encode()
-    ).ok
+    assert put(office, TIM, "fairness_report", "groups.json", json.dumps(UNFAIR).encode()).ok
     tim.hand_in("performance_report", metrics="accuracy = 0.91 >= 0.85")
     tim.ask("model fraud-score")
     tim.pick("card")
@@ -363,9 +316,7 @@ def test_the_card_and_the_pack_come_as_files(office: Office) -> None:
     office.sandbox.installation.faults.withhold_scope("files:write")
     assert tim.seat.click(view_id=view, action_id="models.send_card").ok
     dm = tim.seat.dm().id
-    eventually(
-        lambda: "files:write" in str(tim.seat.messages(dm)), "it says what is missing"
-    )
+    eventually(lambda: "files:write" in str(tim.seat.messages(dm)), "it says what is missing")
 
 
 ROWS = "name,sex,truth,score\n" + "".join(
@@ -376,17 +327,10 @@ ROWS = "name,sex,truth,score\n" + "".join(
 )  # fmt: skip
 
 
-def test_where_the_policy_says_so_rows_are_counted_and_not_kept(
-    counting: Office,
-) -> None:
+def test_where_the_policy_says_so_rows_are_counted_and_not_kept(counting: Office) -> None:
     columns = {"truth": "truth", "prediction": "score", "group": "sex", "cut": "0.5"}
     refused = put(
-        counting,
-        TIM,
-        "fairness_report",
-        "people.csv",
-        ROWS.encode(),
-        **columns | {"truth": ""},
+        counting, TIM, "fairness_report", "people.csv", ROWS.encode(), **columns | {"truth": ""}
     )
     assert refused.errors == {"truth": "Which column holds what was true?"}
     refused = put(
@@ -398,14 +342,11 @@ def test_where_the_policy_says_so_rows_are_counted_and_not_kept(
         **columns | {"group": "gender"},
     )
     assert "has no column 'gender'" in refused.errors["group"]
-    assert put(
-        counting, TIM, "fairness_report", "people.csv", ROWS.encode(), **columns
-    ).ok
+    assert put(counting, TIM, "fairness_report", "people.csv", ROWS.encode(), **columns).ok
     judged = items(counting)["fairness_report"].fairness
     assert judged is not None
     counts = {
-        one.names: (one.tp, one.fp, one.fn, one.tn)
-        for one in judged.counts.counted[0].groups
+        one.names: (one.tp, one.fp, one.fn, one.tn) for one in judged.counts.counted[0].groups
     }
     assert counts == {("f",): (1, 0, 1, 1), ("m",): (2, 1, 0, 0)}
     assert "P3" not in str(items(counting)["fairness_report"].content)
@@ -446,9 +387,7 @@ def test_a_link_into_slack_without_a_digest_stays_a_link(office: Office) -> None
 
 def test_who_may_not_hand_it_in_has_nothing_fetched(office: Office) -> None:
     office.sandbox.inspector.clear()
-    refused = put(
-        office, TIM, "validation_report", "v.txt", b"ok", summary="S", outcome="pass"
-    )
+    refused = put(office, TIM, "validation_report", "v.txt", b"ok", summary="S", outcome="pass")
     assert list(refused.errors.values()) == [
         "The validation report is its validator's, who did not make it."
     ]

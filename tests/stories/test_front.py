@@ -68,9 +68,7 @@ def published(office: Office, user_id: str) -> int:
 
 def limited(office: Office) -> int:
     """Publications that Slack refused for coming too fast."""
-    return sum(
-        call.status == 429 for call in office.sandbox.inspector.calls("views.publish")
-    )
+    return sum(call.status == 429 for call in office.sandbox.inspector.calls("views.publish"))
 
 
 def latest_row(office: Office) -> int:
@@ -109,9 +107,7 @@ def open_home(office: Office, user_id: str) -> Any:
 
 
 @pytest.mark.slow
-def test_a_decision_shows_at_once_in_ones_own_home_and_soon_in_the_others(
-    office: Office,
-) -> None:
+def test_a_decision_shows_at_once_in_ones_own_home_and_soon_in_the_others(office: Office) -> None:
     over_budget(office)
     ask(office)
     for user_id in (OLA, TIM, FAY, ADA):
@@ -128,8 +124,7 @@ def test_a_decision_shows_at_once_in_ones_own_home_and_soon_in_the_others(
     eventually(lambda: "Nothing waits for you" in home(office, OLA), "Ola sees it")
     eventually(
         lambda: (
-            "1 decision waits for you" in home(office, FAY)
-            and "With Finance" in home(office, TIM)
+            "1 decision waits for you" in home(office, FAY) and "With Finance" in home(office, TIM)
         ),
         "those whom it concerns see it",
     )
@@ -167,12 +162,7 @@ def request_increases(office: Office, slack_id: str, budgets: range) -> None:
     assert found[0].kind is ActorKind.PERSON
     for budget_id in budgets:
         form = IncreaseBudget.model_validate(
-            {
-                "budget_id": budget_id,
-                "revision": 1,
-                "amount": "1500",
-                "scope": "period",
-            }
+            {"budget_id": budget_id, "revision": 1, "amount": "1500", "scope": "period"}
         )
         with deps.db.begin() as session:
             decisions.submit(
@@ -202,9 +192,7 @@ def test_pages_of_a_home_and_of_a_list_are_turned(office: Office) -> None:
     eventually(lambda: "7–8 of 8" in home(office, OLA), "the page turns")
     view = ola.home()
     assert view is not None
-    assert ola.click(
-        view_id=view.id, action_id="front.project", block_id="project:8"
-    ).ok
+    assert ola.click(view_id=view.id, action_id="front.project", block_id="project:8").ok
     assert ola.modals()[-1].as_json()["title"]["text"] == "Plan 7"
     assert "900 of" not in home(office, OLA)
     assert "1–6 of 8" in str(open_home(office, OLA).as_json())
@@ -239,9 +227,7 @@ def test_it_introduces_itself_once_after_the_first_answer(opener: Opener) -> Non
         assert "What mlgov does" not in str(tim.messages(tim.dm().id))
         assert "The Home tab shows all" not in str(open_home(office, OLA).as_json())
         assert "The Home tab shows all" in str(open_home(office, FRED).as_json())
-        assert "The Home tab shows all" not in str(
-            fred.slash("/mlgov", "", "C0GOV").body
-        )
+        assert "The Home tab shows all" not in str(fred.slash("/mlgov", "", "C0GOV").body)
         office.settle()
         assert limited(office) == 0
 
@@ -261,9 +247,7 @@ def test_words_are_grouped_and_a_leader_sees_everything(opener: Opener) -> None:
         over_budget(office)
 
         def said(user_id: str, words: str) -> str:
-            return str(
-                office.sandbox.seat(user_id).slash("/mlgov", words, "C0GOV").body
-            )
+            return str(office.sandbox.seat(user_id).slash("/mlgov", words, "C0GOV").body)
 
         assert "1 project, within budget" in said(FAY, "status all")
         assert "Data through Tue 20 Jan · as of" in said(FAY, "status all")
@@ -287,9 +271,7 @@ def test_a_narrow_rollout_holds_back_and_lists_what_it_did(opener: Opener) -> No
         assert ola.messages(ola.dm().id) == []
 
         def said(user_id: str) -> str:
-            return str(
-                office.sandbox.seat(user_id).slash("/mlgov", "rollout", "C0GOV").body
-            )
+            return str(office.sandbox.seat(user_id).slash("/mlgov", "rollout", "C0GOV").body)
 
         assert "1 message to 1 person was held back" in said(ADA)
         assert "1 budget alert to 1 person" in said(ADA)

@@ -17,9 +17,7 @@ def grid() -> dict[str, Any]:
     """The organisation of the other stories as a Grid; Fay and Fred work in a second workspace."""
     world = organisation()
     world["enterprise"] = {"id": "E0ACME", "name": "Acme", "domain": "acme"}
-    world["teams"].insert(
-        1, {"id": "T0BRANCH", "name": "Acme Branch", "domain": "branch"}
-    )
+    world["teams"].insert(1, {"id": "T0BRANCH", "name": "Acme Branch", "domain": "branch"})
     for user in world["users"]:
         if user["id"] in {"U0FAY", "U0FRED"}:
             user["team"] = "T0BRANCH"
@@ -36,9 +34,7 @@ def office(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
         yield running
 
 
-def test_people_of_another_workspace_of_the_same_organisation_decide(
-    office: Office,
-) -> None:
+def test_people_of_another_workspace_of_the_same_organisation_decide(office: Office) -> None:
     assert office.bot.deps.team.org_key == "E0ACME"
     over_budget(office)
     assert ask(office).ok

@@ -12,15 +12,7 @@ from storage.enums import ApprovalState
 from tests.budgets.conftest import days
 from tests.stories.office import ADA, FAY, OLA, TIM, Office, eventually, opened
 from tests.stories.test_grid import grid
-from tests.stories.test_road import (
-    JANUARY,
-    ask,
-    decide,
-    over_budget,
-    state,
-    texts,
-    verified,
-)
+from tests.stories.test_road import JANUARY, ask, decide, over_budget, state, texts, verified
 from workflows import handles
 from workflows.actors import OPERATOR
 from workflows.people import service as people
@@ -63,18 +55,13 @@ def test_a_handle_that_moves_while_a_request_waits(office: Office) -> None:
     assert texts(office, ADA, "C0ADMIN")[-1] == (
         "@finance in the policy names nobody: no user group in Slack has the handle @finance any more"
     )
-    world.add_usergroup(
-        UserGroup("S0MAL", "T0ACME", "finance", "Fake", user_ids=[TIM, ADA])
-    )
+    world.add_usergroup(UserGroup("S0MAL", "T0ACME", "finance", "Fake", user_ids=[TIM, ADA]))
     hears(office, "moved")
     told = texts(office, ADA, "C0ADMIN")
     assert told[-1] == (
         "@finance in the policy names nobody: another user group in Slack has the handle @finance by now"
     )
-    assert (
-        told[-2]
-        == "@finance in the policy still names nobody; a newer message says why"
-    )
+    assert told[-2] == "@finance in the policy still names nobody; a newer message says why"
     # Ada is in the group that took the handle, and is not asked; Fay was asked, and decides.
     assert not any("approvals.approve" in str(m.blocks) for m in ada_messages(office))
     assert decide(office, FAY).ok

@@ -9,16 +9,7 @@ import pytest
 
 from storage.enums import MilestoneStatus
 from tests.conftest import fresh_url
-from tests.stories.office import (
-    FAY,
-    GUS,
-    OLA,
-    POLICY,
-    SAM,
-    TIM,
-    Office,
-    opened,
-)
+from tests.stories.office import FAY, GUS, OLA, POLICY, SAM, TIM, Office, opened
 from workflows import imports
 from workflows.milestones import service
 from workflows.milestones.records import MilestoneRecord
@@ -66,9 +57,7 @@ def bring(office: Office, text: str, **options: Any) -> imports.Report:
 
 def found(office: Office) -> dict[str, MilestoneRecord]:
     with office.db.read() as session:
-        rows = service.for_projects(
-            session, [1], policy=office.bot.deps.policy, now=office.now()
-        )
+        rows = service.for_projects(session, [1], policy=office.bot.deps.policy, now=office.now())
     return {one.title: one for one in rows[1]}
 
 
@@ -99,9 +88,7 @@ def more(office: Office, user: str, verb: str) -> Any:
         if element.get("action_id") == "milestones.more"
     ]
     value = next(
-        option["value"]
-        for option in menus[0]["options"]
-        if option["value"].startswith(verb)
+        option["value"] for option in menus[0]["options"] if option["value"].startswith(verb)
     )
     return use(office, user, "milestones.more", value)
 
@@ -121,9 +108,7 @@ def until_reminded(office: Office) -> None:
 
 def test_a_reminder_is_handled(office: Office) -> None:
     until_reminded(office)
-    assert texts(office, TIM) == [
-        "Validation report (Ticket triage) is due tomorrow, Thu 29 Jan",
-    ]
+    assert texts(office, TIM) == ["Validation report (Ticket triage) is due tomorrow, Thu 29 Jan"]
     tim = use(office, TIM, "milestones.done")
     assert send(office, tim, proof="https://acme.test/report?a=1&b=2").ok
     assert found(office)["Validation report"].status is MilestoneStatus.DONE
@@ -152,14 +137,10 @@ def test_at_risk_and_on_track_again(office: Office) -> None:
     until_reminded(office)
     assert send(office, more(office, TIM, "risk"), reason="Two labels *missing*").ok
     tim = office.sandbox.seat(TIM)
-    assert "At risk: “Two labels ∗missing∗”" in str(
-        office.last(tim, tim.dm().id).blocks
-    )
+    assert "At risk: “Two labels ∗missing∗”" in str(office.last(tim, tim.dm().id).blocks)
     more(office, TIM, "track")
     office.settle()
-    assert "At risk" not in str(office.last(tim, tim.dm().id).blocks).replace(
-        "At risk…", ""
-    )
+    assert "At risk" not in str(office.last(tim, tim.dm().id).blocks).replace("At risk…", "")
     assert found(office)["Validation report"].status is MilestoneStatus.ON_TRACK
 
 
@@ -189,29 +170,19 @@ def test_not_mine_hands_it_on(office: Office) -> None:
     assert f"With <@{FAY}> now" in str(card.blocks)
     office.move(timedelta(hours=6))  # nine in New York
     assert (
-        "Tim handed you Validation report (Ticket triage), due tomorrow"
-        in texts(office, FAY)[-1]
+        "Tim handed you Validation report (Ticket triage), due tomorrow" in texts(office, FAY)[-1]
     )
     fay = use(office, FAY, "milestones.done")
     assert send(office, fay, proof="accepted by mail").ok
     assert "met Wed 28 Jan" in texts(office, FAY)[-1]
 
 
-def test_a_click_that_is_out_of_date_or_not_theirs_changes_nothing(
-    office: Office,
-) -> None:
+def test_a_click_that_is_out_of_date_or_not_theirs_changes_nothing(office: Office) -> None:
     until_reminded(office)
     tim = office.sandbox.seat(TIM)
     shown = office.card(tim, tim.dm().id, "milestones.done")
-    send(
-        office,
-        use(office, TIM, "milestones.reschedule"),
-        new="2026-01-30",
-        reason="a day",
-    )
-    tim.click(
-        channel_id=tim.dm().id, ts=shown.ts, action_id="milestones.done", shown=shown
-    )
+    send(office, use(office, TIM, "milestones.reschedule"), new="2026-01-30", reason="a day")
+    tim.click(channel_id=tim.dm().id, ts=shown.ts, action_id="milestones.done", shown=shown)
     office.private(tim, "This milestone changed since it was shown to you")
     fay = office.sandbox.seat(FAY)
     listed = fay.slash("/mlgov", "milestones triage", "C0TRIAGE").body
@@ -265,18 +236,12 @@ def test_a_promise_in_a_channel_becomes_a_milestone(office: Office) -> None:
     assert "the data sheet ready by Friday" in window
     assert "by Friday." not in window
     wrong = send(office, ola, due="2026-01-20")
-    assert wrong.errors == {
-        "due": "That day has passed already; pick today or a later day."
-    }
+    assert wrong.errors == {"due": "That day has passed already; pick today or a later day."}
     assert send(office, ola, title="Data sheet", due="2026-01-30").ok
-    assert "Noted: Data sheet, Ticket triage, due Fri 30 Jan" in str(
-        ola.modals()[-1].as_json()
-    )
+    assert "Noted: Data sheet, Ticket triage, due Fri 30 Jan" in str(ola.modals()[-1].as_json())
     assert found(office)["Data sheet"].owner.name == "Ola"  # type: ignore[union-attr]
     card = office.last(ola, "C0TRIAGE")
-    assert (
-        card.text == "Ola noted a promise: Data sheet (Ticket triage), due Fri 30 Jan"
-    )
+    assert card.text == "Ola noted a promise: Data sheet (Ticket triage), due Fri 30 Jan"
 
 
 def test_the_list_adds_and_changes(office: Office) -> None:
@@ -292,9 +257,7 @@ def test_what_was_overdue_when_imported_waits_for_one_click(office: Office) -> N
         "project,title,owner,due\ntriage,Old one,fay@acme.test,2025-12-01\ntriage,Older one,,2025-11-01\n",
     )
     office.move(timedelta(minutes=15))
-    assert texts(office, TIM) == [
-        "2 milestones were overdue already when plan.csv came in"
-    ]
+    assert texts(office, TIM) == ["2 milestones were overdue already when plan.csv came in"]
     assert texts(office, FAY) == []
     use(office, TIM, "milestones.start")
     office.settle()

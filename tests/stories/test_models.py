@@ -9,18 +9,7 @@ import pytest
 from sandbox.seat import Seat
 from storage.enums import ModelState
 from tests.conftest import fresh_url
-from tests.stories.office import (
-    ADA,
-    FAY,
-    FRED,
-    GUS,
-    OLA,
-    POLICY,
-    TIM,
-    Office,
-    opened,
-    organisation,
-)
+from tests.stories.office import ADA, FAY, FRED, GUS, OLA, POLICY, TIM, Office, opened, organisation
 from tests.stories.test_road import verified
 from workflows.actors import OPERATOR
 from workflows.inventory import reads
@@ -73,9 +62,7 @@ class Person:
     def press(self, action: str, selected: str | None = None) -> None:
         """A button or the menu under the last private answer."""
         found = self.seat.ephemerals()[-1]
-        assert self.seat.click(
-            ephemeral_id=found.id, action_id=action, selected=selected
-        ).ok
+        assert self.seat.click(ephemeral_id=found.id, action_id=action, selected=selected).ok
         self.office.settle()
 
     def menu(self, verb: str) -> str:
@@ -118,9 +105,7 @@ class Person:
         self.ask("model fraud-score")
         self.pick("evidence")
         view = self.seat.modals()[-1]
-        assert self.seat.click(
-            view_id=view.id, action_id="models.evidence_type", selected=type_
-        ).ok
+        assert self.seat.click(view_id=view.id, action_id="models.evidence_type", selected=type_).ok
         assert self.fill(summary=f"About {type_}", **values).ok
 
 
@@ -130,9 +115,7 @@ _LOOKED_UP = {"project"}
 
 def record(office: Office) -> ModelRecord:
     with office.db.read() as session:
-        return reads.find(
-            session, OPERATOR, "fraud-score", policy=office.bot.deps.policy
-        )[0]
+        return reads.find(session, OPERATOR, "fraud-score", policy=office.bot.deps.policy)[0]
 
 
 def told(office: Office, user: str) -> str:
@@ -141,9 +124,7 @@ def told(office: Office, user: str) -> str:
 
 
 def test_from_registered_to_suspended(office: Office) -> None:
-    ola, tim, fay, fred, ada = (
-        Person(office, one) for one in (OLA, TIM, FAY, FRED, ADA)
-    )
+    ola, tim, fay, fred, ada = (Person(office, one) for one in (OLA, TIM, FAY, FRED, ADA))
     assert "No model is in the inventory yet" in ola.ask("models")
     ola.press("models.register")
     missing = ola.fill(name="Fraud score", purpose="Scores claims.", exposure="medium")
@@ -151,18 +132,11 @@ def test_from_registered_to_suspended(office: Office) -> None:
         missing.errors["purpose_class"]
         == "Say exposure, purpose and EU class together, or none of them for now."
     )
-    sent = ola.fill(
-        purpose_class="decision_support", eu_class="minimal", project="ticket-triage"
-    )
+    sent = ola.fill(purpose_class="decision_support", eu_class="minimal", project="ticket-triage")
     assert sent.ok
-    assert (
-        "Fraud score is in the inventory, without a version yet · tier 2"
-        in ola.window()
-    )
+    assert "Fraud score is in the inventory, without a version yet · tier 2" in ola.window()
     card = office.last(ola.seat, "C0TRIAGE")
-    assert (
-        card.text == "Fraud score is in the inventory, without a version yet · tier 2"
-    )
+    assert card.text == "Fraud score is in the inventory, without a version yet · tier 2"
 
     ola.ask("model fraud-score")
     ola.pick("version")
@@ -180,9 +154,7 @@ def test_from_registered_to_suspended(office: Office) -> None:
     tim.ask("model fraud-score")
     tim.pick("evidence")
     view = tim.seat.modals()[-1]
-    tim.seat.click(
-        view_id=view.id, action_id="models.evidence_type", selected="performance_report"
-    )
+    tim.seat.click(view_id=view.id, action_id="models.evidence_type", selected="performance_report")
     wrong = tim.fill(metrics="accuracy is fine")
     assert "a metric is written like" in wrong.errors["metrics"].lower()
     assert tim.fill(metrics="accuracy = 0.91 >= 0.85\nlatency_ms = 80 <= 120").ok
@@ -218,8 +190,7 @@ def test_from_registered_to_suspended(office: Office) -> None:
         if block["block_id"].startswith("pick:")
     }
     fay.seat.submit(
-        fay.seat.modals()[-1].id,
-        {block: {"pick": chosen} for block, chosen in boxes.items()},
+        fay.seat.modals()[-1].id, {block: {"pick": chosen} for block, chosen in boxes.items()}
     )
     office.settle()
     fay.ask("model fraud-score")
@@ -230,18 +201,11 @@ def test_from_registered_to_suspended(office: Office) -> None:
 
     request = office.card(fred.seat, fred.seat.dm().id, "approvals.approve")
     assert "approve Fraud score 7 for use (tier 2, 8 items of evidence)" in request.text
-    fred.seat.click(
-        channel_id=fred.seat.dm().id, ts=request.ts, action_id="approvals.approve"
-    )
+    fred.seat.click(channel_id=fred.seat.dm().id, ts=request.ts, action_id="approvals.approve")
     office.settle()
     assert record(office).lead.state is ModelState.APPROVED  # type: ignore[union-attr]
 
-    for type_ in (
-        "human_oversight_plan",
-        "rollback_plan",
-        "deployment_runbook",
-        "cost_estimate",
-    ):
+    for type_ in ("human_oversight_plan", "rollback_plan", "deployment_runbook", "cost_estimate"):
         ada.hand_in(type_)
     ada.hand_in("monitoring_plan", metrics="accuracy >= 0.85 every 7")
     ada.ask("model fraud-score")
@@ -258,8 +222,7 @@ def test_from_registered_to_suspended(office: Office) -> None:
     assert ola.fill(reason="I saw it score a claim.").ok
     assert record(office).state is ModelState.IN_USE
     assert (
-        "Fraud score 7 is in use · tier 2"
-        in office.card(ola.seat, "C0TRIAGE", "models.open").text
+        "Fraud score 7 is in use · tier 2" in office.card(ola.seat, "C0TRIAGE", "models.open").text
     )
 
     ada.ask("model fraud-score")
@@ -279,9 +242,7 @@ def test_who_may_not_reads_why_and_guests_are_refused(office: Office) -> None:
     ola, tim = Person(office, OLA), Person(office, TIM)
     ola.ask("models")
     ola.press("models.register")
-    assert ola.fill(
-        name="Fraud score", purpose="Scores claims.", project="ticket-triage"
-    ).ok
+    assert ola.fill(name="Fraud score", purpose="Scores claims.", project="ticket-triage").ok
     again = Person(office, TIM)
     again.ask("models")
     again.press("models.register")
@@ -299,6 +260,5 @@ def test_who_may_not_reads_why_and_guests_are_refused(office: Office) -> None:
     assert tim.seat.shortcut("models.from_message", "C0TRIAGE", said.ts).ok
     assert "Our churn model ranks customers by risk." in tim.window()
     assert (
-        "'initial_option': {'text': {'type': 'plain_text', 'text': 'Ticket triage'"
-        in tim.window()
+        "'initial_option': {'text': {'type': 'plain_text', 'text': 'Ticket triage'" in tim.window()
     )

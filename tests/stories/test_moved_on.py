@@ -12,15 +12,7 @@ from tests.conftest import fresh_url
 from tests.stories.office import FAY, OLA, TIM, Office, opened
 from tests.stories.test_actions import last, press
 from tests.stories.test_front import open_home
-from tests.stories.test_road import (
-    amount,
-    ask,
-    decide,
-    over_budget,
-    state,
-    texts,
-    verified,
-)
+from tests.stories.test_road import amount, ask, decide, over_budget, state, texts, verified
 from workflows.actors import OPERATOR
 from workflows.budgets import intake
 from workflows.budgets.forms import BudgetRow
@@ -41,12 +33,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 def load(office: Office, said: str, *, are_meant: bool = False) -> None:
     """Somebody imports a table in which January's budget is another one."""
     row = BudgetRow.model_validate(
-        {
-            "project": "triage",
-            "starts": "2026-01-01",
-            "amount": said,
-            "currency": "EUR",
-        }
+        {"project": "triage", "starts": "2026-01-01", "amount": said, "currency": "EUR"}
     )
     with office.db.begin(patient=True) as session:
         intake.apply_rows(

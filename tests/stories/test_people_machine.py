@@ -21,25 +21,14 @@ from storage.people.tables import Person
 from storage.registry import queries as registry
 from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, opened
-from tests.stories.surroundings import (
-    POLICY,
-    Given,
-    Handover,
-    Surroundings,
-)
+from tests.stories.surroundings import POLICY, Given, Handover, Surroundings
 from tests.stories.test_door import NED, XEN, YAN
 from tests.stories.test_standing import world
 from workflows import decisions
 from workflows.actors import Actor
 from workflows.approvals import standing_in
 from workflows.approvals.absences import Away
-from workflows.approvals.forms import (
-    BreakGlass,
-    Decide,
-    HandOver,
-    SubmitRequest,
-    Withdraw,
-)
+from workflows.approvals.forms import BreakGlass, Decide, HandOver, SubmitRequest, Withdraw
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import GovernanceError
 from workflows.people import service as people
@@ -132,9 +121,7 @@ class Machine(Surroundings):
             door.act(
                 self.office.bot.deps,
                 self.actor(who),
-                Decide(
-                    approval_id=approval, revision=revision, verdict=Verdict.APPROVE
-                ),
+                Decide(approval_id=approval, revision=revision, verdict=Verdict.APPROVE),
                 None,
             )
         except (GovernanceError, DatabaseBusy):
@@ -202,8 +189,7 @@ class Machine(Surroundings):
                 self.given[id_]
                 for id_ in session.execute(
                     select(Decision.id).where(
-                        Decision.approval_id == approval,
-                        Decision.taken_back_at.is_(None),
+                        Decision.approval_id == approval, Decision.taken_back_at.is_(None)
                     )
                 ).scalars()
             }
@@ -247,9 +233,7 @@ class Machine(Surroundings):
             for away in self.stand_ins
             if giver in self.reached(Given(approval, stage, giver, away))
         }
-        self.handovers += [
-            Handover(approval, stage, who, taker, helpers) for who in sorted(givers)
-        ]
+        self.handovers += [Handover(approval, stage, who, taker, helpers) for who in sorted(givers)]
 
     def withdraws(self, who: str | None = None) -> None:
         """Who asked takes it back; others try."""
@@ -276,11 +260,7 @@ class Machine(Surroundings):
         who = self.chance.choice([OLA, FAY, FRED])
         stand_in = self.chance.choice([NED, XEN])
         today = self.office.now().date()
-        away = Away(
-            stand_in=self.id_of(stand_in),
-            since=today,
-            until=today + timedelta(days=5),
-        )
+        away = Away(stand_in=self.id_of(stand_in), since=today, until=today + timedelta(days=5))
         deps = self.office.bot.deps
         try:
             actor = self.actor(who)
@@ -310,9 +290,7 @@ class Machine(Surroundings):
             door.act(
                 self.office.bot.deps,
                 self.actor(who),
-                BreakGlass(
-                    approval_id=approval, revision=revision, reason="It can't wait."
-                ),
+                BreakGlass(approval_id=approval, revision=revision, reason="It can't wait."),
                 None,
             )
         except (GovernanceError, DatabaseBusy):

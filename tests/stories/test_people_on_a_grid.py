@@ -64,9 +64,7 @@ def grid() -> dict[str, Any]:
     organisation = world()
     organisation["enterprise"] = {"id": GRID, "name": "Acme", "domain": "acme"}
     organisation["app"]["org_wide"] = True
-    organisation["teams"].insert(
-        1, {"id": "T0BRANCH", "name": "Acme Branch", "domain": "branch"}
-    )
+    organisation["teams"].insert(1, {"id": "T0BRANCH", "name": "Acme Branch", "domain": "branch"})
     for user in organisation["users"]:
         if user["team"] != "T0ACME":
             continue
@@ -106,11 +104,7 @@ class GridMachine(Machine):
 
     def having(self, handle: str) -> list[str]:
         groups = self.office.sandbox.world.usergroups.values()
-        return [
-            group.id
-            for group in groups
-            if group.handle == handle and not group.date_delete
-        ]
+        return [group.id for group in groups if group.handle == handle and not group.date_delete]
 
     def group(self, handle: str) -> str | None:
         meant = self.meant[handle]
@@ -211,9 +205,7 @@ class GridMachine(Machine):
                 group_id: handle for handle, group_id in GROUPS.items()
             }
             for group_id, group in slack.usergroups.items():
-                slack.usergroups[group_id] = replace(
-                    group, handle=own[group_id], date_delete=0
-                )
+                slack.usergroups[group_id] = replace(group, handle=own[group_id], date_delete=0)
             self.knows_handles = False
             super().everybody_is_back()
             self.applied()
@@ -237,11 +229,7 @@ class GridMachine(Machine):
         deps = self.office.bot.deps
         with self.office.db.begin(patient=True) as session:
             people.confirm_handles(
-                session,
-                OPERATOR,
-                policy=deps.policy,
-                org_key=GRID,
-                now=self.office.now(),
+                session, OPERATOR, policy=deps.policy, org_key=GRID, now=self.office.now()
             )
         for handle in self.meant:
             having = self.having(handle)
@@ -268,9 +256,7 @@ class GridMachine(Machine):
             # What waits goes by the group that was meant; what is asked from now on would ask the other one.
             self.withdraws(TIM)
         rival = self.chance.choice([*RIVALS])
-        slack.set_usergroup_members(
-            rival, self.chance.sample([NED, TIM, XEN, YAN, FAY], 3)
-        )
+        slack.set_usergroup_members(rival, self.chance.sample([NED, TIM, XEN, YAN, FAY], 3))
         slack.update_usergroup(self.meant[handle], handle=f"{handle}-old")
         slack.update_usergroup(rival, handle=handle, date_delete=0)
         self.knows_handles = False
@@ -363,11 +349,7 @@ def started(
     ],
 )
 def test_nothing_rests_on_who_has_no_standing_on_a_grid(
-    backend: str,
-    seeds: list[int],
-    steps: int,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
+    backend: str, seeds: list[int], steps: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     done: Counter[str] = Counter()
     for seed in seeds:

@@ -26,9 +26,7 @@ def office(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
 def answer(word: str) -> Private:
     """A private answer with a picture of a word."""
     shown: Picture = picture_of(word)
-    return Private(
-        f"About {word}.", [blocks.section(f"*{word}*"), shown.block()], (shown,)
-    )
+    return Private(f"About {word}.", [blocks.section(f"*{word}*"), shown.block()], (shown,))
 
 
 def kinds(shown: list[dict[str, Any]]) -> list[str]:
@@ -39,9 +37,7 @@ def kinds(shown: list[dict[str, Any]]) -> list[str]:
 def is_shown(office: Office, shown: list[dict[str, Any]]) -> bool:
     """Whether a picture that Slack can show stands among the blocks."""
     files = office.sandbox.world.files
-    return any(
-        one["type"] == "image" and files.shows(one["slack_file"]) for one in shown
-    )
+    return any(one["type"] == "image" and files.shows(one["slack_file"]) for one in shown)
 
 
 def break_down(office: Office) -> None:
@@ -61,9 +57,7 @@ def test_the_window_opens_with_words_and_gets_its_picture(office: Office) -> Non
     assert "used 90 % of January's budget by Tue 20 Jan" in str(window.blocks[2])
     eventually(lambda: is_shown(office, tim.modals()[0].blocks), "the picture came")
     shown = tim.modals()[0].blocks[2]
-    assert shown["title"]["text"].endswith(
-        "used 90 % of January's budget by Tue 20 Jan"
-    )
+    assert shown["title"]["text"].endswith("used 90 % of January's budget by Tue 20 Jan")
     assert "Tue 20 Jan 900 EUR" in shown["alt_text"]
     # The next time it is there at once.
     tim.close(tim.modals()[0].id)
@@ -74,9 +68,7 @@ def test_the_window_opens_with_words_and_gets_its_picture(office: Office) -> Non
     tim.close(tim.modals()[0].id)
     break_down(office)
     assert "image" not in kinds(tim.modals()[0].blocks)
-    eventually(
-        lambda: is_shown(office, tim.modals()[0].blocks), "the picture came anew", 10
-    )
+    eventually(lambda: is_shown(office, tim.modals()[0].blocks), "the picture came anew", 10)
 
 
 def test_without_the_scope_the_window_says_it_in_words(office: Office) -> None:
@@ -159,6 +151,4 @@ def test_a_click_shows_a_picture_in_private_or_in_its_window(office: Office) -> 
     window = tim.modals()[-1]
     router.submissions["budgets.ask"] = inside
     tim.submit(window.id, {"amount": {"amount": "2000"}, "reason": {"reason": "more"}})
-    eventually(
-        lambda: is_shown(office, tim.modals()[-1].blocks), "the picture came", 10
-    )
+    eventually(lambda: is_shown(office, tim.modals()[-1].blocks), "the picture came", 10)

@@ -45,10 +45,7 @@ STAGES = MODELS.replace(
     "{name: Leadership, when: model.tier == 1, approvers: [U0ADA]}]",
 )
 T = TypeVar("T")
-TIERS = {
-    1: (Exposure.HIGH, PurposeClass.AUTOMATED),
-    3: (Exposure.LOW, PurposeClass.INFORMATIONAL),
-}
+TIERS = {1: (Exposure.HIGH, PurposeClass.AUTOMATED), 3: (Exposure.LOW, PurposeClass.INFORMATIONAL)}
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -90,9 +87,7 @@ class Desk:
             return work(session, {"policy": deps.policy, "now": deps.now(session)})
 
     def who(self, session: Session, slack_id: str) -> Actor:
-        found = people.find_by_slack_id(
-            session, self.office.bot.deps.team.org_key, slack_id
-        )
+        found = people.find_by_slack_id(session, self.office.bot.deps.team.org_key, slack_id)
         assert found is not None
         return Actor(found.id, ActorKind.PERSON, found.name, slack_id)
 
@@ -119,14 +114,9 @@ class Desk:
             needs = around["policy"].evidence.required
             ola, tim, fay = (self.who(session, one) for one in (OLA, TIM, FAY))
             form = AddVersion(
-                model_id=self.model,
-                version="7",
-                digest="a" * 64,
-                developers=(tim.id,),
+                model_id=self.model, version="7", digest="a" * 64, developers=(tim.id,)
             )
-            version = versions.add_version(
-                session, ola, form, org_key=org_key, **around
-            )
+            version = versions.add_version(session, ola, form, org_key=org_key, **around)
             for type_ in needs("validation", 1, affects_people=True):
                 self.hand_in(session, tim, version, type_, around)
             row = versions.find(session, version)
@@ -164,9 +154,7 @@ class Desk:
 
         return self.do(work)
 
-    def hand_in(
-        self, session: Session, by: Actor, version: int, type_: str, around: Any
-    ) -> None:
+    def hand_in(self, session: Session, by: Actor, version: int, type_: str, around: Any) -> None:
         more: dict[str, Any] = {}
         if type_ == "performance_report":
             more["metrics"] = (Measure.read("accuracy = 0.91 >= 0.85"),)
@@ -187,17 +175,13 @@ class Desk:
                 words="It refuses everybody from Leeds.",
                 severity=Severity.CRITICAL,
             )
-            return findings.file(
-                session, self.who(session, OLA), form, org_key=org_key, **around
-            )
+            return findings.file(session, self.who(session, OLA), form, org_key=org_key, **around)
 
         return self.do(work)
 
     def settle(self, finding: int) -> None:
         def work(session: Session, around: dict[str, Any]) -> None:
-            form = SettleFinding(
-                finding_id=finding, revision=1, how="resolve", word="Mended."
-            )
+            form = SettleFinding(finding_id=finding, revision=1, how="resolve", word="Mended.")
             findings.settle(session, self.who(session, FRED), form, **around)
 
         self.do(work)

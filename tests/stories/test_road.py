@@ -25,22 +25,14 @@ ONLY = {
 }
 
 
-def ask(
-    office: Office, amount: str = "1500", reason: str = "More GPUs for the backlog"
-) -> Any:
+def ask(office: Office, amount: str = "1500", reason: str = "More GPUs for the backlog") -> Any:
     """Tim asks for more, from the alert in the channel."""
     tim = office.sandbox.seat(TIM)
     alert = office.card(tim, "C0TRIAGE", "budgets.increase")
-    assert tim.click(
-        channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase"
-    ).ok
+    assert tim.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase").ok
     outcome = tim.submit(
         tim.modals()[-1].id,
-        {
-            "amount": {"amount": amount},
-            "scope": {"scope": ONLY},
-            "reason": {"reason": reason},
-        },
+        {"amount": {"amount": amount}, "scope": {"scope": ONLY}, "reason": {"reason": reason}},
     )
     office.settle()
     return outcome
@@ -69,9 +61,7 @@ def state(office: Office, number: int = 1) -> ApprovalState:
 
 def amount(office: Office) -> Decimal:
     with office.db.read() as session:
-        (burn,) = budgets.burn(
-            session, [1], policy=office.bot.deps.policy, now=office.now()
-        )[1]
+        (burn,) = budgets.burn(session, [1], policy=office.bot.deps.policy, now=office.now())[1]
     return burn.amount
 
 
@@ -92,10 +82,7 @@ def test_from_a_bill_to_a_decided_approval(office: Office) -> None:
         "Ticket triage has used 90 % of January's budget (900 of 1,000 EUR effective cost), data through Tue 20 Jan"
     ]
     assert ask(office).ok
-    assert (
-        "asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)"
-        in texts(office, OLA)[-1]
-    )
+    assert "asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)" in texts(office, OLA)[-1]
     assert decide(office, OLA).ok
     assert amount(office) == Decimal(1000)
     assert decide(office, FAY).ok
@@ -116,9 +103,7 @@ def test_from_a_bill_to_a_decided_approval(office: Office) -> None:
     assert verified(office)
 
 
-def test_a_wrong_amount_is_said_under_its_field_and_nothing_is_lost(
-    office: Office,
-) -> None:
+def test_a_wrong_amount_is_said_under_its_field_and_nothing_is_lost(office: Office) -> None:
     over_budget(office)
     assert ask(office, amount="a lot").errors == {
         "amount": "'a lot' isn't an amount; write it like 40000 or 40,000.50"
@@ -126,15 +111,9 @@ def test_a_wrong_amount_is_said_under_its_field_and_nothing_is_lost(
     tim = office.sandbox.seat(TIM)
     again = tim.submit(
         tim.modals()[-1].id,
-        {
-            "amount": {"amount": "900"},
-            "scope": {"scope": ONLY},
-            "reason": {"reason": "More"},
-        },
+        {"amount": {"amount": "900"}, "scope": {"scope": ONLY}, "reason": {"reason": "More"}},
     )
-    assert again.errors == {
-        "amount": "That is not more than the 1,000 EUR there is now."
-    }
+    assert again.errors == {"amount": "That is not more than the 1,000 EUR there is now."}
     assert len(tim.modals()) == 1
 
 
@@ -145,15 +124,9 @@ def test_a_second_request_names_the_first(office: Office) -> None:
     stale = tim.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase")
     assert stale.ok
     view = tim.modals()[-1].id
-    values = {
-        "amount": {"amount": "1500"},
-        "scope": {"scope": ONLY},
-        "reason": {"reason": "More"},
-    }
+    values = {"amount": {"amount": "1500"}, "scope": {"scope": ONLY}, "reason": {"reason": "More"}}
     other = office.sandbox.seat(FAY)
-    assert other.click(
-        channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase"
-    ).ok
+    assert other.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase").ok
     assert other.submit(other.modals()[-1].id, values).ok
     assert "Fay has already asked" in tim.submit(view, values).errors["amount"]
 
@@ -163,9 +136,7 @@ def test_rejecting_asks_why_and_the_requester_reads_it(office: Office) -> None:
     ask(office)
     ola = office.sandbox.seat(OLA)
     decide(office, OLA, "approvals.reject")
-    assert ola.submit(
-        ola.modals()[-1].id, {"reason": {"reason": "Wait for *March* <!channel>"}}
-    ).ok
+    assert ola.submit(ola.modals()[-1].id, {"reason": {"reason": "Wait for *March* <!channel>"}}).ok
     office.settle()
     assert state(office) is ApprovalState.REJECTED
     assert amount(office) == Decimal(1000)
@@ -183,23 +154,17 @@ def test_a_click_that_does_not_count_is_answered_in_private(office: Office) -> N
     tim, fay, ola = (office.sandbox.seat(user) for user in (TIM, FAY, OLA))
     card = office.card(tim, "C0TRIAGE", "approvals.approve")
     for seat, words in ((tim, "You asked for this"), (fay, "not your turn yet")):
-        assert seat.click(
-            channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve"
-        ).ok
+        assert seat.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve").ok
         office.private(seat, words)
     ola.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve")
-    ola.click(
-        channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve", shown=card
-    )
+    ola.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve", shown=card)
     office.private(ola, "already")
     office.settle()
     assert state(office) is ApprovalState.PENDING
     assert verified(office)
 
 
-def test_guests_are_refused_and_a_shared_channel_shows_no_amounts(
-    office: Office,
-) -> None:
+def test_guests_are_refused_and_a_shared_channel_shows_no_amounts(office: Office) -> None:
     office.project("shared", "Shared work", channel="C0SHARED")
     office.costs(days(JANUARY, 20, "45", account="Acme shared"))
     gus = office.sandbox.seat(GUS)
@@ -210,9 +175,7 @@ def test_guests_are_refused_and_a_shared_channel_shows_no_amounts(
     told = str(seat_messages(office, OLA))
     assert "People from outside read" in told
     assert "900 of 1,000 EUR" in told
-    assert "guests can't use mlgov" in str(
-        gus.slash("/mlgov", "status", "C0SHARED").body
-    )
+    assert "guests can't use mlgov" in str(gus.slash("/mlgov", "status", "C0SHARED").body)
 
 
 def test_somebody_who_left_the_group_decides_nothing(office: Office) -> None:
@@ -223,9 +186,7 @@ def test_somebody_who_left_the_group_decides_nothing(office: Office) -> None:
     card = office.card(fay, fay.dm().id, "approvals.approve")
     office.sandbox.world.set_usergroup_members("S0FIN", [FRED])
     eventually(lambda: not _in_finance(office, FAY), "the mirror follows the group")
-    fay.click(
-        channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", shown=card
-    )
+    fay.click(channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", shown=card)
     office.private(fay, "You are not among those who decide this")
     office.settle()
     assert state(office) is ApprovalState.PENDING
@@ -313,10 +274,7 @@ def test_the_home_tab_decides_and_follows(office: Office) -> None:
     assert "Ticket triage asks to raise" in str(view.as_json())
     assert ola.click(view_id=view.id, action_id="approvals.approve").ok
     office.settle()
-    eventually(
-        lambda: "Nothing waits for you" in str(ola.home().as_json()),
-        "the Home tab follows",
-    )  # type: ignore[union-attr]
+    eventually(lambda: "Nothing waits for you" in str(ola.home().as_json()), "the Home tab follows")  # type: ignore[union-attr]
 
 
 def test_hostile_names_neither_ping_nor_break_a_card(office: Office) -> None:
@@ -337,8 +295,4 @@ def test_hostile_names_neither_ping_nor_break_a_card(office: Office) -> None:
 
 def seat_messages(office: Office, user_id: str) -> list[Any]:
     seat = office.sandbox.seat(user_id)
-    return [
-        (m.text, m.blocks)
-        for channel in seat.channels()
-        for m in seat.messages(channel.id)
-    ]
+    return [(m.text, m.blocks) for channel in seat.channels() for m in seat.messages(channel.id)]

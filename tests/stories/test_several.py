@@ -16,8 +16,7 @@ from workflows.budgets.forms import IncreaseBudget
 from workflows.people import service as people
 
 COMMENTED = POLICY.replace(
-    "approvers: [role:finance]}",
-    "approvers: [role:finance], comment: required, confirm: true}",
+    "approvers: [role:finance]}", "approvers: [role:finance], comment: required, confirm: true}"
 )
 
 
@@ -44,9 +43,7 @@ def asked(office: Office, number: int) -> None:
             SubmitRequest(
                 gate="budget_increase",
                 subject_type="budget",
-                form=IncreaseBudget(
-                    budget_id=number, revision=1, amount="1500", scope="period"
-                ),
+                form=IncreaseBudget(budget_id=number, revision=1, amount="1500", scope="period"),
                 reason=f"Two more weeks, {number}",
                 request_key=f"key-{number}",
             ),
@@ -62,24 +59,15 @@ def window(office: Office, user: str) -> Any:
     seat.open_home()
     office.settle()
     eventually(lambda: seat.home() is not None, "the Home tab is published")
-    eventually(
-        lambda: "approvals.several" in str(seat.home().as_json()), "it offers several"
-    )
+    eventually(lambda: "approvals.several" in str(seat.home().as_json()), "it offers several")
     assert seat.click(view_id=seat.home().id, action_id="approvals.several").ok
     return seat
 
 
 def send(
-    office: Office,
-    seat: Any,
-    verdict: str,
-    reason: str,
-    *numbers: int,
-    revision: int = 1,
+    office: Office, seat: Any, verdict: str, reason: str, *numbers: int, revision: int = 1
 ) -> Any:
-    values: dict[str, Any] = {
-        f"pick:{number}:{revision}": {"pick": ["yes"]} for number in numbers
-    }
+    values: dict[str, Any] = {f"pick:{number}:{revision}": {"pick": ["yes"]} for number in numbers}
     values |= {"verdict": {"verdict": verdict}, "reason": {"reason": reason}}
     outcome = seat.submit(seat.modals()[-1].id, values)
     office.settle()
@@ -89,22 +77,17 @@ def send(
 def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -> None:
     ola = window(office, OLA)
     shown = str(ola.modals()[-1].as_json())
-    assert (
-        "Project 2 asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)" in shown
-    )
+    assert "Project 2 asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)" in shown
     assert "By Mon 2 Feb 08:50 GMT. Tim: “Two more weeks, 2”" in shown
     assert "ticking it says so" not in shown
     assert "Tick at least one" in str(send(office, ola, "approve", "").errors)
     assert send(office, ola, "approve", "", 1, 3).ok
     assert "2 requests approved" in str(ola.modals()[-1].as_json())
     assert "Project 2" in str(ola.home().as_json())
-    eventually(
-        lambda: "Project 1 asks" not in str(ola.home().as_json()), "Home follows"
-    )
+    eventually(lambda: "Project 1 asks" not in str(ola.home().as_json()), "Home follows")
     fay = window(office, FAY)
-    assert (
-        "It asks for a comment. It asks you to be sure: ticking it says so. Tim: “"
-        in str(fay.modals()[-1].as_json())
+    assert "It asks for a comment. It asks you to be sure: ticking it says so. Tim: “" in str(
+        fay.modals()[-1].as_json()
     )
     missing = send(office, fay, "approve", "", 1, 3, revision=2)
     assert "a request that you ticked asks for it" in missing.errors["reason"]
@@ -115,10 +98,7 @@ def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -
         ApprovalState.APPROVED,
     ]
     assert "“The money is there”" in str(
-        [
-            m.blocks
-            for m in office.sandbox.seat(TIM).messages(office.sandbox.seat(TIM).dm().id)
-        ]
+        [m.blocks for m in office.sandbox.seat(TIM).messages(office.sandbox.seat(TIM).dm().id)]
     )
     assert verified(office)
 

@@ -32,10 +32,7 @@ def office(
     """An office whose bot answers shortcuts that only this test registers."""
     offered = offering("test.open", "test.refuse", "test.say", "test.gone")
     with opened(
-        f"sqlite:///{tmp_path / 'shortcuts.db'}",
-        tmp_path,
-        over=request.param,
-        app_manifest=offered,
+        f"sqlite:///{tmp_path / 'shortcuts.db'}", tmp_path, over=request.param, app_manifest=offered
     ) as running:
         yield running
 

@@ -23,14 +23,7 @@ from tests.api.conftest import Api
 from tests.conftest import fresh_url
 from tests.sight.world import actor
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, opened
-from tests.stories.test_door import (
-    NED,
-    XEN,
-    away,
-    deactivated,
-    read_before,
-    unheard,
-)
+from tests.stories.test_door import NED, XEN, away, deactivated, read_before, unheard
 from tests.stories.test_door import world as with_helpers
 from tests.stories.test_models import MODELS
 from tests.stories.test_models import Person as Seated
@@ -45,7 +38,9 @@ pytestmark = pytest.mark.slow
 RULES = MODELS.replace("roles:\n", 'roles:\n  leader: ["@leaders"]\n')
 BACKENDS = pytest.mark.parametrize("office", ["sqlite", "postgres"], indirect=True)
 ONE = pytest.mark.parametrize("office", ["sqlite"], indirect=True)
-UNCONFIRMED = "Slack could not confirm your account just now. Nothing was changed; try again in a minute."
+UNCONFIRMED = (
+    "Slack could not confirm your account just now. Nothing was changed; try again in a minute."
+)
 
 
 def world() -> dict[str, Any]:
@@ -231,9 +226,7 @@ def test_who_is_no_model_risk_any_more_overrides_no_tier_and_accepts_no_registry
 
 
 @BACKENDS
-def test_who_leads_no_more_starts_no_check_in(
-    office: Office,
-) -> None:
+def test_who_leads_no_more_starts_no_check_in(office: Office) -> None:
     office.project("triage", "Ticket triage", channel=None)
     tim = office.sandbox.seat(TIM)
     tim.slash("/mlgov", "maturity start", "C0TRIAGE")
@@ -248,9 +241,7 @@ def test_who_leads_no_more_starts_no_check_in(
     tim.slash("/mlgov", "maturity start", "C0TRIAGE")
     assert "That is for leaders" in tim.ephemerals()[-1].text
     fay.slash("/mlgov", "status triage", "C0TRIAGE")
-    assert "You can see no project" not in fay.ephemerals()[-1].text, (
-        "read for Tim's act"
-    )
+    assert "You can see no project" not in fay.ephemerals()[-1].text, "read for Tim's act"
 
 
 # --- whom somebody names
@@ -258,9 +249,7 @@ def test_who_leads_no_more_starts_no_check_in(
 
 @BACKENDS
 @pytest.mark.parametrize("gone", [deactivated, removed])
-def test_nobody_who_has_left_is_named(
-    office: Office, gone: Callable[[Office, str], None]
-) -> None:
+def test_nobody_who_has_left_is_named(office: Office, gone: Callable[[Office, str], None]) -> None:
     office.project("ticket-triage", "Ticket triage")
     tim = Seated(office, TIM)
     tim.ask("models")
@@ -275,13 +264,9 @@ def test_nobody_who_has_left_is_named(
     values["name"] = {"name": {"type": "plain_text_input", "value": "Fraud score"}}
     values["purpose"] = {"purpose": {"type": "plain_text_input", "value": "Scores."}}
     values["owner"] = {"owner": {"type": "users_select", "selected_user": FRED}}
-    values["kind"] = {
-        "kind": {"type": "static_select", "selected_option": {"value": "internal"}}
-    }
+    values["kind"] = {"kind": {"type": "static_select", "selected_option": {"value": "internal"}}}
     gone(office, FRED)
-    answer = office.sandbox.delivery.send(
-        Parcel("interactive", "view_submission", sent)
-    )
+    answer = office.sandbox.delivery.send(Parcel("interactive", "view_submission", sent))
     assert "Choose full members of the organisation" in str(asdict(answer))
     assert has_left(office, FRED)
     assert count(office, Model) == 0
@@ -322,9 +307,7 @@ def sync(office: Office, *words: str) -> str:
 
 
 @ONE
-def test_many_who_are_listed_no_more_have_left_when_somebody_says_so(
-    office: Office,
-) -> None:
+def test_many_who_are_listed_no_more_have_left_when_somebody_says_so(office: Office) -> None:
     gone = (OLA, TIM, FAY, NED, XEN)
     for user_id in gone:
         removed(office, user_id)
@@ -412,9 +395,7 @@ def test_who_is_named_is_asked_about_before_they_are_told(office: Office) -> Non
     found = tim.ephemerals()[-1]
     assert tim.click(ephemeral_id=found.id, action_id="milestones.add").ok
     view = tim.modals()[-1]
-    sent = payloads.view_submission(
-        office.sandbox.installation, tim.user, tim.team_id, view
-    )
+    sent = payloads.view_submission(office.sandbox.installation, tim.user, tim.team_id, view)
     values: dict[str, Any] = sent["view"]["state"]["values"]
     values["title"] = {"title": {"type": "plain_text_input", "value": "A report"}}
     values["due"] = {"due": {"type": "datepicker", "selected_date": "2026-03-02"}}
@@ -422,9 +403,7 @@ def test_who_is_named_is_asked_about_before_they_are_told(office: Office) -> Non
     read_before(office)
     deactivated(office, FRED)
     before = texts(office, FRED)
-    answer = office.sandbox.delivery.send(
-        Parcel("interactive", "view_submission", sent)
-    )
+    answer = office.sandbox.delivery.send(Parcel("interactive", "view_submission", sent))
     assert "an owner who is a member" in str(asdict(answer))
     office.settle()
     assert count(office, Milestone) == 0

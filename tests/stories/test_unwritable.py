@@ -41,9 +41,7 @@ def _written_until_full(database: Database) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def office(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[tuple[Office, Fill]]:
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Office, Fill]]:
     """A running mlgov, and what makes its database unwritable."""
     work = tmp_path / "work"
     work.mkdir()
@@ -57,9 +55,7 @@ def office(
             name = make_url(url).database
             with admin.connect() as connection:
                 connection.execute(
-                    text(
-                        f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'
-                    )
+                    text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
                 )
                 connection.execute(
                     text(
@@ -82,10 +78,7 @@ def office(
         with opened(f"sqlite:///{path}", work, has_met=False) as running:
 
             def fill() -> None:
-                with (
-                    suppress(OSError),
-                    (disk / "filler").open("wb", buffering=0) as file,
-                ):
+                with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
                     while True:
                         file.write(bytes(4096))
                 _written_until_full(running.db)
@@ -118,12 +111,8 @@ def test_who_asks_is_answered_and_who_changes_is_told(
         )
         opened_home = tim.open_home()
         assert opened_home.ok
-        eventually(
-            lambda: "You asked for" in str(tim.home()), "the Home tab shows itself"
-        )
-        pressed = ola.click(
-            channel_id=ola.dm().id, ts=card.ts, action_id="approvals.approve"
-        )
+        eventually(lambda: "You asked for" in str(tim.home()), "the Home tab shows itself")
+        pressed = ola.click(channel_id=ola.dm().id, ts=card.ts, action_id="approvals.approve")
         assert pressed.ok
         running.private(ola, CANNOT_WRITE[:40])
     ready = httpx.get(f"{running.base_url}/readyz", trust_env=False)
@@ -134,7 +123,6 @@ def test_who_asks_is_answered_and_who_changes_is_told(
     broke = [
         error
         for one in caplog.records
-        if one.exc_info
-        and "terminating connection" not in str(error := one.exc_info[1])
+        if one.exc_info and "terminating connection" not in str(error := one.exc_info[1])
     ]
     assert broke == [], "and no traceback"

@@ -76,9 +76,7 @@ def write(revision: str, backend: str, content: dict[str, Any]) -> None:
     """Keep a dump; the same content makes the same bytes."""
     FOLDER.mkdir(exist_ok=True)
     raw = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    path(revision, backend).write_bytes(
-        lzma.compress(raw.encode(), preset=9 | lzma.PRESET_EXTREME)
-    )
+    path(revision, backend).write_bytes(lzma.compress(raw.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
 def rows(connection: Connection) -> Rows:
@@ -89,13 +87,9 @@ def rows(connection: Connection) -> Rows:
     for table in sorted(set(inspector.get_table_names()) - {"alembic_version"}):
         columns = [column["name"] for column in inspector.get_columns(table)]
         keys = inspector.get_pk_constraint(table)["constrained_columns"]
-        listed = ", ".join(
-            f'"{name}"' if plain else f'"{name}"::text' for name in columns
-        )
+        listed = ", ".join(f'"{name}"' if plain else f'"{name}"::text' for name in columns)
         order = ", ".join(f'"{name}"' for name in keys)
-        answer = connection.exec_driver_sql(
-            f'SELECT {listed} FROM "{table}" ORDER BY {order}'
-        )
+        answer = connection.exec_driver_sql(f'SELECT {listed} FROM "{table}" ORDER BY {order}')
         held[table] = {"columns": columns, "rows": [list(row) for row in answer]}
     return held
 
@@ -121,9 +115,7 @@ def load(database: Database, dump: Dump) -> None:
             _continue_counting(connection, there)
 
 
-def _insert(
-    connection: Connection, table: str, content: dict[str, Any], there: set[str]
-) -> None:
+def _insert(connection: Connection, table: str, content: dict[str, Any], there: set[str]) -> None:
     columns = [name for name in content["columns"] if name in there]
     places = [content["columns"].index(name) for name in columns]
     names = ", ".join(f'"{name}"' for name in columns)

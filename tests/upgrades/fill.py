@@ -96,9 +96,7 @@ def _fewer_answers() -> None:
     answer = maturity._answer
     few = {org.OMAR, org.ELENA}
 
-    def answer_of_few(
-        demo: Any, session: Any, user_id: str, *rest: Any, **more: Any
-    ) -> None:
+    def answer_of_few(demo: Any, session: Any, user_id: str, *rest: Any, **more: Any) -> None:
         if user_id in few:
             answer(demo, session, user_id, *rest, **more)
 
@@ -107,26 +105,14 @@ def _fewer_answers() -> None:
 
 def _grant(demo: Demo) -> None:
     """Omar asks for more and gets it; Priya hands over what waits for her since before."""
-    seeding._ask(
-        demo,
-        org.OMAR,
-        "route-planner",
-        "21000",
-        "The new depots need their own routes.",
-    )
+    seeding._ask(demo, org.OMAR, "route-planner", "21000", "The new depots need their own routes.")
     if "approval_question" in Base.metadata.tables:
         _more(demo, org.PRIYA, "Route planner", "ask")
         _submit(demo, org.PRIYA, question="Which depots?")
         _press(demo, org.OMAR, "Route planner", "approvals.answer")
         _submit(demo, org.OMAR, answer="Leeds and Turin.")
         _more(demo, org.PRIYA, "Route planner", "conditions")
-        _submit(
-            demo,
-            org.PRIYA,
-            text_0="Show the saving",
-            owner_0=org.OMAR,
-            due_0="2026-02-27",
-        )
+        _submit(demo, org.PRIYA, text_0="Show the saving", owner_0=org.OMAR, due_0="2026-02-27")
         _more(demo, org.PRIYA, "Lane vision", "hand_over")
         _submit(demo, org.PRIYA, to=org.HENRIK, note="You know their plan.")
     else:
@@ -140,10 +126,7 @@ def _live_on(demo: Demo, url: str) -> None:
     if "approval_edit" in tables:
         _press(demo, org.AIKO, "Lane vision", "budget.change")
         _submit(
-            demo,
-            org.AIKO,
-            amount="105000",
-            reason="Night driving needs a second labelled set.",
+            demo, org.AIKO, amount="105000", reason="Night driving needs a second labelled set."
         )
     if "milestone_move" in tables:
         owner, day = _reminded(demo), "2026-02-20"
@@ -153,17 +136,12 @@ def _live_on(demo: Demo, url: str) -> None:
         today = demo.clock.now().date()
         seat = demo.sandbox.seat(org.SOFIA)
         seat.slash("/mlgov", "away", seat.dm().id)
-        days = {
-            "since": today.isoformat(),
-            "until": (today + timedelta(days=3)).isoformat(),
-        }
+        days = {"since": today.isoformat(), "until": (today + timedelta(days=3)).isoformat()}
         _submit(demo, org.SOFIA, whole=True, stand_in=org.ELENA, **days)
     if "shared_file" in tables:
         seat = demo.sandbox.seat(org.OMAR)
         seat.share(
-            seat.dm().id,
-            "card.md",
-            b"# Ticket router\n\nSorts tickets by what they are about.\n",
+            seat.dm().id, "card.md", b"# Ticket router\n\nSorts tickets by what they are about.\n"
         )
         demo.sandbox.wait_idle()
         demo.settle()
@@ -198,10 +176,7 @@ def _reminded(demo: Demo) -> str:
     """Somebody who was told of one milestone that is due."""
     for user_id in org.EVERYONE:
         seat = demo.sandbox.seat(user_id)
-        if any(
-            "milestones.reschedule" in str(m.blocks)
-            for m in seat.messages(seat.dm().id)
-        ):
+        if any("milestones.reschedule" in str(m.blocks) for m in seat.messages(seat.dm().id)):
             return user_id
     raise RuntimeError("nobody was reminded of a milestone")
 
@@ -221,10 +196,7 @@ def _more(demo: Demo, user_id: str, about: str, verb: str) -> None:
     card = _newest(seat, about, f"'{verb}:")
     value = str(card.blocks).split(f"'{verb}:")[1].split("'")[0]
     outcome = seat.click(
-        channel_id=seat.dm().id,
-        ts=card.ts,
-        action_id="approvals.more",
-        selected=f"{verb}:{value}",
+        channel_id=seat.dm().id, ts=card.ts, action_id="approvals.more", selected=f"{verb}:{value}"
     )
     if not outcome.ok:
         raise RuntimeError(f"{verb}: {outcome}")
@@ -283,9 +255,7 @@ def _fill(demo: Demo) -> list[str]:
             for column in table.columns:
                 if column.foreign_keys:
                     values[column.name] = _existing(connection, column, values)
-                elif not column.nullable and not (
-                    column.primary_key and _counts_itself(table)
-                ):
+                elif not column.nullable and not (column.primary_key and _counts_itself(table)):
                     values[column.name] = _value(table.name, column)
             connection.execute(insert(table).values(values))
             filled.append(table.name)
@@ -295,9 +265,7 @@ def _fill(demo: Demo) -> list[str]:
 def _counts_itself(table: Any) -> bool:
     [*keys] = table.primary_key.columns
     return (
-        len(keys) == 1
-        and isinstance(keys[0].type, Integer)
-        and keys[0].autoincrement is not False
+        len(keys) == 1 and isinstance(keys[0].type, Integer) and keys[0].autoincrement is not False
     )
 
 

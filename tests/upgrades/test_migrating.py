@@ -74,7 +74,9 @@ def test_it_says_what_it_does(empty_url: Callable[[str], str], tmp_path: Path) -
         0,
         f"The database was at revision 0012; it is at {HEAD} now.",
     )
-    at_home = f"The database is at revision {HEAD}, as this mlgov needs it; there is nothing to do.\n"
+    at_home = (
+        f"The database is at revision {HEAD}, as this mlgov needs it; there is nothing to do.\n"
+    )
     for option in ([], ["--check"], ["--dry-run"]):
         assert run("migrate", *option, MLGOV_DATABASE_URL=url) == (0, at_home)
     assert run("migrate", "--check", "--dry-run", MLGOV_DATABASE_URL=url)[0] == 2
@@ -127,18 +129,14 @@ def test_a_ledger_without_its_triggers_is_refused(
     tree = releases.next_release(tmp_path, oldest=HEAD, body=UNARMED)
     done = releases.mlgov(tree, "migrate", MLGOV_DATABASE_URL=url)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert (
-        "Revision 9001 would drop audit_entry_no_delete, audit_entry_no_" in done.stderr
-    )
+    assert "Revision 9001 would drop audit_entry_no_delete, audit_entry_no_" in done.stderr
     assert migrate.current(database) == HEAD
     with database.read() as session:
         connection = session.connection()
         assert triggers.expected(connection.dialect.name) <= triggers.names(connection)
 
 
-def test_a_killed_upgrade_has_changed_nothing(
-    filled: tuple[Database, str], tmp_path: Path
-) -> None:
+def test_a_killed_upgrade_has_changed_nothing(filled: tuple[Database, str], tmp_path: Path) -> None:
     database, url = filled
     before = _rows(database)
     tree = releases.next_release(tmp_path, oldest=HEAD, body=KILLED)
@@ -167,9 +165,7 @@ def test_of_two_that_start_at_once_one_upgrades_and_the_other_waits(
     ]
     printed = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], printed
-    assert sorted("9001  A slow one" in words for words in printed) == [False, True], (
-        printed
-    )
+    assert sorted("9001  A slow one" in words for words in printed) == [False, True], printed
 
 
 def _rows(database: Database) -> dumps.Rows:

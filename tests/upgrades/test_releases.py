@@ -26,10 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_newer_release_takes_nobody_out_until_it_says_so(
-    backend: str,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = fresh_url(backend, request, tmp_path)
     head = migrate.head()
@@ -37,9 +34,9 @@ def test_a_newer_release_takes_nobody_out_until_it_says_so(
         office.project("triage", "Ticket triage")
         tree = releases.next_release(tmp_path, oldest=head, body=ADDS)
         done = releases.mlgov(tree, "migrate", MLGOV_DATABASE_URL=url)
-        assert (
-            f"The database was at revision {head}; it is at 9001 now." in done.stdout
-        ), done.stderr
+        assert f"The database was at revision {head}; it is at 9001 now." in done.stdout, (
+            done.stderr
+        )
         assert _readiness(office) == (200, "ready")
         assert "Ticket triage" in _status(office)
         code, words = run("migrate", "--check", MLGOV_DATABASE_URL=url)
@@ -117,16 +114,11 @@ def test_the_release_before_runs_as_a_process_on_the_schema_of_the_one_after(
     database = Database(url)
     oldest = migrate.standing(database).oldest
     database.close()
-    with Sandbox(
-        World.from_dict(organisation()), manifest.data(), limits=False
-    ) as slack:
+    with Sandbox(World.from_dict(organisation()), manifest.data(), limits=False) as slack:
         env = environment(slack, tmp_path, MLGOV_DATABASE_URL=url, PYTHONPATH=str(tree))
         if oldest is None or oldest > releases.newest(tree):
             done = mlgov(env, tree, "run", "--http")
-            assert (done.returncode, "install a newer mlgov" in done.stderr) == (
-                1,
-                True,
-            )
+            assert (done.returncode, "install a newer mlgov" in done.stderr) == (1, True)
             assert "Traceback" not in done.stderr
             return
         with running(env, tree, "--http") as (_process, address):

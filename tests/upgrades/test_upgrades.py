@@ -31,9 +31,7 @@ CASES = [
         revision,
         backend,
         # Revisions that came with others in one commit differ in no way that matters twice.
-        marks=[pytest.mark.heavy]
-        if backend == "postgres" and revision not in OWN
-        else [],
+        marks=[pytest.mark.heavy] if backend == "postgres" and revision not in OWN else [],
     )
     for revision in KEPT
     for backend in BACKENDS
@@ -51,10 +49,7 @@ def test_every_revision_but_the_newest_has_a_dump() -> None:
 
 
 def test_the_dumps_stay_small() -> None:
-    assert (
-        sum(file.stat().st_size for file in dumps.FOLDER.iterdir())
-        < 100_000 * len(OWN) * 2
-    )
+    assert sum(file.stat().st_size for file in dumps.FOLDER.iterdir()) < 100_000 * len(OWN) * 2
 
 
 @pytest.mark.slow
@@ -82,11 +77,7 @@ def test_it_is_what_it_was(
         database.close()
     if revision in OWN and (backend == "sqlite" or revision in (OWN[0], OWN[-1])):
         with opened(
-            url,
-            tmp_path,
-            world=dump.world,
-            policy=dump.policy,
-            at=datetime.fromisoformat(dump.at),
+            url, tmp_path, world=dump.world, policy=dump.policy, at=datetime.fromisoformat(dump.at)
         ) as office:
             _press_the_old_button(office, dump)
 
@@ -147,17 +138,11 @@ def _by_handle(table: str, names: Sequence[str], rows: Any) -> Any:
         if not isinstance(told, dict):
             return told
         who = {"who": told["written"]} if "written" in told else {}
-        return {
-            name: plain(each)
-            for name, each in {**told, **who}.items()
-            if name != "written"
-        }
+        return {name: plain(each) for name, each in {**told, **who}.items() if name != "written"}
 
     return [
         [
-            plain(json.loads(value))
-            if value and name in {"approvers", "rules"}
-            else value
+            plain(json.loads(value)) if value and name in {"approvers", "rules"} else value
             for name, value in zip(names, row, strict=True)
         ]
         for row in rows
@@ -188,9 +173,7 @@ def _agrees(database: Database, dump: Dump, tables: Collection[str]) -> None:
         table for of_kind in _TABLES.values() for table in of_kind
     }.difference(tables)
     assert [
-        one.sentence
-        for one in told
-        if not filled.intersection(_TABLES.get(one.fault.kind, ()))
+        one.sentence for one in told if not filled.intersection(_TABLES.get(one.fault.kind, ()))
     ] == []
     assert look.subjects > 5
 
@@ -199,26 +182,17 @@ def _read(database: Database, dump: Dump, tables: Collection[str]) -> None:
     """What the services of this release say of people, requests and budgets, beside what the rows held."""
     policy = policies.parse(dump.policy).policy
     now = datetime.fromisoformat(dump.at)
-    names = dict(
-        zip(dump.column("person", "id"), dump.column("person", "name"), strict=True)
-    )
+    names = dict(zip(dump.column("person", "id"), dump.column("person", "name"), strict=True))
     with database.read() as session:
-        assert {
-            id_: one.name for id_, one in people.records(session, names).items()
-        } == names
+        assert {id_: one.name for id_, one in people.records(session, names).items()} == names
         for place, id_ in enumerate(int(one) for one in dump.column("approval", "id")):
             card = decisions.card(session, id_, policy=policy, now=now)
             assert card.state.value == dump.column("approval", "state")[place]
-            assert (
-                card.requester.name
-                == names[dump.column("approval", "requester_id")[place]]
-            )
+            assert card.requester.name == names[dump.column("approval", "requester_id")[place]]
         projects = [int(one) for one in dump.column("budget", "project_id")]
         burning = budgets.burn(session, projects, policy=policy, now=now)
     _agrees(database, dump, tables)
-    amounts = {
-        one.budget_id: one.amount for round_ in burning.values() for one in round_
-    }
+    amounts = {one.budget_id: one.amount for round_ in burning.values() for one in round_}
     assert amounts == _amounts(dump)
 
 
@@ -227,9 +201,7 @@ def _amounts(dump: Dump) -> dict[int, Decimal]:
     today, newest = dump.at[:10], {}
     columns = ("budget_id", "revision", "amount", "valid_from", "valid_until")
     rows = zip(*(dump.column("budget_revision", name) for name in columns), strict=True)
-    for budget, _revision, amount, since, until in sorted(
-        rows, key=lambda row: int(row[1])
-    ):
+    for budget, _revision, amount, since, until in sorted(rows, key=lambda row: int(row[1])):
         if since <= today and (until is None or until >= today):
             newest[int(budget)] = Decimal(amount)
     return newest
@@ -247,22 +219,17 @@ def _press_the_old_button(office: Office, dump: Dump) -> None:
     assert maya.click(channel_id=card.channel_id, ts=card.ts, action_id=APPROVE).ok
     office.settle()
     after = _states(office, dump)
-    assert [
-        (before[id_], after[id_]) for id_ in before if before[id_] != after[id_]
-    ] == [("pending", "approved")]
+    assert [(before[id_], after[id_]) for id_ in before if before[id_] != after[id_]] == [
+        ("pending", "approved")
+    ]
     assert [ephemeral.text for ephemeral in maya.ephemerals()] == []
     for message in shown:
         if "Ticket triage" in message.text:
             now = office.sandbox.world.channels[message.channel_id].messages[message.ts]
-            assert (
-                now.text
-                == "Approved: January's budget for Ticket triage is now 52,000 EUR"
-            )
+            assert now.text == "Approved: January's budget for Ticket triage is now 52,000 EUR"
             assert APPROVE not in str(now.blocks)
     with office.db.read() as session:
-        burning = budgets.burn(
-            session, [1], policy=office.bot.deps.policy, now=office.now()
-        )
+        burning = budgets.burn(session, [1], policy=office.bot.deps.policy, now=office.now())
         assert ledger.verify(session) is None
     _agrees(office.db, dump, dump.tables)
     assert [one.amount for one in burning[1]] == [Decimal(52_000)]
@@ -273,8 +240,7 @@ def _states(office: Office, dump: Dump) -> dict[int, str]:
     ids = [int(one) for one in dump.column("approval", "id")]
     with office.db.read() as session:
         return {
-            id_: decisions.card(session, id_, policy=policy, now=now).state.value
-            for id_ in ids
+            id_: decisions.card(session, id_, policy=policy, now=now).state.value for id_ in ids
         }
 
 
@@ -318,13 +284,9 @@ def test_a_source_of_cost_belongs_to_whoever_loaded_it_first(
             program = connection.execute(
                 text("SELECT person_id FROM api_token WHERE name = 'farm'")
             ).scalar_one()
-            columns = [
-                name for name in dump.tables["cost_load"]["columns"] if name != "id"
-            ]
+            columns = [name for name in dump.tables["cost_load"]["columns"] if name != "id"]
             listed = ", ".join(columns)
-            given = ", ".join(
-                "'gpu-farm'" if name == "source" else name for name in columns
-            )
+            given = ", ".join("'gpu-farm'" if name == "source" else name for name in columns)
             connection.execute(
                 text(
                     f"INSERT INTO cost_load (id, {listed}) SELECT 9999, {given} FROM cost_load WHERE id = (SELECT min(id) FROM cost_load)"

@@ -55,15 +55,11 @@ def scrape(base_url: str | None) -> Scrape:
         for sample in family.samples:
             if family.type == "histogram" or math.isnan(sample.value):
                 continue
-            made.samples[sample.name, tuple(sorted(sample.labels.items()))] = (
-                sample.value
-            )
+            made.samples[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
     return made
 
 
-def _values(
-    key: Key, calm: Scrape, first: Scrape, second: Scrape, *, grows: bool
-) -> str:
+def _values(key: Key, calm: Scrape, first: Scrape, second: Scrape, *, grows: bool) -> str:
     """The samples of one series: as it was, then as it became; what grows by a second a second goes on growing."""
     before = calm.samples.get(key)
     head = f"_x{CALM}" if before is None else f"{before:f}x{CALM}"
@@ -109,11 +105,7 @@ def fired(
                         "interval": f"{STEP}s",
                         "input_series": series,
                         "promql_expr_test": [
-                            {
-                                "expr": fires,
-                                "eval_time": f"{CALM * STEP}s",
-                                "exp_samples": [],
-                            },
+                            {"expr": fires, "eval_time": f"{CALM * STEP}s", "exp_samples": []},
                             {
                                 "expr": f"group by (alertname) (max_over_time({fires}[{LONG * STEP}s]))",
                                 "eval_time": f"{(CALM + LONG) * STEP}s",

@@ -67,10 +67,7 @@ def post(office: Office) -> None:
 
 
 def test_the_rules_are_sound() -> None:
-    for words in (
-        ("check", "rules", RULES.name),
-        ("test", "rules", "mlgov.rules.test.yml"),
-    ):
+    for words in (("check", "rules", RULES.name), ("test", "rules", "mlgov.rules.test.yml")):
         done = subprocess.run(
             [promtool.promtool(), *words],
             cwd=RULES.parent,
@@ -111,9 +108,7 @@ def test_slack_does_not_answer(office: Office) -> None:
     eventually(lambda: figure(office, "mlgov_slack_up") == 1, "it comes back by itself")
 
 
-def test_the_socket_does_not_come_back(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_the_socket_does_not_come_back(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = fresh_url("sqlite", request, tmp_path)
     with opened(url, tmp_path, over="socket") as office:
         eventually(lambda: figure(office, "mlgov_socket_up") == 1, "the socket is up")
@@ -138,21 +133,14 @@ def test_the_clock_hand_is_stuck(office: Office) -> None:
         office.bot.scheduler._turn,
         causing(office, "MlgovStopped", grows="mlgov_tick_age_seconds"),
     ):
-        eventually(
-            lambda: (figure(office, "mlgov_tick_age_seconds") or 0) > 3, "it stands"
-        )
+        eventually(lambda: (figure(office, "mlgov_tick_age_seconds") or 0) > 3, "it stands")
 
 
-def test_a_request_does_not_expire(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_request_does_not_expire(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         assert api.ask(api.token()).status_code == 201
         api.office.settle()
-        with (
-            api.office.bot.scheduler._turn,
-            causing(api.office, "MlgovApprovalsNotExpired"),
-        ):
+        with api.office.bot.scheduler._turn, causing(api.office, "MlgovApprovalsNotExpired"):
             move(api.office, timedelta(hours=25))
             assert figure(api.office, "mlgov_approvals_overdue") == 1
 
@@ -162,10 +150,7 @@ def test_slack_limits_what_is_sent(office: Office) -> None:
         office.sandbox.faults.rate_limit("chat.postMessage", retry_after=3600)
         post(office)
         move(office, timedelta(minutes=20))
-        eventually(
-            lambda: (figure(office, "mlgov_outbox_oldest_seconds") or 0) > 900,
-            "it waits",
-        )
+        eventually(lambda: (figure(office, "mlgov_outbox_oldest_seconds") or 0) > 900, "it waits")
 
 
 def test_slack_will_not_take_a_message(office: Office) -> None:
@@ -173,8 +158,7 @@ def test_slack_will_not_take_a_message(office: Office) -> None:
         office.sandbox.faults.refuse("chat.postMessage", error="is_archived")
         post(office)
         eventually(
-            lambda: (figure(office, "mlgov_outbox_rows", state="dead") or 0) > 0,
-            "it is given up",
+            lambda: (figure(office, "mlgov_outbox_rows", state="dead") or 0) > 0, "it is given up"
         )
 
 
@@ -189,10 +173,7 @@ def test_a_job_fails_again_and_again(office: Office) -> None:
 def test_the_ledgers_head_goes_nowhere(office: Office) -> None:
     office.move(timedelta(hours=1))
     assert figure(office, "mlgov_ledger_head_age_seconds", place="anchor") is not None
-    with (
-        office.bot.scheduler._turn,
-        causing(office, "MlgovLedgerHeadNotPublished"),
-    ):
+    with office.bot.scheduler._turn, causing(office, "MlgovLedgerHeadNotPublished"):
         move(office, timedelta(hours=27))
 
 
@@ -213,7 +194,5 @@ def test_slack_was_not_read_for_hours(office: Office) -> None:
     with causing(office, "MlgovMirrorStale"), office.db.begin() as session:
         # Readings go by real time, which no test moves: the last one was three hours ago.
         session.execute(
-            update(MirrorReading).values(
-                read_at=clock.real_now(session) - timedelta(hours=3)
-            )
+            update(MirrorReading).values(read_at=clock.real_now(session) - timedelta(hours=3))
         )

@@ -52,9 +52,7 @@ def postgres() -> Iterator[OwnPostgres]:
 
 
 def lines(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
-    return [
-        record.getMessage() for record in caplog.records if words in record.getMessage()
-    ]
+    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
 
 
 def test_slack_out_of_reach(office: Office, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,9 +72,7 @@ def test_slack_out_of_reach(office: Office, caplog: pytest.LogCaptureFixture) ->
     assert lines(caplog, "Slack answers again") == ["Slack answers again"]
 
 
-def test_a_token_that_was_revoked(
-    office: Office, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_token_that_was_revoked(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     office.sandbox.faults.revoke_token()
     eventually(lambda: not is_ready(office), "readiness falls")
     status, line = asked(office, "readyz")
@@ -117,10 +113,7 @@ def test_the_socket(request: pytest.FixtureRequest, tmp_path: Path) -> None:
 def test_postgresql_is_stopped_and_comes_back(
     postgres: OwnPostgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with (
-        caplog.at_level(logging.INFO),
-        opened(postgres.url, tmp_path) as office,
-    ):
+    with caplog.at_level(logging.INFO), opened(postgres.url, tmp_path) as office:
         eventually(lambda: is_ready(office), "it is ready")
         office.bot.health.limit = 2.0
         caplog.clear()
@@ -149,9 +142,7 @@ def test_postgresql_is_stopped_and_comes_back(
         assert not any(record.exc_info for record in caplog.records)
         age = figure(office, "mlgov_tick_age_seconds")
         assert age is not None
-        eventually(
-            lambda: (figure(office, "mlgov_tick_age_seconds") or 99) < 3, "it ticks"
-        )
+        eventually(lambda: (figure(office, "mlgov_tick_age_seconds") or 99) < 3, "it ticks")
 
 
 def test_postgresql_hangs(postgres: OwnPostgres, tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ def test_a_request_from_asking_to_deciding(office: Office, lines: list[str]) -> 
     whole = "\n".join(lines)
     for words in ("Tim", "Ola", TIM, OLA, "Xylophones", "xyzzy", "Ticket triage"):
         assert words not in whole, f"{words} stands in the log"
-    assert (
-        metrics.REQUESTS.labels("command", "200", "ok")._value.get() == counted + 2
-    ), "counted over Socket Mode too"
+    assert metrics.REQUESTS.labels("command", "200", "ok")._value.get() == counted + 2, (
+        "counted over Socket Mode too"
+    )
 
 
 @pytest.mark.slow
@@ -95,9 +95,7 @@ def test_the_reference_that_a_person_reads_finds_the_line_and_the_traceback(
 ) -> None:
     with office.db.engine.begin() as connection:
         connection.execute(text("ALTER TABLE budget RENAME TO elsewhere"))
-    said = str(
-        office.sandbox.seat(TIM).slash("/mlgov", "budget triage", "C0TRIAGE").body
-    )
+    said = str(office.sandbox.seat(TIM).slash("/mlgov", "budget triage", "C0TRIAGE").body)
     (reference,) = re.findall(r"\(ref ([0-9a-f]{6})\)", said)
     eventually(lambda: len(actions(lines)) >= 1, "it is told")
     found = [json.loads(line) for line in lines]
@@ -124,10 +122,7 @@ def test_the_api_and_jobs_are_told_the_same_way(
         httpx.get(f"{office.base_url}/api/v1/no/{TYPED}", trust_env=False)
         eventually(lambda: len(actions(lines)) >= 2, "both are told")
         first, second = (line for line in actions(lines) if line["kind"] == "api")
-        assert (first["action"], first["outcome"]) == (
-            "GET /approvals/{approval_id}",
-            "refused",
-        )
+        assert (first["action"], first["outcome"]) == ("GET /approvals/{approval_id}", "refused")
         assert first["request"] == answer.headers["x-request-id"]
         assert second["action"] == "GET other"
         lines.clear()
@@ -143,9 +138,7 @@ def test_the_api_and_jobs_are_told_the_same_way(
 
 @pytest.mark.slow
 def test_a_wrong_signing_secret_leaves_one_line(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = metrics.TURNED_AWAY.labels("signature")._value.get()
     url = fresh_url("sqlite", request, tmp_path)
@@ -156,10 +149,7 @@ def test_a_wrong_signing_secret_leaves_one_line(
         for _ in range(20):
             headers = signed_headers("not-the-secret", body, kind)
             answer = httpx.post(
-                f"{office.base_url}/slack/events",
-                content=body,
-                headers=headers,
-                trust_env=False,
+                f"{office.base_url}/slack/events", content=body, headers=headers, trust_env=False
             )
             assert answer.status_code == 401
         told = [one.getMessage() for one in caplog.records if one.name == "mlgov"]

@@ -123,13 +123,7 @@ def fill(database: Database) -> None:
         )
         session.flush()
         for number, (state, age) in enumerate(
-            [
-                ("pending", 50),
-                ("pending", -50),
-                ("sending", 70),
-                ("dead", 9000),
-                ("sent", 9000),
-            ]
+            [("pending", 50), ("pending", -50), ("sending", 70), ("dead", 9000), ("sent", 9000)]
         ):
             session.add(
                 Outbox(
@@ -175,11 +169,7 @@ def fill(database: Database) -> None:
                     file_id=None,
                     thread_of=None,
                     message_id=None,
-                    state="sent"
-                    if state == "sent"
-                    else "cancelled"
-                    if state == "dead"
-                    else state,
+                    state="sent" if state == "sent" else "cancelled" if state == "dead" else state,
                     due_at=now + timedelta(days=1),
                     expires_at=None,
                     attempt_at=None,
@@ -220,10 +210,7 @@ def fill(database: Database) -> None:
             ("aws", now.date() - timedelta(days=3), now),
             ("aws", now.date() - timedelta(days=30), now),
             ("gcp", date(2099, 1, 1), now - timedelta(days=2)),
-            *(
-                (f"z{one:02}", now.date() - timedelta(days=one), now)
-                for one in range(30)
-            ),
+            *((f"z{one:02}", now.date() - timedelta(days=one), now) for one in range(30)),
         ):
             session.add(
                 CostLoad(
@@ -296,11 +283,7 @@ def test_no_figure_reads_a_large_table_from_end_to_end(database: Database) -> No
 
     @event.listens_for(database._read_engine, "before_cursor_execute")
     def note(
-        _connection: object,
-        _cursor: object,
-        statement: str,
-        parameters: object,
-        *_more: object,
+        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
     ) -> None:
         statements.append((statement, parameters))
 
@@ -317,9 +300,7 @@ def test_no_figure_reads_a_large_table_from_end_to_end(database: Database) -> No
             explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
             plan = "\n".join(
                 str(tuple(row))
-                for row in connection.exec_driver_sql(
-                    f"{explain} {statement}", parameters
-                )
+                for row in connection.exec_driver_sql(f"{explain} {statement}", parameters)
             )
             for table, indexes in PARTIAL.items():
                 if not re.search(rf"FROM {table}\b", statement):
@@ -328,8 +309,7 @@ def test_no_figure_reads_a_large_table_from_end_to_end(database: Database) -> No
                 assert not re.search(rf"Seq Scan on {table}\b", plan), plan
                 assert not re.search(rf"SCAN {table}\b(?! USING)", plan), plan
                 assert any(
-                    name in plan
-                    for name in (*indexes.split(), "dedupe_key", "autoindex")
+                    name in plan for name in (*indexes.split(), "dedupe_key", "autoindex")
                 ), plan
     assert looked >= 6
 
@@ -400,20 +380,10 @@ def test_what_a_running_bot_tells(api: Api) -> None:
     office.settle()
     office.sandbox.seat(OLA).slash("/mlgov", "", "C0TRIAGE")
     eventually(
-        lambda: (
-            grew(
-                "mlgov_slack_requests_total", kind="command", status="200", outcome="ok"
-            )
-            == 1
-        ),
+        lambda: grew("mlgov_slack_requests_total", kind="command", status="200", outcome="ok") == 1,
         "requests are counted",
     )
-    assert (
-        grew(
-            "mlgov_api_requests_total", method="POST", route="/approvals", status="201"
-        )
-        == 1
-    )
+    assert grew("mlgov_api_requests_total", method="POST", route="/approvals", status="201") == 1
     assert grew("mlgov_deliveries_total", result="done") >= 1
     assert grew("mlgov_slack_calls_total", method="chat.postMessage", result="ok") >= 1
     now = scrape(office.base_url).samples
@@ -432,9 +402,7 @@ def test_what_a_running_bot_tells(api: Api) -> None:
 
 
 @pytest.mark.slow
-def test_systems_that_are_read_are_counted(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_systems_that_are_read_are_counted(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     mlflow = Server()
     status = 200
 
@@ -443,9 +411,7 @@ def test_systems_that_are_read_are_counted(
 
     mlflow.answer = answer
     url = fresh_url("sqlite", request, tmp_path)
-    with opened(
-        url, tmp_path, policy=MODELS, world=world(), mlgov_mlflow_url=mlflow.url
-    ) as office:
+    with opened(url, tmp_path, policy=MODELS, world=world(), mlgov_mlflow_url=mlflow.url) as office:
 
         def told(name: str, **labels: str) -> float:
             key = (name, tuple(sorted(labels.items())))

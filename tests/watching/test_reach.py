@@ -39,10 +39,7 @@ def test_a_minute_without_an_answer(reach: Reach, failure: Failure) -> None:
     assert reach.trouble() is None
     reach.observe("chat.postMessage", failure, 0.1)
     after(reach, 2)
-    assert (
-        reach.trouble()
-        == f"Slack has been out of reach for 61 seconds ({failure.code})"
-    )
+    assert reach.trouble() == f"Slack has been out of reach for 61 seconds ({failure.code})"
     assert reach.away() is not None
     reach.observe("users.info", REFUSED, 0.1)
     assert reach.trouble() is None, "whoever refuses is there"

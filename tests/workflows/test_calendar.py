@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.calendar import (
-    LONGEST_BREAK,
-    WorkingCalendar,
-    calendar_for,
-    last_day,
-    local_instant,
-)
+from workflows.calendar import LONGEST_BREAK, WorkingCalendar, calendar_for, last_day, local_instant
 from workflows.policy import Policy, parse
 
 ZONES = [
@@ -65,9 +59,7 @@ def policy(more: str = "") -> Policy:
     ],
 )
 def test_clocks_show_it_then(zone: str, day: str, wall: str, expected: str) -> None:
-    found = local_instant(
-        date.fromisoformat(day), time.fromisoformat(wall), ZoneInfo(zone)
-    )
+    found = local_instant(date.fromisoformat(day), time.fromisoformat(wall), ZoneInfo(zone))
     assert found == at(expected)
 
 
@@ -76,9 +68,7 @@ def test_clocks_show_it_then(zone: str, day: str, wall: str, expected: str) -> N
     day=st.dates(date(2010, 1, 1), date(2035, 12, 31)),
     minutes=st.integers(0, 24 * 60 - 1),
 )
-def test_it_is_the_first_instant_that_is_not_before(
-    zone: str, day: date, minutes: int
-) -> None:
+def test_it_is_the_first_instant_that_is_not_before(zone: str, day: date, minutes: int) -> None:
     kept, wall = ZoneInfo(zone), time(minutes // 60, minutes % 60)
     found = local_instant(day, wall, kept)
 
@@ -114,11 +104,7 @@ def test_a_day_that_a_zone_skipped_is_no_working_day() -> None:
         ("England", "2026-08-31", False),
         ("GB-SCT", "2026-08-31", True),
         ("Scotland", "2026-08-03", False),
-        (
-            "US",
-            "2026-07-03",
-            False,
-        ),  # the fourth is a Saturday, so it is observed the day before
+        ("US", "2026-07-03", False),  # the fourth is a Saturday, so it is observed the day before
         ("US-CA", "2026-03-31", False),
         ("US", "2026-03-31", True),
         ("US-ZZ", "2026-11-26", False),  # an unknown part is still in its country
@@ -136,9 +122,7 @@ def test_a_day_that_a_zone_skipped_is_no_working_day() -> None:
         ("-", "2026-12-25", True),
     ],
 )
-def test_public_holidays_by_code_part_and_name(
-    country: str | None, day: str, works: bool
-) -> None:
+def test_public_holidays_by_code_part_and_name(country: str | None, day: str, works: bool) -> None:
     assert calendar(country=country).is_working_day(date.fromisoformat(day)) is works
 
 
@@ -164,10 +148,7 @@ def test_weekends_and_days_off_of_the_organisation() -> None:
         ("2026-01-30T17:30+00:00", "2026-02-02T09:00+00:00"),
         ("2026-03-27T18:00+00:00", "2026-03-30T08:00+00:00"),  # summer time began
         ("2026-10-23T18:00+00:00", "2026-10-26T09:00+00:00"),  # and ended
-        (
-            "2026-12-24T18:00+00:00",
-            "2026-12-29T09:00+00:00",
-        ),  # Christmas, and a day for it
+        ("2026-12-24T18:00+00:00", "2026-12-29T09:00+00:00"),  # Christmas, and a day for it
     ],
 )
 def test_the_next_time_at_work(moment: str, expected: str) -> None:
@@ -228,9 +209,7 @@ def test_the_last_working_day_before_is_one_with_none_between(
     assert kept.is_working_day(found)
     assert found <= day
     between = (day - found).days
-    assert not any(
-        kept.is_working_day(day - timedelta(days=step)) for step in range(between)
-    )
+    assert not any(kept.is_working_day(day - timedelta(days=step)) for step in range(between))
 
 
 def test_somebody_without_a_zone_or_country_has_the_organisations() -> None:

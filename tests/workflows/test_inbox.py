@@ -48,10 +48,6 @@ def test_only_what_cannot_come_again_is_forgotten(database: Database) -> None:
         inbox.first_seen(session, "old")
         inbox.first_seen(session, "new")
         past = clock.real_now(session) - inbox.KEPT - timedelta(hours=1)
-        session.execute(
-            update(Inbox).where(Inbox.event_key == "old").values(received_at=past)
-        )
+        session.execute(update(Inbox).where(Inbox.event_key == "old").values(received_at=past))
         inbox.purge(session, most=10)
-        assert (
-            session.execute(select(func.count()).select_from(Inbox)).scalar_one() == 1
-        )
+        assert session.execute(select(func.count()).select_from(Inbox)).scalar_one() == 1

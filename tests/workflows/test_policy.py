@@ -36,50 +36,23 @@ def test_the_schema_describes_every_key() -> None:
     ("old", "new", "line", "words"),
     [
         ("quorum: 2", "quorum: two", "quorum: two", "integer"),
-        (
-            "approvers: [role:finance]",
-            "approvers: [role:treasury]",
-            "gates",
-            "no role 'treasury'",
-        ),
+        ("approvers: [role:finance]", "approvers: [role:treasury]", "gates", "no role 'treasury'"),
         (
             "approvers: [role:finance]",
             "approvers: [Finance team]",
             "approvers: [Finance",
             "names no approver",
         ),
-        (
-            "expires_after: 7d",
-            "expires_after: a week",
-            "expires_after",
-            "like 24h or 7d",
-        ),
-        (
-            "expires_after: 7d",
-            "expires_after: 1m",
-            "expires_after",
-            "between 5m and 365d",
-        ),
+        ("expires_after: 7d", "expires_after: a week", "expires_after", "like 24h or 7d"),
+        ("expires_after: 7d", "expires_after: 1m", "expires_after", "between 5m and 365d"),
         ("timezone: Europe/London", "timezone: London", "timezone", "IANA"),
-        (
-            "fiscal_year_starts: january",
-            "fiscal_year_starts: Jan",
-            "fiscal_year_starts",
-            "january",
-        ),
-        (
-            "thresholds: [50, 80, 100]",
-            "thresholds: [0]",
-            "thresholds",
-            "whole per cents",
-        ),
+        ("fiscal_year_starts: january", "fiscal_year_starts: Jan", "fiscal_year_starts", "january"),
+        ("thresholds: [50, 80, 100]", "thresholds: [0]", "thresholds", "whole per cents"),
         ("thresholds: [50, 80, 100]", "threshold: [50]", "threshold:", "no such key"),
         ("version: 1", "version: 2", "version: 2", "1"),
     ],
 )
-def test_a_fault_is_told_with_its_line(
-    old: str, new: str, line: str, words: str
-) -> None:
+def test_a_fault_is_told_with_its_line(old: str, new: str, line: str, words: str) -> None:
     text = GOOD.replace(old, new, 1)
     sentence = refusal(text)
     number = next(i for i, row in enumerate(text.splitlines(), 1) if line in row)

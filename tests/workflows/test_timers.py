@@ -63,9 +63,7 @@ def at(text: str) -> datetime:
         ),  # 30 December 2011 never was
     ],
 )
-def test_the_next_time_clocks_show_it(
-    zone: str, wall: str, after: str, expected: str
-) -> None:
+def test_the_next_time_clocks_show_it(zone: str, wall: str, after: str, expected: str) -> None:
     found = timers.next_occurrence(at(after), time.fromisoformat(wall), ZoneInfo(zone))
     assert found == at(expected)
 
@@ -75,9 +73,7 @@ def test_the_next_time_clocks_show_it(
     minutes=st.integers(0, 24 * 60 - 1),
     start=st.integers(0, 3 * 365 * 24 * 60),
 )
-def test_every_local_day_has_one_and_they_are_in_order(
-    zone: str, minutes: int, start: int
-) -> None:
+def test_every_local_day_has_one_and_they_are_in_order(zone: str, minutes: int, start: int) -> None:
     wall = time(minutes // 60, minutes % 60)
     moment = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=start)
     days: list[date] = []
@@ -99,9 +95,7 @@ def test_a_schedule_runs_each_slot_once_and_only_the_latest_after_a_pause(
 ) -> None:
     start = at("2026-01-26T08:50+00:00")
     with database.begin() as session:
-        timers.schedule(
-            session, "org", "ledger.head", "09:00", "Europe/London", now=start
-        )
+        timers.schedule(session, "org", "ledger.head", "09:00", "Europe/London", now=start)
     with database.begin() as session:
         assert list(timers.due_schedules(session, now=start)) == []
         (row,) = timers.due_schedules(session, now=start + timedelta(minutes=10))
@@ -109,10 +103,7 @@ def test_a_schedule_runs_each_slot_once_and_only_the_latest_after_a_pause(
         assert taken == timers.Taken(
             "org", "ledger.head", "2026-01-26", start + timedelta(minutes=10)
         )
-        assert (
-            timers.take_schedule(session, row, now=start + timedelta(minutes=10))
-            is None
-        )
+        assert timers.take_schedule(session, row, now=start + timedelta(minutes=10)) is None
     later = start + timedelta(days=5)
     with database.begin() as session:
         (row,) = timers.due_schedules(session, now=later)
@@ -128,17 +119,9 @@ def test_moving_west_does_not_run_a_slot_again(database: Database) -> None:
     with database.begin() as session:
         timers.schedule(session, "p_1", "digest", "09:00", "Asia/Tokyo", now=start)
         (row,) = timers.due_schedules(session, now=start + timedelta(hours=1))
-        assert (
-            timers.take_schedule(session, row, now=start + timedelta(hours=1))
-            is not None
-        )
+        assert timers.take_schedule(session, row, now=start + timedelta(hours=1)) is not None
         timers.schedule(
-            session,
-            "p_1",
-            "digest",
-            "09:00",
-            "America/New_York",
-            now=start + timedelta(hours=2),
+            session, "p_1", "digest", "09:00", "America/New_York", now=start + timedelta(hours=2)
         )
         evening = start + timedelta(hours=15)
         assert list(timers.due_schedules(session, now=evening)) == []
@@ -149,9 +132,7 @@ def test_moving_west_does_not_run_a_slot_again(database: Database) -> None:
 
 
 @given(
-    moves=st.lists(
-        st.tuples(st.integers(1, 5 * 24 * 60), st.sampled_from(ZONES)), max_size=40
-    ),
+    moves=st.lists(st.tuples(st.integers(1, 5 * 24 * 60), st.sampled_from(ZONES)), max_size=40),
     weekday=st.integers(0, 6),
     wall=st.sampled_from(["00:05", "02:30", "09:00", "23:45"]),
 )
@@ -185,9 +166,7 @@ def test_whoever_travels_has_each_week_once(
             timers.relocate(row, zone)
     first = date.fromisocalendar(int(slots[0][:4]), int(slots[0][6:]), 1)
     weeks = [first + timedelta(weeks=n) for n in range(len(slots))]
-    assert slots == [
-        f"{w.isocalendar().year}-W{w.isocalendar().week:02}" for w in weeks
-    ]
+    assert slots == [f"{w.isocalendar().year}-W{w.isocalendar().week:02}" for w in weeks]
 
 
 def test_a_weekly_run_keeps_its_week_when_its_day_is_moved(database: Database) -> None:
@@ -216,9 +195,7 @@ def test_what_was_stopped_and_started_again_repeats_nothing(database: Database) 
     with database.begin() as session:
 
         def say(now: datetime) -> None:
-            timers.schedule(
-                session, "p_1", "digest", "09:00", "UTC", now=now, weekday=0
-            )
+            timers.schedule(session, "p_1", "digest", "09:00", "UTC", now=now, weekday=0)
 
         say(start)
         (row,) = timers.due_schedules(session, now=start + timedelta(hours=1))
@@ -240,10 +217,7 @@ def test_a_timer_is_started_once_and_taken_once(database: Database) -> None:
         timers.start(session, subject, "approval.expire", due)
         timers.start(session, subject, "approval.expire", due + timedelta(days=1))
     with database.begin() as session:
-        assert (
-            timers.candidates(session, due_now=due - timedelta(seconds=1), real_now=due)
-            == []
-        )
+        assert timers.candidates(session, due_now=due - timedelta(seconds=1), real_now=due) == []
         (found,) = timers.candidates(session, due_now=due, real_now=due)
         assert (found.subject, found.kind) == (subject, "approval.expire")
         assert timers.take(session, found.id, due_now=due)

@@ -40,9 +40,7 @@ def db(database: Database) -> Database:
                 )
             )
             session.flush()
-        group = UserGroup(
-            org_key=ORG, slack_id="S0LEADERS", handle="leaders", name="Leaders"
-        )
+        group = UserGroup(org_key=ORG, slack_id="S0LEADERS", handle="leaders", name="Leaders")
         session.add(group)
         session.flush()
         session.add_all(
@@ -56,9 +54,7 @@ def db(database: Database) -> Database:
             ("of-gus", {"owner_id": "p-gus"}),
             ("of-none", {}),
         ]:
-            session.add(
-                Project(key=key, name=key, status="live", created_at=NOW, **part)
-            )
+            session.add(Project(key=key, name=key, status="live", created_at=NOW, **part))
             session.flush()
     return database
 

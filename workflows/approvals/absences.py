@@ -60,13 +60,7 @@ class Principal:
 
 
 def plan(
-    session: Session,
-    actor: Actor,
-    form: Away,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """Let somebody decide in this person's place for these days, in this person's zone; the absence's id.
 
@@ -81,14 +75,11 @@ def plan(
             field="since",
         )
     if not form.since <= form.until <= form.since + LONGEST:
-        raise InvalidInput(
-            "Choose a last day after the first, within half a year.", field="until"
-        )
+        raise InvalidInput("Choose a last day after the first, within half a year.", field="until")
     found = people.by_slack_id(session, org_key, form.stand_in)
     if found is None or found.id == actor.id:
         raise InvalidInput(
-            "Choose somebody else of this organisation, no guest and no bot.",
-            field="stand_in",
+            "Choose somebody else of this organisation, no guest and no bot.", field="stand_in"
         )
     queries.lock_people(session, sorted([actor.id, found.id]))
     since = max(now, local_instant(form.since, time(0), zone))
@@ -202,9 +193,7 @@ def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
     )
 
 
-def come_back(
-    session: Session, actor: Actor, absence_id: int, *, now: datetime
-) -> AbsenceRecord:
+def come_back(session: Session, actor: Actor, absence_id: int, *, now: datetime) -> AbsenceRecord:
     """Nobody decides in this person's place any more. Raises NotFound for who is not that person."""
     found = read(session, absence_id)
     if found is None or found.person_id != actor.id:
@@ -214,14 +203,7 @@ def come_back(
     row = queries.find_absence(session, absence_id)
     queries.end_absence(session, absence_id, now=now)
     queries.set_until(session, actor.id, row.stand_in_id)
-    audit.record(
-        session,
-        actor,
-        "absence.ended",
-        ("person", actor.id),
-        now=now,
-        absence=absence_id,
-    )
+    audit.record(session, actor, "absence.ended", ("person", actor.id), now=now, absence=absence_id)
     outbox.refresh(session, Subject.of("absence", absence_id), now=now)
     outbox.refresh(session, away_offer(actor.id), now=now)
     resting.everything(session, at=now)
@@ -247,10 +229,7 @@ def read(session: Session, absence_id: int) -> AbsenceRecord | None:
 
 def mine(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRecord]:
     """A person's own absences that are not over, the next one first."""
-    found = [
-        read(session, row.id)
-        for row in queries.absences_of(session, person_id, now=now)
-    ]
+    found = [read(session, row.id) for row in queries.absences_of(session, person_id, now=now)]
     return [one for one in found if one is not None]
 
 
@@ -275,9 +254,7 @@ def principals(
                 found.append(away)
                 waiting.append(away)
     standings = [approval_queries.list_standing(session, one) for one in found]
-    return tuple(
-        Principal(one[0].name, people.standing(one)) for one in standings if one
-    )
+    return tuple(Principal(one[0].name, people.standing(one)) for one in standings if one)
 
 
 def with_stand_ins(

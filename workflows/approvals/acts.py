@@ -57,18 +57,10 @@ ACTS: Mapping[type[OnRequest], Act] = {
     Decide: Act(_DECIDES, service.decide),
     HandOver: Act(_DECIDES, handover.hand_over),
     AskInformation: Act(_DECIDES, information.ask),
-    BreakGlass: Act(
-        Rule("approval.break_glass", breakglass.breaks), breakglass.break_glass
-    ),
-    ReviewGlass: Act(
-        Rule("approval.review", breakglass.reviews, waits=False), breakglass.review
-    ),
-    ClaimMet: Act(
-        Rule("approval.condition", conditions.owner, waits=False), conditions.claim
-    ),
-    ConfirmMet: Act(
-        Rule("approval.condition", conditions.setter, waits=False), conditions.confirm
-    ),
+    BreakGlass: Act(Rule("approval.break_glass", breakglass.breaks), breakglass.break_glass),
+    ReviewGlass: Act(Rule("approval.review", breakglass.reviews, waits=False), breakglass.review),
+    ClaimMet: Act(Rule("approval.condition", conditions.owner, waits=False), conditions.claim),
+    ConfirmMet: Act(Rule("approval.condition", conditions.setter, waits=False), conditions.confirm),
     TakeBack: Act(Rule("approval.take_back", retraction.decided), retraction.take_back),
     DropQuestion: Act(Rule("approval.answer", information.asker), information.drop),
     Answer: Act(
@@ -92,14 +84,10 @@ ACTS: Mapping[type[OnRequest], Act] = {
         nudge.nudge,
     ),
     Edit: Act(
-        Rule("approval.edit", door.requester("approval.edit", editing.NOT_YOURS)),
-        editing.edit,
+        Rule("approval.edit", door.requester("approval.edit", editing.NOT_YOURS)), editing.edit
     ),
     AskAgain: Act(
-        Rule(
-            "approval.ask_again",
-            door.requester("approval.ask_again", editing.NOT_YOURS),
-        ),
+        Rule("approval.ask_again", door.requester("approval.ask_again", editing.NOT_YOURS)),
         moved.ask_again,
     ),
     Withdraw: Act(
@@ -117,9 +105,7 @@ ACTS: Mapping[type[OnRequest], Act] = {
 """Every act on a request there is."""
 
 
-def perform(
-    session: Session, actor: Actor, form: OnRequest, around: Circumstances
-) -> str:
+def perform(session: Session, actor: Actor, form: OnRequest, around: Circumstances) -> str:
     """Through the door, and then what the form says; a sentence (not escaped) for whoever did it."""
     act = ACTS[type(form)]
     at = door.enter(session, actor, form, act.rule, around)
@@ -127,12 +113,7 @@ def perform(
 
 
 def takers(
-    session: Session,
-    actor: Actor,
-    form: HandOver,
-    around: Circumstances,
-    *,
-    query: str = "",
+    session: Session, actor: Actor, form: HandOver, around: Circumstances, *, query: str = ""
 ) -> handover.Takers:
     """Who could take the actor's place. Raises what the door would."""
     at = door.enter(session, actor, form, ACTS[type(form)].rule, around)

@@ -45,9 +45,7 @@ class _Letter:
     expires_at: datetime | None = None
 
 
-def _send(
-    session: Session, letters: Iterable[_Letter], *, now: datetime
-) -> dict[str, int | None]:
+def _send(session: Session, letters: Iterable[_Letter], *, now: datetime) -> dict[str, int | None]:
     """Post in the order of the lanes, as everyone does, so that two transactions never wait for each other."""
     return {
         letter.dedupe_key: outbox.post(
@@ -87,20 +85,11 @@ def ask(
     """
     if stage.delegate and stage.ask is not Ask.QUIET:
         absences.offer(
-            session,
-            people,
-            expires_at=expires_at,
-            policy=policy,
-            org_key=org_key,
-            now=now,
+            session, people, expires_at=expires_at, policy=policy, org_key=org_key, now=now
         )
-    people = (
-        absences.with_stand_ins(session, people, now=now) if stage.delegate else people
-    )
+    people = absences.with_stand_ins(session, people, now=now) if stage.delegate else people
     place = (
-        queries.find_channel_of(session, project_id, org_key)
-        if stage.ask is Ask.CHANNEL
-        else None
+        queries.find_channel_of(session, project_id, org_key) if stage.ask is Ask.CHANNEL else None
     )
     channel = place.channel if place is not None and not has_card else None
     letters = []
@@ -186,11 +175,7 @@ def ask_directly(
     now: datetime,
 ) -> None:
     """A card of their own to each of these people; who has one already gets no second."""
-    _send(
-        session,
-        _asking(approval_id, position, people, org_key, expires_at),
-        now=now,
-    )
+    _send(session, _asking(approval_id, position, people, org_key, expires_at), now=now)
 
 
 def show_passed(
@@ -284,12 +269,7 @@ def note(
 
 
 def tell_requester(
-    session: Session,
-    approval_id: int,
-    slack_id: str | None,
-    *,
-    org_key: str,
-    now: datetime,
+    session: Session, approval_id: int, slack_id: str | None, *, org_key: str, now: datetime
 ) -> None:
     """News of the end, as a message of its own: an edited receipt notifies nobody."""
     if slack_id is None:
@@ -305,11 +285,7 @@ def tell_requester(
 
 
 def follow(
-    session: Session,
-    approval_id: int,
-    *,
-    now: datetime,
-    clicked: tuple[str, str] | None,
+    session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
     for row in reminding.list_showing(session, approval_id):

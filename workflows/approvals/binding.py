@@ -5,14 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from workflows.approvals.rules import Entitlement, Standing, entitlement
-from workflows.approvals.stages import (
-    PERSON,
-    Approver,
-    Dropped,
-    Escalation,
-    Party,
-    Stage,
-)
+from workflows.approvals.stages import PERSON, Approver, Dropped, Escalation, Party, Stage
 from workflows.handles import ONCALL, Meant
 from workflows.policy import Gate, Policy
 from workflows.policy import gates as policy_gates
@@ -99,16 +92,12 @@ def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
     return Stage(
         stage.name,
         tuple(
-            words.of(word, index)
-            for index, party in enumerate(parties)
-            for word in party.approvers
+            words.of(word, index) for index, party in enumerate(parties) for word in party.approvers
         ),
         stage.needs,
         stage.ask or gate.ask,
         stage.mode,
-        tuple(Party(party.words, party.quorum) for party in parties)
-        if len(parties) > 1
-        else (),
+        tuple(Party(party.words, party.quorum) for party in parties) if len(parties) > 1 else (),
         comment=gate.rule(stage, "comment") == "required",
         confirm=bool(gate.rule(stage, "confirm")),
         delegate=gate.rule(stage, "delegate") is not False,
@@ -142,9 +131,7 @@ def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
     if not isinstance(nobody, policy_gates.Fallback):
         return ()
     return tuple(
-        words.of(word, index)
-        for index in range(len(stage.parties))
-        for word in nobody.fallback
+        words.of(word, index) for index in range(len(stage.parties)) for word in nobody.fallback
     )
 
 
@@ -157,9 +144,7 @@ def breakers(policy: Policy, gate: str, meant: Meant) -> tuple[Approver, ...]:
     return tuple(words.of(word) for word in found.break_glass.by)
 
 
-def may_break(
-    policy: Policy, gate: str, standing: Standing, meant: Meant
-) -> Entitlement | None:
+def may_break(policy: Policy, gate: str, standing: Standing, meant: Meant) -> Entitlement | None:
     """By which of the policy's words this person may break the glass at this gate; None when they may not."""
     if not standing.is_member:
         return None

@@ -40,11 +40,7 @@ AGAIN = timedelta(days=1)
 
 
 def breaks(
-    session: Session,
-    actor: Actor,
-    form: BreakGlass,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: BreakGlass, at: Entered, around: Circumstances
 ) -> Entitlement:
     """Whoever the policy names for this gate, also who asked or took part: it is all on record, and told."""
     standing = people.standing(at.rows)
@@ -57,19 +53,13 @@ def breaks(
             door.ask_first((Basis(standing),), asked, around)
         raise NotAllowed(
             "The policy does not let you break the glass here. Those who are asked can decide; nudge them, or ask an administrator.",
-            audit=RefusalFact(
-                "approval.break_glass", "approval", str(at.head.id), why="not_named"
-            ),
+            audit=RefusalFact("approval.break_glass", "approval", str(at.head.id), why="not_named"),
         )
     return named
 
 
 def break_glass(
-    session: Session,
-    actor: Actor,
-    form: BreakGlass,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: BreakGlass, at: Entered, around: Circumstances
 ) -> str:
     """Approve at once, whatever stages are left."""
     head, request = at.head, at.request
@@ -119,29 +109,19 @@ def break_glass(
 
 
 def reviews(
-    session: Session,
-    actor: Actor,
-    form: ReviewGlass,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: ReviewGlass, at: Entered, around: Circumstances
 ) -> Entitlement:
     """Somebody who decides at this gate, but neither broke the glass, nor asked, nor had a part in what was asked."""
     head, request = at.head, at.request
     found = more.find_review(session, head.id)
     if found is None:
-        raise GovernanceError(
-            "Nobody broke the glass here, so there is nothing to review."
-        )
+        raise GovernanceError("Nobody broke the glass here, so there is nothing to review.")
     standing = people.standing(at.rows)
     meant = handles.read(session, around.org_key, naming.people(around.policy))
     breaks_too = may_break(around.policy, head.gate, standing, meant)
     givers = people.givers(session, request.stages)
-    admitted = [
-        rules.admission(stage, standing, around.now, givers) for stage in request.stages
-    ]
-    entitled = next(
-        (one for one in (*admitted, breaks_too) if isinstance(one, Entitlement)), None
-    )
+    admitted = [rules.admission(stage, standing, around.now, givers) for stage in request.stages]
+    entitled = next((one for one in (*admitted, breaks_too) if isinstance(one, Entitlement)), None)
     set_apart = {found.broken_by, request.requester_id, *request.apart}
     if entitled is not None and not set_apart & {actor.id, entitled.place}:
         return entitled
@@ -153,18 +133,12 @@ def reviews(
     raise NotAllowed(
         "Somebody who decides at this gate reviews it, and neither who broke the glass, nor who asked, "
         "nor who took part in what was asked.",
-        audit=RefusalFact(
-            "approval.review", "approval", str(head.id), why="not_entitled"
-        ),
+        audit=RefusalFact("approval.review", "approval", str(head.id), why="not_entitled"),
     )
 
 
 def review(
-    session: Session,
-    actor: Actor,
-    form: ReviewGlass,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: ReviewGlass, at: Entered, around: Circumstances
 ) -> str:
     """They say whether it was right."""
     head = at.head
@@ -174,11 +148,7 @@ def review(
         raise GovernanceError("This was reviewed already. The card says by whom.")
     if not form.is_fine and not form.note:
         raise InvalidInput("Say in a sentence what was not right.", field="note")
-    text = (
-        audit.write_text(session, actor, form.note, now=around.now)
-        if form.note
-        else None
-    )
+    text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
     found.reviewed_by, found.reviewed_at = actor.id, around.now
     found.is_fine, found.note_id = form.is_fine, text.id if text else None
     session.flush()
@@ -193,9 +163,7 @@ def review(
         late=found.times_late,
         note=audit.text_fact(text) if text else None,
     )
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.tell(session, head, "reviewed", 0, around)
     _note_breaker(session, head, found.broken_by, around)
     return "Your review is on record, and whoever broke the glass was told."
@@ -210,9 +178,7 @@ def fell_due(session: Session, approval_id: int, around: Circumstances) -> None:
     found.times_late += 1
     again = around.now + AGAIN
     session.flush()
-    timers.start(
-        session, announcements.subject(approval_id), REVIEW, again, seq=found.times_late
-    )
+    timers.start(session, announcements.subject(approval_id), REVIEW, again, seq=found.times_late)
     audit.record(
         session,
         SYSTEM,
@@ -225,11 +191,7 @@ def fell_due(session: Session, approval_id: int, around: Circumstances) -> None:
     _broadcast(session, approval_id, found.times_late, around)
     for reached in people.reached(session, request.stages, around.org_key):
         for person in sorted(reached.values(), key=lambda each: each.slack_id):
-            if person.id not in {
-                found.broken_by,
-                request.requester_id,
-                *request.apart,
-            }:
+            if person.id not in {found.broken_by, request.requester_id, *request.apart}:
                 announcements.note(
                     session,
                     approval_id,
@@ -241,9 +203,7 @@ def fell_due(session: Session, approval_id: int, around: Circumstances) -> None:
                 )
 
 
-def _broadcast(
-    session: Session, approval_id: int, times: int, around: Circumstances
-) -> None:
+def _broadcast(session: Session, approval_id: int, times: int, around: Circumstances) -> None:
     channel = find_channel(session, around.org_key, around.policy.channels.governance)
     if channel is None:
         return
@@ -257,17 +217,9 @@ def _broadcast(
     )
 
 
-def _note_breaker(
-    session: Session, head: Any, person_id: str, around: Circumstances
-) -> None:
+def _note_breaker(session: Session, head: Any, person_id: str, around: Circumstances) -> None:
     person = people.one(session, person_id)
     if person is not None:
         announcements.note(
-            session,
-            head.id,
-            person,
-            "reviewed",
-            0,
-            org_key=around.org_key,
-            now=around.now,
+            session, head.id, person, "reviewed", 0, org_key=around.org_key, now=around.now
         )

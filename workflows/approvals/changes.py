@@ -22,9 +22,7 @@ def graver(before: Iterable[Rest], now: Iterable[Rest]) -> tuple[Rest, ...]:
     """What those who were shown `before` have not been asked about: what weighs more, or is simply not the same."""
     shown = {one.name: one for one in before}
     return tuple(
-        one
-        for one in now
-        if (old := shown.get(one.name)) is not None and _is_graver(old, one)
+        one for one in now if (old := shown.get(one.name)) is not None and _is_graver(old, one)
     )
 
 

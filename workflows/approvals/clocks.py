@@ -24,13 +24,9 @@ def start(
     """Start the clocks of a stage that is asked now; nothing for a stage without any."""
     subject = announcements.subject(approval_id)
     for step, after in enumerate(stage.remind_after):
-        timers.start(
-            session, subject, REMIND, now + after, seq=position * _STEPS + step
-        )
+        timers.start(session, subject, REMIND, now + after, seq=position * _STEPS + step)
     if stage.escalation is not None:
-        timers.start(
-            session, subject, ESCALATE, now + stage.escalation.after, seq=position
-        )
+        timers.start(session, subject, ESCALATE, now + stage.escalation.after, seq=position)
 
 
 def restart(

@@ -59,9 +59,7 @@ def claim(
             "The day of this condition is over, so it can't be met any more. The request can be made again."
         )
     if not form.proof:
-        raise InvalidInput(
-            "Say in a sentence how one sees that it is met.", field="proof"
-        )
+        raise InvalidInput("Say in a sentence how one sees that it is met.", field="proof")
     text = audit.write_text(session, actor, form.proof, now=around.now)
     one.proof_id, one.claimed_at = text.id, around.now
     is_own = one.set_by == one.owner_id
@@ -96,9 +94,7 @@ def confirm(
         _changed(session, actor, head, one, "condition_met", around)
         terms.note(session, one, one.owner_id, "met", around)
         return "The condition is met. Its owner was told."
-    text = (
-        audit.write_text(session, actor, form.why, now=around.now) if form.why else None
-    )
+    text = audit.write_text(session, actor, form.why, now=around.now) if form.why else None
     one.state, one.claimed_at = ConditionState.OPEN.value, None
     _changed(
         session,
@@ -117,11 +113,7 @@ def confirm(
 
 
 def fell_due(
-    session: Session,
-    approval_id: int,
-    condition_id: int,
-    kind: str,
-    around: Circumstances,
+    session: Session, approval_id: int, condition_id: int, kind: str, around: Circumstances
 ) -> None:
     """A day before, on the day, or when the time to confirm is over. Does nothing for a condition that has ended."""
     head, request = door.locked(session, approval_id)
@@ -190,9 +182,7 @@ def _lapse(
         spared={person.id for person in concerned},
     )
     around.lapsed(session, head.id)
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.tell(session, head, "lapsed", one.id, around)
     for person in sorted(concerned, key=lambda each: each.slack_id):
         announcements.note(
@@ -258,7 +248,5 @@ def _changed(
         condition=one.id,
         **facts,
     )
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.tell(session, head, what, one.id, around, times=one.revision)

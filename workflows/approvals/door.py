@@ -69,11 +69,7 @@ class Rule:
 
 
 def enter(
-    session: Session,
-    actor: Actor,
-    form: OnRequest,
-    rule: Rule,
-    around: Circumstances,
+    session: Session, actor: Actor, form: OnRequest, rule: Rule, around: Circumstances
 ) -> Entered:
     """Lock the request, and let whoever acts in, or raise the refusal.
 
@@ -122,13 +118,7 @@ def _judged(
         _require_waiting(session, actor, at, rule, around)
     if form.revision != request.revision:
         raise refused(
-            session,
-            Refusal.STALE,
-            head.id,
-            actor,
-            around,
-            action=rule.action,
-            shown=form.revision,
+            session, Refusal.STALE, head.id, actor, around, action=rule.action, shown=form.revision
         )
     return at
 
@@ -169,9 +159,7 @@ def require_fresh(basis: Iterable[Basis], around: Circumstances) -> None:
             raise unconfirmed(everybody, (), around)
 
 
-def ask_first(
-    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
-) -> None:
+def ask_first(basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances) -> None:
     """Before a refusal that another word from Slack could lift: have it asked about these. Does nothing once it was.
 
     `approvers` are Slack ids and `@group`s. Raises Unconfirmed.
@@ -186,16 +174,12 @@ def unconfirmed(
 ) -> Unconfirmed:
     """The refusal that has Slack asked about these, and the act tried again."""
     everybody = tuple(basis)
-    whom = frozenset(
-        one.standing.slack_id for one in everybody if one.standing.slack_id
-    )
+    whom = frozenset(one.standing.slack_id for one in everybody if one.standing.slack_id)
     groups = {one.group.slack_id for one in everybody if one.group is not None}
     named = groups.union(approvers)
     is_asked = whom | named <= around.asked
     return Unconfirmed(
-        NOT_CONFIRMED if is_asked else ASK_SLACK,
-        people=whom,
-        approvers=frozenset(named),
+        NOT_CONFIRMED if is_asked else ASK_SLACK, people=whom, approvers=frozenset(named)
     )
 
 
@@ -261,18 +245,11 @@ def refused(
     """The refusal as an error with its sentence, to be raised. `shown` is the revision that whoever acts was shown."""
     card = _card(session, approval_id, actor, around)
     return refusals.refused(
-        why,
-        card,
-        actor,
-        card.reader.line if card.reader else None,
-        action=action,
-        shown=shown,
+        why, card, actor, card.reader.line if card.reader else None, action=action, shown=shown
     )
 
 
-def _card(
-    session: Session, approval_id: int, actor: Actor, around: Circumstances
-) -> Card:
+def _card(session: Session, approval_id: int, actor: Actor, around: Circumstances) -> Card:
     """The request as whoever acts would see it."""
     return reads.card(
         session,
@@ -287,9 +264,7 @@ def _card(
 def entitlement(at: Entered) -> Entitlement:
     """By what somebody decides whom the door let in for it."""
     if at.entitled is None:
-        raise RuntimeError(
-            "an act of those who decide is let in by what they decide by"
-        )
+        raise RuntimeError("an act of those who decide is let in by what they decide by")
     return at.entitled
 
 
@@ -300,18 +275,12 @@ def requester(action: str, sentence: str) -> Who:
     """Only the person or program that asked; `sentence` is said to everybody else."""
 
     def who(
-        session: Session,
-        actor: Actor,
-        form: OnRequest,
-        at: Entered,
-        around: Circumstances,
+        session: Session, actor: Actor, form: OnRequest, at: Entered, around: Circumstances
     ) -> None:
         if actor.id != at.request.requester_id:
             raise NotAllowed(
                 sentence,
-                audit=RefusalFact(
-                    action, "approval", str(at.head.id), why="not_requester"
-                ),
+                audit=RefusalFact(action, "approval", str(at.head.id), why="not_requester"),
             )
 
     return who

@@ -47,16 +47,12 @@ def require_editable(
     session: Session, actor: Actor, approval_id: int, around: Circumstances
 ) -> Card:
     """The request as it stands, for the window that changes it. Raises the refusal of who may not, or not any more."""
-    permissions.require_member(
-        actor, "approval.edit", subject=("approval", approval_id)
-    )
+    permissions.require_member(actor, "approval.edit", subject=("approval", approval_id))
     card = sight.require(session, actor, approval_id, around)
     if card.requester.id != actor.id:
         raise NotAllowed(
             NOT_YOURS,
-            audit=RefusalFact(
-                "approval.edit", "approval", str(card.id), why="not_requester"
-            ),
+            audit=RefusalFact("approval.edit", "approval", str(card.id), why="not_requester"),
         )
     if not card.is_pending:
         raise door.refused(session, Refusal.ENDED, card.id, actor, around)
@@ -73,13 +69,7 @@ def require_editable(
     return card
 
 
-def edit(
-    session: Session,
-    actor: Actor,
-    form: Edit,
-    at: Entered,
-    around: Circumstances,
-) -> str:
+def edit(session: Session, actor: Actor, form: Edit, at: Entered, around: Circumstances) -> str:
     """Change the request; a sentence (not escaped) for whoever did it.
 
     Another thing asked binds the request to the policy in force, as a new one would be.
@@ -88,18 +78,12 @@ def edit(
     before = require_editable(session, actor, head.id, around)
     if not form.reason:
         raise InvalidInput(
-            "Say in a sentence why this is needed; those who decide read it.",
-            field="reason",
+            "Say in a sentence why this is needed; those who decide read it.", field="reason"
         )
     if form.subject_type not in ("", head.subject_type):
         raise InvalidInput(STAYS)
     prepared = around.subjects[head.subject_type].prepare(
-        session,
-        actor,
-        form.form,
-        policy=around.policy,
-        now=around.now,
-        replacing=head.id,
+        session, actor, form.form, policy=around.policy, now=around.now, replacing=head.id
     )
     if prepared.subject_id != head.subject_id:
         raise InvalidInput(STAYS)
@@ -109,9 +93,7 @@ def edit(
             "Nothing here is different from what you asked. Change something, or close the window.",
             field="reason",
         )
-    change = _Change(
-        head, request, before, prepared, form.reason, is_material, around.policy_id
-    )
+    change = _Change(head, request, before, prepared, form.reason, is_material, around.policy_id)
     return (
         _material(session, actor, change, around)
         if is_material
@@ -154,24 +136,17 @@ class _Plan:
         return self.start == self.stage
 
 
-def _editorial(
-    session: Session, actor: Actor, change: _Change, around: Circumstances
-) -> str:
+def _editorial(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
     edit_id = _keep(session, actor, change, around, reopened=None, void=())
     changing.mark(session, change.head.id, has_more=True)
     outbox.refresh(
-        session,
-        announcements.subject(change.head.id),
-        now=around.now,
-        clicked=around.clicked,
+        session, announcements.subject(change.head.id), now=around.now, clicked=around.clicked
     )
     endings.tell(session, change.head, "edited", edit_id, around)
     return "Every copy shows your new words. You ask for the same, so nobody is asked anew."
 
 
-def _material(
-    session: Session, actor: Actor, change: _Change, around: Circumstances
-) -> str:
+def _material(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
     head = change.head
     gate = around.policy.gates.get(head.gate)
     if gate is None:
@@ -202,28 +177,23 @@ def _material(
         return "What you ask for now passes by rule: it is approved."
     _tell(session, change, plan, edit_id, around)
     if not plan.asks_anew:
-        return "Every copy shows what you ask for now. Those who decided so far need not decide again."
+        return (
+            "Every copy shows what you ask for now. Those who decided so far need not decide again."
+        )
     name = plan.rest[0].name
     lost = " What was decided counts no more." if plan.void else ""
     return f"Every copy shows what you ask for now. {name} is asked anew.{lost}"
 
 
 def _plan(
-    session: Session,
-    actor: Actor,
-    change: _Change,
-    gate: Gate,
-    by_rule: str,
-    around: Circumstances,
+    session: Session, actor: Actor, change: _Change, gate: Gate, by_rule: str, around: Circumstances
 ) -> _Plan:
     """Raises NobodyToDecide when what is asked now could never pass."""
     head, request, prepared = change.head, change.request, change.prepared
     decided = queries.list_decided(session, head.id)
     apart = separation.apart(gate, prepared, actor)
     expires_at = around.now + gate.expires_after
-    words = people.words(
-        session, around.policy, prepared.people, actor.id, org_key=around.org_key
-    )
+    words = people.words(session, around.policy, prepared.people, actor.id, org_key=around.org_key)
     dropped: tuple[Dropped, ...] = ()
     if by_rule:
         stages, stage, start = request.stages, 0, 0
@@ -242,9 +212,7 @@ def _plan(
         gate.valid_for,
         known=tuple(each.stored() for each in prepared.known),
         known_at=around.now.isoformat(timespec="microseconds"),
-        rests=tuple(
-            each.stored() for each in changes.counting(prepared.rests, gate, head.gate)
-        ),
+        rests=tuple(each.stored() for each in changes.counting(prepared.rests, gate, head.gate)),
     )
     void = tuple(row for row in decided if by_rule or row.position >= start)
     rest = tuple(stages[start:])
@@ -275,11 +243,7 @@ def _place(gate: Gate, stages: Sequence[Stage], request: rules.Request) -> int:
         0,
     )
     named = next(
-        (
-            index
-            for index, stage in enumerate(stages)
-            if order.index(stage.name) >= first
-        ),
+        (index for index, stage in enumerate(stages) if order.index(stage.name) >= first),
         len(stages),
     )
     passed = request.stages[: request.stage + 1]
@@ -344,9 +308,7 @@ def _keep(
     return edit_id
 
 
-def _restage(
-    session: Session, change: _Change, plan: _Plan, around: Circumstances
-) -> None:
+def _restage(session: Session, change: _Change, plan: _Plan, around: Circumstances) -> None:
     """The rest of the way, as it is now; clocks start again with as much time as a new request has."""
     head, subject = change.head, announcements.subject(change.head.id)
     replaying.replace_stages(
@@ -359,11 +321,7 @@ def _restage(
         expires_at=plan.expires_at,
     )
     queries.advance(
-        session,
-        head.id,
-        stage=plan.stage,
-        state=ApprovalState.PENDING,
-        asked_at=around.now,
+        session, head.id, stage=plan.stage, state=ApprovalState.PENDING, asked_at=around.now
     )
     timers.cancel(session, subject)
     timers.keep_going(session, subject, EXPIRE, plan.expires_at)
@@ -373,11 +331,7 @@ def _restage(
 
 
 def _tell(
-    session: Session,
-    change: _Change,
-    plan: _Plan,
-    edit_id: int,
-    around: Circumstances,
+    session: Session, change: _Change, plan: _Plan, edit_id: int, around: Circumstances
 ) -> None:
     """Those who are asked anew get a card; those whose verdict counts no more and who are not asked now, a word."""
     head = change.head
@@ -406,11 +360,5 @@ def _tell(
         person = people.one(session, row.person_id)
         if person is not None and person.id not in asked:
             announcements.note(
-                session,
-                head.id,
-                person,
-                "edited",
-                edit_id,
-                org_key=around.org_key,
-                now=around.now,
+                session, head.id, person, "edited", edit_id, org_key=around.org_key, now=around.now
             )

@@ -83,21 +83,13 @@ def end(
         about=[head.subject_type, head.subject_id],
         policy=head.policy_id,
         by_rule=(head.bound or {}).get("by_rule") or None,
-        valid_until=valid_until.isoformat(timespec="microseconds")
-        if valid_until
-        else None,
+        valid_until=valid_until.isoformat(timespec="microseconds") if valid_until else None,
     )
     if valid_until is not None:
         timers.start(session, announcements.subject(head.id), clocks.LAPSE, valid_until)
     if outcome is ApprovalState.APPROVED:
         subject.apply(
-            session,
-            actor,
-            head.id,
-            head.subject_id,
-            head.facts,
-            policy=around.policy,
-            now=now,
+            session, actor, head.id, head.subject_id, head.facts, policy=around.policy, now=now
         )
     else:
         subject.close(
@@ -112,17 +104,11 @@ def end(
         )
     if head.has_more:
         _wind_up(session, head, outcome, around)
-    outbox.refresh(
-        session, announcements.subject(head.id), now=now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=now, clicked=around.clicked)
     tell_story(session, head, decision_id, around)
     if outcome is not ApprovalState.WITHDRAWN:
         announcements.tell_requester(
-            session,
-            head.id,
-            head.requester_slack_id,
-            org_key=around.org_key,
-            now=now,
+            session, head.id, head.requester_slack_id, org_key=around.org_key, now=now
         )
     heads.publish(
         session,
@@ -133,9 +119,7 @@ def end(
     )
 
 
-def _wind_up(
-    session: Session, head: Any, outcome: ApprovalState, around: Circumstances
-) -> None:
+def _wind_up(session: Session, head: Any, outcome: ApprovalState, around: Circumstances) -> None:
     """What was still open beside the decision ends with it; only an approval leaves its conditions."""
     question = more.find_open_question(session, head.id)
     if question is not None:
@@ -161,18 +145,12 @@ def pass_by_rule(
         (rules.Stage.of(head),),
     )
     announcements.show_passed(
-        session,
-        approval_id,
-        project_id=project_id,
-        org_key=around.org_key,
-        now=around.now,
+        session, approval_id, project_id=project_id, org_key=around.org_key, now=around.now
     )
     end(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
 
 
-def tell_story(
-    session: Session, head: Any, decision_id: int, around: Circumstances
-) -> None:
+def tell_story(session: Session, head: Any, decision_id: int, around: Circumstances) -> None:
     """One line in the thread under the channel's card."""
     announcements.tell_story(
         session,
@@ -186,13 +164,7 @@ def tell_story(
 
 
 def tell(
-    session: Session,
-    head: Any,
-    what: str,
-    item_id: int,
-    around: Circumstances,
-    *,
-    times: int = 0,
+    session: Session, head: Any, what: str, item_id: int, around: Circumstances, *, times: int = 0
 ) -> None:
     """One line in the thread about what somebody did beside deciding."""
     announcements.tell(

@@ -20,14 +20,10 @@ from workflows.audit import service as audit
 from workflows.outbox import Destination
 
 
-def escalate(
-    session: Session, approval_id: int, position: int, around: Circumstances
-) -> None:
+def escalate(session: Session, approval_id: int, position: int, around: Circumstances) -> None:
     """A stage waited too long: add people, replace those who were asked, or tell somebody, as it was bound."""
     head, request = locked(session, approval_id)
-    is_over = (
-        request.state is not ApprovalState.PENDING or around.now >= request.expires_at
-    )
+    is_over = request.state is not ApprovalState.PENDING or around.now >= request.expires_at
     stage = request.current
     escalation = stage.escalation
     if is_over or request.stage != position or stage.escalated or escalation is None:

@@ -46,9 +46,7 @@ def explain(session: Session, card: Card, *, org_key: str, now: datetime) -> Exp
     (head,) = queries.list_cards(session, [card.id])
     stages = [Stage.of(row) for row in queries.list_stages(session, [card.id])]
     bound = Bound.of(head.bound)
-    open_ = people.reached(
-        session, [replace(stage, pinned=None) for stage in stages], org_key
-    )
+    open_ = people.reached(session, [replace(stage, pinned=None) for stage in stages], org_key)
     concerned = {one for each in open_ for one in each}
     concerned |= {card.requester.id, *bound.apart}
     votes = votes_of(session, card.id)
@@ -107,9 +105,9 @@ def _judged(
     if admitted.place in rules.places_used(votes, position):
         return False, f"{_WHY[Refusal.PLACE_USED]} ({through})"
     gave = rules.approvals(votes, position)
-    if rules.is_passed(stage, gave) or rules.given(
-        stage, [*gave, admitted.parties]
-    ) == rules.given(stage, gave):
+    if rules.is_passed(stage, gave) or rules.given(stage, [*gave, admitted.parties]) == rules.given(
+        stage, gave
+    ):
         return False, f"{_WHY[Refusal.PART_DONE]} ({through})"
     if not card.is_pending:
         return False, f"could have decided, {through}; the request has ended"

@@ -10,15 +10,7 @@ from storage.approvals import changing
 from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import (
-    announcements,
-    door,
-    endings,
-    judging,
-    people,
-    rules,
-    seating,
-)
+from workflows.approvals import announcements, door, endings, judging, people, rules, seating
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import HandOver
@@ -51,11 +43,7 @@ def hand_over(
     (trial,) = _trials(session, [taker], at, among, around)
     _require_taker(actor, trial, at, among, around)
     given = _given(taker, at, among)
-    text = (
-        audit.write_text(session, actor, form.note, now=around.now)
-        if form.note
-        else None
-    )
+    text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
     handover_id = more.insert_handover(
         session,
         approval_id=head.id,
@@ -87,9 +75,7 @@ def hand_over(
         handover=handover_id,
         note=audit.text_fact(text) if text else None,
     )
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.tell(session, head, "handed_over", handover_id, around)
     announcements.ask_one(
         session,
@@ -101,17 +87,13 @@ def hand_over(
         expires_at=request.expires_at,
         now=around.now,
     )
-    principal = (
-        people.one(session, entitled.instead_of) if entitled.instead_of else None
-    )
+    principal = people.one(session, entitled.instead_of) if entitled.instead_of else None
     if principal is not None:
         return (
             f"{taker.name} is asked in {principal.name}'s place. "
             f"Neither you nor {principal.name} decide with it any more."
         )
-    return (
-        f"{taker.name} is asked in your place. You don't decide in this stage any more."
-    )
+    return f"{taker.name} is asked in your place. You don't decide in this stage any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +105,7 @@ class Takers:
 
 
 def takers(
-    session: Session,
-    actor: Actor,
-    at: Entered,
-    around: Circumstances,
-    *,
-    query: str = "",
+    session: Session, actor: Actor, at: Entered, around: Circumstances, *, query: str = ""
 ) -> Takers:
     """Whom `hand_over` would let take the actor's place, by name, as the mirror has them: at most 100 are tried, those
     whose names hold `query` (any case).
@@ -195,9 +172,7 @@ def _trials(
         )
         return replace(request, stages=tuple(stages))
 
-    was_short, *are_short = _shortages(
-        session, [request, *map(after, takers)], at.votes, around
-    )
+    was_short, *are_short = _shortages(session, [request, *map(after, takers)], at.votes, around)
     return [
         _Trial(taker, standings[taker.id], givers, is_short and not was_short)
         for taker, is_short in zip(takers, are_short, strict=True)
@@ -205,11 +180,7 @@ def _trials(
 
 
 def _require_taker(
-    actor: Actor,
-    trial: _Trial,
-    at: Entered,
-    among: tuple[str, ...],
-    around: Circumstances,
+    actor: Actor, trial: _Trial, at: Entered, among: tuple[str, ...], around: Circumstances
 ) -> None:
     """Whether somebody can take the actor's place: the one rule for who is offered and who is taken. Raises
     InvalidInput."""
@@ -231,18 +202,12 @@ def _among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...
     """Whom the policy lets take a place at this gate, beside those whom the stage asks."""
     words = people.words(session, around.policy, {}, None, org_key=around.org_key)
     return tuple(
-        who
-        for word in around.policy.gate(gate).hand_over_to
-        for who in words.of(word).who
+        who for word in around.policy.gate(gate).hand_over_to for who in words.of(word).who
     )
 
 
 def _require_fit(
-    actor: Actor,
-    trial: _Trial,
-    at: Entered,
-    among: tuple[str, ...],
-    around: Circumstances,
+    actor: Actor, trial: _Trial, at: Entered, among: tuple[str, ...], around: Circumstances
 ) -> None:
     """The new person must be one whom the stage asks anyway, or one whom the policy lets take over, for long enough."""
     request, stage = at.request, at.request.current
@@ -289,12 +254,8 @@ def _require_fit(
 
 def _require_one_group(trial: _Trial, at: Entered, around: Circumstances) -> None:
     """Who decides for one group of a stage takes no place in another: they decide once, and one of them would be lost."""
-    theirs = rules.admission(
-        at.request.current, trial.standing, around.now, trial.givers
-    )
-    if isinstance(theirs, Entitlement) and set(theirs.parties) != set(
-        door.entitlement(at).parties
-    ):
+    theirs = rules.admission(at.request.current, trial.standing, around.now, trial.givers)
+    if isinstance(theirs, Entitlement) and set(theirs.parties) != set(door.entitlement(at).parties):
         raise InvalidInput(
             f"{trial.taker.name} decides in this stage already, for another of its groups. Choose somebody else.",
             field="to",
@@ -315,22 +276,16 @@ def _shortages(
     could decide in them now."""
     stages = [stage for each in requests for stage in each.stages[each.stage :]]
     reached = iter(
-        people.reached_parties(
-            session, stages, around.org_key, by=requests[0].expires_at
-        )
+        people.reached_parties(session, stages, around.org_key, by=requests[0].expires_at)
     )
     return [
-        _is_short(
-            request, [next(reached) for _ in request.stages[request.stage :]], votes
-        )
+        _is_short(request, [next(reached) for _ in request.stages[request.stage :]], votes)
         for request in requests
     ]
 
 
 def _is_short(
-    request: rules.Request,
-    reached: Sequence[Sequence[dict[str, Reached]]],
-    votes: Sequence[Vote],
+    request: rules.Request, reached: Sequence[Sequence[dict[str, Reached]]], votes: Sequence[Vote]
 ) -> bool:
     stages = request.stages[request.stage :]
     barred = {vote.person_id for vote in votes} | {request.requester_id, *request.apart}

@@ -23,11 +23,7 @@ a request for ever: without an answer in that time it can still expire."""
 
 
 def ask(
-    session: Session,
-    actor: Actor,
-    form: AskInformation,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: AskInformation, at: Entered, around: Circumstances
 ) -> str:
     """The request waits for the requester's answer; nothing about it falls due meanwhile."""
     head, request = at.head, at.request
@@ -84,9 +80,7 @@ def ask(
     return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
 
 
-def answer(
-    session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances
-) -> str:
+def answer(session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances) -> str:
     """The answer is there: the request goes on, with as much time as it had when the question came."""
     head, request = at.head, at.request
     question = _question(session, at)
@@ -98,25 +92,13 @@ def answer(
     asker = people.one(session, question.asked_by)
     if asker is not None:
         announcements.note(
-            session,
-            head.id,
-            asker,
-            "answer",
-            question.id,
-            org_key=around.org_key,
-            now=around.now,
+            session, head.id, asker, "answer", question.id, org_key=around.org_key, now=around.now
         )
-    return (
-        "Your answer is on the card, and whoever asked was told. The request goes on."
-    )
+    return "Your answer is on the card, and whoever asked was told. The request goes on."
 
 
 def asker(
-    session: Session,
-    actor: Actor,
-    form: DropQuestion,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever asked the question that is open."""
     if actor.id != _question(session, at).asked_by:
@@ -126,11 +108,7 @@ def asker(
 
 
 def drop(
-    session: Session,
-    actor: Actor,
-    form: DropQuestion,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
 ) -> str:
     """Whoever asked needs no answer any more: the request goes on."""
     head, request = at.head, at.request
@@ -187,9 +165,5 @@ def _goes_on(
     endings.tell(session, head, what, question.id, around)
 
 
-def _follow(
-    session: Session, head: Any, request: rules.Request, around: Circumstances
-) -> None:
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+def _follow(session: Session, head: Any, request: rules.Request, around: Circumstances) -> None:
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)

@@ -20,11 +20,7 @@ _BY_MEMBERSHIP = _NOT_ASKED | {Refusal.NO_MEMBER}
 
 
 def decides(
-    session: Session,
-    actor: Actor,
-    form: OnRequest,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: OnRequest, at: Entered, around: Circumstances
 ) -> Entitlement:
     """By what this person's verdict counts, and in whose place. Raises the refusal when it does not."""
     if any(row.for_id == actor.id for row in at.decided):
@@ -34,29 +30,16 @@ def decides(
     standing = people.standing(at.rows)
     givers = people.givers(session, [at.request.current])
     found = rules.judge(
-        at.request,
-        at.votes,
-        standing,
-        revision=form.revision,
-        now=around.now,
-        givers=givers,
+        at.request, at.votes, standing, revision=form.revision, now=around.now, givers=givers
     )
     if isinstance(found, Entitlement):
         return found
     basis = [Basis(standing)]
     if found in _NOT_ASKED and _may_stand_in(at, standing.person_id):
-        principals = absences.principals(
-            session, at.rows, standing.person_id, now=around.now
-        )
+        principals = absences.principals(session, at.rows, standing.person_id, now=around.now)
         basis += [Basis(one.standing) for one in principals]
         instead = _in_place_of(
-            session,
-            actor,
-            form,
-            at,
-            [one.standing for one in principals],
-            givers,
-            around,
+            session, actor, form, at, [one.standing for one in principals], givers, around
         )
         if instead is not None:
             basis_of = (Basis(standing), *instead.basis)
@@ -92,19 +75,12 @@ def _in_place_of(
         if principal.person_id in spent:
             continue
         found = rules.judge(
-            at.request,
-            at.votes,
-            principal,
-            revision=form.revision,
-            now=around.now,
-            givers=givers,
+            at.request, at.votes, principal, revision=form.revision, now=around.now, givers=givers
         )
         if isinstance(found, Entitlement):
             return replace(found, instead_of=principal.person_id)
         if found is Refusal.STALE:
-            raise door.refused(
-                session, found, at.head.id, actor, around, shown=form.revision
-            )
+            raise door.refused(session, found, at.head.id, actor, around, shown=form.revision)
     return None
 
 

@@ -47,9 +47,7 @@ def look_again(session: Session, approval_id: int, around: Circumstances) -> boo
     apart = rereading.apart_now(reading)
     void, position = _void(reading, apart)
     counting = [row for row in at.decided if row.id not in void]
-    route = rereading.routed(
-        session, reading, apart, judging.spent_in(counting), around
-    )
+    route = rereading.routed(session, reading, apart, judging.spent_in(counting), around)
     graver = bool(reading.graver)
     if not rereading.keep(session, reading, route, around):
         return False
@@ -58,9 +56,7 @@ def look_again(session: Session, approval_id: int, around: Circumstances) -> boo
         _ask_again(session, at, route.request, void, position, around)
     elif graver or asks_others or reading.now.bars != reading.bound.bars:
         changing.revise(session, head.id)
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     if request.stages[request.stage].name in route.renamed and not void:
         _ask_others(session, head, route.request, at.decided, around)
     if graver or asks_others or void:
@@ -137,11 +133,7 @@ def _ask_others(
     """Those whom the stage that is asked now asks since the policy names others for it."""
     stage = request.stages[request.stage]
     (reached,) = people.reached(session, [stage], around.org_key)
-    for person_id in {
-        request.requester_id,
-        *request.apart,
-        *judging.spent_in(decided),
-    }:
+    for person_id in {request.requester_id, *request.apart, *judging.spent_in(decided)}:
         reached.pop(person_id, None)
     announcements.ask(
         session,
@@ -160,17 +152,13 @@ def _ask_others(
     )
 
 
-def _tell(
-    session: Session, at: Entered, void: Collection[int], around: Circumstances
-) -> None:
+def _tell(session: Session, at: Entered, void: Collection[int], around: Circumstances) -> None:
     """A line in the thread; a message to who asked, and to everybody who had decided on something else."""
     head, times = at.head, at.head.revision
     endings.tell(session, head, "moved", 0, around, times=times)
     concerned = {row.person_id: row.id for row in at.decided}
     told = [people.one(session, person_id) for person_id in sorted(concerned)]
-    for person in sorted(
-        (one for one in told if one is not None), key=lambda one: one.slack_id
-    ):
+    for person in sorted((one for one in told if one is not None), key=lambda one: one.slack_id):
         is_void = concerned[person.id] in void
         announcements.note(
             session,

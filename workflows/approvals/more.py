@@ -7,15 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries
 from storage.enums import ConditionState
-from workflows.approvals.extras import (
-    Condition,
-    Edit,
-    Extras,
-    Handover,
-    Question,
-    Review,
-    Someone,
-)
+from workflows.approvals.extras import Condition, Edit, Extras, Handover, Question, Review, Someone
 
 
 def extras(
@@ -67,9 +59,7 @@ def _handover(row: Any) -> Handover:
         Someone(row.to_id, row.taker_name, row.taker_slack_id),
         row.note or "",
         row.created_at,
-        Someone(row.for_id, row.principal_name, row.principal_slack_id)
-        if row.for_id
-        else None,
+        Someone(row.for_id, row.principal_name, row.principal_slack_id) if row.for_id else None,
     )
 
 

@@ -37,10 +37,7 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     if mark == head.moved:
         if around.clicked is not None:
             outbox.refresh(
-                session,
-                announcements.subject(head.id),
-                now=around.now,
-                clicked=around.clicked,
+                session, announcements.subject(head.id), now=around.now, clicked=around.clicked
             )
         return False
     changing.revise(session, head.id, moved=mark)
@@ -53,9 +50,7 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
         about=[head.subject_type, head.subject_id],
         stands=mark,
     )
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     if moved is None:
         return True
     endings.tell(session, head, "subject_moved", head.revision, around)
@@ -73,11 +68,7 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
 
 
 def ask_again(
-    session: Session,
-    actor: Actor,
-    form: AskAgain,
-    at: Entered,
-    around: Circumstances,
+    session: Session, actor: Actor, form: AskAgain, at: Entered, around: Circumstances
 ) -> str:
     """The same change to what there is now: people are asked anew, as for any other change of what is asked."""
     head = at.head
@@ -96,9 +87,7 @@ def ask_again(
         )
     reason = sight.require(session, actor, head.id, around).reason
     if not reason:
-        raise InvalidInput(
-            "Change the request, and say in a sentence why it is needed."
-        )
+        raise InvalidInput("Change the request, and say in a sentence why it is needed.")
     edit = Edit(
         approval_id=form.approval_id,
         revision=form.revision,

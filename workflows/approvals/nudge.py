@@ -23,9 +23,7 @@ class TooSoon(GovernanceError):
     """They were nudged less than a day ago."""
 
 
-def nudge(
-    session: Session, actor: Actor, form: Nudge, at: Entered, around: Circumstances
-) -> str:
+def nudge(session: Session, actor: Actor, form: Nudge, at: Entered, around: Circumstances) -> str:
     """Everybody whom the stage asks and who has not decided gets the card once more."""
     head, request = at.head, at.request
     subject = ("approval", head.id)
@@ -58,9 +56,7 @@ def nudge(
         stage=request.stage,
         people=len(asked),
     )
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     for person in sorted(asked.values(), key=lambda each: each.slack_id):
         announcements.note(
             session,
@@ -74,4 +70,6 @@ def nudge(
         )
     endings.tell(session, head, "nudged", request.stage, around, times=times)
     many = "1 person was" if len(asked) == 1 else f"{len(asked)} people were"
-    return f"{many} reminded. You can nudge again from {refusals.moment(around.now + EVERY, actor)}."
+    return (
+        f"{many} reminded. You can nudge again from {refusals.moment(around.now + EVERY, actor)}."
+    )

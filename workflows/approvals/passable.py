@@ -41,9 +41,7 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     stages = list(request.stages[request.stage :])
     while (short := _shortage(session, request, stages, decided, around)) is not None:
         stage, position = stages[short.position], request.stage + short.position
-        filled = (
-            None if stage.fallback else _with_fallback(session, head, stage, around)
-        )
+        filled = None if stage.fallback else _with_fallback(session, head, stage, around)
         if filled is None:
             _tell(session, head, request, position, short, around)
             return is_changed
@@ -61,9 +59,7 @@ def _shortage(
     around: Circumstances,
 ) -> seating.Shortage | None:
     """The first stage that has too few people left for the places that are still open in it."""
-    found = people.reached_parties(
-        session, stages, around.org_key, by=request.expires_at
-    )
+    found = people.reached_parties(session, stages, around.org_key, by=request.expires_at)
     barred = judging.spent_in(decided) | {request.requester_id, *request.apart}
     ways = []
     for index, (stage, parties) in enumerate(zip(stages, found, strict=True)):
@@ -97,15 +93,9 @@ def _with_fallback(
     if gate is None or all(one.name != stage.name for one in gate.stages):
         return None
     words = people.words(
-        session,
-        policy,
-        Bound.of(head.bound).people,
-        head.requester_id,
-        org_key=around.org_key,
+        session, policy, Bound.of(head.bound).people, head.requester_id, org_key=around.org_key
     )
-    spare = tuple(
-        replace(one, is_late=True) for one in fallback_of(gate, stage.name, words)
-    )
+    spare = tuple(replace(one, is_late=True) for one in fallback_of(gate, stage.name, words))
     if not spare:
         return None
     return replace(stage, approvers=stage.approvers + spare, fallback=spare)
@@ -122,11 +112,7 @@ def _fall_back(
 ) -> None:
     stored = stage.stored()
     statements.set_stage(
-        session,
-        head.id,
-        position,
-        approvers=stored["approvers"],
-        rules=stored["rules"],
+        session, head.id, position, approvers=stored["approvers"], rules=stored["rules"]
     )
     audit.record(
         session,
@@ -142,10 +128,7 @@ def _fall_back(
         return
     barred = judging.spent_in(decided) | {request.requester_id, *request.apart}
     (parties,) = people.reached_parties(
-        session,
-        [replace(stage, approvers=stage.fallback)],
-        around.org_key,
-        by=request.expires_at,
+        session, [replace(stage, approvers=stage.fallback)], around.org_key, by=request.expires_at
     )
     coming: Mapping[str, Reached] = {
         id_: one for party in parties for id_, one in party.items() if id_ not in barred
@@ -182,13 +165,7 @@ def _tell(
     }
     told = [
         announcements.note(
-            session,
-            head.id,
-            person,
-            STUCK,
-            position,
-            org_key=around.org_key,
-            now=around.now,
+            session, head.id, person, STUCK, position, org_key=around.org_key, now=around.now
         )
         for _, person in sorted(whom.items())
     ]

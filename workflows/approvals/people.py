@@ -63,10 +63,7 @@ def standing(rows: Sequence[Any]) -> Standing:
 def givers(session: Session, stages: Iterable[Stage]) -> dict[str, Standing]:
     """Those who gave away their places in these stages, by id; nothing is read while nobody did."""
     found = {
-        approver.by
-        for stage in stages
-        for approver in stage.approvers
-        if approver.by is not None
+        approver.by for stage in stages for approver in stage.approvers if approver.by is not None
     }
     return standings(session, found) if found else {}
 
@@ -83,13 +80,7 @@ def one(session: Session, person_id: str) -> Reached | None:
     if not rows or not is_member(rows[0]) or not rows[0].slack_id:
         return None
     row = rows[0]
-    return Reached(
-        row.id,
-        row.slack_id,
-        row.name,
-        row.tz,
-        row.country,
-    )
+    return Reached(row.id, row.slack_id, row.name, row.tz, row.country)
 
 
 def words(
@@ -118,9 +109,7 @@ def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None
     return None
 
 
-def reached(
-    session: Session, stages: Sequence[Stage], org_key: str
-) -> list[dict[str, Reached]]:
+def reached(session: Session, stages: Sequence[Stage], org_key: str) -> list[dict[str, Reached]]:
     """For each stage, everyone whom its approvers reach now, by person id, with at most two statements for all."""
     return [
         {id_: person for party in parties for id_, person in party.items()}
@@ -129,11 +118,7 @@ def reached(
 
 
 def reached_parties(
-    session: Session,
-    stages: Sequence[Stage],
-    org_key: str,
-    *,
-    by: datetime | None = None,
+    session: Session, stages: Sequence[Stage], org_key: str, *, by: datetime | None = None
 ) -> list[list[dict[str, Reached]]]:
     """For each group of each stage, everyone whom it reaches now.
 
@@ -213,6 +198,4 @@ def reached_parties(
         gave_away = {approver.by for approver in stage.approvers if approver.by}
         return {id_: one for id_, one in found.items() if id_ not in gave_away}
 
-    return [
-        [party(stage, index) for index in range(len(stage.quorums))] for stage in stages
-    ]
+    return [[party(stage, index) for index in range(len(stage.quorums))] for stage in stages]

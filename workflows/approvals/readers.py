@@ -62,23 +62,13 @@ def reader_of(
             ""
             if is_done
             else _why(
-                admitted,
-                head.subject_type,
-                _giver(handovers, standing.person_id, head.stage),
+                admitted, head.subject_type, _giver(handovers, standing.person_id, head.stage)
             )
         )
     stands_in_for = ""
     gave = any(one.by == standing.person_id for one in stage.approvers)
-    if (
-        admitted is None
-        and not gave
-        and not apart
-        and stage.delegate
-        and standing.is_member
-    ):
-        stands_in_for = _stands_in_for(
-            head, bound, stage, lines, away, givers, used, now
-        )
+    if admitted is None and not gave and not apart and stage.delegate and standing.is_member:
+        stands_in_for = _stands_in_for(head, bound, stage, lines, away, givers, used, now)
         why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
     group = found.group if found is not None else None
     return Reader(
@@ -130,9 +120,7 @@ def _stands_in_for(
             for one in away
             if one.standing.person_id not in decided
             and one.standing.person_id not in bound.apart
-            and isinstance(
-                held := admission(stage, one.standing, now, givers), Entitlement
-            )
+            and isinstance(held := admission(stage, one.standing, now, givers), Entitlement)
             and _is_free(held, used, bound)
         ),
         "",

@@ -14,14 +14,7 @@ from workflows.approvals import absences, changes, more, people, readers
 from workflows.approvals.absences import Principal
 from workflows.approvals.binding import may_break
 from workflows.approvals.extras import Extras
-from workflows.approvals.records import (
-    Card,
-    Escalated,
-    Line,
-    Part,
-    Round,
-    Someone,
-)
+from workflows.approvals.records import Card, Escalated, Line, Part, Round, Someone
 from workflows.approvals.rules import (
     PERSON,
     Approver,
@@ -54,12 +47,7 @@ def card(
 ) -> Card:
     """A request as it stands now, and how `reader_id` stands to it. Raises NotFound."""
     found = cards(
-        session,
-        [approval_id],
-        subjects=subjects,
-        policy=policy,
-        now=now,
-        reader_id=reader_id,
+        session, [approval_id], subjects=subjects, policy=policy, now=now, reader_id=reader_id
     )
     if not found:
         raise NotFound(NO_REQUEST)
@@ -92,9 +80,7 @@ def cards(
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
     givers = people.givers(session, now_asked) if reader is not None else {}
     meant = (
-        handles.read(session, rows[0].org_key, naming.people(policy))
-        if rows
-        else handles.Meant()
+        handles.read(session, rows[0].org_key, naming.people(policy)) if rows else handles.Meant()
     )
 
     def told(id_: int, facts: dict[str, Any]) -> Words:
@@ -107,9 +93,7 @@ def cards(
         subject = subjects[head.subject_type]
         if head.state != ApprovalState.PENDING or not isinstance(subject, Movable):
             return None
-        return subject.reread(
-            session, head.subject_id, head.facts, policy=policy, now=now
-        ).moved
+        return subject.reread(session, head.subject_id, head.facts, policy=policy, now=now).moved
 
     extras = more.extras(
         session,
@@ -177,16 +161,11 @@ def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]
     return [
         id_
         for id_, stage in undecided
-        if any(
-            isinstance(admission(stage, place, now, givers), Entitlement)
-            for place in places
-        )
+        if any(isinstance(admission(stage, place, now, givers), Entitlement) for place in places)
     ]
 
 
-def asked_ids(
-    session: Session, actor: Actor, *, now: datetime
-) -> tuple[list[int], list[datetime]]:
+def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
     """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
     the pending ones expires."""
     found = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
@@ -203,12 +182,8 @@ def asked_by(
     now: datetime,
 ) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
-    ids = queries.list_asked_by(
-        session, actor.id, since=now - REMEMBERED, most=MOST_SHOWN
-    )
-    return cards(
-        session, ids, subjects=subjects, policy=policy, now=now, reader_id=actor.id
-    )
+    ids = queries.list_asked_by(session, actor.id, since=now - REMEMBERED, most=MOST_SHOWN)
+    return cards(session, ids, subjects=subjects, policy=policy, now=now, reader_id=actor.id)
 
 
 def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
@@ -225,9 +200,7 @@ def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
 class _Names:
     """What groups and people are called, read once for all cards."""
 
-    def __init__(
-        self, session: Session, heads: Any, stages: Mapping[int, Sequence[Any]]
-    ) -> None:
+    def __init__(self, session: Session, heads: Any, stages: Mapping[int, Sequence[Any]]) -> None:
         items = [
             item
             for rows in stages.values()
@@ -263,9 +236,7 @@ class _Names:
 
     def told(self, approvers: Iterable[Approver]) -> tuple[str, ...]:
         """Whom approvers stand for, each once."""
-        return tuple(
-            dict.fromkeys(self.of(who) for one in approvers for who in one.who)
-        )
+        return tuple(dict.fromkeys(self.of(who) for one in approvers for who in one.who))
 
     def of(self, word: str) -> str:
         return self._names.get(word, word.removeprefix(PERSON))
@@ -312,19 +283,12 @@ def _card(
         if row.verdict == Verdict.APPROVE and row.taken_back_at is None
     }
     voters = [
-        [
-            parties[one.id]
-            for one in verdicts
-            if one.position == row.position and one.id in parties
-        ]
+        [parties[one.id] for one in verdicts if one.position == row.position and one.id in parties]
         for row in stages
     ]
     rounds = tuple(
         _round(
-            row,
-            names,
-            voters[index],
-            head.asked_at if is_pending and index == head.stage else None,
+            row, names, voters[index], head.asked_at if is_pending and index == head.stage else None
         )
         for index, row in enumerate(stages)
     )
@@ -337,9 +301,7 @@ def _card(
         stage=head.stage,
         words=words,
         reason=head.reason or "",
-        requester=Someone(
-            head.requester_id, head.requester_name, head.requester_slack_id
-        ),
+        requester=Someone(head.requester_id, head.requester_name, head.requester_slack_id),
         rounds=rounds,
         lines=lines,
         created_at=head.created_at,
@@ -385,10 +347,7 @@ def _card(
 
 
 def _round(
-    row: Any,
-    names: _Names,
-    voters: Sequence[tuple[int, ...]],
-    asked_at: datetime | None,
+    row: Any, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
 ) -> Round:
     stage = Stage.of(row)
     found = counts(stage, voters)

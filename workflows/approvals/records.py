@@ -10,17 +10,7 @@ from workflows.approvals.extras import Condition, Edit, Extras, Question, Someon
 from workflows.approvals.stages import Dropped, Mode, Way
 from workflows.subjects import Moved, Words
 
-__all__ = [
-    "Card",
-    "Condition",
-    "Edit",
-    "Extras",
-    "Line",
-    "Question",
-    "Reader",
-    "Round",
-    "Someone",
-]
+__all__ = ["Card", "Condition", "Edit", "Extras", "Line", "Question", "Reader", "Round", "Someone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +193,7 @@ class Card:
     @property
     def rejection(self) -> Line | None:
         """The verdict that ended a rejected request."""
-        return next(
-            (line for line in self.lines if line.verdict is Verdict.REJECT), None
-        )
+        return next((line for line in self.lines if line.verdict is Verdict.REJECT), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,9 @@ from storage.enums import ApprovalState
 from workflows.actors import Actor
 from workflows.approvals.records import Card, Line, Round
 from workflows.approvals.rules import Refusal
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    RefusalFact,
-    Stale,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
 
-_MARKS = str.maketrans(
-    {"<": "‹", ">": "›", "&": "＆", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
-)
+_MARKS = str.maketrans({"<": "‹", ">": "›", "&": "＆", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"})
 """Names stand in these sentences as they are; look-alikes keep Slack from reading anything into them."""
 
 
@@ -100,9 +92,7 @@ def names(people: list[str]) -> str:
 def moment(at: datetime, actor: Actor) -> str:
     """An instant in the reader's own zone: `Mon 26 Jan 14:05`."""
     local = at.astimezone(ZoneInfo(actor.tz) if actor.tz else UTC)
-    return f"{local:%a} {local.day} {local:%b} {local:%H:%M}" + (
-        "" if actor.tz else " UTC"
-    )
+    return f"{local:%a} {local.day} {local:%b} {local:%H:%M}" + ("" if actor.tz else " UTC")
 
 
 def progress(round_: Round) -> str:
@@ -123,9 +113,7 @@ def missing(round_: Round) -> str:
     if not waited:
         return progress(round_)
     joint = " or " if round_.mode == "any" else " and "
-    return joint.join(
-        f"{name(part.name)} ({part.approved} of {part.quorum})" for part in waited
-    )
+    return joint.join(f"{name(part.name)} ({part.approved} of {part.quorum})" for part in waited)
 
 
 def _newness(card: Card, actor: Actor) -> str:
@@ -151,7 +139,9 @@ def ended(card: Card, actor: Actor) -> str:
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         return f"{name(card.rejection.person.name)} rejected this on {at}. {name(card.requester.name)} can ask again with a new request."
     if card.state is ApprovalState.WITHDRAWN:
-        return f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
+        return (
+            f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
+        )
     if card.state is ApprovalState.LAPSED:
         return f"This was approved, and lapsed because a condition was not met in time. {name(card.requester.name)} can ask again."
     return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
@@ -200,9 +190,7 @@ def no_member(action: str, approval_id: int) -> NotAllowed:
     """Who acts is no member by the mirror; it is said before the request is looked for, and tells nothing of it."""
     return NotAllowed(
         "Only full, active members of this organisation decide. Nothing was changed.",
-        audit=RefusalFact(
-            action, "approval", str(approval_id), why=Refusal.NO_MEMBER.value
-        ),
+        audit=RefusalFact(action, "approval", str(approval_id), why=Refusal.NO_MEMBER.value),
     )
 
 
@@ -219,9 +207,7 @@ def refused(
 
     `shown` is the revision that whoever acts was shown.
     """
-    fact = RefusalFact(
-        action, "approval", str(card.id), why=why.value, stage=card.stage
-    )
+    fact = RefusalFact(action, "approval", str(card.id), why=why.value, stage=card.stage)
     waits = f"Waiting for: {progress(card.round)}."
     match why:
         case Refusal.ENDED:
@@ -231,18 +217,12 @@ def refused(
                 f"This expired on {moment(card.expires_at, actor)}, so it can't be decided any more. {name(card.requester.name)} can ask again."
             )
         case Refusal.REQUESTER:
-            return NotAllowed(
-                f"You asked for this, so you can't decide it. {waits}", audit=fact
-            )
+            return NotAllowed(f"You asked for this, so you can't decide it. {waits}", audit=fact)
         case Refusal.REPEATED:
             line = standing_line
-            did = (
-                "approved" if line is None or line.verdict == "approve" else "rejected"
-            )
+            did = "approved" if line is None or line.verdict == "approve" else "rejected"
             at = f" on {moment(line.at, actor)}" if line else ""
-            return AlreadyDecided(
-                f"You {did} this{at} already; it counts once. {waits}"
-            )
+            return AlreadyDecided(f"You {did} this{at} already; it counts once. {waits}")
         case Refusal.NOT_YET:
             return NotAllowed(
                 f"It is not your turn yet: {name(card.round.name)} decides first ({card.round.approved} of {card.round.quorum}). "

@@ -21,14 +21,10 @@ TELL = "approval.tell_due"
 DECIDING = "deciding"
 
 
-def due(
-    session: Session, approval_id: int, position: int, around: Circumstances
-) -> None:
+def due(session: Session, approval_id: int, position: int, around: Circumstances) -> None:
     """A stage's reminder fell due: those who have not decided are told at their next working moment."""
     _, request = locked(session, approval_id)
-    is_over = (
-        request.state is not ApprovalState.PENDING or around.now >= request.expires_at
-    )
+    is_over = request.state is not ApprovalState.PENDING or around.now >= request.expires_at
     if is_over or request.stage != position or request.current.ask is Ask.QUIET:
         return
     votes = votes_of(session, approval_id)
@@ -43,10 +39,7 @@ def due(
             person = party[person_id]
             calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
             timers.keep_going(
-                session,
-                Subject(DECIDING, person_id),
-                TELL,
-                calendar.next_open(around.now),
+                session, Subject(DECIDING, person_id), TELL, calendar.next_open(around.now)
             )
 
 
@@ -62,20 +55,13 @@ def tell(session: Session, person_id: str, around: Circumstances) -> None:
         return
     last = statements.last_told(session, person_id)
     waiting = reads.waiting_for(
-        session,
-        person_id,
-        subjects=around.subjects,
-        policy=around.policy,
-        now=around.now,
+        session, person_id, subjects=around.subjects, policy=around.policy, now=around.now
     )
     shown = [
         card
         for card in waiting
         if card.round.ask is not Ask.QUIET
-        and any(
-            at <= around.now and (last is None or at > last)
-            for at in card.round.remind_at
-        )
+        and any(at <= around.now and (last is None or at > last) for at in card.round.remind_at)
     ]
     if not shown:
         return

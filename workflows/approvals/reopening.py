@@ -35,16 +35,10 @@ def reopen(
         changing.void_decisions(session, gone, at=around.now)
     (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     queries.advance(
-        session,
-        head.id,
-        stage=position,
-        state=ApprovalState.PENDING,
-        asked_at=around.now,
+        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
     changing.mark(session, head.id, edition=head.edition + 1)
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     spent = {row.person_id for row in decided if row.id not in gone}
     for person_id in {*spent, request.requester_id, *request.apart}:
         reached.pop(person_id, None)

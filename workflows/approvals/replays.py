@@ -52,9 +52,7 @@ class Simulation:
         return sum(one.effect == effect for one in self.requests)
 
 
-def simulate(
-    session: Session, policy: Policy, *, since: datetime, org_key: str
-) -> Simulation:
+def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
     """Replay requests since then. Who is in which group is as of now; nothing is changed."""
     rows = replaying.list_since(session, since)
     stages = replaying.stages_of(session, [row.id for row in rows])
@@ -71,9 +69,7 @@ def simulate(
         if effect == "same" and not _are_same(old, new):
             effect = "sped_up" if _places(new) < _places(old) else "routed"
             why = _told(old, new)
-        after.update(
-            _asked(session, old if effect == "unknown" else new, barred, org_key)
-        )
+        after.update(_asked(session, old if effect == "unknown" else new, barred, org_key))
         replayed.append(
             Replayed(
                 row.id,
@@ -95,10 +91,7 @@ def simulate(
 def _are_same(old: Sequence[Stage], new: Sequence[Stage]) -> bool:
     """Whether nothing differs. Stages of an earlier release named groups by handle, and are compared as they were written."""
     if any(handles.is_handle(who) for stage in old for who in stage.named):
-        old, new = (
-            [each.as_written() for each in old],
-            [each.as_written() for each in new],
-        )
+        old, new = ([each.as_written() for each in old], [each.as_written() for each in new])
     return [one.stored() for one in old] == [one.stored() for one in new]
 
 
@@ -117,9 +110,7 @@ def _told(old: Sequence[Stage], new: Sequence[Stage]) -> str:
     )
 
 
-def _asked(
-    session: Session, stages: Sequence[Stage], barred: set[str], org_key: str
-) -> set[str]:
+def _asked(session: Session, stages: Sequence[Stage], barred: set[str], org_key: str) -> set[str]:
     """Everybody whom these stages ask, each once."""
     plain = [replace(stage, pinned=None) for stage in stages]
     found = people.reached(session, plain, org_key) if plain else []
@@ -127,12 +118,7 @@ def _asked(
 
 
 def _replay(
-    session: Session,
-    row: Any,
-    kept: Bound,
-    policy: Policy,
-    meant: Meant,
-    org_key: str,
+    session: Session, row: Any, kept: Bound, policy: Policy, meant: Meant, org_key: str
 ) -> tuple[Effect, str, tuple[Stage, ...]]:
     gate = policy.gates.get(row.gate)
     if gate is None:
@@ -172,11 +158,7 @@ class Rerouted:
 
 
 def reroute(
-    session: Session,
-    actor: Actor,
-    approval_id: int,
-    policy_id: int,
-    around: Circumstances,
+    session: Session, actor: Actor, approval_id: int, policy_id: int, around: Circumstances
 ) -> Rerouted:
     """Move one open request to the policy in force.
 
@@ -190,11 +172,7 @@ def reroute(
     if gate is None:
         return Rerouted(approval_id, False, "the policy has no such gate any more")
     words = people.words(
-        session,
-        around.policy,
-        kept.people,
-        request.requester_id,
-        org_key=around.org_key,
+        session, around.policy, kept.people, request.requester_id, org_key=around.org_key
     )
     votes = votes_of(session, approval_id)
     decided = {vote.position for vote in votes}
@@ -202,16 +180,12 @@ def reroute(
     expires_at = head.asked_at + gate.expires_after
     try:
         if passes_by(gate, head.gate, kept.facts):
-            return Rerouted(
-                approval_id, False, "it would pass by rule; ask for it again"
-            )
+            return Rerouted(approval_id, False, "it would pass by rule; ask for it again")
         stages, dropped = bind(gate, head.gate, words, kept.facts)
         if [_shape(one) for one in stages[:done]] != [
             _shape(one) for one in request.stages[:done]
         ] or len(stages) <= request.stage:
-            return Rerouted(
-                approval_id, False, "stages in which people have decided would change"
-            )
+            return Rerouted(approval_id, False, "stages in which people have decided would change")
         rest = routing.staffed(
             session,
             gate,
@@ -281,11 +255,7 @@ def _move(
         expires_at=expires_at,
     )
     queries.advance(
-        session,
-        head.id,
-        stage=position,
-        state=ApprovalState.PENDING,
-        asked_at=around.now,
+        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
     timers.cancel(session, subject)
     timers.keep_going(session, subject, EXPIRE, expires_at)

@@ -29,11 +29,7 @@ from workflows.policy import Gate, Policy, PolicyRefused
 from workflows.policy.gates import Stage as StageRule
 from workflows.subjects import ReadAgain, Reread, Rereadable, Rest
 
-PART = {
-    "developer": "developer",
-    "validator": "validator",
-    "contributors": "contributor",
-}
+PART = {"developer": "developer", "validator": "validator", "contributors": "contributor"}
 """What the policy keeps apart → what somebody is to the subject then."""
 
 
@@ -121,11 +117,7 @@ def require_as_shown(
 
 
 def read_again(
-    session: Session,
-    at: Entered,
-    reading: Reading | None,
-    decided: set[str],
-    around: Circumstances,
+    session: Session, at: Entered, reading: Reading | None, decided: set[str], around: Circumstances
 ) -> rules.Request:
     """The request with the stages that what the record says now chooses beside those it has; its row is locked.
 
@@ -142,9 +134,7 @@ def read_again(
         raise NotAllowed(
             f"The record says by now that {', '.join(names) or 'somebody who decided'} had a part in this, and the policy keeps "
             "them apart from those who decide. Nothing was approved; the request has to be asked anew.",
-            audit=RefusalFact(
-                "approval.decide", "approval", str(at.head.id), why="apart"
-            ),
+            audit=RefusalFact("approval.decide", "approval", str(at.head.id), why="apart"),
         )
     route = routed(session, reading, apart, decided, around)
     if route.stuck:
@@ -183,9 +173,7 @@ def routed(
     request = replace(reading.at.request, apart=apart)
     way = reading.bound.way or ()
     current, *later = request.stages[request.stage :]
-    (current, *later), renamed = _by_roles_of_now(
-        session, reading, (current, *later), around
-    )
+    (current, *later), renamed = _by_roles_of_now(session, reading, (current, *later), around)
     new = _new(reading, request)
     staffed: tuple[Stage, ...] = ()
     stuck = ""
@@ -207,8 +195,7 @@ def routed(
         stuck = f"{' and '.join(names(new))} has to decide too. {why}"
     order = names(reading.gate.stages) if reading.gate is not None else ()
     rest = sorted(
-        (*later, *staffed),
-        key=lambda stage: order.index(stage.name) if stage.name in order else -1,
+        (*later, *staffed), key=lambda stage: order.index(stage.name) if stage.name in order else -1
     )
     stages = (*request.stages[: request.stage], current, *rest)
     start = next(
@@ -230,9 +217,7 @@ def routed(
     )
 
 
-def _words(
-    session: Session, reading: Reading, policy: Policy, around: Circumstances
-) -> Words:
+def _words(session: Session, reading: Reading, policy: Policy, around: Circumstances) -> Words:
     """What the words of this policy stand for, in this request."""
     return people_of.words(
         session,
@@ -285,9 +270,7 @@ def _by_roles_of_now(
             stage,
             approvers=tuple(map(of_now, stage.approvers)),
             fallback=tuple(map(of_now, stage.fallback)),
-            escalation=replace(
-                escalation, approvers=tuple(map(of_now, escalation.approvers))
-            )
+            escalation=replace(escalation, approvers=tuple(map(of_now, escalation.approvers)))
             if escalation is not None
             else None,
         )
@@ -297,9 +280,7 @@ def _by_roles_of_now(
     return now, tuple(others)
 
 
-def keep(
-    session: Session, reading: Reading, route: Route, around: Circumstances
-) -> bool:
+def keep(session: Session, reading: Reading, route: Route, around: Circumstances) -> bool:
     """Write down what was read, and the stages that follow from it; whether anything was different."""
     head, bound = reading.at.head, reading.bound
     rests = tuple(each.stored() for each in reading.rests)

@@ -54,7 +54,5 @@ def take_back(
             "and who decided after you is asked anew."
         )
     changing.void_decisions(session, [mine.id], at=around.now)
-    outbox.refresh(
-        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     return "You took your approval back. You can decide again while the request waits."

@@ -70,9 +70,7 @@ def _require_clear(session: Session, stages: Sequence[Stage], words: Words) -> N
         late = stage.escalation.approvers if stage.escalation is not None else ()
         for word in (each for one in (*stage.approvers, *late) for each in one.written):
             if (unclear := words.meant.unclear.get(word)) is not None:
-                raise NobodyToDecide(
-                    _unread(session, stage) or _unclear(stage, unclear)
-                )
+                raise NobodyToDecide(_unread(session, stage) or _unclear(stage, unclear))
 
 
 def _unclear(stage: Stage, unclear: Unclear) -> str:
@@ -158,9 +156,7 @@ def route(
     stages = [bound(gate, stage, words) for stage in gate.stages]
     told: set[str] = set()
     legs = []
-    found = people.reached(
-        session, [replace(one, pinned=None) for one in stages], org_key
-    )
+    found = people.reached(session, [replace(one, pinned=None) for one in stages], org_key)
     for source, stage, reached in zip(gate.stages, stages, found, strict=True):
         reached.pop(actor.id, None)
         asks = stage.ask is Ask.DM or (
@@ -177,7 +173,5 @@ def route(
             )
         )
     return Route(
-        tuple(legs),
-        len(told),
-        gate.auto_approve or (f"!({gate.when})" if gate.when else ""),
+        tuple(legs), len(told), gate.auto_approve or (f"!({gate.when})" if gate.when else "")
     )

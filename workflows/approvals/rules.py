@@ -144,9 +144,7 @@ class Refusal(StrEnum):
 
 def digest(facts: Mapping[str, Any]) -> str:
     """SHA-256 over what a request asks, in canonical JSON: what an approval is bound to."""
-    canonical = json.dumps(
-        facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -194,10 +192,7 @@ Standings = Mapping[str, Standing]
 
 
 def admission(
-    stage: Stage,
-    standing: Standing,
-    now: datetime,
-    givers: Standings = MappingProxyType({}),
+    stage: Stage, standing: Standing, now: datetime, givers: Standings = MappingProxyType({})
 ) -> Entitlement | Refusal | None:
     """How a stage stands to this person at this moment: entitled, too new in their group, or not asked at all.
 
@@ -226,11 +221,7 @@ def admitted(
 
 
 def is_counted(
-    stage: Stage,
-    approver: Approver,
-    person_id: str,
-    since: datetime | None,
-    now: datetime,
+    stage: Stage, approver: Approver, person_id: str, since: datetime | None, now: datetime
 ) -> bool:
     """Whether somebody who is in the group of an approver since then counts in the stage: by its pins and its age."""
     if stage.pinned is not None:
@@ -280,11 +271,7 @@ def _taken(
 
 
 def _held(
-    stage: Stage,
-    giver: Standing | None,
-    now: datetime,
-    givers: Standings,
-    until: int,
+    stage: Stage, giver: Standing | None, now: datetime, givers: Standings, until: int
 ) -> Entitlement | None:
     """The place that somebody gave away, as far as it is still theirs to give: their own, or one that they had taken."""
     if giver is None or not giver.is_member:
@@ -361,10 +348,7 @@ class Step(StrEnum):
 
 
 def step(
-    request: Request,
-    votes: Sequence[Vote],
-    verdict: Verdict,
-    parties: tuple[int, ...] = (0,),
+    request: Request, votes: Sequence[Vote], verdict: Verdict, parties: tuple[int, ...] = (0,)
 ) -> Step | Refusal:
     """What one more verdict, given now in the stage that is asked, leads to. One rejection ends a request.
 
@@ -377,9 +361,7 @@ def step(
     if not is_passed(request.current, after):
         filled = given(request.current, after) > given(request.current, before)
         return Step.WAITS if filled else Refusal.PART_DONE
-    return (
-        Step.APPROVED if request.stage + 1 == len(request.stages) else Step.NEXT_STAGE
-    )
+    return Step.APPROVED if request.stage + 1 == len(request.stages) else Step.NEXT_STAGE
 
 
 def approvals(votes: Sequence[Vote], position: int) -> list[tuple[int, ...]]:
@@ -407,8 +389,7 @@ def counts(stage: Stage, voters: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         ]
     )
     return tuple(
-        sum(place[0] == party for place in holders.values())
-        for party in range(len(stage.quorums))
+        sum(place[0] == party for place in holders.values()) for party in range(len(stage.quorums))
     )
 
 

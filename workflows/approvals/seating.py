@@ -21,9 +21,7 @@ class Shortage:
     alone: bool
 
 
-def shortage(
-    needs: Sequence[tuple[int, Collection[str]]],
-) -> Shortage | None:
+def shortage(needs: Sequence[tuple[int, Collection[str]]]) -> Shortage | None:
     """The first stage, as (quorum, eligible people), for which there are not enough different people; None if all pass.
 
     Since nobody decides twice, every place of every quorum needs a person of its own: a matching between places and

@@ -48,6 +48,4 @@ def _same(one: str, other: str) -> str:
 
 
 def _fact(one: str, other: str) -> RefusalFact:
-    return RefusalFact(
-        "approval.submit", "bot", "", why="not_separate", parts=[one, other]
-    )
+    return RefusalFact("approval.submit", "bot", "", why="not_separate", parts=[one, other])

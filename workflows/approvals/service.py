@@ -35,20 +35,14 @@ from workflows.errors import InvalidInput
 from workflows.policy import Policy
 
 
-def decide(
-    session: Session, actor: Actor, form: Decide, at: Entered, around: Circumstances
-) -> str:
+def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Circumstances) -> str:
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
     head, request, votes = at.head, at.request, at.votes
     entitled = door.entitlement(at)
     if head.paused_at is not None and form.verdict is Verdict.APPROVE:
         raise refusals.waits(
             reads.card(
-                session,
-                head.id,
-                subjects=around.subjects,
-                policy=around.policy,
-                now=around.now,
+                session, head.id, subjects=around.subjects, policy=around.policy, now=around.now
             )
         )
     reading: Reading | None = None
@@ -58,8 +52,7 @@ def decide(
         reading = rereading.require_as_shown(session, at, now.again, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
-            "Say in a sentence why you reject it; the requester reads it.",
-            field="reason",
+            "Say in a sentence why you reject it; the requester reads it.", field="reason"
         )
     if form.verdict is Verdict.APPROVE and request.current.comment and not form.reason:
         raise CommentNeeded(
@@ -84,22 +77,15 @@ def decide(
         head, request = door.locked(session, head.id)
     if step is Step.WAITS:
         outbox.refresh(
-            session,
-            announcements.subject(head.id),
-            now=around.now,
-            clicked=around.clicked,
+            session, announcements.subject(head.id), now=around.now, clicked=around.clicked
         )
         endings.tell_story(session, head, decision_id, around)
     elif step is Step.NEXT_STAGE:
         decided = {actor.id, *(vote.person_id for vote in votes)}
         _next_stage(session, head, request, decision_id, decided, around)
     else:
-        outcome = (
-            ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
-        )
-        endings.end(
-            session, actor, head, request, outcome, around, decision_id=decision_id
-        )
+        outcome = ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
+        endings.end(session, actor, head, request, outcome, around, decision_id=decision_id)
     if is_shown:
         announcements.follow(session, head.id, now=around.now, clicked=around.clicked)
     return "Your decision is on record."
@@ -151,9 +137,7 @@ def show_again(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
-    outbox.refresh(
-        session, announcements.subject(approval_id), now=now, clicked=clicked
-    )
+    outbox.refresh(session, announcements.subject(approval_id), now=now, clicked=clicked)
 
 
 def _require_dispensable(
@@ -169,9 +153,7 @@ def _require_dispensable(
     stages = request.stages[request.stage :]
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
-    found = people.reached_parties(
-        session, stages, around.org_key, by=request.expires_at
-    )
+    found = people.reached_parties(session, stages, around.org_key, by=request.expires_at)
     gave = [
         (vote.person_id, vote.parties)
         for vote in votes
@@ -200,16 +182,9 @@ def _require_dispensable(
 
 
 def _keep(
-    session: Session,
-    actor: Actor,
-    form: Decide,
-    entitled: Entitlement,
-    head: Any,
-    now: datetime,
+    session: Session, actor: Actor, form: Decide, entitled: Entitlement, head: Any, now: datetime
 ) -> tuple[int, bool]:
-    reason = (
-        audit.write_text(session, actor, form.reason, now=now) if form.reason else None
-    )
+    reason = audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     via = entitled.group.slack_id if entitled.group else None
     read_at = clock.governed(session, entitled.read_at) if entitled.read_at else None
     shown = rules.digest(head.facts)
@@ -243,9 +218,7 @@ def _keep(
         place=None if entitled.place == actor.id else entitled.place,
         rule=unnamed(entitled.rule),
         via=via,
-        membership_read_at=read_at.isoformat(timespec="microseconds")
-        if read_at
-        else None,
+        membership_read_at=read_at.isoformat(timespec="microseconds") if read_at else None,
         reason=audit.text_fact(reason) if reason else None,
     )
     return kept
@@ -261,21 +234,12 @@ def _next_stage(
 ) -> None:
     position = request.stage + 1
     queries.advance(
-        session,
-        head.id,
-        stage=position,
-        state=ApprovalState.PENDING,
-        asked_at=around.now,
+        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
     (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     for person_id in {*decided, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
-    outbox.refresh(
-        session,
-        announcements.subject(head.id),
-        now=around.now,
-        clicked=around.clicked,
-    )
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.tell_story(session, head, decision_id, around)
     announcements.ask(
         session,

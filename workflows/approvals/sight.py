@@ -18,9 +18,7 @@ def unknown(audit: RefusalFact | None = None) -> NotFound:
     return NotFound(reads.NO_REQUEST, audit=audit)
 
 
-def require(
-    session: Session, actor: Actor, approval_id: int, around: Circumstances
-) -> Card:
+def require(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
     """A request as it stands, before somebody who may read it. Raises NotFound for everybody else."""
     card = reads.card(
         session,
@@ -49,16 +47,10 @@ def sees(session: Session, actor: Actor, card: Card, around: Circumstances) -> b
     return (
         _has_a_part(card, actor)
         or visibility.sees_project(
-            session,
-            actor,
-            queries.project_of(session, card.id),
-            policy=around.policy,
+            session, actor, queries.project_of(session, card.id), policy=around.policy
         )
         or visibility.reached_by(
-            session,
-            actor.id,
-            sorted(reads.groups_asked(session, card.id)),
-            policy=around.policy,
+            session, actor.id, sorted(reads.groups_asked(session, card.id)), policy=around.policy
         )
         is not None
         or _is_before_them(session, actor, card.id, around)
@@ -72,10 +64,7 @@ def _has_a_part(card: Card, actor: Actor) -> bool:
         actor.id == card.requester.id
         or any(line.person.id == actor.id for line in lines)
         or any(actor.id in (one.owner.id, one.setter.id) for one in card.conditions)
-        or (
-            reader is not None
-            and bool(reader.why or reader.may_break_glass or reader.handed_to)
-        )
+        or (reader is not None and bool(reader.why or reader.may_break_glass or reader.handed_to))
     )
 
 

@@ -125,9 +125,7 @@ class Stage:
         return replace(
             self,
             approvers=tuple(one.as_written() for one in self.approvers),
-            escalation=replace(
-                late, approvers=tuple(one.as_written() for one in late.approvers)
-            )
+            escalation=replace(late, approvers=tuple(one.as_written() for one in late.approvers))
             if late is not None
             else None,
             fallback=tuple(one.as_written() for one in self.fallback),

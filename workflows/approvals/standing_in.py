@@ -13,18 +13,10 @@ from workflows.policy import Policy
 
 
 def plan(
-    session: Session,
-    actor: Actor,
-    form: Away,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
 ) -> AbsenceRecord:
     """Plan an absence, as `absences.plan` does; one that begins now brings a card for everything that waits."""
-    absence_id = absences.plan(
-        session, actor, form, policy=policy, org_key=org_key, now=now
-    )
+    absence_id = absences.plan(session, actor, form, policy=policy, org_key=org_key, now=now)
     found = absences.read(session, absence_id)
     if found is None:
         raise NotFound("There is no such absence. `/mlgov away` shows yours.")

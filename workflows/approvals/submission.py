@@ -54,13 +54,10 @@ def submit(
         else gate.subject_type(form.gate) == form.subject_type
     )
     if not is_bound:
-        raise InvalidInput(
-            f"A {form.subject_type} is not decided at the gate {form.gate!r}."
-        )
+        raise InvalidInput(f"A {form.subject_type} is not decided at the gate {form.gate!r}.")
     if not form.reason:
         raise InvalidInput(
-            "Say in a sentence why this is needed; those who decide read it.",
-            field="reason",
+            "Say in a sentence why this is needed; those who decide read it.", field="reason"
         )
     try:
         prepared = subject.prepare(session, actor, form.form, policy=policy, now=now)
@@ -98,9 +95,7 @@ def submit(
         () if by_rule else ways.demands(stages),
         tuple(each.stored() for each in prepared.known),
         now.isoformat(timespec="microseconds"),
-        rests=tuple(
-            each.stored() for each in changes.counting(prepared.rests, gate, form.gate)
-        ),
+        rests=tuple(each.stored() for each in changes.counting(prepared.rests, gate, form.gate)),
     )
     approval_id = _open(
         session,
@@ -182,10 +177,7 @@ def _open(
             "created_at": now,
             "expires_at": expires_at,
         },
-        [
-            stage.stored() | {"position": position}
-            for position, stage in enumerate(stages)
-        ],
+        [stage.stored() | {"position": position} for position, stage in enumerate(stages)],
     )
     timers.start(session, announcements.subject(approval_id), EXPIRE, expires_at)
     audit.record(
@@ -203,11 +195,7 @@ def _open(
         apart=sorted(bound.apart),
         **({"known": list(bound.known)} if bound.known else {}),
         **({"question": bound.question} if bound.question else {}),
-        **(
-            {"rests": {one["name"]: one["value"] for one in bound.rests}}
-            if bound.rests
-            else {}
-        ),
+        **({"rests": {one["name"]: one["value"] for one in bound.rests}} if bound.rests else {}),
         expires_at=expires_at.isoformat(timespec="microseconds"),
         reason=audit.text_fact(reason),
     )

@@ -49,9 +49,7 @@ def keep(
                 field=f"owner_{number}",
             )
         if not today <= one.due <= today + FURTHEST:
-            raise InvalidInput(
-                "Choose a day from today on, within a year.", field=f"due_{number}"
-            )
+            raise InvalidInput("Choose a day from today on, within a year.", field=f"due_{number}")
         text = audit.write_text(session, actor, one.text, now=around.now)
         condition_id = more.insert_condition(
             session,

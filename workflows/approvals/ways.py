@@ -30,14 +30,9 @@ def demand(stage: Stage) -> str:
         "mode": stage.mode,
         "comment": stage.comment,
         "delegate": stage.delegate,
-        "member_since": stage.member_since.total_seconds()
-        if stage.member_since
-        else None,
+        "member_since": stage.member_since.total_seconds() if stage.member_since else None,
         "pinned": stage.pinned is not None,
-        "escalates": [
-            escalation.way,
-            *(_word(each) for each in escalation.approvers),
-        ]
+        "escalates": [escalation.way, *(_word(each) for each in escalation.approvers)]
         if escalation
         else None,
     }
@@ -102,16 +97,12 @@ def current(
 def beyond(bound: Bound, requester_id: str, now: Way) -> tuple[str, ...]:
     """What today's way demands that a request of before does not, as clauses; empty where that one asks as much or more."""
     if bound.way is None:
-        return (
-            "it was opened by an older release of mlgov, which kept less of what it asks",
-        )
+        return ("it was opened by an older release of mlgov, which kept less of what it asks",)
     told = [
         f"{stage.name} has to decide today, and does not there, or not by the same rules"
         for stage in now.stages
         if bound.way is not None and not _is_demanded(stage, bound.way)
     ]
     if now.apart.keys() - bound.apart.keys() - {requester_id}:
-        told.append(
-            "somebody is kept apart from those who decide today, and is not there"
-        )
+        told.append("somebody is kept apart from those who decide today, and is not there")
     return tuple(told)

@@ -27,9 +27,7 @@ def publish(
     `reason_key` names why (`daily:2026-01-26`, `approval:42`), so that one reason publishes once.
     """
     notice = LedgerHead(reason_key)
-    if (
-        audit_channel := find_channel(session, org_key, policy.channels.audit)
-    ) is not None:
+    if (audit_channel := find_channel(session, org_key, policy.channels.audit)) is not None:
         outbox.post(
             session,
             notice,
@@ -42,9 +40,7 @@ def publish(
 
 def witness(session: Session, *, now: datetime) -> None:
     """Tell the anchor of a head once at the very first start: from then on the ledger has a witness outside."""
-    outbox.anchor_head(
-        session, LedgerHead("first"), dedupe_key="head:first:anchor", now=now
-    )
+    outbox.anchor_head(session, LedgerHead("first"), dedupe_key="head:first:anchor", now=now)
 
 
 def current(session: Session, *, now: datetime) -> PublishedHead:

@@ -37,9 +37,7 @@ def record(
     )
 
 
-def write_text(
-    session: Session, author: Actor, text: str, *, now: datetime
-) -> PrivateText:
+def write_text(session: Session, author: Actor, text: str, *, now: datetime) -> PrivateText:
     """Keep words that a person wrote beside the ledger, with a salt of their own, so that they can be erased."""
     salt = secrets.token_hex(16)
     kept = PrivateText(

@@ -58,13 +58,7 @@ def evaluate(
     chosen = budgets if budgets is not None else queries.list_budgets(session)
     news = _look(session, chosen, policy=policy, now=now)
     found = _cross(
-        session,
-        news,
-        policy=policy,
-        org_key=org_key,
-        now=now,
-        silent=silent,
-        spared=spared,
+        session, news, policy=policy, org_key=org_key, now=now, silent=silent, spared=spared
     )
     outbox.refresh_all(session, "budget_alert", news.followed, now=now)
     return found
@@ -86,9 +80,7 @@ def is_under_way(session: Session, owner: str) -> bool:
 
 def take(session: Session, owner: str) -> bool:
     """Let `owner` go on with what was begun; False when somebody else is at it."""
-    return leases.take(
-        session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session)
-    )
+    return leases.take(session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session))
 
 
 def evaluate_all(
@@ -120,9 +112,7 @@ def evaluate_all(
                 looked_at = [budget.id for budget in chosen]
             for step in _steps(begun, looked_at, wanted):
                 crossings = database.in_turn(
-                    partial(
-                        step.write, owner=owner, policy=policy, org_key=org_key, now=now
-                    )
+                    partial(step.write, owner=owner, policy=policy, org_key=org_key, now=now)
                 )
                 if crossings is None:
                     break  # begun anew, by what came in meanwhile
@@ -137,9 +127,7 @@ class _TakenOverError(Exception):
     """Somebody else goes on with it."""
 
 
-def _steps(
-    begun: int, looked_at: Sequence[int], wanted: Sequence[int]
-) -> Iterator["_Step"]:
+def _steps(begun: int, looked_at: Sequence[int], wanted: Sequence[int]) -> Iterator["_Step"]:
     """From `begun` to the last of those that were looked at, or to the end where there are no more."""
     is_end = len(looked_at) < LOOKED_AT
     for start in range(0, max(len(wanted), 1), WRITTEN):
@@ -160,13 +148,7 @@ class _Step:
     after: int | None
 
     def write(
-        self,
-        session: Session,
-        owner: str,
-        *,
-        policy: Policy,
-        org_key: str,
-        now: datetime,
+        self, session: Session, owner: str, *, policy: Policy, org_key: str, now: datetime
     ) -> list[Crossing] | None:
         """None, and nothing is written, when the work was begun anew since. Raises _TakenOverError."""
         if not take(session, owner):
@@ -214,31 +196,22 @@ class _News:
 
     def is_first(self, burn: Burn) -> bool:
         """Whether its project's cost is looked at for the first time."""
-        return (
-            self.budgets[burn.budget_id].baseline_at is None
-            and burn.project_id in self.reach
-        )
+        return self.budgets[burn.budget_id].baseline_at is None and burn.project_id in self.reach
 
     @property
     def to_write(self) -> list[int]:
         """Ids of the budgets about which there is something to write, ascending."""
         changed = {
-            burn.budget_id
-            for burn in self.burns
-            if self.is_first(burn) or self.crossed(burn)
+            burn.budget_id for burn in self.burns if self.is_first(burn) or self.crossed(burn)
         }
         return sorted(changed | self.followed_budgets)
 
 
-def _look(
-    session: Session, chosen: Collection[Budget], *, policy: Policy, now: datetime
-) -> _News:
+def _look(session: Session, chosen: Collection[Budget], *, policy: Policy, now: datetime) -> _News:
     today = now.date()
     budgets = {budget.id: budget for budget in chosen}
     burns = service.burns(session, chosen, policy=policy, now=now)
-    fresh = {
-        burn.project_id for burn in burns if budgets[burn.budget_id].baseline_at is None
-    }
+    fresh = {burn.project_id for burn in burns if budgets[burn.budget_id].baseline_at is None}
     recorded = queries.recorded(session, budgets, today)
     followed = queries.alerts_to_follow(session, budgets, today - FOLLOWED)
     return _News(
@@ -247,12 +220,7 @@ def _look(
         costs.first_day(session, fresh, today) if fresh else {},
         {
             burn.budget_id: recorded.get(
-                (
-                    burn.budget_id,
-                    burn.revision,
-                    burn.span.first,
-                    budgets[burn.budget_id].basis,
-                ),
+                (burn.budget_id, burn.revision, burn.span.first, budgets[burn.budget_id].basis),
                 set(),
             )
             for burn in burns
@@ -290,13 +258,10 @@ def _cross(
     for burn, new, quiet in crossed:
         places = around.places[burn.budget_id]
         speaks[burn.budget_id] = (
-            bool(places)
-            and not quiet
-            and new[-1] > max(news.known[burn.budget_id], default=0)
+            bool(places) and not quiet and new[-1] > max(news.known[burn.budget_id], default=0)
         )
         told[burn.budget_id] = speaks[burn.budget_id] and (
-            places.channel is not None
-            or rollout.reaches(session, places.owner_id, policy=policy)
+            places.channel is not None or rollout.reaches(session, places.owner_id, policy=policy)
         )
         rows += [
             {
@@ -308,9 +273,7 @@ def _cross(
                 "basis": news.budgets[burn.budget_id].basis,
                 "amount": burn.amount,
                 "spent": burn.spent,
-                "crossed_on": rules.crossed_on(
-                    around.days(burn), threshold, burn.amount
-                )
+                "crossed_on": rules.crossed_on(around.days(burn), threshold, burn.amount)
                 or burn.data_through,
                 "data_through": burn.data_through,
                 "told": told[burn.budget_id] and threshold == new[-1],
@@ -320,9 +283,7 @@ def _cross(
         ]
     made = queries.insert_alerts(session, rows)
     found = []
-    for burn, new, _ in sorted(
-        crossed, key=lambda each: around.places[each[0].budget_id].lane
-    ):
+    for burn, new, _ in sorted(crossed, key=lambda each: around.places[each[0].budget_id].lane):
         alert_id = made.get((burn.budget_id, new[-1]))
         if alert_id is None:
             continue
@@ -332,31 +293,15 @@ def _cross(
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
             telling.tell(
-                session,
-                alert_id,
-                key,
-                project,
-                places,
-                policy=policy,
-                now=now,
-                spared=spared,
+                session, alert_id, key, project, places, policy=policy, now=now, spared=spared
             )
         found.append(
-            Crossing(
-                burn.budget_id,
-                project.key,
-                project.name,
-                new[-1],
-                burn,
-                told[burn.budget_id],
-            )
+            Crossing(burn.budget_id, project.key, project.name, new[-1], burn, told[burn.budget_id])
         )
     return sorted(found, key=lambda crossing: crossing.budget_id)
 
 
-def _record(
-    session: Session, burn: Burn, new: list[int], *, told: bool, now: datetime
-) -> None:
+def _record(session: Session, burn: Burn, new: list[int], *, told: bool, now: datetime) -> None:
     audit.record(
         session,
         SYSTEM,
@@ -379,14 +324,10 @@ class _Around:
 
     projects: dict[int, Project]
     places: dict[int, telling.Places]
-    by_day: dict[
-        tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]
-    ]
+    by_day: dict[tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]]
 
     @classmethod
-    def of(
-        cls, session: Session, news: _News, burns: list[Burn], org_key: str | None
-    ) -> "_Around":
+    def of(cls, session: Session, news: _News, burns: list[Burn], org_key: str | None) -> "_Around":
         projects = queries.projects_by_id(session, [burn.project_id for burn in burns])
         owners = {
             burn.budget_id: news.budgets[burn.budget_id].owner_id
@@ -413,9 +354,7 @@ class _Around:
         spans: dict[tuple[date, date], set[int]] = {}
         for burn in burns:
             if burn.data_through is not None:
-                spans.setdefault((burn.span.first, burn.data_through), set()).add(
-                    burn.project_id
-                )
+                spans.setdefault((burn.span.first, burn.data_through), set()).add(burn.project_id)
         return cls(
             projects,
             places,
@@ -433,9 +372,7 @@ class _Around:
             (burn.project_id, burn.currency), ()
         )
         is_billed = burn.basis is CostBasis.BILLED
-        return [
-            (day, billed if is_billed else effective) for day, billed, effective in rows
-        ]
+        return [(day, billed if is_billed else effective) for day, billed, effective in rows]
 
 
 def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:

@@ -29,13 +29,8 @@ class Allocator:
 
     def project(self, account_id: str, account_name: str, tags: str) -> int | None:
         """The project's id, or None for cost that belongs to none."""
-        folded = {
-            key.casefold(): str(value)
-            for key, value in json.loads(tags or "{}").items()
-        }
-        accounts = {account_id.strip().casefold(), account_name.strip().casefold()} - {
-            ""
-        }
+        folded = {key.casefold(): str(value) for key, value in json.loads(tags or "{}").items()}
+        accounts = {account_id.strip().casefold(), account_name.strip().casefold()} - {""}
         for rule in self._rules:
             by_account = (
                 rule.sub_account is None
@@ -45,16 +40,10 @@ class Allocator:
             by_tag = rule.tag is None or _has(folded, rule.tag)
             if by_account and by_tag:
                 return self._projects.get(rule.project.strip().casefold())
-        if (
-            found := self._projects.get(folded.get("project", "").strip().casefold())
-        ) is not None:
+        if (found := self._projects.get(folded.get("project", "").strip().casefold())) is not None:
             return found
         return next(
-            (
-                self._accounts[name]
-                for name in sorted(accounts)
-                if name in self._accounts
-            ),
+            (self._accounts[name] for name in sorted(accounts) if name in self._accounts),
             self._alike.get(same_account(account_id)),
         )
 
@@ -82,8 +71,7 @@ def _spelt_once(accounts: Iterable[str]) -> dict[str, str]:
 
 def _has(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(
-        tags.get(key.strip().casefold(), "").strip().casefold()
-        == value.strip().casefold()
+        tags.get(key.strip().casefold(), "").strip().casefold() == value.strip().casefold()
         for key, value in wanted.items()
     )
 

@@ -18,10 +18,7 @@ from workflows.budgets.rules import Piece, Span
 
 def span(facts: dict[str, Any]) -> Span:
     """The round that was asked about, by its own days."""
-    return Span(
-        date.fromisoformat(facts["period_start"]),
-        date.fromisoformat(facts["period_end"]),
-    )
+    return Span(date.fromisoformat(facts["period_start"]), date.fromisoformat(facts["period_end"]))
 
 
 def amounts(session: Session, budget: Budget) -> list[rules.Amount]:
@@ -29,9 +26,7 @@ def amounts(session: Session, budget: Budget) -> list[rules.Amount]:
     return service.amounts(queries.list_revisions(session, [budget.id])[budget.id])
 
 
-def pieces(
-    session: Session, budget: Budget, span: Span, scope: str
-) -> tuple[Piece, ...]:
+def pieces(session: Session, budget: Budget, span: Span, scope: str) -> tuple[Piece, ...]:
     """What the budget has now in the rounds that are asked about."""
     return pieces_of(amounts(session, budget), budget, span, scope)
 
@@ -43,11 +38,7 @@ def pieces_of(
     if Period(budget.period) is Period.FIXED:
         span = Span(budget.starts, budget.ends or budget.starts)
     return rules.pieces(
-        amounts,
-        Period(budget.period),
-        span,
-        onwards=scope == "onwards",
-        ends=budget.ends,
+        amounts, Period(budget.period), span, onwards=scope == "onwards", ends=budget.ends
     )
 
 

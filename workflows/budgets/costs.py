@@ -12,9 +12,7 @@ from workflows.budgets.records import CostSummary, SummaryLine
 
 def summary(session: Session, form: SummaryForm) -> CostSummary:
     """Totals per currency, largest first (days in order); what belongs to no project is its own line, never dropped."""
-    rows = queries.summary(
-        session, form.by, form.basis, form.first, form.last, form.project_id
-    )
+    rows = queries.summary(session, form.by, form.basis, form.first, form.last, form.project_id)
     lines = [
         SummaryLine(None if label is None else str(label), currency, amount)
         for label, currency, amount in rows
@@ -23,12 +21,7 @@ def summary(session: Session, form: SummaryForm) -> CostSummary:
         lines.sort(key=lambda line: (line.label or "", line.currency))
     else:
         lines.sort(
-            key=lambda line: (
-                line.currency,
-                line.label is None,
-                -line.amount,
-                line.label or "",
-            )
+            key=lambda line: (line.currency, line.label is None, -line.amount, line.label or "")
         )
     totals: dict[str, list[Decimal]] = {}
     for line in lines:
@@ -38,8 +31,7 @@ def summary(session: Session, form: SummaryForm) -> CostSummary:
         basis=form.basis,
         lines=tuple(lines),
         totals=tuple(
-            (currency, exact_sum(amounts))
-            for currency, amounts in sorted(totals.items())
+            (currency, exact_sum(amounts)) for currency, amounts in sorted(totals.items())
         ),
         data_through=queries.data_through(session, form.last)
         if form.last

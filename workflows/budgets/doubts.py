@@ -19,8 +19,7 @@ class AmountDoubted(InvalidInput):
 
     def __init__(self, question: str, amount: Decimal) -> None:
         super().__init__(
-            f"{question} If so, say that you mean it; if not, write another amount.",
-            field="amount",
+            f"{question} If so, say that you mean it; if not, write another amount.", field="amount"
         )
         self.question = question
         self.amount = amount
@@ -46,12 +45,7 @@ def of_round(burn: Burn) -> Round:
 
 
 def question(
-    amount: Decimal,
-    *,
-    present: Decimal | None,
-    spent: Decimal,
-    currency: str,
-    period: str,
+    amount: Decimal, *, present: Decimal | None, spent: Decimal, currency: str, period: str
 ) -> str | None:
     """What is asked about an amount, None where nothing about it is odd.
 
@@ -88,8 +82,6 @@ def require_meant(
     period: str,
 ) -> None:
     """Raise AmountDoubted for an odd amount, unless exactly this one is `meant`."""
-    asked = question(
-        amount, present=present, spent=spent, currency=currency, period=period
-    )
+    asked = question(amount, present=present, spent=spent, currency=currency, period=period)
     if asked is not None and meant != amount:
         raise AmountDoubted(asked, amount)

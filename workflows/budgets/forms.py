@@ -5,14 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from storage.enums import CostBasis, Period
 from workflows.sources.cells import plausible_day
@@ -38,9 +31,7 @@ def parse_amount(value: object) -> object:
     if isinstance(value, float | Decimal):
         text = f"{Decimal(text):f}"  # a number's own notation is nobody's slip
     if not _PLAIN.match(text):
-        raise ValueError(
-            f"{text[:40]!r} isn't an amount; write it like 40000 or 40,000.50"
-        )
+        raise ValueError(f"{text[:40]!r} isn't an amount; write it like 40000 or 40,000.50")
     found = Decimal(text)
     if not found.is_finite() or found <= 0 or found > MOST:
         raise ValueError("an amount is more than 0 and at most 1,000,000,000,000,000")
@@ -71,9 +62,7 @@ class BudgetRow(BaseModel):
     @field_validator("period", mode="before")
     @classmethod
     def _period_words(cls, value: object) -> object:
-        text = (
-            str(value or "month").strip().casefold().replace(" ", "_").replace("-", "_")
-        )
+        text = str(value or "month").strip().casefold().replace(" ", "_").replace("-", "_")
         words = {
             "monthly": "month",
             "quarterly": "quarter",
@@ -106,10 +95,7 @@ class BudgetRow(BaseModel):
     @classmethod
     def _thresholds(cls, value: object) -> object:
         if isinstance(value, str):
-            parts = [
-                part.strip().rstrip("%").strip()
-                for part in re.split(r"[;|/]|,\s*", value)
-            ]
+            parts = [part.strip().rstrip("%").strip() for part in re.split(r"[;|/]|,\s*", value)]
             if not all(part.isdigit() for part in parts):
                 raise ValueError("thresholds are whole per cents, like 50;80;100")
             value = tuple(int(part) for part in parts)

@@ -21,13 +21,7 @@ from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.rules import Piece
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
-from workflows.subjects import (
-    Prepared,
-    Reread,
-    SubjectMoved,
-    Words,
-    project_rests,
-)
+from workflows.subjects import Prepared, Reread, SubjectMoved, Words, project_rests
 
 TYPE = "budget"
 
@@ -54,9 +48,7 @@ class BudgetIncrease:
         replacing: int | None = None,
     ) -> Prepared:
         """Lock the budget and say exactly what is asked. One request for more at a time."""
-        permissions.require_member(
-            actor, "budget.increase", subject=(TYPE, form.budget_id)
-        )
+        permissions.require_member(actor, "budget.increase", subject=(TYPE, form.budget_id))
         if replacing is not None:
             # Another budget would be told of in what follows, and its sight was not asked about.
             about = approvals.subject_of(session, replacing)
@@ -67,9 +59,7 @@ class BudgetIncrease:
             raise NotFound(service.NO_BUDGET)
         burn = service.burn_of(session, budget, policy=policy, now=now)
         if burn is None:
-            raise InvalidInput(
-                "This budget has no open round now, so there is nothing to raise."
-            )
+            raise InvalidInput("This budget has no open round now, so there is nothing to raise.")
         if form.revision != burn.revision or form.first not in (None, burn.span.first):
             raise Stale(
                 "The budget changed while the window was open. Close it and open it again.",
@@ -173,23 +163,11 @@ class BudgetIncrease:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
         more = Decimal(facts["new"]) - Decimal(facts["old"])
         current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
-        raised = [
-            Piece(piece.first, piece.last, piece.amount + more) for piece in current
-        ]
+        raised = [Piece(piece.first, piece.last, piece.amount + more) for piece in current]
         if facts["scope"] == "onwards":
             raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
         before = [piece.amount for piece in current]
-        _revise(
-            session,
-            actor,
-            budget,
-            approval_id,
-            facts,
-            before,
-            raised,
-            "budget.raised",
-            now,
-        )
+        _revise(session, actor, budget, approval_id, facts, before, raised, "budget.raised", now)
         _follow(session, budget, policy=policy, now=now)
 
     def close(
@@ -248,17 +226,7 @@ class BudgetIncrease:
             return
         more = Decimal(facts["new"]) - Decimal(facts["old"])
         before = [piece.amount + more for piece in left]
-        _revise(
-            session,
-            actor,
-            budget,
-            approval_id,
-            facts,
-            before,
-            left,
-            "budget.put_back",
-            now,
-        )
+        _revise(session, actor, budget, approval_id, facts, before, left, "budget.put_back", now)
         _follow(session, budget, policy=policy, now=now, speaks=True, spared=spared)
 
     def again(
@@ -273,9 +241,7 @@ class BudgetIncrease:
         """As much more on what there is now, in the round that is open; None where the round that was asked about is
         over, or none is open."""
         budget = queries.find_budget(session, subject_id)
-        burn = (
-            service.burn_of(session, budget, policy=policy, now=now) if budget else None
-        )
+        burn = service.burn_of(session, budget, policy=policy, now=now) if budget else None
         wanted = asking.wanted(burn, facts)
         if burn is None or wanted is None:
             return None
@@ -301,30 +267,19 @@ class BudgetIncrease:
         budget = queries.find_budget(session, subject_id)
         project = queries.project(session, budget.project_id) if budget else None
         name = project.name if project else "A project"
-        old, new, currency = (
-            Decimal(facts["old"]),
-            Decimal(facts["new"]),
-            facts["currency"],
-        )
+        old, new, currency = (Decimal(facts["old"]), Decimal(facts["new"]), facts["currency"])
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
         shown = asking.shown(session, budget, facts) if budget else ()
         stands = asking.stands(session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
-        burn = (
-            service.burn_of(session, budget, policy=policy, now=now) if budget else None
-        )
+        burn = service.burn_of(session, budget, policy=policy, now=now) if budget else None
         if burn is not None:
             detail.append(
-                (
-                    "Spent so far",
-                    f"{phrases.plain(burn.spent)} {currency} {burn.basis} cost",
-                )
+                ("Spent so far", f"{phrases.plain(burn.spent)} {currency} {burn.basis} cost")
             )
             if burn.data_through is not None:
-                detail.append(
-                    ("Data through", wording.day(burn.data_through, burn.as_of))
-                )
+                detail.append(("Data through", wording.day(burn.data_through, burn.as_of)))
         detail.append(("Basis", CostBasis(facts["basis"]).value))
         back = f"is back at {phrases.plain(old)} {currency}{since}"
         if burn is not None and burn.spent > burn.amount:
@@ -332,9 +287,7 @@ class BudgetIncrease:
             back += f", and {phrases.plain(burn.spent)} {currency} is spent ({share:,.0f} %)"
         return Words(
             project=name,
-            asks=phrases.asks(
-                facts["period"], facts["scope"], currency, new - old, shown
-            ),
+            asks=phrases.asks(facts["period"], facts["scope"], currency, new - old, shown),
             stays=f"the budget stays at {phrases.plain(old if stands is None else stands)} {currency}",
             done=f"{which} for {name} is now {phrases.plain(new)} {currency}"
             + (since if len(shown) < 2 else phrases.later(shown, new - old, currency)),

@@ -16,16 +16,7 @@ from storage.money import money_text
 from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import (
-    alerts,
-    doubts,
-    increase,
-    loading,
-    rules,
-    service,
-    sources,
-    twice,
-)
+from workflows.budgets import alerts, doubts, increase, loading, rules, service, sources, twice
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.loading import Delivery, Refusal
 from workflows.budgets.notices import LoadRefused
@@ -77,29 +68,13 @@ def take_costs(
             "load the others.",
         )
         return CostReport(
-            (),
-            (),
-            (),
-            bad,
-            read.bad_row_count,
-            read.remarks,
-            read.charges_through,
-            why,
-            dry_run,
+            (), (), (), bad, read.bad_row_count, read.remarks, read.charges_through, why, dry_run
         )
     with database.read(within=PATIENT_MS / 1000) as session:
         read = twice.settled(session, read)
     beside = _Beside(actor, read, answer or Choice(), by, now)
     delivery = Delivery(
-        actor,
-        read,
-        policy,
-        replace_period,
-        now,
-        by,
-        probe,
-        beside.doubts,
-        beside.displaced,
+        actor, read, policy, replace_period, now, by, probe, beside.doubts, beside.displaced
     )
     crossings: list[Crossing] = []
     if dry_run:
@@ -116,19 +91,12 @@ def take_costs(
         loaded = loading.load(database, delivery, follow=follow)
         if loaded.refusals:
             database.run(
-                lambda session: _tell_owners(
-                    session, loaded.refusals, org_key=org_key, now=now
-                ),
+                lambda session: _tell_owners(session, loaded.refusals, org_key=org_key, now=now),
                 patient=True,
             )
         else:
             crossings = alerts.evaluate_all(
-                database,
-                policy=policy,
-                org_key=org_key,
-                now=now,
-                owner=owner,
-                probe=probe,
+                database, policy=policy, org_key=org_key, now=now, owner=owner, probe=probe
             )
     return CostReport(
         loaded.periods if loaded.refusals else loaded.periods + beside.dropped,
@@ -147,12 +115,7 @@ class _Beside:
     """Cost of other sources that a delivery would count beside, or takes the place of, as was answered."""
 
     def __init__(
-        self,
-        actor: Actor,
-        read: CostRead,
-        answer: Choice,
-        by: Deliverer | None,
-        now: datetime,
+        self, actor: Actor, read: CostRead, answer: Choice, by: Deliverer | None, now: datetime
     ) -> None:
         self._actor, self._read, self._answer = actor, read, answer
         self._by, self._now = by, now
@@ -165,9 +128,7 @@ class _Beside:
         loads = twice.displaced(session, self._read, self._answer)
         sources.require_deliverer(session, {load.source for load in loads}, self._by)
         standing = [
-            StandingLoad(
-                load.id, load.source, load.billing_period, load.sha256, load.rows
-            )
+            StandingLoad(load.id, load.source, load.billing_period, load.sha256, load.rows)
             for load in loads
         ]
         sources.require_own(session, self._by, replaced=standing, given=())
@@ -206,9 +167,7 @@ def _tell_owners(
     """A refused load matters to those whose budgets it would have changed: their projects have cost in it."""
     stamp = now.date().isoformat()
     for refusal in refused:
-        budgets = queries.list_budgets(
-            session, costs.projects_of_load(session, refusal.load_id)
-        )
+        budgets = queries.list_budgets(session, costs.projects_of_load(session, refusal.load_id))
         for owner_id in sorted({one.owner_id for one in budgets if one.owner_id}):
             person = queries.person(session, owner_id)
             if person is None or not person.slack_id:
@@ -265,10 +224,7 @@ def apply_rows(
         if key in seen:
             outcomes.append(
                 RowOutcome(
-                    line,
-                    row.project,
-                    "refused",
-                    error=f"says the same budget as line {seen[key]}",
+                    line, row.project, "refused", error=f"says the same budget as line {seen[key]}"
                 )
             )
             continue
@@ -290,9 +246,7 @@ def apply_rows(
             outcomes.append(RowOutcome(line, row.project, "refused", error=why))
             continue
         except InvalidInput as error:
-            outcomes.append(
-                RowOutcome(line, row.project, "refused", error=error.sentence)
-            )
+            outcomes.append(RowOutcome(line, row.project, "refused", error=error.sentence))
             continue
         outcomes.append(outcome)
         if outcome.what != "unchanged":
@@ -301,10 +255,7 @@ def apply_rows(
     for project_id in sorted({budget.project_id for budget in touched}):
         _follow_on(session, project_id)
     resting.changed_in(
-        session,
-        {budget.project_id for budget in touched},
-        now=now,
-        subject_type=increase.TYPE,
+        session, {budget.project_id for budget in touched}, now=now, subject_type=increase.TYPE
     )
     crossings = alerts.evaluate(
         session, policy=policy, org_key=org_key, now=now, budgets=touched, silent=True
@@ -443,11 +394,7 @@ def _require_meant(
 
 
 def _revise(
-    session: Session,
-    budget: Budget,
-    row: BudgetRow,
-    since: datetime | None,
-    now: datetime,
+    session: Session, budget: Budget, row: BudgetRow, since: datetime | None, now: datetime
 ) -> None:
     session.add(
         BudgetRevision(
@@ -474,9 +421,7 @@ def _owner(session: Session, org_key: str, word: str | None) -> str | None:
             f"owner: nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
         )
     if len(found) > 1:
-        raise InvalidInput(
-            f"owner: {len(found)} people have the address {word!r}; give a Slack id"
-        )
+        raise InvalidInput(f"owner: {len(found)} people have the address {word!r}; give a Slack id")
     one = found[0]
     if one.is_deactivated or one.is_bot or one.is_guest or one.is_stranger:
         raise InvalidInput(

@@ -122,14 +122,9 @@ def load(
     for _ in range(_TRIES):
         with database.read(within=PATIENT_MS / 1000) as session:
             changes = _changes(session, delivery)
-            refusals = (
-                *delivery.doubts(session),
-                *_refusals(session, delivery, changes),
-            )
+            refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
             if refusals:
-                return Loaded(
-                    _told(changes), refusals, unallocated_now(session, delivery.now)
-                )
+                return Loaded(_told(changes), refusals, unallocated_now(session, delivery.now))
         writing = _Writing(database, delivery, changes)
         try:
             writing.write()
@@ -188,9 +183,7 @@ def _changes(session: Session, delivery: Delivery) -> list[_Change]:
     return changes
 
 
-def _require_own(
-    session: Session, delivery: Delivery, changes: Sequence[_Change]
-) -> None:
+def _require_own(session: Session, delivery: Delivery, changes: Sequence[_Change]) -> None:
     by, read = delivery.by, delivery.read
     if by is None or not by.projects:
         return
@@ -214,13 +207,9 @@ def _change(session: Session, period: PeriodTotals) -> _Change:
     load = costs.find_load(session, period.source, period.billing_period)
     if load is None:
         return _Change(period, "new", None)
-    before = StandingLoad(
-        load.id, load.source, load.billing_period, load.sha256, load.rows
-    )
+    before = StandingLoad(load.id, load.source, load.billing_period, load.sha256, load.rows)
     return _Change(
-        period,
-        "unchanged" if before.sha256 == period.content_sha256 else "replaced",
-        before,
+        period, "unchanged" if before.sha256 == period.content_sha256 else "replaced", before
     )
 
 
@@ -251,9 +240,7 @@ def _refusal(session: Session, change: _Change) -> Refusal | None:
         return None
     period, before = change.period, change.before
     why = _drop(session, period, before)
-    return (
-        Refusal(period.source, period.billing_period, before.id, why) if why else None
-    )
+    return Refusal(period.source, period.billing_period, before.id, why) if why else None
 
 
 def _drop(session: Session, period: PeriodTotals, before: StandingLoad) -> str | None:
@@ -276,11 +263,7 @@ def _unallocated_then(
     written = {change.period.index for change in changes if change.is_written}
     replaced = [
         *delivery.displaced(session),
-        *(
-            change.before.id
-            for change in changes
-            if change.is_written and change.before
-        ),
+        *(change.before.id for change in changes if change.is_written and change.before),
     ]
     read, today = delivery.read, delivery.now.date()
     allocator = Allocator(session, delivery.policy)
@@ -294,28 +277,18 @@ def _unallocated_then(
         owners.append(known[words] if words in known else allocator.project(*words))
     found = {
         currency: [amount]
-        for currency, amount in costs.unallocated(
-            session, today, without=replaced
-        ).items()
+        for currency, amount in costs.unallocated(session, today, without=replaced).items()
     }
     for month in read.months():
-        if (
-            month.period in written
-            and month.month <= today
-            and owners[month.key] is None
-        ):
+        if month.period in written and month.month <= today and owners[month.key] is None:
             found.setdefault(month.currency, []).append(month.billed)
-    return tuple(
-        sorted((currency, exact_sum(parts)) for currency, parts in found.items())
-    )
+    return tuple(sorted((currency, exact_sum(parts)) for currency, parts in found.items()))
 
 
 class _Writing:
     """One delivery while it is written beside what counts."""
 
-    def __init__(
-        self, database: Database, delivery: Delivery, changes: Sequence[_Change]
-    ) -> None:
+    def __init__(self, database: Database, delivery: Delivery, changes: Sequence[_Change]) -> None:
         self._database = database
         self._delivery = delivery
         self._changes = changes
@@ -402,9 +375,7 @@ class _Writing:
         delivery = self._delivery
         costs.lock_loads(session)
         changes = _changes(session, delivery)
-        if [_what(change) for change in changes] != [
-            _what(change) for change in self._changes
-        ]:
+        if [_what(change) for change in changes] != [_what(change) for change in self._changes]:
             raise _OvertakenError
         if delivery.doubts(session):
             raise _OvertakenError
@@ -434,8 +405,7 @@ class _Writing:
             billing_period=period.billing_period.isoformat(),
             rows=period.rows,
             billed={
-                currency: format(amount, "f")
-                for currency, amount in sorted(period.billed.items())
+                currency: format(amount, "f") for currency, amount in sorted(period.billed.items())
             },
             sha256=period.content_sha256,
         )
@@ -446,9 +416,7 @@ class _Writing:
         if not loads:
             return
         with suppress(DatabaseBusy):  # nobody goes on with it, which is noticed in time
-            self._database.run(
-                lambda session: generations.put_aside(session, loads), patient=True
-            )
+            self._database.run(lambda session: generations.put_aside(session, loads), patient=True)
 
 
 def _what(change: _Change) -> tuple[str, int | None]:
@@ -462,6 +430,5 @@ def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _known_keys(session: Session) -> dict[tuple[str, str, str], int]:
     return {
-        (account, name, tags): key
-        for key, account, name, tags, _ in costs.allocation_keys(session)
+        (account, name, tags): key for key, account, name, tags, _ in costs.allocation_keys(session)
     }

@@ -24,9 +24,7 @@ def difference_words(
     return f"{which[:1].upper()}{which[1:]} {stands}; it was {was} when this was asked"
 
 
-def asks(
-    period: str, scope: str, currency: str, more: Decimal, shown: Sequence[Piece]
-) -> str:
+def asks(period: str, scope: str, currency: str, more: Decimal, shown: Sequence[Piece]) -> str:
     """`raise January's budget, and from then on: 1,000 → 1,200 EUR (+20 %)`; months with another amount are told too."""
     old = shown[0].amount if shown else Decimal(0)
     change = f"{plain(old)} → {plain(old + more)} {currency} (+{share(old, more)})"
@@ -36,9 +34,7 @@ def asks(
     return f"raise {period}'s budget: {change}{later(shown, more, currency, with_old=True)}"
 
 
-def later(
-    shown: Sequence[Piece], more: Decimal, currency: str, *, with_old: bool = False
-) -> str:
+def later(shown: Sequence[Piece], more: Decimal, currency: str, *, with_old: bool = False) -> str:
     """`, and from 1 Feb on 1,000 → 1,100 EUR`: months that have another amount than the first."""
     told = []
     for piece in shown[1:3]:

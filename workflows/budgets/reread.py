@@ -65,11 +65,7 @@ def told_now(
         return None
     return ReadAgain(
         conditions(
-            current.amount,
-            Decimal(facts["new"]),
-            facts["currency"],
-            facts["scope"],
-            project,
+            current.amount, Decimal(facts["new"]), facts["currency"], facts["scope"], project
         ),
         rests=project_rests(project),
     )
@@ -80,9 +76,7 @@ def conditions(
 ) -> Facts:
     """The facts of an increase from what there is to what is asked, in the budget's currency."""
     return {
-        "increase.percent": float((new - current) * 100 / current)
-        if current
-        else 100.0,
+        "increase.percent": float((new - current) * 100 / current) if current else 100.0,
         "increase.amount": float(new - current),
         "increase.new": float(new),
         "increase.currency": currency,

@@ -102,8 +102,7 @@ def counts(amount: Amount, span: Span) -> bool:
     if amount.valid_until is None:
         return amount.valid_from <= span.last
     return (
-        amount.valid_from == span.first
-        or amount.valid_from <= middle(span) <= amount.valid_until
+        amount.valid_from == span.first or amount.valid_from <= middle(span) <= amount.valid_until
     )
 
 
@@ -142,12 +141,7 @@ def _last_day(period: Period, span: Span, ends: date | None) -> date | None:
 
 
 def pieces(
-    amounts: Collection[Amount],
-    period: Period,
-    span: Span,
-    *,
-    onwards: bool,
-    ends: date | None,
+    amounts: Collection[Amount], period: Period, span: Span, *, onwards: bool, ends: date | None
 ) -> tuple[Piece, ...]:
     """What a budget has in one round, or from it on; empty where it has nothing there."""
     return _stretched(
@@ -164,21 +158,13 @@ def pieces(
 
 
 def _covered(
-    amounts: Collection[Amount],
-    period: Period,
-    span: Span,
-    onwards: bool,
-    ends: date | None,
+    amounts: Collection[Amount], period: Period, span: Span, onwards: bool, ends: date | None
 ) -> list[Span]:
     return list(rounds_from(amounts, period, span, ends)) if onwards else [span]
 
 
 def _stretched(
-    by_round: Mapping[Span, Decimal],
-    period: Period,
-    span: Span,
-    onwards: bool,
-    ends: date | None,
+    by_round: Mapping[Span, Decimal], period: Period, span: Span, onwards: bool, ends: date | None
 ) -> tuple[Piece, ...]:
     """Rounds in a row with one amount as one piece; the last round stands for all that follow it."""
     joined: list[Piece] = []
@@ -217,9 +203,7 @@ def without(
     begun = min(amount.revision for amount in own)
     earlier = [amount for amount in amounts if amount.revision < begun]
     said_since = [
-        amount
-        for amount in amounts
-        if amount.approval_id is None and amount.revision > begun
+        amount for amount in amounts if amount.approval_id is None and amount.revision > begun
     ]
     left: list[dict[Span, Decimal]] = [{}]
     for round_ in _covered(amounts, period, span, onwards, ends):
@@ -238,9 +222,7 @@ def without(
     return tuple(
         piece
         for place, by_round in enumerate(left)
-        for piece in _stretched(
-            by_round, period, span, onwards and place == len(left) - 1, ends
-        )
+        for piece in _stretched(by_round, period, span, onwards and place == len(left) - 1, ends)
     )
 
 
@@ -249,11 +231,7 @@ def first_difference(
 ) -> tuple[date, Decimal | None, Decimal | None] | None:
     """From which day on two lists of pieces differ, and what each has from there; None when they are the same."""
     days = {piece.first for piece in (*shown, *now)}
-    days |= {
-        piece.last + timedelta(days=1)
-        for piece in (*shown, *now)
-        if piece.last is not None
-    }
+    days |= {piece.last + timedelta(days=1) for piece in (*shown, *now) if piece.last is not None}
     return next(
         (
             (day, before, after)
@@ -275,15 +253,9 @@ def _on(given: Sequence[Piece], day: date) -> Decimal | None:
     )
 
 
-def crossed(
-    thresholds: Sequence[int], spent: Decimal, amount: Decimal
-) -> tuple[int, ...]:
+def crossed(thresholds: Sequence[int], spent: Decimal, amount: Decimal) -> tuple[int, ...]:
     """The thresholds (per cent of the amount) that `spent` has reached, ascending."""
-    return tuple(
-        item
-        for item in sorted(thresholds)
-        if spent * 100 >= amount * item and spent > 0
-    )
+    return tuple(item for item in sorted(thresholds) if spent * 100 >= amount * item and spent > 0)
 
 
 def crossed_on(
@@ -308,9 +280,7 @@ class Likely:
     high: Decimal
 
 
-def likely(
-    days: Sequence[tuple[date, Decimal]], span: Span, through: date
-) -> Likely | None:
+def likely(days: Sequence[tuple[date, Decimal]], span: Span, through: date) -> Likely | None:
     """What the round's cost is likely to be when it ends.
 
     Three estimates: the run rate of the round, and what was spent plus the rest of the days at the mean and at the
@@ -323,10 +293,7 @@ def likely(
         return None
     by_day = {day: cost for day, cost in days if span.holds(day)}
     spent = exact_sum(by_day.values())
-    last = [
-        by_day.get(through - timedelta(days=back), Decimal(0))
-        for back in range(min(7, known))
-    ]
+    last = [by_day.get(through - timedelta(days=back), Decimal(0)) for back in range(min(7, known))]
     estimates = (
         spent * (known + left) / known,
         spent + exact_sum(last) / len(last) * left,

@@ -15,14 +15,7 @@ from workflows import outbox, permissions, visibility
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import rules
-from workflows.budgets.records import (
-    AlertCard,
-    Asked,
-    Breakdown,
-    BudgetDetail,
-    Burn,
-    Revision,
-)
+from workflows.budgets.records import AlertCard, Asked, Breakdown, BudgetDetail, Burn, Revision
 from workflows.errors import NotFound
 from workflows.outbox import Subject
 from workflows.policy import Policy
@@ -52,11 +45,7 @@ def span_of(budget: Budget, day: date, policy: Policy) -> rules.Span | None:
 
 
 def burn(
-    session: Session,
-    project_ids: Collection[int] | None,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, project_ids: Collection[int] | None, *, policy: Policy, now: datetime
 ) -> dict[int, list[Burn]]:
     """How the open rounds of these projects' budgets stand, or of all (None); projects without one are left out."""
     budgets = standing.list_budgets(session, project_ids)
@@ -152,9 +141,7 @@ def _sums(
     return found
 
 
-def burn_of(
-    session: Session, budget: Budget, *, policy: Policy, now: datetime
-) -> Burn | None:
+def burn_of(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> Burn | None:
     """How one budget's open round stands; None when no round is open."""
     found = burns(session, [budget], policy=policy, now=now)
     return found[0] if found else None
@@ -173,8 +160,7 @@ def spent_in_round(
     is_billed = CostBasis(budget.basis) is CostBasis.BILLED
     costs_ = sums[(span.first, span.last)].get(budget.project_id, ())
     by_currency = {
-        currency: billed if is_billed else effective
-        for currency, billed, effective in costs_
+        currency: billed if is_billed else effective for currency, billed, effective in costs_
     }
     return span, by_currency.get(budget.currency, Decimal(0))
 
@@ -183,16 +169,9 @@ def asked(session: Session, budget_id: int, first: date) -> Asked | None:
     """The newest request for more in the round that starts on `first`, or one that waits, from whichever round."""
     for row in queries.requests(session, budget_id):
         state = ApprovalState(row.state)
-        if (
-            state is ApprovalState.PENDING
-            or row.facts["period_start"] == first.isoformat()
-        ):
+        if state is ApprovalState.PENDING or row.facts["period_start"] == first.isoformat():
             return Asked(
-                row.id,
-                state,
-                Decimal(row.facts["new"]),
-                row.requester,
-                row.requester_slack_id,
+                row.id, state, Decimal(row.facts["new"]), row.requester, row.requester_slack_id
             )
     return None
 
@@ -221,36 +200,19 @@ def _riser(session: Session, burn: Burn) -> tuple[str, Decimal] | None:
     length = burn.data_through - burn.span.first
     before_last = burn.span.first - timedelta(days=1)
     here = costs.services(
-        session,
-        burn.project_id,
-        burn.currency,
-        burn.basis,
-        burn.span.first,
-        burn.data_through,
+        session, burn.project_id, burn.currency, burn.basis, burn.span.first, burn.data_through
     )
     before = costs.services(
-        session,
-        burn.project_id,
-        burn.currency,
-        burn.basis,
-        before_last - length,
-        before_last,
+        session, burn.project_id, burn.currency, burn.basis, before_last - length, before_last
     )
     if not before:
         return None
-    rises = {
-        service: cost - before.get(service, Decimal(0))
-        for service, cost in here.items()
-    }
+    rises = {service: cost - before.get(service, Decimal(0)) for service, cost in here.items()}
     up = {service: rise for service, rise in rises.items() if rise > 0}
     if not up:
         return None
     service, rise = max(up.items(), key=lambda item: (item[1], item[0]))
-    return (
-        (service, rise)
-        if rise * 2 > sum(up.values()) and rise * 20 > burn.amount
-        else None
-    )
+    return (service, rise) if rise * 2 > sum(up.values()) and rise * 20 > burn.amount else None
 
 
 def alert_card(
@@ -303,12 +265,7 @@ def alert_card(
 
 
 def require_sight(
-    session: Session,
-    actor: Actor,
-    budget_id: int,
-    *,
-    policy: Policy,
-    clicked: Place = None,
+    session: Session, actor: Actor, budget_id: int, *, policy: Policy, clicked: Place = None
 ) -> Budget:
     """A budget that the actor may read: its project is in their sight, it is their own, they asked to raise it, or they
     have a card about it before them (`clicked`). Raises NotFound for everybody else, as for one that is not there."""
@@ -326,14 +283,11 @@ def require_sight(
 
 def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
     return actor.slack_id is not None and any(
-        one.requester_slack_id == actor.slack_id
-        for one in queries.requests(session, budget_id)
+        one.requester_slack_id == actor.slack_id for one in queries.requests(session, budget_id)
     )
 
 
-def _is_before_them(
-    session: Session, actor: Actor, budget_id: int, clicked: Place
-) -> bool:
+def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Place) -> bool:
     subject = visibility.shown(session, actor, clicked)
     match subject:
         case ("budget_alert", alert_id):
@@ -356,9 +310,7 @@ def acknowledge(
     clicked: Place = None,
 ) -> None:
     """Someone has seen an alert. The first one counts; again changes nothing. Raises NotFound for who may not see it."""
-    permissions.require_member(
-        actor, "budget.acknowledge", subject=("budget_alert", alert_id)
-    )
+    permissions.require_member(actor, "budget.acknowledge", subject=("budget_alert", alert_id))
     alert = queries.lock_alert(session, alert_id)
     if alert is None:
         raise NotFound(NO_BUDGET)
@@ -373,14 +325,10 @@ def acknowledge(
             now=now,
             alert=alert.id,
         )
-    outbox.refresh(
-        session, Subject.of("budget_alert", alert.id), now=now, clicked=clicked
-    )
+    outbox.refresh(session, Subject.of("budget_alert", alert.id), now=now, clicked=clicked)
 
 
-def detail(
-    session: Session, budget_id: int, *, policy: Policy, now: datetime
-) -> BudgetDetail:
+def detail(session: Session, budget_id: int, *, policy: Policy, now: datetime) -> BudgetDetail:
     """A budget with its history. Raises NotFound when it is gone or no round is open."""
     budget = queries.find_budget(session, budget_id)
     burn_ = burn_of(session, budget, policy=policy, now=now) if budget else None
@@ -393,24 +341,13 @@ def detail(
         project_key=project.key,
         project=project.name,
         revisions=tuple(
-            Revision(
-                r.revision,
-                r.amount,
-                r.valid_from,
-                r.valid_until,
-                r.created_at,
-                r.approval_id,
-            )
+            Revision(r.revision, r.amount, r.valid_from, r.valid_until, r.created_at, r.approval_id)
             for r in revisions
         ),
         likely=_likely(session, burn_, now.date()),
         asked=asked(session, budget.id, burn_.span.first),
         later=rules.pieces(
-            amounts(revisions),
-            Period(budget.period),
-            burn_.span,
-            onwards=True,
-            ends=budget.ends,
+            amounts(revisions), Period(budget.period), burn_.span, onwards=True, ends=budget.ends
         )[1:],
     )
 

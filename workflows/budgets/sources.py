@@ -42,9 +42,7 @@ class SourceRecord:
     charges_through: date | None
 
 
-def require_deliverer(
-    session: Session, sources: Collection[str], by: Deliverer | None
-) -> None:
+def require_deliverer(session: Session, sources: Collection[str], by: Deliverer | None) -> None:
     """Refuse a program the source of another one, or of the command line. Raises NotAllowed."""
     if by is None:
         return  # whoever operates mlgov may deliver everything
@@ -53,18 +51,14 @@ def require_deliverer(
         if row is None and not costs.has_loads(session, source):
             continue
         if row is None or row.token != by.token:
-            whose = (
-                "another token" if row is not None and row.token else "the command line"
-            )
+            whose = "another token" if row is not None and row.token else "the command line"
             raise NotAllowed(
                 f"The cost of {source} is delivered by {whose}, and only that can change it. Name a source of your own, or "
                 f"let an operator hand this one over: `mlgov costs give '{source}' {by.token}`."
             )
 
 
-def open_source(
-    session: Session, source: str, by: Deliverer | None, *, now: datetime
-) -> None:
+def open_source(session: Session, source: str, by: Deliverer | None, *, now: datetime) -> None:
     """Whoever delivers a source first has it."""
     if costs.find_source(session, source) is None:
         token = by.token if by is not None else None
@@ -106,9 +100,7 @@ def list_sources(session: Session) -> Sequence[SourceRecord]:
     return [SourceRecord(*row) for row in costs.list_sources(session)]
 
 
-def give(
-    session: Session, actor: Actor, source: str, token: str | None, *, now: datetime
-) -> None:
+def give(session: Session, actor: Actor, source: str, token: str | None, *, now: datetime) -> None:
     """Hand a source over to the token of a name, or to the command line. Only who operates mlgov does."""
     if actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed("Only who operates mlgov hands a source over.")
@@ -120,19 +112,12 @@ def give(
         )
     if token is not None and not tokens.is_name_taken(session, token, now=now):
         raise InvalidInput(
-            f"No token named {token!r} is in use. `mlgov token list` shows them.",
-            field="token",
+            f"No token named {token!r} is in use. `mlgov token list` shows them.", field="token"
         )
     if row.token == token:
         return
     before, row.token = row.token, token
     session.flush()
     audit.record(
-        session,
-        actor,
-        "costs.given",
-        ("cost_source", source),
-        now=now,
-        token=token,
-        before=before,
+        session, actor, "costs.given", ("cost_source", source), now=now, token=token, before=before
     )

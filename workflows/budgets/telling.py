@@ -28,9 +28,7 @@ class Places:
     @property
     def lane(self) -> str:
         """The first place, in the order of the lanes."""
-        return min(
-            (place.key for place in (self.channel, self.owner) if place), default=""
-        )
+        return min((place.key for place in (self.channel, self.owner) if place), default="")
 
 
 def tell(
@@ -71,12 +69,7 @@ def tell(
     def tell_channel() -> None:
         if places.channel is not None:
             outbox.post(
-                session,
-                crossed,
-                to=places.channel,
-                dedupe_key=key,
-                subject=subject,
-                now=now,
+                session, crossed, to=places.channel, dedupe_key=key, subject=subject, now=now
             )
 
     # In the order of the lanes, as everyone does, so that two transactions never wait for each other.

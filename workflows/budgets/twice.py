@@ -16,13 +16,7 @@ from workflows.budgets.loading import Refusal
 from workflows.budgets.records import LoadedPeriod
 from workflows.errors import InvalidInput
 from workflows.sources.accounts import are_one, same_account, same_source
-from workflows.sources.focus import (
-    AllocationKey,
-    BadRow,
-    CostRead,
-    MonthTotal,
-    PeriodTotals,
-)
+from workflows.sources.focus import AllocationKey, BadRow, CostRead, MonthTotal, PeriodTotals
 
 KEYS_COMPARED = 50
 """Shared sub-accounts whose days are compared: if they have a day in common, a few show it."""
@@ -97,20 +91,14 @@ def settled(session: Session, read: CostRead) -> CostRead:
     meant: dict[str, list[str]] = {}
     for name in sorted(given - stored):
         twins = [other for other in sorted(stored) if are_one(name, other)]
-        exact = [
-            other for other in twins if same_source(other) == same_source(name)
-        ] or twins
+        exact = [other for other in twins if same_source(other) == same_source(name)] or twins
         if len(exact) == 1 and exact[0] not in given:
             meant.setdefault(exact[0], []).append(name)
-    names = {
-        spellings[0]: other for other, spellings in meant.items() if len(spellings) == 1
-    }
+    names = {spellings[0]: other for other, spellings in meant.items() if len(spellings) == 1}
     return Renamed(read, names) if names else read
 
 
-def unsettled(
-    session: Session, read: CostRead, answer: Choice
-) -> list[tuple[str, CostLoad, str]]:
+def unsettled(session: Session, read: CostRead, answer: Choice) -> list[tuple[str, CostLoad, str]]:
     """What would count twice, for all one can see: a month of the same billing account, or of the same sub-accounts and
     days, that stands under another name and isn't part of this read. What was answered before isn't asked again.
 
@@ -119,16 +107,12 @@ def unsettled(
     return [
         (name, load, why)
         for name, load, why in _likenesses(session, read)
-        if load.source not in answer.instead_of
-        and not costs.are_apart(session, name, load.source)
+        if load.source not in answer.instead_of and not costs.are_apart(session, name, load.source)
     ]
 
 
 def doubts(
-    session: Session,
-    found: Sequence[tuple[str, CostLoad, str]],
-    *,
-    is_bound: bool = False,
+    session: Session, found: Sequence[tuple[str, CostLoad, str]], *, is_bound: bool = False
 ) -> tuple[Refusal, ...]:
     """The question about each of what is `unsettled`. `is_bound` leaves out the other source's name."""
     asked: list[Refusal] = []
@@ -157,9 +141,7 @@ def keep_apart(session: Session, pairs: Iterable[tuple[str, str]]) -> None:
     session.flush()
 
 
-def _likenesses(
-    session: Session, read: CostRead
-) -> Iterator[tuple[str, CostLoad, str]]:
+def _likenesses(session: Session, read: CostRead) -> Iterator[tuple[str, CostLoad, str]]:
     """(source of the read, load under another name, what they have in common)."""
     given = {(period.source, period.billing_period) for period in read.periods}
     asked: set[tuple[str, int]] = set()
@@ -188,10 +170,7 @@ def _likenesses(
 
 
 def _sharing(
-    session: Session,
-    read: CostRead,
-    new: Sequence[PeriodTotals],
-    names: Collection[str],
+    session: Session, read: CostRead, new: Sequence[PeriodTotals], names: Collection[str]
 ) -> Iterator[tuple[str, CostLoad]]:
     """Loads of other sources that hold a sub-account and day which a period that is new holds, too."""
     accounts = {
@@ -270,11 +249,7 @@ def dropping(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod,
 
 
 def drop(
-    session: Session,
-    actor: Actor,
-    loads: Sequence[CostLoad],
-    *,
-    now: datetime,
+    session: Session, actor: Actor, loads: Sequence[CostLoad], *, now: datetime
 ) -> tuple[LoadedPeriod, ...]:
     """Loads whose place another source took count no more; what happened to each. Their rows go later, in batches."""
     dropped = dropping(session, loads)
@@ -288,9 +263,7 @@ def drop(
             source=load.source,
             billing_period=load.billing_period.isoformat(),
             rows=load.rows,
-            billed={
-                currency: format(amount, "f") for currency, amount in period.billed
-            },
+            billed={currency: format(amount, "f") for currency, amount in period.billed},
         )
     generations.make_current(session, (), [load.id for load in loads], now=now)
     return dropped

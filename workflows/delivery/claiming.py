@@ -54,18 +54,13 @@ class Claimer:
             return Claimed((), False)
         taken: dict[str, Errand] = {}
         found = 0
-        if (
-            not standing.is_held
-            and self._closure(closed, "chat.update", real, first=True) is None
-        ):
+        if not standing.is_held and self._closure(closed, "chat.update", real, first=True) is None:
             lanes = claim.edit_lanes(
                 session, due_now=due, real_now=real, lease_now=free, most=4 * most
             )
             found += len(lanes)
             for lane in lanes[:most]:
-                waits = self._take(
-                    session, "chat.update", real, first=lane.priority == FIRST
-                )
+                waits = self._take(session, "chat.update", real, first=lane.priority == FIRST)
                 if waits:
                     break
                 if (errand := self._edit(session, lane, real, due)) is not None:
@@ -85,9 +80,7 @@ class Claimer:
             for lane in lanes:
                 if lane.key in taken or len(taken) >= most:
                     continue
-                if (
-                    errand := self._new(session, lane, real, due, may_post, standing)
-                ) is not None:
+                if (errand := self._new(session, lane, real, due, may_post, standing)) is not None:
                     taken[lane.key] = errand
         return Claimed(tuple(taken.values()), found >= most)
 
@@ -128,12 +121,7 @@ class Claimer:
         return FIRST if waits is None else FIRST - 1
 
     def _closure(
-        self,
-        closed: Mapping[str, datetime],
-        method: str,
-        real: datetime,
-        *,
-        first: bool = False,
+        self, closed: Mapping[str, datetime], method: str, real: datetime, *, first: bool = False
     ) -> timedelta | None:
         """How long the gate of a method stays closed; None when it is open. `first`: for what somebody waits for."""
         until = closed.get(gate_key(self.org_key, method), real)
@@ -165,22 +153,13 @@ class Claimer:
             return None
         copy = claim.copy(session, row.message_id or 0)
         if copy is None or not copy.live:
-            settle.end(
-                session, row.id, OutboxState.CANCELLED, "its message is gone", now=due
-            )
+            settle.end(session, row.id, OutboxState.CANCELLED, "its message is gone", now=due)
             return None
         was_unknown = row.state == OutboxState.SENDING
         claim.begin_attempt(session, row.id, due_now=due, real_now=real)
         standing = Copy(copy.id, copy.channel, copy.ts, copy.shown_hash)
         return self._lease(
-            session,
-            lane,
-            row,
-            real,
-            due,
-            copy=standing,
-            is_unknown=was_unknown,
-            counts=True,
+            session, lane, row, real, due, copy=standing, is_unknown=was_unknown, counts=True
         )
 
     def _new(
@@ -193,11 +172,7 @@ class Claimer:
         standing: Standing,
     ) -> Errand | None:
         head = claim.head(
-            session,
-            lane.key,
-            due_now=due,
-            may_post=may_post,
-            is_held=standing.is_held,
+            session, lane.key, due_now=due, may_post=may_post, is_held=standing.is_held
         )
         row = claim.lock_row(session, head) if head is not None else None
         if row is None:
@@ -209,9 +184,7 @@ class Claimer:
         if row.thread_of is not None:
             state, thread_ts = claim.parent(session, row.thread_of)
             if thread_ts is None or state != OutboxState.SENT:
-                self._cancel(
-                    session, row, "the card that it belongs to was not sent", due
-                )
+                self._cancel(session, row, "the card that it belongs to was not sent", due)
                 return None
         is_expired = row.expires_at is not None and row.expires_at <= due
         was_unknown = row.state == OutboxState.SENDING
@@ -227,10 +200,7 @@ class Claimer:
         looks_up = is_unknown and row.op == Op.POST
         if window is not None and not was_unknown:
             claim.begin_look(
-                session,
-                row.id,
-                real_from=window.real_from,
-                governed_from=window.governed_from,
+                session, row.id, real_from=window.real_from, governed_from=window.governed_from
             )
         if not looks_up:
             claim.begin_attempt(session, row.id, due_now=due, real_now=real)
@@ -247,9 +217,7 @@ class Claimer:
             window=window,
         )
 
-    def _is_unreadable(
-        self, session: Session, lane: FreeLane, row: Outbox, due: datetime
-    ) -> bool:
+    def _is_unreadable(self, session: Session, lane: FreeLane, row: Outbox, due: datetime) -> bool:
         """Whether nobody can tell what to do with a row: it becomes a dead letter, and others go on."""
         try:
             kind = Op(row.op)
@@ -280,9 +248,7 @@ class Claimer:
         if lane.channel is None and Address.of(lane.key).is_person:
             calls.append("conversations.open")
         if was_unknown:
-            calls.append(
-                "conversations.replies" if thread_ts else "conversations.history"
-            )
+            calls.append("conversations.replies" if thread_ts else "conversations.history")
         return calls
 
     def _lease(
@@ -300,12 +266,7 @@ class Claimer:
         thread_ts: str | None = None,
         window: Window | None = None,
     ) -> Errand:
-        claim.lease(
-            session,
-            lane.key,
-            me=self.me,
-            until=real + timedelta(seconds=self.pace.lease),
-        )
+        claim.lease(session, lane.key, me=self.me, until=real + timedelta(seconds=self.pace.lease))
         return Errand(
             id=row.id,
             op=Op(row.op),
@@ -314,9 +275,7 @@ class Claimer:
             notice_version=row.notice_version,
             dedupe_key=row.dedupe_key,
             generation=row.generation,
-            subject=(row.subject_type, row.subject_id or "")
-            if row.subject_type
-            else None,
+            subject=(row.subject_type, row.subject_id or "") if row.subject_type else None,
             lane=lane.key,
             epoch=lane.epoch + 1,
             channel=lane.channel,
@@ -327,29 +286,19 @@ class Claimer:
             attempts=row.attempts + int(counts),
             lookups=row.lookups,
             attempt_at=real if counts else _attempt_at(row, window) or real,
-            attempt_governed_at=due
-            if counts
-            else _attempt_governed_at(row, window) or due,
+            attempt_governed_at=due if counts else _attempt_governed_at(row, window) or due,
             real_now=real,
             due_now=due,
             slot=lane.not_before,
             window=window,
             lead=clock.lead(session),
-            jumped=clock.jumped(
-                session, within=max(self.pace.lease, self.pace.late_accept)
-            ),
+            jumped=clock.jumped(session, within=max(self.pace.lease, self.pace.late_accept)),
         )
 
     def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:
         settle.end(session, row.id, OutboxState.CANCELLED, why, now=due)
         record(
-            session,
-            SYSTEM,
-            "outbox.cancelled",
-            ("outbox", row.id),
-            now=due,
-            kind=row.kind,
-            why=why,
+            session, SYSTEM, "outbox.cancelled", ("outbox", row.id), now=due, kind=row.kind, why=why
         )
 
 

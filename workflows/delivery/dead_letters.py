@@ -47,15 +47,7 @@ def bury(
     alert of the day.
     """
     settle.end(session, row_id, OutboxState.DEAD, why, now=now)
-    record(
-        session,
-        SYSTEM,
-        "outbox.dead",
-        ("outbox", row_id),
-        now=now,
-        kind=kind,
-        why=why[:200],
-    )
+    record(session, SYSTEM, "outbox.dead", ("outbox", row_id), now=now, kind=kind, why=why[:200])
     if kind == LettersDied.kind:
         return
     if admin is not None:
@@ -80,9 +72,7 @@ def of_lane(session: Session, lane: str) -> DeadLetters:
     return DeadLetters(lane, address.slack_id, address.is_person, found)
 
 
-def list_rows(
-    session: Session, *, state: str | None = None, most: int = 100
-) -> list[OutboxRow]:
+def list_rows(session: Session, *, state: str | None = None, most: int = 100) -> list[OutboxRow]:
     """The newest rows in a state; by default what is dead, in doubt or waiting. Raises InvalidInput for no state."""
     states = _STATES.get(state)
     if states is None:
@@ -90,10 +80,7 @@ def list_rows(
             f"There is no state {state!r}; choose one of {', '.join(name for name in _STATES if name)}.",
             field="state",
         )
-    return [
-        _shown(row, channel)
-        for row, channel in letters.rows(session, states, most=most)
-    ]
+    return [_shown(row, channel) for row, channel in letters.rows(session, states, most=most)]
 
 
 def show(session: Session, row_id: int) -> OutboxRow:
@@ -111,9 +98,7 @@ def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Outb
     """
     row = _dead(session, row_id, "sent again")
     if row.message_id is not None and letters.edit_waits(session, row.message_id):
-        return _ended(
-            session, actor, row, OutboxState.CANCELLED, "a newer edit waits", now
-        )
+        return _ended(session, actor, row, OutboxState.CANCELLED, "a newer edit waits", now)
     row.state = OutboxState.PENDING
     row.attempts, row.lookups = 0, 0
     row.generation += 1
@@ -147,9 +132,7 @@ def mark_sent(
     if ts is not None:
         _check_ts(ts)
         if row.op == Op.POST and row.subject_type and channel:
-            copy = settle.add_copy(
-                session, copy_values(row, channel=channel, ts=ts, now=now)
-            )
+            copy = settle.add_copy(session, copy_values(row, channel=channel, ts=ts, now=now))
             if copy is not None:
                 outbox.queue_update(session, copy, now=now)
         row.ts = ts
@@ -164,16 +147,13 @@ def cancel(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Out
     row = letters.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    if row.state not in (
-        OutboxState.DEAD,
-        OutboxState.PENDING,
-    ) and not holding.waits_for_review(row.state, session):
+    if row.state not in (OutboxState.DEAD, OutboxState.PENDING) and not holding.waits_for_review(
+        row.state, session
+    ):
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only one that waits or is dead can be cancelled."
         )
-    return _ended(
-        session, actor, row, OutboxState.CANCELLED, f"cancelled by {actor.id}", now
-    )
+    return _ended(session, actor, row, OutboxState.CANCELLED, f"cancelled by {actor.id}", now)
 
 
 def copy_values(
@@ -202,28 +182,16 @@ def _dead(session: Session, row_id: int, verb: str) -> Outbox:
     row = letters.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    if row.state != OutboxState.DEAD and not holding.waits_for_review(
-        row.state, session
-    ):
-        raise InvalidInput(
-            f"Message {row_id} is {row.state}; only a dead one can be {verb}."
-        )
+    if row.state != OutboxState.DEAD and not holding.waits_for_review(row.state, session):
+        raise InvalidInput(f"Message {row_id} is {row.state}; only a dead one can be {verb}.")
     return row
 
 
 def _ended(
-    session: Session,
-    actor: Actor,
-    row: Outbox,
-    state: OutboxState,
-    why: str | None,
-    now: datetime,
+    session: Session, actor: Actor, row: Outbox, state: OutboxState, why: str | None, now: datetime
 ) -> OutboxRow:
     row.state, row.last_error, row.settled_at = state, why, now
-    action = {
-        OutboxState.SENT: "outbox.marked_sent",
-        OutboxState.CANCELLED: "outbox.cancelled",
-    }
+    action = {OutboxState.SENT: "outbox.marked_sent", OutboxState.CANCELLED: "outbox.cancelled"}
     record(session, actor, action[state], ("outbox", row.id), now=now, kind=row.kind)
     session.flush()
     outbox.refresh(session, subject_of(row.lane_key), now=now)

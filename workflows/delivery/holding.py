@@ -73,12 +73,7 @@ def find(session: Session, hold_id: int) -> HoldRecord:
 
 
 def begin(
-    session: Session,
-    actor: Actor,
-    why: HoldReason,
-    *,
-    now: datetime,
-    known_seq: int | None = None,
+    session: Session, actor: Actor, why: HoldReason, *, now: datetime, known_seq: int | None = None
 ) -> HoldRecord:
     """Send nothing from this commit on; what is here already was perhaps sent since the ledger's last entry.
 
@@ -146,15 +141,7 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
         row.released_at = row.released_at or real
         row.looks = row.looks and looks
     session.flush()
-    record(
-        session,
-        actor,
-        "outbox.released",
-        ("hold", "all"),
-        now=now,
-        holds=released,
-        looks=looks,
-    )
+    record(session, actor, "outbox.released", ("hold", "all"), now=now, holds=released, looks=looks)
     session.info["wake"] = True
 
 
@@ -167,18 +154,13 @@ def waits(session: Session, *, now: datetime) -> Waits:
         if row.op != Op.POST:
             others[row.op] = others.get(row.op, 0) + 1
     return Waits(
-        posts,
-        others,
-        dict(holds.due_timers(session, now)),
-        dict(holds.due_schedules(session, now)),
+        posts, others, dict(holds.due_timers(session, now)), dict(holds.due_schedules(session, now))
     )
 
 
 def waits_for_review(state: str, session: Session) -> bool:
     """Whether a row in this state may be decided on by a person now although it is not dead: while all are held."""
-    return state in (OutboxState.PENDING, OutboxState.SENDING) and holds.is_held(
-        session
-    )
+    return state in (OutboxState.PENDING, OutboxState.SENDING) and holds.is_held(session)
 
 
 def _record(row: Hold) -> HoldRecord:
@@ -190,7 +172,5 @@ def _record(row: Hold) -> HoldRecord:
         copy_seq=row.copy_seq,
         copy_hash=row.copy_hash,
         known_seq=row.known_seq,
-        window=Window(
-            row.look_from, row.look_until, row.governed_from, row.governed_until
-        ),
+        window=Window(row.look_from, row.look_until, row.governed_from, row.governed_until),
     )

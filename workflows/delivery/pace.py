@@ -104,9 +104,7 @@ class Pace:
         the pace is even and does not drift by the time that it takes to notice.
         """
         late = began - slot if slot is not None else None
-        is_even = late is not None and timedelta(0) <= late <= timedelta(
-            seconds=self.catch_up
-        )
+        is_even = late is not None and timedelta(0) <= late <= timedelta(seconds=self.catch_up)
         counted = slot if slot is not None and is_even else began
         return counted + timedelta(seconds=self.seconds_per_message)
 

@@ -92,11 +92,7 @@ class _Settling:
     def settle(self, outcome: Outcome) -> Settled:
         wait = self._wait(outcome)
         until = self.real + wait if wait else None
-        if (
-            isinstance(outcome, Done)
-            and self.errand.op == Op.POST
-            and not outcome.was_found
-        ):
+        if isinstance(outcome, Done) and self.errand.op == Op.POST and not outcome.was_found:
             until = self.pace.next_slot(self.errand.slot, outcome.began)
         held = settle.give_back(
             self.session,
@@ -133,22 +129,12 @@ class _Settling:
                 self._sent(None)
                 if (copy := self.errand.copy) is not None:
                     settle.shown(
-                        self.session,
-                        copy.id,
-                        digest=copy.shown_hash,
-                        final=is_final,
-                        now=self.now,
+                        self.session, copy.id, digest=copy.shown_hash, final=is_final, now=self.now
                     )
             case Dropped(why=why):
                 self._cancel(why)
             case Gone(why=why):
-                settle.end(
-                    self.session,
-                    self.errand.id,
-                    OutboxState.CANCELLED,
-                    why,
-                    now=self.now,
-                )
+                settle.end(self.session, self.errand.id, OutboxState.CANCELLED, why, now=self.now)
                 if (copy := self.errand.copy) is not None:
                     settle.gone(self.session, copy.id, why, now=self.now)
             case Refused(why=why):
@@ -174,9 +160,7 @@ class _Settling:
                 return self._not_there()
             case LookupFailed(why=why, never=never):
                 if never or self.errand.lookups + 1 >= self.pace.lookups:
-                    return self._bury(
-                        f"{dead_letters.UNKNOWN}could not look it up ({why})"
-                    )
+                    return self._bury(f"{dead_letters.UNKNOWN}could not look it up ({why})")
                 self._keep(OutboxState.SENDING, why, lookups=self.errand.lookups + 1)
         return False
 
@@ -195,9 +179,7 @@ class _Settling:
             return
         address = Address.of(errand.lane)
         if address.is_person and errand.kind != meeting.Introduction.kind:
-            meeting.after_card(
-                self.session, address.org_key, address.slack_id, now=self.now
-            )
+            meeting.after_card(self.session, address.org_key, address.slack_id, now=self.now)
         if errand.subject is None:
             return
         copy = settle.add_copy(
@@ -281,9 +263,7 @@ class _Settling:
             lookups=errand.lookups,
         )
 
-    def _keep(
-        self, state: OutboxState, why: str, *, lookups: int | None = None
-    ) -> None:
+    def _keep(self, state: OutboxState, why: str, *, lookups: int | None = None) -> None:
         settle.again(
             self.session,
             self.errand.id,
@@ -294,14 +274,8 @@ class _Settling:
         )
 
     def _close(self, method: str, pause: timedelta) -> None:
-        ahead = (
-            self.pace.rate(method).tolerance(first=True)
-            if method in RATES
-            else timedelta(0)
-        )
-        gates.close(
-            self.session, gate_key(self.org_key, method), self.real + pause + ahead
-        )
+        ahead = self.pace.rate(method).tolerance(first=True) if method in RATES else timedelta(0)
+        gates.close(self.session, gate_key(self.org_key, method), self.real + pause + ahead)
 
 
 def purge(session: Session, *, now: datetime, most: int = 500) -> int:

@@ -23,16 +23,13 @@ def measure(session: Session) -> Measured:
     """Count what waits; cheap enough for every scrape."""
     now = clock.now(session)
     none = {
-        state.value: 0
-        for state in (OutboxState.PENDING, OutboxState.SENDING, OutboxState.DEAD)
+        state.value: 0 for state in (OutboxState.PENDING, OutboxState.SENDING, OutboxState.DEAD)
     }
     oldest = letters.oldest_due(session, now=now)
     age = (now - oldest).total_seconds() if oldest is not None else 0.0
     return Measured(none | letters.counts(session), max(age, 0.0))
 
 
-def daily_heads(
-    session: Session,
-) -> Sequence[tuple[str, str, datetime, datetime | None]]:
+def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
     """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
     return letters.daily_heads(session)

@@ -38,11 +38,7 @@ def wait(session: Session, org_key: str, pace: Pace) -> timedelta:
     rate, key = pace.rate(METHOD), gate_key(org_key, METHOD)
     gates.make(session, [key], produce.NEVER_WAITED)
     return gates.take(
-        session,
-        key,
-        real_now=real,
-        interval=rate.interval,
-        tolerance=rate.tolerance(),
+        session, key, real_now=real, interval=rate.interval, tolerance=rate.tolerance()
     )
 
 

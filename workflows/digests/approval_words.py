@@ -14,9 +14,7 @@ def lines(figures: Figures) -> list[tuple[int, Line]]:
     if others:
         parts.append(f"{counted(others, 'request')} with others")
     if found.median is not None:
-        parts.append(
-            f"half of the last 4 weeks' {found.measured} took under {span(found.median)}"
-        )
+        parts.append(f"half of the last 4 weeks' {found.measured} took under {span(found.median)}")
     if found.slowest is not None:
         parts.append(f"slowest stage: {found.slowest[0]}, {span(found.slowest[1])}")
     if not parts:

@@ -30,15 +30,10 @@ def gather(
         columns=[*_COLUMNS, "actual", "baseline"],
         dtype=object,
     )
-    due = statements.milestones_open(
-        session, sight.within, today, today + timedelta(days=6)
-    )
+    due = statements.milestones_open(session, sight.within, today, today + timedelta(days=6))
     return DeliveryFigures(
         today=today,
-        met=tuple(
-            _figure(row, row.actual, (row.actual - row.baseline).days)
-            for row in _rows(met)
-        ),
+        met=tuple(_figure(row, row.actual, (row.actual - row.baseline).days) for row in _rows(met)),
         slipped=_slipped(session, sight, first_day, last_day, since, until, today),
         due=tuple(_figure(row, row.forecast, 0) for row in due),
         overdue=statements.count_overdue(session, sight.within, today),
@@ -73,18 +68,14 @@ def _slipped(
             before = found.get(row.milestone_id)
             slip += before.slip if before is not None else 0
             found[row.milestone_id] = _figure(row, row.forecast, slip, is_overdue=True)
-    return tuple(
-        sorted(found.values(), key=lambda one: (-one.slip, one.day, one.milestone_id))
-    )
+    return tuple(sorted(found.values(), key=lambda one: (-one.slip, one.day, one.milestone_id)))
 
 
 def _rows(frame: pd.DataFrame) -> list[Any]:
     return list(frame.itertuples(index=False))
 
 
-def _figure(
-    row: Any, day: date, slip: int, *, is_overdue: bool = False
-) -> MilestoneFigure:
+def _figure(row: Any, day: date, slip: int, *, is_overdue: bool = False) -> MilestoneFigure:
     return MilestoneFigure(
         int(row.milestone_id),
         row.title,

@@ -4,14 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from workflows.digests import rules
 from workflows.digests.phrases import BARS, BEHIND, DELIVERY, LABELS, short
-from workflows.digests.records import (
-    Bar,
-    DeliveryFigures,
-    Line,
-    MilestoneFigure,
-    PictureFacts,
-    Row,
-)
+from workflows.digests.records import Bar, DeliveryFigures, Line, MilestoneFigure, PictureFacts, Row
 from workflows.wording import counted, day
 
 
@@ -33,11 +26,7 @@ def _numbered(found: Sequence[MilestoneFigure]) -> str:
 
 def lines(found: DeliveryFigures) -> list[tuple[int, Line]]:
     """`1 met, 2 slipped, 3 due by Sun 1 Feb`, and which ones slipped."""
-    counts = [
-        (len(found.met), "met"),
-        (len(found.slipped), "slipped"),
-        (found.overdue, "overdue"),
-    ]
+    counts = [(len(found.met), "met"), (len(found.slipped), "slipped"), (found.overdue, "overdue")]
     told = [f"{number:,} {word}" for number, word in counts if number]
     if found.due:
         last = max(one.day for one in found.due)
@@ -71,10 +60,7 @@ def _by(one: MilestoneFigure) -> str:
 def rows(found: DeliveryFigures) -> tuple[Row, ...]:
     """Each one that was met, slipped or is due, with its day."""
     made = [
-        Row(
-            f"Slipped {_by(one)}: {one.title}, {one.project}",
-            milestone_id=one.milestone_id,
-        )
+        Row(f"Slipped {_by(one)}: {one.title}, {one.project}", milestone_id=one.milestone_id)
         for one in found.slipped
     ]
     made += [
@@ -85,10 +71,7 @@ def rows(found: DeliveryFigures) -> tuple[Row, ...]:
         for one in found.met
     ]
     made += [
-        Row(
-            f"Due {day(one.day)}: {one.title}, {one.project}",
-            milestone_id=one.milestone_id,
-        )
+        Row(f"Due {day(one.day)}: {one.title}, {one.project}", milestone_id=one.milestone_id)
         for one in found.due
     ]
     kept = made[: BEHIND - 2]
@@ -117,11 +100,7 @@ def pictures(found: DeliveryFigures) -> Iterable[PictureFacts]:
         title=f"{worst.title}, {worst.project} slipped most, {counted(worst.slip, 'day')}",
         unit="days",
         bars=tuple(
-            Bar(
-                f"{one.title}, {one.project}",
-                float(one.slip),
-                _by(one),
-            )
+            Bar(f"{one.title}, {one.project}", float(one.slip), _by(one))
             for one in found.slipped[:BARS]
         ),
     )

@@ -9,9 +9,7 @@ from workflows.due import DueSlot, Lock, Occasion, Registry
 
 
 def _enrol(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    readers.enrol(
-        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
-    )
+    readers.enrol(session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now)
 
 
 def _lock_digest(session: Session, digest_id: str) -> Lock:

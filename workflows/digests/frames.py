@@ -15,13 +15,7 @@ from storage.enums import CostBasis, Period
 from storage.money import exact_sum
 from workflows.budgets import rules as budget_rules
 from workflows.digests import deliveries, pace, rules
-from workflows.digests.records import (
-    BudgetFigure,
-    Figures,
-    MaturityFigures,
-    MoneyFigures,
-    Movement,
-)
+from workflows.digests.records import BudgetFigure, Figures, MaturityFigures, MoneyFigures, Movement
 from workflows.disclosure.service import Telling
 from workflows.policy import Policy
 from workflows.visibility import Sight
@@ -65,8 +59,7 @@ def gather(
     money = _money(session, sight, span, policy)
     over = {one.budget_id for group in money for one in group.over}
     crossed = {
-        row.budget_id
-        for row in statements.crossings(session, sight.within, span.since, span.until)
+        row.budget_id for row in statements.crossings(session, sight.within, span.since, span.until)
     }
     return Figures(
         first_day=span.first_day,
@@ -99,17 +92,13 @@ def gather(
 
 def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
     """Objects stay what they are: pandas would make floats of money and its own kind of date of days."""
-    return pd.DataFrame(
-        [tuple(row) for row in rows], columns=list(columns), dtype=object
-    )
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype=object)
 
 
 # --- money
 
 
-def _money(
-    session: Session, sight: Sight, span: Span, policy: Policy
-) -> tuple[MoneyFigures, ...]:
+def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[MoneyFigures, ...]:
     rounds = {
         period: found
         for period in (Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR)
@@ -154,24 +143,13 @@ def _money(
     through = _through(session, sight, span)
     budgets["through"] = [through.get(project) for project in budgets["project_id"]]
     keys = ["currency", "basis", "period", "first", "last"]
-    groups = [
-        _group(key, frame)
-        for key, frame in budgets.groupby(keys, sort=False, dropna=False)
-    ]
-    return tuple(
-        sorted(
-            groups, key=lambda one: (-one.budgets, one.currency, one.basis, one.first)
-        )
-    )
+    groups = [_group(key, frame) for key, frame in budgets.groupby(keys, sort=False, dropna=False)]
+    return tuple(sorted(groups, key=lambda one: (-one.budgets, one.currency, one.basis, one.first)))
 
 
 def _round(period: Period, today: date, policy: Policy) -> tuple[date, date] | None:
     found = budget_rules.span_on(
-        period,
-        date.min,
-        None,
-        today,
-        fiscal_month=policy.organisation.fiscal_month,
+        period, date.min, None, today, fiscal_month=policy.organisation.fiscal_month
     )
     return None if found is None else (found.first, found.last)
 
@@ -187,9 +165,7 @@ def _spent(
         rows = (
             statements.cost_by_months(session, sight.within, first, last)
             if whole and not exact
-            else statements.cost_by_days(
-                session, sight.within, first, min(last, span.today)
-            )
+            else statements.cost_by_days(session, sight.within, first, min(last, span.today))
         )
         for project, currency, billed, effective in rows:
             found[project, currency, CostBasis.BILLED.value, first, last] = billed
@@ -242,9 +218,7 @@ def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
         ),
         over=tuple(one for one in found if one.spent > one.amount),
         ahead=tuple(
-            one
-            for one in found
-            if rules.is_ahead(one.spent, one.amount, first, last, one.through)
+            one for one in found if rules.is_ahead(one.spent, one.amount, first, last, one.through)
         ),
         used=tuple(found[:USED]),
     )
@@ -256,11 +230,7 @@ def _share(one: BudgetFigure) -> tuple[Decimal, str, int]:
 
 
 def _movements(
-    session: Session,
-    sight: Sight,
-    span: Span,
-    policy: Policy,
-    money: tuple[MoneyFigures, ...],
+    session: Session, sight: Sight, span: Span, policy: Policy, money: tuple[MoneyFigures, ...]
 ) -> tuple[Movement, ...]:
     """Cost of the week, or of the last seven days with data where that is older, beside the seven days before."""
     days = [group.through for group in money if group.through is not None]
@@ -270,12 +240,7 @@ def _movements(
     first, basis = last - timedelta(days=6), policy.costs.basis
     frame = _frame(
         statements.cost_of_two_weeks(
-            session,
-            sight.within,
-            basis,
-            first=first,
-            last=last,
-            before=first - rules.WEEK,
+            session, sight.within, basis, first=first, last=last, before=first - rules.WEEK
         ),
         ["project_id", "project", "currency", "cost", "before"],
     )
@@ -291,9 +256,5 @@ def _movements(
             key=lambda item: (-item[0], item[1]),
         )
         top = (rises[0][1], rises[0][0]) if rises and rises[0][0] > 0 else None
-        made.append(
-            Movement(
-                str(currency), basis, last, exact_sum(cost), exact_sum(before), top
-            )
-        )
+        made.append(Movement(str(currency), basis, last, exact_sum(cost), exact_sum(before), top))
     return tuple(sorted(made, key=lambda one: (-one.cost, one.currency)))

@@ -31,9 +31,7 @@ def make(
     Only reads. With `telling` they are going to be told, and what the digest says of people's pace is added to it, to be
     kept by whoever tells them. Without, no pace is told that they were not told before.
     """
-    from workflows.digests import (
-        frames,
-    )  # pandas is heavy, and most processes never make a digest
+    from workflows.digests import frames  # pandas is heavy, and most processes never make a digest
 
     waiting = decisions.waiting_for(session, actor, policy=policy, now=now)
     midnight = datetime.min.time()
@@ -43,11 +41,7 @@ def make(
         session,
         visibility.sight(session, actor.id, policy=policy),
         frames.Span(
-            first_day,
-            since,
-            until,
-            now,
-            max(now.astimezone(zone).date(), first_day + rules.WEEK),
+            first_day, since, until, now, max(now.astimezone(zone).date(), first_day + rules.WEEK)
         ),
         reader=actor.id,
         telling=telling,
@@ -55,9 +49,7 @@ def make(
         waiting=len(waiting),
         maturity=_maturity(session, actor, since, until, policy=policy, now=now),
     )
-    return words.compose(
-        figures, tz=zone.key, decisions=tuple(card.id for card in waiting)
-    )
+    return words.compose(figures, tz=zone.key, decisions=tuple(card.id for card in waiting))
 
 
 def _maturity(
@@ -73,9 +65,7 @@ def _maturity(
     row = people_queries.find_person(session, actor.id)
     if row is None:
         return None
-    found = maturity.seen_by(
-        session, actor, policy=policy, org_key=row.org_key, now=now
-    )
+    found = maturity.seen_by(session, actor, policy=policy, org_key=row.org_key, now=now)
     if found is None or not since <= found.as_of < until:
         return None
     return MaturityFigures(
@@ -85,7 +75,5 @@ def _maturity(
         answered=found.answered,
         invited=found.invited,
         lowest=tuple(one.name for one in found.weakest),
-        dimensions=tuple(
-            LevelFigure(one.name, one.level, one.before) for one in found.dimensions
-        ),
+        dimensions=tuple(LevelFigure(one.name, one.level, one.before) for one in found.dimensions),
     )

@@ -5,14 +5,7 @@ from collections.abc import Iterable
 from storage.enums import Level
 from workflows.digests import rules
 from workflows.digests.phrases import LABELS, MATURITY
-from workflows.digests.records import (
-    Bar,
-    LevelFigure,
-    Line,
-    MaturityFigures,
-    PictureFacts,
-    Row,
-)
+from workflows.digests.records import Bar, LevelFigure, Line, MaturityFigures, PictureFacts, Row
 
 _LENGTH = {Level.LOW: 1.0, Level.MEDIUM: 2.0, Level.HIGH: 3.0}
 

@@ -23,10 +23,7 @@ def lines(figures: Figures) -> list[tuple[int, Line]]:
     made: list[tuple[int, Line]] = []
     for place, group in enumerate(figures.money):
         made.append(
-            (
-                1 if place == 0 else 6,
-                Line(MONEY, LABELS[MONEY], total(group, figures.as_of.date())),
-            )
+            (1 if place == 0 else 6, Line(MONEY, LABELS[MONEY], total(group, figures.as_of.date())))
         )
         if group.over:
             made.append((2, Line(MONEY, "Over budget", _named(group.over))))
@@ -70,7 +67,9 @@ def _bare(amount: Decimal, currency: str) -> str:
 
 def moved(one: Movement, today: date) -> str:
     """`14,210 EUR effective cost in the 7 days to Sun 25 Jan, 3,000 more than in the 7 before; most of it …`."""
-    told = f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last, today)}"
+    told = (
+        f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last, today)}"
+    )
     change = one.cost - one.before
     if not one.before:
         return f"{told}, none in the 7 before"

@@ -26,9 +26,7 @@ REQUESTS = "requests"
 
 
 def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [tuple(row) for row in rows], columns=list(columns), dtype=object
-    )
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype=object)
 
 
 def gather(
@@ -58,9 +56,7 @@ def gather(
         ["approval_id", "position", "stage", "person_id", "at"],
     )
     decided = ended[
-        ended["state"].isin(
-            [ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]
-        )
+        ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
     ]
     blocks = _blocks(session, reader, decided, verdicts, telling=telling, now=now)
     counted = decided[decided["approval_id"].isin(set().union(*blocks))]
@@ -73,9 +69,7 @@ def gather(
         withdrawn=int(counts.get(ApprovalState.WITHDRAWN.value, 0)),
         waiting=statements.count_pending(session, sight.within, now),
         measured=len(counted),
-        median=_median(counted["decided_at"], counted["created_at"])
-        if len(counted)
-        else None,
+        median=_median(counted["decided_at"], counted["created_at"]) if len(counted) else None,
         slowest=_slowest(counted, verdicts, blocks) if len(counted) else None,
     )
 
@@ -94,9 +88,7 @@ def _blocks(
     entries = disclosure.told(session, scope).get(REQUESTS, [])
     here = {
         int(id_): ended.isoformat()
-        for id_, ended in zip(
-            decided["approval_id"], decided["decided_at"], strict=True
-        )
+        for id_, ended in zip(decided["approval_id"], decided["decided_at"], strict=True)
     }
     # Whole and as it was: a request that was opened again and decided anew would show by itself what it took.
     blocks = [
@@ -108,12 +100,10 @@ def _blocks(
         return blocks
     waiting = set(here).difference(*(one.members for one in entries))
     people = {
-        int(str(id_)): set(rows["person_id"])
-        for id_, rows in verdicts.groupby("approval_id")
+        int(str(id_)): set(rows["person_id"]) for id_, rows in verdicts.groupby("approval_id")
     }
     new = control.capped(
-        {id_: people[id_] for id_ in waiting if people.get(id_)},
-        fewest=rules.ENOUGH_PEOPLE,
+        {id_: people[id_] for id_ in waiting if people.get(id_)}, fewest=rules.ENOUGH_PEOPLE
     )
     if new:
         telling.add(
@@ -130,9 +120,7 @@ def _blocks(
 
 
 def _median(ends: "pd.Series[Any]", begins: "pd.Series[Any]") -> timedelta:
-    seconds = sorted(
-        (end - begin).total_seconds() for end, begin in zip(ends, begins, strict=True)
-    )
+    seconds = sorted((end - begin).total_seconds() for end, begin in zip(ends, begins, strict=True))
     return timedelta(seconds=float(pd.Series(seconds).median()))
 
 
@@ -177,8 +165,7 @@ def _tellable(verdicts: pd.DataFrame) -> list[str]:
     told, others = [], set[str]()
     for stage, rows in verdicts.groupby("stage"):
         requests = {
-            int(str(id_)): set(some["person_id"])
-            for id_, some in rows.groupby("approval_id")
+            int(str(id_)): set(some["person_id"]) for id_, some in rows.groupby("approval_id")
         }
         if len(control.capped(requests, fewest=rules.ENOUGH_PEOPLE)) == len(requests):
             told.append(str(stage))

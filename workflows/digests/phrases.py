@@ -1,12 +1,7 @@
 """What the parts of a digest are called, and how long their words may be."""
 
 MONEY, DELIVERY, APPROVALS, MATURITY = "money", "delivery", "approvals", "maturity"
-LABELS = {
-    MONEY: "Money",
-    DELIVERY: "Delivery",
-    APPROVALS: "Approvals",
-    MATURITY: "Maturity",
-}
+LABELS = {MONEY: "Money", DELIVERY: "Delivery", APPROVALS: "Approvals", MATURITY: "Maturity"}
 """What each part is called, in the order in which a digest tells them."""
 
 NAME = 40

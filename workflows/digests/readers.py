@@ -28,18 +28,14 @@ def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
     return calendar_for(policy, tz=person.tz, country=person.country)
 
 
-def through(
-    session: Session, kind: str, *, policy: Policy, org_key: str
-) -> dict[str, str]:
+def through(session: Session, kind: str, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Who gets this digest now: person id → the word of the policy that says so, or `self`. Their own word goes first."""
     digest = policy.digests.named.get(kind)
     if digest is None:
         return {}
     found: dict[str, str] = {}
     for word in digest.audience:
-        for person_id in visibility.members(
-            session, word, policy=policy, org_key=org_key
-        ):
+        for person_id in visibility.members(session, word, policy=policy, org_key=org_key):
             found.setdefault(person_id, word)
     said = queries.subscriptions(session, kind)
     wanted = [one for one, yes in said.items() if yes and one not in found]
@@ -49,9 +45,7 @@ def through(
     return {one: word for one, word in found.items() if said.get(one, True)}
 
 
-def word_for(
-    session: Session, person_id: str, kind: str, *, policy: Policy
-) -> str | None:
+def word_for(session: Session, person_id: str, kind: str, *, policy: Policy) -> str | None:
     """The word through which this person gets this digest now, or `self`; None when they do not get it."""
     digest = policy.digests.named.get(kind)
     said = queries.find_subscription(session, person_id, kind)
@@ -74,9 +68,7 @@ def _is_reader(person: Person) -> bool:
     )
 
 
-def owners(
-    session: Session, digest: Digest, *, policy: Policy, org_key: str
-) -> dict[str, str]:
+def owners(session: Session, digest: Digest, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Who answers for a digest: person id → Slack id."""
     return visibility.members(session, digest.owner, policy=policy, org_key=org_key)
 
@@ -85,9 +77,7 @@ def enrol(session: Session, *, policy: Policy, org_key: str, now: datetime) -> N
     """Bring the schedules to who gets which digest now, each at the policy's wall time in their own zone."""
     for kind in KINDS:
         wanted = through(session, kind, policy=policy, org_key=org_key)
-        known = {
-            row.owner: row for row in queries.scheduled(session, schedule_kind(kind))
-        }
+        known = {row.owner: row for row in queries.scheduled(session, schedule_kind(kind))}
         people = {row.id: row for row in people_queries.list_people(session, wanted)}
         for person_id in sorted(wanted.keys() & people.keys()):
             _schedule(session, kind, people[person_id], known, policy=policy, now=now)
@@ -124,11 +114,5 @@ def _schedule(
     ) == (wall, at.weekday, zone):
         return
     timers.schedule(
-        session,
-        person.id,
-        schedule_kind(kind),
-        wall,
-        zone,
-        now=now,
-        weekday=at.weekday,
+        session, person.id, schedule_kind(kind), wall, zone, now=now, weekday=at.weekday
     )

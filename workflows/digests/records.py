@@ -238,13 +238,10 @@ class Content:
             footer=stored["footer"],
             lines=tuple(Line(**line) for line in stored["lines"]),
             details={
-                part: tuple(Row(**row) for row in rows)
-                for part, rows in stored["details"].items()
+                part: tuple(Row(**row) for row in rows) for part, rows in stored["details"].items()
             },
             pictures=tuple(
-                PictureFacts(
-                    **picture | {"bars": tuple(Bar(**bar) for bar in picture["bars"])}
-                )
+                PictureFacts(**picture | {"bars": tuple(Bar(**bar) for bar in picture["bars"])})
                 for picture in stored["pictures"]
             ),
             decisions=tuple(stored["decisions"]),
@@ -259,8 +256,7 @@ def plain(value: Any) -> Any:
     """Dataclasses, money, days, instants and durations (in seconds) as JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
     if isinstance(value, dict):
         return {str(name): plain(inner) for name, inner in value.items()}

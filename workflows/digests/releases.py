@@ -97,15 +97,11 @@ def make(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | No
     return previews
 
 
-def _owners(
-    session: Session, release: DigestRelease, occasion: Occasion
-) -> dict[str, str]:
+def _owners(session: Session, release: DigestRelease, occasion: Occasion) -> dict[str, str]:
     digest = occasion.policy.digests.named.get(release.kind)
     if digest is None:
         return {}
-    return readers.owners(
-        session, digest, policy=occasion.policy, org_key=occasion.org_key
-    )
+    return readers.owners(session, digest, policy=occasion.policy, org_key=occasion.org_key)
 
 
 def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -162,9 +158,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
-def failed(
-    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
-) -> None:
+def failed(session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion) -> None:
     """A preview could not be built: the owner is told, and it is tried again, hourly in the end."""
     release = queries.lock_release(session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
@@ -173,9 +167,7 @@ def failed(
     release.last_error = why[:500]
     is_young = occasion.now - release.created_at < timedelta(days=5)
     if is_dead and is_young:
-        timers.start(
-            session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1
-        )
+        timers.start(session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1)
     session.flush()
     troubles.tell(session, release.kind, release.week, occasion)
 
@@ -195,18 +187,14 @@ def decide(
 
     Raises NotFound for who does not own the digest, Stale when it is decided already.
     """
-    permissions.require_member(
-        actor, "digest.release", subject=("digest_release", release_id)
-    )
+    permissions.require_member(actor, "digest.release", subject=("digest_release", release_id))
     release = queries.lock_release(session, release_id)
     if release is None:
         raise NotFound(NO_RELEASE)
     _require_owner(session, actor, release, policy=policy, org_key=org_key)
     if release.state != ReleaseState.WAITING:
         done = "sent" if release.state == ReleaseState.SENT else "left out"
-        raise Stale(
-            f"They were {done} already; the card shows by whom. Nothing was changed."
-        )
+        raise Stale(f"They were {done} already; the card shows by whom. Nothing was changed.")
     release.state = ReleaseState.SENT if send else ReleaseState.SKIPPED
     release.decided_by, release.decided_at = actor.id, now
     held = queries.lock_held(session, release.kind, release.audience, release.week)
@@ -216,10 +204,7 @@ def decide(
         elif now < digest.late_at:
             digest.state = DigestState.WAITING
             timers.start(
-                session,
-                service.subject(digest.id),
-                service.BUILD,
-                max(now, digest.planned_at),
+                session, service.subject(digest.id), service.BUILD, max(now, digest.planned_at)
             )
     session.flush()
     audit.record(
@@ -236,23 +221,14 @@ def decide(
 
 
 def show_again(
-    session: Session,
-    release_id: int,
-    *,
-    now: datetime,
-    clicked: tuple[str, str] | None,
+    session: Session, release_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw it, and all others, as they are now."""
     outbox.refresh(session, subject(release_id), now=now, clicked=clicked)
 
 
 def _require_owner(
-    session: Session,
-    actor: Actor,
-    release: DigestRelease,
-    *,
-    policy: Policy,
-    org_key: str,
+    session: Session, actor: Actor, release: DigestRelease, *, policy: Policy, org_key: str
 ) -> None:
     digest = policy.digests.named.get(release.kind)
     if digest is not None and actor.id in visibility.members(
@@ -261,9 +237,7 @@ def _require_owner(
         return
     raise NotFound(
         NO_RELEASE,
-        audit=RefusalFact(
-            "digest.release", "digest_release", str(release.id), why="not_owner"
-        ),
+        audit=RefusalFact("digest.release", "digest_release", str(release.id), why="not_owner"),
     )
 
 
@@ -273,11 +247,7 @@ def read(session: Session, release_id: int, person_id: str) -> Release | None:
     if release is None:
         return None
     stored = release.contents.get(person_id)
-    by = (
-        people_queries.find_person(session, release.decided_by)
-        if release.decided_by
-        else None
-    )
+    by = people_queries.find_person(session, release.decided_by) if release.decided_by else None
     return Release(
         id=release.id,
         kind=release.kind,

@@ -16,11 +16,7 @@ from workflows.approvals.records import Card
 from workflows.audit import service as audit
 from workflows.digests import making, readers, rules, troubles
 from workflows.digests.notices import DigestSent
-from workflows.digests.records import (
-    Content,
-    Shown,
-    Standing,
-)
+from workflows.digests.records import Content, Shown, Standing
 from workflows.disclosure.service import Telling
 from workflows.due import Occasion, Overtaken
 from workflows.errors import InvalidInput, NotFound
@@ -65,15 +61,9 @@ class Made:
 def make(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
     """Make a digest that is due, and write nothing: it takes too long to be done where others wait to write."""
     digest = queries.find(session, int(timer.subject.id))
-    if (
-        digest is None
-        or digest.state != DigestState.WAITING
-        or occasion.now >= digest.late_at
-    ):
+    if digest is None or digest.state != DigestState.WAITING or occasion.now >= digest.late_at:
         return None
-    word = readers.word_for(
-        session, digest.person_id, digest.kind, policy=occasion.policy
-    )
+    word = readers.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
     actor = people.actor(session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         return None
@@ -98,19 +88,13 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if occasion.now >= digest.late_at:
         _miss(session, digest, occasion)
         return
-    word = readers.word_for(
-        session, digest.person_id, digest.kind, policy=occasion.policy
-    )
+    word = readers.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
     actor = people.actor(session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
     made = occasion.made
-    if (
-        not isinstance(made, Made)
-        or made.word != word
-        or not made.telling.keep(session)
-    ):
+    if not isinstance(made, Made) or made.word != word or not made.telling.keep(session):
         raise Overtaken
     content = made.content
     had_failed = digest.failures > 0
@@ -134,9 +118,7 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         troubles.follow(session, digest.kind, digest.week, now=occasion.now)
 
 
-def _send(
-    session: Session, digest: Digest, slack_id: str, occasion: Occasion
-) -> int | None:
+def _send(session: Session, digest: Digest, slack_id: str, occasion: Occasion) -> int | None:
     """Who subscribed has asked for it; anybody else is messaged where the rollout lets them be."""
     notice = DigestSent(digest.id)
     to = Destination.person(occasion.org_key, slack_id)
@@ -170,9 +152,7 @@ def check(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if digest is None:
         return
     if digest.state == DigestState.SENT:
-        sent = digest.outbox_id is not None and queries.is_on_its_way(
-            session, digest.outbox_id
-        )
+        sent = digest.outbox_id is not None and queries.is_on_its_way(session, digest.outbox_id)
         if not sent:
             _miss(session, digest, occasion)
     elif digest.state in (DigestState.WAITING, DigestState.HELD):
@@ -200,9 +180,7 @@ def record_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
     troubles.tell(session, digest.kind, digest.week, occasion)
 
 
-def failed(
-    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
-) -> None:
+def failed(session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion) -> None:
     """A digest could not be built: its owner is told, its reader is not, and it is tried again until it is late."""
     digest = queries.lock(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING:
@@ -219,18 +197,14 @@ def failed(
 # --- reading
 
 
-def shown(
-    session: Session, digest_id: int, *, policy: Policy, now: datetime
-) -> Shown | None:
+def shown(session: Session, digest_id: int, *, policy: Policy, now: datetime) -> Shown | None:
     """A digest as its reader sees it: as it was sent, its decisions as they stand now. None for one without content."""
     digest = queries.find(session, digest_id)
     if digest is None or digest.content is None:
         return None
     content = Content.of(digest.content)
     return Shown(
-        digest.id,
-        content,
-        _cards(session, content, digest.person_id, policy=policy, now=now),
+        digest.id, content, _cards(session, content, digest.person_id, policy=policy, now=now)
     )
 
 
@@ -241,9 +215,7 @@ def _cards(
     for approval_id in content.decisions:
         try:
             found.append(
-                decisions.card(
-                    session, approval_id, policy=policy, now=now, reader_id=person_id
-                )
+                decisions.card(session, approval_id, policy=policy, now=now, reader_id=person_id)
             )
         except NotFound:
             continue
@@ -251,12 +223,7 @@ def _cards(
 
 
 def preview(
-    session: Session,
-    actor: Actor,
-    *,
-    policy: Policy,
-    now: datetime,
-    planned: date | None = None,
+    session: Session, actor: Actor, *, policy: Policy, now: datetime, planned: date | None = None
 ) -> Shown:
     """What this person would read if their digest came now, or on another local day. Writes nothing."""
     permissions.require_member(actor, "digest.preview")
@@ -286,22 +253,14 @@ def last(
 
 
 def of_week(
-    session: Session,
-    actor: Actor,
-    kind: str,
-    week: str,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, actor: Actor, kind: str, week: str, *, policy: Policy, now: datetime
 ) -> Shown | None:
     """The digest of an ISO week as it was sent to this person; None when none was."""
     digest = queries.find_of_week(session, actor.id, kind, week)
     return None if digest is None else shown(session, digest.id, policy=policy, now=now)
 
 
-def own(
-    session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime
-) -> Shown:
+def own(session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime) -> Shown:
     """A digest of this person's own. Raises NotFound for anybody else's, as for one that is not there."""
     permissions.require_member(actor, "digest.read", subject=("digest", digest_id))
     digest = queries.find(session, digest_id)
@@ -342,13 +301,7 @@ def standing(session: Session, actor: Actor, kind: str, *, policy: Policy) -> St
 
 
 def subscribe(
-    session: Session,
-    actor: Actor,
-    kind: str,
-    is_wanted: bool,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, actor: Actor, kind: str, is_wanted: bool, *, policy: Policy, now: datetime
 ) -> Standing:
     """Somebody wants a digest, or wants it no more; their own word goes over the policy's audience."""
     permissions.require_member(actor, "digest.subscribe")

@@ -41,9 +41,7 @@ def _plan(
     calendar = readers.calendar_of(person, occasion.policy)
     planned = day_of(week, digest.at.weekday)
     send = rules.send_day(planned, calendar)
-    late_at = rules.deadline(
-        local_instant(planned, digest.at.wall, calendar.zone), calendar
-    )
+    late_at = rules.deadline(local_instant(planned, digest.at.wall, calendar.zone), calendar)
     first = rules.first_day(planned)
     if occasion.now >= late_at:
         state = DigestState.MISSED

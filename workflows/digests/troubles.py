@@ -73,10 +73,6 @@ def read(session: Session, kind: str, week: str) -> Trouble:
         held=counts.get(DigestState.HELD, 0),
         missed=counts.get(DigestState.MISSED, 0),
         sent=counts.get(DigestState.SENT, 0),
-        last_error=worst.last_error
-        if worst
-        else previews[0].last_error
-        if previews
-        else None,
+        last_error=worst.last_error if worst else previews[0].last_error if previews else None,
         example=worst.person_id if worst else None,
     )

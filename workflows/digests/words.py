@@ -1,12 +1,6 @@
 """A digest in words, plain text: the headline, the lines, what stands behind them, and what its pictures answer."""
 
-from workflows.digests import (
-    approval_words,
-    delivery_words,
-    maturity_words,
-    money_words,
-    rules,
-)
+from workflows.digests import approval_words, delivery_words, maturity_words, money_words, rules
 from workflows.digests.phrases import APPROVALS, DELIVERY, MATURITY, MONEY, short
 from workflows.digests.records import Content, Figures, plain
 from workflows.wording import counted, day
@@ -25,9 +19,7 @@ def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content
             *maturity_words.lines(figures.maturity),
         ],
         used_lines=2 + rules.DECISION_LINES * len(shown),
-        used_characters=len(headline_)
-        + len(footer_)
-        + rules.DECISION_CHARACTERS * len(shown),
+        used_characters=len(headline_) + len(footer_) + rules.DECISION_CHARACTERS * len(shown),
     )
     return Content(
         first_day=figures.first_day,
@@ -110,11 +102,7 @@ def _spend(figures: Figures) -> str:
         return f"{rules.numbered(len(over), 'budget')} are overspent"
     ahead = [one.project for group in figures.money for one in group.ahead]
     if ahead:
-        who = (
-            short(ahead[0])
-            if len(ahead) == 1
-            else rules.numbered(len(ahead), "project")
-        )
+        who = short(ahead[0]) if len(ahead) == 1 else rules.numbered(len(ahead), "project")
         return f"{who} {'spends' if len(ahead) == 1 else 'spend'} faster than planned"
     if not figures.money:
         return ""
@@ -147,5 +135,7 @@ def footer(figures: Figures, more: int) -> str:
     )
     told = f"{days}, {sight}"
     if more > 0:
-        told = f"{counted(more, 'more decision')} {'waits' if more == 1 else 'wait'} for you · {told}"
+        told = (
+            f"{counted(more, 'more decision')} {'waits' if more == 1 else 'wait'} for you · {told}"
+        )
     return told

@@ -42,9 +42,7 @@ def may_tell(told: Sequence[Group], group: Group, *, fewest: int) -> bool:
 
     Where `fewest` was raised since, what was told keeps to what it kept to then, and so does what follows with it.
     """
-    kept_to = next(
-        (few for few in range(fewest, 1, -1) if not tells_of_few(told, fewest=few)), 1
-    )
+    kept_to = next((few for few in range(fewest, 1, -1) if not tells_of_few(told, fewest=few)), 1)
     about = {person for people in group.values() for person in people}
     return len(about) >= fewest and not tells_of_few([*told, group], fewest=kept_to)
 
@@ -160,9 +158,7 @@ def _null_space(rows: Sequence[_Row], size: int) -> list[_Row]:
         for pivot, base in reduced.items():
             if base[lead]:
                 factor = base[lead]
-                reduced[pivot] = [
-                    a - factor * b for a, b in zip(base, rest, strict=True)
-                ]
+                reduced[pivot] = [a - factor * b for a, b in zip(base, rest, strict=True)]
         reduced[lead] = rest
     made = []
     for open_ in (i for i in range(size) if i not in reduced):
@@ -254,9 +250,7 @@ def is_disputed(share: Fraction) -> bool:
     return share * 100 < MOST_AGREEMENT
 
 
-def capped(
-    requests: Mapping[int, Collection[str]], *, fewest: int
-) -> dict[int, Collection[str]]:
+def capped(requests: Mapping[int, Collection[str]], *, fewest: int) -> dict[int, Collection[str]]:
     """Of requests (id → who decided), those whose pace may be told together; none of them where that is too few.
 
     At least `fewest` people decided them, and nobody has a part in more than half: the latest of whoever has decided

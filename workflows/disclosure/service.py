@@ -12,9 +12,7 @@ from storage.disclosure import queries
 LEADERS, ASKED = "leaders", "asked"
 """Audiences. What one of them was told counts as known to all: people talk, and move on."""
 
-UNTOLD_EVENTS = frozenset(
-    {"maturity.answered", "maturity.finished", "maturity.skipped"}
-)
+UNTOLD_EVENTS = frozenset({"maturity.answered", "maturity.finished", "maturity.skipped"})
 """Entries of the ledger about how one person takes part in a check-in; systems outside are not told of them."""
 
 
@@ -80,6 +78,4 @@ class Telling:
 
     def keep(self, session: Session) -> bool:
         """Keep all of it. False when something else was told meanwhile: then none of this may be told."""
-        return all(
-            record(session, scope, part, **what) for scope, part, what in self._records
-        )
+        return all(record(session, scope, part, **what) for scope, part, what in self._records)

@@ -49,7 +49,4 @@ def odds_ratio(groups: Sequence[Outcomes]) -> float:
 
 
 def _error_rates(groups: Sequence[Outcomes]) -> tuple[list[float], list[float]]:
-    return (
-        [one.true_positive_rate for one in groups],
-        [one.false_positive_rate for one in groups],
-    )
+    return ([one.true_positive_rate for one in groups], [one.false_positive_rate for one in groups])

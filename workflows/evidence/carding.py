@@ -37,9 +37,7 @@ class CardText(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> "CardText":
         if not any(getattr(self, name) for name in TITLES):
-            raise ValueError(
-                "a model card says something in at least one of its nine sections"
-            )
+            raise ValueError("a model card says something in at least one of its nine sections")
         return self
 
     @property

@@ -8,12 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from workflows.sources import explanations
 
-Label = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)
-]
-Number = Annotated[
-    Decimal, Field(max_digits=30, decimal_places=15, allow_inf_nan=False)
-]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Number = Annotated[Decimal, Field(max_digits=30, decimal_places=15, allow_inf_nan=False)]
 MOST_DRIVERS, MOST_EXAMPLES = explanations.MOST_DRIVERS, explanations.MOST_CASES
 """As many as a file is read into."""
 READ = 3
@@ -49,9 +45,7 @@ class Example(BaseModel):
     name: Label
     answer: Number | None = None
     usual: Number | None = None
-    contributions: tuple[Contribution, ...] = Field(
-        min_length=1, max_length=MOST_DRIVERS
-    )
+    contributions: tuple[Contribution, ...] = Field(min_length=1, max_length=MOST_DRIVERS)
 
 
 class Explained(BaseModel):
@@ -62,9 +56,7 @@ class Explained(BaseModel):
     method: Label
     drivers: tuple[Driver, ...] = Field(min_length=1, max_length=MOST_DRIVERS)
     examples: tuple[Example, ...] = Field(default=(), max_length=MOST_EXAMPLES)
-    limits: Annotated[str, StringConstraints(strip_whitespace=True, max_length=600)] = (
-        ""
-    )
+    limits: Annotated[str, StringConstraints(strip_whitespace=True, max_length=600)] = ""
     """What this explanation does not tell, in the words of who made it."""
 
     @model_validator(mode="after")
@@ -77,9 +69,7 @@ class Explained(BaseModel):
     @property
     def ranked(self) -> tuple[tuple[Driver, Decimal], ...]:
         """Drivers with their share of all that moves the answers (0 to 1), the strongest first."""
-        whole = sum(
-            (max(one.importance, Decimal(0)) for one in self.drivers), Decimal(0)
-        )
+        whole = sum((max(one.importance, Decimal(0)) for one in self.drivers), Decimal(0))
         shares = [
             (one, max(one.importance, Decimal(0)) / whole if whole else Decimal(0))
             for one in self.drivers
@@ -107,16 +97,8 @@ def _case(one: Example) -> str:
     moves = sorted(one.contributions, key=lambda each: -abs(each.contribution))[:READ]
     answer = ""
     if one.answer is not None and one.usual is not None:
-        side = (
-            "above"
-            if one.answer > one.usual
-            else "below"
-            if one.answer < one.usual
-            else "at"
-        )
-        answer = (
-            f" the answer {_short(one.answer)} is {side} the usual {_short(one.usual)}:"
-        )
+        side = "above" if one.answer > one.usual else "below" if one.answer < one.usual else "at"
+        answer = f" the answer {_short(one.answer)} is {side} the usual {_short(one.usual)}:"
     elif one.answer is not None:
         answer = f" the answer is {_short(one.answer)}:"
     phrases = [
@@ -143,8 +125,4 @@ def _short(value: Decimal) -> str:
 
 
 def _and(phrases: Sequence[str]) -> str:
-    return (
-        phrases[0]
-        if len(phrases) == 1
-        else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
-    )
+    return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"

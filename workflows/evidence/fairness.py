@@ -19,9 +19,7 @@ from workflows.policy.inventory import FairnessRules
 from workflows.sources.predictions import Cells
 
 Verdict = Literal["clear", "flagged", "insufficient", "undefined"]
-Label = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)
-]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
 MOST_GROUPS = 500
 """Groups of one comparison."""
@@ -94,8 +92,7 @@ def counts(cells: Cells, least: int) -> Counts:
     if len(cells.columns) > 1:
         wanted.append(tuple(places))
     return Counts(
-        counted=tuple(_counted(cells, one, least) for one in wanted),
-        left_out=cells.left_out,
+        counted=tuple(_counted(cells, one, least) for one in wanted), left_out=cells.left_out
     )
 
 
@@ -179,9 +176,7 @@ class Judged(BaseModel):
     @property
     def flags(self) -> tuple[str, ...]:
         """Everything that the validator has to say something to."""
-        return tuple(
-            f"{one.name}: {flag}" for one in self.compared for flag in one.flags
-        )
+        return tuple(f"{one.name}: {flag}" for one in self.compared for flag in one.flags)
 
 
 def ready() -> None:
@@ -223,9 +218,7 @@ def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compa
     verdict: Verdict = "clear"
     if small:
         verdict = "insufficient"
-        flags.append(
-            f"too few people to be judged (under {rules.least}): {_listed(small)}"
-        )
+        flags.append(f"too few people to be judged (under {rules.least}): {_listed(small)}")
     if ratio is None:
         verdict = "undefined"
         flags.append("nobody was selected, so there is no ratio")
@@ -257,9 +250,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _columns(
-    groups: Iterable[Group],
-) -> tuple[list[int], list[int], list[str], list[int]]:
+def _columns(groups: Iterable[Group]) -> tuple[list[int], list[int], list[str], list[int]]:
     """Truth, prediction, group and weight: four rows a group stand for all its people."""
     rows = [
         (truth, prediction, str(place), weight)
@@ -310,9 +301,7 @@ def _by_group(
         y_true=truth,
         y_pred=prediction,
         sensitive_features=named,
-        sample_params={
-            one: {"sample_weight": weight} for one in ("selection", "tpr", "fpr")
-        },
+        sample_params={one: {"sample_weight": weight} for one in ("selection", "tpr", "fpr")},
     )
     found: Mapping[str, Mapping[str, float]] = frame.by_group.to_dict()
     selection, true, false = (
@@ -331,9 +320,7 @@ def _rates(groups: Sequence[Group], metrics: Any | None) -> tuple[Rates, ...]:
             name=" · ".join(one.names),
             count=one.count,
             selection_rate=selection[place],
-            impact_ratio=_exact(float(selection[place]) / float(highest))
-            if highest
-            else None,
+            impact_ratio=_exact(float(selection[place]) / float(highest)) if highest else None,
             true_positive_rate=_exact(true[place]) if one.tp + one.fn else None,
             false_positive_rate=_exact(false[place]) if one.fp + one.tn else None,
         )
@@ -341,9 +328,7 @@ def _rates(groups: Sequence[Group], metrics: Any | None) -> tuple[Rates, ...]:
     )
 
 
-def _parity(
-    groups: Sequence[Group], metrics: Any | None
-) -> tuple[Decimal, Decimal | None]:
+def _parity(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Decimal | None]:
     if not any(one.tp + one.fp for one in groups):
         return _exact(0.0), None
     if metrics is None:
@@ -356,9 +341,7 @@ def _parity(
     return _exact(difference), _exact(ratio)
 
 
-def _odds(
-    groups: Sequence[Group], metrics: Any | None
-) -> tuple[Decimal, Decimal | None] | str:
+def _odds(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Decimal | None] | str:
     """Difference and ratio, or why there is neither. Without one error of a kind anywhere there is no ratio."""
     for one in groups:
         if not (one.tp + one.fn and one.fp + one.tn):
@@ -369,10 +352,7 @@ def _odds(
         plain = _outcomes(groups)
         if not has_ratio:
             return _exact(arithmetic.odds_difference(plain)), None
-        return (
-            _exact(arithmetic.odds_difference(plain)),
-            _exact(arithmetic.odds_ratio(plain)),
-        )
+        return (_exact(arithmetic.odds_difference(plain)), _exact(arithmetic.odds_ratio(plain)))
     truth, prediction, named, weight = _columns(groups)
     given = {"sensitive_features": named, "sample_weight": weight}
     difference = _exact(metrics.equalized_odds_difference(truth, prediction, **given))

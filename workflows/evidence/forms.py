@@ -18,9 +18,7 @@ WORDS = 3000
 FAIRNESS, EXPLAINED, CARD = ("fairness_report", "explainability_report", "model_card")
 
 Name = Annotated[str, StringConstraints(pattern=NAME, strip_whitespace=True)]
-Number = Annotated[
-    Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)
-]
+Number = Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]
 Outcome = Literal["pass", "conditional", "fail"]
 Better = Literal["higher", "lower"]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=WORDS)]
@@ -133,20 +131,14 @@ class SubmitEvidence(BaseModel):
                 "a monitoring plan needs at least one measure to watch, like accuracy >= 0.85 every 7"
             )
         if self.type == "validation_report" and self.outcome is None:
-            raise ValueError(
-                "a validation report has an outcome: pass, conditional or fail"
-            )
+            raise ValueError("a validation report has an outcome: pass, conditional or fail")
         names = [one.name.casefold() for one in self.metrics]
         names += [f"watched {one.name.casefold()}" for one in self.watched]
         if len(set(names)) != len(names):
             raise ValueError("the same metric stands twice")
-        computed = (
-            self.metrics or self.watched or self.fairness or self.explained or self.card
-        )
+        computed = self.metrics or self.watched or self.fairness or self.explained or self.card
         if not (self.uri or self.summary or computed or self.sha256):
-            raise ValueError(
-                "give where it is kept (a link), or say in words what it shows"
-            )
+            raise ValueError("give where it is kept (a link), or say in words what it shows")
         return self
 
     def content(self) -> dict[str, Any]:

@@ -82,11 +82,7 @@ def fault(item: Item | None, *, must_be_accepted: bool, now: datetime) -> str:
         return f"{worst.name} {worst.value.normalize():f} is {side} {worst.threshold.normalize():f}"
     if item.outcome == "fail":
         return "its outcome is fail"
-    if (
-        must_be_accepted
-        and item.status is not EvidenceStatus.ACCEPTED
-        and item.type != SELF_MADE
-    ):
+    if must_be_accepted and item.status is not EvidenceStatus.ACCEPTED and item.type != SELF_MADE:
         return "not accepted yet"
     return ""
 

@@ -26,9 +26,7 @@ TYPE = "evidence"
 ERASED = "(erased)"
 
 
-def of_versions(
-    session: Session, version_ids: Collection[int]
-) -> dict[int, dict[str, Item]]:
+def of_versions(session: Session, version_ids: Collection[int]) -> dict[int, dict[str, Item]]:
     """Version id → type → the item that counts."""
     found: dict[int, list[Item]] = {one: [] for one in version_ids}
     for item in items(session, version_ids):
@@ -40,10 +38,7 @@ def items(session: Session, version_ids: Collection[int]) -> list[Item]:
     """Every item of these versions, oldest first."""
     rows = queries.of_versions(session, version_ids) if version_ids else ()
     ids = {
-        one
-        for row in rows
-        for one in (row.produced_by, row.decided_by, row.waiver_owner_id)
-        if one
+        one for row in rows for one in (row.produced_by, row.decided_by, row.waiver_owner_id) if one
     }
     texts = {one for row in rows for one in (row.text_id, row.word_id) if one}
     people = lookups.people(session, ids) if ids else {}
@@ -104,13 +99,10 @@ def submit(
     if rule is None:
         listed = ", ".join(sorted(policy.evidence.all_types))
         raise InvalidInput(
-            f"There is no evidence of the type {form.type!r}. There are: {listed}.",
-            field="type",
+            f"There is no evidence of the type {form.type!r}. There are: {listed}.", field="type"
         )
     until = (
-        local_instant(
-            form.valid_until + timedelta(days=1), time(0), policy.organisation.zone
-        )
+        local_instant(form.valid_until + timedelta(days=1), time(0), policy.organisation.zone)
         if form.valid_until
         else now + rule.valid_for
         if rule.valid_for
@@ -118,18 +110,11 @@ def submit(
     )
     if until is not None and until <= now:
         raise InvalidInput("That day has passed already.", field="valid_until")
-    text = (
-        audit.write_text(session, actor, form.summary, now=now)
-        if form.summary
-        else None
-    )
+    text = audit.write_text(session, actor, form.summary, now=now) if form.summary else None
     content = form.content()
     if form.fairness is not None:
         judged = fairness.judge(form.fairness, policy.evidence.fairness)
-        content |= {
-            "fairness": judged.model_dump(mode="json"),
-            "flags": list(judged.flags),
-        }
+        content |= {"fairness": judged.model_dump(mode="json"), "flags": list(judged.flags)}
     digest = (form.sha256 or "").removeprefix("sha256:") or _digest(
         form, content, text.sha256 if text else ""
     )
@@ -245,9 +230,7 @@ def waive(
         raise InvalidInput("Say in a sentence why it can be waived.", field="reason")
     if not now < until <= now + policy.evidence.waive_at_most + timedelta(days=1):
         most = policy.evidence.waive_at_most.days
-        raise InvalidInput(
-            f"Choose a day to come, at most {most} days ahead.", field="until"
-        )
+        raise InvalidInput(f"Choose a day to come, at most {most} days ahead.", field="until")
     text = audit.write_text(session, actor, reason, now=now)
     row = Evidence(
         version_id=version_id,

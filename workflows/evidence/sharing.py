@@ -43,13 +43,7 @@ class Shared:
         """The type of evidence that its contents tell; None for any document."""
         if "explained" in self.content:
             return EXPLAINED
-        return (
-            FAIRNESS
-            if "fairness" in self.content
-            else CARD
-            if "card" in self.content
-            else None
-        )
+        return FAIRNESS if "fairness" in self.content else CARD if "card" in self.content else None
 
     @property
     def has_rows(self) -> bool:
@@ -60,9 +54,7 @@ class Shared:
     def said(self) -> tuple[str, ...]:
         """What its contents say, a sentence each; unescaped."""
         if "explained" in self.content:
-            return explaining.reading(
-                Explained.model_validate(self.content["explained"])
-            )
+            return explaining.reading(Explained.model_validate(self.content["explained"]))
         if "fairness" in self.content:
             counts = Counts.model_validate(self.content["fairness"])
             named = ", ".join(" × ".join(one.columns) for one in counts.counted)
@@ -83,18 +75,11 @@ def read(name: str, data: bytes) -> dict[str, Any]:
     known: tuple[tuple[str, Callable[..., Any], type[BaseModel]], ...] = (
         (("card", model_cards.read, CardText),)
         if is_text
-        else (
-            ("fairness", groups.read, Counts),
-            ("explained", explanations.read, Explained),
-        )
+        else (("fairness", groups.read, Counts), ("explained", explanations.read, Explained))
     )
     for key, reader, form in known:
         try:
-            return {
-                key: form.model_validate(reader(data, name=name)).model_dump(
-                    mode="json"
-                )
-            }
+            return {key: form.model_validate(reader(data, name=name)).model_dump(mode="json")}
         except (GovernanceError, ValidationError):
             continue
     return {}
@@ -144,9 +129,7 @@ def find(session: Session, actor: Actor, slack_id: str) -> Shared:
 
 
 def _shown(row: SharedFile) -> Shared:
-    return Shared(
-        row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content
-    )
+    return Shared(row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content)
 
 
 def fields(found: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:

@@ -75,16 +75,10 @@ class Bringing:
         planned = [
             change.name
             for change in outcome.changes
-            if any(
-                one.field == "category" and one.new == innovation
-                for one in change.fields
-            )
+            if any(one.field == "category" and one.new == innovation for one in change.fields)
         ]
         found = advice.caution(
-            self._session,
-            innovation if planned else None,
-            policy=self._policy,
-            now=self._now,
+            self._session, innovation if planned else None, policy=self._policy, now=self._now
         )
         if found is not None:
             outcome.notes.append(advice.words(found, planned))
@@ -115,21 +109,16 @@ class Bringing:
                 is_named = bool(colon) and field in BudgetRow.model_fields
                 outcome.faults.append(
                     RowFault(
-                        row.line,
-                        field if is_named else None,
-                        sentence if is_named else row.error,
+                        row.line, field if is_named else None, sentence if is_named else row.error
                     )
                 )
             elif row.what == "unchanged":
                 outcome.unchanged += 1
             else:
                 fields = tuple(
-                    FieldChange(name, old, new)
-                    for name, (old, new) in row.changes.items()
+                    FieldChange(name, old, new) for name, (old, new) in row.changes.items()
                 )
-                outcome.changes.append(
-                    RowChange(row.line, row.key, row.what == "created", fields)
-                )
+                outcome.changes.append(RowChange(row.line, row.key, row.what == "created", fields))
         for crossing in crossings:
             outcome.notes.append(
                 f"{crossing.project_key} is past {crossing.threshold} % already; that is recorded, and nobody is alerted about it."

@@ -26,9 +26,7 @@ class Fields:
         """Every folded heading that is understood → our field."""
         words = {folded(name): name for name in self.aliases}
         for name, others in self.aliases.items():
-            words |= {
-                folded(other): name for other in others if folded(other) not in words
-            }
+            words |= {folded(other): name for other in others if folded(other) not in words}
         return words
 
 
@@ -144,10 +142,7 @@ class Columns:
 
 
 def find_columns(
-    headings: Sequence[str],
-    fields: Fields,
-    given: Mapping[str, str],
-    remembered: Mapping[str, str],
+    headings: Sequence[str], fields: Fields, given: Mapping[str, str], remembered: Mapping[str, str]
 ) -> Columns:
     """Find our fields among the headings: by `--map`, by what was remembered, by name. Raises InvalidInput."""
     words = fields.by_word
@@ -181,17 +176,13 @@ def find_columns(
     return Columns(at, tuple(notes), told)
 
 
-def _checked(
-    given: Mapping[str, str], headings: Sequence[str], fields: Fields
-) -> dict[str, str]:
+def _checked(given: Mapping[str, str], headings: Sequence[str], fields: Fields) -> dict[str, str]:
     there = {folded(heading): heading for heading in headings}
     told: dict[str, str] = {}
     for theirs, ours in given.items():
         field = IGNORED if ours.strip() == IGNORED else fields.by_word.get(folded(ours))
         if field is None:
-            near = difflib.get_close_matches(
-                folded(ours), fields.by_word, n=1, cutoff=0.5
-            )
+            near = difflib.get_close_matches(folded(ours), fields.by_word, n=1, cutoff=0.5)
             meant = f" Did you mean {fields.by_word[near[0]]}?" if near else ""
             raise InvalidInput(
                 f"--map: {fields.kind} have no field “{_shown(ours)}”.{meant} There are {', '.join(fields.aliases)}."
@@ -199,9 +190,7 @@ def _checked(
         if folded(theirs) not in there:
             near = difflib.get_close_matches(folded(theirs), there, n=1, cutoff=0.5)
             meant = f" Did you mean “{_shown(there[near[0]])}”?" if near else ""
-            raise InvalidInput(
-                f"--map: the file has no heading “{_shown(theirs)}”.{meant}"
-            )
+            raise InvalidInput(f"--map: the file has no heading “{_shown(theirs)}”.{meant}")
         told[folded(theirs)] = field
     return told
 
@@ -210,9 +199,7 @@ def _check_unknown(
     unknown: Sequence[str], fields: Fields, at: Mapping[str, int], notes: list[str]
 ) -> None:
     """A heading that is nearly one of ours is asked about rather than dropped; the others are left out and said so."""
-    open_words = {
-        word: field for word, field in fields.by_word.items() if field not in at
-    }
+    open_words = {word: field for word, field in fields.by_word.items() if field not in at}
     doubtful = []
     for heading in unknown:
         near = difflib.get_close_matches(folded(heading), open_words, n=1, cutoff=_NEAR)

@@ -51,7 +51,9 @@ def _lines(report: Report) -> Iterator[str]:
     if report.problem is not None:
         yield f"Nothing was written. {report.problem}"
         return
-    counts = f"{report.added:,} added, {report.changed:,} changed, {report.unchanged:,} as they were"
+    counts = (
+        f"{report.added:,} added, {report.changed:,} changed, {report.unchanged:,} as they were"
+    )
     bad = len({fault.line for fault in report.faults})
     if report.refused:
         yield f"Nothing was written: {_counted(bad, 'row')} of {report.rows:,} cannot be taken. Mend them, or take the others by --skip-bad-rows."

@@ -69,12 +69,7 @@ class _NotWritten(Exception):
 
 
 def run(
-    database: Database,
-    request: Request,
-    *,
-    policy: Policy,
-    org_key: str,
-    actor: Actor = OPERATOR,
+    database: Database, request: Request, *, policy: Policy, org_key: str, actor: Actor = OPERATOR
 ) -> Report:
     """Import a file in one transaction. What is wrong with the file or its rows stands in the report; nothing is raised for it.
 
@@ -87,13 +82,7 @@ def run(
 
     def work(session: Session) -> Report:
         report = _import(
-            session,
-            actor,
-            sheet,
-            request,
-            policy=policy,
-            org_key=org_key,
-            now=clock.now(session),
+            session, actor, sheet, request, policy=policy, org_key=org_key, now=clock.now(session)
         )
         report = replace(report, notes=(*report.notes, *notes))
         if report.refused or report.is_dry_run:
@@ -113,10 +102,7 @@ def _read(request: Request, policy: Policy) -> tuple[Sheet, tuple[str, ...]]:
     raw = tabular.content(request.path)
     if request.kind == "milestones" and github.is_json(raw):
         return github.read(
-            request.path,
-            raw,
-            project=request.project,
-            zone=policy.organisation.zone,
+            request.path, raw, project=request.project, zone=policy.organisation.zone
         )
     return tabular.parse(request.path.name or str(request.path), raw), ()
 
@@ -141,9 +127,7 @@ def _import(
     org_key: str,
     now: datetime,
 ) -> Report:
-    bring = bringing.Bringing(
-        session, actor, policy, org_key, now, are_meant=request.are_meant
-    )
+    bring = bringing.Bringing(session, actor, policy, org_key, now, are_meant=request.are_meant)
     outcome, columns = _bring(session, sheet, request, bring)
     faults = sorted(outcome.faults, key=lambda fault: fault.line)
     report = Report(
@@ -214,10 +198,7 @@ def _bring(
 
 
 def _checked(
-    sheet: Sheet,
-    columns: Columns,
-    form: type[F],
-    bring: Callable[[list[tuple[int, F]]], Outcome],
+    sheet: Sheet, columns: Columns, form: type[F], bring: Callable[[list[tuple[int, F]]], Outcome]
 ) -> Outcome:
     """Read every row by its form and bring in the good ones."""
     good: list[tuple[int, F]] = []
@@ -249,15 +230,9 @@ def _cells(row: SheetRow, columns: Columns, lists: Collection[str]) -> dict[str,
         else row.cells[column]
         for name, column in columns.at.items()
     }
-    return {
-        name: text for name, cell in cells.items() if (text := storable(cell, 10_000))
-    }
+    return {name: text for name, cell in cells.items() if (text := storable(cell, 10_000))}
 
 
 def _lists(form: type[BaseModel]) -> set[str]:
     """The fields of which a cell can hold several."""
-    return {
-        name
-        for name, field in form.model_fields.items()
-        if "tuple" in str(field.annotation)
-    }
+    return {name for name, field in form.model_fields.items() if "tuple" in str(field.annotation)}

@@ -6,12 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.enums import (
-    ApprovalState,
-    EvidenceStatus,
-    ModelState,
-    Part,
-)
+from storage.enums import ApprovalState, EvidenceStatus, ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people import lookups
@@ -25,18 +20,11 @@ from workflows.inventory import grounds, moving, reads, rules, standings, versio
 from workflows.inventory.forms import AskApproval
 from workflows.inventory.records import ModelRecord
 from workflows.policy import Policy
-from workflows.subjects import (
-    Prepared,
-    ReadAgain,
-    Reread,
-    Words,
-)
+from workflows.subjects import Prepared, ReadAgain, Reread, Words
 
 TYPE = versions.TYPE
 GATE = "model_approval"
-HAND_IN = (
-    "Evidence is handed in once the request is withdrawn, and then it's asked again."
-)
+HAND_IN = "Evidence is handed in once the request is withdrawn, and then it's asked again."
 
 
 class ModelApproval:
@@ -80,9 +68,7 @@ class ModelApproval:
             now=now,
             org_key=_org(session, model),
         )
-        project = queries.projects(
-            session, [model.project_id] if model.project_id else []
-        )
+        project = queries.projects(session, [model.project_id] if model.project_id else [])
         row = next(iter(project.values()), None)
         if row is None:
             raise GovernanceError(
@@ -130,9 +116,7 @@ class ModelApproval:
     ) -> Reread:
         """What the inventory says of the version now; nothing where its model belongs to no project any more."""
         version, model = _pair(session, subject_id)
-        projects = queries.projects(
-            session, [model.project_id] if model.project_id else []
-        )
+        projects = queries.projects(session, [model.project_id] if model.project_id else [])
         row = next(iter(projects.values()), None)
         if row is None:
             return Reread(None)
@@ -142,18 +126,13 @@ class ModelApproval:
         items = standings.items_of(session, version.id)
         mine = [one for one in open_ if standings.concerns(one, version, record)]
         parts = queries.parts_of(session, [version.id])
-        at = standings.situation(
-            session, record, version, items, policy=policy, now=now
-        )
+        at = standings.situation(session, record, version, items, policy=policy, now=now)
         again = ReadAgain(
             grounds.conditions(model, version, row, items, open_),
             grounds.known(model),
             never=tuple(dict.fromkeys(one.person_id for one in parts)),
             rests=grounds.rests(model, row, items, mine),
-            bars=(
-                *grounds.moved_on(version, items, facts),
-                *rules.barred(_move(), at),
-            ),
+            bars=(*grounds.moved_on(version, items, facts), *rules.barred(_move(), at)),
             way_on=HAND_IN if at.lacks["approval"] else "",
         )
         return Reread(again)
@@ -161,9 +140,7 @@ class ModelApproval:
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
         """Who stands for what in what would be asked for, before it is."""
         version, model = _pair(session, version_id)
-        project = queries.projects(
-            session, [model.project_id] if model.project_id else []
-        )
+        project = queries.projects(session, [model.project_id] if model.project_id else [])
         row = next(iter(project.values()), None)
         parts = queries.parts_of(session, [version.id])
         return _people(model, row, parts)
@@ -191,14 +168,9 @@ class ModelApproval:
                 f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn."
             )
         record = reads.one(session, model.id)
-        at = standings.situation(
-            session, record, version, items, policy=policy, now=now
-        )
+        at = standings.situation(session, record, version, items, policy=policy, now=now)
         # What a check of the version lists, read under its lock.
-        bars = (
-            *grounds.moved_on(version, items, facts),
-            *rules.barred(_move(), at),
-        )
+        bars = (*grounds.moved_on(version, items, facts), *rules.barred(_move(), at))
         if bars:
             raise GovernanceError(
                 f"{model.name} {version.version} can't be approved now: {'; '.join(bars)}. Nothing was approved."
@@ -234,8 +206,7 @@ class ModelApproval:
         version, model = _pair(session, subject_id)
         was_rejected = outcome is ApprovalState.REJECTED
         move = rules.find(
-            ModelState(version.state),
-            rules.REJECTED if was_rejected else rules.TAKEN_BACK,
+            ModelState(version.state), rules.REJECTED if was_rejected else rules.TAKEN_BACK
         )
         if move is not None:
             moving.apply(
@@ -283,11 +254,7 @@ class ModelApproval:
             )
         elif source is ModelState.APPROVED:
             back = rules.Move(
-                "lapse",
-                "",
-                source,
-                ModelState.VALIDATION,
-                frozenset({rules.Who.REQUEST}),
+                "lapse", "", source, ModelState.VALIDATION, frozenset({rules.Who.REQUEST})
             )
             moving.apply(
                 session,
@@ -340,11 +307,7 @@ class ModelApproval:
         if facts["digest"]:
             detail.append(("Contents", f"sha256:{facts['digest']}"))
         detail.append(("Evidence, as a digest", f"sha256:{facts['evidence']}"))
-        notes = [
-            f"{len(facts[what])} {what}"
-            for what in ("waived", "flagged")
-            if facts.get(what)
-        ]
+        notes = [f"{len(facts[what])} {what}" for what in ("waived", "flagged") if facts.get(what)]
         noted = "".join(f", {note}" for note in notes)
         return Words(
             project=record.project or model.name,
@@ -387,9 +350,7 @@ def _people(
     }
 
 
-def _evidence(
-    session: Session, version: ModelVersion, policy: Policy
-) -> list[tuple[str, str]]:
+def _evidence(session: Session, version: ModelVersion, policy: Policy) -> list[tuple[str, str]]:
     """Each item in a line: its metrics against their thresholds, who waived it."""
     found = []
     for item in standings.items_of(session, version.id).values():
@@ -397,9 +358,7 @@ def _evidence(
         if item.status is EvidenceStatus.WAIVED:
             zone = policy.organisation.zone
             until = (
-                f" until {last_day(item.valid_until, zone):%d %b %Y}"
-                if item.valid_until
-                else ""
+                f" until {last_day(item.valid_until, zone):%d %b %Y}" if item.valid_until else ""
             )
             told = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
         elif item.metrics:

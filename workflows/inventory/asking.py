@@ -95,9 +95,7 @@ def keep(
             continue
         try:
             form = GiveReading(metric=asked.metric, value=value, at=asked.at)
-            monitoring.take(
-                session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key
-            )
+            monitoring.take(session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key)
         except (GovernanceError, ValidationError):
             continue  # one value that can't be kept costs itself alone
 

@@ -37,9 +37,7 @@ def card(
 ) -> ModelCard:
     """A model about one version, or its leading one: what is there, what is missing, what the actor can do next."""
     model = reads.one(session, model_id)
-    version = next(
-        (each for each in model.versions if each.id == version_id), model.lead
-    )
+    version = next((each for each in model.versions if each.id == version_id), model.lead)
     raw = queries.find_version(session, version.id) if version else None
     items = standings.items_of(session, version.id) if version else {}
     at = standings.situation(session, model, raw, items, policy=policy, now=now)
@@ -48,12 +46,9 @@ def card(
     # Who validates is named in the window of the step itself.
     offered = rules.offered(at)
     choices = tuple(
-        Choice(move, rules.refusals(move, standing, offered))
-        for move in rules.from_(source)
+        Choice(move, rules.refusals(move, standing, offered)) for move in rules.from_(source)
     )
-    agreed = (
-        queries.agreements_of(session, version.id, version.revision) if version else ()
-    )
+    agreed = queries.agreements_of(session, version.id, version.revision) if version else ()
     labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
     is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
     is_open = source not in (ModelState.APPROVAL, ModelState.RETIRED)
@@ -80,19 +75,14 @@ def card(
             and item.producer_id != actor.id
         ),
         agreed=tuple(
-            f"{name} agreed to: {labels.get(step, step).lower()}"
-            for step, name in agreed
+            f"{name} agreed to: {labels.get(step, step).lower()}" for step, name in agreed
         ),
     )
 
 
 def _readings(session: Session, version: VersionRecord | None) -> tuple[Reading, ...]:
     rows = finding_queries.metrics(session, [version.id]) if version else ()
-    latest = (
-        finding_queries.latest_readings(session, [row.id for row in rows])
-        if rows
-        else {}
-    )
+    latest = finding_queries.latest_readings(session, [row.id for row in rows]) if rows else {}
     return tuple(
         Reading(
             row.name,
@@ -125,17 +115,11 @@ def every_step(
 ) -> list[tuple[StepTaken, str | None]]:
     """All steps of a version, oldest first, each with the digest of the evidence that counted then."""
     rows = [
-        row
-        for row in queries.steps_of(session, model.id, 10_000)
-        if row.version_id == version.id
+        row for row in queries.steps_of(session, model.id, 10_000) if row.version_id == version.id
     ]
     rows.reverse()
     return list(
-        zip(
-            _taken(session, model, rows),
-            (row.evidence_digest for row in rows),
-            strict=True,
-        )
+        zip(_taken(session, model, rows), (row.evidence_digest for row in rows), strict=True)
     )
 
 

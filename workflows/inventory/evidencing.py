@@ -12,24 +12,12 @@ from storage.inventory.tables import Model, ModelVersion
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.calendar import local_instant
-from workflows.errors import (
-    GovernanceError,
-    NotAllowed,
-    NotFound,
-    RefusalFact,
-)
+from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.forms import SubmitEvidence
 from workflows.evidence.records import Item
-from workflows.inventory import (
-    monitoring,
-    reads,
-    rules,
-    standings,
-    telling,
-    versions,
-)
+from workflows.inventory import monitoring, reads, rules, standings, telling, versions
 from workflows.inventory.records import Check, StepCheck
 from workflows.inventory.rules import LIVE, Who
 from workflows.inventory.telling import Clicked
@@ -63,9 +51,7 @@ def submit(
     """Hand in evidence: who made the version, validates or owns it, model risk, operations, and programs. Its id."""
     version, model = _open(session, actor, version_id, policy)
     _require_may_hand_in(session, actor, version, model, form.type, policy)
-    kept = evidence.submit(
-        session, actor, version.id, form, request_key, policy=policy, now=now
-    )
+    kept = evidence.submit(session, actor, version.id, form, request_key, policy=policy, now=now)
     if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
         monitoring.begin(session, version, now=now)
     telling.follow(session, model.id, now=now, clicked=clicked)
@@ -76,19 +62,12 @@ def require_may_hand_in(
     session: Session, actor: Actor, version_id: int, type_: str, *, policy: Policy
 ) -> None:
     """Raise what `submit` would, before a file is fetched for it: who may not hand in has nothing read."""
-    version, model = _changeable(
-        session, actor, queries.find_version(session, version_id), policy
-    )
+    version, model = _changeable(session, actor, queries.find_version(session, version_id), policy)
     _require_may_hand_in(session, actor, version, model, type_, policy)
 
 
 def _require_may_hand_in(
-    session: Session,
-    actor: Actor,
-    version: ModelVersion,
-    model: Model,
-    type_: str,
-    policy: Policy,
+    session: Session, actor: Actor, version: ModelVersion, model: Model, type_: str, policy: Policy
 ) -> None:
     record = reads.one(session, model.id)
     standing = standings.standing(session, actor, record, version, policy=policy)
@@ -128,9 +107,7 @@ def decide(
         version, model = _open(session, actor, row.version_id, policy)
         record = reads.one(session, model.id)
         standing = standings.standing(session, actor, record, version, policy=policy)
-        is_validating = (
-            Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION
-        )
+        is_validating = Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION
         if standing.developed or standing.contributed or row.produced_by == actor.id:
             raise NotAllowed(
                 "You made this, so somebody else has to look at it.",
@@ -145,9 +122,7 @@ def decide(
                     "evidence.decide", evidence.TYPE, str(row.id), why="not_validator"
                 ),
             )
-        evidence.decide(
-            session, actor, evidence_id, revision, accept=accept, word=word, now=now
-        )
+        evidence.decide(session, actor, evidence_id, revision, accept=accept, word=word, now=now)
         telling.follow(session, model.id, now=now, clicked=clicked)
 
 
@@ -176,14 +151,7 @@ def waive(
         )
     over = local_instant(until + timedelta(days=1), time(0), policy.organisation.zone)
     kept = evidence.waive(
-        session,
-        actor,
-        version.id,
-        type_,
-        reason=reason,
-        until=over,
-        policy=policy,
-        now=now,
+        session, actor, version.id, type_, reason=reason, until=over, policy=policy, now=now
     )
     telling.follow(session, model.id, now=now, clicked=clicked)
     return kept
@@ -196,18 +164,14 @@ def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) ->
     if row is None or version is None:
         raise NotFound(reads.OUT_OF_SIGHT)
     reads.require_sight(session, actor, version.model_id, policy=policy)
-    return next(
-        one for one in evidence.items(session, [version.id]) if one.id == row.id
-    )
+    return next(one for one in evidence.items(session, [version.id]) if one.id == row.id)
 
 
 def _open(
     session: Session, actor: Actor, version_id: int, policy: Policy
 ) -> tuple[ModelVersion, Model]:
     """A version, locked, whose evidence can change: while approvers look at it, and once it is retired, it stands still."""
-    permissions.require_member(
-        actor, "evidence.change", subject=(versions.TYPE, version_id)
-    )
+    permissions.require_member(actor, "evidence.change", subject=(versions.TYPE, version_id))
     version = queries.lock_version(session, version_id)
     return _changeable(session, actor, version, policy)
 
@@ -235,9 +199,7 @@ def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -
         raise NotFound(reads.OUT_OF_SIGHT)
     record = reads.one(session, version.model_id)
     items = standings.items_of(session, version.id)
-    at = rules.offered(
-        standings.situation(session, record, version, items, policy=policy, now=now)
-    )
+    at = rules.offered(standings.situation(session, record, version, items, policy=policy, now=now))
     state = ModelState(version.state)
     steps = tuple(
         StepCheck(
@@ -259,9 +221,7 @@ def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -
         next_step=_PHASE.get(state, ""),
         missing=next((one.missing for one in steps if one.verb == following), ()),
         steps=steps,
-        waived=tuple(
-            one.type for one in items.values() if one.status is EvidenceStatus.WAIVED
-        ),
+        waived=tuple(one.type for one in items.values() if one.status is EvidenceStatus.WAIVED),
         findings=sum(one.is_open(today) for one in record.findings),
         approval_id=version.approval_id,
     )

@@ -108,17 +108,13 @@ def found(
         due=reads.today_of(policy, now) + policy.inventory.finding_due[severity.value],
         created_at=now,
     )
-    _add(
-        session, SYSTEM, row, {"found": facts}, policy=policy, now=now, org_key=org_key
-    )
+    _add(session, SYSTEM, row, {"found": facts}, policy=policy, now=now, org_key=org_key)
     if facts["what"] in ("approval_over", *policy.inventory.review_on):
         _ask_for_review(session, model, policy=policy, now=now)
     return row.id
 
 
-def _ask_for_review(
-    session: Session, model: Model, *, policy: Policy, now: datetime
-) -> None:
+def _ask_for_review(session: Session, model: Model, *, policy: Policy, now: datetime) -> None:
     """The review is due today, unless it is already, or nothing of the model is used."""
     today = reads.today_of(policy, now)
     held = {one.state for one in queries.versions_of(session, [model.id])}
@@ -126,9 +122,7 @@ def _ask_for_review(
     if is_due or not held & REVIEWED:
         return
     model.next_review, model.review_asked = today, None
-    audit.record(
-        session, SYSTEM, "model.review_triggered", ("model", model.id), now=now
-    )
+    audit.record(session, SYSTEM, "model.review_triggered", ("model", model.id), now=now)
 
 
 def _add(
@@ -202,9 +196,7 @@ def settle(
     if form.how == "accept" and not is_risk:
         raise NotAllowed(
             "Only model risk accepts a finding.",
-            audit=RefusalFact(
-                "finding.accept", TYPE, str(row.id), why="not_model_risk"
-            ),
+            audit=RefusalFact("finding.accept", TYPE, str(row.id), why="not_model_risk"),
         )
     mends = (
         is_risk
@@ -228,8 +220,7 @@ def settle(
         )
     if form.how != "progress" and not form.word:
         raise InvalidInput(
-            "Say how one can see it." if form.how == "resolve" else "Say why.",
-            field="word",
+            "Say how one can see it." if form.how == "resolve" else "Say why.", field="word"
         )
     today = reads.today_of(policy, now)
     if form.how == "accept":
@@ -282,20 +273,12 @@ def over(session: Session, finding_id: int, *, now: datetime) -> None:
     row.status, row.closed_at = FindingStatus.RESOLVED.value, now
     row.revision += 1
     audit.record(
-        session,
-        SYSTEM,
-        "finding.resolved",
-        (TYPE, row.id),
-        now=now,
-        model=row.model_id,
-        seen=True,
+        session, SYSTEM, "finding.resolved", (TYPE, row.id), now=now, model=row.model_id, seen=True
     )
     telling.follow(session, row.model_id, now=now)
 
 
-def reopen_accepted(
-    session: Session, *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def reopen_accepted(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Acceptances that are over: the findings are open again, and their owners are told."""
     today = reads.today_of(policy, now)
     for found_ in finding_queries.acceptances_over(session, today):
@@ -306,12 +289,7 @@ def reopen_accepted(
         row.due = today + timedelta(days=7)
         row.revision += 1
         audit.record(
-            session,
-            SYSTEM,
-            "finding.acceptance_over",
-            (TYPE, row.id),
-            now=now,
-            model=row.model_id,
+            session, SYSTEM, "finding.acceptance_over", (TYPE, row.id), now=now, model=row.model_id
         )
         owners = [one for one in (row.owner_id, row.accepted_by) if one]
         telling.tell_people(

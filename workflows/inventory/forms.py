@@ -18,14 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from storage.enums import (
-    ChangeClass,
-    EuClass,
-    Exposure,
-    ModelKind,
-    PurposeClass,
-    Severity,
-)
+from storage.enums import ChangeClass, EuClass, Exposure, ModelKind, PurposeClass, Severity
 from workflows.sources.text import unmixed, visible
 
 KEY = r"^[a-z0-9][a-z0-9._-]{0,79}$"
@@ -41,14 +34,10 @@ def _seen(value: object) -> object:
 
 
 Line = Annotated[
-    str,
-    BeforeValidator(_seen),
-    StringConstraints(strip_whitespace=True, max_length=200),
+    str, BeforeValidator(_seen), StringConstraints(strip_whitespace=True, max_length=200)
 ]
 Words = Annotated[
-    str,
-    BeforeValidator(_seen),
-    StringConstraints(strip_whitespace=True, max_length=3000),
+    str, BeforeValidator(_seen), StringConstraints(strip_whitespace=True, max_length=3000)
 ]
 
 
@@ -172,12 +161,8 @@ class SettleFinding(Form):
 class GiveReading(Form):
     """A value of a measure of the monitoring plan."""
 
-    metric: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)
-    ]
-    value: Annotated[
-        Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)
-    ]
+    metric: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+    value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]
     at: datetime | None = None
 
 

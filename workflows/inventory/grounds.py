@@ -55,9 +55,7 @@ def conditions(
         "evidence.waived": len(waived(items)),
         "evidence.flagged": sum(bool(one.flags) for one in items.values()),
         "findings.open": len(open_),
-        "findings.high": sum(
-            one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_
-        ),
+        "findings.high": sum(one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_),
         **project_facts(project),
     }
 
@@ -68,10 +66,7 @@ _STRICTEST = tuple(EuClass)
 
 
 def rests(
-    model: Model,
-    project: Project,
-    items: Mapping[str, Any],
-    open_: Sequence[Any],
+    model: Model, project: Project, items: Mapping[str, Any], open_: Sequence[Any]
 ) -> tuple[Rest, ...]:
     """What an approval rests on. Less grave findings are told, and nobody has to decide anew for them."""
     eu_class = EuClass(model.eu_class) if model.eu_class else None
@@ -109,11 +104,7 @@ def rests(
         counted("findings.high", "high finding", high),
         counted("findings.lesser", "lesser finding", lesser, weighs=False),
         counted("evidence.waived", "waiver", len(waived(items))),
-        counted(
-            "evidence.flagged",
-            "flagged item",
-            sum(bool(one.flags) for one in items.values()),
-        ),
+        counted("evidence.flagged", "flagged item", sum(bool(one.flags) for one in items.values())),
         Rest("model.kind", "kind", model.kind, by_condition=True),
         *project_rests(project),
     )
@@ -121,10 +112,7 @@ def rests(
 
 def known(model: Model) -> tuple[Known, ...]:
     """What is shown as read from the inventory."""
-    values = (
-        ("tier", "tier", model.tier),
-        ("eu_class", "EU AI Act class", model.eu_class),
-    )
+    values = (("tier", "tier", model.tier), ("eu_class", "EU AI Act class", model.eu_class))
     return tuple(
         Known(name, label, value, "the inventory")
         for name, label, value in values

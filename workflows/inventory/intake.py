@@ -16,13 +16,7 @@ from workflows.inventory.records import ModelRecord
 from workflows.inventory.rows import ModelRow
 from workflows.policy import Policy
 from workflows.sources.cells import cleared
-from workflows.sources.rows import (
-    FieldChange,
-    Outcome,
-    RowChange,
-    RowFault,
-    faults_of,
-)
+from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault, faults_of
 
 Rows = Sequence[tuple[int, ModelRow]]
 FindPerson = Callable[[str], tuple[str, str] | str]
@@ -51,9 +45,7 @@ def apply_rows(
     for line, row in rows:
         if row.key in seen:
             outcome.faults.append(
-                RowFault(
-                    line, "key", f"{row.key} stands in line {seen[row.key]} already."
-                )
+                RowFault(line, "key", f"{row.key} stands in line {seen[row.key]} already.")
             )
             continue
         seen[row.key] = line
@@ -75,9 +67,7 @@ def apply_rows(
         if row.upstream is None:
             continue
         try:
-            _Row(session, actor, row, find_person, policy, org_key, now).link(
-                row.upstream
-            )
+            _Row(session, actor, row, find_person, policy, org_key, now).link(row.upstream)
         except GovernanceError as refusal:
             outcome.faults.append(RowFault(line, "upstream", refusal.sentence))
     return outcome
@@ -154,18 +144,11 @@ class _Row:
             owner_id = found[0]
         upstream = ()
         if before is not None:
-            ids = [
-                up
-                for down, up in queries.links(self.session, [before.id])
-                if down == before.id
-            ]
+            ids = [up for down, up in queries.links(self.session, [before.id]) if down == before.id]
             upstream = tuple(one.key for one in queries.by_ids(self.session, ids))  # type: ignore[assignment]
         texts = {}
         for name in _TEXTS:
-            said, old = (
-                getattr(row, name),
-                getattr(before, name, None) if before else None,
-            )
+            said, old = (getattr(row, name), getattr(before, name, None) if before else None)
             texts[name] = old if said is None else ("" if cleared(said) else said)
         project = before.project_key if before else None
         if row.project is not None:
@@ -209,25 +192,11 @@ class _Row:
             for name in (*_TEXTS, "kind", "affects_people")
         ]
         pairs.append(("project", before.project_key or "", form.project or ""))
-        pairs.append(
-            ("owner", before.owner.id if before.owner else "", form.owner_id or "")
-        )
-        pairs.append(
-            (
-                "data_sources",
-                ", ".join(before.data_sources),
-                ", ".join(form.data_sources),
-            )
-        )
-        return [
-            FieldChange(name, str(old), str(new))
-            for name, old, new in pairs
-            if old != new
-        ]
+        pairs.append(("owner", before.owner.id if before.owner else "", form.owner_id or ""))
+        pairs.append(("data_sources", ", ".join(before.data_sources), ", ".join(form.data_sources)))
+        return [FieldChange(name, str(old), str(new)) for name, old, new in pairs if old != new]
 
-    def _said(
-        self, before: ModelRecord
-    ) -> tuple[Exposure, PurposeClass, EuClass] | None:
+    def _said(self, before: ModelRecord) -> tuple[Exposure, PurposeClass, EuClass] | None:
         """How material the row says that it is, with what stands there; None when it says nothing. Raises for half of it."""
         row = self.row
         if not (row.exposure or row.purpose_class or row.eu_class):
@@ -237,19 +206,14 @@ class _Row:
         eu: EuClass | None = row.eu_class or before.eu_class
         if exposure is None or purpose is None or eu is None:
             raise _fault(
-                "say exposure, purpose_class and eu_class together, or none of them",
-                "exposure",
+                "say exposure, purpose_class and eu_class together, or none of them", "exposure"
             )
         return exposure, purpose, eu
 
     def _assess(self, before: ModelRecord) -> int | None:
         """Assess it where the row says what does not stand there; the new tier."""
         said = self._said(before)
-        if said is None or said == (
-            before.exposure,
-            before.purpose_class,
-            before.eu_class,
-        ):
+        if said is None or said == (before.exposure, before.purpose_class, before.eu_class):
             return None
         exposure, purpose, eu = said
         revision = reads.one(self.session, before.id).revision
@@ -260,9 +224,7 @@ class _Row:
             purpose_class=purpose,
             eu_class=eu,
         )
-        return service.assess(
-            self.session, self.actor, form, policy=self.policy, now=self.now
-        )
+        return service.assess(self.session, self.actor, form, policy=self.policy, now=self.now)
 
 
 def _fault(words: str, field: str) -> GovernanceError:

@@ -120,9 +120,7 @@ def _version(version: VersionRecord) -> list[tuple[str, str]]:
         ("Contents", f"sha256:{version.digest}" if version.digest else ""),
         (
             "Consists of",
-            ", ".join(
-                f"{key} {value}" for key, value in version.about.items() if value
-            ),
+            ", ".join(f"{key} {value}" for key, value in version.about.items() if value),
         ),
         ("Developed by", ", ".join(one.name for one in version.named(Part.DEVELOPER))),
         ("Validated by", ", ".join(one.name for one in version.named(Part.VALIDATOR))),
@@ -131,11 +129,7 @@ def _version(version: VersionRecord) -> list[tuple[str, str]]:
 
 def _of(found: ModelCard, type_: str) -> Sequence[Item]:
     item = found.evidence.get(type_)
-    return (
-        (item,)
-        if item is not None and item.status is not EvidenceStatus.REJECTED
-        else ()
-    )
+    return (item,) if item is not None and item.status is not EvidenceStatus.REJECTED else ()
 
 
 def _thresholds(items: Iterable[Item]) -> list[tuple[str, str]]:
@@ -180,14 +174,9 @@ def _groups(found: ModelCard) -> list[Table]:
                 )
                 for each in one.groups
             ]
-            rows += [
-                (name, "too few to be judged", "", "", "", "") for name in one.small
-            ]
+            rows += [(name, "too few to be judged", "", "", "", "") for name in one.small]
             tables.append(
-                Table(
-                    (one.name, "People", "Selected", "Of the highest", "TPR", "FPR"),
-                    tuple(rows),
-                )
+                Table((one.name, "People", "Selected", "Of the highest", "TPR", "FPR"), tuple(rows))
             )
     return tables
 

@@ -55,10 +55,7 @@ def take(
 
     The same reading again changes nothing.
     """
-    rows = {
-        row.name.casefold(): row
-        for row in finding_queries.metrics(session, [version.id])
-    }
+    rows = {row.name.casefold(): row for row in finding_queries.metrics(session, [version.id])}
     row = rows.get(form.metric.casefold())
     if row is None:
         listed = (
@@ -71,9 +68,7 @@ def take(
         )
     at = form.at or now
     if at.tzinfo is None:
-        raise InvalidInput(
-            "Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at"
-        )
+        raise InvalidInput("Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at")
     if at > now + AHEAD:
         raise InvalidInput("That time is still to come.", field="at")
     known = finding_queries.find_reading(session, row.id, at)
@@ -84,20 +79,10 @@ def take(
                 field="value",
             )
         return known.is_breach
-    is_breach = (
-        form.value < row.threshold
-        if row.better == "higher"
-        else form.value > row.threshold
-    )
+    is_breach = form.value < row.threshold if row.better == "higher" else form.value > row.threshold
     row.trouble = None
     session.add(
-        ModelReading(
-            metric_id=row.id,
-            at=at,
-            value=form.value,
-            is_breach=is_breach,
-            created_at=now,
-        )
+        ModelReading(metric_id=row.id, at=at, value=form.value, is_breach=is_breach, created_at=now)
     )
     audit.record(
         session,
@@ -138,9 +123,7 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
     for row, version, _ in rows:
         # What was suspended was silent rightly: the plan counts from when it works again.
         since = (
-            max(latest[row.id].at, version.state_since)
-            if row.id in latest
-            else version.state_since
+            max(latest[row.id].at, version.state_since) if row.id in latest else version.state_since
         )
         if now - since <= timedelta(days=row.every_days):
             continue
@@ -174,9 +157,7 @@ def _found(
     org_key: str,
 ) -> None:
     model = queries.find_model(session, version.model_id)
-    severity = (
-        Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
-    )
+    severity = Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
     findings.found(
         session,
         version.model_id,

@@ -6,23 +6,11 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ChangeClass, ModelState, Part
 from storage.inventory import queries
-from storage.inventory.tables import (
-    Model,
-    ModelAgreement,
-    ModelChange,
-    ModelVersion,
-)
+from storage.inventory.tables import Model, ModelAgreement, ModelChange, ModelVersion
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    NotFound,
-    RefusalFact,
-    Stale,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import (
     monitoring,
@@ -59,9 +47,7 @@ def take(
 
     A step that asks for approval goes through `decisions.submit`. Raises GovernanceError with all that is missing.
     """
-    version, model = locked(
-        session, actor, form.version_id, form.revision, policy=policy
-    )
+    version, model = locked(session, actor, form.version_id, form.revision, policy=policy)
     move = rules.find(S(version.state), form.verb)
     if move is None or Who.REQUEST in move.who:
         raise GovernanceError(
@@ -76,9 +62,7 @@ def take(
     require_free(session, actor, version, move, policy=policy, now=now)
     reason = form.reason.strip()
     if move.asks_why and not reason:
-        raise InvalidInput(
-            "Say in a sentence why; it stays with the record.", field="reason"
-        )
+        raise InvalidInput("Say in a sentence why; it stays with the record.", field="reason")
     if move.verb == rules.CHANGE:
         return _change(
             session,
@@ -93,15 +77,7 @@ def take(
             clicked=clicked,
         )
     if move.both and not _agreed(
-        session,
-        actor,
-        model,
-        version,
-        move,
-        reason,
-        policy=policy,
-        now=now,
-        org_key=org_key,
+        session, actor, model, version, move, reason, policy=policy, now=now, org_key=org_key
     ):
         telling.follow(session, model.id, now=now, clicked=clicked)
         rest = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
@@ -157,9 +133,7 @@ def require_free(
     if refused:
         raise NotAllowed(
             f"{record.name} {version.version} can't go on yet: {'; '.join(refused)}.",
-            audit=RefusalFact(
-                "model.step", versions.TYPE, str(version.id), why=move.verb
-            ),
+            audit=RefusalFact("model.step", versions.TYPE, str(version.id), why=move.verb),
         )
 
 
@@ -215,9 +189,7 @@ def apply(
         reviews.plan(session, actor, model, policy=policy, now=now)
     elif move.target is S.RETIRED:
         reviews.stop_unless_used(session, actor, model, now=now)
-    _tell(
-        session, model, version, move, step_id, policy=policy, org_key=org_key, now=now
-    )
+    _tell(session, model, version, move, step_id, policy=policy, org_key=org_key, now=now)
     telling.follow(session, model.id, now=now, clicked=clicked)
     for down, up in queries.links(session, [model.id]):
         if up == model.id:
@@ -370,8 +342,7 @@ def _change(
     if form.change_class is ChangeClass.MATERIAL:
         if form.new_version is None:
             raise InvalidInput(
-                "A material change leads to a new version: name it.",
-                field="new_version",
+                "A material change leads to a new version: name it.", field="new_version"
             )
         if queries.find_version_named(session, model.id, form.new_version) is not None:
             raise InvalidInput(

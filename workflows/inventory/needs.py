@@ -7,15 +7,11 @@ from sqlalchemy.orm import Session
 from storage.inventory import finding_queries, queries
 from workflows.actors import Actor
 from workflows.inventory import reads
-from workflows.inventory.records import (
-    Need,
-)
+from workflows.inventory.records import Need
 from workflows.policy import Policy
 
 
-def needing(
-    session: Session, actor: Actor, *, policy: Policy, now: datetime
-) -> tuple[Need, ...]:
+def needing(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> tuple[Need, ...]:
     """Models that need this person: versions to validate, findings of theirs to mend, reviews that are due."""
     today = reads.today_of(policy, now)
     waiting = {row.id for row in queries.validating(session, actor.id)}
@@ -28,11 +24,7 @@ def needing(
     )
     found: list[Need] = []
     for record in reads.records(session, queries.by_ids(session, ids)) if ids else ():
-        found += [
-            Need(record, one, "validation")
-            for one in record.versions
-            if one.id in waiting
-        ]
+        found += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
         mine = [
             one
             for one in record.findings

@@ -26,11 +26,7 @@ from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.errors import InvalidInput, NotFound
 from workflows.inventory import rules, standings
-from workflows.inventory.records import (
-    FindingRecord,
-    ModelRecord,
-    VersionRecord,
-)
+from workflows.inventory.records import FindingRecord, ModelRecord, VersionRecord
 from workflows.policy import Policy
 from workflows.projects.records import PersonRef
 from workflows.sources.text import storable
@@ -60,12 +56,9 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     findings = finding_queries.unsettled(session, ids)
     links = queries.links(session, ids)
     names = {
-        row.id: row.name
-        for row in queries.by_ids(session, {one for pair in links for one in pair})
+        row.id: row.name for row in queries.by_ids(session, {one for pair in links for one in pair})
     }
-    projects = queries.projects(
-        session, {row.project_id for row in rows if row.project_id}
-    )
+    projects = queries.projects(session, {row.project_id for row in rows if row.project_id})
     people = refs(
         session,
         [
@@ -89,9 +82,9 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     by_version: dict[int, dict[Part, list[PersonRef]]] = {}
     for part in parts:
         if part.person_id in people:
-            by_version.setdefault(part.version_id, {}).setdefault(
-                Part(part.part), []
-            ).append(people[part.person_id])
+            by_version.setdefault(part.version_id, {}).setdefault(Part(part.part), []).append(
+                people[part.person_id]
+            )
     version_names = {row.id: row.version for row in versions}
     versions_of: dict[int, list[VersionRecord]] = defaultdict(list)
     for each in versions:
@@ -130,9 +123,7 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                 data_sources=tuple(row.data_sources),
                 affects_people=row.affects_people,
                 exposure=Exposure(row.exposure) if row.exposure else None,
-                purpose_class=PurposeClass(row.purpose_class)
-                if row.purpose_class
-                else None,
+                purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
                 eu_class=EuClass(row.eu_class) if row.eu_class else None,
                 tier=row.tier,
                 tier_follows=follows if row.tier_override else None,
@@ -146,11 +137,7 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                 findings=tuple(
                     sorted(
                         findings_of[row.id],
-                        key=lambda one: (
-                            _WEIGHT[one.severity],
-                            one.due or date.max,
-                            one.id,
-                        ),
+                        key=lambda one: (_WEIGHT[one.severity], one.due or date.max, one.id),
                     )
                 ),
                 next_review=row.next_review,
@@ -203,11 +190,7 @@ def _finding(
     people: dict[str, PersonRef],
     texts: dict[int, str],
 ) -> FindingRecord:
-    words = (
-        (texts.get(row.text_id, "") or ERASED)
-        if row.text_id
-        else found_words(row.facts)
-    )
+    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else found_words(row.facts)
     return FindingRecord(
         id=row.id,
         model_id=row.model_id,
@@ -267,9 +250,7 @@ def finding(session: Session, finding_id: int) -> FindingRecord | None:
         return None
     model = one(session, row.model_id)
     people = refs(session, [row.owner_id, row.accepted_by])
-    texts = lookups.texts(
-        session, {text for text in (row.text_id, row.word_id) if text}
-    )
+    texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})
     names = {each.id: each.version for each in model.versions}
     return _finding(row, model.name, names, people, texts)
 
@@ -280,9 +261,7 @@ def upstream_of(session: Session, model_id: int) -> list[tuple[str, str]]:
     return sorted(((row.key, row.name) for row in rows), key=lambda one: one[1])
 
 
-def list_(
-    session: Session, actor: Actor, words: str = "", *, policy: Policy
-) -> list[ModelRecord]:
+def list_(session: Session, actor: Actor, words: str = "", *, policy: Policy) -> list[ModelRecord]:
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
     permissions.require_member(actor, "models.read")
     return records(session, _seen(session, actor, storable(words, 80), policy))
@@ -339,26 +318,17 @@ def page(
     return records(session, rows[:most]), last
 
 
-def _bound(
-    session: Session, rows: Sequence[Model], only: Collection[str]
-) -> Sequence[Model]:
+def _bound(session: Session, rows: Sequence[Model], only: Collection[str]) -> Sequence[Model]:
     """Those of the projects with these keys; all of them where none is named."""
     if not only:
         return rows
     ids = {row.project_id for row in rows if row.project_id}
-    within = {
-        id_ for id_, row in queries.projects(session, ids).items() if row.key in only
-    }
+    within = {id_ for id_, row in queries.projects(session, ids).items() if row.key in only}
     return [row for row in rows if row.project_id in within]
 
 
 def find(
-    session: Session,
-    actor: Actor,
-    word: str,
-    *,
-    policy: Policy,
-    only: Collection[str] = (),
+    session: Session, actor: Actor, word: str, *, policy: Policy, only: Collection[str] = ()
 ) -> tuple[ModelRecord, VersionRecord | None]:
     """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound.
 
@@ -388,9 +358,7 @@ def find(
 
 def _unknown(word: str, seen: Sequence[Model]) -> str:
     """Says the same whether or not there is such a model out of sight."""
-    by_word = {row.name.casefold(): row.key for row in seen} | {
-        row.key: row.key for row in seen
-    }
+    by_word = {row.name.casefold(): row.key for row in seen} | {row.key: row.key for row in seen}
     near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
     meant = (
         f" Did you mean `{by_word[near[0]]}`?"
@@ -400,9 +368,7 @@ def _unknown(word: str, seen: Sequence[Model]) -> str:
     return f"You see no model “{word[:60]}”.{meant}"
 
 
-def _seen(
-    session: Session, actor: Actor, words: str, policy: Policy
-) -> Sequence[Model]:
+def _seen(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
     """Models in sight: all for leaders, model risk, operations and programs; else those of one's projects and parts."""
     within = _within(session, actor, policy)
     beside = queries.concerning(session, actor.id) if within is not None else ()
@@ -433,9 +399,7 @@ def is_seen(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
     )
 
 
-def require_sight(
-    session: Session, actor: Actor, model_id: int, *, policy: Policy
-) -> None:
+def require_sight(session: Session, actor: Actor, model_id: int, *, policy: Policy) -> None:
     """Refuse who does not see a model. Raises NotFound and NotAllowed."""
     permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
     row = queries.find_model(session, model_id)
@@ -464,7 +428,6 @@ def project(
         or sees_all(session, actor, policy)
     ):
         raise NotFound(
-            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.",
-            field="project",
+            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.", field="project"
         )
     return found

@@ -11,14 +11,7 @@ from workflows import permissions
 from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
 from workflows.calendar import last_day
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    NotFound,
-    RefusalFact,
-    Stale,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
 from workflows.inventory import findings, reads, rules, standings, telling
 from workflows.inventory.notices import ReviewDue
 from workflows.inventory.rules import Who
@@ -26,9 +19,7 @@ from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 
 
-def plan(
-    session: Session, actor: Actor, model: Model, *, policy: Policy, now: datetime
-) -> None:
+def plan(session: Session, actor: Actor, model: Model, *, policy: Policy, now: datetime) -> None:
     """The next review is due after the time that its tier gives."""
     span = policy.inventory.review[model.tier or 1]
     model.next_review = reads.today_of(policy, now) + span
@@ -43,9 +34,7 @@ def plan(
     )
 
 
-def stop_unless_used(
-    session: Session, actor: Actor, model: Model, *, now: datetime
-) -> None:
+def stop_unless_used(session: Session, actor: Actor, model: Model, *, now: datetime) -> None:
     """No review is due any more of a model of which no version is used, or suspended."""
     session.flush()
     held = {one.state for one in queries.versions_of(session, [model.id])}
@@ -72,11 +61,7 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
         people = {model.owner_id}
         if late:
             people |= standings.holders(
-                session,
-                record,
-                frozenset({Who.MODEL_RISK}),
-                policy=policy,
-                org_key=org_key,
+                session, record, frozenset({Who.MODEL_RISK}), policy=policy, org_key=org_key
             )
         telling.tell_people(
             session,
@@ -101,9 +86,7 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
     _approvals_over(session, policy=policy, org_key=org_key, now=now)
 
 
-def _approvals_over(
-    session: Session, *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def _approvals_over(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """What is in use after its approval ended is a finding, which asks for a review."""
     for version_id in queries.ended_approvals(session, now):
         version = queries.find_version(session, version_id)
@@ -164,15 +147,11 @@ def done(
     )
     if not allowed & standing.parts:
         who = (
-            "model risk, because it is tier 1"
-            if len(allowed) == 1
-            else "its owner and model risk"
+            "model risk, because it is tier 1" if len(allowed) == 1 else "its owner and model risk"
         )
         raise NotAllowed(
             f"This review is for {who}.",
-            audit=RefusalFact(
-                "model.review", "model", str(model_id), why="not_reviewer"
-            ),
+            audit=RefusalFact("model.review", "model", str(model_id), why="not_reviewer"),
         )
     if not words.strip():
         raise InvalidInput("Say what you looked at and what you saw.", field="words")

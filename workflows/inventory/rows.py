@@ -50,9 +50,7 @@ def _word(value: object, words: dict[str, T]) -> object:
     if not isinstance(value, str):
         return value
     folded = " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
-    known = {
-        " ".join(re.split(r"[\s_-]+", word)): found for word, found in words.items()
-    }
+    known = {" ".join(re.split(r"[\s_-]+", word)): found for word, found in words.items()}
     if folded not in known:
         raise ValueError(f"{value[:60]!r} is none of {', '.join(dict.fromkeys(words))}")
     return known[folded]

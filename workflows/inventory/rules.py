@@ -77,9 +77,7 @@ def _move(
     both: bool = False,
     done: str = "",
 ) -> Move:
-    return Move(
-        verb, label, source, target, frozenset(who), guards, evidence, why, both, done
-    )
+    return Move(verb, label, source, target, frozenset(who), guards, evidence, why, both, done)
 
 
 APPROVED, REJECTED, TAKEN_BACK = "approve", "reject", "take_back"
@@ -127,9 +125,7 @@ def find(source: ModelState, verb: str) -> Move | None:
 
 def from_(source: ModelState) -> tuple[Move, ...]:
     """The steps that somebody can take from a state."""
-    return tuple(
-        move for move in MOVES if move.source is source and Who.REQUEST not in move.who
-    )
+    return tuple(move for move in MOVES if move.source is source and Who.REQUEST not in move.who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +228,7 @@ def _person(move: Move, standing: Standing) -> str:
         return ""
     if move.who <= standing.unnamed:
         named = " and ".join(sorted(one.value for one in move.who))
-        return (
-            f"the policy names nobody for {named} (section inventory of governance.yml)"
-        )
+        return f"the policy names nobody for {named} (section inventory of governance.yml)"
     listed = [WHO_WORDS[one] for one in Who if one in move.who]
     joined = " or ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
     return f"this is for {joined}"
@@ -262,27 +256,19 @@ def _holds(at: Situation) -> str:
         # What ends at midnight was good on the day before, and not on the one that began.
         last = at.approved_until - timedelta(microseconds=1)
         return f"its approval ended on {last:%d %b %Y}"
-    return (
-        "what would be deployed is not what was approved" if at.digest_changed else ""
-    )
+    return "what would be deployed is not what was approved" if at.digest_changed else ""
 
 
 _GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
     Guard.STARTABLE: _startable,
-    Guard.VALIDATOR_NAMED: lambda at: (
-        "" if at.has_validator else "nobody is named to validate it"
-    ),
-    Guard.FINDING_FILED: lambda at: (
-        "" if at.open_findings else "file what you found first"
-    ),
+    Guard.VALIDATOR_NAMED: lambda at: "" if at.has_validator else "nobody is named to validate it",
+    Guard.FINDING_FILED: lambda at: "" if at.open_findings else "file what you found first",
     Guard.NO_CRITICAL: lambda at: _open(at.critical, "critical"),
     Guard.NO_HIGH: lambda at: _open(at.high, "high"),
     Guard.APPROVAL_HOLDS: _holds,
     Guard.BUDGET: lambda at: "" if at.has_budget else "its project has no budget",
     Guard.UNCHANGED: lambda at: (
-        "a change of it was under way, so it has to be validated again"
-        if at.was_changing
-        else ""
+        "a change of it was under way, so it has to be validated again" if at.was_changing else ""
     ),
     Guard.NO_DEPENDANTS: lambda at: (
         f"still used by {', '.join(at.dependants)}" if at.dependants else ""
@@ -291,16 +277,10 @@ _GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
 
 
 def _open(number: int, severity: str) -> str:
-    return (
-        f"{number} open {severity} finding{'s' if number != 1 else ''}"
-        if number
-        else ""
-    )
+    return f"{number} open {severity} finding{'s' if number != 1 else ''}" if number else ""
 
 
-def completes(
-    move: Move, agreed: Sequence[frozenset[Who]], unnamed: frozenset[Who]
-) -> bool:
+def completes(move: Move, agreed: Sequence[frozenset[Who]], unnamed: frozenset[Who]) -> bool:
     """Whether those who agreed, each with what they are, make a step that needs two.
 
     Nobody stands for two parts, except for one that the policy gives to nobody.
@@ -315,8 +295,7 @@ def _covered(wanted: Sequence[Who], agreed: Sequence[frozenset[Who]]) -> bool:
         return bool(agreed)
     first, *rest = wanted
     return any(
-        first in parts
-        and (not rest or _covered(rest, [*agreed[:index], *agreed[index + 1 :]]))
+        first in parts and (not rest or _covered(rest, [*agreed[:index], *agreed[index + 1 :]]))
         for index, parts in enumerate(agreed)
     )
 

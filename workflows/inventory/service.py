@@ -14,14 +14,7 @@ from storage.people import lookups
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    NotFound,
-    RefusalFact,
-    Stale,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
 from workflows.inventory import reads, rules, standings, telling
 from workflows.inventory.forms import AssessTier, RegisterModel
 from workflows.inventory.rules import Who
@@ -84,28 +77,19 @@ def register(
             if reads.is_seen(session, actor, taken, policy)
             else " Find another name."
         )
-        raise InvalidInput(
-            f"There is a model `{form.key}` already.{there}", field="name"
-        )
+        raise InvalidInput(f"There is a model `{form.key}` already.{there}", field="name")
     _refuse_look_alike(session, actor, form.name, None, policy)
     said = (form.exposure, form.purpose_class, form.eu_class)
     if any(said) and not all(said):
         missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
         raise InvalidInput(
-            "Say exposure, purpose and EU class together, or none of them for now.",
-            field=missing,
+            "Say exposure, purpose and EU class together, or none of them for now.", field=missing
         )
-    project = reads.project(
-        session, actor, form.project, policy=policy, channel=channel
-    )
+    project = reads.project(session, actor, form.project, policy=policy, channel=channel)
     is_person = actor.kind is ActorKind.PERSON
-    owner_id = form.owner_id or (
-        actor.id if is_person else project.owner_id if project else None
-    )
+    owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)
     if owner_id is None:
-        raise InvalidInput(
-            "Say who owns it: an e-mail address or a Slack id.", field="owner"
-        )
+        raise InvalidInput("Say who owns it: an e-mail address or a Slack id.", field="owner")
     require_people(session, [owner_id], "owner")
     row = Model(
         key=form.key,
@@ -213,9 +197,7 @@ def edit(
     row = locked(session, actor, model_id, revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
     _refuse_look_alike(session, actor, form.name, row.id, policy)
-    project = reads.project(
-        session, actor, form.project, policy=policy, kept=row.project_id
-    )
+    project = reads.project(session, actor, form.project, policy=policy, kept=row.project_id)
     if row.affects_people and not form.affects_people:
         _require_lighter(session, actor, row, "affects_people", policy=policy)
     owner_id = form.owner_id or row.owner_id
@@ -282,16 +264,13 @@ def assess(
             raise NotAllowed(
                 f"From what you say follows tier {follows}. Only model risk can set another.",
                 field="override",
-                audit=RefusalFact(
-                    "model.tier", TYPE, str(row.id), why="not_model_risk"
-                ),
+                audit=RefusalFact("model.tier", TYPE, str(row.id), why="not_model_risk"),
             )
         if not form.reason:
             raise InvalidInput("Say why another tier holds.", field="reason")
         if form.override > follows and form.eu_class.value in ("high", "prohibited"):
             raise InvalidInput(
-                "A use of that class under the EU AI Act is tier 1 in any case.",
-                field="override",
+                "A use of that class under the EU AI Act is tier 1 in any case.", field="override"
             )
         text = audit.write_text(session, actor, form.reason, now=now)
     held_tier = form.override if is_override and form.override is not None else follows
@@ -411,9 +390,7 @@ def locked(
     return row
 
 
-def require_editor(
-    session: Session, actor: Actor, row: Model, *, policy: Policy
-) -> None:
+def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy) -> None:
     """Refuse whoever neither owns, develops nor governs a model. Programs may. Raises NotAllowed."""
     permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
     if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
@@ -441,18 +418,12 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
             or person.is_deactivated
         ):
             raise InvalidInput(
-                "Choose full members of the organisation, no guests and no bots.",
-                field=field,
+                "Choose full members of the organisation, no guests and no bots.", field=field
             )
 
 
 def link(
-    session: Session,
-    actor: Actor,
-    row: Model,
-    upstream: Collection[str],
-    *,
-    policy: Policy,
+    session: Session, actor: Actor, row: Model, upstream: Collection[str], *, policy: Policy
 ) -> None:
     """The models whose output this one takes, each in the actor's sight or taken before; a circle is refused."""
     queries.lock_links(session)

@@ -30,8 +30,7 @@ def policy_parts(
         named = [
             word
             for word in words
-            if word.removeprefix("role:") == word
-            or policy.roles.get(word.removeprefix("role:"))
+            if word.removeprefix("role:") == word or policy.roles.get(word.removeprefix("role:"))
         ]
         if not named:
             unnamed.add(who)
@@ -63,9 +62,7 @@ def standing(
     mine: set[str] = set()
     if version is not None:
         mine = {
-            row.part
-            for row in queries.parts_of(session, [version.id])
-            if row.person_id == actor.id
+            row.part for row in queries.parts_of(session, [version.id]) if row.person_id == actor.id
         }
     if Part.DEVELOPER in mine:
         found.add(Who.DEVELOPER)
@@ -89,17 +86,11 @@ def situation(
     now: datetime,
 ) -> Situation:
     """How a version stands, as far as guards ask."""
-    project = queries.projects(
-        session, [record.project_id] if record.project_id else []
-    )
+    project = queries.projects(session, [record.project_id] if record.project_id else [])
     zone = policy.organisation.zone
     today = now.astimezone(zone).date()
     until = version.approved_until if version else None
-    mine = [
-        one
-        for one in record.findings
-        if one.is_open(today) and concerns(one, version, record)
-    ]
+    mine = [one for one in record.findings if one.is_open(today) and concerns(one, version, record)]
     lacks = {
         step: evidence_rules.lacking(
             items,
@@ -132,19 +123,14 @@ def situation(
         was_changing=version is not None
         and version.state == ModelState.SUSPENDED
         and queries.suspended_from(session, version.id) == ModelState.MODIFICATION,
-        has_budget=record.project_id is not None
-        and queries.has_budget(session, record.project_id),
+        has_budget=record.project_id is not None and queries.has_budget(session, record.project_id),
         dependants=_dependants(session, record, version),
     )
 
 
-def concerns(
-    finding: FindingRecord, version: ModelVersion | None, record: ModelRecord
-) -> bool:
+def concerns(finding: FindingRecord, version: ModelVersion | None, record: ModelRecord) -> bool:
     """A finding of another version does not hold this one up."""
-    return not finding.version or (
-        version is not None and finding.version == version.version
-    )
+    return not finding.version or (version is not None and finding.version == version.version)
 
 
 def _dependants(
@@ -153,20 +139,14 @@ def _dependants(
     """Models in use that take this one's output, when this version is the last of it that works."""
     if version is None:
         return ()
-    others = [
-        one for one in record.versions if one.id != version.id and one.state in LIVE
-    ]
+    others = [one for one in record.versions if one.id != version.id and one.state in LIVE]
     if others:
         return ()
     ids = [
-        model
-        for model, upstream in queries.links(session, [record.id])
-        if upstream == record.id
+        model for model, upstream in queries.links(session, [record.id]) if upstream == record.id
     ]
     live = {
-        row.model_id
-        for row in queries.versions_of(session, ids)
-        if ModelState(row.state) in LIVE
+        row.model_id for row in queries.versions_of(session, ids) if ModelState(row.state) in LIVE
     }
     return tuple(row.name for row in queries.by_ids(session, live))
 
@@ -177,12 +157,7 @@ def items_of(session: Session, version_id: int) -> Mapping[str, Item]:
 
 
 def holders(
-    session: Session,
-    record: ModelRecord,
-    parts: frozenset[Who],
-    *,
-    policy: Policy,
-    org_key: str,
+    session: Session, record: ModelRecord, parts: frozenset[Who], *, policy: Policy, org_key: str
 ) -> set[str]:
     """Everybody who has one of these parts, by person id: the owner, model risk, operations."""
     found: set[str] = set()
@@ -194,7 +169,5 @@ def holders(
     ):
         if who in parts:
             for word in words:
-                found |= visibility.members(
-                    session, word, policy=policy, org_key=org_key
-                ).keys()
+                found |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
     return found

@@ -24,16 +24,11 @@ def subject(model_id: int) -> Subject:
     return Subject.of("model", model_id)
 
 
-def follow(
-    session: Session, model_id: int, *, now: datetime, clicked: Clicked = None
-) -> None:
+def follow(session: Session, model_id: int, *, now: datetime, clicked: Clicked = None) -> None:
     """Every copy of a model's card shows what is true now, and what waits for a decision about it is looked at again."""
     session.flush()
     resting.changed(
-        session,
-        VERSION,
-        [row.id for row in queries.versions_of(session, [model_id])],
-        now=now,
+        session, VERSION, [row.id for row in queries.versions_of(session, [model_id])], now=now
     )
     model = queries.find_model(session, model_id)
     if model is not None and model.project_id is not None:
@@ -66,13 +61,7 @@ def show(session: Session, model: Model, *, org_key: str, now: datetime) -> None
 
 
 def tell_step(
-    session: Session,
-    model: Model,
-    step_id: int,
-    *,
-    alone: bool,
-    org_key: str,
-    now: datetime,
+    session: Session, model: Model, step_id: int, *, alone: bool, org_key: str, now: datetime
 ) -> None:
     """Tell a step under the model's card; `alone`, as an alarm is, beside it."""
     channel = channel_of(session, model, org_key)
@@ -118,11 +107,4 @@ def tell_people(
                 subject=subject(model_id),
             )
         else:
-            outbox.post(
-                session,
-                notice,
-                to=to,
-                dedupe_key=name,
-                now=now,
-                subject=subject(model_id),
-            )
+            outbox.post(session, notice, to=to, dedupe_key=name, now=now, subject=subject(model_id))

@@ -38,9 +38,7 @@ def add_version(
 
     The same version with the same digest again changes nothing, so that a pipeline can repeat itself.
     """
-    permissions.require_member(
-        actor, "model.version", subject=(service.TYPE, form.model_id)
-    )
+    permissions.require_member(actor, "model.version", subject=(service.TYPE, form.model_id))
     row = queries.lock_model(session, form.model_id)
     reads.require_sight(session, actor, form.model_id, policy=policy)
     if row is None:
@@ -59,23 +57,15 @@ def add_version(
     move = rules.find(ModelState.INVENTORIED, rules.START)
     at = standings.situation(session, record, None, {}, policy=policy, now=now)
     if record.own_state is ModelState.NOT_A_MODEL:
-        raise GovernanceError(
-            f"{row.name} was said to be no model. Model risk can take that back."
-        )
-    is_maker = actor.kind is not ActorKind.PERSON or service.made_before(
-        session, row, actor
-    )
+        raise GovernanceError(f"{row.name} was said to be no model. Model risk can take that back.")
+    is_maker = actor.kind is not ActorKind.PERSON or service.made_before(session, row, actor)
     if move is None:
         raise RuntimeError("the table has no way into development")
     refused = rules.refusals(
-        move,
-        rules.Standing(standing.parts | {Who.OWNER}) if is_maker else standing,
-        at,
+        move, rules.Standing(standing.parts | {Who.OWNER}) if is_maker else standing, at
     )
     if refused:
-        raise GovernanceError(
-            f"{row.name} can't get a version yet: {'; '.join(refused)}."
-        )
+        raise GovernanceError(f"{row.name} can't get a version yet: {'; '.join(refused)}.")
     developers = set(form.developers)
     if not developers and actor.kind is ActorKind.PERSON:
         developers = {actor.id}

@@ -14,12 +14,7 @@ from storage.enums import Answer, CycleState, InvitationState
 from storage.ledger import text_digest
 from storage.maturity import answers as said
 from storage.maturity import queries
-from storage.maturity.tables import (
-    MaturityAnswer,
-    MaturityCycle,
-    MaturityInvitation,
-    MaturityNote,
-)
+from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvitation, MaturityNote
 from storage.people.tables import Person
 from workflows import outbox, permissions, timers
 from workflows.actors import Actor
@@ -27,9 +22,7 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.maturity import invitees, reading
 from workflows.maturity.forms import GiveAnswer, Skip, WriteNote
-from workflows.maturity.records import (
-    MyCheckIn,
-)
+from workflows.maturity.records import MyCheckIn
 from workflows.outbox import Subject
 from workflows.policy import Policy
 
@@ -47,12 +40,7 @@ def subject(invitation_id: int) -> Subject:
 
 
 def answer(
-    session: Session,
-    actor: Actor,
-    form: GiveAnswer,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, actor: Actor, form: GiveAnswer, *, policy: Policy, now: datetime
 ) -> MyCheckIn:
     """Keep an answer, unless a later tap was kept already. Raises Closed, NotFound."""
     cycle, invitation = _mine_locked(session, actor, form.invitation_id)
@@ -92,10 +80,7 @@ def catch_up(
             continue
         stamp = found.stamp if found else "0"
         form = GiveAnswer(
-            invitation_id=invitation.id,
-            statement=statement,
-            answer=Answer(chosen),
-            stamp=stamp,
+            invitation_id=invitation.id, statement=statement, answer=Answer(chosen), stamp=stamp
         )
         kept = _keep(session, actor, invitation, form, now) or kept
     if not kept:
@@ -125,15 +110,11 @@ def note(
     return reading.record(session, cycle, invitation, policy)
 
 
-def _written(
-    session: Session, actor: Actor, text: str, now: datetime
-) -> PrivateText | None:
+def _written(session: Session, actor: Actor, text: str, now: datetime) -> PrivateText | None:
     return audit.write_text(session, actor, text, now=now) if text else None
 
 
-def skip(
-    session: Session, actor: Actor, form: Skip, *, policy: Policy, now: datetime
-) -> MyCheckIn:
+def skip(session: Session, actor: Actor, form: Skip, *, policy: Policy, now: datetime) -> MyCheckIn:
     """Take no part this time, with a reason. Nobody is reminded after that; what was answered stays and counts."""
     cycle, invitation = _mine_locked(session, actor, form.invitation_id)
     if invitation.state != InvitationState.INVITED:
@@ -163,9 +144,7 @@ def _mine_locked(
     session: Session, actor: Actor, invitation_id: int
 ) -> tuple[MaturityCycle, MaturityInvitation]:
     """The cycle, kept open, and the person's own part in it, locked. Raises NotFound, Closed."""
-    permissions.require_member(
-        actor, "maturity.answer", subject=(reading.TYPE, invitation_id)
-    )
+    permissions.require_member(actor, "maturity.answer", subject=(reading.TYPE, invitation_id))
     found = queries.find_invitation(session, invitation_id)
     if found is None or found.person_id != actor.id:
         raise NotFound("This check-in is not yours. `/mlgov maturity` shows your own.")
@@ -181,11 +160,7 @@ def _mine_locked(
 
 
 def _keep(
-    session: Session,
-    actor: Actor,
-    invitation: MaturityInvitation,
-    form: GiveAnswer,
-    now: datetime,
+    session: Session, actor: Actor, invitation: MaturityInvitation, form: GiveAnswer, now: datetime
 ) -> bool:
     """Write one answer down; False when it says nothing new or a later tap was first."""
     found = said.find_answer(session, invitation.id, form.statement)
@@ -212,9 +187,7 @@ def _keep(
     session.flush()
     if begins:
         # Once, and not what: which statements somebody answered, or how many, would find their answers among others'.
-        audit.record(
-            session, actor, "maturity.answered", (reading.TYPE, invitation.id), now=now
-        )
+        audit.record(session, actor, "maturity.answered", (reading.TYPE, invitation.id), now=now)
     return True
 
 
@@ -251,9 +224,7 @@ def _settle(
     elif state is InvitationState.SKIPPED:
         invitation.state = InvitationState.INVITED
     if invitation.state != state:
-        invitation.ended_at = (
-            now if invitation.state == InvitationState.FINISHED else None
-        )
+        invitation.ended_at = now if invitation.state == InvitationState.FINISHED else None
         invitation.skip_reason_id = None
         session.flush()
     if invitation.state == InvitationState.FINISHED != state:

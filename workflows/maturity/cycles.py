@@ -55,16 +55,10 @@ def plan(
     now: datetime,
 ) -> Plan:
     """Whom a check-in would ask, for a leader to look at first. Raises NotAllowed, NotFound, InvalidInput."""
-    invitees.require_leader(
-        session, actor, "maturity.start", policy=policy, org_key=org_key
-    )
+    invitees.require_leader(session, actor, "maturity.start", policy=policy, org_key=org_key)
     if business_unit is not None:
-        business_unit = invitees.unit(
-            queries.list_units(session, org_key), business_unit
-        )
-    asked = invitees.invited(
-        session, policy=policy, org_key=org_key, business_unit=business_unit
-    )
+        business_unit = invitees.unit(queries.list_units(session, org_key), business_unit)
+    asked = invitees.invited(session, policy=policy, org_key=org_key, business_unit=business_unit)
     rules = policy.maturity
     _refuse_overlap(session, business_unit, policy)
     if len(asked) < rules.minimum_group:
@@ -87,9 +81,7 @@ def plan(
     )
 
 
-def _refuse_overlap(
-    session: Session, business_unit: str | None, policy: Policy
-) -> None:
+def _refuse_overlap(session: Session, business_unit: str | None, policy: Policy) -> None:
     """Nobody is asked by two check-ins at once."""
     for other in queries.list_open_cycles(session):
         if business_unit is None or other.business_unit in (None, business_unit):
@@ -184,9 +176,7 @@ def open_due(
     if not opens <= today <= opens + CATCH_UP or queries.has_slot(session, slot):
         return None
     try:
-        return start(
-            session, SYSTEM, None, policy=policy, org_key=org_key, now=now, slot=slot
-        )
+        return start(session, SYSTEM, None, policy=policy, org_key=org_key, now=now, slot=slot)
     except GovernanceError:
         return None
 
@@ -213,21 +203,13 @@ def _first_working_day(calendar: WorkingCalendar, day: date) -> date:
 
 
 def close(
-    session: Session,
-    actor: Actor,
-    cycle_id: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str, now: datetime
 ) -> bool:
     """Close a check-in: the result is fixed and told, and nothing can be changed any more. False when it was closed.
 
     Leaders may; the timer does when the time is over. Raises NotAllowed, NotFound.
     """
-    invitees.require_leader(
-        session, actor, "maturity.close", policy=policy, org_key=org_key
-    )
+    invitees.require_leader(session, actor, "maturity.close", policy=policy, org_key=org_key)
     cycle = queries.lock_cycle(session, cycle_id)
     if cycle is None:
         raise NotFound("There is no such check-in any more.")
@@ -282,9 +264,7 @@ def farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> N
 # --- looking
 
 
-def open_cycles(
-    session: Session, *, policy: Policy, now: datetime
-) -> list[CycleStatus]:
+def open_cycles(session: Session, *, policy: Policy, now: datetime) -> list[CycleStatus]:
     """How the open check-ins go, for leaders. What is told is kept, so this takes a transaction that may write."""
     return [
         status(session, cycle, policy=policy, now=now)
@@ -292,9 +272,7 @@ def open_cycles(
     ]
 
 
-def status(
-    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
-) -> CycleStatus:
+def status(session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime) -> CycleStatus:
     """How one goes, in a count that tells of nobody."""
     fewest = reading.terms(cycle, policy).minimum_group
     invited, finished = history.answered(

@@ -74,9 +74,6 @@ PART = Registry(
         "maturity.farewell": _farewell,
     },
     schedules={"maturity.open": _open_check_in},
-    locks={
-        "maturity_cycle": _lock_cycle,
-        "maturity_invitation": _lock_invitation,
-    },
+    locks={"maturity_cycle": _lock_cycle, "maturity_invitation": _lock_invitation},
     daily={"maturity.open": "09:00"},
 )

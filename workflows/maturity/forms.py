@@ -41,8 +41,7 @@ class WriteNote(_Form):
     @classmethod
     def _is_link(cls, value: str) -> str:
         if value and (
-            urlsplit(value).scheme not in {"http", "https"}
-            or not urlsplit(value).netloc
+            urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc
         ):
             raise ValueError("a link starts with https://, like https://wiki/page")
         return value

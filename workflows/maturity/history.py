@@ -70,9 +70,7 @@ def pasts(
         told, so_far = [], set[int]()
         for entry in entries:
             so_far |= set(entry.members)
-            gone: dict[int, dict[str, Answer]] = {
-                i: {} for i in so_far if i not in known
-            }
+            gone: dict[int, dict[str, Answer]] = {i: {} for i in so_far if i not in known}
             told.append(atoms(gone | {i: known[i] for i in so_far & known.keys()}, who))
         pasts[dimension.key] = Past(entries, told, known)
     return pasts
@@ -87,9 +85,7 @@ class Earlier:
     beside: dict[str, control.Group]
 
 
-def earlier(
-    session: Session, cycle: MaturityCycle, fewest: int
-) -> dict[str, list[Earlier]]:
+def earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, list[Earlier]]:
     """What earlier check-ins of the same scope counted and told in the end, by dimension, the newest first."""
     found: dict[str, list[Earlier]] = {}
     for other in queries.list_closed_of(
@@ -141,8 +137,7 @@ def beside(
         for part in (AskedAs if told.parts else ())
     }
     return named | {
-        f"unit:{unit}": {i for i in group if people[i][1] == unit}
-        for unit in told.units
+        f"unit:{unit}": {i for i in group if people[i][1] == unit} for unit in told.units
     }
 
 
@@ -165,10 +160,7 @@ def narrowed(
     total = atoms(group, who)
     kept: dict[str, control.Group] = {}
     for name in sorted(named, key=lambda one: (one[:5] != "part:", -len(named[one]))):
-        if all(
-            _may_stand_beside(past, total, kept, name, named[name], fewest)
-            for past in earlier
-        ):
+        if all(_may_stand_beside(past, total, kept, name, named[name], fewest) for past in earlier):
             kept[name] = named[name]
     return Told(
         told.total,
@@ -193,10 +185,7 @@ def _may_stand_beside(
 
 
 def repeated(
-    earlier: Iterable[Earlier],
-    past: Past,
-    counts: control.Group,
-    fewest: int,
+    earlier: Iterable[Earlier], past: Past, counts: control.Group, fewest: int
 ) -> DimensionResult | None:
     """The earlier check-in's figure from which this one differs by too few people, as it was told then; None for none."""
     return next(
@@ -233,12 +222,7 @@ def keep(
 
 
 def answered(
-    session: Session,
-    cycle: MaturityCycle,
-    *,
-    fewest: int,
-    audience: str,
-    now: datetime,
+    session: Session, cycle: MaturityCycle, *, fewest: int, audience: str, now: datetime
 ) -> tuple[int, int]:
     """How many were asked, and how many of them at least have answered everything, as it may be told; it is kept.
 
@@ -301,9 +285,7 @@ def atoms(group: Group, who: Mapping[int, str]) -> control.Group:
     }
 
 
-def counted_early(
-    session: Session, cycle_id: int
-) -> dict[str, dict[int, dict[str, Answer]]]:
+def counted_early(session: Session, cycle_id: int) -> dict[str, dict[int, dict[str, Answer]]]:
     """What early results of a cycle counted, by dimension and invitation."""
     found: dict[str, dict[int, dict[str, Answer]]] = {}
     for i, dimension, answers, _ in said.list_counted(session, cycle_id):

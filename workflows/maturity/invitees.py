@@ -35,9 +35,7 @@ def folded(text: str) -> str:
 def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]:
     """Opaque ids of the people that Slack ids and groups name."""
     meant = set(handles.read(session, org_key, names).who(names))
-    groups = people.list_groups(
-        session, org_key, {one for one in meant if one[:1] == "S"}
-    )
+    groups = people.list_groups(session, org_key, {one for one in meant if one[:1] == "S"})
     found = {
         person.id
         for _, person in people.list_members(
@@ -45,9 +43,7 @@ def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]
         )
     }
     direct = [one for one in names if one[:1] in {"U", "W"}]
-    return found | {
-        row.id for row in people.by_slack_ids(session, org_key, direct).values()
-    }
+    return found | {row.id for row in people.by_slack_ids(session, org_key, direct).values()}
 
 
 def _chosen(
@@ -65,9 +61,7 @@ def _chosen(
             names |= set(policy.roles.get(rule.removeprefix("role:"), ()))
         else:
             names.add(rule)
-    by_persona = {
-        row.id for row in everybody if row.persona and folded(row.persona) in personas
-    }
+    by_persona = {row.id for row in everybody if row.persona and folded(row.persona) in personas}
     return by_persona | _members(session, org_key, names)
 
 
@@ -75,9 +69,7 @@ def invited(
     session: Session, *, policy: Policy, org_key: str, business_unit: str | None
 ) -> list[tuple[Person, AskedAs]]:
     """Whom a cycle of the organisation, or of one unit, would ask; who is both is asked as a leader."""
-    everybody = [
-        row for row in people.list_organisation(session, org_key) if is_here(row)
-    ]
+    everybody = [row for row in people.list_organisation(session, org_key) if is_here(row)]
     rules = policy.maturity
     leaders = _chosen(session, org_key, rules.leaders, everybody, policy)
     others = _chosen(session, org_key, rules.practitioners, everybody, policy)
@@ -102,9 +94,7 @@ def unit(units: Collection[str], words: str) -> str:
     raise NotFound(f"There is no business unit “{words[:60]}”. There are: {listed}.")
 
 
-def has_role(
-    session: Session, actor: Actor, role: str, *, policy: Policy, org_key: str
-) -> bool:
+def has_role(session: Session, actor: Actor, role: str, *, policy: Policy, org_key: str) -> bool:
     """Whether the policy gives somebody a role."""
     names = policy.roles.get(role, ())
     if not names or not actor.is_member:

@@ -18,13 +18,7 @@ BATCH = 50
 
 
 def invite(
-    session: Session,
-    cycle_id: int,
-    seq: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, cycle_id: int, seq: int, *, policy: Policy, org_key: str, now: datetime
 ) -> None:
     """Invite the next few people of a cycle, each in their own working hours; the cycle is locked."""
     cycle = queries.find_cycle(session, cycle_id)
@@ -53,25 +47,15 @@ def invite(
         )
         for number, due in enumerate(reminders(calendar, now, cycle.closes_at), 1):
             timers.start(
-                session,
-                conversation.subject(invitation.id),
-                "maturity.remind",
-                due,
-                seq=number,
+                session, conversation.subject(invitation.id), "maturity.remind", due, seq=number
             )
     if len(waiting) == BATCH:
         timers.start(
-            session,
-            Subject.of("maturity_cycle", cycle_id),
-            "maturity.invite",
-            now,
-            seq=seq + 1,
+            session, Subject.of("maturity_cycle", cycle_id), "maturity.invite", now, seq=seq + 1
         )
 
 
-def reminders(
-    calendar: WorkingCalendar, invited: datetime, closes: datetime
-) -> list[datetime]:
+def reminders(calendar: WorkingCalendar, invited: datetime, closes: datetime) -> list[datetime]:
     """When somebody is reminded: half-way, and as work starts on the last working day before the day it closes."""
     half = calendar.next_open(invited + (closes - invited) / 2)
     day = calendar.on_or_before(calendar.day(closes) - timedelta(days=1))

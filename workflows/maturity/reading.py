@@ -64,17 +64,13 @@ def mine(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
     return None if cycle is None else record(session, cycle, invitation, policy)
 
 
-def open_invitation(
-    session: Session, actor: Actor, *, policy: Policy
-) -> MyCheckIn | None:
+def open_invitation(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
     """The check-in that still waits for somebody's answers."""
     found = mine(session, actor, policy=policy)
     return found if found is not None and found.waits else None
 
 
-def get(
-    session: Session, actor: Actor, invitation_id: int, *, policy: Policy
-) -> MyCheckIn:
+def get(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -> MyCheckIn:
     """One's own check-in by its id. Raises NotFound for everybody else's."""
     invitation = queries.find_invitation(session, invitation_id)
     cycle = (
@@ -88,10 +84,7 @@ def get(
 
 
 def record(
-    session: Session,
-    cycle: MaturityCycle,
-    invitation: MaturityInvitation,
-    policy: Policy,
+    session: Session, cycle: MaturityCycle, invitation: MaturityInvitation, policy: Policy
 ) -> MyCheckIn:
     answers = {
         statement: Answer(answer)
@@ -99,17 +92,12 @@ def record(
     }
     notes = {note.dimension: note for note in said.list_notes(session, invitation.id)}
     ids = [
-        one
-        for note in notes.values()
-        for one in (note.comment_id, note.link_id)
-        if one is not None
+        one for note in notes.values() for one in (note.comment_id, note.link_id) if one is not None
     ]
     if invitation.skip_reason_id is not None:
         ids.append(invitation.skip_reason_id)
     words = said.texts(session, ids)
-    starter = (
-        queries.find_person(session, cycle.started_by) if cycle.started_by else None
-    )
+    starter = queries.find_person(session, cycle.started_by) if cycle.started_by else None
     return MyCheckIn(
         id=invitation.id,
         cycle_id=cycle.id,
@@ -132,8 +120,7 @@ def terms(cycle: MaturityCycle, policy: Policy) -> Terms:
     order = (SeenBy.NOBODY, SeenBy.ASSESSOR, SeenBy.ASSESSOR_BY_NAME)
     now, then = policy.maturity, SeenBy(cycle.seen_by)
     return Terms(
-        min(then, now.answers_seen_by, key=order.index),
-        max(cycle.minimum_group, now.minimum_group),
+        min(then, now.answers_seen_by, key=order.index), max(cycle.minimum_group, now.minimum_group)
     )
 
 

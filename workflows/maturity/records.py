@@ -76,10 +76,7 @@ class MyCheckIn:
     @property
     def is_open(self) -> bool:
         """Whether answers can still be given and changed."""
-        return (
-            self.cycle_state is CycleState.OPEN
-            and self.state is not InvitationState.LEFT
-        )
+        return self.cycle_state is CycleState.OPEN and self.state is not InvitationState.LEFT
 
     @property
     def waits(self) -> bool:
@@ -169,9 +166,7 @@ class CycleResult:
     def weakest(self) -> tuple[DimensionResult, ...]:
         """Those at the lowest level that was told."""
         order = (Level.LOW, Level.MEDIUM, Level.HIGH)
-        lowest = min(
-            (order.index(one.level) for one in self.told if one.level), default=None
-        )
+        lowest = min((order.index(one.level) for one in self.told if one.level), default=None)
         if lowest is None:
             return ()
         return tuple(one for one in self.told if one.level is order[lowest])

@@ -76,9 +76,7 @@ def of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
 # --- making
 
 
-def final(
-    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
-) -> CycleResult:
+def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime) -> CycleResult:
     """The result of a cycle that is being closed; whoever has left is marked already."""
     asked = reading.rubric_of(session, cycle)
     fewest = reading.terms(cycle, policy).minimum_group
@@ -92,15 +90,12 @@ def final(
         group, past = groups[dimension.key], pasts[dimension.key]
         counts = history.atoms(group, who)
         if past.last is not None and (
-            len(group) < fewest
-            or not control.may_tell(past.told, counts, fewest=fewest)
+            len(group) < fewest or not control.may_tell(past.told, counts, fewest=fewest)
         ):
             held_back = True
             made.append(past.last)
             continue
-        repeated = history.repeated(
-            earlier.get(dimension.key, ()), past, counts, fewest
-        )
+        repeated = history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         if repeated is not None:
             # Nearly everybody says what they said then, so the difference would tell of the few who don't.
             as_before = True
@@ -134,35 +129,19 @@ def final(
                     now=now,
                 )
     return _result(
-        session,
-        cycle,
-        made,
-        before,
-        policy,
-        now,
-        fewest,
-        held_back=held_back,
-        as_before=as_before,
+        session, cycle, made, before, policy, now, fewest, held_back=held_back, as_before=as_before
     )
 
 
 def early(
-    session: Session,
-    actor: Actor,
-    cycle_id: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str, now: datetime
 ) -> CycleResult:
     """What an open cycle would find by now, for a leader. Raises NotAllowed, NotFound, InvalidInput when it is too early.
 
     The same as before until enough people have answered since. A dimension that counted somebody who was erased stays
     as it was told until the cycle is closed.
     """
-    invitees.require_leader(
-        session, actor, "maturity.early", policy=policy, org_key=org_key
-    )
+    invitees.require_leader(session, actor, "maturity.early", policy=policy, org_key=org_key)
     cycle = queries.lock_cycle(session, cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         raise NotFound("This check-in is closed. `/mlgov maturity` shows its result.")
@@ -187,9 +166,7 @@ def early(
             or not control.may_tell(past.told, counts, fewest=fewest)
             or history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         ):
-            made.append(
-                past.last or _dimension(dimension, {}, people, Told(False), before)
-            )
+            made.append(past.last or _dimension(dimension, {}, people, Told(False), before))
             continue
         grew = True
         session.add_all(
@@ -214,9 +191,7 @@ def early(
             f"Nothing can be told yet: it takes {fewest} people who answered a whole dimension."
         )
     found = _result(session, cycle, made, before, policy, now, fewest, is_early=True)
-    session.add(
-        MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(found), made_at=now)
-    )
+    session.add(MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(found), made_at=now))
     session.flush()
     audit.record(
         session,
@@ -254,17 +229,12 @@ def _asked_as(session: Session, cycle_id: int) -> dict[int, tuple[AskedAs, str |
 
 def _contributions(
     session: Session, cycle: MaturityCycle, asked: Rubric
-) -> tuple[
-    dict[int, tuple[AskedAs, str | None]], dict[str, dict[int, dict[str, Answer]]]
-]:
+) -> tuple[dict[int, tuple[AskedAs, str | None]], dict[str, dict[int, dict[str, Answer]]]]:
     """Who may count, and by dimension the answers of those who answered all of it. Who has left counts nowhere."""
     people: dict[int, tuple[AskedAs, str | None]] = {}
     for invitation, person in queries.list_with_people(session, cycle.id):
         if invitation.state != InvitationState.LEFT and invitees.is_here(person):
-            people[invitation.id] = (
-                AskedAs(invitation.asked_as),
-                invitation.business_unit,
-            )
+            people[invitation.id] = (AskedAs(invitation.asked_as), invitation.business_unit)
     answers_of = history.answers_of(session, cycle.id, people)
     groups: dict[str, dict[int, dict[str, Answer]]] = {
         dimension.key: {
@@ -277,20 +247,14 @@ def _contributions(
     return people, groups
 
 
-def _before(
-    session: Session, cycle: MaturityCycle, policy: Policy
-) -> CycleResult | None:
+def _before(session: Session, cycle: MaturityCycle, policy: Policy) -> CycleResult | None:
     last = queries.last_closed(session, cycle.business_unit, before=cycle.id)
     return None if last is None or last.result is None else from_json(last.result)
 
 
 def _level_before(dimension: Dimension, before: CycleResult | None) -> Level | None:
     return next(
-        (
-            one.level
-            for one in (before.dimensions if before else ())
-            if one.key == dimension.key
-        ),
+        (one.level for one in (before.dimensions if before else ()) if one.key == dimension.key),
         None,
     )
 
@@ -324,16 +288,12 @@ def _dimension(
         differs=words[score.differs] if score.differs else None,
         toward=rules.toward(dimension, score.level, score.held),
         missing=tuple(
-            words[id_]
-            for id_ in rules.missing(dimension, score.level, Level.HIGH, score.held)
+            words[id_] for id_ in rules.missing(dimension, score.level, Level.HIGH, score.held)
         ),
         leaders=by_part.get(AskedAs.LEADER),
         practitioners=by_part.get(AskedAs.PRACTITIONER),
         before=last,
-        units={
-            unit: level_of(i for i in group if people[i][1] == unit)
-            for unit in told.units
-        },
+        units={unit: level_of(i for i in group if people[i][1] == unit) for unit in told.units},
     )
 
 

@@ -12,14 +12,7 @@ from storage.enums import Level
 from workflows.policy.reading import checked, digest, read_text
 from workflows.policy.terms import Section
 
-DIMENSIONS = (
-    "organisation",
-    "data",
-    "training",
-    "deployment",
-    "operations",
-    "governance",
-)
+DIMENSIONS = ("organisation", "data", "training", "deployment", "operations", "governance")
 """The six dimensions, in the order in which they are asked and drawn."""
 
 OWN = Path(__file__).with_name("rubric.yml")
@@ -50,9 +43,7 @@ Statements = Annotated[tuple[Statement, ...], Field(min_length=2, max_length=4)]
 class Dimension(Section):
     """One of the six, with what must hold for medium and, on top of it, for high."""
 
-    key: Literal[
-        "organisation", "data", "training", "deployment", "operations", "governance"
-    ]
+    key: Literal["organisation", "data", "training", "deployment", "operations", "governance"]
     name: str = Field(min_length=2, max_length=40)
     medium: Statements
     high: Statements
@@ -93,9 +84,7 @@ class Rubric(Section):
     @property
     def statements(self) -> tuple[Statement, ...]:
         """Every statement, in the order in which they are asked."""
-        return tuple(
-            one for dimension in self.dimensions for one in dimension.statements
-        )
+        return tuple(one for dimension in self.dimensions for one in dimension.statements)
 
     def dimension(self, key: str) -> Dimension | None:
         """The dimension of that key."""
@@ -115,9 +104,7 @@ def load(path: Path | None = None) -> RubricText:
     """Read and check a rubric file, or the one that comes with mlgov. Raises PolicyRefused: file, line, reason."""
     chosen = path or OWN
     text = read_text(
-        chosen,
-        missing="`mlgov maturity rubric show` prints one to start from.",
-        noun="rubric",
+        chosen, missing="`mlgov maturity rubric show` prints one to start from.", noun="rubric"
     )
     return RubricText(parse(text, name=str(chosen)), text, digest(text))
 

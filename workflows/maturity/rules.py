@@ -20,11 +20,7 @@ Answers = Mapping[str, Answer]
 
 LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH)
 
-_WEIGHT = {
-    Answer.YES: Fraction(1),
-    Answer.PARTLY: Fraction(1, 2),
-    Answer.NO: Fraction(0),
-}
+_WEIGHT = {Answer.YES: Fraction(1), Answer.PARTLY: Fraction(1, 2), Answer.NO: Fraction(0)}
 OF_THOSE_WHO_CAN_TELL = Fraction(2, 3)
 OF_ALL = Fraction(1, 2)
 
@@ -40,9 +36,7 @@ def holds(answers: Sequence[Answer]) -> bool:
     if not told:
         return False
     weight = sum(told, Fraction(0))
-    return weight >= OF_THOSE_WHO_CAN_TELL * len(told) and weight >= OF_ALL * len(
-        answers
-    )
+    return weight >= OF_THOSE_WHO_CAN_TELL * len(told) and weight >= OF_ALL * len(answers)
 
 
 def level(dimension: Dimension, held: Iterable[str]) -> Level:
@@ -102,9 +96,7 @@ def score(dimension: Dimension, group: Sequence[Answers]) -> Score:
     )
 
 
-def toward(
-    dimension: Dimension, reached: Level, held: Iterable[str]
-) -> tuple[int, int]:
+def toward(dimension: Dimension, reached: Level, held: Iterable[str]) -> tuple[int, int]:
     """How many statements of the next level hold, and how many there are; (0, 0) at the highest."""
     if reached is Level.HIGH:
         return (0, 0)

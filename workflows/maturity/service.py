@@ -8,27 +8,13 @@ from storage.maturity import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.maturity.conversation import answer, catch_up, note, skip
-from workflows.maturity.cycles import (
-    close,
-    farewell,
-    open_cycles,
-    open_due,
-    plan,
-    start,
-)
+from workflows.maturity.cycles import close, farewell, open_cycles, open_due, plan, start
 from workflows.maturity.invitees import ASSESSOR, LEADER, has_role, require_leader
 from workflows.maturity.inviting import invite, remind
 from workflows.maturity.reading import find, get, mine, open_invitation, to_send
 from workflows.maturity.results import early, latest, of_cycle
 from workflows.maturity.rubric import RubricText
-from workflows.maturity.sight import (
-    may_see,
-    result,
-    seen_by,
-    shows_single,
-    single_answers,
-    unit,
-)
+from workflows.maturity.sight import may_see, result, seen_by, shows_single, single_answers, unit
 from workflows.maturity.targets import set_targets, targets
 
 __all__ = [
@@ -69,12 +55,7 @@ __all__ = [
 
 
 def adopt_rubric(
-    session: Session,
-    actor: Actor,
-    found: RubricText,
-    *,
-    now: datetime,
-    only_new: bool = False,
+    session: Session, actor: Actor, found: RubricText, *, now: datetime, only_new: bool = False
 ) -> bool:
     """Put a rubric in force for the next cycle; cycles that are open keep theirs.
 

@@ -25,9 +25,7 @@ NO_RESULT = "There is no such result here for you to see. `/mlgov maturity` show
 NO_TARGETS = "There are no such targets here for you to see. They are for those whom the check-in asked, for leaders and for assessors."
 
 
-def may_see(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
-) -> bool:
+def may_see(session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str) -> bool:
     """Whether somebody may see a result outside its channel: those who were asked, leaders and assessors."""
     return actor.is_member and (
         queries.was_invited(session, cycle_id, actor.id)
@@ -65,9 +63,7 @@ def result(
     return from_json(cycle.result)
 
 
-def unit(
-    session: Session, actor: Actor, words: str, *, policy: Policy, org_key: str
-) -> str | None:
+def unit(session: Session, actor: Actor, words: str, *, policy: Policy, org_key: str) -> str | None:
     """The business unit that somebody typed, whose targets they may see; None for no words: the organisation.
 
     Targets stand beside the newest result, so they are for who may see that: leaders, assessors and those who were asked;
@@ -121,9 +117,7 @@ def shows_single(
         cycle is not None
         and cycle.state == CycleState.CLOSED
         and reading.terms(cycle, policy).seen_by is not SeenBy.NOBODY
-        and invitees.has_role(
-            session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key
-        )
+        and invitees.has_role(session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key)
     )
 
 
@@ -134,9 +128,7 @@ def single_answers(
 
     Without names they come in an order that says nothing about who gave them. Raises NotAllowed, NotFound.
     """
-    if not invitees.has_role(
-        session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key
-    ):
+    if not invitees.has_role(session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key):
         raise NotAllowed(
             "Single answers are for assessors, whom an administrator names in governance.yml."
         )
@@ -173,21 +165,12 @@ def single_answers(
     everybody.sort(key=lambda pair: pair[1].name if named else pair[0].salt or "")
     found = []
     for invitation, person in everybody:
-        notes = {
-            note.dimension: note for note in said.list_notes(session, invitation.id)
-        }
-        ids = [
-            i
-            for n in notes.values()
-            for i in (n.comment_id, n.link_id)
-            if i is not None
-        ]
+        notes = {note.dimension: note for note in said.list_notes(session, invitation.id)}
+        ids = [i for n in notes.values() for i in (n.comment_id, n.link_id) if i is not None]
         found.append(
             SingleAnswers(
                 person.name if named else None,
-                reading.parts(
-                    asked, answers[invitation.id], notes, said.texts(session, ids)
-                ),
+                reading.parts(asked, answers[invitation.id], notes, said.texts(session, ids)),
             )
         )
     return tuple(found)
@@ -207,14 +190,11 @@ def _tellable(
 
 
 def _was_erased_since(
-    session: Session,
-    cycle: MaturityCycle,
-    invited: Iterable[tuple[MaturityInvitation, Person]],
+    session: Session, cycle: MaturityCycle, invited: Iterable[tuple[MaturityInvitation, Person]]
 ) -> bool:
     """Whether somebody was erased who may stand in a figure that was told, early or in the end."""
     early = said.list_early(session, cycle.id)
     since = early[0].made_at if early else cycle.closed_at
     return since is not None and any(
-        person.erased_at is not None and person.erased_at >= since
-        for _, person in invited
+        person.erased_at is not None and person.erased_at >= since for _, person in invited
     )

@@ -24,8 +24,7 @@ def targets(
 ) -> Targets:
     """The targets of the organisation or a unit, beside its latest result."""
     levels = {
-        row.dimension: Level(row.level)
-        for row in said.list_targets(session, business_unit or "")
+        row.dimension: Level(row.level) for row in said.list_targets(session, business_unit or "")
     }
     cycle = queries.last_closed(session, business_unit)
     found = results.latest(session, policy=policy, now=now, business_unit=business_unit)
@@ -53,9 +52,7 @@ def targets(
                     told.level,
                     target,
                     tuple(
-                        Missing(
-                            within[text], text, tuple(planned.get(within[text], ()))
-                        )
+                        Missing(within[text], text, tuple(planned.get(within[text], ())))
                         for text in told.missing
                         if text in within
                     ),
@@ -82,26 +79,16 @@ def _planned(session: Session, business_unit: str | None) -> dict[str, list[Acti
 
 
 def set_targets(
-    session: Session,
-    actor: Actor,
-    form: SetTargets,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, form: SetTargets, *, policy: Policy, org_key: str, now: datetime
 ) -> Targets:
     """Aim for these levels from now on; what is left out has no target any more.
 
     Where the form says what it showed, only what differs from that is changed. Raises NotAllowed, and Stale where
     somebody else has changed the same since.
     """
-    invitees.require_leader(
-        session, actor, "maturity.set_targets", policy=policy, org_key=org_key
-    )
+    invitees.require_leader(session, actor, "maturity.set_targets", policy=policy, org_key=org_key)
     queries.lock_rubrics(session)
-    rows = {
-        row.dimension: row for row in said.lock_targets(session, form.business_unit)
-    }
+    rows = {row.dimension: row for row in said.lock_targets(session, form.business_unit)}
     levels = _wanted(form, {key: Level(row.level) for key, row in rows.items()})
     changed: dict[str, str | None] = {}
     for dimension, row in rows.items():

@@ -21,24 +21,16 @@ def reminder(
     found = statements.find_reminder(session, reminder_id)
     if found is None:
         return None
-    ids = list(
-        dict.fromkeys(
-            item.milestone_id for item in statements.told_by(session, found.id)
-        )
-    )
+    ids = list(dict.fromkeys(item.milestone_id for item in statements.told_by(session, found.id)))
     person = lookups.people(session, [found.person_id])[found.person_id]
     mine = reminders.morning_of(session, person, policy=policy, now=now)
     today = mine.today
-    rows = sorted(
-        queries.by_ids(session, ids).values(), key=lambda row: (row.forecast, row.id)
-    )
+    rows = sorted(queries.by_ids(session, ids).values(), key=lambda row: (row.forecast, row.id))
     projects = queries.projects(session, {row.project_id for row in rows})
     latest = statements.latest_of(session, person.id, ids)
     snoozes = statements.snoozes(session, person.id, ids)
     lines = []
-    for row, record in zip(
-        rows, reads.records(session, rows, policy=policy, now=now), strict=True
-    ):
+    for row, record in zip(rows, reads.records(session, rows, policy=policy, now=now), strict=True):
         project = projects[row.project_id]
         until = snoozes.get(row.id)
         following, also = mine.following(row)
@@ -63,20 +55,13 @@ def _hears(mine: reminders.Morning, row: Milestone) -> bool:
 
 
 def _why(person_id: str, row: Milestone, project: Project) -> str:
-    if person_id == row.owner_id or (
-        row.owner_id is None and person_id == project.owner_id
-    ):
+    if person_id == row.owner_id or (row.owner_id is None and person_id == project.owner_id):
         return "owner"
     return "manager" if person_id == project.manager_id else "sponsor"
 
 
 def milestone(
-    session: Session,
-    milestone_id: int,
-    *,
-    by_id: str | None,
-    policy: Policy,
-    now: datetime,
+    session: Session, milestone_id: int, *, by_id: str | None, policy: Policy, now: datetime
 ) -> tuple[MilestoneRecord, Who | None, date] | None:
     """A milestone, who brought it here, and the organisation's day; None when it is gone."""
     row = queries.find(session, milestone_id)

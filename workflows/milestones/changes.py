@@ -12,13 +12,7 @@ from storage.people.channels import speaks_in
 from workflows import outbox, permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    NotFound,
-    Stale,
-)
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.milestones import reads, reminders, rules
 from workflows.milestones.following import Clicked, follow
 from workflows.milestones.forms import AddMilestone, Reschedule
@@ -50,9 +44,7 @@ def locked(
         raise NotFound(reads.NO_MILESTONE)
     require_answering(session, actor, row, policy=policy, clicked=clicked)
     if row.actual is not None:
-        raise Stale(
-            f"This milestone is done already, on {_day(row.actual)}. Nothing was changed."
-        )
+        raise Stale(f"This milestone is done already, on {_day(row.actual)}. Nothing was changed.")
     if row.dropped_at is not None:
         raise Stale("This milestone was dropped. Nothing was changed.")
     if row.revision != revision:
@@ -80,9 +72,7 @@ def add(
     Whoever sees the project, or stands in its channel with a promise, may add one of their own; for somebody else only
     who answers for the project, or an administrator.
     """
-    permissions.require_member(
-        actor, "milestone.add", subject=("project", form.project)
-    )
+    permissions.require_member(actor, "milestone.add", subject=("project", form.project))
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
         if known.created_by != actor.id:
@@ -100,9 +90,7 @@ def add(
             field="project",
         )
     owner_id = form.owner_id or actor.id
-    if owner_id != actor.id and not may_add_for_others(
-        session, actor, project, policy=policy
-    ):
+    if owner_id != actor.id and not may_add_for_others(session, actor, project, policy=policy):
         raise NotAllowed(
             f"You can add milestones of your own to {project.name}. For somebody else, ask who owns, manages or sponsors it.",
             field="owner",
@@ -110,13 +98,10 @@ def add(
     owner = lookups.people(session, [owner_id]).get(owner_id)
     if owner is None or not reminders.can_be_told(owner):
         raise InvalidInput(
-            "A milestone needs an owner who is a member of the organisation.",
-            field="owner",
+            "A milestone needs an owner who is a member of the organisation.", field="owner"
         )
     if form.due < reads.today_of(policy, now):
-        raise InvalidInput(
-            "That day has passed already; pick today or a later day.", field="due"
-        )
+        raise InvalidInput("That day has passed already; pick today or a later day.", field="due")
     same = [
         row
         for row in queries.of_projects(session, [project.id])
@@ -158,14 +143,7 @@ def add(
     )
     if owner_id != actor.id:
         reminders.tell_owner(
-            session,
-            row.id,
-            owner,
-            "named",
-            by=actor,
-            policy=policy,
-            now=now,
-            org_key=org_key,
+            session, row.id, owner, "named", by=actor, policy=policy, now=now, org_key=org_key
         )
     channel = (form.promise or "").partition(":")[0]
     if channel and speaks_in(session, org_key, channel):
@@ -182,20 +160,14 @@ def add(
 
 
 def _link(
-    session: Session,
-    actor: Actor,
-    row: Milestone,
-    needs: Iterable[int],
-    *,
-    policy: Policy,
+    session: Session, actor: Actor, row: Milestone, needs: Iterable[int], *, policy: Policy
 ) -> None:
     queries.lock_links(session)
     wanted = set(needs)
     there = {
         id_: needed
         for id_, needed in queries.by_ids(session, wanted).items()
-        if needed.project_id == row.project_id
-        or sees(session, actor, needed, policy=policy)
+        if needed.project_id == row.project_id or sees(session, actor, needed, policy=policy)
     }
     if wanted - there.keys():
         raise InvalidInput(
@@ -227,14 +199,10 @@ def done(
     """It is met, with a word or a link as proof; on that day, or today."""
     row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     if not proof.strip():
-        raise InvalidInput(
-            "Say in a word how one can see it, or give a link.", field="proof"
-        )
+        raise InvalidInput("Say in a word how one can see it, or give a link.", field="proof")
     today = reads.today_of(policy, now)
     if on is not None and on > today:
-        raise InvalidInput(
-            "That day is still to come; pick today or an earlier day.", field="on"
-        )
+        raise InvalidInput("That day is still to come; pick today or an earlier day.", field="on")
     text = audit.write_text(session, actor, proof.strip(), now=now)
     row.actual, row.proof_id, row.done_by = on or today, text.id, actor.id
     row.revision += 1
@@ -268,12 +236,7 @@ def at_risk(
     row.risk_id = text.id
     row.revision += 1
     audit.record(
-        session,
-        actor,
-        "milestone.at_risk",
-        (TYPE, row.id),
-        now=now,
-        reason=audit.text_fact(text),
+        session, actor, "milestone.at_risk", (TYPE, row.id), now=now, reason=audit.text_fact(text)
     )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
@@ -314,14 +277,7 @@ def reschedule(
     clicked: Clicked = None,
 ) -> None:
     """Another day, and why. Raises GovernanceError, also for a later day that the policy wants approved."""
-    row = locked(
-        session,
-        actor,
-        form.milestone_id,
-        form.revision,
-        policy=policy,
-        clicked=clicked,
-    )
+    row = locked(session, actor, form.milestone_id, form.revision, policy=policy, clicked=clicked)
     check_new_day(session, row, form.new, policy=policy, now=now)
     if policy.milestones.reschedule is not None and form.new > row.forecast:
         raise GovernanceError(
@@ -354,9 +310,7 @@ def check_new_day(
     if new == row.forecast:
         raise InvalidInput(f"It is due on {_day(new)} already.", field="new")
     if new < reads.today_of(policy, now):
-        raise InvalidInput(
-            "That day has passed already; pick today or a later day.", field="new"
-        )
+        raise InvalidInput("That day has passed already; pick today or a later day.", field="new")
     pending = queries.asked(session, [row.id]).get(row.id)
     if pending is not None and pending.id != replacing:
         raise InvalidInput(
@@ -430,20 +384,10 @@ def hand_over(
             field="to",
         )
     if to == row.owner_id:
-        raise InvalidInput(
-            f"{owner.name} owns it already; pick somebody else.", field="to"
-        )
+        raise InvalidInput(f"{owner.name} owns it already; pick somebody else.", field="to")
     old, row.owner_id = row.owner_id, to
     row.revision += 1
-    audit.record(
-        session,
-        actor,
-        "milestone.handed_over",
-        (TYPE, row.id),
-        now=now,
-        old=old,
-        new=to,
-    )
+    audit.record(session, actor, "milestone.handed_over", (TYPE, row.id), now=now, old=old, new=to)
     session.flush()
     reminders.count_as_told(session, row, owner, policy=policy, now=now)
     if to != actor.id:
@@ -478,12 +422,7 @@ def drop(
     row.dropped_at = now
     row.revision += 1
     audit.record(
-        session,
-        actor,
-        "milestone.dropped",
-        (TYPE, row.id),
-        now=now,
-        reason=audit.text_fact(text),
+        session, actor, "milestone.dropped", (TYPE, row.id), now=now, reason=audit.text_fact(text)
     )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
@@ -491,7 +430,5 @@ def drop(
 def _said(reason: str) -> str:
     text = reason.strip()
     if not text:
-        raise InvalidInput(
-            "Say why in a sentence; those who follow it read this.", field="reason"
-        )
+        raise InvalidInput("Say why in a sentence; those who follow it read this.", field="reason")
     return text

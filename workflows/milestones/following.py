@@ -34,12 +34,7 @@ def follow(
 
 
 def show_again(
-    session: Session,
-    milestone_id: int,
-    *,
-    policy: Policy,
-    now: datetime,
-    clicked: Clicked,
+    session: Session, milestone_id: int, *, policy: Policy, now: datetime, clicked: Clicked
 ) -> None:
     """Somebody clicked on what is not true any more: every copy is drawn as it is now."""
     row = queries.find(session, milestone_id)

@@ -52,9 +52,7 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day), Field()]
-Words = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON)
-]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON)]
 
 
 class _Form(BaseModel):
@@ -171,7 +169,5 @@ class MilestoneRow(_Form):
         parts = [" ".join(part.split()) for part in re.split(r"[;\n]", value)]
         found = tuple(dict.fromkeys(part for part in parts if part))
         if len(found) > MAX_NEEDS:
-            raise ValueError(
-                f"{len(found)} milestones; one needs at most {MAX_NEEDS} others"
-            )
+            raise ValueError(f"{len(found)} milestones; one needs at most {MAX_NEEDS} others")
         return found

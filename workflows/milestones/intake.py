@@ -17,13 +17,7 @@ from workflows.milestones import lists, reads, rules
 from workflows.milestones.following import follow
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
-from workflows.milestones.writing import (
-    Taken,
-    Writing,
-    names_of,
-    source_of,
-    table_source,
-)
+from workflows.milestones.writing import Taken, Writing, names_of, source_of, table_source
 from workflows.policy import Policy
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -70,12 +64,7 @@ def apply_rows(
 
 class _Bringing(Writing):
     def __init__(
-        self,
-        session: Session,
-        actor: Actor,
-        find_person: FindPerson,
-        policy: Policy,
-        now: datetime,
+        self, session: Session, actor: Actor, find_person: FindPerson, policy: Policy, now: datetime
     ) -> None:
         super().__init__(session, actor, policy, now)
         self.find_person = find_person
@@ -84,9 +73,7 @@ class _Bringing(Writing):
 
     def take(self, rows: Rows) -> list[Taken]:
         """The rows that can be taken; the others are faults."""
-        projects = queries.projects_by_keys(
-            self.session, {row.project for _, row in rows}
-        )
+        projects = queries.projects_by_keys(self.session, {row.project for _, row in rows})
         for known in queries.of_projects_for_update(
             self.session, [project.id for project in projects.values()]
         ):
@@ -105,11 +92,7 @@ class _Bringing(Writing):
                 else (project.id, row.github or row.key or "", row.title.casefold())
             )
             if key in seen:
-                self._fault(
-                    line,
-                    "title",
-                    f"stands in line {seen[key]} already; keep one of them",
-                )
+                self._fault(line, "title", f"stands in line {seen[key]} already; keep one of them")
                 continue
             seen[key] = line
             one = self._checked(line, row, project, milestone)
@@ -121,9 +104,7 @@ class _Bringing(Writing):
         """The rows whose needs there are, or will be once these rows are written."""
         while True:
             coming = {(one.project.id, one.row.title.casefold()) for one in taken}
-            coming |= {
-                (one.project.id, one.row.key.casefold()) for one in taken if one.row.key
-            }
+            coming |= {(one.project.id, one.row.key.casefold()) for one in taken if one.row.key}
             good = []
             for one in taken:
                 missing = [
@@ -158,9 +139,7 @@ class _Bringing(Writing):
         self.outcome.faults.append(RowFault(line, field_, sentence))
 
     def _unknown(self, key: str) -> str:
-        near = difflib.get_close_matches(
-            key, queries.project_keys(self.session), n=1, cutoff=0.5
-        )
+        near = difflib.get_close_matches(key, queries.project_keys(self.session), n=1, cutoff=0.5)
         meant = f"; did you mean {near[0]}?" if near else ""
         return f"there is no project {key[:60]!r}{meant} Import projects first."
 
@@ -181,11 +160,7 @@ class _Bringing(Writing):
         return found
 
     def _checked(
-        self,
-        line: int,
-        row: MilestoneRow,
-        project: Project,
-        milestone: Milestone | None,
+        self, line: int, row: MilestoneRow, project: Project, milestone: Milestone | None
     ) -> Taken | None:
         owner: tuple[str | None, str] | None = None
         if row.owner is not None:
@@ -239,9 +214,7 @@ class _Bringing(Writing):
                 )
                 if not one.is_new:
                     one.milestone.revision += 1
-                    one.fields.append(
-                        FieldChange("needs", str(len(before)), str(len(wanted)))
-                    )
+                    one.fields.append(FieldChange("needs", str(len(before)), str(len(wanted))))
 
     def _named(self, project: Project, name: str) -> Milestone | None:
         own = self.by_title.get((project.id, name.casefold()))
@@ -264,9 +237,7 @@ class _Bringing(Writing):
         """Count what happened, let copies follow, and put what was overdue on its list."""
         touched = []
         for one in taken:
-            if one.milestone is None or one.line in {
-                fault.line for fault in self.outcome.faults
-            }:
+            if one.milestone is None or one.line in {fault.line for fault in self.outcome.faults}:
                 continue
             if one.is_new or one.fields:
                 touched.append(one.milestone)

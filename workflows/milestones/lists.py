@@ -24,22 +24,13 @@ from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 TYPE = "milestone_import"
-NO_LIST = (
-    "There is no such list of yours here. `/mlgov milestones` lists what is yours."
-)
+NO_LIST = "There is no such list of yours here. `/mlgov milestones` lists what is yours."
 """Said of a list that is not there, and of somebody else's."""
 
 
-def receiver(
-    row: Milestone, project: Project, people: Mapping[str, Person]
-) -> Person | None:
+def receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> Person | None:
     """Who gets the list that a milestone stands on: whoever manages its project, else owns or sponsors it, else owns the milestone."""
-    for id_ in (
-        project.manager_id,
-        project.owner_id,
-        project.sponsor_id,
-        row.owner_id,
-    ):
+    for id_ in (project.manager_id, project.owner_id, project.sponsor_id, row.owner_id):
         person = people.get(id_ or "")
         if person is not None and reminders.can_be_told(person):
             return person
@@ -61,9 +52,7 @@ def tell(
     """Put overdue milestones of one file on this person's list and show it to them in their working hours."""
     found = queries.find_same_import(session, person.id, sha256)
     if found is None:
-        found = MilestoneImport(
-            person_id=person.id, sha256=sha256, file=file, created_at=now
-        )
+        found = MilestoneImport(person_id=person.id, sha256=sha256, file=file, created_at=now)
         session.add(found)
         session.flush()
     for row in rows:
@@ -92,12 +81,7 @@ def tell(
 
 
 def seen(
-    session: Session,
-    actor: Actor,
-    import_id: int,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, actor: Actor, import_id: int, *, policy: Policy, now: datetime
 ) -> OverdueList:
     """A list before the person to whom it was sent, or an administrator. Raises NotFound for everybody else."""
     permissions.require_member(actor, "milestones.read", subject=(TYPE, import_id))
@@ -108,15 +92,11 @@ def seen(
     return shown
 
 
-def _is_for(
-    session: Session, actor: Actor, found: MilestoneImport, policy: Policy
-) -> bool:
+def _is_for(session: Session, actor: Actor, found: MilestoneImport, policy: Policy) -> bool:
     return actor.id == found.person_id or is_administrator(session, actor, policy)
 
 
-def card(
-    session: Session, import_id: int, *, policy: Policy, now: datetime
-) -> OverdueList | None:
+def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> OverdueList | None:
     """A list as it stands now; None when there is no such list."""
     found = queries.find_import(session, import_id)
     if found is None:
@@ -161,10 +141,7 @@ def start_reminding(
         raise NotFound(NO_LIST)
     if not _is_for(session, actor, found, policy):
         raise NotFound(
-            NO_LIST,
-            audit=RefusalFact(
-                "milestones.start", TYPE, str(import_id), why="not_theirs"
-            ),
+            NO_LIST, audit=RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs")
         )
     rows = statements.not_started(session, import_id)
     for row in rows:

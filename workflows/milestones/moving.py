@@ -56,16 +56,11 @@ class MilestoneReschedule:
         replacing: int | None = None,
     ) -> Prepared:
         """Lock the milestone and say exactly what is asked. One request for another day at a time."""
-        row = changes.locked(
-            session, actor, form.milestone_id, form.revision, policy=policy
-        )
-        changes.check_new_day(
-            session, row, form.new, policy=policy, now=now, replacing=replacing
-        )
+        row = changes.locked(session, actor, form.milestone_id, form.revision, policy=policy)
+        changes.check_new_day(session, row, form.new, policy=policy, now=now, replacing=replacing)
         if form.new < row.forecast:
             raise InvalidInput(
-                "An earlier day needs no approval; reschedule it without one.",
-                field="new",
+                "An earlier day needs no approval; reschedule it without one.", field="new"
             )
         project = queries.projects(session, [row.project_id])[row.project_id]
         refresh(session, row.id, now=now)
@@ -100,10 +95,7 @@ class MilestoneReschedule:
         project = queries.projects(session, [row.project_id])[row.project_id]
         new = date.fromisoformat(facts["new"])
         return Reread(
-            ReadAgain(
-                _conditions(row, new, project),
-                rests=_rests(row, project),
-            ),
+            ReadAgain(_conditions(row, new, project), rests=_rests(row, project)),
             _moved(row, facts, policy=policy, now=now),
         )
 
@@ -179,17 +171,11 @@ class MilestoneReschedule:
         if row is None:
             return
         is_ours = any(
-            last.approval_id == approval_id
-            for last in queries.moves(session, row.id, most=1)
+            last.approval_id == approval_id for last in queries.moves(session, row.id, most=1)
         )
         if row.actual is not None or row.dropped_at is not None or not is_ours:
             audit.record(
-                session,
-                actor,
-                "milestone.kept",
-                (TYPE, row.id),
-                now=now,
-                approval=approval_id,
+                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
             )
             follow(session, [row], policy=policy, now=now)
             return
@@ -233,14 +219,10 @@ class MilestoneReschedule:
     ) -> Words:
         """What is asked, in plain words."""
         row = queries.find(session, subject_id)
-        project = (
-            queries.projects(session, [row.project_id])[row.project_id] if row else None
-        )
+        project = queries.projects(session, [row.project_id])[row.project_id] if row else None
         name = project.name if project else "A project"
         title = f"“{row.title}”" if row else "a milestone"
-        old, new, baseline = (
-            date.fromisoformat(facts[one]) for one in ("old", "new", "baseline")
-        )
+        old, new, baseline = (date.fromisoformat(facts[one]) for one in ("old", "new", "baseline"))
         later = counted((new - old).days, "day")
         detail = [
             ("First planned for", f"{day(baseline)} {baseline.year}"),
@@ -282,9 +264,7 @@ def _rests(row: Milestone, project: Project) -> tuple[Rest, ...]:
     )
 
 
-def _moved(
-    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
-) -> Moved | None:
+def _moved(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime) -> Moved | None:
     """Whether the milestone is due on another day than was shown, met or dropped; None where it is as it was."""
     mark, title = f"{row.revision}/{row.forecast}", f"“{row.title}”"
     if row.dropped_at is not None:
@@ -294,7 +274,9 @@ def _moved(
     old = date.fromisoformat(facts["old"])
     if row.forecast == old:
         return None
-    told = f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
+    told = (
+        f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
+    )
     keep = f"Keep {day(row.forecast)}"
     wanted = _wanted(row, facts, policy=policy, now=now)
     if wanted is None:
@@ -308,20 +290,14 @@ def _moved(
     )
 
 
-def _wanted(
-    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
-) -> date | None:
+def _wanted(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime) -> date | None:
     later = date.fromisoformat(facts["new"]) - date.fromisoformat(facts["old"])
     wanted = row.forecast + later
     return wanted if wanted >= reads.today_of(policy, now) else None
 
 
 def _people(project: Project) -> dict[str, str | None]:
-    return {
-        "owner": project.owner_id,
-        "sponsor": project.sponsor_id,
-        "manager": project.manager_id,
-    }
+    return {"owner": project.owner_id, "sponsor": project.sponsor_id, "manager": project.manager_id}
 
 
 def refresh(session: Session, milestone_id: int, *, now: datetime) -> None:

@@ -90,9 +90,7 @@ def records(
         return []
     today = today_of(policy, now)
     found = net(session, rows, today)
-    projects = queries.projects(
-        session, {row.project_id for row in found.rows.values()}
-    )
+    projects = queries.projects(session, {row.project_id for row in found.rows.values()})
     texts = lookups.texts(
         session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
@@ -131,9 +129,7 @@ def _record(
         actual=row.actual,
         expected=row.actual or expected,
         slip=rules.slip(node(row), expected),
-        status=rules.status(
-            node(row), expected, today, at_risk=row.risk_id is not None
-        ),
+        status=rules.status(node(row), expected, today, at_risk=row.risk_id is not None),
         is_reminding=row.reminds_from is not None,
         risk=texts.get(row.risk_id, "") if row.risk_id else None,
         proof=texts.get(row.proof_id, "") if row.proof_id else None,
@@ -147,9 +143,7 @@ def _record(
 
 def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
     rows = [
-        found.rows[one]
-        for one in found.needs.get(id_, ())
-        if found.rows[one].dropped_at is None
+        found.rows[one] for one in found.needs.get(id_, ()) if found.rows[one].dropped_at is None
     ]
     needed = [
         Needed(
@@ -172,12 +166,7 @@ def _pushed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Pushed,
         project = projects[row.project_id]
         pushed.append(
             Pushed(
-                row.id,
-                project.key,
-                project.name,
-                row.title,
-                row.forecast,
-                found.plan.expected[one],
+                row.id, project.key, project.name, row.title, row.forecast, found.plan.expected[one]
             )
         )
     return tuple(pushed)
@@ -198,15 +187,11 @@ def pushed_if(
 ) -> tuple[Pushed, ...]:
     """The milestones that this one would move if it were due on another day."""
     found = net(session, [row], today_of(policy, now), moved={row.id: new})
-    projects = queries.projects(
-        session, {other.project_id for other in found.rows.values()}
-    )
+    projects = queries.projects(session, {other.project_id for other in found.rows.values()})
     return _pushed(row.id, found, projects)
 
 
-def one(
-    session: Session, milestone_id: int, *, policy: Policy, now: datetime
-) -> MilestoneRecord:
+def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
     row = queries.find(session, milestone_id)
     if row is None:
@@ -214,18 +199,14 @@ def one(
     return records(session, [row], policy=policy, now=now)[0]
 
 
-def detail(
-    session: Session, milestone_id: int, *, policy: Policy, now: datetime
-) -> Detail:
+def detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> Detail:
     """A milestone with its history. Raises NotFound."""
     record = one(session, milestone_id, policy=policy, now=now)
     moves = queries.moves(session, milestone_id, MOVES_SHOWN)
     texts = lookups.texts(session, {row.reason_id for row in moves if row.reason_id})
     project = queries.projects(session, [record.project_id])[record.project_id]
     parts = answering_ids(record.owner.id if record.owner else None, project)
-    people = lookups.people(
-        session, set(parts) | {row.moved_by for row in moves if row.moved_by}
-    )
+    people = lookups.people(session, set(parts) | {row.moved_by for row in moves if row.moved_by})
     return Detail(
         record,
         tuple(
@@ -248,12 +229,7 @@ def answering_ids(owner_id: str | None, project: Project) -> list[str]:
     return list(
         dict.fromkeys(
             one
-            for one in (
-                owner_id,
-                project.manager_id,
-                project.owner_id,
-                project.sponsor_id,
-            )
+            for one in (owner_id, project.manager_id, project.owner_id, project.sponsor_id)
             if one
         )
     )

@@ -68,17 +68,10 @@ def keep_going(
 ) -> None:
     """See to it that the mornings of everybody whom these milestones' reminders could reach are looked at."""
     wanted = [
-        row
-        for row in rows
-        if row.actual is None and row.dropped_at is None and row.reminds_from
+        row for row in rows if row.actual is None and row.dropped_at is None and row.reminds_from
     ]
     projects = queries.projects(session, {row.project_id for row in wanted})
-    ids = {
-        one
-        for row in wanted
-        for one in chain_ids(row, projects[row.project_id], policy)
-        if one
-    }
+    ids = {one for row in wanted for one in chain_ids(row, projects[row.project_id], policy) if one}
     _look_at(session, ids, policy=policy, now=now)
 
 
@@ -87,9 +80,7 @@ def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
     _look_at(session, queries.people_with_a_part(session), policy=policy, now=now)
 
 
-def _look_at(
-    session: Session, ids: Collection[str], *, policy: Policy, now: datetime
-) -> None:
+def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
     for person in sorted(lookups.people(session, ids).values(), key=lambda one: one.id):
         if can_be_told(person):
             statements.add_person(session, person.id)
@@ -100,14 +91,7 @@ def _look_at(
 # --- one morning of one person
 
 
-def look(
-    session: Session,
-    person_id: str,
-    *,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-) -> None:
+def look(session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str) -> None:
     """What fell due for this person by today, in one message; then the next working morning. Their row is locked.
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
@@ -168,9 +152,7 @@ class Morning:
         if told:
             ids = [one.row.id for one in told]
             before = statements.latest_of(self.session, self.person.id, ids)
-            reminder = statements.add_reminder(
-                self.session, self.person.id, self.today, self.now
-            )
+            reminder = statements.add_reminder(self.session, self.person.id, self.today, self.now)
         for one in due:
             into = reminder.id if reminder is not None and one.is_told else None
             self.write(one, into)
@@ -193,11 +175,7 @@ class Morning:
         found = []
         for row in rows:
             mine = self.steps(row, chains[row.id], self.today)
-            told = {
-                item.step: item
-                for item in known.get(row.id, ())
-                if item.due == row.forecast
-            }
+            told = {item.step: item for item in known.get(row.id, ()) if item.due == row.forecast}
             new = [step for step in mine if step.days not in told]
             late = [item for item in told.values() if item.reminder_id in lost]
             if not new and not late:
@@ -209,9 +187,7 @@ class Morning:
             found.append(_Due(row, new, late, is_told))
         return found
 
-    def steps(
-        self, row: Milestone, chain: Sequence[str], through: date
-    ) -> list[rules.Step]:
+    def steps(self, row: Milestone, chain: Sequence[str], through: date) -> list[rules.Step]:
         """The reminders of a milestone for this person up to a day."""
         if row.reminds_from is None:
             return []
@@ -228,13 +204,8 @@ class Morning:
     def _chains(
         self, rows: Sequence[Milestone], projects: dict[int, Project]
     ) -> dict[int, list[str]]:
-        named = {
-            row.id: chain_ids(row, projects[row.project_id], self.policy)
-            for row in rows
-        }
-        people = lookups.people(
-            self.session, {one for ids in named.values() for one in ids if one}
-        )
+        named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
+        people = lookups.people(self.session, {one for ids in named.values() for one in ids if one})
         told = {id_ for id_, person in people.items() if can_be_told(person)}
         return {id_: rules.chain(ids, told) for id_, ids in named.items()}
 
@@ -246,19 +217,13 @@ class Morning:
     def following(self, row: Milestone) -> tuple[date | None, Who | None]:
         """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
         chain = self.chain(row)
-        horizon = max(row.forecast, self.today) + timedelta(
-            days=2 * rhythm(self.policy).every + 14
-        )
-        coming = [
-            step for step in self.steps(row, chain, horizon) if step.on > self.today
-        ]
+        horizon = max(row.forecast, self.today) + timedelta(days=2 * rhythm(self.policy).every + 14)
+        coming = [step for step in self.steps(row, chain, horizon) if step.on > self.today]
         if not coming or self.person.id not in chain:
             return None, None
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
-        also = lookups.people(
-            self.session, [one for one in new if one != self.person.id]
-        )
+        also = lookups.people(self.session, [one for one in new if one != self.person.id])
         return step.on, next((reads.who(one) for one in also.values()), None)
 
     def write(self, one: _Due, into: int | None) -> None:
@@ -302,9 +267,7 @@ class Morning:
         )
 
 
-def morning_of(
-    session: Session, person: Person, *, policy: Policy, now: datetime
-) -> Morning:
+def morning_of(session: Session, person: Person, *, policy: Policy, now: datetime) -> Morning:
     """A person's day as reminders see it."""
     calendar = calendar_of(person, policy)
     return Morning(session, person, calendar, calendar.day(now), policy, now)

@@ -57,9 +57,7 @@ def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
     A milestone never moves to before its own forecast, and one that is done does not move at all. Links to milestones
     that are not among `nodes`, and circles, which nothing lets in, hold nothing up.
     """
-    before = {
-        one: [other for other in needs.get(one, ()) if other in nodes] for one in nodes
-    }
+    before = {one: [other for other in needs.get(one, ()) if other in nodes] for one in nodes}
     behind: dict[int, list[int]] = {one: [] for one in nodes}
     for one, others in before.items():
         for other in others:
@@ -73,16 +71,13 @@ def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
         node = nodes[one]
         if node.actual is None:
             reached = {
-                other: expected[other]
-                + max(node.baseline - nodes[other].baseline, timedelta(0))
+                other: expected[other] + max(node.baseline - nodes[other].baseline, timedelta(0))
                 for other in before[one]
             }
             latest = max(reached.values(), default=expected[one])
             if latest > expected[one]:
                 expected[one] = latest
-                held[one] = frozenset(
-                    other for other, day in reached.items() if day == latest
-                )
+                held[one] = frozenset(other for other, day in reached.items() if day == latest)
         for other in behind[one]:
             left[other] -= 1
             if not left[other]:
@@ -104,9 +99,7 @@ def closes_a_circle(needs: Needs, milestone: int, needed: int) -> bool:
     return False
 
 
-def status(
-    node: Node, expected: date, today: date, *, at_risk: bool
-) -> MilestoneStatus:
+def status(node: Node, expected: date, today: date, *, at_risk: bool) -> MilestoneStatus:
     """Done, late (its day has passed), at risk (somebody said so, or what it needs comes too late), or on track."""
     if node.actual is not None:
         return MilestoneStatus.DONE
@@ -143,11 +136,7 @@ class Rhythm:
 
 
 def steps(
-    forecast: date,
-    since: date,
-    through: date,
-    rhythm: Rhythm,
-    calendar: WorkingCalendar,
+    forecast: date, since: date, through: date, rhythm: Rhythm, calendar: WorkingCalendar
 ) -> list[Step]:
     """The reminders of a milestone that fall on days up to `through` in somebody's calendar, in order.
 
@@ -191,9 +180,7 @@ def on_or_after(calendar: WorkingCalendar, day: date) -> date:
 
 def chain(people: Sequence[str | None], can_be_told: Collection[str]) -> list[str]:
     """Whom reminders reach, in order: each person once, without those who cannot be told."""
-    return list(
-        dict.fromkeys(one for one in people if one is not None and one in can_be_told)
-    )
+    return list(dict.fromkeys(one for one in people if one is not None and one in can_be_told))
 
 
 def is_told(step: Step, chain_: Sequence[str], person: str) -> bool:
@@ -203,6 +190,4 @@ def is_told(step: Step, chain_: Sequence[str], person: str) -> bool:
 
 def snooze_days(calendar: WorkingCalendar, today: date) -> list[date]:
     """Until which days reminders can be put off: the next working day, and working days after 3, 7 and 14 days."""
-    return sorted(
-        {on_or_after(calendar, today + timedelta(days=days)) for days in (1, 3, 7, 14)}
-    )
+    return sorted({on_or_after(calendar, today + timedelta(days=days)) for days in (1, 3, 7, 14)})

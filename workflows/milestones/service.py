@@ -13,11 +13,7 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
-from workflows.errors import (
-    NotAllowed,
-    NotFound,
-    RefusalFact,
-)
+from workflows.errors import NotAllowed, NotFound, RefusalFact
 from workflows.milestones import reads
 from workflows.milestones.records import Detail, MilestoneRecord
 from workflows.policy import Policy
@@ -65,9 +61,7 @@ def open_for(
     return reads.records(session, rows, policy=policy, now=now)
 
 
-def one(
-    session: Session, milestone_id: int, *, policy: Policy, now: datetime
-) -> MilestoneRecord:
+def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
     return reads.one(session, milestone_id, policy=policy, now=now)
 
@@ -101,12 +95,7 @@ def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
 
 
 def sees(
-    session: Session,
-    actor: Actor,
-    row: Milestone,
-    *,
-    policy: Policy,
-    clicked: Clicked = None,
+    session: Session, actor: Actor, row: Milestone, *, policy: Policy, clicked: Clicked = None
 ) -> bool:
     """Whether somebody may read a milestone: its project is in their sight, they answer for it or administer, or they
     have a message that shows it before them (`clicked`)."""
@@ -119,9 +108,7 @@ def sees(
     )
 
 
-def _is_before_them(
-    session: Session, actor: Actor, row: Milestone, clicked: Clicked
-) -> bool:
+def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Clicked) -> bool:
     subject = visibility.shown(session, actor, clicked)
     match subject:
         case (type_, id_) if type_ == TYPE:
@@ -138,12 +125,7 @@ def _is_before_them(
 
 
 def require_may_change(
-    session: Session,
-    actor: Actor,
-    milestone_id: int,
-    *,
-    policy: Policy,
-    clicked: Clicked = None,
+    session: Session, actor: Actor, milestone_id: int, *, policy: Policy, clicked: Clicked = None
 ) -> None:
     """Refuse who may not change it, before they write anything. Raises GovernanceError."""
     row = queries.find(session, milestone_id)
@@ -153,12 +135,7 @@ def require_may_change(
 
 
 def require_answering(
-    session: Session,
-    actor: Actor,
-    row: Milestone,
-    *,
-    policy: Policy,
-    clicked: Clicked = None,
+    session: Session, actor: Actor, row: Milestone, *, policy: Policy, clicked: Clicked = None
 ) -> None:
     """Refuse whoever neither owns the milestone nor answers for its project, administrators apart.
 
@@ -176,8 +153,7 @@ def require_answering(
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"
     raise NotAllowed(
-        f"Only those who answer for this milestone can change it. Ask {who}.",
-        audit=fact,
+        f"Only those who answer for this milestone can change it. Ask {who}.", audit=fact
     )
 
 
@@ -188,9 +164,7 @@ def is_administrator(session: Session, actor: Actor, policy: Policy) -> bool:
     )
 
 
-def may_add_for_others(
-    session: Session, actor: Actor, project: Project, *, policy: Policy
-) -> bool:
+def may_add_for_others(session: Session, actor: Actor, project: Project, *, policy: Policy) -> bool:
     """Whether the person owns, manages or sponsors the project, or administers."""
     return actor.id in {
         project.owner_id,

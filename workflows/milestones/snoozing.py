@@ -31,9 +31,7 @@ def choices(
 
     Raises NotFound, and InvalidInput for somebody whom its reminders never reach.
     """
-    row, mine = _mine(
-        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
-    )
+    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now, clicked=clicked)
     return _choices(row, mine)
 
 
@@ -41,11 +39,7 @@ def _choices(row: Milestone, mine: reminders.Morning) -> tuple[SnoozeChoice, ...
     """Days until which something is swallowed; where the next reminder is far, the working day after it."""
     far = max(row.forecast, mine.today) + timedelta(days=400)
     coming = sorted(
-        {
-            step.on
-            for step in mine.steps(row, mine.chain(row), far)
-            if step.on > mine.today
-        }
+        {step.on for step in mine.steps(row, mine.chain(row), far) if step.on > mine.today}
     )
     days = rules.snooze_days(mine.calendar, mine.today)
     offered = [day for day in days if coming and coming[0] < day]
@@ -71,33 +65,20 @@ def snooze(
 
     Others still do: nobody silences what somebody else is to hear.
     """
-    row, mine = _mine(
-        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
-    )
+    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now, clicked=clicked)
     offered = {one.until for one in _choices(row, mine)}
     if until != mine.today and until not in offered:
-        raise Stale(
-            "That day is no choice any more. Nothing was changed; open Snooze again."
-        )
+        raise Stale("That day is no choice any more. Nothing was changed; open Snooze again.")
     statements.snooze(session, row.id, actor.id, until, now)
     audit.record(
-        session,
-        actor,
-        "milestone.snoozed",
-        ("milestone", row.id),
-        now=now,
-        until=until.isoformat(),
+        session, actor, "milestone.snoozed", ("milestone", row.id), now=now, until=until.isoformat()
     )
     latest = statements.latest_of(session, actor.id, [row.id]).get(row.id)
     if latest is not None:
-        outbox.refresh(
-            session, Subject.of("reminder", latest), now=now, clicked=clicked
-        )
+        outbox.refresh(session, Subject.of("reminder", latest), now=now, clicked=clicked)
 
 
-def until(
-    session: Session, person_id: str, milestone_id: int, *, today: date
-) -> date | None:
+def until(session: Session, person_id: str, milestone_id: int, *, today: date) -> date | None:
     """Until when this person hears nothing of a milestone; None when they do."""
     found = statements.snoozes(session, person_id, [milestone_id]).get(milestone_id)
     return found if found is not None and found > today else None
@@ -118,9 +99,7 @@ def _mine(
     now: datetime,
     clicked: tuple[str, str] | None,
 ) -> tuple[Milestone, reminders.Morning]:
-    permissions.require_member(
-        actor, "milestone.snooze", subject=("milestone", milestone_id)
-    )
+    permissions.require_member(actor, "milestone.snooze", subject=("milestone", milestone_id))
     row = queries.lock(session, milestone_id)
     person = lookups.people(session, [actor.id]).get(actor.id)
     if row is None or person is None:

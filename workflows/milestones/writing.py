@@ -35,9 +35,7 @@ class Taken:
 class Writing:
     """Writes rows, and knows the milestones that there are by source and by title."""
 
-    def __init__(
-        self, session: Session, actor: Actor, policy: Policy, now: datetime
-    ) -> None:
+    def __init__(self, session: Session, actor: Actor, policy: Policy, now: datetime) -> None:
         self.session = session
         self.actor = actor
         self.policy = policy
@@ -168,9 +166,7 @@ class Writing:
             row.forecast = new
             return
         was_quiet = row.reminds_from is None
-        changes.move(
-            self.session, self.actor, row, new, policy=self.policy, now=self.now
-        )
+        changes.move(self.session, self.actor, row, new, policy=self.policy, now=self.now)
         if was_quiet and new < self.today:
             row.reminds_from = None
 

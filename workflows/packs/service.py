@@ -57,10 +57,7 @@ def make(
             registry_name=model.registry_name,
             run_id=version.run_id,
         ),
-        missing={
-            step: tuple(lack.words for lack in lacks)
-            for step, lacks in found.lacks.items()
-        },
+        missing={step: tuple(lack.words for lack in lacks) for step, lacks in found.lacks.items()},
         evidence=_evidence(session, version_id, policy),
         steps=_steps(session, model, version),
         requests=tuple(_request(session, one) for one in about),
@@ -77,9 +74,7 @@ def make(
     )
 
 
-def _subject(
-    model: ModelRecord, version: VersionRecord, approved: str | None
-) -> records.Subject:
+def _subject(model: ModelRecord, version: VersionRecord, approved: str | None) -> records.Subject:
     if version.digest is None:
         contents = "not proved"
     elif approved is None:
@@ -130,9 +125,7 @@ def _tier(model: ModelRecord) -> records.Tier:
     )
 
 
-def _evidence(
-    session: Session, version_id: int, policy: Policy
-) -> tuple[records.ItemTold, ...]:
+def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[records.ItemTold, ...]:
     items = evidence.items(session, [version_id])
     counting = {one.id for one in evidence_rules.counting(items).values()}
     return tuple(
@@ -194,9 +187,7 @@ def _request(session: Session, card: Card) -> records.Request:
         asked=dict(card.facts),
         told=dict(Bound.of(head.bound).facts),
         stages=tuple(
-            records.Stage(
-                name=one.name, quorum=one.quorum, asked=one.asked, approved=one.approved
-            )
+            records.Stage(name=one.name, quorum=one.quorum, asked=one.asked, approved=one.approved)
             for one in card.rounds
         ),
         votes=tuple(_vote(one) for one in (*card.lines, *card.taken_back)),
@@ -286,12 +277,9 @@ def _ledger(
     subjects = {(versions.TYPE, str(version.id)), ("model", str(model.id))}
     subjects |= {("approval", str(one)) for one in requests}
     subjects |= {
-        (evidence.TYPE, str(row.id))
-        for row in evidence_queries.of_versions(session, [version.id])
+        (evidence.TYPE, str(row.id)) for row in evidence_queries.of_versions(session, [version.id])
     }
-    subjects |= {
-        ("finding", str(row.id)) for row in finding_queries.every(session, model.id)
-    }
+    subjects |= {("finding", str(row.id)) for row in finding_queries.every(session, model.id)}
     entries = audit_queries.about(session, subjects)
     before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
     head = heads.current(session, now=now)

@@ -36,9 +36,7 @@ def find(
     people: dict[str, Person] = {}
     for slack_id, seen in wanted.items():
         entries = {
-            known[id_].id: known[id_]
-            for id_ in (slack_id, *sorted(seen.other_ids))
-            if id_ in known
+            known[id_].id: known[id_] for id_ in (slack_id, *sorted(seen.other_ids)) if id_ in known
         }
         if len(entries) > 1:
             person = join(session, list(entries.values()), now=now)
@@ -76,9 +74,7 @@ def keep(
     for slack_id, row in before.items():
         ids[row.id].add(slack_id)
     called = {row.id: row.slack_id for row in entries.values()}
-    slack_aliases.forget_aliases(
-        session, org_key, {str(row.slack_id) for row in before.values()}
-    )
+    slack_aliases.forget_aliases(session, org_key, {str(row.slack_id) for row in before.values()})
     known = slack_aliases.list_by_person(session, ids)
     slack_aliases.add_aliases(
         session,
@@ -124,23 +120,12 @@ def absorb(session: Session, gone: Person, kept: Person, *, now: datetime) -> No
     _join(session, gone, kept, has_acted=bool(acted), now=now)
 
 
-def _join(
-    session: Session, gone: Person, kept: Person, *, has_acted: bool, now: datetime
-) -> None:
+def _join(session: Session, gone: Person, kept: Person, *, has_acted: bool, now: datetime) -> None:
     before, org_key = gone.slack_id, gone.org_key
     audit.record(
-        session,
-        SYSTEM,
-        "person.linked",
-        ("person", kept.id),
-        now=now,
-        was=gone.id,
-        by="slack",
+        session, SYSTEM, "person.linked", ("person", kept.id), now=now, was=gone.id, by="slack"
     )
-    names = [
-        *slack_aliases.list_aliases(session, gone.id),
-        *([before] if before else []),
-    ]
+    names = [*slack_aliases.list_aliases(session, gone.id), *([before] if before else [])]
     named = identities.list_stages_naming(session, names) if names else []
     if has_acted:
         log.warning(
@@ -158,14 +143,10 @@ def _join(
     if before is not None and org_key == kept.org_key:
         slack_aliases.add_aliases(session, org_key, {before: kept.id})
     for approval_id in named:
-        audit.record(
-            session, SYSTEM, JOINED, ("approval", approval_id), now=now, person=kept.id
-        )
+        audit.record(session, SYSTEM, JOINED, ("approval", approval_id), now=now, person=kept.id)
 
 
-def _take_back_doubles(
-    session: Session, gone: Person, kept: Person, *, now: datetime
-) -> None:
+def _take_back_doubles(session: Session, gone: Person, kept: Person, *, now: datetime) -> None:
     """Nobody decides on what they asked themselves, or twice: such verdicts in requests that wait are void, and the
     request is back with the stage in which they stood."""
     doubles = identities.list_waiting_doubles(session, [gone.id, kept.id])
@@ -186,14 +167,10 @@ def _take_back_doubles(
             back_from=row.stage,
         )
     for approval_id, position in first.items():
-        is_passed = any(
-            row.approval_id == approval_id and row.stage > position for row in doubles
-        )
+        is_passed = any(row.approval_id == approval_id and row.stage > position for row in doubles)
         void = [row.id for row in doubles if row.approval_id == approval_id]
         if is_passed:
             void = identities.list_verdicts_from(session, approval_id, position)
         changing.void_decisions(session, sorted(set(void)), at=now)
-        changing.revise(
-            session, approval_id, **({"stage": position} if is_passed else {})
-        )
+        changing.revise(session, approval_id, **({"stage": position} if is_passed else {}))
         outbox.refresh(session, Subject.of("approval", approval_id), now=now)

@@ -18,9 +18,7 @@ def expand(rules: Collection[str], roles: Roles) -> list[tuple[str, str]]:
     expanded: list[tuple[str, str]] = []
     for rule in rules:
         if rule.startswith("role:"):
-            expanded += [
-                (rule, member) for member in roles.get(rule.removeprefix("role:"), ())
-            ]
+            expanded += [(rule, member) for member in roles.get(rule.removeprefix("role:"), ())]
         else:
             expanded.append((rule, rule))
     return expanded
@@ -65,19 +63,13 @@ def resolve_approvers(
     The caller takes out who may not decide for other reasons, like the requester.
     """
     expanded = expand(rules, roles)
-    groups = _groups(
-        session, org_key, [member for _, member in expanded], afresh=afresh
-    )
+    groups = _groups(session, org_key, [member for _, member in expanded], afresh=afresh)
     members: dict[int, list[Person]] = {}
-    for group_id, person in queries.list_members(
-        session, [row.id for row in groups.values()]
-    ):
+    for group_id, person in queries.list_members(session, [row.id for row in groups.values()]):
         members.setdefault(group_id, []).append(person)
     subjects = {
         row.id: row
-        for row in queries.list_people(
-            session, [one for one in subject_people.values() if one]
-        )
+        for row in queries.list_people(session, [one for one in subject_people.values() if one])
     }
     people = queries.by_slack_ids(
         session, org_key, [one for _, one in expanded if one[:1] in {"U", "W"}]
@@ -91,13 +83,7 @@ def resolve_approvers(
         elif handles.is_handle(member) or member.startswith("S"):
             group = groups.get(member)
             if group is not None:
-                _add(
-                    found,
-                    rule,
-                    members.get(group.id, []),
-                    group.slack_id,
-                    group.refreshed_at,
-                )
+                _add(found, rule, members.get(group.id, []), group.slack_id, group.refreshed_at)
         elif member in people:
             _add(found, rule, [people[member]], None, None)
     return found
@@ -117,12 +103,7 @@ def _add(
 
 
 def mirror_age(
-    session: Session,
-    org_key: str,
-    slack_id: str,
-    rules: Collection[str],
-    *,
-    roles: Roles,
+    session: Session, org_key: str, slack_id: str, rules: Collection[str], *, roles: Roles
 ) -> MirrorAge:
     """How old the mirror is where a decision of this person by these rules would read it."""
     members = [member for _, member in expand(rules, roles)]

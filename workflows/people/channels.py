@@ -35,9 +35,7 @@ def upsert_channels(
     wanted = {channel.slack_id: channel for channel in channels}
     if not wanted:
         return
-    rows = {
-        row.slack_id: row for row in queries.list_channels(session, org_key, wanted)
-    }
+    rows = {row.slack_id: row for row in queries.list_channels(session, org_key, wanted)}
     queries.insert_channels(
         session,
         [
@@ -68,9 +66,7 @@ def _give_named(session: Session, *, org_key: str, now: datetime) -> None:
         if channel is None or not speaks_in(session, org_key, channel):
             continue
         project.channel, project.channel_name = channel, None
-        audit.record(
-            session, SYSTEM, "project.channel_found", ("project", project.id), now=now
-        )
+        audit.record(session, SYSTEM, "project.channel_found", ("project", project.id), now=now)
         for type_, id_ in cards.list_subjects(session, [project.id]):
             outbox.refresh(session, Subject.of(type_, id_), now=now)
     session.flush()
@@ -89,12 +85,7 @@ def leave_other_channels(
 
 
 def set_audience(
-    session: Session,
-    channel_id: str,
-    has_guests: bool,
-    *,
-    org_key: str,
-    read_at: datetime,
+    session: Session, channel_id: str, has_guests: bool, *, org_key: str, read_at: datetime
 ) -> None:
     """Whether guests or people of other organisations read a channel, as its members were just told."""
     for row in queries.lock_channels(session, org_key, [channel_id]):
@@ -111,15 +102,12 @@ def audiences_to_read(
     These are the projects' and those of `names` (`#name` or id); then who was never read, and the longest ago.
     """
     named = {
-        slack_id
-        for name in names
-        if (slack_id := find_channel(session, org_key, name)) is not None
+        slack_id for name in names if (slack_id := find_channel(session, org_key, name)) is not None
     } | projects.list_channels(session)
     rows = [
         row
         for row in queries.list_joined_channels(session, org_key)
-        if not row.is_archived
-        and (row.refreshed_at is None or row.refreshed_at < since)
+        if not row.is_archived and (row.refreshed_at is None or row.refreshed_at < since)
     ]
     rows.sort(
         key=lambda row: (
@@ -132,10 +120,6 @@ def audiences_to_read(
     return [(row.slack_id, row.is_shared_outside) for row in rows]
 
 
-def forget_channels(
-    session: Session, org_key: str, slack_ids: Sequence[str] | None = None
-) -> None:
+def forget_channels(session: Session, org_key: str, slack_ids: Sequence[str] | None = None) -> None:
     """Who reads these channels, or all, may have changed: they count as open until Slack is asked again."""
-    queries.forget_channel_reads(
-        session, org_key, slack_ids, heard_at=clock.real_now(session)
-    )
+    queries.forget_channel_reads(session, org_key, slack_ids, heard_at=clock.real_now(session))

@@ -42,9 +42,7 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
     meant = handles.read(session, org_key, words, afresh=True)
     groups = {
         row.slack_id
-        for row in queries.list_groups(
-            session, org_key, [one for one in words if one[0] == "S"]
-        )
+        for row in queries.list_groups(session, org_key, [one for one in words if one[0] == "S"])
         if not row.is_disabled
     }
     for path, word in named:
@@ -69,10 +67,7 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
             if nobody not in (None, "refuse"):
                 continue
             for party in stage.parties:
-                if any(
-                    word.startswith(("subject.", "requester."))
-                    for word in party.approvers
-                ):
+                if any(word.startswith(("subject.", "requester.")) for word in party.approvers):
                     continue
                 found = resolve_approvers(
                     session,

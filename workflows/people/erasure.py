@@ -37,9 +37,7 @@ def erase(
     in, which would be nobody's, and where there is no key for tombstones; ErasureKeyMissing for a key that is another.
     """
     if actor.kind is not ActorKind.OPERATOR and noted is None:
-        raise NotAllowed(
-            "Only who operates mlgov can erase a person, by `mlgov people erase`."
-        )
+        raise NotAllowed("Only who operates mlgov can erase a person, by `mlgov people erase`.")
     person = queries.find_person(session, person_id)
     if person is None:
         raise NotFound(f"Nobody here has the id {person_id!r}.")
@@ -55,10 +53,7 @@ def erase(
     queries.lock_people(session, [person_id])
     tombstones.bury(session, person)
     slack_id = person.slack_id
-    slack_ids = [
-        *([slack_id] if slack_id else []),
-        *aliases.list_aliases(session, person_id),
-    ]
+    slack_ids = [*([slack_id] if slack_id else []), *aliases.list_aliases(session, person_id)]
     names = [*slack_ids, *([person.email] if person.email else [])]
     others = queries.list_by_email(session, person.email) if person.email else ()
     same_address = tuple(row.id for row in others if row.id != person_id)
@@ -93,12 +88,7 @@ def erase(
     for request in requests:
         # It seals the request as it is now: what only lost a name is not what somebody changed outside.
         audit.record(
-            session,
-            actor,
-            "approval.name_erased",
-            ("approval", request),
-            now=now,
-            person=person_id,
+            session, actor, "approval.name_erased", ("approval", request), now=now, person=person_id
         )
     for type_, id_ in shown:
         outbox.refresh(session, Subject(type_, id_), now=now)
@@ -118,6 +108,4 @@ def erase(
     )
     if noted is None:
         heads.note_erasure(session, person_id, now=now)
-    return Erasure(
-        person_id, texts, memberships, messages, tuple(owned), in_policy, same_address
-    )
+    return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy, same_address)

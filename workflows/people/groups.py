@@ -63,12 +63,7 @@ def gates_of(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
 
 
 def announce(
-    session: Session,
-    changes: Sequence[GroupChange],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, changes: Sequence[GroupChange], *, policy: Policy, org_key: str, now: datetime
 ) -> None:
     """Say each change of a group that approves; a group that decides nothing is nobody's news."""
     if not changes:
@@ -95,9 +90,7 @@ def announce(
         digest = hashlib.sha256(told.encode()).hexdigest()[:16]
         outbox.post(
             session,
-            ApproversChanged(
-                org_key, change.group_id, change.added, change.removed, gates
-            ),
+            ApproversChanged(org_key, change.group_id, change.added, change.removed, gates),
             to=Destination.channel(org_key, channel),
             dedupe_key=f"group:{change.group_id}:{digest}",
             now=now,
@@ -109,8 +102,7 @@ def read(session: Session, notice: ApproversChanged) -> ApproversTold:
     found = queries.list_groups(session, notice.org_key, [notice.group_id])
     group = next(iter(found), None)
     people = {
-        row.id: row.name
-        for row in queries.list_people(session, [*notice.added, *notice.removed])
+        row.id: row.name for row in queries.list_people(session, [*notice.added, *notice.removed])
     }
     return ApproversTold(
         group.name if group is not None else notice.group_id,

@@ -94,9 +94,7 @@ def leave(
     mirror.upsert_people(session, seen, read_at=read_at, now=now)
     leaving_queries.set_missing(session, [row.id for row in rows], None)
     for person_id in left:
-        audit.record(
-            session, SYSTEM, "person.left", ("person", person_id), now=now, why=why
-        )
+        audit.record(session, SYSTEM, "person.left", ("person", person_id), now=now, why=why)
     return len(left)
 
 
@@ -128,8 +126,7 @@ def absent(
     ]
     ids = {row.id for row in over}
     return Absent(
-        tuple(row.slack_id for row in over),
-        tuple(row.id for row in missing if row.id not in ids),
+        tuple(row.slack_id for row in over), tuple(row.id for row in missing if row.id not in ids)
     )
 
 
@@ -139,12 +136,7 @@ def is_suspicious(missing: int, active: int) -> bool:
 
 
 def keep(
-    session: Session,
-    listed: Collection[str],
-    ids: Collection[str],
-    *,
-    org_key: str,
-    now: datetime,
+    session: Session, listed: Collection[str], ids: Collection[str], *, org_key: str, now: datetime
 ) -> None:
     """These are kept although Slack lists them no more; who is listed again is missing no more."""
     missing = leaving_queries.list_missing(session, org_key)
@@ -167,6 +159,4 @@ def read(session: Session, notice: PeopleMissing) -> MissingTold:
     """Who is kept, with names."""
     rows = leaving_queries.list_missing(session, notice.org_key)
     since = [row.missing_since for row in rows]
-    return MissingTold(
-        tuple(row.name for row in rows), min(since) + KEPT_FOR if since else None
-    )
+    return MissingTold(tuple(row.name for row in rows), min(since) + KEPT_FOR if since else None)

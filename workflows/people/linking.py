@@ -69,13 +69,7 @@ class Joined:
 # --- by a reading of Slack
 
 
-def join(
-    session: Session,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> Joined:
+def join(session: Session, *, policy: Policy, org_key: str, now: datetime) -> Joined:
     """Join whom files named by address with the one active full member who has it, and tell the administrators.
 
     For after Slack's people were read whole. Nobody is joined who has acted, or was joined before; an address that two
@@ -91,9 +85,7 @@ def join(
     if len(found) > MOST:
         return Joined(MOST, True)
     if unclear := identities.list_unclear(session, org_key):
-        groups = [
-            identities.list_ids_by_email(session, org_key, one.email) for one in unclear
-        ]
+        groups = [identities.list_ids_by_email(session, org_key, one.email) for one in unclear]
         _tell_unclear(session, groups, policy=policy, org_key=org_key, now=now)
     return Joined(len(found), False)
 
@@ -108,12 +100,7 @@ def _pairs(session: Session, found: Sequence[identities.Match]) -> list[Pair]:
 
 
 def link(
-    session: Session,
-    actor: Actor,
-    pairs: Sequence[Pair],
-    *,
-    now: datetime,
-    why: str | None = None,
+    session: Session, actor: Actor, pairs: Sequence[Pair], *, now: datetime, why: str | None = None
 ) -> None:
     """Both entries of each pair become the one that Slack knows; what only files know moves over where it is empty."""
     for entry, person in pairs:
@@ -123,9 +110,7 @@ def link(
                 setattr(person, name, value)
         person.linked_at = now
         facts = {"was": entry.id} | ({"by": why} if why else {})
-        audit.record(
-            session, actor, "person.linked", ("person", person.id), now=now, **facts
-        )
+        audit.record(session, actor, "person.linked", ("person", person.id), now=now, **facts)
     identities.replace_people(session, {entry.id: person.id for entry, person in pairs})
     above = identities.list_managers(session, pairs[0][1].org_key) if pairs else {}
     for _, person in pairs:
@@ -147,9 +132,7 @@ def _leads_back(above: Mapping[str, str], person_id: str) -> bool:
 # --- telling
 
 
-def _tell_joined(
-    session: Session, *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def _tell_joined(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     key = now.isoformat()
     notice, subject = PeopleJoined(org_key, key), Subject.of("people_joined", key)
     tell_administrators(session, notice, f"joined:{key}", subject, policy, org_key, now)
@@ -167,13 +150,7 @@ def _tell_unclear(
     groups = tuple(tuple(ids) for ids in unclear)
     digest = hashlib.sha256(repr(sorted(groups)).encode()).hexdigest()[:16]
     tell_administrators(
-        session,
-        PeopleNotJoined(groups),
-        f"not-joined:{digest}",
-        None,
-        policy,
-        org_key,
-        now,
+        session, PeopleNotJoined(groups), f"not-joined:{digest}", None, policy, org_key, now
     )
 
 

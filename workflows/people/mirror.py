@@ -67,9 +67,7 @@ def _person_values(seen: PersonSeen) -> dict[str, Any]:
 
 
 def is_overtaken(
-    row: Person | UserGroup | Channel,
-    read_at: datetime | None,
-    updated: int | None = None,
+    row: Person | UserGroup | Channel, read_at: datetime | None, updated: int | None = None
 ) -> bool:
     """Whether what Slack said is older than what stands here.
 
@@ -90,10 +88,7 @@ def _doubt(row: Person | UserGroup, read_at: datetime | None) -> None:
 
 
 def _note(
-    row: Person | UserGroup,
-    updated: int | None,
-    read_at: datetime | None,
-    real_now: datetime,
+    row: Person | UserGroup, updated: int | None, read_at: datetime | None, real_now: datetime
 ) -> None:
     """What tells older words of Slack's from newer ones."""
     if updated is not None:
@@ -113,11 +108,7 @@ def apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
 
 
 def upsert_people(
-    session: Session,
-    people: Iterable[PersonSeen],
-    *,
-    read_at: datetime | None,
-    now: datetime,
+    session: Session, people: Iterable[PersonSeen], *, read_at: datetime | None, now: datetime
 ) -> Upserted:
     """Bring people to what Slack says; who was never seen is added under a new opaque id.
 
@@ -142,9 +133,7 @@ def upsert_people(
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
             if tombstones.is_back(wanted[slack_id], stone, read_at):
-                rows[slack_id] = tombstones.bring_back(
-                    session, stone, slack_id, now=now
-                )
+                rows[slack_id] = tombstones.bring_back(session, stone, slack_id, now=now)
             else:
                 stay_away.append(slack_id)
         if unknown := sorted(missing - erased.keys()):
@@ -177,9 +166,7 @@ def upsert_people(
                 outbox.refresh(session, Subject.of("away", row.id), now=now)
             if row.tz and row.tz != was_in and known_zone(row.tz) is not None:
                 timers.move_zone(session, row.id, row.tz)
-            if (row.is_guest or row.is_stranger) and (
-                not was_guest or slack_id in missing
-            ):
+            if (row.is_guest or row.is_stranger) and (not was_guest or slack_id in missing):
                 guests.append(slack_id)
             if changed and read_at is None:
                 row.refreshed_at = None
@@ -198,9 +185,7 @@ def _could_decide(row: Person) -> bool:
     )
 
 
-def _erased(
-    session: Session, org_key: str, people: Sequence[PersonSeen]
-) -> dict[str, Stone]:
+def _erased(session: Session, org_key: str, people: Sequence[PersonSeen]) -> dict[str, Stone]:
     """Slack id → the tombstone of who was erased, by any of their ids."""
     ids = {id_ for seen in people for id_ in (seen.slack_id, *seen.other_ids)}
     stones = tombstones.known(session, org_key, ids)
@@ -221,8 +206,7 @@ def _as_they_are(
         row.id
         for slack_id, row in rows.items()
         if any(
-            getattr(row, name) != value
-            for name, value in _person_values(wanted[slack_id]).items()
+            getattr(row, name) != value for name, value in _person_values(wanted[slack_id]).items()
         )
     ]
     if changed:
@@ -296,14 +280,11 @@ def upsert_groups(
         queries.insert_groups(
             session,
             [
-                {"org_key": org_key, "slack_id": slack_id}
-                | values_of(wanted[slack_id], _GROUP)
+                {"org_key": org_key, "slack_id": slack_id} | values_of(wanted[slack_id], _GROUP)
                 for slack_id in missing
             ],
         )
-        rows = {
-            row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)
-        }
+        rows = {row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)}
     everyone = {member for group in groups if group.members for member in group.members}
     ids = _places(session, org_key, everyone)
     moved: set[str] = set()
@@ -341,9 +322,7 @@ def upsert_groups(
     return tuple(changes)
 
 
-def _publish_homes(
-    session: Session, ids: set[str], *, org_key: str, now: datetime
-) -> None:
+def _publish_homes(session: Session, ids: set[str], *, org_key: str, now: datetime) -> None:
     """What waits for somebody changes with the groups that they are in."""
     outbox.publish_homes(
         session,
@@ -389,9 +368,7 @@ def refresh_members(
             is_disabled=row.is_disabled or members is None,
             members=tuple(members or ()),
         )
-        changes += upsert_groups(
-            session, [seen], org_key=org_key, read_at=read_at, now=now
-        )
+        changes += upsert_groups(session, [seen], org_key=org_key, read_at=read_at, now=now)
     return changes
 
 

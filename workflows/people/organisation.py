@@ -45,9 +45,7 @@ class Known:
         key = facts.get("org_key")
         if not key:
             return None
-        return cls(
-            str(key), str(facts.get("team_id") or key), tuple(facts.get("was") or ())
-        )
+        return cls(str(key), str(facts.get("team_id") or key), tuple(facts.get("was") or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +109,7 @@ def may_move(here: Known, there: Installed) -> bool:
 def left_behind(session: Session, here: Known) -> int:
     """People who still stand under the key of the workspace although the database is the Grid's: earlier releases took
     the new key over without them."""
-    return (
-        0 if source(here) == here.org_key else moving.count_own(session, source(here))
-    )
+    return 0 if source(here) == here.org_key else moving.count_own(session, source(here))
 
 
 def require(here: Known | None, there: Installed) -> None:
@@ -174,9 +170,7 @@ class Plan:
 
 def asked_about(session: Session, here: Known) -> list[str]:
     """The Slack ids that Slack has to be asked about: of everybody who is not erased."""
-    return sorted(
-        {str(row.slack_id) for row in moving.list_known(session, source(here))}
-    )
+    return sorted({str(row.slack_id) for row in moving.list_known(session, source(here))})
 
 
 def source(here: Known) -> str:
@@ -184,23 +178,14 @@ def source(here: Known) -> str:
     return here.team_id
 
 
-def plan(
-    session: Session,
-    here: Known,
-    new_key: str,
-    exchanged: Mapping[str, str],
-) -> Plan:
+def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, str]) -> Plan:
     """What a move to this Grid would do, by the ids that Slack gives in exchange. Changes nothing.
 
     Raises ErasureKeyMissing where erased people could not be told.
     """
     old = source(here)
     people = moving.list_known(session, old)
-    ids = {
-        row.id: exchanged[str(row.slack_id)]
-        for row in people
-        if row.slack_id in exchanged
-    }
+    ids = {row.id: exchanged[str(row.slack_id)] for row in people if row.slack_id in exchanged}
     twins = len(ids) - len(set(ids.values()))
     missing = [row for row in people if row.id not in ids]
     active = [row for row in missing if _is_active(row)]
@@ -244,9 +229,7 @@ def move(
     otherwise, and OtherOrganisation where somebody was quicker.
     """
     if actor.kind is not ActorKind.OPERATOR:
-        raise NotAllowed(
-            "Only who operates mlgov can move it, by `mlgov organisation move`."
-        )
+        raise NotAllowed("Only who operates mlgov can move it, by `mlgov organisation move`.")
     facts = moving.lock(session)
     if Known.of(facts) != here:
         raise OtherOrganisation(
@@ -320,9 +303,7 @@ def unmapped_words(names: Sequence[str]) -> str:
     )
 
 
-def _join_twins(
-    session: Session, people: Sequence[Person], found: Plan, *, now: datetime
-) -> bool:
+def _join_twins(session: Session, people: Sequence[Person], found: Plan, *, now: datetime) -> bool:
     """Entries here whom Slack names by one id in the Grid are one person; whether there were any."""
     by_id: dict[str, list[Person]] = {}
     for row in people:
@@ -334,15 +315,10 @@ def _join_twins(
     return bool(twins)
 
 
-def _join_others(
-    session: Session, people: Sequence[Person], found: Plan, *, now: datetime
-) -> None:
+def _join_others(session: Session, people: Sequence[Person], found: Plan, *, now: datetime) -> None:
     """Whoever stands under the new key already and is somebody here is one with them."""
     names = {
-        name: row
-        for row in people
-        for name in (str(row.slack_id), found.ids.get(row.id))
-        if name
+        name: row for row in people for name in (str(row.slack_id), found.ids.get(row.id)) if name
     }
     others = queries.by_slack_ids(session, found.now, names.keys())
     for slack_id, other in sorted(others.items()):

@@ -63,12 +63,7 @@ class HandleTold:
 
 
 def settle(
-    session: Session,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    is_whole: bool = False,
+    session: Session, *, policy: Policy, org_key: str, now: datetime, is_whole: bool = False
 ) -> None:
     """Keep which group each handle of the policy means, once one means any, and tell administrators of those that name
     nobody: once each, and once more when that is over.
@@ -80,10 +75,7 @@ def settle(
     if not words or not (is_whole or _were_read(session)):
         return
     meant = handles.read(session, org_key, words)
-    if all(
-        _is_settled(stored.find(session, org_key, word[1:]), word, meant)
-        for word in words
-    ):
+    if all(_is_settled(stored.find(session, org_key, word[1:]), word, meant) for word in words):
         return
     rows = stored.lock(session, org_key, [word[1:] for word in words])
     # As it is now that nobody else settles them.
@@ -95,13 +87,7 @@ def settle(
 
 
 def _settle(
-    session: Session,
-    row: PolicyGroup,
-    meant: Meant,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, row: PolicyGroup, meant: Meant, *, policy: Policy, org_key: str, now: datetime
 ) -> None:
     unclear = meant.unclear.get(AT + row.handle)
     if unclear is None:
@@ -190,9 +176,7 @@ def confirm(
         group_id = meant.groups.get(word)
         if group_id is None:
             unclear = meant.unclear[word]
-            told.append(
-                f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}."
-            )
+            told.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
             continue
         _keep(session, actor, row, group_id, now=now)
         if before not in (None, group_id):
@@ -213,9 +197,7 @@ def _named(session: Session, org_key: str, group_id: str | None) -> str:
 
 
 def _names(session: Session, org_key: str, ids: Sequence[str]) -> dict[str, str]:
-    return {
-        row.slack_id: row.name for row in queries.list_groups(session, org_key, ids)
-    }
+    return {row.slack_id: row.name for row in queries.list_groups(session, org_key, ids)}
 
 
 def kept(session: Session, org_key: str) -> dict[str, str]:
@@ -234,9 +216,7 @@ def standing(session: Session, *, policy: Policy, org_key: str) -> list[str]:
     told = []
     for word in words:
         if (unclear := meant.unclear.get(word)) is not None:
-            told.append(
-                f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}."
-            )
+            told.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
         else:
             told.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
     return told
@@ -267,9 +247,7 @@ def _tell(
         )
 
 
-def _administrators(
-    session: Session, *, policy: Policy, org_key: str
-) -> list[Destination]:
+def _administrators(session: Session, *, policy: Policy, org_key: str) -> list[Destination]:
     """The administrators' channel where mlgov is in it, else each of them: those, too, whom a handle named that names
     nobody by now, for they have no right by being told."""
     channel = find_channel(session, org_key, policy.channels.admin)
@@ -279,17 +257,11 @@ def _administrators(
     words = policy.roles.get(rollout.ADMIN, ())
     for unclear in handles.read(session, org_key, words).unclear.values():
         if unclear.meant is not None:
-            people |= visibility.members(
-                session, unclear.meant, policy=policy, org_key=org_key
-            )
-    return [
-        Destination.person(org_key, slack_id) for _, slack_id in sorted(people.items())
-    ]
+            people |= visibility.members(session, unclear.meant, policy=policy, org_key=org_key)
+    return [Destination.person(org_key, slack_id) for _, slack_id in sorted(people.items())]
 
 
-def read(
-    session: Session, notice: HandleUnclear | HandleClear, *, policy: Policy
-) -> HandleTold:
+def read(session: Session, notice: HandleUnclear | HandleClear, *, policy: Policy) -> HandleTold:
     """What a message about a handle shows, as it stands now."""
     word = AT + notice.handle
     row = stored.find(session, notice.org_key, notice.handle)

@@ -78,9 +78,7 @@ class People:
             return f"{len(active)} people have the address {email}; give the Slack id instead"
         if active:
             return active[0]
-        if self._has_erased and tombstones.known_addresses(
-            self._session, self._org_key, [email]
-        ):
+        if self._has_erased and tombstones.known_addresses(self._session, self._org_key, [email]):
             return _ERASED.format(word=email)
         return None
 
@@ -167,13 +165,7 @@ def note_unseen(people: People, outcome: Outcome) -> None:
 
 
 def _whose(
-    session: Session,
-    actor: Actor,
-    people: People,
-    row: PersonRow,
-    *,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, people: People, row: PersonRow, *, org_key: str, now: datetime
 ) -> tuple[Person, bool] | str:
     """Whom a row is about and whether they are new here, or what is wrong with it."""
     either = row.person or ""
@@ -203,9 +195,7 @@ def _whose(
     return person, person.id in people.added
 
 
-def _named_by_email(
-    session: Session, people: People, email: str, org_key: str
-) -> Person:
+def _named_by_email(session: Session, people: People, email: str, org_key: str) -> Person:
     person = Person(
         id=mirror.new_id(),
         org_key=org_key,
@@ -222,9 +212,7 @@ def _named_by_email(
 
 
 def _managers(
-    people: People,
-    chosen: Sequence[tuple[int, PersonRow, Person, bool]],
-    outcome: Outcome,
+    people: People, chosen: Sequence[tuple[int, PersonRow, Person, bool]], outcome: Outcome
 ) -> dict[str, str | None]:
     """The line manager that each row asks for. Unknown ones, and circles, are faults."""
     wanted: dict[str, str | None] = {}
@@ -248,9 +236,7 @@ def _managers(
             names = " → ".join(people.by_id[one].name for one in (*circle, person_id))
             outcome.faults.append(
                 RowFault(
-                    lines[person_id],
-                    "manager",
-                    f"would make a circle of line managers: {names}",
+                    lines[person_id], "manager", f"would make a circle of line managers: {names}"
                 )
             )
             del wanted[person_id]

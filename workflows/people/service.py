@@ -22,12 +22,7 @@ from workflows.people.erasure import erase
 from workflows.people.exports import export
 from workflows.people.groups import announce as announce_groups
 from workflows.people.linking import join
-from workflows.people.mirror import (
-    change_members,
-    place_for,
-    refresh_members,
-    upsert_groups,
-)
+from workflows.people.mirror import change_members, place_for, refresh_members, upsert_groups
 from workflows.people.mirror import upsert_people as upsert_from_slack
 from workflows.people.policy_groups import confirm as confirm_handles
 from workflows.people.policy_groups import kept as meant_groups
@@ -133,18 +128,14 @@ def stranger(session: Session, slack_id: str, team_id: str | None) -> Actor | No
     return None
 
 
-def outsiders(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> tuple[list[str], bool]:
+def outsiders(session: Session, org_key: str, slack_ids: Collection[str]) -> tuple[list[str], bool]:
     """Of these people, whom the mirror has never met, and whether any is a guest or of another organisation."""
     rows = queries.by_slack_ids(session, org_key, slack_ids)
     unknown = [one for one in slack_ids if one not in rows or rows[one].team_id is None]
     return unknown, any(row.is_guest or row.is_stranger for row in rows.values())
 
 
-def find_by_slack_id(
-    session: Session, org_key: str, slack_id: str
-) -> PersonRecord | None:
+def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> PersonRecord | None:
     """A person of an organisation by Slack id."""
     row = queries.find_by_slack_id(session, org_key, slack_id)
     return None if row is None else record(row)
@@ -156,11 +147,7 @@ def find_by_email(session: Session, org_key: str, email: str) -> PersonRecord | 
     Only imports may match by e-mail: addresses can be changed, so they never say who acts.
     """
     address = folded_email(email)
-    found = [
-        row
-        for row in queries.list_by_email(session, address or "")
-        if row.org_key == org_key
-    ]
+    found = [row for row in queries.list_by_email(session, address or "") if row.org_key == org_key]
     active = [row for row in found if not row.is_deactivated] or found
     return record(active[0]) if len(active) == 1 else None
 

@@ -43,16 +43,12 @@ def any_erased(session: Session) -> bool:
     return tombstones.standing(session).people > 0
 
 
-def known(
-    session: Session, org_key: str, slack_ids: Collection[str]
-) -> Mapping[str, Stone]:
+def known(session: Session, org_key: str, slack_ids: Collection[str]) -> Mapping[str, Stone]:
     """Of these Slack ids, those of people who were erased. Raises ErasureKeyMissing."""
     return _find(session, tombstones.SLACK, org_key, slack_ids)
 
 
-def known_addresses(
-    session: Session, org_key: str, emails: Collection[str]
-) -> Mapping[str, Stone]:
+def known_addresses(session: Session, org_key: str, emails: Collection[str]) -> Mapping[str, Stone]:
     """Of these addresses (folded), those of people who were erased. Raises ErasureKeyMissing."""
     return _find(session, tombstones.EMAIL, org_key, emails)
 
@@ -69,17 +65,13 @@ def hiding(session: Session, org_key: str, values: Any) -> Callable[[Any], Any]:
         for address in sweeping.addresses(value) if stones else ():
             stone = stones.get(folded.get(address) or "")
             if stone is not None:
-                value = sweeping.swapped(
-                    value, sweeping.swapping([address], stone.person_id)
-                )
+                value = sweeping.swapped(value, sweeping.swapping([address], stone.person_id))
         return value
 
     return hide
 
 
-def _find(
-    session: Session, kind: str, org_key: str, names: Collection[str]
-) -> Mapping[str, Stone]:
+def _find(session: Session, kind: str, org_key: str, names: Collection[str]) -> Mapping[str, Stone]:
     try:
         return tombstones.find(session, kind, org_key, names)
     except tombstones.WrongKey:
@@ -116,9 +108,7 @@ def is_back(seen: PersonSeen, stone: Stone, read_at: datetime | None) -> bool:
     return not seen.is_deactivated and read_at is not None and read_at > stone.made_at
 
 
-def bring_back(
-    session: Session, stone: Stone, slack_id: str, *, now: datetime
-) -> Person:
+def bring_back(session: Session, stone: Stone, slack_id: str, *, now: datetime) -> Person:
     """Let an erased person have their Slack id again: they are who they were, with all parts that they had."""
     person = queries.lock_people(session, [stone.person_id])[0]
     if person.erased_at is not None:
@@ -146,7 +136,5 @@ def start_anew(session: Session, actor: Actor, key: bytes, *, now: datetime) -> 
     people = tombstones.forget_all(session)
     tombstones.set_check(session, key)
     session.info[tombstones.KEY] = key
-    audit.record(
-        session, actor, "erasure_key.replaced", ("runtime", 1), now=now, people=people
-    )
+    audit.record(session, actor, "erasure_key.replaced", ("runtime", 1), now=now, people=people)
     return people

@@ -13,11 +13,7 @@ from workflows.wording import span
 
 def differences(old: Policy, new: Policy) -> list[str]:
     """Every difference, one sentence each, the gates first; empty when nothing differs."""
-    return [
-        *_gates(old.gates, new.gates),
-        *_roles(old.roles, new.roles),
-        *_rest(old, new),
-    ]
+    return [*_gates(old.gates, new.gates), *_roles(old.roles, new.roles), *_rest(old, new)]
 
 
 def _gates(old: Mapping[str, Gate], new: Mapping[str, Gate]) -> Iterator[str]:
@@ -40,8 +36,7 @@ def _gate(old: Gate, new: Gate) -> Iterator[str]:
             yield f"the stage {name} is new: {_stage(stage)}"
             continue
         yield from (
-            f"the stage {name}: {each}"
-            for each in _fields(before[name], stage, skip={"name"})
+            f"the stage {name}: {each}" for each in _fields(before[name], stage, skip={"name"})
         )
     kept = [name for name in before if name in after]
     if kept != [name for name in after if name in before]:
@@ -55,15 +50,11 @@ def _way(gate: Gate) -> str:
 
 def _stage(stage: Stage) -> str:
     joint = " or " if stage.mode == "any" else " and "
-    told = joint.join(
-        f"{party.quorum} of {', '.join(party.approvers)}" for party in stage.parties
-    )
+    told = joint.join(f"{party.quorum} of {', '.join(party.approvers)}" for party in stage.parties)
     return told + (f", if {stage.when}" if stage.when else "")
 
 
-def _roles(
-    old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]
-) -> Iterator[str]:
+def _roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     for role in sorted(old.keys() | new.keys()):
         before, after = set(old.get(role, ())), set(new.get(role, ()))
         if after - before:

@@ -100,9 +100,7 @@ def _environment(subject_type: str) -> Any:
         "string": cel.Type.STRING,
         "bool": cel.Type.BOOL,
     }
-    return cel.NewEnv(
-        variables={name: types[kind] for name, kind in FACTS[subject_type].items()}
-    )
+    return cel.NewEnv(variables={name: types[kind] for name, kind in FACTS[subject_type].items()})
 
 
 @lru_cache(maxsize=1024)

@@ -16,9 +16,7 @@ class Allocation(Section):
     @model_validator(mode="after")
     def _one_condition(self) -> "Allocation":
         if self.sub_account is None and not self.tag:
-            raise ValueError(
-                "a rule needs sub_account or tag, else it would claim every row"
-            )
+            raise ValueError("a rule needs sub_account or tag, else it would claim every row")
         if self.tag is not None and len(self.tag) != 1:
             raise ValueError("a rule matches one tag; write two rules for two tags")
         return self

@@ -202,13 +202,9 @@ class Gate(Rules):
     @model_validator(mode="after")
     def _in_time(self) -> "Gate":
         for rules in (self, *self.stages):
-            late = [
-                each for each in rules.remind_after or () if each >= self.expires_after
-            ]
+            late = [each for each in rules.remind_after or () if each >= self.expires_after]
             if late or (rules.escalate and rules.escalate.after >= self.expires_after):
-                raise ValueError(
-                    "reminders and escalation come before the request expires"
-                )
+                raise ValueError("reminders and escalation come before the request expires")
         return self
 
     def rule(self, stage: Stage, name: str) -> Any:

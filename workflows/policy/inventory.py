@@ -132,15 +132,12 @@ class EvidenceRules(Section):
         """Every type that there is, with where it is asked for."""
         return {**DEFAULT, **self.types}
 
-    def required(
-        self, step: Step, tier: int, *, affects_people: bool
-    ) -> tuple[str, ...]:
+    def required(self, step: Step, tier: int, *, affects_people: bool) -> tuple[str, ...]:
         """The types that a version of this tier needs before a step."""
         return tuple(
             name
             for name, rule in self.all_types.items()
-            if rule.before == step
-            and (tier in rule.tiers or (rule.people and affects_people))
+            if rule.before == step and (tier in rule.tiers or (rule.people and affects_people))
         )
 
     def words(self, name: str) -> str:

@@ -14,18 +14,11 @@ class Milestones(Section):
     """Reminders before, on and after the day, and the gate at which a new date is asked for."""
 
     remind_before: tuple[Duration, ...] = Field(
-        default=(
-            timedelta(days=14),
-            timedelta(days=7),
-            timedelta(days=1),
-            timedelta(0),
-        ),
+        default=(timedelta(days=14), timedelta(days=7), timedelta(days=1), timedelta(0)),
         max_length=12,
     )
     overdue_every: Duration = timedelta(days=7)
-    tell: tuple[Told, ...] = Field(
-        default=("owner", "manager", "sponsor"), min_length=1
-    )
+    tell: tuple[Told, ...] = Field(default=("owner", "manager", "sponsor"), min_length=1)
     """Who hears of it: the first before and on the day, one more with each reminder while it is overdue."""
     reschedule: Literal["milestone_reschedule"] | None = None
     """The gate that decides a later date; none means that whoever answers for the milestone moves it."""
@@ -41,9 +34,7 @@ class Milestones(Section):
     @classmethod
     def _days_after(cls, value: timedelta) -> timedelta:
         if value % timedelta(days=1) or not 1 <= value.days <= 366:
-            raise ValueError(
-                "what is overdue is said again after whole days, 1 to 366: 7d"
-            )
+            raise ValueError("what is overdue is said again after whole days, 1 to 366: 7d")
         return value
 
     @field_validator("tell")

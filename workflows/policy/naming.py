@@ -44,11 +44,7 @@ def places(policy: Policy, word: str) -> tuple[str, ...]:
         "models": [*policy.inventory.model_risk, *policy.inventory.operations],
     }
     return (
-        *(
-            f"the role {name}"
-            for name, words in policy.roles.items()
-            if stands_in(words)
-        ),
+        *(f"the role {name}" for name, words in policy.roles.items() if stands_in(words)),
         *gates,
         *(name for name, words in others.items() if stands_in(words)),
     )

@@ -53,9 +53,7 @@ def parse_hours(value: object) -> object:
         raise ValueError(f"{value!r} has no such time of day") from None
     if opens >= closes:
         raise ValueError("work must end after it starts, on the same day")
-    return WorkingHours(
-        frozenset((first + step) % 7 for step in range(length)), opens, closes
-    )
+    return WorkingHours(frozenset((first + step) % 7 for step in range(length)), opens, closes)
 
 
 class Organisation(Section):
@@ -77,9 +75,7 @@ class Organisation(Section):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones():
-            raise ValueError(
-                f"{value!r} is no IANA time zone; write one like Europe/London"
-            )
+            raise ValueError(f"{value!r} is no IANA time zone; write one like Europe/London")
         return value
 
     @property

@@ -36,9 +36,7 @@ class PolicyText:
 def load(path: Path) -> PolicyText:
     """Read and check a policy file. Raises PolicyRefused naming the file, each line at fault and why."""
     text = read_text(
-        path,
-        missing=f"Copy the example with `mlgov policy example > {path}`.",
-        noun="policy",
+        path, missing=f"Copy the example with `mlgov policy example > {path}`.", noun="policy"
     )
     return parse(text, name=str(path))
 
@@ -63,9 +61,7 @@ def read_text(path: Path, *, missing: str, noun: str) -> str:
     except OSError as error:
         raise PolicyRefused(f"{path}: cannot be read ({error.strerror}).") from None
     if len(raw) > MAX_BYTES:
-        raise PolicyRefused(
-            f"{path}: is larger than {MAX_BYTES:,} bytes; that is no {noun}."
-        )
+        raise PolicyRefused(f"{path}: is larger than {MAX_BYTES:,} bytes; that is no {noun}.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -88,16 +84,12 @@ def checked(
     """
     data = _data(text, name=name, noun=noun)
     if not isinstance(data, dict):
-        raise PolicyRefused(
-            f"{name}: is empty or no mapping; it starts with `version: 1`."
-        )
+        raise PolicyRefused(f"{name}: is empty or no mapping; it starts with `version: 1`.")
     try:
         found = model.model_validate(data)
         wrong = list(faults(found))
     except ValidationError as error:
-        wrong = [
-            (fault["loc"], _words(fault)) for fault in error.errors(include_url=False)
-        ]
+        wrong = [(fault["loc"], _words(fault)) for fault in error.errors(include_url=False)]
         found = None
     if found is None or wrong:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -181,9 +173,7 @@ def _refuse_odd_keys(node: yaml.MappingNode, name: str) -> None:
     for key, _value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise PolicyRefused(
-                f"{name}:{line}: a key is a list or a mapping; a key is one word"
-            )
+            raise PolicyRefused(f"{name}:{line}: a key is a list or a mapping; a key is one word")
         if key.value in seen:
             raise PolicyRefused(f"{name}:{line}: {key.value} stands here twice")
         seen.add(key.value)
@@ -198,9 +188,7 @@ def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
                 break
             line, node = match[0].start_mark.line, match[1]
         elif (
-            isinstance(node, yaml.SequenceNode)
-            and isinstance(part, int)
-            and part < len(node.value)
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
         ):
             node = node.value[part]
             line = node.start_mark.line

@@ -18,9 +18,7 @@ def _template(query: str) -> str:
         raise ValueError("a `$` of PromQL itself is written `$$`")
     strange = sorted(set(made.get_identifiers()) - PLACES)
     if strange:
-        raise ValueError(
-            f"${strange[0]} is not known; there are $model, $version and $metric"
-        )
+        raise ValueError(f"${strange[0]} is not known; there are $model, $version and $metric")
     return query
 
 
@@ -52,7 +50,5 @@ class Readings(Section):
             for name, query in queries.items():
                 if name.casefold() == metric.casefold():
                     # None of the three can hold a quotation mark or a backslash, so none ends a string of PromQL.
-                    return Template(query).substitute(
-                        model=model, version=version, metric=metric
-                    )
+                    return Template(query).substitute(model=model, version=version, metric=metric)
         return None

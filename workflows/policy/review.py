@@ -99,9 +99,7 @@ def _reach(gate: Gate, name: str) -> Iterator[Fault]:
 
 def _shown(facts: Sample, written: Sequence[str], subject_type: str) -> str:
     named = {one for text in written for one in conditions.names_in(text, subject_type)}
-    return ", ".join(
-        f"{one} is {facts[one]!r}" for one in FACTS[subject_type] if one in named
-    )
+    return ", ".join(f"{one} is {facts[one]!r}" for one in FACTS[subject_type] if one in named)
 
 
 def samples(

@@ -27,12 +27,10 @@ class Policy(Section):
     channels: Channels = Channels()
     people: People = People()
     rollout: Rollout = "all"
-    roles: dict[
-        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]
-    ] = Field(default={})
-    gates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")], Gate] = Field(
+    roles: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]] = Field(
         default={}
     )
+    gates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")], Gate] = Field(default={})
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
     milestones: Milestones = Milestones()
@@ -70,9 +68,7 @@ class Policy(Section):
             for word in (*digest.audience, digest.owner):
                 role = word.removeprefix("role:")
                 if role != word and role not in self.roles:
-                    raise ValueError(
-                        f"the {kind} digest: there is no role {role!r} under roles"
-                    )
+                    raise ValueError(f"the {kind} digest: there is no role {role!r} under roles")
         for rule in (*self.maturity.leaders, *self.maturity.practitioners):
             role = rule.removeprefix("role:")
             if rule.startswith("role:") and role not in self.roles:

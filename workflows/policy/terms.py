@@ -26,9 +26,7 @@ def _approver(value: object) -> object:
 
 def _member(value: object) -> object:
     if not isinstance(value, str) or not _MEMBER.match(value):
-        raise ValueError(
-            f"{value!r} names nobody; write a Slack id (U…, W…, S…) or @group"
-        )
+        raise ValueError(f"{value!r} names nobody; write a Slack id (U…, W…, S…) or @group")
     return value
 
 

@@ -164,7 +164,5 @@ class ProjectRow(BaseModel):
                 f"{len(accounts):,} accounts; at most {MAX_ACCOUNTS} belong to one project"
             )
         if any(len(account) > NAME for account in accounts):
-            raise ValueError(
-                f"an account has more than {NAME} characters; separate accounts by ;"
-            )
+            raise ValueError(f"an account has more than {NAME} characters; separate accounts by ;")
         return accounts

@@ -45,22 +45,16 @@ def apply_rows(
     chosen = _once_each(rows, outcome)
     known = {
         row.key: row
-        for row in queries.list_by_keys_for_update(
-            session, [row.key for _, row in chosen]
-        )
+        for row in queries.list_by_keys_for_update(session, [row.key for _, row in chosen])
     }
     asked: dict[int, _Change] = {}
     for line, row in chosen:
-        change = _Change(
-            session, row, known.get(row.key), find_person, find_channel, now
-        )
+        change = _Change(session, row, known.get(row.key), find_person, find_channel, now)
         outcome.faults += change.look(line)
         asked[line] = change
     faulty = {fault.line for fault in outcome.faults}
     accounts = _Accounts(session)
-    chosen = accounts.settle(
-        [(line, row) for line, row in chosen if line not in faulty], outcome
-    )
+    chosen = accounts.settle([(line, row) for line, row in chosen if line not in faulty], outcome)
     touched: list[Project] = []
     changed: list[int] = []
     for line, row in chosen:
@@ -72,9 +66,7 @@ def apply_rows(
         if not fields and not change.is_new:
             outcome.unchanged += 1
             continue
-        outcome.changes.append(
-            RowChange(line, project.key, change.is_new, tuple(fields))
-        )
+        outcome.changes.append(RowChange(line, project.key, change.is_new, tuple(fields)))
         audit.record(
             session,
             actor,
@@ -118,8 +110,7 @@ class _Accounts:
     def __init__(self, session: Session) -> None:
         names = {row.id: row.key for row in queries.list_projects(session)}
         self._before: dict[str, str] = {
-            account: names[project]
-            for project, account in queries.list_accounts(session)
+            account: names[project] for project, account in queries.list_accounts(session)
         }
         self._given_up: set[str] = set()
         self._gained: dict[str, int] = {}
@@ -142,9 +133,7 @@ class _Accounts:
     def _clashes(self, rows: Sequence[tuple[int, ProjectRow]]) -> list[RowFault]:
         given_anew = {row.key for _, row in rows if row.accounts is not None}
         claims: dict[str, tuple[str, int | None]] = {
-            account: (key, None)
-            for account, key in self._before.items()
-            if key not in given_anew
+            account: (key, None) for account, key in self._before.items() if key not in given_anew
         }
         faults = []
         for line, row in rows:
@@ -172,9 +161,7 @@ class _Accounts:
             return []
         self._given_up |= before - after
         self._gained |= dict.fromkeys(after - before, project.id)
-        return [
-            FieldChange("accounts", "; ".join(sorted(before)), "; ".join(sorted(after)))
-        ]
+        return [FieldChange("accounts", "; ".join(sorted(before)), "; ".join(sorted(after)))]
 
     def write(self, session: Session) -> None:
         """Let accounts change hands, all at once: one may go to a project before another gives it up."""
@@ -268,9 +255,7 @@ class _Change:
             if old != value:
                 setattr(project, column, value)
                 field = column.removesuffix("_id")
-                changes.append(
-                    FieldChange(field, old_names.get(old or "", old or ""), shown)
-                )
+                changes.append(FieldChange(field, old_names.get(old or "", old or ""), shown))
         if self._named is not False and self._named != project.channel_name:
             if self._named is not None:
                 named = FieldChange("channel", project.channel or "", f"#{self._named}")
@@ -287,10 +272,7 @@ class _Change:
             and (old := getattr(project, f"{role}_id")) is not None
             and old != self._values[f"{role}_id"][0]
         }
-        return {
-            row.id: row.name
-            for row in people_queries.list_people(self._session, changing)
-        }
+        return {row.id: row.name for row in people_queries.list_people(self._session, changing)}
 
 
 def _follow(session: Session, projects: Sequence[Project], *, now: datetime) -> None:

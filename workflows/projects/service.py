@@ -35,9 +35,7 @@ def list_all(
 def going_on(session: Session) -> list[ProjectRecord]:
     """All projects that are not closed, cancelled or rejected, by name: for operators, who see the database anyway."""
     return [
-        one
-        for one in _records(session, queries.list_projects(session))
-        if one.status not in _OVER
+        one for one in _records(session, queries.list_projects(session)) if one.status not in _OVER
     ]
 
 
@@ -98,10 +96,7 @@ def _records(session: Session, rows: Sequence[Project]) -> list[ProjectRecord]:
     if not rows:
         return []
     involved = {
-        one
-        for row in rows
-        for one in (row.owner_id, row.sponsor_id, row.manager_id)
-        if one
+        one for row in rows for one in (row.owner_id, row.sponsor_id, row.manager_id) if one
     }
     people = {
         row.id: PersonRef(row.id, row.slack_id, row.name)

@@ -11,9 +11,7 @@ DECISION = "decision"
 REVISION = "revision"
 
 
-def differences(
-    kind: str, id_: str, entry: int, ledger: Record, table: Record
-) -> list[Fault]:
+def differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:
     """Where the rows are not as the ledger has them; only what the ledger tells of is compared."""
     faults: list[Fault] = []
     day = _day(kind, ledger, table)
@@ -27,16 +25,7 @@ def differences(
             faults += _stages(id_, entry, said, stands or [], day)
         elif said != stands:
             faults.append(
-                Fault(
-                    "changed",
-                    kind,
-                    id_,
-                    entry,
-                    name,
-                    _text(said),
-                    _text(stands),
-                    day=day,
-                )
+                Fault("changed", kind, id_, entry, name, _text(said), _text(stands), day=day)
             )
     # A state that was changed explains the times that were changed with it.
     if any(each.field == "state" for each in faults):
@@ -113,15 +102,7 @@ def _decisions(
         common = {"person": row["person"], "day": row["at"] or ""}
         if now is None:
             faults.append(
-                Fault(
-                    "decision_gone",
-                    "approval",
-                    id_,
-                    entry,
-                    DECISION,
-                    row["verdict"],
-                    **common,
-                )
+                Fault("decision_gone", "approval", id_, entry, DECISION, row["verdict"], **common)
             )
             continue
         faults += [

@@ -122,13 +122,7 @@ class Look:
     def _following(
         self, work: Callable[[Session, datetime], bool]
     ) -> Callable[[Session, datetime], bool] | None:
-        order = (
-            self._begin,
-            self._chain,
-            self._rows,
-            self._texts,
-            self._heads,
-        )
+        order = (self._begin, self._chain, self._rows, self._texts, self._heads)
         place = order.index(work) + 1
         return order[place] if place < len(order) else None
 
@@ -187,11 +181,7 @@ class Look:
                 return False
             self._told = ""
         ids = standing.page_told(
-            session,
-            kind,
-            self._told,
-            PAGE,
-            after=self.since.seq if self.since else 0,
+            session, kind, self._told, PAGE, after=self.since.seq if self.since else 0
         )
         if ids:
             self._compare(session, kind, ids, are_there=False)
@@ -201,9 +191,7 @@ class Look:
         self._cursor = self._told = None
         return not self._kinds
 
-    def _compare(
-        self, session: Session, kind: str, ids: Sequence[str], *, are_there: bool
-    ) -> None:
+    def _compare(self, session: Session, kind: str, ids: Sequence[str], *, are_there: bool) -> None:
         if standing.KINDS[kind].is_number:
             ids = [id_ for id_ in ids if id_.isdigit()]
         if kind == "person":
@@ -234,20 +222,14 @@ class Look:
                 self.faults.append(_nobody_knows(kind, id_, table))
                 continue
             self.subjects += 1
-            self.faults += steps.unexplained(
-                kind, id_, about, self._people_joined(session)
-            )
+            self.faults += steps.unexplained(kind, id_, about, self._people_joined(session))
             if (record := about[-1].record) is not None:
-                self.faults += self._sealed(
-                    session, kind, id_, about[-1].seq, record, table
-                )
+                self.faults += self._sealed(session, kind, id_, about[-1].seq, record, table)
             else:
                 self.unproven += 1
                 self._older(kind, id_, about, table)
 
-    def _entries(
-        self, session: Session, kind: str, ids: Sequence[str]
-    ) -> dict[str, list[Entry]]:
+    def _entries(self, session: Session, kind: str, ids: Sequence[str]) -> dict[str, list[Entry]]:
         """The entries about these subjects that changed them, oldest first, of those that are looked at."""
         after = self.since.seq if self.since else 0
         found: dict[str, list[Entry]] = {}
@@ -287,11 +269,7 @@ class Look:
         if found and (joined := self._people_joined(session)):
             # Of entries that both acted, rows stay under the id that is no more: both sides are read as one.
             found = comparing.differences(
-                kind,
-                id_,
-                seq,
-                comparing.aliased(record, joined),
-                comparing.aliased(table, joined),
+                kind, id_, seq, comparing.aliased(record, joined), comparing.aliased(table, joined)
             )
         return found
 
@@ -315,14 +293,10 @@ class Look:
                     )
                 )
 
-    def _older(
-        self, kind: str, id_: str, about: Sequence[Entry], table: dict[str, Any]
-    ) -> None:
+    def _older(self, kind: str, id_: str, about: Sequence[Entry], table: dict[str, Any]) -> None:
         told = [(each.action, each.at, each.actor_id, each.facts) for each in about]
         seq = about[-1].seq
-        self.faults += comparing.differences(
-            kind, id_, seq, comparing.older(kind, told), table
-        )
+        self.faults += comparing.differences(kind, id_, seq, comparing.older(kind, told), table)
         if kind == "approval":
             self.faults += comparing.older_votes(id_, seq, told, table["decisions"])
 
@@ -343,9 +317,7 @@ class Look:
                 continue
             record = basis.record or {}
             day = record.get("decided") or basis.at.isoformat(timespec="microseconds")
-            faults.append(
-                Fault("gone", kind, id_, basis.seq, "", _state_of(record), day=str(day))
-            )
+            faults.append(Fault("gone", kind, id_, basis.seq, "", _state_of(record), day=str(day)))
         return faults
 
     def _texts(self, session: Session, now: datetime) -> bool:
@@ -402,10 +374,7 @@ class Look:
         if not has_anchor and not mine:
             return True  # there is no place where heads could be
         on_their_way = (OutboxState.PENDING, OutboxState.SENDING)
-        if any(
-            row.state in on_their_way and now - row.created_at < ON_ITS_WAY
-            for row in mine
-        ):
+        if any(row.state in on_their_way and now - row.created_at < ON_ITS_WAY for row in mine):
             return True
         sent = [
             row.settled_at

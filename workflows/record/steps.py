@@ -40,8 +40,7 @@ _JOINED = "person_joined"
 _ENDS = {"approved", "rejected", "withdrawn", "expired", "lapsed"}
 _CLOCK = {"questioned", "answered", "unasked", "edited", "rerouted"}
 _ASSESSED = {
-    key: {"assessed"}
-    for key in ("tier", "tier_override", "exposure", "purpose", "eu_class")
+    key: {"assessed"} for key in ("tier", "tier_override", "exposure", "purpose", "eu_class")
 }
 
 _BY: dict[str, dict[str, set[str]]] = {
@@ -63,11 +62,7 @@ _BY: dict[str, dict[str, set[str]]] = {
     "budget": {key: {"changed"} for key in ("owner", "thresholds", "ends")}
     | {"revision": {"changed", "raised", "put_back"}},
     "model": _ASSESSED
-    | {
-        "owner": {"described"},
-        "project": {"described"},
-        "state": {"classified"},
-    },
+    | {"owner": {"described"}, "project": {"described"}, "state": {"classified"}},
     "model_version": {"digest": {"contents"}},
     "token": {"revoked": {"revoked"}},
     "key": {"retired": {"retired"}},
@@ -77,14 +72,7 @@ _BY: dict[str, dict[str, set[str]]] = {
 }
 """Which field of which subject changes by which entries; what is not here never changes."""
 
-_BY_STEP = {
-    "state",
-    "since",
-    "approval",
-    "approved_digest",
-    "approved_until",
-    "parts",
-}
+_BY_STEP = {"state", "since", "approval", "approved_digest", "approved_until", "parts"}
 """What a step of a version changes; its entry names the state that it leads to."""
 
 _BESIDES_STEPS = {
@@ -138,11 +126,7 @@ def unexplained(
 
 
 def _is_explained(
-    fault: Fault,
-    between: Sequence[Entry],
-    before: Record,
-    after: Record,
-    people: Mapping[str, str],
+    fault: Fault, between: Sequence[Entry], before: Record, after: Record, people: Mapping[str, str]
 ) -> bool:
     if fault.what.startswith("decision_"):
         return _verdict(fault, between, people)
@@ -162,14 +146,7 @@ def _is_explained(
     return any(entry.verb in verbs for entry in between)
 
 
-_ASK_OTHERS = {
-    "handed_over",
-    "escalated",
-    "fallback",
-    "asked_others",
-    _ERASED,
-    _JOINED,
-}
+_ASK_OTHERS = {"handed_over", "escalated", "fallback", "asked_others", _ERASED, _JOINED}
 """After these a stage asks others, and as many of them have to approve."""
 
 

@@ -59,32 +59,16 @@ def resume_at(session: Session, night: str) -> ledger.Head:
     if found is None:
         return ledger.Head(0, ledger.GENESIS)
     at = ledger.Head(int(found["seq"]), str(found["hash"]))
-    return (
-        at if ledger.stands_at(session, at) is None else ledger.Head(0, ledger.GENESIS)
-    )
+    return at if ledger.stands_at(session, at) is None else ledger.Head(0, ledger.GENESIS)
 
 
 def checkpoint(session: Session, night: str, at: ledger.Head, *, now: datetime) -> None:
     """Keep on the ledger how far the chain was walked."""
-    audit.record(
-        session,
-        SYSTEM,
-        CHECKPOINT,
-        (RECORD, night),
-        now=now,
-        seq=at.seq,
-        hash=at.hash,
-    )
+    audit.record(session, SYSTEM, CHECKPOINT, (RECORD, night), now=now, seq=at.seq, hash=at.hash)
 
 
 def finish(
-    session: Session,
-    night: str,
-    look: Look,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, night: str, look: Look, *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """The check of a night is done: what is new is told, what is mended too; how many new faults there were.
 
@@ -109,21 +93,13 @@ def finish(
         faults=len(look.faults),
     )
     outbox.anchor_head(
-        session,
-        LedgerHead(f"checked:{night}"),
-        dedupe_key=f"head:checked:{night}:anchor",
-        now=now,
+        session, LedgerHead(f"checked:{night}"), dedupe_key=f"head:checked:{night}:anchor", now=now
     )
     return told
 
 
 def tell(
-    session: Session,
-    faults: Sequence[Fault],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, faults: Sequence[Fault], *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """Tell of those faults that were not told yet; how many those are."""
     known = set(governed.open_subjects(session, FAULT, FOUND))
@@ -150,9 +126,7 @@ def tell(
             now=now,
         )
     if admin not in places:
-        admins = visibility.holders(
-            session, rollout.ADMIN, policy=policy, org_key=org_key
-        )
+        admins = visibility.holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
         for _, slack_id in sorted(admins.items()):
             # Whatever the rollout: a record that was meddled with is for whoever administers it.
             outbox.post(

@@ -125,11 +125,7 @@ def tell(session: Session, faults: Sequence[Fault]) -> list[Told]:
             except standing.UNREADABLE:
                 titles[subject] = ""  # what was changed can't even be read
     return [
-        Told(
-            fault,
-            sentence(fault, titles.get((fault.kind, fault.id), ""), people),
-            mend(fault),
-        )
+        Told(fault, sentence(fault, titles.get((fault.kind, fault.id), ""), people), mend(fault))
         for fault in faults
     ]
 
@@ -153,7 +149,9 @@ def sentence(fault: Fault, title: str, people: dict[str, str]) -> str:
         case "chain":
             return f"The ledger itself was changed: {fault.field}."
         case "triggers":
-            return f"What keeps the ledger append-only in the database isn't in place: {fault.field}."
+            return (
+                f"What keeps the ledger append-only in the database isn't in place: {fault.field}."
+            )
         case "head_cancelled":
             return f"A head of the ledger that was to be published{day} was cancelled outside mlgov (message {fault.id})."
         case "alarm_cancelled":

@@ -9,11 +9,7 @@ from sqlalchemy.orm import Session
 from storage.enums import FindingSource, ModelState, Severity
 from storage.inventory import finding_queries
 from storage.inventory.tables import Model, ModelVersion
-from storage.registry.tables import (
-    RegistryModelRow,
-    RegistryState,
-    RegistryVersionRow,
-)
+from storage.registry.tables import RegistryModelRow, RegistryState, RegistryVersionRow
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
@@ -51,11 +47,7 @@ class Around:
 
 
 def apply(
-    session: Session,
-    state: RegistryState,
-    sight: Sight,
-    changes: Changes,
-    around: Around,
+    session: Session, state: RegistryState, sight: Sight, changes: Changes, around: Around
 ) -> None:
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
     now = around.now
@@ -65,14 +57,7 @@ def apply(
         changes.put_off()
         state.frozen_at = now
         offers.put(session, state, moved, now=now)
-        audit.record(
-            session,
-            SYSTEM,
-            "registry.frozen",
-            ("registry", 1),
-            now=now,
-            moved=len(moved),
-        )
+        audit.record(session, SYSTEM, "registry.frozen", ("registry", 1), now=now, moved=len(moved))
         telling.tell(
             session,
             TooMuchMoved(now.isoformat()),
@@ -108,13 +93,9 @@ def apply(
     _recovered(session, compared, sight, around)
 
 
-def adopt(
-    session: Session, row: RegistryModelRow, *, org_key: str, now: datetime
-) -> int:
+def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:
     """Put a registered model on the inventory, with what its tags say; its id."""
-    address = folded_email(
-        str(row.tags.get("mlgov.owner") or row.tags.get("owner") or "")
-    )
+    address = folded_email(str(row.tags.get("mlgov.owner") or row.tags.get("owner") or ""))
     owner_id = None
     if address:
         try:
@@ -159,12 +140,7 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
                 developers=tuple(sorted(developers)),
             )
             versions.add_version(
-                session,
-                SYSTEM,
-                form,
-                policy=around.policy,
-                now=around.now,
-                org_key=around.org_key,
+                session, SYSTEM, form, policy=around.policy, now=around.now, org_key=around.org_key
             )
         except (GovernanceError, ValueError):
             continue
@@ -176,12 +152,7 @@ def _contents(session: Session, sight: Sight, around: Around) -> None:
     for row in sight.versions.values():
         known = sight.held.get(row.name)
         version = known[1].get(row.version) if known else None
-        if (
-            known is None
-            or version is None
-            or row.digest is None
-            or row.gone_at is not None
-        ):
+        if known is None or version is None or row.digest is None or row.gone_at is not None:
             continue
         if version.digest == row.digest:
             if row.kept_digest != row.digest:
@@ -231,11 +202,7 @@ def _told(session: Session) -> set[tuple[int, str]]:
 
 
 def _watch_alias(
-    session: Session,
-    seen: Seen,
-    held: Inventory,
-    told: Container[tuple[int, str]],
-    around: Around,
+    session: Session, seen: Seen, held: Inventory, told: Container[tuple[int, str]], around: Around
 ) -> None:
     known = held.get(seen.name)
     if known is None or seen.alias is None or not rules.is_unapproved(seen):
@@ -353,9 +320,7 @@ def _file(
     )
 
 
-def _recovered(
-    session: Session, compared: Sequence[Seen], sight: Sight, around: Around
-) -> None:
+def _recovered(session: Session, compared: Sequence[Seen], sight: Sight, around: Around) -> None:
     """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
     held = sight.held
     seen = {held[one.name][0].id: one for one in compared if one.name in held}
@@ -367,17 +332,10 @@ def _recovered(
         if one is None:
             continue
         if what == Drift.ALIAS:
-            is_over = one.alias != row.facts.get("version") or not rules.is_unapproved(
-                one
-            )
+            is_over = one.alias != row.facts.get("version") or not rules.is_unapproved(one)
         elif what == Drift.GONE:
             name = next(
-                (
-                    name
-                    for name, each in one.held.items()
-                    if each.version_id == row.version_id
-                ),
-                None,
+                (name for name, each in one.held.items() if each.version_id == row.version_id), None
             )
             is_over = row.version_id is None or name in one.tags
         elif what == Drift.DEVELOPER:

@@ -22,9 +22,7 @@ TYPE = "model_version"
 
 def is_contradicted(row: RegistryVersionRow) -> bool:
     """Whether a tag names somebody else than whoever ran it."""
-    return bool(row.developer and row.run_users) and row.developer not in (
-        row.run_users or ()
-    )
+    return bool(row.developer and row.run_users) and row.developer not in (row.run_users or ())
 
 
 def people_of(session: Session, addresses: Collection[str]) -> set[str]:
@@ -66,15 +64,11 @@ def keep(session: Session, sight: Sight, *, now: datetime) -> None:
 
 
 def _is_alive(sight: Sight, row: RegistryVersionRow) -> bool:
-    version = (
-        sight.held[row.name][1].get(row.version) if row.name in sight.held else None
-    )
+    version = sight.held[row.name][1].get(row.version) if row.name in sight.held else None
     return version is not None and version.state != ModelState.RETIRED
 
 
-def _add(
-    session: Session, version_id: int, new: set[str], have: set[str], now: datetime
-) -> None:
+def _add(session: Session, version_id: int, new: set[str], have: set[str], now: datetime) -> None:
     version = inventory.lock_version(session, version_id)
     if version is None:
         return

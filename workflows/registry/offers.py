@@ -49,18 +49,12 @@ class Offer:
 def waiting(state: RegistryState | None) -> tuple[Offer, ...]:
     """What waits, by name."""
     kept = state.offered if state is not None else []
-    return tuple(
-        Offer(What(one["what"]), one["name"], one.get("version")) for one in kept
-    )
+    return tuple(Offer(What(one["what"]), one["name"], one.get("version")) for one in kept)
 
 
-def put(
-    session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime
-) -> None:
+def put(session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime) -> None:
     """Let this wait, and nothing else. Where it is something else than before, its revision grows and its card follows."""
-    wanted = [
-        asdict(one) for one in sorted(offers, key=lambda one: (one.name, one.what))
-    ]
+    wanted = [asdict(one) for one in sorted(offers, key=lambda one: (one.name, one.what))]
     if wanted == state.offered:
         return
     state.offered = wanted

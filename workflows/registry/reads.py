@@ -17,11 +17,7 @@ def status(session: Session, *, alias: str = "the alias") -> records.RegistrySta
     state = queries.look(session)
     models = [row for row in queries.models(session) if row.gone_at is None]
     seen = [row for row in queries.versions(session) if row.gone_at is None]
-    by = (
-        lookups.people(session, [state.accepted_by])
-        if state and state.accepted_by
-        else {}
-    )
+    by = lookups.people(session, [state.accepted_by]) if state and state.accepted_by else {}
     return records.RegistryStatus(
         looked_at=state.looked_at if state else None,
         failure=(state.failure or "") if state else "",
@@ -39,9 +35,7 @@ def status(session: Session, *, alias: str = "the alias") -> records.RegistrySta
         versions=len(seen),
         unknown=sum(row.model_id is None for row in models),
         unverified=sum(row.unverified is not None for row in seen),
-        open_drift=len(
-            finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
-        ),
+        open_drift=len(finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)),
         given_up=len(queries.dead_writes(session)),
     )
 
@@ -57,9 +51,7 @@ def offered(session: Session, registry_name: str | None) -> records.Found | None
 
 def of_version(session: Session, version_id: int) -> records.Found | None:
     """What the registry says of a version of the inventory."""
-    row = next(
-        (one for one in queries.versions(session) if one.version_id == version_id), None
-    )
+    row = next((one for one in queries.versions(session) if one.version_id == version_id), None)
     return _offer(row) if row else None
 
 

@@ -62,9 +62,7 @@ class Held:
     @property
     def may_be_used(self) -> bool:
         """Whether the record lets the governed alias stand there."""
-        return self.state in USED or (
-            self.state in (S.APPROVED, S.IMPLEMENTATION) and self.holds
-        )
+        return self.state in USED or (self.state in (S.APPROVED, S.IMPLEMENTATION) and self.holds)
 
     @property
     def is_stopped(self) -> bool:
@@ -197,9 +195,7 @@ def _tags(seen: Seen, held: Held) -> dict[str, str]:
     if held.approval_id and held.state in ENTITLED:
         told["mlgov.approval_id"] = str(held.approval_id)
         if held.approved_until:
-            told["mlgov.approved_until"] = held.approved_until.strftime(
-                "%Y-%m-%dT%H:%M:%SZ"
-            )
+            told["mlgov.approved_until"] = held.approved_until.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {key: value for key, value in told.items() if value}
 
 

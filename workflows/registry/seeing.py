@@ -50,9 +50,7 @@ class Sight:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.models = {row.name: row for row in queries.models(session)}
-        self.versions = {
-            (row.name, row.version): row for row in queries.versions(session)
-        }
+        self.versions = {(row.name, row.version): row for row in queries.versions(session)}
         self.held: Inventory = {}
         self.rejected = queries.rejected(session)
 
@@ -92,9 +90,7 @@ class Sight:
         self._session.flush()
         return self
 
-    def side_by_side(
-        self, alias: str, *, now: datetime, before: datetime | None
-    ) -> list[Seen]:
+    def side_by_side(self, alias: str, *, now: datetime, before: datetime | None) -> list[Seen]:
         """Every registered model that is there, with what the inventory knows.
 
         `before` is when the registry was looked at before this look; none at the first.
@@ -166,12 +162,7 @@ def keep(
             row.alias_since, row.alias_known = now, False
             changes.moved.append(row)
         _back(row, now)
-        _set(
-            row,
-            tags=dict(found.tags),
-            aliases=dict(found.aliases),
-            description=found.description,
-        )
+        _set(row, tags=dict(found.tags), aliases=dict(found.aliases), description=found.description)
     session.flush()
     for found in snapshot.models:
         _keep_versions(session, sight, found, runs, digests, now=now)
@@ -180,11 +171,7 @@ def keep(
         if name not in names and row.gone_at is None:
             row.gone_at = now
             changes.gone_models.append(row)
-    seen = {
-        (one.name, version.version)
-        for one in snapshot.models
-        for version in one.versions
-    }
+    seen = {(one.name, version.version) for one in snapshot.models for version in one.versions}
     for key, row_ in sight.versions.items():
         if key not in seen and row_.gone_at is None:
             row_.gone_at = now
@@ -219,9 +206,7 @@ def _keep_versions(
     for one in reversed(found.versions):
         row = sight.versions.get((found.name, one.version))
         if row is None:
-            row = RegistryVersionRow(
-                name=found.name, version=one.version, tags={}, seen_at=now
-            )
+            row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)
             session.add(row)
             sight.versions[found.name, one.version] = row
         _back(row, now)

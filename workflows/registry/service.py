@@ -120,8 +120,7 @@ def to_read(
                 runs.append(one.run_id)
             read_at = row.verified_at if row is not None else None
             is_due = read_at is None or (
-                state in VERIFIED
-                and clock.is_over(read_at, policy.registry.verify, now)
+                state in VERIFIED and clock.is_over(read_at, policy.registry.verify, now)
             )
             if is_due:
                 contents.append((model.name, one.version))
@@ -169,11 +168,7 @@ def _without_erased(
 ) -> tuple[Snapshot, Runs]:
     """The registry names people by address for as long as it stands: who was erased here stays an opaque id."""
     told = [
-        [
-            dict(model.tags),
-            model.description,
-            [dict(one.tags) for one in model.versions],
-        ]
+        [dict(model.tags), model.description, [dict(one.tags) for one in model.versions]]
         for model in snapshot.models
     ]
     hide = hiding(session, org_key, [told, [list(who) for _, who in runs.values()]])
@@ -182,16 +177,11 @@ def _without_erased(
             model,
             tags=hide(dict(model.tags)),
             description=hide(model.description),
-            versions=tuple(
-                replace(one, tags=hide(dict(one.tags))) for one in model.versions
-            ),
+            versions=tuple(replace(one, tags=hide(dict(one.tags))) for one in model.versions),
         )
         for model in snapshot.models
     )
-    kept = {
-        id_: (metrics, tuple(hide(list(users))))
-        for id_, (metrics, users) in runs.items()
-    }
+    kept = {id_: (metrics, tuple(hide(list(users)))) for id_, (metrics, users) in runs.items()}
     return Snapshot(models), kept
 
 
@@ -252,11 +242,7 @@ def take(
 
 
 def _baseline(
-    session: Session,
-    state: RegistryState,
-    snapshot: Snapshot,
-    sight: Sight,
-    around: Around,
+    session: Session, state: RegistryState, snapshot: Snapshot, sight: Sight, around: Around
 ) -> None:
     now, alias = around.now, around.alias
     offers.put(session, state, offers.baseline(sight, alias), now=now)
@@ -291,9 +277,7 @@ def _baseline(
 # --- what a person decides
 
 
-def require_risk(
-    session: Session, actor: Actor, action: str, *, policy: Policy
-) -> None:
+def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy) -> None:
     """Only model risk and the operator decide about the registry. Raises NotAllowed."""
     if actor.kind is ActorKind.OPERATOR:
         return
@@ -306,13 +290,7 @@ def require_risk(
 
 
 def accept(
-    session: Session,
-    actor: Actor,
-    revision: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, revision: int, *, policy: Policy, org_key: str, now: datetime
 ) -> str:
     """Take what the card of that revision lists: the baseline, what moved at once, or what is gone. A sentence for who did.
 
@@ -321,9 +299,7 @@ def accept(
     require_risk(session, actor, "registry.accept", policy=policy)
     state = queries.state(session)
     if state.baseline_at is None:
-        raise GovernanceError(
-            "The registry was not read yet, so there is nothing to accept."
-        )
+        raise GovernanceError("The registry was not read yet, so there is nothing to accept.")
     is_waiting = state.accepted_at is None or state.frozen_at is not None
     if not (is_waiting or state.offered):
         return "Nothing waits for that."
@@ -362,12 +338,7 @@ def accept(
 
 
 def _take(
-    session: Session,
-    taken: Collection[Offer],
-    alias: str,
-    *,
-    org_key: str,
-    now: datetime,
+    session: Session, taken: Collection[Offer], alias: str, *, org_key: str, now: datetime
 ) -> int:
     """Keep what was accepted, thing by thing; how many models are new on the inventory, without findings."""
     sight = Sight(session).link()

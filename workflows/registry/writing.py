@@ -19,9 +19,7 @@ STOP = "unalias"
 _ORDER = {"alias": 0, "untag": 1, "tag": 2}
 
 
-def wanted(
-    session: Session, *, policy: Policy, now: datetime, real_now: datetime
-) -> list[Write]:
+def wanted(session: Session, *, policy: Policy, now: datetime, real_now: datetime) -> list[Write]:
     """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen.
 
     Taking an alias away has as many writes an hour of its own, and goes first: tags never keep a model in use that was
@@ -35,9 +33,7 @@ def wanted(
         or state.failure is not None
     ):
         return []
-    stops, others = queries.written_since(
-        session, real_now - timedelta(hours=1), kind=STOP
-    )
+    stops, others = queries.written_since(session, real_now - timedelta(hours=1), kind=STOP)
     most = policy.registry.writes_per_hour
     sight = Sight(session).link()
     resting = {
@@ -47,18 +43,14 @@ def wanted(
     }
     found = [
         write
-        for seen in sight.side_by_side(
-            policy.registry.alias, now=now, before=state.looked_at
-        )
+        for seen in sight.side_by_side(policy.registry.alias, now=now, before=state.looked_at)
         if seen.key is not None
         for write in rules.wanted(
             seen, policy.registry.alias, restore=policy.registry.restore_alias
         )
         if write.what not in resting
     ]
-    rest = sorted(
-        (one for one in found if one.kind != STOP), key=lambda one: _ORDER[one.kind]
-    )
+    rest = sorted((one for one in found if one.kind != STOP), key=lambda one: _ORDER[one.kind])
     return [
         *[one for one in found if one.kind == STOP][: max(most - stops, 0)],
         *rest[: max(most - others, 0)],
@@ -78,9 +70,7 @@ def settle(
     """Keep how a write went; `error` is empty when it was done. One that never succeeds is given up, and that is told."""
     row = queries.find_write(session, write.what)
     if row is None:
-        row = RegistryWrite(
-            what=write.what, attempts=0, next_at=real_now, created_at=now
-        )
+        row = RegistryWrite(what=write.what, attempts=0, next_at=real_now, created_at=now)
         session.add(row)
     if row.done_at is not None:
         row.attempts, row.done_at = 0, None
@@ -125,9 +115,9 @@ def _follow(session: Session, write: Write, alias: str, *, now: datetime) -> Non
             if row.name != write.name:
                 continue
             is_set = write.kind == "alias"
-            row.aliases = {
-                key: value for key, value in row.aliases.items() if key != alias
-            } | ({alias: write.version} if is_set else {})
+            row.aliases = {key: value for key, value in row.aliases.items() if key != alias} | (
+                {alias: write.version} if is_set else {}
+            )
             row.alias_since, row.alias_known = now, True
             row.written_alias = write.version if is_set else None
         return

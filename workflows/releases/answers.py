@@ -53,9 +53,7 @@ def require_answer(
     return answer
 
 
-def require_statement(
-    form: AskRelease, answer: Mapping[str, Any], envelope: bytes
-) -> None:
+def require_statement(form: AskRelease, answer: Mapping[str, Any], envelope: bytes) -> None:
     """Refuse a statement that is about something else than what `form` asked and `answer` answers. Raises AnotherQuestion.
 
     Its signature is for `mlgov verify`, where the release is deployed.

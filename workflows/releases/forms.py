@@ -63,12 +63,8 @@ class AskRelease(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gate: Gate = Field(
-        description="The gate of governance.yml, like production-release."
-    )
-    subject: Name = Field(
-        description="What is to be released, with its version: fraud-model:7."
-    )
+    gate: Gate = Field(description="The gate of governance.yml, like production-release.")
+    subject: Name = Field(description="What is to be released, with its version: fraud-model:7.")
     digest: Digest = Field(
         description="sha256: and 64 hexadecimal digits: what exactly is released."
     )
@@ -79,8 +75,7 @@ class AskRelease(BaseModel):
     commit: Commit | None = None
     environment: Environment | None = None
     tier: Annotated[int, Field(ge=1, le=9)] | None = Field(
-        default=None,
-        description="The model's risk tier, where the gate asks for it.",
+        default=None, description="The model's risk tier, where the gate asks for it."
     )
     data_class: Environment | None = Field(
         default=None, description="Class of the data, where the gate asks for it."
@@ -102,8 +97,7 @@ class AskRelease(BaseModel):
         description="Who else wrote it (Slack ids or e-mails), where the gate keeps contributors apart; [] for nobody.",
     )
     url: Url | None = Field(
-        default=None,
-        description="Where the run can be looked at; http or https.",
+        default=None, description="Where the run can be looked at; http or https."
     )
     reason: Words = ""
 

@@ -36,9 +36,7 @@ def question_of(row: Any) -> dict[str, Any]:
     return rules.question(facts, words)
 
 
-def question_beside(
-    row: Any, form: AskRelease, facts: dict[str, Any]
-) -> dict[str, Any]:
+def question_beside(row: Any, form: AskRelease, facts: dict[str, Any]) -> dict[str, Any]:
     """What a form asks (`facts` as `rules.fields` gave them), with its words digested as those of `row` were.
 
     Erased words have no salt any more, so nothing equals them.
@@ -60,9 +58,7 @@ def differing(
         for person in rules.each(asked.get(field))
     }
     rows = lookups.people(session, ids) if ids else {}
-    return rules.differences(
-        before, now, {person: row.name for person, row in rows.items()}
-    )
+    return rules.differences(before, now, {person: row.name for person, row in rows.items()})
 
 
 _NO_REASON = re.compile(r"Asked by .*; no reason was given\.", re.DOTALL)

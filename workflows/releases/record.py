@@ -38,9 +38,7 @@ class Recorded:
         """What it says, for card, statement and ledger."""
         if not self.models:
             return ()
-        values: list[tuple[str, str, str | int]] = [
-            ("model", "model", ", ".join(self.models))
-        ]
+        values: list[tuple[str, str, str | int]] = [("model", "model", ", ".join(self.models))]
         if self.tier is not None:
             values.append(("tier", "tier", self.tier))
         if self.eu_class is not None:
@@ -74,9 +72,7 @@ def read(session: Session, subject: str, digest: str, project_id: int) -> Record
     models = queries.list_models(session, names, contents)
     if not models:
         return Recorded(name=subject)
-    versions = queries.list_versions(
-        session, [model.id for model in models], version, contents
-    )
+    versions = queries.list_versions(session, [model.id for model in models], version, contents)
     parts: dict[Part, list[str]] = {}
     for row in queries.list_parts(session, [each.id for each in versions]):
         parts.setdefault(Part(row.part), []).append(row.person_id)

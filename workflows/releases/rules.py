@@ -36,10 +36,7 @@ PEOPLE = frozenset(name for name, kinds in _MARKED.items() if Kind.PERSON in kin
 WORDS = frozenset(name for name, kinds in _MARKED.items() if Kind.WORDS in kinds)
 """Fields of free text, which facts never hold."""
 
-LABELS = {
-    "data_class": "class of the data",
-    "url": "address of the run",
-}
+LABELS = {"data_class": "class of the data", "url": "address of the run"}
 """What people call a field, where that is not its name."""
 
 
@@ -75,9 +72,7 @@ def each(value: Any) -> tuple[Any, ...]:
 
 def question(facts: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
     """The question by field, from what `fields` gave and the salted digests of its `words`. What was not said is left out."""
-    known = {
-        name: facts.get(name) for name in AskRelease.model_fields if name not in WORDS
-    }
+    known = {name: facts.get(name) for name in AskRelease.model_fields if name not in WORDS}
     return {
         name: value
         for name, value in {**known, **words}.items()
@@ -87,9 +82,7 @@ def question(facts: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, An
 
 def digest(asked: Mapping[str, Any]) -> str:
     """SHA-256 over a question in canonical JSON: equal exactly when every field is."""
-    canonical = json.dumps(
-        asked, sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    )
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -36,9 +36,7 @@ SHOWN = 12
 class KeyReused(GovernanceError):
     """An idempotency key named another asking before; `differences` say in what they differ."""
 
-    def __init__(
-        self, sentence: str, differences: tuple[rules.Difference, ...] = ()
-    ) -> None:
+    def __init__(self, sentence: str, differences: tuple[rules.Difference, ...] = ()) -> None:
         super().__init__(sentence)
         self.differences = differences
 
@@ -89,9 +87,7 @@ class ReleaseSubject:
             validator=facts["validator"],
             project=project,
         )
-        release_id = queries.lock_release(
-            session, project.id, asked.subject, asked.digest, now=now
-        )
+        release_id = queries.lock_release(session, project.id, asked.subject, asked.digest, now=now)
         developers, validators = (
             tuple(dict.fromkeys(filter(None, (said, *recorded.parts.get(part, ())))))
             for part, said in (
@@ -102,11 +98,7 @@ class ReleaseSubject:
         return Prepared(
             subject_id=release_id,
             project_id=project.id,
-            facts={
-                **facts,
-                rules.SAYS_WHY: bool(asked.reason),
-                "token": form.token,
-            },
+            facts={**facts, rules.SAYS_WHY: bool(asked.reason), "token": form.token},
             people={
                 "owner": project.owner_id,
                 "sponsor": project.sponsor_id,
@@ -116,16 +108,10 @@ class ReleaseSubject:
             },
             contributors=tuple(
                 dict.fromkeys(
-                    (
-                        *(facts["contributors"] or ()),
-                        *recorded.parts.get(Part.CONTRIBUTOR, ()),
-                    )
+                    (*(facts["contributors"] or ()), *recorded.parts.get(Part.CONTRIBUTOR, ()))
                 )
             ),
-            also={
-                Part.DEVELOPER: developers[1:],
-                Part.VALIDATOR: validators[1:],
-            },
+            also={Part.DEVELOPER: developers[1:], Part.VALIDATOR: validators[1:]},
             conditions=_conditions(facts, recorded, project),
             known=recorded.known(),
             rests=_rests(facts, recorded, project),
@@ -261,9 +247,7 @@ def request_key(actor: Actor, key: str) -> str:
     return f"api:{actor.id}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _conditions(
-    facts: dict[str, Any], recorded: record.Recorded, project: Any
-) -> Facts:
+def _conditions(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> Facts:
     """What conditions are told: the record's word where it has one, else what was asked."""
     name, version = record.split(facts["subject"])
     tier = facts["tier"] if recorded.tier is None else recorded.tier
@@ -278,9 +262,7 @@ def _conditions(
     }
 
 
-def _rests(
-    facts: dict[str, Any], recorded: record.Recorded, project: Any
-) -> tuple[Rest, ...]:
+def _rests(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> tuple[Rest, ...]:
     """What a release rests on beside the question: the record's word, and the token's where the record has none."""
     tier, eu_class = recorded.rests()
     if recorded.tier is None and facts["tier"]:
@@ -293,11 +275,7 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
     """Refuse a request that leaves open what the gate's conditions ask: unknown, a strict stage would be left out."""
     gate = policy.gate(asked.gate_name)
     for name, value, field in (
-        (
-            "model.tier",
-            recorded.tier if asked.tier is None else asked.tier,
-            "tier",
-        ),
+        ("model.tier", recorded.tier if asked.tier is None else asked.tier, "tier"),
         ("environment", asked.environment, "environment"),
         ("data.class", asked.data_class, "data_class"),
         ("region", asked.region, "region"),
@@ -306,8 +284,7 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
             name in conditions.names_in(text, TYPE) for _, text in gate.conditions()
         ):
             raise InvalidInput(
-                f"The gate {asked.gate_name} decides by {name}, so say it: `{field}`.",
-                field=field,
+                f"The gate {asked.gate_name} decides by {name}, so say it: `{field}`.", field=field
             )
 
     _require_spelling(gate, asked)
@@ -337,11 +314,7 @@ def _require_spelling(gate: Gate, asked: AskRelease) -> None:
             ("region", asked.region, "region"),
         ):
             known = spelt.get(value.casefold()) if value else None
-            if (
-                known is not None
-                and value not in texts
-                and fact in conditions.names_in(text, TYPE)
-            ):
+            if known is not None and value not in texts and fact in conditions.names_in(text, TYPE):
                 raise InvalidInput(
                     f"The gate {asked.gate_name} decides by {fact} {known!r}, and this says {value!r}. Write it as the gate does.",
                     field=field,

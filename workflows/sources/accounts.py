@@ -19,9 +19,7 @@ _PATH = re.compile(
     r"/?(?:(?:subscriptions|projects|billingaccounts|accounts)|providers/microsoft\.billing/billingaccounts)/([^/]+)/?"
 )
 _GROUPED = re.compile(r"\d{4}-\d{4}-\d{4}")
-_COMPANY = re.compile(
-    r"(?:[\s,.]+(?:inc|llc|ltd|limited|corp|corporation|gmbh|sarl))+$"
-)
+_COMPANY = re.compile(r"(?:[\s,.]+(?:inc|llc|ltd|limited|corp|corporation|gmbh|sarl))+$")
 _PROVIDERS = {
     "aws": "aws",
     "amazon": "aws",

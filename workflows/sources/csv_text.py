@@ -16,9 +16,7 @@ from workflows.sources.sheet import (
 )
 
 SEPARATORS = (",", ";", "\t", "|")
-_HOW = (
-    "In Excel: File, Save As, “CSV UTF-8”; in a text editor: save with encoding UTF-8."
-)
+_HOW = "In Excel: File, Save As, “CSV UTF-8”; in a text editor: save with encoding UTF-8."
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]{2}")
 _SAMPLE = 20
 
@@ -32,9 +30,7 @@ def decode(name: str, raw: bytes) -> str:
             f"{name} looks like UTF-16 (“Unicode text”), and only UTF-8 is read. {_HOW}"
         )
     if b"\x00" in raw:
-        raise TableRefused(
-            f"{name} is no text: it holds zero bytes. Give a CSV or XLSX file."
-        )
+        raise TableRefused(f"{name} is no text: it holds zero bytes. Give a CSV or XLSX file.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -78,15 +74,12 @@ def read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]:
             row = _with(
                 row,
                 CellFault(
-                    None,
-                    f"has {len(cells)} of {len(headings)} cells; the file may be cut off here",
+                    None, f"has {len(cells)} of {len(headings)} cells; the file may be cut off here"
                 ),
             )
         for at, cell in enumerate(row.cells):
             if cell.startswith("="):
-                row = _with(
-                    row, CellFault(at, "holds a formula; write its value instead")
-                )
+                row = _with(row, CellFault(at, "holds a formula; write its value instead"))
         rows.append(row)
         check_rows(name, len(rows))
     return headings, tuple(rows)
@@ -140,9 +133,7 @@ def _records(
         except StopIteration:
             return
         except csv.Error as error:
-            raise TableRefused(
-                f"{name}, line {begins}: {_what_is_wrong(str(error))}"
-            ) from None
+            raise TableRefused(f"{name}, line {begins}: {_what_is_wrong(str(error))}") from None
         cells = [cell.strip() for cell in row]
         if any(cells):
             yield begins, cells
@@ -153,7 +144,7 @@ def _what_is_wrong(error: str) -> str:
     if "unexpected end of data" in error:
         return "a quotation mark is opened and never closed; the file may be cut off"
     if "field larger" in error:
-        return (
-            "one cell holds more than 131,072 characters; a quotation mark may be open"
-        )
-    return "a quotation mark stands inside a cell; double it, or put the whole cell in quotation marks"
+        return "one cell holds more than 131,072 characters; a quotation mark may be open"
+    return (
+        "a quotation mark stands inside a cell; double it, or put the whole cell in quotation marks"
+    )

@@ -74,8 +74,7 @@ def _fewer(found: dict[str, Any], name: str) -> dict[str, Any]:
         for case in found.get("examples", ()):
             if isinstance(case, dict) and isinstance(case.get("contributions"), list):
                 case["contributions"] = sorted(
-                    case["contributions"],
-                    key=lambda one: -abs(_number(one["contribution"], name)),
+                    case["contributions"], key=lambda one: -abs(_number(one["contribution"], name))
                 )[:MOST_DRIVERS]
     return found
 
@@ -93,9 +92,7 @@ def _json(found: Any, name: str) -> dict[str, Any]:
         raise _bad(name, "is no JSON object")
     if "drivers" in found:
         return {"method": "feature importance", **found}
-    names = next(
-        (found[one] for one in _NAMES if isinstance(found.get(one), list)), None
-    )
+    names = next((found[one] for one in _NAMES if isinstance(found.get(one), list)), None)
     if names is None:
         raise _bad(name, "names no features (`feature_names`)")
     features = [str(one) for one in names]
@@ -103,23 +100,17 @@ def _json(found: Any, name: str) -> dict[str, Any]:
         mean = _numbers(found["importances_mean"], len(features), name)
         spread = found.get("importances_std")
         spreads = (
-            _numbers(spread, len(features), name)
-            if spread is not None
-            else [None] * len(features)
+            _numbers(spread, len(features), name) if spread is not None else [None] * len(features)
         )
         drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
         limits = {"limits": str(found["limits"])} if found.get("limits") else {}
         return {"method": "permutation importance", "drivers": drivers, **limits}
     if "values" in found:
         return _shap(found, features, name)
-    raise _bad(
-        name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`"
-    )
+    raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")
 
 
-def _shap(
-    found: Mapping[str, Any], features: Sequence[str], name: str
-) -> dict[str, Any]:
+def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
     rows = found["values"]
     if not isinstance(rows, list) or not rows:
         raise _bad(name, "holds no SHAP values")
@@ -135,14 +126,8 @@ def _shap(
             if isinstance(named, list) and place < len(named)
             else f"case {place + 1}",
             "contributions": [
-                {
-                    "feature": feature,
-                    "contribution": _text(value),
-                    **_value(data, place, index),
-                }
-                for index, (feature, value) in enumerate(
-                    zip(features, row, strict=True)
-                )
+                {"feature": feature, "contribution": _text(value), **_value(data, place, index)}
+                for index, (feature, value) in enumerate(zip(features, row, strict=True))
             ],
         }
         if usual is not None:
@@ -180,22 +165,16 @@ def _value(data: Any, place: int, index: int) -> dict[str, str]:
         return {}
 
 
-def _mean(
-    features: Sequence[str], values: Sequence[Sequence[float]]
-) -> list[dict[str, Any]]:
+def _mean(features: Sequence[str], values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
     """The mean of the absolute SHAP values of each feature, which is how SHAP's own bar plot ranks."""
     return [
-        _driver(
-            feature, math.fsum(abs(row[index]) for row in values) / len(values), None
-        )
+        _driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
         for index, feature in enumerate(features)
     ]
 
 
 def _table(text: str, name: str) -> dict[str, Any]:
-    rows = [
-        row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)
-    ]
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)]
     if len(rows) < 2:
         raise _bad(name, "is empty")
     heading = [one.strip() for one in rows[0]]
@@ -208,9 +187,7 @@ def _table(text: str, name: str) -> dict[str, Any]:
                 _driver(
                     row[of],
                     _number(row[at], name),
-                    _number(row[wide], name)
-                    if wide is not None and row[wide].strip()
-                    else None,
+                    _number(row[wide], name) if wide is not None and row[wide].strip() else None,
                 )
                 for row in rows[1:]
             ]

@@ -9,26 +9,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workflows.sources.sheet import MAX_ROWS, Sheet, SheetRow, TableRefused
 
-HEADINGS = (
-    "project",
-    "title",
-    "forecast",
-    "actual",
-    "github",
-    "github_at",
-    "github_state",
-)
+HEADINGS = ("project", "title", "forecast", "actual", "github", "github_at", "github_state")
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 """GitHub keeps the due date of a milestone as midnight there."""
@@ -42,14 +27,10 @@ class _Milestone(BaseModel):
 
     number: int
     title: str
-    id: int | None = Field(
-        default=None, validation_alias=AliasChoices("databaseId", "id")
-    )
+    id: int | None = Field(default=None, validation_alias=AliasChoices("databaseId", "id"))
     """Stays when its repository is renamed or moves."""
     state: str = "open"
-    due_on: datetime | None = Field(
-        default=None, validation_alias=AliasChoices("due_on", "dueOn")
-    )
+    due_on: datetime | None = Field(default=None, validation_alias=AliasChoices("due_on", "dueOn"))
     closed_at: datetime | None = Field(
         default=None, validation_alias=AliasChoices("closed_at", "closedAt")
     )
@@ -109,9 +90,7 @@ def read(
         if found.due_on is None and state != "deleted":
             undated += 1
             continue
-        key = f"{where.casefold()}#{found.number}" + (
-            f"@{found.id}" if found.id else ""
-        )
+        key = f"{where.casefold()}#{found.number}" + (f"@{found.id}" if found.id else "")
         at = _utc(found.updated_at)
         closed = _utc(found.closed_at).astimezone(zone) if found.closed_at else None
         cells = (
@@ -132,9 +111,7 @@ def read(
         SheetRow(line, cells)
         for _, line, cells in sorted(newest.values(), key=lambda item: item[1])
     )
-    notes = (
-        (f"Left out, as GitHub gives them no due date: {undated}.",) if undated else ()
-    )
+    notes = (f"Left out, as GitHub gives them no due date: {undated}.",) if undated else ()
     return Sheet(name, hashlib.sha256(raw).hexdigest(), HEADINGS, rows), notes
 
 
@@ -205,14 +182,6 @@ def _milestone(name: str, position: int, told: Any) -> tuple[_Milestone, str, st
         raise TableRefused(
             f"{where} says nothing of a due date (`due_on`, or `dueOn` from GraphQL). Ask GitHub for that field, too."
         )
-    is_deleted = (
-        "milestone" in told and "issue" not in told and told.get("action") == "deleted"
-    )
-    state = (
-        "deleted"
-        if is_deleted
-        else "closed"
-        if found.state.casefold() == "closed"
-        else "open"
-    )
+    is_deleted = "milestone" in told and "issue" not in told and told.get("action") == "deleted"
+    state = "deleted" if is_deleted else "closed" if found.state.casefold() == "closed" else "open"
     return found, state, known

@@ -17,7 +17,6 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
     counts = found.get("counts", found) if isinstance(found, dict) else None
     if not isinstance(counts, dict) or "counted" not in counts:
         raise InvalidInput(
-            f"{name} does not hold groups as `mlgov fairness --json` writes them.",
-            field="file",
+            f"{name} does not hold groups as `mlgov fairness --json` writes them.", field="file"
         )
     return counts

@@ -48,8 +48,7 @@ def client(
         headers=headers,
         auth=auth,
         timeout=timeout,
-        limits=limits
-        or httpx.Limits(max_connections=100, max_keepalive_connections=20),
+        limits=limits or httpx.Limits(max_connections=100, max_keepalive_connections=20),
         follow_redirects=False,
         verify=tls(),
         trust_env=is_proxied,

@@ -12,10 +12,7 @@ from workflows.errors import InvalidInput
 MOST_BYTES = 1_000_000
 MOST_OF_SECTION = 6_000
 _WORDS: tuple[tuple[str, str], ...] = (
-    (
-        "details",
-        r"model (details|description|summary|overview)|^overview$|technical specification",
-    ),
+    ("details", r"model (details|description|summary|overview)|^overview$|technical specification"),
     (
         "intended_use",
         r"intended use|^((model|evaluated|primary|suitable) )?uses?$|direct use|downstream use|out.of.scope|how to (use|get started)",
@@ -47,8 +44,7 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, str]:
     """
     if len(data) > MOST_BYTES:
         raise InvalidInput(
-            f"{name} is larger than a model card is ({MOST_BYTES:,} bytes).",
-            field="file",
+            f"{name} is larger than a model card is ({MOST_BYTES:,} bytes).", field="file"
         )
     try:
         text = data.decode("utf-8-sig")
@@ -70,14 +66,10 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, str]:
         held.setdefault(section, []).extend([*body, ""])
         held[section] = held.pop(section)
     found = {
-        section: _cut(
-            re.sub(r"(\s*^---+[ \t]*$)+\s*\Z", "", "\n".join(lines), flags=re.M)
-        )
+        section: _cut(re.sub(r"(\s*^---+[ \t]*$)+\s*\Z", "", "\n".join(lines), flags=re.M))
         for section, lines in held.items()
     }
-    found = {
-        section: text for section, text in found.items() if text and not _is_blank(text)
-    }
+    found = {section: text for section, text in found.items() if text and not _is_blank(text)}
     if not named or not found:
         raise InvalidInput(
             f"{name} has none of a model card's headings, like “Intended use” or “Training data”.",
@@ -96,9 +88,7 @@ def _cut(text: str) -> str:
 
 
 def _without_front_matter(text: str) -> str:
-    match = re.match(
-        r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|\Z)", text, re.DOTALL
-    )
+    match = re.match(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|\Z)", text, re.DOTALL)
     # A rule at the top, with text and another rule further down, is no front matter.
     return text[match.end() :] if match and _is_front_matter(match[1]) else text
 
@@ -133,10 +123,7 @@ def _with_markdown_headings(text: str) -> str:
     for place in range(0, len(parts), 2):
         found = _HTML_HEADING.sub(of_html, parts[place])
         parts[place] = re.sub(
-            r"^(\*\*|__)([^*_\n]{3,60}?):?\1:?[ \t]*$",
-            of_bold,
-            found,
-            flags=re.MULTILINE,
+            r"^(\*\*|__)([^*_\n]{3,60}?):?\1:?[ \t]*$", of_bold, found, flags=re.MULTILINE
         )
     return "".join(parts)
 
@@ -161,9 +148,7 @@ def _section(title: str) -> str | None:
     plain = re.sub(r"<[^>]*>|!?\[([^\]]*)\]\([^)]*\)", r"\1 ", title)
     plain = re.sub(r"[*_`#]", "", plain)
     # numbers, emoji and other marks before the words: `1.2) Results`, `IV. Results`, `📊 Results`
-    plain = re.sub(
-        r"^[\W\d_]*(?:[ivx]+[.):]\s+|[a-h][.)]\s+)?\W*", "", plain.strip().casefold()
-    )
+    plain = re.sub(r"^[\W\d_]*(?:[ivx]+[.):]\s+|[a-h][.)]\s+)?\W*", "", plain.strip().casefold())
     plain = re.sub(r"[\s:.]+$", "", " ".join(plain.split()))
     return next((section for section, words in _WORDS if re.search(words, plain)), None)
 

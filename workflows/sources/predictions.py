@@ -21,19 +21,7 @@ if TYPE_CHECKING:
 YES = ("1", "1.0", "true", "t", "yes", "y")
 NO = ("0", "0.0", "false", "f", "no", "n")
 MISSING = (
-    *(
-        "nan",
-        "none",
-        "null",
-        "na",
-        "n/a",
-        "<na>",
-        "nat",
-        "#n/a",
-        "#na",
-        "(null)",
-        "\\n",
-    ),
+    *("nan", "none", "null", "na", "n/a", "<na>", "nat", "#n/a", "#na", "(null)", "\\n"),
     *("-nan", "1.#qnan", "missing", "undefined", "?", "-", "–", "."),
 )
 """What table libraries, databases and spreadsheets write for nothing, in lower case: no answer, and no group of people."""
@@ -76,9 +64,7 @@ class Cells:
     left_out: int
 
 
-def read(
-    path: Path, columns: Columns, *, name: str = "", is_sent: bool = False
-) -> Cells:
+def read(path: Path, columns: Columns, *, name: str = "", is_sent: bool = False) -> Cells:
     """Count a CSV (also gzipped) or Parquet file. Raises InvalidInput with what to do; `name` is what people call the file.
 
     One that `is_sent` by somebody else is refused (TooMuch) beyond `MOST_UNPACKED` bytes and `MOST_ROWS` rows.
@@ -87,9 +73,7 @@ def read(
 
     name = shown(name or path.name)
     if not columns.groups:
-        raise InvalidInput(
-            "Name at least one column of groups, like sex.", field="group"
-        )
+        raise InvalidInput("Name at least one column of groups, like sex.", field="group")
     if not path.is_file():
         raise InvalidInput(f"There is no file {name}.", field="file")
     if not path.stat().st_size:
@@ -107,8 +91,7 @@ def read(
             return _count(base, source, columns, name)
     except duckdb.OutOfMemoryException:
         raise TooMuch(
-            f"{name} needs more memory than {MEMORY_MB} MB to count. {_ELSEWHERE}",
-            field="file",
+            f"{name} needs more memory than {MEMORY_MB} MB to count. {_ELSEWHERE}", field="file"
         ) from None
     except duckdb.Error as error:
         raise InvalidInput(
@@ -139,8 +122,7 @@ def _unpacks(path: Path, name: str) -> None:
             ) from None
     if size > MOST_UNPACKED:
         raise TooMuch(
-            f"{name} unpacks to more than {MOST_UNPACKED:,} bytes. {_ELSEWHERE}",
-            field="file",
+            f"{name} unpacks to more than {MOST_UNPACKED:,} bytes. {_ELSEWHERE}", field="file"
         )
 
 
@@ -149,27 +131,19 @@ def _few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
         f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {MOST_ROWS + 1})"  # noqa: S608
     ).fetchall()
     if found[0] > MOST_ROWS:
-        raise TooMuch(
-            f"{name} has more than {MOST_ROWS:,} rows. {_ELSEWHERE}", field="file"
-        )
+        raise TooMuch(f"{name} has more than {MOST_ROWS:,} rows. {_ELSEWHERE}", field="file")
 
 
-def _count(
-    base: "DuckDBPyConnection", source: str, columns: Columns, name: str
-) -> Cells:
+def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str) -> Cells:
     held = [
         row[0]
         for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
     ]
-    groups = tuple(
-        dict.fromkeys(_named(one, held, "group", name) for one in columns.groups)
-    )
+    groups = tuple(dict.fromkeys(_named(one, held, "group", name) for one in columns.groups))
     truth = _named(columns.truth, held, "truth", name)
     prediction = _named(columns.prediction, held, "prediction", name)
     if truth == prediction or {truth, prediction} & set(groups):
-        raise InvalidInput(
-            "Truth, prediction and groups are columns of their own.", field="group"
-        )
+        raise InvalidInput("Truth, prediction and groups are columns of their own.", field="group")
     nothing = ", ".join(literal(word) for word in ("", *MISSING))
     chosen = ", ".join(
         f"CASE WHEN lower(trim({identifier(column)}::VARCHAR)) NOT IN ({nothing}) THEN trim({identifier(column)}::VARCHAR) END AS {alias}"
@@ -193,12 +167,7 @@ def _count(
     ).fetchall()
     whole = base.execute("SELECT count(*) FROM told").fetchall()[0][0]
     cells = tuple(
-        Cell(
-            tuple(str(one) for one in row[:-3]),
-            bool(row[-3]),
-            bool(row[-2]),
-            int(row[-1]),
-        )
+        Cell(tuple(str(one) for one in row[:-3]), bool(row[-3]), bool(row[-2]), int(row[-1]))
         for row in rows
         if row[-3] is not None and row[-2] is not None
     )
@@ -228,9 +197,7 @@ def _named(wanted: str, held: Sequence[str], field: str, name: str) -> str:
     return found[0]
 
 
-def _few(
-    base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]
-) -> None:
+def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]) -> None:
     for alias, group in zip(aliases, groups, strict=True):
         (found,) = base.execute(
             f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"  # noqa: S608

@@ -26,9 +26,7 @@ class PrometheusTrouble(GovernanceError):
 class Prometheus:
     """A client of one server. Safe to call from several threads; redirects are not followed, so the token goes nowhere else."""
 
-    def __init__(
-        self, url: str, *, token: str | None = None, timeout: float = SECONDS
-    ) -> None:
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = SECONDS) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seconds = timeout
         self._url = f"{url.rstrip('/')}/api/v1/query"
@@ -86,9 +84,7 @@ class Prometheus:
                 f"Prometheus refuses the token (HTTP {status}). Check MLGOV_PROMETHEUS_TOKEN."
             )
         if not isinstance(found, dict):
-            raise PrometheusTrouble(
-                f"That is no Prometheus: HTTP {status} without its JSON."
-            )
+            raise PrometheusTrouble(f"That is no Prometheus: HTTP {status} without its JSON.")
         if found.get("status") != "success":
             why = str(found.get("error", "no reason"))[:200]
             raise PrometheusTrouble(f"Prometheus refuses the query: {why}")
@@ -102,8 +98,7 @@ def _number(data: Any) -> Decimal:
         result = [{"value": result}]
     if not isinstance(result, list):
         raise InvalidInput(
-            "Prometheus answers the query with something else than a list of values.",
-            field="query",
+            "Prometheus answers the query with something else than a list of values.", field="query"
         )
     if kind == "vector" and not result:
         raise InvalidInput(
@@ -126,8 +121,7 @@ def _number(data: Any) -> Decimal:
     sample = series.get("value")
     if not isinstance(sample, list) or len(sample) != 2 or sample[1] is None:
         raise InvalidInput(
-            "Prometheus answers the query with a series that has no value.",
-            field="query",
+            "Prometheus answers the query with a series that has no value.", field="query"
         )
     text = str(sample[1])[:60]
     try:
@@ -135,7 +129,5 @@ def _number(data: Any) -> Decimal:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value.adjusted() >= MOST_DIGITS:
-        raise InvalidInput(
-            f"The query gives {text}, which is no reading.", field="query"
-        )
+        raise InvalidInput(f"The query gives {text}, which is no reading.", field="query")
     return round(value, PLACES).normalize()

@@ -46,9 +46,7 @@ class Outcome:
     """Channels that the bot is not in, as `#name` or id."""
 
 
-def faults_of(
-    line: int, error: ValidationError, form: type[BaseModel]
-) -> list[RowFault]:
+def faults_of(line: int, error: ValidationError, form: type[BaseModel]) -> list[RowFault]:
     """What a form refused of a row, in words. What concerns no single field is about the one that its sentence names."""
     return [_fault(line, one, form) for one in error.errors(include_url=False)]
 
@@ -66,9 +64,7 @@ def _fault(line: int, error: Any, form: type[BaseModel]) -> RowFault:
     if kind == "string_too_long":
         length = len(str(error["input"]))
         return RowFault(
-            line,
-            place,
-            f"holds {length:,} characters; at most {context['max_length']} fit",
+            line, place, f"holds {length:,} characters; at most {context['max_length']} fit"
         )
     if kind == "string_too_short":
         return RowFault(
@@ -78,9 +74,7 @@ def _fault(line: int, error: Any, form: type[BaseModel]) -> RowFault:
         )
     if kind == "too_long":
         return RowFault(
-            line,
-            place,
-            f"holds {context['actual_length']:,}; at most {context['max_length']} fit",
+            line, place, f"holds {context['actual_length']:,}; at most {context['max_length']} fit"
         )
     if kind == "string_pattern_mismatch":
         return RowFault(line, place, f"{shown!r} has characters that don't fit there")

@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
 
 def connect(
-    files: Sequence[Path],
-    spill: str,
-    *,
-    memory_mb: int,
-    threads: int,
-    max_spill_gb: int,
+    files: Sequence[Path], spill: str, *, memory_mb: int, threads: int, max_spill_gb: int
 ) -> "DuckDBPyConnection":
     """A private DuckDB in memory that reads these files alone; `spill` is a folder for what does not fit."""
     import duckdb
@@ -67,6 +62,4 @@ def table(path: Path, csv_options: str) -> str:
     if begins == b"PAR1":
         return f"read_parquet({place})"
     packed = "gzip" if begins.startswith(b"\x1f\x8b") else "none"
-    return (
-        f"read_csv({place}, header=true, compression={literal(packed)}, {csv_options})"
-    )
+    return f"read_csv({place}, header=true, compression={literal(packed)}, {csv_options})"

@@ -79,6 +79,4 @@ def check_headings(name: str, headings: list[str]) -> tuple[str, ...]:
 def check_rows(name: str, count: int) -> None:
     """Raises TableRefused for more rows than are read at once."""
     if count > MAX_ROWS:
-        raise TableRefused(
-            f"{name} has more than {MAX_ROWS:,} rows. Split it into several files."
-        )
+        raise TableRefused(f"{name} has more than {MAX_ROWS:,} rows. Split it into several files.")

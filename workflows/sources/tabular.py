@@ -36,9 +36,7 @@ def parse(name: str, raw: bytes) -> Sheet:
     reader = workbook if raw.startswith(b"PK\x03\x04") else csv_text
     headings, rows = reader.read(name, raw)
     if not headings:
-        raise TableRefused(
-            f"{name} holds no table: its first row must be headings. {_GIVE}"
-        )
+        raise TableRefused(f"{name} holds no table: its first row must be headings. {_GIVE}")
     if not rows:
         raise TableRefused(f"{name} has headings and no rows.")
     return Sheet(name, hashlib.sha256(raw).hexdigest(), headings, rows)

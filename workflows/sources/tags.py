@@ -79,9 +79,7 @@ def _object(value: dict[Any, Any]) -> dict[str, str] | None:
         if isinstance(keys, list) and isinstance(values, list):  # a map as two lists
             if len(keys) != len(values):
                 return None
-            return _gathered(
-                (key, one, 0) for key, one in zip(keys, values, strict=True)
-            )
+            return _gathered((key, one, 0) for key, one in zip(keys, values, strict=True))
         if pair != ("key", "value") or len(value) > 2:
             return _gathered([(keys, values, 0)])
     return _gathered((key, one, 0) for key, one in value.items())
@@ -97,8 +95,7 @@ def _list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
             pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
             if pair is not None:
                 is_inherited = any(
-                    one.get(names.get(name, "")) is True
-                    for name in ("x_inherited", "inherited")
+                    one.get(names.get(name, "")) is True for name in ("x_inherited", "inherited")
                 )
                 pairs.append((one[names[pair[0]]], one[names[pair[1]]], is_inherited))
                 continue

@@ -56,13 +56,7 @@ def _is_latin(character: str) -> bool:
 
 
 _LOOK = str.maketrans(
-    dict(
-        zip(
-            "авеѕіјкмнорстухԁԛԝһӏαικνορτυχγ",
-            "abesijkmhopctyxdqwhlaikvoptuxy",
-            strict=True,
-        )
-    )
+    dict(zip("авеѕіјкмнорстухԁԛԝһӏαικνορτυχγ", "abesijkmhopctyxdqwhlaikvoptuxy", strict=True))
 )
 """Small letters of the Cyrillic and Greek alphabets that look like Latin ones, small or large (after UTS #39's confusables)."""
 _WORD = re.compile(r"[^\W\d_]+")

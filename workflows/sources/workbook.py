@@ -48,9 +48,7 @@ def _check_parts(name: str, raw: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(raw)) as parts:
             infos = parts.infolist()
             if any(info.flag_bits & 1 for info in infos):
-                raise TableRefused(
-                    f"{name} is protected by a password. Save it without one."
-                )
+                raise TableRefused(f"{name} is protected by a password. Save it without one.")
             unpacked = sum(info.file_size for info in infos)
             if (
                 len(infos) > _MOST_PARTS
@@ -72,17 +70,13 @@ def _check_parts(name: str, raw: bytes) -> None:
             f"{name} is a damaged or cut-off workbook ({type(error).__name__}). Open it, save it anew as XLSX, and try again."
         ) from error
     if not any(one.startswith("xl/") for one in names):
-        raise TableRefused(
-            f"{name} is a ZIP archive and no workbook. Give a CSV or XLSX file."
-        )
+        raise TableRefused(f"{name} is a ZIP archive and no workbook. Give a CSV or XLSX file.")
 
 
 def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]:
     from openpyxl import load_workbook
 
-    book = load_workbook(
-        io.BytesIO(raw), read_only=True, data_only=False, keep_links=False
-    )
+    book = load_workbook(io.BytesIO(raw), read_only=True, data_only=False, keep_links=False)
     try:
         visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         if not visible:
@@ -91,10 +85,7 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
             )
         sheet: Any = visible[0]
         # Before anything is built of it: a sheet is as large as the last cell of each row says.
-        with (
-            zipfile.ZipFile(io.BytesIO(raw)) as parts,
-            parts.open(sheet._worksheet_path) as part,
-        ):
+        with zipfile.ZipFile(io.BytesIO(raw)) as parts, parts.open(sheet._worksheet_path) as part:
             extent.require(name, part, whole=True)
         sheet.reset_dimensions()
         headings: tuple[str, ...] = ()
@@ -102,9 +93,7 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
         for line, cells, faults in _rows(name, sheet):
             if not headings:
                 if faults:
-                    raise TableRefused(
-                        f"{name}, row {line}: a heading {faults[0].sentence}."
-                    )
+                    raise TableRefused(f"{name}, row {line}: a heading {faults[0].sentence}.")
                 headings = check_headings(name, cells)
                 continue
             row = fit(name, line, cells, len(headings))
@@ -120,9 +109,7 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFaul
     """(row number, cells as text, faults) of every row that is not empty."""
     for line, row in enumerate(sheet.iter_rows(), start=1):
         check_rows(name, line - 1)
-        if len(row) > MAX_COLUMNS and any(
-            cell.value is not None for cell in row[MAX_COLUMNS:]
-        ):
+        if len(row) > MAX_COLUMNS and any(cell.value is not None for cell in row[MAX_COLUMNS:]):
             raise TableRefused(
                 f"{name}, row {line} reaches column {min(len(row), _WIDEST):,}; at most {MAX_COLUMNS} columns are read. Leave out what is not imported."
             )
@@ -133,9 +120,7 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFaul
                 faults.append(CellFault(at, "holds a formula; paste its value instead"))
                 cells.append("")
             elif getattr(cell, "data_type", "n") == "e":
-                faults.append(
-                    CellFault(at, f"holds the error {cell.value}; write a value")
-                )
+                faults.append(CellFault(at, f"holds the error {cell.value}; write a value"))
                 cells.append("")
             elif _is_rounded(cell.value):
                 faults.append(
@@ -148,9 +133,7 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFaul
             else:
                 cells.append(as_text(cell.value))
         while (
-            cells
-            and not cells[-1]
-            and not any(fault.column == len(cells) - 1 for fault in faults)
+            cells and not cells[-1] and not any(fault.column == len(cells) - 1 for fault in faults)
         ):
             cells.pop()
         if cells:
@@ -178,11 +161,7 @@ def as_text(value: Any) -> str:
             return str(int(value))
         return format(Decimal(repr(value)), "f")
     if isinstance(value, datetime):
-        return (
-            value.date().isoformat()
-            if value.time() == time()
-            else value.isoformat(sep=" ")
-        )
+        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
     if isinstance(value, date | time):
         return value.isoformat()
     return str(value).strip()

@@ -73,9 +73,7 @@ def check(
         ("environment", found.environment, wanted.environment),
     ):
         if asked is not None and asked != is_:
-            raise StatementRefused(
-                f"It is about another {name}: {is_ or 'none'}, not {asked}."
-            )
+            raise StatementRefused(f"It is about another {name}: {is_ or 'none'}, not {asked}.")
     ended = retired.get(key_id)
     if ended is not None and found.dated_at >= ended:
         raise StatementRefused(

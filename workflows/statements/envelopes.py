@@ -37,9 +37,7 @@ class StatementRefused(GovernanceError):
 
 def canonical(value: Any) -> bytes:
     """The one way in which a statement and its envelope are written."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def encoded(payload: bytes) -> bytes:
@@ -142,9 +140,7 @@ def sign(statement: Mapping[str, Any], key: "Ed25519PrivateKey") -> str:
     ).decode()
 
 
-def opened(
-    envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]
-) -> tuple[dict[str, Any], str]:
+def opened(envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]) -> tuple[dict[str, Any], str]:
     """The statement in an envelope, and the id of the key that proves it.
 
     Raises StatementRefused when a byte differs from what was issued, or another key signed it.
@@ -185,9 +181,7 @@ def opened(
         or statement.get("_type") != STATEMENT_TYPE
         or statement.get("predicateType") != PREDICATE_TYPE
     ):
-        raise StatementRefused(
-            "It is signed, but it is no statement about an approval."
-        )
+        raise StatementRefused("It is signed, but it is no statement about an approval.")
     return statement, keyid
 
 

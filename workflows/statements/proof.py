@@ -44,9 +44,7 @@ class Proof:
 
 def of(session: Session, approval_id: int) -> Proof:
     """The proof of an approval. Raises RecordDisagrees where the ledger has none, or the tables say something else."""
-    basis = standing.bases(session, "approval", [str(approval_id)]).get(
-        str(approval_id)
-    )
+    basis = standing.bases(session, "approval", [str(approval_id)]).get(str(approval_id))
     tables, broken = standing.readable(session, "approval", [str(approval_id)])
     table = tables.get(str(approval_id))
     if basis is None or broken or table is None:
@@ -69,12 +67,7 @@ def of(session: Session, approval_id: int) -> Proof:
     ):
         raise RecordDisagrees(approval_id)
     asked_in, asked = asking[-1]
-    rests_on = {
-        basis.seq,
-        asked_in.seq,
-        verdicts[-1].seq,
-        *(row.seq for row in opened),
-    }
+    rests_on = {basis.seq, asked_in.seq, verdicts[-1].seq, *(row.seq for row in opened)}
     if standing.digest(asked) != table["asked"] or not all(
         ledger.self_consistent(session, seq) for seq in sorted(rests_on)
     ):
@@ -97,9 +90,7 @@ def of(session: Session, approval_id: int) -> Proof:
     )
 
 
-_ENDS = frozenset(
-    f"approval.{state.value}" for state in ApprovalState if state.value != "pending"
-)
+_ENDS = frozenset(f"approval.{state.value}" for state in ApprovalState if state.value != "pending")
 
 
 def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
@@ -114,10 +105,7 @@ def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
         for row, facts in entries
         if row.action == "approval.decided"
     }
-    rows = {
-        (one["person"], one["stage"], one["verdict"], one["at"])
-        for one in table["decisions"]
-    }
+    rows = {(one["person"], one["stage"], one["verdict"], one["at"]) for one in table["decisions"]}
     return told == rows and table["state"] == ApprovalState.APPROVED
 
 

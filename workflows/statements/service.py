@@ -57,9 +57,7 @@ class StatementRecord:
         return "suspended" if self.suspended_at is not None else "valid"
 
 
-def publish(
-    session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: datetime
-) -> str:
+def publish(session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: datetime) -> str:
     """Publish the public half of a key; its id. Again changes nothing. Raises InvalidInput for a retired one."""
     public = key.public_key()
     key_id = envelopes.key_id(public)
@@ -77,9 +75,7 @@ def publish(
 def retire_others(session: Session, actor: Actor, kept: str, *, now: datetime) -> int:
     """Sign with no other key any more; what they signed stays provable. How many that was."""
     old = [
-        row
-        for row in queries.list_keys(session)
-        if row.retired_at is None and row.key_id != kept
+        row for row in queries.list_keys(session) if row.retired_at is None and row.key_id != kept
     ]
     for row in old:
         row.retired_at = now
@@ -102,11 +98,7 @@ def trusted(session: Session, *, pins: Collection[str] = ()) -> list[KeyRecord]:
     Where the policy pins keys, only those: a row that somebody put into the database proves nothing then, whatever
     else they put there.
     """
-    rows = {
-        row.key_id: row
-        for row in queries.list_keys(session)
-        if not pins or row.key_id in pins
-    }
+    rows = {row.key_id: row for row in queries.list_keys(session) if not pins or row.key_id in pins}
     tables, _ = standing.readable(session, "key", list(rows))
     bases = standing.bases(session, "key", list(rows))
     counted = []
@@ -139,12 +131,7 @@ def envelope_of(session: Session, approval_id: int) -> str | None:
 
 
 def issue(
-    session: Session,
-    approval_id: int,
-    key: "Ed25519PrivateKey",
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, approval_id: int, key: "Ed25519PrivateKey", *, policy: Policy, now: datetime
 ) -> str | None:
     """The signed statement about an approved release: made once, the same ever after. None for any other request.
 
@@ -276,9 +263,7 @@ def find(session: Session, statement_id: str) -> StatementRecord:
         sealed = basis.record
         record = replace(
             record,
-            expires_at=min(
-                record.expires_at, datetime.fromisoformat(sealed["expires"])
-            ),
+            expires_at=min(record.expires_at, datetime.fromisoformat(sealed["expires"])),
             suspended_at=record.suspended_at or _moment_of(sealed["suspended"]),
             withdrawn_at=record.withdrawn_at or _moment_of(sealed["withdrawn"]),
         )
@@ -296,21 +281,15 @@ def _moment_of(text: str | None) -> datetime | None:
 
 def latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
     """The newest statements."""
-    return [
-        _record(session, row) for row in queries.list_statements(session, most=most)
-    ]
+    return [_record(session, row) for row in queries.list_statements(session, most=most)]
 
 
-def suspend(
-    session: Session, actor: Actor, statement_id: str, *, now: datetime
-) -> StatementRecord:
+def suspend(session: Session, actor: Actor, statement_id: str, *, now: datetime) -> StatementRecord:
     """Let a statement count for nothing until it is resumed."""
     return _change(session, actor, statement_id, "suspended", now)
 
 
-def resume(
-    session: Session, actor: Actor, statement_id: str, *, now: datetime
-) -> StatementRecord:
+def resume(session: Session, actor: Actor, statement_id: str, *, now: datetime) -> StatementRecord:
     """Let a suspended statement count again."""
     return _change(session, actor, statement_id, "resumed", now)
 
@@ -330,12 +309,7 @@ def take_back(session: Session, approval_id: int, *, now: datetime) -> None:
     row.withdrawn_at = now
     session.flush()
     audit.record(
-        session,
-        SYSTEM,
-        "statement.withdrawn",
-        ("statement", row.id),
-        now=now,
-        approval=approval_id,
+        session, SYSTEM, "statement.withdrawn", ("statement", row.id), now=now, approval=approval_id
     )
 
 

@@ -10,12 +10,4 @@ from workflows.status.reads import (
     summary,
 )
 
-__all__ = [
-    "find_project",
-    "home",
-    "part",
-    "portfolio",
-    "project",
-    "seen_projects",
-    "summary",
-]
+__all__ = ["find_project", "home", "part", "portfolio", "project", "seen_projects", "summary"]

@@ -11,18 +11,12 @@ from workflows.status import following
 
 def _report_withheld(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     rollout.report_weekly(
-        session,
-        slot.date,
-        policy=occasion.policy,
-        org_key=occasion.org_key,
-        now=occasion.now,
+        session, slot.date, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
     )
 
 
 def _follow_homes(session: Session, occasion: Occasion, real_now: datetime) -> int:
-    return following.follow(
-        session, org_key=occasion.org_key, now=occasion.now, real_now=real_now
-    )
+    return following.follow(session, org_key=occasion.org_key, now=occasion.now, real_now=real_now)
 
 
 PART = Registry(

@@ -33,22 +33,15 @@ Concerned = Callable[[Session, Sequence[str], str], Iterable[str | None]]
 
 
 def _of_projects(rows: Iterable[Any]) -> list[str | None]:
-    return [
-        one for row in rows for one in (row.owner_id, row.sponsor_id, row.manager_id)
-    ]
+    return [one for row in rows for one in (row.owner_id, row.sponsor_id, row.manager_id)]
 
 
-def _approvals(
-    session: Session, ids: Sequence[str], org_key: str
-) -> Iterable[str | None]:
+def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     """Who asked, who was asked so far, and the project's people."""
     rows = queries.people_of_approvals(session, [int(id_) for id_ in ids])
     stages = [
         Stage(
-            row.name,
-            tuple(Approver.of(item) for item in row.approvers),
-            row.quorum,
-            Ask(row.ask),
+            row.name, tuple(Approver.of(item) for item in row.approvers), row.quorum, Ask(row.ask)
         )
         for row in rows
     ]
@@ -59,9 +52,7 @@ def _approvals(
         yield from reached
 
 
-def _budgets(
-    session: Session, ids: Sequence[str], org_key: str
-) -> Iterable[str | None]:
+def _budgets(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     rows = queries.people_of_budgets(session, [int(id_) for id_ in ids])
     return [row.budget_owner for row in rows] + _of_projects(rows)
 
@@ -71,28 +62,20 @@ def _alerts(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str 
     return [row.budget_owner for row in rows] + _of_projects(rows)
 
 
-def _projects(
-    session: Session, ids: Sequence[str], org_key: str
-) -> Iterable[str | None]:
+def _projects(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     return _of_projects(queries.people_of_projects(session, [int(id_) for id_ in ids]))
 
 
-def _milestones(
-    session: Session, ids: Sequence[str], org_key: str
-) -> Iterable[str | None]:
+def _milestones(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     rows = queries.people_of_milestones(session, [int(id_) for id_ in ids])
     return [row.milestone_owner for row in rows] + _of_projects(rows)
 
 
-def _invitations(
-    session: Session, ids: Sequence[str], org_key: str
-) -> Iterable[str | None]:
+def _invitations(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     return queries.people_of_invitations(session, [int(id_) for id_ in ids])
 
 
-def _themselves(
-    session: Session, ids: Sequence[str], org_key: str
-) -> Iterable[str | None]:
+def _themselves(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     return ids
 
 
@@ -149,9 +132,7 @@ def follow(session: Session, *, org_key: str, now: datetime, real_now: datetime)
     return len(whose)
 
 
-def _concerned(
-    session: Session, after: int, to: int, org_key: str
-) -> set[str | None] | None:
+def _concerned(session: Session, after: int, to: int, org_key: str) -> set[str | None] | None:
     """Ids of everyone whose Home may show what changed; None for everybody."""
     changed: dict[str, list[str]] = {}
     for type_, id_ in queries.list_subjects(session, after=after, to=to):

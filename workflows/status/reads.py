@@ -46,11 +46,7 @@ LISTED = 6
 
 
 def _standings(
-    session: Session,
-    within: Collection[int] | None,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, within: Collection[int] | None, *, policy: Policy, now: datetime
 ) -> list[Standing]:
     """How these projects stand, or all (None), the most important first. Nothing else is read of them, so that it is
     quick for ten thousand."""
@@ -59,40 +55,26 @@ def _standings(
     today = milestone_reads.today_of(policy, now)
     overdue = lateness.count_by_project(session, within, today)
     found = [
-        Standing(
-            id_,
-            name,
-            tuple(burns.get(id_, ())),
-            waiting.get(id_, 0),
-            overdue.get(id_, 0),
-        )
+        Standing(id_, name, tuple(burns.get(id_, ())), waiting.get(id_, 0), overdue.get(id_, 0))
         for id_, name in project_queries.list_ids(session, within)
     ]
     return sorted(found, key=lambda standing: standing.importance)
 
 
-def _lines(
-    session: Session, actor: Actor, standings: Sequence[Standing]
-) -> list[ProjectLine]:
+def _lines(session: Session, actor: Actor, standings: Sequence[Standing]) -> list[ProjectLine]:
     """These projects with what a list shows of them, in the same order."""
     found = projects.list_all(session, actor, [each.id for each in standings])
     records = {record.id: record for record in found}
-    return [
-        ProjectLine(records[each.id], each) for each in standings if each.id in records
-    ]
+    return [ProjectLine(records[each.id], each) for each in standings if each.id in records]
 
 
-def _mine(
-    session: Session, actor: Actor, *, policy: Policy, now: datetime
-) -> list[Standing]:
+def _mine(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> list[Standing]:
     permissions.require_member(actor, "projects.read")
     ids = [row.id for row in project_queries.list_of_person(session, actor.id)]
     return _standings(session, ids, policy=policy, now=now)
 
 
-def summary(
-    session: Session, actor: Actor, *, policy: Policy, now: datetime
-) -> Summary:
+def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
     """What `/mlgov` says."""
     mine = _mine(session, actor, policy=policy, now=now)
     _, pending = decisions.asked_ids(session, actor, now=now)
@@ -100,8 +82,7 @@ def summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
         due=len(milestones.due_for(session, actor, policy=policy, now=now)),
         models=len(needs.needing(session, actor, policy=policy, now=now)),
-        has_check_in=maturity.open_invitation(session, actor, policy=policy)
-        is not None,
+        has_check_in=maturity.open_invitation(session, actor, policy=policy) is not None,
         asked=len(pending),
         projects=tuple(mine),
         sees_all=visibility.sight(session, actor.id, policy=policy).sees_all,
@@ -139,9 +120,7 @@ def home(
     return HomeStatus(
         waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
         due=page(
-            milestones.due_for(session, actor, policy=policy, now=now),
-            at[DUE],
-            HOME_SIZES[DUE],
+            milestones.due_for(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
         ),
         today=milestone_reads.today_of(policy, now),
         models=needs.needing(session, actor, policy=policy, now=now),
@@ -151,20 +130,14 @@ def home(
         first_answer=min(pending, default=None),
         projects=_page(session, actor, mine, at[PROJECTS], HOME_SIZES[PROJECTS]),
         over=sum(line.is_over for line in mine),
-        maturity=maturity.seen_by(
-            session, actor, policy=policy, org_key=org_key, now=now
-        ),
+        maturity=maturity.seen_by(session, actor, policy=policy, org_key=org_key, now=now),
         introduces=part(session, actor, policy=policy) if introduces else None,
         now=now,
     )
 
 
 def _page(
-    session: Session,
-    actor: Actor,
-    standings: Sequence[Standing],
-    number: int,
-    size: int,
+    session: Session, actor: Actor, standings: Sequence[Standing], number: int, size: int
 ) -> Page[ProjectLine]:
     """One page of a list; only its projects are read."""
     shown = page(standings, number, size)
@@ -195,9 +168,7 @@ def portfolio(
         over=sum(line.is_over for line in lines),
         overdue=sum(line.overdue for line in lines),
         waiting=sum(line.waiting for line in lines),
-        maturity=maturity.seen_by(
-            session, actor, policy=policy, org_key=org_key, now=now
-        )
+        maturity=maturity.seen_by(session, actor, policy=policy, org_key=org_key, now=now)
         if everything
         else None,
         is_all=everything,
@@ -206,9 +177,7 @@ def portfolio(
     )
 
 
-def seen_projects(
-    session: Session, actor: Actor, *, policy: Policy
-) -> list[ProjectRecord]:
+def seen_projects(session: Session, actor: Actor, *, policy: Policy) -> list[ProjectRecord]:
     """Every project in the actor's sight, by name."""
     permissions.require_member(actor, "projects.read")
     if actor.kind is ActorKind.PROGRAM:
@@ -217,9 +186,7 @@ def seen_projects(
     return projects.list_all(session, actor, seen.within)
 
 
-def find_project(
-    session: Session, actor: Actor, key: str, *, policy: Policy
-) -> ProjectRecord:
+def find_project(session: Session, actor: Actor, key: str, *, policy: Policy) -> ProjectRecord:
     """A project in sight, by its key or its exact name.
 
     Raises NotFound for any other, in the same words whether or not there is one, and with the nearest one in sight.
@@ -261,12 +228,7 @@ def project(
 
 
 def _caution(
-    session: Session,
-    actor: Actor,
-    project: ProjectRecord,
-    *,
-    policy: Policy,
-    now: datetime,
+    session: Session, actor: Actor, project: ProjectRecord, *, policy: Policy, now: datetime
 ) -> str | None:
     """A word on a low level, for who may see the result that it comes from."""
     reader = people_queries.find_person(session, actor.id)
@@ -296,9 +258,7 @@ def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
         if getattr(row, f"{role}_id") == actor.id
     }
     return Part(
-        decides=_decides(
-            policy, {*parts, *own_ids, *(f"role:{role}" for role in held)}
-        ),
+        decides=_decides(policy, {*parts, *own_ids, *(f"role:{role}" for role in held)}),
         projects=tuple(row.name for row in mine),
         leads=visibility.LEADER in held,
         administers="admin" in held,

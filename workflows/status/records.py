@@ -73,8 +73,7 @@ class Standing:
     def share(self) -> Decimal:
         """How much of its most used budget is spent, 1 being all of it; 0 without a budget."""
         return max(
-            (burn.spent / burn.amount for burn in self.burns if burn.amount),
-            default=Decimal(0),
+            (burn.spent / burn.amount for burn in self.burns if burn.amount), default=Decimal(0)
         )
 
     @property

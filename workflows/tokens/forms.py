@@ -8,21 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from storage.enums import Scope
 
 LONGEST = timedelta(days=366)
-MACHINE_SCOPES = (
-    Scope.ASK,
-    Scope.READ,
-    Scope.COSTS,
-    Scope.STATUS,
-    Scope.MODELS_READ,
-    Scope.MODELS,
-)
-PERSONAL_SCOPES = (
-    Scope.READ,
-    Scope.DECIDE,
-    Scope.STATUS,
-    Scope.MODELS_READ,
-    Scope.MODELS,
-)
+MACHINE_SCOPES = (Scope.ASK, Scope.READ, Scope.COSTS, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
+PERSONAL_SCOPES = (Scope.READ, Scope.DECIDE, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
 
 
 class NewToken(BaseModel):
@@ -30,9 +17,7 @@ class NewToken(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")
-    ]
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")]
     scopes: tuple[Scope, ...] = Field(min_length=1)
     projects: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()

@@ -42,13 +42,7 @@ class TokenRefused(GovernanceError):
 
 
 def create(
-    session: Session,
-    actor: Actor,
-    form: NewToken,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    session: Session, actor: Actor, form: NewToken, *, policy: Policy, org_key: str, now: datetime
 ) -> tuple[str, Token]:
     """A machine's token, and what is known of it. Only who operates mlgov makes one.
 
@@ -93,9 +87,7 @@ def create_personal(
         raise InvalidInput("A token lasts between 5 minutes and a year.", field="lasts")
     mine = [token for token in list_tokens(session, person_id=actor.id)]
     if sum(token.state(now) == "in use" for token in mine) >= PERSONAL_MOST:
-        raise InvalidInput(
-            f"You have {PERSONAL_MOST} tokens in use. Revoke one of them first."
-        )
+        raise InvalidInput(f"You have {PERSONAL_MOST} tokens in use. Revoke one of them first.")
     return _make(
         session,
         actor,
@@ -179,15 +171,11 @@ def recognise(
         )
     if row.revoked_at is not None:
         raise TokenRefused(
-            "revoked",
-            f"The token {row.prefix} was revoked; ask for a new one.",
-            prefix=row.prefix,
+            "revoked", f"The token {row.prefix} was revoked; ask for a new one.", prefix=row.prefix
         )
     if now >= row.expires_at:
         raise TokenRefused(
-            "expired",
-            f"The token {row.prefix} has expired; make a new one.",
-            prefix=row.prefix,
+            "expired", f"The token {row.prefix} has expired; make a new one.", prefix=row.prefix
         )
     person = people.find_person(session, row.person_id)
     is_personal = row.kind == TokenKind.PERSONAL
@@ -250,9 +238,7 @@ def used(session: Session, token: Token, *, now: datetime) -> None:
 def revoke(session: Session, actor: Actor, prefix: str, *, now: datetime) -> Token:
     """End a token now. An operator ends any, a person their own. Raises NotFound; again changes nothing."""
     row = queries.find_token(session, prefix.strip(), lock=True)
-    if row is None or (
-        actor.kind is not ActorKind.OPERATOR and row.person_id != actor.id
-    ):
+    if row is None or (actor.kind is not ActorKind.OPERATOR and row.person_id != actor.id):
         raise NotFound(
             f"There is no token {prefix!r}. A token is named by its first characters, like mlgov_m_ab12cd34."
         )
@@ -260,22 +246,14 @@ def revoke(session: Session, actor: Actor, prefix: str, *, now: datetime) -> Tok
         row.revoked_at = now
         session.flush()
         audit.record(
-            session,
-            actor,
-            "token.revoked",
-            ("token", row.prefix),
-            now=now,
-            acts_as=row.person_id,
+            session, actor, "token.revoked", ("token", row.prefix), now=now, acts_as=row.person_id
         )
     return _record(row, "")
 
 
 def list_tokens(session: Session, *, person_id: str | None = None) -> list[Token]:
     """Tokens, the newest first: of one person, or all."""
-    return [
-        _record(row, whose)
-        for row, whose in queries.list_tokens(session, person_id=person_id)
-    ]
+    return [_record(row, whose) for row, whose in queries.list_tokens(session, person_id=person_id)]
 
 
 def _digest(secret: str) -> str:

@@ -98,9 +98,7 @@ def remove(session: Session, actor: Actor, webhook_id: str, *, now: datetime) ->
     """Tell it nothing more; what waits to be sent is dropped. Raises NotFound."""
     found = queries.find_webhook(session, webhook_id, lock=True)
     if found is None:
-        raise NotFound(
-            f"There is no webhook {webhook_id!r}. `mlgov webhook list` shows them."
-        )
+        raise NotFound(f"There is no webhook {webhook_id!r}. `mlgov webhook list` shows them.")
     found.removed_at = now
     session.flush()
     audit.record(session, actor, "webhook.removed", ("webhook", found.id), now=now)

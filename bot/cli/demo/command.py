@@ -94,7 +94,9 @@ class Demo:
         finally:
             database.close()
         self._policy.write_text(organisation.POLICY + maturity.POLICY, encoding="utf-8")
-        self.sandbox.prepares = "The story so far is being told; this page opens by itself in a few seconds."
+        self.sandbox.prepares = (
+            "The story so far is being told; this page opens by itself in a few seconds."
+        )
         self.sandbox.start()
         if not self._empty:
             # What happened before is told at once: nobody waits for Slack's pace in the past.
@@ -245,9 +247,7 @@ def run(
     announce: Callable[[str], None],
 ) -> None:
     """Run the demo until Ctrl+C or SIGTERM."""
-    logging.basicConfig(
-        level=logging.ERROR, format="%(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
     # The story holds a dead letter on purpose; administrators read of it in Slack.
     logging.getLogger("bot.delivery").setLevel(logging.CRITICAL)
     # While the story is told, a tick can take longer than the time between two.

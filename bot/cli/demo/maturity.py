@@ -39,12 +39,7 @@ def last_quarter(demo: "Demo", opens: datetime) -> None:
     with deps.db.begin(patient=True) as session:
         lead = _actor(session, org.GRACE)
         cycle = service.start(
-            session,
-            lead,
-            None,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=began,
+            session, lead, None, policy=deps.policy, org_key=deps.team.org_key, now=began
         )
         for member in org.MEMBERS:
             _answer(demo, session, member.id, began + timedelta(days=2), better=False)
@@ -93,9 +88,7 @@ def _actor(session: Session, slack_id: str) -> Actor:
     return found[0]
 
 
-def _answer(
-    demo: "Demo", session: Session, user_id: str, now: datetime, *, better: bool
-) -> None:
+def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, better: bool) -> None:
     """All answers of one person, the same in every run."""
     deps = demo.running.deps
     actor = _actor(session, user_id)

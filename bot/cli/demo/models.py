@@ -9,25 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from bot.cli.demo import organisation as org
-from storage.enums import (
-    EuClass,
-    Exposure,
-    ModelKind,
-    PurposeClass,
-    Severity,
-    Verdict,
-)
+from storage.enums import EuClass, Exposure, ModelKind, PurposeClass, Severity, Verdict
 from workflows import decisions
 from workflows.actors import OPERATOR, Actor
 from workflows.approvals.forms import Decide, SubmitRequest
 from workflows.evidence import fairness
-from workflows.evidence.forms import (
-    EXPLAINED,
-    FAIRNESS,
-    Measure,
-    SubmitEvidence,
-    Watched,
-)
+from workflows.evidence.forms import EXPLAINED, FAIRNESS, Measure, SubmitEvidence, Watched
 from workflows.inventory import (
     approving,
     cards,
@@ -110,9 +97,7 @@ class Teller:
     def key(self) -> str:
         return f"demo:{self.model}:{next(self.keys)}"
 
-    def register(
-        self, owner: str, name: str, project: str, purpose: str, **more: Any
-    ) -> None:
+    def register(self, owner: str, name: str, project: str, purpose: str, **more: Any) -> None:
         form = RegisterModel(
             key=name.casefold().replace(" ", "-"),
             name=name,
@@ -126,11 +111,7 @@ class Teller:
         )
 
     def assess(
-        self,
-        owner: str,
-        exposure: Exposure,
-        purpose: PurposeClass,
-        eu: EuClass = EuClass.MINIMAL,
+        self, owner: str, exposure: Exposure, purpose: PurposeClass, eu: EuClass = EuClass.MINIMAL
     ) -> None:
         row = reads.one(self.session, self.model)
         form = AssessTier(
@@ -168,9 +149,7 @@ class Teller:
             request_key=self.key(),
             validator_id=self.who(validator).id if validator else None,
         )
-        moving.take(
-            self.session, self.who(who), form, org_key=self.org_key, **self.around
-        )
+        moving.take(self.session, self.who(who), form, org_key=self.org_key, **self.around)
 
     def hand_in(
         self,
@@ -190,24 +169,14 @@ class Teller:
                 self.evidence(who, type_, metrics=metrics, watched=watched)
 
     def evidence(
-        self,
-        who: str,
-        type_: str,
-        *,
-        metrics: str = "",
-        watched: str = "",
-        outcome: str = "",
+        self, who: str, type_: str, *, metrics: str = "", watched: str = "", outcome: str = ""
     ) -> None:
         form = SubmitEvidence.model_validate(
             {
                 "type": type_,
                 "summary": _WORDS.get(type_, "Agreed with those who run it."),
-                "metrics": [Measure.read(metrics)]
-                if type_ == "performance_report"
-                else [],
-                "watched": [Watched.read(watched)]
-                if type_ == "monitoring_plan"
-                else [],
+                "metrics": [Measure.read(metrics)] if type_ == "performance_report" else [],
+                "watched": [Watched.read(watched)] if type_ == "monitoring_plan" else [],
                 "outcome": outcome or None,
                 "fairness": self.groups() if type_ == FAIRNESS else None,
                 "explained": self.drivers() if type_ == EXPLAINED else None,
@@ -226,33 +195,18 @@ class Teller:
             for name, tp, fp, fn, tn in found
         ]
         return {
-            "counted": [
-                {
-                    "columns": ["region" if len(found) > 2 else "channel"],
-                    "groups": groups,
-                }
-            ]
+            "counted": [{"columns": ["region" if len(found) > 2 else "channel"], "groups": groups}]
         }
 
     def drivers(self) -> dict[str, Any] | None:
         found = _DRIVERS.get(reads.one(self.session, self.model).key)
-        drivers = [
-            {"feature": name, "importance": weight} for name, weight in found or ()
-        ]
-        return (
-            {"method": "permutation importance", "drivers": drivers}
-            if drivers
-            else None
-        )
+        drivers = [{"feature": name, "importance": weight} for name, weight in found or ()]
+        return {"method": "permutation importance", "drivers": drivers} if drivers else None
 
     def accept(self, who: str) -> None:
-        found = cards.card(
-            self.session, self.who(who), self.model, self.version, **self.around
-        )
+        found = cards.card(self.session, self.who(who), self.model, self.version, **self.around)
         chosen = [(one.id, one.revision) for one in found.can_accept]
-        evidencing.decide(
-            self.session, self.who(who), chosen, accept=True, word="", **self.around
-        )
+        evidencing.decide(self.session, self.who(who), chosen, accept=True, word="", **self.around)
 
     def approve(self, validator: str, reason: str, *deciders: str) -> None:
         form = SubmitRequest(
@@ -265,27 +219,15 @@ class Teller:
         policy, version = self.deps.in_force
         around = {"org_key": self.org_key, **self.around, "policy": policy}
         request = decisions.submit(
-            self.session,
-            self.who(validator),
-            form,
-            policy_id=version,
-            **around,
+            self.session, self.who(validator), form, policy_id=version, **around
         )
         for one in deciders:
             card = decisions.card(self.session, request, **self.around)
-            verdict = Decide(
-                approval_id=request, revision=card.revision, verdict=Verdict.APPROVE
-            )
+            verdict = Decide(approval_id=request, revision=card.revision, verdict=Verdict.APPROVE)
             decisions.act(self.session, self.who(one), verdict, **around)
 
     def use(
-        self,
-        owner: str,
-        developer: str,
-        validator: str,
-        *deciders: str,
-        metrics: str,
-        watched: str,
+        self, owner: str, developer: str, validator: str, *deciders: str, metrics: str, watched: str
     ) -> None:
         """From development into use, with everything that it takes."""
         self.hand_in(developer, "validation", metrics=metrics)
@@ -294,9 +236,7 @@ class Teller:
         self.evidence(validator, "validation_report", outcome="pass")
         self.accept(validator)
         self.approve(
-            validator,
-            "It does what its card says, on years that it never saw.",
-            *deciders,
+            validator, "It does what its card says, on years that it never saw.", *deciders
         )
         self.hand_in(org.DANIEL, "implementation", watched=watched)
         self.step(org.DANIEL, "implement")
@@ -367,9 +307,7 @@ def _fraud(at: Teller) -> None:
     )
     version = versions.find(at.session, at.version)
     reading = GiveReading(metric="precision", value=Decimal("0.76"))
-    monitoring.take(
-        at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around
-    )
+    monitoring.take(at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around)
 
 
 def _lane(at: Teller) -> None:

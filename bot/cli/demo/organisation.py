@@ -41,21 +41,11 @@ MEMBERS = (
     ),
     Member(PRIYA, "Priya Nair", "Finance partner", LONDON, GRACE, "finance", "GB"),
     Member(HENRIK, "Henrik Dahl", "Finance partner", NEW_YORK, GRACE, "finance", "US"),
-    Member(
-        SOFIA, "Sofia Rossi", "Machine learning lead", NEW_YORK, GRACE, "leader", "US"
-    ),
+    Member(SOFIA, "Sofia Rossi", "Machine learning lead", NEW_YORK, GRACE, "leader", "US"),
     Member(KENJI, "Kenji Mori", "Head of vision", TOKYO, GRACE, "leader", "JP"),
     Member(YUKI, "Yuki Tanaka", "Data scientist", TOKYO, KENJI, "data scientist", "JP"),
     Member(OMAR, "Omar Haddad", "ML engineer", LONDON, SOFIA, "ml engineer", "GB"),
-    Member(
-        ELENA,
-        "Elena Petrova",
-        "Data scientist",
-        NEW_YORK,
-        SOFIA,
-        "data scientist",
-        "US",
-    ),
+    Member(ELENA, "Elena Petrova", "Data scientist", NEW_YORK, SOFIA, "data scientist", "US"),
     Member(
         DANIEL,
         "Daniel Weiss",
@@ -163,12 +153,7 @@ def world() -> dict[str, Any]:
                 "app": True,
             },
             {"name": "ml-audit", "members": [GRACE, PRIYA, DANIEL], "app": True},
-            {
-                "name": "mlgov-admin",
-                "members": [DANIEL, SOFIA],
-                "app": True,
-                "is_private": True,
-            },
+            {"name": "mlgov-admin", "members": [DANIEL, SOFIA], "app": True, "is_private": True},
             *(_channel(project) for project in PROJECTS),
         ],
         "usergroups": [
@@ -178,37 +163,21 @@ def world() -> dict[str, Any]:
                 "name": "Finance partners",
                 "users": [PRIYA, HENRIK],
             },
-            {
-                "id": "S0ADMINS",
-                "handle": "mlgov-admins",
-                "name": "mlgov admins",
-                "users": [DANIEL],
-            },
+            {"id": "S0ADMINS", "handle": "mlgov-admins", "name": "mlgov admins", "users": [DANIEL]},
             {
                 "id": "S0LEADERS",
                 "handle": "ml-leaders",
                 "name": "ML leaders",
                 "users": [GRACE, MAYA, SOFIA, KENJI],
             },
-            {
-                "id": "S0RISK",
-                "handle": "model-risk",
-                "name": "Model risk",
-                "users": [HENRIK],
-            },
+            {"id": "S0RISK", "handle": "model-risk", "name": "Model risk", "users": [HENRIK]},
         ],
     }
 
 
 def _channel(project: DemoProject) -> dict[str, Any]:
-    people = dict.fromkeys(
-        [project.owner, project.manager, project.sponsor, SOFIA, DANIEL]
-    )
-    made: dict[str, Any] = {
-        "name": project.channel,
-        "members": list(people),
-        "app": True,
-    }
+    people = dict.fromkeys([project.owner, project.manager, project.sponsor, SOFIA, DANIEL])
+    made: dict[str, Any] = {"name": project.channel, "members": list(people), "app": True}
     if project.key == "warranty-fraud":
         made["members"].append(LUCAS)
     if project.key == "lane-vision":
@@ -225,17 +194,13 @@ def people_csv() -> str:
     units = {project.owner: project.unit for project in PROJECTS}
     for member in MEMBERS:
         unit = units.get(member.id) or units.get(member.manager, "")
-        lines.append(
-            f"{member.id},{member.manager},{unit},{member.persona},{member.country}"
-        )
+        lines.append(f"{member.id},{member.manager},{unit},{member.persona},{member.country}")
     return "\n".join(lines) + "\n"
 
 
 def projects_csv() -> str:
     """The projects as a file that `mlgov import projects` takes."""
-    lines = [
-        "key,name,owner,sponsor,manager,business_unit,category,status,channel,accounts"
-    ]
+    lines = ["key,name,owner,sponsor,manager,business_unit,category,status,channel,accounts"]
     lines += [
         f"{p.key},{p.name},{p.owner},{p.sponsor},{p.manager},{p.unit},{p.category},in_progress,#{p.channel},"
         f"Halden {p.name}"
@@ -248,8 +213,7 @@ def budgets_csv(starts: str) -> str:
     """The budgets as a file that `mlgov import budgets` takes; `starts` is an ISO date."""
     lines = ["project,period,starts,amount,currency,basis,owner,thresholds"]
     lines += [
-        f"{p.key},month,{starts},{p.budget},EUR,effective,{p.owner},50;80;100"
-        for p in PROJECTS
+        f"{p.key},month,{starts},{p.budget},EUR,effective,{p.owner},50;80;100" for p in PROJECTS
     ]
     return "\n".join(lines) + "\n"
 

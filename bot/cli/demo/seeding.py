@@ -98,12 +98,7 @@ def _bring_in(demo: "Demo", work: Path, opens: datetime) -> None:
         now = clock.now(session)
     with focus.read([bill], options=options) as read:
         intake.take_costs(
-            deps.db,
-            OPERATOR,
-            read,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=now,
+            deps.db, OPERATOR, read, policy=deps.policy, org_key=deps.team.org_key, now=now
         )
     demo.settle()
 
@@ -150,9 +145,7 @@ def _ask(demo: "Demo", user_id: str, key: str, amount: str, reason: str) -> None
         },
     )
     if not outcome.ok:
-        raise RuntimeError(
-            f"the demo's story does not hold: {outcome.errors or outcome.error}"
-        )
+        raise RuntimeError(f"the demo's story does not hold: {outcome.errors or outcome.error}")
     demo.sandbox.world.messages.dismiss_ephemeral(answer.id)
     demo.settle()
 
@@ -165,9 +158,7 @@ def _newest(seat: Seat, channel_id: str, action_id: str, *, holding: str) -> Mes
     for message in reversed(seat.messages(channel_id)):
         if action_id in str(message.blocks) and holding in str(message.blocks):
             return message
-    raise RuntimeError(
-        f"the demo's story does not hold: {seat.user_id} sees no {action_id}"
-    )
+    raise RuntimeError(f"the demo's story does not hold: {seat.user_id} sees no {action_id}")
 
 
 def _wait(true: Callable[[], bool], what: str) -> None:

@@ -56,18 +56,11 @@ def write(path: Path, today: date) -> None:
             cost = (
                 Decimal(chance.randint(40, 90)) + Decimal(chance.randint(0, 99)) / 100
             ).quantize(Decimal("0.01"))
-            writer.writerow(
-                _row(day, cost, "GPU instances", "4001099", "Halden Scratch", None)
-            )
+            writer.writerow(_row(day, cost, "GPU instances", "4001099", "Halden Scratch", None))
 
 
 def _row(
-    day: date,
-    cost: Decimal,
-    service: str,
-    account: str,
-    name: str,
-    project: DemoProject | None,
+    day: date, cost: Decimal, service: str, account: str, name: str, project: DemoProject | None
 ) -> list[str]:
     first = day.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)

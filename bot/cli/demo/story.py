@@ -94,10 +94,7 @@ class Story:
             for name in triggers.names(connection):
                 table = "audit_head" if "head" in name else "audit_entry"
                 connection.execute(
-                    text(
-                        f"DROP TRIGGER {name}"
-                        + ("" if database.is_sqlite else f" ON {table}")
-                    )
+                    text(f"DROP TRIGGER {name}" + ("" if database.is_sqlite else f" ON {table}"))
                 )
             seq, body = connection.execute(
                 text(

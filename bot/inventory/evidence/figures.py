@@ -42,9 +42,7 @@ def lines(one: Item) -> list[str]:
     if explained is not None:
         told = [blocks.escape(each, 400) for each in explaining.reading(explained)]
         if explained.limits:
-            told.append(
-                f"What it does not tell: “{blocks.escape(explained.limits, 300)}”"
-            )
+            told.append(f"What it does not tell: “{blocks.escape(explained.limits, 300)}”")
         return told
     return []
 
@@ -52,16 +50,12 @@ def lines(one: Item) -> list[str]:
 def _compared(found: Judged) -> list[str]:
     told = []
     for one in found.compared:
-        told.append(
-            f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures(one)}"
-        )
+        told.append(f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures(one)}")
         told += [f"• {_rates(each)}" for each in _shown(one)]
         rest = len(one.groups) - MOST_ROWS
         if rest > 0:
             told.append(f"…and {blocks.counted(rest, 'group')} in between")
-        told += [
-            f"⚠️ {blocks.escape(flag[:1].upper() + flag[1:], 240)}" for flag in one.flags
-        ]
+        told += [f"⚠️ {blocks.escape(flag[:1].upper() + flag[1:], 240)}" for flag in one.flags]
     if found.counts.left_out:
         told.append(
             f"{found.counts.left_out:,} rows lacked a truth, a prediction or a group and are left out."
@@ -89,9 +83,7 @@ def _rates(one: Rates) -> str:
     ]
     if one.impact_ratio is not None:
         told.append(f"{_figure(one.impact_ratio)} of the highest")
-    told.append(
-        f"TPR {_figure(one.true_positive_rate)}, FPR {_figure(one.false_positive_rate)}"
-    )
+    told.append(f"TPR {_figure(one.true_positive_rate)}, FPR {_figure(one.false_positive_rate)}")
     return " · ".join(told)
 
 
@@ -106,8 +98,7 @@ def _percent(value: Decimal) -> str:
 def _groups(found: Judged) -> Picture | None:
     """The comparison that needs looking at most, as bars with the line of four fifths."""
     ranked = sorted(
-        (one for one in found.compared if one.groups),
-        key=lambda one: _WEIGHT[one.verdict],
+        (one for one in found.compared if one.groups), key=lambda one: _WEIGHT[one.verdict]
     )
     if not ranked:
         return None
@@ -125,9 +116,7 @@ def _groups(found: Judged) -> Picture | None:
         for each in reversed(shown)
     )
     title = (
-        one.flags[0]
-        if one.flags
-        else f"No group of {one.name} is selected much less than another"
+        one.flags[0] if one.flags else f"No group of {one.name} is selected much less than another"
     )
     title = f"{title[:1].upper()}{title[1:]}"
     alt = f"Share of people selected, by {one.name}. " + "; ".join(
@@ -143,9 +132,7 @@ _WEIGHT = {"flagged": 0, "undefined": 1, "insufficient": 2, "clear": 3}
 
 def _drivers(found: Explained) -> Picture:
     ranked = found.ranked[:8]
-    rows = tuple(
-        Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked
-    )
+    rows = tuple(Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked)
     title = (
         f"“{ranked[0][0].feature}” moves its answers most"
         if ranked[0][1]

@@ -81,9 +81,7 @@ def _offer(found: Shared) -> list[Block]:
         f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
     ]
     told += [blocks.escape(one, 400) for one in found.said]
-    button = blocks.button(
-        "Hand it in as evidence…", words.SHARED, found.slack_id, style="primary"
-    )
+    button = blocks.button("Hand it in as evidence…", words.SHARED, found.slack_id, style="primary")
     return [
         *blocks.sections(told),
         blocks.actions([button], block_id=f"file-{found.slack_id}"),
@@ -96,11 +94,7 @@ def _offer(found: Shared) -> list[Block]:
 def _size(number: int) -> str:
     if number < 1000:
         return f"{number} bytes"
-    return (
-        f"{number / 1000:.0f} KB"
-        if number < 1_000_000
-        else f"{number / 1_000_000:.1f} MB"
-    )
+    return f"{number / 1000:.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"
 
 
 def open_shared(click: Click) -> Reply:
@@ -174,10 +168,7 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
     with deps.readers.file() as reading:
         file_id = found.slack_id if found is not None else put[0]
         fetched = slack_files.fetch(
-            deps,
-            file_id,
-            owner=submission.actor.slack_id,
-            seconds=slack_files.QUICK,
+            deps, file_id, owner=submission.actor.slack_id, seconds=slack_files.QUICK
         )
         if found is None:
             found = Shared(
@@ -190,9 +181,7 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
             )
         if is_counted(found):
             asked = uploads.Counting(_columns(submission), found.name, rules.least)
-            counted = reading.run(
-                uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS
-            )
+            counted = reading.run(uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
     return sharing.fields(found, type_, counted)
 
 
@@ -233,14 +222,9 @@ def _columns(submission: Submission) -> Columns:
 def versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        found = reads.list_(
-            session, search.actor, search.query, policy=search.deps.policy
-        )
+        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
     return [
-        (
-            f"{model.id}:{one.id}",
-            f"{model.name} {one.version} · {words.STATES[one.state]}",
-        )
+        (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
         for model in found
         for one in model.versions
         if one.state not in _CLOSED
@@ -251,9 +235,7 @@ def models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = At.read(str(search.view.get("private_metadata") or "")).model_id
     with search.deps.db.read() as session:
-        found = reads.list_(
-            session, search.actor, search.query, policy=search.deps.policy
-        )
+        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
     return [(one.key, one.name) for one in found if one.id != own]
 
 

@@ -28,11 +28,7 @@ def evidence(submission: Submission) -> Reply:
     """An item of evidence."""
     deps, at = submission.deps, At.read(submission.metadata)
     type_ = str(submission.values.get(fields.TYPE) or "")
-    lines = [
-        one
-        for one in entered.text(submission, fields.METRICS).splitlines()
-        if one.strip()
-    ]
+    lines = [one for one in entered.text(submission, fields.METRICS).splitlines() if one.strip()]
     try:
         is_plan = type_ == "monitoring_plan"
         watched = tuple(Watched.read(one) for one in lines) if is_plan else ()
@@ -41,9 +37,7 @@ def evidence(submission: Submission) -> Reply:
         return FieldErrors({fields.METRICS: "A number in there is not written right."})
     except ValueError as error:
         words = (
-            str(error)
-            if not isinstance(error, ValidationError)
-            else str(error.errors()[0]["msg"])
+            str(error) if not isinstance(error, ValidationError) else str(error.errors()[0]["msg"])
         )
         return FieldErrors({fields.METRICS: f"{words[:1].upper()}{words[1:]}."})
     with deps.db.read() as session:
@@ -78,9 +72,7 @@ def evidence(submission: Submission) -> Reply:
             clicked=acting.clicked_of(submission.metadata),
         ),
     )
-    return entered.done(
-        submission, at, f"Handed in: {deps.policy.evidence.words(type_)}."
-    )
+    return entered.done(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
 
 
 def _picked(block: str) -> tuple[int, int]:
@@ -108,9 +100,7 @@ def look(submission: Submission) -> Reply:
         ]
         if not offered:
             raise InvalidInput(UNREADABLE)
-        return FieldErrors(
-            {offered[0]: "Tick what you looked at, or close the window."}
-        )
+        return FieldErrors({offered[0]: "Tick what you looked at, or close the window."})
     chosen = [_picked(block) for block in ticked]
     accept = submission.values.get(fields.VERDICT) != "reject"
     entered.run(
@@ -127,9 +117,7 @@ def look(submission: Submission) -> Reply:
         ),
     )
     many = f"{len(chosen)} item{'s' if len(chosen) != 1 else ''}"
-    return entered.done(
-        submission, at, f"{many} {'accepted' if accept else 'rejected'}."
-    )
+    return entered.done(submission, at, f"{many} {'accepted' if accept else 'rejected'}.")
 
 
 def waive(submission: Submission) -> Reply:
@@ -152,6 +140,4 @@ def waive(submission: Submission) -> Reply:
             clicked=acting.clicked_of(submission.metadata),
         ),
     )
-    return entered.done(
-        submission, at, "Waived; it is shown as waived, with your name."
-    )
+    return entered.done(submission, at, "Waived; it is shown as waived, with your name.")

@@ -22,17 +22,11 @@ def shared(found: Shared) -> Block:
     shown = [
         blocks.section(f"*{blocks.escape(found.name, 120)}*"),
         blocks.section(
-            "Which model, in which version, is it for?",
-            accessory=menu,
-            block_id=fields.VERSION,
+            "Which model, in which version, is it for?", accessory=menu, block_id=fields.VERSION
         ),
     ]
     return blocks.modal(
-        "Hand in evidence",
-        shown,
-        callback_id="notice",
-        close="Cancel",
-        metadata=found.slack_id,
+        "Hand in evidence", shown, callback_id="notice", close="Cancel", metadata=found.slack_id
     )
 
 
@@ -51,10 +45,7 @@ def evidence(
 
     `takes_files` says that mlgov may read files; `seen` is what the registry says of the version, `before` the performance report of the version before it.
     """
-    names = {
-        one: policy.evidence.words(one).capitalize()
-        for one in policy.evidence.all_types
-    }
+    names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}
     lacking = [lack.type for each in found.lacks.values() for lack in each]
     ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
     pick = blocks.input_(
@@ -123,9 +114,7 @@ def evidence(
             else "A link, on which its readers find it."
         )
         shown.append(
-            fields.text(
-                "Where it is kept", fields.URI, multiline=False, most=500, hint=hint
-            )
+            fields.text("Where it is kept", fields.URI, multiline=False, most=500, hint=hint)
         )
         if takes_files:
             shown.append(
@@ -141,14 +130,9 @@ def evidence(
     if type_ == FAIRNESS and may_count and (file is None or file.has_rows):
         shown += _rows()
     shown += [
-        fields.text(
-            "What it shows, in words", fields.SUMMARY, hint="Approvers read it."
-        ),
+        fields.text("What it shows, in words", fields.SUMMARY, hint="Approvers read it."),
         blocks.input_(
-            "Good until",
-            blocks.date_picker(fields.UNTIL),
-            block_id=fields.UNTIL,
-            optional=True,
+            "Good until", blocks.date_picker(fields.UNTIL), block_id=fields.UNTIL, optional=True
         ),
     ]
     return blocks.modal(
@@ -168,16 +152,8 @@ def _rows() -> list[Block]:
             fields.TRUTH,
             "For a table of predictions, a row for each person. mlgov counts groups and keeps no row.",
         ),
-        (
-            "Column with what the model said",
-            fields.PREDICTION,
-            "Yes or no, a word, or a score.",
-        ),
-        (
-            "Columns with groups",
-            fields.GROUPS,
-            "Like sex, age; several are crossed as well.",
-        ),
+        ("Column with what the model said", fields.PREDICTION, "Yes or no, a word, or a score."),
+        ("Columns with groups", fields.GROUPS, "Like sex, age; several are crossed as well."),
         ("From which score is it a yes?", fields.CUT, "Only for scores, like 0.5."),
         ("Which word is a yes?", fields.POSITIVE, "Only for words, like granted."),
     )
@@ -213,11 +189,7 @@ def _watched(found: ModelCard) -> str:
 
 
 def look(
-    items: Sequence[Item],
-    policy: Policy,
-    today: date,
-    drawn: Mapping[int, Picture],
-    metadata: str,
+    items: Sequence[Item], policy: Policy, today: date, drawn: Mapping[int, Picture], metadata: str
 ) -> Block:
     """Evidence to accept or to reject: each item as it stands, one box to tick."""
     shown: list[Block] = [
@@ -269,20 +241,15 @@ def model_card(card: Card, at: str) -> Block:
     """The nine sections of a model card, in short, and the documents to have; `at` is `model:version` by id, version 0 for none."""
     shown: list[Block] = []
     if card.missing:
-        shown.append(
-            blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}")
-        )
+        shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
     for one in card.sections:
         told = [f"*{one.title}*"]
         told += [
-            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}"
-            for label, value in one.facts
+            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}" for label, value in one.facts
         ]
         if one.text:
             told.append(blocks.quote(one.text, 1200))
-        told += [
-            _row(table.columns, row) for table in one.tables for row in table.rows[:12]
-        ]
+        told += [_row(table.columns, row) for table in one.tables for row in table.rows[:12]]
         if one.is_missing:
             told.append("_Missing: nobody said this yet._")
         shown += blocks.sections(told)
@@ -310,21 +277,16 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
 
 def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
     """Let a version go on without a type of evidence."""
-    lacking = list(
-        dict.fromkeys(lack.type for each in found.lacks.values() for lack in each)
-    )
+    lacking = list(dict.fromkeys(lack.type for each in found.lacks.values() for lack in each))
     names = {
-        one: policy.evidence.words(one).capitalize()
-        for one in lacking or policy.evidence.all_types
+        one: policy.evidence.words(one).capitalize() for one in lacking or policy.evidence.all_types
     }
     most = today + policy.evidence.waive_at_most
     shown = [
         blocks.section(
             f"*{words.named(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
         ),
-        blocks.input_(
-            "What is waived?", fields.menu(fields.TYPE, names), block_id=fields.TYPE
-        ),
+        blocks.input_("What is waived?", fields.menu(fields.TYPE, names), block_id=fields.TYPE),
         fields.text("Why can it be waived?", fields.REASON, optional=False),
         blocks.input_(
             "Until",
@@ -334,9 +296,5 @@ def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block
         ),
     ]
     return blocks.modal(
-        "Waive evidence",
-        shown,
-        callback_id=fields.SUBMIT_WAIVE,
-        submit="Waive",
-        metadata=metadata,
+        "Waive evidence", shown, callback_id=fields.SUBMIT_WAIVE, submit="Waive", metadata=metadata
     )

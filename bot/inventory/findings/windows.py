@@ -23,9 +23,7 @@ def finding(found: ModelCard, metadata: str) -> Block:
         blocks.input_(
             "Who mends it?",
             blocks.person_picker(
-                fields.OWNER,
-                placeholder="Its owner",
-                initial=owner.slack_id if owner else None,
+                fields.OWNER, placeholder="Its owner", initial=owner.slack_id if owner else None
             ),
             block_id=fields.OWNER,
             optional=True,
@@ -39,11 +37,7 @@ def finding(found: ModelCard, metadata: str) -> Block:
         ),
     ]
     return blocks.modal(
-        "File a finding",
-        shown,
-        callback_id=fields.SUBMIT_FINDING,
-        submit="File",
-        metadata=metadata,
+        "File a finding", shown, callback_id=fields.SUBMIT_FINDING, submit="File", metadata=metadata
     )
 
 
@@ -60,9 +54,7 @@ def settle(one: FindingRecord, today: date, *, metadata: str) -> Block:
         blocks.section(words.finding(one, today)),
         blocks.input_(
             "What becomes of it?",
-            blocks.radio(
-                fields.HOW, [blocks.option(text, way) for way, text in ways.items()]
-            ),
+            blocks.radio(fields.HOW, [blocks.option(text, way) for way, text in ways.items()]),
             block_id=fields.HOW,
         ),
         fields.text("How can one see it, or why?", fields.WORD),
@@ -90,14 +82,8 @@ def review(model: ModelRecord, today: date, metadata: str) -> Block:
         blocks.section(
             f"*{words.named(model, model.lead)}*{due}\nA review approves nothing anew: it says that somebody looked."
         ),
-        fields.text(
-            "What did you look at, and what did you see?", fields.WORD, optional=False
-        ),
+        fields.text("What did you look at, and what did you see?", fields.WORD, optional=False),
     ]
     return blocks.modal(
-        "Reviewed",
-        shown,
-        callback_id=fields.SUBMIT_REVIEW,
-        submit="Keep",
-        metadata=metadata,
+        "Reviewed", shown, callback_id=fields.SUBMIT_REVIEW, submit="Keep", metadata=metadata
     )

@@ -85,10 +85,7 @@ def _by_dialect(sql: str) -> dict[str, TextClause]:
 
 _POST_LANES_BY = {
     name: clause.columns(
-        column("key"),
-        column("epoch"),
-        column("channel"),
-        column("not_before", UTCDateTime()),
+        column("key"), column("epoch"), column("channel"), column("not_before", UTCDateTime())
     )
     for name, clause in _by_dialect(_POST_LANES).items()
 }
@@ -106,10 +103,7 @@ _LEFT_DUE = _typed(_LEFT)
 
 _LOCK_ROW = (
     select(Outbox)
-    .where(
-        Outbox.id == bindparam("row_id"),
-        Outbox.state.in_(bindparam("waiting", expanding=True)),
-    )
+    .where(Outbox.id == bindparam("row_id"), Outbox.state.in_(bindparam("waiting", expanding=True)))
     .with_for_update(skip_locked=True, of=Outbox)
 )
 _PARENT = select(Outbox.state, Outbox.ts).where(Outbox.id == bindparam("row_id"))
@@ -117,11 +111,7 @@ _COPY = select(Message).where(Message.id == bindparam("message_id"))
 _LEASE = (
     update(Lane)
     .where(Lane.key == bindparam("lane"))
-    .values(
-        lease_owner=bindparam("me"),
-        lease_until=bindparam("until"),
-        epoch=Lane.epoch + 1,
-    )
+    .values(lease_owner=bindparam("me"), lease_until=bindparam("until"), epoch=Lane.epoch + 1)
     .execution_options(synchronize_session=False)
 )
 _PUT_OFF_POSTS = (
@@ -208,22 +198,12 @@ def post_lanes(
 
 
 def edit_lanes(
-    session: Session,
-    *,
-    due_now: datetime,
-    real_now: datetime,
-    lease_now: datetime,
-    most: int,
+    session: Session, *, due_now: datetime, real_now: datetime, lease_now: datetime, most: int
 ) -> list[FreeLane]:
     """Lanes with an edit to make, each once, with the edit that goes first; `lease_now` as in `post_lanes`."""
     rows = session.execute(
         _EDIT_LANES_BY[session.get_bind().dialect.name],
-        {
-            "due_now": due_now,
-            "real_now": real_now,
-            "lease_now": lease_now,
-            "most": most,
-        },
+        {"due_now": due_now, "real_now": real_now, "lease_now": lease_now, "most": most},
     )
     found: dict[str, FreeLane] = {}
     for key, epoch, channel, head, priority in rows:
@@ -232,22 +212,12 @@ def edit_lanes(
 
 
 def head(
-    session: Session,
-    lane: str,
-    *,
-    due_now: datetime,
-    may_post: bool,
-    is_held: bool = False,
+    session: Session, lane: str, *, due_now: datetime, may_post: bool, is_held: bool = False
 ) -> int | None:
     """The row that goes first in a lane: one whose outcome is unknown, else the oldest."""
     return session.execute(
         _HEAD_ID,
-        {
-            "lane": lane,
-            "due_now": due_now,
-            "may_post": int(may_post),
-            "held": int(is_held),
-        },
+        {"lane": lane, "due_now": due_now, "may_post": int(may_post), "held": int(is_held)},
     ).scalar_one_or_none()
 
 
@@ -274,22 +244,14 @@ def lease(session: Session, lane: str, *, me: str, until: datetime) -> None:
     session.execute(_LEASE, {"lane": lane, "me": me, "until": until})
 
 
-def put_off(
-    session: Session, lane: str, until: datetime, *, edits: bool = False
-) -> None:
+def put_off(session: Session, lane: str, until: datetime, *, edits: bool = False) -> None:
     """Let nothing new (or no edit) go out in this lane before then."""
-    session.execute(
-        _PUT_OFF_EDITS if edits else _PUT_OFF_POSTS, {"lane": lane, "until": until}
-    )
+    session.execute(_PUT_OFF_EDITS if edits else _PUT_OFF_POSTS, {"lane": lane, "until": until})
 
 
-def begin_attempt(
-    session: Session, row_id: int, *, due_now: datetime, real_now: datetime
-) -> None:
+def begin_attempt(session: Session, row_id: int, *, due_now: datetime, real_now: datetime) -> None:
     """Write down that the row is about to be sent."""
-    session.execute(
-        _BEGIN_ATTEMPT, {"row_id": row_id, "due_now": due_now, "real_now": real_now}
-    )
+    session.execute(_BEGIN_ATTEMPT, {"row_id": row_id, "due_now": due_now, "real_now": real_now})
 
 
 def begin_look(
@@ -297,8 +259,7 @@ def begin_look(
 ) -> None:
     """Write down that the row may have been sent since then, so that it is looked for before it is sent."""
     session.execute(
-        _BEGIN_LOOK,
-        {"row_id": row_id, "real_from": real_from, "governed_from": governed_from},
+        _BEGIN_LOOK, {"row_id": row_id, "real_from": real_from, "governed_from": governed_from}
     )
 
 
@@ -321,17 +282,13 @@ def next_times(
         "may_post": int(may_post),
         "held": int(is_held),
     }
-    for posts_at, edits_at, lease_until, posts, edits in session.execute(
-        _NEXT_TIMES, parameters
-    ):
+    for posts_at, edits_at, lease_until, posts, edits in session.execute(_NEXT_TIMES, parameters):
         opens = [posts_at] if posts else []
         if edits is not None and edits <= edits_up_to:
             opens.append(edits_at)
         if opens:
             moments.append(
-                max(min(opens), lease_until + leases_last)
-                if lease_until
-                else min(opens)
+                max(min(opens), lease_until + leases_last) if lease_until else min(opens)
             )
     due = session.execute(_NEXT_DUE_AT, {"due_now": due_now}).scalar_one()
     return moments, due

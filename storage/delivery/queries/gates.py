@@ -15,14 +15,10 @@ from storage.delivery.tables import Gate
 
 _MAKE: dict[str, Any] = {
     "sqlite": sqlite.insert(Gate).on_conflict_do_nothing(index_elements=["key"]),
-    "postgresql": postgresql.insert(Gate).on_conflict_do_nothing(
-        index_elements=["key"]
-    ),
+    "postgresql": postgresql.insert(Gate).on_conflict_do_nothing(index_elements=["key"]),
 }
 _ALL = select(Gate.key, Gate.not_before)
-_LOCKED = (
-    select(Gate.not_before).where(Gate.key == bindparam("gate_key")).with_for_update()
-)
+_LOCKED = select(Gate.not_before).where(Gate.key == bindparam("gate_key")).with_for_update()
 _MOVE = (
     update(Gate)
     .where(Gate.key == bindparam("gate_key"))
@@ -34,16 +30,12 @@ _MOVE = (
 def make(session: Session, keys: list[str], never: datetime) -> None:
     """See to it that these gates exist, open."""
     for key in sorted(keys):
-        session.execute(
-            _MAKE[session.get_bind().dialect.name], {"key": key, "not_before": never}
-        )
+        session.execute(_MAKE[session.get_bind().dialect.name], {"key": key, "not_before": never})
 
 
 def open_all(session: Session, since: datetime) -> None:
     """No gate holds anything back that was held since then; every burst is whole again."""
-    session.execute(
-        update(Gate).where(Gate.not_before > since).values(not_before=since)
-    )
+    session.execute(update(Gate).where(Gate.not_before > since).values(not_before=since))
 
 
 def read(session: Session) -> dict[str, datetime]:
@@ -52,12 +44,7 @@ def read(session: Session) -> dict[str, datetime]:
 
 
 def take(
-    session: Session,
-    key: str,
-    *,
-    real_now: datetime,
-    interval: timedelta,
-    tolerance: timedelta,
+    session: Session, key: str, *, real_now: datetime, interval: timedelta, tolerance: timedelta
 ) -> timedelta:
     """Count one call; zero when it may be made, else how long to wait until one may."""
     due: datetime = session.execute(_LOCKED, {"gate_key": key}).scalar_one()

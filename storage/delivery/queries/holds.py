@@ -21,23 +21,16 @@ _STANDING = (
         Hold.governed_until,
     )
     .where(
-        or_(
-            Hold.released_at.is_(None),
-            Hold.looks.is_(True) & (Hold.held_at > bindparam("since")),
-        )
+        or_(Hold.released_at.is_(None), Hold.looks.is_(True) & (Hold.held_at > bindparam("since")))
     )
     .order_by(Hold.id)
 )
 _IS_HELD = select(Hold.id).where(Hold.released_at.is_(None)).limit(1)
-_CURRENT = (
-    select(Hold).where(Hold.released_at.is_(None)).order_by(Hold.id.desc()).limit(1)
-)
+_CURRENT = select(Hold).where(Hold.released_at.is_(None)).order_by(Hold.id.desc()).limit(1)
 _ALL = select(Hold).order_by(Hold.id)
 _TO_REVIEW = (
     select(Outbox)
-    .where(
-        Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
-    )
+    .where(Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]))
     .order_by(Outbox.id)
 )
 

@@ -34,8 +34,7 @@ _OLDEST_SENDING = select(func.min(Outbox.due_at)).where(
 _HEADS = (
     select(Outbox.dedupe_key, Outbox.state, Outbox.created_at, Outbox.settled_at)
     .where(
-        Outbox.dedupe_key >= "head:daily:2000-01-01",
-        Outbox.dedupe_key <= "head:daily:2999-12-31:z",
+        Outbox.dedupe_key >= "head:daily:2000-01-01", Outbox.dedupe_key <= "head:daily:2999-12-31:z"
     )
     .order_by(Outbox.dedupe_key.desc())
     .limit(60)
@@ -126,9 +125,7 @@ def oldest_due(session: Session, *, now: datetime) -> datetime | None:
     return min((age for age in ages if age is not None), default=None)
 
 
-def daily_heads(
-    session: Session,
-) -> Sequence[tuple[str, str, datetime, datetime | None]]:
+def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
     """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
     return [
         (key, state, created_at, settled_at)
@@ -138,9 +135,7 @@ def daily_heads(
 
 def person_of(session: Session, org_key: str, slack_id: str) -> str | None:
     """The person one of whose Slack ids this is."""
-    return session.execute(
-        BY_SLACK_ID, {"org": org_key, "slack": slack_id}
-    ).scalar_one_or_none()
+    return session.execute(BY_SLACK_ID, {"org": org_key, "slack": slack_id}).scalar_one_or_none()
 
 
 def purge(session: Session, before: datetime, *, most: int) -> int:

@@ -9,9 +9,7 @@ from storage.delivery.tables import Outbox, Timer
 from storage.enums import OutboxState, TimerState
 
 
-def stay_due(
-    session: Session, *, now: datetime, was: datetime, within: timedelta
-) -> None:
+def stay_due(session: Session, *, now: datetime, was: datetime, within: timedelta) -> None:
     """Let what had fallen due, and waits, be due now: `was` is what the clock showed when it was set back to `now`.
 
     Of timers only those that fell due `within` this long before: what else lies between the two moments waits for its

@@ -21,18 +21,13 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 _LANE: dict[str, Any] = {
     name: make(_LANES)
     .values(
-        key=bindparam("lane_key"),
-        not_before=NEVER_WAITED,
-        edit_not_before=NEVER_WAITED,
-        epoch=0,
+        key=bindparam("lane_key"), not_before=NEVER_WAITED, edit_not_before=NEVER_WAITED, epoch=0
     )
     .on_conflict_do_nothing(index_elements=["key"])
     for name, make in _INSERT.items()
 }
 _POST: dict[str, Any] = {
-    name: make(_ROWS)
-    .on_conflict_do_nothing(index_elements=["dedupe_key"])
-    .returning(_ROWS.c.id)
+    name: make(_ROWS).on_conflict_do_nothing(index_elements=["dedupe_key"]).returning(_ROWS.c.id)
     for name, make in _INSERT.items()
 }
 
@@ -44,10 +39,7 @@ def _edit(make: Any) -> Any:
         index_where=text("state = 'pending' AND message_id IS NOT NULL"),
         set_={
             "priority": case(
-                (
-                    statement.excluded.priority < _ROWS.c.priority,
-                    statement.excluded.priority,
-                ),
+                (statement.excluded.priority < _ROWS.c.priority, statement.excluded.priority),
                 else_=_ROWS.c.priority,
             )
         },
@@ -107,15 +99,10 @@ _SHOWN = (
     )
     .order_by(_messages.c.lane_key, _messages.c.id)
 )
-_COPIES_OF_ALL = _LIVE_COPIES.where(
-    _messages.c.subject_id.in_(bindparam("s_ids", expanding=True))
-)
+_COPIES_OF_ALL = _LIVE_COPIES.where(_messages.c.subject_id.in_(bindparam("s_ids", expanding=True)))
 _WAITING_IN_LANES = (
     select(_ROWS.c.lane_key, _ROWS.c.due_at)
-    .where(
-        _ROWS.c.lane_key.in_(bindparam("lanes", expanding=True)),
-        text("state = 'pending'"),
-    )
+    .where(_ROWS.c.lane_key.in_(bindparam("lanes", expanding=True)), text("state = 'pending'"))
     .order_by(_ROWS.c.lane_key)
     .with_for_update()
 )
@@ -186,18 +173,12 @@ _MARK_ALL_STALE = (
 )
 
 
-def mark_all_stale(
-    session: Session, subject_type: str, subject_ids: Sequence[str]
-) -> None:
+def mark_all_stale(session: Session, subject_type: str, subject_ids: Sequence[str]) -> None:
     """The same of several subjects of one type."""
-    session.execute(
-        _MARK_ALL_STALE, {"s_type": subject_type, "s_ids": list(subject_ids)}
-    )
+    session.execute(_MARK_ALL_STALE, {"s_type": subject_type, "s_ids": list(subject_ids)})
 
 
-def copies_of_all(
-    session: Session, subject_type: str, subject_ids: Sequence[str]
-) -> Sequence[Any]:
+def copies_of_all(session: Session, subject_type: str, subject_ids: Sequence[str]) -> Sequence[Any]:
     """The copies of several subjects of one type, by lane."""
     return session.execute(
         _COPIES_OF_ALL, {"s_type": subject_type, "s_ids": list(subject_ids)}
@@ -209,9 +190,7 @@ def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any
     return session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id}).all()
 
 
-def marked_copies(
-    session: Session, subject_type: str, subject_id: str
-) -> Sequence[Any]:
+def marked_copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
     """`mark_stale`, and every copy of the subject that stands in Slack (columns of Message), by lane.
 
     Mostly nothing about it waits to be sent, and then one look tells both: what is sent by then stands among the copies.
@@ -228,8 +207,7 @@ def marked_copies(
 def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
     """Of these lanes, those in which something waits, and since when it is due; none of it is claimed before this ends."""
     return {
-        lane: due_at
-        for lane, due_at in session.execute(_WAITING_IN_LANES, {"lanes": list(lanes)})
+        lane: due_at for lane, due_at in session.execute(_WAITING_IN_LANES, {"lanes": list(lanes)})
     }
 
 
@@ -237,6 +215,5 @@ def hasten(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
     """What waits in these lanes is due at this earlier time."""
     if lanes:
         session.connection().execute(
-            _HASTEN,
-            [{"late_lane": lane, "sooner": due_at} for lane, due_at in lanes],
+            _HASTEN, [{"late_lane": lane, "sooner": due_at} for lane, due_at in lanes]
         )

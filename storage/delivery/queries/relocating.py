@@ -21,16 +21,12 @@ def list_keys(session: Session, org_key: str) -> list[str]:
         key
         for prefix in wanted
         for key in session.execute(
-            select(Lane.key)
-            .where(Lane.key.startswith(prefix, autoescape=True))
-            .order_by(Lane.key)
+            select(Lane.key).where(Lane.key.startswith(prefix, autoescape=True)).order_by(Lane.key)
         ).scalars()
     ]
 
 
-def rename(
-    session: Session, keys: Mapping[str, str], *, forgets_channels: bool = False
-) -> int:
+def rename(session: Session, keys: Mapping[str, str], *, forgets_channels: bool = False) -> int:
     """Lanes by their keys until now → as they are called from now on; how many there were.
 
     A sender that holds one finds its fence broken. Where a lane of the new name is there already, both become that one.
@@ -62,9 +58,7 @@ def rename(
                 moved,
             )
         session.execute(
-            delete(Lane)
-            .where(Lane.key.in_(part))
-            .execution_options(synchronize_session=False)
+            delete(Lane).where(Lane.key.in_(part)).execution_options(synchronize_session=False)
         )
         count += len(rows)
     for row in session.identity_map.values():

@@ -16,16 +16,12 @@ _GIVE_BACK = (
     .where(
         Lane.key == bindparam("lane"),
         Lane.epoch == bindparam("held_epoch"),
-        Lane.lease_until.is_not(
-            None
-        ),  # so that settling twice, after a lost COMMIT, does it once
+        Lane.lease_until.is_not(None),  # so that settling twice, after a lost COMMIT, does it once
     )
     .values(
         lease_owner=None,
         lease_until=None,
-        not_before=func.coalesce(
-            bindparam("posts_from", type_=UTCDateTime()), Lane.not_before
-        ),
+        not_before=func.coalesce(bindparam("posts_from", type_=UTCDateTime()), Lane.not_before),
         edit_not_before=func.coalesce(
             bindparam("edits_from", type_=UTCDateTime()), Lane.edit_not_before
         ),
@@ -48,11 +44,7 @@ _SENT = (
 _END = (
     update(Outbox)
     .where(Outbox.id == bindparam("row_id"))
-    .values(
-        state=bindparam("new_state"),
-        last_error=bindparam("why"),
-        settled_at=bindparam("now"),
-    )
+    .values(state=bindparam("new_state"), last_error=bindparam("why"), settled_at=bindparam("now"))
     .execution_options(synchronize_session=False)
 )
 _AGAIN = (
@@ -75,11 +67,7 @@ _LOOKED = (
 _SHOWN = (
     update(Message)
     .where(Message.id == bindparam("copy_id"))
-    .values(
-        shown_hash=bindparam("digest"),
-        shown_at=bindparam("now"),
-        is_final=bindparam("final"),
-    )
+    .values(shown_hash=bindparam("digest"), shown_at=bindparam("now"), is_final=bindparam("final"))
     .execution_options(synchronize_session=False)
 )
 _GONE = (
@@ -90,15 +78,8 @@ _GONE = (
 )
 _CANCEL_EDITS = (
     update(Outbox)
-    .where(
-        Outbox.message_id == bindparam("copy_id"),
-        Outbox.state == OutboxState.PENDING,
-    )
-    .values(
-        state=OutboxState.CANCELLED,
-        last_error=bindparam("why"),
-        settled_at=bindparam("now"),
-    )
+    .where(Outbox.message_id == bindparam("copy_id"), Outbox.state == OutboxState.PENDING)
+    .values(state=OutboxState.CANCELLED, last_error=bindparam("why"), settled_at=bindparam("now"))
     .execution_options(synchronize_session=False)
 )
 _KNOWN_COPY = select(Message.id).where(
@@ -108,11 +89,7 @@ _COPY = insert(Message).returning(Message)
 
 
 _COPY_AT = select(
-    Message.kind,
-    Message.notice,
-    Message.subject_type,
-    Message.subject_id,
-    Message.lane_key,
+    Message.kind, Message.notice, Message.subject_type, Message.subject_id, Message.lane_key
 ).where(Message.channel == bindparam("c"), Message.ts == bindparam("t"))
 
 
@@ -153,23 +130,13 @@ def sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -> boo
     return stale
 
 
-def end(
-    session: Session, row_id: int, state: OutboxState, why: str, *, now: datetime
-) -> None:
+def end(session: Session, row_id: int, state: OutboxState, why: str, *, now: datetime) -> None:
     """It will not be sent: dead or cancelled."""
-    session.execute(
-        _END, {"row_id": row_id, "new_state": state, "why": why[:500], "now": now}
-    )
+    session.execute(_END, {"row_id": row_id, "new_state": state, "why": why[:500], "now": now})
 
 
 def again(
-    session: Session,
-    row_id: int,
-    state: OutboxState,
-    why: str,
-    *,
-    attempts: int,
-    lookups: int,
+    session: Session, row_id: int, state: OutboxState, why: str, *, attempts: int, lookups: int
 ) -> None:
     """It waits for its next turn, as `pending` or, with an unknown outcome, as `sending`."""
     session.execute(
@@ -191,21 +158,15 @@ def looked(session: Session, row_id: int, *, real_now: datetime) -> None:
 
 def add_copy(session: Session, values: dict[str, Any]) -> Message | None:
     """Remember a copy that stands in Slack now; None when it was known."""
-    known = session.execute(
-        _KNOWN_COPY, {"c": values["channel"], "t": values["ts"]}
-    ).first()
+    known = session.execute(_KNOWN_COPY, {"c": values["channel"], "t": values["ts"]}).first()
     if known is not None:
         return None
     return session.execute(_COPY, values).scalar_one()
 
 
-def shown(
-    session: Session, copy_id: int, *, digest: str, final: bool, now: datetime
-) -> None:
+def shown(session: Session, copy_id: int, *, digest: str, final: bool, now: datetime) -> None:
     """A copy shows something else now."""
-    session.execute(
-        _SHOWN, {"copy_id": copy_id, "digest": digest, "final": final, "now": now}
-    )
+    session.execute(_SHOWN, {"copy_id": copy_id, "digest": digest, "final": final, "now": now})
 
 
 def gone(session: Session, copy_id: int, why: str, *, now: datetime) -> None:

@@ -28,9 +28,7 @@ _CANDIDATES = (
     .order_by(Timer.due_at, Timer.id)
     .limit(bindparam("most"))
 )
-_CANDIDATES_OF_KINDS = _CANDIDATES.where(
-    Timer.kind.in_(bindparam("kinds", expanding=True))
-)
+_CANDIDATES_OF_KINDS = _CANDIDATES.where(Timer.kind.in_(bindparam("kinds", expanding=True)))
 _CANCEL_OF = (
     update(Timer)
     .where(
@@ -125,12 +123,7 @@ def start(session: Session, values: dict[str, Any]) -> None:
 
 
 def again(
-    session: Session,
-    subject_type: str,
-    subject_id: str,
-    kind: str,
-    seq: int,
-    due_at: datetime,
+    session: Session, subject_type: str, subject_id: str, kind: str, seq: int, due_at: datetime
 ) -> None:
     """Let a timer that has run, or was given up, fall due again; one that waits is left as it is."""
     session.execute(
@@ -152,10 +145,7 @@ def _wake(make: Any) -> Any:
         index_elements=["subject_type", "subject_id", "kind", "seq"],
         set_={
             "due_at": case(
-                (
-                    (_TIMERS.c.state == TimerState.DUE) & (_TIMERS.c.due_at < due),
-                    _TIMERS.c.due_at,
-                ),
+                ((_TIMERS.c.state == TimerState.DUE) & (_TIMERS.c.due_at < due), _TIMERS.c.due_at),
                 else_=due,
             ),
             "state": TimerState.DUE,
@@ -166,10 +156,7 @@ def _wake(make: Any) -> Any:
     )
 
 
-_WAKE: dict[str, Any] = {
-    "sqlite": _wake(sqlite.insert),
-    "postgresql": _wake(postgresql.insert),
-}
+_WAKE: dict[str, Any] = {"sqlite": _wake(sqlite.insert), "postgresql": _wake(postgresql.insert)}
 
 
 def wake(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -189,15 +176,9 @@ def cancel_one(session: Session, timer_id: int) -> None:
     timer.state = TimerState.CANCELLED
 
 
-def lock_due_of(
-    session: Session, subject_type: str, subject_id: str
-) -> Sequence[Timer]:
+def lock_due_of(session: Session, subject_type: str, subject_id: str) -> Sequence[Timer]:
     """The subject's timers that still wait; its row is locked by the caller."""
-    return (
-        session.execute(_DUE_OF, {"s_type": subject_type, "s_id": subject_id})
-        .scalars()
-        .all()
-    )
+    return session.execute(_DUE_OF, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
 
 
 def candidates(
@@ -209,16 +190,10 @@ def candidates(
     kinds: Sequence[str] | None,
 ) -> Sequence[Any]:
     """Timers that look due, oldest first: id, type and id of the subject, kind, seq."""
-    parameters: dict[str, Any] = {
-        "due_now": due_now,
-        "real_now": real_now,
-        "most": most,
-    }
+    parameters: dict[str, Any] = {"due_now": due_now, "real_now": real_now, "most": most}
     if kinds is None:
         return session.execute(_CANDIDATES, parameters).all()
-    return session.execute(
-        _CANDIDATES_OF_KINDS, parameters | {"kinds": list(kinds)}
-    ).all()
+    return session.execute(_CANDIDATES_OF_KINDS, parameters | {"kinds": list(kinds)}).all()
 
 
 def lock_due(session: Session, timer_id: int, *, due_now: datetime) -> Timer | None:
@@ -253,9 +228,7 @@ def late_schedules(session: Session, *, now: datetime) -> tuple[int, datetime | 
 
 def lock_schedule(session: Session, owner: str, kind: str) -> Schedule | None:
     """The schedule of an owner, locked."""
-    return session.execute(
-        _SCHEDULE, {"owner": owner, "kind": kind}
-    ).scalar_one_or_none()
+    return session.execute(_SCHEDULE, {"owner": owner, "kind": kind}).scalar_one_or_none()
 
 
 def lock_schedules_of(session: Session, owner: str) -> Sequence[Schedule]:
@@ -263,22 +236,16 @@ def lock_schedules_of(session: Session, owner: str) -> Sequence[Schedule]:
     return session.execute(_SCHEDULES_OF, {"owner": owner}).scalars().all()
 
 
-def due_schedules(
-    session: Session, *, now: datetime, kinds: Sequence[str] | None
-) -> Sequence[int]:
+def due_schedules(session: Session, *, now: datetime, kinds: Sequence[str] | None) -> Sequence[int]:
     """Ids of the schedules that look due."""
     if kinds is None:
         return session.execute(_DUE_SCHEDULES, {"now": now}).scalars().all()
     return (
-        session.execute(_DUE_SCHEDULES_OF_KINDS, {"now": now, "kinds": list(kinds)})
-        .scalars()
-        .all()
+        session.execute(_DUE_SCHEDULES_OF_KINDS, {"now": now, "kinds": list(kinds)}).scalars().all()
     )
 
 
-def lock_due_schedule(
-    session: Session, schedule_id: int, *, now: datetime
-) -> Schedule | None:
+def lock_due_schedule(session: Session, schedule_id: int, *, now: datetime) -> Schedule | None:
     """The schedule, locked; None when it is not due any more or somebody else has it."""
     return session.execute(
         _LOCK_SCHEDULE, {"schedule_id": schedule_id, "now": now}

@@ -13,9 +13,7 @@ from storage.enums import UploadState
 
 _ADD: dict[str, Any] = {
     "sqlite": sqlite.insert(Upload).on_conflict_do_nothing(index_elements=["key"]),
-    "postgresql": postgresql.insert(Upload).on_conflict_do_nothing(
-        index_elements=["key"]
-    ),
+    "postgresql": postgresql.insert(Upload).on_conflict_do_nothing(index_elements=["key"]),
 }
 _FIND = select(Upload.key, Upload.file_id, Upload.state).where(
     Upload.key.in_(bindparam("keys", expanding=True))
@@ -28,9 +26,7 @@ _READY = (
 )
 _FORGET = (
     delete(Upload)
-    .where(
-        Upload.key == bindparam("upload_key"), Upload.file_id == bindparam("upload_id")
-    )
+    .where(Upload.key == bindparam("upload_key"), Upload.file_id == bindparam("upload_id"))
     .execution_options(synchronize_session=False)
 )
 _OLD = (
@@ -54,12 +50,7 @@ def find(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, UploadSt
 
 def add(session: Session, key: str, file_id: str, *, now: datetime) -> None:
     """A picture was uploaded; when another replica was quicker, its file stays."""
-    row = {
-        "key": key,
-        "file_id": file_id,
-        "state": UploadState.UPLOADED,
-        "uploaded_at": now,
-    }
+    row = {"key": key, "file_id": file_id, "state": UploadState.UPLOADED, "uploaded_at": now}
     session.execute(_ADD[session.get_bind().dialect.name], row)
 
 

@@ -25,10 +25,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_entry")),
     )
     op.create_index(
-        "ix_audit_entry_subject",
-        "audit_entry",
-        ["subject_type", "subject_id"],
-        unique=False,
+        "ix_audit_entry_subject", "audit_entry", ["subject_type", "subject_id"], unique=False
     )
 
     op.create_table(
@@ -51,9 +48,7 @@ def upgrade() -> None:
         sa.Column("bot_is_member", sa.Boolean(), nullable=False),
         sa.Column("refreshed_at", types.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channel")),
-        sa.UniqueConstraint(
-            "org_key", "slack_id", name=op.f("uq_channel_org_key_slack_id")
-        ),
+        sa.UniqueConstraint("org_key", "slack_id", name=op.f("uq_channel_org_key_slack_id")),
     )
     op.create_table(
         "cost_load",
@@ -88,9 +83,7 @@ def upgrade() -> None:
         sa.Column("received_at", types.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("event_key", name=op.f("pk_inbox")),
     )
-    op.create_index(
-        op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False
-    )
+    op.create_index(op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False)
 
     op.create_table(
         "lane",
@@ -124,18 +117,12 @@ def upgrade() -> None:
         sa.Column("refreshed_at", types.UTCDateTime(), nullable=True),
         sa.Column("home_opened_at", types.UTCDateTime(), nullable=True),
         sa.Column("erased_at", types.UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["manager_id"], ["person.id"], name=op.f("fk_person_manager_id")
-        ),
+        sa.ForeignKeyConstraint(["manager_id"], ["person.id"], name=op.f("fk_person_manager_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
-        sa.UniqueConstraint(
-            "org_key", "slack_id", name=op.f("uq_person_org_key_slack_id")
-        ),
+        sa.UniqueConstraint("org_key", "slack_id", name=op.f("uq_person_org_key_slack_id")),
     )
     op.create_index("ix_person_email", "person", ["email"], unique=False)
-    op.create_index(
-        op.f("ix_person_manager_id"), "person", ["manager_id"], unique=False
-    )
+    op.create_index(op.f("ix_person_manager_id"), "person", ["manager_id"], unique=False)
 
     op.create_table(
         "policy_version",
@@ -210,9 +197,7 @@ def upgrade() -> None:
         sa.Column("is_disabled", sa.Boolean(), nullable=False),
         sa.Column("refreshed_at", types.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_group")),
-        sa.UniqueConstraint(
-            "org_key", "slack_id", name=op.f("uq_user_group_org_key_slack_id")
-        ),
+        sa.UniqueConstraint("org_key", "slack_id", name=op.f("uq_user_group_org_key_slack_id")),
     )
     op.create_table(
         "message",
@@ -230,16 +215,12 @@ def upgrade() -> None:
         sa.Column("shown_at", types.UTCDateTime(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("is_final", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["lane_key"], ["lane.key"], name=op.f("fk_message_lane_key")
-        ),
+        sa.ForeignKeyConstraint(["lane_key"], ["lane.key"], name=op.f("fk_message_lane_key")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint("channel", "ts", name=op.f("uq_message_channel_ts")),
     )
     op.create_index(op.f("ix_message_lane_key"), "message", ["lane_key"], unique=False)
-    op.create_index(
-        "ix_message_subject", "message", ["subject_type", "subject_id"], unique=False
-    )
+    op.create_index("ix_message_subject", "message", ["subject_type", "subject_id"], unique=False)
 
     op.create_table(
         "private_text",
@@ -255,9 +236,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_private_text")),
     )
-    op.create_index(
-        op.f("ix_private_text_author_id"), "private_text", ["author_id"], unique=False
-    )
+    op.create_index(op.f("ix_private_text_author_id"), "private_text", ["author_id"], unique=False)
 
     op.create_table(
         "project",
@@ -272,25 +251,15 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["manager_id"], ["person.id"], name=op.f("fk_project_manager_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["person.id"], name=op.f("fk_project_owner_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["sponsor_id"], ["person.id"], name=op.f("fk_project_sponsor_id")
-        ),
+        sa.ForeignKeyConstraint(["manager_id"], ["person.id"], name=op.f("fk_project_manager_id")),
+        sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_project_owner_id")),
+        sa.ForeignKeyConstraint(["sponsor_id"], ["person.id"], name=op.f("fk_project_sponsor_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_project")),
         sa.UniqueConstraint("key", name=op.f("uq_project_key")),
     )
-    op.create_index(
-        op.f("ix_project_manager_id"), "project", ["manager_id"], unique=False
-    )
+    op.create_index(op.f("ix_project_manager_id"), "project", ["manager_id"], unique=False)
     op.create_index(op.f("ix_project_owner_id"), "project", ["owner_id"], unique=False)
-    op.create_index(
-        op.f("ix_project_sponsor_id"), "project", ["sponsor_id"], unique=False
-    )
+    op.create_index(op.f("ix_project_sponsor_id"), "project", ["sponsor_id"], unique=False)
 
     op.create_table(
         "user_group_member",
@@ -303,15 +272,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_user_group_member_person_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "group_id", "person_id", name=op.f("pk_user_group_member")
-        ),
+        sa.PrimaryKeyConstraint("group_id", "person_id", name=op.f("pk_user_group_member")),
     )
     op.create_index(
-        op.f("ix_user_group_member_person_id"),
-        "user_group_member",
-        ["person_id"],
-        unique=False,
+        op.f("ix_user_group_member_person_id"), "user_group_member", ["person_id"], unique=False
     )
 
     op.create_table(
@@ -333,10 +297,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_allocation_key_project_id"),
-        "allocation_key",
-        ["project_id"],
-        unique=False,
+        op.f("ix_allocation_key_project_id"), "allocation_key", ["project_id"], unique=False
     )
 
     op.create_table(
@@ -382,21 +343,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
         sqlite_where=sa.text("state = 'pending'"),
     )
-    op.create_index(
-        op.f("ix_approval_policy_id"), "approval", ["policy_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_approval_project_id"), "approval", ["project_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_approval_reason_id"), "approval", ["reason_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_approval_requester_id"), "approval", ["requester_id"], unique=False
-    )
-    op.create_index(
-        "ix_approval_subject", "approval", ["subject_type", "subject_id"], unique=False
-    )
+    op.create_index(op.f("ix_approval_policy_id"), "approval", ["policy_id"], unique=False)
+    op.create_index(op.f("ix_approval_project_id"), "approval", ["project_id"], unique=False)
+    op.create_index(op.f("ix_approval_reason_id"), "approval", ["reason_id"], unique=False)
+    op.create_index(op.f("ix_approval_requester_id"), "approval", ["requester_id"], unique=False)
+    op.create_index("ix_approval_subject", "approval", ["subject_type", "subject_id"], unique=False)
 
     op.create_table(
         "budget",
@@ -412,12 +363,8 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("baseline_at", types.UTCDateTime(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["person.id"], name=op.f("fk_budget_owner_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["project.id"], name=op.f("fk_budget_project_id")
-        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_budget_owner_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_budget_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget")),
         sa.UniqueConstraint(
             "project_id",
@@ -429,9 +376,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_budget_owner_id"), "budget", ["owner_id"], unique=False)
-    op.create_index(
-        op.f("ix_budget_project_id"), "budget", ["project_id"], unique=False
-    )
+    op.create_index(op.f("ix_budget_project_id"), "budget", ["project_id"], unique=False)
 
     op.create_table(
         "outbox",
@@ -461,15 +406,9 @@ def upgrade() -> None:
         sa.Column("last_error", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("settled_at", types.UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["lane_key"], ["lane.key"], name=op.f("fk_outbox_lane_key")
-        ),
-        sa.ForeignKeyConstraint(
-            ["message_id"], ["message.id"], name=op.f("fk_outbox_message_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["thread_of"], ["outbox.id"], name=op.f("fk_outbox_thread_of")
-        ),
+        sa.ForeignKeyConstraint(["lane_key"], ["lane.key"], name=op.f("fk_outbox_lane_key")),
+        sa.ForeignKeyConstraint(["message_id"], ["message.id"], name=op.f("fk_outbox_message_id")),
+        sa.ForeignKeyConstraint(["thread_of"], ["outbox.id"], name=op.f("fk_outbox_thread_of")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_outbox_dedupe_key")),
     )
@@ -486,16 +425,10 @@ def upgrade() -> None:
         "outbox",
         ["priority", "id"],
         unique=False,
-        postgresql_where=sa.text(
-            "state IN ('pending','sending') AND op IN ('update','delete')"
-        ),
-        sqlite_where=sa.text(
-            "state IN ('pending','sending') AND op IN ('update','delete')"
-        ),
+        postgresql_where=sa.text("state IN ('pending','sending') AND op IN ('update','delete')"),
+        sqlite_where=sa.text("state IN ('pending','sending') AND op IN ('update','delete')"),
     )
-    op.create_index(
-        op.f("ix_outbox_message_id"), "outbox", ["message_id"], unique=False
-    )
+    op.create_index(op.f("ix_outbox_message_id"), "outbox", ["message_id"], unique=False)
     op.create_index(
         "ix_outbox_open",
         "outbox",
@@ -504,9 +437,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('pending','sending','dead')"),
         sqlite_where=sa.text("state IN ('pending','sending','dead')"),
     )
-    op.create_index(
-        "ix_outbox_subject", "outbox", ["subject_type", "subject_id"], unique=False
-    )
+    op.create_index("ix_outbox_subject", "outbox", ["subject_type", "subject_id"], unique=False)
     op.create_index(op.f("ix_outbox_thread_of"), "outbox", ["thread_of"], unique=False)
     op.create_index(
         "ix_outbox_waiting",
@@ -535,10 +466,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", name=op.f("pk_project_account")),
     )
     op.create_index(
-        op.f("ix_project_account_project_id"),
-        "project_account",
-        ["project_id"],
-        unique=False,
+        op.f("ix_project_account_project_id"), "project_account", ["project_id"], unique=False
     )
 
     op.create_table(
@@ -552,9 +480,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_approval_stage_approval_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "approval_id", "position", name=op.f("pk_approval_stage")
-        ),
+        sa.PrimaryKeyConstraint("approval_id", "position", name=op.f("pk_approval_stage")),
     )
     op.create_table(
         "budget_alert",
@@ -574,9 +500,7 @@ def upgrade() -> None:
         sa.Column("acknowledged_at", types.UTCDateTime(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["acknowledged_by"],
-            ["person.id"],
-            name=op.f("fk_budget_alert_acknowledged_by"),
+            ["acknowledged_by"], ["person.id"], name=op.f("fk_budget_alert_acknowledged_by")
         ),
         sa.ForeignKeyConstraint(
             ["budget_id"], ["budget.id"], name=op.f("fk_budget_alert_budget_id")
@@ -588,20 +512,13 @@ def upgrade() -> None:
             "period_start",
             "threshold",
             "basis",
-            name=op.f(
-                "uq_budget_alert_budget_id_revision_period_start_threshold_basis"
-            ),
+            name=op.f("uq_budget_alert_budget_id_revision_period_start_threshold_basis"),
         ),
     )
     op.create_index(
-        op.f("ix_budget_alert_acknowledged_by"),
-        "budget_alert",
-        ["acknowledged_by"],
-        unique=False,
+        op.f("ix_budget_alert_acknowledged_by"), "budget_alert", ["acknowledged_by"], unique=False
     )
-    op.create_index(
-        op.f("ix_budget_alert_budget_id"), "budget_alert", ["budget_id"], unique=False
-    )
+    op.create_index(op.f("ix_budget_alert_budget_id"), "budget_alert", ["budget_id"], unique=False)
 
     op.create_table(
         "budget_revision",
@@ -613,22 +530,15 @@ def upgrade() -> None:
         sa.Column("approval_id", sa.Integer(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_budget_revision_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_budget_revision_approval_id")
         ),
         sa.ForeignKeyConstraint(
             ["budget_id"], ["budget.id"], name=op.f("fk_budget_revision_budget_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "budget_id", "revision", name=op.f("pk_budget_revision")
-        ),
+        sa.PrimaryKeyConstraint("budget_id", "revision", name=op.f("pk_budget_revision")),
     )
     op.create_index(
-        op.f("ix_budget_revision_approval_id"),
-        "budget_revision",
-        ["approval_id"],
-        unique=False,
+        op.f("ix_budget_revision_approval_id"), "budget_revision", ["approval_id"], unique=False
     )
 
     op.create_table(
@@ -648,16 +558,11 @@ def upgrade() -> None:
             ["allocation_key.id"],
             name=op.f("fk_cost_entry_allocation_key_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["load_id"], ["cost_load.id"], name=op.f("fk_cost_entry_load_id")
-        ),
+        sa.ForeignKeyConstraint(["load_id"], ["cost_load.id"], name=op.f("fk_cost_entry_load_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cost_entry")),
     )
     op.create_index(
-        "ix_cost_entry_key_day",
-        "cost_entry",
-        ["allocation_key_id", "charge_date"],
-        unique=False,
+        "ix_cost_entry_key_day", "cost_entry", ["allocation_key_id", "charge_date"], unique=False
     )
     op.create_index("ix_cost_entry_load", "cost_entry", ["load_id"], unique=False)
 
@@ -674,20 +579,12 @@ def upgrade() -> None:
             ["allocation_key.id"],
             name=op.f("fk_cost_month_allocation_key_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["load_id"], ["cost_load.id"], name=op.f("fk_cost_month_load_id")
-        ),
+        sa.ForeignKeyConstraint(["load_id"], ["cost_load.id"], name=op.f("fk_cost_month_load_id")),
         sa.PrimaryKeyConstraint(
-            "load_id",
-            "allocation_key_id",
-            "month",
-            "currency",
-            name=op.f("pk_cost_month"),
+            "load_id", "allocation_key_id", "month", "currency", name=op.f("pk_cost_month")
         ),
     )
-    op.create_index(
-        "ix_cost_month_key", "cost_month", ["allocation_key_id", "month"], unique=False
-    )
+    op.create_index("ix_cost_month_key", "cost_month", ["allocation_key_id", "month"], unique=False)
 
     op.create_table(
         "decision",
@@ -704,9 +601,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_decision_approval_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_decision_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_decision_person_id")),
         sa.ForeignKeyConstraint(
             ["reason_id"], ["private_text.id"], name=op.f("fk_decision_reason_id")
         ),
@@ -715,15 +610,9 @@ def upgrade() -> None:
             "approval_id", "person_id", name=op.f("uq_decision_approval_id_person_id")
         ),
     )
-    op.create_index(
-        op.f("ix_decision_approval_id"), "decision", ["approval_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_decision_person_id"), "decision", ["person_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_decision_reason_id"), "decision", ["reason_id"], unique=False
-    )
+    op.create_index(op.f("ix_decision_approval_id"), "decision", ["approval_id"], unique=False)
+    op.create_index(op.f("ix_decision_person_id"), "decision", ["person_id"], unique=False)
+    op.create_index(op.f("ix_decision_reason_id"), "decision", ["reason_id"], unique=False)
     op.execute(f"INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '{'0' * 64}')")
     op.execute(
         "INSERT INTO runtime (id, offset_microseconds, made_by, facts) VALUES (1, 0, 'run', '{}')"

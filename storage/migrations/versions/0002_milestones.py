@@ -33,10 +33,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_milestone_import_started_by",
-        "milestone_import",
-        ["started_by"],
-        unique=False,
+        "ix_milestone_import_started_by", "milestone_import", ["started_by"], unique=False
     )
     op.create_table(
         "milestone",
@@ -64,15 +61,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["created_by"], ["person.id"], name=op.f("fk_milestone_created_by")
         ),
-        sa.ForeignKeyConstraint(
-            ["done_by"], ["person.id"], name=op.f("fk_milestone_done_by")
-        ),
+        sa.ForeignKeyConstraint(["done_by"], ["person.id"], name=op.f("fk_milestone_done_by")),
         sa.ForeignKeyConstraint(
             ["import_id"], ["milestone_import.id"], name=op.f("fk_milestone_import_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["person.id"], name=op.f("fk_milestone_owner_id")
-        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_milestone_owner_id")),
         sa.ForeignKeyConstraint(
             ["project_id"], ["project.id"], name=op.f("fk_milestone_project_id")
         ),
@@ -86,15 +79,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("source", name=op.f("uq_milestone_source")),
         sa.UniqueConstraint("request_key", name=op.f("uq_milestone_request_key")),
     )
-    op.create_index(
-        "ix_milestone_created_by", "milestone", ["created_by"], unique=False
-    )
+    op.create_index("ix_milestone_created_by", "milestone", ["created_by"], unique=False)
     op.create_index("ix_milestone_done_by", "milestone", ["done_by"], unique=False)
     op.create_index("ix_milestone_import_id", "milestone", ["import_id"], unique=False)
     op.create_index("ix_milestone_owner_id", "milestone", ["owner_id"], unique=False)
-    op.create_index(
-        "ix_milestone_project_id", "milestone", ["project_id"], unique=False
-    )
+    op.create_index("ix_milestone_project_id", "milestone", ["project_id"], unique=False)
     op.create_index("ix_milestone_proof_id", "milestone", ["proof_id"], unique=False)
     op.create_index("ix_milestone_risk_id", "milestone", ["risk_id"], unique=False)
     op.create_table(
@@ -102,20 +91,14 @@ def upgrade() -> None:
         sa.Column("milestone_id", sa.Integer(), nullable=False),
         sa.Column("needs_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["milestone_id"],
-            ["milestone.id"],
-            name=op.f("fk_milestone_link_milestone_id"),
+            ["milestone_id"], ["milestone.id"], name=op.f("fk_milestone_link_milestone_id")
         ),
         sa.ForeignKeyConstraint(
             ["needs_id"], ["milestone.id"], name=op.f("fk_milestone_link_needs_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "milestone_id", "needs_id", name=op.f("pk_milestone_link")
-        ),
+        sa.PrimaryKeyConstraint("milestone_id", "needs_id", name=op.f("pk_milestone_link")),
     )
-    op.create_index(
-        "ix_milestone_link_needs_id", "milestone_link", ["needs_id"], unique=False
-    )
+    op.create_index("ix_milestone_link_needs_id", "milestone_link", ["needs_id"], unique=False)
     op.create_table(
         "milestone_move",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -130,9 +113,7 @@ def upgrade() -> None:
             ["approval_id"], ["approval.id"], name=op.f("fk_milestone_move_approval_id")
         ),
         sa.ForeignKeyConstraint(
-            ["milestone_id"],
-            ["milestone.id"],
-            name=op.f("fk_milestone_move_milestone_id"),
+            ["milestone_id"], ["milestone.id"], name=op.f("fk_milestone_move_milestone_id")
         ),
         sa.ForeignKeyConstraint(
             ["moved_by"], ["person.id"], name=op.f("fk_milestone_move_moved_by")
@@ -146,17 +127,10 @@ def upgrade() -> None:
         "ix_milestone_move_approval_id", "milestone_move", ["approval_id"], unique=False
     )
     op.create_index(
-        "ix_milestone_move_milestone_id",
-        "milestone_move",
-        ["milestone_id"],
-        unique=False,
+        "ix_milestone_move_milestone_id", "milestone_move", ["milestone_id"], unique=False
     )
-    op.create_index(
-        "ix_milestone_move_moved_by", "milestone_move", ["moved_by"], unique=False
-    )
-    op.create_index(
-        "ix_milestone_move_reason_id", "milestone_move", ["reason_id"], unique=False
-    )
+    op.create_index("ix_milestone_move_moved_by", "milestone_move", ["moved_by"], unique=False)
+    op.create_index("ix_milestone_move_reason_id", "milestone_move", ["reason_id"], unique=False)
     op.create_table(
         "milestone_snooze",
         sa.Column("milestone_id", sa.Integer(), nullable=False),
@@ -164,16 +138,12 @@ def upgrade() -> None:
         sa.Column("until", sa.Date(), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["milestone_id"],
-            ["milestone.id"],
-            name=op.f("fk_milestone_snooze_milestone_id"),
+            ["milestone_id"], ["milestone.id"], name=op.f("fk_milestone_snooze_milestone_id")
         ),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_milestone_snooze_person_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "milestone_id", "person_id", name=op.f("pk_milestone_snooze")
-        ),
+        sa.PrimaryKeyConstraint("milestone_id", "person_id", name=op.f("pk_milestone_snooze")),
     )
     op.create_index(
         "ix_milestone_snooze_person_id", "milestone_snooze", ["person_id"], unique=False
@@ -182,9 +152,7 @@ def upgrade() -> None:
         "reminding",
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("looked_on", sa.Date(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_reminding_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_reminding_person_id")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_reminding")),
     )
     op.create_table(
@@ -194,12 +162,8 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("outbox_id", sa.Integer(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["outbox_id"], ["outbox.id"], name=op.f("fk_reminder_outbox_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_reminder_person_id")
-        ),
+        sa.ForeignKeyConstraint(["outbox_id"], ["outbox.id"], name=op.f("fk_reminder_outbox_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_reminder_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reminder")),
         sa.UniqueConstraint("person_id", "day", name=op.f("uq_reminder_person_id_day")),
     )
@@ -213,9 +177,7 @@ def upgrade() -> None:
         sa.Column("reminder_id", sa.Integer(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["milestone_id"],
-            ["milestone.id"],
-            name=op.f("fk_reminder_item_milestone_id"),
+            ["milestone_id"], ["milestone.id"], name=op.f("fk_reminder_item_milestone_id")
         ),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_reminder_item_person_id")
@@ -227,9 +189,5 @@ def upgrade() -> None:
             "milestone_id", "person_id", "due", "step", name=op.f("pk_reminder_item")
         ),
     )
-    op.create_index(
-        "ix_reminder_item_person_id", "reminder_item", ["person_id"], unique=False
-    )
-    op.create_index(
-        "ix_reminder_item_reminder_id", "reminder_item", ["reminder_id"], unique=False
-    )
+    op.create_index("ix_reminder_item_person_id", "reminder_item", ["person_id"], unique=False)
+    op.create_index("ix_reminder_item_reminder_id", "reminder_item", ["reminder_id"], unique=False)

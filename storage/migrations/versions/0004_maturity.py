@@ -37,9 +37,7 @@ def upgrade() -> None:
         sa.Column("closed_at", types.UTCDateTime(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["rubric_id"],
-            ["maturity_rubric.id"],
-            name=op.f("fk_maturity_cycle_rubric_id"),
+            ["rubric_id"], ["maturity_rubric.id"], name=op.f("fk_maturity_cycle_rubric_id")
         ),
         sa.ForeignKeyConstraint(
             ["started_by"], ["person.id"], name=op.f("fk_maturity_cycle_started_by")
@@ -49,16 +47,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("slot", name=op.f("uq_maturity_cycle_slot")),
     )
     op.create_index(
-        op.f("ix_maturity_cycle_rubric_id"),
-        "maturity_cycle",
-        ["rubric_id"],
-        unique=False,
+        op.f("ix_maturity_cycle_rubric_id"), "maturity_cycle", ["rubric_id"], unique=False
     )
     op.create_index(
-        op.f("ix_maturity_cycle_started_by"),
-        "maturity_cycle",
-        ["started_by"],
-        unique=False,
+        op.f("ix_maturity_cycle_started_by"), "maturity_cycle", ["started_by"], unique=False
     )
     op.create_table(
         "maturity_target",
@@ -68,19 +60,13 @@ def upgrade() -> None:
         sa.Column("level", sa.String(), nullable=False),
         sa.Column("set_by", sa.String(), nullable=False),
         sa.Column("set_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["set_by"], ["person.id"], name=op.f("fk_maturity_target_set_by")
-        ),
+        sa.ForeignKeyConstraint(["set_by"], ["person.id"], name=op.f("fk_maturity_target_set_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_target")),
         sa.UniqueConstraint(
-            "business_unit",
-            "dimension",
-            name=op.f("uq_maturity_target_business_unit_dimension"),
+            "business_unit", "dimension", name=op.f("uq_maturity_target_business_unit_dimension")
         ),
     )
-    op.create_index(
-        op.f("ix_maturity_target_set_by"), "maturity_target", ["set_by"], unique=False
-    )
+    op.create_index(op.f("ix_maturity_target_set_by"), "maturity_target", ["set_by"], unique=False)
     op.create_table(
         "maturity_early",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -92,9 +78,7 @@ def upgrade() -> None:
             ["cycle_id"], ["maturity_cycle.id"], name=op.f("fk_maturity_early_cycle_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_early")),
-        sa.UniqueConstraint(
-            "cycle_id", "seq", name=op.f("uq_maturity_early_cycle_id_seq")
-        ),
+        sa.UniqueConstraint("cycle_id", "seq", name=op.f("uq_maturity_early_cycle_id_seq")),
     )
     op.create_table(
         "maturity_invitation",
@@ -109,9 +93,7 @@ def upgrade() -> None:
         sa.Column("ended_at", types.UTCDateTime(), nullable=True),
         sa.Column("skip_reason_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["maturity_cycle.id"],
-            name=op.f("fk_maturity_invitation_cycle_id"),
+            ["cycle_id"], ["maturity_cycle.id"], name=op.f("fk_maturity_invitation_cycle_id")
         ),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_maturity_invitation_person_id")
@@ -123,16 +105,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_invitation")),
         sa.UniqueConstraint(
-            "cycle_id",
-            "person_id",
-            name=op.f("uq_maturity_invitation_cycle_id_person_id"),
+            "cycle_id", "person_id", name=op.f("uq_maturity_invitation_cycle_id_person_id")
         ),
     )
     op.create_index(
-        op.f("ix_maturity_invitation_person_id"),
-        "maturity_invitation",
-        ["person_id"],
-        unique=False,
+        op.f("ix_maturity_invitation_person_id"), "maturity_invitation", ["person_id"], unique=False
     )
     op.create_index(
         op.f("ix_maturity_invitation_skip_reason_id"),
@@ -146,22 +123,15 @@ def upgrade() -> None:
         sa.Column("cycle_id", sa.Integer(), nullable=False),
         sa.Column("statement", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["maturity_cycle.id"],
-            name=op.f("fk_maturity_action_cycle_id"),
+            ["cycle_id"], ["maturity_cycle.id"], name=op.f("fk_maturity_action_cycle_id")
         ),
         sa.ForeignKeyConstraint(
-            ["milestone_id"],
-            ["milestone.id"],
-            name=op.f("fk_maturity_action_milestone_id"),
+            ["milestone_id"], ["milestone.id"], name=op.f("fk_maturity_action_milestone_id")
         ),
         sa.PrimaryKeyConstraint("milestone_id", name=op.f("pk_maturity_action")),
     )
     op.create_index(
-        op.f("ix_maturity_action_cycle_id"),
-        "maturity_action",
-        ["cycle_id"],
-        unique=False,
+        op.f("ix_maturity_action_cycle_id"), "maturity_action", ["cycle_id"], unique=False
     )
     op.create_table(
         "maturity_answer",
@@ -178,9 +148,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_answer")),
         sa.UniqueConstraint(
-            "invitation_id",
-            "statement",
-            name=op.f("uq_maturity_answer_invitation_id_statement"),
+            "invitation_id", "statement", name=op.f("uq_maturity_answer_invitation_id_statement")
         ),
     )
     op.create_table(
@@ -194,9 +162,7 @@ def upgrade() -> None:
             ["maturity_invitation.id"],
             name=op.f("fk_maturity_counted_invitation_id"),
         ),
-        sa.PrimaryKeyConstraint(
-            "invitation_id", "dimension", name=op.f("pk_maturity_counted")
-        ),
+        sa.PrimaryKeyConstraint("invitation_id", "dimension", name=op.f("pk_maturity_counted")),
     )
     op.create_table(
         "maturity_note",
@@ -206,9 +172,7 @@ def upgrade() -> None:
         sa.Column("comment_id", sa.Integer(), nullable=True),
         sa.Column("link_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["comment_id"],
-            ["private_text.id"],
-            name=op.f("fk_maturity_note_comment_id"),
+            ["comment_id"], ["private_text.id"], name=op.f("fk_maturity_note_comment_id")
         ),
         sa.ForeignKeyConstraint(
             ["invitation_id"],
@@ -220,17 +184,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_note")),
         sa.UniqueConstraint(
-            "invitation_id",
-            "dimension",
-            name=op.f("uq_maturity_note_invitation_id_dimension"),
+            "invitation_id", "dimension", name=op.f("uq_maturity_note_invitation_id_dimension")
         ),
     )
     op.create_index(
-        op.f("ix_maturity_note_comment_id"),
-        "maturity_note",
-        ["comment_id"],
-        unique=False,
+        op.f("ix_maturity_note_comment_id"), "maturity_note", ["comment_id"], unique=False
     )
-    op.create_index(
-        op.f("ix_maturity_note_link_id"), "maturity_note", ["link_id"], unique=False
-    )
+    op.create_index(op.f("ix_maturity_note_link_id"), "maturity_note", ["link_id"], unique=False)

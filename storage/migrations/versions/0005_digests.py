@@ -30,9 +30,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_digest_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_digest_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_digest")),
         sa.UniqueConstraint(
             "kind", "person_id", "week", name=op.f("uq_digest_kind_person_id_week")
@@ -49,17 +47,11 @@ def upgrade() -> None:
             ["digest_id"], ["digest.id"], name=op.f("fk_digest_decision_digest_id")
         ),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_digest_decision_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_digest_decision_approval_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "digest_id", "approval_id", name=op.f("pk_digest_decision")
-        ),
+        sa.PrimaryKeyConstraint("digest_id", "approval_id", name=op.f("pk_digest_decision")),
     )
-    op.create_index(
-        op.f("ix_digest_decision_approval_id"), "digest_decision", ["approval_id"]
-    )
+    op.create_index(op.f("ix_digest_decision_approval_id"), "digest_decision", ["approval_id"])
     op.create_table(
         "digest_subscription",
         sa.Column("person_id", sa.String(), nullable=False),
@@ -69,9 +61,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_digest_subscription_person_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "person_id", "kind", name=op.f("pk_digest_subscription")
-        ),
+        sa.PrimaryKeyConstraint("person_id", "kind", name=op.f("pk_digest_subscription")),
     )
     op.create_table(
         "digest_release",
@@ -93,12 +83,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_digest_release")),
         sa.UniqueConstraint(
-            "kind",
-            "audience",
-            "week",
-            name=op.f("uq_digest_release_kind_audience_week"),
+            "kind", "audience", "week", name=op.f("uq_digest_release_kind_audience_week")
         ),
     )
-    op.create_index(
-        op.f("ix_digest_release_decided_by"), "digest_release", ["decided_by"]
-    )
+    op.create_index(op.f("ix_digest_release_decided_by"), "digest_release", ["decided_by"])

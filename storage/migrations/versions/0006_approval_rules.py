@@ -14,9 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("approval", sa.Column("bound", sa.JSON(), nullable=True))
     op.add_column("approval", sa.Column("asked_at", types.UTCDateTime(), nullable=True))
-    op.add_column(
-        "approval", sa.Column("valid_until", types.UTCDateTime(), nullable=True)
-    )
+    op.add_column("approval", sa.Column("valid_until", types.UTCDateTime(), nullable=True))
     op.add_column("approval_stage", sa.Column("rules", sa.JSON(), nullable=True))
     op.add_column("decision", sa.Column("parties", sa.JSON(), nullable=True))
     op.create_table(
@@ -29,9 +27,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_reminder")),
     )
-    op.create_index(
-        "ix_approval_reminder_last", "approval_reminder", ["person_id", "told_at"]
-    )
+    op.create_index("ix_approval_reminder_last", "approval_reminder", ["person_id", "told_at"])
     op.create_table(
         "approval_reminder_item",
         sa.Column("reminder_id", sa.Integer(), nullable=False),
@@ -42,16 +38,12 @@ def upgrade() -> None:
             name=op.f("fk_approval_reminder_item_reminder_id"),
         ),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_approval_reminder_item_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_approval_reminder_item_approval_id")
         ),
         sa.PrimaryKeyConstraint(
             "reminder_id", "approval_id", name=op.f("pk_approval_reminder_item")
         ),
     )
     op.create_index(
-        op.f("ix_approval_reminder_item_approval_id"),
-        "approval_reminder_item",
-        ["approval_id"],
+        op.f("ix_approval_reminder_item_approval_id"), "approval_reminder_item", ["approval_id"]
     )

@@ -19,15 +19,10 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["project.id"], name=op.f("fk_release_project_id")
-        ),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_release_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
         sa.UniqueConstraint(
-            "project_id",
-            "name",
-            "digest",
-            name=op.f("uq_release_project_id_name_digest"),
+            "project_id", "name", "digest", name=op.f("uq_release_project_id_name_digest")
         ),
     )
     op.create_index(op.f("ix_release_project_id"), "release", ["project_id"])
@@ -46,9 +41,7 @@ def upgrade() -> None:
         sa.Column("expires_at", types.UTCDateTime(), nullable=False),
         sa.Column("revoked_at", types.UTCDateTime(), nullable=True),
         sa.Column("last_used_at", types.UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_api_token_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_api_token_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
         sa.UniqueConstraint("prefix", name=op.f("uq_api_token_prefix")),
     )

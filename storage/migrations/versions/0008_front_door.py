@@ -17,18 +17,14 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("met_at", types.UTCDateTime(), nullable=False),
         sa.Column("way", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_meeting_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_meeting_person_id")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_meeting")),
     )
     op.create_table(
         "home_tab",
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("pages", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_home_tab_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_home_tab_person_id")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_home_tab")),
     )
     op.create_table(
@@ -47,9 +43,7 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.String(), nullable=True),
         sa.Column("rollout", sa.String(), nullable=False),
         sa.Column("withheld_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_withheld_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_withheld_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_withheld")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_withheld_dedupe_key")),
     )

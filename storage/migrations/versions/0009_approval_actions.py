@@ -21,21 +21,15 @@ def upgrade() -> None:
         sa.Column("until", types.UTCDateTime(), nullable=False),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("ended_at", types.UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_absence_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_absence_person_id")),
         sa.ForeignKeyConstraint(
             ["stand_in_id"], ["person.id"], name=op.f("fk_absence_stand_in_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_absence")),
     )
     with op.batch_alter_table("absence", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_absence_person_id"), ["person_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_absence_stand_in_id"), ["stand_in_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_absence_person_id"), ["person_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_absence_stand_in_id"), ["stand_in_id"], unique=False)
         batch_op.create_index("ix_absence_until", ["until"], unique=False)
 
     op.create_table(
@@ -48,9 +42,7 @@ def upgrade() -> None:
         sa.Column("note_id", sa.Integer(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_approval_handover_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_approval_handover_approval_id")
         ),
         sa.ForeignKeyConstraint(
             ["from_id"], ["person.id"], name=op.f("fk_approval_handover_from_id")
@@ -58,26 +50,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["note_id"], ["private_text.id"], name=op.f("fk_approval_handover_note_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["to_id"], ["person.id"], name=op.f("fk_approval_handover_to_id")
-        ),
+        sa.ForeignKeyConstraint(["to_id"], ["person.id"], name=op.f("fk_approval_handover_to_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_handover")),
     )
     with op.batch_alter_table("approval_handover", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_approval_handover_approval_id"),
-            ["approval_id"],
-            unique=False,
+            batch_op.f("ix_approval_handover_approval_id"), ["approval_id"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_approval_handover_from_id"), ["from_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_approval_handover_note_id"), ["note_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_approval_handover_to_id"), ["to_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_approval_handover_from_id"), ["from_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_approval_handover_note_id"), ["note_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_approval_handover_to_id"), ["to_id"], unique=False)
 
     op.create_table(
         "approval_question",
@@ -90,22 +72,16 @@ def upgrade() -> None:
         sa.Column("answer_id", sa.Integer(), nullable=True),
         sa.Column("ended_at", types.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["answer_id"],
-            ["private_text.id"],
-            name=op.f("fk_approval_question_answer_id"),
+            ["answer_id"], ["private_text.id"], name=op.f("fk_approval_question_answer_id")
         ),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_approval_question_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_approval_question_approval_id")
         ),
         sa.ForeignKeyConstraint(
             ["asked_by"], ["person.id"], name=op.f("fk_approval_question_asked_by")
         ),
         sa.ForeignKeyConstraint(
-            ["question_id"],
-            ["private_text.id"],
-            name=op.f("fk_approval_question_question_id"),
+            ["question_id"], ["private_text.id"], name=op.f("fk_approval_question_question_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_question")),
     )
@@ -114,17 +90,13 @@ def upgrade() -> None:
             batch_op.f("ix_approval_question_answer_id"), ["answer_id"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_approval_question_approval_id"),
-            ["approval_id"],
-            unique=False,
+            batch_op.f("ix_approval_question_approval_id"), ["approval_id"], unique=False
         )
         batch_op.create_index(
             batch_op.f("ix_approval_question_asked_by"), ["asked_by"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_approval_question_question_id"),
-            ["question_id"],
-            unique=False,
+            batch_op.f("ix_approval_question_question_id"), ["question_id"], unique=False
         )
 
     op.create_table(
@@ -141,9 +113,7 @@ def upgrade() -> None:
         sa.Column("note_id", sa.Integer(), nullable=True),
         sa.Column("reviewed_at", types.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_approval_review_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_approval_review_approval_id")
         ),
         sa.ForeignKeyConstraint(
             ["broken_by"], ["person.id"], name=op.f("fk_approval_review_broken_by")
@@ -152,9 +122,7 @@ def upgrade() -> None:
             ["note_id"], ["private_text.id"], name=op.f("fk_approval_review_note_id")
         ),
         sa.ForeignKeyConstraint(
-            ["reason_id"],
-            ["private_text.id"],
-            name=op.f("fk_approval_review_reason_id"),
+            ["reason_id"], ["private_text.id"], name=op.f("fk_approval_review_reason_id")
         ),
         sa.ForeignKeyConstraint(
             ["reviewed_by"], ["person.id"], name=op.f("fk_approval_review_reviewed_by")
@@ -162,15 +130,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("approval_id", name=op.f("pk_approval_review")),
     )
     with op.batch_alter_table("approval_review", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_approval_review_due_at"), ["due_at"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_approval_review_due_at"), ["due_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_approval_review_broken_by"), ["broken_by"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_approval_review_note_id"), ["note_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_approval_review_note_id"), ["note_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_approval_review_reason_id"), ["reason_id"], unique=False
         )
@@ -194,22 +158,16 @@ def upgrade() -> None:
         sa.Column("ended_at", types.UTCDateTime(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_approval_condition_approval_id"),
+            ["approval_id"], ["approval.id"], name=op.f("fk_approval_condition_approval_id")
         ),
         sa.ForeignKeyConstraint(
-            ["decision_id"],
-            ["decision.id"],
-            name=op.f("fk_approval_condition_decision_id"),
+            ["decision_id"], ["decision.id"], name=op.f("fk_approval_condition_decision_id")
         ),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["person.id"], name=op.f("fk_approval_condition_owner_id")
         ),
         sa.ForeignKeyConstraint(
-            ["proof_id"],
-            ["private_text.id"],
-            name=op.f("fk_approval_condition_proof_id"),
+            ["proof_id"], ["private_text.id"], name=op.f("fk_approval_condition_proof_id")
         ),
         sa.ForeignKeyConstraint(
             ["set_by"], ["person.id"], name=op.f("fk_approval_condition_set_by")
@@ -221,27 +179,19 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("approval_condition", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_approval_condition_approval_id"),
-            ["approval_id"],
-            unique=False,
+            batch_op.f("ix_approval_condition_approval_id"), ["approval_id"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_approval_condition_decision_id"),
-            ["decision_id"],
-            unique=False,
+            batch_op.f("ix_approval_condition_decision_id"), ["decision_id"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_approval_condition_due_at"), ["due_at"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_approval_condition_due_at"), ["due_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_approval_condition_owner_id"), ["owner_id"], unique=False
         )
         batch_op.create_index(
             batch_op.f("ix_approval_condition_proof_id"), ["proof_id"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_approval_condition_set_by"), ["set_by"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_approval_condition_set_by"), ["set_by"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_approval_condition_text_id"), ["text_id"], unique=False
         )
@@ -249,27 +199,17 @@ def upgrade() -> None:
     with op.batch_alter_table("approval", schema=None) as batch_op:
         batch_op.add_column(sa.Column("paused_at", types.UTCDateTime(), nullable=True))
         batch_op.add_column(sa.Column("nudged_at", types.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("edition", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(
-            sa.Column("edition", sa.Integer(), nullable=False, server_default="0")
-        )
-        batch_op.add_column(
-            sa.Column(
-                "has_more", sa.Boolean(), nullable=False, server_default=sa.false()
-            )
+            sa.Column("has_more", sa.Boolean(), nullable=False, server_default=sa.false())
         )
 
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.add_column(sa.Column("for_id", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("shown", sa.String(), nullable=True))
-        batch_op.add_column(
-            sa.Column("taken_back_at", types.UTCDateTime(), nullable=True)
-        )
-        batch_op.drop_constraint(
-            batch_op.f("uq_decision_approval_id_person_id"), type_="unique"
-        )
-        batch_op.create_index(
-            batch_op.f("ix_decision_for_id"), ["for_id"], unique=False
-        )
+        batch_op.add_column(sa.Column("taken_back_at", types.UTCDateTime(), nullable=True))
+        batch_op.drop_constraint(batch_op.f("uq_decision_approval_id_person_id"), type_="unique")
+        batch_op.create_index(batch_op.f("ix_decision_for_id"), ["for_id"], unique=False)
         batch_op.create_index(
             "ix_decision_once",
             ["approval_id", "person_id"],
@@ -277,12 +217,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("taken_back_at IS NULL"),
             sqlite_where=sa.text("taken_back_at IS NULL"),
         )
-        batch_op.create_foreign_key(
-            batch_op.f("fk_decision_for_id"), "person", ["for_id"], ["id"]
-        )
+        batch_op.create_foreign_key(batch_op.f("fk_decision_for_id"), "person", ["for_id"], ["id"])
 
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.add_column(sa.Column("away_until", types.UTCDateTime(), nullable=True))
-        batch_op.add_column(
-            sa.Column("stands_in_until", types.UTCDateTime(), nullable=True)
-        )
+        batch_op.add_column(sa.Column("stands_in_until", types.UTCDateTime(), nullable=True))

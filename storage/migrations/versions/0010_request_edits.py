@@ -35,9 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_edit")),
     )
     for column in ("approval_id", "person_id", "reason_id"):
-        op.create_index(
-            op.f(f"ix_approval_edit_{column}"), "approval_edit", [column], unique=False
-        )
+        op.create_index(op.f(f"ix_approval_edit_{column}"), "approval_edit", [column], unique=False)
 
 
 def downgrade() -> None:

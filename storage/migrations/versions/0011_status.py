@@ -13,9 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("person") as batch_op:
-        batch_op.add_column(
-            sa.Column("status_away_until", types.UTCDateTime(), nullable=True)
-        )
+        batch_op.add_column(sa.Column("status_away_until", types.UTCDateTime(), nullable=True))
 
 
 def downgrade() -> None:

@@ -45,37 +45,21 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_model_created_by")),
+        sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_model_owner_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_model_project_id")),
+        sa.ForeignKeyConstraint(["tier_by"], ["person.id"], name=op.f("fk_model_tier_by")),
         sa.ForeignKeyConstraint(
-            ["created_by"], ["person.id"], name=op.f("fk_model_created_by")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["person.id"], name=op.f("fk_model_owner_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["project.id"], name=op.f("fk_model_project_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tier_by"], ["person.id"], name=op.f("fk_model_tier_by")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tier_reason_id"],
-            ["private_text.id"],
-            name=op.f("fk_model_tier_reason_id"),
+            ["tier_reason_id"], ["private_text.id"], name=op.f("fk_model_tier_reason_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model")),
         sa.UniqueConstraint("key", name=op.f("uq_model_key")),
         sa.UniqueConstraint("request_key", name=op.f("uq_model_request_key")),
     )
     with op.batch_alter_table("model", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_model_created_by"), ["created_by"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_model_owner_id"), ["owner_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_model_project_id"), ["project_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_model_created_by"), ["created_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_model_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_model_project_id"), ["project_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_model_tier_by"), ["tier_by"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_model_tier_reason_id"), ["tier_reason_id"], unique=False
@@ -91,9 +75,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["upstream_id"], ["model.id"], name=op.f("fk_model_dependency_upstream_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "model_id", "upstream_id", name=op.f("pk_model_dependency")
-        ),
+        sa.PrimaryKeyConstraint("model_id", "upstream_id", name=op.f("pk_model_dependency")),
     )
     with op.batch_alter_table("model_dependency", schema=None) as batch_op:
         batch_op.create_index(
@@ -122,13 +104,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["created_by"], ["person.id"], name=op.f("fk_model_version_created_by")
         ),
-        sa.ForeignKeyConstraint(
-            ["model_id"], ["model.id"], name=op.f("fk_model_version_model_id")
-        ),
+        sa.ForeignKeyConstraint(["model_id"], ["model.id"], name=op.f("fk_model_version_model_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_version")),
-        sa.UniqueConstraint(
-            "model_id", "version", name=op.f("uq_model_version_model_id_version")
-        ),
+        sa.UniqueConstraint("model_id", "version", name=op.f("uq_model_version_model_id_version")),
     )
     with op.batch_alter_table("model_version", schema=None) as batch_op:
         batch_op.create_index(
@@ -137,9 +115,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_model_version_created_by"), ["created_by"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_model_version_state"), ["state"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_model_version_state"), ["state"], unique=False)
 
     op.create_table(
         "evidence",
@@ -161,46 +137,30 @@ def upgrade() -> None:
         sa.Column("waiver_owner_id", sa.String(), nullable=True),
         sa.Column("request_key", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["decided_by"], ["person.id"], name=op.f("fk_evidence_decided_by")
-        ),
+        sa.ForeignKeyConstraint(["decided_by"], ["person.id"], name=op.f("fk_evidence_decided_by")),
         sa.ForeignKeyConstraint(
             ["produced_by"], ["person.id"], name=op.f("fk_evidence_produced_by")
         ),
-        sa.ForeignKeyConstraint(
-            ["text_id"], ["private_text.id"], name=op.f("fk_evidence_text_id")
-        ),
+        sa.ForeignKeyConstraint(["text_id"], ["private_text.id"], name=op.f("fk_evidence_text_id")),
         sa.ForeignKeyConstraint(
             ["version_id"], ["model_version.id"], name=op.f("fk_evidence_version_id")
         ),
         sa.ForeignKeyConstraint(
             ["waiver_owner_id"], ["person.id"], name=op.f("fk_evidence_waiver_owner_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["word_id"], ["private_text.id"], name=op.f("fk_evidence_word_id")
-        ),
+        sa.ForeignKeyConstraint(["word_id"], ["private_text.id"], name=op.f("fk_evidence_word_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
         sa.UniqueConstraint("request_key", name=op.f("uq_evidence_request_key")),
     )
     with op.batch_alter_table("evidence", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_evidence_decided_by"), ["decided_by"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_evidence_produced_by"), ["produced_by"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_evidence_text_id"), ["text_id"], unique=False
-        )
-        batch_op.create_index(
-            "ix_evidence_version_type", ["version_id", "type"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_evidence_decided_by"), ["decided_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_evidence_produced_by"), ["produced_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_evidence_text_id"), ["text_id"], unique=False)
+        batch_op.create_index("ix_evidence_version_type", ["version_id", "type"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_evidence_waiver_owner_id"), ["waiver_owner_id"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_evidence_word_id"), ["word_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_evidence_word_id"), ["word_id"], unique=False)
 
     op.create_table(
         "finding",
@@ -225,49 +185,25 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["accepted_by"], ["person.id"], name=op.f("fk_finding_accepted_by")
         ),
-        sa.ForeignKeyConstraint(
-            ["created_by"], ["person.id"], name=op.f("fk_finding_created_by")
-        ),
-        sa.ForeignKeyConstraint(
-            ["model_id"], ["model.id"], name=op.f("fk_finding_model_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["person.id"], name=op.f("fk_finding_owner_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["text_id"], ["private_text.id"], name=op.f("fk_finding_text_id")
-        ),
+        sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_finding_created_by")),
+        sa.ForeignKeyConstraint(["model_id"], ["model.id"], name=op.f("fk_finding_model_id")),
+        sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_finding_owner_id")),
+        sa.ForeignKeyConstraint(["text_id"], ["private_text.id"], name=op.f("fk_finding_text_id")),
         sa.ForeignKeyConstraint(
             ["version_id"], ["model_version.id"], name=op.f("fk_finding_version_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["word_id"], ["private_text.id"], name=op.f("fk_finding_word_id")
-        ),
+        sa.ForeignKeyConstraint(["word_id"], ["private_text.id"], name=op.f("fk_finding_word_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_finding")),
         sa.UniqueConstraint("source_key", name=op.f("uq_finding_source_key")),
     )
     with op.batch_alter_table("finding", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_finding_accepted_by"), ["accepted_by"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_finding_created_by"), ["created_by"], unique=False
-        )
-        batch_op.create_index(
-            "ix_finding_model_status", ["model_id", "status"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_finding_owner_id"), ["owner_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_finding_text_id"), ["text_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_finding_version_id"), ["version_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_finding_word_id"), ["word_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_finding_accepted_by"), ["accepted_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_finding_created_by"), ["created_by"], unique=False)
+        batch_op.create_index("ix_finding_model_status", ["model_id", "status"], unique=False)
+        batch_op.create_index(batch_op.f("ix_finding_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_finding_text_id"), ["text_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_finding_version_id"), ["version_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_finding_word_id"), ["word_id"], unique=False)
 
     op.create_table(
         "model_agreement",
@@ -283,14 +219,10 @@ def upgrade() -> None:
             ["person_id"], ["person.id"], name=op.f("fk_model_agreement_person_id")
         ),
         sa.ForeignKeyConstraint(
-            ["reason_id"],
-            ["private_text.id"],
-            name=op.f("fk_model_agreement_reason_id"),
+            ["reason_id"], ["private_text.id"], name=op.f("fk_model_agreement_reason_id")
         ),
         sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["model_version.id"],
-            name=op.f("fk_model_agreement_version_id"),
+            ["version_id"], ["model_version.id"], name=op.f("fk_model_agreement_version_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_agreement")),
         sa.UniqueConstraint(
@@ -328,9 +260,7 @@ def upgrade() -> None:
             ["result_id"], ["model_version.id"], name=op.f("fk_model_change_result_id")
         ),
         sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["model_version.id"],
-            name=op.f("fk_model_change_version_id"),
+            ["version_id"], ["model_version.id"], name=op.f("fk_model_change_version_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_change")),
     )
@@ -338,12 +268,8 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_model_change_created_by"), ["created_by"], unique=False
         )
-        batch_op.create_index(
-            batch_op.f("ix_model_change_reason_id"), ["reason_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_model_change_result_id"), ["result_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_model_change_reason_id"), ["reason_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_model_change_result_id"), ["result_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_model_change_version_id"), ["version_id"], unique=False
         )
@@ -358,14 +284,10 @@ def upgrade() -> None:
         sa.Column("every_days", sa.Integer(), nullable=False),
         sa.Column("dropped_at", types.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["model_version.id"],
-            name=op.f("fk_model_metric_version_id"),
+            ["version_id"], ["model_version.id"], name=op.f("fk_model_metric_version_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_metric")),
-        sa.UniqueConstraint(
-            "version_id", "name", name=op.f("uq_model_metric_version_id_name")
-        ),
+        sa.UniqueConstraint("version_id", "name", name=op.f("uq_model_metric_version_id_name")),
     )
     op.create_table(
         "model_person",
@@ -376,18 +298,12 @@ def upgrade() -> None:
             ["person_id"], ["person.id"], name=op.f("fk_model_person_person_id")
         ),
         sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["model_version.id"],
-            name=op.f("fk_model_person_version_id"),
+            ["version_id"], ["model_version.id"], name=op.f("fk_model_person_version_id")
         ),
-        sa.PrimaryKeyConstraint(
-            "version_id", "person_id", "part", name=op.f("pk_model_person")
-        ),
+        sa.PrimaryKeyConstraint("version_id", "person_id", "part", name=op.f("pk_model_person")),
     )
     with op.batch_alter_table("model_person", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_model_person_person_id"), ["person_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_model_person_person_id"), ["person_id"], unique=False)
 
     op.create_table(
         "model_transition",
@@ -408,14 +324,10 @@ def upgrade() -> None:
             ["model_id"], ["model.id"], name=op.f("fk_model_transition_model_id")
         ),
         sa.ForeignKeyConstraint(
-            ["reason_id"],
-            ["private_text.id"],
-            name=op.f("fk_model_transition_reason_id"),
+            ["reason_id"], ["private_text.id"], name=op.f("fk_model_transition_reason_id")
         ),
         sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["model_version.id"],
-            name=op.f("fk_model_transition_version_id"),
+            ["version_id"], ["model_version.id"], name=op.f("fk_model_transition_version_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_transition")),
     )
@@ -445,9 +357,7 @@ def upgrade() -> None:
             ["metric_id"], ["model_metric.id"], name=op.f("fk_model_reading_metric_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_reading")),
-        sa.UniqueConstraint(
-            "metric_id", "at", name=op.f("uq_model_reading_metric_id_at")
-        ),
+        sa.UniqueConstraint("metric_id", "at", name=op.f("uq_model_reading_metric_id_at")),
     )
     # ### end Alembic commands ###
 

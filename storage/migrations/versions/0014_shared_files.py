@@ -31,12 +31,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("slack_id", name=op.f("uq_shared_file_slack_id")),
     )
     with op.batch_alter_table("shared_file", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_shared_file_created_at"), ["created_at"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_shared_file_person_id"), ["person_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_shared_file_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_shared_file_person_id"), ["person_id"], unique=False)
 
     # ### end Alembic commands ###
 

@@ -27,12 +27,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("what", name=op.f("uq_registry_write_what")),
     )
     with op.batch_alter_table("registry_write", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_registry_write_done_at"), ["done_at"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_registry_write_next_at"), ["next_at"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_registry_write_done_at"), ["done_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_write_next_at"), ["next_at"], unique=False)
 
     op.create_table(
         "registry_state",
@@ -98,14 +94,10 @@ def upgrade() -> None:
             ["name"], ["registry_model.name"], name=op.f("fk_registry_version_name")
         ),
         sa.ForeignKeyConstraint(
-            ["version_id"],
-            ["model_version.id"],
-            name=op.f("fk_registry_version_version_id"),
+            ["version_id"], ["model_version.id"], name=op.f("fk_registry_version_version_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_version")),
-        sa.UniqueConstraint(
-            "name", "version", name=op.f("uq_registry_version_name_version")
-        ),
+        sa.UniqueConstraint("name", "version", name=op.f("uq_registry_version_name_version")),
         sa.UniqueConstraint("version_id", name=op.f("uq_registry_version_version_id")),
     )
     # ### end Alembic commands ###

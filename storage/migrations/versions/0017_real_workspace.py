@@ -24,9 +24,7 @@ oldest_revision = "0017"
 def upgrade() -> None:
     op.add_column(
         "runtime",
-        sa.Column(
-            "oldest_revision", sa.String(), nullable=False, server_default=revision
-        ),
+        sa.Column("oldest_revision", sa.String(), nullable=False, server_default=revision),
     )
     op.create_table(
         "hold",
@@ -50,24 +48,19 @@ def upgrade() -> None:
         batch_op.create_foreign_key(
             batch_op.f("fk_decision_place_id"), "person", ["place_id"], ["id"]
         )
-        batch_op.create_index(
-            batch_op.f("ix_decision_place_id"), ["place_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_decision_place_id"), ["place_id"], unique=False)
     with op.batch_alter_table("approval_handover", schema=None) as batch_op:
         batch_op.add_column(sa.Column("for_id", sa.String(), nullable=True))
         batch_op.create_foreign_key(
             batch_op.f("fk_approval_handover_for_id"), "person", ["for_id"], ["id"]
         )
-        batch_op.create_index(
-            batch_op.f("ix_approval_handover_for_id"), ["for_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_approval_handover_for_id"), ["for_id"], unique=False)
     with op.batch_alter_table("approval_edit", schema=None) as batch_op:
         batch_op.add_column(sa.Column("revision", sa.Integer(), nullable=True))
     # Plain additions: rebuilding the table would be no good where others hold it.
     for name in ("lead_microseconds", "set_back_microseconds"):
         op.add_column(
-            "runtime",
-            sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"),
+            "runtime", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
         )
     for name in ("clock_at", "set_back_at"):
         op.add_column("runtime", sa.Column(name, UTCDateTime(), nullable=True))
@@ -97,14 +90,10 @@ def upgrade() -> None:
         sa.Column("mark", sa.String(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("made_at", UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["person_id"], ["person.id"], name=op.f("fk_tombstone_person_id")
-        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_tombstone_person_id")),
         sa.PrimaryKeyConstraint("mark", name=op.f("pk_tombstone")),
     )
-    op.create_index(
-        op.f("ix_tombstone_person_id"), "tombstone", ["person_id"], unique=False
-    )
+    op.create_index(op.f("ix_tombstone_person_id"), "tombstone", ["person_id"], unique=False)
     op.add_column("runtime", sa.Column("erasure_check", sa.String(), nullable=True))
     # Whose each source of cost is.
     op.create_table(
@@ -126,9 +115,7 @@ def upgrade() -> None:
         sa.Column("figures", sa.JSON(), nullable=False),
         sa.Column("told_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure")),
-        sa.UniqueConstraint(
-            "scope", "part", "seq", name=op.f("uq_disclosure_scope_part_seq")
-        ),
+        sa.UniqueConstraint("scope", "part", "seq", name=op.f("uq_disclosure_scope_part_seq")),
     )
     _name_who_opened_sources()
     _keep_what_was_told_early()
@@ -174,9 +161,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("org_key", "slack_id", name=op.f("pk_slack_alias")),
     )
-    op.create_index(
-        op.f("ix_slack_alias_person_id"), "slack_alias", ["person_id"], unique=False
-    )
+    op.create_index(op.f("ix_slack_alias_person_id"), "slack_alias", ["person_id"], unique=False)
 
 
 def _bind_waiting_stages_to_groups() -> None:
@@ -188,18 +173,12 @@ def _bind_waiting_stages_to_groups() -> None:
     connection = op.get_bind()
     groups: dict[tuple[str, str], list[str]] = {}
     for org_key, handle, slack_id in connection.execute(
-        sa.text(
-            "SELECT org_key, handle, slack_id FROM user_group WHERE NOT is_disabled"
-        )
+        sa.text("SELECT org_key, handle, slack_id FROM user_group WHERE NOT is_disabled")
     ):
         groups.setdefault((org_key, handle), []).append(slack_id)
     person = sa.table("person", sa.column("id"), sa.column("org_key"))
-    approval = sa.table(
-        "approval", sa.column("id"), sa.column("requester_id"), sa.column("state")
-    )
-    review = sa.table(
-        "approval_review", sa.column("approval_id"), sa.column("reviewed_at")
-    )
+    approval = sa.table("approval", sa.column("id"), sa.column("requester_id"), sa.column("state"))
+    review = sa.table("approval_review", sa.column("approval_id"), sa.column("reviewed_at"))
     stage = sa.table(
         "approval_stage",
         sa.column("approval_id"),
@@ -240,9 +219,7 @@ def _bind_waiting_stages_to_groups() -> None:
             sa.or_(
                 approval.c.state == "pending",
                 approval.c.id.in_(
-                    sa.select(review.c.approval_id).where(
-                        review.c.reviewed_at.is_(None)
-                    )
+                    sa.select(review.c.approval_id).where(review.c.reviewed_at.is_(None))
                 ),
             )
         )
@@ -256,18 +233,11 @@ def _bind_waiting_stages_to_groups() -> None:
         if "fallback" in rules:
             rules["fallback"] = bound(row.org_key, rules["fallback"])
         values = {"approvers": bound(row.org_key, row.approvers), "rules": rules}
-        new = {
-            name: value
-            for name, value in values.items()
-            if value != (getattr(row, name) or {})
-        }
+        new = {name: value for name, value in values.items() if value != (getattr(row, name) or {})}
         if new:
             connection.execute(
                 stage.update()
-                .where(
-                    stage.c.approval_id == row.approval_id,
-                    stage.c.position == row.position,
-                )
+                .where(stage.c.approval_id == row.approval_id, stage.c.position == row.position)
                 .values(**new)
             )
 
@@ -312,11 +282,7 @@ def _name_who_opened_sources() -> None:
             sa.text(
                 "INSERT INTO cost_source (source, token, opened_at) VALUES (:source, :token, :opened_at)"
             ),
-            {
-                "source": source,
-                "token": names.get(opened.get(source, "")),
-                "opened_at": loaded_at,
-            },
+            {"source": source, "token": names.get(opened.get(source, "")), "opened_at": loaded_at},
         )
 
 
@@ -328,10 +294,7 @@ def _keep_what_was_told_early() -> None:
     cycle = sa.table("maturity_cycle", sa.column("id"), sa.column("state"))
     invitation = sa.table("maturity_invitation", sa.column("id"), sa.column("cycle_id"))
     counted = sa.table(
-        "maturity_counted",
-        sa.column("invitation_id"),
-        sa.column("dimension"),
-        sa.column("seq"),
+        "maturity_counted", sa.column("invitation_id"), sa.column("dimension"), sa.column("seq")
     )
     early = sa.table(
         "maturity_early",
@@ -351,10 +314,7 @@ def _keep_what_was_told_early() -> None:
     members: dict[tuple[int, str, int], list[int]] = {}
     for cycle_id, dimension, seq, id_ in connection.execute(
         sa.select(
-            invitation.c.cycle_id,
-            counted.c.dimension,
-            counted.c.seq,
-            counted.c.invitation_id,
+            invitation.c.cycle_id, counted.c.dimension, counted.c.seq, counted.c.invitation_id
         )
         .join(invitation, invitation.c.id == counted.c.invitation_id)
         .order_by(counted.c.invitation_id)
@@ -402,9 +362,7 @@ def _count_costs_by_generations() -> None:
             sa.Column("state", sa.String(), nullable=False, server_default="current")
         )
         batch_op.add_column(sa.Column("written_at", UTCDateTime(), nullable=True))
-        batch_op.drop_constraint(
-            batch_op.f("uq_cost_load_source_billing_period"), type_="unique"
-        )
+        batch_op.drop_constraint(batch_op.f("uq_cost_load_source_billing_period"), type_="unique")
     op.create_index(
         "uq_cost_load_current",
         "cost_load",
@@ -422,11 +380,7 @@ def _count_costs_by_generations() -> None:
     )
     for name, table, column, where in _OLD_ROWS:
         op.create_index(
-            name,
-            table,
-            [column],
-            postgresql_where=sa.text(where),
-            sqlite_where=sa.text(where),
+            name, table, [column], postgresql_where=sa.text(where), sqlite_where=sa.text(where)
         )
 
 
@@ -454,8 +408,7 @@ def _count_costs_once() -> None:
     op.drop_index("uq_cost_load_current", table_name="cost_load")
     with op.batch_alter_table("cost_load", schema=None) as batch_op:
         batch_op.create_unique_constraint(
-            batch_op.f("uq_cost_load_source_billing_period"),
-            ["source", "billing_period"],
+            batch_op.f("uq_cost_load_source_billing_period"), ["source", "billing_period"]
         )
         batch_op.drop_column("written_at")
         batch_op.drop_column("state")
@@ -488,20 +441,13 @@ def downgrade() -> None:
     op.drop_table("mirror_reading")
     op.drop_table("lease")
     with op.batch_alter_table("runtime", schema=None) as batch_op:
-        for name in (
-            "set_back_at",
-            "clock_at",
-            "set_back_microseconds",
-            "lead_microseconds",
-        ):
+        for name in ("set_back_at", "clock_at", "set_back_microseconds", "lead_microseconds"):
             batch_op.drop_column(name)
     with op.batch_alter_table("approval_edit", schema=None) as batch_op:
         batch_op.drop_column("revision")
     with op.batch_alter_table("approval_handover", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_approval_handover_for_id"))
-        batch_op.drop_constraint(
-            batch_op.f("fk_approval_handover_for_id"), type_="foreignkey"
-        )
+        batch_op.drop_constraint(batch_op.f("fk_approval_handover_for_id"), type_="foreignkey")
         batch_op.drop_column("for_id")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_place_id"))

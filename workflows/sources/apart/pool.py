@@ -203,8 +203,7 @@ class Pool:
                 self._waiting += 1
                 try:
                     self._changed.wait_for(
-                        lambda: self._is_closed or self._taken < self.most,
-                        self._patience,
+                        lambda: self._is_closed or self._taken < self.most, self._patience
                     )
                 finally:
                     self._waiting -= 1
@@ -296,14 +295,10 @@ def _refusal(told: dict[str, Any], job: str) -> GovernanceError:
     match told["ended"]:
         case "too_much":
             return TooMuch(
-                sentence or "It needs too much memory to read. Send less of it.",
-                field=field,
+                sentence or "It needs too much memory to read. Send less of it.", field=field
             )
         case "faulty":
-            return Faulty(
-                [(where, why) for where, why in told["faults"]],
-                is_json=told["is_json"],
-            )
+            return Faulty([(where, why) for where, why in told["faults"]], is_json=told["is_json"])
         case "refused":
             return InvalidInput(str(sentence), field=field)
         case _:

@@ -58,9 +58,7 @@ def folded(name: str) -> str:
 
 
 _VERSION_OF = {
-    folded(name): version
-    for version, names in _BY_VERSION.items()
-    for name in names.split()
+    folded(name): version for version, names in _BY_VERSION.items() for name in names.split()
 }
 _WANTED = {folded(name): name for name in (*REQUIRED, *OPTIONAL, *PROVIDERS)}
 _OLDER = {
@@ -129,9 +127,7 @@ def _version(names: set[str]) -> str:
     """The newest version whose columns appear; 1.4 is also told by what it removed."""
     if "serviceprovidername" in names and not names & {"providername", "publishername"}:
         return "1.4"
-    return max(
-        (_VERSION_OF[name] for name in names if name in _VERSION_OF), default="1.0"
-    )
+    return max((_VERSION_OF[name] for name in names if name in _VERSION_OF), default="1.0")
 
 
 def _explain(heading: Sequence[str], file: str, missing: list[str]) -> str:
@@ -144,10 +140,7 @@ def _explain(heading: Sequence[str], file: str, missing: list[str]) -> str:
         )
     if "cost/mycost" in names or "lineitem/referenceno" in names:
         return f"{file} is a native Oracle Cloud cost report, not FOCUS. Give the file from the FOCUS Reports folder."
-    if any(
-        word in names
-        for word in ("pretaxcost", "costinbillingcurrency", "metercategory")
-    ):
+    if any(word in names for word in ("pretaxcost", "costinbillingcurrency", "metercategory")):
         return (
             f"{file} is a native Azure cost export (actual or amortised cost), not FOCUS. "
             "In Cost Management, under Exports, create one of the type “Cost and usage details (FOCUS)” and give that."

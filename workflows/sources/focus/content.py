@@ -52,17 +52,11 @@ def _unpacked_head(start: bytes, file: str) -> bytes:
     try:
         head = zlib.decompressobj(wbits=31).decompress(start, HEAD_BYTES)
     except zlib.error:
-        raise DamagedFile(
-            f"{file} is a damaged gzip file. Download or export it again."
-        ) from None
+        raise DamagedFile(f"{file} is a damaged gzip file. Download or export it again.") from None
     if not head:
-        raise DamagedFile(
-            f"{file} is a gzip file with nothing in it. Download or export it again."
-        )
+        raise DamagedFile(f"{file} is a gzip file with nothing in it. Download or export it again.")
     if head.startswith((GZIP, PARQUET)):
-        raise NotFocus(
-            f"{file} is packed twice. Unpack it once (gunzip) and give the result."
-        )
+        raise NotFocus(f"{file} is packed twice. Unpack it once (gunzip) and give the result.")
     return head
 
 
@@ -74,9 +68,7 @@ def _layout(head: bytes, file: str, packed: bool) -> CsvLayout:
             f"{file} is UTF-16 text. Save it as UTF-8 (in a spreadsheet program: “CSV UTF-8”) and give that."
         )
     if b"\x00" in head[:4000]:
-        raise NotFocus(
-            f"{file} is not a text file. Give a FOCUS export as CSV, gzip or Parquet."
-        )
+        raise NotFocus(f"{file} is not a text file. Give a FOCUS export as CSV, gzip or Parquet.")
     body = head.removeprefix(b"\xef\xbb\xbf")
     ends = [place for place in (body.find(b"\n"), body.find(b"\r")) if place >= 0]
     if not ends and len(head) >= HEAD_BYTES:
@@ -105,9 +97,7 @@ def _split(line: str) -> tuple[tuple[str, ...], str]:
     for delimiter in (",", ";", "\t", "|"):
         try:
             names = tuple(next(csv.reader([line], delimiter=delimiter), []))
-        except (
-            csv.Error
-        ):  # a field beyond the module's limit: no heading by this separator
+        except csv.Error:  # a field beyond the module's limit: no heading by this separator
             continue
         score = columns.known(names)
         if score > best[0]:

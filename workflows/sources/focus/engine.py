@@ -25,9 +25,7 @@ class Engine:
         self._slot = os.open(os.devnull, os.O_RDONLY)
         folder = "/proc/self/fd" if Path("/proc/self/fd").is_dir() else "/dev/fd"
         self.path = f"{folder}/{self._slot}"
-        self._spill = tempfile.mkdtemp(
-            prefix="mlgov-costs-", dir=options.spill_directory
-        )
+        self._spill = tempfile.mkdtemp(prefix="mlgov-costs-", dir=options.spill_directory)
         self._connection = sealed.connect(
             files,
             self._spill,
@@ -56,9 +54,7 @@ class Engine:
 
         def work() -> None:
             try:
-                outcome.append(
-                    self._connection.execute(statement, parameters).fetchall()
-                )
+                outcome.append(self._connection.execute(statement, parameters).fetchall())
             except BaseException as error:  # handed over to the thread that waits
                 outcome.append(error)
 
@@ -80,10 +76,7 @@ class Engine:
         return result
 
     def stream(
-        self,
-        statement: str,
-        size: int,
-        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        self, statement: str, size: int, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> Iterator[list[tuple[Any, ...]]]:
         """Batches of a result, on a cursor of its own, so that several can be read at once."""
         cursor = self._connection.cursor()
@@ -106,14 +99,9 @@ def refusal(error: BaseException, file: str) -> BaseException:
     import duckdb
 
     text = str(error)
-    if isinstance(error, CostFileRefused) or not isinstance(
-        error, duckdb.Error | RuntimeError
-    ):
+    if isinstance(error, CostFileRefused) or not isinstance(error, duckdb.Error | RuntimeError):
         return error
-    if (
-        isinstance(error, duckdb.OutOfMemoryException)
-        or "max_temp_directory_size" in text
-    ):
+    if isinstance(error, duckdb.OutOfMemoryException) or "max_temp_directory_size" in text:
         return FileTooLarge(
             f"{file} needs more memory or temporary disk than a load may use. Give one billing period at a time."
         )
@@ -126,12 +114,7 @@ def refusal(error: BaseException, file: str) -> BaseException:
             f"The rows of {file} cannot be told apart: it mixes kinds of line ends, or its quotation marks do not match. "
             "Export it again and do not edit it on the way."
         )
-    if (
-        "arquet" in text
-        or "Thrift" in text
-        or "TProtocol" in text
-        or "No magic bytes" in text
-    ):
+    if "arquet" in text or "Thrift" in text or "TProtocol" in text or "No magic bytes" in text:
         return DamagedFile(
             f"{file} is a damaged or cut-off Parquet file. Download or export it again."
         )

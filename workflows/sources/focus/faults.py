@@ -48,15 +48,15 @@ def reason(column: str, value: str | None) -> str:
     if column == "BillingCurrency":
         return "is not a currency code of three letters, like USD"
     plain = value.strip()
-    if re.fullmatch(r"[+-]?[\d.]*,\d+", plain) or re.fullmatch(
-        r"[+-]?[\d,]*,\d{3}(\.\d*)?", plain
-    ):
+    if re.fullmatch(r"[+-]?[\d.]*,\d+", plain) or re.fullmatch(r"[+-]?[\d,]*,\d{3}(\.\d*)?", plain):
         return "has a comma; FOCUS writes amounts with a point and no separators, like 1234.56"
     if re.fullmatch(r"[+-]?[\d_]*\.?[\d_]*([eE][+-]?\d+)?", plain) and any(
         c.isdigit() for c in plain
     ):
         if re.search(r"[eE]", plain) or len(plain.partition(".")[2]) > sql.SCALE:
-            return f"has more than {sql.SCALE} decimals or is too large; it would have to be rounded"
+            return (
+                f"has more than {sql.SCALE} decimals or is too large; it would have to be rounded"
+            )
         return "is larger than any cost (10^15)"
     return "is not a number"
 

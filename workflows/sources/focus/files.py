@@ -60,17 +60,13 @@ def _regular(given: Given) -> os.stat_result:
         os.fsencode(given.path).decode("utf-8")
         about = given.path.stat()
     except UnicodeDecodeError:
-        raise CostFileRefused(
-            f"The name of {given.name} is not UTF-8. Rename the file."
-        ) from None
+        raise CostFileRefused(f"The name of {given.name} is not UTF-8. Rename the file.") from None
     except FileNotFoundError:
         raise CostFileRefused(
             f"{given.name} is not there. Check the name and the folder."
         ) from None
     except OSError as error:
-        raise CostFileRefused(
-            f"{given.name} cannot be opened: {error.strerror}."
-        ) from None
+        raise CostFileRefused(f"{given.name} cannot be opened: {error.strerror}.") from None
     if not stat.S_ISREG(about.st_mode):
         raise CostFileRefused(
             f"{given.name} is not a regular file. Give a CSV, gzip or Parquet file, or a folder of them."
@@ -111,13 +107,9 @@ def _given(root: Path, path: Path, export: str | None) -> Given:
     relative = path.relative_to(root)
     if export is None:
         parts = relative.parts
-        place = next(
-            (i for i, part in enumerate(parts) if _RUN_PARENT.fullmatch(part)), None
-        )
+        place = next((i for i, part in enumerate(parts) if _RUN_PARENT.fullmatch(part)), None)
         export = str(root.joinpath(*parts[:place])) if place is not None else None
-    return Given(
-        path, shown(relative.as_posix()), export or _part_of(path), export is not None
-    )
+    return Given(path, shown(relative.as_posix()), export or _part_of(path), export is not None)
 
 
 def _part_of(path: Path) -> str:

@@ -4,13 +4,7 @@
 
 from collections.abc import Sequence
 
-from workflows.sources.focus.sql import (
-    DIMENSIONS,
-    GROUPS,
-    KEYS,
-    SCALE,
-    tag_columns,
-)
+from workflows.sources.focus.sql import DIMENSIONS, GROUPS, KEYS, SCALE, tag_columns
 from workflows.sources.sealed import literal
 
 
@@ -25,18 +19,14 @@ def create_groups(tag_keys: Sequence[str]) -> str:
     )
 
 
-ODD_TAGS = (
-    f"SELECT DISTINCT odd_tags FROM {GROUPS} WHERE odd_tags IS NOT NULL ORDER BY ALL"
-)
+ODD_TAGS = f"SELECT DISTINCT odd_tags FROM {GROUPS} WHERE odd_tags IS NOT NULL ORDER BY ALL"
 """Tags in any other shape than a flat map, which are read apart."""
 
 
 def read_odd_tags(tag_keys: Sequence[str]) -> list[str]:
     """Two statements: one takes what was read (texts, whether each could be read, values of each key), the other sets it."""
     names = tag_columns(tag_keys)
-    given = "".join(
-        f", unnest(${number + 3}) AS {name}" for number, name in enumerate(names)
-    )
+    given = "".join(f", unnest(${number + 3}) AS {name}" for number, name in enumerate(names))
     sets = "".join(f", {name} = replace(reading.{name}, chr(0), '')" for name in names)
     return [
         f"CREATE OR REPLACE TEMP TABLE reading AS SELECT unnest($1) AS odd_tags, unnest($2) AS is_read{given}",
@@ -52,9 +42,7 @@ MANY_SPELLINGS = (
     f"FROM {GROUPS}"
 )
 """Whether a period or a currency is written in several ways, so that equal groups may stand apart."""
-COUNTED = (
-    f"SELECT coalesce(sum(rows), 0), coalesce(sum(unreadable_tags), 0) FROM {GROUPS}"
-)
+COUNTED = f"SELECT coalesce(sum(rows), 0), coalesce(sum(unreadable_tags), 0) FROM {GROUPS}"
 
 
 SOURCES = f"SELECT source, CAST(sum(rows) AS BIGINT) FROM {GROUPS} GROUP BY source ORDER BY source"
@@ -75,7 +63,9 @@ def same_money() -> list[str]:
     One finds those of which at least half is in groups that the other has to the last digit; the other those with the
     same accounts and equal totals for a source and period, however their days are cut.
     """
-    group = "source, billing_period, charge_date, sub_account_id, service, charge_category, currency"
+    group = (
+        "source, billing_period, charge_date, sub_account_id, service, charge_category, currency"
+    )
     bill = "source, billing_period, currency"
     sums = (
         f"WITH sums AS (SELECT export, {group}, sum(billed) AS billed, sum(effective) AS effective FROM {GROUPS} GROUP BY ALL "

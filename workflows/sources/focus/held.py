@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, Self
 
-from workflows.sources.focus.records import (
-    AllocationKey,
-    BadRow,
-    MonthTotal,
-    PeriodTotals,
-)
+from workflows.sources.focus.records import AllocationKey, BadRow, MonthTotal, PeriodTotals
 
 BATCH = 5_000
 

@@ -59,9 +59,7 @@ def listed_files(root: Path, candidates: list[Path]) -> dict[Path, str] | None:
 def _read(root: Path, path: Path) -> Manifest | None:
     name = shown(path.relative_to(root).as_posix())
     if path.stat().st_size > MAX_BYTES:
-        raise DamagedFile(
-            f"The manifest {name} is larger than any manifest. Export again."
-        )
+        raise DamagedFile(f"The manifest {name} is larger than any manifest. Export again.")
     try:
         body = json.loads(path.read_bytes())
     except (ValueError, RecursionError):

@@ -49,9 +49,7 @@ def read(
 class FocusRead:
     """What the files held: totals at once, groups on request. Closed by its `with` block."""
 
-    def __init__(
-        self, engine: Engine, options: ReadOptions, findings: Findings
-    ) -> None:
+    def __init__(self, engine: Engine, options: ReadOptions, findings: Findings) -> None:
         self._engine = engine
         self._tag_keys = options.tag_keys
         self.files = tuple(findings.files)
@@ -93,7 +91,9 @@ class FocusRead:
         """All groups in batches, in no particular order."""
         keys = self.allocation_keys
         periods = self.periods
-        select = "period, charge_date, key, service, charge_category, currency, billed, effective, rows"
+        select = (
+            "period, charge_date, key, service, charge_category, currency, billed, effective, rows"
+        )
         for batch in self._engine.stream(groups.numbered(select, self._tag_keys), size):
             yield [
                 CostGroup(
@@ -109,11 +109,7 @@ class FocusRead:
             ]
 
     def entries(
-        self,
-        period_ids: Mapping[int, int],
-        key_ids: Sequence[int],
-        *,
-        size: int = BATCH,
+        self, period_ids: Mapping[int, int], key_ids: Sequence[int], *, size: int = BATCH
     ) -> Iterator[list[tuple[Any, ...]]]:
         """The groups of the periods in `period_ids` as tuples for a bulk insert, in batches and no particular order:
 
@@ -146,9 +142,7 @@ class FocusRead:
         )
         found = self._engine.run(
             groups.numbered(
-                select,
-                self._tag_keys,
-                "GROUP BY period, key, month, currency ORDER BY ALL",
+                select, self._tag_keys, "GROUP BY period, key, month, currency ORDER BY ALL"
             )
         )
         return [MonthTotal(*row) for row in found]
@@ -156,9 +150,7 @@ class FocusRead:
     def days(self, keys: Collection[int]) -> set[tuple[int, int, date]]:
         """(period, allocation key, day of charge) of some allocation keys, all by their index."""
         statement = groups.numbered(
-            "DISTINCT period, key, charge_date",
-            self._tag_keys,
-            "WHERE list_contains($1, key)",
+            "DISTINCT period, key, charge_date", self._tag_keys, "WHERE list_contains($1, key)"
         )
         return {
             (int(period), int(key), day)
@@ -168,9 +160,7 @@ class FocusRead:
     def _periods(self) -> tuple[PeriodTotals, ...]:
         billed: dict[int, dict[str, Decimal]] = {}
         effective: dict[int, dict[str, Decimal]] = {}
-        for period, currency, billed_sum, effective_sum in self._engine.run(
-            groups.CURRENCY_TOTALS
-        ):
+        for period, currency, billed_sum, effective_sum in self._engine.run(groups.CURRENCY_TOTALS):
             billed.setdefault(period, {})[currency] = billed_sum
             effective.setdefault(period, {})[currency] = effective_sum
         return tuple(
@@ -191,9 +181,7 @@ class FocusRead:
 
     def _allocation_keys(self) -> tuple[AllocationKey, ...]:
         return tuple(
-            AllocationKey(
-                index, account, name, allocation.tags_text(self._tag_keys, values)
-            )
+            AllocationKey(index, account, name, allocation.tags_text(self._tag_keys, values))
             for index, account, name, *values in self._engine.run(
                 "SELECT * FROM allocation ORDER BY key"
             )

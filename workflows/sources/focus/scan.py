@@ -50,10 +50,7 @@ class Scan:
     """The files of one load, in order. `run` gathers them all or raises CostFileRefused."""
 
     def __init__(
-        self,
-        engine: Engine,
-        options: ReadOptions,
-        progress: Callable[[Progress], None] | None,
+        self, engine: Engine, options: ReadOptions, progress: Callable[[Progress], None] | None
     ) -> None:
         self._engine = engine
         self._options = options
@@ -81,10 +78,7 @@ class Scan:
                 after = os.fstat(descriptor)
             finally:
                 os.close(descriptor)
-            if (before.st_size, before.st_mtime_ns) != (
-                after.st_size,
-                after.st_mtime_ns,
-            ):
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise DamagedFile(
                     f"{given.name} was changed while it was read. Import it again once it is written."
                 )
@@ -131,20 +125,14 @@ class Scan:
         faulty = self._faulty_rows(table, descriptor, name)
         self._read_odd_tags()
         rows = self._new_rows()
-        self._check_count(
-            table, descriptor, name, rows + faulty + rejected, watch.lines
-        )
+        self._check_count(table, descriptor, name, rows + faulty + rejected, watch.lines)
         self.findings.rows += rows
         self.findings.files.append(
             SourceFile(
                 name,
                 watch.sha256,
                 rows,
-                "parquet"
-                if table.layout is None
-                else "csv.gz"
-                if table.layout.gzip
-                else "csv",
+                "parquet" if table.layout is None else "csv.gz" if table.layout.gzip else "csv",
                 table.columns.version,
             )
         )
@@ -153,20 +141,14 @@ class Scan:
         layout = content.csv_layout(descriptor, name)
         types: list[str] | None = None
         if layout is None:
-            described = self._engine.run(
-                sql.DESCRIBE_PARQUET,
-                [self._engine.path],
-                file=name,
-            )
+            described = self._engine.run(sql.DESCRIBE_PARQUET, [self._engine.path], file=name)
             heading = [str(row[0]) for row in described if row[0] != "file_row_number"]
             types = [str(row[1]) for row in described if row[0] != "file_row_number"]
             source = sql.PARQUET_SOURCE
         else:
             heading = list(layout.heading)
             source = sql.csv_source(len(heading), layout.delimiter, layout.gzip)
-        found = focus_columns.locate(
-            heading, name, source_given=self._options.source is not None
-        )
+        found = focus_columns.locate(heading, name, source_given=self._options.source is not None)
         fields = {
             wanted: sql.Field(f"c{place}", "VARCHAR", True)
             if types is None
@@ -186,11 +168,7 @@ class Scan:
             return watch.refusal is None
 
         statement = sql.gather(
-            table.source,
-            table.fields,
-            self._options.tag_keys,
-            self._options.source,
-            export,
+            table.source, table.fields, self._options.tag_keys, self._options.source, export
         )
         self._engine.run(statement, [self._engine.path], file=name, tick=tick)
 
@@ -212,9 +190,7 @@ class Scan:
             column = None
             if error_type in {"UNQUOTED VALUE", "INVALID ENCODING"} and place:
                 column = table.layout.heading[place - 1]
-            self._note(
-                BadRow(name, line, column, None, faults.split_reason(error_type))
-            )
+            self._note(BadRow(name, line, column, None, faults.split_reason(error_type)))
         self.findings.bad_row_count += len(rejects)
         if sum(faults_of_row for *_, faults_of_row in rejects) >= sql.REJECTS_LIMIT:
             raise DamagedFile(
@@ -235,9 +211,7 @@ class Scan:
             return int(count)
         layout, source = table.layout, table.source
         if layout is not None:
-            source = sql.csv_source(
-                len(layout.heading), layout.delimiter, layout.gzip, again=True
-            )
+            source = sql.csv_source(len(layout.heading), layout.delimiter, layout.gzip, again=True)
         found = self._engine.run(
             sql.faults_of(
                 source,
@@ -254,9 +228,7 @@ class Scan:
                 self._note(faults.bad_row(name, row, column, value))
         else:
             values = {(column, value) for column, value, _ in found}
-            placed = faults.lines_of(
-                descriptor, name, layout, table.columns.positions, values
-            )
+            placed = faults.lines_of(descriptor, name, layout, table.columns.positions, values)
             for bad in itertools.islice(placed, room):
                 self._note(bad)
         return int(count)
@@ -272,14 +244,8 @@ class Scan:
         odd = [text for (text,) in self._engine.run(groups.ODD_TAGS)]
         for batch in _batches(odd):
             readings = [tags.read_tags(text) for text in batch]
-            values = [
-                [tags.find_tag(reading or {}, key) for reading in readings]
-                for key in keys
-            ]
-            self._engine.run(
-                take,
-                [list(batch), [one is not None for one in readings], *values],
-            )
+            values = [[tags.find_tag(reading or {}, key) for reading in readings] for key in keys]
+            self._engine.run(take, [list(batch), [one is not None for one in readings], *values])
             self._engine.run(give)
             self._is_respelt = True
 

@@ -57,11 +57,7 @@ def csv_source(columns: int, delimiter: str, gzip: bool, *, again: bool = False)
 
     `again` reads a second time, when the rejects are known.
     """
-    faulty = (
-        "ignore_errors=true"
-        if again
-        else f"store_rejects=true, rejects_limit={REJECTS_LIMIT}"
-    )
+    faulty = "ignore_errors=true" if again else f"store_rejects=true, rejects_limit={REJECTS_LIMIT}"
     named = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(columns))
     nulls = ", ".join(literal(word) for word in NULL_WORDS)
     return (
@@ -107,9 +103,7 @@ def _amount(field: Field) -> str:
         exact = _exact(value)
     else:
         value = field.expression
-        exact = (
-            f"CAST(TRY_CAST({value} AS DECIMAL(38,{SCALE})) AS {field.type}) = {value}"
-        )
+        exact = f"CAST(TRY_CAST({value} AS DECIMAL(38,{SCALE})) AS {field.type}) = {value}"
     amount = f"TRY_CAST({value} AS DECIMAL(38,{SCALE}))"
     return f"CASE WHEN abs({amount}) < {_LIMIT} AND {exact} THEN {amount} END"
 
@@ -160,9 +154,7 @@ def _tags(tag_keys: Sequence[str]) -> str:
         f"AND ({json}) IS NOT NULL AND json_type({json}) = 'OBJECT'"
     )
     columns = []
-    for number, (key, name) in enumerate(
-        zip(tag_keys, tag_columns(tag_keys), strict=True)
-    ):
+    for number, (key, name) in enumerate(zip(tag_keys, tag_columns(tag_keys), strict=True)):
         found = f"{_FOUND}{number}"
         pattern = literal(rf'(?i)"\s*(?:{_PREFIX})?{re.escape(key.strip())}\s*"\s*:')
         renamed = f"regexp_replace({json}, {pattern}, '\"{_RENAMED}\":', 'g')"
@@ -200,11 +192,7 @@ def _rows(
 ) -> str:
     """One row per row of the file. Period and currency stay as written: they are few, and are read once per group."""
     providers = [text(fields[name]) for name in PROVIDERS if name in fields]
-    provider = (
-        f"coalesce({', '.join(providers)}, '{UNKNOWN}')"
-        if providers
-        else f"'{UNKNOWN}'"
-    )
+    provider = f"coalesce({', '.join(providers)}, '{UNKNOWN}')" if providers else f"'{UNKNOWN}'"
     account = text(fields.get("BillingAccountId"))
     naming = literal(source_name) if source_name else f"{provider} || '/' || {account}"
     return (
@@ -275,8 +263,7 @@ def faults_of(
     """The faulty values: column, text, and with `row_number` (Parquet) the row's number; without it, each value once."""
     checked = {name: field for name, field in fields.items() if name in CHECKS}
     raw = "".join(
-        f"CAST({field.expression} AS VARCHAR) AS raw_{name}, "
-        for name, field in checked.items()
+        f"CAST({field.expression} AS VARCHAR) AS raw_{name}, " for name, field in checked.items()
     )
     value = " ".join(f"WHEN '{name}' THEN raw_{name}" for name in checked)
     number = "file_row_number + 1" if row_number else "NULL"

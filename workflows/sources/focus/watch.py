@@ -32,9 +32,7 @@ class Watch:
         self._layout = layout
         self._max_bytes = max_bytes
         self._stopped = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name="focus-watch", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="focus-watch", daemon=True)
 
     def start(self) -> None:
         """Begins to read."""
@@ -111,7 +109,9 @@ class Watch:
             for chunk in self._chunks():
                 pending = chunk
                 while pending:
-                    if unpacker.eof:  # a gzip file may be several, one after another, and end in zeros
+                    if (
+                        unpacker.eof
+                    ):  # a gzip file may be several, one after another, and end in zeros
                         pending = pending.lstrip(b"\x00")
                         if not pending:
                             break

@@ -15,17 +15,8 @@ import httpx
 
 from workflows.sources import bounded, http
 from workflows.sources.bounded import TooLong
-from workflows.sources.mlflow.errors import (
-    RegistryMissing,
-    RegistryRefused,
-    RegistryTrouble,
-)
-from workflows.sources.mlflow.records import (
-    Digest,
-    RegistryModel,
-    RegistryVersion,
-    Snapshot,
-)
+from workflows.sources.mlflow.errors import RegistryMissing, RegistryRefused, RegistryTrouble
+from workflows.sources.mlflow.records import Digest, RegistryModel, RegistryVersion, Snapshot
 
 PREFIX = "/api/2.0/mlflow"
 PAGE = 100
@@ -76,15 +67,10 @@ class MlflowClient:
             if tags.get(PROMPT, "").casefold() == "true":
                 continue
             aliases = {
-                _text(one, "alias"): str(one.get("version", ""))
-                for one in _list(row, "aliases")
+                _text(one, "alias"): str(one.get("version", "")) for one in _list(row, "aliases")
             }
             yield RegistryModel(
-                name,
-                str(row.get("description") or ""),
-                tags,
-                aliases,
-                tuple(self.versions(name)),
+                name, str(row.get("description") or ""), tags, aliases, tuple(self.versions(name))
             )
 
     def versions(self, name: str) -> Iterator[RegistryVersion]:
@@ -150,9 +136,7 @@ class MlflowClient:
     def delete_alias(self, name: str, alias: str) -> None:
         """Take an alias away; one that is not there is no error. MLflow wants a body here, and no query."""
         try:
-            self._call(
-                "DELETE", "registered-models/alias", body={"name": name, "alias": alias}
-            )
+            self._call("DELETE", "registered-models/alias", body={"name": name, "alias": alias})
         except RegistryMissing:
             return
 
@@ -172,9 +156,7 @@ class MlflowClient:
 
     def _contents(self, name: str, version: str, into: Path | None) -> Digest:
         answer = self._call(
-            "GET",
-            "model-versions/get-download-uri",
-            params={"name": name, "version": version},
+            "GET", "model-versions/get-download-uri", params={"name": name, "version": version}
         )
         uri = urlsplit(str(answer.get("artifact_uri") or ""))
         if uri.scheme != _ARTIFACTS:
@@ -190,9 +172,7 @@ class MlflowClient:
             whole = hashlib.sha256()
             left = MOST_ARTIFACT_BYTES
             for path in files:
-                held, size = self._fetch(
-                    f"{root}/{path}", left, into / path if into else None
-                )
+                held, size = self._fetch(f"{root}/{path}", left, into / path if into else None)
                 left -= size
                 whole.update(f"{path}\n{held}\n".encode())
         except _TooMuch as error:
@@ -251,25 +231,17 @@ class MlflowClient:
         except httpx.HTTPError as error:
             raise _trouble(error) from None
         except TooLong:
-            raise _TooMuch(
-                f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB"
-            ) from None
+            raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB") from None
         finally:
             answer.close()
         return held.hexdigest(), size
 
     # --- calls
 
-    def _pages(
-        self, path: str, key: str, params: Mapping[str, str]
-    ) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, key: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         token = ""
         for _ in range(MOST_PAGES):
-            asked = {
-                **params,
-                "max_results": str(PAGE),
-                **({"page_token": token} if token else {}),
-            }
+            asked = {**params, "max_results": str(PAGE), **({"page_token": token} if token else {})}
             answer = self._call("GET", path, params=asked)
             yield from _list(answer, key)
             following = str(answer.get("next_page_token") or "")
@@ -287,9 +259,7 @@ class MlflowClient:
         body: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         return self._json(
-            self._http.build_request(
-                method, f"{PREFIX}/{path}", params=params, json=body
-            )
+            self._http.build_request(method, f"{PREFIX}/{path}", params=params, json=body)
         )
 
     def _json(self, asked: httpx.Request) -> dict[str, Any]:
@@ -342,9 +312,7 @@ def _read(status: int, raw: bytes) -> dict[str, Any]:
             f"MLflow refuses the call (HTTP {status}{', ' + code[:60] if code else ''})."
         )
     if not isinstance(found, dict):
-        raise RegistryTrouble(
-            "MLflow's answer is no JSON. Does MLGOV_MLFLOW_URL lead to it?"
-        )
+        raise RegistryTrouble("MLflow's answer is no JSON. Does MLGOV_MLFLOW_URL lead to it?")
     return found
 
 
@@ -371,9 +339,7 @@ def _text(found: Mapping[str, Any], key: str) -> str:
 
 
 def _tags(found: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        _text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")
-    }
+    return {_text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")}
 
 
 def _named(name: str) -> dict[str, str]:

@@ -28,8 +28,6 @@ def fault(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -
     if abs(now.timestamp() - int(timestamp)) > WINDOW.total_seconds():
         return "it is too old, or from the future"
     wanted = signature(secret, delivery, timestamp, body)
-    if not any(
-        hmac.compare_digest(one.encode(), wanted.encode()) for one in given.split(" ")
-    ):
+    if not any(hmac.compare_digest(one.encode(), wanted.encode()) for one in given.split(" ")):
         return "its signature is wrong"
     return ""

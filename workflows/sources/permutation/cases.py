@@ -22,9 +22,7 @@ def read(path: Path, rows: int, seed: int) -> "DataFrame":
     source = sealed.table(path, "sample_size=-1")
     spill = tempfile.mkdtemp(prefix="mlgov-cases-")
     try:
-        with sealed.connect(
-            [path], spill, memory_mb=512, threads=1, max_spill_gb=4
-        ) as base:
+        with sealed.connect([path], spill, memory_mb=512, threads=1, max_spill_gb=4) as base:
             return base.execute(
                 f"SELECT * FROM {source} USING SAMPLE reservoir({rows:d} ROWS) REPEATABLE ({seed:d})"  # noqa: S608
             ).df()

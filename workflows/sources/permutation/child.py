@@ -78,9 +78,7 @@ def _leave_network() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    return any(
-        libc.unshare(flags) == 0 for flags in (_NEW_USER | _NEW_NETWORK, _NEW_NETWORK)
-    )
+    return any(libc.unshare(flags) == 0 for flags in (_NEW_USER | _NEW_NETWORK, _NEW_NETWORK))
 
 
 def _importance(wanted: Asked) -> Answered:
@@ -184,9 +182,7 @@ def _cases(wanted: Asked, model: Any) -> "tuple[DataFrame, Any]":
     )
     missing = [one for one in features if one not in table.columns]
     if missing:
-        raise Refused(
-            f"The table lacks columns that the model takes: {', '.join(missing[:10])}."
-        )
+        raise Refused(f"The table lacks columns that the model takes: {', '.join(missing[:10])}.")
     return table[features], table[wanted.target]
 
 

@@ -70,9 +70,7 @@ def is_possible() -> bool:
     return tried.returncode == 0
 
 
-def command(
-    words: Sequence[str], *, writes: Path, reads: Sequence[Path], info: int
-) -> list[str]:
+def command(words: Sequence[str], *, writes: Path, reads: Sequence[Path], info: int) -> list[str]:
     """The command line that runs `words` inside; `info` is the descriptor on which bubblewrap tells the pid."""
     box = [shutil.which(PROGRAM) or PROGRAM, *_BOX, "--info-fd", str(info)]
     box += ["--uid", "65534", "--gid", "65534", "--hostname", "model"]

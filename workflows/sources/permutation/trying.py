@@ -51,9 +51,7 @@ def described(folder: Path) -> tuple[Path, str, str]:
     return path, format_, str(flavor.get("sklearn_version", ""))
 
 
-def tried(
-    folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any
-) -> Answered:
+def tried(folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any) -> Answered:
     """Load the model that lies in the folder and shuffle the table's columns. Raises InvalidInput with what to do.
 
     With `sandbox` the process that loads it runs under bubblewrap, and nothing is loaded where there is none.
