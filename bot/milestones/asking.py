@@ -108,8 +108,8 @@ def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     milestone_id, revision = submissions.ids(submission.metadata)
     parts = (*submission.metadata.split(":"), "", "", "", "")
-    channel, ts, approval_id, shown = parts[2:6]
-    at = door.of_parts(submission.deps, submission.actor, approval_id, shown, (channel, ts))
+    channel, ts, approval_id, seen_revision = parts[2:6]
+    at = door.of_parts(submission.deps, submission.actor, approval_id, seen_revision, (channel, ts))
     try:
         form = Reschedule(
             milestone_id=milestone_id,

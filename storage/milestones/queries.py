@@ -38,11 +38,11 @@ def find(session: Session, milestone_id: int) -> Milestone | None:
 
 def by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
     """Milestone id → milestone."""
-    found: dict[int, Milestone] = {}
+    milestones: dict[int, Milestone] = {}
     for part in parts(ids):
         rows = session.execute(select(Milestone).where(Milestone.id.in_(part)))
-        found |= {row.id: row for row in rows.scalars()}
-    return found
+        milestones |= {row.id: row for row in rows.scalars()}
+    return milestones
 
 
 def find_by_request(session: Session, request_key: str) -> Milestone | None:
@@ -54,27 +54,27 @@ def find_by_request(session: Session, request_key: str) -> Milestone | None:
 
 def of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Milestones of these projects that were not dropped, by project, day and id."""
-    found: list[Milestone] = []
+    milestones: list[Milestone] = []
     for part in parts(project_ids):
-        found += session.execute(
+        milestones += session.execute(
             select(Milestone)
             .where(Milestone.project_id.in_(part), Milestone.dropped_at.is_(None))
             .order_by(Milestone.project_id, Milestone.forecast, Milestone.id)
         ).scalars()
-    return found
+    return milestones
 
 
 def of_projects_for_update(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Every milestone of these projects, dropped ones too, locked in the order of their ids."""
-    found: list[Milestone] = []
+    milestones: list[Milestone] = []
     for part in parts(project_ids):
-        found += session.execute(
+        milestones += session.execute(
             select(Milestone)
             .where(Milestone.project_id.in_(part))
             .order_by(Milestone.id)
             .with_for_update()
         ).scalars()
-    return found
+    return milestones
 
 
 def _open() -> Any:
@@ -83,7 +83,7 @@ def _open() -> Any:
 
 def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
     """Open milestones that the person owns, or that are of projects they own, manage or sponsor."""
-    found: Sequence[Milestone] = (
+    milestones: Sequence[Milestone] = (
         session.execute(
             _open()
             .join(Project, Project.id == Milestone.project_id)
@@ -100,7 +100,7 @@ def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
         .scalars()
         .all()
     )
-    return found
+    return milestones
 
 
 def people_with_a_part(session: Session) -> set[str]:
@@ -120,15 +120,15 @@ def people_with_a_part(session: Session) -> set[str]:
 
 def links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
     """(milestone, needed) of every link that touches one of these."""
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for part in parts(ids):
         rows = session.execute(
             select(MilestoneLink.milestone_id, MilestoneLink.needs_id).where(
                 or_(MilestoneLink.milestone_id.in_(part), MilestoneLink.needs_id.in_(part))
             )
         )
-        found |= {(one, needed) for one, needed in rows}
-    return found
+        pairs |= {(milestone, needed) for milestone, needed in rows}
+    return pairs
 
 
 def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> None:
@@ -157,20 +157,20 @@ def lock_links(session: Session) -> None:
 
 def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    found: dict[int, Project] = {}
+    by_id: dict[int, Project] = {}
     for part in parts(ids):
         rows = session.execute(select(Project).where(Project.id.in_(part))).scalars()
-        found |= {row.id: row for row in rows}
-    return found
+        by_id |= {row.id: row for row in rows}
+    return by_id
 
 
 def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
     """Folded key → project."""
-    found: dict[str, Project] = {}
+    by_key: dict[str, Project] = {}
     for part in parts(keys):
         rows = session.execute(select(Project).where(Project.key.in_(part))).scalars()
-        found |= {row.key: row for row in rows}
-    return found
+        by_key |= {row.key: row for row in rows}
+    return by_key
 
 
 def project_keys(session: Session) -> list[str]:
@@ -194,7 +194,7 @@ def moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneM
 
 def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
     """Milestone id → the waiting request for another day: its id, facts and requester's id."""
-    found: dict[int, Any] = {}
+    requests: dict[int, Any] = {}
     for part in parts(ids):
         rows = session.execute(
             select(Approval.subject_id, Approval.id, Approval.facts, Approval.requester_id)
@@ -205,8 +205,8 @@ def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
             )
             .order_by(Approval.id)
         )
-        found |= {row.subject_id: row for row in rows}
-    return found
+        requests |= {row.subject_id: row for row in rows}
+    return requests
 
 
 def reason_of(session: Session, approval_id: int) -> int | None:
@@ -220,9 +220,9 @@ def moved_between(
     session: Session, project_ids: Collection[int], first: date, last: date
 ) -> list[MilestoneMove]:
     """How forecasts of these projects changed on days `first` to `last` (UTC), oldest first."""
-    found: list[MilestoneMove] = []
+    moved: list[MilestoneMove] = []
     for part in parts(project_ids):
-        found += (
+        moved += (
             row
             for row in session.execute(
                 select(MilestoneMove)
@@ -232,27 +232,27 @@ def moved_between(
             ).scalars()
             if first <= row.created_at.date() <= last
         )
-    return found
+    return moved
 
 
 def shown_in(session: Session, milestone_ids: Collection[int]) -> list[tuple[str, str]]:
     """(subject type, subject id) of the messages in Slack that may change and show one of these milestones."""
-    found: set[tuple[str, str]] = set()
+    subjects: set[tuple[str, str]] = set()
     for part in parts(milestone_ids):
-        found |= {("milestone", str(one)) for one in part}
+        subjects |= {("milestone", str(one)) for one in part}
         reminders = session.execute(
             select(ReminderItem.reminder_id)
             .where(ReminderItem.milestone_id.in_(part), ReminderItem.reminder_id.is_not(None))
             .distinct()
         ).scalars()
-        found |= {("reminder", str(one)) for one in reminders}
+        subjects |= {("reminder", str(one)) for one in reminders}
         lists = session.execute(
             select(Milestone.import_id)
             .where(Milestone.id.in_(part), Milestone.import_id.is_not(None))
             .distinct()
         ).scalars()
-        found |= {("milestone_import", str(one)) for one in lists}
-    return sorted(found)
+        subjects |= {("milestone_import", str(one)) for one in lists}
+    return sorted(subjects)
 
 
 def find_import(session: Session, import_id: int) -> MilestoneImport | None:

@@ -45,14 +45,14 @@ def morning(session: Session, person_id: str) -> Reminding:
 
 def items(session: Session, person_id: str, milestone_ids: Collection[int]) -> list[ReminderItem]:
     """The reminders of these milestones that fell due for a person before."""
-    found: list[ReminderItem] = []
+    written: list[ReminderItem] = []
     for part in parts(milestone_ids):
-        found += session.execute(
+        written += session.execute(
             select(ReminderItem)
             .where(ReminderItem.person_id == person_id, ReminderItem.milestone_id.in_(part))
             .order_by(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step)
         ).scalars()
-    return found
+    return written
 
 
 def lost(session: Session, person_id: str, now: datetime) -> set[int]:
@@ -74,10 +74,10 @@ def lost(session: Session, person_id: str, now: datetime) -> set[int]:
 
 def add_reminder(session: Session, person_id: str, day: date, now: datetime) -> Reminder:
     """Begin the message of a person's day."""
-    made = Reminder(person_id=person_id, day=day, outbox_id=None, created_at=now)
-    session.add(made)
+    reminder = Reminder(person_id=person_id, day=day, outbox_id=None, created_at=now)
+    session.add(reminder)
     session.flush()
-    return made
+    return reminder
 
 
 def add_item(session: Session, values: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def told_by(session: Session, reminder_id: int) -> list[ReminderItem]:
 
 def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
     """Milestone id → the latest message of this person that tells of it."""
-    found: dict[int, int] = {}
+    latest_by_milestone: dict[int, int] = {}
     for part in parts(milestone_ids):
         rows = session.execute(
             select(ReminderItem.milestone_id, func.max(ReminderItem.reminder_id))
@@ -114,32 +114,32 @@ def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) 
             )
             .group_by(ReminderItem.milestone_id)
         )
-        found |= {milestone: latest for milestone, latest in rows if latest}
-    return found
+        latest_by_milestone |= {milestone: latest for milestone, latest in rows if latest}
+    return latest_by_milestone
 
 
 def snoozes(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, date]:
     """Milestone id → the day from which this person is reminded of it again."""
-    found: dict[int, date] = {}
+    until_by_milestone: dict[int, date] = {}
     for part in parts(milestone_ids):
         rows = session.execute(
             select(MilestoneSnooze.milestone_id, MilestoneSnooze.until).where(
                 MilestoneSnooze.person_id == person_id, MilestoneSnooze.milestone_id.in_(part)
             )
         )
-        found |= {milestone: until for milestone, until in rows}
-    return found
+        until_by_milestone |= {milestone: until for milestone, until in rows}
+    return until_by_milestone
 
 
 def snooze(session: Session, milestone_id: int, person_id: str, until: date, now: datetime) -> None:
     """Nothing about this milestone for this person before `until`."""
-    made = _insert(session, MilestoneSnooze).values(
+    insert = _insert(session, MilestoneSnooze).values(
         milestone_id=milestone_id, person_id=person_id, until=until, created_at=now
     )
     session.execute(
-        made.on_conflict_do_update(
+        insert.on_conflict_do_update(
             index_elements=["milestone_id", "person_id"],
-            set_={"until": made.excluded.until, "created_at": made.excluded.created_at},
+            set_={"until": insert.excluded.until, "created_at": insert.excluded.created_at},
         )
     )
 

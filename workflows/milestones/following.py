@@ -27,8 +27,8 @@ def follow(
     decision about them, are looked at."""
     session.flush()
     resting.changed(session, "milestone", [row.id for row in rows], now=now)
-    found = reads.net(session, rows, reads.today_of(policy, now))
-    for type_, id_ in queries.shown_in(session, found.rows):
+    net = reads.net(session, rows, reads.today_of(policy, now))
+    for type_, id_ in queries.shown_in(session, net.rows):
         outbox.refresh(session, Subject(type_, id_), now=now, clicked=clicked)
     reminders.keep_going(session, rows, policy=policy, now=now)
 

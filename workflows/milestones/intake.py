@@ -54,8 +54,8 @@ def apply_rows(
     """
     bringing = _Bringing(session, actor, find_person, policy, now)
     taken = bringing.take(rows)
-    for one in taken:
-        bringing.write(one)
+    for accepted in taken:
+        bringing.write(accepted)
     session.flush()
     bringing.link(taken)
     bringing.tell(taken, origin, org_key)
@@ -95,33 +95,33 @@ class _Bringing(Writing):
                 self._fault(line, "title", f"stands in line {seen[key]} already; keep one of them")
                 continue
             seen[key] = line
-            one = self._checked(line, row, project, milestone)
-            if one is not None:
-                taken.append(one)
+            accepted = self._checked(line, row, project, milestone)
+            if accepted is not None:
+                taken.append(accepted)
         return self._with_known_needs(taken)
 
     def _with_known_needs(self, taken: list[Taken]) -> list[Taken]:
         """The rows whose needs there are, or will be once these rows are written."""
         while True:
-            coming = {(one.project.id, one.row.title.casefold()) for one in taken}
-            coming |= {(one.project.id, one.row.key.casefold()) for one in taken if one.row.key}
+            coming = {(accepted.project.id, accepted.row.title.casefold()) for accepted in taken}
+            coming |= {(accepted.project.id, accepted.row.key.casefold()) for accepted in taken if accepted.row.key}
             good = []
-            for one in taken:
+            for accepted in taken:
                 missing = [
                     name
-                    for name in one.row.needs or ()
-                    if (one.project.id, name.casefold()) not in coming
-                    and self._named(one.project, name) is None
+                    for name in accepted.row.needs or ()
+                    if (accepted.project.id, name.casefold()) not in coming
+                    and self._named(accepted.project, name) is None
                     and not self._is_coming(name, taken)
                 ]
                 if missing:
                     self._fault(
-                        one.line,
+                        accepted.line,
                         "needs",
-                        f"there is no milestone {missing[0][:60]!r} in {one.project.key}",
+                        f"there is no milestone {missing[0][:60]!r} in {accepted.project.key}",
                     )
                 else:
-                    good.append(one)
+                    good.append(accepted)
             if len(good) == len(taken):
                 return taken
             taken = good
@@ -154,21 +154,21 @@ class _Bringing(Writing):
                 and names[0] != names_of(known.source)[0]
             ):
                 return known
-        found = self.by_title.get((project.id, row.title.casefold()))
-        if found is not None and found.source and source and found.source != source:
+        same_title = self.by_title.get((project.id, row.title.casefold()))
+        if same_title is not None and same_title.source and source and same_title.source != source:
             return None
-        return found
+        return same_title
 
     def _checked(
         self, line: int, row: MilestoneRow, project: Project, milestone: Milestone | None
     ) -> Taken | None:
         owner: tuple[str | None, str] | None = None
         if row.owner is not None:
-            found = (None, "") if cleared(row.owner) else self.find_person(row.owner)
-            if isinstance(found, str):
-                self._fault(line, "owner", found)
+            person = (None, "") if cleared(row.owner) else self.find_person(row.owner)
+            if isinstance(person, str):
+                self._fault(line, "owner", person)
                 return None
-            owner = found
+            owner = person
         if milestone is None and not (row.forecast or row.baseline):
             if row.github_state != "deleted":
                 self._fault(line, "forecast", "a new milestone needs a day")
@@ -183,38 +183,38 @@ class _Bringing(Writing):
     def link(self, taken: Sequence[Taken]) -> None:
         """Draw the links that rows name; a name that nobody has, and a circle, are faults."""
         queries.lock_links(self.session)
-        for one in taken:
-            if one.row.needs is None or one.milestone is None:
+        for accepted in taken:
+            if accepted.row.needs is None or accepted.milestone is None:
                 continue
             wanted = set()
-            for name in one.row.needs:
-                found = self._named(one.project, name)
-                if found is None or self._circles(one.milestone, found):
+            for name in accepted.row.needs:
+                target = self._named(accepted.project, name)
+                if target is None or self._circles(accepted.milestone, target):
                     self._fault(
-                        one.line,
+                        accepted.line,
                         "needs",
                         f"{name[:60]!r} needs this one itself, directly or through others",
                     )
                 else:
-                    wanted.add(found.id)
+                    wanted.add(target.id)
             before = {
                 needed
-                for id_, needed in queries.links(self.session, [one.milestone.id])
-                if id_ == one.milestone.id
+                for id_, needed in queries.links(self.session, [accepted.milestone.id])
+                if id_ == accepted.milestone.id
             }
             if wanted != before:
-                queries.set_needs(self.session, one.milestone.id, wanted)
+                queries.set_needs(self.session, accepted.milestone.id, wanted)
                 audit.record(
                     self.session,
                     self.actor,
                     "milestone.linked",
-                    (TYPE, one.milestone.id),
+                    (TYPE, accepted.milestone.id),
                     now=self.now,
                     needs=sorted(wanted),
                 )
-                if not one.is_new:
-                    one.milestone.revision += 1
-                    one.fields.append(FieldChange("needs", str(len(before)), str(len(wanted))))
+                if not accepted.is_new:
+                    accepted.milestone.revision += 1
+                    accepted.fields.append(FieldChange("needs", str(len(before)), str(len(wanted))))
 
     def _named(self, project: Project, name: str) -> Milestone | None:
         own = self.by_title.get((project.id, name.casefold()))
@@ -223,8 +223,8 @@ class _Bringing(Writing):
             return own
         key, _, title = name.partition("/")
         other = queries.projects_by_keys(self.session, [key.strip().casefold()])
-        for found in other.values():
-            for row in queries.of_projects(self.session, [found.id]):
+        for named in other.values():
+            for row in queries.of_projects(self.session, [named.id]):
                 if row.title.casefold() == title.strip().casefold():
                     return row
         return None
@@ -236,56 +236,56 @@ class _Bringing(Writing):
     def tell(self, taken: Sequence[Taken], origin: Origin, org_key: str) -> None:
         """Count what happened, let copies follow, and put what was overdue on its list."""
         touched = []
-        for one in taken:
-            if one.milestone is None or one.line in {fault.line for fault in self.outcome.faults}:
+        for accepted in taken:
+            if accepted.milestone is None or accepted.line in {fault.line for fault in self.outcome.faults}:
                 continue
-            if one.is_new or one.fields:
-                touched.append(one.milestone)
+            if accepted.is_new or accepted.fields:
+                touched.append(accepted.milestone)
                 self.outcome.changes.append(
                     RowChange(
-                        one.line,
-                        f"{one.project.key}: {one.milestone.title}",
-                        one.is_new,
-                        tuple(one.fields),
+                        accepted.line,
+                        f"{accepted.project.key}: {accepted.milestone.title}",
+                        accepted.is_new,
+                        tuple(accepted.fields),
                     )
                 )
             else:
                 self.outcome.unchanged += 1
         follow(self.session, touched, policy=self.policy, now=self.now)
-        self._list([one for one in taken if one.is_overdue], origin, org_key)
+        self._list([accepted for accepted in taken if accepted.is_overdue], origin, org_key)
 
     def _list(self, overdue: Sequence[Taken], origin: Origin, org_key: str) -> None:
         ids = {
             id_
-            for one in overdue
+            for accepted in overdue
             for id_ in (
-                one.project.manager_id,
-                one.project.owner_id,
-                one.project.sponsor_id,
-                one.milestone.owner_id if one.milestone else None,
+                accepted.project.manager_id,
+                accepted.project.owner_id,
+                accepted.project.sponsor_id,
+                accepted.milestone.owner_id if accepted.milestone else None,
                 origin.list_to,
             )
             if id_
         }
         people = lookups.people(self.session, ids)
-        shown: dict[str, list[Milestone]] = {}
+        by_receiver: dict[str, list[Milestone]] = {}
         nobody = 0
-        for one in overdue:
-            if one.milestone is None:
+        for accepted in overdue:
+            if accepted.milestone is None:
                 continue
             person = people.get(origin.list_to or "") or lists.receiver(
-                one.milestone, one.project, people
+                accepted.milestone, accepted.project, people
             )
             if person is None:
                 nobody += 1
             else:
-                shown.setdefault(person.id, []).append(one.milestone)
-        for id_ in sorted(shown):
+                by_receiver.setdefault(person.id, []).append(accepted.milestone)
+        for id_ in sorted(by_receiver):
             lists.tell(
                 self.session,
                 self.actor,
                 people[id_],
-                shown[id_],
+                by_receiver[id_],
                 file=origin.file,
                 sha256=origin.sha256,
                 policy=self.policy,
@@ -293,7 +293,7 @@ class _Bringing(Writing):
                 org_key=org_key,
             )
             self.outcome.notes.append(
-                f"Overdue already: {len(shown[id_])}. {people[id_].name} gets one list of them, and nobody is reminded before it is started there."
+                f"Overdue already: {len(by_receiver[id_])}. {people[id_].name} gets one list of them, and nobody is reminded before it is started there."
             )
         if nobody:
             self.outcome.notes.append(

@@ -50,19 +50,19 @@ def tell(
     org_key: str,
 ) -> None:
     """Put overdue milestones of one file on this person's list and show it to them in their working hours."""
-    found = queries.find_same_import(session, person.id, sha256)
-    if found is None:
-        found = MilestoneImport(person_id=person.id, sha256=sha256, file=file, created_at=now)
-        session.add(found)
+    overdue_list = queries.find_same_import(session, person.id, sha256)
+    if overdue_list is None:
+        overdue_list = MilestoneImport(person_id=person.id, sha256=sha256, file=file, created_at=now)
+        session.add(overdue_list)
         session.flush()
     for row in rows:
-        row.import_id = found.id
+        row.import_id = overdue_list.id
     session.flush()
     audit.record(
         session,
         actor,
         "milestones.listed",
-        (TYPE, found.id),
+        (TYPE, overdue_list.id),
         now=now,
         person=person.id,
         milestones=[row.id for row in rows],
@@ -70,12 +70,12 @@ def tell(
     rollout.tell(
         session,
         person.id,
-        OverdueFound(found.id),
+        OverdueFound(overdue_list.id),
         to=Destination.person(org_key, person.slack_id or ""),
-        dedupe_key=f"milestones-overdue:{found.id}",
+        dedupe_key=f"milestones-overdue:{overdue_list.id}",
         policy=policy,
         now=now,
-        subject=Subject.of(TYPE, found.id),
+        subject=Subject.of(TYPE, overdue_list.id),
         due_at=reminders.calendar_of(person, policy).next_open(now),
     )
 
@@ -85,21 +85,21 @@ def seen(
 ) -> OverdueList:
     """A list before the person to whom it was sent, or an administrator. Raises NotFound for everybody else."""
     permissions.require_member(actor, "milestones.read", subject=(TYPE, import_id))
-    found = queries.find_import(session, import_id)
-    shown = card(session, import_id, policy=policy, now=now)
-    if found is None or shown is None or not _is_for(session, actor, found, policy):
+    overdue_list = queries.find_import(session, import_id)
+    overdue = card(session, import_id, policy=policy, now=now)
+    if overdue_list is None or overdue is None or not _is_for(session, actor, overdue_list, policy):
         raise NotFound(NO_LIST)
-    return shown
+    return overdue
 
 
-def _is_for(session: Session, actor: Actor, found: MilestoneImport, policy: Policy) -> bool:
-    return actor.id == found.person_id or is_administrator(session, actor, policy)
+def _is_for(session: Session, actor: Actor, overdue_list: MilestoneImport, policy: Policy) -> bool:
+    return actor.id == overdue_list.person_id or is_administrator(session, actor, policy)
 
 
 def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> OverdueList | None:
     """A list as it stands now; None when there is no such list."""
-    found = queries.find_import(session, import_id)
-    if found is None:
+    overdue_list = queries.find_import(session, import_id)
+    if overdue_list is None:
         return None
     today = reads.today_of(policy, now)
     rows = queries.by_ids(session, queries.ids_of_import(session, import_id))
@@ -110,14 +110,14 @@ def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> 
         now=now,
     )
     still = tuple(one for one in records if one.is_open and one.forecast < today)
-    starter = lookups.people(session, [found.started_by] if found.started_by else [])
+    starter = lookups.people(session, [overdue_list.started_by] if overdue_list.started_by else [])
     return OverdueList(
-        id=found.id,
-        file=found.file,
+        id=overdue_list.id,
+        file=overdue_list.file,
         milestones=still,
         handled=len(records) - len(still),
-        started_at=found.started_at,
-        started_by=reads.who(starter.get(found.started_by or "")),
+        started_at=overdue_list.started_at,
+        started_by=reads.who(starter.get(overdue_list.started_by or "")),
         today=today,
     )
 
@@ -136,10 +136,10 @@ def start_reminding(
     Again changes nothing. Raises NotFound for others than the person whose list it is and administrators.
     """
     permissions.require_member(actor, "milestones.start", subject=(TYPE, import_id))
-    found = queries.lock_import(session, import_id)
-    if found is None:
+    overdue_list = queries.lock_import(session, import_id)
+    if overdue_list is None:
         raise NotFound(NO_LIST)
-    if not _is_for(session, actor, found, policy):
+    if not _is_for(session, actor, overdue_list, policy):
         raise NotFound(
             NO_LIST, audit=RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs")
         )
@@ -147,9 +147,9 @@ def start_reminding(
     for row in rows:
         row.reminds_from = now
         row.revision += 1
-    if found.started_at is None:
-        found.started_at = now
-        found.started_by = actor.id if actor.kind is ActorKind.PERSON else None
+    if overdue_list.started_at is None:
+        overdue_list.started_at = now
+        overdue_list.started_by = actor.id if actor.kind is ActorKind.PERSON else None
         audit.record(
             session,
             actor,

@@ -222,7 +222,7 @@ class MilestoneReschedule:
         project = queries.projects(session, [row.project_id])[row.project_id] if row else None
         name = project.name if project else "A project"
         title = f"“{row.title}”" if row else "a milestone"
-        old, new, baseline = (date.fromisoformat(facts[one]) for one in ("old", "new", "baseline"))
+        old, new, baseline = (date.fromisoformat(facts[milestone]) for milestone in ("old", "new", "baseline"))
         later = counted((new - old).days, "day")
         detail = [
             ("First planned for", f"{day(baseline)} {baseline.year}"),
@@ -230,9 +230,9 @@ class MilestoneReschedule:
         ]
         if row is not None:
             pushed = reads.pushed_if(session, row, new, policy=policy, now=now)
-            told = ", ".join(f"{one.title} to {day(one.new)}" for one in pushed[:5])
+            moves = ", ".join(f"{milestone.title} to {day(milestone.new)}" for milestone in pushed[:5])
             more = f" and {len(pushed) - 5} more" if len(pushed) > 5 else ""
-            detail.append(("Moves", told + more if told else "no other milestone"))
+            detail.append(("Moves", moves + more if moves else "no other milestone"))
         return Words(
             project=name,
             asks=f"move {title}: {day(old)} → {day(new)} (+{later})",
@@ -274,15 +274,15 @@ def _moved(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: dateti
     old = date.fromisoformat(facts["old"])
     if row.forecast == old:
         return None
-    told = (
+    sentence = (
         f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
     )
     keep = f"Keep {day(row.forecast)}"
     wanted = _wanted(row, facts, policy=policy, now=now)
     if wanted is None:
-        return Moved(told, mark, keep=keep)
+        return Moved(sentence, mark, keep=keep)
     return Moved(
-        told,
+        sentence,
         mark,
         again=f"Ask for {day(wanted)}",
         asks=f"move {title}: {day(row.forecast)} → {day(wanted)} (+{counted((wanted - row.forecast).days, 'day')})",

@@ -71,9 +71,9 @@ def net(
     fresh = set(known)
     while fresh:
         reached: set[int] = set()
-        for one, needed in queries.links(session, fresh):
-            needs.setdefault(one, set()).add(needed)
-            reached |= {one, needed}
+        for milestone_id, needed in queries.links(session, fresh):
+            needs.setdefault(milestone_id, set()).add(needed)
+            reached |= {milestone_id, needed}
         fresh = reached - known.keys()
         known |= queries.by_ids(session, fresh)
     nodes = {id_: node(row) for id_, row in known.items() if row.dropped_at is None}
@@ -89,8 +89,8 @@ def records(
     if not rows:
         return []
     today = today_of(policy, now)
-    found = net(session, rows, today)
-    projects = queries.projects(session, {row.project_id for row in found.rows.values()})
+    linked = net(session, rows, today)
+    projects = queries.projects(session, {row.project_id for row in linked.rows.values()})
     texts = lookups.texts(
         session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
@@ -100,19 +100,19 @@ def records(
         {one for row in rows for one in (row.owner_id, row.done_by) if one}
         | {row.requester_id for row in asked.values()},
     )
-    return [_record(row, found, projects, texts, asked, people, today) for row in rows]
+    return [_record(row, linked, projects, texts, asked, people, today) for row in rows]
 
 
 def _record(
     row: Milestone,
-    found: Net,
+    linked: Net,
     projects: dict[int, Project],
     texts: dict[int, str],
     asked: dict[int, Any],
     people: dict[str, Person],
     today: date,
 ) -> MilestoneRecord:
-    expected = found.plan.expected.get(row.id, row.forecast)
+    expected = linked.plan.expected.get(row.id, row.forecast)
     project = projects[row.project_id]
     request = asked.get(row.id)
     return MilestoneRecord(
@@ -135,15 +135,15 @@ def _record(
         proof=texts.get(row.proof_id, "") if row.proof_id else None,
         done_by=who(people.get(row.done_by or "")),
         is_dropped=row.dropped_at is not None,
-        needs=_needed(row.id, found, projects),
-        pushes=_pushed(row.id, found, projects),
+        needs=_needed(row.id, linked, projects),
+        pushes=_pushed(row.id, linked, projects),
         asked=_asked(request, people),
     )
 
 
-def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
+def _needed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
     rows = [
-        found.rows[one] for one in found.needs.get(id_, ()) if found.rows[one].dropped_at is None
+        linked.rows[other] for other in linked.needs.get(id_, ()) if linked.rows[other].dropped_at is None
     ]
     needed = [
         Needed(
@@ -151,22 +151,22 @@ def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed,
             projects[row.project_id].key,
             projects[row.project_id].name,
             row.title,
-            found.plan.expected[row.id],
+            linked.plan.expected[row.id],
             row.actual is not None,
         )
         for row in rows
     ]
-    return tuple(sorted(needed, key=lambda one: (one.expected, one.id)))
+    return tuple(sorted(needed, key=lambda other: (other.expected, other.id)))
 
 
-def _pushed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Pushed, ...]:
+def _pushed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Pushed, ...]:
     pushed = []
-    for one in found.plan.pushes(id_):
-        row = found.rows[one]
+    for other_id in linked.plan.pushes(id_):
+        row = linked.rows[other_id]
         project = projects[row.project_id]
         pushed.append(
             Pushed(
-                row.id, project.key, project.name, row.title, row.forecast, found.plan.expected[one]
+                row.id, project.key, project.name, row.title, row.forecast, linked.plan.expected[other_id]
             )
         )
     return tuple(pushed)
@@ -186,9 +186,9 @@ def pushed_if(
     session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
 ) -> tuple[Pushed, ...]:
     """The milestones that this one would move if it were due on another day."""
-    found = net(session, [row], today_of(policy, now), moved={row.id: new})
-    projects = queries.projects(session, {other.project_id for other in found.rows.values()})
-    return _pushed(row.id, found, projects)
+    linked = net(session, [row], today_of(policy, now), moved={row.id: new})
+    projects = queries.projects(session, {other.project_id for other in linked.rows.values()})
+    return _pushed(row.id, linked, projects)
 
 
 def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
@@ -220,7 +220,7 @@ def detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime
             )
             for row in moves
         ),
-        tuple(found for id_ in parts if (found := who(people.get(id_))) is not None),
+        tuple(person for id_ in parts if (person := who(people.get(id_))) is not None),
     )
 
 

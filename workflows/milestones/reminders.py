@@ -46,8 +46,8 @@ def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
 
 def rhythm(policy: Policy) -> rules.Rhythm:
     """When reminders come, as the policy says."""
-    found = policy.milestones
-    return rules.Rhythm(found.days_before, found.overdue_every.days)
+    reminders = policy.milestones
+    return rules.Rhythm(reminders.days_before, reminders.overdue_every.days)
 
 
 def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | None]:
@@ -81,7 +81,7 @@ def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
 
 
 def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
-    for person in sorted(lookups.people(session, ids).values(), key=lambda one: one.id):
+    for person in sorted(lookups.people(session, ids).values(), key=lambda known: known.id):
         if can_be_told(person):
             statements.add_person(session, person.id)
             at = calendar_of(person, policy).next_open(now)
@@ -147,19 +147,19 @@ class Morning:
     def tell(self, rows: Sequence[Milestone], org_key: str) -> None:
         """Write down what fell due, and say it."""
         due = self._due(rows)
-        told = [one for one in due if one.is_told]
+        announced = [due_reminder for due_reminder in due if due_reminder.is_told]
         reminder = None
-        if told:
-            ids = [one.row.id for one in told]
+        if announced:
+            ids = [due_reminder.row.id for due_reminder in announced]
             before = statements.latest_of(self.session, self.person.id, ids)
             reminder = statements.add_reminder(self.session, self.person.id, self.today, self.now)
-        for one in due:
-            into = reminder.id if reminder is not None and one.is_told else None
-            self.write(one, into)
+        for due_reminder in due:
+            into = reminder.id if reminder is not None and due_reminder.is_told else None
+            self.write(due_reminder, into)
         if reminder is None:
             return
         self.session.flush()
-        self._post(reminder, told, org_key)
+        self._post(reminder, announced, org_key)
         for id_ in sorted(set(before.values())):
             outbox.refresh(self.session, Subject.of("reminder", id_), now=self.now)
 
@@ -172,20 +172,20 @@ class Morning:
         lost = statements.lost(self.session, self.person.id, self.now)
         snoozes = statements.snoozes(self.session, self.person.id, ids)
         chains = self._chains(rows, projects)
-        found = []
+        fell_due = []
         for row in rows:
             mine = self.steps(row, chains[row.id], self.today)
-            told = {item.step: item for item in known.get(row.id, ()) if item.due == row.forecast}
-            new = [step for step in mine if step.days not in told]
-            late = [item for item in told.values() if item.reminder_id in lost]
+            written = {item.step: item for item in known.get(row.id, ()) if item.due == row.forecast}
+            new = [step for step in mine if step.days not in written]
+            late = [item for item in written.values() if item.reminder_id in lost]
             if not new and not late:
                 continue
             until = snoozes.get(row.id, date.min)
             # What fell on a snoozed day stays swallowed, also when nobody looked before the snooze was over.
             latest = bool(new) and new[-1] == mine[-1] and new[-1].on >= until
             is_told = latest or (bool(late) and until <= self.today)
-            found.append(_Due(row, new, late, is_told))
-        return found
+            fell_due.append(_Due(row, new, late, is_told))
+        return fell_due
 
     def steps(self, row: Milestone, chain: Sequence[str], through: date) -> list[rules.Step]:
         """The reminders of a milestone for this person up to a day."""
@@ -206,8 +206,8 @@ class Morning:
     ) -> dict[int, list[str]]:
         named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
         people = lookups.people(self.session, {one for ids in named.values() for one in ids if one})
-        told = {id_ for id_, person in people.items() if can_be_told(person)}
-        return {id_: rules.chain(ids, told) for id_, ids in named.items()}
+        reachable = {id_ for id_, person in people.items() if can_be_told(person)}
+        return {id_: rules.chain(ids, reachable) for id_, ids in named.items()}
 
     def chain(self, row: Milestone) -> list[str]:
         """Whom the reminders of one milestone reach, in order."""
@@ -226,32 +226,32 @@ class Morning:
         also = lookups.people(self.session, [one for one in new if one != self.person.id])
         return step.on, next((reads.who(one) for one in also.values()), None)
 
-    def write(self, one: _Due, into: int | None) -> None:
+    def write(self, fell_due: _Due, into: int | None) -> None:
         """Write down that reminders fell due, told by the message `into` or by none."""
-        for step in one.new:
+        for step in fell_due.new:
             statements.add_item(
                 self.session,
                 {
-                    "milestone_id": one.row.id,
+                    "milestone_id": fell_due.row.id,
                     "person_id": self.person.id,
-                    "due": one.row.forecast,
+                    "due": fell_due.row.forecast,
                     "step": step.days,
                     "reminder_id": into,
                     "created_at": self.now,
                 },
             )
         if into is not None:
-            for item in one.lost:
+            for item in fell_due.lost:
                 item.reminder_id = into
 
-    def _post(self, reminder: Reminder, told: Sequence[_Due], org_key: str) -> None:
+    def _post(self, reminder: Reminder, announced: Sequence[_Due], org_key: str) -> None:
         audit.record(
             self.session,
             SYSTEM,
             "milestones.reminded",
             ("person", self.person.id),
             now=self.now,
-            milestones=[one.row.id for one in told],
+            milestones=[one.row.id for one in announced],
             day=self.today.isoformat(),
         )
         reminder.outbox_id = rollout.tell(

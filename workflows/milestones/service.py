@@ -33,10 +33,10 @@ def for_projects(
 ) -> dict[int, list[MilestoneRecord]]:
     """Project id → its milestones by day, met ones too; projects without one are left out."""
     rows = queries.of_projects(session, project_ids)
-    found: dict[int, list[MilestoneRecord]] = {}
+    by_project: dict[int, list[MilestoneRecord]] = {}
     for record in reads.records(session, rows, policy=policy, now=now):
-        found.setdefault(record.project_id, []).append(record)
-    return found
+        by_project.setdefault(record.project_id, []).append(record)
+    return by_project
 
 
 def due_for(
@@ -85,10 +85,10 @@ def detail(
 
 def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
     """How many stand how."""
-    found = dict.fromkeys(MilestoneStatus, 0)
+    numbers = dict.fromkeys(MilestoneStatus, 0)
     for record in records:
-        found[record.status] += 1
-    return found
+        numbers[record.status] += 1
+    return numbers
 
 
 # --- who may
@@ -114,8 +114,8 @@ def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Cli
         case (type_, id_) if type_ == TYPE:
             return id_ == str(row.id)
         case ("reminder", id_):
-            told = reminding.told_by(session, int(id_))
-            return any(item.milestone_id == row.id for item in told)
+            items = reminding.told_by(session, int(id_))
+            return any(item.milestone_id == row.id for item in items)
         case ("milestone_import", id_):
             return row.import_id == int(id_)
         case ("approval", id_):

@@ -80,8 +80,8 @@ def snooze(
 
 def until(session: Session, person_id: str, milestone_id: int, *, today: date) -> date | None:
     """Until when this person hears nothing of a milestone; None when they do."""
-    found = statements.snoozes(session, person_id, [milestone_id]).get(milestone_id)
-    return found if found is not None and found > today else None
+    day = statements.snoozes(session, person_id, [milestone_id]).get(milestone_id)
+    return day if day is not None and day > today else None
 
 
 def day_of(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
