@@ -76,7 +76,7 @@ def shown_again(deps: Deps, milestone_id: int, clicked: Clicked) -> Iterator[Non
         yield
     except Stale:
         deps.db.run(
-            lambda session: following.show_again(
+            lambda session: following.refresh_milestone(
                 session, milestone_id, policy=deps.policy, now=deps.now(session), clicked=clicked
             )
         )
@@ -153,7 +153,7 @@ def add(submission: Submission) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
-        id_ = changes.add(
+        id_ = changes.add_milestone(
             session, submission.actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key
         )
         record = service.one(session, id_, policy=deps.policy, now=now)
@@ -198,7 +198,7 @@ def done(submission: Submission) -> Reply:
     """It is met."""
     return _change(
         submission,
-        changes.done,
+        changes.complete,
         "Noted: it is met. Reminders of it end here.",
         proof=text(submission, windows.PROOF),
         on=day(submission, windows.ON),
@@ -209,7 +209,7 @@ def at_risk(submission: Submission) -> Reply:
     """It may not be met in time."""
     return _change(
         submission,
-        changes.at_risk,
+        changes.mark_at_risk,
         "Noted: it is at risk. Its day stays; reschedule to move it.",
         reason=text(submission, windows.REASON),
     )

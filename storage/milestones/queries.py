@@ -36,7 +36,7 @@ def find(session: Session, milestone_id: int) -> Milestone | None:
     return session.get(Milestone, milestone_id)
 
 
-def by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
+def load_by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
     """Milestone id → milestone."""
     milestones: dict[int, Milestone] = {}
     for part in parts(ids):
@@ -52,7 +52,7 @@ def find_by_request(session: Session, request_key: str) -> Milestone | None:
     ).scalar_one_or_none()
 
 
-def of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
+def list_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Milestones of these projects that were not dropped, by project, day and id."""
     milestones: list[Milestone] = []
     for part in parts(project_ids):
@@ -64,7 +64,7 @@ def of_projects(session: Session, project_ids: Collection[int]) -> list[Mileston
     return milestones
 
 
-def of_projects_for_update(session: Session, project_ids: Collection[int]) -> list[Milestone]:
+def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Every milestone of these projects, dropped ones too, locked in the order of their ids."""
     milestones: list[Milestone] = []
     for part in parts(project_ids):
@@ -81,7 +81,7 @@ def _open() -> Any:
     return select(Milestone).where(Milestone.actual.is_(None), Milestone.dropped_at.is_(None))
 
 
-def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
+def list_open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
     """Open milestones that the person owns, or that are of projects they own, manage or sponsor."""
     milestones: Sequence[Milestone] = (
         session.execute(
@@ -103,7 +103,7 @@ def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
     return milestones
 
 
-def people_with_a_part(session: Session) -> set[str]:
+def list_people_with_a_part(session: Session) -> set[str]:
     """Everybody whom reminders of open milestones could reach."""
     rows = session.execute(
         select(Milestone.owner_id, Project.owner_id, Project.manager_id, Project.sponsor_id)
@@ -118,7 +118,7 @@ def people_with_a_part(session: Session) -> set[str]:
     return {one for row in rows for one in row if one}
 
 
-def links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
+def list_links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
     """(milestone, needed) of every link that touches one of these."""
     pairs: set[tuple[int, int]] = set()
     for part in parts(ids):
@@ -155,7 +155,7 @@ def lock_links(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(0x6D696C65)))
 
 
-def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
+def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
     by_id: dict[int, Project] = {}
     for part in parts(ids):
@@ -164,7 +164,7 @@ def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     return by_id
 
 
-def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
+def load_projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
     """Folded key → project."""
     by_key: dict[str, Project] = {}
     for part in parts(keys):
@@ -173,12 +173,12 @@ def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Proje
     return by_key
 
 
-def project_keys(session: Session) -> list[str]:
+def list_project_keys(session: Session) -> list[str]:
     """The key of every project."""
     return list(session.execute(select(Project.key).order_by(Project.key)).scalars())
 
 
-def moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneMove]:
+def list_moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneMove]:
     """How the forecast changed, newest first."""
     return (
         session.execute(
@@ -192,7 +192,7 @@ def moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneM
     )
 
 
-def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
+def find_move_requests(session: Session, ids: Collection[int]) -> dict[int, Any]:
     """Milestone id → the waiting request for another day: its id, facts and requester's id."""
     requests: dict[int, Any] = {}
     for part in parts(ids):
@@ -209,14 +209,14 @@ def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
     return requests
 
 
-def reason_of(session: Session, approval_id: int) -> int | None:
+def find_reason_id(session: Session, approval_id: int) -> int | None:
     """The text in which a request gave its reason."""
     return session.execute(
         select(Approval.reason_id).where(Approval.id == approval_id)
     ).scalar_one_or_none()
 
 
-def moved_between(
+def list_moves_between(
     session: Session, project_ids: Collection[int], first: date, last: date
 ) -> list[MilestoneMove]:
     """How forecasts of these projects changed on days `first` to `last` (UTC), oldest first."""
@@ -235,7 +235,7 @@ def moved_between(
     return moved
 
 
-def shown_in(session: Session, milestone_ids: Collection[int]) -> list[tuple[str, str]]:
+def list_showing_subjects(session: Session, milestone_ids: Collection[int]) -> list[tuple[str, str]]:
     """(subject type, subject id) of the messages in Slack that may change and show one of these milestones."""
     subjects: set[tuple[str, str]] = set()
     for part in parts(milestone_ids):
@@ -276,7 +276,7 @@ def find_same_import(session: Session, person_id: str, sha256: str) -> Milestone
     ).scalar_one_or_none()
 
 
-def ids_of_import(session: Session, import_id: int) -> list[int]:
+def list_import_ids(session: Session, import_id: int) -> list[int]:
     """The milestones on a list, by day."""
     return list(
         session.execute(

@@ -34,7 +34,7 @@ def try_lock(session: Session, person_id: str) -> str:
     return "gone" if session.execute(wanted).first() is None else "held"
 
 
-def morning(session: Session, person_id: str) -> Reminding:
+def load_morning(session: Session, person_id: str) -> Reminding:
     """The row of a person that this transaction holds."""
     return session.execute(
         select(Reminding)
@@ -43,7 +43,7 @@ def morning(session: Session, person_id: str) -> Reminding:
     ).scalar_one()
 
 
-def items(session: Session, person_id: str, milestone_ids: Collection[int]) -> list[ReminderItem]:
+def list_items(session: Session, person_id: str, milestone_ids: Collection[int]) -> list[ReminderItem]:
     """The reminders of these milestones that fell due for a person before."""
     written: list[ReminderItem] = []
     for part in parts(milestone_ids):
@@ -55,7 +55,7 @@ def items(session: Session, person_id: str, milestone_ids: Collection[int]) -> l
     return written
 
 
-def lost(session: Session, person_id: str, now: datetime) -> set[int]:
+def list_lost(session: Session, person_id: str, now: datetime) -> set[int]:
     """Messages of this person that did not arrive in their working time, and will not any more."""
     return set(
         session.execute(
@@ -90,7 +90,7 @@ def find_reminder(session: Session, reminder_id: int) -> Reminder | None:
     return session.get(Reminder, reminder_id)
 
 
-def told_by(session: Session, reminder_id: int) -> list[ReminderItem]:
+def list_items_of(session: Session, reminder_id: int) -> list[ReminderItem]:
     """What a message tells."""
     return list(
         session.execute(
@@ -101,7 +101,7 @@ def told_by(session: Session, reminder_id: int) -> list[ReminderItem]:
     )
 
 
-def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
+def find_latest(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
     """Milestone id → the latest message of this person that tells of it."""
     latest_by_milestone: dict[int, int] = {}
     for part in parts(milestone_ids):
@@ -118,7 +118,7 @@ def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) 
     return latest_by_milestone
 
 
-def snoozes(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, date]:
+def find_snoozes(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, date]:
     """Milestone id → the day from which this person is reminded of it again."""
     until_by_milestone: dict[int, date] = {}
     for part in parts(milestone_ids):
@@ -144,7 +144,7 @@ def snooze(session: Session, milestone_id: int, person_id: str, until: date, now
     )
 
 
-def not_started(session: Session, import_id: int) -> Sequence[Milestone]:
+def lock_not_started(session: Session, import_id: int) -> Sequence[Milestone]:
     """The open milestones of a list that nobody is reminded of yet, locked in the order of their ids."""
     return (
         session.execute(

@@ -182,7 +182,7 @@ class Team:
         with self.db.read() as session:
             found = reminding.find_reminder(session, errand.notice["reminder_id"])
             assert found is not None
-            told = reminding.told_by(session, found.id)
+            told = reminding.list_items_of(session, found.id)
             self.sent.append(
                 Sent(
                     found.person_id.removeprefix("p_"),
@@ -214,7 +214,7 @@ class Team:
         """Somebody adds a milestone of their own, or of `owner`."""
         owner = more.pop("owner", by)
         with self.db.begin() as session:
-            return changes.add(
+            return changes.add_milestone(
                 session,
                 actor(by),
                 AddMilestone(

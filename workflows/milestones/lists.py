@@ -16,7 +16,7 @@ from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import NotFound, RefusalFact
 from workflows.milestones import reads, reminders
-from workflows.milestones.following import Clicked, follow
+from workflows.milestones.following import Clicked, refresh_copies
 from workflows.milestones.notices import OverdueFound
 from workflows.milestones.records import OverdueList
 from workflows.milestones.service import is_administrator
@@ -28,7 +28,7 @@ NO_LIST = "There is no such list of yours here. `/mlgov milestones` lists what i
 """Said of a list that is not there, and of somebody else's."""
 
 
-def receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> Person | None:
+def choose_receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> Person | None:
     """Who gets the list that a milestone stands on: whoever manages its project, else owns or sponsors it, else owns the milestone."""
     for id_ in (project.manager_id, project.owner_id, project.sponsor_id, row.owner_id):
         person = people.get(id_ or "")
@@ -37,7 +37,7 @@ def receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> 
     return None
 
 
-def tell(
+def send_list(
     session: Session,
     actor: Actor,
     person: Person,
@@ -80,13 +80,13 @@ def tell(
     )
 
 
-def seen(
+def load_list_for(
     session: Session, actor: Actor, import_id: int, *, policy: Policy, now: datetime
 ) -> OverdueList:
     """A list before the person to whom it was sent, or an administrator. Raises NotFound for everybody else."""
     permissions.require_member(actor, "milestones.read", subject=(TYPE, import_id))
     overdue_list = queries.find_import(session, import_id)
-    overdue = card(session, import_id, policy=policy, now=now)
+    overdue = load_list(session, import_id, policy=policy, now=now)
     if overdue_list is None or overdue is None or not _is_for(session, actor, overdue_list, policy):
         raise NotFound(NO_LIST)
     return overdue
@@ -96,14 +96,14 @@ def _is_for(session: Session, actor: Actor, overdue_list: MilestoneImport, polic
     return actor.id == overdue_list.person_id or is_administrator(session, actor, policy)
 
 
-def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> OverdueList | None:
+def load_list(session: Session, import_id: int, *, policy: Policy, now: datetime) -> OverdueList | None:
     """A list as it stands now; None when there is no such list."""
     overdue_list = queries.find_import(session, import_id)
     if overdue_list is None:
         return None
     today = reads.today_of(policy, now)
-    rows = queries.by_ids(session, queries.ids_of_import(session, import_id))
-    records = reads.records(
+    rows = queries.load_by_ids(session, queries.list_import_ids(session, import_id))
+    records = reads.load_records(
         session,
         sorted(rows.values(), key=lambda row: (row.forecast, row.id)),
         policy=policy,
@@ -117,7 +117,7 @@ def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> 
         milestones=still,
         handled=len(records) - len(still),
         started_at=overdue_list.started_at,
-        started_by=reads.who(starter.get(overdue_list.started_by or "")),
+        started_by=reads.as_who(starter.get(overdue_list.started_by or "")),
         today=today,
     )
 
@@ -143,7 +143,7 @@ def start_reminding(
         raise NotFound(
             NO_LIST, audit=RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs")
         )
-    rows = statements.not_started(session, import_id)
+    rows = statements.lock_not_started(session, import_id)
     for row in rows:
         row.reminds_from = now
         row.revision += 1
@@ -158,5 +158,5 @@ def start_reminding(
             now=now,
             milestones=[row.id for row in rows],
         )
-    follow(session, rows, policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, rows, policy=policy, now=now, clicked=clicked)
     return len(rows)

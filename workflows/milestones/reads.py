@@ -39,7 +39,7 @@ def today_of(policy: Policy, now: datetime) -> date:
     return calendar_for(policy).day(now)
 
 
-def who(person: Person | None) -> Who | None:
+def as_who(person: Person | None) -> Who | None:
     """A person as a milestone shows them."""
     return Who(person.id, person.slack_id, person.name) if person else None
 
@@ -58,7 +58,7 @@ class Net:
     plan: rules.Plan
 
 
-def net(
+def load_net(
     session: Session,
     rows: Collection[Milestone],
     today: date,
@@ -71,30 +71,30 @@ def net(
     fresh = set(known)
     while fresh:
         reached: set[int] = set()
-        for milestone_id, needed in queries.links(session, fresh):
+        for milestone_id, needed in queries.list_links(session, fresh):
             needs.setdefault(milestone_id, set()).add(needed)
             reached |= {milestone_id, needed}
         fresh = reached - known.keys()
-        known |= queries.by_ids(session, fresh)
+        known |= queries.load_by_ids(session, fresh)
     nodes = {id_: node(row) for id_, row in known.items() if row.dropped_at is None}
     for id_, forecast in (moved or {}).items():
         nodes[id_] = replace(nodes[id_], forecast=forecast)
     return Net(known, needs, rules.plan(nodes, needs, today))
 
 
-def records(
+def load_records(
     session: Session, rows: Sequence[Milestone], *, policy: Policy, now: datetime
 ) -> list[MilestoneRecord]:
     """These milestones as others see them, in the same order."""
     if not rows:
         return []
     today = today_of(policy, now)
-    linked = net(session, rows, today)
-    projects = queries.projects(session, {row.project_id for row in linked.rows.values()})
+    linked = load_net(session, rows, today)
+    projects = queries.load_projects(session, {row.project_id for row in linked.rows.values()})
     texts = lookups.texts(
         session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
-    asked = queries.asked(session, [row.id for row in rows])
+    asked = queries.find_move_requests(session, [row.id for row in rows])
     people = lookups.people(
         session,
         {one for row in rows for one in (row.owner_id, row.done_by) if one}
@@ -123,7 +123,7 @@ def _record(
         project=project.name,
         title=row.title,
         type=MilestoneType(row.type),
-        owner=who(people.get(row.owner_id or "")),
+        owner=as_who(people.get(row.owner_id or "")),
         baseline=row.baseline,
         forecast=row.forecast,
         actual=row.actual,
@@ -133,7 +133,7 @@ def _record(
         is_reminding=row.reminds_from is not None,
         risk=texts.get(row.risk_id, "") if row.risk_id else None,
         proof=texts.get(row.proof_id, "") if row.proof_id else None,
-        done_by=who(people.get(row.done_by or "")),
+        done_by=as_who(people.get(row.done_by or "")),
         is_dropped=row.dropped_at is not None,
         needs=_needed(row.id, linked, projects),
         pushes=_pushed(row.id, linked, projects),
@@ -175,7 +175,7 @@ def _pushed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Pushed
 def _asked(request: Any, people: dict[str, Person]) -> AskedMove | None:
     if request is None:
         return None
-    requester = who(people.get(request.requester_id))
+    requester = as_who(people.get(request.requester_id))
     if requester is None:
         return None
     new = date.fromisoformat(request.facts["new"])
@@ -186,25 +186,25 @@ def pushed_if(
     session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
 ) -> tuple[Pushed, ...]:
     """The milestones that this one would move if it were due on another day."""
-    linked = net(session, [row], today_of(policy, now), moved={row.id: new})
-    projects = queries.projects(session, {other.project_id for other in linked.rows.values()})
+    linked = load_net(session, [row], today_of(policy, now), moved={row.id: new})
+    projects = queries.load_projects(session, {other.project_id for other in linked.rows.values()})
     return _pushed(row.id, linked, projects)
 
 
-def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
+def load_record(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
     row = queries.find(session, milestone_id)
     if row is None:
         raise NotFound(NO_MILESTONE)
-    return records(session, [row], policy=policy, now=now)[0]
+    return load_records(session, [row], policy=policy, now=now)[0]
 
 
-def detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> Detail:
+def load_detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> Detail:
     """A milestone with its history. Raises NotFound."""
-    record = one(session, milestone_id, policy=policy, now=now)
-    moves = queries.moves(session, milestone_id, MOVES_SHOWN)
+    record = load_record(session, milestone_id, policy=policy, now=now)
+    moves = queries.list_moves(session, milestone_id, MOVES_SHOWN)
     texts = lookups.texts(session, {row.reason_id for row in moves if row.reason_id})
-    project = queries.projects(session, [record.project_id])[record.project_id]
+    project = queries.load_projects(session, [record.project_id])[record.project_id]
     parts = answering_ids(record.owner.id if record.owner else None, project)
     people = lookups.people(session, set(parts) | {row.moved_by for row in moves if row.moved_by})
     return Detail(
@@ -214,13 +214,13 @@ def detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime
                 row.old,
                 row.new,
                 texts.get(row.reason_id) or None if row.reason_id else None,
-                who(people.get(row.moved_by or "")),
+                as_who(people.get(row.moved_by or "")),
                 row.created_at,
                 row.approval_id,
             )
             for row in moves
         ),
-        tuple(person for id_ in parts if (person := who(people.get(id_))) is not None),
+        tuple(person for id_ in parts if (person := as_who(people.get(id_))) is not None),
     )
 
 

@@ -63,24 +63,24 @@ def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | No
 # --- whose mornings are looked at
 
 
-def keep_going(
+def schedule_people_of(
     session: Session, rows: Collection[Milestone], *, policy: Policy, now: datetime
 ) -> None:
     """See to it that the mornings of everybody whom these milestones' reminders could reach are looked at."""
     wanted = [
         row for row in rows if row.actual is None and row.dropped_at is None and row.reminds_from
     ]
-    projects = queries.projects(session, {row.project_id for row in wanted})
+    projects = queries.load_projects(session, {row.project_id for row in wanted})
     ids = {one for row in wanted for one in chain_ids(row, projects[row.project_id], policy) if one}
-    _look_at(session, ids, policy=policy, now=now)
+    _schedule(session, ids, policy=policy, now=now)
 
 
-def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
+def ensure_scheduled(session: Session, *, policy: Policy, now: datetime) -> None:
     """Once a day: whoever has a part in an open milestone is looked after, also who got it by a change of project."""
-    _look_at(session, queries.people_with_a_part(session), policy=policy, now=now)
+    _schedule(session, queries.list_people_with_a_part(session), policy=policy, now=now)
 
 
-def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
+def _schedule(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
     for person in sorted(lookups.people(session, ids).values(), key=lambda known: known.id):
         if can_be_told(person):
             statements.add_person(session, person.id)
@@ -91,7 +91,7 @@ def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: dat
 # --- one morning of one person
 
 
-def look(session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str) -> None:
+def run_reminders(session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str) -> None:
     """What fell due for this person by today, in one message; then the next working morning. Their row is locked.
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
@@ -104,11 +104,11 @@ def look(session: Session, person_id: str, *, policy: Policy, now: datetime, org
         timers.keep_going(session, subject, LOOK, calendar.next_open(now))
         return
     today = calendar.day(now)
-    morning = statements.morning(session, person_id)
+    morning = statements.load_morning(session, person_id)
     if morning.looked_on is None or morning.looked_on < today:
         morning.looked_on = today
-        rows = queries.open_of_person(session, person_id)
-        Morning(session, person, calendar, today, policy, now).tell(
+        rows = queries.list_open_of_person(session, person_id)
+        ReminderRun(session, person, calendar, today, policy, now).announce(
             [row for row in rows if row.reminds_from], org_key
         )
     tomorrow = calendar.next_open(calendar.closing(today))
@@ -125,7 +125,7 @@ class _Due:
     is_told: bool
 
 
-class Morning:
+class ReminderRun:
     """One look at one person's day."""
 
     def __init__(
@@ -144,18 +144,18 @@ class Morning:
         self.policy = policy
         self.now = now
 
-    def tell(self, rows: Sequence[Milestone], org_key: str) -> None:
+    def announce(self, rows: Sequence[Milestone], org_key: str) -> None:
         """Write down what fell due, and say it."""
-        due = self._due(rows)
+        due = self._list_due(rows)
         announced = [due_reminder for due_reminder in due if due_reminder.is_told]
         reminder = None
         if announced:
             ids = [due_reminder.row.id for due_reminder in announced]
-            before = statements.latest_of(self.session, self.person.id, ids)
+            before = statements.find_latest(self.session, self.person.id, ids)
             reminder = statements.add_reminder(self.session, self.person.id, self.today, self.now)
         for due_reminder in due:
             into = reminder.id if reminder is not None and due_reminder.is_told else None
-            self.write(due_reminder, into)
+            self.record_items(due_reminder, into)
         if reminder is None:
             return
         self.session.flush()
@@ -163,14 +163,14 @@ class Morning:
         for id_ in sorted(set(before.values())):
             outbox.refresh(self.session, Subject.of("reminder", id_), now=self.now)
 
-    def _due(self, rows: Sequence[Milestone]) -> list[_Due]:
+    def _list_due(self, rows: Sequence[Milestone]) -> list[_Due]:
         ids = [row.id for row in rows]
-        projects = queries.projects(self.session, {row.project_id for row in rows})
+        projects = queries.load_projects(self.session, {row.project_id for row in rows})
         known: dict[int, list[ReminderItem]] = {}
-        for item in statements.items(self.session, self.person.id, ids):
+        for item in statements.list_items(self.session, self.person.id, ids):
             known.setdefault(item.milestone_id, []).append(item)
-        lost = statements.lost(self.session, self.person.id, self.now)
-        snoozes = statements.snoozes(self.session, self.person.id, ids)
+        lost = statements.list_lost(self.session, self.person.id, self.now)
+        snoozes = statements.find_snoozes(self.session, self.person.id, ids)
         chains = self._chains(rows, projects)
         fell_due = []
         for row in rows:
@@ -211,10 +211,10 @@ class Morning:
 
     def chain(self, row: Milestone) -> list[str]:
         """Whom the reminders of one milestone reach, in order."""
-        projects = queries.projects(self.session, [row.project_id])
+        projects = queries.load_projects(self.session, [row.project_id])
         return self._chains([row], projects)[row.id]
 
-    def following(self, row: Milestone) -> tuple[date | None, Who | None]:
+    def next_reminder(self, row: Milestone) -> tuple[date | None, Who | None]:
         """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
         chain = self.chain(row)
         horizon = max(row.forecast, self.today) + timedelta(days=2 * rhythm(self.policy).every + 14)
@@ -224,9 +224,9 @@ class Morning:
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
         also = lookups.people(self.session, [one for one in new if one != self.person.id])
-        return step.on, next((reads.who(one) for one in also.values()), None)
+        return step.on, next((reads.as_who(one) for one in also.values()), None)
 
-    def write(self, fell_due: _Due, into: int | None) -> None:
+    def record_items(self, fell_due: _Due, into: int | None) -> None:
         """Write down that reminders fell due, told by the message `into` or by none."""
         for step in fell_due.new:
             statements.add_item(
@@ -267,22 +267,22 @@ class Morning:
         )
 
 
-def morning_of(session: Session, person: Person, *, policy: Policy, now: datetime) -> Morning:
+def build_run(session: Session, person: Person, *, policy: Policy, now: datetime) -> ReminderRun:
     """A person's day as reminders see it."""
     calendar = calendar_of(person, policy)
-    return Morning(session, person, calendar, calendar.day(now), policy, now)
+    return ReminderRun(session, person, calendar, calendar.day(now), policy, now)
 
 
-def count_as_told(
+def mark_as_reminded(
     session: Session, row: Milestone, person: Person, *, policy: Policy, now: datetime
 ) -> None:
     """Whoever gets a milestone reads its card now: reminders up to today are written down, and not said again."""
-    mine = morning_of(session, person, policy=policy, now=now)
+    mine = build_run(session, person, policy=policy, now=now)
     steps = mine.steps(row, mine.chain(row), mine.today)
-    mine.write(_Due(row, steps, [], False), None)
+    mine.record_items(_Due(row, steps, [], False), None)
 
 
-def tell_owner(
+def notify_owner(
     session: Session,
     milestone_id: int,
     owner: Person,

@@ -28,18 +28,18 @@ Clicked = tuple[str, str] | None
 # --- reading
 
 
-def for_projects(
+def list_for_projects(
     session: Session, project_ids: Collection[int], *, policy: Policy, now: datetime
 ) -> dict[int, list[MilestoneRecord]]:
     """Project id → its milestones by day, met ones too; projects without one are left out."""
-    rows = queries.of_projects(session, project_ids)
+    rows = queries.list_of_projects(session, project_ids)
     by_project: dict[int, list[MilestoneRecord]] = {}
-    for record in reads.records(session, rows, policy=policy, now=now):
+    for record in reads.load_records(session, rows, policy=policy, now=now):
         by_project.setdefault(record.project_id, []).append(record)
     return by_project
 
 
-def due_for(
+def list_due(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[MilestoneRecord, ...]:
     """What is overdue or due soon and this person's own: as owner, or of a project of theirs where nobody owns it."""
@@ -47,26 +47,26 @@ def due_for(
     today = reads.today_of(policy, now)
     return tuple(
         record
-        for record in open_for(session, actor, policy=policy, now=now)
+        for record in list_open(session, actor, policy=policy, now=now)
         if (record.owner is None or record.owner.id == actor.id)
         and record.days_left(today) <= ahead
     )
 
 
-def open_for(
+def list_open(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> list[MilestoneRecord]:
     """Open milestones that the person owns, or of projects they own, manage or sponsor, the earliest first."""
-    rows = queries.open_of_person(session, actor.id)
-    return reads.records(session, rows, policy=policy, now=now)
+    rows = queries.list_open_of_person(session, actor.id)
+    return reads.load_records(session, rows, policy=policy, now=now)
 
 
 def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
-    return reads.one(session, milestone_id, policy=policy, now=now)
+    return reads.load_record(session, milestone_id, policy=policy, now=now)
 
 
-def detail(
+def load_detail(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -80,10 +80,10 @@ def detail(
     row = queries.find(session, milestone_id)
     if row is None or not sees(session, actor, row, policy=policy, clicked=clicked):
         raise NotFound(reads.NO_MILESTONE)
-    return reads.detail(session, milestone_id, policy=policy, now=now)
+    return reads.load_detail(session, milestone_id, policy=policy, now=now)
 
 
-def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
+def count_by_status(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
     """How many stand how."""
     numbers = dict.fromkeys(MilestoneStatus, 0)
     for record in records:
@@ -99,7 +99,7 @@ def sees(
 ) -> bool:
     """Whether somebody may read a milestone: its project is in their sight, they answer for it or administer, or they
     have a message that shows it before them (`clicked`)."""
-    project = queries.projects(session, [row.project_id])[row.project_id]
+    project = queries.load_projects(session, [row.project_id])[row.project_id]
     return (
         actor.id in reads.answering_ids(row.owner_id, project)
         or visibility.sees_project(session, actor, row.project_id, policy=policy)
@@ -114,7 +114,7 @@ def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Cli
         case (type_, id_) if type_ == TYPE:
             return id_ == str(row.id)
         case ("reminder", id_):
-            items = reminding.told_by(session, int(id_))
+            items = reminding.list_items_of(session, int(id_))
             return any(item.milestone_id == row.id for item in items)
         case ("milestone_import", id_):
             return row.import_id == int(id_)
@@ -142,7 +142,7 @@ def require_answering(
     Raises NotFound for who may not even read it, as for one that is not there.
     """
     permissions.require_member(actor, "milestone.change", subject=(TYPE, row.id))
-    project = queries.projects(session, [row.project_id])[row.project_id]
+    project = queries.load_projects(session, [row.project_id])[row.project_id]
     ids = reads.answering_ids(row.owner_id, project)
     if actor.id in ids or is_administrator(session, actor, policy):
         return

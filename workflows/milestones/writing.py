@@ -19,7 +19,7 @@ from workflows.sources.rows import FieldChange, Outcome
 
 
 @dataclass(slots=True)
-class Taken:
+class AcceptedRow:
     """A good row, with its project, the milestone that it means, and what it changes."""
 
     line: int
@@ -32,7 +32,7 @@ class Taken:
     is_overdue: bool = False
 
 
-class Writing:
+class RowWriter:
     """Writes rows, and knows the milestones that there are by source and by title."""
 
     def __init__(self, session: Session, actor: Actor, policy: Policy, now: datetime) -> None:
@@ -45,14 +45,14 @@ class Writing:
         self.by_source: dict[str, Milestone] = {}
         self.by_title: dict[tuple[int, str], Milestone] = {}
 
-    def know(self, row: Milestone) -> None:
+    def index_milestone(self, row: Milestone) -> None:
         """Later rows may mean this milestone."""
-        for name in names_of(row.source):
+        for name in source_names(row.source):
             self.by_source[name] = row
         if row.dropped_at is None:
             self.by_title[(row.project_id, row.title.casefold())] = row
 
-    def write(self, accepted: Taken) -> None:
+    def write(self, accepted: AcceptedRow) -> None:
         """Add or change the milestone that a row means."""
         row, milestone = accepted.row, accepted.milestone
         if milestone is None:
@@ -71,7 +71,7 @@ class Writing:
         milestone.source_at = row.github_at or written_at
         self._change(accepted, milestone)
 
-    def _add(self, accepted: Taken) -> None:
+    def _add(self, accepted: AcceptedRow) -> None:
         row = accepted.row
         forecast = row.forecast or row.baseline
         baseline = row.baseline or row.forecast
@@ -95,7 +95,7 @@ class Writing:
         self.session.add(milestone)
         self.session.flush()
         accepted.milestone = milestone
-        self.know(milestone)
+        self.index_milestone(milestone)
         audit.record(
             self.session,
             self.actor,
@@ -109,7 +109,7 @@ class Writing:
             actual=milestone.actual.isoformat() if milestone.actual else None,
         )
 
-    def _change(self, accepted: Taken, row: Milestone) -> None:
+    def _change(self, accepted: AcceptedRow, row: Milestone) -> None:
         wanted = accepted.row
         if wanted.github_state == "deleted" and row.dropped_at is None:
             row.dropped_at = self.now
@@ -141,13 +141,13 @@ class Writing:
                 actual=row.actual.isoformat() if row.actual else None,
             )
 
-    def _set(self, accepted: Taken, row: Milestone, name: str, new: str | date) -> None:
+    def _set(self, accepted: AcceptedRow, row: Milestone, name: str, new: str | date) -> None:
         old = getattr(row, name)
         if old != new:
             accepted.fields.append(FieldChange(name, str(old), str(new)))
             setattr(row, name, new)
 
-    def _meet(self, accepted: Taken, row: Milestone) -> None:
+    def _meet(self, accepted: AcceptedRow, row: Milestone) -> None:
         """Met when the file says so; open again only where a file and no person had said that it is met."""
         wanted = accepted.row
         if wanted.actual is not None and row.done_by is None:
@@ -157,7 +157,7 @@ class Writing:
             row.actual = None
             row.reminds_from = self.now
 
-    def _move(self, accepted: Taken, row: Milestone) -> None:
+    def _move(self, accepted: AcceptedRow, row: Milestone) -> None:
         new = accepted.row.forecast
         if new is None or new == row.forecast:
             return
@@ -176,7 +176,7 @@ def table_source(project: Project, key: str) -> str:
     return f"table:{project.key}:{key.casefold()}"
 
 
-def names_of(source: str | None) -> list[str]:
+def source_names(source: str | None) -> list[str]:
     """What a milestone is found by, the surest first: GitHub's id of it, which stays when a repository is renamed, then its place."""
     if not source:
         return []
