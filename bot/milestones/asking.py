@@ -135,7 +135,7 @@ def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:
     deps = click.deps
     milestone_id = int(card.facts["milestone_id"])
     now = deps.now(session)
-    return service.one(session, milestone_id, policy=deps.policy, now=now)
+    return reads.load_record(session, milestone_id, policy=deps.policy, now=now)
 
 
 def _entered(card: Card) -> windows.Entered:

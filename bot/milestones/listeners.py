@@ -115,14 +115,16 @@ def _snooze(click: Click, value: str) -> Reply:
         choices = snoozing.list_choices(
             session, click.actor, milestone_id, policy=deps.policy, now=now, clicked=click.card
         )
-        record = service.one(session, milestone_id, policy=deps.policy, now=now)
+        record = reads.load_record(session, milestone_id, policy=deps.policy, now=now)
         today = snoozing.own_day(session, click.actor, policy=deps.policy, now=now)
         return Open(
             windows.snooze(
                 record,
                 today,
                 choices,
-                snoozed_until=snoozing.snoozed_until(session, click.actor.id, milestone_id, today=today),
+                snoozed_until=snoozing.snoozed_until(
+                    session, click.actor.id, milestone_id, today=today
+                ),
                 metadata=_metadata(click, value),
             )
         )
@@ -178,7 +180,7 @@ def _shown(click: Click, value: str) -> tuple[MilestoneRecord, date]:
         changes.lock_open(
             session, click.actor, milestone_id, revision, policy=deps.policy, clicked=click.card
         )
-        record = service.one(session, milestone_id, policy=deps.policy, now=now)
+        record = reads.load_record(session, milestone_id, policy=deps.policy, now=now)
         return record, reads.today_of(deps.policy, now)
 
     return submissions.run(deps, milestone_id, _card(click), look)

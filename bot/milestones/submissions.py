@@ -156,7 +156,7 @@ def add(submission: Submission) -> Reply:
         id_ = changes.add_milestone(
             session, submission.actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key
         )
-        record = service.one(session, id_, policy=deps.policy, now=now)
+        record = reads.load_record(session, id_, policy=deps.policy, now=now)
         today = reads.today_of(deps.policy, now)
         owner = record.owner
         is_mine = owner is not None and owner.id == submission.actor.id
@@ -276,7 +276,7 @@ def reschedule(submission: Submission) -> Reply:
         service.require_may_change(
             session, submission.actor, milestone_id, policy=policy, clicked=clicked
         )
-        record = service.one(session, milestone_id, policy=policy, now=now)
+        record = reads.load_record(session, milestone_id, policy=policy, now=now)
         if changes.is_decided_elsewhere(policy, record, form.new):
             number_ = decisions.submit(
                 session,
@@ -297,7 +297,7 @@ def reschedule(submission: Submission) -> Reply:
         changes.reschedule(
             session, submission.actor, form, reason=reason, policy=policy, now=now, clicked=clicked
         )
-        moved = service.one(session, milestone_id, policy=policy, now=now)
+        moved = reads.load_record(session, milestone_id, policy=policy, now=now)
         today = reads.today_of(policy, now)
         others = ", ".join(
             f"{one.title} to {words.day(one.new, today)}" for one in moved.pushes[:5]

@@ -28,7 +28,10 @@ def answer(
     with_picture: bool = True,
 ) -> Private:
     """The news in a line, the picture, then open milestones with their menus, the earliest first."""
-    open_ = sorted((milestone for milestone in records if milestone.is_open), key=lambda milestone: (milestone.forecast, milestone.id))
+    open_ = sorted(
+        (milestone for milestone in records if milestone.is_open),
+        key=lambda milestone: (milestone.forecast, milestone.id),
+    )
     met = sorted(
         (milestone for milestone in records if milestone.actual is not None),
         key=lambda milestone: (milestone.actual or today, milestone.id),
@@ -42,10 +45,15 @@ def answer(
     rows, rest = _rows(open_, today, with_project=project_key is None)
     body += rows
     lines = [
-        f"• {words.line(milestone, today, with_project=project_key is None)}" for milestone in rest[:MOST_LINES]
+        f"• {words.line(milestone, today, with_project=project_key is None)}"
+        for milestone in rest[:MOST_LINES]
     ]
-    recent = [milestone for milestone in met if milestone.actual and today - milestone.actual <= RECENTLY]
-    lines += [words.line(milestone, today, with_project=project_key is None) for milestone in recent[:3]]
+    recent = [
+        milestone for milestone in met if milestone.actual and today - milestone.actual <= RECENTLY
+    ]
+    lines += [
+        words.line(milestone, today, with_project=project_key is None) for milestone in recent[:3]
+    ]
     if lines:
         body.append(blocks.section("\n".join(lines)))
     if len(rest) > MOST_LINES:
@@ -121,7 +129,11 @@ def timeline(
     with_project: bool,
 ) -> Picture | None:
     """The milestones over time: what was planned, what is expected, what slipped. None when there is nothing."""
-    recent = [milestone for milestone in met if milestone.actual and today - milestone.actual <= 2 * RECENTLY]
+    recent = [
+        milestone
+        for milestone in met
+        if milestone.actual and today - milestone.actual <= 2 * RECENTLY
+    ]
     chosen = sorted(
         [*recent[:4], *open_[: MOST_BARS - min(4, len(recent))]],
         key=lambda milestone: (milestone.actual or milestone.forecast, milestone.id),

@@ -1,6 +1,7 @@
 """The only statements over milestones, their links, moves and lists."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -77,30 +78,27 @@ def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Mil
     return milestones
 
 
-def _open() -> Any:
-    return select(Milestone).where(Milestone.actual.is_(None), Milestone.dropped_at.is_(None))
-
-
 def list_open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
     """Open milestones that the person owns, or that are of projects they own, manage or sponsor."""
-    milestones: Sequence[Milestone] = (
+    return (
         session.execute(
-            _open()
+            select(Milestone)
             .join(Project, Project.id == Milestone.project_id)
             .where(
+                Milestone.actual.is_(None),
+                Milestone.dropped_at.is_(None),
                 or_(
                     Milestone.owner_id == person_id,
                     Project.owner_id == person_id,
                     Project.manager_id == person_id,
                     Project.sponsor_id == person_id,
-                )
+                ),
             )
             .order_by(Milestone.forecast, Milestone.id)
         )
         .scalars()
         .all()
     )
-    return milestones
 
 
 def list_people_with_a_part(session: Session) -> set[str]:
@@ -151,6 +149,7 @@ def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> No
 
 def lock_links(session: Session) -> None:
     """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    # SQLite has one writer at a time anyway. The key is "mile" in ASCII: any number nobody else locks by.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(0x6D696C65)))
 
@@ -192,9 +191,18 @@ def list_moves(session: Session, milestone_id: int, most: int) -> Sequence[Miles
     )
 
 
-def find_move_requests(session: Session, ids: Collection[int]) -> dict[int, Any]:
-    """Milestone id → the waiting request for another day: its id, facts and requester's id."""
-    requests: dict[int, Any] = {}
+@dataclass(frozen=True, slots=True)
+class MoveRequest:
+    """A waiting request to move a milestone to another day; `id` is the approval's."""
+
+    id: int
+    facts: dict[str, Any]
+    requester_id: str
+
+
+def find_move_requests(session: Session, ids: Collection[int]) -> dict[int, MoveRequest]:
+    """Milestone id → the waiting request for another day."""
+    requests: dict[int, MoveRequest] = {}
     for part in parts(ids):
         rows = session.execute(
             select(Approval.subject_id, Approval.id, Approval.facts, Approval.requester_id)
@@ -205,7 +213,10 @@ def find_move_requests(session: Session, ids: Collection[int]) -> dict[int, Any]
             )
             .order_by(Approval.id)
         )
-        requests |= {row.subject_id: row for row in rows}
+        requests |= {
+            milestone_id: MoveRequest(id_, facts, requester_id)
+            for milestone_id, id_, facts, requester_id in rows
+        }
     return requests
 
 
@@ -235,7 +246,9 @@ def list_moves_between(
     return moved
 
 
-def list_showing_subjects(session: Session, milestone_ids: Collection[int]) -> list[tuple[str, str]]:
+def list_showing_subjects(
+    session: Session, milestone_ids: Collection[int]
+) -> list[tuple[str, str]]:
     """(subject type, subject id) of the messages in Slack that may change and show one of these milestones."""
     subjects: set[tuple[str, str]] = set()
     for part in parts(milestone_ids):

@@ -43,7 +43,9 @@ def load_morning(session: Session, person_id: str) -> Reminding:
     ).scalar_one()
 
 
-def list_items(session: Session, person_id: str, milestone_ids: Collection[int]) -> list[ReminderItem]:
+def list_items(
+    session: Session, person_id: str, milestone_ids: Collection[int]
+) -> list[ReminderItem]:
     """The reminders of these milestones that fell due for a person before."""
     written: list[ReminderItem] = []
     for part in parts(milestone_ids):
@@ -118,7 +120,9 @@ def find_latest(session: Session, person_id: str, milestone_ids: Collection[int]
     return latest_by_milestone
 
 
-def find_snoozes(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, date]:
+def find_snoozes(
+    session: Session, person_id: str, milestone_ids: Collection[int]
+) -> dict[int, date]:
     """Milestone id → the day from which this person is reminded of it again."""
     until_by_milestone: dict[int, date] = {}
     for part in parts(milestone_ids):

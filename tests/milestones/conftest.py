@@ -27,7 +27,7 @@ from workflows.delivery.outcomes import Done, NotThere, Outcome
 from workflows.delivery.pace import Pace
 from workflows.delivery.records import Errand
 from workflows.due import Runner
-from workflows.milestones import changes, service
+from workflows.milestones import changes, reads
 from workflows.milestones.forms import AddMilestone
 from workflows.milestones.records import MilestoneRecord
 from workflows.policy import Policy, parse
@@ -246,7 +246,7 @@ class Team:
 
     def milestone(self, id_: int) -> MilestoneRecord:
         with self.db.read() as session:
-            return service.one(session, id_, policy=self.policy, now=clock.now(session))
+            return reads.load_record(session, id_, policy=self.policy, now=clock.now(session))
 
     def travels(self, name: str, zone: str) -> None:
         """Slack says that somebody is in another zone now."""

@@ -21,16 +21,23 @@ def reminder(
     message = statements.find_reminder(session, reminder_id)
     if message is None:
         return None
-    ids = list(dict.fromkeys(item.milestone_id for item in statements.list_items_of(session, message.id)))
+    ids = list(
+        dict.fromkeys(item.milestone_id for item in statements.list_items_of(session, message.id))
+    )
     person = lookups.people(session, [message.person_id])[message.person_id]
     mine = reminders.build_run(session, person, policy=policy, now=now)
     today = mine.today
-    rows = sorted(queries.load_by_ids(session, ids).values(), key=lambda milestone: (milestone.forecast, milestone.id))
+    rows = sorted(
+        queries.load_by_ids(session, ids).values(),
+        key=lambda milestone: (milestone.forecast, milestone.id),
+    )
     projects = queries.load_projects(session, {milestone.project_id for milestone in rows})
     latest = statements.find_latest(session, person.id, ids)
     snoozes = statements.find_snoozes(session, person.id, ids)
     lines = []
-    for milestone, record in zip(rows, reads.load_records(session, rows, policy=policy, now=now), strict=True):
+    for milestone, record in zip(
+        rows, reads.load_records(session, rows, policy=policy, now=now), strict=True
+    ):
         project = projects[milestone.project_id]
         until = snoozes.get(milestone.id)
         following, also = mine.next_reminder(milestone)

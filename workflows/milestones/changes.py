@@ -41,7 +41,7 @@ def lock_open(
     """The milestone, locked, open, and as it was shown. Raises GovernanceError."""
     row = queries.lock(session, milestone_id)
     if row is None:
-        raise NotFound(reads.NO_MILESTONE)
+        raise reads.no_milestone()
     require_answering(session, actor, row, policy=policy, clicked=clicked)
     if row.actual is not None:
         raise Stale(f"This milestone is done already, on {_day(row.actual)}. Nothing was changed.")
@@ -76,7 +76,7 @@ def add_milestone(
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
         if known.created_by != actor.id:
-            raise NotFound(reads.NO_MILESTONE)
+            raise reads.no_milestone()
         return known.id
     project = queries.load_projects_by_keys(session, [form.project]).get(form.project)
     channel = (form.promise or "").partition(":")[0]
@@ -86,8 +86,9 @@ def add_milestone(
         or is_administrator(session, actor, policy)
     ):
         raise NotFound(
-            "There is no such project here, so nothing was added. `/mlgov status` lists yours.",
+            "There is no such project here, so nothing was added.",
             field="project",
+            hint="projects.list",
         )
     owner_id = form.owner_id or actor.id
     if owner_id != actor.id and not may_add_for_others(session, actor, project, policy=policy):
@@ -171,8 +172,7 @@ def _link(
     }
     if wanted - there.keys():
         raise InvalidInput(
-            "There is no such milestone here for this one to need. Open the window again.",
-            field="needs",
+            "There is no such milestone here for this one to need.", field="needs", hint="window"
         )
     all_ = reads.load_net(session, [row, *there.values()], row.forecast).needs
     for needed in sorted(wanted):
@@ -277,11 +277,13 @@ def reschedule(
     clicked: Clicked = None,
 ) -> None:
     """Another day, and why. Raises GovernanceError, also for a later day that the policy wants approved."""
-    row = lock_open(session, actor, form.milestone_id, form.revision, policy=policy, clicked=clicked)
+    row = lock_open(
+        session, actor, form.milestone_id, form.revision, policy=policy, clicked=clicked
+    )
     check_new_day(session, row, form.new, policy=policy, now=now)
     if policy.milestones.reschedule is not None and form.new > row.forecast:
         raise GovernanceError(
-            "A later day for this milestone has to be approved; use the button Reschedule, which asks for it."
+            "A later day for this milestone has to be approved.", hint="milestones.reschedule"
         )
     text = audit.write_text(session, actor, _require_reason(reason), now=now)
     move(

@@ -17,7 +17,13 @@ from workflows.milestones import lists, reads, rules
 from workflows.milestones.following import refresh_copies
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
-from workflows.milestones.writing import AcceptedRow, RowWriter, source_names, source_of, table_source
+from workflows.milestones.writing import (
+    AcceptedRow,
+    RowWriter,
+    source_names,
+    source_of,
+    table_source,
+)
 from workflows.policy import Policy
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -104,7 +110,11 @@ class _Importer(RowWriter):
         """The rows whose needs there are, or will be once these rows are written."""
         while True:
             coming = {(accepted.project.id, accepted.row.title.casefold()) for accepted in taken}
-            coming |= {(accepted.project.id, accepted.row.key.casefold()) for accepted in taken if accepted.row.key}
+            coming |= {
+                (accepted.project.id, accepted.row.key.casefold())
+                for accepted in taken
+                if accepted.row.key
+            }
             good = []
             for accepted in taken:
                 missing = [
@@ -139,7 +149,9 @@ class _Importer(RowWriter):
         self.outcome.faults.append(RowFault(line, field_, sentence))
 
     def _unknown(self, key: str) -> str:
-        near = difflib.get_close_matches(key, queries.list_project_keys(self.session), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(
+            key, queries.list_project_keys(self.session), n=1, cutoff=0.5
+        )
         meant = f"; did you mean {near[0]}?" if near else ""
         return f"there is no project {key[:60]!r}{meant} Import projects first."
 
@@ -237,7 +249,9 @@ class _Importer(RowWriter):
         """Count what happened, let copies follow, and put what was overdue on its list."""
         touched = []
         for accepted in taken:
-            if accepted.milestone is None or accepted.line in {fault.line for fault in self.outcome.faults}:
+            if accepted.milestone is None or accepted.line in {
+                fault.line for fault in self.outcome.faults
+            }:
                 continue
             if accepted.is_new or accepted.fields:
                 touched.append(accepted.milestone)

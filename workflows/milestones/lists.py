@@ -24,11 +24,16 @@ from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 TYPE = "milestone_import"
-NO_LIST = "There is no such list of yours here. `/mlgov milestones` lists what is yours."
-"""Said of a list that is not there, and of somebody else's."""
 
 
-def choose_receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> Person | None:
+def _no_list(audit: RefusalFact | None = None) -> NotFound:
+    """The same refusal for a list that is not there and for somebody else's."""
+    return NotFound("There is no such list of yours here.", audit=audit, hint="milestones.own")
+
+
+def choose_receiver(
+    row: Milestone, project: Project, people: Mapping[str, Person]
+) -> Person | None:
     """Who gets the list that a milestone stands on: whoever manages its project, else owns or sponsors it, else owns the milestone."""
     for id_ in (project.manager_id, project.owner_id, project.sponsor_id, row.owner_id):
         person = people.get(id_ or "")
@@ -52,7 +57,9 @@ def send_list(
     """Put overdue milestones of one file on this person's list and show it to them in their working hours."""
     overdue_list = queries.find_same_import(session, person.id, sha256)
     if overdue_list is None:
-        overdue_list = MilestoneImport(person_id=person.id, sha256=sha256, file=file, created_at=now)
+        overdue_list = MilestoneImport(
+            person_id=person.id, sha256=sha256, file=file, created_at=now
+        )
         session.add(overdue_list)
         session.flush()
     for row in rows:
@@ -88,7 +95,7 @@ def load_list_for(
     overdue_list = queries.find_import(session, import_id)
     overdue = load_list(session, import_id, policy=policy, now=now)
     if overdue_list is None or overdue is None or not _is_for(session, actor, overdue_list, policy):
-        raise NotFound(NO_LIST)
+        raise _no_list()
     return overdue
 
 
@@ -96,7 +103,9 @@ def _is_for(session: Session, actor: Actor, overdue_list: MilestoneImport, polic
     return actor.id == overdue_list.person_id or is_administrator(session, actor, policy)
 
 
-def load_list(session: Session, import_id: int, *, policy: Policy, now: datetime) -> OverdueList | None:
+def load_list(
+    session: Session, import_id: int, *, policy: Policy, now: datetime
+) -> OverdueList | None:
     """A list as it stands now; None when there is no such list."""
     overdue_list = queries.find_import(session, import_id)
     if overdue_list is None:
@@ -138,11 +147,9 @@ def start_reminding(
     permissions.require_member(actor, "milestones.start", subject=(TYPE, import_id))
     overdue_list = queries.lock_import(session, import_id)
     if overdue_list is None:
-        raise NotFound(NO_LIST)
+        raise _no_list()
     if not _is_for(session, actor, overdue_list, policy):
-        raise NotFound(
-            NO_LIST, audit=RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs")
-        )
+        raise _no_list(RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs"))
     rows = statements.lock_not_started(session, import_id)
     for row in rows:
         row.reminds_from = now

@@ -13,7 +13,7 @@ from storage.projects.tables import Project
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotFound
+from workflows.errors import InvalidInput
 from workflows.milestones import changes, reads
 from workflows.milestones.following import refresh_copies
 from workflows.milestones.forms import Reschedule
@@ -103,7 +103,7 @@ class MilestoneReschedule:
         """Who owns, sponsors and manages the project of what would be asked for, before it is."""
         row = queries.find(session, milestone_id)
         if row is None:
-            raise NotFound(reads.NO_MILESTONE)
+            raise reads.no_milestone()
         return _people(queries.load_projects(session, [row.project_id])[row.project_id])
 
     def lock(self, session: Session, subject_id: int) -> None:
@@ -124,7 +124,7 @@ class MilestoneReschedule:
         """Approved: the milestone moves. Raises SubjectMoved where it isn't due on the day that was shown any more."""
         row = queries.lock(session, subject_id)
         if row is None:
-            raise NotFound(reads.NO_MILESTONE)
+            raise reads.no_milestone()
         moved = _describe_drift(row, facts, policy=policy, now=now)
         if moved is not None:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
@@ -222,7 +222,9 @@ class MilestoneReschedule:
         project = queries.load_projects(session, [row.project_id])[row.project_id] if row else None
         name = project.name if project else "A project"
         title = f"“{row.title}”" if row else "a milestone"
-        old, new, baseline = (date.fromisoformat(facts[milestone]) for milestone in ("old", "new", "baseline"))
+        old, new, baseline = (
+            date.fromisoformat(facts[milestone]) for milestone in ("old", "new", "baseline")
+        )
         later = counted((new - old).days, "day")
         detail = [
             ("First planned for", f"{day(baseline)} {baseline.year}"),
@@ -230,7 +232,9 @@ class MilestoneReschedule:
         ]
         if row is not None:
             pushed = reads.pushed_if(session, row, new, policy=policy, now=now)
-            moves = ", ".join(f"{milestone.title} to {day(milestone.new)}" for milestone in pushed[:5])
+            moves = ", ".join(
+                f"{milestone.title} to {day(milestone.new)}" for milestone in pushed[:5]
+            )
             more = f" and {len(pushed) - 5} more" if len(pushed) > 5 else ""
             detail.append(("Moves", moves + more if moves else "no other milestone"))
         return Words(
@@ -264,7 +268,9 @@ def _rests(row: Milestone, project: Project) -> tuple[Rest, ...]:
     )
 
 
-def _describe_drift(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime) -> Moved | None:
+def _describe_drift(
+    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
+) -> Moved | None:
     """Whether the milestone is due on another day than was shown, met or dropped; None where it is as it was."""
     mark, title = f"{row.revision}/{row.forecast}", f"“{row.title}”"
     if row.dropped_at is not None:
@@ -290,7 +296,9 @@ def _describe_drift(row: Milestone, facts: dict[str, Any], *, policy: Policy, no
     )
 
 
-def _shift_day(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime) -> date | None:
+def _shift_day(
+    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
+) -> date | None:
     later = date.fromisoformat(facts["new"]) - date.fromisoformat(facts["old"])
     wanted = row.forecast + later
     return wanted if wanted >= reads.today_of(policy, now) else None

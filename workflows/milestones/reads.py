@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows.calendar import calendar_for
-from workflows.errors import NotFound
+from workflows.errors import NotFound, RefusalFact
 from workflows.milestones import rules
 from workflows.milestones.records import (
     AskedMove,
@@ -30,8 +29,9 @@ from workflows.policy import Policy
 MOVES_SHOWN = 10
 
 
-NO_MILESTONE = "There is no such milestone here. `/mlgov milestones` lists yours."
-"""Said of a milestone that is not there, and of one that is not for who asks."""
+def no_milestone(audit: RefusalFact | None = None) -> NotFound:
+    """The same refusal for a milestone that is not there and for one that is not for who asks."""
+    return NotFound("There is no such milestone here.", audit=audit, hint="milestones.list")
 
 
 def today_of(policy: Policy, now: datetime) -> date:
@@ -108,7 +108,7 @@ def _record(
     linked: Net,
     projects: dict[int, Project],
     texts: dict[int, str],
-    asked: dict[int, Any],
+    asked: dict[int, queries.MoveRequest],
     people: dict[str, Person],
     today: date,
 ) -> MilestoneRecord:
@@ -143,7 +143,9 @@ def _record(
 
 def _needed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
     rows = [
-        linked.rows[other] for other in linked.needs.get(id_, ()) if linked.rows[other].dropped_at is None
+        linked.rows[other]
+        for other in linked.needs.get(id_, ())
+        if linked.rows[other].dropped_at is None
     ]
     needed = [
         Needed(
@@ -166,13 +168,18 @@ def _pushed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Pushed
         project = projects[row.project_id]
         pushed.append(
             Pushed(
-                row.id, project.key, project.name, row.title, row.forecast, linked.plan.expected[other_id]
+                row.id,
+                project.key,
+                project.name,
+                row.title,
+                row.forecast,
+                linked.plan.expected[other_id],
             )
         )
     return tuple(pushed)
 
 
-def _asked(request: Any, people: dict[str, Person]) -> AskedMove | None:
+def _asked(request: queries.MoveRequest | None, people: dict[str, Person]) -> AskedMove | None:
     if request is None:
         return None
     requester = as_who(people.get(request.requester_id))
@@ -191,11 +198,13 @@ def pushed_if(
     return _pushed(row.id, linked, projects)
 
 
-def load_record(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
+def load_record(
+    session: Session, milestone_id: int, *, policy: Policy, now: datetime
+) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
     row = queries.find(session, milestone_id)
     if row is None:
-        raise NotFound(NO_MILESTONE)
+        raise no_milestone()
     return load_records(session, [row], policy=policy, now=now)[0]
 
 

@@ -91,7 +91,9 @@ def _schedule(session: Session, ids: Collection[str], *, policy: Policy, now: da
 # --- one morning of one person
 
 
-def run_reminders(session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str) -> None:
+def run_reminders(
+    session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
+) -> None:
     """What fell due for this person by today, in one message; then the next working morning. Their row is locked.
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
@@ -175,7 +177,9 @@ class ReminderRun:
         fell_due = []
         for row in rows:
             mine = self.steps(row, chains[row.id], self.today)
-            written = {item.step: item for item in known.get(row.id, ()) if item.due == row.forecast}
+            written = {
+                item.step: item for item in known.get(row.id, ()) if item.due == row.forecast
+            }
             new = [step for step in mine if step.days not in written]
             late = [item for item in written.values() if item.reminder_id in lost]
             if not new and not late:

@@ -57,7 +57,10 @@ def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
     A milestone never moves to before its own forecast, and one that is done does not move at all. Links to milestones
     that are not among `nodes`, and circles, which nothing lets in, hold nothing up.
     """
-    before = {milestone: [other for other in needs.get(milestone, ()) if other in nodes] for milestone in nodes}
+    before = {
+        milestone: [other for other in needs.get(milestone, ()) if other in nodes]
+        for milestone in nodes
+    }
     behind: dict[int, list[int]] = {milestone: [] for milestone in nodes}
     for milestone, others in before.items():
         for other in others:
@@ -77,7 +80,9 @@ def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
             latest = max(reached.values(), default=expected[milestone])
             if latest > expected[milestone]:
                 expected[milestone] = latest
-                held_up_by[milestone] = frozenset(other for other, day in reached.items() if day == latest)
+                held_up_by[milestone] = frozenset(
+                    other for other, day in reached.items() if day == latest
+                )
         for other in behind[milestone]:
             left[other] -= 1
             if not left[other]:

@@ -13,7 +13,7 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
-from workflows.errors import NotAllowed, NotFound, RefusalFact
+from workflows.errors import NotAllowed, RefusalFact
 from workflows.milestones import reads
 from workflows.milestones.records import Detail, MilestoneRecord
 from workflows.policy import Policy
@@ -61,11 +61,6 @@ def list_open(
     return reads.load_records(session, rows, policy=policy, now=now)
 
 
-def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
-    """One milestone. Raises NotFound."""
-    return reads.load_record(session, milestone_id, policy=policy, now=now)
-
-
 def load_detail(
     session: Session,
     actor: Actor,
@@ -79,7 +74,7 @@ def load_detail(
     permissions.require_member(actor, "milestone.read", subject=(TYPE, milestone_id))
     row = queries.find(session, milestone_id)
     if row is None or not sees(session, actor, row, policy=policy, clicked=clicked):
-        raise NotFound(reads.NO_MILESTONE)
+        raise reads.no_milestone()
     return reads.load_detail(session, milestone_id, policy=policy, now=now)
 
 
@@ -130,7 +125,7 @@ def require_may_change(
     """Refuse who may not change it, before they write anything. Raises GovernanceError."""
     row = queries.find(session, milestone_id)
     if row is None:
-        raise NotFound(reads.NO_MILESTONE)
+        raise reads.no_milestone()
     require_answering(session, actor, row, policy=policy, clicked=clicked)
 
 
@@ -148,7 +143,7 @@ def require_answering(
         return
     fact = RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering")
     if not sees(session, actor, row, policy=policy, clicked=clicked):
-        raise NotFound(reads.NO_MILESTONE, audit=fact)
+        raise reads.no_milestone(fact)
     people = lookups.people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"

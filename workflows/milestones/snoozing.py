@@ -11,7 +11,7 @@ from storage.people import lookups
 from workflows import outbox, permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotFound, Stale
+from workflows.errors import InvalidInput, Stale
 from workflows.milestones import reads, reminders, rules, service
 from workflows.milestones.records import SnoozeChoice
 from workflows.outbox import Subject
@@ -31,7 +31,9 @@ def list_choices(
 
     Raises NotFound, and InvalidInput for somebody whom its reminders never reach.
     """
-    row, mine = _lock_reminded(session, actor, milestone_id, policy=policy, now=now, clicked=clicked)
+    row, mine = _lock_reminded(
+        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
+    )
     return _choices(row, mine)
 
 
@@ -65,10 +67,12 @@ def snooze(
 
     Others still do: nobody silences what somebody else is to hear.
     """
-    row, mine = _lock_reminded(session, actor, milestone_id, policy=policy, now=now, clicked=clicked)
+    row, mine = _lock_reminded(
+        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
+    )
     offered = {one.until for one in _choices(row, mine)}
     if until != mine.today and until not in offered:
-        raise Stale("That day is no choice any more. Nothing was changed; open Snooze again.")
+        raise Stale("That day is no choice any more. Nothing was changed; choose another.")
     statements.snooze(session, row.id, actor.id, until, now)
     audit.record(
         session, actor, "milestone.snoozed", ("milestone", row.id), now=now, until=until.isoformat()
@@ -78,7 +82,9 @@ def snooze(
         outbox.refresh(session, Subject.of("reminder", latest), now=now, clicked=clicked)
 
 
-def snoozed_until(session: Session, person_id: str, milestone_id: int, *, today: date) -> date | None:
+def snoozed_until(
+    session: Session, person_id: str, milestone_id: int, *, today: date
+) -> date | None:
     """Until when this person hears nothing of a milestone; None when they do."""
     day = statements.find_snoozes(session, person_id, [milestone_id]).get(milestone_id)
     return day if day is not None and day > today else None
@@ -103,11 +109,11 @@ def _lock_reminded(
     row = queries.lock(session, milestone_id)
     person = lookups.people(session, [actor.id]).get(actor.id)
     if row is None or person is None:
-        raise NotFound(reads.NO_MILESTONE)
+        raise reads.no_milestone()
     mine = reminders.build_run(session, person, policy=policy, now=now)
     if actor.id not in mine.chain(row):
         if not service.sees(session, actor, row, policy=policy, clicked=clicked):
-            raise NotFound(reads.NO_MILESTONE)
+            raise reads.no_milestone()
         raise InvalidInput(
             "Reminders of this milestone do not reach you, so there is nothing to put off."
         )
