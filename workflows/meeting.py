@@ -39,8 +39,8 @@ def is_known(session: Session, person_id: str) -> bool:
 
 def shows_in_home(session: Session, person_id: str, *, now: datetime) -> bool:
     """Whether App Home is where somebody met mlgov, and not longer ago than a day."""
-    found = queries.find_meeting(session, person_id)
-    return found is not None and found.way == "home" and now - found.met_at <= SHOWN_IN_HOME
+    meeting = queries.find_meeting(session, person_id)
+    return meeting is not None and meeting.way == "home" and now - meeting.met_at <= SHOWN_IN_HOME
 
 
 def after_card(session: Session, org_key: str, slack_id: str, *, now: datetime) -> None:

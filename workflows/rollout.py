@@ -151,8 +151,8 @@ def report_weekly(
 
 def require_overseer(session: Session, actor: Actor, *, policy: Policy) -> None:
     """Refuse everyone who neither administers mlgov nor leads. Raises NotAllowed."""
-    held = visibility.roles(session, actor.id, policy=policy)
-    if held.isdisjoint(OVERSEERS):
+    roles = visibility.roles(session, actor.id, policy=policy)
+    if roles.isdisjoint(OVERSEERS):
         raise NotAllowed(
             "What mlgov held back is listed for its administrators and for leaders. `/mlgov help` lists what you can ask."
         )

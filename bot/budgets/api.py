@@ -45,10 +45,10 @@ class CostsTaken(BaseModel):
 
 def router(deps: Deps, door: Door, uploads: Uploads) -> APIRouter:
     """The endpoints under /costs."""
-    made = APIRouter(prefix="/costs", tags=["costs"], route_class=door.route)
+    api = APIRouter(prefix="/costs", tags=["costs"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
-    @made.post(
+    @api.post(
         "",
         responses=answers(400, 401, 403, 408, 409, 413, 422, 429, 503),
         openapi_extra=needs(Scope.COSTS) | described(Costs),
@@ -61,7 +61,7 @@ def router(deps: Deps, door: Door, uploads: Uploads) -> APIRouter:
             delivery = await upload.read(deliveries.READ, asked)
             return await upload.work(lambda: _load(deps, delivery, caller))
 
-    return made
+    return api
 
 
 def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:

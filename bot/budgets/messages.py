@@ -38,11 +38,11 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
         )
     if (others := words.others(burn)) is not None:
         lines.append(others[0].upper() + others[1:])
-    shown = [blocks.section(f"*{news}* ({figures})\n" + "\n".join(lines))]
+    body = [blocks.section(f"*{news}* ({figures})\n" + "\n".join(lines))]
     if (state := _state(card)) is not None:
-        shown.append(blocks.context(state))
-    shown.append(blocks.actions(_buttons(card), block_id=f"alert-{card.id}"))
-    return Rendered(text, shown)
+        body.append(blocks.context(state))
+    body.append(blocks.actions(_buttons(card), block_id=f"alert-{card.id}"))
+    return Rendered(text, body)
 
 
 def _days(card: AlertCard) -> str:
@@ -70,25 +70,25 @@ def _closed_words(card: AlertCard) -> str:
 
 
 def _state(card: AlertCard) -> str | None:
-    said = []
+    phrases = []
     if card.acknowledged_by is not None:
-        said.append(f"Acknowledged by {blocks.mention(*card.acknowledged_by)}")
+        phrases.append(f"Acknowledged by {blocks.mention(*card.acknowledged_by)}")
     if card.asked is not None:
-        said.append(words.asked(card.asked, card.burn))
-    return " · ".join(said) or None
+        phrases.append(words.asked(card.asked, card.burn))
+    return " · ".join(phrases) or None
 
 
 def _buttons(card: AlertCard) -> list[Block]:
     burn = card.burn
-    made = []
+    buttons = []
     if card.acknowledged_by is None:
-        made.append(blocks.button("Acknowledge", words.ACKNOWLEDGE, str(card.id)))
+        buttons.append(blocks.button("Acknowledge", words.ACKNOWLEDGE, str(card.id)))
     if card.asked is None or card.asked.state is not ApprovalState.PENDING:
-        made.append(
+        buttons.append(
             blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
         )
-    made.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
-    return made
+    buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
+    return buttons
 
 
 def channel_not_closed(

@@ -15,27 +15,27 @@ TOLD = 6
 """Days that the alt text names; more are hard to listen to."""
 
 
-def spend(found: Breakdown) -> Picture | None:
+def spend(breakdown: Breakdown) -> Picture | None:
     """Spend added up over the round; None before there is any."""
-    burn = found.detail.burn
+    burn = breakdown.detail.burn
     span = burn.span
-    days = sorted(day for day in found.days if span.first <= day[0] <= span.last)
+    days = sorted(day for day in breakdown.days if span.first <= day[0] <= span.last)
     if not days:
         return None
     sums = accumulate((amount for _, amount in days), lambda a, b: exact_sum([a, b]))
     totals = tuple(zip((day for day, _ in days), sums, strict=True))
     chart = Spend(span.first, span.last, burn.amount, burn.currency, totals)
-    project = found.detail.project
+    project = breakdown.detail.project
     crossed = next((day for day, total in totals if total > burn.amount), None)
     if burn.is_over and crossed is not None:
         title = f"{project} passed {burn.period_words}'s budget on {blocks.day(crossed)}"
     else:
         title = f"{project} used {words.share(burn)} of {burn.period_words}'s budget by {blocks.day(totals[-1][0])}"
-    told = "; ".join(
+    items = "; ".join(
         f"{blocks.day(day)} {blocks.money(total, burn.currency)}" for day, total in _some(totals)
     )
     budget = blocks.money(burn.amount, burn.currency)
-    return Picture(chart, title, f"Spend added up by day, against a budget of {budget}: {told}.")
+    return Picture(chart, title, f"Spend added up by day, against a budget of {budget}: {items}.")
 
 
 def _some(totals: tuple[tuple[date, Decimal], ...]) -> list[tuple[date, Decimal]]:

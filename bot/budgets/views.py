@@ -115,37 +115,39 @@ def _meant(doubted: AmountDoubted, currency: str) -> Block:
     )
 
 
-def break_down(found: Breakdown, picture: Picture | None = None) -> Block:
+def break_down(breakdown: Breakdown, picture: Picture | None = None) -> Block:
     """Where a round's cost came from, by service and by day, and a picture of how it grew."""
-    detail, burn = found.detail, found.detail.burn
+    detail, burn = breakdown.detail, breakdown.detail.burn
     name = blocks.escape(detail.project, 120)
-    shown = [
+    body = [
         blocks.section(
             f"*{name}* · {burn.period_words}: {words.spent(burn)} ({words.share(burn)})"
         ),
         blocks.context(_sentence(words.through(burn))),
         *([picture.block()] if picture else []),
-        blocks.section("*By service*\n" + (_services(found) or "No cost yet.")),
-        blocks.section("*By day*, newest first\n" + (_days(found) or "No cost yet.")),
+        blocks.section("*By service*\n" + (_services(breakdown) or "No cost yet.")),
+        blocks.section("*By day*, newest first\n" + (_days(breakdown) or "No cost yet.")),
     ]
     if (others := words.others(burn)) is not None:
-        shown.append(blocks.context(_sentence(others)))
-    return blocks.modal("Break down", shown, callback_id="notice", close="Close")
+        body.append(blocks.context(_sentence(others)))
+    return blocks.modal("Break down", body, callback_id="notice", close="Close")
 
 
-def _services(found: Breakdown) -> str:
-    burn = found.detail.burn
+def _services(breakdown: Breakdown) -> str:
+    burn = breakdown.detail.burn
     lines = [
         f"• {blocks.escape(service, 80)}: {words.exact(amount)} {burn.currency} ({blocks.percent(amount, burn.spent)})"
-        for service, amount in found.services
+        for service, amount in breakdown.services
     ]
-    return _fitting(lines, found.services, MOST_SERVICES, burn.currency, "service")
+    return _fitting(lines, breakdown.services, MOST_SERVICES, burn.currency, "service")
 
 
-def _days(found: Breakdown) -> str:
-    currency = found.detail.burn.currency
-    lines = [f"{blocks.day(day)}: {words.exact(amount)} {currency}" for day, amount in found.days]
-    return _fitting(lines, found.days, MOST_DAYS, currency, "day")
+def _days(breakdown: Breakdown) -> str:
+    currency = breakdown.detail.burn.currency
+    lines = [
+        f"{blocks.day(day)}: {words.exact(amount)} {currency}" for day, amount in breakdown.days
+    ]
+    return _fitting(lines, breakdown.days, MOST_DAYS, currency, "day")
 
 
 def _fitting(
@@ -157,12 +159,12 @@ def _fitting(
     while kept < min(most, len(lines)) and len(lines[kept]) < room:
         room -= len(lines[kept]) + 1
         kept += 1
-    rest = amounts[kept:]
-    if not rest:
+    left_out = amounts[kept:]
+    if not left_out:
         return "\n".join(lines)
     which = "earlier " if noun == "day" else "more "
-    count = f"{len(rest)} {which}{noun if len(rest) == 1 else noun + 's'}"
-    total = exact_sum(amount for _, amount in rest)
+    count = f"{len(left_out)} {which}{noun if len(left_out) == 1 else noun + 's'}"
+    total = exact_sum(amount for _, amount in left_out)
     return "\n".join([*lines[:kept], f"{count} together: {words.exact(total)} {currency}"])
 
 
@@ -173,31 +175,31 @@ def budget(detail: BudgetDetail) -> list[Block]:
     if (likely := words.likely(detail.likely, burn)) is not None:
         facts.insert(0, likely)
     over = "Over budget: " if burn.is_over else ""
-    shown = [
+    body = [
         blocks.section(
             f"*{blocks.escape(detail.project, 120)}* · {over}{words.share(burn)} of {burn.period_words}'s budget "
             f"({words.spent(burn)})\n{_sentence(' · '.join(facts))}"
         )
     ]
     if (others := words.others(burn)) is not None:
-        shown.append(blocks.context(_sentence(others)))
+        body.append(blocks.context(_sentence(others)))
     history = [
         f"{blocks.money(item.amount, burn.currency)} from {blocks.day(item.valid_from)}"
         + (f" to {blocks.day(item.valid_until)}" if item.valid_until else "")
         + (f" (request #{item.approval_id})" if item.approval_id else "")
         for item in detail.revisions[-5:]
     ]
-    shown.append(blocks.context("Amounts: " + "; ".join(history)))
+    body.append(blocks.context("Amounts: " + "; ".join(history)))
     if detail.asked is not None:
-        shown.append(blocks.context(words.asked(detail.asked, burn)))
+        body.append(blocks.context(words.asked(detail.asked, burn)))
     buttons = []
     if detail.asked is None or detail.asked.state is not ApprovalState.PENDING:
         buttons.append(
             blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
         )
     buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
-    shown.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))
-    return shown
+    body.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))
+    return body
 
 
 def _sentence(text: str) -> str:

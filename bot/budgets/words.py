@@ -45,11 +45,14 @@ def later(detail: BudgetDetail) -> str:
     return f" From {blocks.day(first.first)} on it's {amount}: what you add from now on is added there too."
 
 
-def likely(found: Likely | None, burn: Burn) -> str | None:
+def likely(forecast: Likely | None, burn: Burn) -> str | None:
     """`likely 46,000–49,000 EUR by the end of January`."""
-    if found is None:
+    if forecast is None:
         return None
-    low, high = (blocks.money(found.low, burn.currency), blocks.money(found.high, burn.currency))
+    low, high = (
+        blocks.money(forecast.low, burn.currency),
+        blocks.money(forecast.high, burn.currency),
+    )
     low = low.removesuffix(f" {burn.currency}")
     figures = high if low == high.removesuffix(f" {burn.currency}") else f"{low}–{high}"
     return f"likely {figures} by {blocks.day(burn.span.last)}"
@@ -59,8 +62,8 @@ def others(burn: Burn) -> str | None:
     """Cost in other currencies, beside the budget and never compared with it."""
     if not burn.others:
         return None
-    shown = ", ".join(blocks.money(amount, currency) for currency, amount in burn.others)
-    return f"also {shown}, which this budget does not count"
+    amounts = ", ".join(blocks.money(amount, currency) for currency, amount in burn.others)
+    return f"also {amounts}, which this budget does not count"
 
 
 _STATES = {
@@ -73,9 +76,9 @@ _STATES = {
 }
 
 
-def asked(found: Asked, burn: Burn) -> str:
+def asked(request: Asked, burn: Burn) -> str:
     """How the newest request for more stands."""
-    who = blocks.mention(found.requester_slack_id, found.requester)
-    return _STATES[found.state].format(
-        who=who, new=blocks.money(found.new, burn.currency), id=found.approval_id
+    who = blocks.mention(request.requester_slack_id, request.requester)
+    return _STATES[request.state].format(
+        who=who, new=blocks.money(request.new, burn.currency), id=request.approval_id
     )

@@ -26,18 +26,18 @@ def digest(record: Shown, decision: DecisionBlocks, *, with_pictures: bool = Tru
     Without pictures where they cannot be shown; the lines say the same in words.
     """
     content = record.content
-    shown = [blocks.header(content.headline)]
+    body = [blocks.header(content.headline)]
     for place, card in enumerate(record.decisions):
-        shown += decision(card, place == 0)
+        body += decision(card, place == 0)
     if record.decisions and content.lines:
-        shown.append(blocks.divider())
+        body.append(blocks.divider())
     drawn = {one.part: picture(one) for one in content.pictures if with_pictures}
-    shown += _parts(record, drawn)
-    shown.append(
+    body += _parts(record, drawn)
+    body.append(
         blocks.context(f"{blocks.escape(content.footer, 300)} · as of {blocks.when(content.as_of)}")
     )
     if content.details:
-        shown.append(
+        body.append(
             blocks.actions(
                 [_open_button("More", record, words.EVERYTHING)],
                 block_id=f"digest:{record.id or 0}:more",
@@ -45,17 +45,17 @@ def digest(record: Shown, decision: DecisionBlocks, *, with_pictures: bool = Tru
         )
     return Rendered(
         blocks.plain(content.headline, 300),
-        shown,
+        body,
         is_final=not any(card.is_pending for card in record.decisions),
         pictures=tuple(drawn.values()),
     )
 
 
 def _parts(record: Shown, drawn: Mapping[str, Picture]) -> list[Block]:
-    made: list[Block] = []
+    body: list[Block] = []
     for part in dict.fromkeys(line.part for line in record.content.lines):
         lines = [line for line in record.content.lines if line.part == part]
-        made.append(
+        body.append(
             blocks.section(
                 "\n".join(line_words(line) for line in lines),
                 accessory=_open_button("Details", record, part)
@@ -65,8 +65,8 @@ def _parts(record: Shown, drawn: Mapping[str, Picture]) -> list[Block]:
             )
         )
         if part in drawn:
-            made.append(drawn[part].block())
-    return made
+            body.append(drawn[part].block())
+    return body
 
 
 def line_words(line: Line) -> str:
@@ -102,7 +102,7 @@ def preview(record: Release, notice: DigestPreview, scene: Scene) -> Rendered:
     if record.state is not ReleaseState.WAITING:
         return _decided(record, people, audience)
     news = f"The first {record.kind} digests to {audience} are ready: {people} would get one"
-    shown = [
+    body = [
         blocks.section(
             f"*{news}*\nEach reads only what they may see. This is yours; nobody else has got one yet."
         ),
@@ -121,16 +121,16 @@ def preview(record: Release, notice: DigestPreview, scene: Scene) -> Rendered:
             block_id=f"digest-release:{record.id}",
         ),
     ]
-    return Rendered(f"{news}. You decide whether they are sent.", shown)
+    return Rendered(f"{news}. You decide whether they are sent.", body)
 
 
 def _quoted(content: Content | None) -> Sequence[Block]:
     if content is None:
         return [blocks.section("There is no preview for you.")]
-    told = [f"> *{blocks.escape(content.headline, 300)}*"]
-    told += [f"> {line_words(line)}" for line in content.lines]
-    told.append(f"> {blocks.escape(content.footer, 300)}")
-    return [blocks.section("\n".join(told))]
+    lines = [f"> *{blocks.escape(content.headline, 300)}*"]
+    lines += [f"> {line_words(line)}" for line in content.lines]
+    lines.append(f"> {blocks.escape(content.footer, 300)}")
+    return [blocks.section("\n".join(lines))]
 
 
 def _decided(record: Release, people: str, audience: str) -> Rendered:
@@ -150,16 +150,16 @@ def _decided(record: Release, people: str, audience: str) -> Rendered:
 def troubled(record: Trouble, notice: DigestTroubled, scene: Scene) -> Rendered:
     """What went wrong with a week's digests; readers are told nothing."""
     name = f"{record.kind.title()} digests, {words.week_words(record.week)}"
-    told = []
+    counts = []
     if record.failing:
-        told.append(f"{record.failing} could not be built yet")
+        counts.append(f"{record.failing} could not be built yet")
     if record.previews:
-        told.append("the preview could not be built yet")
+        counts.append("the preview could not be built yet")
     if record.missed:
-        told.append(f"{record.missed} missed")
+        counts.append(f"{record.missed} missed")
     if record.held and not record.failing:
-        told.append(f"{record.held} held")
-    news = f"{name}: {', '.join(told) or 'all well again'}"
+        counts.append(f"{record.held} held")
+    news = f"{name}: {', '.join(counts) or 'all well again'}"
     lines = []
     if record.failing or record.previews:
         lines.append(
@@ -179,5 +179,5 @@ def troubled(record: Trouble, notice: DigestTroubled, scene: Scene) -> Rendered:
         lines.append(
             "Held digests wait for their owner to send the first ones; a digest's `owner` in governance.yml must name somebody."
         )
-    shown = [blocks.section(f"*{news}*"), *(blocks.context(line) for line in lines)]
-    return Rendered(news, shown)
+    body = [blocks.section(f"*{news}*"), *(blocks.context(line) for line in lines)]
+    return Rendered(news, body)

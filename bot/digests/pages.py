@@ -53,8 +53,8 @@ def html(record: Shown, *, organisation: str, reader: str) -> str:
 
 def text(record: Shown, *, organisation: str, reader: str) -> str:
     """The same words for a terminal or a mail."""
-    told = _render("page.text.j2", record, organisation, reader, with_pictures=False)
-    return told.strip() + "\n"
+    page = _render("page.text.j2", record, organisation, reader, with_pictures=False)
+    return page.strip() + "\n"
 
 
 def _render(

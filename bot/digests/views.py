@@ -18,25 +18,25 @@ def detail(record: Shown, part: str) -> Block:
     parts = [name for name in content.details if part in (name, words.EVERYTHING)] or list(
         content.details
     )
-    shown: list[Block] = [blocks.section(f"*{blocks.escape(content.headline, 300)}*")]
+    body: list[Block] = [blocks.section(f"*{blocks.escape(content.headline, 300)}*")]
     for name in parts:
-        shown.append(blocks.header(LABELS.get(name, name.title())))
-        shown += _rows(content.details[name])
-    shown = shown[:MOST]
-    shown.append(
+        body.append(blocks.header(LABELS.get(name, name.title())))
+        body += _rows(content.details[name])
+    body = body[:MOST]
+    body.append(
         blocks.context(f"As of {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}")
     )
-    return blocks.modal(f"Week {content.week}", shown, callback_id=words.DETAIL_VIEW, close="Close")
+    return blocks.modal(f"Week {content.week}", body, callback_id=words.DETAIL_VIEW, close="Close")
 
 
 def _rows(rows: tuple[Row, ...]) -> list[Block]:
     """Rows that lead further each have their button; those in between are told together."""
-    made: list[Block] = []
+    sections: list[Block] = []
     together: list[str] = []
 
     def flush() -> None:
         if together:
-            made.append(blocks.section("\n".join(together)))
+            sections.append(blocks.section("\n".join(together)))
             together.clear()
 
     for row in rows:
@@ -46,9 +46,9 @@ def _rows(rows: tuple[Row, ...]) -> list[Block]:
             together.append(text)
             continue
         flush()
-        made.append(blocks.section(text, accessory=further))
+        sections.append(blocks.section(text, accessory=further))
     flush()
-    return made
+    return sections
 
 
 def _further(row: Row) -> Element | None:

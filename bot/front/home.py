@@ -62,20 +62,20 @@ def _publish(deps: Deps, actor: Actor, user_id: str) -> None:
     deps.slack.views_publish(user_id=user_id, view=in_words(view.view))
 
 
-def _view(deps: Deps, session: Session, actor: Actor, shown: dict[str, Any]) -> View:
+def _view(deps: Deps, session: Session, actor: Actor, page_numbers: dict[str, Any]) -> View:
     try:
         permissions.require_member(actor, "home")
     except GovernanceError as error:
         return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
-    found = status.home(
+    home_status = status.home(
         session,
         actor,
         policy=deps.policy,
         org_key=deps.team.org_key,
         now=deps.now(session),
-        pages=shown,
+        pages=page_numbers,
     )
-    return View(views.home(found), views.pictures(found))
+    return View(views.home(home_status), views.pictures(home_status))
 
 
 def renderer(deps: Deps) -> Callable[[Session, str], View | None]:

@@ -16,57 +16,59 @@ NAMED = 3
 """Projects over budget that the summary names."""
 
 
-def summary(found: Summary) -> Private:
+def summary(overview: Summary) -> Private:
     """`/mlgov`: one line of news, the projects in one line, and buttons to what there is."""
-    text = _news(found)
+    text = _news(overview)
     buttons = [
-        blocks.button("What waits", words.WAITING, "-", style="primary" if found.waiting else None),
+        blocks.button(
+            "What waits", words.WAITING, "-", style="primary" if overview.waiting else None
+        ),
         blocks.button("My projects", words.PROJECTS, "0"),
         blocks.button("All projects", words.ALL, "0")
-        if found.sees_all
+        if overview.sees_all
         else blocks.button("Help", words.HELP, "-"),
     ]
     return Private(
         text,
         [
             blocks.section(f"*{text}*"),
-            blocks.context(f"{_own(found)} · as of {blocks.when(found.now)}"),
+            blocks.context(f"{_own(overview)} · as of {blocks.when(overview.now)}"),
             blocks.actions(buttons, block_id="front"),
         ],
     )
 
 
-def _news(found: Summary) -> str:
+def _news(overview: Summary) -> str:
     news = words.waits(
-        found.waiting, due=found.due, models=found.models, check_in=found.has_check_in
+        overview.waiting, due=overview.due, models=overview.models, check_in=overview.has_check_in
     )
     if news:
         return f"{news}."
-    if found.asked:
-        are = "is" if found.asked == 1 else "are"
-        return f"Nothing waits for you. {blocks.counted(found.asked, 'request')} of yours {are} with others."
+    if overview.asked:
+        are = "is" if overview.asked == 1 else "are"
+        return f"Nothing waits for you. {blocks.counted(overview.asked, 'request')} of yours {are} with others."
     return "Nothing waits for you."
 
 
-def what_waits(found: HomeStatus) -> Private:
+def what_waits(home_status: HomeStatus) -> Private:
     """The button What waits: decisions, milestones and a check-in, each with its buttons."""
     news = words.waits(
-        found.waiting.total,
-        due=found.due.total,
-        models=len(found.models),
-        check_in=found.check_in is not None,
+        home_status.waiting.total,
+        due=home_status.due.total,
+        models=len(home_status.models),
+        check_in=home_status.check_in is not None,
     )
     if not news:
-        text = f"Nothing waits for you. {words.with_others(found.pending, found.first_answer)}"
+        text = f"Nothing waits for you. {words.with_others(home_status.pending, home_status.first_answer)}"
         return Private(text, [blocks.section(text)])
-    return Private(f"{news}.", [blocks.section(f"*{news}.*"), *views.what_waits(found)])
+    return Private(f"{news}.", [blocks.section(f"*{news}.*"), *views.what_waits(home_status)])
 
 
-def _own(found: Summary) -> str:
-    if not found.projects:
+def _own(overview: Summary) -> str:
+    if not overview.projects:
         return "You own, sponsor or manage no project"
-    over = [line for line in found.projects if line.is_over]
-    count = f"{blocks.counted(len(found.projects), 'project')} of yours"
+    over = [line for line in overview.projects if line.is_over]
+    count = f"{blocks.counted(len(overview.projects), 'project')} of yours"
     if not over:
         return f"{count}; none is over budget"
     names = ", ".join(blocks.escape(line.name, 60) for line in over[:NAMED])
@@ -74,106 +76,106 @@ def _own(found: Summary) -> str:
     return f"{count}; over budget: {names}{more}"
 
 
-def portfolio(found: Portfolio) -> Private:
+def portfolio(listing: Portfolio) -> Private:
     """`/mlgov status` and `/mlgov status all`: what matters in one line, then a page of projects."""
-    if not found.lines.total:
-        text = _none(found)
+    if not listing.lines.total:
+        text = _none(listing)
         return Private(text, [blocks.section(text)])
-    text = _state(found)
-    section = "all" if found.is_all else "mine"
-    lines, day = views.projects(found.lines)
+    text = _state(listing)
+    section = "all" if listing.is_all else "mine"
+    lines, day = views.projects(listing.lines)
     facts = []
-    if found.lines.total > len(found.lines.items):
+    if listing.lines.total > len(listing.lines.items):
         facts.append(
-            f"{found.lines.first:,}–{found.lines.last:,} of {found.lines.total:,}, those that need you most first"
+            f"{listing.lines.first:,}–{listing.lines.last:,} of {listing.lines.total:,}, those that need you most first"
         )
-    if found.is_all and not found.sees_all:
+    if listing.is_all and not listing.sees_all:
         facts.append("all that you may see: yours, and those of people who report to you")
     facts += [day] if day else []
-    facts.append(f"as of {blocks.when(found.now)}")
-    told = " · ".join(facts)
-    shown = [blocks.section(f"*{text}*"), *lines, blocks.context(told[0].upper() + told[1:])]
-    if found.maturity is not None:
-        shown.append(blocks.context(maturity_words.headline(found.maturity)))
-    turners = views.turners(found.lines, words.LIST, section)
+    facts.append(f"as of {blocks.when(listing.now)}")
+    facts_line = " · ".join(facts)
+    body = [
+        blocks.section(f"*{text}*"),
+        *lines,
+        blocks.context(facts_line[0].upper() + facts_line[1:]),
+    ]
+    if listing.maturity is not None:
+        body.append(blocks.context(maturity_words.headline(listing.maturity)))
+    turners = views.turners(listing.lines, words.LIST, section)
     if turners:
-        shown.append(blocks.actions(turners, block_id=f"list:{section}"))
-    return Private(text, shown)
+        body.append(blocks.actions(turners, block_id=f"list:{section}"))
+    return Private(text, body)
 
 
-def _none(found: Portfolio) -> str:
-    if found.is_all and found.sees_all:
+def _none(listing: Portfolio) -> str:
+    if listing.is_all and listing.sees_all:
         return "There is no project yet. An administrator can import them: `mlgov import projects FILE`."
-    if found.is_all:
+    if listing.is_all:
         return (
             "You can see no project yet: you see those that you, or people who report to you, "
             "own, sponsor or manage."
         )
-    others = "every project" if found.sees_all else "those of people who report to you"
+    others = "every project" if listing.sees_all else "those of people who report to you"
     return f"You own, sponsor or manage no project. `/mlgov status all` shows {others}."
 
 
-def _state(found: Portfolio) -> str:
-    whose = "projects" if found.is_all else "projects of yours"
-    total = found.lines.total
+def _state(listing: Portfolio) -> str:
+    whose = "projects" if listing.is_all else "projects of yours"
+    total = listing.lines.total
     if total == 1:
-        one = "1 project" if found.is_all else "1 project of yours"
-        head = f"{one}, {'over' if found.over else 'within'} budget"
-    elif found.over:
-        head = (
-            f"{found.over:,} of {total:,} {whose} {'is' if found.over == 1 else 'are'} over budget"
-        )
+        counted_one = "1 project" if listing.is_all else "1 project of yours"
+        head = f"{counted_one}, {'over' if listing.over else 'within'} budget"
+    elif listing.over:
+        head = f"{listing.over:,} of {total:,} {whose} {'is' if listing.over == 1 else 'are'} over budget"
     else:
         head = f"{total:,} {whose}, none over budget"
-    told = [head]
-    if found.overdue:
-        told.append(f"{blocks.counted(found.overdue, 'milestone')} overdue")
-    if found.waiting:
-        told.append(
-            f"{blocks.counted(found.waiting, 'request')} {'waits' if found.waiting == 1 else 'wait'}"
+    facts = [head]
+    if listing.overdue:
+        facts.append(f"{blocks.counted(listing.overdue, 'milestone')} overdue")
+    if listing.waiting:
+        facts.append(
+            f"{blocks.counted(listing.waiting, 'request')} {'waits' if listing.waiting == 1 else 'wait'}"
         )
-    return " · ".join(told)
+    return " · ".join(facts)
 
 
-def project(found: ProjectStatus) -> Private:
+def project(status: ProjectStatus) -> Private:
     """`/mlgov status PROJECT`."""
-    name, state = found.line.name, found.line.project.status.replace("_", " ")
-    over = ", over budget" if found.line.is_over else ""
-    return Private(f"{blocks.escape(name)}: {state}{over}", views.project_blocks(found))
+    name, state = status.line.name, status.line.project.status.replace("_", " ")
+    over = ", over budget" if status.line.is_over else ""
+    return Private(f"{blocks.escape(name)}: {state}{over}", views.project_blocks(status))
 
 
 def help_(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Private:
     """`/mlgov help`: the words by what they are for; each with one line."""
-    shown: list[Block] = [
-        blocks.section("*mlgov* governs machine learning where you already talk.")
-    ]
+    body: list[Block] = [blocks.section("*mlgov* governs machine learning where you already talk.")]
     for title, lines in groups:
-        told = "\n".join(f"`{usage}`  {line}" for usage, line in lines)
-        shown.append(blocks.section(f"*{title}*\n{told}"))
-    shown.append(
+        usage_lines = "\n".join(f"`{usage}`  {line}" for usage, line in lines)
+        body.append(blocks.section(f"*{title}*\n{usage_lines}"))
+    body.append(
         blocks.context(
             "The same words work in a direct message to mlgov, without `/mlgov`. "
             "The Home tab shows what waits for you, and you decide right there."
         )
     )
-    return Private("What mlgov understands", shown)
+    return Private("What mlgov understands", body)
 
 
 def withheld(report: Report) -> Private:
     """`/mlgov rollout`: who is messaged unasked, and what was held back."""
     text = words.withheld(report)
-    shown = [blocks.section(f"*{text}*\n{words.WHO[report.rollout]}")]
+    body = [blocks.section(f"*{text}*\n{words.WHO[report.rollout]}")]
     if report.messages:
-        shown.append(blocks.section(_kinds(report)))
-        shown.append(blocks.section("\n".join(_held(report))))
-    shown.append(
+        body.append(blocks.section(_kinds(report)))
+        body.append(blocks.section("\n".join(_held(report))))
+    body.append(
         blocks.context(
             "What was held back is never sent later, also when the rollout widens. "
             "Cards that ask for a decision reach those who decide under every rollout. "
             f"As of {blocks.when(report.now)}."
         )
     )
-    return Private(text, shown)
+    return Private(text, body)
 
 
 def _kinds(report: Report) -> str:
@@ -188,8 +190,8 @@ def _held(report: Report) -> list[str]:
         f"• {blocks.escape(item.name, 60)} · {words.kind(item.kind, 1).removeprefix('1 ')} · {blocks.when(item.at)}"
         for item in report.newest
     ]
-    more = report.messages - len(report.newest)
-    return ["The newest:", *lines, *([f"…and {more:,} before"] if more > 0 else [])]
+    before = report.messages - len(report.newest)
+    return ["The newest:", *lines, *([f"…and {before:,} before"] if before > 0 else [])]
 
 
 def withheld_week(record: Report, notice: WithheldWeek, scene: Scene) -> Rendered:
@@ -209,17 +211,19 @@ def withheld_week(record: Report, notice: WithheldWeek, scene: Scene) -> Rendere
 
 def introduction(record: Part, notice: Introduction, scene: Scene) -> Rendered:
     """What follows somebody's first card."""
-    told = words.introduction(record)
+    lines = words.introduction(record)
     return Rendered(
-        f"What mlgov does for you: {told[0]}", [blocks.context(words.bulleted(told))], is_final=True
+        f"What mlgov does for you: {lines[0]}",
+        [blocks.context(words.bulleted(lines))],
+        is_final=True,
     )
 
 
 def introduced(answer: Private, part: Part) -> Private:
     """An answer, with the three lines after it."""
-    told = answer.blocks or [blocks.section(answer.text)]
+    body = answer.blocks or [blocks.section(answer.text)]
     return Private(
         answer.text,
-        [*told, blocks.divider(), blocks.context(words.bulleted(words.introduction(part)))],
+        [*body, blocks.divider(), blocks.context(words.bulleted(words.introduction(part)))],
         answer.pictures,
     )

@@ -21,8 +21,8 @@ def _part(session: Session, notice: Introduction, scene: Scene) -> Part | None:
 
 
 def _report(session: Session, notice: WithheldWeek, scene: Scene) -> Report | None:
-    found = rollout.report(session, policy=scene.policy, now=scene.now)
-    return found if found.messages and scene.is_closed else None
+    report = rollout.report(session, policy=scene.policy, now=scene.now)
+    return report if report.messages and scene.is_closed else None
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (

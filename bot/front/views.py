@@ -28,67 +28,67 @@ MOST_WAITING = 10
 """Requests that wait, in the window of one project; the rest is counted."""
 
 
-def home(found: HomeStatus) -> Block:
+def home(status: HomeStatus) -> Block:
     """What waits for me first, then what I asked for, then my projects."""
-    shown = [*_waiting(found), *_asked(found), *_projects(found), *_maturity(found)]
-    if found.introduces is not None:
-        shown += [
+    body = [*_waiting(status), *_asked(status), *_projects(status), *_maturity(status)]
+    if status.introduces is not None:
+        body += [
             blocks.divider(),
-            blocks.context(words.bulleted(words.introduction(found.introduces))),
+            blocks.context(words.bulleted(words.introduction(status.introduces))),
         ]
-    shown.append(blocks.context(f"As of {blocks.when(found.now)} · `/mlgov help` lists the words"))
+    body.append(blocks.context(f"As of {blocks.when(status.now)} · `/mlgov help` lists the words"))
     pages = {
-        WAITING: found.waiting.number,
-        DUE: found.due.number,
-        ASKED: found.asked.number,
-        PROJECTS: found.projects.number,
+        WAITING: status.waiting.number,
+        DUE: status.due.number,
+        ASKED: status.asked.number,
+        PROJECTS: status.projects.number,
     }
-    return blocks.home(shown) | {"private_metadata": json.dumps(pages)}
+    return blocks.home(body) | {"private_metadata": json.dumps(pages)}
 
 
-def _waiting(found: HomeStatus) -> list[Block]:
+def _waiting(status: HomeStatus) -> list[Block]:
     news = words.waits(
-        found.waiting.total,
-        due=found.due.total,
-        models=len(found.models),
-        check_in=found.check_in is not None,
+        status.waiting.total,
+        due=status.due.total,
+        models=len(status.models),
+        check_in=status.check_in is not None,
     )
     if not news:
         return [
             blocks.header("Nothing waits for you"),
-            blocks.section(words.with_others(found.pending, found.first_answer)),
+            blocks.section(words.with_others(status.pending, status.first_answer)),
         ]
-    shown = [blocks.header(news)]
-    for card in found.waiting.items:
-        shown += approval_views.waiting(card)
-    shown += approval_views.several(found.waiting.total)
-    shown += turn(found.waiting, WAITING, "the most urgent first")
-    if found.waiting.total and (found.due.total or found.models or found.check_in):
-        shown.append(blocks.divider())
-    shown += [_due(one, found.today) for one in found.due.items]
-    shown += turn(found.due, DUE, "the earliest first")
-    shown += model_views.needing(found.models, found.today)
-    if found.check_in is not None:
-        shown += maturity_messages.in_home(found.check_in)
-    return shown
+    body = [blocks.header(news)]
+    for card in status.waiting.items:
+        body += approval_views.waiting(card)
+    body += approval_views.several(status.waiting.total)
+    body += turn(status.waiting, WAITING, "the most urgent first")
+    if status.waiting.total and (status.due.total or status.models or status.check_in):
+        body.append(blocks.divider())
+    body += [_due(one, status.today) for one in status.due.items]
+    body += turn(status.due, DUE, "the earliest first")
+    body += model_views.needing(status.models, status.today)
+    if status.check_in is not None:
+        body += maturity_messages.in_home(status.check_in)
+    return body
 
 
-def what_waits(found: HomeStatus) -> list[Block]:
+def what_waits(status: HomeStatus) -> list[Block]:
     """The same in a private answer, as much as one holds; Home shows the rest."""
-    decisions = found.waiting.items[:ANSWER_DECISIONS]
-    due = found.due.items[:ANSWER_DUE]
-    shown: list[Block] = []
+    decisions = status.waiting.items[:ANSWER_DECISIONS]
+    due = status.due.items[:ANSWER_DUE]
+    body: list[Block] = []
     for card in decisions:
-        shown += approval_views.waiting(card)
-    shown += approval_views.several(len(decisions))
-    shown += [_due(one, found.today) for one in due]
-    shown += model_views.needing(found.models, found.today)
-    if found.check_in is not None:
-        shown += maturity_messages.in_home(found.check_in)
-    more = found.waiting.total + found.due.total - len(decisions) - len(due)
-    if more:
-        shown.append(blocks.context(f"…and {more:,} more: the Home tab shows them all"))
-    return shown
+        body += approval_views.waiting(card)
+    body += approval_views.several(len(decisions))
+    body += [_due(one, status.today) for one in due]
+    body += model_views.needing(status.models, status.today)
+    if status.check_in is not None:
+        body += maturity_messages.in_home(status.check_in)
+    left_out = status.waiting.total + status.due.total - len(decisions) - len(due)
+    if left_out:
+        body.append(blocks.context(f"…and {left_out:,} more: the Home tab shows them all"))
+    return body
 
 
 def _due(milestone: MilestoneRecord, today: date) -> Block:
@@ -100,50 +100,50 @@ def _due(milestone: MilestoneRecord, today: date) -> Block:
     )
 
 
-def _asked(found: HomeStatus) -> list[Block]:
-    if not found.asked.total:
+def _asked(status: HomeStatus) -> list[Block]:
+    if not status.asked.total:
         return []
     return [
         blocks.divider(),
         blocks.header("You asked for"),
-        *(approval_views.asked(card) for card in found.asked.items),
-        *turn(found.asked, ASKED, "those that wait first"),
+        *(approval_views.asked(card) for card in status.asked.items),
+        *turn(status.asked, ASKED, "those that wait first"),
     ]
 
 
-def _projects(found: HomeStatus) -> list[Block]:
-    shown = [blocks.divider(), blocks.header("Your projects")]
-    if not found.projects.total:
+def _projects(status: HomeStatus) -> list[Block]:
+    body = [blocks.divider(), blocks.header("Your projects")]
+    if not status.projects.total:
         return [
-            *shown,
+            *body,
             blocks.section(
                 "You own, sponsor or manage no project. When you do, its money, milestones and requests stand here."
             ),
         ]
-    lines, day = projects(found.projects)
-    facts = [words.over(found.over, found.projects.total), day]
+    lines, day = projects(status.projects)
+    facts = [words.over(status.over, status.projects.total), day]
     return [
-        *shown,
+        *body,
         blocks.context(" · ".join(filter(None, facts))),
         *lines,
-        *turn(found.projects, PROJECTS, "those that need you most first"),
+        *turn(status.projects, PROJECTS, "those that need you most first"),
     ]
 
 
-def _maturity(found: HomeStatus) -> list[Block]:
-    if found.maturity is None:
+def _maturity(status: HomeStatus) -> list[Block]:
+    if status.maturity is None:
         return []
     return [
         blocks.divider(),
         blocks.header("Maturity"),
-        *maturity_messages.result_blocks(found.maturity),
-        *(picture.block() for picture in pictures(found)),
+        *maturity_messages.result_blocks(status.maturity),
+        *(picture.block() for picture in pictures(status)),
     ]
 
 
-def pictures(found: HomeStatus) -> tuple[Picture, ...]:
+def pictures(status: HomeStatus) -> tuple[Picture, ...]:
     """What the Home's image blocks show: the newest result of a check-in, as a radar."""
-    radar = maturity_pictures.radar(found.maturity) if found.maturity else None
+    radar = maturity_pictures.radar(status.maturity) if status.maturity else None
     return () if radar is None else (radar,)
 
 
@@ -178,51 +178,51 @@ def turn(page: Listed, section: str, order: str) -> list[Block]:
 
 def turners(page: Listed, ids: tuple[str, str], section: str) -> list[Element]:
     """Previous and Next, where there is such a page."""
-    made = []
+    buttons = []
     if page.has_previous:
-        made.append(blocks.button("‹ Previous", ids[0], f"{section}:{page.number - 1}"))
+        buttons.append(blocks.button("‹ Previous", ids[0], f"{section}:{page.number - 1}"))
     if page.has_next:
-        made.append(blocks.button("Next ›", ids[1], f"{section}:{page.number + 1}"))
-    return made
+        buttons.append(blocks.button("Next ›", ids[1], f"{section}:{page.number + 1}"))
+    return buttons
 
 
-def project_blocks(found: ProjectStatus) -> list[Block]:
+def project_blocks(status: ProjectStatus) -> list[Block]:
     """Everything about a project, for a private answer and for its window."""
-    project_ = found.line.project
-    shown = project_messages.card(project_, found.line.burns)
-    if found.line.overdue:
-        shown.append(blocks.section(f"*{blocks.counted(found.line.overdue, 'milestone')} overdue*"))
-    shown += [
+    project_ = status.line.project
+    body = project_messages.card(project_, status.line.burns)
+    if status.line.overdue:
+        body.append(blocks.section(f"*{blocks.counted(status.line.overdue, 'milestone')} overdue*"))
+    body += [
         blocks.section(
-            milestone_words.line(one, found.today, with_project=False),
+            milestone_words.line(one, status.today, with_project=False),
             block_id=f"milestone:{one.id}:{one.revision}",
             accessory=milestone_words.menu(one),
         )
-        for one in found.milestones[:MOST_MILESTONES]
+        for one in status.milestones[:MOST_MILESTONES]
     ]
-    if found.caution is not None:
-        shown.append(
+    if status.caution is not None:
+        body.append(
             blocks.context(
-                blocks.escape(found.caution, 600).replace(
+                blocks.escape(status.caution, 600).replace(
                     "/mlgov maturity targets", "`/mlgov maturity targets`"
                 )
             )
         )
-    later = len(found.milestones) - MOST_MILESTONES
+    later = len(status.milestones) - MOST_MILESTONES
     if later > 0:
-        shown.append(blocks.context(f"…and {later} later: `/mlgov milestones {project_.key}`"))
-    shown += [_pending(card) for card in found.pending[:MOST_WAITING]]
-    more = found.line.waiting - len(found.pending[:MOST_WAITING])
-    if more > 0:
-        shown.append(blocks.context(f"…and {blocks.counted(more, 'request')} more that wait"))
-    elif not found.pending:
-        shown.append(blocks.context("No request about it waits."))
-    shown.append(
+        body.append(blocks.context(f"…and {later} later: `/mlgov milestones {project_.key}`"))
+    body += [_pending(card) for card in status.pending[:MOST_WAITING]]
+    left_out = status.line.waiting - len(status.pending[:MOST_WAITING])
+    if left_out > 0:
+        body.append(blocks.context(f"…and {blocks.counted(left_out, 'request')} more that wait"))
+    elif not status.pending:
+        body.append(blocks.context("No request about it waits."))
+    body.append(
         blocks.context(
-            f"As of {blocks.when(found.now)} · `/mlgov budget {project_.key}` shows the money"
+            f"As of {blocks.when(status.now)} · `/mlgov budget {project_.key}` shows the money"
         )
     )
-    return shown
+    return body
 
 
 def _pending(card: Card) -> Block:
@@ -236,12 +236,12 @@ def _pending(card: Card) -> Block:
     )
 
 
-def project_window(found: ProjectStatus) -> Block:
+def project_window(status: ProjectStatus) -> Block:
     """The window of one project."""
     return blocks.modal(
-        found.line.name,
-        project_blocks(found),
+        status.line.name,
+        project_blocks(status),
         callback_id=words.PROJECT_VIEW,
         close="Close",
-        metadata=found.line.project.key,
+        metadata=status.line.project.key,
     )

@@ -39,9 +39,9 @@ def waits(decisions: int, *, due: int = 0, models: int = 0, check_in: bool = Fal
         things.append("a check-in")
     if not things:
         return ""
-    told = " and ".join(filter(None, [", ".join(things[:-1]), things[-1]]))
+    listed = " and ".join(filter(None, [", ".join(things[:-1]), things[-1]]))
     verb = "wait" if decisions + due + models + check_in > 1 else "waits"
-    return f"{told[0].upper()}{told[1:]} {verb} for you"
+    return f"{listed[0].upper()}{listed[1:]} {verb} for you"
 
 
 def with_others(pending: int, first_answer: datetime | None) -> str:
@@ -63,8 +63,8 @@ def over(number: int, total: int) -> str:
 
 def kind(name: str, number: int) -> str:
     """`1 budget alert`, `3 budget alerts`; a kind without words of its own is named as it is."""
-    one, many = _KINDS.get(name, (_spoken(name), _spoken(name) + " messages"))
-    return blocks.counted(number, one, many)
+    singular, many = _KINDS.get(name, (_spoken(name), _spoken(name) + " messages"))
+    return blocks.counted(number, singular, many)
 
 
 def _spoken(name: str) -> str:

@@ -22,58 +22,58 @@ NONE = "none"
 TITLE, OWNER, DUE = "title", "owner", "due"
 
 
-def details(found: CycleResult, *, with_single: bool = False) -> Block:
+def details(cycle_result: CycleResult, *, with_single: bool = False) -> Block:
     """Everything that is told of a result; `with_single` leads an assessor on to single answers."""
-    shown: list[Block] = [blocks.section(f"*{words.headline(found)}*")]
-    shown += [blocks.section(_detail(one)) for one in found.dimensions]
-    for unit in sorted({unit for one in found.dimensions for unit in one.units}):
+    body: list[Block] = [blocks.section(f"*{words.headline(cycle_result)}*")]
+    body += [blocks.section(_detail(one)) for one in cycle_result.dimensions]
+    for unit in sorted({unit for one in cycle_result.dimensions for unit in one.units}):
         levels = ", ".join(
             f"{blocks.escape(one.name)} {words.level(one.units[unit])}"
-            for one in found.dimensions
+            for one in cycle_result.dimensions
             if unit in one.units
         )
-        shown.append(blocks.section(f"*{blocks.escape(unit, 80)}*: {levels}"))
-    shown.append(
+        body.append(blocks.section(f"*{blocks.escape(unit, 80)}*: {levels}"))
+    body.append(
         blocks.context(
             "A statement holds when at least two thirds of those who can tell say so (partly counts half) and they are at "
             "least half of all who answered. A level is the highest whose statements all hold, with all below it; overall "
-            f"is the lowest. Nothing is told of fewer than {found.fewest} people, also not by subtraction."
+            f"is the lowest. Nothing is told of fewer than {cycle_result.fewest} people, also not by subtraction."
         )
     )
     if with_single:
-        button = blocks.button("Single answers", words.SINGLE, str(found.cycle_id))
-        shown.append(blocks.actions([button], block_id="maturity-single"))
-    return blocks.modal("Maturity", shown, callback_id="notice", close="Close")
+        button = blocks.button("Single answers", words.SINGLE, str(cycle_result.cycle_id))
+        body.append(blocks.actions([button], block_id="maturity-single"))
+    return blocks.modal("Maturity", body, callback_id="notice", close="Close")
 
 
-def _detail(one: DimensionResult) -> str:
-    if one.level is None:
-        return f"*{blocks.escape(one.name)}*: too few answered all of it to tell"
-    lines = [messages.line(one)]
-    if one.before is not None:
-        lines.append(f"Last time: {words.level(one.before)}")
-    if one.leaders and one.practitioners:
+def _detail(dimension: DimensionResult) -> str:
+    if dimension.level is None:
+        return f"*{blocks.escape(dimension.name)}*: too few answered all of it to tell"
+    lines = [messages.line(dimension)]
+    if dimension.before is not None:
+        lines.append(f"Last time: {words.level(dimension.before)}")
+    if dimension.leaders and dimension.practitioners:
         lines.append(
-            f"Leaders: {words.level(one.leaders)} · practitioners: {words.level(one.practitioners)}"
+            f"Leaders: {words.level(dimension.leaders)} · practitioners: {words.level(dimension.practitioners)}"
         )
-    if one.missing:
+    if dimension.missing:
         lines.append("Does not hold yet:")
-        lines += [f"• {blocks.escape(text)}" for text in one.missing]
-    if one.differs:
-        lines.append(f"Seen most differently: “{blocks.escape(one.differs)}”")
+        lines += [f"• {blocks.escape(text)}" for text in dimension.missing]
+    if dimension.differs:
+        lines.append(f"Seen most differently: “{blocks.escape(dimension.differs)}”")
     else:
         lines.append("No statement is named as seen differently: most or all people agree on each.")
     return "\n".join(lines)
 
 
-def plan(found: Plan, unit: str) -> list[Block]:
+def plan(draft: Plan, unit: str) -> list[Block]:
     """Whom a check-in would ask, before anybody is."""
-    where = f" in {blocks.escape(found.business_unit, 80)}" if found.business_unit else ""
+    where = f" in {blocks.escape(draft.business_unit, 80)}" if draft.business_unit else ""
     return [
         blocks.section(
-            f"*This asks {found.people} people{where}: {blocks.counted(found.leaders, 'leader')} and "
-            f"{blocks.counted(found.practitioners, 'practitioner')}*\n{found.statements} statements, "
-            f"{words.about(minutes(found.statements))} each, {words.until(found.closes_at)}"
+            f"*This asks {draft.people} people{where}: {blocks.counted(draft.leaders, 'leader')} and "
+            f"{blocks.counted(draft.practitioners, 'practitioner')}*\n{draft.statements} statements, "
+            f"{words.about(minutes(draft.statements))} each, {words.until(draft.closes_at)}"
         ),
         blocks.context(
             "They are invited in their own working hours, reminded twice, and told who can see what."
@@ -85,17 +85,17 @@ def plan(found: Plan, unit: str) -> list[Block]:
     ]
 
 
-def cycle(found: CycleStatus) -> list[Block]:
+def cycle(status: CycleStatus) -> list[Block]:
     """How an open check-in goes, with what a leader can do."""
-    which = f" of {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
-    value = str(found.cycle_id)
+    which = f" of {blocks.escape(status.business_unit, 60)}" if status.business_unit else ""
+    value = str(status.cycle_id)
     early = blocks.button(
         "Early result",
         words.EARLY,
         value,
         confirm=blocks.confirm(
             "Look before it closes?",
-            f"It counts people in steps of {found.fewest}. Afterwards the final result compares neither leaders with "
+            f"It counts people in steps of {status.fewest}. Afterwards the final result compares neither leaders with "
             "practitioners nor units, so that nobody can be told apart.",
             yes="Show me",
         ),
@@ -106,7 +106,7 @@ def cycle(found: CycleStatus) -> list[Block]:
         value,
         confirm=blocks.confirm(
             "Close this check-in?",
-            f"{words.answered(found.finished, found.invited, found.fewest)} Nobody can answer after that.",
+            f"{words.answered(status.finished, status.invited, status.fewest)} Nobody can answer after that.",
             yes="Close it",
             no="Keep it open",
             danger=True,
@@ -114,74 +114,74 @@ def cycle(found: CycleStatus) -> list[Block]:
     )
     return [
         blocks.section(
-            f"*Open{which}: {found.invited} people are asked* · {words.until(found.closes_at)}\n"
-            f"{words.answered(found.finished, found.invited, found.fewest)}"
+            f"*Open{which}: {status.invited} people are asked* · {words.until(status.closes_at)}\n"
+            f"{words.answered(status.finished, status.invited, status.fewest)}"
         ),
         blocks.actions([early, close], block_id=f"maturity-cycle-{value}"),
     ]
 
 
-def targets(found: Targets, *, may_set: bool) -> list[Block]:
+def targets(aims: Targets, *, may_set: bool) -> list[Block]:
     """What leaders aim for, and what is missing."""
-    if not found.names:
+    if not aims.names:
         return [
             blocks.section("Targets need a result first: none of the check-ins was closed yet.")
         ]
-    shown: list[Block] = []
+    body: list[Block] = []
     aimed = [
-        f"*{blocks.escape(name)}*: {words.level(found.levels[key])}"
-        for key, name in found.names.items()
-        if key in found.levels
+        f"*{blocks.escape(name)}*: {words.level(aims.levels[key])}"
+        for key, name in aims.names.items()
+        if key in aims.levels
     ]
     if aimed:
-        shown.append(blocks.section("*We aim for*\n" + "\n".join(aimed)))
-        if not found.gaps:
-            shown.append(blocks.section("Every target that can be told is reached."))
+        body.append(blocks.section("*We aim for*\n" + "\n".join(aimed)))
+        if not aims.gaps:
+            body.append(blocks.section("Every target that can be told is reached."))
     else:
-        shown.append(blocks.section("*No targets yet.*"))
-    for gap in found.gaps:
-        shown.append(
+        body.append(blocks.section("*No targets yet.*"))
+    for gap in aims.gaps:
+        body.append(
             blocks.section(
                 f"*{blocks.escape(gap.name)}*: {words.level(gap.level)} → {words.level(gap.target)}, "
                 f"{blocks.counted(len(gap.missing), 'statement')} to go"
             )
         )
-        shown += [_missing(one, found.business_unit, may_set) for one in gap.missing]
+        body += [_missing(one, aims.business_unit, may_set) for one in gap.missing]
     if may_set:
         label = "Change targets" if aimed else "Set targets"
-        shown.append(
+        body.append(
             blocks.actions(
-                [blocks.button(label, words.TARGETS, found.business_unit or "-")],
+                [blocks.button(label, words.TARGETS, aims.business_unit or "-")],
                 block_id="maturity-targets",
             )
         )
-    return shown
+    return body
 
 
-def _missing(one: Missing, unit: str | None, may_plan: bool) -> Block:
+def _missing(statement: Missing, unit: str | None, may_plan: bool) -> Block:
     """A statement that does not hold yet, and who does what about it by when."""
-    lines = [f"• {blocks.escape(one.text)}"]
-    for action in one.actions:
+    lines = [f"• {blocks.escape(statement.text)}"]
+    for action in statement.actions:
         who = blocks.mention(*action.owner) if action.owner else "nobody"
         state = "done" if action.is_done else f"due {blocks.day(action.due)}"
         lines.append(f"→ {blocks.escape(action.title, 200)} · {who} · {state}")
     if not may_plan:
         return blocks.section("\n".join(lines))
-    label = "Plan more" if one.actions else "Plan it"
-    value = f"{one.id}|{unit or ''}"
+    label = "Plan more" if statement.actions else "Plan it"
+    value = f"{statement.id}|{unit or ''}"
     return blocks.section("\n".join(lines), accessory=blocks.button(label, words.PLAN, value))
 
 
-def targets_window(found: Targets, *, may_set: bool = True) -> Block:
+def targets_window(aims: Targets, *, may_set: bool = True) -> Block:
     """The same in a window, once they were set or something was planned."""
     return blocks.modal(
-        "Targets", targets(found, may_set=may_set)[:100], callback_id="notice", close="Close"
+        "Targets", targets(aims, may_set=may_set)[:100], callback_id="notice", close="Close"
     )
 
 
-def plan_action(found: Targets, statement: Missing, *, owner: str | None, due: date) -> Block:
+def plan_action(aims: Targets, statement: Missing, *, owner: str | None, due: date) -> Block:
     """Who does what by when, so that a statement holds."""
-    unit = found.business_unit or ""
+    unit = aims.business_unit or ""
     return blocks.modal(
         "Plan an action",
         [
@@ -207,7 +207,7 @@ def plan_action(found: Targets, statement: Missing, *, owner: str | None, due: d
     )
 
 
-def set_targets(found: Targets) -> Block:
+def set_targets(aims: Targets) -> Block:
     """A level to aim for in each dimension."""
     choices = [
         blocks.option("No target", NONE),
@@ -216,38 +216,38 @@ def set_targets(found: Targets) -> Block:
     ]
     by_value = {one["value"]: one for one in choices}
     levels: Mapping[str, Level | None] = (
-        {one.key: one.level for one in found.result.dimensions} if found.result else {}
+        {one.key: one.level for one in aims.result.dimensions} if aims.result else {}
     )
-    shown = [
+    inputs = [
         blocks.input_(
             f"{name} (now {words.level(levels.get(key))})",
             blocks.select(
                 words.TARGETS,
                 choices,
                 placeholder="No target",
-                initial=by_value[found.levels[key].value if key in found.levels else NONE],
+                initial=by_value[aims.levels[key].value if key in aims.levels else NONE],
             ),
             block_id=key,
         )
-        for key, name in found.names.items()
+        for key, name in aims.names.items()
     ]
     return blocks.modal(
         "Targets",
-        shown,
+        inputs,
         callback_id=words.KEEP_TARGETS,
         submit="Set",
-        metadata=f"{found.business_unit or '-'}\n"
-        + ",".join(f"{key}={level.value}" for key, level in found.levels.items()),
+        metadata=f"{aims.business_unit or '-'}\n"
+        + ",".join(f"{key}={level.value}" for key, level in aims.levels.items()),
     )
 
 
-def single(found: Sequence[SingleAnswers], label: str) -> Block:
+def single(people: Sequence[SingleAnswers], label: str) -> Block:
     """Single answers for an assessor, as the check-in promised."""
-    shown: list[Block] = [
-        blocks.context(f"{label} · {blocks.counted(len(found), 'person', 'people')}")
+    body: list[Block] = [
+        blocks.context(f"{label} · {blocks.counted(len(people), 'person', 'people')}")
     ]
-    for number, one in enumerate(found[:16], 1):
-        who = blocks.escape(one.who, 80) if one.who else f"Somebody ({number})"
-        shown.append(blocks.header(who))
-        shown += [blocks.section(views.part(part)) for part in one.dimensions if part.answered]
-    return blocks.modal("Single answers", shown[:100], callback_id="notice", close="Close")
+    for number, person in enumerate(people[:16], 1):
+        who = blocks.escape(person.who, 80) if person.who else f"Somebody ({number})"
+        body.append(blocks.header(who))
+        body += [blocks.section(views.part(part)) for part in person.dimensions if part.answered]
+    return blocks.modal("Single answers", body[:100], callback_id="notice", close="Close")

@@ -19,7 +19,7 @@ def plan(command: Command, unit: str) -> Reply:
     """Whom a check-in would ask, with the button that starts it."""
     deps = command.deps
     with deps.db.read() as session:
-        found = service.plan(
+        draft = service.plan(
             session,
             command.actor,
             unit or None,
@@ -28,7 +28,7 @@ def plan(command: Command, unit: str) -> Reply:
             now=deps.now(session),
         )
     return Private(
-        f"This asks {found.people} people", boards.plan(found, found.business_unit or "")
+        f"This asks {draft.people} people", boards.plan(draft, draft.business_unit or "")
     )
 
 
@@ -46,8 +46,8 @@ def start(click: Click) -> Reply:
             now=deps.now(session),
         )
     )
-    (found,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
-    text = f"Started: {found.invited} people are invited, each in their own working hours, {words.until(found.closes_at)}."
+    (status,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
+    text = f"Started: {status.invited} people are invited, each in their own working hours, {words.until(status.closes_at)}."
     return Private(text, [blocks.section(text)])
 
 
@@ -93,14 +93,14 @@ def close(click: Click) -> Reply:
         )
     )
     with deps.db.read() as session:
-        found = service.of_cycle(session, cycle_id)
-    return _told(found) if found else Private("The check-in is closed.")
+        result = service.of_cycle(session, cycle_id)
+    return _told(result) if result else Private("The check-in is closed.")
 
 
 def early(click: Click) -> Reply:
     """What it would find by now."""
     deps = click.deps
-    found = deps.db.run(
+    result = deps.db.run(
         lambda session: service.early(
             session,
             click.actor,
@@ -110,12 +110,12 @@ def early(click: Click) -> Reply:
             now=deps.now(session),
         )
     )
-    return _told(found)
+    return _told(result)
 
 
-def _told(found: CycleResult) -> Private:
-    shown, drawn = messages.illustrated(found)
-    return Private(words.headline(found), shown, drawn)
+def _told(result: CycleResult) -> Private:
+    body, drawn = messages.illustrated(result)
+    return Private(words.headline(result), body, drawn)
 
 
 def details(click: Click) -> Reply:
@@ -123,7 +123,7 @@ def details(click: Click) -> Reply:
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
-        found = service.result(
+        result = service.result(
             session,
             click.actor,
             cycle_id,
@@ -134,7 +134,7 @@ def details(click: Click) -> Reply:
         with_single = service.shows_single(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
-    return Open(boards.details(found, with_single=with_single))
+    return Open(boards.details(result, with_single=with_single))
 
 
 def single(click: Click) -> Reply:
@@ -142,18 +142,18 @@ def single(click: Click) -> Reply:
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
-        found = service.single_answers(
+        answers = service.single_answers(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
         result = service.of_cycle(session, cycle_id)
-    return Open(boards.single(found, words.name(result) if result else ""))
+    return Open(boards.single(answers, words.name(result) if result else ""))
 
 
 def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
-        found = service.targets(
+        aims = service.targets(
             session,
             service.unit(
                 session, command.actor, unit, policy=deps.policy, org_key=deps.team.org_key
@@ -164,7 +164,7 @@ def targets(command: Command, unit: str) -> Reply:
         may_set = service.has_role(
             session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         )
-    return Private("Targets", boards.targets(found, may_set=may_set))
+    return Private("Targets", boards.targets(aims, may_set=may_set))
 
 
 def open_targets(click: Click) -> Reply:
@@ -178,13 +178,13 @@ def open_targets(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        found = service.targets(
+        aims = service.targets(
             session,
             None if click.value == "-" else click.value,
             policy=deps.policy,
             now=deps.now(session),
         )
-    return _window(click, boards.set_targets(found))
+    return _window(click, boards.set_targets(aims))
 
 
 def _window(click: Click, view: Block) -> Reply:
@@ -195,11 +195,13 @@ def _window(click: Click, view: Block) -> Reply:
 
 def keep_targets(submission: Submission) -> Reply:
     """Set the targets, and show what is missing."""
-    unit, said, shown = submission.metadata.partition("\n")
+    unit, has_shown, shown_levels = submission.metadata.partition("\n")
     form = SetTargets(
         business_unit="" if unit == "-" else unit,
         # A window of an earlier release doesn't say what it showed.
-        shown=dict(each.split("=", 1) for each in shown.split(",") if each) if said else None,
+        shown=dict(each.split("=", 1) for each in shown_levels.split(",") if each)
+        if has_shown
+        else None,
         levels={
             key: value
             for key, value in submission.values.items()
@@ -207,7 +209,7 @@ def keep_targets(submission: Submission) -> Reply:
         },
     )
     deps = submission.deps
-    found = deps.db.run(
+    aims = deps.db.run(
         lambda session: service.set_targets(
             session,
             submission.actor,
@@ -217,7 +219,7 @@ def keep_targets(submission: Submission) -> Reply:
             now=deps.now(session),
         )
     )
-    return Show(boards.targets_window(found))
+    return Show(boards.targets_window(aims))
 
 
 def _statement(value: str) -> tuple[str, str]:
@@ -239,15 +241,17 @@ def open_plan(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        found = service.targets(session, unit or None, policy=deps.policy, now=now)
-    one = next((each for gap in found.gaps for each in gap.missing if each.id == statement), None)
-    if one is None:
+        aims = service.targets(session, unit or None, policy=deps.policy, now=now)
+    missing = next(
+        (each for gap in aims.gaps for each in gap.missing if each.id == statement), None
+    )
+    if missing is None:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
         )
     return _window(
         click,
-        boards.plan_action(found, one, owner=click.actor.slack_id, due=gaps.soonest(now.date())),
+        boards.plan_action(aims, missing, owner=click.actor.slack_id, due=gaps.soonest(now.date())),
     )
 
 
@@ -277,7 +281,7 @@ def keep_plan(submission: Submission) -> Reply:
                 for fault in error.errors()
             }
         )
-    found = deps.db.run(
+    aims = deps.db.run(
         lambda session: gaps.plan(
             session,
             submission.actor,
@@ -287,4 +291,4 @@ def keep_plan(submission: Submission) -> Reply:
             now=deps.now(session),
         )
     )
-    return Show(boards.targets_window(found))
+    return Show(boards.targets_window(aims))

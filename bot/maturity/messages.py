@@ -10,106 +10,108 @@ from workflows.maturity.notices import CheckInAsked, CheckInReminder, CheckInRes
 from workflows.maturity.records import CycleResult, DimensionResult, MyCheckIn
 
 
-def asked(found: MyCheckIn, notice: CheckInAsked, scene: Scene) -> Rendered:
+def asked(check_in: MyCheckIn, notice: CheckInAsked, scene: Scene) -> Rendered:
     """A person's own card: the invitation, then how far they are, then one line."""
-    news = words.news(found)
-    ends = blocks.instant(found.closes_at, scene.policy.organisation.zone)
-    text = f"{news} · until {ends}" if found.waits else news
-    return Rendered(text, card(found), is_final=not found.is_open)
+    news = words.news(check_in)
+    ends = blocks.instant(check_in.closes_at, scene.policy.organisation.zone)
+    text = f"{news} · until {ends}" if check_in.waits else news
+    return Rendered(text, card(check_in), is_final=not check_in.is_open)
 
 
-def card(found: MyCheckIn) -> list[Block]:
+def card(check_in: MyCheckIn) -> list[Block]:
     """What stands in a person's card, and in the private answer to `/mlgov maturity`."""
-    news = words.news(found)
-    if not found.waits:
-        return short(found)
-    shown = [blocks.section(f"*{news}* · {words.until(found.closes_at)}")]
-    if not found.answered:
-        shown.append(
+    news = words.news(check_in)
+    if not check_in.waits:
+        return short(check_in)
+    body = [blocks.section(f"*{news}* · {words.until(check_in.closes_at)}")]
+    if not check_in.answered:
+        body.append(
             blocks.section(
-                f"How does machine learning work here? {len(found.dimensions)} short parts, {found.total} statements, each "
+                f"How does machine learning work here? {len(check_in.dimensions)} short parts, {check_in.total} statements, each "
                 "answered yes, partly, no or don't know. Every tap is kept: stop when you like, go on later or on another "
                 "device, and change your answers until it closes."
             )
         )
-        shown.append(blocks.section(words.who_sees(found.terms)))
-        by = found.started_by
+        body.append(blocks.section(words.who_sees(check_in.terms)))
+        by = check_in.started_by
         started = f" · started by {blocks.mention(*by)}" if by else ""
-        shown.append(
+        body.append(
             blocks.context(
-                f"You are asked as {words.part(found.asked_as)}{started}. If you do nothing you are reminded twice, then not again."
+                f"You are asked as {words.part(check_in.asked_as)}{started}. If you do nothing you are reminded twice, then not again."
             )
         )
     else:
-        shown.append(blocks.section(words.progress(found)))
-        shown.append(blocks.context(words.seen_shortly(found.terms).capitalize()))
-    shown.append(blocks.actions(buttons(found), block_id=f"check-in-{found.id}"))
-    return shown
+        body.append(blocks.section(words.progress(check_in)))
+        body.append(blocks.context(words.seen_shortly(check_in.terms).capitalize()))
+    body.append(blocks.actions(buttons(check_in), block_id=f"check-in-{check_in.id}"))
+    return body
 
 
-def in_home(found: MyCheckIn) -> list[Block]:
+def in_home(check_in: MyCheckIn) -> list[Block]:
     """A check-in that waits, where everything stands that waits for somebody; the card has said who sees what."""
     return [
         blocks.section(
-            f"*{words.news(found)}*\n{words.progress(found) if found.answered else 'Every tap is kept: stop when you like, and go on later.'}"
+            f"*{words.news(check_in)}*\n{words.progress(check_in) if check_in.answered else 'Every tap is kept: stop when you like, and go on later.'}"
         ),
-        blocks.context(f"Open {words.until(found.closes_at)} · {words.seen_shortly(found.terms)}"),
-        blocks.actions(buttons(found), block_id=f"check-in-{found.id}-home"),
+        blocks.context(
+            f"Open {words.until(check_in.closes_at)} · {words.seen_shortly(check_in.terms)}"
+        ),
+        blocks.actions(buttons(check_in), block_id=f"check-in-{check_in.id}-home"),
     ]
 
 
-def buttons(found: MyCheckIn) -> list[Element]:
+def buttons(check_in: MyCheckIn) -> list[Element]:
     """What can be done with a check-in that waits."""
-    made = [
+    elements = [
         blocks.button(
-            "Go on" if found.answered else "Start",
+            "Go on" if check_in.answered else "Start",
             words.OPEN,
-            f"{found.id}:{found.next_dimension}",
+            f"{check_in.id}:{check_in.next_dimension}",
             style="primary",
         )
     ]
-    if found.answered:
-        made.append(blocks.button("What I said", words.SAID, str(found.id)))
-    made.append(blocks.button("Skip", words.SKIP, str(found.id)))
-    return made
+    if check_in.answered:
+        elements.append(blocks.button("What I said", words.SAID, str(check_in.id)))
+    elements.append(blocks.button("Skip", words.SKIP, str(check_in.id)))
+    return elements
 
 
-def short(found: MyCheckIn) -> list[Block]:
+def short(check_in: MyCheckIn) -> list[Block]:
     """A card that asks for nothing any more."""
-    said = blocks.button("What I said", words.SAID, str(found.id))
-    if found.state is InvitationState.LEFT:
-        return [blocks.section(words.news(found))]
-    if not found.is_open:
+    own_answers = blocks.button("What I said", words.SAID, str(check_in.id))
+    if check_in.state is InvitationState.LEFT:
+        return [blocks.section(words.news(check_in))]
+    if not check_in.is_open:
         return [
-            blocks.section(f"*{words.news(found)}* · `/mlgov maturity` shows the result"),
-            blocks.actions([said], block_id=f"check-in-{found.id}"),
+            blocks.section(f"*{words.news(check_in)}* · `/mlgov maturity` shows the result"),
+            blocks.actions([own_answers], block_id=f"check-in-{check_in.id}"),
         ]
-    if found.state is InvitationState.SKIPPED:
-        again = blocks.button("Take part after all", words.OPEN, f"{found.id}:0")
+    if check_in.state is InvitationState.SKIPPED:
+        again = blocks.button("Take part after all", words.OPEN, f"{check_in.id}:0")
         return [
             blocks.section(
-                f"*{words.news(found)}* · “{blocks.escape(found.skip_reason, 200)}”"
-                if found.skip_reason
-                else f"*{words.news(found)}*"
+                f"*{words.news(check_in)}* · “{blocks.escape(check_in.skip_reason, 200)}”"
+                if check_in.skip_reason
+                else f"*{words.news(check_in)}*"
             ),
             blocks.context("You are not reminded."),
-            blocks.actions([again], block_id=f"check-in-{found.id}"),
+            blocks.actions([again], block_id=f"check-in-{check_in.id}"),
         ]
-    change = blocks.button("Change", words.OPEN, f"{found.id}:0")
+    change = blocks.button("Change", words.OPEN, f"{check_in.id}:0")
     return [
         blocks.section(
-            f"*{words.news(found)}*, thank you · you can change them {words.until(found.closes_at)}"
+            f"*{words.news(check_in)}*, thank you · you can change them {words.until(check_in.closes_at)}"
         ),
-        blocks.actions([said, change], block_id=f"check-in-{found.id}"),
+        blocks.actions([own_answers, change], block_id=f"check-in-{check_in.id}"),
     ]
 
 
-def reminder(found: MyCheckIn, notice: CheckInReminder, scene: Scene) -> Rendered:
+def reminder(check_in: MyCheckIn, notice: CheckInReminder, scene: Scene) -> Rendered:
     """A second or third message; it asks for nothing once the check-in is done."""
-    news = words.news(found)
-    if not found.waits:
-        return Rendered(news, [blocks.section(news)], is_final=not found.is_open)
-    ends = blocks.instant(found.closes_at, scene.policy.organisation.zone)
+    news = words.news(check_in)
+    if not check_in.waits:
+        return Rendered(news, [blocks.section(news)], is_final=not check_in.is_open)
+    ends = blocks.instant(check_in.closes_at, scene.policy.organisation.zone)
     last = (
         "This is the last reminder."
         if notice.number > 1
@@ -119,87 +121,87 @@ def reminder(found: MyCheckIn, notice: CheckInReminder, scene: Scene) -> Rendere
         f"Still open: {news} · until {ends}",
         [
             blocks.section(
-                f"*Still open: {news}* · {words.until(found.closes_at)}\n{words.progress(found)}"
+                f"*Still open: {news}* · {words.until(check_in.closes_at)}\n{words.progress(check_in)}"
             ),
-            blocks.context(f"{last} {words.seen_shortly(found.terms).capitalize()}."),
-            blocks.actions(buttons(found), block_id=f"check-in-{found.id}-{notice.number}"),
+            blocks.context(f"{last} {words.seen_shortly(check_in.terms).capitalize()}."),
+            blocks.actions(buttons(check_in), block_id=f"check-in-{check_in.id}-{notice.number}"),
         ],
     )
 
 
-def result(found: CycleResult, notice: CheckInResult, scene: Scene) -> Rendered:
+def result(cycle_result: CycleResult, notice: CheckInResult, scene: Scene) -> Rendered:
     """The result in its channel."""
     if not scene.is_closed:
         text = "A maturity check-in was closed. Its result is not shown here, because people from outside read this channel."
         return Rendered(
             text, [blocks.section(text), blocks.context("Members see it by `/mlgov maturity`.")]
         )
-    shown, drawn = illustrated(found)
-    return Rendered(words.headline(found), shown, is_final=True, pictures=drawn)
+    body, drawn = illustrated(cycle_result)
+    return Rendered(words.headline(cycle_result), body, is_final=True, pictures=drawn)
 
 
-def illustrated(found: CycleResult) -> tuple[list[Block], tuple[Picture, ...]]:
+def illustrated(cycle_result: CycleResult) -> tuple[list[Block], tuple[Picture, ...]]:
     """The result with its radar below the levels, and the picture for whoever sends it."""
-    shown = result_blocks(found)
-    radar = pictures.radar(found)
+    body = result_blocks(cycle_result)
+    radar = pictures.radar(cycle_result)
     if radar is None:
-        return shown, ()
-    return [*shown[:2], radar.block(), *shown[2:]], (radar,)
+        return body, ()
+    return [*body[:2], radar.block(), *body[2:]], (radar,)
 
 
-def result_blocks(found: CycleResult) -> list[Block]:
+def result_blocks(cycle_result: CycleResult) -> list[Block]:
     """The levels, what moved, and where people see it differently."""
-    shown = [blocks.section(f"*{words.headline(found)}*\n{_weakest(found)}".rstrip())]
-    if found.told:
-        shown.append(blocks.section("\n".join(line(one) for one in found.dimensions)))
-    said = [text for text in (words.moved(found), words.apart(found)) if text]
-    if said:
-        shown.append(blocks.section("\n".join(said)))
-    shown.append(blocks.context(_facts(found)))
-    if found.told and not found.is_early:
-        shown.append(
+    body = [blocks.section(f"*{words.headline(cycle_result)}*\n{_weakest(cycle_result)}".rstrip())]
+    if cycle_result.told:
+        body.append(blocks.section("\n".join(line(one) for one in cycle_result.dimensions)))
+    differences = [text for text in (words.moved(cycle_result), words.apart(cycle_result)) if text]
+    if differences:
+        body.append(blocks.section("\n".join(differences)))
+    body.append(blocks.context(_facts(cycle_result)))
+    if cycle_result.told and not cycle_result.is_early:
+        body.append(
             blocks.actions(
-                [blocks.button("Details", words.DETAILS, str(found.cycle_id))],
-                block_id=f"maturity-result-{found.cycle_id}",
+                [blocks.button("Details", words.DETAILS, str(cycle_result.cycle_id))],
+                block_id=f"maturity-result-{cycle_result.cycle_id}",
             )
         )
-    return shown
+    return body
 
 
-def _weakest(found: CycleResult) -> str:
-    if found.overall is Level.HIGH or not found.weakest:
+def _weakest(cycle_result: CycleResult) -> str:
+    if cycle_result.overall is Level.HIGH or not cycle_result.weakest:
         return ""
-    names = ", ".join(blocks.escape(one.name) for one in found.weakest[:3])
-    more = len(found.weakest) - 3
-    return f"Holds it back: {names}" + (f" and {more} more" if more > 0 else "")
+    names = ", ".join(blocks.escape(one.name) for one in cycle_result.weakest[:3])
+    left_out = len(cycle_result.weakest) - 3
+    return f"Holds it back: {names}" + (f" and {left_out} more" if left_out > 0 else "")
 
 
-def line(one: DimensionResult) -> str:
+def line(dimension: DimensionResult) -> str:
     """One dimension in one line."""
-    name = f"*{blocks.escape(one.name)}*"
-    if one.level is None:
+    name = f"*{blocks.escape(dimension.name)}*"
+    if dimension.level is None:
         return f"{name}: too few answers to tell"
-    held, of = one.toward
-    following = {Level.LOW: "medium", Level.MEDIUM: "high"}.get(one.level)
-    way = f" · {held} of {of} for {following}" if following else ""
-    return f"{name}: *{words.level(one.level)}*{way} · {words.agreement(one.agreement)}"
+    holding, of = dimension.toward
+    following = {Level.LOW: "medium", Level.MEDIUM: "high"}.get(dimension.level)
+    way = f" · {holding} of {of} for {following}" if following else ""
+    return f"{name}: *{words.level(dimension.level)}*{way} · {words.agreement(dimension.agreement)}"
 
 
-def _facts(found: CycleResult) -> str:
+def _facts(cycle_result: CycleResult) -> str:
     facts = [
-        f"at least {found.answered:,} of {found.invited:,} people answered all of it"
-        if found.answered
-        else f"{found.invited:,} people were asked"
+        f"at least {cycle_result.answered:,} of {cycle_result.invited:,} people answered all of it"
+        if cycle_result.answered
+        else f"{cycle_result.invited:,} people were asked"
     ]
-    if found.is_early:
-        facts.append(f"as of {blocks.when(found.as_of)}, the check-in is open")
-    if found.held_back:
+    if cycle_result.is_early:
+        facts.append(f"as of {blocks.when(cycle_result.as_of)}, the check-in is open")
+    if cycle_result.held_back:
         facts.append(
-            f"answers that came after the early result aren't counted where they came from fewer than {found.fewest} people"
+            f"answers that came after the early result aren't counted where they came from fewer than {cycle_result.fewest} people"
         )
-    if found.as_before:
+    if cycle_result.as_before:
         facts.append(
-            f"a part stays as it was told last time where fewer than {found.fewest} people say something else by now"
+            f"a part stays as it was told last time where fewer than {cycle_result.fewest} people say something else by now"
         )
-    facts.append(f"no result tells of fewer than {found.fewest} people")
+    facts.append(f"no result tells of fewer than {cycle_result.fewest} people")
     return " · ".join(facts)

@@ -14,18 +14,18 @@ COMMENT_FIELD, LINK_FIELD, REASON_FIELD = "comment", "link", "reason"
 _CHOICES = [blocks.option(text, answer.value) for answer, text in words.ANSWERS.items()]
 
 
-def dimension(found: MyCheckIn, position: int) -> Block:
+def dimension(check_in: MyCheckIn, position: int) -> Block:
     """One part: each tap is kept at once; Next shows the following one in place."""
-    here = found.dimensions[position]
-    of = len(found.dimensions)
+    here = check_in.dimensions[position]
+    of = len(check_in.dimensions)
     left = sum(one.answer is None for one in here.statements)
     time = words.about(minutes(left)) if left else "all answered"
-    shown: list[Block] = [
+    body: list[Block] = [
         blocks.context(
-            f"*{blocks.escape(here.name)}* · {position + 1} of {of} · {time} · {words.seen_shortly(found.terms)}"
+            f"*{blocks.escape(here.name)}* · {position + 1} of {of} · {time} · {words.seen_shortly(check_in.terms)}"
         )
     ]
-    shown += [
+    body += [
         blocks.input_(
             one.text,
             blocks.radio(words.ANSWER, _CHOICES, initial=_choice(one.answer)),
@@ -35,10 +35,10 @@ def dimension(found: MyCheckIn, position: int) -> Block:
         for one in here.statements
     ]
     if here.comment:
-        shown.append(blocks.context(f"Your comment: {blocks.quote(here.comment, 300)}"))
+        body.append(blocks.context(f"Your comment: {blocks.quote(here.comment, 300)}"))
     if here.link:
-        shown.append(blocks.context(f"Your proof: {blocks.escape(here.link, 300)}"))
-    value = f"{found.id}:{position}"
+        body.append(blocks.context(f"Your proof: {blocks.escape(here.link, 300)}"))
+    value = f"{check_in.id}:{position}"
     row = [
         blocks.button(
             "Change comment or proof" if here.comment or here.link else "Add comment or proof",
@@ -47,11 +47,11 @@ def dimension(found: MyCheckIn, position: int) -> Block:
         )
     ]
     if position:
-        row.append(blocks.button("Back", words.BACK, f"{found.id}:{position - 1}"))
-    shown.append(blocks.actions(row, block_id=f"way-{position}"))
+        row.append(blocks.button("Back", words.BACK, f"{check_in.id}:{position - 1}"))
+    body.append(blocks.actions(row, block_id=f"way-{position}"))
     return blocks.modal(
         "Maturity check-in",
-        shown,
+        body,
         callback_id=words.NEXT,
         submit="Next" if position + 1 < of else "Finish",
         close="Save and leave",
@@ -65,47 +65,51 @@ def _choice(answer: Answer | None) -> dict[str, Any] | None:
     return blocks.option(words.ANSWERS[answer], answer.value)
 
 
-def end(found: MyCheckIn) -> Block:
+def end(check_in: MyCheckIn) -> Block:
     """After the last part: thank you, or what is still open."""
-    if found.answered == found.total:
-        shown = [
+    if check_in.answered == check_in.total:
+        body = [
             blocks.section(
-                f"*All {found.total} answered, thank you.*\nYou can change your answers {words.until(found.closes_at)}. "
+                f"*All {check_in.total} answered, thank you.*\nYou can change your answers {words.until(check_in.closes_at)}. "
                 "The result is told when the check-in closes."
             ),
             blocks.context("`/mlgov maturity answers` shows what you said."),
         ]
     else:
         open_ = [
-            (position, one) for position, one in enumerate(found.dimensions) if not one.is_done
+            (position, dimension_part)
+            for position, dimension_part in enumerate(check_in.dimensions)
+            if not dimension_part.is_done
         ]
         lines = [
-            f"• {blocks.escape(one.name)}: {len(one.statements) - one.answered} open"
-            for _, one in open_
+            f"• {blocks.escape(dimension_part.name)}: {len(dimension_part.statements) - dimension_part.answered} open"
+            for _, dimension_part in open_
         ]
-        shown = [
+        body = [
             blocks.section(
-                f"*{found.answered} of {found.total} answered.* A part counts once all of it is answered; “don't know” is an "
+                f"*{check_in.answered} of {check_in.total} answered.* A part counts once all of it is answered; “don't know” is an "
                 "answer too.\n" + "\n".join(lines)
             ),
             blocks.actions(
                 [
-                    blocks.button(f"Go to {one.name}", words.BACK, f"{found.id}:{position}")
-                    for position, one in open_[:3]
+                    blocks.button(
+                        f"Go to {dimension_part.name}", words.BACK, f"{check_in.id}:{position}"
+                    )
+                    for position, dimension_part in open_[:3]
                 ],
                 block_id="way-open",
             ),
         ]
-    return blocks.modal("Maturity check-in", shown, callback_id="notice", close="Close")
+    return blocks.modal("Maturity check-in", body, callback_id="notice", close="Close")
 
 
-def note(found: MyCheckIn, position: int) -> Block:
+def note(check_in: MyCheckIn, position: int) -> Block:
     """A comment and a link to proof, in place of the part they belong to."""
-    here = found.dimensions[position]
+    here = check_in.dimensions[position]
     return blocks.modal(
         "Comment and proof",
         [
-            blocks.context(f"*{blocks.escape(here.name)}* · {words.seen_shortly(found.terms)}"),
+            blocks.context(f"*{blocks.escape(here.name)}* · {words.seen_shortly(check_in.terms)}"),
             blocks.input_(
                 "Comment",
                 blocks.text_input(
@@ -124,29 +128,29 @@ def note(found: MyCheckIn, position: int) -> Block:
                 hint="A page, a run or a dashboard that shows it.",
             ),
             blocks.actions(
-                [blocks.button("Back without it", words.BACK, f"{found.id}:{position}")],
+                [blocks.button("Back without it", words.BACK, f"{check_in.id}:{position}")],
                 block_id="way-note",
             ),
         ],
         callback_id=words.KEEP_NOTE,
         submit="Keep",
         close="Leave",
-        metadata=f"{found.id}:{position}",
+        metadata=f"{check_in.id}:{position}",
     )
 
 
-def skip(found: MyCheckIn) -> Block:
+def skip(check_in: MyCheckIn) -> Block:
     """Why not this time."""
     kept = (
-        f"What you answered so far ({found.answered} of {found.total}) is kept. "
-        if found.answered
+        f"What you answered so far ({check_in.answered} of {check_in.total}) is kept. "
+        if check_in.answered
         else ""
     )
     return blocks.modal(
         "Skip this check-in",
         [
             blocks.section(
-                f"{kept}You are not reminded again, and can take part after all {words.until(found.closes_at)}."
+                f"{kept}You are not reminded again, and can take part after all {words.until(check_in.closes_at)}."
             ),
             blocks.input_(
                 "Why",
@@ -157,44 +161,46 @@ def skip(found: MyCheckIn) -> Block:
         ],
         callback_id=words.KEEP_SKIP,
         submit="Skip",
-        metadata=str(found.id),
+        metadata=str(check_in.id),
     )
 
 
-def said(found: MyCheckIn) -> list[Block]:
+def said(check_in: MyCheckIn) -> list[Block]:
     """Everything that the person said, part by part."""
-    shown = [
+    body = [
         blocks.section(
-            f"*What you said* · {words.name(found)} · {found.answered} of {found.total} answered"
+            f"*What you said* · {words.name(check_in)} · {check_in.answered} of {check_in.total} answered"
         )
     ]
-    for position, one in enumerate(found.dimensions):
+    for position, dimension_part in enumerate(check_in.dimensions):
         change = (
-            blocks.button("Change", words.OPEN, f"{found.id}:{position}") if found.is_open else None
+            blocks.button("Change", words.OPEN, f"{check_in.id}:{position}")
+            if check_in.is_open
+            else None
         )
-        shown.append(blocks.section(part(one), accessory=change))
+        body.append(blocks.section(part(dimension_part), accessory=change))
     closing = (
-        f"You can change your answers {words.until(found.closes_at)}"
-        if found.is_open
+        f"You can change your answers {words.until(check_in.closes_at)}"
+        if check_in.is_open
         else "The check-in is closed; this is what was kept"
     )
-    shown.append(blocks.context(f"{closing} · {words.seen_shortly(found.terms)}"))
-    return shown
+    body.append(blocks.context(f"{closing} · {words.seen_shortly(check_in.terms)}"))
+    return body
 
 
-def part(one: DimensionPart) -> str:
-    lines = [f"*{blocks.escape(one.name)}*"]
+def part(dimension_part: DimensionPart) -> str:
+    lines = [f"*{blocks.escape(dimension_part.name)}*"]
     lines += [
         f"*{words.ANSWERS[item.answer] if item.answer else 'Open'}* · {blocks.escape(item.text)}"
-        for item in one.statements
+        for item in dimension_part.statements
     ]
-    if one.comment:
-        lines.append(blocks.quote(one.comment, 500))
-    if one.link:
-        lines.append(f"Proof: {blocks.escape(one.link, 300)}")
+    if dimension_part.comment:
+        lines.append(blocks.quote(dimension_part.comment, 500))
+    if dimension_part.link:
+        lines.append(f"Proof: {blocks.escape(dimension_part.link, 300)}")
     return "\n".join(lines)
 
 
-def said_window(found: MyCheckIn) -> Block:
+def said_window(check_in: MyCheckIn) -> Block:
     """The same in a window."""
-    return blocks.modal("What I said", said(found), callback_id="notice", close="Close")
+    return blocks.modal("What I said", said(check_in), callback_id="notice", close="Close")

@@ -46,10 +46,10 @@ def ids(value: str) -> tuple[int, int]:
         ) from None
 
 
-def name(found: MyCheckIn | CycleResult) -> str:
+def name(record: MyCheckIn | CycleResult) -> str:
     """`Maturity check-in, January 2026`, with the unit when it is one's own."""
-    unit = f", {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
-    return f"Maturity check-in{unit}, {found.label}"
+    unit = f", {blocks.escape(record.business_unit, 60)}" if record.business_unit else ""
+    return f"Maturity check-in{unit}, {record.label}"
 
 
 def about(minutes: int) -> str:
@@ -69,7 +69,7 @@ def until(moment: datetime) -> str:
 
 def who_sees(terms: Terms) -> str:
     """Who will be able to see what, administrators and the database included."""
-    others = {
+    who_else = {
         SeenBy.NOBODY: "mlgov shows your own answers and comments to nobody else: not to leaders, not to administrators.",
         SeenBy.ASSESSOR: "People of role `assessor` see single answers and comments once it is closed, without names. "
         "mlgov shows them to nobody else.",
@@ -78,7 +78,7 @@ def who_sees(terms: Terms) -> str:
     }[terms.seen_by]
     return (
         f"*Who can see what.* You: everything you said, at any time. Others: results of at least {terms.minimum_group} people "
-        f"together. {others} They are stored in mlgov's database, where whoever operates it could read them. Slack's "
+        f"together. {who_else} They are stored in mlgov's database, where whoever operates it could read them. Slack's "
         "administrators can see that you were asked, not what you said."
     )
 
@@ -93,28 +93,28 @@ def seen_shortly(terms: Terms) -> str:
     return f"your answers are seen by: you{assessor}"
 
 
-def news(found: MyCheckIn) -> str:
+def news(check_in: MyCheckIn) -> str:
     """The first line of a person's card, which also stands alone in a notification."""
-    title = name(found)
-    if found.state is InvitationState.LEFT:
+    title = name(check_in)
+    if check_in.state is InvitationState.LEFT:
         return f"{title}: ended"
-    if not found.is_open:
-        return f"{title}: closed, you answered {found.answered} of {found.total}"
-    if found.state is InvitationState.FINISHED:
-        return f"{title}: done, all {found.total} answered"
-    if found.state is InvitationState.SKIPPED:
+    if not check_in.is_open:
+        return f"{title}: closed, you answered {check_in.answered} of {check_in.total}"
+    if check_in.state is InvitationState.FINISHED:
+        return f"{title}: done, all {check_in.total} answered"
+    if check_in.state is InvitationState.SKIPPED:
         return f"{title}: skipped"
-    if not found.answered:
-        return f"{title}: {about(found.minutes_left)} of your time"
-    return f"{title}: {found.done} of {len(found.dimensions)} parts done, {about(found.minutes_left)} left"
+    if not check_in.answered:
+        return f"{title}: {about(check_in.minutes_left)} of your time"
+    return f"{title}: {check_in.done} of {len(check_in.dimensions)} parts done, {about(check_in.minutes_left)} left"
 
 
-def progress(found: MyCheckIn) -> str:
+def progress(check_in: MyCheckIn) -> str:
     """Which parts are done and which comes next."""
-    done = [blocks.escape(one.name) for one in found.dimensions if one.is_done]
-    coming = blocks.escape(found.dimensions[found.next_dimension].name)
-    said = f"Done: {', '.join(done)}. " if done else ""
-    return f"{said}Next: {coming}."
+    done = [blocks.escape(one.name) for one in check_in.dimensions if one.is_done]
+    coming = blocks.escape(check_in.dimensions[check_in.next_dimension].name)
+    done_part = f"Done: {', '.join(done)}. " if done else ""
+    return f"{done_part}Next: {coming}."
 
 
 def level(value: Level | None) -> str:
@@ -188,12 +188,12 @@ def moved(result: CycleResult) -> str:
 
 def apart(result: CycleResult) -> str:
     """Where leaders and practitioners see it differently; empty where that was not told."""
-    told = [one for one in result.told if one.leaders and one.practitioners]
-    if not told:
+    compared = [one for one in result.told if one.leaders and one.practitioners]
+    if not compared:
         return ""
     differ = [
         f"{blocks.escape(one.name)} ({level(one.leaders)} / {level(one.practitioners)})"
-        for one in told
+        for one in compared
         if one.leaders is not one.practitioners
     ]
     if not differ:

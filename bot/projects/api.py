@@ -43,27 +43,27 @@ class StatusTold(BaseModel):
 
 def router(deps: Deps, door: Door) -> APIRouter:
     """The endpoints under /status."""
-    made = APIRouter(prefix="/status", tags=["status"], route_class=door.route)
+    api = APIRouter(prefix="/status", tags=["status"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
-    @made.get("/{project}", responses=answers(400, 401, 403, 404, 422, 429))
+    @api.get("/{project}", responses=answers(400, 401, 403, 404, 422, 429))
     def show(
         project: Annotated[str, Path(pattern=PROJECT, description="Its key.")], caller: Calls
     ) -> StatusTold:
         """How a project stands: its budgets and what waits."""
         door.require(caller, Scope.STATUS, project=project.strip().casefold())
         with deps.db.read() as session:
-            found = status.project(
+            project_status = status.project(
                 session, caller.actor, project, policy=deps.policy, now=deps.now(session)
             )
-        return told(found)
+        return told(project_status)
 
-    return made
+    return api
 
 
-def told(found: ProjectStatus) -> StatusTold:
+def told(project_status: ProjectStatus) -> StatusTold:
     """A project's status for programs."""
-    line = found.line
+    line = project_status.line
     return StatusTold(
         project=line.project.key,
         name=line.name,
@@ -83,5 +83,5 @@ def told(found: ProjectStatus) -> StatusTold:
             )
             for burn in line.burns
         ],
-        pending_approvals=[card.id for card in found.pending],
+        pending_approvals=[card.id for card in project_status.pending],
     )

@@ -47,9 +47,9 @@ def line(
 
 def shared_day(listed: Iterable[tuple[Burn, ...]]) -> str | None:
     """`data through Mon 26 Jan`, when that is true of every budget in a list; None where they differ."""
-    told = [burn for burns in listed for burn in burns]
-    is_shared = len({burn.data_through for burn in told}) == 1
-    return data_words(told[0]) if is_shared and told[0].data_through else None
+    all_burns = [burn for burns in listed for burn in burns]
+    is_shared = len({burn.data_through for burn in all_burns}) == 1
+    return data_words(all_burns[0]) if is_shared and all_burns[0].data_through else None
 
 
 def _state(burn: Burn) -> str:
@@ -67,19 +67,19 @@ def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
         )
         if person is not None
     ]
-    shown = [
+    body = [
         blocks.section(f"*{blocks.escape(project.name, 150)}* · {project.status.replace('_', ' ')}")
     ]
     if people:
-        shown.append(blocks.context(" · ".join(people)))
+        body.append(blocks.context(" · ".join(people)))
     if not burns:
-        shown.append(
+        body.append(
             blocks.section(
                 "No open budget. An administrator can import one: `mlgov import budgets FILE`."
             )
         )
-    shown += [
+    body += [
         blocks.section(f"{_state(burn)}{burn_words(burn)} · {data_words(burn)}")
         for burn in burns[:10]
     ]
-    return shown
+    return body

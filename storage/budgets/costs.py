@@ -48,30 +48,30 @@ def find_source(session: Session, source: str) -> CostSource | None:
 
 def has_loads(session: Session, source: str) -> bool:
     """Whether there is cost of a source."""
-    found = select(CostLoad.id).where(CostLoad.source == source, COUNTS).limit(1)
-    return session.execute(found).first() is not None
+    statement = select(CostLoad.id).where(CostLoad.source == source, COUNTS).limit(1)
+    return session.execute(statement).first() is not None
 
 
 def list_sources(session: Session) -> list[tuple[str, str | None, date | None]]:
     """(source, name of the token that delivers it, last day of charges), by name."""
-    found = session.execute(
+    rows = session.execute(
         select(CostSource.source, CostSource.token, func.max(CostLoad.charges_through))
         .outerjoin(CostLoad, and_(CostLoad.source == CostSource.source, COUNTS))
         .group_by(CostSource.source, CostSource.token)
         .order_by(CostSource.source)
     )
-    return [(source, token, through) for source, token, through in found]
+    return [(source, token, through) for source, token, through in rows]
 
 
 def owners_of_load(session: Session, load_id: int) -> set[int | None]:
     """The projects that have cost in a load, and None where some of it belongs to no project."""
-    found = session.execute(
+    rows = session.execute(
         select(AllocationKey.project_id)
         .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
         .where(CostMonth.load_id == load_id)
         .distinct()
     )
-    return {project for (project,) in found}
+    return {project for (project,) in rows}
 
 
 def find_load(session: Session, source: str, billing_period: date) -> CostLoad | None:
@@ -95,13 +95,13 @@ def load_totals(session: Session, load_id: int) -> dict[str, Decimal]:
 
 def projects_of_load(session: Session, load_id: int) -> set[int]:
     """The projects that have cost in a load."""
-    found = session.execute(
+    rows = session.execute(
         select(AllocationKey.project_id)
         .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
         .where(CostMonth.load_id == load_id, AllocationKey.project_id.is_not(None))
         .distinct()
     )
-    return {project for (project,) in found if project is not None}
+    return {project for (project,) in rows if project is not None}
 
 
 def sources_with_loads(session: Session) -> set[str]:
@@ -116,16 +116,16 @@ def loads_of_period(session: Session, billing_period: date) -> list[CostLoad]:
     return list(session.execute(wanted.order_by(CostLoad.source)).scalars())
 
 
-def are_apart(session: Session, one: str, other: str) -> bool:
+def are_apart(session: Session, source: str, other: str) -> bool:
     """Whether somebody said that two sources are two."""
-    return session.get(CostApart, tuple(sorted((one, other)))) is not None
+    return session.get(CostApart, tuple(sorted((source, other)))) is not None
 
 
 def accounts_of_months(
     session: Session, months: Collection[date], besides: Collection[str]
 ) -> list[tuple[int, int, str]]:
     """(load, allocation key, sub-account id) of what has cost in calendar months, from all sources but those `besides`."""
-    found = session.execute(
+    rows = session.execute(
         select(CostMonth.load_id, AllocationKey.id, AllocationKey.sub_account_id)
         .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
         .join(CostLoad, CostLoad.id == CostMonth.load_id)
@@ -137,17 +137,17 @@ def accounts_of_months(
         )
         .distinct()
     )
-    return [(load, key, account) for load, key, account in found]
+    return [(load, key, account) for load, key, account in rows]
 
 
 def days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[date]:
     """The days on which some allocation keys have cost in a load."""
-    found = session.execute(
+    rows = session.execute(
         select(CostEntry.charge_date)
         .where(CostEntry.load_id == load_id, CostEntry.allocation_key_id.in_(sorted(keys)))
         .distinct()
     )
-    return set(found.scalars())
+    return set(rows.scalars())
 
 
 def allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | None]]:
@@ -223,10 +223,10 @@ def data_through(session: Session, today: date) -> date | None:
 
 def loads(session: Session) -> list[tuple[str, date, datetime]]:
     """(source, last day of charges, when it was loaded) of every billing period that stands."""
-    found = session.execute(
+    rows = session.execute(
         select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at).where(COUNTS)
     )
-    return [(source, through, at) for source, through, at in found]
+    return [(source, through, at) for source, through, at in rows]
 
 
 def has_future(session: Session, today: date) -> bool:
@@ -325,10 +325,10 @@ def days_of(
         .group_by(AllocationKey.project_id, CostEntry.currency, CostEntry.charge_date)
         .order_by(AllocationKey.project_id, CostEntry.currency, CostEntry.charge_date)
     )
-    found: dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]] = {}
+    by_project: dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]] = {}
     for project, currency, *row in _of_projects(session, statement, projects):
-        found.setdefault((project, currency), []).append(tuple(row))
-    return found
+        by_project.setdefault((project, currency), []).append(tuple(row))
+    return by_project
 
 
 def services(
@@ -374,16 +374,16 @@ def data_through_by_project(
         .where(CostMonth.month <= today, COUNTS)
         .distinct()
     )
-    found: dict[int, date] = {}
+    through: dict[int, date] = {}
     for project, source in _of_projects(session, statement, projects):
         if source in by_source:
-            found[project] = max(by_source[source], found.get(project, date.min))
-    return found
+            through[project] = max(by_source[source], through.get(project, date.min))
+    return through
 
 
 def through_by_source(session: Session, today: date) -> dict[str, date]:
     """Source → last day, up to today, of which it has told any cost."""
-    found: dict[str, date] = {}
+    by_source: dict[str, date] = {}
     for id_, source, through in session.execute(
         select(CostLoad.id, CostLoad.source, CostLoad.charges_through).where(COUNTS)
     ).all():
@@ -395,8 +395,8 @@ def through_by_source(session: Session, today: date) -> dict[str, date]:
                 )
             ).scalar_one_or_none()
         if last is not None:
-            found[source] = max(last, found.get(source, date.min))
-    return found
+            by_source[source] = max(last, by_source.get(source, date.min))
+    return by_source
 
 
 def summary(

@@ -56,18 +56,18 @@ def list_budgets(session: Session, projects: Collection[int] | None = None) -> S
     if projects is None:
         return session.execute(statement).scalars().all()
     wanted = sorted(projects)
-    found: list[Budget] = []
+    budgets: list[Budget] = []
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        found += session.execute(statement.where(Budget.project_id.in_(part))).scalars().all()
-    return found
+        budgets += session.execute(statement.where(Budget.project_id.in_(part))).scalars().all()
+    return budgets
 
 
 def list_revisions(
     session: Session, budget_ids: Collection[int]
 ) -> dict[int, list[BudgetRevision]]:
     """Budget id → its revisions, oldest first."""
-    found: dict[int, list[BudgetRevision]] = {id_: [] for id_ in budget_ids}
+    revisions: dict[int, list[BudgetRevision]] = {id_: [] for id_ in budget_ids}
     wanted = sorted(budget_ids)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
@@ -77,8 +77,8 @@ def list_revisions(
             .order_by(BudgetRevision.budget_id, BudgetRevision.revision)
         ).scalars()
         for row in rows:
-            found[row.budget_id].append(row)
-    return found
+            revisions[row.budget_id].append(row)
+    return revisions
 
 
 def find_same(
@@ -120,7 +120,7 @@ Round = tuple[int, int, date, str]
 
 def recorded(session: Session, budget_ids: Collection[int], since: date) -> dict[Round, set[int]]:
     """Thresholds that were recorded already, by round, of rounds of these budgets that end on that day or later."""
-    found: dict[Round, set[int]] = {}
+    thresholds: dict[Round, set[int]] = {}
     wanted = sorted(budget_ids)
     for start in range(0, len(wanted), 500):
         rows = session.execute(
@@ -136,8 +136,8 @@ def recorded(session: Session, budget_ids: Collection[int], since: date) -> dict
             )
         )
         for budget_id, revision, first, basis, threshold in rows:
-            found.setdefault((budget_id, revision, first, basis), set()).add(threshold)
-    return found
+            thresholds.setdefault((budget_id, revision, first, basis), set()).add(threshold)
+    return thresholds
 
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -164,7 +164,7 @@ def alerts_to_follow(
     session: Session, budget_ids: Collection[int], since: date
 ) -> list[tuple[int, int]]:
     """(alert, budget) of alerts of these budgets that were told and whose rounds are open, or ended since a day."""
-    found: list[tuple[int, int]] = []
+    alerts: list[tuple[int, int]] = []
     wanted = sorted(budget_ids)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
@@ -177,8 +177,8 @@ def alerts_to_follow(
             )
             .order_by(BudgetAlert.id)
         )
-        found += [(alert_id, budget_id) for alert_id, budget_id in rows]
-    return found
+        alerts += [(alert_id, budget_id) for alert_id, budget_id in rows]
+    return alerts
 
 
 def find_alert(session: Session, alert_id: int) -> BudgetAlert | None:
@@ -213,14 +213,14 @@ def project(session: Session, project_id: int) -> Project:
 
 def projects_by_id(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    found: dict[int, Project] = {}
+    by_id: dict[int, Project] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), 500):
         rows = session.execute(
             select(Project).where(Project.id.in_(wanted[start : start + 500]))
         ).scalars()
-        found |= {row.id: row for row in rows}
-    return found
+        by_id |= {row.id: row for row in rows}
+    return by_id
 
 
 def find_project(session: Session, key: str) -> Project | None:
@@ -235,14 +235,14 @@ def person(session: Session, person_id: str | None) -> Person | None:
 
 def people_by_id(session: Session, ids: Collection[str]) -> dict[str, Person]:
     """Opaque id → person."""
-    found: dict[str, Person] = {}
+    by_id: dict[str, Person] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), 500):
         rows = session.execute(
             select(Person).where(Person.id.in_(wanted[start : start + 500]))
         ).scalars()
-        found |= {row.id: row for row in rows}
-    return found
+        by_id |= {row.id: row for row in rows}
+    return by_id
 
 
 def find_people(
@@ -250,8 +250,8 @@ def find_people(
 ) -> Sequence[Person]:
     """People whose Slack id, or else folded e-mail address, a file gave."""
     if not email:
-        found = people.find_by_slack_id(session, org_key, slack_id)
-        return [] if found is None else [found]
+        person = people.find_by_slack_id(session, org_key, slack_id)
+        return [] if person is None else [person]
     return (
         session.execute(select(Person).where(Person.org_key == org_key, Person.email == email))
         .scalars()
@@ -284,10 +284,10 @@ def requests(
 
 def open_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> set[str]:
     """Those of these channels that others than the organisation's members read, as far as the mirror knows."""
-    found: set[str] = set()
+    channels: set[str] = set()
     wanted = sorted(set(slack_ids))
     for start in range(0, len(wanted), 500):
-        found |= set(
+        channels |= set(
             session.execute(
                 select(Channel.slack_id).where(
                     Channel.org_key == org_key,
@@ -296,4 +296,4 @@ def open_channels(session: Session, org_key: str, slack_ids: Collection[str]) ->
                 )
             ).scalars()
         )
-    return found
+    return channels

@@ -51,7 +51,7 @@ def list_budgets(session: Session, projects: Collection[int] | None) -> list[Any
 def list_revisions(session: Session, budgets: Collection[int] | None) -> dict[int, list[Any]]:
     """Budget id → its revisions, oldest first, of these budgets or of all (None): revision, amount, valid_from,
     valid_until, approval_id."""
-    found: dict[int, list[Any]] = {}
+    revisions: dict[int, list[Any]] = {}
     statements = (
         [_REVISIONS]
         if budgets is None
@@ -59,5 +59,5 @@ def list_revisions(session: Session, budgets: Collection[int] | None) -> dict[in
     )
     for statement in statements:
         for row in session.execute(statement):
-            found.setdefault(row.budget_id, []).append(row)
-    return found
+            revisions.setdefault(row.budget_id, []).append(row)
+    return revisions

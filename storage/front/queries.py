@@ -42,10 +42,10 @@ _UNMET = (
 
 def meet(session: Session, person_id: str, way: str, now: datetime) -> bool:
     """Remember that somebody was met; False when they had been before."""
-    found = session.execute(
+    inserted = session.execute(
         _MEET[session.get_bind().dialect.name], {"person_id": person_id, "met_at": now, "way": way}
     )
-    return found.scalar_one_or_none() is not None
+    return inserted.scalar_one_or_none() is not None
 
 
 def find_meeting(session: Session, person_id: str) -> Any:

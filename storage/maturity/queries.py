@@ -34,8 +34,8 @@ def adopt_rubric(session: Session, sha256: str, text: str, now: datetime) -> boo
 
 def has_had_rubric(session: Session, sha256: str) -> bool:
     """Whether a rubric of this digest was ever in force."""
-    found = select(MaturityRubric.id).where(MaturityRubric.sha256 == sha256)
-    return session.execute(found).first() is not None
+    statement = select(MaturityRubric.id).where(MaturityRubric.sha256 == sha256)
+    return session.execute(statement).first() is not None
 
 
 def current_rubric(session: Session) -> MaturityRubric | None:

@@ -61,5 +61,5 @@ def list_subjects(session: Session, project_ids: Collection[int]) -> list[tuple[
             Milestone.project_id.in_(wanted),
         )
     )
-    found = session.execute(requests.union(alerts, cards, reminders, lists)).all()
-    return sorted((type_, id_) for type_, id_ in found)
+    rows = session.execute(requests.union(alerts, cards, reminders, lists)).all()
+    return sorted((type_, id_) for type_, id_ in rows)

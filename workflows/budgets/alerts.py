@@ -57,11 +57,11 @@ def evaluate(
     """
     chosen = budgets if budgets is not None else queries.list_budgets(session)
     news = _look(session, chosen, policy=policy, now=now)
-    found = _cross(
+    crossings = _cross(
         session, news, policy=policy, org_key=org_key, now=now, silent=silent, spared=spared
     )
     outbox.refresh_all(session, "budget_alert", news.followed, now=now)
-    return found
+    return crossings
 
 
 def begin(session: Session) -> None:
@@ -100,7 +100,7 @@ def evaluate_all(
     After `most_seconds` it stops between two batches.
     """
     end = None if most_seconds is None else time.monotonic() + most_seconds
-    found: list[Crossing] = []
+    all_crossings: list[Crossing] = []
     try:
         while end is None or time.monotonic() < end:
             with database.read(within=PATIENT_MS / 1000) as session:
@@ -116,11 +116,11 @@ def evaluate_all(
                 )
                 if crossings is None:
                     break  # begun anew, by what came in meanwhile
-                found += crossings
+                all_crossings += crossings
                 probe("budgets.evaluated")
     except _TakenOverError:
         pass
-    return found
+    return all_crossings
 
 
 class _TakenOverError(Exception):
@@ -155,7 +155,7 @@ class _Step:
             raise _TakenOverError
         if cursors.lock(session, WORK) != self.begun:
             return None
-        found = evaluate(
+        crossings = evaluate(
             session,
             policy=policy,
             org_key=org_key,
@@ -167,7 +167,7 @@ class _Step:
             leases.give_back(session, WORK, owner=owner)
         else:
             cursors.move(session, WORK, self.after)
-        return found
+        return crossings
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +253,14 @@ def _cross(
         return []
     around = _Around.of(session, news, [burn for burn, _, _ in crossed], org_key)
     speaks: dict[int, bool] = {}
-    told: dict[int, bool] = {}
+    reaches_somebody: dict[int, bool] = {}
     rows = []
     for burn, new, quiet in crossed:
         places = around.places[burn.budget_id]
         speaks[burn.budget_id] = (
             bool(places) and not quiet and new[-1] > max(news.known[burn.budget_id], default=0)
         )
-        told[burn.budget_id] = speaks[burn.budget_id] and (
+        reaches_somebody[burn.budget_id] = speaks[burn.budget_id] and (
             places.channel is not None or rollout.reaches(session, places.owner_id, policy=policy)
         )
         rows += [
@@ -276,32 +276,39 @@ def _cross(
                 "crossed_on": rules.crossed_on(around.days(burn), threshold, burn.amount)
                 or burn.data_through,
                 "data_through": burn.data_through,
-                "told": told[burn.budget_id] and threshold == new[-1],
+                "told": reaches_somebody[burn.budget_id] and threshold == new[-1],
                 "created_at": now,
             }
             for threshold in new
         ]
-    made = queries.insert_alerts(session, rows)
-    found = []
+    alert_ids = queries.insert_alerts(session, rows)
+    crossings = []
     for burn, new, _ in sorted(crossed, key=lambda each: around.places[each[0].budget_id].lane):
-        alert_id = made.get((burn.budget_id, new[-1]))
+        alert_id = alert_ids.get((burn.budget_id, new[-1]))
         if alert_id is None:
             continue
         project = around.projects[burn.project_id]
-        _record(session, burn, new, told=told[burn.budget_id], now=now)
+        _record(session, burn, new, is_told=reaches_somebody[burn.budget_id], now=now)
         if speaks[burn.budget_id]:
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
             telling.tell(
                 session, alert_id, key, project, places, policy=policy, now=now, spared=spared
             )
-        found.append(
-            Crossing(burn.budget_id, project.key, project.name, new[-1], burn, told[burn.budget_id])
+        crossings.append(
+            Crossing(
+                burn.budget_id,
+                project.key,
+                project.name,
+                new[-1],
+                burn,
+                reaches_somebody[burn.budget_id],
+            )
         )
-    return sorted(found, key=lambda crossing: crossing.budget_id)
+    return sorted(crossings, key=lambda crossing: crossing.budget_id)
 
 
-def _record(session: Session, burn: Burn, new: list[int], *, told: bool, now: datetime) -> None:
+def _record(session: Session, burn: Burn, new: list[int], *, is_told: bool, now: datetime) -> None:
     audit.record(
         session,
         SYSTEM,
@@ -314,7 +321,7 @@ def _record(session: Session, burn: Burn, new: list[int], *, told: bool, now: da
         spent=money_text(burn.spent),
         amount=money_text(burn.amount),
         currency=burn.currency,
-        told=told,
+        told=is_told,
     )
 
 

@@ -40,8 +40,8 @@ class Allocator:
             by_tag = rule.tag is None or _has(folded, rule.tag)
             if by_account and by_tag:
                 return self._projects.get(rule.project.strip().casefold())
-        if (found := self._projects.get(folded.get("project", "").strip().casefold())) is not None:
-            return found
+        if (tagged := self._projects.get(folded.get("project", "").strip().casefold())) is not None:
+            return tagged
         return next(
             (self._accounts[name] for name in sorted(accounts) if name in self._accounts),
             self._alike.get(same_account(account_id)),

@@ -79,8 +79,8 @@ def shown(session: Session, budget: Budget, facts: dict[str, Any]) -> tuple[Piec
 
 def stands(session: Session, budget: Budget, facts: dict[str, Any]) -> Decimal | None:
     """What the round that was asked about has now."""
-    found = rules.amount_in(amounts(session, budget), span(facts))
-    return found.amount if found is not None else None
+    current = rules.amount_in(amounts(session, budget), span(facts))
+    return current.amount if current is not None else None
 
 
 def wanted(burn: Burn | None, facts: dict[str, Any]) -> Decimal | None:

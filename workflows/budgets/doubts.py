@@ -57,8 +57,8 @@ def question(
     already = f"{plain(spent)} {currency} is spent in {period} already"
     if is_much and present is not None:
         much = f"This is {_times(amount / present)} times the present {plain(present)} {currency}"
-        more = f", and {already}" if is_spent else ""
-        return f"{much}{more}. Is that right?"
+        sentence = f", and {already}" if is_spent else ""
+        return f"{much}{sentence}. Is that right?"
     if is_spent:
         return f"This is less than what is spent: {already}. Is that right?"
     return None

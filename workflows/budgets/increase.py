@@ -84,7 +84,7 @@ class BudgetIncrease:
         doubts.require_meant(form.amount, meant, **doubts.of_round(burn))
         project = queries.project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
-        shown = asking.pieces(session, budget, burn.span, form.scope)
+        pieces = asking.pieces(session, budget, burn.span, form.scope)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
@@ -99,7 +99,7 @@ class BudgetIncrease:
                 "period": burn.period_words,
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
-                "shown": asking.stored(shown),
+                "shown": asking.stored(pieces),
             },
             people=_people(budget, project),
             conditions=reread.conditions(
@@ -161,9 +161,9 @@ class BudgetIncrease:
         moved = self.reread(session, subject_id, facts, policy=policy, now=now).moved
         if moved is not None:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
-        more = Decimal(facts["new"]) - Decimal(facts["old"])
+        added = Decimal(facts["new"]) - Decimal(facts["old"])
         current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
-        raised = [Piece(piece.first, piece.last, piece.amount + more) for piece in current]
+        raised = [Piece(piece.first, piece.last, piece.amount + added) for piece in current]
         if facts["scope"] == "onwards":
             raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
         before = [piece.amount for piece in current]
@@ -224,8 +224,8 @@ class BudgetIncrease:
             )
             alerts.refresh_cards(session, budget.id, now=now)
             return
-        more = Decimal(facts["new"]) - Decimal(facts["old"])
-        before = [piece.amount + more for piece in left]
+        added = Decimal(facts["new"]) - Decimal(facts["old"])
+        before = [piece.amount + added for piece in left]
         _revise(session, actor, budget, approval_id, facts, before, left, "budget.put_back", now)
         _follow(session, budget, policy=policy, now=now, speaks=True, spared=spared)
 
@@ -270,7 +270,7 @@ class BudgetIncrease:
         old, new, currency = (Decimal(facts["old"]), Decimal(facts["new"]), facts["currency"])
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
-        shown = asking.shown(session, budget, facts) if budget else ()
+        pieces = asking.shown(session, budget, facts) if budget else ()
         stands = asking.stands(session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
         burn = service.burn_of(session, budget, policy=policy, now=now) if budget else None
@@ -287,13 +287,13 @@ class BudgetIncrease:
             back += f", and {phrases.plain(burn.spent)} {currency} is spent ({share:,.0f} %)"
         return Words(
             project=name,
-            asks=phrases.asks(facts["period"], facts["scope"], currency, new - old, shown),
+            asks=phrases.asks(facts["period"], facts["scope"], currency, new - old, pieces),
             stays=f"the budget stays at {phrases.plain(old if stands is None else stands)} {currency}",
             done=f"{which} for {name} is now {phrases.plain(new)} {currency}"
-            + (since if len(shown) < 2 else phrases.later(shown, new - old, currency)),
+            + (since if len(pieces) < 2 else phrases.later(pieces, new - old, currency)),
             facts=tuple(detail),
             undone=f"{which} for {name} {back}"
-            if stands in (old, new, None) and len(shown) < 2
+            if stands in (old, new, None) and len(pieces) < 2
             else f"{which} for {name} is without these {phrases.plain(new - old)} {currency} again{since}",
         )
 

@@ -413,18 +413,20 @@ def _revise(
 def _owner(session: Session, org_key: str, word: str | None) -> str | None:
     if word is None:
         return None
-    found = queries.find_people(
+    people = queries.find_people(
         session, org_key, slack_id=word.strip().upper(), email=folded_email(word)
     )
-    if not found:
+    if not people:
         raise InvalidInput(
             f"owner: nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
         )
-    if len(found) > 1:
-        raise InvalidInput(f"owner: {len(found)} people have the address {word!r}; give a Slack id")
-    one = found[0]
-    if one.is_deactivated or one.is_bot or one.is_guest or one.is_stranger:
+    if len(people) > 1:
+        raise InvalidInput(
+            f"owner: {len(people)} people have the address {word!r}; give a Slack id"
+        )
+    person = people[0]
+    if person.is_deactivated or person.is_bot or person.is_guest or person.is_stranger:
         raise InvalidInput(
             f"owner: {word!r} is no active member of the organisation, so could never decide; name somebody else"
         )
-    return one.id
+    return person.id

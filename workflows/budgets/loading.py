@@ -231,8 +231,8 @@ def _refusals(
 ) -> tuple[Refusal, ...]:
     if delivery.replace_period:
         return ()
-    found = (_refusal(session, change) for change in changes)
-    return tuple(refusal for refusal in found if refusal is not None)
+    refusals = (_refusal(session, change) for change in changes)
+    return tuple(refusal for refusal in refusals if refusal is not None)
 
 
 def _refusal(session: Session, change: _Change) -> Refusal | None:
@@ -275,14 +275,14 @@ def _unallocated_then(
     for key in read.allocation_keys:
         words = (key.sub_account_id, key.sub_account_name, key.tags)
         owners.append(known[words] if words in known else allocator.project(*words))
-    found = {
+    by_currency = {
         currency: [amount]
         for currency, amount in costs.unallocated(session, today, without=replaced).items()
     }
     for month in read.months():
         if month.period in written and month.month <= today and owners[month.key] is None:
-            found.setdefault(month.currency, []).append(month.billed)
-    return tuple(sorted((currency, exact_sum(parts)) for currency, parts in found.items()))
+            by_currency.setdefault(month.currency, []).append(month.billed)
+    return tuple(sorted((currency, exact_sum(parts)) for currency, parts in by_currency.items()))
 
 
 class _Writing:

@@ -24,26 +24,26 @@ def difference_words(
     return f"{which[:1].upper()}{which[1:]} {stands}; it was {was} when this was asked"
 
 
-def asks(period: str, scope: str, currency: str, more: Decimal, shown: Sequence[Piece]) -> str:
+def asks(period: str, scope: str, currency: str, added: Decimal, pieces: Sequence[Piece]) -> str:
     """`raise January's budget, and from then on: 1,000 → 1,200 EUR (+20 %)`; months with another amount are told too."""
-    old = shown[0].amount if shown else Decimal(0)
-    change = f"{plain(old)} → {plain(old + more)} {currency} (+{share(old, more)})"
-    if len(shown) < 2:
+    old = pieces[0].amount if pieces else Decimal(0)
+    change = f"{plain(old)} → {plain(old + added)} {currency} (+{share(old, added)})"
+    if len(pieces) < 2:
         since = "" if scope == "period" else ", and from then on"
         return f"raise {period}'s budget{since}: {change}"
-    return f"raise {period}'s budget: {change}{later(shown, more, currency, with_old=True)}"
+    return f"raise {period}'s budget: {change}{later(pieces, added, currency, with_old=True)}"
 
 
-def later(shown: Sequence[Piece], more: Decimal, currency: str, *, with_old: bool = False) -> str:
+def later(pieces: Sequence[Piece], added: Decimal, currency: str, *, with_old: bool = False) -> str:
     """`, and from 1 Feb on 1,000 → 1,100 EUR`: months that have another amount than the first."""
-    told = []
-    for piece in shown[1:3]:
-        amount = f"{plain(piece.amount + more)} {currency}"
+    phrases = []
+    for piece in pieces[1:3]:
+        amount = f"{plain(piece.amount + added)} {currency}"
         if with_old:
             amount = f"{plain(piece.amount)} → {amount}"
-        told.append(f"from {wording.day(piece.first)} on {amount}")
-    rest = ", and later months by as much" if len(shown) > 3 else ""
-    return f", and {', '.join(told)}{rest}"
+        phrases.append(f"from {wording.day(piece.first)} on {amount}")
+    remainder = ", and later months by as much" if len(pieces) > 3 else ""
+    return f", and {', '.join(phrases)}{remainder}"
 
 
 def plain(amount: Decimal) -> str:
@@ -54,7 +54,7 @@ def plain(amount: Decimal) -> str:
     return f"{amount:,.{places}f}"
 
 
-def share(old: Decimal, more: Decimal) -> str:
+def share(old: Decimal, added: Decimal) -> str:
     """`20 %` of the old amount."""
-    share = more * 100 / old if old else Decimal(100)
+    share = added * 100 / old if old else Decimal(100)
     return f"{share:,.0f} %" if share >= 1 else "less than 1 %"

@@ -26,22 +26,22 @@ def difference(
 ) -> Moved | None:
     """How the amounts that were asked about differ from those that were shown; None where they are the same."""
     current = asking.pieces_of(amounts, budget, asking.span(facts), facts["scope"])
-    shown = asking.shown(session, budget, facts)
-    change = rules.first_difference(shown, current)
+    before = asking.shown(session, budget, facts)
+    change = rules.first_difference(before, current)
     if change is None:
         return None
     burn = service.burn_of(session, budget, policy=policy, now=now)
     stands = burn.span.first.isoformat() if burn is not None else "over"
     mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
-    told = phrases.difference_words(facts, change)
+    sentence = phrases.difference_words(facts, change)
     left = burn.amount if burn is not None else change[2]
     keep = f"Keep {phrases.plain(left)} {facts['currency']}" if left else "Withdraw"
     wanted = asking.wanted(burn, facts)
     if burn is None or wanted is None:
-        return Moved(told, mark, keep=keep)
+        return Moved(sentence, mark, keep=keep)
     doubt = doubts.question(wanted, **doubts.of_round(burn))
     return Moved(
-        told,
+        sentence,
         f"{mark}/doubted" if doubt else mark,
         doubt=doubt or "",
         again=f"Ask for {phrases.plain(wanted)} {burn.currency}",

@@ -227,16 +227,18 @@ def without(
 
 
 def first_difference(
-    shown: Sequence[Piece], now: Sequence[Piece]
+    before_pieces: Sequence[Piece], now: Sequence[Piece]
 ) -> tuple[date, Decimal | None, Decimal | None] | None:
     """From which day on two lists of pieces differ, and what each has from there; None when they are the same."""
-    days = {piece.first for piece in (*shown, *now)}
-    days |= {piece.last + timedelta(days=1) for piece in (*shown, *now) if piece.last is not None}
+    days = {piece.first for piece in (*before_pieces, *now)}
+    days |= {
+        piece.last + timedelta(days=1) for piece in (*before_pieces, *now) if piece.last is not None
+    }
     return next(
         (
             (day, before, after)
             for day in sorted(days)
-            if (before := _on(shown, day)) != (after := _on(now, day))
+            if (before := _on(before_pieces, day)) != (after := _on(now, day))
         ),
         None,
     )

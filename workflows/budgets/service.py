@@ -50,10 +50,10 @@ def burn(
     """How the open rounds of these projects' budgets stand, or of all (None); projects without one are left out."""
     budgets = standing.list_budgets(session, project_ids)
     is_all = project_ids is None
-    found: dict[int, list[Burn]] = {}
-    for one in burns(session, budgets, policy=policy, now=now, is_all=is_all):
-        found.setdefault(one.project_id, []).append(one)
-    return found
+    by_project: dict[int, list[Burn]] = {}
+    for open_burn in burns(session, budgets, policy=policy, now=now, is_all=is_all):
+        by_project.setdefault(open_burn.project_id, []).append(open_burn)
+    return by_project
 
 
 def burns(
@@ -126,11 +126,11 @@ def _sums(
     groups: dict[tuple[date, date], set[int]] = {}
     for budget, span in open_:
         groups.setdefault((span.first, span.last), set()).add(budget.project_id)
-    found: dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]] = {}
+    sums: dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]] = {}
     for (first, last), projects in groups.items():
         named = None if is_all else projects
         whole = first.day == 1 and (last + timedelta(days=1)).day == 1
-        by_project = found.setdefault((first, last), {})
+        by_project = sums.setdefault((first, last), {})
         rows = (
             costs.sums_by_months(session, named, first, last)
             if whole and not exact
@@ -138,13 +138,13 @@ def _sums(
         )
         for project, currency, billed, effective in rows:
             by_project.setdefault(project, []).append((currency, billed, effective))
-    return found
+    return sums
 
 
 def burn_of(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> Burn | None:
     """How one budget's open round stands; None when no round is open."""
-    found = burns(session, [budget], policy=policy, now=now)
-    return found[0] if found else None
+    open_burns = burns(session, [budget], policy=policy, now=now)
+    return open_burns[0] if open_burns else None
 
 
 def spent_in_round(
@@ -228,10 +228,10 @@ def alert_card(
     project = queries.project(session, budget.project_id)
     current = burn_of(session, budget, policy=policy, now=now)
     is_open = current is not None and current.span.first == alert.period_start
-    shown = current
-    if shown is None or shown.revision != alert.revision or not is_open:
+    burn_shown = current
+    if burn_shown is None or burn_shown.revision != alert.revision or not is_open:
         span = rules.Span(alert.period_start, alert.period_end)
-        shown = Burn(
+        burn_shown = Burn(
             budget.id,
             project.id,
             alert.revision,
@@ -251,12 +251,12 @@ def alert_card(
         id=alert.id,
         project_key=project.key,
         project=project.name,
-        burn=shown,
+        burn=burn_shown,
         threshold=alert.threshold,
         crossed_on=alert.crossed_on,
         spent_then=alert.spent,
-        likely=_likely(session, shown, now.date()) if is_open else None,
-        riser=_riser(session, shown) if is_open else None,
+        likely=_likely(session, burn_shown, now.date()) if is_open else None,
+        riser=_riser(session, burn_shown) if is_open else None,
         acknowledged_by=(by.slack_id, by.name) if by else None,
         acknowledged_at=alert.acknowledged_at,
         asked=asked(session, budget.id, alert.period_start),
@@ -376,16 +376,21 @@ def breakdown(
     clicked: Place = None,
 ) -> Breakdown:
     """Where an open round's cost came from. Raises NotFound for who may not see it."""
-    found = seen(session, actor, budget_id, policy=policy, now=now, clicked=clicked)
-    last = min(found.burn.span.last, now.date())
-    one = found.burn
+    budget_detail = seen(session, actor, budget_id, policy=policy, now=now, clicked=clicked)
+    last = min(budget_detail.burn.span.last, now.date())
+    open_burn = budget_detail.burn
     services = costs.services(
-        session, one.project_id, one.currency, one.basis, one.span.first, last
+        session,
+        open_burn.project_id,
+        open_burn.currency,
+        open_burn.basis,
+        open_burn.span.first,
+        last,
     )
     return Breakdown(
-        found,
+        budget_detail,
         tuple(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
-        tuple(reversed(_days(session, one, now.date()))),
+        tuple(reversed(_days(session, open_burn, now.date()))),
     )
 
 

@@ -112,22 +112,22 @@ def unsettled(session: Session, read: CostRead, answer: Choice) -> list[tuple[st
 
 
 def doubts(
-    session: Session, found: Sequence[tuple[str, CostLoad, str]], *, is_bound: bool = False
+    session: Session, pairs: Sequence[tuple[str, CostLoad, str]], *, is_bound: bool = False
 ) -> tuple[Refusal, ...]:
     """The question about each of what is `unsettled`. `is_bound` leaves out the other source's name."""
     asked: list[Refusal] = []
-    for name, load, why in found:
+    for name, load, why in pairs:
         totals = ", ".join(
             f"{money_text(amount)} {currency}"
             for currency, amount in sorted(costs.load_totals(session, load.id).items())
         )
-        other = "another source" if is_bound else f"“{load.source}”"
+        other_source = "another source" if is_bound else f"“{load.source}”"
         asked.append(
             Refusal(
                 name,
                 load.billing_period,
                 load.id,
-                f"“{name}” would count beside {other}, which has {totals} for {load.billing_period:%Y-%m} of {why}. If it takes "
+                f"“{name}” would count beside {other_source}, which has {totals} for {load.billing_period:%Y-%m} of {why}. If it takes "
                 f"that one's place, give --instead-of '{'…' if is_bound else load.source}'; if both are right, give --separate.",
             )
         )
@@ -213,7 +213,7 @@ def displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad
     """The loads that a delivery takes the place of. Raises InvalidInput for a source that isn't there or comes along."""
     periods = {period.billing_period for period in read.periods}
     names = {period.source for period in read.periods}
-    found = []
+    loads_replaced = []
     for source in answer.instead_of:
         if source in names:
             raise InvalidInput(
@@ -230,8 +230,8 @@ def displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad
                 f"There is no cost of {source!r} for the months of this load. `mlgov costs sources` lists what there is.",
                 field="instead_of",
             )
-        found += loads
-    return found
+        loads_replaced += loads
+    return loads_replaced
 
 
 def dropping(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:

@@ -7,23 +7,25 @@ from workflows.wording import counted, span
 
 
 def lines(figures: Figures) -> list[tuple[int, Line]]:
-    found = figures.approvals
-    told = _ended(found.approved, found.rejected, found.expired, found.withdrawn)
-    others = max(0, found.waiting - figures.waiting)
-    parts = [told] if told else []
-    if others:
-        parts.append(f"{counted(others, 'request')} with others")
-    if found.median is not None:
-        parts.append(f"half of the last 4 weeks' {found.measured} took under {span(found.median)}")
-    if found.slowest is not None:
-        parts.append(f"slowest stage: {found.slowest[0]}, {span(found.slowest[1])}")
+    approvals = figures.approvals
+    ended = _ended(approvals.approved, approvals.rejected, approvals.expired, approvals.withdrawn)
+    elsewhere = max(0, approvals.waiting - figures.waiting)
+    parts = [ended] if ended else []
+    if elsewhere:
+        parts.append(f"{counted(elsewhere, 'request')} with others")
+    if approvals.median is not None:
+        parts.append(
+            f"half of the last 4 weeks' {approvals.measured} took under {span(approvals.median)}"
+        )
+    if approvals.slowest is not None:
+        parts.append(f"slowest stage: {approvals.slowest[0]}, {span(approvals.slowest[1])}")
     if not parts:
         return []
     return [(4, Line(APPROVALS, LABELS[APPROVALS], "; ".join(parts)))]
 
 
 def _ended(approved: int, rejected: int, expired: int, withdrawn: int) -> str:
-    told = [
+    counts = [
         f"{number:,} {word}"
         for number, word in (
             (approved, "approved"),
@@ -33,19 +35,19 @@ def _ended(approved: int, rejected: int, expired: int, withdrawn: int) -> str:
         )
         if number
     ]
-    return f"{rules.joined(told)} this week" if told else ""
+    return f"{rules.joined(counts)} this week" if counts else ""
 
 
 def rows(figures: Figures) -> tuple[Row, ...]:
-    found = figures.approvals
-    ended = _ended(found.approved, found.rejected, found.expired, found.withdrawn)
+    approvals = figures.approvals
+    ended = _ended(approvals.approved, approvals.rejected, approvals.expired, approvals.withdrawn)
     rows = [
         Row((ended or "No request ended this week") + "."),
         Row(
-            f"{counted(found.waiting, 'request')} about these projects {'waits' if found.waiting == 1 else 'wait'} now."
+            f"{counted(approvals.waiting, 'request')} about these projects {'waits' if approvals.waiting == 1 else 'wait'} now."
         ),
     ]
-    if found.median is None:
+    if approvals.median is None:
         rows.append(
             Row(
                 f"How long decisions take is told once {rules.ENOUGH_PEOPLE} different people have decided within four "
@@ -56,15 +58,15 @@ def rows(figures: Figures) -> tuple[Row, ...]:
     else:
         rows.append(
             Row(
-                f"Half of {counted(found.measured, 'request')} that were decided in the last four weeks took less than "
-                f"{span(found.median)} from asking to the last decision. Where somebody decides more than half, some of "
+                f"Half of {counted(approvals.measured, 'request')} that were decided in the last four weeks took less than "
+                f"{span(approvals.median)} from asking to the last decision. Where somebody decides more than half, some of "
                 "theirs are left out."
             )
         )
-        if found.slowest is not None:
+        if approvals.slowest is not None:
             rows.append(
                 Row(
-                    f"The slowest stage was {found.slowest[0]}: half of its decisions took longer than {span(found.slowest[1])}. "
+                    f"The slowest stage was {approvals.slowest[0]}: half of its decisions took longer than {span(approvals.slowest[1])}. "
                     f"Stages in which fewer than {rules.ENOUGH_PEOPLE} people decided, or one of them in more than half, aren't compared."
                 )
             )

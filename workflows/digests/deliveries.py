@@ -55,20 +55,22 @@ def _slipped(
         columns=[*_COLUMNS, "old", "new"],
         dtype=object,
     )
-    found: dict[int, MilestoneFigure] = {}
+    slipped: dict[int, MilestoneFigure] = {}
     groups = moved.groupby("milestone_id", sort=True) if len(moved) else ()
     for number, moves in groups:
         slip = (moves["new"].iloc[-1] - moves["old"].iloc[0]).days
         if slip > 0:
             (row,) = _rows(moves.tail(1))
-            found[int(str(number))] = _figure(row, row.new, slip)
+            slipped[int(str(number))] = _figure(row, row.new, slip)
     for row in statements.milestones_open(session, sight.within, first_day, last_day):
         if row.forecast < today:
             slip = (today - row.forecast).days
-            before = found.get(row.milestone_id)
+            before = slipped.get(row.milestone_id)
             slip += before.slip if before is not None else 0
-            found[row.milestone_id] = _figure(row, row.forecast, slip, is_overdue=True)
-    return tuple(sorted(found.values(), key=lambda one: (-one.slip, one.day, one.milestone_id)))
+            slipped[row.milestone_id] = _figure(row, row.forecast, slip, is_overdue=True)
+    return tuple(
+        sorted(slipped.values(), key=lambda figure: (-figure.slip, figure.day, figure.milestone_id))
+    )
 
 
 def _rows(frame: pd.DataFrame) -> list[Any]:

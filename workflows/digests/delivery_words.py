@@ -8,77 +8,89 @@ from workflows.digests.records import Bar, DeliveryFigures, Line, MilestoneFigur
 from workflows.wording import counted, day
 
 
-def headlines(found: DeliveryFigures) -> list[str]:
+def headlines(figures: DeliveryFigures) -> list[str]:
     """What of it belongs into the headline: what slipped, else what was met."""
-    if found.slipped:
-        return [f"{_numbered(found.slipped)} slipped"]
-    if found.met:
-        was = "was" if len(found.met) == 1 else "were"
-        return [f"{_numbered(found.met)} {was} met"]
+    if figures.slipped:
+        return [f"{_numbered(figures.slipped)} slipped"]
+    if figures.met:
+        was = "was" if len(figures.met) == 1 else "were"
+        return [f"{_numbered(figures.met)} {was} met"]
     return []
 
 
-def _numbered(found: Sequence[MilestoneFigure]) -> str:
-    if all(one.is_launch for one in found):
-        return rules.numbered(len(found), "launch", "launches")
-    return rules.numbered(len(found), "milestone")
+def _numbered(milestones: Sequence[MilestoneFigure]) -> str:
+    if all(milestone.is_launch for milestone in milestones):
+        return rules.numbered(len(milestones), "launch", "launches")
+    return rules.numbered(len(milestones), "milestone")
 
 
-def lines(found: DeliveryFigures) -> list[tuple[int, Line]]:
+def lines(figures: DeliveryFigures) -> list[tuple[int, Line]]:
     """`1 met, 2 slipped, 3 due by Sun 1 Feb`, and which ones slipped."""
-    counts = [(len(found.met), "met"), (len(found.slipped), "slipped"), (found.overdue, "overdue")]
-    told = [f"{number:,} {word}" for number, word in counts if number]
-    if found.due:
-        last = max(one.day for one in found.due)
-        told.append(f"{len(found.due):,} due by {day(last)}")
-    if not told:
+    counts = [
+        (len(figures.met), "met"),
+        (len(figures.slipped), "slipped"),
+        (figures.overdue, "overdue"),
+    ]
+    phrases = [f"{number:,} {word}" for number, word in counts if number]
+    if figures.due:
+        last = max(milestone.day for milestone in figures.due)
+        phrases.append(f"{len(figures.due):,} due by {day(last)}")
+    if not phrases:
         return []
-    made = [(2, Line(DELIVERY, LABELS[DELIVERY], f"Milestones: {', '.join(told)}"))]
-    if found.slipped:
-        names = rules.listed([_slip(one) for one in found.slipped])
-        made.append((3, Line(DELIVERY, "Slipped", names)))
-    elif found.due:
-        names = rules.listed([f"{_name(one)} on {day(one.day)}" for one in found.due])
-        made.append((5, Line(DELIVERY, "Due next", names)))
-    return made
-
-
-def _name(one: MilestoneFigure) -> str:
-    return f"{short(one.title)}, {short(one.project)}"
-
-
-def _slip(one: MilestoneFigure) -> str:
-    return f"{_name(one)} ({_by(one)})"
-
-
-def _by(one: MilestoneFigure) -> str:
-    """`12 days, now Mon 16 Feb`, or `3 days, due since Fri 23 Jan`."""
-    when = "due since" if one.is_overdue else "now"
-    return f"{counted(one.slip, 'day')}, {when} {day(one.day)}"
-
-
-def rows(found: DeliveryFigures) -> tuple[Row, ...]:
-    """Each one that was met, slipped or is due, with its day."""
-    made = [
-        Row(f"Slipped {_by(one)}: {one.title}, {one.project}", milestone_id=one.milestone_id)
-        for one in found.slipped
-    ]
-    made += [
-        Row(
-            f"Met {day(one.day)}{_against(one.slip)}: {one.title}, {one.project}",
-            milestone_id=one.milestone_id,
+    numbered_lines = [(2, Line(DELIVERY, LABELS[DELIVERY], f"Milestones: {', '.join(phrases)}"))]
+    if figures.slipped:
+        names = rules.listed([_slip(milestone) for milestone in figures.slipped])
+        numbered_lines.append((3, Line(DELIVERY, "Slipped", names)))
+    elif figures.due:
+        names = rules.listed(
+            [f"{_name(milestone)} on {day(milestone.day)}" for milestone in figures.due]
         )
-        for one in found.met
+        numbered_lines.append((5, Line(DELIVERY, "Due next", names)))
+    return numbered_lines
+
+
+def _name(milestone: MilestoneFigure) -> str:
+    return f"{short(milestone.title)}, {short(milestone.project)}"
+
+
+def _slip(milestone: MilestoneFigure) -> str:
+    return f"{_name(milestone)} ({_by(milestone)})"
+
+
+def _by(milestone: MilestoneFigure) -> str:
+    """`12 days, now Mon 16 Feb`, or `3 days, due since Fri 23 Jan`."""
+    when = "due since" if milestone.is_overdue else "now"
+    return f"{counted(milestone.slip, 'day')}, {when} {day(milestone.day)}"
+
+
+def rows(figures: DeliveryFigures) -> tuple[Row, ...]:
+    """Each one that was met, slipped or is due, with its day."""
+    rows = [
+        Row(
+            f"Slipped {_by(milestone)}: {milestone.title}, {milestone.project}",
+            milestone_id=milestone.milestone_id,
+        )
+        for milestone in figures.slipped
     ]
-    made += [
-        Row(f"Due {day(one.day)}: {one.title}, {one.project}", milestone_id=one.milestone_id)
-        for one in found.due
+    rows += [
+        Row(
+            f"Met {day(milestone.day)}{_against(milestone.slip)}: {milestone.title}, {milestone.project}",
+            milestone_id=milestone.milestone_id,
+        )
+        for milestone in figures.met
     ]
-    kept = made[: BEHIND - 2]
-    if len(made) > len(kept):
-        kept.append(Row(f"…and {len(made) - len(kept)} more"))
-    if found.overdue:
-        kept.append(Row(f"{counted(found.overdue, 'milestone')} overdue in all"))
+    rows += [
+        Row(
+            f"Due {day(milestone.day)}: {milestone.title}, {milestone.project}",
+            milestone_id=milestone.milestone_id,
+        )
+        for milestone in figures.due
+    ]
+    kept = rows[: BEHIND - 2]
+    if len(rows) > len(kept):
+        kept.append(Row(f"…and {len(rows) - len(kept)} more"))
+    if figures.overdue:
+        kept.append(Row(f"{counted(figures.overdue, 'milestone')} overdue in all"))
     return tuple(kept)
 
 
@@ -90,17 +102,17 @@ def _against(slip: int) -> str:
     return ", on time"
 
 
-def pictures(found: DeliveryFigures) -> Iterable[PictureFacts]:
+def pictures(figures: DeliveryFigures) -> Iterable[PictureFacts]:
     """By how much milestones slipped, where there is something to compare."""
-    if len(found.slipped) < 2:
+    if len(figures.slipped) < 2:
         return
-    worst = found.slipped[0]
+    worst = figures.slipped[0]
     yield PictureFacts(
         part=DELIVERY,
         title=f"{worst.title}, {worst.project} slipped most, {counted(worst.slip, 'day')}",
         unit="days",
         bars=tuple(
-            Bar(f"{one.title}, {one.project}", float(one.slip), _by(one))
-            for one in found.slipped[:BARS]
+            Bar(f"{milestone.title}, {milestone.project}", float(milestone.slip), _by(milestone))
+            for milestone in figures.slipped[:BARS]
         ),
     )

@@ -100,9 +100,9 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
 
 def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[MoneyFigures, ...]:
     rounds = {
-        period: found
+        period: round_days
         for period in (Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR)
-        if (found := _round(period, span.today, policy))
+        if (round_days := _round(period, span.today, policy))
     }
     budgets = _frame(
         statements.open_budgets(
@@ -144,14 +144,19 @@ def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[
     budgets["through"] = [through.get(project) for project in budgets["project_id"]]
     keys = ["currency", "basis", "period", "first", "last"]
     groups = [_group(key, frame) for key, frame in budgets.groupby(keys, sort=False, dropna=False)]
-    return tuple(sorted(groups, key=lambda one: (-one.budgets, one.currency, one.basis, one.first)))
+    return tuple(
+        sorted(
+            groups,
+            key=lambda figures: (-figures.budgets, figures.currency, figures.basis, figures.first),
+        )
+    )
 
 
 def _round(period: Period, today: date, policy: Policy) -> tuple[date, date] | None:
-    found = budget_rules.span_on(
+    span = budget_rules.span_on(
         period, date.min, None, today, fiscal_month=policy.organisation.fiscal_month
     )
-    return None if found is None else (found.first, found.last)
+    return None if span is None else (span.first, span.last)
 
 
 def _spent(
@@ -159,7 +164,7 @@ def _spent(
 ) -> dict[tuple[Any, ...], Decimal]:
     """Cost by project, currency, basis and round; from the roll-up where it counts the same days."""
     exact = costs.has_future(session, span.today)
-    found: dict[tuple[Any, ...], Decimal] = {}
+    spent: dict[tuple[Any, ...], Decimal] = {}
     for first, last in sorted(set(zip(budgets["first"], budgets["last"], strict=True))):
         whole = first.day == 1 and (last + timedelta(days=1)).day == 1
         rows = (
@@ -168,23 +173,23 @@ def _spent(
             else statements.cost_by_days(session, sight.within, first, min(last, span.today))
         )
         for project, currency, billed, effective in rows:
-            found[project, currency, CostBasis.BILLED.value, first, last] = billed
-            found[project, currency, CostBasis.EFFECTIVE.value, first, last] = effective
-    return found
+            spent[project, currency, CostBasis.BILLED.value, first, last] = billed
+            spent[project, currency, CostBasis.EFFECTIVE.value, first, last] = effective
+    return spent
 
 
 def _through(session: Session, sight: Sight, span: Span) -> dict[int, date]:
-    told = costs.through_by_source(session, span.today)
-    found: dict[int, date] = {}
+    by_source = costs.through_by_source(session, span.today)
+    through: dict[int, date] = {}
     for project, source in statements.sources(session, sight.within, span.today):
-        if source in told:
-            found[project] = max(told[source], found.get(project, date.min))
-    return found
+        if source in by_source:
+            through[project] = max(by_source[source], through.get(project, date.min))
+    return through
 
 
 def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
     currency, basis, period, first, last = key
-    found = [
+    figures = [
         BudgetFigure(
             int(row.budget_id),
             int(row.project_id),
@@ -196,8 +201,8 @@ def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
         )
         for row in cast(Iterable[Any], frame.itertuples(index=False))
     ]
-    found.sort(key=_share)
-    days = [one.through for one in found if one.through is not None]
+    figures.sort(key=_share)
+    days = [budget.through for budget in figures if budget.through is not None]
     newest = max(days, default=None)
     return MoneyFigures(
         currency=currency,
@@ -205,28 +210,30 @@ def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
         words=budget_rules.span_words(Period(period), budget_rules.Span(first, last)),
         first=first,
         last=last,
-        budgets=len(found),
-        amount=exact_sum(one.amount for one in found),
-        spent=exact_sum(one.spent for one in found),
+        budgets=len(figures),
+        amount=exact_sum(budget.amount for budget in figures),
+        spent=exact_sum(budget.spent for budget in figures),
         through=newest,
         lagging=len(
             {
-                one.project_id
-                for one in found
-                if newest is not None and (one.through is None or one.through < newest)
+                budget.project_id
+                for budget in figures
+                if newest is not None and (budget.through is None or budget.through < newest)
             }
         ),
-        over=tuple(one for one in found if one.spent > one.amount),
+        over=tuple(budget for budget in figures if budget.spent > budget.amount),
         ahead=tuple(
-            one for one in found if rules.is_ahead(one.spent, one.amount, first, last, one.through)
+            budget
+            for budget in figures
+            if rules.is_ahead(budget.spent, budget.amount, first, last, budget.through)
         ),
-        used=tuple(found[:USED]),
+        used=tuple(figures[:USED]),
     )
 
 
-def _share(one: BudgetFigure) -> tuple[Decimal, str, int]:
-    share = one.spent / one.amount if one.amount else Decimal(0)
-    return (-share, one.project.casefold(), one.budget_id)
+def _share(budget: BudgetFigure) -> tuple[Decimal, str, int]:
+    share = budget.spent / budget.amount if budget.amount else Decimal(0)
+    return (-share, budget.project.casefold(), budget.budget_id)
 
 
 def _movements(
@@ -244,7 +251,7 @@ def _movements(
         ),
         ["project_id", "project", "currency", "cost", "before"],
     )
-    made = []
+    movements = []
     for currency, rows in frame.groupby("currency", sort=True):
         cost = [value or Decimal(0) for value in rows["cost"]]
         before = [value or Decimal(0) for value in rows["before"]]
@@ -256,5 +263,7 @@ def _movements(
             key=lambda item: (-item[0], item[1]),
         )
         top = (rises[0][1], rises[0][0]) if rises and rises[0][0] > 0 else None
-        made.append(Movement(str(currency), basis, last, exact_sum(cost), exact_sum(before), top))
-    return tuple(sorted(made, key=lambda one: (-one.cost, one.currency)))
+        movements.append(
+            Movement(str(currency), basis, last, exact_sum(cost), exact_sum(before), top)
+        )
+    return tuple(sorted(movements, key=lambda movement: (-movement.cost, movement.currency)))

@@ -65,15 +65,18 @@ def _maturity(
     row = people_queries.find_person(session, actor.id)
     if row is None:
         return None
-    found = maturity.seen_by(session, actor, policy=policy, org_key=row.org_key, now=now)
-    if found is None or not since <= found.as_of < until:
+    result = maturity.seen_by(session, actor, policy=policy, org_key=row.org_key, now=now)
+    if result is None or not since <= result.as_of < until:
         return None
     return MaturityFigures(
-        label=found.label,
-        overall=found.overall,
-        before=found.before,
-        answered=found.answered,
-        invited=found.invited,
-        lowest=tuple(one.name for one in found.weakest),
-        dimensions=tuple(LevelFigure(one.name, one.level, one.before) for one in found.dimensions),
+        label=result.label,
+        overall=result.overall,
+        before=result.before,
+        answered=result.answered,
+        invited=result.invited,
+        lowest=tuple(dimension.name for dimension in result.weakest),
+        dimensions=tuple(
+            LevelFigure(dimension.name, dimension.level, dimension.before)
+            for dimension in result.dimensions
+        ),
     )

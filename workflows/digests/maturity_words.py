@@ -10,13 +10,13 @@ from workflows.digests.records import Bar, LevelFigure, Line, MaturityFigures, P
 _LENGTH = {Level.LOW: 1.0, Level.MEDIUM: 2.0, Level.HIGH: 3.0}
 
 
-def headlines(found: MaturityFigures | None) -> list[str]:
+def headlines(figures: MaturityFigures | None) -> list[str]:
     """What of it belongs into the headline."""
-    if found is None:
+    if figures is None:
         return []
-    if found.overall is None:
+    if figures.overall is None:
         return ["a check-in was closed"]
-    return [f"maturity is {_changed(found.overall, found.before)}"]
+    return [f"maturity is {_changed(figures.overall, figures.before)}"]
 
 
 def _changed(level: Level, before: Level | None) -> str:
@@ -25,55 +25,60 @@ def _changed(level: Level, before: Level | None) -> str:
     return f"{level.value}, it was {before.value}"
 
 
-def lines(found: MaturityFigures | None) -> list[tuple[int, Line]]:
+def lines(figures: MaturityFigures | None) -> list[tuple[int, Line]]:
     """`Q1 2026: overall medium, it was low; lowest in Deployment; at least 10 of 20 answered`."""
-    if found is None:
+    if figures is None:
         return []
-    told = [
-        f"overall {_changed(found.overall, found.before)}"
-        if found.overall is not None
+    phrases = [
+        f"overall {_changed(figures.overall, figures.before)}"
+        if figures.overall is not None
         else "no overall level yet: too few people answered one of the dimensions"
     ]
-    if found.lowest:
-        told.append(f"lowest in {rules.listed(found.lowest)}")
-    if found.answered:
-        told.append(f"at least {found.answered:,} of {found.invited:,} answered")
-    return [(3, Line(MATURITY, LABELS[MATURITY], f"{found.label}: {'; '.join(told)}"))]
+    if figures.lowest:
+        phrases.append(f"lowest in {rules.listed(figures.lowest)}")
+    if figures.answered:
+        phrases.append(f"at least {figures.answered:,} of {figures.invited:,} answered")
+    return [(3, Line(MATURITY, LABELS[MATURITY], f"{figures.label}: {'; '.join(phrases)}"))]
 
 
-def rows(found: MaturityFigures | None) -> tuple[Row, ...]:
+def rows(figures: MaturityFigures | None) -> tuple[Row, ...]:
     """Each dimension."""
-    if found is None:
+    if figures is None:
         return ()
-    return tuple(Row(f"{one.name}: {_words(one)}") for one in found.dimensions)
+    return tuple(Row(f"{dimension.name}: {_words(dimension)}") for dimension in figures.dimensions)
 
 
-def _words(one: LevelFigure) -> str:
-    if one.level is None:
+def _words(dimension: LevelFigure) -> str:
+    if dimension.level is None:
         return "too few people answered to tell"
-    return _changed(one.level, one.before)
+    return _changed(dimension.level, dimension.before)
 
 
-def pictures(found: MaturityFigures | None) -> Iterable[PictureFacts]:
+def pictures(figures: MaturityFigures | None) -> Iterable[PictureFacts]:
     """The levels by dimension."""
-    told = [one for one in found.dimensions if one.level is not None] if found else []
-    if found is None or len(told) < 2:
+    told_dimensions = (
+        [dimension for dimension in figures.dimensions if dimension.level is not None]
+        if figures
+        else []
+    )
+    if figures is None or len(told_dimensions) < 2:
         return
-    lowest = rules.listed(found.lowest)
+    lowest = rules.listed(figures.lowest)
     yield PictureFacts(
         part=MATURITY,
         title=f"Maturity is lowest in {lowest}"
-        if len(found.lowest) < len(told)
-        else f"Maturity is {told[0].level} in every dimension",
+        if len(figures.lowest) < len(told_dimensions)
+        else f"Maturity is {told_dimensions[0].level} in every dimension",
         unit="level",
         bars=tuple(
             Bar(
-                one.name,
-                _LENGTH[one.level] if one.level is not None else 0.0,
-                _words(one),
-                is_marked=one.name in found.lowest and len(found.lowest) < len(told),
+                dimension.name,
+                _LENGTH[dimension.level] if dimension.level is not None else 0.0,
+                _words(dimension),
+                is_marked=dimension.name in figures.lowest
+                and len(figures.lowest) < len(told_dimensions),
             )
-            for one in told
+            for dimension in told_dimensions
         ),
         limit=3.0,
         limit_words="high",

@@ -20,20 +20,20 @@ from workflows.wording import counted, day, money, percent, spent, through
 
 
 def lines(figures: Figures) -> list[tuple[int, Line]]:
-    made: list[tuple[int, Line]] = []
+    numbered_lines: list[tuple[int, Line]] = []
     for place, group in enumerate(figures.money):
-        made.append(
+        numbered_lines.append(
             (1 if place == 0 else 6, Line(MONEY, LABELS[MONEY], total(group, figures.as_of.date())))
         )
         if group.over:
-            made.append((2, Line(MONEY, "Over budget", _named(group.over))))
+            numbered_lines.append((2, Line(MONEY, "Over budget", _named(group.over))))
         elif group.ahead:
-            made.append((3, Line(MONEY, "Faster than planned", _named(group.ahead))))
-    made += [
-        (5, Line(MONEY, "Change", moved(one, figures.as_of.date())))
-        for one in figures.movements[:1]
+            numbered_lines.append((3, Line(MONEY, "Faster than planned", _named(group.ahead))))
+    numbered_lines += [
+        (5, Line(MONEY, "Change", moved(movement, figures.as_of.date())))
+        for movement in figures.movements[:1]
     ]
-    return made
+    return numbered_lines
 
 
 def total(group: MoneyFigures, today: date) -> str:
@@ -46,17 +46,17 @@ def total(group: MoneyFigures, today: date) -> str:
 
 
 def _through(group: MoneyFigures, today: date) -> str:
-    told = through(group.through, today)
+    phrase = through(group.through, today)
     if group.through and group.lagging:
-        told += f" ({counted(group.lagging, 'project')} with older data)"
-    return told
+        phrase += f" ({counted(group.lagging, 'project')} with older data)"
+    return phrase
 
 
-def _named(found: Iterable[BudgetFigure]) -> str:
-    told = list(found)
+def _named(budgets: Iterable[BudgetFigure]) -> str:
+    all_budgets = list(budgets)
     names = [
-        f"{short(one.project)} ({_bare(one.spent, one.currency)} of {money(one.amount, one.currency)})"
-        for one in told
+        f"{short(budget.project)} ({_bare(budget.spent, budget.currency)} of {money(budget.amount, budget.currency)})"
+        for budget in all_budgets
     ]
     return rules.listed(names)
 
@@ -65,45 +65,43 @@ def _bare(amount: Decimal, currency: str) -> str:
     return money(amount, currency).removesuffix(f" {currency}")
 
 
-def moved(one: Movement, today: date) -> str:
+def moved(movement: Movement, today: date) -> str:
     """`14,210 EUR effective cost in the 7 days to Sun 25 Jan, 3,000 more than in the 7 before; most of it …`."""
-    told = (
-        f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last, today)}"
-    )
-    change = one.cost - one.before
-    if not one.before:
-        return f"{told}, none in the 7 before"
-    if abs(change) * 100 < one.before:
-        return f"{told}, as much as in the 7 before"
-    told += f", {_bare(abs(change), one.currency)} {'more' if change > 0 else 'less'} than in the 7 before"
-    if one.top is not None and change > 0:
-        name, rise = one.top
-        told += f"; {short(name)} most, +{_bare(rise, one.currency)}"
-    return told
+    sentence = f"{money(movement.cost, movement.currency)} {movement.basis} cost in the 7 days to {day(movement.last, today)}"
+    change = movement.cost - movement.before
+    if not movement.before:
+        return f"{sentence}, none in the 7 before"
+    if abs(change) * 100 < movement.before:
+        return f"{sentence}, as much as in the 7 before"
+    sentence += f", {_bare(abs(change), movement.currency)} {'more' if change > 0 else 'less'} than in the 7 before"
+    if movement.top is not None and change > 0:
+        name, rise = movement.top
+        sentence += f"; {short(name)} most, +{_bare(rise, movement.currency)}"
+    return sentence
 
 
 def rows(figures: Figures) -> tuple[Row, ...]:
     rows: list[Row] = []
     for group in figures.money:
         rows.append(Row(total(group, figures.as_of.date())))
-        over = {one.budget_id for one in group.over}
-        ahead = {one.budget_id for one in group.ahead}
-        for one in group.used:
+        over = {budget.budget_id for budget in group.over}
+        ahead = {budget.budget_id for budget in group.ahead}
+        for budget in group.used:
             state = (
                 "over budget"
-                if one.budget_id in over
+                if budget.budget_id in over
                 else "faster than planned"
-                if one.budget_id in ahead
+                if budget.budget_id in ahead
                 else "on plan"
             )
             rows.append(
                 Row(
-                    f"{one.project}: {_bare(one.spent, one.currency)} of {money(one.amount, one.currency)} "
-                    f"({percent(one.spent, one.amount)}), {state}",
-                    budget_id=one.budget_id,
+                    f"{budget.project}: {_bare(budget.spent, budget.currency)} of {money(budget.amount, budget.currency)} "
+                    f"({percent(budget.spent, budget.amount)}), {state}",
+                    budget_id=budget.budget_id,
                 )
             )
-    rows += [Row(moved(one, figures.as_of.date())) for one in figures.movements]
+    rows += [Row(moved(budget, figures.as_of.date())) for budget in figures.movements]
     return tuple(rows[:BEHIND])
 
 

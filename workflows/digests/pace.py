@@ -148,9 +148,9 @@ def _slowest(
             within.setdefault(stage, set()).update(block)
     medians: dict[str, timedelta] = {}
     for name, rows in stages.groupby("stage", sort=True):
-        told = rows[rows["approval_id"].isin(within.get(str(name), set()))]
-        if len(told):
-            medians[str(name)] = _median(told["end"], told["begin"])
+        tellable = rows[rows["approval_id"].isin(within.get(str(name), set()))]
+        if len(tellable):
+            medians[str(name)] = _median(tellable["end"], tellable["begin"])
     if len(medians) < 2:
         return None
     stage = max(medians, key=lambda name: (medians[name], name))
@@ -162,13 +162,13 @@ def _tellable(verdicts: pd.DataFrame) -> list[str]:
 
     None where the others were decided by too few people together: taking what is told from the whole would tell theirs.
     """
-    told, others = [], set[str]()
+    tellable, few = [], set[str]()
     for stage, rows in verdicts.groupby("stage"):
         requests = {
             int(str(id_)): set(some["person_id"]) for id_, some in rows.groupby("approval_id")
         }
         if len(control.capped(requests, fewest=rules.ENOUGH_PEOPLE)) == len(requests):
-            told.append(str(stage))
+            tellable.append(str(stage))
         else:
-            others |= set(rows["person_id"])
-    return [] if others and len(others) < rules.ENOUGH_PEOPLE else told
+            few |= set(rows["person_id"])
+    return [] if few and len(few) < rules.ENOUGH_PEOPLE else tellable

@@ -33,26 +33,26 @@ def through(session: Session, kind: str, *, policy: Policy, org_key: str) -> dic
     digest = policy.digests.named.get(kind)
     if digest is None:
         return {}
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     for word in digest.audience:
         for person_id in visibility.members(session, word, policy=policy, org_key=org_key):
-            found.setdefault(person_id, word)
-    said = queries.subscriptions(session, kind)
-    wanted = [one for one, yes in said.items() if yes and one not in found]
+            words.setdefault(person_id, word)
+    own_words = queries.subscriptions(session, kind)
+    wanted = [reader_id for reader_id, yes in own_words.items() if yes and reader_id not in words]
     for person in people_queries.list_people(session, wanted):
         if _is_reader(person):
-            found[person.id] = SELF
-    return {one: word for one, word in found.items() if said.get(one, True)}
+            words[person.id] = SELF
+    return {reader_id: word for reader_id, word in words.items() if own_words.get(reader_id, True)}
 
 
 def word_for(session: Session, person_id: str, kind: str, *, policy: Policy) -> str | None:
     """The word through which this person gets this digest now, or `self`; None when they do not get it."""
     digest = policy.digests.named.get(kind)
-    said = queries.find_subscription(session, person_id, kind)
-    if digest is None or said is False:
+    wants = queries.find_subscription(session, person_id, kind)
+    if digest is None or wants is False:
         return None
     word = visibility.reached_by(session, person_id, digest.audience, policy=policy)
-    if word is not None or said is None:
+    if word is not None or wants is None:
         return word
     person = people_queries.find_person(session, person_id)
     return SELF if person is not None and _is_reader(person) else None

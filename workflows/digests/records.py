@@ -224,8 +224,8 @@ class Content:
 
     def stored(self) -> dict[str, Any]:
         """This as JSON."""
-        made: dict[str, Any] = plain(self)
-        return made | {"version": VERSION}
+        stored: dict[str, Any] = plain(self)
+        return stored | {"version": VERSION}
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> "Content":

@@ -197,8 +197,8 @@ def decide(
         raise Stale(f"They were {done} already; the card shows by whom. Nothing was changed.")
     release.state = ReleaseState.SENT if send else ReleaseState.SKIPPED
     release.decided_by, release.decided_at = actor.id, now
-    held = queries.lock_held(session, release.kind, release.audience, release.week)
-    for digest in held:
+    digests = queries.lock_held(session, release.kind, release.audience, release.week)
+    for digest in digests:
         if not send:
             digest.state = DigestState.SKIPPED
         elif now < digest.late_at:
@@ -215,7 +215,7 @@ def decide(
         now=now,
         digest=release.kind,
         week=release.week,
-        readers=len(held),
+        readers=len(digests),
     )
     outbox.refresh(session, subject(release.id), now=now, clicked=clicked)
 

@@ -40,8 +40,8 @@ def send_day(planned: date, calendar: WorkingCalendar) -> date:
     """
     if planned.weekday() not in calendar.weekdays or calendar.is_working_day(planned):
         return planned
-    rest = (planned + timedelta(days=step) for step in range(1, 7 - planned.weekday()))
-    return next((day for day in rest if calendar.is_working_day(day)), planned)
+    later_days = (planned + timedelta(days=step) for step in range(1, 7 - planned.weekday()))
+    return next((day for day in later_days if calendar.is_working_day(day)), planned)
 
 
 def deadline(planned_at: datetime, calendar: WorkingCalendar) -> datetime:
@@ -90,18 +90,18 @@ def fitting(
 
 def listed(names: Sequence[str], most: int = 2) -> str:
     """`A`, `A and B`, `A, B and 4 more`."""
-    told = list(names[:most])
+    first_names = list(names[:most])
     if len(names) > most:
-        return f"{', '.join(told)} and {len(names) - most} more"
-    return joined(told)
+        return f"{', '.join(first_names)} and {len(names) - most} more"
+    return joined(first_names)
 
 
 def joined(parts: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b, and c`."""
-    told = list(parts)
-    if len(told) <= 2:
-        return " and ".join(told)
-    return f"{', '.join(told[:-1])}, and {told[-1]}"
+    all_parts = list(parts)
+    if len(all_parts) <= 2:
+        return " and ".join(all_parts)
+    return f"{', '.join(all_parts[:-1])}, and {all_parts[-1]}"
 
 
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -93,10 +93,14 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
-    made = occasion.made
-    if not isinstance(made, Made) or made.word != word or not made.telling.keep(session):
+    prepared = occasion.made
+    if (
+        not isinstance(prepared, Made)
+        or prepared.word != word
+        or not prepared.telling.keep(session)
+    ):
         raise Overtaken
-    content = made.content
+    content = prepared.content
     had_failed = digest.failures > 0
     digest.content, digest.built_at = content.stored(), occasion.now
     digest.failures, digest.last_error = 0, None
@@ -211,15 +215,15 @@ def shown(session: Session, digest_id: int, *, policy: Policy, now: datetime) ->
 def _cards(
     session: Session, content: Content, person_id: str, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
-    found = []
+    cards = []
     for approval_id in content.decisions:
         try:
-            found.append(
+            cards.append(
                 decisions.card(session, approval_id, policy=policy, now=now, reader_id=person_id)
             )
         except NotFound:
             continue
-    return tuple(found)
+    return tuple(cards)
 
 
 def preview(
@@ -264,16 +268,16 @@ def own(session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: 
     """A digest of this person's own. Raises NotFound for anybody else's, as for one that is not there."""
     permissions.require_member(actor, "digest.read", subject=("digest", digest_id))
     digest = queries.find(session, digest_id)
-    found = (
+    digest_shown = (
         shown(session, digest_id, policy=policy, now=now)
         if digest is not None and digest.person_id == actor.id
         else None
     )
-    if found is None:
+    if digest_shown is None:
         raise NotFound(
             "This digest is not kept any more. `/mlgov digest preview` shows how things stand now."
         )
-    return found
+    return digest_shown
 
 
 # --- what people say about it

@@ -65,10 +65,10 @@ def _plan(
             "created_at": occasion.now,
         },
     )
-    made = queries.find(session, digest_id) if digest_id is not None else None
-    if made is None:
+    added = queries.find(session, digest_id) if digest_id is not None else None
+    if added is None:
         return
-    _follow_up(session, made, calendar, occasion)
+    _follow_up(session, added, calendar, occasion)
 
 
 def _follow_up(

@@ -8,8 +8,8 @@ from workflows.wording import counted, day
 
 def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content:
     """The digest of these figures, with the requests that are shown with buttons."""
-    shown = decisions[: rules.DECISIONS_SHOWN]
-    more = figures.waiting - len(shown)
+    decided = decisions[: rules.DECISIONS_SHOWN]
+    more = figures.waiting - len(decided)
     headline_, footer_ = headline(figures), footer(figures, more)
     lines = rules.fitting(
         [
@@ -18,8 +18,8 @@ def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content
             *approval_words.lines(figures),
             *maturity_words.lines(figures.maturity),
         ],
-        used_lines=2 + rules.DECISION_LINES * len(shown),
-        used_characters=len(headline_) + len(footer_) + rules.DECISION_CHARACTERS * len(shown),
+        used_lines=2 + rules.DECISION_LINES * len(decided),
+        used_characters=len(headline_) + len(footer_) + rules.DECISION_CHARACTERS * len(decided),
     )
     return Content(
         first_day=figures.first_day,
@@ -43,7 +43,7 @@ def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content
             *delivery_words.pictures(figures.delivery),
             *maturity_words.pictures(figures.maturity),
         )[: rules.PICTURES],
-        decisions=shown,
+        decisions=decided,
         more_decisions=more,
         week=figures.week,
         figures=plain(figures),
@@ -81,8 +81,8 @@ def headline(figures: Figures) -> str:
     )
     if is_quiet(figures):
         spend = _spend(figures)
-        told = rules.joined([*([spend] if spend else []), "nothing waits for you"])
-        return f"{week} was quiet: {told}."
+        quiet = rules.joined([*([spend] if spend else []), "nothing waits for you"])
+        return f"{week} was quiet: {quiet}."
     parts = [
         _spend(figures),
         *delivery_words.headlines(figures.delivery),
@@ -113,16 +113,16 @@ def _spend(figures: Figures) -> str:
 
 def _changes(figures: Figures) -> list[str]:
     ended = figures.approvals
-    told = []
+    changes = []
     if ended.expired:
-        told.append(f"{rules.numbered(ended.expired, 'request')} expired undecided")
+        changes.append(f"{rules.numbered(ended.expired, 'request')} expired undecided")
     if ended.rejected:
         was = "was" if ended.rejected == 1 else "were"
-        told.append(f"{rules.numbered(ended.rejected, 'request')} {was} rejected")
+        changes.append(f"{rules.numbered(ended.rejected, 'request')} {was} rejected")
     if ended.approved:
         was = "was" if ended.approved == 1 else "were"
-        told.append(f"{rules.numbered(ended.approved, 'request')} {was} approved")
-    return told
+        changes.append(f"{rules.numbered(ended.approved, 'request')} {was} approved")
+    return changes
 
 
 def footer(figures: Figures, more: int) -> str:
@@ -133,9 +133,7 @@ def footer(figures: Figures, more: int) -> str:
         if figures.projects
         else "you own, sponsor or manage no project yet"
     )
-    told = f"{days}, {sight}"
+    covered = f"{days}, {sight}"
     if more > 0:
-        told = (
-            f"{counted(more, 'more decision')} {'waits' if more == 1 else 'wait'} for you · {told}"
-        )
-    return told
+        covered = f"{counted(more, 'more decision')} {'waits' if more == 1 else 'wait'} for you · {covered}"
+    return covered

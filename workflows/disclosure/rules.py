@@ -37,27 +37,27 @@ _T = TypeVar("_T", bound=Hashable)
 # --- adding and subtracting
 
 
-def may_tell(told: Sequence[Group], group: Group, *, fewest: int) -> bool:
+def may_tell(groups: Sequence[Group], group: Group, *, fewest: int) -> bool:
     """Whether this figure may be told after those: nothing about 1 to `fewest - 1` people follows from all together.
 
     Where `fewest` was raised since, what was told keeps to what it kept to then, and so does what follows with it.
     """
-    kept_to = next((few for few in range(fewest, 1, -1) if not tells_of_few(told, fewest=few)), 1)
+    kept_to = next((few for few in range(fewest, 1, -1) if not tells_of_few(groups, fewest=few)), 1)
     about = {person for people in group.values() for person in people}
-    return len(about) >= fewest and not tells_of_few([*told, group], fewest=kept_to)
+    return len(about) >= fewest and not tells_of_few([*groups, group], fewest=kept_to)
 
 
-def tells_of_few(told: Sequence[Group], *, fewest: int) -> bool:
+def tells_of_few(groups: Sequence[Group], *, fewest: int) -> bool:
     """Whether some sum of multiples of these figures is about somebody, but about fewer people than `fewest`.
 
     What the same figures count goes together. Where that is enough people its coefficient has to be nought; of the
     combinations that leave these out, only those matter that leave out as much as possible of the rest, too.
     """
     people: dict[tuple[int, ...], set[Hashable]] = {}
-    for atom in dict.fromkeys(atom for group in told for atom in group):
-        signature = tuple(int(atom in group) for group in told)
+    for atom in dict.fromkeys(atom for group in groups for atom in group):
+        signature = tuple(int(atom in group) for group in groups)
         about = people.setdefault(signature, set())
-        for group in told:
+        for group in groups:
             about.update(group.get(atom, ()))
     rows = _independent([list(column) for column in zip(*people, strict=True)])
     if not rows:
@@ -72,13 +72,13 @@ def tells_of_few(told: Sequence[Group], *, fewest: int) -> bool:
         for column, members in about_columns.items():
             direction = _direction(
                 [
-                    sum((a * b for a, b in zip(one, column, strict=True)), Fraction(0))
-                    for one in free
+                    sum((a * b for a, b in zip(vector, column, strict=True)), Fraction(0))
+                    for vector in free
                 ]
             )
             if any(direction):
                 seen.setdefault(direction, set()).update(members)
-        large = [list(one) for one, members in seen.items() if len(members) >= fewest]
+        large = [list(vector) for vector, members in seen.items() if len(members) >= fewest]
         if not large:
             break
         # Each combination of `free` that makes these nought is a new basis of what is left.
@@ -129,15 +129,15 @@ def _independent(matrix: Iterable[Sequence[int]]) -> list[_Row]:
     reduced: list[tuple[int, _Row]] = []
     for numbers in matrix:
         row = [Fraction(number) for number in numbers]
-        rest = list(row)
+        remainder = list(row)
         for pivot, base in reduced:
-            if rest[pivot]:
-                factor = rest[pivot] / base[pivot]
-                rest = [a - factor * b for a, b in zip(rest, base, strict=True)]
-        lead = next((i for i, value in enumerate(rest) if value), None)
+            if remainder[pivot]:
+                factor = remainder[pivot] / base[pivot]
+                remainder = [a - factor * b for a, b in zip(remainder, base, strict=True)]
+        lead = next((i for i, value in enumerate(remainder) if value), None)
         if lead is not None:
             kept.append(row)
-            reduced.append((lead, rest))
+            reduced.append((lead, remainder))
     return kept
 
 
@@ -145,28 +145,28 @@ def _null_space(rows: Sequence[_Row], size: int) -> list[_Row]:
     """A basis of the vectors of that size that are orthogonal to every row."""
     reduced: dict[int, _Row] = {}
     for row in rows:
-        rest = list(row)
+        remainder = list(row)
         for pivot, base in reduced.items():
-            if rest[pivot]:
-                factor = rest[pivot]
-                rest = [a - factor * b for a, b in zip(rest, base, strict=True)]
-        lead = next((i for i, value in enumerate(rest) if value), None)
+            if remainder[pivot]:
+                factor = remainder[pivot]
+                remainder = [a - factor * b for a, b in zip(remainder, base, strict=True)]
+        lead = next((i for i, value in enumerate(remainder) if value), None)
         if lead is None:
             continue
-        unit = rest[lead]
-        rest = [value / unit for value in rest]
+        unit = remainder[lead]
+        remainder = [value / unit for value in remainder]
         for pivot, base in reduced.items():
             if base[lead]:
                 factor = base[lead]
-                reduced[pivot] = [a - factor * b for a, b in zip(base, rest, strict=True)]
-        reduced[lead] = rest
-    made = []
+                reduced[pivot] = [a - factor * b for a, b in zip(base, remainder, strict=True)]
+        reduced[lead] = remainder
+    basis = []
     for open_ in (i for i in range(size) if i not in reduced):
         vector = [Fraction(int(i == open_)) for i in range(size)]
         for pivot, base in reduced.items():
             vector[pivot] = -base[open_]
-        made.append(vector)
-    return made
+        basis.append(vector)
+    return basis
 
 
 # --- parts and units of one result
@@ -192,11 +192,11 @@ def tell(people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int) -> To
     by_part = Counter(part for part, _ in people.values())
     parts = len(by_part) > 1 and min(by_part.values()) >= fewest
     sizes = Counter(unit for _, unit in people.values() if unit is not None)
-    shown: list[str] = []
+    units: list[str] = []
     for unit, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
-        if size >= fewest and _is_safe(people, [*shown, unit], parts, fewest):
-            shown.append(unit)
-    return Told(True, parts, tuple(sorted(shown)))
+        if size >= fewest and _is_safe(people, [*units, unit], parts, fewest):
+            units.append(unit)
+    return Told(True, parts, tuple(sorted(units)))
 
 
 def _is_safe(
@@ -210,8 +210,8 @@ def _is_safe(
         (unit if unit in units else REST, part) for part, unit in people.values()
     )
     columns = {column for column, _ in cells}
-    rest = sum(number for (column, _), number in cells.items() if column is REST)
-    if 0 < rest < fewest:
+    remainder = sum(number for (column, _), number in cells.items() if column is REST)
+    if 0 < remainder < fewest:
         return False
     if not parts:
         return True

@@ -31,8 +31,8 @@ def caution(
     """The latest result of the organisation, when it is low and business-model innovation is planned."""
     if category != ProjectCategory.INNOVATION or status in NO_PLAN:
         return None
-    found = results.latest(session, policy=policy, now=now)
-    return found if found is not None and found.overall is Level.LOW else None
+    result = results.latest(session, policy=policy, now=now)
+    return result if result is not None and result.overall is Level.LOW else None
 
 
 def caution_for(
@@ -46,29 +46,29 @@ def caution_for(
     status: str,
 ) -> CycleResult | None:
     """The same, for somebody who may see that result."""
-    found = caution(session, category, policy=policy, now=now, status=status)
-    if found is None or not sight.may_see(
-        session, actor, found.cycle_id, policy=policy, org_key=org_key
+    result = caution(session, category, policy=policy, now=now, status=status)
+    if result is None or not sight.may_see(
+        session, actor, result.cycle_id, policy=policy, org_key=org_key
     ):
         return None
-    return found
+    return result
 
 
-def words(found: CycleResult, projects: Sequence[str] = ()) -> str:
+def words(result: CycleResult, projects: Sequence[str] = ()) -> str:
     """That level beside the plan, and the way on, in plain text. Without `projects` it stands beside one of them."""
-    held = ", ".join(one.name for one in found.weakest[:3])
+    lowest = ", ".join(dimension.name for dimension in result.weakest[:3])
     who = (
         "This plans"
         if not projects
         else f"{_listed(projects)} {'plans' if len(projects) == 1 else 'plan'}"
     )
     return (
-        f"{who} business-model innovation, which mature organisations carry best; the check-in of {found.label} found low "
-        f"maturity overall, held back by {held}. Start with an optimisation or a better decision, or see what is missing: "
+        f"{who} business-model innovation, which mature organisations carry best; the check-in of {result.label} found low "
+        f"maturity overall, held back by {lowest}. Start with an optimisation or a better decision, or see what is missing: "
         "/mlgov maturity targets"
     )
 
 
 def _listed(projects: Sequence[str]) -> str:
-    shown = ", ".join(projects[:3])
-    return f"{shown} and {len(projects) - 3} more" if len(projects) > 3 else shown
+    names = ", ".join(projects[:3])
+    return f"{names} and {len(projects) - 3} more" if len(projects) > 3 else names

@@ -59,7 +59,7 @@ def catch_up(
     session: Session,
     actor: Actor,
     invitation_id: int,
-    shown: Mapping[str, tuple[str | None, str | None]],
+    taps: Mapping[str, tuple[str | None, str | None]],
     *,
     policy: Policy,
     now: datetime,
@@ -72,13 +72,13 @@ def catch_up(
     asked = {one.id for one in reading.rubric_of(session, cycle).statements}
     before = reading.record(session, cycle, invitation, policy)
     kept = False
-    for statement, (opened_with, chosen) in shown.items():
+    for statement, (opened_with, chosen) in taps.items():
         if chosen is None or chosen == opened_with or statement not in asked:
             continue
-        found = said.find_answer(session, invitation.id, statement)
-        if (found.answer if found else None) != opened_with:
+        kept_answer = said.find_answer(session, invitation.id, statement)
+        if (kept_answer.answer if kept_answer else None) != opened_with:
             continue
-        stamp = found.stamp if found else "0"
+        stamp = kept_answer.stamp if kept_answer else "0"
         form = GiveAnswer(
             invitation_id=invitation.id, statement=statement, answer=Answer(chosen), stamp=stamp
         )
@@ -145,10 +145,10 @@ def _mine_locked(
 ) -> tuple[MaturityCycle, MaturityInvitation]:
     """The cycle, kept open, and the person's own part in it, locked. Raises NotFound, Closed."""
     permissions.require_member(actor, "maturity.answer", subject=(reading.TYPE, invitation_id))
-    found = queries.find_invitation(session, invitation_id)
-    if found is None or found.person_id != actor.id:
+    known = queries.find_invitation(session, invitation_id)
+    if known is None or known.person_id != actor.id:
         raise NotFound("This check-in is not yours. `/mlgov maturity` shows your own.")
-    cycle = queries.lock_cycle(session, found.cycle_id, shared=True)
+    cycle = queries.lock_cycle(session, known.cycle_id, shared=True)
     invitation = queries.lock_invitation(session, invitation_id)
     if cycle is None or invitation is None:
         raise NotFound("This check-in is not there any more.")
@@ -163,14 +163,14 @@ def _keep(
     session: Session, actor: Actor, invitation: MaturityInvitation, form: GiveAnswer, now: datetime
 ) -> bool:
     """Write one answer down; False when it says nothing new or a later tap was first."""
-    found = said.find_answer(session, invitation.id, form.statement)
-    if found is not None:
-        if float(form.stamp) < float(found.stamp):
+    kept_answer = said.find_answer(session, invitation.id, form.statement)
+    if kept_answer is not None:
+        if float(form.stamp) < float(kept_answer.stamp):
             return False
-        found.stamp = form.stamp
-        if found.answer == form.answer:
+        kept_answer.stamp = form.stamp
+        if kept_answer.answer == form.answer:
             return False
-        found.answer, found.answered_at = form.answer, now
+        kept_answer.answer, kept_answer.answered_at = form.answer, now
     else:
         session.add(
             MaturityAnswer(

@@ -104,26 +104,26 @@ def start(
 ) -> int:
     """Open a check-in; people are invited in their own working hours. Raises as `plan` does. Its id."""
     queries.lock_rubrics(session)
-    found = plan(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
+    draft = plan(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
     rubric = queries.current_rubric(session)
     if rubric is None:
         raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
     cycle = MaturityCycle(
         slot=slot,
-        business_unit=found.business_unit,
+        business_unit=draft.business_unit,
         rubric_id=rubric.id,
         started_by=actor.id if actor.kind is ActorKind.PERSON else None,
         state=CycleState.OPEN,
-        open_scope=found.business_unit or "",
-        seen_by=found.terms.seen_by,
-        minimum_group=found.terms.minimum_group,
+        open_scope=draft.business_unit or "",
+        seen_by=draft.terms.seen_by,
+        minimum_group=draft.terms.minimum_group,
         opened_at=now,
-        closes_at=found.closes_at,
+        closes_at=draft.closes_at,
     )
     session.add(cycle)
     session.flush()
     asked = invitees.invited(
-        session, policy=policy, org_key=org_key, business_unit=found.business_unit
+        session, policy=policy, org_key=org_key, business_unit=draft.business_unit
     )
     queries.insert_invitations(
         session,
@@ -144,12 +144,12 @@ def start(
         "maturity.opened",
         (TYPE, cycle.id),
         now=now,
-        unit=found.business_unit,
+        unit=draft.business_unit,
         people=len(asked),
-        leaders=found.leaders,
+        leaders=draft.leaders,
         slot=slot,
         rubric=rubric.sha256,
-        closes=found.closes_at.isoformat(),
+        closes=draft.closes_at.isoformat(),
     )
     timers.start(session, subject(cycle.id), "maturity.invite", now)
     timers.start(session, subject(cycle.id), "maturity.close", cycle.closes_at)
@@ -219,8 +219,8 @@ def close(
     for invitation, person in everybody:
         conversation.left(session, invitation, person, now=now)
     session.flush()
-    found = results.final(session, cycle, policy=policy, now=now)
-    cycle.result = results.as_json(found)
+    result = results.final(session, cycle, policy=policy, now=now)
+    cycle.result = results.as_json(result)
     cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, now
     session.flush()
     audit.record(
@@ -229,11 +229,11 @@ def close(
         "maturity.closed",
         (TYPE, cycle_id),
         now=now,
-        invited=found.invited,
-        answered=found.answered,
+        invited=result.invited,
+        answered=result.answered,
         answers=conversation.seal(session, cycle_id),
-        overall=found.overall.value if found.overall else None,
-        levels={one.key: one.level.value for one in found.told if one.level},
+        overall=result.overall.value if result.overall else None,
+        levels={one.key: one.level.value for one in result.told if one.level},
     )
     timers.cancel(session, subject(cycle_id))
     timers.start(session, subject(cycle_id), "maturity.farewell", now)

@@ -67,12 +67,12 @@ def pasts(
     for dimension in asked.dimensions:
         entries = parts.get(dimension.key, [])
         known = counted.get(dimension.key, {})
-        told, so_far = [], set[int]()
+        counts, so_far = [], set[int]()
         for entry in entries:
             so_far |= set(entry.members)
             gone: dict[int, dict[str, Answer]] = {i: {} for i in so_far if i not in known}
-            told.append(atoms(gone | {i: known[i] for i in so_far & known.keys()}, who))
-        pasts[dimension.key] = Past(entries, told, known)
+            counts.append(atoms(gone | {i: known[i] for i in so_far & known.keys()}, who))
+        pasts[dimension.key] = Past(entries, counts, known)
     return pasts
 
 
@@ -87,7 +87,7 @@ class Earlier:
 
 def earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, list[Earlier]]:
     """What earlier check-ins of the same scope counted and told in the end, by dimension, the newest first."""
-    found: dict[str, list[Earlier]] = {}
+    earlier_by_dimension: dict[str, list[Earlier]] = {}
     for other in queries.list_closed_of(
         session, cycle.business_unit, before=cycle.id, most=EARLIER
     ):
@@ -124,25 +124,27 @@ def earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, li
                 if part.startswith(f"{dimension.key}:")
             }
             figures = _DIMENSION.validate_python(dict(last.figures))
-            found.setdefault(dimension.key, []).append(Earlier(counts, figures, beside))
-    return found
+            earlier_by_dimension.setdefault(dimension.key, []).append(
+                Earlier(counts, figures, beside)
+            )
+    return earlier_by_dimension
 
 
 def beside(
-    told: Told, group: Collection[int], people: Mapping[int, tuple[AskedAs, str | None]]
+    allowed: Told, group: Collection[int], people: Mapping[int, tuple[AskedAs, str | None]]
 ) -> dict[str, set[int]]:
     """The groups that are told beside a total, by name."""
     named: dict[str, set[int]] = {
         f"part:{part}": {i for i in group if people[i][0] is part}
-        for part in (AskedAs if told.parts else ())
+        for part in (AskedAs if allowed.parts else ())
     }
     return named | {
-        f"unit:{unit}": {i for i in group if people[i][1] == unit} for unit in told.units
+        f"unit:{unit}": {i for i in group if people[i][1] == unit} for unit in allowed.units
     }
 
 
 def narrowed(
-    told: Told,
+    allowed: Told,
     group: Group,
     people: Mapping[int, tuple[AskedAs, str | None]],
     who: Mapping[int, str],
@@ -155,17 +157,19 @@ def narrowed(
     """
     named = {
         name: atoms({i: group[i] for i in members}, who)
-        for name, members in beside(told, group, people).items()
+        for name, members in beside(allowed, group, people).items()
     }
     total = atoms(group, who)
     kept: dict[str, control.Group] = {}
-    for name in sorted(named, key=lambda one: (one[:5] != "part:", -len(named[one]))):
+    for name in sorted(
+        named, key=lambda part_name: (part_name[:5] != "part:", -len(named[part_name]))
+    ):
         if all(_may_stand_beside(past, total, kept, name, named[name], fewest) for past in earlier):
             kept[name] = named[name]
     return Told(
-        told.total,
-        told.parts and all(f"part:{part}" in kept for part in AskedAs),
-        tuple(unit for unit in told.units if f"unit:{unit}" in kept),
+        allowed.total,
+        allowed.parts and all(f"part:{part}" in kept for part in AskedAs),
+        tuple(unit for unit in allowed.units if f"unit:{unit}" in kept),
     )
 
 
@@ -267,11 +271,11 @@ def answers_of(
     session: Session, cycle_id: int, within: Collection[int]
 ) -> dict[int, dict[str, Answer]]:
     """What each of these invitations' people say about each statement, by invitation."""
-    found: dict[int, dict[str, Answer]] = {}
+    answers: dict[int, dict[str, Answer]] = {}
     for i, statement, answer in said.list_cycle_answers(session, cycle_id):
         if i in within:
-            found.setdefault(i, {})[statement] = Answer(answer)
-    return found
+            answers.setdefault(i, {})[statement] = Answer(answer)
+    return answers
 
 
 def atoms(group: Group, who: Mapping[int, str]) -> control.Group:
@@ -287,9 +291,9 @@ def atoms(group: Group, who: Mapping[int, str]) -> control.Group:
 
 def counted_early(session: Session, cycle_id: int) -> dict[str, dict[int, dict[str, Answer]]]:
     """What early results of a cycle counted, by dimension and invitation."""
-    found: dict[str, dict[int, dict[str, Answer]]] = {}
+    counted: dict[str, dict[int, dict[str, Answer]]] = {}
     for i, dimension, answers, _ in said.list_counted(session, cycle_id):
-        found.setdefault(dimension, {})[i] = {
+        counted.setdefault(dimension, {})[i] = {
             statement: Answer(answer) for statement, answer in answers.items()
         }
-    return found
+    return counted

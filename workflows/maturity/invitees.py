@@ -35,15 +35,15 @@ def folded(text: str) -> str:
 def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]:
     """Opaque ids of the people that Slack ids and groups name."""
     meant = set(handles.read(session, org_key, names).who(names))
-    groups = people.list_groups(session, org_key, {one for one in meant if one[:1] == "S"})
-    found = {
+    groups = people.list_groups(session, org_key, {name for name in meant if name[:1] == "S"})
+    members = {
         person.id
         for _, person in people.list_members(
             session, [row.id for row in groups if not row.is_disabled]
         )
     }
-    direct = [one for one in names if one[:1] in {"U", "W"}]
-    return found | {row.id for row in people.by_slack_ids(session, org_key, direct).values()}
+    direct = [name for name in names if name[:1] in {"U", "W"}]
+    return members | {row.id for row in people.by_slack_ids(session, org_key, direct).values()}
 
 
 def _chosen(
@@ -72,20 +72,20 @@ def invited(
     everybody = [row for row in people.list_organisation(session, org_key) if is_here(row)]
     rules = policy.maturity
     leaders = _chosen(session, org_key, rules.leaders, everybody, policy)
-    others = _chosen(session, org_key, rules.practitioners, everybody, policy)
+    practitioners = _chosen(session, org_key, rules.practitioners, everybody, policy)
     return [
         (row, AskedAs.LEADER if row.id in leaders else AskedAs.PRACTITIONER)
         for row in everybody
-        if row.id in leaders | others
+        if row.id in leaders | practitioners
         and (business_unit is None or row.business_unit == business_unit)
     ]
 
 
 def unit(units: Collection[str], words: str) -> str:
     """The business unit that somebody typed. Raises NotFound with those there are."""
-    found = [one for one in units if folded(one) == folded(words)]
-    if len(found) == 1:
-        return found[0]
+    matching = [one for one in units if folded(one) == folded(words)]
+    if len(matching) == 1:
+        return matching[0]
     if not units:
         raise NotFound(
             "Nobody has a business unit yet. An administrator can import them: `mlgov import people FILE`."

@@ -60,10 +60,10 @@ def reminders(calendar: WorkingCalendar, invited: datetime, closes: datetime) ->
     half = calendar.next_open(invited + (closes - invited) / 2)
     day = calendar.on_or_before(calendar.day(closes) - timedelta(days=1))
     last = calendar.opening(day)
-    found = [half] if invited < half < closes else []
-    if last < closes and last > (half if found else invited) + timedelta(hours=12):
-        found.append(last)
-    return found
+    moments = [half] if invited < half < closes else []
+    if last < closes and last > (half if moments else invited) + timedelta(hours=12):
+        moments.append(last)
+    return moments
 
 
 def remind(

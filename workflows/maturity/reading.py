@@ -45,14 +45,14 @@ def to_send(
 
     So nobody is invited or reminded who has finished, skipped or left while the message waited.
     """
-    found = find(session, invitation_id, policy=policy)
-    if found is None or found.waits:
-        return found
+    check_in = find(session, invitation_id, policy=policy)
+    if check_in is None or check_in.waits:
+        return check_in
     sent = any(
         copy.kind == kind and copy.notice.get("number", 0) == number
         for copy in produce.copies(session, TYPE, str(invitation_id))
     )
-    return found if sent else None
+    return check_in if sent else None
 
 
 def mine(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
@@ -66,8 +66,8 @@ def mine(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
 
 def open_invitation(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
     """The check-in that still waits for somebody's answers."""
-    found = mine(session, actor, policy=policy)
-    return found if found is not None and found.waits else None
+    check_in = mine(session, actor, policy=policy)
+    return check_in if check_in is not None and check_in.waits else None
 
 
 def get(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -> MyCheckIn:
@@ -131,10 +131,10 @@ def parts(
     words: Mapping[int, str],
 ) -> tuple[DimensionPart, ...]:
     """The dimensions with what one person said."""
-    made = []
+    parts = []
     for dimension in asked.dimensions:
         note = notes.get(dimension.key)
-        made.append(
+        parts.append(
             DimensionPart(
                 dimension.key,
                 dimension.name,
@@ -146,4 +146,4 @@ def parts(
                 words.get((note.link_id if note else None) or 0, ""),
             )
         )
-    return tuple(made)
+    return tuple(parts)

@@ -35,21 +35,21 @@ _JSON = TypeAdapter(CycleResult)
 
 def as_json(result: CycleResult) -> dict[str, Any]:
     """A result as it is kept."""
-    made: dict[str, Any] = _JSON.dump_python(result, mode="json")
-    return made
+    stored: dict[str, Any] = _JSON.dump_python(result, mode="json")
+    return stored
 
 
 def from_json(kept: dict[str, Any]) -> CycleResult:
     """A result that was kept. What an earlier release told more exactly than is told now is not shown again."""
-    found = _JSON.validate_python(kept)
+    result = _JSON.validate_python(kept)
     return replace(
-        found,
-        answered=control.at_least(found.answered, found.invited, fewest=found.fewest),
+        result,
+        answered=control.at_least(result.answered, result.invited, fewest=result.fewest),
         dimensions=tuple(
             replace(one, agreement=control.agreement(one.agreement))
             if one.agreement is not None
             else one
-            for one in found.dimensions
+            for one in result.dimensions
         ),
     )
 
@@ -85,7 +85,7 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
     pasts = history.pasts(session, cycle.id, asked, who)
     before = _before(session, cycle, policy)
     earlier = history.earlier(session, cycle, fewest)
-    made, held_back, as_before = [], False, False
+    dimensions, held_back, as_before = [], False, False
     for dimension in asked.dimensions:
         group, past = groups[dimension.key], pasts[dimension.key]
         counts = history.atoms(group, who)
@@ -93,15 +93,15 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
             len(group) < fewest or not control.may_tell(past.told, counts, fewest=fewest)
         ):
             held_back = True
-            made.append(past.last)
+            dimensions.append(past.last)
             continue
         repeated = history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         if repeated is not None:
             # Nearly everybody says what they said then, so the difference would tell of the few who don't.
             as_before = True
-            made.append(_again(dimension, past.last or repeated, before))
+            dimensions.append(_again(dimension, past.last or repeated, before))
             continue
-        told = (
+        allowed = (
             Told(total=len(group) >= fewest)
             if past.entries
             else history.narrowed(
@@ -113,11 +113,11 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
                 fewest,
             )
         )
-        figures = _dimension(dimension, group, people, told, before)
-        made.append(figures)
-        if told.total:
+        figures = _dimension(dimension, group, people, allowed, before)
+        dimensions.append(figures)
+        if allowed.total:
             history.keep(session, cycle.id, past, figures, group, disclosure.ASKED, now)
-            for name, members in history.beside(told, group, people).items():
+            for name, members in history.beside(allowed, group, people).items():
                 disclosure.record(
                     session,
                     history.scope(cycle.id),
@@ -129,7 +129,15 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
                     now=now,
                 )
     return _result(
-        session, cycle, made, before, policy, now, fewest, held_back=held_back, as_before=as_before
+        session,
+        cycle,
+        dimensions,
+        before,
+        policy,
+        now,
+        fewest,
+        held_back=held_back,
+        as_before=as_before,
     )
 
 
@@ -154,7 +162,7 @@ def early(
     before = _before(session, cycle, policy)
     issued = said.list_early(session, cycle.id)
     seq = len(issued) + 1
-    made, grew = [], False
+    dimensions, grew = [], False
     for dimension in asked.dimensions:
         past, here = pasts[dimension.key], groups[dimension.key]
         new = control.step(past.members, here, fewest=fewest)
@@ -166,7 +174,7 @@ def early(
             or not control.may_tell(past.told, counts, fewest=fewest)
             or history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         ):
-            made.append(past.last or _dimension(dimension, {}, people, Told(False), before))
+            dimensions.append(past.last or _dimension(dimension, {}, people, Told(False), before))
             continue
         grew = True
         session.add_all(
@@ -182,7 +190,7 @@ def early(
             i: part for i, part in _asked_as(session, cycle_id).items() if i in group
         }
         figures = _dimension(dimension, group, everybody, Told(total=True), before)
-        made.append(figures)
+        dimensions.append(figures)
         history.keep(session, cycle.id, past, figures, new, disclosure.LEADERS, now)
     if not grew:
         if issued:
@@ -190,8 +198,8 @@ def early(
         raise InvalidInput(
             f"Nothing can be told yet: it takes {fewest} people who answered a whole dimension."
         )
-    found = _result(session, cycle, made, before, policy, now, fewest, is_early=True)
-    session.add(MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(found), made_at=now))
+    result = _result(session, cycle, dimensions, before, policy, now, fewest, is_early=True)
+    session.add(MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(result), made_at=now))
     session.flush()
     audit.record(
         session,
@@ -200,9 +208,9 @@ def early(
         ("maturity_cycle", cycle.id),
         now=now,
         seq=seq,
-        answered=found.answered,
+        answered=result.answered,
     )
-    return found
+    return result
 
 
 def _again(
@@ -263,11 +271,11 @@ def _dimension(
     dimension: Dimension,
     group: Group,
     people: Mapping[int, tuple[AskedAs, str | None]],
-    told: Told,
+    allowed: Told,
     before: CycleResult | None,
 ) -> DimensionResult:
     last = _level_before(dimension, before)
-    if not told.total:
+    if not allowed.total:
         return DimensionResult(dimension.key, dimension.name, before=last)
     score = rules.score(dimension, list(group.values()))
     words = {one.id: one.text for one in dimension.statements}
@@ -277,7 +285,7 @@ def _dimension(
 
     by_part = {
         part: level_of(i for i in group if people[i][0] is part)
-        for part in (AskedAs if told.parts else ())
+        for part in (AskedAs if allowed.parts else ())
     }
     return DimensionResult(
         key=dimension.key,
@@ -293,14 +301,14 @@ def _dimension(
         leaders=by_part.get(AskedAs.LEADER),
         practitioners=by_part.get(AskedAs.PRACTITIONER),
         before=last,
-        units={unit: level_of(i for i in group if people[i][1] == unit) for unit in told.units},
+        units={unit: level_of(i for i in group if people[i][1] == unit) for unit in allowed.units},
     )
 
 
 def _result(
     session: Session,
     cycle: MaturityCycle,
-    made: list[DimensionResult],
+    dimensions: list[DimensionResult],
     before: CycleResult | None,
     policy: Policy,
     now: datetime,
@@ -310,7 +318,7 @@ def _result(
     held_back: bool = False,
     as_before: bool = False,
 ) -> CycleResult:
-    levels = [one.level for one in made if one.level is not None]
+    levels = [one.level for one in dimensions if one.level is not None]
     invited, count = history.answered(
         session,
         cycle,
@@ -327,8 +335,8 @@ def _result(
         invited=invited,
         answered=count,
         fewest=fewest,
-        dimensions=tuple(made),
-        overall=rules.overall(levels) if len(levels) == len(made) else None,
+        dimensions=tuple(dimensions),
+        overall=rules.overall(levels) if len(levels) == len(dimensions) else None,
         median=rules.median(levels) if levels else None,
         before=before.overall if before else None,
         before_label=before.label if before else None,

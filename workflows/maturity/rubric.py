@@ -73,12 +73,12 @@ class Rubric(Section):
                 f"the dimensions are {', '.join(DIMENSIONS)}, each once and in this order"
             )
         seen: set[str] = set()
-        for one in self.statements:
-            if one.id in seen:
+        for statement in self.statements:
+            if statement.id in seen:
                 raise ValueError(
-                    f"two statements have the id {one.id}; an answer could not tell them apart"
+                    f"two statements have the id {statement.id}; an answer could not tell them apart"
                 )
-            seen.add(one.id)
+            seen.add(statement.id)
         return self
 
     @property

@@ -32,16 +32,16 @@ def rank(level: Level) -> int:
 
 def holds(answers: Sequence[Answer]) -> bool:
     """Whether a statement holds for those who gave these answers; never for nobody."""
-    told = [_WEIGHT[one] for one in answers if one in _WEIGHT]
-    if not told:
+    decided = [_WEIGHT[one] for one in answers if one in _WEIGHT]
+    if not decided:
         return False
-    weight = sum(told, Fraction(0))
-    return weight >= OF_THOSE_WHO_CAN_TELL * len(told) and weight >= OF_ALL * len(answers)
+    weight = sum(decided, Fraction(0))
+    return weight >= OF_THOSE_WHO_CAN_TELL * len(decided) and weight >= OF_ALL * len(answers)
 
 
-def level(dimension: Dimension, held: Iterable[str]) -> Level:
+def level(dimension: Dimension, held_ids: Iterable[str]) -> Level:
     """The highest level whose statements all hold, with all of those below it."""
-    holding = set(held)
+    holding = set(held_ids)
     reached = Level.LOW
     for candidate in LEVELS[1:]:
         if any(one.id not in holding for one in dimension.of(candidate)):
@@ -78,38 +78,38 @@ class Score:
 def score(dimension: Dimension, group: Sequence[Answers]) -> Score:
     """Score people who answered every statement of the dimension. The group is not empty."""
     shares: dict[str, Fraction] = {}
-    held = []
-    for one in dimension.statements:
-        given = [answers[one.id] for answers in group]
+    holding = []
+    for statement in dimension.statements:
+        given = [answers[statement.id] for answers in group]
         if holds(given):
-            held.append(one.id)
+            holding.append(statement.id)
         most = max(Counter(given).values())
-        shares[one.id] = Fraction(most, len(given))
+        shares[statement.id] = Fraction(most, len(given))
     mean = sum(shares.values(), Fraction(0)) / len(shares)
     least = min(shares, key=lambda id_: shares[id_])
     return Score(
         people=len(group),
-        level=level(dimension, held),
-        held=tuple(held),
+        level=level(dimension, holding),
+        held=tuple(holding),
         agreement=control.agreement(5 * round(mean * 20)),
         differs=least if control.is_disputed(shares[least]) else None,
     )
 
 
-def toward(dimension: Dimension, reached: Level, held: Iterable[str]) -> tuple[int, int]:
+def toward(dimension: Dimension, reached: Level, held_ids: Iterable[str]) -> tuple[int, int]:
     """How many statements of the next level hold, and how many there are; (0, 0) at the highest."""
     if reached is Level.HIGH:
         return (0, 0)
     following = dimension.of(LEVELS[rank(reached) + 1])
-    holding = set(held)
+    holding = set(held_ids)
     return sum(one.id in holding for one in following), len(following)
 
 
 def missing(
-    dimension: Dimension, reached: Level, target: Level, held: Iterable[str]
+    dimension: Dimension, reached: Level, target: Level, held_ids: Iterable[str]
 ) -> tuple[str, ...]:
     """Statements that do not hold yet on the way to `target`, nearest level first: no level is skipped."""
-    holding = set(held)
+    holding = set(held_ids)
     return tuple(
         one.id
         for step in LEVELS[rank(reached) + 1 : rank(target) + 1]

@@ -55,23 +55,23 @@ __all__ = [
 
 
 def adopt_rubric(
-    session: Session, actor: Actor, found: RubricText, *, now: datetime, only_new: bool = False
+    session: Session, actor: Actor, rubric: RubricText, *, now: datetime, only_new: bool = False
 ) -> bool:
     """Put a rubric in force for the next cycle; cycles that are open keep theirs.
 
     With `only_new` one that another has replaced stays replaced: False, and nothing is changed.
     """
     current = queries.current_rubric(session)
-    is_other = current is not None and current.sha256 != found.sha256
-    if only_new and is_other and queries.has_had_rubric(session, found.sha256):
+    is_other = current is not None and current.sha256 != rubric.sha256
+    if only_new and is_other and queries.has_had_rubric(session, rubric.sha256):
         return False
-    if queries.adopt_rubric(session, found.sha256, found.text, now):
+    if queries.adopt_rubric(session, rubric.sha256, rubric.text, now):
         audit.record(
             session,
             actor,
             "maturity.rubric_adopted",
-            ("maturity_rubric", found.sha256[:12]),
+            ("maturity_rubric", rubric.sha256[:12]),
             now=now,
-            sha256=found.sha256,
+            sha256=rubric.sha256,
         )
     return True

@@ -163,17 +163,17 @@ def single_answers(
                 f"Fewer than {terms.minimum_group} people answered everything, so single answers would tell who said what."
             )
     everybody.sort(key=lambda pair: pair[1].name if named else pair[0].salt or "")
-    found = []
+    invitations = []
     for invitation, person in everybody:
         notes = {note.dimension: note for note in said.list_notes(session, invitation.id)}
         ids = [i for n in notes.values() for i in (n.comment_id, n.link_id) if i is not None]
-        found.append(
+        invitations.append(
             SingleAnswers(
                 person.name if named else None,
                 reading.parts(asked, answers[invitation.id], notes, said.texts(session, ids)),
             )
         )
-    return tuple(found)
+    return tuple(invitations)
 
 
 def _tellable(

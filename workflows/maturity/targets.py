@@ -27,18 +27,21 @@ def targets(
         row.dimension: Level(row.level) for row in said.list_targets(session, business_unit or "")
     }
     cycle = queries.last_closed(session, business_unit)
-    found = results.latest(session, policy=policy, now=now, business_unit=business_unit)
+    result = results.latest(session, policy=policy, now=now, business_unit=business_unit)
     gaps: list[Gap] = []
     names: dict[str, str] = {}
-    if cycle is not None and found is not None:
+    if cycle is not None and result is not None:
         planned = _planned(session, business_unit)
         asked = reading.rubric_of(session, cycle)
-        for told in found.dimensions:
-            names[told.key] = told.name
-            dimension, target = asked.dimension(told.key), levels.get(told.key)
-            if dimension is None or target is None or told.level is None:
+        for dimension_result in result.dimensions:
+            names[dimension_result.key] = dimension_result.name
+            dimension, target = (
+                asked.dimension(dimension_result.key),
+                levels.get(dimension_result.key),
+            )
+            if dimension is None or target is None or dimension_result.level is None:
                 continue
-            if rules.rank(target) <= rules.rank(told.level):
+            if rules.rank(target) <= rules.rank(dimension_result.level):
                 continue
             within = {
                 one.text: one.id
@@ -47,26 +50,26 @@ def targets(
             }
             gaps.append(
                 Gap(
-                    told.key,
-                    told.name,
-                    told.level,
+                    dimension_result.key,
+                    dimension_result.name,
+                    dimension_result.level,
                     target,
                     tuple(
                         Missing(within[text], text, tuple(planned.get(within[text], ())))
-                        for text in told.missing
+                        for text in dimension_result.missing
                         if text in within
                     ),
                 )
             )
     gaps.sort(key=lambda gap: rules.rank(gap.level))
-    return Targets(business_unit, levels, names, tuple(gaps), found)
+    return Targets(business_unit, levels, names, tuple(gaps), result)
 
 
 def _planned(session: Session, business_unit: str | None) -> dict[str, list[Action]]:
     """What is done about gaps, by statement, the earliest first; of earlier check-ins too."""
-    made: dict[str, list[Action]] = {}
+    planned: dict[str, list[Action]] = {}
     for statement, milestone, owner in said.list_actions(session, business_unit):
-        made.setdefault(statement, []).append(
+        planned.setdefault(statement, []).append(
             Action(
                 milestone.id,
                 milestone.title,
@@ -75,7 +78,7 @@ def _planned(session: Session, business_unit: str | None) -> dict[str, list[Acti
                 milestone.actual is not None,
             )
         )
-    return made
+    return planned
 
 
 def set_targets(
@@ -96,15 +99,15 @@ def set_targets(
             session.delete(row)
             changed[dimension] = None
     for dimension, level in levels.items():
-        found = rows.get(dimension)
-        if found is None:
-            found = MaturityTarget(
+        target = rows.get(dimension)
+        if target is None:
+            target = MaturityTarget(
                 business_unit=form.business_unit, dimension=dimension, level=level.value
             )
-            session.add(found)
-        elif found.level == level:
+            session.add(target)
+        elif target.level == level:
             continue
-        found.level, found.set_by, found.set_at = level.value, actor.id, now
+        target.level, target.set_by, target.set_at = level.value, actor.id, now
         changed[dimension] = level.value
     session.flush()
     if changed:
@@ -125,11 +128,11 @@ def _wanted(form: SetTargets, current: Mapping[str, Level]) -> dict[str, Level]:
         return form.levels
     wanted = dict(current)
     for dimension in DIMENSIONS:
-        shown, level = form.shown.get(dimension), form.levels.get(dimension)
-        if level == shown:
+        before, level = form.shown.get(dimension), form.levels.get(dimension)
+        if level == before:
             continue
         stands = current.get(dimension)
-        if stands not in (shown, level):
+        if stands not in (before, level):
             raise Stale(
                 f"Somebody else has set this target since: it is {stands.value if stands else 'none'} now. Nothing was changed; "
                 "open the window again.",

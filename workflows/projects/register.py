@@ -205,11 +205,11 @@ class _Change:
             if cleared(word):
                 self._values[f"{role}_id"] = (None, "")
                 continue
-            found = self._find_person(word)
-            if isinstance(found, str):
-                faults.append(RowFault(line, role, found))
+            person = self._find_person(word)
+            if isinstance(person, str):
+                faults.append(RowFault(line, role, person))
             else:
-                self._values[f"{role}_id"] = found
+                self._values[f"{role}_id"] = person
         for name in ("business_unit", "category"):
             value = getattr(row, name)
             if value is not None:
@@ -250,12 +250,12 @@ class _Change:
             self._session.add(project)
         changes = []
         old_names = self._old_names(project)
-        for column, (value, shown) in self._values.items():
+        for column, (value, label) in self._values.items():
             old = getattr(project, column)
             if old != value:
                 setattr(project, column, value)
                 field = column.removesuffix("_id")
-                changes.append(FieldChange(field, old_names.get(old or "", old or ""), shown))
+                changes.append(FieldChange(field, old_names.get(old or "", old or ""), label))
         if self._find_named is not False and self._find_named != project.channel_name:
             if self._find_named is not None:
                 named = FieldChange("channel", project.channel or "", f"#{self._find_named}")

@@ -60,12 +60,12 @@ def get_by_key(session: Session, key: str, actor: Actor) -> ProjectRecord:
 
 def unknown(key: str, names: Collection[tuple[str, str]]) -> str:
     """The sentence for a key that no project has; `names` are (key, name) of those there are."""
-    shown = storable(key, 40)
+    wanted = storable(key, 40)
     if not names:
-        return f"There is no project “{shown}”: none was imported yet. An administrator can, by `mlgov import projects FILE`."
+        return f"There is no project “{wanted}”: none was imported yet. An administrator can, by `mlgov import projects FILE`."
     near = _nearest(key, names)
     meant = f" Did you mean `{near}`?" if near else " `/mlgov status` lists yours."
-    return f"There is no project “{shown}”.{meant}"
+    return f"There is no project “{wanted}”.{meant}"
 
 
 def out_of_sight(key: str, names: Collection[tuple[str, str]]) -> str:
@@ -73,16 +73,16 @@ def out_of_sight(key: str, names: Collection[tuple[str, str]]) -> str:
 
     It says the same whether or not there is such a project, so that nobody learns of projects by guessing.
     """
-    shown = storable(key, 40)
+    wanted = storable(key, 40)
     near = _nearest(key, names)
     if near:
-        return f"You can see no project “{shown}”. Did you mean `{near}`?"
+        return f"You can see no project “{wanted}”. Did you mean `{near}`?"
     yours = (
         "`/mlgov status` lists yours."
         if names
         else "You see projects that you, or people who report to you, own, sponsor or manage; there is none yet."
     )
-    return f"You can see no project “{shown}”. {yours}"
+    return f"You can see no project “{wanted}”. {yours}"
 
 
 def _nearest(key: str, names: Collection[tuple[str, str]]) -> str | None:

@@ -139,8 +139,8 @@ def _concerned(session: Session, after: int, to: int, org_key: str) -> set[str |
         changed.setdefault(type_, []).append(id_)
     if not EVERYBODY.isdisjoint(changed):
         return None
-    found: set[str | None] = set()
+    concerned: set[str | None] = set()
     for type_, ids in changed.items():
         if type_ in CONCERNED:
-            found.update(CONCERNED[type_](session, ids, org_key))
-    return found
+            concerned.update(CONCERNED[type_](session, ids, org_key))
+    return concerned

@@ -54,17 +54,17 @@ def _standings(
     waiting = waiting_queries.count_by_project(session, within)
     today = milestone_reads.today_of(policy, now)
     overdue = lateness.count_by_project(session, within, today)
-    found = [
+    standings = [
         Standing(id_, name, tuple(burns.get(id_, ())), waiting.get(id_, 0), overdue.get(id_, 0))
         for id_, name in project_queries.list_ids(session, within)
     ]
-    return sorted(found, key=lambda standing: standing.importance)
+    return sorted(standings, key=lambda standing: standing.importance)
 
 
 def _lines(session: Session, actor: Actor, standings: Sequence[Standing]) -> list[ProjectLine]:
     """These projects with what a list shows of them, in the same order."""
-    found = projects.list_all(session, actor, [each.id for each in standings])
-    records = {record.id: record for record in found}
+    project_records = projects.list_all(session, actor, [each.id for each in standings])
+    records = {record.id: record for record in project_records}
     return [ProjectLine(records[each.id], each) for each in standings if each.id in records]
 
 
@@ -108,14 +108,14 @@ def home(
     def cards(ids: Sequence[int], section: str) -> Page[Card]:
         size = HOME_SIZES[section]
         number = turned(at[section], size, len(ids))
-        found = decisions.cards(
+        page_cards = decisions.cards(
             session,
             ids[number * size : (number + 1) * size],
             policy=policy,
             now=now,
             reader_id=actor.id,
         )
-        return Page(found, number, size, len(ids))
+        return Page(page_cards, number, size, len(ids))
 
     return HomeStatus(
         waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
@@ -140,9 +140,9 @@ def _page(
     session: Session, actor: Actor, standings: Sequence[Standing], number: int, size: int
 ) -> Page[ProjectLine]:
     """One page of a list; only its projects are read."""
-    shown = page(standings, number, size)
-    lines = _lines(session, actor, shown.items)
-    return Page(tuple(lines), shown.number, size, shown.total)
+    current = page(standings, number, size)
+    lines = _lines(session, actor, current.items)
+    return Page(tuple(lines), current.number, size, current.total)
 
 
 def portfolio(
@@ -199,30 +199,30 @@ def find_project(session: Session, actor: Actor, key: str, *, policy: Policy) ->
     if seen.sees_all:
         return projects.get_by_key(session, key, actor)
     try:
-        found = projects.get_by_key(session, key, actor)
+        project = projects.get_by_key(session, key, actor)
     except NotFound:
-        found = None
-    if found is None or not seen.holds(found.id):
+        project = None
+    if project is None or not seen.holds(project.id):
         names = project_queries.list_names_of(session, seen.project_ids)
         raise NotFound(projects.out_of_sight(key, names), field="project")
-    return found
+    return project
 
 
 def project(
     session: Session, actor: Actor, key: str, *, policy: Policy, now: datetime
 ) -> ProjectStatus:
     """One project by its key. Raises NotFound, with the nearest right one, also for a project out of sight."""
-    found = find_project(session, actor, key, policy=policy)
-    (standing,) = _standings(session, [found.id], policy=policy, now=now)
-    line = ProjectLine(found, standing)
-    planned = milestones.list_for_projects(session, [found.id], policy=policy, now=now)
-    open_ = [each for each in planned.get(found.id, ()) if each.is_open]
+    record = find_project(session, actor, key, policy=policy)
+    (standing,) = _standings(session, [record.id], policy=policy, now=now)
+    line = ProjectLine(record, standing)
+    planned = milestones.list_for_projects(session, [record.id], policy=policy, now=now)
+    open_ = [each for each in planned.get(record.id, ()) if each.is_open]
     return ProjectStatus(
         line,
-        decisions.pending_of_project(session, found.id, policy=policy, now=now),
+        decisions.pending_of_project(session, record.id, policy=policy, now=now),
         tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
         milestone_reads.today_of(policy, now),
-        _caution(session, actor, found, policy=policy, now=now),
+        _caution(session, actor, record, policy=policy, now=now),
         now,
     )
 
@@ -248,7 +248,7 @@ def _caution(
 
 def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
-    held = visibility.roles(session, actor.id, policy=policy)
+    roles = visibility.roles(session, actor.id, policy=policy)
     own_ids = aliases.list_slack_ids(session, actor.id)
     mine = project_queries.list_of_person(session, actor.id)
     parts = {
@@ -258,10 +258,10 @@ def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
         if getattr(row, f"{role}_id") == actor.id
     }
     return Part(
-        decides=_decides(policy, {*parts, *own_ids, *(f"role:{role}" for role in held)}),
+        decides=_decides(policy, {*parts, *own_ids, *(f"role:{role}" for role in roles)}),
         projects=tuple(row.name for row in mine),
-        leads=visibility.LEADER in held,
-        administers="admin" in held,
+        leads=visibility.LEADER in roles,
+        administers="admin" in roles,
     )
 
 

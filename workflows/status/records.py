@@ -54,8 +54,8 @@ def turned(number: int, size: int, total: int) -> int:
 def page(entries: Sequence[T], number: int, size: int) -> Page[T]:
     """One page of a list."""
     at = turned(number, size, len(entries))
-    shown = tuple(entries[at * size : (at + 1) * size])
-    return Page(shown, at, size, len(entries))
+    entries_shown = tuple(entries[at * size : (at + 1) * size])
+    return Page(entries_shown, at, size, len(entries))
 
 
 @dataclass(frozen=True, slots=True)
