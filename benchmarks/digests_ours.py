@@ -33,7 +33,7 @@ def main() -> None:
             actor = people.actor(session, portfolio.reader(number))
             if actor is None:
                 raise RuntimeError(f"reader {number} is not there")
-            content = making.make(
+            content = making.make_content(
                 session,
                 actor,
                 first_day=portfolio.FIRST_DAY,

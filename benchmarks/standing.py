@@ -159,7 +159,7 @@ def _work(ours: Database, sizes: Sizes, bill: Path) -> dict[str, Callable[[], No
 def _evaluate(ours: Database, found: Policy) -> None:
     """All budgets anew: of what is over, only what is recorded already is no news."""
     with ours.begin() as session:
-        alerts.begin(session)
+        alerts.begin_evaluation(session)
     alerts.evaluate_all(
         ours, policy=found, org_key=office.TEAM, now=portfolio.NOW, owner="benchmark"
     )
@@ -179,7 +179,7 @@ def _digests(ours: Database, found: Policy, readers: int) -> None:
         with ours.read() as session:
             actor = people.actor(session, portfolio.reader(number))
             assert actor is not None
-            making.make(
+            making.make_content(
                 session,
                 actor,
                 first_day=portfolio.FIRST_DAY,

@@ -69,7 +69,9 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
             actor = people.actor(session, portfolio.reader(0))
             if actor is None:
                 raise RuntimeError("nobody reads")
-            status.project(session, actor, f"project-{number:05}", policy=found, now=portfolio.NOW)
+            status.load_project(
+                session, actor, f"project-{number:05}", policy=found, now=portfolio.NOW
+            )
 
     def alone(number: int) -> None:
         values = {"key": f"project-{number:05}", "id": number}

@@ -45,7 +45,7 @@ def plan(
     """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
     maturity.require_leader(session, actor, "maturity.plan_action", policy=policy, org_key=org_key)
     unit = form.business_unit or None
-    found = maturity.targets(session, unit, policy=policy, now=now)
+    found = maturity.load_targets(session, unit, policy=policy, now=now)
     if found.result is None or form.statement not in {
         one.id for gap in found.gaps for one in gap.missing
     }:
@@ -85,7 +85,7 @@ def plan(
             cycle=found.result.cycle_id,
             statement=form.statement,
         )
-    return maturity.targets(session, unit, policy=policy, now=now)
+    return maturity.load_targets(session, unit, policy=policy, now=now)
 
 
 def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetime) -> Project:

@@ -121,7 +121,7 @@ def ensure_schedules(session: Session, policy: Policy, *, org_key: str, now: dat
             weekday=weekday,
             now=now,
         )
-    readers.enrol(session, policy=policy, org_key=org_key, now=now)
+    readers.enrol_readers(session, policy=policy, org_key=org_key, now=now)
 
 
 def _of_request(
@@ -175,7 +175,7 @@ def _publish_head(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 
 def _evaluate(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    alerts.begin(session)
+    alerts.begin_evaluation(session)
 
 
 def _has_budgets_left(session: Session) -> bool:

@@ -101,7 +101,7 @@ def _registry(session: Session, now: datetime) -> Iterator[Figure]:
 def _costs(session: Session, now: datetime) -> Iterator[Figure]:
     """A load may hold charges of days to come; it tells of none after the day on which it was loaded."""
     through: dict[str, date] = {}
-    for source, last, loaded_at in costs.loads(session):
+    for source, last, loaded_at in costs.list_loads(session):
         told = min(last, loaded_at.date())
         through[source] = max(told, through.get(source, told))
     ages = {source: max((now.date() - day).days, 0) for source, day in through.items()}

@@ -27,9 +27,9 @@ class Introduction(Notice):
     person_id: str
 
 
-def meet(session: Session, person_id: str, way: Way, *, now: datetime) -> bool:
+def record_meeting(session: Session, person_id: str, way: Way, *, now: datetime) -> bool:
     """Record that somebody met mlgov; True when it was the first time, so that the three lines are due."""
-    return queries.meet(session, person_id, way, now)
+    return queries.insert_meeting(session, person_id, way, now)
 
 
 def is_known(session: Session, person_id: str) -> bool:
@@ -43,10 +43,10 @@ def shows_in_home(session: Session, person_id: str, *, now: datetime) -> bool:
     return meeting is not None and meeting.way == "home" and now - meeting.met_at <= SHOWN_IN_HOME
 
 
-def after_card(session: Session, org_key: str, slack_id: str, *, now: datetime) -> None:
+def introduce_after_card(session: Session, org_key: str, slack_id: str, *, now: datetime) -> None:
     """A card stands in somebody's direct message: when it is their first sight of mlgov, the three lines follow it."""
     person_id = queries.find_unmet(session, org_key, slack_id)
-    if person_id is None or not queries.meet(session, person_id, "card", now):
+    if person_id is None or not queries.insert_meeting(session, person_id, "card", now):
         return
     outbox.post(
         session,

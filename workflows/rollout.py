@@ -64,7 +64,7 @@ class WithheldWeek(Notice):
     week: str
 
 
-def tell(
+def message_unasked(
     session: Session,
     person_id: str,
     notice: Notice,
@@ -82,7 +82,7 @@ def tell(
     What the rollout holds back is remembered in the same transaction, and never sent, also when the rollout widens.
     """
     if not reaches(session, person_id, policy=policy):
-        queries.withhold(
+        queries.insert_withheld(
             session,
             {
                 "dedupe_key": dedupe_key,
@@ -117,7 +117,7 @@ def reaches(session: Session, person_id: str, *, policy: Policy) -> bool:
     )
 
 
-def report(session: Session, *, policy: Policy, now: datetime, most: int = 10) -> Report:
+def load_report(session: Session, *, policy: Policy, now: datetime, most: int = 10) -> Report:
     """What was held back in the last seven days."""
     since = now - SHOWN_FOR
     kinds, people = queries.count_withheld(session, since=since)

@@ -56,7 +56,7 @@ def acknowledge(click: Click) -> Reply:
     """Someone has seen the alert."""
     alert_id = _ids(click.value)[0]
     click.deps.db.run(
-        lambda session: service.acknowledge(
+        lambda session: service.acknowledge_alert(
             session,
             click.actor,
             alert_id,
@@ -132,7 +132,7 @@ def _view(
     doubted: AmountDoubted | None = None,
 ) -> blocks.Block:
     with deps.db.read() as session:
-        detail = service.seen(
+        detail = service.load_detail_for(
             session, actor, budget_id, policy=deps.policy, now=deps.now(session), clicked=card
         )
         route = decisions.route(
@@ -285,7 +285,7 @@ def break_down(click: Click) -> Reply:
     """Open the window with services and days."""
     budget_id = _ids(click.value)[0]
     with click.deps.db.read() as session:
-        found = service.breakdown(
+        found = service.load_breakdown(
             session,
             click.actor,
             budget_id,
@@ -308,13 +308,13 @@ def budget(command: Command) -> Reply:
             ]
         else:
             found = list(projects.list_for(session, command.actor))
-        burns = service.burn(
+        burns = service.burns_by_project(
             session, [project.id for project in found], policy=deps.policy, now=now
         )
         open_ = [burn for project in found for burn in burns.get(project.id, ())]
         open_.sort(key=lambda burn: burn.spent / burn.amount, reverse=True)
         details = [
-            service.detail(session, burn.budget_id, policy=deps.policy, now=now)
+            service.load_detail(session, burn.budget_id, policy=deps.policy, now=now)
             for burn in open_[:SHOWN]
         ]
     if not details:

@@ -12,11 +12,11 @@ from workflows.budgets.records import AlertCard
 
 
 def _alert(session: Session, notice: ThresholdCrossed, scene: Scene) -> AlertCard | None:
-    return service.alert_card(session, notice.alert_id, policy=scene.policy, now=scene.now)
+    return service.load_alert_card(session, notice.alert_id, policy=scene.policy, now=scene.now)
 
 
 def _project(session: Session, notice: ChannelNotClosed, scene: Scene) -> tuple[str, str | None]:
-    return service.project_place(session, notice.project_id)
+    return service.find_project_place(session, notice.project_id)
 
 
 def _itself(session: Session, notice: LoadRefused, scene: Scene) -> LoadRefused:

@@ -320,7 +320,7 @@ class Record:
 
         def look(database: Database) -> list[ProjectRecord]:
             with database.read() as session:
-                return projects.going_on(session)
+                return projects.list_going_on(session)
 
         return self._read(look, [])
 

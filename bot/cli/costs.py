@@ -46,7 +46,7 @@ def summary(
         last=to.date() if to else None,
     )
     with opened() as database, database.read() as session:
-        found = costs.summary(session, form)
+        found = costs.summarise_costs(session, form)
     if as_json:
         say(cost_tables.as_json(found))
     else:
@@ -94,7 +94,7 @@ def give(
     with opened() as database:
         try:
             with database.begin(patient=True) as session:
-                deliverers.give(session, OPERATOR, source, token, now=clock.now(session))
+                deliverers.give_source(session, OPERATOR, source, token, now=clock.now(session))
         except GovernanceError as error:
             raise fail(error.sentence) from None
     whose = f"the token {token}" if token else "the command line alone"

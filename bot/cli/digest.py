@@ -72,12 +72,12 @@ def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy"
     now = clock.now(session)
     if day is not None:
         year, week, _ = day.isocalendar()
-        kept = service.of_week(session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now)
+        kept = service.load_of_week(session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now)
         if kept is not None:
             return kept
         ends = datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
         now = min(now, ends)
-    return service.preview(session, actor, policy=policy, now=now, planned=day)
+    return service.preview_digest(session, actor, policy=policy, now=now, planned=day)
 
 
 def _shown(record: "Shown", format_: str, organisation: str, reader: str) -> str:

@@ -56,7 +56,7 @@ class Digests:
         if what:
             raise InvalidInput(f"A digest has no word `{what[:40]}`. {_ASK}")
         with command.deps.db.read() as session:
-            found = service.standing(session, command.actor, KIND, policy=command.deps.policy)
+            found = service.load_standing(session, command.actor, KIND, policy=command.deps.policy)
         return Private(f"{_standing(found)}\n{_ASK}")
 
     def _private(self, record: Shown | None) -> Reply:
@@ -70,14 +70,14 @@ class Digests:
 
 def _preview(command: Command) -> Shown:
     with command.deps.db.read() as session:
-        return service.preview(
+        return service.preview_digest(
             session, command.actor, policy=command.deps.policy, now=command.deps.now(session)
         )
 
 
 def _last(command: Command) -> Shown | None:
     with command.deps.db.read() as session:
-        return service.last(
+        return service.load_last(
             session, command.actor, KIND, policy=command.deps.policy, now=command.deps.now(session)
         )
 
@@ -115,9 +115,9 @@ def open_detail(click: Click) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         if number == "0":
-            found = service.preview(session, click.actor, policy=deps.policy, now=now)
+            found = service.preview_digest(session, click.actor, policy=deps.policy, now=now)
         else:
-            found = service.own(session, click.actor, _id(number), policy=deps.policy, now=now)
+            found = service.load_own(session, click.actor, _id(number), policy=deps.policy, now=now)
     return Open(views.detail(found, part))
 
 
@@ -135,7 +135,7 @@ def _decide(click: Click, is_sent: bool) -> Reply:
     deps = click.deps
     try:
         deps.db.run(
-            lambda session: releases.decide(
+            lambda session: releases.decide_release(
                 session,
                 click.actor,
                 _id(click.value),
@@ -148,7 +148,7 @@ def _decide(click: Click, is_sent: bool) -> Reply:
         )
     except Stale:
         deps.db.run(
-            lambda session: releases.show_again(
+            lambda session: releases.refresh_release(
                 session, _id(click.value), now=deps.now(session), clicked=click.card
             )
         )

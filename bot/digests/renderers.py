@@ -13,15 +13,15 @@ from workflows.digests.records import Release, Shown, Trouble
 
 
 def _digest(session: Session, notice: DigestSent, scene: Scene) -> Shown | None:
-    return service.shown(session, notice.digest_id, policy=scene.policy, now=scene.now)
+    return service.load_shown(session, notice.digest_id, policy=scene.policy, now=scene.now)
 
 
 def _release(session: Session, notice: DigestPreview, scene: Scene) -> Release | None:
-    return releases.read(session, notice.release_id, notice.person_id)
+    return releases.load_release(session, notice.release_id, notice.person_id)
 
 
 def _trouble(session: Session, notice: DigestTroubled, scene: Scene) -> Trouble:
-    return troubles.read(session, notice.digest, notice.week)
+    return troubles.load_trouble(session, notice.digest, notice.week)
 
 
 def renderers(decision: DecisionBlocks) -> tuple[Renderer[Any, Any], ...]:

@@ -36,9 +36,9 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
         def work(session: Session) -> None:
             now = deps.now(session)
             people.home_opened(session, actor.id, now=clock.real_now(session))
-            pages.first(session, actor.id)
+            pages.reset_pages(session, actor.id)
             if actor.is_member:
-                meeting.meet(session, actor.id, "home", now=now)
+                meeting.record_meeting(session, actor.id, "home", now=now)
             outbox.publish_home(
                 session,
                 actor.id,
@@ -67,7 +67,7 @@ def _view(deps: Deps, session: Session, actor: Actor, page_numbers: dict[str, An
         permissions.require_member(actor, "home")
     except GovernanceError as error:
         return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
-    home_status = status.home(
+    home_status = status.load_home(
         session,
         actor,
         policy=deps.policy,
@@ -85,6 +85,6 @@ def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
         actor = people.actor(session, person_id)
         if actor is None or actor.slack_id is None:
             return None
-        return _view(deps, session, actor, pages.current(session, person_id))
+        return _view(deps, session, actor, pages.find_pages(session, person_id))
 
     return render

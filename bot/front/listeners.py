@@ -50,7 +50,7 @@ def waiting(click: Click) -> Reply:
     """What waits for me, with its buttons, from the summary."""
     deps = click.deps
     with deps.db.read() as session:
-        found = status.home(
+        found = status.load_home(
             session,
             click.actor,
             policy=deps.policy,
@@ -64,7 +64,9 @@ def summary(command: Command) -> Reply:
     """`/mlgov`: one line of news, and buttons to what there is."""
     deps = command.deps
     with deps.db.read() as session:
-        found = status.summary(session, command.actor, policy=deps.policy, now=deps.now(session))
+        found = status.load_summary(
+            session, command.actor, policy=deps.policy, now=deps.now(session)
+        )
     return messages.summary(found)
 
 
@@ -76,7 +78,7 @@ def show(command: Command) -> Reply:
         return _list(command, 0, everything=True)
     deps = command.deps
     with deps.db.read() as session:
-        found = status.project(
+        found = status.load_project(
             session,
             command.actor,
             " ".join(command.words),
@@ -89,7 +91,7 @@ def show(command: Command) -> Reply:
 def _list(asked: Command | Click, number: int, *, everything: bool) -> Private:
     deps = asked.deps
     with deps.db.read() as session:
-        found = status.portfolio(
+        found = status.load_portfolio(
             session,
             asked.actor,
             policy=deps.policy,
@@ -121,7 +123,7 @@ def turn_list(click: Click) -> Reply:
 def turn_home(click: Click) -> Reply:
     """Another page of a section of App Home; the edge shows the Home anew after every click in it."""
     section, number = _place(click.value)
-    click.deps.db.run(lambda session: pages.turn(session, click.actor.id, section, number))
+    click.deps.db.run(lambda session: pages.turn_page(session, click.actor.id, section, number))
     return Done()
 
 
@@ -129,7 +131,7 @@ def open_project(click: Click) -> Reply:
     """Everything about one project, in a window."""
     deps = click.deps
     with deps.db.read() as session:
-        found = status.project(
+        found = status.load_project(
             session, click.actor, click.value, policy=deps.policy, now=deps.now(session)
         )
     return Open(views.project_window(found))
@@ -140,7 +142,7 @@ def held(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         rollout.require_overseer(session, command.actor, policy=deps.policy)
-        found = rollout.report(session, policy=deps.policy, now=deps.now(session))
+        found = rollout.load_report(session, policy=deps.policy, now=deps.now(session))
     return messages.withheld(found)
 
 

@@ -46,8 +46,8 @@ def _part(deps: Deps, actor: Actor) -> Part | None:
             return None
 
     def work(session: Session) -> Part | None:
-        if not meeting.meet(session, actor.id, "command", now=deps.now(session)):
+        if not meeting.record_meeting(session, actor.id, "command", now=deps.now(session)):
             return None
-        return status.part(session, actor, policy=deps.policy)
+        return status.load_part(session, actor, policy=deps.policy)
 
     return deps.db.run(work)

@@ -17,11 +17,11 @@ def _part(session: Session, notice: Introduction, scene: Scene) -> Part | None:
     actor = people.actor(session, notice.person_id)
     if actor is None or not actor.is_member:
         return None
-    return status.part(session, actor, policy=scene.policy)
+    return status.load_part(session, actor, policy=scene.policy)
 
 
 def _report(session: Session, notice: WithheldWeek, scene: Scene) -> Report | None:
-    report = rollout.report(session, policy=scene.policy, now=scene.now)
+    report = rollout.load_report(session, policy=scene.policy, now=scene.now)
     return report if report.messages and scene.is_closed else None
 
 

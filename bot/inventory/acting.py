@@ -100,7 +100,9 @@ def spend(session: Session, deps: Deps, actor: Actor, found: ModelCard) -> str:
         session, actor, project_id, policy=deps.policy
     ):
         return ""
-    burns = budgets.burn(session, [project_id], policy=deps.policy, now=deps.now(session))
+    burns = budgets.burns_by_project(
+        session, [project_id], policy=deps.policy, now=deps.now(session)
+    )
     told = [
         spent(one.spent, one.amount, one.currency, one.basis.value)
         for one in burns.get(project_id, [])[:2]

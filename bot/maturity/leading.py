@@ -19,7 +19,7 @@ def plan(command: Command, unit: str) -> Reply:
     """Whom a check-in would ask, with the button that starts it."""
     deps = command.deps
     with deps.db.read() as session:
-        draft = service.plan(
+        draft = service.plan_check_in(
             session,
             command.actor,
             unit or None,
@@ -37,7 +37,7 @@ def start(click: Click) -> Reply:
     unit = None if click.value == "-" else click.value
     deps = click.deps
     cycle_id = deps.db.run(
-        lambda session: service.start(
+        lambda session: service.start_check_in(
             session,
             click.actor,
             unit,
@@ -54,7 +54,7 @@ def start(click: Click) -> Reply:
 def open_now(deps: Deps) -> list[CycleStatus]:
     """How the open ones go: what is told of it is kept, so this writes."""
     return deps.db.run(
-        lambda session: service.open_cycles(session, policy=deps.policy, now=deps.now(session))
+        lambda session: service.list_open_cycles(session, policy=deps.policy, now=deps.now(session))
     )
 
 
@@ -83,7 +83,7 @@ def close(click: Click) -> Reply:
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     deps.db.run(
-        lambda session: service.close(
+        lambda session: service.close_check_in(
             session,
             click.actor,
             cycle_id,
@@ -93,15 +93,15 @@ def close(click: Click) -> Reply:
         )
     )
     with deps.db.read() as session:
-        result = service.of_cycle(session, cycle_id)
-    return _told(result) if result else Private("The check-in is closed.")
+        result = service.find_of_cycle(session, cycle_id)
+    return _shown_result(result) if result else Private("The check-in is closed.")
 
 
 def early(click: Click) -> Reply:
     """What it would find by now."""
     deps = click.deps
     result = deps.db.run(
-        lambda session: service.early(
+        lambda session: service.tell_early(
             session,
             click.actor,
             words.ids(click.value)[0],
@@ -110,10 +110,10 @@ def early(click: Click) -> Reply:
             now=deps.now(session),
         )
     )
-    return _told(result)
+    return _shown_result(result)
 
 
-def _told(result: CycleResult) -> Private:
+def _shown_result(result: CycleResult) -> Private:
     body, drawn = messages.illustrated(result)
     return Private(words.headline(result), body, drawn)
 
@@ -123,7 +123,7 @@ def details(click: Click) -> Reply:
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
-        result = service.result(
+        result = service.load_result(
             session,
             click.actor,
             cycle_id,
@@ -142,10 +142,10 @@ def single(click: Click) -> Reply:
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
-        answers = service.single_answers(
+        answers = service.list_single_answers(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
-        result = service.of_cycle(session, cycle_id)
+        result = service.find_of_cycle(session, cycle_id)
     return Open(boards.single(answers, words.name(result) if result else ""))
 
 
@@ -153,9 +153,9 @@ def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
-        aims = service.targets(
+        aims = service.load_targets(
             session,
-            service.unit(
+            service.resolve_unit(
                 session, command.actor, unit, policy=deps.policy, org_key=deps.team.org_key
             ),
             policy=deps.policy,
@@ -178,7 +178,7 @@ def open_targets(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        aims = service.targets(
+        aims = service.load_targets(
             session,
             None if click.value == "-" else click.value,
             policy=deps.policy,
@@ -241,7 +241,7 @@ def open_plan(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        aims = service.targets(session, unit or None, policy=deps.policy, now=now)
+        aims = service.load_targets(session, unit or None, policy=deps.policy, now=now)
     missing = next(
         (each for gap in aims.gaps for each in gap.missing if each.id == statement), None
     )

@@ -63,12 +63,12 @@ def _faults(error: ValidationError) -> FieldErrors:
 
 def _own(on: Click | Submission, invitation_id: int) -> MyCheckIn:
     with on.deps.db.read() as session:
-        return service.get(session, on.actor, invitation_id, policy=on.deps.policy)
+        return service.load_own(session, on.actor, invitation_id, policy=on.deps.policy)
 
 
 def _page(found: MyCheckIn, position: int) -> Block:
     if not found.is_open:
-        return views.said_window(found)
+        return views.own_answers_window(found)
     return views.dimension(found, min(max(0, position), len(found.dimensions) - 1))
 
 
@@ -98,7 +98,7 @@ def answer(click: Click) -> Reply:
     )
     deps = click.deps
     deps.db.run(
-        lambda session: service.answer(
+        lambda session: service.give_answer(
             session, click.actor, form, policy=deps.policy, now=deps.now(session)
         )
     )
@@ -118,7 +118,7 @@ def next_(submission: Submission) -> Reply:
     }
     deps = submission.deps
     found = deps.db.run(
-        lambda session: service.catch_up(
+        lambda session: service.keep_window_answers(
             session,
             submission.actor,
             invitation_id,
@@ -136,7 +136,7 @@ def open_note(click: Click) -> Reply:
     """The comment and the proof of a part."""
     invitation_id, position = words.ids(click.value)
     found = _own(click, invitation_id)
-    return Show(views.note(found, position) if found.is_open else views.said_window(found))
+    return Show(views.note(found, position) if found.is_open else views.own_answers_window(found))
 
 
 def keep_note(submission: Submission) -> Reply:
@@ -154,7 +154,7 @@ def keep_note(submission: Submission) -> Reply:
         return _faults(error)
     deps = submission.deps
     after = deps.db.run(
-        lambda session: service.note(
+        lambda session: service.keep_note(
             session, submission.actor, form, policy=deps.policy, now=deps.now(session)
         )
     )
@@ -180,7 +180,7 @@ def skip(submission: Submission) -> Reply:
         return FieldErrors({views.REASON_FIELD: "Say in a few words why."})
     deps = submission.deps
     deps.db.run(
-        lambda session: service.skip(
+        lambda session: service.skip_check_in(
             session, submission.actor, form, policy=deps.policy, now=deps.now(session)
         )
     )
@@ -189,7 +189,7 @@ def skip(submission: Submission) -> Reply:
 
 def said(click: Click) -> Reply:
     """Everything that one said."""
-    return Open(views.said_window(_own(click, words.ids(click.value)[0])))
+    return Open(views.own_answers_window(_own(click, words.ids(click.value)[0])))
 
 
 # --- words
@@ -217,8 +217,8 @@ def maturity(command: Command) -> Reply:
 def _status(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
-        own = service.mine(session, command.actor, policy=deps.policy)
-        result = service.seen_by(
+        own = service.find_own(session, command.actor, policy=deps.policy)
+        result = service.find_visible_result(
             session,
             command.actor,
             policy=deps.policy,
@@ -253,7 +253,7 @@ def _status(command: Command) -> Reply:
 
 def _answers(command: Command) -> Reply:
     with command.deps.db.read() as session:
-        own = service.mine(session, command.actor, policy=command.deps.policy)
+        own = service.find_own(session, command.actor, policy=command.deps.policy)
     if own is None:
         text = "You were not asked in a check-in yet, so there is nothing that you said."
         return Private(text, [blocks.section(text)])
@@ -264,4 +264,4 @@ def _answers(command: Command) -> Reply:
         return Private(
             text, [blocks.section(text), blocks.actions([button], block_id="what-i-said")]
         )
-    return Private(words.news(own), views.said(own))
+    return Private(words.news(own), views.own_answers(own))

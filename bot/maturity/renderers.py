@@ -12,17 +12,17 @@ from workflows.maturity.records import CycleResult, MyCheckIn
 
 
 def _asked(session: Session, notice: CheckInAsked, scene: Scene) -> MyCheckIn | None:
-    return service.to_send(session, notice.invitation_id, notice.kind, 0, policy=scene.policy)
+    return service.find_to_send(session, notice.invitation_id, notice.kind, 0, policy=scene.policy)
 
 
 def _reminder(session: Session, notice: CheckInReminder, scene: Scene) -> MyCheckIn | None:
-    return service.to_send(
+    return service.find_to_send(
         session, notice.invitation_id, notice.kind, notice.number, policy=scene.policy
     )
 
 
 def _result(session: Session, notice: CheckInResult, scene: Scene) -> CycleResult | None:
-    return service.of_cycle(session, notice.cycle_id)
+    return service.find_of_cycle(session, notice.cycle_id)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (

@@ -165,7 +165,7 @@ def skip(check_in: MyCheckIn) -> Block:
     )
 
 
-def said(check_in: MyCheckIn) -> list[Block]:
+def own_answers(check_in: MyCheckIn) -> list[Block]:
     """Everything that the person said, part by part."""
     body = [
         blocks.section(
@@ -201,6 +201,6 @@ def part(dimension_part: DimensionPart) -> str:
     return "\n".join(lines)
 
 
-def said_window(check_in: MyCheckIn) -> Block:
+def own_answers_window(check_in: MyCheckIn) -> Block:
     """The same in a window."""
-    return blocks.modal("What I said", said(check_in), callback_id="notice", close="Close")
+    return blocks.modal("What I said", own_answers(check_in), callback_id="notice", close="Close")

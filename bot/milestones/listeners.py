@@ -244,7 +244,7 @@ def add_window(
     """The window that adds a milestone, also for App Home."""
     with deps.db.read() as session:
         mine = projects.list_for(session, actor)
-        every = status.seen_projects(session, actor, policy=deps.policy)
+        every = status.list_seen_projects(session, actor, policy=deps.policy)
         channel = promise.partition(":")[0]
         if channel and project_key not in {one.key for one in every}:
             every += [one for one in projects.list_all(session, actor) if one.channel == channel]
@@ -256,7 +256,7 @@ def add_window(
             )
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
-            raise NotFound(projects.out_of_sight(project_key, ()))
+            raise NotFound(projects.say_out_of_sight(project_key, ()))
         found = service.list_for_projects(session, ids, policy=deps.policy, now=deps.now(session))
     others = [one for rows in found.values() for one in rows if one.is_open]
     return windows.add(

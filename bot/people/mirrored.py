@@ -40,7 +40,7 @@ def directory(
             return True
         leaving.tell(session, policy=rules, org_key=org_key, now=now)
         # At a first start nobody was known when what recurs was set up.
-        readers.enrol(session, policy=rules, org_key=org_key, now=now)
+        readers.enrol_readers(session, policy=rules, org_key=org_key, now=now)
         return False
 
     def names() -> list[str]:

@@ -53,15 +53,15 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """How a project stands: its budgets and what waits."""
         door.require(caller, Scope.STATUS, project=project.strip().casefold())
         with deps.db.read() as session:
-            project_status = status.project(
+            project_status = status.load_project(
                 session, caller.actor, project, policy=deps.policy, now=deps.now(session)
             )
-        return told(project_status)
+        return as_body(project_status)
 
     return api
 
 
-def told(project_status: ProjectStatus) -> StatusTold:
+def as_body(project_status: ProjectStatus) -> StatusTold:
     """A project's status for programs."""
     line = project_status.line
     return StatusTold(

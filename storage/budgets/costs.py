@@ -63,7 +63,7 @@ def list_sources(session: Session) -> list[tuple[str, str | None, date | None]]:
     return [(source, token, through) for source, token, through in rows]
 
 
-def owners_of_load(session: Session, load_id: int) -> set[int | None]:
+def list_owners_of_load(session: Session, load_id: int) -> set[int | None]:
     """The projects that have cost in a load, and None where some of it belongs to no project."""
     rows = session.execute(
         select(AllocationKey.project_id)
@@ -93,7 +93,7 @@ def load_totals(session: Session, load_id: int) -> dict[str, Decimal]:
     return {currency: total for currency, total in rows}
 
 
-def projects_of_load(session: Session, load_id: int) -> set[int]:
+def list_projects_of_load(session: Session, load_id: int) -> set[int]:
     """The projects that have cost in a load."""
     rows = session.execute(
         select(AllocationKey.project_id)
@@ -110,7 +110,7 @@ def sources_with_loads(session: Session) -> set[str]:
     return set(session.execute(wanted).scalars())
 
 
-def loads_of_period(session: Session, billing_period: date) -> list[CostLoad]:
+def list_loads_of_period(session: Session, billing_period: date) -> list[CostLoad]:
     """The loads of a billing period, by source."""
     wanted = select(CostLoad).where(CostLoad.billing_period == billing_period, COUNTS)
     return list(session.execute(wanted.order_by(CostLoad.source)).scalars())
@@ -121,7 +121,7 @@ def are_apart(session: Session, source: str, other: str) -> bool:
     return session.get(CostApart, tuple(sorted((source, other)))) is not None
 
 
-def accounts_of_months(
+def list_accounts_of_months(
     session: Session, months: Collection[date], besides: Collection[str]
 ) -> list[tuple[int, int, str]]:
     """(load, allocation key, sub-account id) of what has cost in calendar months, from all sources but those `besides`."""
@@ -140,7 +140,7 @@ def accounts_of_months(
     return [(load, key, account) for load, key, account in rows]
 
 
-def days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[date]:
+def list_days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[date]:
     """The days on which some allocation keys have cost in a load."""
     rows = session.execute(
         select(CostEntry.charge_date)
@@ -150,7 +150,7 @@ def days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[d
     return set(rows.scalars())
 
 
-def allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | None]]:
+def list_allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | None]]:
     """Every allocation key: id, sub-account id and name, tags, project."""
     return [
         tuple(row)  # type: ignore[misc]
@@ -221,7 +221,7 @@ def data_through(session: Session, today: date) -> date | None:
     ).scalar_one_or_none()
 
 
-def loads(session: Session) -> list[tuple[str, date, datetime]]:
+def list_loads(session: Session) -> list[tuple[str, date, datetime]]:
     """(source, last day of charges, when it was loaded) of every billing period that stands."""
     rows = session.execute(
         select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at).where(COUNTS)
@@ -288,7 +288,7 @@ def _of_projects(
         yield from session.execute(statement.where(AllocationKey.project_id.in_(part)))
 
 
-def days(
+def list_days(
     session: Session, project: int, currency: str, basis: CostBasis, first: date, last: date
 ) -> list[tuple[date, Decimal]]:
     """Cost of a project by day, ascending."""
@@ -308,7 +308,7 @@ def days(
     return [(day, total) for day, total in session.execute(statement)]
 
 
-def days_of(
+def list_days_by_project(
     session: Session, projects: Collection[int], first: date, last: date
 ) -> dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]:
     """(project, currency) → (day, billed, effective), ascending, of many projects."""
@@ -331,7 +331,7 @@ def days_of(
     return by_project
 
 
-def services(
+def sums_by_service(
     session: Session, project: int, currency: str, basis: CostBasis, first: date, last: date
 ) -> dict[str, Decimal]:
     """Cost of a project by service."""
@@ -399,7 +399,7 @@ def through_by_source(session: Session, today: date) -> dict[str, date]:
     return by_source
 
 
-def summary(
+def sum_by(
     session: Session,
     by: str,
     basis: CostBasis,
@@ -426,7 +426,7 @@ def summary(
     return [tuple(row) for row in session.execute(statement)]
 
 
-def unallocated(
+def sum_unallocated(
     session: Session, today: date, *, without: Collection[int] = ()
 ) -> dict[str, Decimal]:
     """BilledCost that belongs to no project, by currency, up to today's month; as if these loads did not count."""

@@ -118,7 +118,9 @@ Round = tuple[int, int, date, str]
 """A round of a budget: budget id, revision, first day, basis."""
 
 
-def recorded(session: Session, budget_ids: Collection[int], since: date) -> dict[Round, set[int]]:
+def list_recorded(
+    session: Session, budget_ids: Collection[int], since: date
+) -> dict[Round, set[int]]:
     """Thresholds that were recorded already, by round, of rounds of these budgets that end on that day or later."""
     thresholds: dict[Round, set[int]] = {}
     wanted = sorted(budget_ids)
@@ -160,7 +162,7 @@ def insert_alerts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tupl
     return {(budget_id, threshold): id_ for id_, budget_id, threshold in inserted}
 
 
-def alerts_to_follow(
+def list_alerts_to_follow(
     session: Session, budget_ids: Collection[int], since: date
 ) -> list[tuple[int, int]]:
     """(alert, budget) of alerts of these budgets that were told and whose rounds are open, or ended since a day."""
@@ -193,7 +195,7 @@ def lock_alert(session: Session, alert_id: int) -> BudgetAlert | None:
     ).scalar_one_or_none()
 
 
-def told_alerts(session: Session, budget_id: int) -> Sequence[int]:
+def list_told_alerts(session: Session, budget_id: int) -> Sequence[int]:
     """Ids of the budget's alerts that were posted, so that their cards follow."""
     return (
         session.execute(
@@ -206,12 +208,12 @@ def told_alerts(session: Session, budget_id: int) -> Sequence[int]:
     )
 
 
-def project(session: Session, project_id: int) -> Project:
+def load_project(session: Session, project_id: int) -> Project:
     """The project of a budget."""
     return session.execute(select(Project).where(Project.id == project_id)).scalar_one()
 
 
-def projects_by_id(session: Session, ids: Collection[int]) -> dict[int, Project]:
+def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
     by_id: dict[int, Project] = {}
     wanted = sorted(set(ids))
@@ -228,12 +230,12 @@ def find_project(session: Session, key: str) -> Project | None:
     return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
 
 
-def person(session: Session, person_id: str | None) -> Person | None:
+def find_person(session: Session, person_id: str | None) -> Person | None:
     """Someone by opaque id."""
     return session.get(Person, person_id) if person_id else None
 
 
-def people_by_id(session: Session, ids: Collection[str]) -> dict[str, Person]:
+def load_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
     """Opaque id → person."""
     by_id: dict[str, Person] = {}
     wanted = sorted(set(ids))
@@ -259,7 +261,7 @@ def find_people(
     )
 
 
-def requests(
+def list_requests(
     session: Session, budget_id: int, *, pending_only: bool = False, most: int = 10
 ) -> Sequence[Any]:
     """The newest requests for more of this budget, with who asked, newest first."""
@@ -282,7 +284,7 @@ def requests(
     return session.execute(statement).all()
 
 
-def open_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> set[str]:
+def list_open_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> set[str]:
     """Those of these channels that others than the organisation's members read, as far as the mirror knows."""
     channels: set[str] = set()
     wanted = sorted(set(slack_ids))

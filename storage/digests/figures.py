@@ -52,7 +52,7 @@ def count_projects(session: Session, within: Within) -> int:
     return int(session.execute(select(func.count(Project.id))).scalar_one())
 
 
-def open_budgets(
+def list_open_budgets(
     session: Session,
     within: Within,
     *,
@@ -196,7 +196,7 @@ def cost_of_two_weeks(
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def sources(session: Session, within: Within, today: date) -> list[Any]:
+def list_sources(session: Session, within: Within, today: date) -> list[Any]:
     """project_id, source: which sources have told cost of which project."""
     statement = (
         select(AllocationKey.project_id, CostLoad.source)
@@ -208,7 +208,7 @@ def sources(session: Session, within: Within, today: date) -> list[Any]:
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def crossings(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
+def list_crossings(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
     """Budgets that were found spent to the full in that time: budget_id, project_id, project, by first crossing."""
     statement = (
         select(
@@ -229,7 +229,9 @@ def crossings(session: Session, within: Within, since: datetime, until: datetime
     return _rows(session, statement, Budget.project_id, within)
 
 
-def ended_requests(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
+def list_ended_requests(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Any]:
     """Requests that ended in that time: approval_id, project_id, state, created_at, decided_at."""
     statement = (
         select(
@@ -249,7 +251,7 @@ def ended_requests(session: Session, within: Within, since: datetime, until: dat
     return _rows(session, statement, Approval.project_id, within)
 
 
-def verdicts(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
+def list_verdicts(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
     """Verdicts on the requests that were approved or rejected in that time: approval_id, position, stage, person_id, at."""
     statement = (
         select(
@@ -296,7 +298,7 @@ _MILESTONE = (
 )
 
 
-def milestones_met(session: Session, within: Within, first: date, last: date) -> list[Any]:
+def list_milestones_met(session: Session, within: Within, first: date, last: date) -> list[Any]:
     """Milestones that were met on these days: milestone_id, title, type, project, forecast, actual, baseline."""
     statement = (
         select(*_MILESTONE, Milestone.actual, Milestone.baseline)
@@ -307,7 +309,7 @@ def milestones_met(session: Session, within: Within, first: date, last: date) ->
     return _rows(session, statement, Milestone.project_id, within)
 
 
-def milestones_moved(
+def list_milestones_moved(
     session: Session, within: Within, since: datetime, until: datetime
 ) -> list[Any]:
     """Each move, in order, of milestones still open: the same columns, with old and new."""
@@ -326,7 +328,7 @@ def milestones_moved(
     return _rows(session, statement, Milestone.project_id, within)
 
 
-def milestones_open(session: Session, within: Within, first: date, last: date) -> list[Any]:
+def list_milestones_open(session: Session, within: Within, first: date, last: date) -> list[Any]:
     """Open milestones whose forecast lies on these days."""
     statement = (
         select(*_MILESTONE)

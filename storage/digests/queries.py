@@ -157,7 +157,7 @@ def set_decisions(session: Session, digest_id: int, approval_ids: Sequence[int])
 # --- who wants one
 
 
-def subscriptions(session: Session, kind: str) -> dict[str, bool]:
+def list_subscriptions(session: Session, kind: str) -> dict[str, bool]:
     """Person id → whether they want this kind of digest, of those who have said so."""
     rows = session.execute(
         select(DigestSubscription.person_id, DigestSubscription.is_wanted).where(
@@ -189,7 +189,7 @@ def set_subscription(
     )
 
 
-def scheduled(session: Session, kind: str) -> Sequence[Any]:
+def list_scheduled(session: Session, kind: str) -> Sequence[Any]:
     """(owner, local_time, weekday, tz) of the schedules of this kind that are in force."""
     return session.execute(
         select(Schedule.owner, Schedule.local_time, Schedule.weekday, Schedule.tz).where(

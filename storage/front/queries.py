@@ -40,7 +40,7 @@ _UNMET = (
 )
 
 
-def meet(session: Session, person_id: str, way: str, now: datetime) -> bool:
+def insert_meeting(session: Session, person_id: str, way: str, now: datetime) -> bool:
     """Remember that somebody was met; False when they had been before."""
     inserted = session.execute(
         _MEET[session.get_bind().dialect.name], {"person_id": person_id, "met_at": now, "way": way}
@@ -107,7 +107,7 @@ _REACHED = select(func.count(Withheld.person_id.distinct())).where(
 )
 
 
-def withhold(session: Session, values: dict[str, Any]) -> None:
+def insert_withheld(session: Session, values: dict[str, Any]) -> None:
     """Remember what was not said; the same fact once."""
     session.execute(_WITHHOLD[session.get_bind().dialect.name], values)
 
@@ -146,7 +146,7 @@ _ENTRIES = (
 )
 
 
-def read_to(session: Session, name: str) -> int | None:
+def find_position(session: Session, name: str) -> int | None:
     """The entry up to which a reader has read; None for a reader who has not begun."""
     return session.execute(_READ_TO, {"name": name}).scalar_one_or_none()
 
@@ -167,7 +167,7 @@ def move_reader(session: Session, name: str, seq: int) -> None:
     session.execute(_MOVE, {"reader": name, "to": seq})
 
 
-def ledger_head(session: Session) -> int:
+def find_ledger_head(session: Session) -> int:
     """The number of the newest entry."""
     return session.execute(_HEAD).scalar_one()
 
@@ -216,22 +216,24 @@ _OF_BUDGETS = (
 _OF_PROJECTS = select(*_PROJECT_PEOPLE).where(Project.id.in_(bindparam("ids", expanding=True)))
 
 
-def open_homes(session: Session, *, since: datetime) -> Rows:
+def list_open_homes(session: Session, *, since: datetime) -> Rows:
     """Who has opened App Home since then (real time): id, slack_id, org_key, the latest first."""
     return session.execute(_OPEN_HOMES, {"since": since}).all()
 
 
-def people_of_approvals(session: Session, ids: Collection[int]) -> Rows:
+def list_people_of_approvals(session: Session, ids: Collection[int]) -> Rows:
     """Requester, the stages asked so far and the project's people of these requests; one row per stage."""
     return session.execute(_OF_APPROVALS, {"ids": sorted(ids)}).all()
 
 
-def people_of_budgets(session: Session, ids: Collection[int], alerts: Collection[int] = ()) -> Rows:
+def list_people_of_budgets(
+    session: Session, ids: Collection[int], alerts: Collection[int] = ()
+) -> Rows:
     """Who owns these budgets, or those of these alerts, and their projects' people."""
     return session.execute(_OF_BUDGETS, {"ids": sorted(ids), "alerts": sorted(alerts)}).all()
 
 
-def people_of_projects(session: Session, ids: Collection[int]) -> Rows:
+def list_people_of_projects(session: Session, ids: Collection[int]) -> Rows:
     """Owner, sponsor and manager of these projects."""
     return session.execute(_OF_PROJECTS, {"ids": sorted(ids)}).all()
 
@@ -243,7 +245,7 @@ _OF_MILESTONES = (
 )
 
 
-def people_of_milestones(session: Session, ids: Collection[int]) -> Rows:
+def list_people_of_milestones(session: Session, ids: Collection[int]) -> Rows:
     """Who owns these milestones, and their projects' people."""
     return session.execute(_OF_MILESTONES, {"ids": sorted(ids)}).all()
 
@@ -253,6 +255,6 @@ _OF_INVITATIONS = select(MaturityInvitation.person_id).where(
 )
 
 
-def people_of_invitations(session: Session, ids: Collection[int]) -> list[str]:
+def list_people_of_invitations(session: Session, ids: Collection[int]) -> list[str]:
     """Whose check-ins these are."""
     return list(session.execute(_OF_INVITATIONS, {"ids": sorted(ids)}).scalars())

@@ -102,7 +102,7 @@ def list_cycle_notes(
     ]
 
 
-def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+def load_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
     """What people wrote, by id; erased words are left out."""
     if not ids:
         return {}

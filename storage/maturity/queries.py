@@ -20,7 +20,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 def adopt_rubric(session: Session, sha256: str, text: str, now: datetime) -> bool:
     """Put a rubric in force; False when it was in force already."""
-    current = current_rubric(session)
+    current = find_current_rubric(session)
     if current is not None and current.sha256 == sha256:
         return False
     make = _INSERT[session.get_bind().dialect.name](MaturityRubric)
@@ -38,7 +38,7 @@ def has_had_rubric(session: Session, sha256: str) -> bool:
     return session.execute(statement).first() is not None
 
 
-def current_rubric(session: Session) -> MaturityRubric | None:
+def find_current_rubric(session: Session) -> MaturityRubric | None:
     """The rubric that the next cycle asks."""
     return (
         session.execute(
@@ -56,7 +56,7 @@ def lock_rubrics(session: Session) -> None:
     session.execute(select(MaturityRubric.id).order_by(MaturityRubric.id).with_for_update()).all()
 
 
-def rubric_text(session: Session, rubric_id: int) -> str:
+def load_rubric_text(session: Session, rubric_id: int) -> str:
     """The text of a rubric."""
     return session.execute(
         select(MaturityRubric.text).where(MaturityRubric.id == rubric_id)
@@ -114,7 +114,7 @@ def has_slot(session: Session, slot: str) -> bool:
     )
 
 
-def last_closed(
+def find_last_closed(
     session: Session, business_unit: str | None, *, before: int | None = None
 ) -> MaturityCycle | None:
     """The newest closed cycle of the organisation (None) or of a unit; one before another when `before` names it."""
@@ -199,7 +199,7 @@ def find_invitation(session: Session, invitation_id: int) -> MaturityInvitation 
     ).scalar_one_or_none()
 
 
-def last_invitation(session: Session, person_id: str) -> MaturityInvitation | None:
+def find_last_invitation(session: Session, person_id: str) -> MaturityInvitation | None:
     """The newest check-in that a person was invited to."""
     return (
         session.execute(

@@ -149,7 +149,7 @@ def asked(office: Office, amount: str) -> None:
     with office.db.begin(patient=True) as session:
         known = actor_by_slack_id(session, deps.team.org_key, TIM)
         assert known is not None
-        budget = budgets.detail(session, 1, policy=deps.policy, now=office.now())
+        budget = budgets.load_detail(session, 1, policy=deps.policy, now=office.now())
         decisions.submit(
             session,
             known[0],

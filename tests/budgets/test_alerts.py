@@ -109,7 +109,7 @@ def test_another_currency_is_shown_beside_and_never_compared(money: Money) -> No
     money.costs([*days(JANUARY, 20, "10"), Charge(date(2026, 1, 5), "100000", currency="USD")])
     assert posted(money) == []
     with money.db.read() as session:
-        (burn,) = service.burn(session, [1], policy=money.policy, now=NOW)[1]
+        (burn,) = service.burns_by_project(session, [1], policy=money.policy, now=NOW)[1]
     assert (burn.spent, burn.others) == (Decimal(200), (("USD", Decimal(100000)),))
 
 
@@ -156,9 +156,9 @@ def test_an_alert_is_acknowledged_by_the_first_and_its_card_follows(money: Money
         ).scalars()
     for actor in (OLA, replace(OLA, id="p_tim", name="Tim")):
         with money.db.begin() as session:
-            service.acknowledge(session, actor, alert_id, policy=money.policy, now=NOW)
+            service.acknowledge_alert(session, actor, alert_id, policy=money.policy, now=NOW)
     with money.db.read() as session:
-        card = service.alert_card(session, alert_id, policy=money.policy, now=NOW)
+        card = service.load_alert_card(session, alert_id, policy=money.policy, now=NOW)
     assert card is not None
     assert card.acknowledged_by == ("U0OLA", "Ola")
     assert card.is_open

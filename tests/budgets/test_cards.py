@@ -204,7 +204,7 @@ def test_names_from_files_are_only_text_and_stay_within_limits(money: Money) -> 
     (alert_id,) = told(money)
     made = shown(money, alert_id)
     with money.db.read() as session:
-        found = service.breakdown(session, OLA, 1, policy=money.policy, now=NOW)
+        found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=NOW)
     answer = views.budget(found.detail)
     windows = (views.break_down(found), views.increase(found.detail, "Decided by: x"))
     for text in (made.text, json.dumps([made.blocks, answer, windows])):
@@ -225,7 +225,7 @@ def test_a_break_down_adds_up_to_the_last_digit(money: Money) -> None:
         [Charge(JANUARY, "1234.567", service="A"), Charge(JANUARY, "0.0000000001", service="B")]
     )
     with money.db.read() as session:
-        found = service.breakdown(session, OLA, 1, policy=money.policy, now=NOW)
+        found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=NOW)
     words = json.dumps(views.break_down(found), ensure_ascii=False)
     assert "1,234.567 EUR" in words
     assert "0.0000000001 EUR" in words
@@ -236,7 +236,7 @@ def test_every_service_and_day_is_shown_or_counted(money: Money) -> None:
     money.now = NOW.replace(month=3)
     money.costs([Charge(JANUARY + timedelta(days=n), "1", service=f"S{n}") for n in range(60)])
     with money.db.read() as session:
-        found = service.breakdown(session, OLA, 1, policy=money.policy, now=money.now)
+        found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=money.now)
     words = json.dumps(views.break_down(found), ensure_ascii=False)
     assert "45 more services together: 45 EUR" in words
     assert "29 earlier days together: 29 EUR" in words
@@ -245,7 +245,7 @@ def test_every_service_and_day_is_shown_or_counted(money: Money) -> None:
 def test_the_window_names_the_amount_that_must_be_passed(money: Money) -> None:
     money.budget(amount="40000")
     with money.db.read() as session:
-        detail = service.detail(session, 1, policy=money.policy, now=NOW)
+        detail = service.load_detail(session, 1, policy=money.policy, now=NOW)
     view = views.increase(detail, "Decided by: Owner")
     (amount,) = [b for b in view["blocks"] if b.get("block_id") == views.AMOUNT]
     assert amount["element"]["placeholder"]["text"] == "More than 40,000"
@@ -277,7 +277,7 @@ def test_a_day_of_another_year_names_the_year_wherever_it_is_written(money: Mone
     money.budget()
     money.costs(days(date(2024, 9, 1), 30, "45"))
     with money.db.read() as session:
-        found = service.burn(session, [1], policy=money.policy, now=money.now)
+        found = service.burns_by_project(session, [1], policy=money.policy, now=money.now)
         ((burn,),) = found.values()
         asks = {"old": "1000", "new": "1500", "currency": "EUR", "period": "January"}
         asked = BUDGET_INCREASE.words(

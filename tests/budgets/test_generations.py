@@ -49,15 +49,17 @@ def everything(money: Money) -> dict[str, Any]:
     today, projects = money.now.date(), [1, 2]
     with money.db.read() as session:
         found: dict[str, Any] = {
-            by: costs.summary(session, SummaryForm.model_validate({"by": by})).lines
+            by: costs.summarise_costs(session, SummaryForm.model_validate({"by": by})).lines
             for by in ("project", "service", "day")
         }
         found |= {
             "months": sorted(cost_queries.sums_by_months(session, projects, JANUARY, LAST)),
             "days": sorted(cost_queries.sums_by_days(session, projects, JANUARY, LAST)),
-            "by_day": cost_queries.days(session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST),
-            "days_of": cost_queries.days_of(session, projects, JANUARY, LAST),
-            "services": cost_queries.services(session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST),
+            "by_day": cost_queries.list_days(session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST),
+            "days_of": cost_queries.list_days_by_project(session, projects, JANUARY, LAST),
+            "services": cost_queries.sums_by_service(
+                session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST
+            ),
             "first": cost_queries.first_day(session, projects, today),
             "through": cost_queries.data_through_by_project(session, projects, today),
             "by_source": cost_queries.through_by_source(session, today),
@@ -66,8 +68,8 @@ def everything(money: Money) -> dict[str, Any]:
             "latest": cost_queries.latest_charge(session),
             "future": cost_queries.has_future(session, today),
             "sources": cost_queries.list_sources(session),
-            "loads": [through for _, through, _ in cost_queries.loads(session)],
-            "unallocated": cost_queries.unallocated(session, today),
+            "loads": [through for _, through, _ in cost_queries.list_loads(session)],
+            "unallocated": cost_queries.sum_unallocated(session, today),
             "digest_months": [
                 tuple(row) for row in figures.cost_by_months(session, None, JANUARY, LAST)
             ],
@@ -85,10 +87,10 @@ def everything(money: Money) -> dict[str, Any]:
                     before=date(2026, 1, 7),
                 )
             ],
-            "digest_sources": [tuple(row) for row in figures.sources(session, None, today)],
+            "digest_sources": [tuple(row) for row in figures.list_sources(session, None, today)],
             "burn": [
                 (burn.spent, burn.data_through)
-                for burns in service.burn(
+                for burns in service.burns_by_project(
                     session, projects, policy=money.policy, now=money.now
                 ).values()
                 for burn in burns
@@ -99,7 +101,7 @@ def everything(money: Money) -> dict[str, Any]:
 
 def spent(money: Money) -> Decimal:
     with money.db.read() as session:
-        lines = costs.summary(session, SummaryForm.model_validate({"by": "project"}))
+        lines = costs.summarise_costs(session, SummaryForm.model_validate({"by": "project"}))
     return next(line.amount for line in lines.lines if line.label == "triage")
 
 

@@ -27,7 +27,9 @@ def totals(
     money: Money, by: str = "project", basis: CostBasis = CostBasis.BILLED
 ) -> dict[str | None, Decimal]:
     with money.db.read() as session:
-        found = costs.summary(session, SummaryForm.model_validate({"by": by, "basis": basis}))
+        found = costs.summarise_costs(
+            session, SummaryForm.model_validate({"by": by, "basis": basis})
+        )
     return {line.label: line.amount for line in found.lines}
 
 
@@ -46,7 +48,7 @@ def test_the_real_bill_is_counted_to_the_last_digit(money: Money) -> None:
     report = money.files([shared() / "aws_focus_1.0_942_rows.csv"])
     assert report.refused == ()
     with money.db.read() as session:
-        found = costs.summary(session, SummaryForm(by="service", basis=CostBasis.BILLED))
+        found = costs.summarise_costs(session, SummaryForm(by="service", basis=CostBasis.BILLED))
         rolled_up = session.execute(select(func.money_sum(CostMonth.billed))).scalar_one()
     assert found.totals == (("USD", Decimal("18.00663861840")),)
     assert rolled_up == Decimal("18.00663861840")
@@ -155,7 +157,7 @@ def test_totals_are_exact_whatever_the_rows(money: Money, charges: list[Charge])
         )
     for by in ("project", "service", "day"):
         with money.db.read() as session:
-            found = costs.summary(
+            found = costs.summarise_costs(
                 session, SummaryForm.model_validate({"by": by, "basis": "billed"})
             )
         assert {currency: Fraction(amount) for currency, amount in found.totals} == expected
@@ -183,8 +185,8 @@ def test_a_project_that_stopped_spending_is_not_without_data(money: Money) -> No
     money.budget()
     money.costs([*days(JANUARY, 5, "10"), *days(JANUARY, 20, "1", account="Acme Vision")])
     with money.db.read() as session:
-        (burn,) = service.burn(session, [1], policy=money.policy, now=money.now)[1]
-        detail = service.detail(session, 1, policy=money.policy, now=money.now)
+        (burn,) = service.burns_by_project(session, [1], policy=money.policy, now=money.now)[1]
+        detail = service.load_detail(session, 1, policy=money.policy, now=money.now)
     assert burn.data_through == JANUARY + timedelta(days=19)
     assert detail.likely is not None
     assert (detail.likely.low, detail.likely.high) == (Decimal(50), Decimal("77.5"))
@@ -194,14 +196,14 @@ def test_data_of_days_to_come_is_not_there_yet(money: Money) -> None:
     money.budget()
     money.costs([*days(JANUARY, 10, "1"), Charge(date(2026, 1, 31), "5")])
     with money.db.read() as session:
-        (burn,) = service.burn(session, [1], policy=money.policy, now=money.now)[1]
+        (burn,) = service.burns_by_project(session, [1], policy=money.policy, now=money.now)[1]
     assert (burn.spent, burn.data_through) == (Decimal(10), date(2026, 1, 10))
 
 
 def test_days_outside_are_left_out_of_a_summary(money: Money) -> None:
     money.costs(days(JANUARY, 10, "1"))
     with money.db.read() as session:
-        found = costs.summary(
+        found = costs.summarise_costs(
             session,
             SummaryForm(
                 by="day", first=JANUARY + timedelta(days=2), last=JANUARY + timedelta(days=4)

@@ -237,7 +237,7 @@ def test_a_raise_of_one_quarter_stays_in_one_quarter(money: Money) -> None:
         span = rules.span_on(Period.QUARTER, day, None, day, fiscal_month=2)
         assert span is not None
         with money.db.read() as session:
-            (row,) = figures.open_budgets(
+            (row,) = figures.list_open_budgets(
                 session,
                 None,
                 today=day,
@@ -369,7 +369,7 @@ class Walk:
         months = self.oracle.months(self.at, scope)
         more = Decimal(self.chance.randrange(1, 9) * 100)
         with self.money.db.read() as session:
-            burn = service.burn_of(
+            burn = service.find_burn(
                 session, session.get_one(Budget, 1), policy=self.money.policy, now=self.money.now
             )
         assert burn is not None

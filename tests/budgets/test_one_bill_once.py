@@ -48,7 +48,7 @@ def load(
 
 def total(money: Money) -> Decimal:
     with money.db.read() as session:
-        found = costs.summary(session, SummaryForm.model_validate({"basis": "billed"}))
+        found = costs.summarise_costs(session, SummaryForm.model_validate({"basis": "billed"}))
     return sum((amount for _, amount in found.totals), Decimal(0))
 
 
@@ -140,7 +140,7 @@ def test_an_account_is_found_in_another_spelling(money: Money, tmp_path: Path) -
     spellings = ("012345678901", "12345678901.0", "0123-4567-8901")
     load(money, tmp_path, *(row(SubAccountId=one, BilledCost="3") for one in spellings))
     with money.db.read() as session:
-        found = costs.summary(session, SummaryForm.model_validate({"basis": "billed"}))
+        found = costs.summarise_costs(session, SummaryForm.model_validate({"basis": "billed"}))
     assert [(line.label, line.amount) for line in found.lines] == [("triage", 9)]
 
 

@@ -36,7 +36,7 @@ def apply(money: Money, *rows: dict[str, object]) -> list[RowOutcome]:
 
 def burns(money: Money) -> list[Burn]:
     with money.db.read() as session:
-        found = service.burn(session, [1, 2], policy=money.policy, now=money.now)
+        found = service.burns_by_project(session, [1, 2], policy=money.policy, now=money.now)
     return [burn for of_project in found.values() for burn in of_project]
 
 

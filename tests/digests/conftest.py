@@ -319,7 +319,7 @@ class Firm:
         """What this person's digest of week 4 says, as it is sent."""
         telling = Telling()
         with self.db.read() as session:
-            content = making.make(
+            content = making.make_content(
                 session,
                 self.actor(name),
                 first_day=FIRST_DAY,

@@ -20,7 +20,7 @@ def sent(firm: Firm) -> None:
     content = firm.digest().stored()
     with firm.db.begin() as session:
         service.subscribe(session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW)
-        readers.enrol(session, policy=firm.policy, org_key=ORG, now=NOW)
+        readers.enrol_readers(session, policy=firm.policy, org_key=ORG, now=NOW)
         session.add(
             Digest(
                 kind="weekly",

@@ -18,7 +18,7 @@ def decided(firm: Firm, project: int, who: str, hours: int, stage: str = "Financ
 def preview(firm: Firm, days: int = 0) -> Content:
     """The same, looked at and not sent, so many days later."""
     with firm.db.read() as session:
-        return making.make(
+        return making.make_content(
             session,
             firm.actor("lea"),
             first_day=FIRST_DAY + timedelta(days=days),

@@ -76,7 +76,9 @@ def test_the_page_in_light_in_dark_and_on_paper(
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.last(session, found[0], "weekly", policy=deps.policy, now=office.now())
+        record = service.load_last(
+            session, found[0], "weekly", policy=deps.policy, now=office.now()
+        )
     assert record is not None
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="Acme", reader="Ola"))
@@ -126,7 +128,7 @@ def test_nothing_in_a_page_comes_alive(office: Office, browser: Browser, tmp_pat
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.preview(session, found[0], policy=deps.policy, now=office.now())
+        record = service.preview_digest(session, found[0], policy=deps.policy, now=office.now())
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="<b>Acme</b>", reader="Ola"))
     page = browser.new_page()

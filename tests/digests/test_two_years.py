@@ -103,7 +103,7 @@ def settled(db: Database) -> None:
         )
     be_at(db, STARTS)
     with db.begin() as session:
-        readers.enrol(session, policy=POLICY, org_key=ORG, now=clock.now(session))
+        readers.enrol_readers(session, policy=POLICY, org_key=ORG, now=clock.now(session))
 
 
 def be_at(db: Database, moment: datetime) -> None:

@@ -23,7 +23,7 @@ def opened(house: House, *names: str, ago: timedelta = timedelta(0)) -> None:
 def follow(house: House) -> set[str]:
     """Let Homes follow what changed; whose were asked to be published, and are now."""
     house.db.run(
-        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
     )
     waiting = homes(house)
     house.deliver()
@@ -47,12 +47,12 @@ def home(house: House, name: str, *, at: datetime | None = None) -> dict[str, An
     """The Home of somebody, as Slack gets it."""
     with house.db.read() as session:
         return views.home(
-            status.home(
+            status.load_home(
                 session,
                 house.actor(name),
                 policy=house.policy,
                 org_key=ORG,
                 now=at or house.now,
-                pages=pages.current(session, f"p-{name}"),
+                pages=pages.find_pages(session, f"p-{name}"),
             )
         )

@@ -45,7 +45,7 @@ def test_many_changes_make_one_publication(house: House) -> None:
     for _ in range(20):
         change(house, "project", project)
     house.db.run(
-        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
     )
     for _ in range(20):
         change(house, "project", project)
@@ -58,7 +58,7 @@ def test_whoever_opens_their_home_does_not_wait_for_the_others(house: House) -> 
     opened(house, "ola")
     change(house, "project", house.project())
     house.db.run(
-        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
     )
     (row,) = homes(house)
     assert row.due_at == house.now + following.SETTLES
@@ -102,7 +102,7 @@ def test_many_homes_follow_evenly_and_leave_room_for_those_who_open_theirs(house
         house.person(name, home_opened_at=START - timedelta(minutes=place))
     change(house, "policy", 2)
     house.db.run(
-        lambda session: following.follow(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
     )
     rows = homes(house)
     assert len(rows) == 40
@@ -125,7 +125,7 @@ def test_a_reader_that_comes_late_finds_nothing_to_do(house: House) -> None:
     with house.db.read() as session:
         assert not following.has_news(session)
     with house.db.begin() as session:
-        head = queries.ledger_head(session)
+        head = queries.find_ledger_head(session)
         assert queries.lock_reader(session, following.READER) == head
 
 

@@ -18,12 +18,16 @@ from workflows.status.records import Part
 
 
 def meet(house: House, name: str, way: meeting.Way) -> bool:
-    return house.db.run(lambda session: meeting.meet(session, f"p-{name}", way, now=house.now))
+    return house.db.run(
+        lambda session: meeting.record_meeting(session, f"p-{name}", way, now=house.now)
+    )
 
 
 def after_card(house: House, name: str) -> None:
     house.db.run(
-        lambda session: meeting.after_card(session, ORG, f"U0{name.upper()}", now=house.now)
+        lambda session: meeting.introduce_after_card(
+            session, ORG, f"U0{name.upper()}", now=house.now
+        )
     )
 
 
@@ -51,7 +55,7 @@ def test_it_says_what_it_does_for_them(house: House) -> None:
     said = {}
     with house.db.read() as session:
         for name in ("ola", "tim", "fay", "ned", "eve"):
-            part = status.part(session, house.actor(name), policy=house.policy)
+            part = status.load_part(session, house.actor(name), policy=house.policy)
             said[name] = " ".join(words.introduction(part))
     assert "You decide" in said["ola"]
     assert "*Lane vision*" in said["ola"]
@@ -89,8 +93,8 @@ def test_a_first_home_keeps_the_lines_for_a_day(house: House) -> None:
 def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(house: House) -> None:
     meet(house, "tim", "home")
     with house.db.begin() as session:
-        pages.turn(session, "p-tim", "projects", 1)
-        queries.withhold(
+        pages.turn_page(session, "p-tim", "projects", 1)
+        queries.insert_withheld(
             session,
             {
                 "dedupe_key": "nudge:1:p-tim",

@@ -30,7 +30,7 @@ def under(house: House, stage: str) -> House:
 
 def tell(house: House, name: str, number: int = 1) -> int | None:
     return house.db.run(
-        lambda session: rollout.tell(
+        lambda session: rollout.message_unasked(
             session,
             f"p-{name}",
             Nudge(number),
@@ -45,7 +45,7 @@ def tell(house: House, name: str, number: int = 1) -> int | None:
 
 def report(house: House) -> rollout.Report:
     with house.db.read() as session:
-        return rollout.report(session, policy=house.policy, now=house.now)
+        return rollout.load_report(session, policy=house.policy, now=house.now)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_telling_and_holding_back_end_with_their_transaction(house: House) -> No
     under(house, "me")
 
     def broken(session: Session) -> None:
-        rollout.tell(
+        rollout.message_unasked(
             session,
             "p-tim",
             Nudge(1),

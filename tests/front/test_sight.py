@@ -104,16 +104,16 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
             assert actor is not None
             if who in org["guests"]:
                 with pytest.raises(NotAllowed, match="guest"):
-                    status.home(session, actor, policy=rules, org_key=ORG, now=START)
+                    status.load_home(session, actor, policy=rules, org_key=ORG, now=START)
                 with pytest.raises(NotAllowed, match="guest"):
-                    status.project(session, actor, f"k{run}-0", policy=rules, now=START)
+                    status.load_project(session, actor, f"k{run}-0", policy=rules, now=START)
                 continue
             shown = str(
-                views.home(status.home(session, actor, policy=rules, org_key=ORG, now=START))
+                views.home(status.load_home(session, actor, policy=rules, org_key=ORG, now=START))
             )
             number = 0
             while True:
-                found = status.portfolio(
+                found = status.load_portfolio(
                     session,
                     actor,
                     policy=rules,
@@ -132,9 +132,11 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
                 if place not in allowed:
                     assert name not in shown
                     with pytest.raises(NotFound):
-                        status.project(session, actor, f"k{run}-{place}", policy=rules, now=START)
+                        status.load_project(
+                            session, actor, f"k{run}-{place}", policy=rules, now=START
+                        )
                 elif not leads:
                     assert name in shown
-                    status.project(session, actor, name, policy=rules, now=START)
+                    status.load_project(session, actor, name, policy=rules, now=START)
             if not leads:
                 assert all(f"Plan{before}q" not in shown for before in range(run))

@@ -138,7 +138,7 @@ def counted(house: House) -> Iterator[list[str]]:
 
 
 def turn(house: House, section: str, number: int) -> None:
-    house.db.run(lambda session: pages.turn(session, "p-ola", section, number))
+    house.db.run(lambda session: pages.turn_page(session, "p-ola", section, number))
 
 
 def read(house: House, look: Callable[[Session], Any]) -> Any:
@@ -149,7 +149,7 @@ def read(house: House, look: Callable[[Session], Any]) -> Any:
 def all_of(house: House, name: str, number: int = 0) -> Any:
     return read(
         house,
-        lambda session: status.portfolio(
+        lambda session: status.load_portfolio(
             session,
             house.actor(name),
             policy=house.policy,
@@ -199,7 +199,7 @@ def test_pages_stay_where_somebody_turned_them_and_end_with_the_list(full: House
     assert "196–200 of 200" in shown
     assert "'value': 'waiting:38'" in shown
     assert "waiting:40" not in shown
-    full.db.run(lambda session: pages.first(session, "p-ola"))
+    full.db.run(lambda session: pages.reset_pages(session, "p-ola"))
     assert "1–5 of 200" in str(home(full, "ola"))
     with pytest.raises(InvalidInput, match="another release"):
         turn(full, "secrets", 1)
@@ -213,13 +213,13 @@ def test_the_number_of_statements_does_not_grow_with_the_projects(house: House) 
             lambda: all_of(house, "ola"),
             lambda: read(
                 house,
-                lambda session: status.summary(
+                lambda session: status.load_summary(
                     session, house.actor("ola"), policy=house.policy, now=house.now
                 ),
             ),
             lambda: read(
                 house,
-                lambda session: status.project(
+                lambda session: status.load_project(
                     session, house.actor("ola"), "big-0001", policy=house.policy, now=house.now
                 ),
             ),
@@ -286,7 +286,7 @@ def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(house
     assert "1 milestone overdue" in messages.portfolio(found).text
     with house.db.read() as session:
         one = messages.project(
-            status.project(
+            status.load_project(
                 session, house.actor("ola"), "lane-0", policy=house.policy, now=house.now
             )
         )
@@ -300,7 +300,7 @@ def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> Non
     for number in range(20):
         milestone(full, 1, "m" * 300, date(2026, 1, 20 + number % 5))
     with full.db.read() as session:
-        found = status.home(
+        found = status.load_home(
             session, full.actor("ola"), policy=full.policy, org_key=ORG, now=full.now
         )
     told = messages.what_waits(found)

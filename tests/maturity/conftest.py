@@ -74,14 +74,14 @@ class House:
     def start(self, unit: str | None = None) -> int:
         """The first leader starts a check-in."""
         with self.db.begin() as session:
-            return service.start(
+            return service.start_check_in(
                 session, self.actor("b0"), unit, policy=self.policy, org_key=ORG, now=self.now
             )
 
     def mine(self, name: str) -> MyCheckIn:
         """Somebody's check-in."""
         with self.db.read() as session:
-            found = service.mine(session, self.actor(name), policy=self.policy)
+            found = service.find_own(session, self.actor(name), policy=self.policy)
         assert found is not None
         return found
 
@@ -92,7 +92,7 @@ class House:
         self.now += timedelta(seconds=1)
         actor = self.actor(name)
         with self.db.begin() as session:
-            mine = service.mine(session, actor, policy=self.policy)
+            mine = service.find_own(session, actor, policy=self.policy)
             assert mine is not None
             if isinstance(answers, str):
                 shown = {
@@ -100,11 +100,11 @@ class House:
                     for part in mine.dimensions[:parts]
                     for one in part.statements
                 }
-                return service.catch_up(
+                return service.keep_window_answers(
                     session, actor, mine.id, shown, policy=self.policy, now=self.now
                 )
             for statement, answer in answers.items():
-                mine = service.answer(
+                mine = service.give_answer(
                     session,
                     actor,
                     GiveAnswer(
@@ -121,16 +121,18 @@ class House:
     def close(self, cycle: int) -> CycleResult:
         """The time is over."""
         with self.db.begin() as session:
-            service.close(session, SYSTEM, cycle, policy=self.policy, org_key=ORG, now=self.now)
+            service.close_check_in(
+                session, SYSTEM, cycle, policy=self.policy, org_key=ORG, now=self.now
+            )
         with self.db.read() as session:
-            found = service.of_cycle(session, cycle)
+            found = service.find_of_cycle(session, cycle)
         assert found is not None
         return found
 
     def early(self, cycle: int) -> CycleResult:
         """A leader looks before it closes."""
         with self.db.begin() as session:
-            return service.early(
+            return service.tell_early(
                 session, self.actor("b0"), cycle, policy=self.policy, org_key=ORG, now=self.now
             )
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from storage.enums import AskedAs
 from tests.disclosure.oracle import few_told
-from workflows.disclosure.rules import Told, step, tell
+from workflows.disclosure.rules import Told, choose_groups, step
 
 L, P = AskedAs.LEADER, AskedAs.PRACTITIONER
 People = dict[str, tuple[AskedAs, str | None]]
@@ -48,7 +48,7 @@ def test_nobody_can_be_told_by_subtraction(
     cells: list[tuple[AskedAs, str | None, int]], fewest: int
 ) -> None:
     people = crowd(*cells)
-    groups = published(people, tell(people, fewest=fewest))
+    groups = published(people, choose_groups(people, fewest=fewest))
     assert all(len(group) >= fewest for group in groups)
     assert derivable(groups, fewest) == []
 
@@ -64,19 +64,21 @@ def test_the_attacker_would_find_what_is_told_carelessly() -> None:
 def test_one_part_less_a_unit_tells_of_no_few() -> None:
     """Practitioners less unit A are two practitioners elsewhere less two leaders of A: a figure about four people."""
     people = crowd((L, "A", 2), (P, "A", 5), (L, "B", 5), (P, "B", 2))
-    told = tell(people, fewest=5)
+    told = choose_groups(people, fewest=5)
     assert told == Told(True, True, ())
     careless = published(people, Told(True, True, ("A",)))
     assert derivable(careless, 5) != []
 
 
 def test_what_is_told() -> None:
-    assert tell(crowd((L, "A", 4)), fewest=5) == Told(False)
-    assert tell(crowd((L, "A", 5)), fewest=5) == Told(True, False, ("A",))
-    assert tell(crowd((L, "A", 5), (P, "A", 4)), fewest=5) == Told(True, False, ("A",))
-    assert tell(crowd((L, "A", 5), (P, "A", 5)), fewest=5) == Told(True, True, ("A",))
-    assert tell(crowd((P, "A", 6), (P, "B", 3)), fewest=5) == Told(True, False, ())
-    assert tell(crowd((P, "A", 6), (P, "B", 3), (P, "C", 2)), fewest=5) == Told(True, False, ("A",))
+    assert choose_groups(crowd((L, "A", 4)), fewest=5) == Told(False)
+    assert choose_groups(crowd((L, "A", 5)), fewest=5) == Told(True, False, ("A",))
+    assert choose_groups(crowd((L, "A", 5), (P, "A", 4)), fewest=5) == Told(True, False, ("A",))
+    assert choose_groups(crowd((L, "A", 5), (P, "A", 5)), fewest=5) == Told(True, True, ("A",))
+    assert choose_groups(crowd((P, "A", 6), (P, "B", 3)), fewest=5) == Told(True, False, ())
+    assert choose_groups(crowd((P, "A", 6), (P, "B", 3), (P, "C", 2)), fewest=5) == Told(
+        True, False, ("A",)
+    )
 
 
 def test_people_are_counted_in_steps() -> None:

@@ -100,7 +100,7 @@ def test_counts_of_answers_go_in_steps(house: House) -> None:
 
     def told() -> tuple[int, int]:
         with house.db.begin() as session:
-            (found,) = service.open_cycles(session, policy=house.policy, now=house.now)
+            (found,) = service.list_open_cycles(session, policy=house.policy, now=house.now)
         return found.invited, found.finished
 
     seen = []
@@ -170,7 +170,7 @@ def test_single_answers_are_not_shown_before_and_after_an_erasure(house: House) 
     def single() -> int:
         with house.db.read() as session:
             return len(
-                service.single_answers(
+                service.list_single_answers(
                     session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
                 )
             )
@@ -194,7 +194,9 @@ def test_single_answers_do_not_complete_an_early_result(house: House) -> None:
     all_say(house, ["d5", "d6", "b0", "b1"], "no")
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="were erased"):
-        service.single_answers(session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG)
+        service.list_single_answers(
+            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+        )
 
 
 def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(house: House) -> None:
@@ -247,17 +249,19 @@ def test_targets_and_details_are_for_those_who_may_see_the_result(house: House) 
     def gaps(name: str) -> int:
         actor = house.actor(name)
         with house.db.read() as session:
-            service.result(session, actor, cycle, policy=house.policy, org_key=ORG)
-            unit = service.unit(session, actor, "Care", policy=house.policy, org_key=ORG)
-            told = service.targets(session, unit, policy=house.policy, now=house.now)
+            service.load_result(session, actor, cycle, policy=house.policy, org_key=ORG)
+            unit = service.resolve_unit(session, actor, "Care", policy=house.policy, org_key=ORG)
+            told = service.load_targets(session, unit, policy=house.policy, now=house.now)
             return len(told.gaps)
 
     assert [gaps(name) for name in ("b0", "b1", "d0")] == [1, 1, 1]
     with house.db.read() as session:
         with pytest.raises(NotFound, match="no such result"):
-            service.result(session, house.actor("x"), cycle, policy=house.policy, org_key=ORG)
+            service.load_result(session, house.actor("x"), cycle, policy=house.policy, org_key=ORG)
         with pytest.raises(NotFound, match="no such targets"):
-            service.unit(session, house.actor("x"), "Care", policy=house.policy, org_key=ORG)
+            service.resolve_unit(
+                session, house.actor("x"), "Care", policy=house.policy, org_key=ORG
+            )
 
 
 # --- random histories

@@ -73,23 +73,27 @@ def test_what_the_first_message_promised_holds(house: House) -> None:
     house.rules(answers_seen_by=SeenBy.ASSESSOR_BY_NAME)
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="promised"):
-        service.single_answers(session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG)
+        service.list_single_answers(
+            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+        )
     second = house.start()
     house.say("d0", "yes")
     house.say("d1", "no")
     house.close(second)
     with house.db.read() as session:
-        found = service.single_answers(
+        found = service.list_single_answers(
             session, house.actor("b1"), second, policy=house.policy, org_key=ORG
         )
         assert [one.who for one in found] == ["d0", "d1"]
         with pytest.raises(NotAllowed, match="are for assessors"):
-            service.single_answers(
+            service.list_single_answers(
                 session, house.actor("b0"), second, policy=house.policy, org_key=ORG
             )
     house.rules(answers_seen_by=SeenBy.NOBODY)
     with house.db.read() as session, pytest.raises(NotAllowed):
-        service.single_answers(session, house.actor("b1"), second, policy=house.policy, org_key=ORG)
+        service.list_single_answers(
+            session, house.actor("b1"), second, policy=house.policy, org_key=ORG
+        )
 
 
 def test_single_answers_without_names_need_enough_people(house: House) -> None:
@@ -100,7 +104,9 @@ def test_single_answers_without_names_need_enough_people(house: House) -> None:
         house.say(f"d{n}", "yes", parts=1)
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="Fewer than 5"):
-        service.single_answers(session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG)
+        service.list_single_answers(
+            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+        )
 
 
 def test_an_early_result_counts_in_steps(house: House) -> None:
@@ -259,7 +265,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     with pytest.raises(InvalidInput, match="gap is closed"):
         plan("b0", "view:3", "gov.list")
     with house.db.read() as session:
-        (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
+        (gap,) = service.load_targets(session, None, policy=house.policy, now=house.now).gaps
         (action,) = gap.missing[0].actions
         assert gap.missing[0].id == "data.owner"
         assert (action.title, action.owner) == ("Name an owner per data set", ("U0D1", "d1"))
@@ -271,7 +277,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         house.say(name, "no")
     house.close(again)
     with house.db.read() as session:
-        (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
+        (gap,) = service.load_targets(session, None, policy=house.policy, now=house.now).gaps
         assert [one.title for one in gap.missing[0].actions] == ["Name an owner per data set"]
 
 
@@ -280,10 +286,10 @@ def test_a_low_level_is_said_beside_planned_innovation(house: House) -> None:
 
     def said(category: str | None, status: str = "in_progress") -> str | None:
         with house.db.read() as session:
-            found = advice.caution(
+            found = advice.find_caution(
                 session, category, status=status, policy=house.policy, now=house.now
             )
-            return None if found is None else advice.words(found)
+            return None if found is None else advice.describe_caution(found)
 
     assert said("innovation") is None
     cycle = house.start()

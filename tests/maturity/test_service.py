@@ -27,12 +27,12 @@ def test_whom_it_asks(house: House) -> None:
     house.person("out", "leader", "Supply")
     house.person("gone", "leader", "Care", is_deactivated=True)
     with house.db.read() as session:
-        found = service.plan(
+        found = service.plan_check_in(
             session, house.actor("b0"), None, policy=house.policy, org_key=ORG, now=house.now
         )
         assert (found.leaders, found.practitioners) == (3, 4)
         with pytest.raises(InvalidInput, match="Only 1 people in Supply"):
-            service.plan(
+            service.plan_check_in(
                 session,
                 house.actor("b0"),
                 "supply",
@@ -41,11 +41,11 @@ def test_whom_it_asks(house: House) -> None:
                 now=house.now,
             )
         with pytest.raises(NotFound, match="There are: “Care”, “Supply”"):
-            service.plan(
+            service.plan_check_in(
                 session, house.actor("b0"), "Suply", policy=house.policy, org_key=ORG, now=house.now
             )
         with pytest.raises(NotAllowed, match="That is for leaders"):
-            service.plan(
+            service.plan_check_in(
                 session, house.actor("d0"), None, policy=house.policy, org_key=ORG, now=house.now
             )
 
@@ -101,7 +101,7 @@ def test_a_window_keeps_what_no_tap_told_and_takes_nothing_back(house: House) ->
         "gone.statement": (None, "yes"),
     }
     with house.db.begin() as session:
-        mine = service.catch_up(
+        mine = service.keep_window_answers(
             session,
             house.actor("d0"),
             house.mine("d0").id,
@@ -125,9 +125,9 @@ def test_nobody_reaches_the_check_in_of_another(house: House) -> None:
     house.start()
     theirs = house.mine("d1").id
     with house.db.begin() as session, pytest.raises(NotFound, match="not yours"):
-        service.get(session, house.actor("d0"), theirs, policy=house.policy)
+        service.load_own(session, house.actor("d0"), theirs, policy=house.policy)
     with house.db.begin() as session, pytest.raises(NotFound, match="not yours"):
-        service.skip(
+        service.skip_check_in(
             session,
             house.actor("d0"),
             Skip(invitation_id=theirs, reason="no time"),
@@ -142,7 +142,7 @@ def test_skipping_ends_reminders_and_can_be_taken_back(house: House) -> None:
     invite(house, cycle)
     mine = house.mine("d0")
     with house.db.begin() as session:
-        service.skip(
+        service.skip_check_in(
             session,
             house.actor("d0"),
             Skip(invitation_id=mine.id, reason="On leave"),
@@ -163,7 +163,7 @@ def test_finishing_ends_reminders(house: House) -> None:
     house.say("d0", "yes")
     assert waiting_reminders(house) == 2 * 5
     with house.db.begin() as session:
-        service.remind(
+        service.remind_person(
             session, house.mine("d0").id, 1, policy=house.policy, org_key=ORG, now=house.now
         )
     assert kinds(house).count("maturity.reminder") == 0
@@ -175,9 +175,11 @@ def test_an_invitation_that_waits_is_not_sent_to_who_has_finished(house: House) 
     invite(house, cycle)
     mine = house.say("d0", "yes")
     with house.db.read() as session:
-        assert service.to_send(session, mine.id, "maturity.asked", 0, policy=house.policy) is None
+        assert (
+            service.find_to_send(session, mine.id, "maturity.asked", 0, policy=house.policy) is None
+        )
         other = house.mine("d1").id
-        assert service.to_send(session, other, "maturity.asked", 0, policy=house.policy)
+        assert service.find_to_send(session, other, "maturity.asked", 0, policy=house.policy)
 
 
 def test_who_leaves_is_counted_nowhere(house: House) -> None:
@@ -189,7 +191,7 @@ def test_who_leaves_is_counted_nowhere(house: House) -> None:
     with house.db.begin() as session:
         session.get_one(Person, "p_d0").is_deactivated = True
     with house.db.begin() as session:
-        service.remind(
+        service.remind_person(
             session, house.mine("b1").id, 1, policy=house.policy, org_key=ORG, now=house.now
         )
     found = house.close(cycle)
@@ -216,12 +218,12 @@ def test_comments_and_proof(house: House) -> None:
         invitation_id=mine.id, dimension="data", comment=" Only vision ", link="https://w.test/x"
     )
     with house.db.begin() as session:
-        service.note(session, house.actor("d0"), form, policy=house.policy, now=house.now)
+        service.keep_note(session, house.actor("d0"), form, policy=house.policy, now=house.now)
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("Only vision", "https://w.test/x")
     empty = WriteNote(invitation_id=mine.id, dimension="data")
     with house.db.begin() as session:
-        service.note(session, house.actor("d0"), empty, policy=house.policy, now=house.now)
+        service.keep_note(session, house.actor("d0"), empty, policy=house.policy, now=house.now)
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("", "")
 
@@ -232,7 +234,7 @@ def test_the_ledger_holds_no_answer(house: House) -> None:
     house.say("d0", {"data.owner": "partly", "data.rules": "no"})
     mine = house.mine("d0")
     with house.db.begin() as session:
-        service.note(
+        service.keep_note(
             session,
             house.actor("d0"),
             WriteNote(invitation_id=mine.id, dimension="data", comment="Only vision"),
@@ -264,7 +266,7 @@ def test_an_erased_person_said_nothing(house: House) -> None:
     assert found.dimensions[0].people == 5
     with house.db.begin() as session:
         people.erase(session, OPERATOR, "p_d1", now=house.now)
-        kept = service.of_cycle(session, cycle)
+        kept = service.find_of_cycle(session, cycle)
     assert kept is not None
     assert kept.dimensions[0].people == 5
 
@@ -289,7 +291,7 @@ def test_periods_follow_the_fiscal_year(
 
 def open_due(house: House, day: date) -> int | None:
     with house.db.begin() as session:
-        return service.open_due(
+        return service.open_scheduled(
             session,
             day,
             policy=house.policy,
@@ -330,7 +332,7 @@ def test_reminders_fall_into_work_and_before_the_end(house: House) -> None:
     for zone in ("Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"):
         calendar = calendar_for(house.policy, tz=zone)
         closes = datetime(2026, 2, 16, 17, 30, tzinfo=UTC)
-        found = inviting.reminders(calendar, house.now, closes)
+        found = inviting.reminder_moments(calendar, house.now, closes)
         assert len(found) == 2
         assert all(calendar.is_open(one) for one in found)
         assert house.now < found[0] < found[1] < closes
@@ -364,7 +366,7 @@ def test_a_finished_cycle_frees_its_scope(house: House) -> None:
 
 def invite(house: House, cycle: int) -> None:
     with house.db.begin() as session:
-        service.invite(session, cycle, 0, policy=house.policy, org_key=ORG, now=house.now)
+        service.invite_some(session, cycle, 0, policy=house.policy, org_key=ORG, now=house.now)
 
 
 def waiting_reminders(house: House) -> int:

@@ -21,12 +21,17 @@ def told(
 ) -> tuple[control.Group, dict[str, control.Group]]:
     """The whole, and what is told beside it."""
     who = {i: f"p{i}" for i in people}
-    chosen = history.narrowed(
-        control.tell({str(i): people[i] for i in group}, fewest=5), group, people, who, earlier, 5
+    chosen = history.narrow(
+        control.choose_groups({str(i): people[i] for i in group}, fewest=5),
+        group,
+        people,
+        who,
+        earlier,
+        5,
     )
     return history.atoms(group, who), {
         name: history.atoms({i: group[i] for i in members}, who)
-        for name, members in history.beside(chosen, group, people).items()
+        for name, members in history.groups_beside(chosen, group, people).items()
     }
 
 

@@ -101,7 +101,7 @@ def _stage(office: Office, number: int) -> int:
 
 def amount(office: Office, project_id: int) -> Decimal:
     with office.db.read() as session:
-        (burn,) = budgets.burn(
+        (burn,) = budgets.burns_by_project(
             session, [project_id], policy=office.bot.deps.policy, now=office.now()
         )[project_id]
     return burn.amount

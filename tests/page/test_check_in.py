@@ -34,7 +34,9 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
         with office.db.begin(patient=True) as session:
             boss = people.actor_by_slack_id(session, ORG, BOSS)
             assert boss is not None
-            service.start(session, boss[0], None, policy=deps.policy, org_key=ORG, now=office.now())
+            service.start_check_in(
+                session, boss[0], None, policy=deps.policy, org_key=ORG, now=office.now()
+            )
         office.settle()
         office.move(timedelta(hours=24))
         said = {
@@ -45,10 +47,10 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
             for slack_id in staff(PEOPLE):
                 found = people.actor_by_slack_id(session, ORG, slack_id)
                 assert found is not None
-                mine = service.mine(session, found[0], policy=deps.policy)
+                mine = service.find_own(session, found[0], policy=deps.policy)
                 assert mine is not None
                 if slack_id != ME:
-                    service.catch_up(
+                    service.keep_window_answers(
                         session, found[0], mine.id, said, policy=deps.policy, now=office.now()
                     )
         office.settle()

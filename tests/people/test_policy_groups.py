@@ -100,7 +100,9 @@ def everybody_by_it(database: Database) -> list[set[str]]:
         }
         invited = {
             row.id
-            for row, _ in invitees.invited(session, policy=POLICY, org_key=ORG, business_unit=None)
+            for row, _ in invitees.list_invitees(
+                session, policy=POLICY, org_key=ORG, business_unit=None
+            )
         }
     return [set(deciders), set(holders), seeing, reached, invited]
 

@@ -56,7 +56,7 @@ def adopted(database: Database) -> int:
 def asked(database: Database) -> str:
     """The rubric of the next check-in."""
     with database.read() as session:
-        current = maturity.current_rubric(session)
+        current = maturity.find_current_rubric(session)
         assert current is not None
         return current.text
 
@@ -153,7 +153,7 @@ def run(office: Office, *words: str) -> Ended:
 
 def allocated(office: Office) -> list[Any]:
     with office.db.read() as session:
-        return [project for *_, project in costs.allocation_keys(session)]
+        return [project for *_, project in costs.list_allocation_keys(session)]
 
 
 @pytest.mark.slow

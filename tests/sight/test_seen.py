@@ -49,7 +49,7 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
     def detail(who: str, place: tuple[str, str] | None) -> Any:
         deps = office.bot.deps
         with office.db.read() as session:
-            return budgets.seen(
+            return budgets.load_detail_for(
                 session,
                 actor(office, who),
                 secret.budget,
@@ -77,7 +77,7 @@ def test_who_asked_from_a_card_can_change_it_without_one(placed: tuple[Office, P
 
     def look() -> None:
         with office.db.read() as session:
-            budgets.seen(
+            budgets.load_detail_for(
                 session,
                 actor(office, PIA),
                 secret.budget,
@@ -107,7 +107,7 @@ def test_a_direct_message_tells_its_own_reader_alone(placed: tuple[Office, Plant
         ).first()
     assert row is not None
     with pytest.raises(NotFound), office.db.read() as session:
-        budgets.seen(
+        budgets.load_detail_for(
             session,
             actor(office, NED),
             secret.budget,

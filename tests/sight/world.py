@@ -234,7 +234,7 @@ def plant(office: Office) -> Planted:
             ),
             **common,
         )
-        cycle = maturity.start(session, lia, None, **common)
+        cycle = maturity.start_check_in(session, lia, None, **common)
         maturity.set_targets(
             session,
             lia,
@@ -285,7 +285,7 @@ def plant(office: Office) -> Planted:
             now=office.now(),
         )
         revision = session.get_one(Approval, request).revision
-        invitation = maturity.mine(session, ola, policy=deps.policy)
+        invitation = maturity.find_own(session, ola, policy=deps.policy)
         assert invitation is not None
     office.settle()
     return Planted(

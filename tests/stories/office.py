@@ -237,7 +237,7 @@ class Office:
 def _introduce(bot: app.Bot) -> None:
     with bot.deps.db.begin(patient=True) as session:
         for person in queries.list_organisation(session, bot.deps.team.org_key):
-            meeting.meet(session, person.id, "command", now=clock.now(session))
+            meeting.record_meeting(session, person.id, "command", now=clock.now(session))
 
 
 def eventually(true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:

@@ -61,7 +61,9 @@ def state(office: Office, number: int = 1) -> ApprovalState:
 
 def amount(office: Office) -> Decimal:
     with office.db.read() as session:
-        (burn,) = budgets.burn(session, [1], policy=office.bot.deps.policy, now=office.now())[1]
+        (burn,) = budgets.burns_by_project(
+            session, [1], policy=office.bot.deps.policy, now=office.now()
+        )[1]
     return burn.amount
 
 

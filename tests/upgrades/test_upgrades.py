@@ -190,7 +190,7 @@ def _read(database: Database, dump: Dump, tables: Collection[str]) -> None:
             assert card.state.value == dump.column("approval", "state")[place]
             assert card.requester.name == names[dump.column("approval", "requester_id")[place]]
         projects = [int(one) for one in dump.column("budget", "project_id")]
-        burning = budgets.burn(session, projects, policy=policy, now=now)
+        burning = budgets.burns_by_project(session, projects, policy=policy, now=now)
     _agrees(database, dump, tables)
     amounts = {one.budget_id: one.amount for round_ in burning.values() for one in round_}
     assert amounts == _amounts(dump)
@@ -229,7 +229,9 @@ def _press_the_old_button(office: Office, dump: Dump) -> None:
             assert now.text == "Approved: January's budget for Ticket triage is now 52,000 EUR"
             assert APPROVE not in str(now.blocks)
     with office.db.read() as session:
-        burning = budgets.burn(session, [1], policy=office.bot.deps.policy, now=office.now())
+        burning = budgets.burns_by_project(
+            session, [1], policy=office.bot.deps.policy, now=office.now()
+        )
         assert ledger.verify(session) is None
     _agrees(office.db, dump, dump.tables)
     assert [one.amount for one in burning[1]] == [Decimal(52_000)]

@@ -157,7 +157,7 @@ def offer(
             continue
         if one.away_until is not None and one.away_until > now:
             continue
-        rollout.tell(
+        rollout.message_unasked(
             session,
             one.id,
             AwayOffered(one.id),

@@ -115,7 +115,7 @@ def _notify(
     around: Circumstances,
 ) -> None:
     for person in sorted(who.values(), key=lambda one: one.slack_id):
-        rollout.tell(
+        rollout.message_unasked(
             session,
             person.id,
             ApprovalEscalated(approval_id, position, person.id),

@@ -56,15 +56,15 @@ def evaluate(
     are; all of an organisation's are for `evaluate_all`.
     """
     chosen = budgets if budgets is not None else queries.list_budgets(session)
-    news = _look(session, chosen, policy=policy, now=now)
-    crossings = _cross(
+    news = _find_news(session, chosen, policy=policy, now=now)
+    crossings = _record_crossings(
         session, news, policy=policy, org_key=org_key, now=now, silent=silent, spared=spared
     )
     outbox.refresh_all(session, "budget_alert", news.followed, now=now)
     return crossings
 
 
-def begin(session: Session) -> None:
+def begin_evaluation(session: Session) -> None:
     """Every budget is to be looked at: by `evaluate_all`, or at the next ticks of whoever runs."""
     cursors.begin(session, WORK)
 
@@ -78,7 +78,7 @@ def is_under_way(session: Session, owner: str) -> bool:
     )
 
 
-def take(session: Session, owner: str) -> bool:
+def take_evaluation(session: Session, owner: str) -> bool:
     """Let `owner` go on with what was begun; False when somebody else is at it."""
     return leases.take(session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session))
 
@@ -108,7 +108,7 @@ def evaluate_all(
                 if begun is None:
                     break
                 chosen = queries.list_after(session, begun, LOOKED_AT)
-                wanted = _look(session, chosen, policy=policy, now=now).to_write
+                wanted = _find_news(session, chosen, policy=policy, now=now).to_write
                 looked_at = [budget.id for budget in chosen]
             for step in _steps(begun, looked_at, wanted):
                 crossings = database.in_turn(
@@ -151,7 +151,7 @@ class _Step:
         self, session: Session, owner: str, *, policy: Policy, org_key: str, now: datetime
     ) -> list[Crossing] | None:
         """None, and nothing is written, when the work was begun anew since. Raises _TakenOverError."""
-        if not take(session, owner):
+        if not take_evaluation(session, owner):
             raise _TakenOverError
         if cursors.lock(session, WORK) != self.begun:
             return None
@@ -207,13 +207,15 @@ class _News:
         return sorted(changed | self.followed_budgets)
 
 
-def _look(session: Session, chosen: Collection[Budget], *, policy: Policy, now: datetime) -> _News:
+def _find_news(
+    session: Session, chosen: Collection[Budget], *, policy: Policy, now: datetime
+) -> _News:
     today = now.date()
     budgets = {budget.id: budget for budget in chosen}
-    burns = service.burns(session, chosen, policy=policy, now=now)
+    burns = service.list_burns(session, chosen, policy=policy, now=now)
     fresh = {burn.project_id for burn in burns if budgets[burn.budget_id].baseline_at is None}
-    recorded = queries.recorded(session, budgets, today)
-    followed = queries.alerts_to_follow(session, budgets, today - FOLLOWED)
+    recorded = queries.list_recorded(session, budgets, today)
+    followed = queries.list_alerts_to_follow(session, budgets, today - FOLLOWED)
     return _News(
         budgets,
         burns,
@@ -230,7 +232,7 @@ def _look(session: Session, chosen: Collection[Budget], *, policy: Policy, now: 
     )
 
 
-def _cross(
+def _record_crossings(
     session: Session,
     news: _News,
     *,
@@ -292,7 +294,7 @@ def _cross(
         if speaks[burn.budget_id]:
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
-            telling.tell(
+            telling.post_alert(
                 session, alert_id, key, project, places, policy=policy, now=now, spared=spared
             )
         crossings.append(
@@ -335,17 +337,17 @@ class _Around:
 
     @classmethod
     def of(cls, session: Session, news: _News, burns: list[Burn], org_key: str | None) -> "_Around":
-        projects = queries.projects_by_id(session, [burn.project_id for burn in burns])
+        projects = queries.load_projects(session, [burn.project_id for burn in burns])
         owners = {
             burn.budget_id: news.budgets[burn.budget_id].owner_id
             or projects[burn.project_id].owner_id
             for burn in burns
         }
-        people = queries.people_by_id(session, [id_ for id_ in owners.values() if id_])
+        people = queries.load_people(session, [id_ for id_ in owners.values() if id_])
         if org_key is None:
             org_key = next((person.org_key for person in people.values()), "")
         channels = [project.channel for project in projects.values() if project.channel]
-        open_ = queries.open_channels(session, org_key, channels)
+        open_ = queries.list_open_channels(session, org_key, channels)
         places = {}
         for burn in burns:
             owner = people.get(owners[burn.budget_id] or "")
@@ -366,7 +368,7 @@ class _Around:
             projects,
             places,
             {
-                (first, last): costs.days_of(session, of_span, first, last)
+                (first, last): costs.list_days_by_project(session, of_span, first, last)
                 for (first, last), of_span in spans.items()
             },
         )
@@ -384,5 +386,5 @@ class _Around:
 
 def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:
     """The budget changed, or what was asked of it: its alerts' cards follow."""
-    for alert_id in queries.told_alerts(session, budget_id):
+    for alert_id in queries.list_told_alerts(session, budget_id):
         outbox.refresh(session, Subject.of("budget_alert", alert_id), now=now)

@@ -83,7 +83,7 @@ def reallocate(session: Session, policy: Policy) -> int:
     """
     allocator = Allocator(session, policy)
     changes = []
-    for key, account_id, name, tags, project in costs.allocation_keys(session):
+    for key, account_id, name, tags, project in costs.list_allocation_keys(session):
         now = allocator.project(account_id, name, tags)
         if now != project:
             changes.append({"key": key, "project": now})
@@ -101,7 +101,7 @@ def reallocate_in_steps(database: Database, policy: Policy) -> int:
         allocator = Allocator(session, policy)
         changes = [
             {"key": key, "before": before, "project": project}
-            for key, account_id, name, tags, before in costs.allocation_keys(session)
+            for key, account_id, name, tags, before in costs.list_allocation_keys(session)
             if (project := allocator.project(account_id, name, tags)) != before
         ]
     for start in range(0, len(changes), STEP):

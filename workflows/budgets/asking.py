@@ -16,19 +16,19 @@ from workflows.budgets.records import Burn
 from workflows.budgets.rules import Piece, Span
 
 
-def span(facts: dict[str, Any]) -> Span:
+def asked_span(facts: dict[str, Any]) -> Span:
     """The round that was asked about, by its own days."""
     return Span(date.fromisoformat(facts["period_start"]), date.fromisoformat(facts["period_end"]))
 
 
-def amounts(session: Session, budget: Budget) -> list[rules.Amount]:
+def list_amounts(session: Session, budget: Budget) -> list[rules.Amount]:
     """What every revision of the budget says."""
     return service.amounts(queries.list_revisions(session, [budget.id])[budget.id])
 
 
-def pieces(session: Session, budget: Budget, span: Span, scope: str) -> tuple[Piece, ...]:
+def list_pieces(session: Session, budget: Budget, span: Span, scope: str) -> tuple[Piece, ...]:
     """What the budget has now in the rounds that are asked about."""
-    return pieces_of(amounts(session, budget), budget, span, scope)
+    return pieces_of(list_amounts(session, budget), budget, span, scope)
 
 
 def pieces_of(
@@ -42,7 +42,7 @@ def pieces_of(
     )
 
 
-def stored(pieces: Sequence[Piece]) -> list[list[str | None]]:
+def as_stored(pieces: Sequence[Piece]) -> list[list[str | None]]:
     """Amounts as a request keeps them: the first day, the last one if there is one, and the amount."""
     return [
         [
@@ -54,7 +54,7 @@ def stored(pieces: Sequence[Piece]) -> list[list[str | None]]:
     ]
 
 
-def shown(session: Session, budget: Budget, facts: dict[str, Any]) -> tuple[Piece, ...]:
+def shown_pieces(session: Session, budget: Budget, facts: dict[str, Any]) -> tuple[Piece, ...]:
     """The amounts on which the request was asked. One of an earlier release kept only the revision: they are what the
     revisions up to that one come to."""
     asked_on = facts.get("from_revision", budget.revision)
@@ -69,21 +69,21 @@ def shown(session: Session, budget: Budget, facts: dict[str, Any]) -> tuple[Piec
             for first, last, amount in stored
         )
     return rules.pieces(
-        [amount for amount in amounts(session, budget) if amount.revision <= asked_on],
+        [amount for amount in list_amounts(session, budget) if amount.revision <= asked_on],
         Period(budget.period),
-        span(facts),
+        asked_span(facts),
         onwards=facts["scope"] == "onwards",
         ends=budget.ends,
     )
 
 
-def stands(session: Session, budget: Budget, facts: dict[str, Any]) -> Decimal | None:
+def current_amount(session: Session, budget: Budget, facts: dict[str, Any]) -> Decimal | None:
     """What the round that was asked about has now."""
-    current = rules.amount_in(amounts(session, budget), span(facts))
+    current = rules.amount_in(list_amounts(session, budget), asked_span(facts))
     return current.amount if current is not None else None
 
 
-def wanted(burn: Burn | None, facts: dict[str, Any]) -> Decimal | None:
+def wanted_amount(burn: Burn | None, facts: dict[str, Any]) -> Decimal | None:
     """As much more as was asked, on what the open round has now; None where that is another round than was meant."""
     if burn is None:
         return None

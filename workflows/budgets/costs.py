@@ -10,9 +10,9 @@ from workflows.budgets.forms import SummaryForm
 from workflows.budgets.records import CostSummary, SummaryLine
 
 
-def summary(session: Session, form: SummaryForm) -> CostSummary:
+def summarise_costs(session: Session, form: SummaryForm) -> CostSummary:
     """Totals per currency, largest first (days in order); what belongs to no project is its own line, never dropped."""
-    rows = queries.summary(session, form.by, form.basis, form.first, form.last, form.project_id)
+    rows = queries.sum_by(session, form.by, form.basis, form.first, form.last, form.project_id)
     lines = [
         SummaryLine(None if label is None else str(label), currency, amount)
         for label, currency, amount in rows

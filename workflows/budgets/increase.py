@@ -57,7 +57,7 @@ class BudgetIncrease:
         budget = queries.lock_budget(session, form.budget_id)
         if budget is None:
             raise NotFound(service.NO_BUDGET)
-        burn = service.burn_of(session, budget, policy=policy, now=now)
+        burn = service.find_burn(session, budget, policy=policy, now=now)
         if burn is None:
             raise InvalidInput("This budget has no open round now, so there is nothing to raise.")
         if form.revision != burn.revision or form.first not in (None, burn.span.first):
@@ -71,7 +71,7 @@ class BudgetIncrease:
                 field="amount",
             )
         meant = form.meant
-        for pending in queries.requests(session, budget.id, pending_only=True):
+        for pending in queries.list_requests(session, budget.id, pending_only=True):
             if pending.id == replacing:
                 before = Decimal(pending.facts["new"])
                 meant = before if before == form.amount else meant
@@ -82,9 +82,9 @@ class BudgetIncrease:
                 field="amount",
             )
         doubts.require_meant(form.amount, meant, **doubts.of_round(burn))
-        project = queries.project(session, budget.project_id)
+        project = queries.load_project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
-        pieces = asking.pieces(session, budget, burn.span, form.scope)
+        pieces = asking.list_pieces(session, budget, burn.span, form.scope)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
@@ -99,7 +99,7 @@ class BudgetIncrease:
                 "period": burn.period_words,
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
-                "shown": asking.stored(pieces),
+                "shown": asking.as_stored(pieces),
             },
             people=_people(budget, project),
             conditions=reread.conditions(
@@ -124,8 +124,8 @@ class BudgetIncrease:
         budget, project, revisions = whole
         amounts = service.amounts(revisions)
         return Reread(
-            reread.told_now(project, amounts, facts),
-            reread.difference(session, budget, amounts, facts, policy=policy, now=now),
+            reread.read_again(project, amounts, facts),
+            reread.describe_difference(session, budget, amounts, facts, policy=policy, now=now),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -133,7 +133,7 @@ class BudgetIncrease:
         budget = queries.find_budget(session, budget_id)
         if budget is None:
             raise NotFound("This budget is not in the record any more.")
-        return _people(budget, queries.project(session, budget.project_id))
+        return _people(budget, queries.load_project(session, budget.project_id))
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the budget's row."""
@@ -162,7 +162,7 @@ class BudgetIncrease:
         if moved is not None:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
         added = Decimal(facts["new"]) - Decimal(facts["old"])
-        current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
+        current = asking.list_pieces(session, budget, asking.asked_span(facts), facts["scope"])
         raised = [Piece(piece.first, piece.last, piece.amount + added) for piece in current]
         if facts["scope"] == "onwards":
             raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
@@ -202,17 +202,17 @@ class BudgetIncrease:
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             return
-        amounts = asking.amounts(session, budget)
+        amounts = asking.list_amounts(session, budget)
         left = rules.without(
             amounts,
             approval_id,
             Period(budget.period),
-            asking.span(facts),
+            asking.asked_span(facts),
             onwards=facts["scope"] == "onwards",
             ends=budget.ends,
         )
         if not left:
-            current = rules.amount_in(amounts, asking.span(facts))
+            current = rules.amount_in(amounts, asking.asked_span(facts))
             audit.record(
                 session,
                 actor,
@@ -241,8 +241,8 @@ class BudgetIncrease:
         """As much more on what there is now, in the round that is open; None where the round that was asked about is
         over, or none is open."""
         budget = queries.find_budget(session, subject_id)
-        burn = service.burn_of(session, budget, policy=policy, now=now) if budget else None
-        wanted = asking.wanted(burn, facts)
+        burn = service.find_burn(session, budget, policy=policy, now=now) if budget else None
+        wanted = asking.wanted_amount(burn, facts)
         if burn is None or wanted is None:
             return None
         return IncreaseBudget(
@@ -265,15 +265,15 @@ class BudgetIncrease:
     ) -> Words:
         """What is asked, in plain words."""
         budget = queries.find_budget(session, subject_id)
-        project = queries.project(session, budget.project_id) if budget else None
+        project = queries.load_project(session, budget.project_id) if budget else None
         name = project.name if project else "A project"
         old, new, currency = (Decimal(facts["old"]), Decimal(facts["new"]), facts["currency"])
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
-        pieces = asking.shown(session, budget, facts) if budget else ()
-        stands = asking.stands(session, budget, facts) if budget else None
+        pieces = asking.shown_pieces(session, budget, facts) if budget else ()
+        stands = asking.current_amount(session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
-        burn = service.burn_of(session, budget, policy=policy, now=now) if budget else None
+        burn = service.find_burn(session, budget, policy=policy, now=now) if budget else None
         if burn is not None:
             detail.append(
                 ("Spent so far", f"{phrases.plain(burn.spent)} {currency} {burn.basis} cost")

@@ -71,7 +71,7 @@ def take_costs(
             (), (), (), bad, read.bad_row_count, read.remarks, read.charges_through, why, dry_run
         )
     with database.read(within=PATIENT_MS / 1000) as session:
-        read = twice.settled(session, read)
+        read = twice.settle_names(session, read)
     beside = _Beside(actor, read, answer or Choice(), by, now)
     delivery = Delivery(
         actor, read, policy, replace_period, now, by, probe, beside.doubts, beside.displaced
@@ -79,16 +79,16 @@ def take_costs(
     crossings: list[Crossing] = []
     if dry_run:
         with database.read(within=PATIENT_MS / 1000) as session:
-            loaded = loading.look(session, delivery)
+            loaded = loading.preview_load(session, delivery)
             beside.look(session)
     else:
         owner = secrets.token_hex(8)
 
         def follow(session: Session) -> None:
             beside.settle(session)
-            _follow(session, owner)
+            _begin_evaluation(session, owner)
 
-        loaded = loading.load(database, delivery, follow=follow)
+        loaded = loading.load_costs(database, delivery, follow=follow)
         if loaded.refusals:
             database.run(
                 lambda session: _tell_owners(session, loaded.refusals, org_key=org_key, now=now),
@@ -125,40 +125,40 @@ class _Beside:
 
     def doubts(self, session: Session) -> tuple[Refusal, ...]:
         """What has to be answered first. Raises NotAllowed for a source that isn't the program's, and InvalidInput."""
-        loads = twice.displaced(session, self._read, self._answer)
+        loads = twice.find_displaced(session, self._read, self._answer)
         sources.require_deliverer(session, {load.source for load in loads}, self._by)
         standing = [
             StandingLoad(load.id, load.source, load.billing_period, load.sha256, load.rows)
             for load in loads
         ]
         sources.require_own(session, self._by, replaced=standing, given=())
-        unsettled = twice.unsettled(session, self._read, self._answer)
+        unsettled = twice.find_double_counts(session, self._read, self._answer)
         if self._answer.separate:
             self._apart = [(name, load.source) for name, load, _ in unsettled]
             return ()
         is_bound = self._by is not None and bool(self._by.projects)
-        return twice.doubts(session, unsettled, is_bound=is_bound)
+        return twice.ask_about(session, unsettled, is_bound=is_bound)
 
     def displaced(self, session: Session) -> list[int]:
         """Ids of the loads that it takes the place of."""
-        return [load.id for load in twice.displaced(session, self._read, self._answer)]
+        return [load.id for load in twice.find_displaced(session, self._read, self._answer)]
 
     def look(self, session: Session) -> None:
         """Say what would become of them."""
-        loads = twice.displaced(session, self._read, self._answer)
-        self.dropped = twice.dropping(session, loads)
+        loads = twice.find_displaced(session, self._read, self._answer)
+        self.dropped = twice.list_dropped(session, loads)
 
     def settle(self, session: Session) -> None:
         """In the transaction in which the delivery begins to count: they count no more, and the answer is kept."""
         twice.keep_apart(session, self._apart)
-        loads = twice.displaced(session, self._read, self._answer)
-        self.dropped = twice.drop(session, self._actor, loads, now=self._now)
+        loads = twice.find_displaced(session, self._read, self._answer)
+        self.dropped = twice.drop_loads(session, self._actor, loads, now=self._now)
 
 
-def _follow(session: Session, owner: str) -> None:
+def _begin_evaluation(session: Session, owner: str) -> None:
     """In the moment in which other cost counts, all budgets are to be looked at; by us, unless we die."""
-    alerts.begin(session)
-    alerts.take(session, owner)
+    alerts.begin_evaluation(session)
+    alerts.take_evaluation(session, owner)
 
 
 def _tell_owners(
@@ -167,9 +167,11 @@ def _tell_owners(
     """A refused load matters to those whose budgets it would have changed: their projects have cost in it."""
     stamp = now.date().isoformat()
     for refusal in refused:
-        budgets = queries.list_budgets(session, costs.projects_of_load(session, refusal.load_id))
+        budgets = queries.list_budgets(
+            session, costs.list_projects_of_load(session, refusal.load_id)
+        )
         for owner_id in sorted({one.owner_id for one in budgets if one.owner_id}):
-            person = queries.person(session, owner_id)
+            person = queries.find_person(session, owner_id)
             if person is None or not person.slack_id:
                 continue
             month = refusal.billing_period.isoformat()
@@ -253,7 +255,7 @@ def apply_rows(
             touched.append(budget)
     session.flush()
     for project_id in sorted({budget.project_id for budget in touched}):
-        _follow_on(session, project_id)
+        _end_before_next(session, project_id)
     resting.changed_in(
         session, {budget.project_id for budget in touched}, now=now, subject_type=increase.TYPE
     )
@@ -263,7 +265,7 @@ def apply_rows(
     return outcomes, crossings
 
 
-def _follow_on(session: Session, project_id: int) -> None:
+def _end_before_next(session: Session, project_id: int) -> None:
     """A recurring budget ends where a later one of the same kind starts, so that no cost counts against both."""
     families: dict[tuple[str, str, str], list[Budget]] = {}
     for budget in queries.list_budgets(session, [project_id]):
@@ -294,7 +296,7 @@ def _apply(
         raise InvalidInput(
             f"project: there is no project {row.project!r}; import it first, or mend the key"
         )
-    owner_id = _owner(session, org_key, row.owner)
+    owner_id = _find_owner(session, org_key, row.owner)
     thresholds = list(row.thresholds or policy.budgets.thresholds)
     budget = queries.find_same(
         session, project.id, row.period.value, row.starts, row.currency, basis
@@ -410,7 +412,7 @@ def _revise(
     session.flush()
 
 
-def _owner(session: Session, org_key: str, word: str | None) -> str | None:
+def _find_owner(session: Session, org_key: str, word: str | None) -> str | None:
     if word is None:
         return None
     people = queries.find_people(

@@ -95,19 +95,19 @@ class _OvertakenError(Exception):
     """Something came between; nothing is kept."""
 
 
-def look(session: Session, delivery: Delivery) -> Loaded:
+def preview_load(session: Session, delivery: Delivery) -> Loaded:
     """What loading would do. Only reads. Raises NotAllowed for cost that isn't the program's to change."""
     changes = _changes(session, delivery)
     refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
     unallocated = (
-        unallocated_now(session, delivery.now)
+        list_unallocated(session, delivery.now)
         if refusals
         else _unallocated_then(session, delivery, changes)
     )
-    return Loaded(_told(changes), refusals, unallocated)
+    return Loaded(_as_loaded(changes), refusals, unallocated)
 
 
-def load(
+def load_costs(
     database: Database,
     delivery: Delivery,
     *,
@@ -124,7 +124,9 @@ def load(
             changes = _changes(session, delivery)
             refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
             if refusals:
-                return Loaded(_told(changes), refusals, unallocated_now(session, delivery.now))
+                return Loaded(
+                    _as_loaded(changes), refusals, list_unallocated(session, delivery.now)
+                )
         writing = _Writing(database, delivery, changes)
         try:
             writing.write()
@@ -139,15 +141,15 @@ def load(
             raise
         delivery.probe("costs.after_current")
         with database.read(within=PATIENT_MS / 1000) as session:
-            return Loaded(_told(changes), (), unallocated_now(session, delivery.now))
+            return Loaded(_as_loaded(changes), (), list_unallocated(session, delivery.now))
     raise InvalidInput(
         "Others are loading the same months at this moment. Nothing was written; try again when they have finished."
     )
 
 
-def unallocated_now(session: Session, now: datetime) -> tuple[tuple[str, Decimal], ...]:
+def list_unallocated(session: Session, now: datetime) -> tuple[tuple[str, Decimal], ...]:
     """Cost that belongs to no project, by currency."""
-    return tuple(sorted(costs.unallocated(session, now.date()).items()))
+    return tuple(sorted(costs.sum_unallocated(session, now.date()).items()))
 
 
 def is_anything_left(session: Session) -> bool:
@@ -213,7 +215,7 @@ def _change(session: Session, period: PeriodTotals) -> _Change:
     )
 
 
-def _told(changes: Sequence[_Change]) -> tuple[LoadedPeriod, ...]:
+def _as_loaded(changes: Sequence[_Change]) -> tuple[LoadedPeriod, ...]:
     return tuple(
         LoadedPeriod(
             change.period.source,
@@ -269,7 +271,7 @@ def _unallocated_then(
     allocator = Allocator(session, delivery.policy)
     known = {
         (account, name, tags): project
-        for _, account, name, tags, project in costs.allocation_keys(session)
+        for _, account, name, tags, project in costs.list_allocation_keys(session)
     }
     owners = []
     for key in read.allocation_keys:
@@ -277,7 +279,7 @@ def _unallocated_then(
         owners.append(known[words] if words in known else allocator.project(*words))
     by_currency = {
         currency: [amount]
-        for currency, amount in costs.unallocated(session, today, without=replaced).items()
+        for currency, amount in costs.sum_unallocated(session, today, without=replaced).items()
     }
     for month in read.months():
         if month.period in written and month.month <= today and owners[month.key] is None:
@@ -375,12 +377,14 @@ class _Writing:
         delivery = self._delivery
         costs.lock_loads(session)
         changes = _changes(session, delivery)
-        if [_what(change) for change in changes] != [_what(change) for change in self._changes]:
+        if [_load_subject(change) for change in changes] != [
+            _load_subject(change) for change in self._changes
+        ]:
             raise _OvertakenError
         if delivery.doubts(session):
             raise _OvertakenError
         for name in sorted({change.period.source for change in changes}):
-            sources.open_source(session, name, delivery.by, now=delivery.now)
+            sources.claim_source(session, name, delivery.by, now=delivery.now)
         written = [change for change in changes if change.is_written]
         if not generations.make_current(
             session,
@@ -419,7 +423,7 @@ class _Writing:
             self._database.run(lambda session: generations.put_aside(session, loads), patient=True)
 
 
-def _what(change: _Change) -> tuple[str, int | None]:
+def _load_subject(change: _Change) -> tuple[str, int | None]:
     return change.what, change.before.id if change.before is not None else None
 
 
@@ -430,5 +434,6 @@ def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _known_keys(session: Session) -> dict[tuple[str, str, str], int]:
     return {
-        (account, name, tags): key for key, account, name, tags, _ in costs.allocation_keys(session)
+        (account, name, tags): key
+        for key, account, name, tags, _ in costs.list_allocation_keys(session)
     }

@@ -15,7 +15,7 @@ from workflows.policy.facts import Facts
 from workflows.subjects import Moved, ReadAgain, project_facts, project_rests
 
 
-def difference(
+def describe_difference(
     session: Session,
     budget: Budget,
     amounts: Sequence[rules.Amount],
@@ -25,18 +25,18 @@ def difference(
     now: datetime,
 ) -> Moved | None:
     """How the amounts that were asked about differ from those that were shown; None where they are the same."""
-    current = asking.pieces_of(amounts, budget, asking.span(facts), facts["scope"])
-    before = asking.shown(session, budget, facts)
+    current = asking.pieces_of(amounts, budget, asking.asked_span(facts), facts["scope"])
+    before = asking.shown_pieces(session, budget, facts)
     change = rules.first_difference(before, current)
     if change is None:
         return None
-    burn = service.burn_of(session, budget, policy=policy, now=now)
+    burn = service.find_burn(session, budget, policy=policy, now=now)
     stands = burn.span.first.isoformat() if burn is not None else "over"
     mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
     sentence = phrases.difference_words(facts, change)
     left = burn.amount if burn is not None else change[2]
     keep = f"Keep {phrases.plain(left)} {facts['currency']}" if left else "Withdraw"
-    wanted = asking.wanted(burn, facts)
+    wanted = asking.wanted_amount(burn, facts)
     if burn is None or wanted is None:
         return Moved(sentence, mark, keep=keep)
     doubt = doubts.question(wanted, **doubts.of_round(burn))
@@ -56,11 +56,11 @@ def difference(
     )
 
 
-def told_now(
+def read_again(
     project: Project, amounts: Sequence[rules.Amount], facts: dict[str, Any]
 ) -> ReadAgain | None:
     """What conditions are told now; None where the round that was asked about has no amount."""
-    current = rules.amount_in(amounts, asking.span(facts))
+    current = rules.amount_in(amounts, asking.asked_span(facts))
     if current is None:
         return None
     return ReadAgain(

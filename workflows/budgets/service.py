@@ -44,19 +44,19 @@ def span_of(budget: Budget, day: date, policy: Policy) -> rules.Span | None:
     )
 
 
-def burn(
+def burns_by_project(
     session: Session, project_ids: Collection[int] | None, *, policy: Policy, now: datetime
 ) -> dict[int, list[Burn]]:
     """How the open rounds of these projects' budgets stand, or of all (None); projects without one are left out."""
     budgets = standing.list_budgets(session, project_ids)
     is_all = project_ids is None
     by_project: dict[int, list[Burn]] = {}
-    for open_burn in burns(session, budgets, policy=policy, now=now, is_all=is_all):
+    for open_burn in list_burns(session, budgets, policy=policy, now=now, is_all=is_all):
         by_project.setdefault(open_burn.project_id, []).append(open_burn)
     return by_project
 
 
-def burns(
+def list_burns(
     session: Session,
     budgets: Collection[Any],
     *,
@@ -141,9 +141,9 @@ def _sums(
     return sums
 
 
-def burn_of(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> Burn | None:
+def find_burn(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> Burn | None:
     """How one budget's open round stands; None when no round is open."""
-    open_burns = burns(session, [budget], policy=policy, now=now)
+    open_burns = list_burns(session, [budget], policy=policy, now=now)
     return open_burns[0] if open_burns else None
 
 
@@ -165,9 +165,9 @@ def spent_in_round(
     return span, by_currency.get(budget.currency, Decimal(0))
 
 
-def asked(session: Session, budget_id: int, first: date) -> Asked | None:
+def find_asked(session: Session, budget_id: int, first: date) -> Asked | None:
     """The newest request for more in the round that starts on `first`, or one that waits, from whichever round."""
-    for row in queries.requests(session, budget_id):
+    for row in queries.list_requests(session, budget_id):
         state = ApprovalState(row.state)
         if state is ApprovalState.PENDING or row.facts["period_start"] == first.isoformat():
             return Asked(
@@ -177,7 +177,7 @@ def asked(session: Session, budget_id: int, first: date) -> Asked | None:
 
 
 def _days(session: Session, burn: Burn, today: date) -> list[tuple[date, Decimal]]:
-    return costs.days(
+    return costs.list_days(
         session,
         burn.project_id,
         burn.currency,
@@ -199,10 +199,10 @@ def _riser(session: Session, burn: Burn) -> tuple[str, Decimal] | None:
         return None
     length = burn.data_through - burn.span.first
     before_last = burn.span.first - timedelta(days=1)
-    here = costs.services(
+    here = costs.sums_by_service(
         session, burn.project_id, burn.currency, burn.basis, burn.span.first, burn.data_through
     )
-    before = costs.services(
+    before = costs.sums_by_service(
         session, burn.project_id, burn.currency, burn.basis, before_last - length, before_last
     )
     if not before:
@@ -215,7 +215,7 @@ def _riser(session: Session, burn: Burn) -> tuple[str, Decimal] | None:
     return (service, rise) if rise * 2 > sum(up.values()) and rise * 20 > burn.amount else None
 
 
-def alert_card(
+def load_alert_card(
     session: Session, alert_id: int, *, policy: Policy, now: datetime
 ) -> AlertCard | None:
     """A crossed threshold as it stands now; None when there is no such alert."""
@@ -225,8 +225,8 @@ def alert_card(
     budget = queries.find_budget(session, alert.budget_id)
     if budget is None:
         return None
-    project = queries.project(session, budget.project_id)
-    current = burn_of(session, budget, policy=policy, now=now)
+    project = queries.load_project(session, budget.project_id)
+    current = find_burn(session, budget, policy=policy, now=now)
     is_open = current is not None and current.span.first == alert.period_start
     burn_shown = current
     if burn_shown is None or burn_shown.revision != alert.revision or not is_open:
@@ -246,7 +246,7 @@ def alert_card(
             now.date(),
         )
         is_open = is_open and current is not None and current.revision == alert.revision
-    by = queries.person(session, alert.acknowledged_by)
+    by = queries.find_person(session, alert.acknowledged_by)
     return AlertCard(
         id=alert.id,
         project_key=project.key,
@@ -259,7 +259,7 @@ def alert_card(
         riser=_riser(session, burn_shown) if is_open else None,
         acknowledged_by=(by.slack_id, by.name) if by else None,
         acknowledged_at=alert.acknowledged_at,
-        asked=asked(session, budget.id, alert.period_start),
+        asked=find_asked(session, budget.id, alert.period_start),
         is_open=is_open,
     )
 
@@ -283,7 +283,8 @@ def require_sight(
 
 def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
     return actor.slack_id is not None and any(
-        one.requester_slack_id == actor.slack_id for one in queries.requests(session, budget_id)
+        one.requester_slack_id == actor.slack_id
+        for one in queries.list_requests(session, budget_id)
     )
 
 
@@ -300,7 +301,7 @@ def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Pla
             return False
 
 
-def acknowledge(
+def acknowledge_alert(
     session: Session,
     actor: Actor,
     alert_id: int,
@@ -328,13 +329,13 @@ def acknowledge(
     outbox.refresh(session, Subject.of("budget_alert", alert.id), now=now, clicked=clicked)
 
 
-def detail(session: Session, budget_id: int, *, policy: Policy, now: datetime) -> BudgetDetail:
+def load_detail(session: Session, budget_id: int, *, policy: Policy, now: datetime) -> BudgetDetail:
     """A budget with its history. Raises NotFound when it is gone or no round is open."""
     budget = queries.find_budget(session, budget_id)
-    burn_ = burn_of(session, budget, policy=policy, now=now) if budget else None
+    burn_ = find_burn(session, budget, policy=policy, now=now) if budget else None
     if budget is None or burn_ is None:
         raise NotFound("This budget has no open round, so there is nothing to show.")
-    project = queries.project(session, budget.project_id)
+    project = queries.load_project(session, budget.project_id)
     revisions = queries.list_revisions(session, [budget.id])[budget.id]
     return BudgetDetail(
         burn=burn_,
@@ -345,14 +346,14 @@ def detail(session: Session, budget_id: int, *, policy: Policy, now: datetime) -
             for r in revisions
         ),
         likely=_likely(session, burn_, now.date()),
-        asked=asked(session, budget.id, burn_.span.first),
+        asked=find_asked(session, budget.id, burn_.span.first),
         later=rules.pieces(
             amounts(revisions), Period(budget.period), burn_.span, onwards=True, ends=budget.ends
         )[1:],
     )
 
 
-def seen(
+def load_detail_for(
     session: Session,
     actor: Actor,
     budget_id: int,
@@ -363,10 +364,10 @@ def seen(
 ) -> BudgetDetail:
     """A budget with its history, before somebody who may read it. Raises NotFound."""
     require_sight(session, actor, budget_id, policy=policy, clicked=clicked)
-    return detail(session, budget_id, policy=policy, now=now)
+    return load_detail(session, budget_id, policy=policy, now=now)
 
 
-def breakdown(
+def load_breakdown(
     session: Session,
     actor: Actor,
     budget_id: int,
@@ -376,10 +377,12 @@ def breakdown(
     clicked: Place = None,
 ) -> Breakdown:
     """Where an open round's cost came from. Raises NotFound for who may not see it."""
-    budget_detail = seen(session, actor, budget_id, policy=policy, now=now, clicked=clicked)
+    budget_detail = load_detail_for(
+        session, actor, budget_id, policy=policy, now=now, clicked=clicked
+    )
     last = min(budget_detail.burn.span.last, now.date())
     open_burn = budget_detail.burn
-    services = costs.services(
+    services = costs.sums_by_service(
         session,
         open_burn.project_id,
         open_burn.currency,
@@ -394,7 +397,7 @@ def breakdown(
     )
 
 
-def project_place(session: Session, project_id: int) -> tuple[str, str | None]:
+def find_project_place(session: Session, project_id: int) -> tuple[str, str | None]:
     """A project's name, and the Slack id of its channel."""
-    project = queries.project(session, project_id)
+    project = queries.load_project(session, project_id)
     return project.name, project.channel

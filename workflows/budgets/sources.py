@@ -58,7 +58,7 @@ def require_deliverer(session: Session, sources: Collection[str], by: Deliverer 
             )
 
 
-def open_source(session: Session, source: str, by: Deliverer | None, *, now: datetime) -> None:
+def claim_source(session: Session, source: str, by: Deliverer | None, *, now: datetime) -> None:
     """Whoever delivers a source first has it."""
     if costs.find_source(session, source) is None:
         token = by.token if by is not None else None
@@ -83,7 +83,7 @@ def require_own(
     own = {ids[key] for key in by.projects if key in ids}
     bound = ", ".join(sorted(by.projects))
     for load in replaced:
-        if not costs.owners_of_load(session, load.id) <= own:
+        if not costs.list_owners_of_load(session, load.id) <= own:
             raise NotAllowed(
                 f"{load.source} holds cost of others for {load.billing_period:%Y-%m}, and this token is only for {bound}, so "
                 "it can't replace that month. Name a source of your own, or deliver with a token for all of its projects."
@@ -100,7 +100,9 @@ def list_sources(session: Session) -> Sequence[SourceRecord]:
     return [SourceRecord(*row) for row in costs.list_sources(session)]
 
 
-def give(session: Session, actor: Actor, source: str, token: str | None, *, now: datetime) -> None:
+def give_source(
+    session: Session, actor: Actor, source: str, token: str | None, *, now: datetime
+) -> None:
     """Hand a source over to the token of a name, or to the command line. Only who operates mlgov does."""
     if actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed("Only who operates mlgov hands a source over.")

@@ -31,7 +31,7 @@ class Places:
         return min((place.key for place in (self.channel, self.owner) if place), default="")
 
 
-def tell(
+def post_alert(
     session: Session,
     alert_id: int,
     key: str,
@@ -50,7 +50,7 @@ def tell(
 
     def tell_owner(notice: Notice, dedupe_key: str, about: Subject | None) -> None:
         if places.owner is not None and places.owner_id not in spared:
-            rollout.tell(
+            rollout.message_unasked(
                 session,
                 places.owner_id,
                 notice,

@@ -84,7 +84,7 @@ class Renamed:
         return self._read.days(keys)
 
 
-def settled(session: Session, read: CostRead) -> CostRead:
+def settle_names(session: Session, read: CostRead) -> CostRead:
     """The read under the names that its sources are stored under, where they are surely the same in another spelling."""
     given = {period.source for period in read.periods}
     stored = costs.sources_with_loads(session)
@@ -98,7 +98,9 @@ def settled(session: Session, read: CostRead) -> CostRead:
     return Renamed(read, names) if names else read
 
 
-def unsettled(session: Session, read: CostRead, answer: Choice) -> list[tuple[str, CostLoad, str]]:
+def find_double_counts(
+    session: Session, read: CostRead, answer: Choice
+) -> list[tuple[str, CostLoad, str]]:
     """What would count twice, for all one can see: a month of the same billing account, or of the same sub-accounts and
     days, that stands under another name and isn't part of this read. What was answered before isn't asked again.
 
@@ -111,7 +113,7 @@ def unsettled(session: Session, read: CostRead, answer: Choice) -> list[tuple[st
     ]
 
 
-def doubts(
+def ask_about(
     session: Session, pairs: Sequence[tuple[str, CostLoad, str]], *, is_bound: bool = False
 ) -> tuple[Refusal, ...]:
     """The question about each of what is `unsettled`. `is_bound` leaves out the other source's name."""
@@ -153,7 +155,7 @@ def _likenesses(session: Session, read: CostRead) -> Iterator[tuple[str, CostLoa
         if before is None:
             new.append(period)
         account = same_source(period.source)[1]
-        for load in costs.loads_of_period(session, period.billing_period):
+        for load in costs.list_loads_of_period(session, period.billing_period):
             if (
                 account
                 and (load.source, load.billing_period) not in given
@@ -185,7 +187,7 @@ def _sharing(
     months = {month.month for month in spans}
     wanted = {accounts[month.key] for month in spans if month.key in accounts}
     shared: dict[int, dict[str, set[int]]] = {}
-    for load_id, key_id, account_id in costs.accounts_of_months(session, months, names):
+    for load_id, key_id, account_id in costs.list_accounts_of_months(session, months, names):
         account = same_account(account_id)
         if account in wanted:
             shared.setdefault(load_id, {}).setdefault(account, set()).add(key_id)
@@ -200,7 +202,7 @@ def _sharing(
         theirs = {
             (account, day)
             for account, key_ids in compared.items()
-            for day in costs.days_of_keys(session, load_id, key_ids)
+            for day in costs.list_days_of_keys(session, load_id, key_ids)
         }
         common = sorted(ours.keys() & theirs)
         load = session.get(CostLoad, load_id)
@@ -209,7 +211,7 @@ def _sharing(
                 yield source, load
 
 
-def displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad]:
+def find_displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad]:
     """The loads that a delivery takes the place of. Raises InvalidInput for a source that isn't there or comes along."""
     periods = {period.billing_period for period in read.periods}
     names = {period.source for period in read.periods}
@@ -234,7 +236,7 @@ def displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad
     return loads_replaced
 
 
-def dropping(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:
+def list_dropped(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:
     """What becomes of loads whose place another source takes."""
     return tuple(
         LoadedPeriod(
@@ -248,11 +250,11 @@ def dropping(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod,
     )
 
 
-def drop(
+def drop_loads(
     session: Session, actor: Actor, loads: Sequence[CostLoad], *, now: datetime
 ) -> tuple[LoadedPeriod, ...]:
     """Loads whose place another source took count no more; what happened to each. Their rows go later, in batches."""
-    dropped = dropping(session, loads)
+    dropped = list_dropped(session, loads)
     for load, period in zip(loads, dropped, strict=True):
         audit.record(
             session,

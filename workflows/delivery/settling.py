@@ -179,7 +179,9 @@ class _Settling:
             return
         address = Address.of(errand.lane)
         if address.is_person and errand.kind != meeting.Introduction.kind:
-            meeting.after_card(self.session, address.org_key, address.slack_id, now=self.now)
+            meeting.introduce_after_card(
+                self.session, address.org_key, address.slack_id, now=self.now
+            )
         if errand.subject is None:
             return
         copy = settle.add_copy(

@@ -14,7 +14,7 @@ from workflows.visibility import Sight
 _COLUMNS = ["milestone_id", "title", "type", "project", "forecast"]
 
 
-def gather(
+def gather_deliveries(
     session: Session,
     sight: Sight,
     *,
@@ -26,11 +26,11 @@ def gather(
     """Met, slipped and due milestones over what somebody may see; `today` is the reader's."""
     last_day = first_day + timedelta(days=6)
     met = pd.DataFrame(
-        statements.milestones_met(session, sight.within, first_day, last_day),
+        statements.list_milestones_met(session, sight.within, first_day, last_day),
         columns=[*_COLUMNS, "actual", "baseline"],
         dtype=object,
     )
-    due = statements.milestones_open(session, sight.within, today, today + timedelta(days=6))
+    due = statements.list_milestones_open(session, sight.within, today, today + timedelta(days=6))
     return DeliveryFigures(
         today=today,
         met=tuple(_figure(row, row.actual, (row.actual - row.baseline).days) for row in _rows(met)),
@@ -51,7 +51,7 @@ def _slipped(
 ) -> tuple[MilestoneFigure, ...]:
     """What was put off, by its first and last date of the week; and what fell due in the week and is still open."""
     moved = pd.DataFrame(
-        statements.milestones_moved(session, sight.within, since, until),
+        statements.list_milestones_moved(session, sight.within, since, until),
         columns=[*_COLUMNS, "old", "new"],
         dtype=object,
     )
@@ -62,7 +62,7 @@ def _slipped(
         if slip > 0:
             (row,) = _rows(moves.tail(1))
             slipped[int(str(number))] = _figure(row, row.new, slip)
-    for row in statements.milestones_open(session, sight.within, first_day, last_day):
+    for row in statements.list_milestones_open(session, sight.within, first_day, last_day):
         if row.forecast < today:
             slip = (today - row.forecast).days
             before = slipped.get(row.milestone_id)

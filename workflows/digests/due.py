@@ -8,8 +8,10 @@ from workflows.digests import service as digests
 from workflows.due import DueSlot, Lock, Occasion, Registry
 
 
-def _enrol(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    readers.enrol(session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now)
+def _enrol_readers(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    readers.enrol_readers(
+        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
+    )
 
 
 def _lock_digest(session: Session, digest_id: str) -> Lock:
@@ -22,16 +24,16 @@ def _lock_release(session: Session, release_id: str) -> Lock:
 
 PART = Registry(
     timers={
-        digests.BUILD: digests.build,
-        digests.CHECK: digests.check,
-        releases.PREVIEW: releases.ask,
+        digests.BUILD: digests.hand_to_delivery,
+        digests.CHECK: digests.record_if_late,
+        releases.PREVIEW: releases.ask_owners,
     },
-    made={digests.BUILD: digests.make, releases.PREVIEW: releases.make},
+    made={digests.BUILD: digests.make_digest, releases.PREVIEW: releases.make_previews},
     schedules={
-        "digests.enrol": _enrol,
-        **{readers.schedule_kind(kind): slots.fall_due for kind in readers.KINDS},
+        "digests.enrol": _enrol_readers,
+        **{readers.schedule_kind(kind): slots.plan_slot for kind in readers.KINDS},
     },
     locks={"digest": _lock_digest, "digest_release": _lock_release},
-    troubles={digests.BUILD: digests.failed, releases.PREVIEW: releases.failed},
+    troubles={digests.BUILD: digests.record_failure, releases.PREVIEW: releases.record_failure},
     daily={"digests.enrol": "00:05"},
 )

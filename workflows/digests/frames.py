@@ -41,7 +41,7 @@ class Span:
         return self.now.date()
 
 
-def gather(
+def gather_figures(
     session: Session,
     sight: Sight,
     span: Span,
@@ -59,7 +59,8 @@ def gather(
     money = _money(session, sight, span, policy)
     over = {one.budget_id for group in money for one in group.over}
     crossed = {
-        row.budget_id for row in statements.crossings(session, sight.within, span.since, span.until)
+        row.budget_id
+        for row in statements.list_crossings(session, sight.within, span.since, span.until)
     }
     return Figures(
         first_day=span.first_day,
@@ -68,7 +69,7 @@ def gather(
         money=money,
         movements=_movements(session, sight, span, policy, money),
         crossed=tuple(sorted(crossed & over)),
-        delivery=deliveries.gather(
+        delivery=deliveries.gather_deliveries(
             session,
             sight,
             first_day=span.first_day,
@@ -76,7 +77,7 @@ def gather(
             until=span.until,
             today=span.local_day,
         ),
-        approvals=pace.gather(
+        approvals=pace.gather_approvals(
             session,
             sight,
             reader=reader,
@@ -102,10 +103,10 @@ def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[
     rounds = {
         period: round_days
         for period in (Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR)
-        if (round_days := _round(period, span.today, policy))
+        if (round_days := _round_of(period, span.today, policy))
     }
     budgets = _frame(
-        statements.open_budgets(
+        statements.list_open_budgets(
             session,
             sight.within,
             today=span.today,
@@ -152,7 +153,7 @@ def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[
     )
 
 
-def _round(period: Period, today: date, policy: Policy) -> tuple[date, date] | None:
+def _round_of(period: Period, today: date, policy: Policy) -> tuple[date, date] | None:
     span = budget_rules.span_on(
         period, date.min, None, today, fiscal_month=policy.organisation.fiscal_month
     )
@@ -181,7 +182,7 @@ def _spent(
 def _through(session: Session, sight: Sight, span: Span) -> dict[int, date]:
     by_source = costs.through_by_source(session, span.today)
     through: dict[int, date] = {}
-    for project, source in statements.sources(session, sight.within, span.today):
+    for project, source in statements.list_sources(session, sight.within, span.today):
         if source in by_source:
             through[project] = max(by_source[source], through.get(project, date.min))
     return through

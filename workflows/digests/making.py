@@ -16,7 +16,7 @@ from workflows.maturity import service as maturity
 from workflows.policy import Policy
 
 
-def make(
+def make_content(
     session: Session,
     actor: Actor,
     *,
@@ -37,7 +37,7 @@ def make(
     midnight = datetime.min.time()
     since = local_instant(first_day, midnight, zone)
     until = local_instant(first_day + rules.WEEK, midnight, zone)
-    figures = frames.gather(
+    figures = frames.gather_figures(
         session,
         visibility.sight(session, actor.id, policy=policy),
         frames.Span(
@@ -65,7 +65,9 @@ def _maturity(
     row = people_queries.find_person(session, actor.id)
     if row is None:
         return None
-    result = maturity.seen_by(session, actor, policy=policy, org_key=row.org_key, now=now)
+    result = maturity.find_visible_result(
+        session, actor, policy=policy, org_key=row.org_key, now=now
+    )
     if result is None or not since <= result.as_of < until:
         return None
     return MaturityFigures(

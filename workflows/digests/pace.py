@@ -29,7 +29,7 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype=object)
 
 
-def gather(
+def gather_approvals(
     session: Session,
     sight: Sight,
     *,
@@ -46,19 +46,19 @@ def gather(
     """
     measured_since = until - rules.MEASURED
     ended = _frame(
-        statements.ended_requests(session, sight.within, measured_since, until),
+        statements.list_ended_requests(session, sight.within, measured_since, until),
         ["approval_id", "project_id", "state", "created_at", "decided_at"],
     )
     week = ended[ended["decided_at"] >= since] if len(ended) else ended
     counts = week["state"].value_counts()
     verdicts = _frame(
-        statements.verdicts(session, sight.within, measured_since, until),
+        statements.list_verdicts(session, sight.within, measured_since, until),
         ["approval_id", "position", "stage", "person_id", "at"],
     )
     decided = ended[
         ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
     ]
-    blocks = _blocks(session, reader, decided, verdicts, telling=telling, now=now)
+    blocks = _tellable_blocks(session, reader, decided, verdicts, telling=telling, now=now)
     counted = decided[decided["approval_id"].isin(set().union(*blocks))]
     return ApprovalFigures(
         # What was approved that week and lapsed since was approved all the same.
@@ -74,7 +74,7 @@ def gather(
     )
 
 
-def _blocks(
+def _tellable_blocks(
     session: Session,
     reader: str,
     decided: pd.DataFrame,
@@ -85,7 +85,7 @@ def _blocks(
 ) -> list[set[int]]:
     """The requests whose pace this reader may be told, block by block; a new one where enough came since the last."""
     scope = f"pace:{reader}"
-    entries = disclosure.told(session, scope).get(REQUESTS, [])
+    entries = disclosure.list_told(session, scope).get(REQUESTS, [])
     here = {
         int(id_): ended.isoformat()
         for id_, ended in zip(decided["approval_id"], decided["decided_at"], strict=True)

@@ -28,7 +28,7 @@ def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
     return calendar_for(policy, tz=person.tz, country=person.country)
 
 
-def through(session: Session, kind: str, *, policy: Policy, org_key: str) -> dict[str, str]:
+def list_readers(session: Session, kind: str, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Who gets this digest now: person id → the word of the policy that says so, or `self`. Their own word goes first."""
     digest = policy.digests.named.get(kind)
     if digest is None:
@@ -37,7 +37,7 @@ def through(session: Session, kind: str, *, policy: Policy, org_key: str) -> dic
     for word in digest.audience:
         for person_id in visibility.members(session, word, policy=policy, org_key=org_key):
             words.setdefault(person_id, word)
-    own_words = queries.subscriptions(session, kind)
+    own_words = queries.list_subscriptions(session, kind)
     wanted = [reader_id for reader_id, yes in own_words.items() if yes and reader_id not in words]
     for person in people_queries.list_people(session, wanted):
         if _is_reader(person):
@@ -68,16 +68,18 @@ def _is_reader(person: Person) -> bool:
     )
 
 
-def owners(session: Session, digest: Digest, *, policy: Policy, org_key: str) -> dict[str, str]:
+def list_owners(
+    session: Session, digest: Digest, *, policy: Policy, org_key: str
+) -> dict[str, str]:
     """Who answers for a digest: person id → Slack id."""
     return visibility.members(session, digest.owner, policy=policy, org_key=org_key)
 
 
-def enrol(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def enrol_readers(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Bring the schedules to who gets which digest now, each at the policy's wall time in their own zone."""
     for kind in KINDS:
-        wanted = through(session, kind, policy=policy, org_key=org_key)
-        known = {row.owner: row for row in queries.scheduled(session, schedule_kind(kind))}
+        wanted = list_readers(session, kind, policy=policy, org_key=org_key)
+        known = {row.owner: row for row in queries.list_scheduled(session, schedule_kind(kind))}
         people = {row.id: row for row in people_queries.list_people(session, wanted)}
         for person_id in sorted(wanted.keys() & people.keys()):
             _schedule(session, kind, people[person_id], known, policy=policy, now=now)
@@ -85,7 +87,7 @@ def enrol(session: Session, *, policy: Policy, org_key: str, now: datetime) -> N
             timers.unschedule(session, person_id, schedule_kind(kind))
 
 
-def enrol_one(
+def enrol_reader(
     session: Session, person_id: str, kind: str, *, policy: Policy, now: datetime
 ) -> None:
     """Let a digest recur for one person, from its next time on."""

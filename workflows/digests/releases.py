@@ -72,7 +72,7 @@ class Previews:
     telling: Telling
 
 
-def make(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | None:
+def make_previews(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | None:
     """Make each owner's own preview, and write nothing."""
     release = queries.find_release(session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
@@ -85,7 +85,7 @@ def make(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | No
         )
         if actor is None or row is None:
             continue
-        previews.contents[person_id] = making.make(
+        previews.contents[person_id] = making.make_content(
             session,
             actor,
             first_day=release.first_day,
@@ -101,10 +101,10 @@ def _owners(session: Session, release: DigestRelease, occasion: Occasion) -> dic
     digest = occasion.policy.digests.named.get(release.kind)
     if digest is None:
         return {}
-    return readers.owners(session, digest, policy=occasion.policy, org_key=occasion.org_key)
+    return readers.list_owners(session, digest, policy=occasion.policy, org_key=occasion.org_key)
 
 
-def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     """Ask each owner to send, by the preview that was made; where nobody owns the digest, administrators hear of it."""
     release = queries.lock_release(session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
@@ -112,7 +112,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     policy = occasion.policy
     owners = _owners(session, release, occasion)
     if not owners:
-        troubles.tell(session, release.kind, release.week, occasion)
+        troubles.tell_owners(session, release.kind, release.week, occasion)
         return
     previews = occasion.made
     if not isinstance(previews, Previews) or not previews.telling.keep(session):
@@ -125,7 +125,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     release.contents = contents
     release.readers = sum(
         word == release.audience
-        for word in readers.through(
+        for word in readers.list_readers(
             session, release.kind, policy=policy, org_key=occasion.org_key
         ).values()
     )
@@ -135,7 +135,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         row = people_queries.find_person(session, person_id)
         if row is None:
             continue
-        rollout.tell(
+        rollout.message_unasked(
             session,
             person_id,
             DigestPreview(release.id, person_id),
@@ -158,7 +158,9 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
-def failed(session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion) -> None:
+def record_failure(
+    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
+) -> None:
     """A preview could not be built: the owner is told, and it is tried again, hourly in the end."""
     release = queries.lock_release(session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
@@ -169,10 +171,10 @@ def failed(session: Session, timer: DueTimer, why: str, is_dead: bool, occasion:
     if is_dead and is_young:
         timers.start(session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1)
     session.flush()
-    troubles.tell(session, release.kind, release.week, occasion)
+    troubles.tell_owners(session, release.kind, release.week, occasion)
 
 
-def decide(
+def decide_release(
     session: Session,
     actor: Actor,
     release_id: int,
@@ -220,7 +222,7 @@ def decide(
     outbox.refresh(session, subject(release.id), now=now, clicked=clicked)
 
 
-def show_again(
+def refresh_release(
     session: Session, release_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw it, and all others, as they are now."""
@@ -241,7 +243,7 @@ def _require_owner(
     )
 
 
-def read(session: Session, release_id: int, person_id: str) -> Release | None:
+def load_release(session: Session, release_id: int, person_id: str) -> Release | None:
     """The first digests to an audience as one owner's card shows them; None when there are none."""
     release = queries.find_release(session, release_id)
     if release is None:

@@ -38,13 +38,13 @@ def subject(digest_id: int) -> Subject:
 # --- sending
 
 
-def start(session: Session, digest: Digest, at: datetime) -> None:
+def start_timers(session: Session, digest: Digest, at: datetime) -> None:
     """Let a digest be built at that instant, and be looked after when it would be late."""
     timers.start(session, subject(digest.id), BUILD, at)
-    watch(session, digest)
+    start_watch(session, digest)
 
 
-def watch(session: Session, digest: Digest) -> None:
+def start_watch(session: Session, digest: Digest) -> None:
     """Let somebody look whether the digest was sent, once it would be late."""
     timers.start(session, subject(digest.id), CHECK, digest.late_at)
 
@@ -58,7 +58,7 @@ class Made:
     telling: Telling
 
 
-def make(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
+def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
     """Make a digest that is due, and write nothing: it takes too long to be done where others wait to write."""
     digest = queries.find(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING or occasion.now >= digest.late_at:
@@ -68,7 +68,7 @@ def make(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
     if word is None or actor is None or actor.slack_id is None:
         return None
     telling = Telling()
-    content = making.make(
+    content = making.make_content(
         session,
         actor,
         first_day=digest.first_day,
@@ -80,13 +80,13 @@ def make(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
     return Made(content, word, telling)
 
 
-def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     """Hand a digest that is due, and was made, to delivery, once."""
     digest = queries.lock(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING:
         return
     if occasion.now >= digest.late_at:
-        _miss(session, digest, occasion)
+        _mark_missed(session, digest, occasion)
         return
     word = readers.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
     actor = people.actor(session, digest.person_id)
@@ -119,7 +119,7 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         reader=digest.person_id,
     )
     if had_failed:
-        troubles.follow(session, digest.kind, digest.week, now=occasion.now)
+        troubles.refresh_card(session, digest.kind, digest.week, now=occasion.now)
 
 
 def _send(session: Session, digest: Digest, slack_id: str, occasion: Occasion) -> int | None:
@@ -137,7 +137,7 @@ def _send(session: Session, digest: Digest, slack_id: str, occasion: Occasion) -
             subject=subject(digest.id),
             expires_at=digest.late_at,
         )
-    return rollout.tell(
+    return rollout.message_unasked(
         session,
         digest.person_id,
         notice,
@@ -150,7 +150,7 @@ def _send(session: Session, digest: Digest, slack_id: str, occasion: Occasion) -
     )
 
 
-def check(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def record_if_late(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     """The digest would be late from now on: what was not sent is missed, and its owner is told."""
     digest = queries.lock(session, int(timer.subject.id))
     if digest is None:
@@ -158,12 +158,12 @@ def check(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if digest.state == DigestState.SENT:
         sent = digest.outbox_id is not None and queries.is_on_its_way(session, digest.outbox_id)
         if not sent:
-            _miss(session, digest, occasion)
+            _mark_missed(session, digest, occasion)
     elif digest.state in (DigestState.WAITING, DigestState.HELD):
-        _miss(session, digest, occasion)
+        _mark_missed(session, digest, occasion)
 
 
-def _miss(session: Session, digest: Digest, occasion: Occasion) -> None:
+def _mark_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
     digest.state = DigestState.MISSED
     record_missed(session, digest, occasion)
 
@@ -181,10 +181,12 @@ def record_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
         week=digest.week,
         reader=digest.person_id,
     )
-    troubles.tell(session, digest.kind, digest.week, occasion)
+    troubles.tell_owners(session, digest.kind, digest.week, occasion)
 
 
-def failed(session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion) -> None:
+def record_failure(
+    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
+) -> None:
     """A digest could not be built: its owner is told, its reader is not, and it is tried again until it is late."""
     digest = queries.lock(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING:
@@ -195,13 +197,13 @@ def failed(session: Session, timer: DueTimer, why: str, is_dead: bool, occasion:
     if is_dead and again < digest.late_at:
         timers.start(session, timer.subject, BUILD, again, seq=timer.seq + 1)
     session.flush()
-    troubles.tell(session, digest.kind, digest.week, occasion)
+    troubles.tell_owners(session, digest.kind, digest.week, occasion)
 
 
 # --- reading
 
 
-def shown(session: Session, digest_id: int, *, policy: Policy, now: datetime) -> Shown | None:
+def load_shown(session: Session, digest_id: int, *, policy: Policy, now: datetime) -> Shown | None:
     """A digest as its reader sees it: as it was sent, its decisions as they stand now. None for one without content."""
     digest = queries.find(session, digest_id)
     if digest is None or digest.content is None:
@@ -226,7 +228,7 @@ def _cards(
     return tuple(cards)
 
 
-def preview(
+def preview_digest(
     session: Session, actor: Actor, *, policy: Policy, now: datetime, planned: date | None = None
 ) -> Shown:
     """What this person would read if their digest came now, or on another local day. Writes nothing."""
@@ -235,7 +237,7 @@ def preview(
     if row is None:
         raise NotFound("mlgov does not know you yet. Try again in a minute.")
     calendar = readers.calendar_of(row, policy)
-    content = making.make(
+    content = making.make_content(
         session,
         actor,
         first_day=rules.first_day(planned or calendar.day(now)),
@@ -247,29 +249,31 @@ def preview(
     return Shown(None, content, cards)
 
 
-def last(
+def load_last(
     session: Session, actor: Actor, kind: str, *, policy: Policy, now: datetime
 ) -> Shown | None:
     """The newest digest that was sent to this person."""
     permissions.require_member(actor, "digest.read")
     digest = queries.find_last_sent(session, actor.id, kind)
-    return None if digest is None else shown(session, digest.id, policy=policy, now=now)
+    return None if digest is None else load_shown(session, digest.id, policy=policy, now=now)
 
 
-def of_week(
+def load_of_week(
     session: Session, actor: Actor, kind: str, week: str, *, policy: Policy, now: datetime
 ) -> Shown | None:
     """The digest of an ISO week as it was sent to this person; None when none was."""
     digest = queries.find_of_week(session, actor.id, kind, week)
-    return None if digest is None else shown(session, digest.id, policy=policy, now=now)
+    return None if digest is None else load_shown(session, digest.id, policy=policy, now=now)
 
 
-def own(session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime) -> Shown:
+def load_own(
+    session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime
+) -> Shown:
     """A digest of this person's own. Raises NotFound for anybody else's, as for one that is not there."""
     permissions.require_member(actor, "digest.read", subject=("digest", digest_id))
     digest = queries.find(session, digest_id)
     digest_shown = (
-        shown(session, digest_id, policy=policy, now=now)
+        load_shown(session, digest_id, policy=policy, now=now)
         if digest is not None and digest.person_id == actor.id
         else None
     )
@@ -283,7 +287,7 @@ def own(session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: 
 # --- what people say about it
 
 
-def standing(session: Session, actor: Actor, kind: str, *, policy: Policy) -> Standing:
+def load_standing(session: Session, actor: Actor, kind: str, *, policy: Policy) -> Standing:
     """Whether and when this person gets a digest, and how the latest one stands. Raises InvalidInput for no such one."""
     digest = policy.digests.named.get(kind)
     if digest is None:
@@ -309,10 +313,10 @@ def subscribe(
 ) -> Standing:
     """Somebody wants a digest, or wants it no more; their own word goes over the policy's audience."""
     permissions.require_member(actor, "digest.subscribe")
-    before = standing(session, actor, kind, policy=policy)
+    before = load_standing(session, actor, kind, policy=policy)
     queries.set_subscription(session, actor.id, kind, is_wanted, now)
     if is_wanted:
-        readers.enrol_one(session, actor.id, kind, policy=policy, now=now)
+        readers.enrol_reader(session, actor.id, kind, policy=policy, now=now)
     else:
         timers.unschedule(session, actor.id, readers.schedule_kind(kind))
     if (before.through is not None) != is_wanted:
@@ -324,4 +328,4 @@ def subscribe(
             now=now,
             digest=kind,
         )
-    return standing(session, actor, kind, policy=policy)
+    return load_standing(session, actor, kind, policy=policy)

@@ -16,7 +16,7 @@ from workflows.due import DueSlot, Occasion
 from workflows.policy.digests import Digest as DigestPolicy
 
 
-def fall_due(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+def plan_slot(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     """One slot of one person: at most one digest comes of it, and one missed record for each week nobody was there."""
     kind = slot.kind.removeprefix("digest.")
     digest = occasion.policy.digests.named.get(kind)
@@ -78,9 +78,9 @@ def _follow_up(
         service.record_missed(session, digest, occasion)
     elif digest.state == DigestState.WAITING:
         at = rules.sent_at(digest.planned_at, digest.late_at, occasion.now, calendar)
-        service.start(session, digest, at)
+        service.start_timers(session, digest, at)
     elif digest.state == DigestState.HELD:
-        service.watch(session, digest)
+        service.start_watch(session, digest)
 
 
 def day_of(week: str, weekday: int) -> date:

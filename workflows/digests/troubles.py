@@ -20,18 +20,18 @@ def subject(kind: str, week: str) -> Subject:
     return Subject.of("digest_week", f"{kind}:{week}")
 
 
-def tell(session: Session, kind: str, week: str, occasion: Occasion) -> None:
+def tell_owners(session: Session, kind: str, week: str, occasion: Occasion) -> None:
     """See to it that the owners have the card, and that it shows how things stand now."""
     policy, now = occasion.policy, occasion.now
     digest = policy.digests.named.get(kind)
     owners = (
-        readers.owners(session, digest, policy=policy, org_key=occasion.org_key)
+        readers.list_owners(session, digest, policy=policy, org_key=occasion.org_key)
         if digest is not None
         else {}
     )
     notice = DigestTroubled(kind, week)
     for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
-        rollout.tell(
+        rollout.message_unasked(
             session,
             person_id,
             notice,
@@ -51,15 +51,15 @@ def tell(session: Session, kind: str, week: str, occasion: Occasion) -> None:
             now=now,
             subject=subject(kind, week),
         )
-    follow(session, kind, week, now=now)
+    refresh_card(session, kind, week, now=now)
 
 
-def follow(session: Session, kind: str, week: str, *, now: datetime) -> None:
+def refresh_card(session: Session, kind: str, week: str, *, now: datetime) -> None:
     """The card shows how things stand now, where it was posted."""
     outbox.refresh(session, subject(kind, week), now=now)
 
 
-def read(session: Session, kind: str, week: str) -> Trouble:
+def load_trouble(session: Session, kind: str, week: str) -> Trouble:
     """How the digests of a week stand."""
     counts = queries.count_states(session, kind, week)
     failing = queries.list_failing(session, kind, week)

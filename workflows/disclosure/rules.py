@@ -181,7 +181,7 @@ class Told:
     units: tuple[str, ...] = ()
 
 
-def tell(people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int) -> Told:
+def choose_groups(people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int) -> Told:
     """What may be told of these people (id → part and business unit): the total before the parts before the units.
 
     What follows from units alone is a union of whole units. With both parts told, somebody can take away from one part,

@@ -26,7 +26,7 @@ class Entry:
     figures: Mapping[str, Any]
 
 
-def told(session: Session, scope: str) -> dict[str, list[Entry]]:
+def list_told(session: Session, scope: str) -> dict[str, list[Entry]]:
     """What was told in a scope to whomever, by part, oldest first."""
     parts: dict[str, list[Entry]] = {}
     for row in queries.list_told(session, scope):
@@ -36,7 +36,7 @@ def told(session: Session, scope: str) -> dict[str, list[Entry]]:
     return parts
 
 
-def record(
+def record_told(
     session: Session,
     scope: str,
     part: str,
@@ -78,4 +78,4 @@ class Telling:
 
     def keep(self, session: Session) -> bool:
         """Keep all of it. False when something else was told meanwhile: then none of this may be told."""
-        return all(record(session, scope, part, **what) for scope, part, what in self._records)
+        return all(record_told(session, scope, part, **what) for scope, part, what in self._records)

@@ -77,11 +77,11 @@ class Bringing:
             for change in outcome.changes
             if any(one.field == "category" and one.new == innovation for one in change.fields)
         ]
-        found = advice.caution(
+        found = advice.find_caution(
             self._session, innovation if planned else None, policy=self._policy, now=self._now
         )
         if found is not None:
-            outcome.notes.append(advice.words(found, planned))
+            outcome.notes.append(advice.describe_caution(found, planned))
 
     def _find_channel(self, word: str) -> tuple[str | None, bool]:
         """By the mirror: nothing is asked inside a transaction. An id is taken as it is; a name has to be known."""

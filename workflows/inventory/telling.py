@@ -96,7 +96,7 @@ def tell_people(
         to = Destination.person(org_key, person.slack_id)
         name = f"{key}:{person_id}"
         if unasked:
-            rollout.tell(
+            rollout.message_unasked(
                 session,
                 person_id,
                 notice,

@@ -20,7 +20,7 @@ NO_PLAN = {
 """Projects in these states plan nothing any more."""
 
 
-def caution(
+def find_caution(
     session: Session,
     category: str | None,
     *,
@@ -31,11 +31,11 @@ def caution(
     """The latest result of the organisation, when it is low and business-model innovation is planned."""
     if category != ProjectCategory.INNOVATION or status in NO_PLAN:
         return None
-    result = results.latest(session, policy=policy, now=now)
+    result = results.find_latest(session, policy=policy, now=now)
     return result if result is not None and result.overall is Level.LOW else None
 
 
-def caution_for(
+def find_caution_for(
     session: Session,
     actor: Actor,
     category: str | None,
@@ -46,7 +46,7 @@ def caution_for(
     status: str,
 ) -> CycleResult | None:
     """The same, for somebody who may see that result."""
-    result = caution(session, category, policy=policy, now=now, status=status)
+    result = find_caution(session, category, policy=policy, now=now, status=status)
     if result is None or not sight.may_see(
         session, actor, result.cycle_id, policy=policy, org_key=org_key
     ):
@@ -54,7 +54,7 @@ def caution_for(
     return result
 
 
-def words(result: CycleResult, projects: Sequence[str] = ()) -> str:
+def describe_caution(result: CycleResult, projects: Sequence[str] = ()) -> str:
     """That level beside the plan, and the way on, in plain text. Without `projects` it stands beside one of them."""
     lowest = ", ".join(dimension.name for dimension in result.weakest[:3])
     who = (

@@ -39,23 +39,23 @@ def subject(invitation_id: int) -> Subject:
 # --- saying something
 
 
-def answer(
+def give_answer(
     session: Session, actor: Actor, form: GiveAnswer, *, policy: Policy, now: datetime
 ) -> MyCheckIn:
     """Keep an answer, unless a later tap was kept already. Raises Closed, NotFound."""
-    cycle, invitation = _mine_locked(session, actor, form.invitation_id)
-    asked = reading.rubric_of(session, cycle)
+    cycle, invitation = _lock_own(session, actor, form.invitation_id)
+    asked = reading.load_rubric(session, cycle)
     if form.statement not in {one.id for one in asked.statements}:
         raise InvalidInput(
             "This statement is not part of the check-in any more. Open it again from `/mlgov maturity`."
         )
-    before = reading.record(session, cycle, invitation, policy)
-    if not _keep(session, actor, invitation, form, now):
+    before = reading.load_check_in(session, cycle, invitation, policy)
+    if not _keep_answer(session, actor, invitation, form, now):
         return before
     return _settle(session, actor, cycle, invitation, before, policy, now)
 
 
-def catch_up(
+def keep_window_answers(
     session: Session,
     actor: Actor,
     invitation_id: int,
@@ -68,9 +68,9 @@ def catch_up(
 
     An answer that was changed on another device since the window opened stays.
     """
-    cycle, invitation = _mine_locked(session, actor, invitation_id)
-    asked = {one.id for one in reading.rubric_of(session, cycle).statements}
-    before = reading.record(session, cycle, invitation, policy)
+    cycle, invitation = _lock_own(session, actor, invitation_id)
+    asked = {one.id for one in reading.load_rubric(session, cycle).statements}
+    before = reading.load_check_in(session, cycle, invitation, policy)
     kept = False
     for statement, (opened_with, chosen) in taps.items():
         if chosen is None or chosen == opened_with or statement not in asked:
@@ -82,41 +82,43 @@ def catch_up(
         form = GiveAnswer(
             invitation_id=invitation.id, statement=statement, answer=Answer(chosen), stamp=stamp
         )
-        kept = _keep(session, actor, invitation, form, now) or kept
+        kept = _keep_answer(session, actor, invitation, form, now) or kept
     if not kept:
         return before
     return _settle(session, actor, cycle, invitation, before, policy, now)
 
 
-def note(
+def keep_note(
     session: Session, actor: Actor, form: WriteNote, *, policy: Policy, now: datetime
 ) -> MyCheckIn:
     """Keep a comment and a link to proof; what is left empty is taken back."""
-    cycle, invitation = _mine_locked(session, actor, form.invitation_id)
-    if reading.rubric_of(session, cycle).dimension(form.dimension) is None:
+    cycle, invitation = _lock_own(session, actor, form.invitation_id)
+    if reading.load_rubric(session, cycle).dimension(form.dimension) is None:
         raise InvalidInput("This check-in has no such dimension. Open it again.")
     row = said.find_note(session, invitation.id, form.dimension)
     if row is None:
         row = MaturityNote(invitation_id=invitation.id, dimension=form.dimension)
         session.add(row)
-    old = said.texts(session, [one for one in (row.comment_id, row.link_id) if one])
+    old = said.load_texts(session, [one for one in (row.comment_id, row.link_id) if one])
     for name, text in (("comment", form.comment), ("link", form.link)):
         column = f"{name}_id"
         if old.get(getattr(row, column) or 0, "") == text:
             continue
-        kept = _written(session, actor, text, now)
+        kept = _write_text(session, actor, text, now)
         setattr(row, column, kept.id if kept else None)
     session.flush()
-    return reading.record(session, cycle, invitation, policy)
+    return reading.load_check_in(session, cycle, invitation, policy)
 
 
-def _written(session: Session, actor: Actor, text: str, now: datetime) -> PrivateText | None:
+def _write_text(session: Session, actor: Actor, text: str, now: datetime) -> PrivateText | None:
     return audit.write_text(session, actor, text, now=now) if text else None
 
 
-def skip(session: Session, actor: Actor, form: Skip, *, policy: Policy, now: datetime) -> MyCheckIn:
+def skip_check_in(
+    session: Session, actor: Actor, form: Skip, *, policy: Policy, now: datetime
+) -> MyCheckIn:
     """Take no part this time, with a reason. Nobody is reminded after that; what was answered stays and counts."""
-    cycle, invitation = _mine_locked(session, actor, form.invitation_id)
+    cycle, invitation = _lock_own(session, actor, form.invitation_id)
     if invitation.state != InvitationState.INVITED:
         raise InvalidInput(
             "There is nothing left to skip: you have answered or skipped this check-in already."
@@ -137,10 +139,10 @@ def skip(session: Session, actor: Actor, form: Skip, *, policy: Policy, now: dat
     )
     timers.cancel(session, subject(invitation.id))
     outbox.refresh(session, subject(invitation.id), now=now)
-    return reading.record(session, cycle, invitation, policy)
+    return reading.load_check_in(session, cycle, invitation, policy)
 
 
-def _mine_locked(
+def _lock_own(
     session: Session, actor: Actor, invitation_id: int
 ) -> tuple[MaturityCycle, MaturityInvitation]:
     """The cycle, kept open, and the person's own part in it, locked. Raises NotFound, Closed."""
@@ -159,7 +161,7 @@ def _mine_locked(
     return cycle, invitation
 
 
-def _keep(
+def _keep_answer(
     session: Session, actor: Actor, invitation: MaturityInvitation, form: GiveAnswer, now: datetime
 ) -> bool:
     """Write one answer down; False when it says nothing new or a later tap was first."""
@@ -191,7 +193,7 @@ def _keep(
     return True
 
 
-def seal(session: Session, cycle_id: int) -> str:
+def digest_answers(session: Session, cycle_id: int) -> str:
     """A digest over all that people said in a cycle, which the ledger keeps when it is closed.
 
     It proves the answers until one of them is erased: each person's part is salted, and their salt goes with them.
@@ -217,7 +219,7 @@ def _settle(
     now: datetime,
 ) -> MyCheckIn:
     """Finish what has become complete, stop reminding, and let the messages follow where they show something else."""
-    after = reading.record(session, cycle, invitation, policy)
+    after = reading.load_check_in(session, cycle, invitation, policy)
     state = InvitationState(invitation.state)
     if after.answered == after.total:
         invitation.state = InvitationState.FINISHED
@@ -243,7 +245,7 @@ def _settle(
     return replace(after, state=InvitationState(invitation.state))
 
 
-def left(
+def mark_left(
     session: Session, invitation: MaturityInvitation, person: Person, *, now: datetime
 ) -> bool:
     """Take somebody who has left out of the count, reminders and messages; False while they are here."""

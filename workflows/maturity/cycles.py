@@ -45,7 +45,7 @@ def _closing(policy: Policy, now: datetime) -> datetime:
 # --- opening
 
 
-def plan(
+def plan_check_in(
     session: Session,
     actor: Actor,
     business_unit: str | None,
@@ -57,8 +57,10 @@ def plan(
     """Whom a check-in would ask, for a leader to look at first. Raises NotAllowed, NotFound, InvalidInput."""
     invitees.require_leader(session, actor, "maturity.start", policy=policy, org_key=org_key)
     if business_unit is not None:
-        business_unit = invitees.unit(queries.list_units(session, org_key), business_unit)
-    asked = invitees.invited(session, policy=policy, org_key=org_key, business_unit=business_unit)
+        business_unit = invitees.resolve_unit(queries.list_units(session, org_key), business_unit)
+    asked = invitees.list_invitees(
+        session, policy=policy, org_key=org_key, business_unit=business_unit
+    )
     rules = policy.maturity
     _refuse_overlap(session, business_unit, policy)
     if len(asked) < rules.minimum_group:
@@ -67,7 +69,7 @@ def plan(
             f"Only {len(asked)} people{where} would be asked, and nothing is told of fewer than {rules.minimum_group}. "
             "Personas come from `mlgov import people FILE`; whom a check-in asks stands in governance.yml under `maturity`."
         )
-    rubric = queries.current_rubric(session)
+    rubric = queries.find_current_rubric(session)
     if rubric is None:
         raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
     leaders = sum(part is AskedAs.LEADER for _, part in asked)
@@ -92,7 +94,7 @@ def _refuse_overlap(session: Session, business_unit: str | None, policy: Policy)
             )
 
 
-def start(
+def start_check_in(
     session: Session,
     actor: Actor,
     business_unit: str | None,
@@ -104,8 +106,8 @@ def start(
 ) -> int:
     """Open a check-in; people are invited in their own working hours. Raises as `plan` does. Its id."""
     queries.lock_rubrics(session)
-    draft = plan(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
-    rubric = queries.current_rubric(session)
+    draft = plan_check_in(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
+    rubric = queries.find_current_rubric(session)
     if rubric is None:
         raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
     cycle = MaturityCycle(
@@ -122,7 +124,7 @@ def start(
     )
     session.add(cycle)
     session.flush()
-    asked = invitees.invited(
+    asked = invitees.list_invitees(
         session, policy=policy, org_key=org_key, business_unit=draft.business_unit
     )
     queries.insert_invitations(
@@ -156,7 +158,7 @@ def start(
     return cycle.id
 
 
-def open_due(
+def open_scheduled(
     session: Session, today: date, *, policy: Policy, org_key: str, now: datetime
 ) -> int | None:
     """Open the period's check-in when its day has come and nothing is in the way; its id.
@@ -176,7 +178,9 @@ def open_due(
     if not opens <= today <= opens + CATCH_UP or queries.has_slot(session, slot):
         return None
     try:
-        return start(session, SYSTEM, None, policy=policy, org_key=org_key, now=now, slot=slot)
+        return start_check_in(
+            session, SYSTEM, None, policy=policy, org_key=org_key, now=now, slot=slot
+        )
     except GovernanceError:
         return None
 
@@ -202,7 +206,7 @@ def _first_working_day(calendar: WorkingCalendar, day: date) -> date:
 # --- closing
 
 
-def close(
+def close_check_in(
     session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str, now: datetime
 ) -> bool:
     """Close a check-in: the result is fixed and told, and nothing can be changed any more. False when it was closed.
@@ -217,9 +221,9 @@ def close(
         return False
     everybody = queries.list_with_people(session, cycle_id)
     for invitation, person in everybody:
-        conversation.left(session, invitation, person, now=now)
+        conversation.mark_left(session, invitation, person, now=now)
     session.flush()
-    result = results.final(session, cycle, policy=policy, now=now)
+    result = results.compute_final(session, cycle, policy=policy, now=now)
     cycle.result = results.as_json(result)
     cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, now
     session.flush()
@@ -231,7 +235,7 @@ def close(
         now=now,
         invited=result.invited,
         answered=result.answered,
-        answers=conversation.seal(session, cycle_id),
+        answers=conversation.digest_answers(session, cycle_id),
         overall=result.overall.value if result.overall else None,
         levels={one.key: one.level.value for one in result.told if one.level},
     )
@@ -251,7 +255,7 @@ def close(
     return True
 
 
-def farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> None:
+def say_farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> None:
     """Let the next few people's messages say that the check-in is closed. `after` is the last one done."""
     ids = queries.list_ids(session, cycle_id, after=after, most=BATCH)
     for invitation_id in ids:
@@ -264,18 +268,20 @@ def farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> N
 # --- looking
 
 
-def open_cycles(session: Session, *, policy: Policy, now: datetime) -> list[CycleStatus]:
+def list_open_cycles(session: Session, *, policy: Policy, now: datetime) -> list[CycleStatus]:
     """How the open check-ins go, for leaders. What is told is kept, so this takes a transaction that may write."""
     return [
-        status(session, cycle, policy=policy, now=now)
+        load_status(session, cycle, policy=policy, now=now)
         for cycle in queries.list_open_cycles(session)
     ]
 
 
-def status(session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime) -> CycleStatus:
+def load_status(
+    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
+) -> CycleStatus:
     """How one goes, in a count that tells of nobody."""
     fewest = reading.terms(cycle, policy).minimum_group
-    invited, finished = history.answered(
+    invited, finished = history.count_answered(
         session, cycle, fewest=fewest, audience=disclosure.LEADERS, now=now
     )
     return CycleStatus(

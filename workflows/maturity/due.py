@@ -12,7 +12,7 @@ from workflows.timers import DueTimer
 
 
 def _open_check_in(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    maturity.open_due(
+    maturity.open_scheduled(
         session,
         date.fromisoformat(slot.date),
         policy=occasion.policy,
@@ -22,7 +22,7 @@ def _open_check_in(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 
 def _invite(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    maturity.invite(
+    maturity.invite_some(
         session,
         int(timer.subject.id),
         timer.seq,
@@ -33,7 +33,7 @@ def _invite(session: Session, timer: DueTimer, occasion: Occasion) -> None:
 
 
 def _remind_check_in(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    maturity.remind(
+    maturity.remind_person(
         session,
         int(timer.subject.id),
         timer.seq,
@@ -44,7 +44,7 @@ def _remind_check_in(session: Session, timer: DueTimer, occasion: Occasion) -> N
 
 
 def _close_check_in(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    maturity.close(
+    maturity.close_check_in(
         session,
         SYSTEM,
         int(timer.subject.id),
@@ -55,7 +55,7 @@ def _close_check_in(session: Session, timer: DueTimer, occasion: Occasion) -> No
 
 
 def _farewell(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    maturity.farewell(session, int(timer.subject.id), timer.seq, now=occasion.now)
+    maturity.say_farewell(session, int(timer.subject.id), timer.seq, now=occasion.now)
 
 
 def _lock_cycle(session: Session, cycle_id: str) -> Lock:

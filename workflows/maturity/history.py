@@ -57,12 +57,12 @@ class Past:
         return _DIMENSION.validate_python(dict(self.entries[-1].figures))
 
 
-def pasts(
+def load_pasts(
     session: Session, cycle_id: int, asked: Rubric, who: Mapping[int, str]
 ) -> dict[str, Past]:
     """What was told of each dimension while the cycle was open. Answers of who was erased are a piece of their own."""
-    parts = disclosure.told(session, scope(cycle_id))
-    counted = counted_early(session, cycle_id)
+    parts = disclosure.list_told(session, scope(cycle_id))
+    counted = load_counted(session, cycle_id)
     pasts: dict[str, Past] = {}
     for dimension in asked.dimensions:
         entries = parts.get(dimension.key, [])
@@ -85,17 +85,17 @@ class Earlier:
     beside: dict[str, control.Group]
 
 
-def earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, list[Earlier]]:
+def load_earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, list[Earlier]]:
     """What earlier check-ins of the same scope counted and told in the end, by dimension, the newest first."""
     earlier_by_dimension: dict[str, list[Earlier]] = {}
     for other in queries.list_closed_of(
         session, cycle.business_unit, before=cycle.id, most=EARLIER
     ):
-        who = persons(session, other.id)
-        asked = reading.rubric_of(session, other)
-        answers = answers_of(session, other.id, who)
-        counted = counted_early(session, other.id)
-        parts = disclosure.told(session, scope(other.id))
+        who = list_persons(session, other.id)
+        asked = reading.load_rubric(session, other)
+        answers = load_answers(session, other.id, who)
+        counted = load_counted(session, other.id)
+        parts = disclosure.list_told(session, scope(other.id))
         for dimension in asked.dimensions:
             entries = parts.get(dimension.key)
             if not entries:
@@ -130,7 +130,7 @@ def earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, li
     return earlier_by_dimension
 
 
-def beside(
+def groups_beside(
     allowed: Told, group: Collection[int], people: Mapping[int, tuple[AskedAs, str | None]]
 ) -> dict[str, set[int]]:
     """The groups that are told beside a total, by name."""
@@ -143,7 +143,7 @@ def beside(
     }
 
 
-def narrowed(
+def narrow(
     allowed: Told,
     group: Group,
     people: Mapping[int, tuple[AskedAs, str | None]],
@@ -157,7 +157,7 @@ def narrowed(
     """
     named = {
         name: atoms({i: group[i] for i in members}, who)
-        for name, members in beside(allowed, group, people).items()
+        for name, members in groups_beside(allowed, group, people).items()
     }
     total = atoms(group, who)
     kept: dict[str, control.Group] = {}
@@ -188,7 +188,7 @@ def _may_stand_beside(
     return len(together) > TOGETHER or not control.tells_of_few(together, fewest=fewest)
 
 
-def repeated(
+def find_repeated(
     earlier: Iterable[Earlier], past: Past, counts: control.Group, fewest: int
 ) -> DimensionResult | None:
     """The earlier check-in's figure from which this one differs by too few people, as it was told then; None for none."""
@@ -203,7 +203,7 @@ def repeated(
     )
 
 
-def keep(
+def keep_figure(
     session: Session,
     cycle_id: int,
     past: Past,
@@ -213,7 +213,7 @@ def keep(
     now: datetime,
 ) -> None:
     """Keep a figure of one dimension as told; `members` are whom it counts first, or in the end everybody."""
-    disclosure.record(
+    disclosure.record_told(
         session,
         scope(cycle_id),
         figures.key,
@@ -225,7 +225,7 @@ def keep(
     )
 
 
-def answered(
+def count_answered(
     session: Session, cycle: MaturityCycle, *, fewest: int, audience: str, now: datetime
 ) -> tuple[int, int]:
     """How many were asked, and how many of them at least have answered everything, as it may be told; it is kept.
@@ -236,7 +236,7 @@ def answered(
     finished = sum(one.state == InvitationState.FINISHED for one, _ in invited)
 
     def tellable() -> tuple[list[disclosure.Entry], int, int]:
-        entries = disclosure.told(session, scope(cycle.id)).get(ANSWERED, [])
+        entries = disclosure.list_told(session, scope(cycle.id)).get(ANSWERED, [])
         before = int(entries[-1].figures["at_least"]) if entries else 0
         count = control.at_least(finished, len(invited), fewest=fewest, before=before)
         return entries, before, count
@@ -246,7 +246,7 @@ def answered(
         queries.lock_cycle(session, cycle.id)
         entries, before, count = tellable()
     if count > before:
-        disclosure.record(
+        disclosure.record_told(
             session,
             scope(cycle.id),
             ANSWERED,
@@ -259,7 +259,7 @@ def answered(
     return len(invited), count
 
 
-def persons(session: Session, cycle_id: int) -> dict[int, str]:
+def list_persons(session: Session, cycle_id: int) -> dict[int, str]:
     """Whose invitation is which; opaque ids, which outlast an erasure."""
     return {
         invitation.id: invitation.person_id
@@ -267,7 +267,7 @@ def persons(session: Session, cycle_id: int) -> dict[int, str]:
     }
 
 
-def answers_of(
+def load_answers(
     session: Session, cycle_id: int, within: Collection[int]
 ) -> dict[int, dict[str, Answer]]:
     """What each of these invitations' people say about each statement, by invitation."""
@@ -289,7 +289,7 @@ def atoms(group: Group, who: Mapping[int, str]) -> control.Group:
     }
 
 
-def counted_early(session: Session, cycle_id: int) -> dict[str, dict[int, dict[str, Answer]]]:
+def load_counted(session: Session, cycle_id: int) -> dict[str, dict[int, dict[str, Answer]]]:
     """What early results of a cycle counted, by dimension and invitation."""
     counted: dict[str, dict[int, dict[str, Answer]]] = {}
     for i, dimension, answers, _ in said.list_counted(session, cycle_id):

@@ -65,7 +65,7 @@ def _chosen(
     return by_persona | _members(session, org_key, names)
 
 
-def invited(
+def list_invitees(
     session: Session, *, policy: Policy, org_key: str, business_unit: str | None
 ) -> list[tuple[Person, AskedAs]]:
     """Whom a cycle of the organisation, or of one unit, would ask; who is both is asked as a leader."""
@@ -81,7 +81,7 @@ def invited(
     ]
 
 
-def unit(units: Collection[str], words: str) -> str:
+def resolve_unit(units: Collection[str], words: str) -> str:
     """The business unit that somebody typed. Raises NotFound with those there are."""
     matching = [one for one in units if folded(one) == folded(words)]
     if len(matching) == 1:

@@ -17,7 +17,7 @@ BATCH = 50
 """People in one transaction, so that a large organisation keeps nobody else waiting."""
 
 
-def invite(
+def invite_some(
     session: Session, cycle_id: int, seq: int, *, policy: Policy, org_key: str, now: datetime
 ) -> None:
     """Invite the next few people of a cycle, each in their own working hours; the cycle is locked."""
@@ -28,12 +28,12 @@ def invite(
     for invitation in waiting:
         invitation.invited_at = now
         person = queries.find_person(session, invitation.person_id)
-        if person is None or conversation.left(session, invitation, person, now=now):
+        if person is None or conversation.mark_left(session, invitation, person, now=now):
             continue
         if person.slack_id is None:
             continue
         calendar = calendar_for(policy, tz=person.tz, country=person.country)
-        rollout.tell(
+        rollout.message_unasked(
             session,
             person.id,
             CheckInAsked(invitation.id),
@@ -45,7 +45,7 @@ def invite(
             due_at=calendar.next_open(now),
             expires_at=cycle.closes_at,
         )
-        for number, due in enumerate(reminders(calendar, now, cycle.closes_at), 1):
+        for number, due in enumerate(reminder_moments(calendar, now, cycle.closes_at), 1):
             timers.start(
                 session, conversation.subject(invitation.id), "maturity.remind", due, seq=number
             )
@@ -55,7 +55,9 @@ def invite(
         )
 
 
-def reminders(calendar: WorkingCalendar, invited: datetime, closes: datetime) -> list[datetime]:
+def reminder_moments(
+    calendar: WorkingCalendar, invited: datetime, closes: datetime
+) -> list[datetime]:
     """When somebody is reminded: half-way, and as work starts on the last working day before the day it closes."""
     half = calendar.next_open(invited + (closes - invited) / 2)
     day = calendar.on_or_before(calendar.day(closes) - timedelta(days=1))
@@ -66,7 +68,7 @@ def reminders(calendar: WorkingCalendar, invited: datetime, closes: datetime) ->
     return moments
 
 
-def remind(
+def remind_person(
     session: Session,
     invitation_id: int,
     number: int,
@@ -83,14 +85,14 @@ def remind(
     if cycle is None or cycle.state != CycleState.OPEN:
         return
     person = queries.find_person(session, invitation.person_id)
-    if person is None or conversation.left(session, invitation, person, now=now):
+    if person is None or conversation.mark_left(session, invitation, person, now=now):
         return
     if person.slack_id is None:
         return
     at = calendar_for(policy, tz=person.tz, country=person.country).next_open(now)
     if at >= cycle.closes_at:
         return
-    rollout.tell(
+    rollout.message_unasked(
         session,
         person.id,
         CheckInReminder(invitation.id, number),

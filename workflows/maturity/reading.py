@@ -19,9 +19,9 @@ from workflows.policy import Policy
 TYPE = "maturity_invitation"
 
 
-def rubric_of(session: Session, cycle: MaturityCycle) -> Rubric:
+def load_rubric(session: Session, cycle: MaturityCycle) -> Rubric:
     """What a cycle asks."""
-    return rubric.parse(queries.rubric_text(session, cycle.rubric_id))
+    return rubric.parse(queries.load_rubric_text(session, cycle.rubric_id))
 
 
 def label(cycle: MaturityCycle, policy: Policy) -> str:
@@ -29,23 +29,23 @@ def label(cycle: MaturityCycle, policy: Policy) -> str:
     return f"{cycle.opened_at.astimezone(policy.organisation.zone):%B %Y}"
 
 
-def find(session: Session, invitation_id: int, *, policy: Policy) -> MyCheckIn | None:
+def find_check_in(session: Session, invitation_id: int, *, policy: Policy) -> MyCheckIn | None:
     """One person's check-in, whoever looks; the caller has asked whether they may."""
     invitation = queries.find_invitation(session, invitation_id)
     if invitation is None:
         return None
     cycle = queries.find_cycle(session, invitation.cycle_id)
-    return None if cycle is None else record(session, cycle, invitation, policy)
+    return None if cycle is None else load_check_in(session, cycle, invitation, policy)
 
 
-def to_send(
+def find_to_send(
     session: Session, invitation_id: int, kind: str, number: int, *, policy: Policy
 ) -> MyCheckIn | None:
     """What a message to that person shows; None while it was not sent and there is nothing left to ask.
 
     So nobody is invited or reminded who has finished, skipped or left while the message waited.
     """
-    check_in = find(session, invitation_id, policy=policy)
+    check_in = find_check_in(session, invitation_id, policy=policy)
     if check_in is None or check_in.waits:
         return check_in
     sent = any(
@@ -55,22 +55,22 @@ def to_send(
     return check_in if sent else None
 
 
-def mine(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
+def find_own(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
     """The newest check-in that somebody was invited to."""
-    invitation = queries.last_invitation(session, actor.id)
+    invitation = queries.find_last_invitation(session, actor.id)
     if invitation is None:
         return None
     cycle = queries.find_cycle(session, invitation.cycle_id)
-    return None if cycle is None else record(session, cycle, invitation, policy)
+    return None if cycle is None else load_check_in(session, cycle, invitation, policy)
 
 
 def open_invitation(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
     """The check-in that still waits for somebody's answers."""
-    check_in = mine(session, actor, policy=policy)
+    check_in = find_own(session, actor, policy=policy)
     return check_in if check_in is not None and check_in.waits else None
 
 
-def get(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -> MyCheckIn:
+def load_own(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -> MyCheckIn:
     """One's own check-in by its id. Raises NotFound for everybody else's."""
     invitation = queries.find_invitation(session, invitation_id)
     cycle = (
@@ -80,10 +80,10 @@ def get(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -
     )
     if invitation is None or cycle is None:
         raise NotFound("This check-in is not yours. `/mlgov maturity` shows your own.")
-    return record(session, cycle, invitation, policy)
+    return load_check_in(session, cycle, invitation, policy)
 
 
-def record(
+def load_check_in(
     session: Session, cycle: MaturityCycle, invitation: MaturityInvitation, policy: Policy
 ) -> MyCheckIn:
     answers = {
@@ -96,7 +96,7 @@ def record(
     ]
     if invitation.skip_reason_id is not None:
         ids.append(invitation.skip_reason_id)
-    words = said.texts(session, ids)
+    words = said.load_texts(session, ids)
     starter = queries.find_person(session, cycle.started_by) if cycle.started_by else None
     return MyCheckIn(
         id=invitation.id,
@@ -109,7 +109,7 @@ def record(
         closes_at=cycle.closes_at,
         closed_at=cycle.closed_at,
         terms=terms(cycle, policy),
-        dimensions=parts(rubric_of(session, cycle), answers, notes, words),
+        dimensions=parts(load_rubric(session, cycle), answers, notes, words),
         skip_reason=words.get(invitation.skip_reason_id or 0, ""),
         started_by=None if starter is None else (starter.slack_id, starter.name),
     )

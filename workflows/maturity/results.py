@@ -57,15 +57,15 @@ def from_json(kept: dict[str, Any]) -> CycleResult:
 # --- reading
 
 
-def latest(
+def find_latest(
     session: Session, *, policy: Policy, now: datetime, business_unit: str | None = None
 ) -> CycleResult | None:
     """The newest result of the organisation, or of a unit; None before the first check-in was closed."""
-    cycle = queries.last_closed(session, business_unit)
-    return None if cycle is None else of_cycle(session, cycle.id)
+    cycle = queries.find_last_closed(session, business_unit)
+    return None if cycle is None else find_of_cycle(session, cycle.id)
 
 
-def of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
+def find_of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
     """The result of a closed cycle."""
     cycle = queries.find_cycle(session, cycle_id)
     if cycle is None or cycle.result is None:
@@ -76,15 +76,17 @@ def of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
 # --- making
 
 
-def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime) -> CycleResult:
+def compute_final(
+    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
+) -> CycleResult:
     """The result of a cycle that is being closed; whoever has left is marked already."""
-    asked = reading.rubric_of(session, cycle)
+    asked = reading.load_rubric(session, cycle)
     fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)
-    who = history.persons(session, cycle.id)
-    pasts = history.pasts(session, cycle.id, asked, who)
+    who = history.list_persons(session, cycle.id)
+    pasts = history.load_pasts(session, cycle.id, asked, who)
     before = _before(session, cycle, policy)
-    earlier = history.earlier(session, cycle, fewest)
+    earlier = history.load_earlier(session, cycle, fewest)
     dimensions, held_back, as_before = [], False, False
     for dimension in asked.dimensions:
         group, past = groups[dimension.key], pasts[dimension.key]
@@ -95,17 +97,17 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
             held_back = True
             dimensions.append(past.last)
             continue
-        repeated = history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
+        repeated = history.find_repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         if repeated is not None:
             # Nearly everybody says what they said then, so the difference would tell of the few who don't.
             as_before = True
-            dimensions.append(_again(dimension, past.last or repeated, before))
+            dimensions.append(_repeat_dimension(dimension, past.last or repeated, before))
             continue
         allowed = (
             Told(total=len(group) >= fewest)
             if past.entries
-            else history.narrowed(
-                control.tell({str(i): people[i] for i in group}, fewest=fewest),
+            else history.narrow(
+                control.choose_groups({str(i): people[i] for i in group}, fewest=fewest),
                 group,
                 people,
                 who,
@@ -116,9 +118,9 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
         figures = _dimension(dimension, group, people, allowed, before)
         dimensions.append(figures)
         if allowed.total:
-            history.keep(session, cycle.id, past, figures, group, disclosure.ASKED, now)
-            for name, members in history.beside(allowed, group, people).items():
-                disclosure.record(
+            history.keep_figure(session, cycle.id, past, figures, group, disclosure.ASKED, now)
+            for name, members in history.groups_beside(allowed, group, people).items():
+                disclosure.record_told(
                     session,
                     history.scope(cycle.id),
                     f"{dimension.key}:{name}",
@@ -141,7 +143,7 @@ def final(session: Session, cycle: MaturityCycle, *, policy: Policy, now: dateti
     )
 
 
-def early(
+def tell_early(
     session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str, now: datetime
 ) -> CycleResult:
     """What an open cycle would find by now, for a leader. Raises NotAllowed, NotFound, InvalidInput when it is too early.
@@ -153,12 +155,12 @@ def early(
     cycle = queries.lock_cycle(session, cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         raise NotFound("This check-in is closed. `/mlgov maturity` shows its result.")
-    asked = reading.rubric_of(session, cycle)
+    asked = reading.load_rubric(session, cycle)
     fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)
-    who = history.persons(session, cycle.id)
-    pasts = history.pasts(session, cycle.id, asked, who)
-    earlier = history.earlier(session, cycle, fewest)
+    who = history.list_persons(session, cycle.id)
+    pasts = history.load_pasts(session, cycle.id, asked, who)
+    earlier = history.load_earlier(session, cycle, fewest)
     before = _before(session, cycle, policy)
     issued = said.list_early(session, cycle.id)
     seq = len(issued) + 1
@@ -172,7 +174,7 @@ def early(
             not new
             or past.members - past.counted.keys()
             or not control.may_tell(past.told, counts, fewest=fewest)
-            or history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
+            or history.find_repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         ):
             dimensions.append(past.last or _dimension(dimension, {}, people, Told(False), before))
             continue
@@ -191,7 +193,7 @@ def early(
         }
         figures = _dimension(dimension, group, everybody, Told(total=True), before)
         dimensions.append(figures)
-        history.keep(session, cycle.id, past, figures, new, disclosure.LEADERS, now)
+        history.keep_figure(session, cycle.id, past, figures, new, disclosure.LEADERS, now)
     if not grew:
         if issued:
             return from_json(issued[-1].result)
@@ -213,7 +215,7 @@ def early(
     return result
 
 
-def _again(
+def _repeat_dimension(
     dimension: Dimension, kept: DimensionResult, before: CycleResult | None
 ) -> DimensionResult:
     """What was told before, once more; its parts and units belong to that time."""
@@ -243,7 +245,7 @@ def _contributions(
     for invitation, person in queries.list_with_people(session, cycle.id):
         if invitation.state != InvitationState.LEFT and invitees.is_here(person):
             people[invitation.id] = (AskedAs(invitation.asked_as), invitation.business_unit)
-    answers_of = history.answers_of(session, cycle.id, people)
+    answers_of = history.load_answers(session, cycle.id, people)
     groups: dict[str, dict[int, dict[str, Answer]]] = {
         dimension.key: {
             i: {one.id: answers[one.id] for one in dimension.statements}
@@ -256,7 +258,7 @@ def _contributions(
 
 
 def _before(session: Session, cycle: MaturityCycle, policy: Policy) -> CycleResult | None:
-    last = queries.last_closed(session, cycle.business_unit, before=cycle.id)
+    last = queries.find_last_closed(session, cycle.business_unit, before=cycle.id)
     return None if last is None or last.result is None else from_json(last.result)
 
 
@@ -319,7 +321,7 @@ def _result(
     as_before: bool = False,
 ) -> CycleResult:
     levels = [one.level for one in dimensions if one.level is not None]
-    invited, count = history.answered(
+    invited, count = history.count_answered(
         session,
         cycle,
         fewest=fewest,

@@ -36,7 +36,7 @@ def may_see(session: Session, actor: Actor, cycle_id: int, *, policy: Policy, or
     )
 
 
-def result(
+def load_result(
     session: Session,
     actor: Actor,
     cycle_id: int,
@@ -63,7 +63,9 @@ def result(
     return from_json(cycle.result)
 
 
-def unit(session: Session, actor: Actor, words: str, *, policy: Policy, org_key: str) -> str | None:
+def resolve_unit(
+    session: Session, actor: Actor, words: str, *, policy: Policy, org_key: str
+) -> str | None:
     """The business unit that somebody typed, whose targets they may see; None for no words: the organisation.
 
     Targets stand beside the newest result, so they are for who may see that: leaders, assessors and those who were asked;
@@ -76,7 +78,7 @@ def unit(session: Session, actor: Actor, words: str, *, policy: Policy, org_key:
         for role in (invitees.LEADER, invitees.ASSESSOR)
     ):
         units = queries.list_units(session, org_key)
-        return invitees.unit(units, words) if words else None
+        return invitees.resolve_unit(units, words) if words else None
     person = people.find_person(session, actor.id)
     own = person.business_unit if person is not None else None
     if words and own is not None and invitees.folded(own) == invitees.folded(words):
@@ -89,14 +91,14 @@ def unit(session: Session, actor: Actor, words: str, *, policy: Policy, org_key:
         ),
         None,
     )
-    last = queries.last_closed(session, wanted) if wanted or not words else None
+    last = queries.find_last_closed(session, wanted) if wanted or not words else None
     was_asked = last is not None and queries.was_invited(session, last.id, actor.id)
     if was_asked or (last is None and not words):
         return wanted
     raise NotFound(NO_TARGETS)
 
 
-def seen_by(
+def find_visible_result(
     session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
 ) -> CycleResult | None:
     """The newest result that somebody may see: the organisation's, else that of a unit they were asked in."""
@@ -121,7 +123,7 @@ def shows_single(
     )
 
 
-def single_answers(
+def list_single_answers(
     session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
 ) -> tuple[SingleAnswers, ...]:
     """Each person's answers, where the first message of the check-in said that an assessor sees them.
@@ -141,7 +143,7 @@ def single_answers(
             "Nobody is shown single answers of this check-in; that is what its first message promised."
         )
     named = terms.seen_by is SeenBy.ASSESSOR_BY_NAME
-    asked = reading.rubric_of(session, cycle)
+    asked = reading.load_rubric(session, cycle)
     answers: dict[int, dict[str, Answer]] = {}
     for i, statement, answer in said.list_cycle_answers(session, cycle_id):
         answers.setdefault(i, {})[statement] = Answer(answer)
@@ -170,7 +172,7 @@ def single_answers(
         invitations.append(
             SingleAnswers(
                 person.name if named else None,
-                reading.parts(asked, answers[invitation.id], notes, said.texts(session, ids)),
+                reading.parts(asked, answers[invitation.id], notes, said.load_texts(session, ids)),
             )
         )
     return tuple(invitations)

@@ -19,20 +19,20 @@ from workflows.maturity.rubric import DIMENSIONS
 from workflows.policy import Policy
 
 
-def targets(
+def load_targets(
     session: Session, business_unit: str | None, *, policy: Policy, now: datetime
 ) -> Targets:
     """The targets of the organisation or a unit, beside its latest result."""
     levels = {
         row.dimension: Level(row.level) for row in said.list_targets(session, business_unit or "")
     }
-    cycle = queries.last_closed(session, business_unit)
-    result = results.latest(session, policy=policy, now=now, business_unit=business_unit)
+    cycle = queries.find_last_closed(session, business_unit)
+    result = results.find_latest(session, policy=policy, now=now, business_unit=business_unit)
     gaps: list[Gap] = []
     names: dict[str, str] = {}
     if cycle is not None and result is not None:
-        planned = _planned(session, business_unit)
-        asked = reading.rubric_of(session, cycle)
+        planned = _list_actions(session, business_unit)
+        asked = reading.load_rubric(session, cycle)
         for dimension_result in result.dimensions:
             names[dimension_result.key] = dimension_result.name
             dimension, target = (
@@ -65,7 +65,7 @@ def targets(
     return Targets(business_unit, levels, names, tuple(gaps), result)
 
 
-def _planned(session: Session, business_unit: str | None) -> dict[str, list[Action]]:
+def _list_actions(session: Session, business_unit: str | None) -> dict[str, list[Action]]:
     """What is done about gaps, by statement, the earliest first; of earlier check-ins too."""
     planned: dict[str, list[Action]] = {}
     for statement, milestone, owner in said.list_actions(session, business_unit):
@@ -92,7 +92,7 @@ def set_targets(
     invitees.require_leader(session, actor, "maturity.set_targets", policy=policy, org_key=org_key)
     queries.lock_rubrics(session)
     rows = {row.dimension: row for row in said.lock_targets(session, form.business_unit)}
-    levels = _wanted(form, {key: Level(row.level) for key, row in rows.items()})
+    levels = _merge_levels(form, {key: Level(row.level) for key, row in rows.items()})
     changed: dict[str, str | None] = {}
     for dimension, row in rows.items():
         if dimension not in levels:
@@ -119,10 +119,10 @@ def set_targets(
             now=now,
             levels=changed,
         )
-    return targets(session, form.business_unit or None, policy=policy, now=now)
+    return load_targets(session, form.business_unit or None, policy=policy, now=now)
 
 
-def _wanted(form: SetTargets, current: Mapping[str, Level]) -> dict[str, Level]:
+def _merge_levels(form: SetTargets, current: Mapping[str, Level]) -> dict[str, Level]:
     """What is aimed for once the change is made that was meant. Raises Stale."""
     if form.shown is None:
         return form.levels

@@ -74,7 +74,7 @@ def send_list(
         person=person.id,
         milestones=[row.id for row in rows],
     )
-    rollout.tell(
+    rollout.message_unasked(
         session,
         person.id,
         OverdueFound(overdue_list.id),

@@ -258,7 +258,7 @@ class ReminderRun:
             milestones=[one.row.id for one in announced],
             day=self.today.isoformat(),
         )
-        reminder.outbox_id = rollout.tell(
+        reminder.outbox_id = rollout.message_unasked(
             self.session,
             self.person.id,
             RemindersDue(reminder.id),
@@ -299,7 +299,7 @@ def notify_owner(
     nth: int = 1,
 ) -> None:
     """Show a milestone to whom it belongs now, in their working hours."""
-    rollout.tell(
+    rollout.message_unasked(
         session,
         owner.id,
         MilestoneCard(milestone_id, why, by.id),

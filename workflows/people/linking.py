@@ -177,7 +177,7 @@ def tell_administrators(
         return
     admins = visibility.holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
     for person_id, slack_id in sorted(admins.items()):
-        rollout.tell(
+        rollout.message_unasked(
             session,
             person_id,
             notice,

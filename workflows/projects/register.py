@@ -42,7 +42,7 @@ def apply_rows(
 ) -> Outcome:
     """Add and change projects as a file says. Rows with faults change nothing; the caller decides about the others."""
     outcome = Outcome()
-    chosen = _once_each(rows, outcome)
+    chosen = _keep_first_rows(rows, outcome)
     known = {
         row.key: row
         for row in queries.list_by_keys_for_update(session, [row.key for _, row in chosen])
@@ -82,11 +82,11 @@ def apply_rows(
     accounts.write(session)
     session.flush()
     resting.changed_in(session, changed, now=now)
-    _follow(session, touched, now=now)
+    _refresh_cards(session, touched, now=now)
     return outcome
 
 
-def _once_each(rows: Rows, outcome: Outcome) -> list[tuple[int, ProjectRow]]:
+def _keep_first_rows(rows: Rows, outcome: Outcome) -> list[tuple[int, ProjectRow]]:
     first: dict[str, int] = {}
     chosen = []
     for line, row in rows:
@@ -275,7 +275,7 @@ class _Change:
         return {row.id: row.name for row in people_queries.list_people(self._session, changing)}
 
 
-def _follow(session: Session, projects: Sequence[Project], *, now: datetime) -> None:
+def _refresh_cards(session: Session, projects: Sequence[Project], *, now: datetime) -> None:
     """Cards that show these projects are shown anew; Home tabs follow the ledger."""
     if not projects:
         return

@@ -32,7 +32,7 @@ def list_all(
     return _records(session, queries.list_projects(session, ids))
 
 
-def going_on(session: Session) -> list[ProjectRecord]:
+def list_going_on(session: Session) -> list[ProjectRecord]:
     """All projects that are not closed, cancelled or rejected, by name: for operators, who see the database anyway."""
     return [
         one for one in _records(session, queries.list_projects(session)) if one.status not in _OVER
@@ -51,14 +51,14 @@ def get_by_key(session: Session, key: str, actor: Actor) -> ProjectRecord:
         names = queries.list_names(session)
         exact = [one for one, name in names if name.casefold() == wanted]
         if len(exact) != 1:
-            raise NotFound(unknown(wanted, names), field="project")
+            raise NotFound(say_unknown(wanted, names), field="project")
         row = queries.find_by_key(session, exact[0])
     if row is None:
-        raise NotFound(unknown(wanted, []), field="project")
+        raise NotFound(say_unknown(wanted, []), field="project")
     return _records(session, [row])[0]
 
 
-def unknown(key: str, names: Collection[tuple[str, str]]) -> str:
+def say_unknown(key: str, names: Collection[tuple[str, str]]) -> str:
     """The sentence for a key that no project has; `names` are (key, name) of those there are."""
     wanted = storable(key, 40)
     if not names:
@@ -68,7 +68,7 @@ def unknown(key: str, names: Collection[tuple[str, str]]) -> str:
     return f"There is no project “{wanted}”.{meant}"
 
 
-def out_of_sight(key: str, names: Collection[tuple[str, str]]) -> str:
+def say_out_of_sight(key: str, names: Collection[tuple[str, str]]) -> str:
     """The sentence for a key that names no project in somebody's sight; `names` are (key, name) of those in sight.
 
     It says the same whether or not there is such a project, so that nobody learns of projects by guessing.

@@ -2,12 +2,20 @@
 
 from workflows.status.reads import (
     find_project,
-    home,
-    part,
-    portfolio,
-    project,
-    seen_projects,
-    summary,
+    list_seen_projects,
+    load_home,
+    load_part,
+    load_portfolio,
+    load_project,
+    load_summary,
 )
 
-__all__ = ["find_project", "home", "part", "portfolio", "project", "seen_projects", "summary"]
+__all__ = [
+    "find_project",
+    "list_seen_projects",
+    "load_home",
+    "load_part",
+    "load_portfolio",
+    "load_project",
+    "load_summary",
+]

@@ -16,7 +16,9 @@ def _report_withheld(session: Session, slot: DueSlot, occasion: Occasion) -> Non
 
 
 def _follow_homes(session: Session, occasion: Occasion, real_now: datetime) -> int:
-    return following.follow(session, org_key=occasion.org_key, now=occasion.now, real_now=real_now)
+    return following.follow_ledger(
+        session, org_key=occasion.org_key, now=occasion.now, real_now=real_now
+    )
 
 
 PART = Registry(

@@ -38,7 +38,7 @@ def _of_projects(rows: Iterable[Any]) -> list[str | None]:
 
 def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     """Who asked, who was asked so far, and the project's people."""
-    rows = queries.people_of_approvals(session, [int(id_) for id_ in ids])
+    rows = queries.list_people_of_approvals(session, [int(id_) for id_ in ids])
     stages = [
         Stage(
             row.name, tuple(Approver.of(item) for item in row.approvers), row.quorum, Ask(row.ask)
@@ -53,26 +53,26 @@ def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[s
 
 
 def _budgets(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    rows = queries.people_of_budgets(session, [int(id_) for id_ in ids])
+    rows = queries.list_people_of_budgets(session, [int(id_) for id_ in ids])
     return [row.budget_owner for row in rows] + _of_projects(rows)
 
 
 def _alerts(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    rows = queries.people_of_budgets(session, (), [int(id_) for id_ in ids])
+    rows = queries.list_people_of_budgets(session, (), [int(id_) for id_ in ids])
     return [row.budget_owner for row in rows] + _of_projects(rows)
 
 
 def _projects(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    return _of_projects(queries.people_of_projects(session, [int(id_) for id_ in ids]))
+    return _of_projects(queries.list_people_of_projects(session, [int(id_) for id_ in ids]))
 
 
 def _milestones(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    rows = queries.people_of_milestones(session, [int(id_) for id_ in ids])
+    rows = queries.list_people_of_milestones(session, [int(id_) for id_ in ids])
     return [row.milestone_owner for row in rows] + _of_projects(rows)
 
 
 def _invitations(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    return queries.people_of_invitations(session, [int(id_) for id_ in ids])
+    return queries.list_people_of_invitations(session, [int(id_) for id_ in ids])
 
 
 def _themselves(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
@@ -95,13 +95,13 @@ EVERYBODY = frozenset({"cost_load", "import", "maturity_cycle", "policy"})
 
 def has_news(session: Session) -> bool:
     """Whether the ledger holds more than was read, as far as a look without locks tells."""
-    return queries.read_to(session, READER) != queries.ledger_head(session)
+    return queries.find_position(session, READER) != queries.find_ledger_head(session)
 
 
-def follow(session: Session, *, org_key: str, now: datetime, real_now: datetime) -> int:
+def follow_ledger(session: Session, *, org_key: str, now: datetime, real_now: datetime) -> int:
     """Read on in the ledger and let the Homes that show what changed be published; how many those are."""
-    head = queries.ledger_head(session)
-    if queries.read_to(session, READER) is None:
+    head = queries.find_ledger_head(session)
+    if queries.find_position(session, READER) is None:
         queries.begin_reading(session, READER, head)
         return 0
     before = queries.lock_reader(session, READER)
@@ -110,12 +110,12 @@ def follow(session: Session, *, org_key: str, now: datetime, real_now: datetime)
     queries.move_reader(session, READER, head)
     open_ = [
         row
-        for row in queries.open_homes(session, since=real_now - OPENED_WITHIN)
+        for row in queries.list_open_homes(session, since=real_now - OPENED_WITHIN)
         if row.org_key == org_key
     ]
     if not open_:
         return 0
-    concerned = _concerned(session, before, head, org_key)
+    concerned = _people_concerned(session, before, head, org_key)
     whose = [row for row in open_ if concerned is None or row.id in concerned]
     outbox.publish_homes(
         session,
@@ -132,7 +132,9 @@ def follow(session: Session, *, org_key: str, now: datetime, real_now: datetime)
     return len(whose)
 
 
-def _concerned(session: Session, after: int, to: int, org_key: str) -> set[str | None] | None:
+def _people_concerned(
+    session: Session, after: int, to: int, org_key: str
+) -> set[str | None] | None:
     """Ids of everyone whose Home may show what changed; None for everybody."""
     changed: dict[str, list[str]] = {}
     for type_, id_ in queries.list_subjects(session, after=after, to=to):

@@ -9,12 +9,12 @@ from workflows.errors import InvalidInput
 from workflows.status.reads import HOME_SIZES
 
 
-def current(session: Session, person_id: str) -> dict[str, Any]:
+def find_pages(session: Session, person_id: str) -> dict[str, Any]:
     """Section → page, from 0."""
     return queries.find_pages(session, person_id)
 
 
-def turn(session: Session, person_id: str, section: str, number: int) -> None:
+def turn_page(session: Session, person_id: str, section: str, number: int) -> None:
     """The person turned to that page of a section. Raises InvalidInput for a section that there is not."""
     if section not in HOME_SIZES:
         raise InvalidInput("This button is from another release of mlgov. Open the Home tab again.")
@@ -22,7 +22,7 @@ def turn(session: Session, person_id: str, section: str, number: int) -> None:
     queries.set_pages(session, person_id, pages)
 
 
-def first(session: Session, person_id: str) -> None:
+def reset_pages(session: Session, person_id: str) -> None:
     """Whoever opens App Home starts on the first pages: what matters most stands there."""
     if queries.find_pages(session, person_id):
         queries.set_pages(session, person_id, {})

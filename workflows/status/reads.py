@@ -50,7 +50,7 @@ def _standings(
 ) -> list[Standing]:
     """How these projects stand, or all (None), the most important first. Nothing else is read of them, so that it is
     quick for ten thousand."""
-    burns = budgets.burn(session, within, policy=policy, now=now)
+    burns = budgets.burns_by_project(session, within, policy=policy, now=now)
     waiting = waiting_queries.count_by_project(session, within)
     today = milestone_reads.today_of(policy, now)
     overdue = lateness.count_by_project(session, within, today)
@@ -68,15 +68,17 @@ def _lines(session: Session, actor: Actor, standings: Sequence[Standing]) -> lis
     return [ProjectLine(records[each.id], each) for each in standings if each.id in records]
 
 
-def _mine(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> list[Standing]:
+def _own_standings(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> list[Standing]:
     permissions.require_member(actor, "projects.read")
     ids = [row.id for row in project_queries.list_of_person(session, actor.id)]
     return _standings(session, ids, policy=policy, now=now)
 
 
-def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
+def load_summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
     """What `/mlgov` says."""
-    mine = _mine(session, actor, policy=policy, now=now)
+    mine = _own_standings(session, actor, policy=policy, now=now)
     _, pending = decisions.asked_ids(session, actor, now=now)
     return Summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
@@ -90,7 +92,7 @@ def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) ->
     )
 
 
-def home(
+def load_home(
     session: Session,
     actor: Actor,
     *,
@@ -102,7 +104,7 @@ def home(
     """What waits for a person, what they asked for, and the projects they own, sponsor or manage, a page of each."""
     at = {name: int((pages or {}).get(name, 0)) for name in HOME_SIZES}
     asked, pending = decisions.asked_ids(session, actor, now=now)
-    mine = _mine(session, actor, policy=policy, now=now)
+    mine = _own_standings(session, actor, policy=policy, now=now)
     introduces = meeting.shows_in_home(session, actor.id, now=now)
 
     def cards(ids: Sequence[int], section: str) -> Page[Card]:
@@ -130,8 +132,10 @@ def home(
         first_answer=min(pending, default=None),
         projects=_page(session, actor, mine, at[PROJECTS], HOME_SIZES[PROJECTS]),
         over=sum(line.is_over for line in mine),
-        maturity=maturity.seen_by(session, actor, policy=policy, org_key=org_key, now=now),
-        introduces=part(session, actor, policy=policy) if introduces else None,
+        maturity=maturity.find_visible_result(
+            session, actor, policy=policy, org_key=org_key, now=now
+        ),
+        introduces=load_part(session, actor, policy=policy) if introduces else None,
         now=now,
     )
 
@@ -145,7 +149,7 @@ def _page(
     return Page(tuple(lines), current.number, size, current.total)
 
 
-def portfolio(
+def load_portfolio(
     session: Session,
     actor: Actor,
     *,
@@ -161,14 +165,16 @@ def portfolio(
     lines = (
         _standings(session, seen.within, policy=policy, now=now)
         if everything
-        else _mine(session, actor, policy=policy, now=now)
+        else _own_standings(session, actor, policy=policy, now=now)
     )
     return Portfolio(
         _page(session, actor, lines, number, LISTED),
         over=sum(line.is_over for line in lines),
         overdue=sum(line.overdue for line in lines),
         waiting=sum(line.waiting for line in lines),
-        maturity=maturity.seen_by(session, actor, policy=policy, org_key=org_key, now=now)
+        maturity=maturity.find_visible_result(
+            session, actor, policy=policy, org_key=org_key, now=now
+        )
         if everything
         else None,
         is_all=everything,
@@ -177,7 +183,7 @@ def portfolio(
     )
 
 
-def seen_projects(session: Session, actor: Actor, *, policy: Policy) -> list[ProjectRecord]:
+def list_seen_projects(session: Session, actor: Actor, *, policy: Policy) -> list[ProjectRecord]:
     """Every project in the actor's sight, by name."""
     permissions.require_member(actor, "projects.read")
     if actor.kind is ActorKind.PROGRAM:
@@ -204,11 +210,11 @@ def find_project(session: Session, actor: Actor, key: str, *, policy: Policy) ->
         project = None
     if project is None or not seen.holds(project.id):
         names = project_queries.list_names_of(session, seen.project_ids)
-        raise NotFound(projects.out_of_sight(key, names), field="project")
+        raise NotFound(projects.say_out_of_sight(key, names), field="project")
     return project
 
 
-def project(
+def load_project(
     session: Session, actor: Actor, key: str, *, policy: Policy, now: datetime
 ) -> ProjectStatus:
     """One project by its key. Raises NotFound, with the nearest right one, also for a project out of sight."""
@@ -234,7 +240,7 @@ def _caution(
     reader = people_queries.find_person(session, actor.id)
     if reader is None:
         return None
-    low = advice.caution_for(
+    low = advice.find_caution_for(
         session,
         actor,
         project.category,
@@ -243,10 +249,10 @@ def _caution(
         org_key=reader.org_key,
         now=now,
     )
-    return None if low is None else advice.words(low)
+    return None if low is None else advice.describe_caution(low)
 
 
-def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
+def load_part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
     roles = visibility.roles(session, actor.id, policy=policy)
     own_ids = aliases.list_slack_ids(session, actor.id)

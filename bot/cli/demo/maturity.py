@@ -38,12 +38,12 @@ def last_quarter(demo: "Demo", opens: datetime) -> None:
     began = (opens - timedelta(days=105)).astimezone(UTC)
     with deps.db.begin(patient=True) as session:
         lead = _actor(session, org.GRACE)
-        cycle = service.start(
+        cycle = service.start_check_in(
             session, lead, None, policy=deps.policy, org_key=deps.team.org_key, now=began
         )
         for member in org.MEMBERS:
             _answer(demo, session, member.id, began + timedelta(days=2), better=False)
-        service.close(
+        service.close_check_in(
             session,
             lead,
             cycle,
@@ -66,7 +66,7 @@ def this_quarter(demo: "Demo") -> None:
     deps = demo.running.deps
     now = demo.clock.now()
     with deps.db.begin(patient=True) as session:
-        service.start(
+        service.start_check_in(
             session,
             _actor(session, org.GRACE),
             None,
@@ -113,4 +113,4 @@ def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, bett
                     if roll > 0.97
                     else "no",
                 )
-    service.catch_up(session, actor, mine.id, said, policy=deps.policy, now=now)
+    service.keep_window_answers(session, actor, mine.id, said, policy=deps.policy, now=now)

@@ -247,7 +247,7 @@ def projects_of(search: Search) -> Sequence[tuple[str, str]]:
         every = (
             projects.list_all(session, actor)
             if reads.sees_all(session, actor, policy)
-            else status.seen_projects(session, actor, policy=policy)
+            else status.list_seen_projects(session, actor, policy=policy)
         )
     keys = {one.key for one in mine}
     wanted = search.query.casefold()
