@@ -154,5 +154,6 @@ def require_overseer(session: Session, actor: Actor, *, policy: Policy) -> None:
     roles = visibility.roles(session, actor.id, policy=policy)
     if roles.isdisjoint(OVERSEERS):
         raise NotAllowed(
-            "What mlgov held back is listed for its administrators and for leaders. `/mlgov help` lists what you can ask."
+            "What mlgov held back is listed for its administrators and for leaders.",
+            hint="help",
         )

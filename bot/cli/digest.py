@@ -72,7 +72,9 @@ def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy"
     now = clock.now(session)
     if day is not None:
         year, week, _ = day.isocalendar()
-        kept = service.load_of_week(session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now)
+        kept = service.load_of_week(
+            session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now
+        )
         if kept is not None:
             return kept
         ends = datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)

@@ -203,9 +203,7 @@ def project_blocks(status: ProjectStatus) -> list[Block]:
     if status.caution is not None:
         body.append(
             blocks.context(
-                blocks.escape(status.caution, 600).replace(
-                    "/mlgov maturity targets", "`/mlgov maturity targets`"
-                )
+                f"{blocks.escape(status.caution, 600).removesuffix('.')}: `/mlgov maturity targets`"
             )
         )
     later = len(status.milestones) - MOST_MILESTONES

@@ -15,7 +15,7 @@ from bot.requests import Click, Command, Shortcut
 from bot.router import Router
 from workflows import status
 from workflows.actors import Actor
-from workflows.errors import InvalidInput, NotFound
+from workflows.errors import InvalidInput
 from workflows.milestones import changes, lists, reads, service, snoozing
 from workflows.milestones.records import MilestoneRecord
 from workflows.projects import service as projects
@@ -256,7 +256,7 @@ def add_window(
             )
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
-            raise NotFound(projects.say_out_of_sight(project_key, ()))
+            raise projects.project_out_of_sight(project_key, ())
         found = service.list_for_projects(session, ids, policy=deps.policy, now=deps.now(session))
     others = [one for rows in found.values() for one in rows if one.is_open]
     return windows.add(

@@ -44,7 +44,7 @@ def alarms(money: Money) -> int:
     [
         ("1000", 1, "not more than the 1,000 EUR"),
         ("1", 1, "not more than the 1,000 EUR"),
-        ("1500", 9, "changed while the window was open"),
+        ("1500", 9, "changed since it was shown"),
     ],
 )
 def test_what_is_no_increase_is_refused_at_the_amount(

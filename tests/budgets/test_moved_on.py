@@ -163,7 +163,7 @@ def test_a_round_of_the_past_is_not_asked_about_again(money: Money) -> None:
 def test_a_window_that_stood_over_the_end_of_a_month_asks_for_nothing(money: Money) -> None:
     money.budget()
     money.now = FEBRUARY_1
-    with pytest.raises(Stale, match="changed while the window was open"):
+    with pytest.raises(Stale, match="changed since it was shown"):
         ask(money, "1200", "onwards", first=date(2026, 1, 1))
 
 

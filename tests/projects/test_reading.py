@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot import hints
 from storage.db import Database
 from storage.projects.tables import Project, ProjectAccount
 from workflows.actors import OPERATOR, Actor, ActorKind
@@ -75,7 +76,7 @@ def test_an_unknown_key_gets_the_nearest_right_one(
 ) -> None:
     with database.read() as session, pytest.raises(NotFound) as refused:
         projects.get_by_key(session, word, ana)
-    assert words in refused.value.sentence
+    assert words in hints.sentence(refused.value)
     assert len(refused.value.sentence) < 300
 
 

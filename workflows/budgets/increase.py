@@ -53,17 +53,18 @@ class BudgetIncrease:
             # Another budget would be told of in what follows, and its sight was not asked about.
             about = approvals.subject_of(session, replacing)
             if about != (TYPE, form.budget_id):
-                raise NotFound(service.NO_BUDGET)
+                raise service.no_budget()
         budget = queries.lock_budget(session, form.budget_id)
         if budget is None:
-            raise NotFound(service.NO_BUDGET)
+            raise service.no_budget()
         burn = service.find_burn(session, budget, policy=policy, now=now)
         if burn is None:
             raise InvalidInput("This budget has no open round now, so there is nothing to raise.")
         if form.revision != burn.revision or form.first not in (None, burn.span.first):
             raise Stale(
-                "The budget changed while the window was open. Close it and open it again.",
+                "The budget changed since it was shown to you. Nothing was asked for.",
                 field="amount",
+                hint="window",
             )
         if form.amount <= burn.amount:
             raise InvalidInput(

@@ -419,12 +419,10 @@ def _find_owner(session: Session, org_key: str, word: str | None) -> str | None:
         session, org_key, slack_id=word.strip().upper(), email=folded_email(word)
     )
     if not people:
-        raise InvalidInput(
-            f"owner: nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
-        )
+        raise InvalidInput(f"owner: nobody here is {word!r}; give a member's id or e-mail address")
     if len(people) > 1:
         raise InvalidInput(
-            f"owner: {len(people)} people have the address {word!r}; give a Slack id"
+            f"owner: {len(people)} people have the address {word!r}; give the id of one"
         )
     person = people[0]
     if person.is_deactivated or person.is_bot or person.is_guest or person.is_stranger:

@@ -21,8 +21,10 @@ from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.visibility import Place
 
-NO_BUDGET = "There is no such budget here. `/mlgov budget` lists yours."
-"""Said of a budget or an alert that is not there, and of one that is not for who asks."""
+
+def no_budget() -> NotFound:
+    """The same refusal for a budget or an alert that is not there and for one that is not for who asks."""
+    return NotFound("There is no such budget here.", hint="budgets.list")
 
 
 def amounts(revisions: Collection[Any]) -> list[rules.Amount]:
@@ -277,7 +279,7 @@ def require_sight(
         or _has_asked(session, actor, budget_id)
         or _is_before_them(session, actor, budget_id, clicked)
     ):
-        raise NotFound(NO_BUDGET)
+        raise no_budget()
     return budget
 
 
@@ -314,7 +316,7 @@ def acknowledge_alert(
     permissions.require_member(actor, "budget.acknowledge", subject=("budget_alert", alert_id))
     alert = queries.lock_alert(session, alert_id)
     if alert is None:
-        raise NotFound(NO_BUDGET)
+        raise no_budget()
     require_sight(session, actor, alert.budget_id, policy=policy, clicked=clicked)
     if alert.acknowledged_by is None:
         alert.acknowledged_by, alert.acknowledged_at = actor.id, now

@@ -196,7 +196,7 @@ def decide_release(
     _require_owner(session, actor, release, policy=policy, org_key=org_key)
     if release.state != ReleaseState.WAITING:
         done = "sent" if release.state == ReleaseState.SENT else "left out"
-        raise Stale(f"They were {done} already; the card shows by whom. Nothing was changed.")
+        raise Stale(f"They were {done} already. Nothing was changed.", hint="digests.decided")
     release.state = ReleaseState.SENT if send else ReleaseState.SKIPPED
     release.decided_by, release.decided_at = actor.id, now
     digests = queries.lock_held(session, release.kind, release.audience, release.week)

@@ -278,9 +278,7 @@ def load_own(
         else None
     )
     if digest_shown is None:
-        raise NotFound(
-            "This digest is not kept any more. `/mlgov digest preview` shows how things stand now."
-        )
+        raise NotFound("This digest is not kept any more.", hint="digests.preview")
     return digest_shown
 
 
@@ -292,8 +290,8 @@ def load_standing(session: Session, actor: Actor, kind: str, *, policy: Policy) 
     digest = policy.digests.named.get(kind)
     if digest is None:
         raise InvalidInput(
-            "Your organisation sends no digests yet. An administrator can add one under `digests` in governance.yml; "
-            "`/mlgov digest preview` shows what it would say."
+            "Your organisation sends no digests yet. An administrator can add one under `digests` in governance.yml.",
+            hint="digests.sample",
         )
     row = people_queries.find_person(session, actor.id)
     word = readers.word_for(session, actor.id, kind, policy=policy)

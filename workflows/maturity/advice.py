@@ -64,8 +64,7 @@ def describe_caution(result: CycleResult, projects: Sequence[str] = ()) -> str:
     )
     return (
         f"{who} business-model innovation, which mature organisations carry best; the check-in of {result.label} found low "
-        f"maturity overall, held back by {lowest}. Start with an optimisation or a better decision, or see what is missing: "
-        "/mlgov maturity targets"
+        f"maturity overall, held back by {lowest}. Start with an optimisation or a better decision, or see what is missing."
     )
 
 

@@ -47,7 +47,7 @@ def give_answer(
     asked = reading.load_rubric(session, cycle)
     if form.statement not in {one.id for one in asked.statements}:
         raise InvalidInput(
-            "This statement is not part of the check-in any more. Open it again from `/mlgov maturity`."
+            "This statement is not part of the check-in any more.", hint="maturity.reopen"
         )
     before = reading.load_check_in(session, cycle, invitation, policy)
     if not _keep_answer(session, actor, invitation, form, now):
@@ -149,15 +149,13 @@ def _lock_own(
     permissions.require_member(actor, "maturity.answer", subject=(reading.TYPE, invitation_id))
     known = queries.find_invitation(session, invitation_id)
     if known is None or known.person_id != actor.id:
-        raise NotFound("This check-in is not yours. `/mlgov maturity` shows your own.")
+        raise NotFound("This check-in is not yours.", hint="maturity.own")
     cycle = queries.lock_cycle(session, known.cycle_id, shared=True)
     invitation = queries.lock_invitation(session, invitation_id)
     if cycle is None or invitation is None:
         raise NotFound("This check-in is not there any more.")
     if cycle.state != CycleState.OPEN or invitation.state == InvitationState.LEFT:
-        raise Closed(
-            "This check-in is closed, so nothing was changed. `/mlgov maturity answers` shows what you said."
-        )
+        raise Closed("This check-in is closed, so nothing was changed.", hint="maturity.answers")
     return cycle, invitation
 
 

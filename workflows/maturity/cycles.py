@@ -90,7 +90,8 @@ def _refuse_overlap(session: Session, business_unit: str | None, policy: Policy)
             whose = f"of {other.business_unit} " if other.business_unit else ""
             ends = other.closes_at.astimezone(policy.organisation.zone)
             raise InvalidInput(
-                f"A check-in {whose}is open until {ends:%a} {ends.day} {ends:%b}. Wait for it, or close it: `/mlgov maturity close`."
+                f"A check-in {whose}is open until {ends:%a} {ends.day} {ends:%b}. Wait for it, or close it.",
+                hint="maturity.close",
             )
 
 

@@ -115,6 +115,7 @@ def require_leader(
         )
     if not has_role(session, actor, LEADER, policy=policy, org_key=org_key):
         raise NotAllowed(
-            "That is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows what you can do.",
+            "That is for leaders, whom an administrator names in governance.yml.",
+            hint="maturity.possible",
             audit=RefusalFact(action, "maturity", "", why="role"),
         )

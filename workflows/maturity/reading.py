@@ -79,7 +79,7 @@ def load_own(session: Session, actor: Actor, invitation_id: int, *, policy: Poli
         else None
     )
     if invitation is None or cycle is None:
-        raise NotFound("This check-in is not yours. `/mlgov maturity` shows your own.")
+        raise NotFound("This check-in is not yours.", hint="maturity.own")
     return load_check_in(session, cycle, invitation, policy)
 
 

@@ -154,7 +154,7 @@ def tell_early(
     invitees.require_leader(session, actor, "maturity.early", policy=policy, org_key=org_key)
     cycle = queries.lock_cycle(session, cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
-        raise NotFound("This check-in is closed. `/mlgov maturity` shows its result.")
+        raise NotFound("This check-in is closed.", hint="maturity.result")
     asked = reading.load_rubric(session, cycle)
     fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)

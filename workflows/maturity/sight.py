@@ -21,7 +21,7 @@ from workflows.maturity.results import from_json
 from workflows.maturity.rubric import Rubric
 from workflows.policy import Policy
 
-NO_RESULT = "There is no such result here for you to see. `/mlgov maturity` shows yours, and how an open check-in goes."
+NO_RESULT = "There is no such result here for you to see."
 NO_TARGETS = "There are no such targets here for you to see. They are for those whom the check-in asked, for leaders and for assessors."
 
 
@@ -59,7 +59,7 @@ def load_result(
             or may_see(session, actor, cycle_id, policy=policy, org_key=org_key)
         )
     ):
-        raise NotFound(NO_RESULT)
+        raise NotFound(NO_RESULT, hint="maturity.results")
     return from_json(cycle.result)
 
 

@@ -134,9 +134,9 @@ def _merge_levels(form: SetTargets, current: Mapping[str, Level]) -> dict[str, L
         stands = current.get(dimension)
         if stands not in (before, level):
             raise Stale(
-                f"Somebody else has set this target since: it is {stands.value if stands else 'none'} now. Nothing was changed; "
-                "open the window again.",
+                f"Somebody else has set this target since: it is {stands.value if stands else 'none'} now. Nothing was changed.",
                 field=dimension,
+                hint="window",
             )
         if level is None:
             wanted.pop(dimension, None)

@@ -51,38 +51,39 @@ def get_by_key(session: Session, key: str, actor: Actor) -> ProjectRecord:
         names = queries.list_names(session)
         exact = [one for one, name in names if name.casefold() == wanted]
         if len(exact) != 1:
-            raise NotFound(say_unknown(wanted, names), field="project")
+            raise unknown_project(wanted, names)
         row = queries.find_by_key(session, exact[0])
     if row is None:
-        raise NotFound(say_unknown(wanted, []), field="project")
+        raise unknown_project(wanted, [])
     return _records(session, [row])[0]
 
 
-def say_unknown(key: str, names: Collection[tuple[str, str]]) -> str:
-    """The sentence for a key that no project has; `names` are (key, name) of those there are."""
-    wanted = storable(key, 40)
+def unknown_project(key: str, names: Collection[tuple[str, str]]) -> NotFound:
+    """The refusal of a key that no project has; `names` are (key, name) of those there are."""
     if not names:
-        return f"There is no project “{wanted}”: none was imported yet. An administrator can, by `mlgov import projects FILE`."
-    near = _nearest(key, names)
-    meant = f" Did you mean `{near}`?" if near else " `/mlgov status` lists yours."
-    return f"There is no project “{wanted}”.{meant}"
+        why = ": none was imported yet. An administrator can, by `mlgov import projects FILE`."
+        return NotFound(f"There is no project “{storable(key, 40)}”{why}", field="project")
+    return _no_project("There is no project", key, names)
 
 
-def say_out_of_sight(key: str, names: Collection[tuple[str, str]]) -> str:
-    """The sentence for a key that names no project in somebody's sight; `names` are (key, name) of those in sight.
+def project_out_of_sight(key: str, names: Collection[tuple[str, str]]) -> NotFound:
+    """The refusal of a key that names no project in somebody's sight; `names` are (key, name) of those in sight.
 
     It says the same whether or not there is such a project, so that nobody learns of projects by guessing.
     """
-    wanted = storable(key, 40)
+    if not names:
+        why = "You see projects that you, or people who report to you, own, sponsor or manage; there is none yet."
+        return NotFound(f"You can see no project “{storable(key, 40)}”. {why}", field="project")
+    return _no_project("You can see no project", key, names)
+
+
+def _no_project(words: str, key: str, names: Collection[tuple[str, str]]) -> NotFound:
     near = _nearest(key, names)
-    if near:
-        return f"You can see no project “{wanted}”. Did you mean `{near}`?"
-    yours = (
-        "`/mlgov status` lists yours."
-        if names
-        else "You see projects that you, or people who report to you, own, sponsor or manage; there is none yet."
+    return NotFound(
+        f"{words} “{storable(key, 40)}”." + (f" Did you mean `{near}`?" if near else ""),
+        field="project",
+        hint=None if near else "projects.list",
     )
-    return f"You can see no project “{wanted}”. {yours}"
 
 
 def _nearest(key: str, names: Collection[tuple[str, str]]) -> str | None:

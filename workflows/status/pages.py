@@ -17,7 +17,7 @@ def find_pages(session: Session, person_id: str) -> dict[str, Any]:
 def turn_page(session: Session, person_id: str, section: str, number: int) -> None:
     """The person turned to that page of a section. Raises InvalidInput for a section that there is not."""
     if section not in HOME_SIZES:
-        raise InvalidInput("This button is from another release of mlgov. Open the Home tab again.")
+        raise InvalidInput("This is from another release of mlgov.", hint="home")
     pages = {**queries.find_pages(session, person_id), section: number}
     queries.set_pages(session, person_id, pages)
 

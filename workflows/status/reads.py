@@ -210,7 +210,7 @@ def find_project(session: Session, actor: Actor, key: str, *, policy: Policy) ->
         project = None
     if project is None or not seen.holds(project.id):
         names = project_queries.list_names_of(session, seen.project_ids)
-        raise NotFound(projects.say_out_of_sight(key, names), field="project")
+        raise projects.project_out_of_sight(key, names)
     return project
 
 
