@@ -3,10 +3,21 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.budgets.tables import (
     AllocationKey,
@@ -17,10 +28,15 @@ from storage.budgets.tables import (
     CostSource,
 )
 from storage.enums import CostBasis
+from storage.people.lookups import parts
 from storage.projects.tables import Project, ProjectAccount
 
+Ts = TypeVarTuple("Ts")
 
-def basis_column(basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry) -> Any:
+
+def basis_column(
+    basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry
+) -> InstrumentedAttribute[Decimal]:
     """The column that a basis counts."""
     return table.billed if basis is CostBasis.BILLED else table.effective
 
@@ -276,15 +292,13 @@ def sums_by_days(
 
 
 def _of_projects(
-    session: Session, statement: Any, projects: Collection[int] | None
-) -> Iterator[Any]:
+    session: Session, statement: Select[*Ts], projects: Collection[int] | None
+) -> Iterator[Row[*Ts]]:
     if projects is None:
         known = AllocationKey.project_id.is_not(None)
         yield from session.execute(statement.where(known))
         return
-    wanted = sorted(projects)
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for part in parts(projects):
         yield from session.execute(statement.where(AllocationKey.project_id.in_(part)))
 
 
@@ -358,7 +372,8 @@ def first_day(session: Session, projects: Collection[int], today: date) -> dict[
         .where(CostEntry.charge_date <= today, counted(CostEntry))
         .group_by(AllocationKey.project_id)
     )
-    return dict(_of_projects(session, statement, projects))
+    rows = _of_projects(session, statement, projects)
+    return {project: day for project, day in rows if project is not None}
 
 
 def data_through_by_project(
@@ -376,7 +391,7 @@ def data_through_by_project(
     )
     through: dict[int, date] = {}
     for project, source in _of_projects(session, statement, projects):
-        if source in by_source:
+        if project is not None and source in by_source:
             through[project] = max(by_source[source], through.get(project, date.min))
     return through
 

@@ -1,7 +1,8 @@
 """The only statements over budgets, their revisions and their alerts."""
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert, BudgetRevision
 from storage.people import queries as people
+from storage.people.lookups import parts
 from storage.people.tables import Channel, Person
 from storage.projects.tables import Project
 
@@ -55,10 +57,8 @@ def list_budgets(session: Session, projects: Collection[int] | None = None) -> S
     statement = select(Budget).order_by(Budget.project_id, Budget.id)
     if projects is None:
         return session.execute(statement).scalars().all()
-    wanted = sorted(projects)
     budgets: list[Budget] = []
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for part in parts(projects):
         budgets += session.execute(statement.where(Budget.project_id.in_(part))).scalars().all()
     return budgets
 
@@ -68,9 +68,7 @@ def list_revisions(
 ) -> dict[int, list[BudgetRevision]]:
     """Budget id → its revisions, oldest first."""
     revisions: dict[int, list[BudgetRevision]] = {id_: [] for id_ in budget_ids}
-    wanted = sorted(budget_ids)
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for part in parts(budget_ids):
         rows = session.execute(
             select(BudgetRevision)
             .where(BudgetRevision.budget_id.in_(part))
@@ -123,8 +121,7 @@ def list_recorded(
 ) -> dict[Round, set[int]]:
     """Thresholds that were recorded already, by round, of rounds of these budgets that end on that day or later."""
     thresholds: dict[Round, set[int]] = {}
-    wanted = sorted(budget_ids)
-    for start in range(0, len(wanted), 500):
+    for part in parts(budget_ids):
         rows = session.execute(
             select(
                 BudgetAlert.budget_id,
@@ -133,7 +130,7 @@ def list_recorded(
                 BudgetAlert.basis,
                 BudgetAlert.threshold,
             ).where(
-                BudgetAlert.budget_id.in_(wanted[start : start + 500]),
+                BudgetAlert.budget_id.in_(part),
                 BudgetAlert.period_end >= since,
             )
         )
@@ -167,9 +164,7 @@ def list_alerts_to_follow(
 ) -> list[tuple[int, int]]:
     """(alert, budget) of alerts of these budgets that were told and whose rounds are open, or ended since a day."""
     alerts: list[tuple[int, int]] = []
-    wanted = sorted(budget_ids)
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for part in parts(budget_ids):
         rows = session.execute(
             select(BudgetAlert.id, BudgetAlert.budget_id)
             .where(
@@ -216,11 +211,8 @@ def load_project(session: Session, project_id: int) -> Project:
 def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
     by_id: dict[int, Project] = {}
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), 500):
-        rows = session.execute(
-            select(Project).where(Project.id.in_(wanted[start : start + 500]))
-        ).scalars()
+    for part in parts(ids):
+        rows = session.execute(select(Project).where(Project.id.in_(part))).scalars()
         by_id |= {row.id: row for row in rows}
     return by_id
 
@@ -233,18 +225,6 @@ def find_project(session: Session, key: str) -> Project | None:
 def find_person(session: Session, person_id: str | None) -> Person | None:
     """Someone by opaque id."""
     return session.get(Person, person_id) if person_id else None
-
-
-def load_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
-    """Opaque id → person."""
-    by_id: dict[str, Person] = {}
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), 500):
-        rows = session.execute(
-            select(Person).where(Person.id.in_(wanted[start : start + 500]))
-        ).scalars()
-        by_id |= {row.id: row for row in rows}
-    return by_id
 
 
 def find_people(
@@ -261,9 +241,21 @@ def find_people(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class IncreaseRequest:
+    """A request for more of a budget, and who asked; `id` is the approval's."""
+
+    id: int
+    state: str
+    facts: dict[str, Any]
+    created_at: datetime
+    requester: str
+    requester_slack_id: str | None
+
+
 def list_requests(
     session: Session, budget_id: int, *, pending_only: bool = False, most: int = 10
-) -> Sequence[Any]:
+) -> list[IncreaseRequest]:
     """The newest requests for more of this budget, with who asked, newest first."""
     statement = (
         select(
@@ -271,8 +263,8 @@ def list_requests(
             Approval.state,
             Approval.facts,
             Approval.created_at,
-            Person.name.label("requester"),
-            Person.slack_id.label("requester_slack_id"),
+            Person.name,
+            Person.slack_id,
         )
         .join(Person, Person.id == Approval.requester_id)
         .where(Approval.subject_type == "budget", Approval.subject_id == budget_id)
@@ -281,19 +273,18 @@ def list_requests(
     )
     if pending_only:
         statement = statement.where(Approval.state == "pending")
-    return session.execute(statement).all()
+    return [IncreaseRequest(*row) for row in session.execute(statement)]
 
 
 def list_open_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> set[str]:
     """Those of these channels that others than the organisation's members read, as far as the mirror knows."""
     channels: set[str] = set()
-    wanted = sorted(set(slack_ids))
-    for start in range(0, len(wanted), 500):
+    for part in parts(slack_ids):
         channels |= set(
             session.execute(
                 select(Channel.slack_id).where(
                     Channel.org_key == org_key,
-                    Channel.slack_id.in_(wanted[start : start + 500]),
+                    Channel.slack_id.in_(part),
                     or_(Channel.is_shared_outside.is_(True), Channel.has_guests.is_(True)),
                 )
             ).scalars()

@@ -3,12 +3,13 @@
 `within` names the projects that the reader may see; None means all of them.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from datetime import date, datetime
-from typing import Any
+from decimal import Decimal
+from typing import TypeVarTuple
 
-from sqlalchemy import Date, and_, case, func, literal, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Date, Row, Select, and_, case, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.budgets.costs import COUNTS, basis_column, counted
@@ -26,23 +27,26 @@ from storage.milestones.tables import Milestone, MilestoneMove
 from storage.projects.tables import Project
 
 Within = Collection[int] | None
-Rows = Sequence[Any]
+Ts = TypeVarTuple("Ts")
 
 PART = 5000
 """Ids in one statement; both databases take more, but not without end."""
 
 
-def _rows(session: Session, statement: Any, column: Any, within: Within) -> list[Any]:
-    return list(_stream(session, statement, column, within))
-
-
-def _stream(session: Session, statement: Any, column: Any, within: Within) -> Iterator[Any]:
+def _rows(
+    session: Session,
+    statement: Select[*Ts],
+    column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
+    within: Within,
+) -> list[Row[*Ts]]:
     if within is None:
-        yield from session.execute(statement)
-        return
+        return list(session.execute(statement))
     wanted = sorted(within)
-    for start in range(0, len(wanted), PART):
-        yield from session.execute(statement.where(column.in_(wanted[start : start + PART])))
+    return [
+        row
+        for start in range(0, len(wanted), PART)
+        for row in session.execute(statement.where(column.in_(wanted[start : start + PART])))
+    ]
 
 
 def count_projects(session: Session, within: Within) -> int:
@@ -59,7 +63,7 @@ def list_open_budgets(
     today: date,
     spans: dict[Period, tuple[date, date]],
     middles: dict[Period, date],
-) -> list[Any]:
+) -> list[Row[int, int, str, str, str, str, date, date, Decimal]]:
     """Every budget whose round is open today, with its amount: budget_id, project_id, project, period, currency,
     basis, first, last, amount. `spans` tells the round in which today lies, of each recurring period, and `middles` the
     first day of its middle month, by which a revision for a single round counts (`workflows.budgets.rules.counts`).
@@ -129,7 +133,9 @@ def list_open_budgets(
     return _rows(session, statement, Budget.project_id, within)
 
 
-def cost_by_months(session: Session, within: Within, first: date, last: date) -> list[Any]:
+def cost_by_months(
+    session: Session, within: Within, first: date, last: date
+) -> list[Row[int, str, Decimal, Decimal]]:
     """project_id, currency, billed, effective of whole calendar months, from the roll-up."""
     statement = (
         select(
@@ -150,7 +156,9 @@ def cost_by_months(session: Session, within: Within, first: date, last: date) ->
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def cost_by_days(session: Session, within: Within, first: date, last: date) -> list[Any]:
+def cost_by_days(
+    session: Session, within: Within, first: date, last: date
+) -> list[Row[int, str, Decimal, Decimal]]:
     """The same of any span of days, from the entries."""
     statement = (
         select(
@@ -173,7 +181,7 @@ def cost_by_days(session: Session, within: Within, first: date, last: date) -> l
 
 def cost_of_two_weeks(
     session: Session, within: Within, basis: CostBasis, *, first: date, last: date, before: date
-) -> list[Any]:
+) -> list[Row[int, str, str, Decimal | None, Decimal | None]]:
     """project_id, project, currency, cost from `first` to `last`, and before: from `before` to the day before `first`."""
     column = basis_column(basis)
     statement = (
@@ -196,7 +204,7 @@ def cost_of_two_weeks(
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def list_sources(session: Session, within: Within, today: date) -> list[Any]:
+def list_sources(session: Session, within: Within, today: date) -> list[Row[int | None, str]]:
     """project_id, source: which sources have told cost of which project."""
     statement = (
         select(AllocationKey.project_id, CostLoad.source)
@@ -208,7 +216,9 @@ def list_sources(session: Session, within: Within, today: date) -> list[Any]:
     return _rows(session, statement, AllocationKey.project_id, within)
 
 
-def list_crossings(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
+def list_crossings(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Row[int, int, str, datetime]]:
     """Budgets that were found spent to the full in that time: budget_id, project_id, project, by first crossing."""
     statement = (
         select(
@@ -231,7 +241,7 @@ def list_crossings(session: Session, within: Within, since: datetime, until: dat
 
 def list_ended_requests(
     session: Session, within: Within, since: datetime, until: datetime
-) -> list[Any]:
+) -> list[Row[int, int | None, str, datetime, datetime | None]]:
     """Requests that ended in that time: approval_id, project_id, state, created_at, decided_at."""
     statement = (
         select(
@@ -251,7 +261,9 @@ def list_ended_requests(
     return _rows(session, statement, Approval.project_id, within)
 
 
-def list_verdicts(session: Session, within: Within, since: datetime, until: datetime) -> list[Any]:
+def list_verdicts(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Row[int, int, str, str, datetime]]:
     """Verdicts on the requests that were approved or rejected in that time: approval_id, position, stage, person_id, at."""
     statement = (
         select(
@@ -298,7 +310,9 @@ _MILESTONE = (
 )
 
 
-def list_milestones_met(session: Session, within: Within, first: date, last: date) -> list[Any]:
+def list_milestones_met(
+    session: Session, within: Within, first: date, last: date
+) -> list[Row[int, str, str, str, date, date | None, date]]:
     """Milestones that were met on these days: milestone_id, title, type, project, forecast, actual, baseline."""
     statement = (
         select(*_MILESTONE, Milestone.actual, Milestone.baseline)
@@ -311,7 +325,7 @@ def list_milestones_met(session: Session, within: Within, first: date, last: dat
 
 def list_milestones_moved(
     session: Session, within: Within, since: datetime, until: datetime
-) -> list[Any]:
+) -> list[Row[int, str, str, str, date, date, date]]:
     """Each move, in order, of milestones still open: the same columns, with old and new."""
     statement = (
         select(*_MILESTONE, MilestoneMove.old, MilestoneMove.new)
@@ -328,7 +342,9 @@ def list_milestones_moved(
     return _rows(session, statement, Milestone.project_id, within)
 
 
-def list_milestones_open(session: Session, within: Within, first: date, last: date) -> list[Any]:
+def list_milestones_open(
+    session: Session, within: Within, first: date, last: date
+) -> list[Row[int, str, str, str, date]]:
     """Open milestones whose forecast lies on these days."""
     statement = (
         select(*_MILESTONE)

@@ -189,13 +189,14 @@ def set_subscription(
     )
 
 
-def list_scheduled(session: Session, kind: str) -> Sequence[Any]:
-    """(owner, local_time, weekday, tz) of the schedules of this kind that are in force."""
-    return session.execute(
+def list_scheduled(session: Session, kind: str) -> dict[str, tuple[str, int | None, str]]:
+    """Person id → (local time, weekday, zone) of the schedules of this kind that are in force."""
+    rows = session.execute(
         select(Schedule.owner, Schedule.local_time, Schedule.weekday, Schedule.tz).where(
             Schedule.kind == kind, Schedule.is_enabled.is_(True)
         )
-    ).all()
+    )
+    return {owner: (local_time, weekday, tz) for owner, local_time, weekday, tz in rows}
 
 
 # --- the first ones to an audience

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Row, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,8 @@ from storage.people.lookups import BY_SLACK_ID
 from storage.people.tables import Person
 from storage.projects.tables import Project
 
-Rows = Sequence[Any]
+People = Sequence[Row[*tuple[str | None, ...]]]
+"""Ids of the people with a part in something, one row of columns for each of it."""
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _MEET: dict[str, Any] = {
@@ -48,7 +49,7 @@ def insert_meeting(session: Session, person_id: str, way: str, now: datetime) ->
     return inserted.scalar_one_or_none() is not None
 
 
-def find_meeting(session: Session, person_id: str) -> Any:
+def find_meeting(session: Session, person_id: str) -> Row[datetime, str] | None:
     """When and how somebody was met (met_at, way); None for who was not yet."""
     return session.execute(_MEETING, {"person": person_id}).first()
 
@@ -117,12 +118,16 @@ def was_withheld(session: Session, dedupe_key: str) -> bool:
     return session.execute(_WAS_WITHHELD, {"key": dedupe_key}).first() is not None
 
 
-def list_withheld(session: Session, *, since: datetime, most: int, skip: int = 0) -> Rows:
+def list_withheld(
+    session: Session, *, since: datetime, most: int, skip: int = 0
+) -> Sequence[Row[str, datetime, str, str, str | None]]:
     """What was held back since then (kind, withheld_at, rollout, name, slack_id), newest first."""
     return session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip}).all()
 
 
-def count_withheld(session: Session, *, since: datetime) -> tuple[Rows, int]:
+def count_withheld(
+    session: Session, *, since: datetime
+) -> tuple[Sequence[Row[str, int, int]], int]:
     """How much was held back since then, by kind (kind, messages, people), and from how many people in all."""
     rows = session.execute(_KINDS, {"since": since}).all()
     return rows, session.execute(_REACHED, {"since": since}).scalar_one()
@@ -172,7 +177,7 @@ def find_ledger_head(session: Session) -> int:
     return session.execute(_HEAD).scalar_one()
 
 
-def list_subjects(session: Session, *, after: int, to: int) -> Rows:
+def list_subjects(session: Session, *, after: int, to: int) -> Sequence[Row[str, str]]:
     """(subject_type, subject_id) of what changed between two entries, each once."""
     return session.execute(_ENTRIES, {"after": after, "to": to}).all()
 
@@ -216,24 +221,26 @@ _OF_BUDGETS = (
 _OF_PROJECTS = select(*_PROJECT_PEOPLE).where(Project.id.in_(bindparam("ids", expanding=True)))
 
 
-def list_open_homes(session: Session, *, since: datetime) -> Rows:
+def list_open_homes(session: Session, *, since: datetime) -> Sequence[Row[str, str | None, str]]:
     """Who has opened App Home since then (real time): id, slack_id, org_key, the latest first."""
     return session.execute(_OPEN_HOMES, {"since": since}).all()
 
 
-def list_people_of_approvals(session: Session, ids: Collection[int]) -> Rows:
+def list_people_of_approvals(
+    session: Session, ids: Collection[int]
+) -> Sequence[Row[*tuple[Any, ...]]]:
     """Requester, the stages asked so far and the project's people of these requests; one row per stage."""
     return session.execute(_OF_APPROVALS, {"ids": sorted(ids)}).all()
 
 
 def list_people_of_budgets(
     session: Session, ids: Collection[int], alerts: Collection[int] = ()
-) -> Rows:
+) -> People:
     """Who owns these budgets, or those of these alerts, and their projects' people."""
     return session.execute(_OF_BUDGETS, {"ids": sorted(ids), "alerts": sorted(alerts)}).all()
 
 
-def list_people_of_projects(session: Session, ids: Collection[int]) -> Rows:
+def list_people_of_projects(session: Session, ids: Collection[int]) -> People:
     """Owner, sponsor and manager of these projects."""
     return session.execute(_OF_PROJECTS, {"ids": sorted(ids)}).all()
 
@@ -245,7 +252,7 @@ _OF_MILESTONES = (
 )
 
 
-def list_people_of_milestones(session: Session, ids: Collection[int]) -> Rows:
+def list_people_of_milestones(session: Session, ids: Collection[int]) -> People:
     """Who owns these milestones, and their projects' people."""
     return session.execute(_OF_MILESTONES, {"ids": sorted(ids)}).all()
 

@@ -15,6 +15,7 @@ from storage.budgets.tables import Budget
 from storage.db import PATIENT_MS, Database
 from storage.enums import CostBasis
 from storage.money import money_text
+from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import clock, outbox, rollout
 from workflows.actors import SYSTEM
@@ -343,7 +344,7 @@ class _Around:
             or projects[burn.project_id].owner_id
             for burn in burns
         }
-        people = queries.load_people(session, [id_ for id_ in owners.values() if id_])
+        people = lookups.people(session, [id_ for id_ in owners.values() if id_])
         if org_key is None:
             org_key = next((person.org_key for person in people.values()), "")
         channels = [project.channel for project in projects.values() if project.channel]

@@ -3,13 +3,12 @@
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approvals
 from storage.budgets import costs, queries, standing
-from storage.budgets.tables import Budget
+from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis, Period
 from workflows import outbox, permissions, visibility
 from workflows.actors import Actor
@@ -27,7 +26,7 @@ def no_budget() -> NotFound:
     return NotFound("There is no such budget here.", hint="budgets.list")
 
 
-def amounts(revisions: Collection[Any]) -> list[rules.Amount]:
+def amounts(revisions: Collection[BudgetRevision | standing.RevisionRow]) -> list[rules.Amount]:
     """A budget's revisions, or rows of them, as values."""
     return [
         rules.Amount(r.revision, r.amount, r.valid_from, r.valid_until, r.approval_id)
@@ -35,7 +34,7 @@ def amounts(revisions: Collection[Any]) -> list[rules.Amount]:
     ]
 
 
-def span_of(budget: Budget, day: date, policy: Policy) -> rules.Span | None:
+def span_of(budget: Budget | standing.BudgetRow, day: date, policy: Policy) -> rules.Span | None:
     """The round of a budget in which a day lies."""
     return rules.span_on(
         Period(budget.period),
@@ -60,7 +59,7 @@ def burns_by_project(
 
 def list_burns(
     session: Session,
-    budgets: Collection[Any],
+    budgets: Collection[Budget | standing.BudgetRow],
     *,
     policy: Policy,
     now: datetime,
@@ -73,8 +72,8 @@ def list_burns(
     today = now.date()
     named = None if is_all else [budget.id for budget in budgets]
     revisions = standing.list_revisions(session, named)
-    open_: list[tuple[Any, rules.Span, rules.Amount]] = []
-    spans: dict[tuple[Any, ...], rules.Span | None] = {}
+    open_: list[tuple[Budget | standing.BudgetRow, rules.Span, rules.Amount]] = []
+    spans: dict[tuple[str, date, date | None], rules.Span | None] = {}
     for budget in budgets:
         kind = (budget.period, budget.starts, budget.ends)
         if kind not in spans:
@@ -118,7 +117,7 @@ def list_burns(
 
 def _sums(
     session: Session,
-    open_: Collection[tuple[Any, rules.Span]],
+    open_: Collection[tuple[Budget | standing.BudgetRow, rules.Span]],
     today: date,
     *,
     is_all: bool = False,

@@ -183,7 +183,7 @@ def _through(session: Session, sight: Sight, span: Span) -> dict[int, date]:
     by_source = costs.through_by_source(session, span.today)
     through: dict[int, date] = {}
     for project, source in statements.list_sources(session, sight.within, span.today):
-        if source in by_source:
+        if project is not None and source in by_source:
             through[project] = max(by_source[source], through.get(project, date.min))
     return through
 

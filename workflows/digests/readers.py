@@ -79,7 +79,7 @@ def enrol_readers(session: Session, *, policy: Policy, org_key: str, now: dateti
     """Bring the schedules to who gets which digest now, each at the policy's wall time in their own zone."""
     for kind in KINDS:
         wanted = list_readers(session, kind, policy=policy, org_key=org_key)
-        known = {row.owner: row for row in queries.list_scheduled(session, schedule_kind(kind))}
+        known = queries.list_scheduled(session, schedule_kind(kind))
         people = {row.id: row for row in people_queries.list_people(session, wanted)}
         for person_id in sorted(wanted.keys() & people.keys()):
             _schedule(session, kind, people[person_id], known, policy=policy, now=now)
@@ -100,7 +100,7 @@ def _schedule(
     session: Session,
     kind: str,
     person: Person,
-    known: Mapping[str, object],
+    known: Mapping[str, tuple[str, int | None, str]],
     *,
     policy: Policy,
     now: datetime,
@@ -108,12 +108,7 @@ def _schedule(
     at = policy.digests.named[kind].at
     zone = calendar_of(person, policy).zone.key
     wall = f"{at.wall:%H:%M}"
-    row = known.get(person.id)
-    if row is not None and (
-        getattr(row, "local_time", None),
-        getattr(row, "weekday", None),
-        getattr(row, "tz", None),
-    ) == (wall, at.weekday, zone):
+    if known.get(person.id) == (wall, at.weekday, zone):
         return
     timers.schedule(
         session, person.id, schedule_kind(kind), wall, zone, now=now, weekday=at.weekday
