@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, func, or_, select, update
+from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,8 +18,19 @@ from storage.people.lookups import BY_SLACK_ID
 from storage.people.tables import Person
 from storage.projects.tables import Project
 
-People = Sequence[Row[*tuple[str | None, ...]]]
-"""Ids of the people with a part in something, one row of columns for each of it."""
+
+class AskedStage(NamedTuple):
+    """A stage of a request that was asked already, who made the request, and the project's people."""
+
+    requester_id: str
+    name: str
+    approvers: list[dict[str, Any]]
+    quorum: int
+    ask: str
+    owner_id: str | None
+    sponsor_id: str | None
+    manager_id: str | None
+
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _MEET: dict[str, Any] = {
@@ -190,7 +201,6 @@ _OPEN_HOMES = (
 _PROJECT_PEOPLE = (Project.owner_id, Project.sponsor_id, Project.manager_id)
 _OF_APPROVALS = (
     select(
-        Approval.id,
         Approval.requester_id,
         ApprovalStage.name,
         ApprovalStage.approvers,
@@ -205,7 +215,7 @@ _OF_APPROVALS = (
     )
 )
 _OF_BUDGETS = (
-    select(Budget.owner_id.label("budget_owner"), *_PROJECT_PEOPLE)
+    select(Budget.owner_id, *_PROJECT_PEOPLE)
     .join(Project, Project.id == Budget.project_id)
     .where(
         or_(
@@ -226,35 +236,42 @@ def list_open_homes(session: Session, *, since: datetime) -> Sequence[Row[str, s
     return session.execute(_OPEN_HOMES, {"since": since}).all()
 
 
-def list_people_of_approvals(
-    session: Session, ids: Collection[int]
-) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Requester, the stages asked so far and the project's people of these requests; one row per stage."""
-    return session.execute(_OF_APPROVALS, {"ids": sorted(ids)}).all()
+def list_asked_stages(session: Session, ids: Collection[int]) -> list[AskedStage]:
+    """The stages of these requests that were asked so far."""
+    return [AskedStage(*row) for row in session.execute(_OF_APPROVALS, {"ids": sorted(ids)})]
 
 
-def list_people_of_budgets(
-    session: Session, ids: Collection[int], alerts: Collection[int] = ()
-) -> People:
-    """Who owns these budgets, or those of these alerts, and their projects' people."""
-    return session.execute(_OF_BUDGETS, {"ids": sorted(ids), "alerts": sorted(alerts)}).all()
+def _people_in(
+    session: Session, statement: Select[*tuple[Any, ...]], **bound: list[int]
+) -> set[str]:
+    return {id_ for row in session.execute(statement, bound) for id_ in row if id_}
 
 
-def list_people_of_projects(session: Session, ids: Collection[int]) -> People:
+def list_people_of_budgets(session: Session, ids: Collection[int]) -> set[str]:
+    """Who owns these budgets, and their projects' people."""
+    return _people_in(session, _OF_BUDGETS, ids=sorted(ids), alerts=[])
+
+
+def list_people_of_alerts(session: Session, ids: Collection[int]) -> set[str]:
+    """Who owns the budgets of these alerts, and their projects' people."""
+    return _people_in(session, _OF_BUDGETS, ids=[], alerts=sorted(ids))
+
+
+def list_people_of_projects(session: Session, ids: Collection[int]) -> set[str]:
     """Owner, sponsor and manager of these projects."""
-    return session.execute(_OF_PROJECTS, {"ids": sorted(ids)}).all()
+    return _people_in(session, _OF_PROJECTS, ids=sorted(ids))
 
 
 _OF_MILESTONES = (
-    select(Milestone.owner_id.label("milestone_owner"), *_PROJECT_PEOPLE)
+    select(Milestone.owner_id, *_PROJECT_PEOPLE)
     .join(Project, Project.id == Milestone.project_id)
     .where(Milestone.id.in_(bindparam("ids", expanding=True)))
 )
 
 
-def list_people_of_milestones(session: Session, ids: Collection[int]) -> People:
+def list_people_of_milestones(session: Session, ids: Collection[int]) -> set[str]:
     """Who owns these milestones, and their projects' people."""
-    return session.execute(_OF_MILESTONES, {"ids": sorted(ids)}).all()
+    return _people_in(session, _OF_MILESTONES, ids=sorted(ids))
 
 
 _OF_INVITATIONS = select(MaturityInvitation.person_id).where(

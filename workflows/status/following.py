@@ -7,7 +7,6 @@ however many changes there were.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -32,13 +31,9 @@ Concerned = Callable[[Session, Sequence[str], str], Iterable[str | None]]
 """From ids of changed subjects of one type, and the organisation, to ids of people."""
 
 
-def _of_projects(rows: Iterable[Any]) -> list[str | None]:
-    return [one for row in rows for one in (row.owner_id, row.sponsor_id, row.manager_id)]
-
-
 def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
     """Who asked, who was asked so far, and the project's people."""
-    rows = queries.list_people_of_approvals(session, [int(id_) for id_ in ids])
+    rows = queries.list_asked_stages(session, [int(id_) for id_ in ids])
     stages = [
         Stage(
             row.name, tuple(Approver.of(item) for item in row.approvers), row.quorum, Ask(row.ask)
@@ -46,33 +41,14 @@ def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[s
         for row in rows
     ]
     asked = people.reached(session, stages, org_key) if stages else []
-    yield from (row.requester_id for row in rows)
-    yield from _of_projects(rows)
+    for row in rows:
+        yield from (row.requester_id, row.owner_id, row.sponsor_id, row.manager_id)
     for reached in asked:
         yield from reached
 
 
-def _budgets(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    rows = queries.list_people_of_budgets(session, [int(id_) for id_ in ids])
-    return [row.budget_owner for row in rows] + _of_projects(rows)
-
-
-def _alerts(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    rows = queries.list_people_of_budgets(session, (), [int(id_) for id_ in ids])
-    return [row.budget_owner for row in rows] + _of_projects(rows)
-
-
-def _projects(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    return _of_projects(queries.list_people_of_projects(session, [int(id_) for id_ in ids]))
-
-
-def _milestones(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    rows = queries.list_people_of_milestones(session, [int(id_) for id_ in ids])
-    return [row.milestone_owner for row in rows] + _of_projects(rows)
-
-
-def _invitations(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
-    return queries.list_people_of_invitations(session, [int(id_) for id_ in ids])
+def _by_number(list_people: Callable[[Session, list[int]], Iterable[str]]) -> Concerned:
+    return lambda session, ids, org_key: list_people(session, [int(id_) for id_ in ids])
 
 
 def _themselves(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
@@ -81,11 +57,11 @@ def _themselves(session: Session, ids: Sequence[str], org_key: str) -> Iterable[
 
 CONCERNED: dict[str, Concerned] = {
     "approval": _approvals,
-    "budget": _budgets,
-    "budget_alert": _alerts,
-    "project": _projects,
-    "maturity_invitation": _invitations,
-    "milestone": _milestones,
+    "budget": _by_number(queries.list_people_of_budgets),
+    "budget_alert": _by_number(queries.list_people_of_alerts),
+    "project": _by_number(queries.list_people_of_projects),
+    "maturity_invitation": _by_number(queries.list_people_of_invitations),
+    "milestone": _by_number(queries.list_people_of_milestones),
     "person": _themselves,
 }
 """Whose Home shows a subject of each type; subjects of other types are shown in no Home."""
