@@ -82,26 +82,6 @@ def list_notes(session: Session, invitation_id: int) -> Sequence[MaturityNote]:
     )
 
 
-def list_cycle_notes(
-    session: Session, cycle_id: int
-) -> list[tuple[int, str, int | None, int | None]]:
-    """(invitation, dimension, comment id, link id) of a whole cycle."""
-    return [
-        (invitation, dimension, comment, link)
-        for invitation, dimension, comment, link in session.execute(
-            select(
-                MaturityNote.invitation_id,
-                MaturityNote.dimension,
-                MaturityNote.comment_id,
-                MaturityNote.link_id,
-            )
-            .join(MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id)
-            .where(MaturityInvitation.cycle_id == cycle_id)
-            .order_by(MaturityNote.id)
-        )
-    ]
-
-
 def load_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
     """What people wrote, by id; erased words are left out."""
     if not ids:

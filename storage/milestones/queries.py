@@ -2,14 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
-from storage.delivery.tables import Message
 from storage.enums import ApprovalState
 from storage.milestones.tables import (
     Milestone,
@@ -227,25 +225,6 @@ def find_reason_id(session: Session, approval_id: int) -> int | None:
     ).scalar_one_or_none()
 
 
-def list_moves_between(
-    session: Session, project_ids: Collection[int], first: date, last: date
-) -> list[MilestoneMove]:
-    """How forecasts of these projects changed on days `first` to `last` (UTC), oldest first."""
-    moved: list[MilestoneMove] = []
-    for part in parts(project_ids):
-        moved += (
-            row
-            for row in session.execute(
-                select(MilestoneMove)
-                .join(Milestone, Milestone.id == MilestoneMove.milestone_id)
-                .where(Milestone.project_id.in_(part))
-                .order_by(MilestoneMove.id)
-            ).scalars()
-            if first <= row.created_at.date() <= last
-        )
-    return moved
-
-
 def list_showing_subjects(
     session: Session, milestone_ids: Collection[int]
 ) -> list[tuple[str, str]]:
@@ -297,19 +276,4 @@ def list_import_ids(session: Session, import_id: int) -> list[int]:
             .where(Milestone.import_id == import_id)
             .order_by(Milestone.forecast, Milestone.id)
         ).scalars()
-    )
-
-
-def has_live_card(session: Session, milestone_id: int, channel: str) -> bool:
-    """Whether a card of this milestone stands in a conversation."""
-    return (
-        session.execute(
-            select(Message.id).where(
-                Message.subject_type == "milestone",
-                Message.subject_id == str(milestone_id),
-                Message.channel == channel,
-                Message.live.is_(True),
-            )
-        ).first()
-        is not None
     )

@@ -49,6 +49,14 @@ class Person(Base):
     """Until when their Slack status says that they are away; none when it says nothing of the kind."""
     status_times: Mapped[int] = mapped_column(default=0)
     """How many times it has changed to such a status: tells one absence from the next where neither has an end."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this is a full, active member of the organisation who is known to Slack."""
+        return self.slack_id is not None and not (
+            self.is_bot or self.is_guest or self.is_stranger or self.is_deactivated
+        )
+
     away_until: Mapped[datetime | None]
     """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
     stands_in_until: Mapped[datetime | None]

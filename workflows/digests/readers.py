@@ -40,7 +40,7 @@ def list_readers(session: Session, kind: str, *, policy: Policy, org_key: str) -
     own_words = queries.list_subscriptions(session, kind)
     wanted = [reader_id for reader_id, yes in own_words.items() if yes and reader_id not in words]
     for person in people_queries.list_people(session, wanted):
-        if _is_reader(person):
+        if person.is_member:
             words[person.id] = SELF
     return {reader_id: word for reader_id, word in words.items() if own_words.get(reader_id, True)}
 
@@ -55,17 +55,7 @@ def word_for(session: Session, person_id: str, kind: str, *, policy: Policy) -> 
     if word is not None or wants is None:
         return word
     person = people_queries.find_person(session, person_id)
-    return SELF if person is not None and _is_reader(person) else None
-
-
-def _is_reader(person: Person) -> bool:
-    return person.slack_id is not None and not (
-        person.is_bot
-        or person.is_guest
-        or person.is_stranger
-        or person.is_deactivated
-        or person.erased_at is not None
-    )
+    return SELF if person is not None and person.is_member else None
 
 
 def list_owners(

@@ -20,7 +20,7 @@ from workflows import outbox, permissions, timers
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.maturity import invitees, reading
+from workflows.maturity import reading
 from workflows.maturity.forms import GiveAnswer, Skip, WriteNote
 from workflows.maturity.records import MyCheckIn
 from workflows.outbox import Subject
@@ -247,7 +247,7 @@ def mark_left(
     session: Session, invitation: MaturityInvitation, person: Person, *, now: datetime
 ) -> bool:
     """Take somebody who has left out of the count, reminders and messages; False while they are here."""
-    if invitees.is_here(person):
+    if person.is_member:
         return False
     if invitation.state != InvitationState.LEFT:
         invitation.state = InvitationState.LEFT

@@ -16,17 +16,6 @@ LEADER, ASSESSOR = "leader", "assessor"
 """Roles of the policy."""
 
 
-def is_here(person: Person) -> bool:
-    """A full, active member of the organisation whom Slack knows."""
-    return person.slack_id is not None and not (
-        person.is_bot
-        or person.is_guest
-        or person.is_stranger
-        or person.is_deactivated
-        or person.erased_at is not None
-    )
-
-
 def folded(text: str) -> str:
     """A persona or unit without what people write differently."""
     return " ".join(text.casefold().replace("-", " ").replace("_", " ").split())
@@ -69,7 +58,7 @@ def list_invitees(
     session: Session, *, policy: Policy, org_key: str, business_unit: str | None
 ) -> list[tuple[Person, AskedAs]]:
     """Whom a cycle of the organisation, or of one unit, would ask; who is both is asked as a leader."""
-    everybody = [row for row in people.list_organisation(session, org_key) if is_here(row)]
+    everybody = [row for row in people.list_organisation(session, org_key) if row.is_member]
     rules = policy.maturity
     leaders = _chosen(session, org_key, rules.leaders, everybody, policy)
     practitioners = _chosen(session, org_key, rules.practitioners, everybody, policy)

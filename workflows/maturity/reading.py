@@ -31,11 +31,16 @@ def label(cycle: MaturityCycle, policy: Policy) -> str:
 
 def find_check_in(session: Session, invitation_id: int, *, policy: Policy) -> MyCheckIn | None:
     """One person's check-in, whoever looks; the caller has asked whether they may."""
-    invitation = queries.find_invitation(session, invitation_id)
-    if invitation is None:
+    return _find(session, queries.find_invitation(session, invitation_id), policy)
+
+
+def _find(
+    session: Session, invitation: MaturityInvitation | None, policy: Policy
+) -> MyCheckIn | None:
+    cycle = queries.find_cycle(session, invitation.cycle_id) if invitation else None
+    if invitation is None or cycle is None:
         return None
-    cycle = queries.find_cycle(session, invitation.cycle_id)
-    return None if cycle is None else load_check_in(session, cycle, invitation, policy)
+    return load_check_in(session, cycle, invitation, policy)
 
 
 def find_to_send(
@@ -57,11 +62,7 @@ def find_to_send(
 
 def find_own(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
     """The newest check-in that somebody was invited to."""
-    invitation = queries.find_last_invitation(session, actor.id)
-    if invitation is None:
-        return None
-    cycle = queries.find_cycle(session, invitation.cycle_id)
-    return None if cycle is None else load_check_in(session, cycle, invitation, policy)
+    return _find(session, queries.find_last_invitation(session, actor.id), policy)
 
 
 def open_invitation(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
@@ -73,14 +74,11 @@ def open_invitation(session: Session, actor: Actor, *, policy: Policy) -> MyChec
 def load_own(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -> MyCheckIn:
     """One's own check-in by its id. Raises NotFound for everybody else's."""
     invitation = queries.find_invitation(session, invitation_id)
-    cycle = (
-        queries.find_cycle(session, invitation.cycle_id)
-        if invitation is not None and invitation.person_id == actor.id
-        else None
-    )
-    if invitation is None or cycle is None:
+    is_own = invitation is not None and invitation.person_id == actor.id
+    check_in = _find(session, invitation, policy) if is_own else None
+    if check_in is None:
         raise NotFound("This check-in is not yours.", hint="maturity.own")
-    return load_check_in(session, cycle, invitation, policy)
+    return check_in
 
 
 def load_check_in(

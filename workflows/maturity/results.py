@@ -243,7 +243,7 @@ def _contributions(
     """Who may count, and by dimension the answers of those who answered all of it. Who has left counts nowhere."""
     people: dict[int, tuple[AskedAs, str | None]] = {}
     for invitation, person in queries.list_with_people(session, cycle.id):
-        if invitation.state != InvitationState.LEFT and invitees.is_here(person):
+        if invitation.state != InvitationState.LEFT and person.is_member:
             people[invitation.id] = (AskedAs(invitation.asked_as), invitation.business_unit)
     answers_of = history.load_answers(session, cycle.id, people)
     groups: dict[str, dict[int, dict[str, Answer]]] = {

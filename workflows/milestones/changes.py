@@ -97,7 +97,7 @@ def add_milestone(
             field="owner",
         )
     owner = lookups.people(session, [owner_id]).get(owner_id)
-    if owner is None or not reminders.can_be_told(owner):
+    if owner is None or not owner.is_member:
         raise InvalidInput(
             "A milestone needs an owner who is a member of the organisation.", field="owner"
         )
@@ -380,7 +380,7 @@ def hand_over(
     """Somebody else answers for it from now on, and is told. `to` is an opaque id."""
     row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     owner = lookups.people(session, [to]).get(to)
-    if owner is None or not reminders.can_be_told(owner):
+    if owner is None or not owner.is_member:
         raise InvalidInput(
             "Pick a member of the organisation; a guest, a bot or somebody who left cannot own a milestone.",
             field="to",

@@ -37,7 +37,7 @@ def choose_receiver(
     """Who gets the list that a milestone stands on: whoever manages its project, else owns or sponsors it, else owns the milestone."""
     for id_ in (project.manager_id, project.owner_id, project.sponsor_id, row.owner_id):
         person = people.get(id_ or "")
-        if person is not None and reminders.can_be_told(person):
+        if person is not None and person.is_member:
             return person
     return None
 

@@ -32,13 +32,6 @@ LOOK = "milestones.look"
 SUBJECT = "reminding"
 
 
-def can_be_told(person: Person) -> bool:
-    """A full, active member of the organisation who is known to Slack."""
-    return person.slack_id is not None and not (
-        person.is_bot or person.is_guest or person.is_stranger or person.is_deactivated
-    )
-
-
 def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
     """When this person is at work."""
     return calendar_for(policy, tz=person.tz, country=person.country)
@@ -82,7 +75,7 @@ def ensure_scheduled(session: Session, *, policy: Policy, now: datetime) -> None
 
 def _schedule(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
     for person in sorted(lookups.people(session, ids).values(), key=lambda known: known.id):
-        if can_be_told(person):
+        if person.is_member:
             statements.add_person(session, person.id)
             at = calendar_of(person, policy).next_open(now)
             timers.keep_going(session, Subject(SUBJECT, person.id), LOOK, at)
@@ -99,7 +92,7 @@ def run_reminders(
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
     """
     person = lookups.people(session, [person_id]).get(person_id)
-    if person is None or not can_be_told(person):
+    if person is None or not person.is_member:
         return
     subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, policy)
     if not calendar.is_open(now):
@@ -210,7 +203,7 @@ class ReminderRun:
     ) -> dict[int, list[str]]:
         named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
         people = lookups.people(self.session, {one for ids in named.values() for one in ids if one})
-        reachable = {id_ for id_, person in people.items() if can_be_told(person)}
+        reachable = {id_ for id_, person in people.items() if person.is_member}
         return {id_: rules.chain(ids, reachable) for id_, ids in named.items()}
 
     def chain(self, row: Milestone) -> list[str]:

@@ -1,12 +1,11 @@
 """How milestones stand, read as others see them, and who may change them. `changes` holds what people do with them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approvals
-from storage.enums import MilestoneStatus
 from storage.milestones import queries, reminding
 from storage.milestones.tables import Milestone
 from storage.people import lookups
@@ -76,14 +75,6 @@ def load_detail(
     if row is None or not sees(session, actor, row, policy=policy, clicked=clicked):
         raise reads.no_milestone()
     return reads.load_detail(session, milestone_id, policy=policy, now=now)
-
-
-def count_by_status(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
-    """How many stand how."""
-    numbers = dict.fromkeys(MilestoneStatus, 0)
-    for record in records:
-        numbers[record.status] += 1
-    return numbers
 
 
 # --- who may
