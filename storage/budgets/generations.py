@@ -111,6 +111,7 @@ _GIVE = (
     update(AllocationKey)
     .where(
         AllocationKey.id == bindparam("key"),
+        # Cost of no project has NULL here, which `=` would never find.
         AllocationKey.project_id.is_not_distinct_from(bindparam("before")),
     )
     .values(project_id=bindparam("project"))
@@ -133,6 +134,8 @@ def make_current(
 
     The roll-up stands by its load, so that it changes with it.
     """
+    # Each by the state that it was seen in: what another transaction has switched since makes a count too small, and
+    # the caller rolls both back. So cost never counts twice, nor for a moment not at all.
     put_aside: Any = session.execute(
         update(CostLoad)
         .where(CostLoad.id.in_(sorted(old)), CostLoad.state == CostState.CURRENT.value)
@@ -184,6 +187,7 @@ def is_anything_left(session: Session, before: datetime) -> bool:
 
 def remove_some(session: Session, most: int) -> bool:
     """Remove up to `most` rows of the loads that went out of use; False when none is left."""
+    # Two removers take two loads; the load itself goes last, so that what is interrupted is found again.
     load_id = session.execute(
         select(CostLoad.id)
         .where(_UNCOUNTED, CostLoad.state == CostState.OLD.value)

@@ -147,6 +147,7 @@ def count_withheld(
 # --- following the ledger
 
 _READ_TO = select(LedgerReader.seq).where(LedgerReader.name == bindparam("name"))
+# Whoever holds the row reads on for everybody; the others have nothing to wait for.
 _LOCK_READER = _READ_TO.with_for_update(skip_locked=True)
 _HEAD = select(AuditHead.seq).where(AuditHead.id == 1)
 _MOVE = (

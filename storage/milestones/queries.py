@@ -64,7 +64,10 @@ def list_of_projects(session: Session, project_ids: Collection[int]) -> list[Mil
 
 
 def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
-    """Every milestone of these projects, dropped ones too, locked in the order of their ids."""
+    """Every milestone of these projects, dropped ones too, locked in the order of their ids.
+
+    All writers of many lock in that order, so that two of them never wait for each other.
+    """
     milestones: list[Milestone] = []
     for part in parts(project_ids):
         milestones += session.execute(

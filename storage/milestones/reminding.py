@@ -28,6 +28,7 @@ def add_person(session: Session, person_id: str) -> None:
 def try_lock(session: Session, person_id: str) -> str:
     """Lock a person's mornings: `taken`, `held` by somebody else, or `gone`."""
     wanted = select(Reminding.person_id).where(Reminding.person_id == person_id)
+    # Skipped and not waited for: whoever holds the row sends this morning's message. A plain read tells held from gone.
     locked = session.execute(wanted.with_for_update(skip_locked=True)).first()
     if locked is not None:
         return "taken"

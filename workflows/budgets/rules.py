@@ -265,6 +265,7 @@ def crossed_on(
 ) -> date | None:
     """The first day after which the running total stayed at the threshold or above; `days` ascending."""
     total, since = Decimal(0), None
+    # A credit can take the total below again; what counts is the last time that it rose above for good.
     for day, cost in days:
         total += cost
         if total * 100 < amount * threshold:

@@ -59,6 +59,7 @@ def tells_of_few(groups: Sequence[Group], *, fewest: int) -> bool:
         about = people.setdefault(signature, set())
         for group in groups:
             about.update(group.get(atom, ()))
+    # Exact fractions: with floats a rounding error would be a person.
     rows = _independent([list(column) for column in zip(*people, strict=True)])
     if not rows:
         return False
@@ -78,6 +79,7 @@ def tells_of_few(groups: Sequence[Group], *, fewest: int) -> bool:
             )
             if any(direction):
                 seen.setdefault(direction, set()).update(members)
+        # A sum that is about any of these is about enough people; what could tell of few must be nought on all of them.
         large = [list(vector) for vector, members in seen.items() if len(members) >= fewest]
         if not large:
             break

@@ -165,6 +165,7 @@ def _keep_answer(
     """Write one answer down; False when it says nothing new or a later tap was first."""
     kept_answer = said.find_answer(session, invitation.id, form.statement)
     if kept_answer is not None:
+        # Taps of one person can arrive in another order than they were made.
         if float(form.stamp) < float(kept_answer.stamp):
             return False
         kept_answer.stamp = form.stamp

@@ -65,6 +65,7 @@ def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
     for milestone, others in before.items():
         for other in others:
             behind[other].append(milestone)
+    # Kahn's order: a milestone is planned once all that it needs are; those in a circle never get there.
     left = {milestone: len(others) for milestone, others in before.items()}
     ready = deque(sorted(milestone for milestone, count in left.items() if not count))
     expected = {milestone: node.alone(today) for milestone, node in nodes.items()}
