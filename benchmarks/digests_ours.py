@@ -17,7 +17,7 @@ from bot.digests import messages
 from storage.db import Database
 from workflows import policy
 from workflows.digests import frames, making
-from workflows.digests.records import Shown
+from workflows.digests.records import ShownDigest
 from workflows.people import service as people
 
 
@@ -41,7 +41,7 @@ def main() -> None:
                 policy=found,
                 now=portfolio.NOW,
             )
-        messages.digest(Shown(number + 1, content, ()), approval_views.in_digest)
+        messages.digest(ShownDigest(number + 1, content, ()), approval_views.in_digest)
         said[actor.id] = {one["currency"]: one["spent"] for one in content.figures["money"]}
     took = time.perf_counter() - began
     Path(out).write_text(json.dumps({"seconds": took, "said": said}), encoding="utf-8")

@@ -28,7 +28,7 @@ from workflows.audit import service as audit
 from workflows.budgets import alerts, intake, loading
 from workflows.delivery import settling
 from workflows.digests import making
-from workflows.disclosure.service import Telling
+from workflows.disclosure.service import DisclosureBatch
 from workflows.people import mirror
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
@@ -175,7 +175,7 @@ def _load(ours: Database, found: Policy, bill: Path) -> None:
 
 def _digests(ours: Database, found: Policy, readers: int) -> None:
     for number in range(readers):
-        telling = Telling()
+        telling = DisclosureBatch()
         with ours.read() as session:
             actor = people.actor(session, portfolio.reader(number))
             assert actor is not None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from workflows.actors import Actor
-    from workflows.digests.records import Shown
+    from workflows.digests.records import ShownDigest
     from workflows.policy import Policy
 
 app = typer.Typer(
@@ -65,7 +65,7 @@ def _day(text: str) -> date | None:
         raise fail(f"--at {text}: a day is written like 2026-01-26.", 2) from None
 
 
-def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy") -> "Shown":
+def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy") -> "ShownDigest":
     from workflows import clock
     from workflows.digests import service
 
@@ -82,7 +82,7 @@ def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy"
     return service.preview_digest(session, actor, policy=policy, now=now, planned=day)
 
 
-def _shown(record: "Shown", format_: str, organisation: str, reader: str) -> str:
+def _shown(record: "ShownDigest", format_: str, organisation: str, reader: str) -> str:
     import json
 
     from bot.approvals import views as approval_views

@@ -10,7 +10,7 @@ from bot.requests import Click, Command
 from bot.router import Router
 from storage.enums import DigestState
 from workflows.digests import releases, service
-from workflows.digests.records import Shown, Standing
+from workflows.digests.records import ShownDigest, Standing
 from workflows.errors import InvalidInput, Stale
 
 KIND = "weekly"
@@ -59,7 +59,7 @@ class Digests:
             found = service.load_standing(session, command.actor, KIND, policy=command.deps.policy)
         return Private(f"{_standing(found)}\n{_ASK}")
 
-    def _private(self, record: Shown | None) -> Reply:
+    def _private(self, record: ShownDigest | None) -> Reply:
         if record is None:
             return Private(
                 "You have not got a digest yet. `/mlgov digest preview` shows what it would say now."
@@ -68,14 +68,14 @@ class Digests:
         return Private(shown.text, shown.blocks, shown.pictures)
 
 
-def _preview(command: Command) -> Shown:
+def _preview(command: Command) -> ShownDigest:
     with command.deps.db.read() as session:
         return service.preview_digest(
             session, command.actor, policy=command.deps.policy, now=command.deps.now(session)
         )
 
 
-def _last(command: Command) -> Shown | None:
+def _last(command: Command) -> ShownDigest | None:
     with command.deps.db.read() as session:
         return service.load_last(
             session, command.actor, KIND, policy=command.deps.policy, now=command.deps.now(session)

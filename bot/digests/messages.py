@@ -11,7 +11,7 @@ from bot.rendering import Rendered, Scene
 from storage.enums import ReleaseState
 from workflows.approvals.records import Card
 from workflows.digests.notices import DigestPreview, DigestSent, DigestTroubled
-from workflows.digests.records import Content, Line, Release, Shown, Trouble
+from workflows.digests.records import Content, Line, Release, ShownDigest, Trouble
 
 DecisionBlocks = Callable[[Card, bool], list[Block]]
 """How a request is shown inside a digest: the request, and whether it is the first one."""
@@ -20,7 +20,9 @@ LINE = 400
 """Characters of one line; the rules keep lines far shorter."""
 
 
-def digest(record: Shown, decision: DecisionBlocks, *, with_pictures: bool = True) -> Rendered:
+def digest(
+    record: ShownDigest, decision: DecisionBlocks, *, with_pictures: bool = True
+) -> Rendered:
     """The headline, the decisions, then a part with its details and its picture for each thing told.
 
     Without pictures where they cannot be shown; the lines say the same in words.
@@ -51,7 +53,7 @@ def digest(record: Shown, decision: DecisionBlocks, *, with_pictures: bool = Tru
     )
 
 
-def _parts(record: Shown, drawn: Mapping[str, Picture]) -> list[Block]:
+def _parts(record: ShownDigest, drawn: Mapping[str, Picture]) -> list[Block]:
     body: list[Block] = []
     for part in dict.fromkeys(line.part for line in record.content.lines):
         lines = [line for line in record.content.lines if line.part == part]
@@ -74,7 +76,7 @@ def line_words(line: Line) -> str:
     return f"*{blocks.escape(line.label, 60)}* · {blocks.escape(line.text, LINE)}"
 
 
-def _open_button(label: str, record: Shown, part: str) -> Block:
+def _open_button(label: str, record: ShownDigest, part: str) -> Block:
     return blocks.button(
         label,
         words.OPEN,
@@ -83,10 +85,10 @@ def _open_button(label: str, record: Shown, part: str) -> Block:
     )
 
 
-def sent(decision: DecisionBlocks) -> Callable[[Shown, DigestSent, Scene], Rendered]:
+def sent(decision: DecisionBlocks) -> Callable[[ShownDigest, DigestSent, Scene], Rendered]:
     """How a digest is shown in its reader's direct message."""
 
-    def show(record: Shown, notice: DigestSent, scene: Scene) -> Rendered:
+    def show(record: ShownDigest, notice: DigestSent, scene: Scene) -> Rendered:
         return digest(record, decision)
 
     return show

@@ -14,7 +14,7 @@ from bot.documents import templates
 from storage.enums import ApprovalState
 from workflows.approvals.records import Card
 from workflows.digests.phrases import LABELS
-from workflows.digests.records import Content, PictureFacts, Shown
+from workflows.digests.records import Content, PictureFacts, ShownDigest
 
 _STATES = {
     ApprovalState.PENDING: "Waiting",
@@ -46,19 +46,19 @@ class Image:
     dark: str
 
 
-def html(record: Shown, *, organisation: str, reader: str) -> str:
+def html(record: ShownDigest, *, organisation: str, reader: str) -> str:
     """The page: no script, nothing loaded from elsewhere, dark where the reader's device is, and printable."""
     return _render("page.html.j2", record, organisation, reader, with_pictures=True)
 
 
-def text(record: Shown, *, organisation: str, reader: str) -> str:
+def text(record: ShownDigest, *, organisation: str, reader: str) -> str:
     """The same words for a terminal or a mail."""
     page = _render("page.text.j2", record, organisation, reader, with_pictures=False)
     return page.strip() + "\n"
 
 
 def _render(
-    template: str, record: Shown, organisation: str, reader: str, *, with_pictures: bool
+    template: str, record: ShownDigest, organisation: str, reader: str, *, with_pictures: bool
 ) -> str:
     content = record.content
     zone = ZoneInfo(content.tz)

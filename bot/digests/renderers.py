@@ -9,10 +9,10 @@ from bot.digests.messages import DecisionBlocks
 from bot.rendering import Renderer, Scene
 from workflows.digests import releases, service, troubles
 from workflows.digests.notices import DigestPreview, DigestSent, DigestTroubled
-from workflows.digests.records import Release, Shown, Trouble
+from workflows.digests.records import Release, ShownDigest, Trouble
 
 
-def _digest(session: Session, notice: DigestSent, scene: Scene) -> Shown | None:
+def _digest(session: Session, notice: DigestSent, scene: Scene) -> ShownDigest | None:
     return service.load_shown(session, notice.digest_id, policy=scene.policy, now=scene.now)
 
 

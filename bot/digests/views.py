@@ -4,7 +4,7 @@ from bot import blocks
 from bot.blocks import Block, Element
 from bot.digests import words
 from workflows.digests.phrases import LABELS
-from workflows.digests.records import Row, Shown
+from workflows.digests.records import Row, ShownDigest
 
 BREAK_DOWN, MILESTONE = "budgets.break_down", "milestones.more"
 MOST = 90
@@ -12,7 +12,7 @@ MOST = 90
 ROW = 500
 
 
-def detail(record: Shown, part: str) -> Block:
+def detail(record: ShownDigest, part: str) -> Block:
     """All that stands behind one part, or behind all of them."""
     content = record.content
     parts = [name for name in content.details if part in (name, words.EVERYTHING)] or list(

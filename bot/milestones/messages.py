@@ -8,7 +8,7 @@ from bot.blocks import Block
 from bot.milestones import words
 from bot.rendering import Rendered, Scene
 from workflows.milestones.notices import MilestoneCard, OverdueFound, RemindersDue
-from workflows.milestones.records import Line, MilestoneRecord, OverdueList, ReminderCard, Who
+from workflows.milestones.records import Line, MilestoneRecord, OverdueList, PersonRef, ReminderCard
 
 WITH_BUTTONS = 10
 """Milestones of one reminder that have buttons; the others are lines, and `/mlgov milestones` shows them."""
@@ -126,7 +126,7 @@ def _silence(live: Sequence[Line], today: date, scene: Scene) -> str:
     )
 
 
-def _name(who: Who) -> str:
+def _name(who: PersonRef) -> str:
     return blocks.mention(who.slack_id, who.name)
 
 
@@ -134,7 +134,7 @@ def _name(who: Who) -> str:
 
 
 def card(
-    record: tuple[MilestoneRecord, Who | None, date], notice: MilestoneCard, scene: Scene
+    record: tuple[MilestoneRecord, PersonRef | None, date], notice: MilestoneCard, scene: Scene
 ) -> Rendered:
     """A milestone as its owner got it, or as it was promised in a channel."""
     milestone, by, today = record

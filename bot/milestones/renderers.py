@@ -9,7 +9,7 @@ from bot.milestones import messages
 from bot.rendering import Renderer, Scene
 from workflows.milestones import cards, lists
 from workflows.milestones.notices import MilestoneCard, OverdueFound, RemindersDue
-from workflows.milestones.records import MilestoneRecord, OverdueList, ReminderCard, Who
+from workflows.milestones.records import MilestoneRecord, OverdueList, PersonRef, ReminderCard
 
 
 def _reminder(session: Session, notice: RemindersDue, scene: Scene) -> ReminderCard | None:
@@ -18,7 +18,7 @@ def _reminder(session: Session, notice: RemindersDue, scene: Scene) -> ReminderC
 
 def _card(
     session: Session, notice: MilestoneCard, scene: Scene
-) -> tuple[MilestoneRecord, Who | None, date] | None:
+) -> tuple[MilestoneRecord, PersonRef | None, date] | None:
     return cards.milestone(
         session, notice.milestone_id, by_id=notice.by_id, policy=scene.policy, now=scene.now
     )

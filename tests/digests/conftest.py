@@ -33,7 +33,7 @@ from workflows import policy
 from workflows.actors import Actor, ActorKind
 from workflows.digests import making
 from workflows.digests.records import Content
-from workflows.disclosure.service import Telling
+from workflows.disclosure.service import DisclosureBatch
 from workflows.policy import Policy
 
 ORG = "T0ACME"
@@ -317,7 +317,7 @@ class Firm:
 
     def digest(self, name: str = "lea", now: datetime = NOW) -> Content:
         """What this person's digest of week 4 says, as it is sent."""
-        telling = Telling()
+        telling = DisclosureBatch()
         with self.db.read() as session:
             content = making.make_content(
                 session,

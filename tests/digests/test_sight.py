@@ -15,7 +15,7 @@ from storage.db import Database
 from tests.digests.conftest import NOW, Firm, founded, told
 from workflows import visibility
 from workflows.digests import rules
-from workflows.digests.records import Content, Shown
+from workflows.digests.records import Content, ShownDigest
 
 NAMES = ("ola", "tim", "max", "fay", "ada", "lea")
 
@@ -115,7 +115,7 @@ def look(
         for number, one in enumerate(projects)
         if sight.sees_all or below & {one["owner"], one["manager"], one["sponsor"]}
     }
-    text = told(content) + pages.html(Shown(1, content, ()), organisation="Acme", reader=name)
+    text = told(content) + pages.html(ShownDigest(1, content, ()), organisation="Acme", reader=name)
     for number in range(len(projects)):
         assert (f"Secret {number:03}" in text) <= (number in seen)
         assert (f"Step {number:03}" in text) == (number in seen)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from storage.enums import AskedAs
 from tests.disclosure.oracle import few_told
-from workflows.disclosure.rules import Told, choose_groups, step
+from workflows.disclosure.rules import TellableGroups, choose_groups, step
 
 L, P = AskedAs.LEADER, AskedAs.PRACTITIONER
 People = dict[str, tuple[AskedAs, str | None]]
@@ -19,7 +19,7 @@ def crowd(*cells: tuple[AskedAs, str | None, int]) -> People:
     }
 
 
-def published(people: People, told: Told) -> list[frozenset[str]]:
+def published(people: People, told: TellableGroups) -> list[frozenset[str]]:
     """The groups whose figures are told."""
     groups = [frozenset(people)] if told.total else []
     if told.parts:
@@ -55,28 +55,34 @@ def test_nobody_can_be_told_by_subtraction(
 
 def test_the_attacker_would_find_what_is_told_carelessly() -> None:
     people = crowd((L, "A", 6), (P, "A", 4), (P, "B", 6))
-    careless = published(people, Told(True, parts=True, units=("A", "B")))
+    careless = published(people, TellableGroups(True, parts=True, units=("A", "B")))
     assert derivable(careless, 5) != []
     one_left = crowd((P, "A", 6), (P, "B", 3))
-    assert derivable(published(one_left, Told(True, units=("A",))), 5) != []
+    assert derivable(published(one_left, TellableGroups(True, units=("A",))), 5) != []
 
 
 def test_one_part_less_a_unit_tells_of_no_few() -> None:
     """Practitioners less unit A are two practitioners elsewhere less two leaders of A: a figure about four people."""
     people = crowd((L, "A", 2), (P, "A", 5), (L, "B", 5), (P, "B", 2))
     told = choose_groups(people, fewest=5)
-    assert told == Told(True, True, ())
-    careless = published(people, Told(True, True, ("A",)))
+    assert told == TellableGroups(True, True, ())
+    careless = published(people, TellableGroups(True, True, ("A",)))
     assert derivable(careless, 5) != []
 
 
 def test_what_is_told() -> None:
-    assert choose_groups(crowd((L, "A", 4)), fewest=5) == Told(False)
-    assert choose_groups(crowd((L, "A", 5)), fewest=5) == Told(True, False, ("A",))
-    assert choose_groups(crowd((L, "A", 5), (P, "A", 4)), fewest=5) == Told(True, False, ("A",))
-    assert choose_groups(crowd((L, "A", 5), (P, "A", 5)), fewest=5) == Told(True, True, ("A",))
-    assert choose_groups(crowd((P, "A", 6), (P, "B", 3)), fewest=5) == Told(True, False, ())
-    assert choose_groups(crowd((P, "A", 6), (P, "B", 3), (P, "C", 2)), fewest=5) == Told(
+    assert choose_groups(crowd((L, "A", 4)), fewest=5) == TellableGroups(False)
+    assert choose_groups(crowd((L, "A", 5)), fewest=5) == TellableGroups(True, False, ("A",))
+    assert choose_groups(crowd((L, "A", 5), (P, "A", 4)), fewest=5) == TellableGroups(
+        True, False, ("A",)
+    )
+    assert choose_groups(crowd((L, "A", 5), (P, "A", 5)), fewest=5) == TellableGroups(
+        True, True, ("A",)
+    )
+    assert choose_groups(crowd((P, "A", 6), (P, "B", 3)), fewest=5) == TellableGroups(
+        True, False, ()
+    )
+    assert choose_groups(crowd((P, "A", 6), (P, "B", 3), (P, "C", 2)), fewest=5) == TellableGroups(
         True, False, ("A",)
     )
 

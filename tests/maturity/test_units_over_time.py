@@ -8,7 +8,7 @@ from storage.enums import Answer, AskedAs
 from tests.disclosure.oracle import few_told
 from workflows.disclosure import rules as control
 from workflows.maturity import history
-from workflows.maturity.history import Earlier, Group
+from workflows.maturity.history import EarlierFigure, Group
 from workflows.maturity.records import DimensionResult
 
 FIGURES = DimensionResult("data", "Data")
@@ -17,7 +17,7 @@ People = dict[int, tuple[AskedAs, str | None]]
 
 
 def told(
-    group: Group, people: People, earlier: list[Earlier]
+    group: Group, people: People, earlier: list[EarlierFigure]
 ) -> tuple[control.Group, dict[str, control.Group]]:
     """The whole, and what is told beside it."""
     who = {i: f"p{i}" for i in people}
@@ -52,7 +52,7 @@ def look(seed: int) -> bool:
         if chance.random() < 0.97
     }
     whole, beside = told(first, people, [])
-    after, beside_after = told(second, people, [Earlier(whole, FIGURES, beside)])
+    after, beside_after = told(second, people, [EarlierFigure(whole, FIGURES, beside)])
     if not control.may_tell([whole], after, fewest=5):
         return False
     figures = [whole, *beside.values(), after, *beside_after.values()]

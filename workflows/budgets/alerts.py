@@ -254,7 +254,7 @@ def _record_crossings(
             crossed.append((burn, new, quiet))
     if not crossed:
         return []
-    around = _Around.of(session, news, [burn for burn, _, _ in crossed], org_key)
+    around = _CrossingFacts.of(session, news, [burn for burn, _, _ in crossed], org_key)
     speaks: dict[int, bool] = {}
     reaches_somebody: dict[int, bool] = {}
     rows = []
@@ -329,7 +329,7 @@ def _record(session: Session, burn: Burn, new: list[int], *, is_told: bool, now:
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
+class _CrossingFacts:
     """What is needed to tell of several crossings: projects, places, and the cost of each day."""
 
     projects: dict[int, Project]
@@ -337,7 +337,9 @@ class _Around:
     by_day: dict[tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]]
 
     @classmethod
-    def of(cls, session: Session, news: _News, burns: list[Burn], org_key: str | None) -> "_Around":
+    def of(
+        cls, session: Session, news: _News, burns: list[Burn], org_key: str | None
+    ) -> "_CrossingFacts":
         projects = queries.load_projects(session, [burn.project_id for burn in burns])
         owners = {
             burn.budget_id: news.budgets[burn.budget_id].owner_id

@@ -72,7 +72,7 @@ def take_costs(
         )
     with database.read(within=PATIENT_MS / 1000) as session:
         read = twice.settle_names(session, read)
-    beside = _Beside(actor, read, answer or Choice(), by, now)
+    beside = _DoubleCounting(actor, read, answer or Choice(), by, now)
     delivery = Delivery(
         actor, read, policy, replace_period, now, by, probe, beside.doubts, beside.displaced
     )
@@ -111,7 +111,7 @@ def take_costs(
     )
 
 
-class _Beside:
+class _DoubleCounting:
     """Cost of other sources that a delivery would count beside, or takes the place of, as was answered."""
 
     def __init__(

@@ -81,7 +81,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _PeriodChange:
     period: PeriodTotals
     what: str
     before: StandingLoad | None
@@ -127,7 +127,7 @@ def load_costs(
                 return Loaded(
                     _as_loaded(changes), refusals, list_unallocated(session, delivery.now)
                 )
-        writing = _Writing(database, delivery, changes)
+        writing = _LoadWriter(database, delivery, changes)
         try:
             writing.write()
             reallocate_in_steps(database, delivery.policy)
@@ -177,7 +177,7 @@ def remove_for(
             return
 
 
-def _changes(session: Session, delivery: Delivery) -> list[_Change]:
+def _changes(session: Session, delivery: Delivery) -> list[_PeriodChange]:
     names = {period.source for period in delivery.read.periods}
     sources.require_deliverer(session, names, delivery.by)
     changes = [_change(session, period) for period in delivery.read.periods]
@@ -185,7 +185,7 @@ def _changes(session: Session, delivery: Delivery) -> list[_Change]:
     return changes
 
 
-def _require_own(session: Session, delivery: Delivery, changes: Sequence[_Change]) -> None:
+def _require_own(session: Session, delivery: Delivery, changes: Sequence[_PeriodChange]) -> None:
     by, read = delivery.by, delivery.read
     if by is None or not by.projects:
         return
@@ -205,17 +205,17 @@ def _require_own(session: Session, delivery: Delivery, changes: Sequence[_Change
     )
 
 
-def _change(session: Session, period: PeriodTotals) -> _Change:
+def _change(session: Session, period: PeriodTotals) -> _PeriodChange:
     load = costs.find_load(session, period.source, period.billing_period)
     if load is None:
-        return _Change(period, "new", None)
+        return _PeriodChange(period, "new", None)
     before = StandingLoad(load.id, load.source, load.billing_period, load.sha256, load.rows)
-    return _Change(
+    return _PeriodChange(
         period, "unchanged" if before.sha256 == period.content_sha256 else "replaced", before
     )
 
 
-def _as_loaded(changes: Sequence[_Change]) -> tuple[LoadedPeriod, ...]:
+def _as_loaded(changes: Sequence[_PeriodChange]) -> tuple[LoadedPeriod, ...]:
     return tuple(
         LoadedPeriod(
             change.period.source,
@@ -229,7 +229,7 @@ def _as_loaded(changes: Sequence[_Change]) -> tuple[LoadedPeriod, ...]:
 
 
 def _refusals(
-    session: Session, delivery: Delivery, changes: Sequence[_Change]
+    session: Session, delivery: Delivery, changes: Sequence[_PeriodChange]
 ) -> tuple[Refusal, ...]:
     if delivery.replace_period:
         return ()
@@ -237,7 +237,7 @@ def _refusals(
     return tuple(refusal for refusal in refusals if refusal is not None)
 
 
-def _refusal(session: Session, change: _Change) -> Refusal | None:
+def _refusal(session: Session, change: _PeriodChange) -> Refusal | None:
     if change.before is None or change.what == "unchanged":
         return None
     period, before = change.period, change.before
@@ -259,7 +259,7 @@ def _drop(session: Session, period: PeriodTotals, before: StandingLoad) -> str |
 
 
 def _unallocated_then(
-    session: Session, delivery: Delivery, changes: Sequence[_Change]
+    session: Session, delivery: Delivery, changes: Sequence[_PeriodChange]
 ) -> tuple[tuple[str, Decimal], ...]:
     """What would belong to no project if the delivery counted."""
     written = {change.period.index for change in changes if change.is_written}
@@ -287,10 +287,12 @@ def _unallocated_then(
     return tuple(sorted((currency, exact_sum(parts)) for currency, parts in by_currency.items()))
 
 
-class _Writing:
+class _LoadWriter:
     """One delivery while it is written beside what counts."""
 
-    def __init__(self, database: Database, delivery: Delivery, changes: Sequence[_Change]) -> None:
+    def __init__(
+        self, database: Database, delivery: Delivery, changes: Sequence[_PeriodChange]
+    ) -> None:
         self._database = database
         self._delivery = delivery
         self._changes = changes
@@ -397,7 +399,7 @@ class _Writing:
             self._record(session, change)
         follow(session)
 
-    def _record(self, session: Session, change: _Change) -> None:
+    def _record(self, session: Session, change: _PeriodChange) -> None:
         period = change.period
         audit.record(
             session,
@@ -423,7 +425,7 @@ class _Writing:
             self._database.run(lambda session: generations.put_aside(session, loads), patient=True)
 
 
-def _load_subject(change: _Change) -> tuple[str, int | None]:
+def _load_subject(change: _PeriodChange) -> tuple[str, int | None]:
     return change.what, change.before.id if change.before is not None else None
 
 

@@ -16,7 +16,7 @@ from storage.money import exact_sum
 from workflows.budgets import rules as budget_rules
 from workflows.digests import deliveries, pace, rules
 from workflows.digests.records import BudgetFigure, Figures, MaturityFigures, MoneyFigures, Movement
-from workflows.disclosure.service import Telling
+from workflows.disclosure.service import DisclosureBatch
 from workflows.policy import Policy
 from workflows.visibility import Sight
 
@@ -47,7 +47,7 @@ def gather_figures(
     span: Span,
     *,
     reader: str,
-    telling: Telling | None,
+    telling: DisclosureBatch | None,
     policy: Policy,
     waiting: int,
     maturity: MaturityFigures | None,

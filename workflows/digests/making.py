@@ -11,7 +11,7 @@ from workflows.actors import Actor
 from workflows.calendar import local_instant
 from workflows.digests import rules, words
 from workflows.digests.records import Content, LevelFigure, MaturityFigures
-from workflows.disclosure.service import Telling
+from workflows.disclosure.service import DisclosureBatch
 from workflows.maturity import service as maturity
 from workflows.policy import Policy
 
@@ -24,7 +24,7 @@ def make_content(
     zone: ZoneInfo,
     policy: Policy,
     now: datetime,
-    telling: Telling | None = None,
+    telling: DisclosureBatch | None = None,
 ) -> Content:
     """The digest of seven days for one person, over what they may see.
 

@@ -18,7 +18,7 @@ from workflows.digests import rules
 from workflows.digests.records import ApprovalFigures
 from workflows.disclosure import rules as control
 from workflows.disclosure import service as disclosure
-from workflows.disclosure.service import Telling
+from workflows.disclosure.service import DisclosureBatch
 from workflows.visibility import Sight
 
 REQUESTS = "requests"
@@ -34,7 +34,7 @@ def gather_approvals(
     sight: Sight,
     *,
     reader: str,
-    telling: Telling | None,
+    telling: DisclosureBatch | None,
     since: datetime,
     until: datetime,
     now: datetime,
@@ -80,7 +80,7 @@ def _tellable_blocks(
     decided: pd.DataFrame,
     verdicts: pd.DataFrame,
     *,
-    telling: Telling | None,
+    telling: DisclosureBatch | None,
     now: datetime,
 ) -> list[set[int]]:
     """The requests whose pace this reader may be told, block by block; a new one where enough came since the last."""

@@ -272,7 +272,7 @@ def plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownDigest:
     """A digest as its reader sees it now: as sent, but for its decisions, which follow."""
 
     id: int | None

@@ -16,7 +16,7 @@ from workflows.audit import service as audit
 from workflows.digests import making, readers, service, troubles
 from workflows.digests.notices import DigestPreview
 from workflows.digests.records import Content, Release
-from workflows.disclosure.service import Telling
+from workflows.disclosure.service import DisclosureBatch
 from workflows.due import Occasion, Overtaken
 from workflows.errors import NotFound, RefusalFact, Stale
 from workflows.outbox import Destination, Subject
@@ -69,7 +69,7 @@ class Previews:
     """What each owner would read, made in a read transaction: the person's id → content as it is stored."""
 
     contents: dict[str, dict[str, Any]]
-    telling: Telling
+    telling: DisclosureBatch
 
 
 def make_previews(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | None:
@@ -77,7 +77,7 @@ def make_previews(session: Session, timer: DueTimer, occasion: Occasion) -> Prev
     release = queries.find_release(session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
         return None
-    previews = Previews({}, Telling())
+    previews = Previews({}, DisclosureBatch())
     for person_id in sorted(_owners(session, release, occasion)):
         actor, row = (
             people.actor(session, person_id),

@@ -16,8 +16,8 @@ from workflows.approvals.records import Card
 from workflows.audit import service as audit
 from workflows.digests import making, readers, rules, troubles
 from workflows.digests.notices import DigestSent
-from workflows.digests.records import Content, Shown, Standing
-from workflows.disclosure.service import Telling
+from workflows.digests.records import Content, ShownDigest, Standing
+from workflows.disclosure.service import DisclosureBatch
 from workflows.due import Occasion, Overtaken
 from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Destination, Subject
@@ -50,15 +50,15 @@ def start_watch(session: Session, digest: Digest) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PreparedDigest:
     """A digest that was made in a read transaction, for whom, and what of it is to be kept as told."""
 
     content: Content
     word: str
-    telling: Telling
+    telling: DisclosureBatch
 
 
-def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
+def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> PreparedDigest | None:
     """Make a digest that is due, and write nothing: it takes too long to be done where others wait to write."""
     digest = queries.find(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING or occasion.now >= digest.late_at:
@@ -67,7 +67,7 @@ def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> Made |
     actor = people.actor(session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         return None
-    telling = Telling()
+    telling = DisclosureBatch()
     content = making.make_content(
         session,
         actor,
@@ -77,7 +77,7 @@ def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> Made |
         now=occasion.now,
         telling=telling,
     )
-    return Made(content, word, telling)
+    return PreparedDigest(content, word, telling)
 
 
 def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -95,7 +95,7 @@ def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> N
         return
     prepared = occasion.made
     if (
-        not isinstance(prepared, Made)
+        not isinstance(prepared, PreparedDigest)
         or prepared.word != word
         or not prepared.telling.keep(session)
     ):
@@ -203,13 +203,15 @@ def record_failure(
 # --- reading
 
 
-def load_shown(session: Session, digest_id: int, *, policy: Policy, now: datetime) -> Shown | None:
+def load_shown(
+    session: Session, digest_id: int, *, policy: Policy, now: datetime
+) -> ShownDigest | None:
     """A digest as its reader sees it: as it was sent, its decisions as they stand now. None for one without content."""
     digest = queries.find(session, digest_id)
     if digest is None or digest.content is None:
         return None
     content = Content.of(digest.content)
-    return Shown(
+    return ShownDigest(
         digest.id, content, _cards(session, content, digest.person_id, policy=policy, now=now)
     )
 
@@ -230,7 +232,7 @@ def _cards(
 
 def preview_digest(
     session: Session, actor: Actor, *, policy: Policy, now: datetime, planned: date | None = None
-) -> Shown:
+) -> ShownDigest:
     """What this person would read if their digest came now, or on another local day. Writes nothing."""
     permissions.require_member(actor, "digest.preview")
     row = people_queries.find_person(session, actor.id)
@@ -246,12 +248,12 @@ def preview_digest(
         now=now,
     )
     cards = _cards(session, content, actor.id, policy=policy, now=now)
-    return Shown(None, content, cards)
+    return ShownDigest(None, content, cards)
 
 
 def load_last(
     session: Session, actor: Actor, kind: str, *, policy: Policy, now: datetime
-) -> Shown | None:
+) -> ShownDigest | None:
     """The newest digest that was sent to this person."""
     permissions.require_member(actor, "digest.read")
     digest = queries.find_last_sent(session, actor.id, kind)
@@ -260,7 +262,7 @@ def load_last(
 
 def load_of_week(
     session: Session, actor: Actor, kind: str, week: str, *, policy: Policy, now: datetime
-) -> Shown | None:
+) -> ShownDigest | None:
     """The digest of an ISO week as it was sent to this person; None when none was."""
     digest = queries.find_of_week(session, actor.id, kind, week)
     return None if digest is None else load_shown(session, digest.id, policy=policy, now=now)
@@ -268,7 +270,7 @@ def load_of_week(
 
 def load_own(
     session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime
-) -> Shown:
+) -> ShownDigest:
     """A digest of this person's own. Raises NotFound for anybody else's, as for one that is not there."""
     permissions.require_member(actor, "digest.read", subject=("digest", digest_id))
     digest = queries.find(session, digest_id)

@@ -175,7 +175,7 @@ def _null_space(rows: Sequence[_Row], size: int) -> list[_Row]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TellableGroups:
     """Which figures of one dimension may be told."""
 
     total: bool
@@ -183,14 +183,16 @@ class Told:
     units: tuple[str, ...] = ()
 
 
-def choose_groups(people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int) -> Told:
+def choose_groups(
+    people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int
+) -> TellableGroups:
     """What may be told of these people (id → part and business unit): the total before the parts before the units.
 
     What follows from units alone is a union of whole units. With both parts told, somebody can take away from one part,
     unit by unit, whichever side of the unit is larger; the smaller sides of all units are then what is left.
     """
     if len(people) < fewest:
-        return Told(total=False)
+        return TellableGroups(total=False)
     by_part = Counter(part for part, _ in people.values())
     parts = len(by_part) > 1 and min(by_part.values()) >= fewest
     sizes = Counter(unit for _, unit in people.values() if unit is not None)
@@ -198,7 +200,7 @@ def choose_groups(people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: i
     for unit, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
         if size >= fewest and _is_safe(people, [*units, unit], parts, fewest):
             units.append(unit)
-    return Told(True, parts, tuple(sorted(units)))
+    return TellableGroups(True, parts, tuple(sorted(units)))
 
 
 def _is_safe(

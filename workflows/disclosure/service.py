@@ -67,7 +67,7 @@ def record_told(
 
 
 @dataclass(slots=True)
-class Telling:
+class DisclosureBatch:
     """What is going to be told, found out where nothing is written, to be kept in the transaction that tells it."""
 
     _records: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)

@@ -13,7 +13,7 @@ from storage.maturity import queries
 from storage.maturity.tables import MaturityCycle
 from workflows.disclosure import rules as control
 from workflows.disclosure import service as disclosure
-from workflows.disclosure.rules import Told
+from workflows.disclosure.rules import TellableGroups
 from workflows.maturity import reading
 from workflows.maturity.records import DimensionResult
 from workflows.maturity.rubric import Rubric
@@ -36,7 +36,7 @@ def scope(cycle_id: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ToldBefore:
     """What was told of one dimension in this cycle: each figure, what it counted of whom, and how it stands."""
 
     entries: list[disclosure.Entry]
@@ -59,11 +59,11 @@ class Past:
 
 def load_pasts(
     session: Session, cycle_id: int, asked: Rubric, who: Mapping[int, str]
-) -> dict[str, Past]:
+) -> dict[str, ToldBefore]:
     """What was told of each dimension while the cycle was open. Answers of who was erased are a piece of their own."""
     parts = disclosure.list_told(session, scope(cycle_id))
     counted = load_counted(session, cycle_id)
-    pasts: dict[str, Past] = {}
+    pasts: dict[str, ToldBefore] = {}
     for dimension in asked.dimensions:
         entries = parts.get(dimension.key, [])
         known = counted.get(dimension.key, {})
@@ -72,12 +72,12 @@ def load_pasts(
             so_far |= set(entry.members)
             gone: dict[int, dict[str, Answer]] = {i: {} for i in so_far if i not in known}
             counts.append(atoms(gone | {i: known[i] for i in so_far & known.keys()}, who))
-        pasts[dimension.key] = Past(entries, counts, known)
+        pasts[dimension.key] = ToldBefore(entries, counts, known)
     return pasts
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierFigure:
     """What an earlier check-in told of a dimension in the end: whom it counted, and the parts and units beside it."""
 
     counts: control.Group
@@ -85,9 +85,11 @@ class Earlier:
     beside: dict[str, control.Group]
 
 
-def load_earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[str, list[Earlier]]:
+def load_earlier(
+    session: Session, cycle: MaturityCycle, fewest: int
+) -> dict[str, list[EarlierFigure]]:
     """What earlier check-ins of the same scope counted and told in the end, by dimension, the newest first."""
-    earlier_by_dimension: dict[str, list[Earlier]] = {}
+    earlier_by_dimension: dict[str, list[EarlierFigure]] = {}
     for other in queries.list_closed_of(
         session, cycle.business_unit, before=cycle.id, most=EARLIER
     ):
@@ -125,13 +127,15 @@ def load_earlier(session: Session, cycle: MaturityCycle, fewest: int) -> dict[st
             }
             figures = _DIMENSION.validate_python(dict(last.figures))
             earlier_by_dimension.setdefault(dimension.key, []).append(
-                Earlier(counts, figures, beside)
+                EarlierFigure(counts, figures, beside)
             )
     return earlier_by_dimension
 
 
 def groups_beside(
-    allowed: Told, group: Collection[int], people: Mapping[int, tuple[AskedAs, str | None]]
+    allowed: TellableGroups,
+    group: Collection[int],
+    people: Mapping[int, tuple[AskedAs, str | None]],
 ) -> dict[str, set[int]]:
     """The groups that are told beside a total, by name."""
     named: dict[str, set[int]] = {
@@ -144,13 +148,13 @@ def groups_beside(
 
 
 def narrow(
-    allowed: Told,
+    allowed: TellableGroups,
     group: Group,
     people: Mapping[int, tuple[AskedAs, str | None]],
     who: Mapping[int, str],
-    earlier: Collection[Earlier],
+    earlier: Collection[EarlierFigure],
     fewest: int,
-) -> Told:
+) -> TellableGroups:
     """Without the parts and units from which something about a few would follow, with an earlier check-in's.
 
     Each is compared with the whole then and now and with itself then; and where they are few, all together.
@@ -166,7 +170,7 @@ def narrow(
     ):
         if all(_may_stand_beside(past, total, kept, name, named[name], fewest) for past in earlier):
             kept[name] = named[name]
-    return Told(
+    return TellableGroups(
         allowed.total,
         allowed.parts and all(f"part:{part}" in kept for part in AskedAs),
         tuple(unit for unit in allowed.units if f"unit:{unit}" in kept),
@@ -174,7 +178,7 @@ def narrow(
 
 
 def _may_stand_beside(
-    past: Earlier,
+    past: EarlierFigure,
     total: control.Group,
     kept: Mapping[str, control.Group],
     name: str,
@@ -189,7 +193,7 @@ def _may_stand_beside(
 
 
 def find_repeated(
-    earlier: Iterable[Earlier], past: Past, counts: control.Group, fewest: int
+    earlier: Iterable[EarlierFigure], past: ToldBefore, counts: control.Group, fewest: int
 ) -> DimensionResult | None:
     """The earlier check-in's figure from which this one differs by too few people, as it was told then; None for none."""
     return next(
@@ -206,7 +210,7 @@ def find_repeated(
 def keep_figure(
     session: Session,
     cycle_id: int,
-    past: Past,
+    past: ToldBefore,
     figures: DimensionResult,
     members: Collection[int],
     audience: str,

@@ -22,7 +22,7 @@ from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.disclosure import rules as control
 from workflows.disclosure import service as disclosure
-from workflows.disclosure.rules import Told
+from workflows.disclosure.rules import TellableGroups
 from workflows.errors import InvalidInput, NotFound
 from workflows.maturity import history, invitees, reading, rules
 from workflows.maturity.history import Group
@@ -104,7 +104,7 @@ def compute_final(
             dimensions.append(_repeat_dimension(dimension, past.last or repeated, before))
             continue
         allowed = (
-            Told(total=len(group) >= fewest)
+            TellableGroups(total=len(group) >= fewest)
             if past.entries
             else history.narrow(
                 control.choose_groups({str(i): people[i] for i in group}, fewest=fewest),
@@ -176,7 +176,9 @@ def tell_early(
             or not control.may_tell(past.told, counts, fewest=fewest)
             or history.find_repeated(earlier.get(dimension.key, ()), past, counts, fewest)
         ):
-            dimensions.append(past.last or _dimension(dimension, {}, people, Told(False), before))
+            dimensions.append(
+                past.last or _dimension(dimension, {}, people, TellableGroups(False), before)
+            )
             continue
         grew = True
         session.add_all(
@@ -191,7 +193,7 @@ def tell_early(
         everybody = people | {
             i: part for i, part in _asked_as(session, cycle_id).items() if i in group
         }
-        figures = _dimension(dimension, group, everybody, Told(total=True), before)
+        figures = _dimension(dimension, group, everybody, TellableGroups(total=True), before)
         dimensions.append(figures)
         history.keep_figure(session, cycle.id, past, figures, new, disclosure.LEADERS, now)
     if not grew:
@@ -273,7 +275,7 @@ def _dimension(
     dimension: Dimension,
     group: Group,
     people: Mapping[int, tuple[AskedAs, str | None]],
-    allowed: Told,
+    allowed: TellableGroups,
     before: CycleResult | None,
 ) -> DimensionResult:
     last = _level_before(dimension, before)

@@ -10,7 +10,7 @@ from storage.milestones.tables import Milestone
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.milestones import reads, reminders
-from workflows.milestones.records import Line, MilestoneRecord, ReminderCard, Who
+from workflows.milestones.records import Line, MilestoneRecord, PersonRef, ReminderCard
 from workflows.policy import Policy
 
 
@@ -69,11 +69,11 @@ def _why(person_id: str, row: Milestone, project: Project) -> str:
 
 def milestone(
     session: Session, milestone_id: int, *, by_id: str | None, policy: Policy, now: datetime
-) -> tuple[MilestoneRecord, Who | None, date] | None:
+) -> tuple[MilestoneRecord, PersonRef | None, date] | None:
     """A milestone, who brought it here, and the organisation's day; None when it is gone."""
     row = queries.find(session, milestone_id)
     if row is None:
         return None
     people = lookups.people(session, [by_id] if by_id else [])
     (record,) = reads.load_records(session, [row], policy=policy, now=now)
-    return record, reads.as_who(people.get(by_id or "")), reads.today_of(policy, now)
+    return record, reads.person_ref(people.get(by_id or "")), reads.today_of(policy, now)

@@ -126,7 +126,7 @@ def load_list(
         milestones=still,
         handled=len(records) - len(still),
         started_at=overdue_list.started_at,
-        started_by=reads.as_who(starter.get(overdue_list.started_by or "")),
+        started_by=reads.person_ref(starter.get(overdue_list.started_by or "")),
         today=today,
     )
 

@@ -21,8 +21,8 @@ from workflows.milestones.records import (
     MilestoneRecord,
     Move,
     Needed,
+    PersonRef,
     Pushed,
-    Who,
 )
 from workflows.policy import Policy
 
@@ -39,9 +39,9 @@ def today_of(policy: Policy, now: datetime) -> date:
     return calendar_for(policy).day(now)
 
 
-def as_who(person: Person | None) -> Who | None:
+def person_ref(person: Person | None) -> PersonRef | None:
     """A person as a milestone shows them."""
-    return Who(person.id, person.slack_id, person.name) if person else None
+    return PersonRef(person.id, person.slack_id, person.name) if person else None
 
 
 def node(row: Milestone) -> rules.Node:
@@ -123,7 +123,7 @@ def _record(
         project=project.name,
         title=row.title,
         type=MilestoneType(row.type),
-        owner=as_who(people.get(row.owner_id or "")),
+        owner=person_ref(people.get(row.owner_id or "")),
         baseline=row.baseline,
         forecast=row.forecast,
         actual=row.actual,
@@ -133,7 +133,7 @@ def _record(
         is_reminding=row.reminds_from is not None,
         risk=texts.get(row.risk_id, "") if row.risk_id else None,
         proof=texts.get(row.proof_id, "") if row.proof_id else None,
-        done_by=as_who(people.get(row.done_by or "")),
+        done_by=person_ref(people.get(row.done_by or "")),
         is_dropped=row.dropped_at is not None,
         needs=_needed(row.id, linked, projects),
         pushes=_pushed(row.id, linked, projects),
@@ -182,7 +182,7 @@ def _pushed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Pushed
 def _asked(request: queries.MoveRequest | None, people: dict[str, Person]) -> AskedMove | None:
     if request is None:
         return None
-    requester = as_who(people.get(request.requester_id))
+    requester = person_ref(people.get(request.requester_id))
     if requester is None:
         return None
     new = date.fromisoformat(request.facts["new"])
@@ -223,13 +223,13 @@ def load_detail(session: Session, milestone_id: int, *, policy: Policy, now: dat
                 row.old,
                 row.new,
                 texts.get(row.reason_id) or None if row.reason_id else None,
-                as_who(people.get(row.moved_by or "")),
+                person_ref(people.get(row.moved_by or "")),
                 row.created_at,
                 row.approval_id,
             )
             for row in moves
         ),
-        tuple(person for id_ in parts if (person := as_who(people.get(id_))) is not None),
+        tuple(person for id_ in parts if (person := person_ref(people.get(id_))) is not None),
     )
 
 

@@ -7,7 +7,7 @@ from storage.enums import MilestoneStatus, MilestoneType
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class PersonRef:
     """Somebody with a part in a milestone; an erased person has no Slack id."""
 
     id: str
@@ -45,7 +45,7 @@ class AskedMove:
 
     approval_id: int
     new: date
-    requester: Who
+    requester: PersonRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Move:
     old: date
     new: date
     reason: str | None
-    by: Who | None
+    by: PersonRef | None
     at: datetime
     approval_id: int | None
 
@@ -76,7 +76,7 @@ class MilestoneRecord:
     project: str
     title: str
     type: MilestoneType
-    owner: Who | None
+    owner: PersonRef | None
     baseline: date
     forecast: date
     actual: date | None
@@ -87,7 +87,7 @@ class MilestoneRecord:
     risk: str | None = None
     """Why it is at risk, as somebody said; empty when who said so was erased."""
     proof: str | None = None
-    done_by: Who | None = None
+    done_by: PersonRef | None = None
     is_dropped: bool = False
     needs: tuple[Needed, ...] = ()
     pushes: tuple[Pushed, ...] = ()
@@ -110,7 +110,7 @@ class Detail:
 
     milestone: MilestoneRecord
     moves: tuple[Move, ...]
-    answering: tuple[Who, ...]
+    answering: tuple[PersonRef, ...]
     """Who may change it."""
 
 
@@ -125,7 +125,7 @@ class Line:
     """Why this person is told: `owner`, `manager` or `sponsor`."""
     next_on: date | None = None
     """When this person hears of it next if nothing changes."""
-    next_also: Who | None = None
+    next_also: PersonRef | None = None
     """Who else hears of it for the first time then."""
 
 
@@ -148,7 +148,7 @@ class OverdueList:
     handled: int
     """How many are done, dropped or moved since."""
     started_at: datetime | None
-    started_by: Who | None
+    started_by: PersonRef | None
     today: date
 
 

@@ -23,7 +23,7 @@ from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
 from workflows.milestones import reads, rules
 from workflows.milestones.notices import MilestoneCard, RemindersDue
-from workflows.milestones.records import Who
+from workflows.milestones.records import PersonRef
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
@@ -111,7 +111,7 @@ def run_reminders(
 
 
 @dataclass(slots=True)
-class _Due:
+class _DueReminders:
     """What fell due of one milestone: reminders not written down before, and those whose message was lost."""
 
     row: Milestone
@@ -158,7 +158,7 @@ class ReminderRun:
         for id_ in sorted(set(before.values())):
             outbox.refresh(self.session, Subject.of("reminder", id_), now=self.now)
 
-    def _list_due(self, rows: Sequence[Milestone]) -> list[_Due]:
+    def _list_due(self, rows: Sequence[Milestone]) -> list[_DueReminders]:
         ids = [row.id for row in rows]
         projects = queries.load_projects(self.session, {row.project_id for row in rows})
         known: dict[int, list[ReminderItem]] = {}
@@ -181,7 +181,7 @@ class ReminderRun:
             # What fell on a snoozed day stays swallowed, also when nobody looked before the snooze was over.
             latest = bool(new) and new[-1] == mine[-1] and new[-1].on >= until
             is_told = latest or (bool(late) and until <= self.today)
-            fell_due.append(_Due(row, new, late, is_told))
+            fell_due.append(_DueReminders(row, new, late, is_told))
         return fell_due
 
     def steps(self, row: Milestone, chain: Sequence[str], through: date) -> list[rules.Step]:
@@ -211,7 +211,7 @@ class ReminderRun:
         projects = queries.load_projects(self.session, [row.project_id])
         return self._chains([row], projects)[row.id]
 
-    def next_reminder(self, row: Milestone) -> tuple[date | None, Who | None]:
+    def next_reminder(self, row: Milestone) -> tuple[date | None, PersonRef | None]:
         """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
         chain = self.chain(row)
         horizon = max(row.forecast, self.today) + timedelta(days=2 * rhythm(self.policy).every + 14)
@@ -221,9 +221,9 @@ class ReminderRun:
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
         also = lookups.people(self.session, [one for one in new if one != self.person.id])
-        return step.on, next((reads.as_who(one) for one in also.values()), None)
+        return step.on, next((reads.person_ref(one) for one in also.values()), None)
 
-    def record_items(self, fell_due: _Due, into: int | None) -> None:
+    def record_items(self, fell_due: _DueReminders, into: int | None) -> None:
         """Write down that reminders fell due, told by the message `into` or by none."""
         for step in fell_due.new:
             statements.add_item(
@@ -241,7 +241,7 @@ class ReminderRun:
             for item in fell_due.lost:
                 item.reminder_id = into
 
-    def _post(self, reminder: Reminder, announced: Sequence[_Due], org_key: str) -> None:
+    def _post(self, reminder: Reminder, announced: Sequence[_DueReminders], org_key: str) -> None:
         audit.record(
             self.session,
             SYSTEM,
@@ -276,7 +276,7 @@ def mark_as_reminded(
     """Whoever gets a milestone reads its card now: reminders up to today are written down, and not said again."""
     mine = build_run(session, person, policy=policy, now=now)
     steps = mine.steps(row, mine.chain(row), mine.today)
-    mine.record_items(_Due(row, steps, [], False), None)
+    mine.record_items(_DueReminders(row, steps, [], False), None)
 
 
 def notify_owner(
