@@ -175,7 +175,7 @@ def begin_reading(session: Session, name: str, seq: int) -> None:
 
 
 def lock_reader(session: Session, name: str) -> int | None:
-    """The same as `read_to`, locked; None also when another process reads at this moment."""
+    """The same as `find_position`, locked; None also when another process reads at this moment."""
     return session.execute(_LOCK_READER, {"name": name}).scalar_one_or_none()
 
 

@@ -116,7 +116,7 @@ def find_double_counts(
 def ask_about(
     session: Session, pairs: Sequence[tuple[str, CostLoad, str]], *, is_bound: bool = False
 ) -> tuple[Refusal, ...]:
-    """The question about each of what is `unsettled`. `is_bound` leaves out the other source's name."""
+    """The question about each of what `find_double_counts` finds. `is_bound` leaves out the other source's name."""
     asked: list[Refusal] = []
     for name, load, why in pairs:
         totals = ", ".join(

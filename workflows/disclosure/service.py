@@ -73,7 +73,7 @@ class DisclosureBatch:
     _records: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def add(self, scope: str, part: str, **what: Any) -> None:
-        """As `record`."""
+        """As `record_told`."""
         self._records.append((scope, part, what))
 
     def keep(self, session: Session) -> bool:

@@ -105,7 +105,7 @@ def start_check_in(
     now: datetime,
     slot: str | None = None,
 ) -> int:
-    """Open a check-in; people are invited in their own working hours. Raises as `plan` does. Its id."""
+    """Open a check-in; people are invited in their own working hours. Raises as `plan_check_in` does. Its id."""
     queries.lock_rubrics(session)
     draft = plan_check_in(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
     rubric = queries.find_current_rubric(session)
