@@ -52,12 +52,7 @@ def _news(overview: Summary) -> str:
 
 def what_waits(home_status: HomeStatus) -> Private:
     """The button What waits: decisions, milestones and a check-in, each with its buttons."""
-    news = words.waits(
-        home_status.waiting.total,
-        due=home_status.due.total,
-        models=len(home_status.models),
-        check_in=home_status.check_in is not None,
-    )
+    news = views.news(home_status)
     if not news:
         text = f"Nothing waits for you. {words.with_others(home_status.pending, home_status.first_answer)}"
         return Private(text, [blocks.section(text)])

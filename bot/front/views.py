@@ -46,19 +46,24 @@ def home(status: HomeStatus) -> Block:
     return blocks.home(body) | {"private_metadata": json.dumps(pages)}
 
 
-def _waiting(status: HomeStatus) -> list[Block]:
-    news = words.waits(
+def news(status: HomeStatus) -> str:
+    """How much waits for somebody, in one line; empty when nothing does."""
+    return words.waits(
         status.waiting.total,
         due=status.due.total,
         models=len(status.models),
         check_in=status.check_in is not None,
     )
-    if not news:
+
+
+def _waiting(status: HomeStatus) -> list[Block]:
+    first_line = news(status)
+    if not first_line:
         return [
             blocks.header("Nothing waits for you"),
             blocks.section(words.with_others(status.pending, status.first_answer)),
         ]
-    body = [blocks.header(news)]
+    body = [blocks.header(first_line)]
     for card in status.waiting.items:
         body += approval_views.waiting(card)
     body += approval_views.several(status.waiting.total)

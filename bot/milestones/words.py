@@ -208,36 +208,38 @@ def buttons(
     )
 
 
+def _choice(milestone: MilestoneRecord, label: str, verb: str) -> Element:
+    return blocks.option(label, f"{verb}:{value(milestone)}")
+
+
+def _risk_choice(milestone: MilestoneRecord) -> Element:
+    if milestone.risk is not None:
+        return _choice(milestone, "On track again", TRACK)
+    return _choice(milestone, "At risk…", RISK)
+
+
 def more(milestone: MilestoneRecord, *, snoozes: bool = True, is_snoozed: bool = False) -> Element:
     """The menu More beside the buttons of a milestone."""
-
-    def choice(label: str, verb: str) -> Element:
-        return blocks.option(label, f"{verb}:{value(milestone)}")
-
-    offered = [
-        choice("On track again", TRACK) if milestone.risk is not None else choice("At risk…", RISK)
-    ]
+    offered = [_risk_choice(milestone)]
     if snoozes:
-        offered.append(choice("Snooze…" if not is_snoozed else "Snoozed…", SNOOZE))
-    offered += [choice("Not mine…", HAND), choice("Drop…", DROP), choice("Details", DETAILS)]
+        offered.append(_choice(milestone, "Snooze…" if not is_snoozed else "Snoozed…", SNOOZE))
+    offered += [
+        _choice(milestone, "Not mine…", HAND),
+        _choice(milestone, "Drop…", DROP),
+        _choice(milestone, "Details", DETAILS),
+    ]
     return blocks.overflow(MORE, offered)
 
 
 def menu(milestone: MilestoneRecord) -> Element:
     """Everything that can be done with a milestone in a private list, behind one menu."""
-
-    def choice(label: str, verb: str) -> Element:
-        return blocks.option(label, f"{verb}:{value(milestone)}")
-
     return blocks.overflow(
         MORE,
         [
-            choice("Done…", DONE),
-            choice("Reschedule…", RESCHEDULE),
-            choice("On track again", TRACK)
-            if milestone.risk is not None
-            else choice("At risk…", RISK),
-            choice("Not mine…", HAND),
-            choice("Details", DETAILS),
+            _choice(milestone, "Done…", DONE),
+            _choice(milestone, "Reschedule…", RESCHEDULE),
+            _risk_choice(milestone),
+            _choice(milestone, "Not mine…", HAND),
+            _choice(milestone, "Details", DETAILS),
         ],
     )
