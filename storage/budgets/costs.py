@@ -421,8 +421,8 @@ def sum_by(
     first: date | None,
     last: date | None,
     project: int | None,
-) -> list[tuple[Any, str, Decimal]]:
-    """(label, currency, total); the label is a project's key, a service or a day."""
+) -> list[tuple[str | date | None, str, Decimal]]:
+    """(label, currency, total); the label is a project's key (None for cost of no project), a service or a day."""
     label: ColumnElement[Any]
     label = {"project": Project.key, "service": CostEntry.service, "day": CostEntry.charge_date}[by]  # type: ignore[assignment]
     statement = (
