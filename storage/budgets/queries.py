@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert, BudgetRevision
 from storage.people import queries as people
-from storage.people.lookups import parts
+from storage.people.lookups import in_parts, parts
 from storage.people.tables import Channel, Person
 from storage.projects.tables import Project
 
@@ -210,11 +210,7 @@ def load_project(session: Session, project_id: int) -> Project:
 
 def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    by_id: dict[int, Project] = {}
-    for part in parts(ids):
-        rows = session.execute(select(Project).where(Project.id.in_(part))).scalars()
-        by_id |= {row.id: row for row in rows}
-    return by_id
+    return {row.id: row for (row,) in in_parts(session, select(Project), Project.id, ids)}
 
 
 def find_project(session: Session, key: str) -> Project | None:

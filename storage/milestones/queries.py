@@ -16,7 +16,7 @@ from storage.milestones.tables import (
     MilestoneMove,
     ReminderItem,
 )
-from storage.people.lookups import parts
+from storage.people.lookups import in_parts, parts
 from storage.projects.tables import Project
 
 
@@ -37,11 +37,7 @@ def find(session: Session, milestone_id: int) -> Milestone | None:
 
 def load_by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
     """Milestone id → milestone."""
-    milestones: dict[int, Milestone] = {}
-    for part in parts(ids):
-        rows = session.execute(select(Milestone).where(Milestone.id.in_(part)))
-        milestones |= {row.id: row for row in rows.scalars()}
-    return milestones
+    return {row.id: row for (row,) in in_parts(session, select(Milestone), Milestone.id, ids)}
 
 
 def find_by_request(session: Session, request_key: str) -> Milestone | None:
@@ -53,14 +49,12 @@ def find_by_request(session: Session, request_key: str) -> Milestone | None:
 
 def list_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Milestones of these projects that were not dropped, by project, day and id."""
-    milestones: list[Milestone] = []
-    for part in parts(project_ids):
-        milestones += session.execute(
-            select(Milestone)
-            .where(Milestone.project_id.in_(part), Milestone.dropped_at.is_(None))
-            .order_by(Milestone.project_id, Milestone.forecast, Milestone.id)
-        ).scalars()
-    return milestones
+    statement = (
+        select(Milestone)
+        .where(Milestone.dropped_at.is_(None))
+        .order_by(Milestone.project_id, Milestone.forecast, Milestone.id)
+    )
+    return [row for (row,) in in_parts(session, statement, Milestone.project_id, project_ids)]
 
 
 def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
@@ -68,15 +62,8 @@ def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Mil
 
     All writers of many lock in that order, so that two of them never wait for each other.
     """
-    milestones: list[Milestone] = []
-    for part in parts(project_ids):
-        milestones += session.execute(
-            select(Milestone)
-            .where(Milestone.project_id.in_(part))
-            .order_by(Milestone.id)
-            .with_for_update()
-        ).scalars()
-    return milestones
+    statement = select(Milestone).order_by(Milestone.id).with_for_update()
+    return [row for (row,) in in_parts(session, statement, Milestone.project_id, project_ids)]
 
 
 def list_open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
@@ -157,20 +144,12 @@ def lock_links(session: Session) -> None:
 
 def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    by_id: dict[int, Project] = {}
-    for part in parts(ids):
-        rows = session.execute(select(Project).where(Project.id.in_(part))).scalars()
-        by_id |= {row.id: row for row in rows}
-    return by_id
+    return {row.id: row for (row,) in in_parts(session, select(Project), Project.id, ids)}
 
 
 def load_projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
     """Folded key → project."""
-    by_key: dict[str, Project] = {}
-    for part in parts(keys):
-        rows = session.execute(select(Project).where(Project.key.in_(part))).scalars()
-        by_key |= {row.key: row for row in rows}
-    return by_key
+    return {row.key: row for (row,) in in_parts(session, select(Project), Project.key, keys)}
 
 
 def list_project_keys(session: Session) -> list[str]:

@@ -1,13 +1,15 @@
 """People and the words that they wrote, by ids: what every noun has to look up."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import CompoundSelect, bindparam, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import CompoundSelect, Row, Select, bindparam, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.audit.tables import PrivateText
 from storage.people.tables import Person, SlackAlias
+
+Ts = TypeVarTuple("Ts")
 
 PART = 500
 """Ids that one statement names."""
@@ -28,6 +30,14 @@ def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
         yield wanted[start : start + PART]
+
+
+def in_parts(
+    session: Session, statement: Select[*Ts], column: InstrumentedAttribute[Any], ids: Iterable[Any]
+) -> Iterator[Row[*Ts]]:
+    """The rows of a statement in which a column is one of many values, part by part."""
+    for part in parts(ids):
+        yield from session.execute(statement.where(column.in_(part)))
 
 
 def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
