@@ -11,15 +11,9 @@ from storage.evidence.tables import Evidence, SharedFile
 
 def of_versions(session: Session, version_ids: Collection[int]) -> Sequence[Evidence]:
     """Every item of these versions, oldest first."""
-    return (
-        session.execute(
-            select(Evidence)
-            .where(Evidence.version_id.in_(sorted(version_ids)))
-            .order_by(Evidence.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Evidence).where(Evidence.version_id.in_(sorted(version_ids))).order_by(Evidence.id)
+    ).all()
 
 
 def find_by_key(session: Session, request_key: str) -> Evidence | None:

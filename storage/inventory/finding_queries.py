@@ -12,41 +12,31 @@ from storage.inventory.tables import Finding, Model, ModelMetric, ModelReading, 
 
 def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]:
     """Findings of these models that were not resolved, accepted ones too, newest first."""
-    return (
-        session.execute(
-            select(Finding)
-            .where(
-                Finding.model_id.in_(sorted(model_ids)),
-                Finding.status != FindingStatus.RESOLVED.value,
-            )
-            .order_by(Finding.id.desc())
+    return session.scalars(
+        select(Finding)
+        .where(
+            Finding.model_id.in_(sorted(model_ids)),
+            Finding.status != FindingStatus.RESOLVED.value,
         )
-        .scalars()
-        .all()
-    )
+        .order_by(Finding.id.desc())
+    ).all()
 
 
 def every(session: Session, model_id: int) -> Sequence[Finding]:
     """Every finding of a model, resolved ones too, oldest first."""
-    return (
-        session.execute(select(Finding).where(Finding.model_id == model_id).order_by(Finding.id))
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Finding).where(Finding.model_id == model_id).order_by(Finding.id)
+    ).all()
 
 
 def open_of(session: Session, person_id: str) -> Sequence[Finding]:
     """Findings that this person has to mend, accepted ones left out."""
-    return (
-        session.execute(
-            select(Finding).where(
-                Finding.owner_id == person_id,
-                Finding.status.in_((FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)),
-            )
+    return session.scalars(
+        select(Finding).where(
+            Finding.owner_id == person_id,
+            Finding.status.in_((FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)),
         )
-        .scalars()
-        .all()
-    )
+    ).all()
 
 
 def find(session: Session, finding_id: int) -> Finding | None:
@@ -78,20 +68,16 @@ def unsettled_from(session: Session, source: str, model_id: int | None = None) -
     )
     if model_id is not None:
         found = found.where(Finding.model_id == model_id)
-    return session.execute(found).scalars().all()
+    return session.scalars(found).all()
 
 
 def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
     """Findings whose acceptance is over."""
-    return (
-        session.execute(
-            select(Finding)
-            .where(Finding.status == FindingStatus.ACCEPTED.value, Finding.accepted_until < today)
-            .order_by(Finding.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Finding)
+        .where(Finding.status == FindingStatus.ACCEPTED.value, Finding.accepted_until < today)
+        .order_by(Finding.id)
+    ).all()
 
 
 def metrics(
@@ -101,7 +87,7 @@ def metrics(
     found = select(ModelMetric).where(ModelMetric.version_id.in_(sorted(version_ids)))
     if not dropped:
         found = found.where(ModelMetric.dropped_at.is_(None))
-    return session.execute(found.order_by(ModelMetric.id)).scalars().all()
+    return session.scalars(found.order_by(ModelMetric.id)).all()
 
 
 def find_metric(session: Session, metric_id: int) -> ModelMetric | None:
@@ -139,10 +125,10 @@ def latest_readings(session: Session, metric_ids: Collection[int]) -> dict[int, 
         .group_by(ModelReading.metric_id)
         .subquery()
     )
-    rows = session.execute(
+    rows = session.scalars(
         select(ModelReading).join(
             newest,
             (newest.c.metric_id == ModelReading.metric_id) & (newest.c.at == ModelReading.at),
         )
-    ).scalars()
+    )
     return {row.metric_id: row for row in rows}

@@ -98,7 +98,7 @@ def concerning(session: Session, person_id: str) -> set[int]:
         ),
         select(ModelDependency.upstream_id).where(ModelDependency.model_id.in_(mine)),
     )
-    return {one for each in asked for one in session.execute(each).scalars()}
+    return {one for each in asked for one in session.scalars(each)}
 
 
 def search(
@@ -113,7 +113,7 @@ def search(
     With `within` only models of these projects, and the models `beside`.
     """
     asked = _fitting(select(Model), words, within, beside)
-    return session.execute(asked.order_by(func.lower(Model.name), Model.id)).scalars().all()
+    return session.scalars(asked.order_by(func.lower(Model.name), Model.id)).all()
 
 
 def first_of(
@@ -147,9 +147,9 @@ def first_of(
 
     ranks = {each.value: rank for each, rank in order.items()}
     rank = case(ranks, value=state, else_=len(ranks))
-    rows = session.execute(
+    rows = session.scalars(
         asked(Model).order_by(rank, func.lower(Model.name), Model.id).limit(most)
-    ).scalars()
+    )
     counted = asked(state.label("state"), func.count()).group_by(state)
     numbers = session.execute(counted)
     return list(rows), {ModelState(each): number for each, number in numbers}
@@ -181,32 +181,24 @@ def _fitting(
 
 def by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
     """These models, by name."""
-    return (
-        session.execute(
-            select(Model).where(Model.id.in_(sorted(ids))).order_by(func.lower(Model.name))
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Model).where(Model.id.in_(sorted(ids))).order_by(func.lower(Model.name))
+    ).all()
 
 
 def by_keys(session: Session, keys: Collection[str]) -> dict[str, Model]:
     """Key → model."""
-    rows = session.execute(select(Model).where(Model.key.in_(sorted(keys)))).scalars()
+    rows = session.scalars(select(Model).where(Model.key.in_(sorted(keys))))
     return {row.key: row for row in rows}
 
 
 def versions_of(session: Session, model_ids: Collection[int]) -> Sequence[ModelVersion]:
     """Every version of these models, newest first."""
-    return (
-        session.execute(
-            select(ModelVersion)
-            .where(ModelVersion.model_id.in_(sorted(model_ids)))
-            .order_by(ModelVersion.id.desc())
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(ModelVersion)
+        .where(ModelVersion.model_id.in_(sorted(model_ids)))
+        .order_by(ModelVersion.id.desc())
+    ).all()
 
 
 def find_version_named(session: Session, model_id: int, version: str) -> ModelVersion | None:
@@ -220,15 +212,11 @@ def find_version_named(session: Session, model_id: int, version: str) -> ModelVe
 
 def parts_of(session: Session, version_ids: Collection[int]) -> Sequence[ModelPerson]:
     """Who made and validated these versions."""
-    return (
-        session.execute(
-            select(ModelPerson)
-            .where(ModelPerson.version_id.in_(sorted(version_ids)))
-            .order_by(ModelPerson.version_id, ModelPerson.part, ModelPerson.person_id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(ModelPerson)
+        .where(ModelPerson.version_id.in_(sorted(version_ids)))
+        .order_by(ModelPerson.version_id, ModelPerson.part, ModelPerson.person_id)
+    ).all()
 
 
 def set_part(session: Session, version_id: int, part: str, person_ids: Collection[str]) -> None:
@@ -243,15 +231,11 @@ def set_part(session: Session, version_id: int, part: str, person_ids: Collectio
 
 def upstream(session: Session, model_id: int) -> Sequence[Model]:
     """The models whose output a model takes."""
-    return (
-        session.execute(
-            select(Model)
-            .join(ModelDependency, ModelDependency.upstream_id == Model.id)
-            .where(ModelDependency.model_id == model_id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Model)
+        .join(ModelDependency, ModelDependency.upstream_id == Model.id)
+        .where(ModelDependency.model_id == model_id)
+    ).all()
 
 
 def lock_links(session: Session) -> None:
@@ -290,16 +274,12 @@ def all_links(session: Session) -> dict[int, set[int]]:
 
 def steps_of(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:
     """The latest steps of a model and its versions, newest first."""
-    return (
-        session.execute(
-            select(ModelTransition)
-            .where(ModelTransition.model_id == model_id)
-            .order_by(ModelTransition.id.desc())
-            .limit(most)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(ModelTransition)
+        .where(ModelTransition.model_id == model_id)
+        .order_by(ModelTransition.id.desc())
+        .limit(most)
+    ).all()
 
 
 def find_step(session: Session, step_id: int) -> ModelTransition | None:
@@ -324,19 +304,15 @@ def agreements(
     session: Session, version_id: int, step: str, revision: int
 ) -> Sequence[ModelAgreement]:
     """Who has agreed to a step of a version as it is."""
-    return (
-        session.execute(
-            select(ModelAgreement)
-            .where(
-                ModelAgreement.version_id == version_id,
-                ModelAgreement.step == step,
-                ModelAgreement.revision == revision,
-            )
-            .order_by(ModelAgreement.id)
+    return session.scalars(
+        select(ModelAgreement)
+        .where(
+            ModelAgreement.version_id == version_id,
+            ModelAgreement.step == step,
+            ModelAgreement.revision == revision,
         )
-        .scalars()
-        .all()
-    )
+        .order_by(ModelAgreement.id)
+    ).all()
 
 
 def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[Any]:
@@ -351,7 +327,7 @@ def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[
 
 def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    rows = session.execute(select(Project).where(Project.id.in_(sorted(ids)))).scalars()
+    rows = session.scalars(select(Project).where(Project.id.in_(sorted(ids))))
     return {row.id: row for row in rows}
 
 
@@ -373,45 +349,37 @@ def has_budget(session: Session, project_id: int) -> bool:
 def due_reviews(session: Session, today: Any) -> Sequence[int]:
     """Models in the inventory whose review day has come."""
     return list(
-        session.execute(
+        session.scalars(
             select(Model.id)
             .where(Model.next_review.is_not(None), Model.next_review <= today)
             .order_by(Model.id)
-        ).scalars()
+        )
     )
 
 
 def owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Model]:
     """Models of this person whose review day has come."""
-    return (
-        session.execute(
-            select(Model).where(
-                Model.owner_id == person_id,
-                Model.next_review.is_not(None),
-                Model.next_review <= today,
-            )
+    return session.scalars(
+        select(Model).where(
+            Model.owner_id == person_id,
+            Model.next_review.is_not(None),
+            Model.next_review <= today,
         )
-        .scalars()
-        .all()
-    )
+    ).all()
 
 
 def validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
     """Versions that wait for this person's validation."""
-    return (
-        session.execute(
-            select(ModelVersion)
-            .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
-            .where(
-                ModelPerson.person_id == person_id,
-                ModelPerson.part == "validator",
-                ModelVersion.state == ModelState.VALIDATION.value,
-            )
-            .order_by(ModelVersion.state_since, ModelVersion.id)
+    return session.scalars(
+        select(ModelVersion)
+        .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
+        .where(
+            ModelPerson.person_id == person_id,
+            ModelPerson.part == "validator",
+            ModelVersion.state == ModelState.VALIDATION.value,
         )
-        .scalars()
-        .all()
-    )
+        .order_by(ModelVersion.state_since, ModelVersion.id)
+    ).all()
 
 
 def valid_until(session: Session, approval_id: int) -> datetime | None:
@@ -432,11 +400,11 @@ def add_step(session: Session, **values: Any) -> int:
 def ended_approvals(session: Session, now: datetime) -> Sequence[int]:
     """Versions in use whose approval is over."""
     return list(
-        session.execute(
+        session.scalars(
             select(ModelVersion.id).where(
                 ModelVersion.state == ModelState.IN_USE.value,
                 ModelVersion.approved_until.is_not(None),
                 ModelVersion.approved_until <= now,
             )
-        ).scalars()
+        )
     )

@@ -39,27 +39,21 @@ def look(session: Session) -> RegistryState | None:
 
 def models(session: Session) -> Sequence[RegistryModelRow]:
     """Every registered model that was seen, by name."""
-    return session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name)).scalars().all()
+    return session.scalars(select(RegistryModelRow).order_by(RegistryModelRow.name)).all()
 
 
 def versions(session: Session) -> Sequence[RegistryVersionRow]:
     """Every version that was seen."""
-    return (
-        session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).scalars().all()
-    )
+    return session.scalars(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).all()
 
 
 def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     """Versions of a registered model that are still there, newest first."""
-    return (
-        session.execute(
-            select(RegistryVersionRow)
-            .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
-            .order_by(RegistryVersionRow.id.desc())
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(RegistryVersionRow)
+        .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
+        .order_by(RegistryVersionRow.id.desc())
+    ).all()
 
 
 def find_version(session: Session, name: str, version: str) -> RegistryVersionRow | None:
@@ -90,11 +84,11 @@ def rejected(session: Session) -> set[int]:
         )
         .group_by(ModelTransition.version_id)
     )
-    found = session.execute(
+    found = session.scalars(
         select(ModelTransition.version_id).where(
             ModelTransition.id.in_(last), ModelTransition.step == "reject"
         )
-    ).scalars()
+    )
     return {one for one in found if one is not None}
 
 
@@ -107,11 +101,7 @@ def find_write(session: Session, what: str) -> RegistryWrite | None:
 
 def open_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that are not done: tried again later, or given up."""
-    return (
-        session.execute(select(RegistryWrite).where(RegistryWrite.done_at.is_(None)))
-        .scalars()
-        .all()
-    )
+    return session.scalars(select(RegistryWrite).where(RegistryWrite.done_at.is_(None))).all()
 
 
 def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
@@ -131,12 +121,6 @@ def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int,
 
 def dead_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that were given up."""
-    return (
-        session.execute(
-            select(RegistryWrite)
-            .where(RegistryWrite.dead_at.is_not(None))
-            .order_by(RegistryWrite.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(RegistryWrite).where(RegistryWrite.dead_at.is_not(None)).order_by(RegistryWrite.id)
+    ).all()

@@ -135,41 +135,31 @@ def find_keyed(session: Session, request_key: str) -> Any:
 
 def list_models(session: Session, names: Collection[str], contents: str) -> Sequence[Model]:
     """Models that are called one of these (folded), here or in the registry, or that have a version with these contents."""
-    return (
-        session.execute(
-            select(Model)
-            .where(
-                or_(
-                    Model.key.in_(sorted(names)),
-                    func.lower(Model.registry_name).in_(sorted(names)),
-                    Model.id.in_(
-                        select(ModelVersion.model_id).where(ModelVersion.digest == contents)
-                    ),
-                )
+    return session.scalars(
+        select(Model)
+        .where(
+            or_(
+                Model.key.in_(sorted(names)),
+                func.lower(Model.registry_name).in_(sorted(names)),
+                Model.id.in_(select(ModelVersion.model_id).where(ModelVersion.digest == contents)),
             )
-            .order_by(Model.id)
         )
-        .scalars()
-        .all()
-    )
+        .order_by(Model.id)
+    ).all()
 
 
 def list_versions(
     session: Session, model_ids: Collection[int], version: str, contents: str
 ) -> Sequence[ModelVersion]:
     """Versions of these models that are called so, or have these contents."""
-    return (
-        session.execute(
-            select(ModelVersion)
-            .where(
-                ModelVersion.model_id.in_(sorted(model_ids)),
-                or_(ModelVersion.version == version, ModelVersion.digest == contents),
-            )
-            .order_by(ModelVersion.id)
+    return session.scalars(
+        select(ModelVersion)
+        .where(
+            ModelVersion.model_id.in_(sorted(model_ids)),
+            or_(ModelVersion.version == version, ModelVersion.digest == contents),
         )
-        .scalars()
-        .all()
-    )
+        .order_by(ModelVersion.id)
+    ).all()
 
 
 def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Any]:
@@ -219,7 +209,7 @@ def list_ids(
         found = found.where(Approval.project_id.in_(sorted(within)))
     if before is not None:
         found = found.where(Approval.id < before)
-    return session.execute(found.order_by(Approval.id.desc()).limit(most)).scalars().all()
+    return session.scalars(found.order_by(Approval.id.desc()).limit(most)).all()
 
 
 def list_marks(session: Session, ids: Collection[int]) -> dict[int, tuple[str, str]]:

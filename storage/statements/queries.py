@@ -34,13 +34,9 @@ def add_key(session: Session, key_id: str, pem: str, *, now: datetime) -> bool:
 
 def list_keys(session: Session) -> Sequence[SigningKey]:
     """Every key that was ever published, the newest first."""
-    return (
-        session.execute(
-            select(SigningKey).order_by(SigningKey.published_at.desc(), SigningKey.key_id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(SigningKey).order_by(SigningKey.published_at.desc(), SigningKey.key_id)
+    ).all()
 
 
 def find_statement(session: Session, statement_id: str) -> Statement | None:
@@ -70,11 +66,7 @@ def find_of(session: Session, approval_id: int) -> Statement | None:
 
 def list_statements(session: Session, *, most: int) -> Sequence[Statement]:
     """The newest statements."""
-    return (
-        session.execute(select(Statement).order_by(Statement.issued_at.desc()).limit(most))
-        .scalars()
-        .all()
-    )
+    return session.scalars(select(Statement).order_by(Statement.issued_at.desc()).limit(most)).all()
 
 
 def lock_approved(session: Session, approval_id: int) -> Any:
