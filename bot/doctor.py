@@ -226,7 +226,7 @@ def _measures(settings: Settings) -> list[Asked]:
             return []
         found = policy.load(settings.mlgov_policy).policy
         with opening.in_words(database.url), database.read() as session:
-            return asking.measures(session, policy=found, now=clock.now(session))
+            return asking.list_measures(session, policy=found, now=clock.now(session))
     finally:
         database.close()
 

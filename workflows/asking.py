@@ -56,7 +56,7 @@ def ask(
     form = asking.form
     queries.lock_key(session, request_key)
     known = queries.find_keyed(session, request_key)
-    people = questions.resolve(session, form)
+    people = questions.resolve_people(session, form)
     if known is not None:
         _require_same(session, known, asking, people)
         return Asked(known.id, False, people)
@@ -102,12 +102,12 @@ def _differences(
     session: Session, row: Any, asking: Asking, people: dict[str, str]
 ) -> tuple[Difference, ...]:
     before = questions.question_of(row)
-    facts = rules.fields(asking.form, asking.project, people)
+    facts = rules.list_fields(asking.form, asking.project, people)
     now = questions.question_beside(row, asking.form, facts)
     return (
         ()
-        if rules.digest(before) == rules.digest(now)
-        else questions.differing(session, before, now)
+        if rules.digest_question(before) == rules.digest_question(now)
+        else questions.list_differences(session, before, now)
     )
 
 

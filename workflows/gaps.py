@@ -39,7 +39,7 @@ class PlanAction(BaseModel):
     request_key: str
 
 
-def plan(
+def plan_action(
     session: Session, actor: Actor, form: PlanAction, *, policy: Policy, org_key: str, now: datetime
 ) -> Targets:
     """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
@@ -109,6 +109,6 @@ def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetim
     return made
 
 
-def soonest(today: date) -> date:
+def propose_day(today: date) -> date:
     """The day that a window proposes: a quarter from now."""
     return date.fromordinal(today.toordinal() + 90)

@@ -30,7 +30,7 @@ class Figure:
     label: str = ""
 
 
-def figures(session: Session) -> Iterator[Figure]:
+def list_figures(session: Session) -> Iterator[Figure]:
     """One after the other, the cheapest first, so that what was read stands when the next takes too long. Names nobody."""
     now = clock.now(session)
     yield from _mirror(session)
@@ -93,7 +93,7 @@ def _heads(session: Session, now: datetime) -> Iterator[Figure]:
 
 
 def _registry(session: Session, now: datetime) -> Iterator[Figure]:
-    state = registry.look(session)
+    state = registry.find_state(session)
     if state is not None and state.looked_at is not None:
         yield Figure("reader_age_seconds", _age(now, state.looked_at), "mlflow")
 

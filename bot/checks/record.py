@@ -240,7 +240,7 @@ class Record:
     def _retired_keys(self) -> set[str]:
         def look(database: Database) -> set[str]:
             with database.read() as session:
-                return {one.key_id for one in statements.keys(session) if one.retired_at}
+                return {one.key_id for one in statements.list_keys(session) if one.retired_at}
 
         return self._read(look, set())
 

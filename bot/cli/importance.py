@@ -92,7 +92,7 @@ def importance(
         say(
             f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
         )
-        for sentence in (*explaining.reading(explained), explained.limits):
+        for sentence in (*explaining.describe_drivers(explained), explained.limits):
             say(sentence)
         for warning in found.warnings:
             say(f"Warning: {warning}")

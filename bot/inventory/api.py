@@ -65,7 +65,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
     def shown(session: Session, model_id: int) -> ModelTold:
         today = reads.today_of(deps.policy, deps.now(session))
-        return resources.model(reads.one(session, model_id), today)
+        return resources.model(reads.load_model(session, model_id), today)
 
     def require_version(caller: Caller, key: str, version: str, type_: str | None = None) -> None:
         """Refuse, before anything is taken in, what the caller may not hand in there."""
@@ -90,10 +90,10 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         def work(session: Session) -> EvidenceTold:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
             now = deps.now(session)
-            id_ = evidencing.submit(
+            id_ = evidencing.submit_evidence(
                 session, caller.actor, one.id, handed(), name, policy=deps.policy, now=now
             )
-            lacks = evidencing.check(session, one.id, policy=deps.policy, now=now)
+            lacks = evidencing.check_version(session, one.id, policy=deps.policy, now=now)
             return EvidenceTold(id=id_, check=resources.check(lacks))
 
         return deps.db.run(checked(work))
@@ -113,7 +113,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         door.require(caller, Scope.MODELS_READ)
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-            found, last = reads.page(
+            found, last = reads.list_page(
                 session,
                 caller.actor,
                 q,
@@ -145,7 +145,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             now = deps.now(session)
             owner = ids(session, [form.owner], "owner") if form.owner else (None,)
             for upstream in form.upstream:
-                reads.find(
+                reads.find_model(
                     session, caller.actor, upstream, only=caller.token.projects, policy=deps.policy
                 )
             values = form.model_dump(exclude={"owner", "key"})
@@ -157,7 +157,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                     "request_key": call_name(caller, key, "model", wanted),
                 }
             )
-            model_id = service.register(
+            model_id = service.register_model(
                 session,
                 caller.actor,
                 request,
@@ -196,7 +196,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             )
             return next(
                 resources.version(one)
-                for one in reads.one(session, found.id).versions
+                for one in reads.load_model(session, found.id).versions
                 if one.id == version_id
             )
 
@@ -208,7 +208,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         with deps.db.read() as session:
             _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
             return resources.check(
-                evidencing.check(session, one.id, policy=deps.policy, now=deps.now(session))
+                evidencing.check_version(session, one.id, policy=deps.policy, now=deps.now(session))
             )
 
     @made.post(
@@ -228,7 +228,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
             def keep() -> EvidenceTold:
                 if form.fairness is not None:
-                    fairness.ready()
+                    fairness.load_metrics()
                 told = form.model_dump_json()
                 return kept(caller, key, version, form.form, told, name)
 
@@ -281,7 +281,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             counted = await upload.read(uploads.COUNT, asked)
 
             def keep() -> EvidenceTold:
-                fairness.ready()
+                fairness.load_metrics()
                 form = SubmitEvidence(type=FAIRNESS, fairness=counted)
                 told = form.model_dump_json()
                 return kept(caller, key, version, lambda: form, told)
@@ -310,7 +310,9 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         )
         said = acting.take_step(deps, caller.actor, taken, None)
         with deps.db.read() as session:
-            now = next(each for each in reads.one(session, found.id).versions if each.id == one.id)
+            now = next(
+                each for each in reads.load_model(session, found.id).versions if each.id == one.id
+            )
         return StepTold(said=said, version=resources.version(now))
 
     @made.post(
@@ -328,11 +330,11 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
         def work(session: Session) -> list[ReadingTold]:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
-            row = versions.find(session, one.id)
+            row = versions.lock_version(session, one.id)
             return [
                 ReadingTold(
                     metric=each.metric,
-                    is_breach=monitoring.take(
+                    is_breach=monitoring.take_reading(
                         session,
                         caller.actor,
                         row,
@@ -363,7 +365,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 due=form.due,
             )
             return FindingTold(
-                id=findings.file(
+                id=findings.file_finding(
                     session,
                     caller.actor,
                     request,

@@ -59,7 +59,7 @@ def models(command: Command) -> Reply:
     """The models that I see, or those that a word fits."""
     deps, asked = command.deps, " ".join(command.words)
     with deps.db.read() as session:
-        found, counts = reads.first_of(
+        found, counts = reads.list_first_models(
             session, command.actor, asked, order=views.ORDER, most=views.MOST, policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
@@ -72,7 +72,7 @@ def model(command: Command) -> Reply:
         return models(command)
     deps = command.deps
     with deps.db.read() as session:
-        found, version = reads.find(
+        found, version = reads.find_model(
             session, command.actor, " ".join(command.words), policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
@@ -191,7 +191,7 @@ def _route(click: Click, found: ModelCard) -> str:
 def _describe(click: Click, at: At) -> Reply:
     deps, found = click.deps, _seen(click, at)
     with deps.db.read() as session:
-        taken = reads.upstream_of(session, found.model.id)
+        taken = reads.list_upstream(session, found.model.id)
     return _present(click, windows.describe(found, taken, acting.remember(at, click)))
 
 
@@ -206,7 +206,7 @@ def _assess(click: Click, at: At) -> Reply:
 def _version(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     with click.deps.db.read() as session:
-        seen = registry.offered(session, found.model.registry_name)
+        seen = registry.find_offered(session, found.model.registry_name)
     return _present(
         click,
         windows.version(
@@ -278,7 +278,7 @@ def open_settle(click: Click) -> Reply:
         raise InvalidInput(OTHER_RELEASE) from None
     deps = click.deps
     with deps.db.read() as session:
-        found = reads.finding(session, number)
+        found = reads.find_finding(session, number)
         today = reads.today_of(deps.policy, deps.now(session))
         if found is None:
             raise NotFound(reads.OUT_OF_SIGHT)
@@ -303,7 +303,7 @@ def _card(click: Click, at: At) -> Reply:
     found, deps = _seen(click, at), click.deps
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    card = model_cards.build(found, deps.policy, today)
+    card = model_cards.build_card(found, deps.policy, today)
     version_id = found.version.id if found.version else 0
     return _present(click, evidence_windows.model_card(card, f"{found.model.id}:{version_id}"))
 

@@ -54,8 +54,10 @@ def router(deps: Deps, door: Door) -> APIRouter:
             model, one = at.version(session, caller, Scope.MODELS_READ, key, version)
             now = deps.now(session)
             today = reads.today_of(deps.policy, now)
-            found = cards.card(session, caller.actor, model.id, one.id, policy=deps.policy, now=now)
-        built = model_cards.build(found, deps.policy, today)
+            found = cards.load_card(
+                session, caller.actor, model.id, one.id, policy=deps.policy, now=now
+            )
+        built = model_cards.build_card(found, deps.policy, today)
         organisation = deps.policy.organisation.name
         if format == "markdown":
             return PlainTextResponse(
@@ -67,7 +69,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     def packed(caller: Caller, key: str, version: str) -> Pack:
         with deps.db.read() as session:
             _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return packs.make(
+            return packs.make_pack(
                 session, caller.actor, one.id, policy=deps.policy, now=deps.now(session)
             )
 

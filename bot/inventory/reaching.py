@@ -38,7 +38,7 @@ class Reach:
         word = f"{key}:{version}" if version else key
         policy, bounds = self.deps.policy, caller.token.projects
         try:
-            return reads.find(session, caller.actor, word, only=bounds, policy=policy)
+            return reads.find_model(session, caller.actor, word, only=bounds, policy=policy)
         except NotFound as unknown:
             if bounds and self._is_beyond(session, caller, key):
                 # It is told like what is not there; the try goes on the ledger, after this transaction.
@@ -49,7 +49,7 @@ class Reach:
     def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
         """Whether there is such a model, beyond the bounds of the caller's token."""
         try:
-            reads.find(session, caller.actor, key, policy=self.deps.policy)
+            reads.find_model(session, caller.actor, key, policy=self.deps.policy)
         except NotFound:
             return False
         return True

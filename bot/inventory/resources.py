@@ -246,7 +246,7 @@ def version(found: VersionRecord) -> VersionTold:
         approved_until=found.approved_until,
         developers=[one.name for one in found.named(Part.DEVELOPER)],
         validators=[one.name for one in found.named(Part.VALIDATOR)],
-        steps=[move.verb for move in rules.from_(found.state)],
+        steps=[move.verb for move in rules.list_moves(found.state)],
         revision=found.revision,
     )
 

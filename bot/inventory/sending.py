@@ -29,7 +29,7 @@ def read_file(click: Click) -> Reply:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        item = evidencing.find(session, click.actor, item_id, policy=deps.policy)
+        item = evidencing.find_item(session, click.actor, item_id, policy=deps.policy)
         producer = people.actor(session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
@@ -68,7 +68,7 @@ def model_card(click: Click) -> Reply:
     def make() -> bytes:
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-        built = model_cards.build(found, deps.policy, today)
+        built = model_cards.build_card(found, deps.policy, today)
         return pages.card_html(
             built, organisation=deps.policy.organisation.name, today=today
         ).encode()
@@ -86,7 +86,7 @@ def pack(click: Click) -> Reply:
 
     def make() -> bytes:
         with deps.db.read() as session:
-            made = packs.make(
+            made = packs.make_pack(
                 session, click.actor, version.id, policy=deps.policy, now=deps.now(session)
             )
         return pages.pack_html(made).encode()

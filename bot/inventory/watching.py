@@ -76,7 +76,7 @@ class Watch:
         with deps.db.read() as session:
             if holding.is_held(session):
                 return 0
-            wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
+            wanted = asking.list_due_measures(session, policy=deps.policy, now=deps.now(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
         kept, trouble = 0, ""
@@ -117,7 +117,7 @@ class Watch:
 
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
         deps = self._deps
-        asking.keep(
+        asking.keep_readings(
             session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
         )
 
@@ -129,4 +129,4 @@ class Watch:
         self._waits |= {one.metric_id: until for one in why}
         first = next(iter(why))
         log.warning("%s measures were not read; %s: %s", len(why), first.words, why[first])
-        self._deps.db.run(lambda session: asking.missed(session, why))
+        self._deps.db.run(lambda session: asking.keep_failures(session, why))

@@ -247,7 +247,9 @@ def open_plan(click: Click) -> Reply:
         )
     return _window(
         click,
-        boards.plan_action(found, one, owner=click.actor.slack_id, due=gaps.soonest(now.date())),
+        boards.plan_action(
+            found, one, owner=click.actor.slack_id, due=gaps.propose_day(now.date())
+        ),
     )
 
 
@@ -278,7 +280,7 @@ def keep_plan(submission: Submission) -> Reply:
             }
         )
     found = deps.db.run(
-        lambda session: gaps.plan(
+        lambda session: gaps.plan_action(
             session,
             submission.actor,
             form,

@@ -18,7 +18,7 @@ def accept(click: Click) -> Reply:
     deps = click.deps
     try:
         sentence = deps.db.run(
-            lambda session: service.accept(
+            lambda session: service.accept_offers(
                 session,
                 click.actor,
                 messages.revision(click.value),
@@ -28,6 +28,6 @@ def accept(click: Click) -> Reply:
             )
         )
     except Stale:
-        deps.db.run(lambda session: telling.follow(session, now=deps.now(session)))
+        deps.db.run(lambda session: telling.refresh_messages(session, now=deps.now(session)))
         raise
     return Private(sentence)

@@ -33,7 +33,7 @@ def router(deps: Deps) -> APIRouter | None:
         def take(session: Session) -> None:
             # One transaction: what was marked as seen has been heeded.
             if inbox.first_seen(session, name):
-                service.hint(session, now=deps.now(session))
+                service.note_hint(session, now=deps.now(session))
 
         deps.db.run(take)
         return Response("ok", media_type="text/plain")

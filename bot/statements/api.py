@@ -43,7 +43,7 @@ def router(deps: Deps) -> APIRouter:
     def keys() -> KeysTold:
         """The public keys that prove statements."""
         with deps.db.read() as session:
-            found = service.trusted(session, pins=deps.policy.statements.keys)
+            found = service.list_trusted_keys(session, pins=deps.policy.statements.keys)
         return KeysTold(
             keys=[
                 KeyTold(
@@ -61,7 +61,7 @@ def router(deps: Deps) -> APIRouter:
         """Whether a statement still stands."""
         with deps.db.read() as session:
             now = deps.now(session)
-            found = service.find(session, statement_id)
+            found = service.find_statement(session, statement_id)
         return StandingTold(id=found.id, state=found.state(now), expires_at=found.expires_at)
 
     return made

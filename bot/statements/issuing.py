@@ -24,7 +24,7 @@ def key_of(settings: Settings) -> "Ed25519PrivateKey | None":
     if settings.mlgov_signing_key is None:
         return None
     try:
-        return envelopes.private_key(settings.mlgov_signing_key.get_secret_value())
+        return envelopes.load_private_key(settings.mlgov_signing_key.get_secret_value())
     except GovernanceError as error:
         raise SettingsRefused(f"MLGOV_SIGNING_KEY: {error.sentence}") from None
 
@@ -41,7 +41,7 @@ class Issuer:
         self._require_pinned(key)
         try:
             with deps.db.begin(patient=True) as session:
-                service.publish(session, SYSTEM, key, now=deps.now(session))
+                service.publish_key(session, SYSTEM, key, now=deps.now(session))
         except GovernanceError as error:
             raise SettingsRefused(error.sentence) from None
 
@@ -72,12 +72,12 @@ class Issuer:
             ):
                 # The rows are as the last entry sealed them, and what led to them isn't what the entries say.
                 raise RecordDisagrees(approval_id)
-            known = service.envelope_of(session, approval_id)
+            known = service.find_envelope(session, approval_id)
         key = self._key
         if known is not None or key is None:
             return known
         return self._deps.db.run(
-            lambda session: service.issue(
+            lambda session: service.issue_statement(
                 session, approval_id, key, policy=self._deps.policy, now=self._deps.now(session)
             )
         )

@@ -85,7 +85,7 @@ def find_by_request(session: Session, request_key: str) -> Model | None:
     ).scalar_one_or_none()
 
 
-def concerning(session: Session, person_id: str) -> set[int]:
+def list_concerning_ids(session: Session, person_id: str) -> set[int]:
     """Models that somebody owns, made or validates, has to mend, or whose output a model of theirs takes."""
     mine = select(Model.id).where(Model.owner_id == person_id)
     asked = (
@@ -101,7 +101,7 @@ def concerning(session: Session, person_id: str) -> set[int]:
     return {one for each in asked for one in session.scalars(each)}
 
 
-def search(
+def search_models(
     session: Session,
     words: str,
     *,
@@ -112,11 +112,11 @@ def search(
 
     With `within` only models of these projects, and the models `beside`.
     """
-    asked = _fitting(select(Model), words, within, beside)
+    asked = _filter_models(select(Model), words, within, beside)
     return session.scalars(asked.order_by(func.lower(Model.name), Model.id)).all()
 
 
-def first_of(
+def search_first(
     session: Session,
     words: str,
     *,
@@ -126,7 +126,7 @@ def first_of(
     order: Mapping[ModelState, int],
     most: int,
 ) -> tuple[list[Model], dict[ModelState, int]]:
-    """The first of what `search` finds, in the order of their states and then by name, and how many are in each state.
+    """The first of what `search_models` finds, in the order of their states and then by name, and how many are in each state.
 
     A model stands as that of its versions whose state comes first in `leading`; one without versions as itself.
     """
@@ -142,7 +142,7 @@ def first_of(
     state = case(by_place, value=best.c.place, else_=Model.state)
 
     def asked(*columns: Any) -> Any:
-        fitting = _fitting(select(*columns), words, within, beside)
+        fitting = _filter_models(select(*columns), words, within, beside)
         return fitting.outerjoin(best, best.c.model_id == Model.id)
 
     ranks = {each.value: rank for each, rank in order.items()}
@@ -155,7 +155,7 @@ def first_of(
     return list(rows), {ModelState(each): number for each, number in numbers}
 
 
-def _fitting(
+def _filter_models(
     asked: Any, words: str, within: Collection[int] | None, beside: Collection[int]
 ) -> Any:
     asked = asked.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
@@ -179,20 +179,20 @@ def _fitting(
     return asked
 
 
-def by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
+def list_by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
     """These models, by name."""
     return session.scalars(
         select(Model).where(Model.id.in_(sorted(ids))).order_by(func.lower(Model.name))
     ).all()
 
 
-def by_keys(session: Session, keys: Collection[str]) -> dict[str, Model]:
+def find_by_keys(session: Session, keys: Collection[str]) -> dict[str, Model]:
     """Key → model."""
     rows = session.scalars(select(Model).where(Model.key.in_(sorted(keys))))
     return {row.key: row for row in rows}
 
 
-def versions_of(session: Session, model_ids: Collection[int]) -> Sequence[ModelVersion]:
+def list_versions(session: Session, model_ids: Collection[int]) -> Sequence[ModelVersion]:
     """Every version of these models, newest first."""
     return session.scalars(
         select(ModelVersion)
@@ -210,7 +210,7 @@ def find_version_named(session: Session, model_id: int, version: str) -> ModelVe
     ).scalar_one_or_none()
 
 
-def parts_of(session: Session, version_ids: Collection[int]) -> Sequence[ModelPerson]:
+def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[ModelPerson]:
     """Who made and validated these versions."""
     return session.scalars(
         select(ModelPerson)
@@ -229,7 +229,7 @@ def set_part(session: Session, version_id: int, part: str, person_ids: Collectio
     session.flush()
 
 
-def upstream(session: Session, model_id: int) -> Sequence[Model]:
+def list_upstream(session: Session, model_id: int) -> Sequence[Model]:
     """The models whose output a model takes."""
     return session.scalars(
         select(Model)
@@ -252,7 +252,7 @@ def set_upstream(session: Session, model_id: int, upstream_ids: Collection[int])
     session.flush()
 
 
-def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
+def list_links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
     """(model, upstream model) wherever one of these is either."""
     wanted = sorted(ids)
     rows = session.execute(
@@ -263,7 +263,7 @@ def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
     return [(row.model_id, row.upstream_id) for row in rows]
 
 
-def all_links(session: Session) -> dict[int, set[int]]:
+def find_all_links(session: Session) -> dict[int, set[int]]:
     """Model id → ids of the models whose output it takes."""
     found: dict[int, set[int]] = {}
     rows = session.execute(select(ModelDependency.model_id, ModelDependency.upstream_id))
@@ -272,7 +272,7 @@ def all_links(session: Session) -> dict[int, set[int]]:
     return found
 
 
-def steps_of(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:
+def list_steps(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:
     """The latest steps of a model and its versions, newest first."""
     return session.scalars(
         select(ModelTransition)
@@ -287,7 +287,7 @@ def find_step(session: Session, step_id: int) -> ModelTransition | None:
     return session.get(ModelTransition, step_id)
 
 
-def suspended_from(session: Session, version_id: int) -> str | None:
+def find_suspended_from(session: Session, version_id: int) -> str | None:
     """The state in which a version was suspended last."""
     return session.execute(
         select(ModelTransition.source)
@@ -300,7 +300,7 @@ def suspended_from(session: Session, version_id: int) -> str | None:
     ).scalar_one_or_none()
 
 
-def agreements(
+def list_agreements(
     session: Session, version_id: int, step: str, revision: int
 ) -> Sequence[ModelAgreement]:
     """Who has agreed to a step of a version as it is."""
@@ -315,7 +315,7 @@ def agreements(
     ).all()
 
 
-def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[Any]:
+def list_agreed(session: Session, version_id: int, revision: int) -> Sequence[Any]:
     """(step, person's name) of every agreement that counts for a version as it is."""
     return session.execute(
         select(ModelAgreement.step, Person.name)
@@ -325,7 +325,7 @@ def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[
     ).all()
 
 
-def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
+def find_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
     rows = session.scalars(select(Project).where(Project.id.in_(sorted(ids))))
     return {row.id: row for row in rows}
@@ -346,7 +346,7 @@ def has_budget(session: Session, project_id: int) -> bool:
     )
 
 
-def due_reviews(session: Session, today: Any) -> Sequence[int]:
+def list_due_reviews(session: Session, today: Any) -> Sequence[int]:
     """Models in the inventory whose review day has come."""
     return list(
         session.scalars(
@@ -357,7 +357,7 @@ def due_reviews(session: Session, today: Any) -> Sequence[int]:
     )
 
 
-def owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Model]:
+def list_owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Model]:
     """Models of this person whose review day has come."""
     return session.scalars(
         select(Model).where(
@@ -368,7 +368,7 @@ def owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Mod
     ).all()
 
 
-def validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
+def list_validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
     """Versions that wait for this person's validation."""
     return session.scalars(
         select(ModelVersion)
@@ -382,7 +382,7 @@ def validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
     ).all()
 
 
-def valid_until(session: Session, approval_id: int) -> datetime | None:
+def find_valid_until(session: Session, approval_id: int) -> datetime | None:
     """Until when an approval holds; None for one that holds for good."""
     return session.execute(
         select(Approval.valid_until).where(Approval.id == approval_id)
@@ -397,7 +397,7 @@ def add_step(session: Session, **values: Any) -> int:
     return row.id
 
 
-def ended_approvals(session: Session, now: datetime) -> Sequence[int]:
+def list_ended_approvals(session: Session, now: datetime) -> Sequence[int]:
     """Versions in use whose approval is over."""
     return list(
         session.scalars(

@@ -17,7 +17,7 @@ from storage.registry.tables import (
 )
 
 
-def state(session: Session) -> RegistryState:
+def lock_state(session: Session) -> RegistryState:
     """How the registry stands, locked until the transaction ends; made when it is not there yet."""
     found = session.execute(
         select(RegistryState)
@@ -32,22 +32,22 @@ def state(session: Session) -> RegistryState:
     return found
 
 
-def look(session: Session) -> RegistryState | None:
+def find_state(session: Session) -> RegistryState | None:
     """The same, to read."""
     return session.get(RegistryState, 1)
 
 
-def models(session: Session) -> Sequence[RegistryModelRow]:
+def list_models(session: Session) -> Sequence[RegistryModelRow]:
     """Every registered model that was seen, by name."""
     return session.scalars(select(RegistryModelRow).order_by(RegistryModelRow.name)).all()
 
 
-def versions(session: Session) -> Sequence[RegistryVersionRow]:
+def list_versions(session: Session) -> Sequence[RegistryVersionRow]:
     """Every version that was seen."""
     return session.scalars(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).all()
 
 
-def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
+def list_versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     """Versions of a registered model that are still there, newest first."""
     return session.scalars(
         select(RegistryVersionRow)
@@ -65,7 +65,7 @@ def find_version(session: Session, name: str, version: str) -> RegistryVersionRo
     ).scalar_one_or_none()
 
 
-def inventory(session: Session) -> Sequence[Any]:
+def list_inventory(session: Session) -> Sequence[Any]:
     """(model, version) of the whole inventory; version is None for a model without one."""
     return session.execute(
         select(Model, ModelVersion)
@@ -74,7 +74,7 @@ def inventory(session: Session) -> Sequence[Any]:
     ).all()
 
 
-def rejected(session: Session) -> set[int]:
+def list_rejected(session: Session) -> set[int]:
     """Versions whose last request for approval was rejected, and that nobody has asked about since."""
     last = (
         select(func.max(ModelTransition.id))
@@ -99,7 +99,7 @@ def find_write(session: Session, what: str) -> RegistryWrite | None:
     ).scalar_one_or_none()
 
 
-def open_writes(session: Session) -> Sequence[RegistryWrite]:
+def list_open_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that are not done: tried again later, or given up."""
     return session.scalars(select(RegistryWrite).where(RegistryWrite.done_at.is_(None))).all()
 
@@ -109,7 +109,7 @@ def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
     return session.get(RegistryWrite, write_id)
 
 
-def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int, int]:
+def count_writes_since(session: Session, since: datetime, *, kind: str) -> tuple[int, int]:
     """How many writes were done since: of that kind, and of all others."""
     is_of_kind = RegistryWrite.what.startswith(f"{kind}\n", autoescape=True)
     rows = session.execute(
@@ -119,7 +119,7 @@ def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int,
     return counts.get(True, 0), counts.get(False, 0)
 
 
-def dead_writes(session: Session) -> Sequence[RegistryWrite]:
+def list_given_up_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that were given up."""
     return session.scalars(
         select(RegistryWrite).where(RegistryWrite.dead_at.is_not(None)).order_by(RegistryWrite.id)

@@ -39,14 +39,14 @@ def list_keys(session: Session) -> Sequence[SigningKey]:
     ).all()
 
 
-def find_statement(session: Session, statement_id: str) -> Statement | None:
+def lock_statement(session: Session, statement_id: str) -> Statement | None:
     """A statement by its id, locked until the transaction ends."""
     return session.execute(
         select(Statement).where(Statement.id == statement_id).with_for_update()
     ).scalar_one_or_none()
 
 
-def look_at(session: Session, statement_id: str) -> Statement | None:
+def find_statement(session: Session, statement_id: str) -> Statement | None:
     """A statement by its id, without a lock."""
     return session.get(Statement, statement_id)
 
@@ -57,7 +57,7 @@ def is_approved(session: Session, approval_id: int) -> bool:
     return bool(state == ApprovalState.APPROVED)
 
 
-def find_of(session: Session, approval_id: int) -> Statement | None:
+def find_by_approval(session: Session, approval_id: int) -> Statement | None:
     """The statement about a request."""
     return session.execute(
         select(Statement).where(Statement.approval_id == approval_id)

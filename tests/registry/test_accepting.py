@@ -24,7 +24,7 @@ def shelf(database: Database) -> Shelf:
 
 def status(shelf: Shelf) -> RegistryStatus:
     with shelf.yard.db.read() as session:
-        return reads.status(session, alias="champion")
+        return reads.load_status(session, alias="champion")
 
 
 def waits(shelf: Shelf) -> list[str]:
@@ -34,7 +34,7 @@ def waits(shelf: Shelf) -> list[str]:
 def is_known(shelf: Shelf, key: str) -> bool:
     with shelf.yard.db.read() as session:
         try:
-            inventory.find(session, OPERATOR, key, policy=shelf.yard.policy)
+            inventory.find_model(session, OPERATOR, key, policy=shelf.yard.policy)
         except NotFound:
             return False
     return True

@@ -57,7 +57,7 @@ def carried_out(seen: Seen, writes: tuple[Write, ...]) -> Seen:
 
 @given(seens(), st.booleans())
 def test_the_alias_is_only_ever_pointed_at_what_is_in_use(seen: Seen, restore: bool) -> None:
-    for one in rules.wanted(seen, "champion", restore=restore):
+    for one in rules.list_wanted(seen, "champion", restore=restore):
         if one.kind == "alias":
             assert seen.held[one.version].state in USED
             assert one.version in seen.tags, "what the registry does not have is not named there"
@@ -76,8 +76,8 @@ def test_nobody_excuses_an_alias_at_a_version_that_is_stopped(seen: Seen) -> Non
 
 @given(seens(), st.booleans())
 def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
-    after = carried_out(seen, rules.wanted(seen, "champion", restore=restore))
-    assert rules.wanted(after, "champion", restore=restore) == ()
+    after = carried_out(seen, rules.list_wanted(seen, "champion", restore=restore))
+    assert rules.list_wanted(after, "champion", restore=restore) == ()
     for told in after.tags.values():
         assert told["owner"] == "dana", "tags of others stay"
 
@@ -85,7 +85,7 @@ def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
 @given(seens())
 def test_what_somebody_else_moved_is_left_unless_the_policy_says(seen: Seen) -> None:
     is_foreign = seen.alias is not None and seen.alias != seen.written and not seen.alias_known
-    writes = rules.wanted(seen, "champion", restore=False)
+    writes = rules.list_wanted(seen, "champion", restore=False)
     if is_foreign:
         assert not [one for one in writes if one.kind in ("alias", "unalias")]
 

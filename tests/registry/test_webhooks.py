@@ -88,7 +88,7 @@ def test_a_delivery_is_a_hint_that_counts_once(office: Office) -> None:
 
         def hinted() -> bool:
             with office.db.begin() as session:
-                state = queries.state(session)
+                state = queries.lock_state(session)
                 was, state.hinted_at = state.hinted_at, None
             return was is not None
 

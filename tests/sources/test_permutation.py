@@ -95,7 +95,7 @@ def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Pat
     assert found.rows == 100
     told = trying.as_file(found, table)
     explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))
-    assert explaining.reading(explained)[0].startswith(
+    assert explaining.describe_drivers(explained)[0].startswith(
         "By permutation importance, its answers are moved most by income ("
     )
     assert "Computed by mlgov on 100 cases of cases.csv" in explained.limits

@@ -114,7 +114,7 @@ def hand_in(office: Office, user: str, said: Any, type_: str | None = None, **va
 def items(office: Office) -> dict[str, Item]:
     (version,) = record(office).versions
     with office.db.read() as session:
-        return standings.items_of(session, version.id)
+        return standings.load_items(session, version.id)
 
 
 def test_a_shared_file_becomes_evidence_that_is_looked_at(office: Office) -> None:

@@ -77,7 +77,7 @@ class Explained(BaseModel):
         return tuple(sorted(shares, key=lambda pair: (-pair[1], pair[0].feature)))
 
 
-def reading(found: Explained) -> tuple[str, ...]:
+def describe_drivers(found: Explained) -> tuple[str, ...]:
     """What the figures say, a sentence each; whoever accepts them confirms it. Unescaped."""
     ranked = [(one, share) for one, share in found.ranked if share > 0]
     if not ranked:
@@ -86,14 +86,14 @@ def reading(found: Explained) -> tuple[str, ...]:
         named = [f"{one.feature} ({_percent(share)})" for one, share in ranked[:READ]]
         rest = sum((share for _, share in ranked[READ:]), Decimal(0))
         told = [
-            f"By {found.method}, its answers are moved most by {_and(named)}"
+            f"By {found.method}, its answers are moved most by {_join_phrases(named)}"
             + (f"; everything else together moves {_percent(rest)}." if rest else ".")
         ]
-    told += [_case(one) for one in found.examples]
+    told += [_describe_example(one) for one in found.examples]
     return tuple(told)
 
 
-def _case(one: Example) -> str:
+def _describe_example(one: Example) -> str:
     moves = sorted(one.contributions, key=lambda each: -abs(each.contribution))[:READ]
     answer = ""
     if one.answer is not None and one.usual is not None:
@@ -107,7 +107,7 @@ def _case(one: Example) -> str:
         if each.contribution
     ]
     return (
-        f"For “{one.name}”{answer} {_and(phrases)}."
+        f"For “{one.name}”{answer} {_join_phrases(phrases)}."
         if phrases
         else f"For “{one.name}” nothing moved the answer."
     )
@@ -124,5 +124,5 @@ def _short(value: Decimal) -> str:
     return f"{Decimal(f'{value:.3g}').normalize():f}"
 
 
-def _and(phrases: Sequence[str]) -> str:
+def _join_phrases(phrases: Sequence[str]) -> str:
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"

@@ -85,18 +85,18 @@ class Counts(BaseModel):
         return self
 
 
-def counts(cells: Cells, least: int) -> Counts:
+def count_groups(cells: Cells, least: int) -> Counts:
     """Each column of groups by itself, then all of them crossed; groups under `least` people by name alone."""
     places = range(len(cells.columns))
     wanted: list[tuple[int, ...]] = [(place,) for place in places]
     if len(cells.columns) > 1:
         wanted.append(tuple(places))
     return Counts(
-        counted=tuple(_counted(cells, one, least) for one in wanted), left_out=cells.left_out
+        counted=tuple(_count_columns(cells, one, least) for one in wanted), left_out=cells.left_out
     )
 
 
-def _counted(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
+def _count_columns(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
     sums: dict[tuple[str, ...], dict[tuple[bool, bool], int]] = defaultdict(
         lambda: defaultdict(int)
     )
@@ -179,12 +179,12 @@ class Judged(BaseModel):
         return tuple(f"{one.name}: {flag}" for one in self.compared for flag in one.flags)
 
 
-def ready() -> None:
+def load_metrics() -> None:
     """Load what figures are computed with, which takes a second the first time: not while a transaction is open."""
     _metrics()
 
 
-def judge(found: Counts, rules: FairnessRules) -> Judged:
+def judge_counts(found: Counts, rules: FairnessRules) -> Judged:
     """Every column of groups judged by the rules."""
     many = sum(len(one.groups) for one in found.counted) > MOST_BY_FAIRLEARN
     metrics = None if many else _metrics()
@@ -218,7 +218,7 @@ def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compa
     verdict: Verdict = "clear"
     if small:
         verdict = "insufficient"
-        flags.append(f"too few people to be judged (under {rules.least}): {_listed(small)}")
+        flags.append(f"too few people to be judged (under {rules.least}): {_join_names(small)}")
     if ratio is None:
         verdict = "undefined"
         flags.append("nobody was selected, so there is no ratio")
@@ -245,7 +245,7 @@ def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compa
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     rest = len(names) - 5
     return ", ".join(names[:5]) + (f" and {rest} more" if rest > 0 else "")
 

@@ -52,7 +52,7 @@ class Card:
         return tuple(one.title for one in self.sections if one.is_missing)
 
 
-def build(found: ModelCard, policy: Policy, today: date) -> Card:
+def build_card(found: ModelCard, policy: Policy, today: date) -> Card:
     """The card of a model in one version."""
     model, version = found.model, found.version
     held = found.evidence.get(CARD)
@@ -69,7 +69,7 @@ def build(found: ModelCard, policy: Policy, today: date) -> Card:
                 "Compared by",
                 ", ".join(
                     one.name
-                    for item in _of(found, FAIRNESS)
+                    for item in _list_counted(found, FAIRNESS)
                     if item.fairness
                     for one in item.fairness.compared
                 ),
@@ -127,7 +127,7 @@ def _version(version: VersionRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _of(found: ModelCard, type_: str) -> Sequence[Item]:
+def _list_counted(found: ModelCard, type_: str) -> Sequence[Item]:
     item = found.evidence.get(type_)
     return (item,) if item is not None and item.status is not EvidenceStatus.REJECTED else ()
 
@@ -161,7 +161,7 @@ def _measures(items: Iterable[Item]) -> list[Table]:
 
 def _groups(found: ModelCard) -> list[Table]:
     tables = []
-    for item in _of(found, FAIRNESS):
+    for item in _list_counted(found, FAIRNESS):
         for one in item.fairness.compared if item.fairness else ():
             rows = [
                 (
@@ -187,22 +187,22 @@ def _figure(value: Decimal | None) -> str:
 
 def _explained(found: ModelCard) -> list[tuple[str, str]]:
     return [
-        ("What drives its answers", " ".join(explaining.reading(item.explained)))
-        for item in _of(found, EXPLAINED)
+        ("What drives its answers", " ".join(explaining.describe_drivers(item.explained)))
+        for item in _list_counted(found, EXPLAINED)
         if item.explained is not None
     ]
 
 
 def _ethics(found: ModelCard, policy: Policy) -> list[tuple[str, str]]:
     told = [("Bears on people", "yes" if found.model.affects_people else "")]
-    for item in _of(found, FAIRNESS):
+    for item in _list_counted(found, FAIRNESS):
         told += [("Flagged", flag) for flag in item.flags]
         if item.flags and item.word:
             told.append((f"{item.decider or 'The validator'} on that", item.word))
     told += [
         (policy.evidence.words(type_).capitalize(), item.summary or item.status.value)
         for type_ in ("impact_assessment", "privacy_impact_assessment")
-        for item in _of(found, type_)
+        for item in _list_counted(found, type_)
     ]
     return told
 

@@ -45,21 +45,22 @@ def today_of(policy: Policy, now: datetime) -> date:
     return now.astimezone(policy.organisation.zone).date()
 
 
-def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
+def load_models(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     """These models with their versions and open findings."""
     if not rows:
         return []
     models = {row.id: row.name for row in rows}
     ids = list(models)
-    versions = queries.versions_of(session, ids)
-    parts = queries.parts_of(session, [row.id for row in versions])
-    findings = finding_queries.unsettled(session, ids)
-    links = queries.links(session, ids)
+    versions = queries.list_versions(session, ids)
+    parts = queries.list_parts(session, [row.id for row in versions])
+    findings = finding_queries.list_unsettled(session, ids)
+    links = queries.list_links(session, ids)
     names = {
-        row.id: row.name for row in queries.by_ids(session, {one for pair in links for one in pair})
+        row.id: row.name
+        for row in queries.list_by_ids(session, {one for pair in links for one in pair})
     }
-    projects = queries.projects(session, {row.project_id for row in rows if row.project_id})
-    people = refs(
+    projects = queries.find_projects(session, {row.project_id for row in rows if row.project_id})
+    people = load_people(
         session,
         [
             *(row.owner_id for row in rows),
@@ -88,11 +89,11 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     version_names = {row.id: row.version for row in versions}
     versions_of: dict[int, list[VersionRecord]] = defaultdict(list)
     for each in versions:
-        versions_of[each.model_id].append(_version(each, by_version.get(each.id, {})))
+        versions_of[each.model_id].append(_version_record(each, by_version.get(each.id, {})))
     findings_of: dict[int, list[FindingRecord]] = defaultdict(list)
     for one in findings:
         findings_of[one.model_id].append(
-            _finding(one, models[one.model_id], version_names, people, texts)
+            _finding_record(one, models[one.model_id], version_names, people, texts)
         )
     upstream: dict[int, list[str]] = defaultdict(list)
     downstream: dict[int, list[str]] = defaultdict(list)
@@ -102,9 +103,9 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     found = []
     for row in rows:
         own = tuple(versions_of[row.id])
-        lead = rules.leading([(one.id, one.state) for one in own])
+        lead = rules.find_leading([(one.id, one.state) for one in own])
         project = projects.get(row.project_id) if row.project_id else None
-        follows = _follows(row)
+        follows = _derive_tier(row)
         found.append(
             ModelRecord(
                 id=row.id,
@@ -151,21 +152,21 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     return found
 
 
-def _follows(row: Model) -> int | None:
+def _derive_tier(row: Model) -> int | None:
     if not (row.exposure and row.purpose_class and row.eu_class):
         return None
-    return rules.tier(
+    return rules.derive_tier(
         Exposure(row.exposure), PurposeClass(row.purpose_class), EuClass(row.eu_class)
     )
 
 
-def refs(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
+def load_people(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
     wanted = {one for one in ids if one}
     rows = lookups.people(session, wanted) if wanted else {}
     return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
 
 
-def _version(row: ModelVersion, people: dict[Part, list[PersonRef]]) -> VersionRecord:
+def _version_record(row: ModelVersion, people: dict[Part, list[PersonRef]]) -> VersionRecord:
     return VersionRecord(
         id=row.id,
         version=row.version,
@@ -183,14 +184,14 @@ def _version(row: ModelVersion, people: dict[Part, list[PersonRef]]) -> VersionR
     )
 
 
-def _finding(
+def _finding_record(
     row: Finding,
     model: str,
     versions: dict[int, str],
     people: dict[str, PersonRef],
     texts: dict[int, str],
 ) -> FindingRecord:
-    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else found_words(row.facts)
+    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else describe_finding(row.facts)
     return FindingRecord(
         id=row.id,
         model_id=row.model_id,
@@ -210,7 +211,7 @@ def _finding(
     )
 
 
-def found_words(facts: dict[str, str]) -> str:
+def describe_finding(facts: dict[str, str]) -> str:
     """What mlgov found, in words."""
     if facts.get("what") == "breach":
         side = "below" if facts.get("better") == "higher" else "above"
@@ -235,39 +236,41 @@ _WHY = "was not approved"
 """Why an alias may not stand where it stands, in findings that don't say."""
 
 
-def one(session: Session, model_id: int) -> ModelRecord:
+def load_model(session: Session, model_id: int) -> ModelRecord:
     """One model. Raises NotFound."""
     row = queries.find_model(session, model_id)
     if row is None:
         raise NotFound(OUT_OF_SIGHT)
-    return records(session, [row])[0]
+    return load_models(session, [row])[0]
 
 
-def finding(session: Session, finding_id: int) -> FindingRecord | None:
+def find_finding(session: Session, finding_id: int) -> FindingRecord | None:
     """One finding as it stands, settled or not; None when there is none."""
-    row = finding_queries.find(session, finding_id)
+    row = finding_queries.find_finding(session, finding_id)
     if row is None:
         return None
-    model = one(session, row.model_id)
-    people = refs(session, [row.owner_id, row.accepted_by])
+    model = load_model(session, row.model_id)
+    people = load_people(session, [row.owner_id, row.accepted_by])
     texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})
     names = {each.id: each.version for each in model.versions}
-    return _finding(row, model.name, names, people, texts)
+    return _finding_record(row, model.name, names, people, texts)
 
 
-def upstream_of(session: Session, model_id: int) -> list[tuple[str, str]]:
+def list_upstream(session: Session, model_id: int) -> list[tuple[str, str]]:
     """Key and name of the models whose output a model takes, by name."""
-    rows = queries.upstream(session, model_id)
+    rows = queries.list_upstream(session, model_id)
     return sorted(((row.key, row.name) for row in rows), key=lambda one: one[1])
 
 
-def list_(session: Session, actor: Actor, words: str = "", *, policy: Policy) -> list[ModelRecord]:
+def list_models(
+    session: Session, actor: Actor, words: str = "", *, policy: Policy
+) -> list[ModelRecord]:
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
     permissions.require_member(actor, "models.read")
-    return records(session, _seen(session, actor, storable(words, 80), policy))
+    return load_models(session, _list_in_sight(session, actor, storable(words, 80), policy))
 
 
-def first_of(
+def list_first_models(
     session: Session,
     actor: Actor,
     words: str = "",
@@ -276,22 +279,22 @@ def first_of(
     most: int,
     policy: Policy,
 ) -> tuple[list[ModelRecord], dict[ModelState, int]]:
-    """As `list_`, the first of them in the order of their states and then by name, and how many are in each state."""
+    """As `list_models`, the first of them in the order of their states and then by name, and how many are in each state."""
     permissions.require_member(actor, "models.read")
-    within = _within(session, actor, policy)
-    rows, counts = queries.first_of(
+    within = _project_ids_in_sight(session, actor, policy)
+    rows, counts = queries.search_first(
         session,
         storable(words, 80),
         within=within,
-        beside=queries.concerning(session, actor.id) if within is not None else (),
+        beside=queries.list_concerning_ids(session, actor.id) if within is not None else (),
         leading=rules.LEADING,
         order=order,
         most=most,
     )
-    return records(session, rows), counts
+    return load_models(session, rows), counts
 
 
-def page(
+def list_page(
     session: Session,
     actor: Actor,
     words: str = "",
@@ -301,11 +304,11 @@ def page(
     most: int,
     policy: Policy,
 ) -> tuple[list[ModelRecord], str | None]:
-    """As `list_`, some of them: those that follow the model with the key `after`, at most so many, and the last one's key
+    """As `list_models`, some of them: those that follow the model with the key `after`, at most so many, and the last one's key
     where more follow. `only` names projects by key to which it is bound, if any. Raises InvalidInput for a key that is not there.
     """
     permissions.require_member(actor, "models.read")
-    rows = _bound(session, _seen(session, actor, storable(words, 80), policy), only)
+    rows = _keep_bound(session, _list_in_sight(session, actor, storable(words, 80), policy), only)
     if after is not None:
         keys = [row.key for row in rows]
         if after not in keys:
@@ -315,19 +318,19 @@ def page(
             )
         rows = rows[keys.index(after) + 1 :]
     last = rows[most - 1].key if len(rows) > most else None
-    return records(session, rows[:most]), last
+    return load_models(session, rows[:most]), last
 
 
-def _bound(session: Session, rows: Sequence[Model], only: Collection[str]) -> Sequence[Model]:
+def _keep_bound(session: Session, rows: Sequence[Model], only: Collection[str]) -> Sequence[Model]:
     """Those of the projects with these keys; all of them where none is named."""
     if not only:
         return rows
     ids = {row.project_id for row in rows if row.project_id}
-    within = {id_ for id_, row in queries.projects(session, ids).items() if row.key in only}
+    within = {id_ for id_, row in queries.find_projects(session, ids).items() if row.key in only}
     return [row for row in rows if row.project_id in within]
 
 
-def find(
+def find_model(
     session: Session, actor: Actor, word: str, *, policy: Policy, only: Collection[str] = ()
 ) -> tuple[ModelRecord, VersionRecord | None]:
     """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound.
@@ -337,13 +340,13 @@ def find(
     permissions.require_member(actor, "models.read")
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
-    seen = _bound(session, _seen(session, actor, "", policy), only)
+    seen = _keep_bound(session, _list_in_sight(session, actor, "", policy), only)
     found = [row for row in seen if row.key == wanted] or [
         row for row in seen if row.name.casefold() == wanted
     ]
     if len(found) != 1:
-        raise NotFound(_unknown(wanted, seen), field="model")
-    record = records(session, found)[0]
+        raise NotFound(_describe_unknown(wanted, seen), field="model")
+    record = load_models(session, found)[0]
     if not colon:
         return record, None
     named = record.version(version.strip().removeprefix("v"))
@@ -356,7 +359,7 @@ def find(
     return record, named
 
 
-def _unknown(word: str, seen: Sequence[Model]) -> str:
+def _describe_unknown(word: str, seen: Sequence[Model]) -> str:
     """Says the same whether or not there is such a model out of sight."""
     by_word = {row.name.casefold(): row.key for row in seen} | {row.key: row.key for row in seen}
     near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
@@ -368,17 +371,17 @@ def _unknown(word: str, seen: Sequence[Model]) -> str:
     return f"You see no model “{word[:60]}”.{meant}"
 
 
-def _seen(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
+def _list_in_sight(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
     """Models in sight: all for leaders, model risk, operations and programs; else those of one's projects and parts."""
-    within = _within(session, actor, policy)
-    beside = queries.concerning(session, actor.id) if within is not None else ()
-    return queries.search(session, words, within=within, beside=beside)
+    within = _project_ids_in_sight(session, actor, policy)
+    beside = queries.list_concerning_ids(session, actor.id) if within is not None else ()
+    return queries.search_models(session, words, within=within, beside=beside)
 
 
-def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
+def _project_ids_in_sight(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
     if actor.kind is not ActorKind.PERSON:
         return None
-    held, _ = standings.policy_parts(session, actor, policy)
+    held, _ = standings.find_policy_parts(session, actor, policy)
     if held:
         return None
     return visibility.sight(session, actor.id, policy=policy).within
@@ -386,16 +389,16 @@ def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] |
 
 def sees_all(session: Session, actor: Actor, policy: Policy) -> bool:
     """Whether every model is in the actor's sight, and with it the name of every project."""
-    return _within(session, actor, policy) is None
+    return _project_ids_in_sight(session, actor, policy) is None
 
 
 def is_seen(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
     """Whether a model is in the actor's sight."""
-    within = _within(session, actor, policy)
+    within = _project_ids_in_sight(session, actor, policy)
     return (
         within is None
         or row.project_id in within
-        or row.id in queries.concerning(session, actor.id)
+        or row.id in queries.list_concerning_ids(session, actor.id)
     )
 
 
@@ -407,7 +410,7 @@ def require_sight(session: Session, actor: Actor, model_id: int, *, policy: Poli
         raise NotFound(OUT_OF_SIGHT)
 
 
-def project(
+def find_project(
     session: Session,
     actor: Actor,
     key: str | None,

@@ -50,7 +50,7 @@ def _refuse_look_alike(
         )
 
 
-def register(
+def register_model(
     session: Session,
     actor: Actor,
     form: RegisterModel,
@@ -85,7 +85,7 @@ def register(
         raise InvalidInput(
             "Say exposure, purpose and EU class together, or none of them for now.", field=missing
         )
-    project = reads.project(session, actor, form.project, policy=policy, channel=channel)
+    project = reads.find_project(session, actor, form.project, policy=policy, channel=channel)
     is_person = actor.kind is ActorKind.PERSON
     owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)
     if owner_id is None:
@@ -112,7 +112,7 @@ def register(
     )
     session.add(row)
     session.flush()
-    link(session, actor, row, form.upstream, policy=policy)
+    link_upstream(session, actor, row, form.upstream, policy=policy)
     audit.record(
         session,
         actor,
@@ -124,7 +124,7 @@ def register(
         owner=owner_id,
         project=row.project_id,
         upstream=sorted(form.upstream),
-        described=_described(row),
+        described=_digest_description(row),
     )
     if form.exposure and form.purpose_class and form.eu_class:
         first = AssessTier(
@@ -134,12 +134,12 @@ def register(
             purpose_class=form.purpose_class,
             eu_class=form.eu_class,
         )
-        assess(session, actor, first, policy=policy, now=now)
-    telling.show(session, row, org_key=org_key, now=now)
+        assess_tier(session, actor, first, policy=policy, now=now)
+    telling.post_card(session, row, org_key=org_key, now=now)
     return row.id
 
 
-def adopt(
+def adopt_model(
     session: Session,
     registry_name: str,
     key: str,
@@ -177,11 +177,11 @@ def adopt(
         key=row.key,
         registry=registry_name,
     )
-    telling.show(session, row, org_key=org_key, now=now)
+    telling.post_card(session, row, org_key=org_key, now=now)
     return row.id
 
 
-def edit(
+def edit_model(
     session: Session,
     actor: Actor,
     model_id: int,
@@ -194,15 +194,15 @@ def edit(
     clicked: Clicked = None,
 ) -> None:
     """Describe a model anew; its key, and what an assessment said, stay."""
-    row = locked(session, actor, model_id, revision, policy=policy)
+    row = lock_model(session, actor, model_id, revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
     _refuse_look_alike(session, actor, form.name, row.id, policy)
-    project = reads.project(session, actor, form.project, policy=policy, kept=row.project_id)
+    project = reads.find_project(session, actor, form.project, policy=policy, kept=row.project_id)
     if row.affects_people and not form.affects_people:
         _require_lighter(session, actor, row, "affects_people", policy=policy)
     owner_id = form.owner_id or row.owner_id
     require_people(session, [owner_id] if owner_id else [], "owner")
-    before = _described(row), row.owner_id, row.project_id
+    before = _digest_description(row), row.owner_id, row.project_id
     row.name, row.kind, row.vendor = form.name, form.kind.value, form.vendor
     row.project_id = project.id if project else None
     row.owner_id = owner_id
@@ -210,7 +210,7 @@ def edit(
     row.out_of_scope, row.technique = form.out_of_scope, form.technique
     row.data_sources, row.affects_people = list(form.data_sources), form.affects_people
     row.registry_name = form.registry_name or row.registry_name
-    link(session, actor, row, form.upstream, policy=policy)
+    link_upstream(session, actor, row, form.upstream, policy=policy)
     row.revision += 1
     audit.record(
         session,
@@ -221,14 +221,14 @@ def edit(
         owner=owner_id,
         project=row.project_id,
         upstream=sorted(form.upstream),
-        described=_described(row),
-        changed=before != (_described(row), row.owner_id, row.project_id),
+        described=_digest_description(row),
+        changed=before != (_digest_description(row), row.owner_id, row.project_id),
     )
-    telling.show(session, row, org_key=org_key, now=now)
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.post_card(session, row, org_key=org_key, now=now)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
 
 
-def _described(row: Model) -> str:
+def _digest_description(row: Model) -> str:
     """A digest over what describes a model: its words stand in the record, the ledger proves them."""
     whole = [
         row.name,
@@ -243,7 +243,7 @@ def _described(row: Model) -> str:
     return hashlib.sha256(json.dumps(whole, separators=(",", ":")).encode()).hexdigest()
 
 
-def assess(
+def assess_tier(
     session: Session,
     actor: Actor,
     form: AssessTier,
@@ -253,13 +253,13 @@ def assess(
     clicked: Clicked = None,
 ) -> int:
     """Say how material a model is; the tier that holds. Its own tier only model risk sets, with a reason."""
-    row = locked(session, actor, form.model_id, form.revision, policy=policy)
+    row = lock_model(session, actor, form.model_id, form.revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
-    follows = rules.tier(form.exposure, form.purpose_class, form.eu_class)
+    follows = rules.derive_tier(form.exposure, form.purpose_class, form.eu_class)
     is_override = form.override is not None and form.override != follows
     text = None
     if is_override and form.override is not None:
-        held, _ = standings.policy_parts(session, actor, policy)
+        held, _ = standings.find_policy_parts(session, actor, policy)
         if Who.MODEL_RISK not in held:
             raise NotAllowed(
                 f"From what you say follows tier {follows}. Only model risk can set another.",
@@ -297,7 +297,7 @@ def assess(
         tier=row.tier,
         **({"reason": audit.text_fact(text)} if text else {}),
     )
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
     return held_tier
 
 
@@ -305,9 +305,9 @@ def _require_lighter(
     session: Session, actor: Actor, row: Model, field: str, *, policy: Policy
 ) -> None:
     """Once there are versions, what asks less of them is model risk's to say: not of those whom it spares."""
-    if actor.kind is not ActorKind.PERSON or not queries.versions_of(session, [row.id]):
+    if actor.kind is not ActorKind.PERSON or not queries.list_versions(session, [row.id]):
         return
-    held, _ = standings.policy_parts(session, actor, policy)
+    held, _ = standings.find_policy_parts(session, actor, policy)
     if Who.MODEL_RISK not in held:
         raise NotAllowed(
             "It has versions already, and that would ask less of them, so only model risk can say it.",
@@ -316,16 +316,16 @@ def _require_lighter(
         )
 
 
-def made_before(session: Session, row: Model, actor: Actor) -> bool:
+def has_developed(session: Session, row: Model, actor: Actor) -> bool:
     """Who developed a version may add the next."""
-    ids = [one.id for one in queries.versions_of(session, [row.id])]
+    ids = [one.id for one in queries.list_versions(session, [row.id])]
     return any(
         part.person_id == actor.id and part.part == Part.DEVELOPER
-        for part in queries.parts_of(session, ids)
+        for part in queries.list_parts(session, ids)
     )
 
 
-def say_what_it_is(
+def classify_entry(
     session: Session,
     actor: Actor,
     model_id: int,
@@ -338,14 +338,14 @@ def say_what_it_is(
     clicked: Clicked = None,
 ) -> None:
     """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
-    row = locked(session, actor, model_id, revision, policy=policy)
-    held, _ = standings.policy_parts(session, actor, policy)
+    row = lock_model(session, actor, model_id, revision, policy=policy)
+    held, _ = standings.find_policy_parts(session, actor, policy)
     if Who.MODEL_RISK not in held:
         raise NotAllowed(
             "Only model risk says what is no model.",
             audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"),
         )
-    if queries.versions_of(session, [row.id]):
+    if queries.list_versions(session, [row.id]):
         raise GovernanceError("It has versions already. Retire them instead.")
     if not reason:
         raise InvalidInput("Say why.", field="reason")
@@ -372,10 +372,10 @@ def say_what_it_is(
         state=row.state,
         reason=audit.text_fact(text),
     )
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
 
 
-def locked(
+def lock_model(
     session: Session, actor: Actor, model_id: int, revision: int, *, policy: Policy
 ) -> Model:
     """A model, locked, in the actor's sight and as it was shown. Raises NotFound and Stale."""
@@ -395,8 +395,8 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
     permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
     if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
         return
-    held, _ = standings.policy_parts(session, actor, policy)
-    if Who.MODEL_RISK in held or made_before(session, row, actor):
+    held, _ = standings.find_policy_parts(session, actor, policy)
+    if Who.MODEL_RISK in held or has_developed(session, row, actor):
         return
     owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
@@ -422,15 +422,15 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
             )
 
 
-def link(
+def link_upstream(
     session: Session, actor: Actor, row: Model, upstream: Collection[str], *, policy: Policy
 ) -> None:
     """The models whose output this one takes, each in the actor's sight or taken before; a circle is refused."""
     queries.lock_links(session)
-    kept = {one.key for one in queries.upstream(session, row.id)}
+    kept = {one.key for one in queries.list_upstream(session, row.id)}
     found = {
         key: one
-        for key, one in queries.by_keys(session, set(upstream)).items()
+        for key, one in queries.find_by_keys(session, set(upstream)).items()
         if key in kept or reads.is_seen(session, actor, one, policy)
     }
     missing = sorted(set(upstream) - found.keys())
@@ -440,7 +440,7 @@ def link(
             field="upstream",
         )
     wanted = {one.id for one in found.values()} - {row.id}
-    links = queries.all_links(session) | {row.id: wanted}
+    links = queries.find_all_links(session) | {row.id: wanted}
     seen, waiting = set(), list(wanted)
     while waiting:
         at = waiting.pop()

@@ -18,7 +18,7 @@ from workflows.inventory.rules import LIVE, Situation, Standing, Who
 from workflows.policy import Policy
 
 
-def policy_parts(
+def find_policy_parts(
     session: Session, actor: Actor, policy: Policy
 ) -> tuple[frozenset[Who], frozenset[Who]]:
     """Which parts the policy gives to the actor, and which it gives to nobody at all."""
@@ -41,7 +41,7 @@ def policy_parts(
     return frozenset(held), frozenset(unnamed)
 
 
-def standing(
+def find_standing(
     session: Session,
     actor: Actor,
     model: ModelRecord,
@@ -53,7 +53,7 @@ def standing(
 
     Where the policy names nobody for operations, the owner stands for them.
     """
-    parts, unnamed = policy_parts(session, actor, policy)
+    parts, unnamed = find_policy_parts(session, actor, policy)
     found = set(parts)
     if model.owner is not None and model.owner.id == actor.id:
         found.add(Who.OWNER)
@@ -62,7 +62,9 @@ def standing(
     mine: set[str] = set()
     if version is not None:
         mine = {
-            row.part for row in queries.parts_of(session, [version.id]) if row.person_id == actor.id
+            row.part
+            for row in queries.list_parts(session, [version.id])
+            if row.person_id == actor.id
         }
     if Part.DEVELOPER in mine:
         found.add(Who.DEVELOPER)
@@ -76,7 +78,7 @@ def standing(
     )
 
 
-def situation(
+def load_situation(
     session: Session,
     record: ModelRecord,
     version: ModelVersion | None,
@@ -86,13 +88,13 @@ def situation(
     now: datetime,
 ) -> Situation:
     """How a version stands, as far as guards ask."""
-    project = queries.projects(session, [record.project_id] if record.project_id else [])
+    project = queries.find_projects(session, [record.project_id] if record.project_id else [])
     zone = policy.organisation.zone
     today = now.astimezone(zone).date()
     until = version.approved_until if version else None
     mine = [one for one in record.findings if one.is_open(today) and concerns(one, version, record)]
     lacks = {
-        step: evidence_rules.lacking(
+        step: evidence_rules.list_lacks(
             items,
             step,
             record.tier or 1,
@@ -103,7 +105,7 @@ def situation(
         for step in evidence_rules.STEPS
     }
     validators = version is not None and any(
-        row.part == Part.VALIDATOR for row in queries.parts_of(session, [version.id])
+        row.part == Part.VALIDATOR for row in queries.list_parts(session, [version.id])
     )
     return Situation(
         now=now,
@@ -122,9 +124,9 @@ def situation(
         and version.approved_digest != (version.digest or ""),
         was_changing=version is not None
         and version.state == ModelState.SUSPENDED
-        and queries.suspended_from(session, version.id) == ModelState.MODIFICATION,
+        and queries.find_suspended_from(session, version.id) == ModelState.MODIFICATION,
         has_budget=record.project_id is not None and queries.has_budget(session, record.project_id),
-        dependants=_dependants(session, record, version),
+        dependants=_list_dependants(session, record, version),
     )
 
 
@@ -133,7 +135,7 @@ def concerns(finding: FindingRecord, version: ModelVersion | None, record: Model
     return not finding.version or (version is not None and finding.version == version.version)
 
 
-def _dependants(
+def _list_dependants(
     session: Session, record: ModelRecord, version: ModelVersion | None
 ) -> tuple[str, ...]:
     """Models in use that take this one's output, when this version is the last of it that works."""
@@ -143,20 +145,22 @@ def _dependants(
     if others:
         return ()
     ids = [
-        model for model, upstream in queries.links(session, [record.id]) if upstream == record.id
+        model
+        for model, upstream in queries.list_links(session, [record.id])
+        if upstream == record.id
     ]
     live = {
-        row.model_id for row in queries.versions_of(session, ids) if ModelState(row.state) in LIVE
+        row.model_id for row in queries.list_versions(session, ids) if ModelState(row.state) in LIVE
     }
-    return tuple(row.name for row in queries.by_ids(session, live))
+    return tuple(row.name for row in queries.list_by_ids(session, live))
 
 
-def items_of(session: Session, version_id: int) -> Mapping[str, Item]:
+def load_items(session: Session, version_id: int) -> Mapping[str, Item]:
     """Type → the item of evidence that counts for a version."""
-    return evidence.of_versions(session, [version_id])[version_id]
+    return evidence.load_counting_items(session, [version_id])[version_id]
 
 
-def holders(
+def list_holders(
     session: Session, record: ModelRecord, parts: frozenset[Who], *, policy: Policy, org_key: str
 ) -> set[str]:
     """Everybody who has one of these parts, by person id: the owner, model risk, operations."""

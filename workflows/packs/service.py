@@ -29,7 +29,7 @@ from workflows.policy import Policy
 from workflows.statements import service as statements
 
 
-def make(
+def make_pack(
     session: Session, actor: Actor, version_id: int, *, policy: Policy, now: datetime
 ) -> records.Pack:
     """Everything that an auditor asks about one version. Raises NotFound for who does not see its model."""
@@ -37,7 +37,7 @@ def make(
     if row is None:
         raise NotFound(reads.OUT_OF_SIGHT)
     reads.require_sight(session, actor, row.model_id, policy=policy)
-    found = cards.card(session, actor, row.model_id, version_id, policy=policy, now=now)
+    found = cards.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
     model, version = found.model, found.version
     if version is None:
         raise NotFound(reads.OUT_OF_SIGHT)
@@ -126,8 +126,8 @@ def _tier(model: ModelRecord) -> records.Tier:
 
 
 def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[records.ItemTold, ...]:
-    items = evidence.items(session, [version_id])
-    counting = {one.id for one in evidence_rules.counting(items).values()}
+    items = evidence.load_items(session, [version_id])
+    counting = {one.id for one in evidence_rules.choose_counting(items).values()}
     return tuple(
         records.ItemTold(
             id=one.id,
@@ -154,7 +154,7 @@ def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[record
 def _steps(
     session: Session, model: ModelRecord, version: VersionRecord
 ) -> tuple[records.Step, ...]:
-    taken = cards.every_step(session, model, version)
+    taken = cards.list_every_step(session, model, version)
     return tuple(
         records.Step(
             step=one.verb,
@@ -170,7 +170,7 @@ def _steps(
 
 
 def _request(session: Session, card: Card) -> records.Request:
-    envelope = statements.envelope_of(session, card.id)
+    envelope = statements.find_envelope(session, card.id)
     (head,) = approval_queries.list_cards(session, [card.id])
     return records.Request(
         id=card.id,
@@ -224,12 +224,12 @@ def _findings(
 ) -> tuple[records.FoundTold, ...]:
     rows = [
         row
-        for row in finding_queries.every(session, model.id)
+        for row in finding_queries.list_findings(session, model.id)
         if row.version_id in (None, version.id)
     ]
     told = []
     for row in rows:
-        one = reads.finding(session, row.id)
+        one = reads.find_finding(session, row.id)
         if one is None:
             continue
         told.append(
@@ -277,9 +277,11 @@ def _ledger(
     subjects = {(versions.TYPE, str(version.id)), ("model", str(model.id))}
     subjects |= {("approval", str(one)) for one in requests}
     subjects |= {
-        (evidence.TYPE, str(row.id)) for row in evidence_queries.of_versions(session, [version.id])
+        (evidence.TYPE, str(row.id)) for row in evidence_queries.list_items(session, [version.id])
     }
-    subjects |= {("finding", str(row.id)) for row in finding_queries.every(session, model.id)}
+    subjects |= {
+        ("finding", str(row.id)) for row in finding_queries.list_findings(session, model.id)
+    }
     entries = audit_queries.about(session, subjects)
     before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
     head = heads.current(session, now=now)

@@ -167,14 +167,14 @@ class Write:
         return "\n".join((self.kind, self.name, self.version, self.key, self.value))
 
 
-def wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
+def list_wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
     """What has to be written so that the registry says what the record says."""
     writes: list[Write] = []
     for version, held in sorted(seen.held.items()):
         told = seen.tags.get(version)
         if told is None:
             continue
-        desired = _tags(seen, held)
+        desired = _desired_tags(seen, held)
         writes += [
             Write("tag", seen.name, version, key, value)
             for key, value in desired.items()
@@ -185,10 +185,10 @@ def wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
             for key in TAGS
             if key in told and key not in desired
         ]
-    return (*writes, *_alias(seen, alias, restore=restore))
+    return (*writes, *_list_alias_writes(seen, alias, restore=restore))
 
 
-def _tags(seen: Seen, held: Held) -> dict[str, str]:
+def _desired_tags(seen: Seen, held: Held) -> dict[str, str]:
     told = {"mlgov.model_id": seen.key or "", "mlgov.state": held.state.value}
     if held.tier:
         told["mlgov.risk_tier"] = str(held.tier)
@@ -199,7 +199,7 @@ def _tags(seen: Seen, held: Held) -> dict[str, str]:
     return {key: value for key, value in told.items() if value}
 
 
-def _alias(seen: Seen, alias: str, *, restore: bool) -> Iterable[Write]:
+def _list_alias_writes(seen: Seen, alias: str, *, restore: bool) -> Iterable[Write]:
     """The alias follows what is in use. Where somebody else put it, it is left, unless the policy says otherwise."""
     used = seen.in_use
     if used is not None and seen.alias != used.version:

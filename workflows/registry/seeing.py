@@ -49,10 +49,10 @@ class Sight:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.models = {row.name: row for row in queries.models(session)}
-        self.versions = {(row.name, row.version): row for row in queries.versions(session)}
+        self.models = {row.name: row for row in queries.list_models(session)}
+        self.versions = {(row.name, row.version): row for row in queries.list_versions(session)}
         self.held: Inventory = {}
-        self.rejected = queries.rejected(session)
+        self.rejected = queries.list_rejected(session)
 
     @property
     def strangers(self) -> list[RegistryModelRow]:
@@ -66,7 +66,7 @@ class Sight:
     def link(self) -> "Sight":
         """Join registered models and versions to the inventory's by name; once more when the inventory has changed."""
         held: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
-        for model, version in queries.inventory(self._session):
+        for model, version in queries.list_inventory(self._session):
             entry = held.setdefault(model.id, (model, {}))
             if version is not None:
                 entry[1][version.version] = version
@@ -113,7 +113,7 @@ class Sight:
                     written=model.written_alias,
                     since=model.alias_since,
                     held={
-                        key: _held(
+                        key: _held_version(
                             known[0],
                             one,
                             is_rejected=one.id in self.rejected,
@@ -130,7 +130,7 @@ class Sight:
         return found
 
 
-def keep(
+def keep_snapshot(
     session: Session,
     sight: Sight,
     snapshot: Snapshot,
@@ -161,7 +161,7 @@ def keep(
             # Also where mlgov itself once pointed it: who put it there says nothing about the version.
             row.alias_since, row.alias_known = now, False
             changes.moved.append(row)
-        _back(row, now)
+        _mark_back(row, now)
         _set(row, tags=dict(found.tags), aliases=dict(found.aliases), description=found.description)
     session.flush()
     for found in snapshot.models:
@@ -188,7 +188,7 @@ def _set(row: RegistryModelRow | RegistryVersionRow, **values: object) -> None:
             setattr(row, name, value)
 
 
-def _back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> None:
+def _mark_back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> None:
     if row.gone_at is not None:
         row.seen_at, row.gone_at = now, None
 
@@ -209,15 +209,15 @@ def _keep_versions(
             row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)
             session.add(row)
             sight.versions[found.name, one.version] = row
-        _back(row, now)
+        _mark_back(row, now)
         _set(row, tags=dict(one.tags), run_id=one.run_id)
         if one.run_id is not None and one.run_id in runs:
             metrics, users = runs[one.run_id]
             row.metrics = {key: repr(value) for key, value in metrics.items()}
-            known = {*(row.run_users or ()), *map(_whom, users)}
+            known = {*(row.run_users or ()), *map(_address_of, users)}
             row.run_users = sorted(one for one in known if one)
         named = one.tags.get("mlgov.developer") or found.tags.get("mlgov.developer")
-        _set(row, developer=_whom(named) or row.developer)
+        _set(row, developer=_address_of(named) or row.developer)
         read = digests.get((found.name, one.version))
         if read is not None:
             row.digest = read.sha256 or row.digest
@@ -225,13 +225,13 @@ def _keep_versions(
             row.verified_at = row.verified_at if read.for_now else now
 
 
-def _whom(word: str | None) -> str | None:
+def _address_of(word: str | None) -> str | None:
     """The address that a tag or a run gives, or the opaque id of who was erased."""
     is_erased = word is not None and _OPAQUE.match(word) is not None
     return word if is_erased else folded_email(word or "")
 
 
-def _held(
+def _held_version(
     model: Model,
     version: ModelVersion,
     *,

@@ -14,12 +14,12 @@ from workflows.releases.forms import AskRelease
 from workflows.sources.text import folded_email
 
 
-def resolve(session: Session, asked: AskRelease) -> dict[str, str]:
+def resolve_people(session: Session, asked: AskRelease) -> dict[str, str]:
     """Whom the words of a form stand for: word → person id. Raises InvalidInput for somebody who is nobody here."""
-    words = {word: _folded(word) for word in rules.named(asked)}
+    words = {word: _folded(word) for word in rules.list_named(asked)}
     known = queries.find_people(session, set(words.values())) if words else {}
     for field in sorted(rules.PEOPLE):
-        for word in rules.named_in(asked, field):
+        for word in rules.list_named_in(asked, field):
             if words[word] not in known:
                 raise InvalidInput(
                     f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
@@ -29,25 +29,25 @@ def resolve(session: Session, asked: AskRelease) -> dict[str, str]:
 
 
 def question_of(row: Any) -> dict[str, Any]:
-    """What a request was asked, by field (see `rules.question`). `row` is of `storage.releases.queries`."""
+    """What a request was asked, by field (see `rules.build_question`). `row` is of `storage.releases.queries`."""
     facts, words = _facts(row), {}
     if facts[rules.SAYS_WHY]:
         words["reason"] = row.reason_sha256
-    return rules.question(facts, words)
+    return rules.build_question(facts, words)
 
 
 def question_beside(row: Any, form: AskRelease, facts: dict[str, Any]) -> dict[str, Any]:
-    """What a form asks (`facts` as `rules.fields` gave them), with its words digested as those of `row` were.
+    """What a form asks (`facts` as `rules.list_fields` gave them), with its words digested as those of `row` were.
 
     Erased words have no salt any more, so nothing equals them.
     """
     words = {}
     if form.reason:
         words["reason"] = ledger.text_digest(row.reason_salt or "", form.reason)
-    return rules.question(facts, words)
+    return rules.build_question(facts, words)
 
 
-def differing(
+def list_differences(
     session: Session, before: dict[str, Any], now: dict[str, Any]
 ) -> tuple[rules.Difference, ...]:
     """In what two questions differ, with people by name."""
@@ -55,10 +55,10 @@ def differing(
         person
         for asked in (before, now)
         for field in rules.PEOPLE
-        for person in rules.each(asked.get(field))
+        for person in rules.list_values(asked.get(field))
     }
     rows = lookups.people(session, ids) if ids else {}
-    return rules.differences(before, now, {person: row.name for person, row in rows.items()})
+    return rules.list_differences(before, now, {person: row.name for person, row in rows.items()})
 
 
 _NO_REASON = re.compile(r"Asked by .*; no reason was given\.", re.DOTALL)

@@ -75,10 +75,10 @@ class ReleaseSubject:
                 f"There is no project {form.project!r}. Give the key that `/mlgov status` shows.",
                 field="project",
             )
-        people = questions.resolve(session, asked)
-        facts = rules.fields(asked, project.key, people)
-        recorded = record.read(session, asked.subject, asked.digest, project.id)
-        _require_told(policy, asked, recorded)
+        people = questions.resolve_people(session, asked)
+        facts = rules.list_fields(asked, project.key, people)
+        recorded = record.read_record(session, asked.subject, asked.digest, project.id)
+        _require_answers(policy, asked, recorded)
         record.require_agreement(
             session,
             recorded,
@@ -115,8 +115,8 @@ class ReleaseSubject:
             conditions=_conditions(facts, recorded, project),
             known=recorded.known(),
             rests=_rests(facts, recorded, project),
-            question=lambda reason: rules.digest(
-                rules.question(facts, {"reason": reason} if asked.reason else {})
+            question=lambda reason: rules.digest_question(
+                rules.build_question(facts, {"reason": reason} if asked.reason else {})
             ),
         )
 
@@ -131,7 +131,7 @@ class ReleaseSubject:
     ) -> Reread:
         """What the record says of the release now."""
         project = queries.find_project_of(session, subject_id)
-        recorded = record.read(session, facts["subject"], facts["digest"], project.id)
+        recorded = record.read_record(session, facts["subject"], facts["digest"], project.id)
         again = ReadAgain(
             _conditions(facts, recorded, project),
             recorded.known(),
@@ -249,7 +249,7 @@ def request_key(actor: Actor, key: str) -> str:
 
 def _conditions(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> Facts:
     """What conditions are told: the record's word where it has one, else what was asked."""
-    name, version = record.split(facts["subject"])
+    name, version = record.split_subject(facts["subject"])
     tier = facts["tier"] if recorded.tier is None else recorded.tier
     return {
         "model.name": name,
@@ -271,7 +271,7 @@ def _rests(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> tu
     return (tier, eu_class, *project_rests(project))
 
 
-def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:
+def _require_answers(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:
     """Refuse a request that leaves open what the gate's conditions ask: unknown, a strict stage would be left out."""
     gate = policy.gate(asked.gate_name)
     for name, value, field in (
@@ -302,7 +302,7 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
 
 def _require_spelling(gate: Gate, asked: AskRelease) -> None:
     """Refuse `Production` where the gate decides by `production`: people would read one, and conditions another."""
-    name, version = record.split(asked.subject)
+    name, version = record.split_subject(asked.subject)
     for _, text in gate.conditions():
         texts = conditions.texts_in(text)
         spelt = {word.casefold(): word for word in texts}
@@ -324,7 +324,7 @@ def _require_spelling(gate: Gate, asked: AskRelease) -> None:
 def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
     """Field → the names of those whom it holds; older requests hold only how many contributors there are."""
     held = {
-        field: [one for one in rules.each(facts.get(field)) if isinstance(one, str)]
+        field: [one for one in rules.list_values(facts.get(field)) if isinstance(one, str)]
         for field in rules.PEOPLE
     }
     ids = {person for people in held.values() for person in people}

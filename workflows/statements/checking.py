@@ -45,7 +45,7 @@ class Proven:
     """How far the times of a demonstration are ahead of real ones (negative: behind); zero for everything else."""
 
 
-def check(
+def check_statement(
     envelope: bytes,
     keys: Mapping[str, "Ed25519PublicKey"],
     wanted: Wanted,
@@ -59,9 +59,9 @@ def check(
     `is_now` says that the moment is this machine's clock: then a demonstration's statement, which says of itself that
     it is one, is judged by the demonstration's clock. `retired` says since when keys sign nothing any more.
     """
-    statement, key_id = envelopes.opened(envelope, keys)
+    statement, key_id = envelopes.open_envelope(envelope, keys)
     try:
-        found = _proven(statement, key_id)
+        found = _read_proven(statement, key_id)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
         raise StatementRefused(
             "It is signed, but by a release of mlgov that this one does not understand."
@@ -93,7 +93,7 @@ def check(
     return found
 
 
-def _proven(statement: dict[str, Any], key_id: str) -> Proven:
+def _read_proven(statement: dict[str, Any], key_id: str) -> Proven:
     (subject,) = statement["subject"]
     told = statement["predicate"]
     decided_at = datetime.fromisoformat(told["decidedAt"])

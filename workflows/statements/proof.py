@@ -42,7 +42,7 @@ class Proof:
     policy_sha256: str
 
 
-def of(session: Session, approval_id: int) -> Proof:
+def prove_approval(session: Session, approval_id: int) -> Proof:
     """The proof of an approval. Raises RecordDisagrees where the ledger has none, or the tables say something else."""
     basis = standing.bases(session, "approval", [str(approval_id)]).get(str(approval_id))
     tables, broken = standing.readable(session, "approval", [str(approval_id)])
@@ -86,7 +86,7 @@ def of(session: Session, approval_id: int) -> Proof:
             if one["verdict"] == Verdict.APPROVE and one["void"] is None
         ),
         int(record["policy"]),
-        _policy(session, approval_id, str(record["policy"])),
+        _prove_policy(session, approval_id, str(record["policy"])),
     )
 
 
@@ -109,7 +109,7 @@ def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
     return told == rows and table["state"] == ApprovalState.APPROVED
 
 
-def _policy(session: Session, approval_id: int, version: str) -> str:
+def _prove_policy(session: Session, approval_id: int, version: str) -> str:
     """The digest of the policy that was in force, by the ledger; its text must still have it."""
     told = [
         standing.body_of(row.body).get("facts", {}).get("sha256")

@@ -40,7 +40,7 @@ def lines(one: Item) -> list[str]:
     if judged is not None:
         return _compared(judged)
     if explained is not None:
-        told = [blocks.escape(each, 400) for each in explaining.reading(explained)]
+        told = [blocks.escape(each, 400) for each in explaining.describe_drivers(explained)]
         if explained.limits:
             told.append(f"What it does not tell: “{blocks.escape(explained.limits, 300)}”")
         return told

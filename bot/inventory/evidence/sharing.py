@@ -51,7 +51,7 @@ def shared(event: FileShared) -> Reply:
         fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
         content = _understood(reading, fetched.name, fetched.data)
     found = deps.db.run(
-        lambda session: sharing.keep(
+        lambda session: sharing.keep_file(
             session,
             actor,
             slack_id=fetched.id,
@@ -101,8 +101,8 @@ def open_shared(click: Click) -> Reply:
     """Which model version is it for?"""
     deps = click.deps
     with deps.db.read() as session:
-        found = sharing.find(session, click.actor, click.value)
-        if not reads.list_(session, click.actor, policy=deps.policy):
+        found = sharing.find_file(session, click.actor, click.value)
+        if not reads.list_models(session, click.actor, policy=deps.policy):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
@@ -118,7 +118,7 @@ def pick_version(click: Click) -> Reply:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        found = sharing.find(session, click.actor, file_id)
+        found = sharing.find_file(session, click.actor, file_id)
     card, _ = acting.look(deps, click.actor, model_id, version_id)
     version = card.version
     if version is None:
@@ -147,7 +147,7 @@ def of(asked: Submission | Click) -> Shared | None:
     if file_id is None:
         return None
     with asked.deps.db.read() as session:
-        return sharing.find(session, asked.actor, file_id)
+        return sharing.find_file(session, asked.actor, file_id)
 
 
 def taken(submission: Submission, type_: str) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
     if found is None and not put:
         return {}
     if found is not None and not is_counted(found):
-        return sharing.fields(found, type_)
+        return sharing.list_fields(found, type_)
     counted = None
     with deps.readers.file() as reading:
         file_id = found.slack_id if found is not None else put[0]
@@ -182,7 +182,7 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
         if is_counted(found):
             asked = uploads.Counting(_columns(submission), found.name, rules.least)
             counted = reading.run(uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
-    return sharing.fields(found, type_, counted)
+    return sharing.list_fields(found, type_, counted)
 
 
 def _columns(submission: Submission) -> Columns:
@@ -222,7 +222,7 @@ def _columns(submission: Submission) -> Columns:
 def versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
+        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
     return [
         (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
         for model in found
@@ -235,7 +235,7 @@ def models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = At.read(str(search.view.get("private_metadata") or "")).model_id
     with search.deps.db.read() as session:
-        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
+        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
     return [(one.key, one.name) for one in found if one.id != own]
 
 
