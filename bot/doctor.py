@@ -181,7 +181,7 @@ def _policy(settings: Settings) -> tuple[Policy | None, Check]:
 
 def _registry(settings: Settings) -> Check:
     def look() -> str:
-        registry = syncing.client(settings)
+        registry = syncing.make_client(settings)
         if registry is None:
             return "none"
         try:
@@ -195,7 +195,7 @@ def _registry(settings: Settings) -> Check:
 
 def _prometheus(settings: Settings) -> Check:
     def look() -> str:
-        prometheus = watching.client(settings)
+        prometheus = watching.make_client(settings)
         if prometheus is None:
             return "none"
         try:

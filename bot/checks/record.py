@@ -219,7 +219,7 @@ class Record:
     def signing_key(self) -> Check:
         """Whether statements can be signed."""
         try:
-            key = issuing.key_of(self._settings)
+            key = issuing.load_key(self._settings)
         except SettingsRefused as error:
             return Check("signing key", False, str(error))
         if key is None:

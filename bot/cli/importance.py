@@ -113,7 +113,7 @@ def _download(model: str, folder: Path) -> str:
     name, _, version = model.rpartition(":")
     if not name:
         raise fail(f"Name the model with its version, like {model}:7.", 2)
-    registry = syncing.client(settings())
+    registry = syncing.make_client(settings())
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."

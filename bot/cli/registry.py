@@ -68,7 +68,7 @@ def sync() -> None:
     from workflows.policies import service as policies
 
     read = settings()
-    registry = syncing.client(read)
+    registry = syncing.make_client(read)
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."

@@ -166,7 +166,7 @@ def publish() -> None:
     from workflows.statements import envelopes, service
 
     try:
-        key = issuing.key_of(settings())
+        key = issuing.load_key(settings())
     except SettingsRefused as error:
         raise fail(str(error)) from None
     if key is None:

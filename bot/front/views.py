@@ -67,7 +67,7 @@ def _waiting(found: HomeStatus) -> list[Block]:
         shown.append(blocks.divider())
     shown += [_due(one, found.today) for one in found.due.items]
     shown += turn(found.due, DUE, "the earliest first")
-    shown += model_views.needing(found.models, found.today)
+    shown += model_views.need_blocks(found.models, found.today)
     if found.check_in is not None:
         shown += maturity_messages.in_home(found.check_in)
     return shown
@@ -82,7 +82,7 @@ def what_waits(found: HomeStatus) -> list[Block]:
         shown += approval_views.waiting(card)
     shown += approval_views.several(len(decisions))
     shown += [_due(one, found.today) for one in due]
-    shown += model_views.needing(found.models, found.today)
+    shown += model_views.need_blocks(found.models, found.today)
     if found.check_in is not None:
         shown += maturity_messages.in_home(found.check_in)
     more = found.waiting.total + found.due.total - len(decisions) - len(due)

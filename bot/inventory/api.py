@@ -12,7 +12,7 @@ from bot.api.problems import answers
 from bot.api.uploads import Uploads, described, require_json
 from bot.context import Deps
 from bot.inventory import acting, resources, uploads
-from bot.inventory.reaching import UNBOUND, Reach, call_name, checked, ids
+from bot.inventory.reaching import UNBOUND, Reach, call_name, find_person_ids, with_refusals
 from bot.inventory.resources import (
     CheckTold,
     EvidenceTold,
@@ -96,7 +96,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             lacks = evidencing.check_version(session, one.id, policy=deps.policy, now=now)
             return EvidenceTold(id=id_, check=resources.check(lacks))
 
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
     @made.get("", responses=answers(400, 401, 403, 422, 429), openapi_extra=reads_only)
     def list_(
@@ -143,7 +143,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
         def work(session: Session) -> ModelTold:
             now = deps.now(session)
-            owner = ids(session, [form.owner], "owner") if form.owner else (None,)
+            owner = find_person_ids(session, [form.owner], "owner") if form.owner else (None,)
             for upstream in form.upstream:
                 reads.find_model(
                     session, caller.actor, upstream, only=caller.token.projects, policy=deps.policy
@@ -168,7 +168,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             return shown(session, model_id)
 
         response.headers["Location"] = f"/api/v1/models/{wanted}"
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
     @made.post("/{key}/versions", status_code=201, responses=told_errors, openapi_extra=writes)
     def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
@@ -183,8 +183,8 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 digest=form.digest,
                 generative=form.generative,
                 run_id=form.run_id,
-                developers=ids(session, form.developers, "developers"),
-                contributors=ids(session, form.contributors, "contributors"),
+                developers=find_person_ids(session, form.developers, "developers"),
+                contributors=find_person_ids(session, form.contributors, "contributors"),
             )
             version_id = versions.add_version(
                 session,
@@ -200,7 +200,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 if one.id == version_id
             )
 
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
     @made.get("/{key}/versions/{version}/check", responses=told_errors, openapi_extra=reads_only)
     def check(key: Key, version: Version, caller: Calls) -> CheckTold:
@@ -296,7 +296,11 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         at.confirm(caller, form.validator)
         with deps.db.read() as session:
             found, one = at.version(session, caller, Scope.MODELS, key, version)
-            validator = ids(session, [form.validator], "validator")[0] if form.validator else None
+            validator = (
+                find_person_ids(session, [form.validator], "validator")[0]
+                if form.validator
+                else None
+            )
         revision = form.revision or one.revision
         taken = TakeStep(
             version_id=one.id,
@@ -347,7 +351,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 for each in form
             ]
 
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
     @made.post("/{key}/findings", status_code=201, responses=told_errors, openapi_extra=writes)
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
@@ -361,7 +365,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 version_id=one.id if one else None,
                 words=form.words,
                 severity=form.severity,
-                owner_id=ids(session, [form.owner], "owner")[0] if form.owner else None,
+                owner_id=find_person_ids(session, [form.owner], "owner")[0] if form.owner else None,
                 due=form.due,
             )
             return FindingTold(
@@ -375,6 +379,6 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 )
             )
 
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
     return made

@@ -63,7 +63,7 @@ def models(command: Command) -> Reply:
             session, command.actor, asked, order=views.ORDER, most=views.MOST, policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
-    return views.listed(found, counts, asked, today)
+    return views.list_reply(found, counts, asked, today)
 
 
 def model(command: Command) -> Reply:
@@ -78,7 +78,7 @@ def model(command: Command) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     card, spend = acting.look(deps, command.actor, found.id, version.id if version else None)
     return Private(
-        words.news(card.model, card.version), views.card(card, deps.policy, today, spend)
+        words.headline(card.model, card.version), views.card_blocks(card, deps.policy, today, spend)
     )
 
 
@@ -235,7 +235,7 @@ def pick_type(click: Click) -> Reply:
             click.deps.policy,
             click.value,
             metadata,
-            sharing.of(click),
+            sharing.find_shared(click),
             *acting.prefilled(click.deps, found),
             takes_files=acting.takes_files(click.deps),
         )
@@ -248,7 +248,7 @@ def _look(click: Click, at: At) -> Reply:
         return Private("There is no evidence left for you to look at.")
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    drawn = figures.pictures(found.can_accept)
+    drawn = figures.draw_pictures(found.can_accept)
     shown = evidence_windows.look(
         found.can_accept, deps.policy, today, drawn, acting.remember(at, click)
     )

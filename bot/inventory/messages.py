@@ -21,11 +21,11 @@ from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord, S
 HIDDEN = "A model of this project changed. It is not shown, because people from outside read this channel."
 
 
-def _today(scene: Scene) -> date:
+def _local_today(scene: Scene) -> date:
     return scene.now.astimezone(scene.policy.organisation.zone).date()
 
 
-def _open(model_id: int, version_id: int | None = None, *, primary: bool = False) -> Block:
+def _open_button(model_id: int, version_id: int | None = None, *, primary: bool = False) -> Block:
     return blocks.actions(
         [
             blocks.button(
@@ -39,21 +39,21 @@ def _open(model_id: int, version_id: int | None = None, *, primary: bool = False
     )
 
 
-def shown(record: ModelRecord, notice: ModelShown, scene: Scene) -> Rendered:
+def model_card(record: ModelRecord, notice: ModelShown, scene: Scene) -> Rendered:
     """A model in its project's channel: how it stands now."""
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)])
-    today = _today(scene)
-    news = words.news(record, record.lead)
-    told = [f"*{news}*", f"owned by {words.person(record.owner)}"]
+    today = _local_today(scene)
+    news = words.headline(record, record.lead)
+    told = [f"*{news}*", f"owned by {words.mention_person(record.owner)}"]
     if record.purpose:
         told.append(f"“{blocks.escape(record.purpose, 200)}”")
-    facts = words.findings(record, today)
+    facts = words.findings_line(record, today)
     if facts:
         told.append(facts)
     if record.state is ModelState.RETIRED:
         return Rendered(news, [blocks.section("\n".join(told[:2]))], is_final=True)
-    return Rendered(news, [blocks.section("\n".join(told)), _open(record.id)])
+    return Rendered(news, [blocks.section("\n".join(told)), _open_button(record.id)])
 
 
 def step(found: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene) -> Rendered:
@@ -78,14 +78,14 @@ def step(found: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene) -
                 f"Only model risk resumes it. {f'Takes its output: {down}.' if down else 'No other model takes its output.'}"
             )
         )
-        made.append(_open(model.id))
+        made.append(_open_button(model.id))
     return Rendered(news, made, is_final=True)
 
 
 def validation(found: ModelCard, notice: ValidationAsked, scene: Scene) -> Rendered:
     """To who was named to validate a version."""
     model, version = found.model, found.version
-    name = words.named(model, version)
+    name = words.model_name(model, version)
     state = version.state if version else model.own_state
     is_mine = version is not None and any(
         one.id == scene.reader_id for one in version.named(Part.VALIDATOR)
@@ -96,9 +96,9 @@ def validation(found: ModelCard, notice: ValidationAsked, scene: Scene) -> Rende
     news = f"{name} waits for your validation · {words.tier(model)}"
     lines = [
         f"*{news}*",
-        f"Made by {words.people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.person(model.owner)}",
+        f"Made by {words.mention_people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.mention_person(model.owner)}",
     ]
-    lines.append(words.missing(found))
+    lines.append(words.missing_line(found))
     made = [blocks.section("\n".join(lines)), *views.buttons(found)]
     made.append(
         blocks.context(
@@ -113,9 +113,9 @@ def agreement(found: ModelCard, notice: AgreementAsked, scene: Scene) -> Rendere
     """To whom a step of two still needs."""
     model, version = found.model, found.version
     choice = next((one for one in found.choices if one.move.verb == notice.step), None)
-    name = words.named(model, version)
+    name = words.model_name(model, version)
     if choice is None:
-        told = f"{words.news(model, version)}: nothing left to agree to here"
+        told = f"{words.headline(model, version)}: nothing left to agree to here"
         return Rendered(told, [blocks.section(told)])
     what = choice.move.label.rstrip("…").lower()
     news = f"{name}: {what} needs you, too"
@@ -131,10 +131,10 @@ def agreement(found: ModelCard, notice: AgreementAsked, scene: Scene) -> Rendere
 
 def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
     """A review that is due."""
-    today = _today(scene)
+    today = _local_today(scene)
     due = record.next_review
     if due is None or due > today:
-        told = f"{words.named(record, record.lead)} was reviewed" + (
+        told = f"{words.model_name(record, record.lead)} was reviewed" + (
             f" · next on {words.day(due, today)}" if due else ""
         )
         return Rendered(told, [blocks.section(f"✅ {told}")])
@@ -144,7 +144,7 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
         if late
         else "is due today"
     )
-    news = f"The review of {words.named(record, record.lead)} {how} · {words.tier(record)}"
+    news = f"The review of {words.model_name(record, record.lead)} {how} · {words.tier(record)}"
     why = (
         "You own it."
         if record.owner and record.owner.id == scene.reader_id
@@ -155,7 +155,7 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
         news,
         [
             blocks.section("\n".join([f"*{news}*", *_open_findings(record, today)])),
-            _open(record.id, primary=True),
+            _open_button(record.id, primary=True),
             blocks.context(
                 f"{why} Open it, look, and say what you saw. If nobody does, it is said again every {grace}, to model risk as well; nothing is approved by that."
             ),
@@ -168,18 +168,18 @@ def _open_findings(record: ModelRecord, today: date) -> list[str]:
     told = [one for one in record.findings if one.is_open(today)]
     newest = sorted(told, key=lambda one: one.created_at, reverse=True)[:2]
     return [
-        words.findings(record, today) or "No open finding",
+        words.findings_line(record, today) or "No open finding",
         *(f"• {blocks.escape(one.words, 200)}" for one in newest),
     ]
 
 
 def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Rendered:
     """A finding, to who mends it."""
-    today = _today(scene)
+    today = _local_today(scene)
     name = f"{blocks.escape(record.model, 100)} {blocks.escape(record.version, 40)}".strip()
     if not record.is_open(today):
         told = f"{name}: a finding is {words.FINDINGS[record.status]}"
-        return Rendered(told, [blocks.section(f"{told}\n{words.finding(record, today)}")])
+        return Rendered(told, [blocks.section(f"{told}\n{words.finding_line(record, today)}")])
     by = f", to be mended by {words.day(record.due, today)}" if record.due else ""
     news = f"{name} has a {record.severity.value} finding{by}"
     is_mine = record.owner is not None and record.owner.id == scene.reader_id

@@ -34,13 +34,13 @@ def pack_html(pack: Pack) -> str:
     return page.render(
         pack=pack,
         stands=words.STANDS[ModelState(pack.subject.state)],
-        short=_short(pack),
+        short=_list_facts(pack),
         digest=hashlib.sha256(told.encode()).hexdigest(),
         json=Markup(told),  # noqa: S704
     )
 
 
-def _short(pack: Pack) -> list[str]:
+def _list_facts(pack: Pack) -> list[str]:
     """What an auditor reads first: who made, validated and approved it, on what, and what is wrong."""
     subject = pack.subject
     told = [

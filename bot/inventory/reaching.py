@@ -63,7 +63,7 @@ class Reach:
             named = {
                 known.slack_id
                 for word in words
-                if word and (known := _known(session, word)) and known.slack_id
+                if word and (known := _find_person(session, word)) and known.slack_id
             }
         standing.confirm_named(self.deps, caller.actor, named)
 
@@ -77,14 +77,14 @@ class Reach:
         return found, one
 
 
-def _known(session: Session, word: str) -> PersonRecord | None:
+def _find_person(session: Session, word: str) -> PersonRecord | None:
     try:
         return people.look_up(session, word)
     except NotFound:
         return None
 
 
-def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
+def find_person_ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
     """Person ids of Slack ids or e-mail addresses. Raises InvalidInput for nobody here."""
     found = []
     for word in words:
@@ -104,7 +104,7 @@ def call_name(caller: Caller, key: str | None, *parts: str) -> str:
     return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-def checked(work: Callable[[Session], T]) -> Callable[[Session], T]:
+def with_refusals(work: Callable[[Session], T]) -> Callable[[Session], T]:
     """What a form refuses, as a refusal of the API."""
 
     def run(session: Session) -> T:

@@ -39,7 +39,7 @@ def _finding(session: Session, notice: FindingFiled, scene: Scene) -> FindingRec
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
-    Renderer(ModelShown, _model, messages.shown),
+    Renderer(ModelShown, _model, messages.model_card),
     Renderer(StepTold, _step, messages.step),
     Renderer(ValidationAsked, _card, messages.validation),
     Renderer(AgreementAsked, _card, messages.agreement),

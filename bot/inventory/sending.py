@@ -17,8 +17,8 @@ from workflows.people import service as people
 def register(router: Router) -> None:
     """Answer the buttons that ask for a file."""
     router.action(words.READ_FILE, read_file)
-    router.action(words.SEND_CARD, model_card)
-    router.action(words.SEND_PACK, pack)
+    router.action(words.SEND_CARD, send_model_card)
+    router.action(words.SEND_PACK, send_pack)
 
 
 def read_file(click: Click) -> Reply:
@@ -61,9 +61,9 @@ def read_file(click: Click) -> Reply:
     return Send(f"{name.replace(' ', '-')}{ending}", make, told)
 
 
-def model_card(click: Click) -> Reply:
+def send_model_card(click: Click) -> Reply:
     """The card of a model, or of a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _asked(click)
+    deps, (found, name) = click.deps, _find_card(click)
 
     def make() -> bytes:
         with deps.db.read() as session:
@@ -73,13 +73,13 @@ def model_card(click: Click) -> Reply:
             built, organisation=deps.policy.organisation.name, today=today
         ).encode()
 
-    named = words.named(found.model, found.version)
+    named = words.model_name(found.model, found.version)
     return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
 
 
-def pack(click: Click) -> Reply:
+def send_pack(click: Click) -> Reply:
     """Everything that an auditor asks about a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _asked(click)
+    deps, (found, name) = click.deps, _find_card(click)
     version = found.version
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
@@ -91,7 +91,7 @@ def pack(click: Click) -> Reply:
             )
         return pages.pack_html(made).encode()
 
-    named = words.named(found.model, version)
+    named = words.model_name(found.model, version)
     return Send(
         f"{name}-pack.html",
         make,
@@ -99,7 +99,7 @@ def pack(click: Click) -> Reply:
     )
 
 
-def _asked(click: Click) -> tuple[ModelCard, str]:
+def _find_card(click: Click) -> tuple[ModelCard, str]:
     """What the button is about, and how its file is called."""
     try:
         model_id, version_id = (int(one) for one in click.value.split(":"))

@@ -25,7 +25,7 @@ MAIN = frozenset({"submit", "pass", "implement", "deploy", "resume", "revalidate
 """Steps that are the next thing to do; the others stand in the menu."""
 
 
-def listed(
+def list_reply(
     found: Sequence[ModelRecord], counts: Mapping[ModelState, int], asked: str, today: date
 ) -> Private:
     """Models in a list: the news in a line, then each with a button, those that need somebody first.
@@ -54,12 +54,12 @@ def listed(
     shown: list[Block] = [blocks.section(f"*{news}*")]
     shown += [
         blocks.section(
-            words.line(one, today),
+            words.model_line(one, today),
             accessory=blocks.button("Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"),
         )
         for one in found[:MOST_ROWS]
     ]
-    rest = [f"• {words.line(one, today).splitlines()[0]}" for one in found[MOST_ROWS:]]
+    rest = [f"• {words.model_line(one, today).splitlines()[0]}" for one in found[MOST_ROWS:]]
     more = total - len(found)
     if rest:
         shown.append(blocks.section("\n".join([*rest, *([f"…and {more} more"] if more else [])])))
@@ -83,20 +83,20 @@ def _register() -> Element:
     return blocks.button("Register a model", words.REGISTER, "-")
 
 
-def card(
+def card_blocks(
     found: ModelCard, policy: Policy, today: date, spend: str = "", *, leads_on: bool = True
 ) -> list[Block]:
     """One model for one reader: ten seconds of it, and what they can do."""
     model, version = found.model, found.version
-    told = [f"*{words.news(model, version)}*", _whose(model)]
+    told = [f"*{words.headline(model, version)}*", _whose(model)]
     if model.purpose:
         told.append(f"“{blocks.escape(model.purpose, 280)}”")
     told += _suspended(found)
     shown = [blocks.section("\n".join(told))]
     facts = [
-        words.missing(found),
+        words.missing_line(found),
         _evidence(found),
-        words.findings(model, today),
+        words.findings_line(model, today),
         _approval(found, policy.organisation.zone, today),
         spend,
     ]
@@ -110,7 +110,7 @@ def card(
 
 def _whose(model: ModelRecord) -> str:
     told = [f"For {blocks.escape(model.project, 80)}" if model.project else "Without a project"]
-    told.append(f"owned by {words.person(model.owner)}")
+    told.append(f"owned by {words.mention_person(model.owner)}")
     if model.vendor:
         told.append(f"from {blocks.escape(model.vendor, 60)}")
     return " · ".join(told)
@@ -242,7 +242,7 @@ def _why_not(found: ModelCard) -> list[str]:
     return told
 
 
-def details(
+def details_window(
     found: ModelCard,
     policy: Policy,
     today: date,
@@ -260,19 +260,19 @@ def details(
     shown: list[Block] = []
     if said:
         shown += [blocks.section(f"*{blocks.escape(said, 400)}*"), blocks.divider()]
-    shown += card(found, policy, today, spend, leads_on=False)
+    shown += card_blocks(found, policy, today, spend, leads_on=False)
     shown.append(blocks.divider())
     shown.append(blocks.section("\n".join(_about(model, found, seen))))
     if found.evidence:
         shown.append(blocks.section("*Evidence*"))
         for one in sorted(found.evidence.values(), key=lambda one: one.type)[:20]:
-            shown += evidence(one, policy, today, drawn)
+            shown += evidence_blocks(one, policy, today, drawn)
     open_ = list(model.findings)
     if open_:
         shown.append(blocks.section("*Findings*"))
         shown += [
             blocks.section(
-                words.finding(one, today),
+                words.finding_line(one, today),
                 accessory=blocks.button(
                     "Settle…",
                     words.SETTLE,
@@ -284,20 +284,22 @@ def details(
             for one in open_[:10]
         ]
     if found.readings:
-        lines = [f"• {words.reading(one)}" for one in found.readings]
-        shown.append(blocks.section("*In use*\n" + "\n".join(words.some(lines, 10))))
+        lines = [f"• {words.reading_line(one)}" for one in found.readings]
+        shown.append(blocks.section("*In use*\n" + "\n".join(words.first_lines(lines, 10))))
     if len(model.versions) > 1 and version is not None:
         lines = [
             f"• {blocks.escape(one.version, 40)} · {words.STATES[one.state]}"
             for one in model.versions
         ]
-        shown.append(blocks.section("*Versions*\n" + "\n".join(words.some(lines, 8))))
+        shown.append(blocks.section("*Versions*\n" + "\n".join(words.first_lines(lines, 8))))
     if found.history:
         shown.append(blocks.section("*How it came here*\n" + "\n".join(_history(found))))
     return blocks.modal(model.name, shown, callback_id="notice", close="Close")
 
 
-def evidence(one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]) -> list[Block]:
+def evidence_blocks(
+    one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]
+) -> list[Block]:
     """One item: how it stands, and where it has figures, those as a picture and in words."""
     button = (
         blocks.button(
@@ -309,10 +311,10 @@ def evidence(one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture
         if words.file_of(one)
         else None
     )
-    shown = [blocks.section(words.item(one, policy, today), accessory=button)]
+    shown = [blocks.section(words.item_lines(one, policy, today), accessory=button)]
     if one.id in drawn:
         shown.append(drawn[one.id].block())
-    shown += blocks.sections(figures.lines(one))
+    shown += blocks.sections(figures.figure_lines(one))
     return shown
 
 
@@ -354,8 +356,8 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
     ]
     if version is not None:
         told += [
-            ("Developed by", words.people(version.named(Part.DEVELOPER))),
-            ("Validated by", words.people(version.named(Part.VALIDATOR))),
+            ("Developed by", words.mention_people(version.named(Part.DEVELOPER))),
+            ("Validated by", words.mention_people(version.named(Part.VALIDATOR))),
             (
                 "Contents",
                 f"`sha256:{version.digest[:16]}…`"
@@ -383,7 +385,7 @@ def _tier(model: ModelRecord) -> str:
         return "not assessed yet"
     told = f"{model.tier} of 3 · {words.EXPOSURES[model.exposure].split(':')[0].lower()} exposure · {words.PURPOSES[model.purpose_class].split(':')[0].lower()} · EU AI Act: {words.EU[model.eu_class].split(':')[0].lower()}"
     if model.tier_follows:
-        told += f"\nSet by {words.person(model.tier_by)}; {model.tier_follows} would follow: “{blocks.escape(model.tier_reason, 200)}”"
+        told += f"\nSet by {words.mention_person(model.tier_by)}; {model.tier_follows} would follow: “{blocks.escape(model.tier_reason, 200)}”"
     return told
 
 
@@ -397,18 +399,18 @@ def _history(found: ModelCard) -> list[str]:
         what = move.done if move else one.target.value.replace("_", " ")
         why = f": “{blocks.escape(one.reason, 160)}”" if one.reason else ""
         lines.append(f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}")
-    return words.some(lines, 8)
+    return words.first_lines(lines, 8)
 
 
 MOST_NEEDING = 8
 """Models that Home shows as needing somebody; the rest is counted."""
 
 
-def needing(found: Sequence[Need], today: date) -> list[Block]:
+def need_blocks(found: Sequence[Need], today: date) -> list[Block]:
     """Models that need the reader, each with why and a button."""
     shown = [
         blocks.section(
-            f"*{words.named(one.model, one.version)}* {_needs(one, today)} · {words.tier(one.model)}",
+            f"*{words.model_name(one.model, one.version)}* {_describe_need(one, today)} · {words.tier(one.model)}",
             accessory=blocks.button(
                 "Open",
                 words.OPEN,
@@ -424,7 +426,7 @@ def needing(found: Sequence[Need], today: date) -> list[Block]:
     return shown
 
 
-def _needs(one: Need, today: date) -> str:
+def _describe_need(one: Need, today: date) -> str:
     if one.why == "validation":
         return "waits for your validation"
     by = f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}" if one.due else ""

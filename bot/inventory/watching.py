@@ -32,7 +32,7 @@ BATCH = 50
 """Readings kept in one transaction, so that no click waits for many."""
 
 
-def client(settings: Settings) -> Prometheus | None:
+def make_client(settings: Settings) -> Prometheus | None:
     """The Prometheus that the settings name; None when they name none."""
     if settings.mlgov_prometheus_url is None:
         return None

@@ -178,7 +178,7 @@ def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) 
 def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     """How material a model is; model risk can set another tier."""
     shown = [
-        blocks.section(f"*{words.named(model, None)}* · {words.tier(model)}"),
+        blocks.section(f"*{words.model_name(model, None)}* · {words.tier(model)}"),
         *_assessed(model),
     ]
     if can_risk:
@@ -211,7 +211,7 @@ def version(
     name = seen.version if seen else _next(last.version) if last else "1"
     shown = [
         blocks.section(
-            f"*{words.named(model, None)}*"
+            f"*{words.model_name(model, None)}*"
             + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")
         ),
         fields.text(
@@ -287,7 +287,7 @@ _WHY = {
 def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
     """A step about to be taken: what it does, who else it needs, and what it asks."""
     model, version_ = found.model, found.version
-    told = f"*{words.named(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
+    told = f"*{words.model_name(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
     shown: list[Block] = [blocks.section(told)]
     if move.both:
         both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
@@ -363,7 +363,7 @@ def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
     """Model risk says that an entry is no model, or that it is one after all."""
     title = "It is a model" if is_model else "It is no model"
     shown = [
-        blocks.section(f"*{words.named(model, None)}*"),
+        blocks.section(f"*{words.model_name(model, None)}*"),
         fields.text(
             "Why?",
             fields.REASON,

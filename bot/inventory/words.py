@@ -129,17 +129,17 @@ STEPS: dict[Step, str] = {
 }
 
 
-def person(who: PersonRef | None, otherwise: str = "nobody yet") -> str:
+def mention_person(who: PersonRef | None, otherwise: str = "nobody yet") -> str:
     """A person as Slack shows them."""
     return blocks.mention(who.slack_id, who.name) if who else otherwise
 
 
-def people(found: Iterable[PersonRef], otherwise: str = "nobody yet") -> str:
+def mention_people(found: Iterable[PersonRef], otherwise: str = "nobody yet") -> str:
     """Several people."""
-    return ", ".join(person(one) for one in found) or otherwise
+    return ", ".join(mention_person(one) for one in found) or otherwise
 
 
-def named(model: ModelRecord, version: VersionRecord | None) -> str:
+def model_name(model: ModelRecord, version: VersionRecord | None) -> str:
     """`Fraud score 7`, escaped."""
     name = blocks.escape(model.name, 100)
     return f"{name} {blocks.escape(version.version, 40)}" if version else name
@@ -150,10 +150,10 @@ def tier(model: ModelRecord) -> str:
     return f"tier {model.tier}" if model.tier else "tier not assessed"
 
 
-def news(model: ModelRecord, version: VersionRecord | None) -> str:
+def headline(model: ModelRecord, version: VersionRecord | None) -> str:
     """The first line: `Fraud score 7 is in use · tier 1`."""
     state = version.state if version else model.own_state
-    return f"{named(model, version)} {STANDS[state]} · {tier(model)}"
+    return f"{model_name(model, version)} {STANDS[state]} · {tier(model)}"
 
 
 def day(value: date, today: date) -> str:
@@ -161,13 +161,13 @@ def day(value: date, today: date) -> str:
     return blocks.day(value, today)
 
 
-def line(model: ModelRecord, today: date) -> str:
+def model_line(model: ModelRecord, today: date) -> str:
     """One model of a list, in at most two lines."""
-    told = [f"*{named(model, model.lead)}*", STATES[model.state], tier(model)]
-    under = [f"owned by {person(model.owner)}"]
+    told = [f"*{model_name(model, model.lead)}*", STATES[model.state], tier(model)]
+    under = [f"owned by {mention_person(model.owner)}"]
     if model.project:
         under.append(blocks.escape(model.project, 60))
-    found = findings(model, today)
+    found = findings_line(model, today)
     if found:
         under.append(found)
     if model.next_review is not None:
@@ -176,7 +176,7 @@ def line(model: ModelRecord, today: date) -> str:
     return f"{' · '.join(told)}\n{' · '.join(under)}"
 
 
-def findings(model: ModelRecord, today: date) -> str:
+def findings_line(model: ModelRecord, today: date) -> str:
     """`1 critical, 2 medium findings`; empty without any that is open."""
     open_ = [one for one in model.findings if one.is_open(today)]
     counts = [
@@ -186,22 +186,22 @@ def findings(model: ModelRecord, today: date) -> str:
     return f"{told} finding{'s' if len(open_) != 1 else ''}" if told else ""
 
 
-def finding(one: FindingRecord, today: date) -> str:
+def finding_line(one: FindingRecord, today: date) -> str:
     """One finding in a line."""
     told = [f"*{one.severity.value.capitalize()}* · {blocks.escape(one.words, 300)}"]
-    under = [FINDINGS[one.status], f"for {person(one.owner)}"]
+    under = [FINDINGS[one.status], f"for {mention_person(one.owner)}"]
     if one.due is not None:
         under.append(f"{'was due' if one.due < today else 'by'} {day(one.due, today)}")
     if one.status is FindingStatus.ACCEPTED and one.accepted_until is not None:
         under = [
-            f"accepted until {day(one.accepted_until, today)} by {person(one.accepter)}: “{blocks.escape(one.word, 200)}”"
+            f"accepted until {day(one.accepted_until, today)} by {mention_person(one.accepter)}: “{blocks.escape(one.word, 200)}”"
         ]
     if one.version:
         under.append(f"version {blocks.escape(one.version, 40)}")
     return f"{told[0]}\n{' · '.join(under)}"
 
 
-def missing(card: ModelCard) -> str:
+def missing_line(card: ModelCard) -> str:
     """What the version lacks for its next step, in a line; that nothing is missing where it is so."""
     state = card.version.state if card.version else card.model.own_state
     step = NEXT.get(state)
@@ -225,19 +225,19 @@ NEXT: dict[ModelState, Step] = {
 """The step for which evidence is shown as missing."""
 
 
-def item(one: Item, policy: Policy, today: date) -> str:
+def item_lines(one: Item, policy: Policy, today: date) -> str:
     """One item of evidence in a line or two: what it is, how it stands, what it measured."""
     name = blocks.escape(policy.evidence.words(one.type).capitalize(), 60)
     # Slack shows a file that was handed in to nobody but who shared it, so its link leads nowhere for others.
     has_link = one.uri and one.uri.startswith("http") and file_of(one) is None
     head = f"<{one.uri}|{name}>" if has_link else name
-    told = [f"*{head}*", status(one, policy, today)]
+    told = [f"*{head}*", item_status(one, policy, today)]
     if one.outcome:
         told.append(f"outcome: {one.outcome}")
     if one.type == FAIRNESS and one.fairness is None and one.status is not EvidenceStatus.WAIVED:
         told.append("a document, not computed by mlgov")
     lines = [" · ".join(told)]
-    measured = metrics(one)
+    measured = metrics_line(one)
     if measured:
         lines.append(measured)
     if one.summary:
@@ -252,7 +252,7 @@ def file_of(one: Item) -> str | None:
     return slack_files.id_of(one.uri) if one.is_file else None
 
 
-def status(one: Item, policy: Policy, today: date) -> str:
+def item_status(one: Item, policy: Policy, today: date) -> str:
     """`accepted by Val`, `waived until 3 Mar by Risk`, `handed in by Dev`."""
     zone = policy.organisation.zone
     until = last_day(one.valid_until, zone) if one.valid_until else None
@@ -266,7 +266,7 @@ def status(one: Item, policy: Policy, today: date) -> str:
     return told + (f", good until {day(until, today)}" if until else "")
 
 
-def metrics(one: Item) -> str:
+def metrics_line(one: Item) -> str:
     """`accuracy 0.91 (at least 0.85) · latency 80 (at most 120)`; what fails says so."""
     told = [
         f"{blocks.escape(each.name, 60)} {each.value.normalize():f} ({'at least' if each.better == 'higher' else 'at most'} {each.threshold.normalize():f}{'' if each.is_met else ', *not met*'})"
@@ -279,7 +279,7 @@ def metrics(one: Item) -> str:
     return " · ".join(told)
 
 
-def reading(one: Reading) -> str:
+def reading_line(one: Reading) -> str:
     """The latest value of a measure in use, against its threshold."""
     limit = f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}"
     name = blocks.escape(one.metric, 60)
@@ -297,7 +297,7 @@ def label(verb: str) -> str:
     return next((move.label for move in rules.MOVES if move.verb == verb), verb)
 
 
-def some(texts: Sequence[str], most: int) -> list[str]:
+def first_lines(texts: Sequence[str], most: int) -> list[str]:
     """The first of them, and how many more there are."""
     rest = len(texts) - most
     return [*texts[:most], *([f"…and {rest} more"] if rest > 0 else [])]

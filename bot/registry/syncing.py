@@ -35,7 +35,7 @@ KEPT_EVERY = 60.0
 HELD = "Everything is held back until `mlgov outbox release`, and so is the registry."
 
 
-def client(settings: Settings) -> MlflowClient | None:
+def make_client(settings: Settings) -> MlflowClient | None:
     """The registry that the settings name; None when they name none."""
     if settings.mlgov_mlflow_url is None:
         return None
@@ -178,7 +178,9 @@ class Registrar:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            self._in_turn(turn, partial(_settled, write=write, error=error, deps=deps, org_key=org))
+            self._in_turn(
+                turn, partial(_settle_write, write=write, error=error, deps=deps, org_key=org)
+            )
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.
                 return
@@ -197,7 +199,7 @@ class Registrar:
         doing[write.kind]()
 
 
-def _settled(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:
+def _settle_write(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:
     writing.settle_write(
         session,
         write,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mlgov")
 
 
-def key_of(settings: Settings) -> "Ed25519PrivateKey | None":
+def load_key(settings: Settings) -> "Ed25519PrivateKey | None":
     """The key that this deployment signs with; None when it has none. Raises SettingsRefused."""
     if settings.mlgov_signing_key is None:
         return None
@@ -35,7 +35,7 @@ class Issuer:
     def __init__(self, deps: Deps) -> None:
         """Publish this deployment's key, where it has one. Raises SettingsRefused for one that was retired."""
         self._deps = deps
-        self._key = key = key_of(deps.settings)
+        self._key = key = load_key(deps.settings)
         if key is None:
             return
         self._require_pinned(key)

@@ -219,7 +219,7 @@ def test_evidence_is_good_to_the_end_of_its_day_where_the_organisation_is(yard: 
     yard.hand_in(DEV, version, "model_card", valid_until=TODAY)
     item = yard.seen(DEV, model).evidence["model_card"]
     assert item.valid_until == datetime(2026, 1, 27, 5, tzinfo=UTC)
-    shown = words.status(item, yard.policy, TODAY)
+    shown = words.item_status(item, yard.policy, TODAY)
     assert shown == "handed in by Dev, good until Mon 26 Jan"
 
 

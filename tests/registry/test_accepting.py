@@ -194,4 +194,4 @@ def test_each_card_carries_what_it_lists(shelf: Shelf) -> None:
 
 
 def test_a_button_of_an_earlier_release_shows_no_revision() -> None:
-    assert [messages.revision(one) for one in ("-", "", "12", "x1")] == [-1, -1, 12, -1]
+    assert [messages.read_revision(one) for one in ("-", "", "12", "x1")] == [-1, -1, 12, -1]

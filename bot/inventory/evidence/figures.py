@@ -20,25 +20,25 @@ VERDICTS = {
 }
 
 
-def pictures(items: Iterable[Item]) -> dict[int, Picture]:
+def draw_pictures(items: Iterable[Item]) -> dict[int, Picture]:
     """Item id → what it looks like, for those that have figures."""
     found: dict[int, Picture] = {}
     for one in items:
         judged, explained = one.fairness, one.explained
         if judged is not None:
-            made = _groups(judged)
+            made = _draw_groups(judged)
             if made is not None:
                 found[one.id] = made
         elif explained is not None:
-            found[one.id] = _drivers(explained)
+            found[one.id] = _draw_drivers(explained)
     return found
 
 
-def lines(one: Item) -> list[str]:
+def figure_lines(one: Item) -> list[str]:
     """What the figures of an item say, for a card; empty without figures."""
     judged, explained = one.fairness, one.explained
     if judged is not None:
-        return _compared(judged)
+        return _comparison_lines(judged)
     if explained is not None:
         told = [blocks.escape(each, 400) for each in explaining.describe_drivers(explained)]
         if explained.limits:
@@ -47,11 +47,13 @@ def lines(one: Item) -> list[str]:
     return []
 
 
-def _compared(found: Judged) -> list[str]:
+def _comparison_lines(found: Judged) -> list[str]:
     told = []
     for one in found.compared:
-        told.append(f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures(one)}")
-        told += [f"• {_rates(each)}" for each in _shown(one)]
+        told.append(
+            f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures_line(one)}"
+        )
+        told += [f"• {_rates_line(each)}" for each in _pick_rates(one)]
         rest = len(one.groups) - MOST_ROWS
         if rest > 0:
             told.append(f"…and {blocks.counted(rest, 'group')} in between")
@@ -63,21 +65,21 @@ def _compared(found: Judged) -> list[str]:
     return told
 
 
-def _shown(one: Compared) -> list[Rates]:
+def _pick_rates(one: Compared) -> list[Rates]:
     ordered = sorted(one.groups, key=lambda each: each.selection_rate)
     if len(ordered) <= MOST_ROWS:
         return ordered
     return [*ordered[: MOST_ROWS // 2], *ordered[-(MOST_ROWS // 2) :]]
 
 
-def _figures(one: Compared) -> str:
+def _figures_line(one: Compared) -> str:
     return (
         f"demographic parity {_figure(one.demographic_parity_difference)} apart, ratio {_figure(one.demographic_parity_ratio)} · "
         f"equalized odds {_figure(one.equalized_odds_difference)} apart, ratio {_figure(one.equalized_odds_ratio)}"
     )
 
 
-def _rates(one: Rates) -> str:
+def _rates_line(one: Rates) -> str:
     told = [
         f"{blocks.escape(one.name, 80)}: {_percent(one.selection_rate)} of {one.count:,} selected"
     ]
@@ -95,7 +97,7 @@ def _percent(value: Decimal) -> str:
     return f"{value * 100:.1f} %" if value < Decimal("0.1") else f"{value * 100:.0f} %"
 
 
-def _groups(found: Judged) -> Picture | None:
+def _draw_groups(found: Judged) -> Picture | None:
     """The comparison that needs looking at most, as bars with the line of four fifths."""
     ranked = sorted(
         (one for one in found.compared if one.groups), key=lambda one: _WEIGHT[one.verdict]
@@ -103,7 +105,7 @@ def _groups(found: Judged) -> Picture | None:
     if not ranked:
         return None
     one = ranked[0]
-    shown = _shown(one)
+    shown = _pick_rates(one)
     highest = max(each.selection_rate for each in shown)
     limit = highest * found.ratio
     rows = tuple(
@@ -130,7 +132,7 @@ def _groups(found: Judged) -> Picture | None:
 _WEIGHT = {"flagged": 0, "undefined": 1, "insufficient": 2, "clear": 3}
 
 
-def _drivers(found: Explained) -> Picture:
+def _draw_drivers(found: Explained) -> Picture:
     ranked = found.ranked[:8]
     rows = tuple(Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked)
     title = (

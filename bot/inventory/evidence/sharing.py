@@ -31,25 +31,25 @@ MOST_GROUP_COLUMNS = 4
 
 def register(router: Router) -> None:
     """Answer shared files, their button and window, and the menus that are looked up."""
-    router.file(shared)
+    router.file(offer_file)
     router.action(words.SHARED, open_shared)
     router.action(words.PICK_VERSION, pick_version)
-    router.search(words.PICK_VERSION, versions)
-    router.search(words.PICK_PROJECT, projects_of)
-    router.search(words.PICK_UPSTREAM, models)
+    router.search(words.PICK_VERSION, search_versions)
+    router.search(words.PICK_PROJECT, search_projects)
+    router.search(words.PICK_UPSTREAM, search_models)
 
 
 # --- a file
 
 
-def shared(event: FileShared) -> Reply:
+def offer_file(event: FileShared) -> Reply:
     """What mlgov reads in a file, and the button that makes it evidence."""
     deps, actor = event.deps, event.actor
     if not event.file_id:
         raise InvalidInput("Slack did not say which file that is. Share it again.")
     with deps.readers.file() as reading:
         fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
-        content = _understood(reading, fetched.name, fetched.data)
+        content = _understand(reading, fetched.name, fetched.data)
     found = deps.db.run(
         lambda session: sharing.keep_file(
             session,
@@ -66,7 +66,7 @@ def shared(event: FileShared) -> Reply:
     return Private(f"{found.name}: which evidence is it?", _offer(found))
 
 
-def _understood(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
+def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
     """What a file says as evidence; one that takes too much to read is a document like any other."""
     if len(data) > sharing.MOST_READ:
         return {}
@@ -136,7 +136,7 @@ def pick_version(click: Click) -> Reply:
     return Show(view)
 
 
-def of(asked: Submission | Click) -> Shared | None:
+def find_shared(asked: Submission | Click) -> Shared | None:
     """The file that a window of evidence was opened for, if it was."""
     metadata = (
         asked.metadata
@@ -150,11 +150,11 @@ def of(asked: Submission | Click) -> Shared | None:
         return sharing.find_file(session, asked.actor, file_id)
 
 
-def taken(submission: Submission, type_: str) -> dict[str, Any]:
+def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     rules = deps.policy.evidence.fairness
-    found = of(submission)
+    found = find_shared(submission)
     put: list[str] = submission.values.get(fields.FILE) or []
 
     def is_counted(file: Shared) -> bool:
@@ -177,15 +177,15 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
                 len(fetched.data),
                 fetched.sha256,
                 fetched.permalink,
-                _understood(reading, fetched.name, fetched.data),
+                _understand(reading, fetched.name, fetched.data),
             )
         if is_counted(found):
-            asked = uploads.Counting(_columns(submission), found.name, rules.least)
+            asked = uploads.Counting(_read_columns(submission), found.name, rules.least)
             counted = reading.run(uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
     return sharing.list_fields(found, type_, counted)
 
 
-def _columns(submission: Submission) -> Columns:
+def _read_columns(submission: Submission) -> Columns:
     """Which columns of a file with rows say what, as the window asked."""
 
     def said(block: str) -> str:
@@ -219,7 +219,7 @@ def _columns(submission: Submission) -> Columns:
 # --- menus
 
 
-def versions(search: Search) -> Sequence[tuple[str, str]]:
+def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
         found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
@@ -231,7 +231,7 @@ def versions(search: Search) -> Sequence[tuple[str, str]]:
     ]
 
 
-def models(search: Search) -> Sequence[tuple[str, str]]:
+def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = At.read(str(search.view.get("private_metadata") or "")).model_id
     with search.deps.db.read() as session:
@@ -239,7 +239,7 @@ def models(search: Search) -> Sequence[tuple[str, str]]:
     return [(one.key, one.name) for one in found if one.id != own]
 
 
-def projects_of(search: Search) -> Sequence[tuple[str, str]]:
+def search_projects(search: Search) -> Sequence[tuple[str, str]]:
     """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
     policy, actor = search.deps.policy, search.actor
     with search.deps.db.read() as session:

@@ -48,7 +48,7 @@ def evidence(submission: Submission) -> Reply:
     form = SubmitEvidence.model_validate(
         {
             "type": type_,
-            **sharing.taken(submission, type_),
+            **sharing.read_fields(submission, type_),
             **({"uri": link} if link else {}),
             "summary": entered.text(submission, fields.SUMMARY),
             "metrics": measured,

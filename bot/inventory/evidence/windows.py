@@ -55,7 +55,7 @@ def evidence(
         dispatch=True,
         hint="What is missing stands first.",
     )
-    about = f"*{words.named(found.model, found.version)}*" + (
+    about = f"*{words.model_name(found.model, found.version)}*" + (
         f" · {blocks.escape(file.name, 120)}" if file else ""
     )
     shown: list[Block] = [blocks.section(about), pick]
@@ -204,7 +204,7 @@ def look(
         )
     ]
     for item in items[:15]:
-        shown += views.evidence(item, policy, today, drawn)
+        shown += views.evidence_blocks(item, policy, today, drawn)
         name = policy.evidence.words(item.type)
         what = (
             "I looked at it, and what it says above is right"
@@ -284,7 +284,7 @@ def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block
     most = today + policy.evidence.waive_at_most
     shown = [
         blocks.section(
-            f"*{words.named(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
+            f"*{words.model_name(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
         ),
         blocks.input_("What is waived?", fields.menu(fields.TYPE, names), block_id=fields.TYPE),
         fields.text("Why can it be waived?", fields.REASON, optional=False),

@@ -13,7 +13,7 @@ def finding(found: ModelCard, metadata: str) -> Block:
     """Something wrong."""
     owner = found.model.owner
     shown = [
-        blocks.section(f"*{words.named(found.model, found.version)}*"),
+        blocks.section(f"*{words.model_name(found.model, found.version)}*"),
         fields.text("What is wrong?", fields.WORD, optional=False, most=2000),
         blocks.input_(
             "How grave is it?",
@@ -51,7 +51,7 @@ def settle(one: FindingRecord, today: date, *, metadata: str) -> Block:
     if one.status is FindingStatus.ACCEPTED:
         ways["reopen"] = "Open it again"
     shown = [
-        blocks.section(words.finding(one, today)),
+        blocks.section(words.finding_line(one, today)),
         blocks.input_(
             "What becomes of it?",
             blocks.radio(fields.HOW, [blocks.option(text, way) for way, text in ways.items()]),
@@ -80,7 +80,7 @@ def review(model: ModelRecord, today: date, metadata: str) -> Block:
     due = f" · due {words.day(model.next_review, today)}" if model.next_review else ""
     shown = [
         blocks.section(
-            f"*{words.named(model, model.lead)}*{due}\nA review approves nothing anew: it says that somebody looked."
+            f"*{words.model_name(model, model.lead)}*{due}\nA review approves nothing anew: it says that somebody looked."
         ),
         fields.text("What did you look at, and what did you see?", fields.WORD, optional=False),
     ]
