@@ -45,9 +45,9 @@ def plan_action(
     """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
     maturity.require_leader(session, actor, "maturity.plan_action", policy=policy, org_key=org_key)
     unit = form.business_unit or None
-    found = maturity.targets(session, unit, policy=policy, now=now)
-    if found.result is None or form.statement not in {
-        one.id for gap in found.gaps for one in gap.missing
+    targets = maturity.targets(session, unit, policy=policy, now=now)
+    if targets.result is None or form.statement not in {
+        one.id for gap in targets.gaps for one in gap.missing
     }:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
@@ -72,7 +72,9 @@ def plan_action(
     if not answers.has_action(session, milestone_id):
         session.add(
             MaturityAction(
-                milestone_id=milestone_id, cycle_id=found.result.cycle_id, statement=form.statement
+                milestone_id=milestone_id,
+                cycle_id=targets.result.cycle_id,
+                statement=form.statement,
             )
         )
         session.flush()
@@ -82,7 +84,7 @@ def plan_action(
             "maturity.action_planned",
             ("milestone", milestone_id),
             now=now,
-            cycle=found.result.cycle_id,
+            cycle=targets.result.cycle_id,
             statement=form.statement,
         )
     return maturity.targets(session, unit, policy=policy, now=now)
@@ -92,10 +94,10 @@ def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetim
     """The project that holds what is done about maturity; whoever plans the first action owns it."""
     slug = re.sub(r"[^a-z0-9]+", "-", (unit or "").casefold()).strip("-")
     key = "maturity-programme" + (f"-{slug}" if slug else "")
-    found = projects.find_by_key(session, key[:64])
-    if found is not None:
-        return found
-    made = Project(
+    project = projects.find_by_key(session, key[:64])
+    if project is not None:
+        return project
+    project = Project(
         key=key[:64],
         name="Maturity programme" + (f", {unit}" if unit else ""),
         owner_id=actor.id,
@@ -103,10 +105,10 @@ def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetim
         status=ProjectStatus.IN_PROGRESS.value,
         created_at=now,
     )
-    session.add(made)
+    session.add(project)
     session.flush()
-    audit.record(session, actor, "project.added", ("project", made.id), now=now, key=made.key)
-    return made
+    audit.record(session, actor, "project.added", ("project", project.id), now=now, key=project.key)
+    return project
 
 
 def propose_day(today: date) -> date:

@@ -56,10 +56,10 @@ def _age(now: datetime, since: datetime | None) -> float:
 
 
 def _delivery(session: Session) -> Iterator[Figure]:
-    found = status.measure(session)
-    yield Figure("outbox_oldest_seconds", found.oldest_seconds)
+    outbox = status.measure(session)
+    yield Figure("outbox_oldest_seconds", outbox.oldest_seconds)
     yield Figure("outbox_held", float(holding.is_held(session)))
-    for state, number in found.by_state.items():
+    for state, number in outbox.by_state.items():
         yield Figure("outbox_rows", number, state)
 
 
@@ -102,8 +102,8 @@ def _costs(session: Session, now: datetime) -> Iterator[Figure]:
     """A load may hold charges of days to come; it tells of none after the day on which it was loaded."""
     through: dict[str, date] = {}
     for source, last, loaded_at in costs.loads(session):
-        told = min(last, loaded_at.date())
-        through[source] = max(told, through.get(source, told))
+        through_day = min(last, loaded_at.date())
+        through[source] = max(through_day, through.get(source, through_day))
     ages = {source: max((now.date() - day).days, 0) for source, day in through.items()}
     named = sorted(ages)[:MOST_SOURCES]
     for source in named:

@@ -29,7 +29,7 @@ def details(
     seen, _ = acting.prefilled(deps, found)
     drawn = figures.draw_pictures(found.evidence.values())
     return Show(
-        views.details_window(found, deps.policy, today, drawn, spend=spend, said=said, seen=seen),
+        views.details_window(found, deps.policy, today, drawn, spend=spend, news=said, seen=seen),
         tuple(drawn.values()),
     )
 

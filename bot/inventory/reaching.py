@@ -71,10 +71,10 @@ class Reach:
         self, session: Session, caller: Caller, scope: Scope, key: str, version: str
     ) -> tuple[ModelRecord, VersionRecord]:
         """A version of a model."""
-        found, one = self.model(session, caller, scope, key, version)
-        if one is None:
-            raise NotFound(f"{found.name} has no version {version!r}.")
-        return found, one
+        model, record = self.model(session, caller, scope, key, version)
+        if record is None:
+            raise NotFound(f"{model.name} has no version {version!r}.")
+        return model, record
 
 
 def _find_person(session: Session, word: str) -> PersonRecord | None:
@@ -86,16 +86,16 @@ def _find_person(session: Session, word: str) -> PersonRecord | None:
 
 def find_person_ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
     """Person ids of Slack ids or e-mail addresses. Raises InvalidInput for nobody here."""
-    found = []
+    person_ids = []
     for word in words:
         try:
-            found.append(people.look_up(session, word).id)
+            person_ids.append(people.look_up(session, word).id)
         except GovernanceError:
             raise InvalidInput(
                 f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
                 field=field,
             ) from None
-    return tuple(found)
+    return tuple(person_ids)
 
 
 def call_name(caller: Caller, key: str | None, *parts: str) -> str:

@@ -96,11 +96,11 @@ class Watch:
         """Values, why others have none, and what is wrong with the server, if anything."""
         values: dict[Asked, Decimal] = {}
         missed: dict[Asked, str] = {}
-        for place, one in enumerate(some):
+        for place, measure in enumerate(some):
             if self._rounds.is_stopping:
                 break
             try:
-                values[one] = self._prometheus.value(one.query, one.at)
+                values[measure] = self._prometheus.value(measure.query, measure.at)
                 self._answered = time.monotonic()
             except PrometheusTrouble as error:
                 metrics.READS.labels(READER, "failed").inc()
@@ -111,7 +111,7 @@ class Watch:
                 )
             except GovernanceError as error:
                 self._answered = time.monotonic()
-                missed[one] = error.sentence
+                missed[measure] = error.sentence
         metrics.READS.labels(READER, "ok").inc()
         return values, missed, ""
 

@@ -52,7 +52,7 @@ def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rend
         f"{record.unknown} are not in the inventory",
         *_list_waiting(pointed),
     ]
-    shown = [
+    body = [
         blocks.section(f"*{news}*\n" + "\n".join(f"• {one}" for one in facts)),
         _accept_button(
             "Accept as the baseline",
@@ -62,13 +62,13 @@ def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rend
         ),
     ]
     if record.revision > 1:
-        shown.append(blocks.context("It has moved since it was read first: this is the list now."))
-    shown.append(
+        body.append(blocks.context("It has moved since it was read first: this is the list now."))
+    body.append(
         blocks.context(
             "For model risk. Until it is accepted nothing is filed, and nothing is written into the registry."
         )
     )
-    return Rendered(news, shown)
+    return Rendered(news, body)
 
 
 def _list_waiting(waiting: Sequence[Waiting]) -> list[str]:
@@ -90,22 +90,22 @@ def trouble(record: RegistryStatus, notice: RegistryTroubled, scene: Scene) -> R
             news, [blocks.section(f"✅ {news}{when}. Nothing was lost.")], is_final=True
         )
     news = "The model registry cannot be read"
-    shown = [blocks.section(f"⚠️ *{news}*\n{blocks.escape(record.failure, 500)}")]
+    body = [blocks.section(f"⚠️ *{news}*\n{blocks.escape(record.failure, 500)}")]
     if record.gone:
-        shown.append(blocks.section("\n".join(f"• {one}" for one in _list_waiting(record.gone))))
-        shown.append(
+        body.append(blocks.section("\n".join(f"• {one}" for one in _list_waiting(record.gone))))
+        body.append(
             _accept_button(
                 "Accept that they are gone",
                 "The models of this list are taken as gone. What goes after it was made is asked about again.",
                 record,
             )
         )
-    shown.append(
+    body.append(
         blocks.context(
             "What was seen before stays as it is. It is tried again by itself, and said here when it works."
         )
     )
-    return Rendered(news, shown)
+    return Rendered(news, body)
 
 
 def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendered:

@@ -20,7 +20,7 @@ def router(deps: Deps) -> APIRouter | None:
     secret = deps.settings.mlgov_mlflow_webhook_secret
     if secret is None:
         return None
-    made = APIRouter()
+    api = APIRouter()
 
     def hear(headers: dict[str, str], body: bytes) -> Response:
         with deps.db.read() as session:
@@ -38,7 +38,7 @@ def router(deps: Deps) -> APIRouter | None:
         deps.db.run(take)
         return Response("ok", media_type="text/plain")
 
-    @made.post("/mlflow/webhook", include_in_schema=False)
+    @api.post("/mlflow/webhook", include_in_schema=False)
     async def webhook(request: Request) -> Response:
         try:
             bodies.require_short(request, MOST_BYTES)
@@ -52,4 +52,4 @@ def router(deps: Deps) -> APIRouter | None:
         headers = {key.lower(): value for key, value in request.headers.items()}
         return await run_in_threadpool(hear, headers, body)
 
-    return made
+    return api

@@ -65,12 +65,12 @@ def list_unsettled_from(
     session: Session, source: str, model_id: int | None = None
 ) -> Sequence[Finding]:
     """Findings of one source that are not resolved, of one model or of all."""
-    found = select(Finding).where(
+    query = select(Finding).where(
         Finding.source == source, Finding.status != FindingStatus.RESOLVED.value
     )
     if model_id is not None:
-        found = found.where(Finding.model_id == model_id)
-    return session.scalars(found).all()
+        query = query.where(Finding.model_id == model_id)
+    return session.scalars(query).all()
 
 
 def list_ended_acceptances(session: Session, today: date) -> Sequence[Finding]:
@@ -86,10 +86,10 @@ def list_metrics(
     session: Session, version_ids: Collection[int], *, dropped: bool = False
 ) -> Sequence[ModelMetric]:
     """The measures of these versions' plans, by id; those that a later plan left out too where they are asked for."""
-    found = select(ModelMetric).where(ModelMetric.version_id.in_(sorted(version_ids)))
+    query = select(ModelMetric).where(ModelMetric.version_id.in_(sorted(version_ids)))
     if not dropped:
-        found = found.where(ModelMetric.dropped_at.is_(None))
-    return session.scalars(found.order_by(ModelMetric.id)).all()
+        query = query.where(ModelMetric.dropped_at.is_(None))
+    return session.scalars(query.order_by(ModelMetric.id)).all()
 
 
 def find_metric(session: Session, metric_id: int) -> ModelMetric | None:

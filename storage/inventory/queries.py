@@ -112,8 +112,8 @@ def search_models(
 
     With `within` only models of these projects, and the models `beside`.
     """
-    asked = _filter_models(select(Model), words, within, beside)
-    return session.scalars(asked.order_by(func.lower(Model.name), Model.id)).all()
+    query = _filter_models(select(Model), words, within, beside)
+    return session.scalars(query.order_by(func.lower(Model.name), Model.id)).all()
 
 
 def search_first(
@@ -224,8 +224,8 @@ def set_part(session: Session, version_id: int, part: str, person_ids: Collectio
     session.execute(
         delete(ModelPerson).where(ModelPerson.version_id == version_id, ModelPerson.part == part)
     )
-    for one in sorted(set(person_ids)):
-        session.add(ModelPerson(version_id=version_id, person_id=one, part=part))
+    for person_id in sorted(set(person_ids)):
+        session.add(ModelPerson(version_id=version_id, person_id=person_id, part=part))
     session.flush()
 
 
@@ -247,8 +247,8 @@ def lock_links(session: Session) -> None:
 def set_upstream(session: Session, model_id: int, upstream_ids: Collection[int]) -> None:
     """The models whose output this one takes."""
     session.execute(delete(ModelDependency).where(ModelDependency.model_id == model_id))
-    for one in sorted(set(upstream_ids) - {model_id}):
-        session.add(ModelDependency(model_id=model_id, upstream_id=one))
+    for upstream_id in sorted(set(upstream_ids) - {model_id}):
+        session.add(ModelDependency(model_id=model_id, upstream_id=upstream_id))
     session.flush()
 
 
@@ -265,11 +265,11 @@ def list_links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
 
 def find_all_links(session: Session) -> dict[int, set[int]]:
     """Model id → ids of the models whose output it takes."""
-    found: dict[int, set[int]] = {}
+    links: dict[int, set[int]] = {}
     rows = session.execute(select(ModelDependency.model_id, ModelDependency.upstream_id))
     for row in rows:
-        found.setdefault(row.model_id, set()).add(row.upstream_id)
-    return found
+        links.setdefault(row.model_id, set()).add(row.upstream_id)
+    return links
 
 
 def list_steps(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:

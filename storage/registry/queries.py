@@ -19,17 +19,17 @@ from storage.registry.tables import (
 
 def lock_state(session: Session) -> RegistryState:
     """How the registry stands, locked until the transaction ends; made when it is not there yet."""
-    found = session.execute(
+    row = session.execute(
         select(RegistryState)
         .where(RegistryState.id == 1)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()
-    if found is None:
-        found = RegistryState(id=1, failures=0, offered=[], revision=0, turn=0)
-        session.add(found)
+    if row is None:
+        row = RegistryState(id=1, failures=0, offered=[], revision=0, turn=0)
+        session.add(row)
         session.flush()
-    return found
+    return row
 
 
 def find_state(session: Session) -> RegistryState | None:
@@ -84,12 +84,12 @@ def list_rejected(session: Session) -> set[int]:
         )
         .group_by(ModelTransition.version_id)
     )
-    found = session.scalars(
+    ids = session.scalars(
         select(ModelTransition.version_id).where(
             ModelTransition.id.in_(last), ModelTransition.step == "reject"
         )
     )
-    return {one for one in found if one is not None}
+    return {one for one in ids if one is not None}
 
 
 def find_write(session: Session, what: str) -> RegistryWrite | None:

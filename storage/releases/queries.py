@@ -54,7 +54,7 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
             Person.erased_at.is_(None),
         )
     ).all()
-    found = {row.slack_id: row.id for row in rows if row.slack_id in words}
+    by_word = {row.slack_id: row.id for row in rows if row.slack_id in words}
     aliases = session.execute(
         select(SlackAlias.slack_id, Person.id)
         .join(Person, Person.id == SlackAlias.person_id)
@@ -64,8 +64,8 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
             Person.erased_at.is_(None),
         )
     )
-    found |= {alias: person_id for alias, person_id in aliases}
-    return found | {row.email: row.id for row in rows if row.email in words}
+    by_word |= {alias: person_id for alias, person_id in aliases}
+    return by_word | {row.email: row.id for row in rows if row.email in words}
 
 
 def find_project_of(session: Session, release_id: int) -> Any:
@@ -198,18 +198,18 @@ def list_ids(
     most: int,
 ) -> Sequence[int]:
     """Ids of requests, newest first; empty `gates` or `projects` mean all, and so does None for `within`."""
-    found = select(Approval.id).join(Project, Project.id == Approval.project_id)
+    query = select(Approval.id).join(Project, Project.id == Approval.project_id)
     if state is not None:
-        found = found.where(Approval.state == state)
+        query = query.where(Approval.state == state)
     if gates:
-        found = found.where(Approval.gate.in_(sorted(gates)))
+        query = query.where(Approval.gate.in_(sorted(gates)))
     if projects:
-        found = found.where(Project.key.in_(sorted(projects)))
+        query = query.where(Project.key.in_(sorted(projects)))
     if within is not None:
-        found = found.where(Approval.project_id.in_(sorted(within)))
+        query = query.where(Approval.project_id.in_(sorted(within)))
     if before is not None:
-        found = found.where(Approval.id < before)
-    return session.scalars(found.order_by(Approval.id.desc()).limit(most)).all()
+        query = query.where(Approval.id < before)
+    return session.scalars(query.order_by(Approval.id.desc()).limit(most)).all()
 
 
 def list_marks(session: Session, ids: Collection[int]) -> dict[int, tuple[str, str]]:

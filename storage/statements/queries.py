@@ -23,13 +23,13 @@ def find_key(session: Session, key_id: str) -> SigningKey | None:
 
 def add_key(session: Session, key_id: str, pem: str, *, now: datetime) -> bool:
     """Publish a key; False when it is published already."""
-    made = session.execute(
+    inserted = session.execute(
         _INSERT[session.get_bind().dialect.name](SigningKey)
         .values(key_id=key_id, public_pem=pem, published_at=now, retired_at=None)
         .on_conflict_do_nothing(index_elements=["key_id"])
         .returning(SigningKey.key_id)
     )
-    return made.first() is not None
+    return inserted.first() is not None
 
 
 def list_keys(session: Session) -> Sequence[SigningKey]:

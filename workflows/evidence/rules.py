@@ -31,13 +31,13 @@ class Lack:
 
 def choose_counting(items: Iterable[Item]) -> dict[str, Item]:
     """Type → the item that counts: the newest that was not rejected, else the newest."""
-    found: dict[str, Item] = {}
-    for item in sorted(items, key=lambda one: one.id):
-        held = found.get(item.type)
+    counting: dict[str, Item] = {}
+    for item in sorted(items, key=lambda each: each.id):
+        before = counting.get(item.type)
         is_rejected = item.status is EvidenceStatus.REJECTED
-        if held is None or not is_rejected or held.status is EvidenceStatus.REJECTED:
-            found[item.type] = item
-    return found
+        if before is None or not is_rejected or before.status is EvidenceStatus.REJECTED:
+            counting[item.type] = item
+    return counting
 
 
 def list_lacks(
@@ -56,14 +56,14 @@ def list_lacks(
     steps: tuple[Step, ...] = (step,)
     if step == "approval":
         steps = ("validation", "approval")
-    found = []
-    for one in steps:
-        for type_ in rules.required(one, tier, affects_people=affects_people):
+    lacks = []
+    for before in steps:
+        for type_ in rules.required(before, tier, affects_people=affects_people):
             item = items.get(type_)
             why = describe_fault(item, must_be_accepted=step == "approval", now=now)
             if why:
-                found.append(Lack(type_, rules.words(type_), why))
-    return tuple(found)
+                lacks.append(Lack(type_, rules.words(type_), why))
+    return tuple(lacks)
 
 
 def describe_fault(item: Item | None, *, must_be_accepted: bool, now: datetime) -> str:

@@ -30,10 +30,10 @@ def load_counting_items(
     session: Session, version_ids: Collection[int]
 ) -> dict[int, dict[str, Item]]:
     """Version id → type → the item that counts."""
-    found: dict[int, list[Item]] = {one: [] for one in version_ids}
+    by_version: dict[int, list[Item]] = {one: [] for one in version_ids}
     for item in load_items(session, version_ids):
-        found[item.version_id].append(item)
-    return {one: rules.choose_counting(each) for one, each in found.items()}
+        by_version[item.version_id].append(item)
+    return {one: rules.choose_counting(each) for one, each in by_version.items()}
 
 
 def load_items(session: Session, version_ids: Collection[int]) -> list[Item]:
@@ -155,8 +155,8 @@ def submit_item(
 
 def _ledger_facts(content: Mapping[str, Any]) -> dict[str, Any]:
     """What the ledger itself holds of the contents: figures, and never examples or words, which can be about a person."""
-    held = ("metrics", "watched", "outcome", "flags")
-    return {name: content[name] for name in held if name in content}
+    names = ("metrics", "watched", "outcome", "flags")
+    return {name: content[name] for name in names if name in content}
 
 
 def _digest_canonical(content: object) -> str:

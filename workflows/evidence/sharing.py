@@ -132,24 +132,24 @@ def _file_record(row: SharedFile) -> Shared:
     return Shared(row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content)
 
 
-def list_fields(found: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:
+def list_fields(file: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:
     """What a file gives to evidence of a type; `counted` are the groups in it, where its rows were counted.
 
     Raises InvalidInput for rows of people that nobody counted.
     """
-    if type_ == FAIRNESS and counted is None and found.has_rows:
+    if type_ == FAIRNESS and counted is None and file.has_rows:
         raise InvalidInput(
             "Rows of people are not taken in Slack. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
             "own machine and hands in the groups alone.",
             field="type",
         )
-    given: dict[str, Any] = {"sha256": found.sha256, "uri": found.permalink or None}
+    given: dict[str, Any] = {"sha256": file.sha256, "uri": file.permalink or None}
     if counted is not None:
         given["fairness"] = counted.model_dump(mode="json")
-    if type_ == FAIRNESS and "fairness" in found.content:
-        given["fairness"] = found.content["fairness"]
-    if type_ == CARD and "card" in found.content:
-        given["card"] = found.content["card"]
-    if type_ == EXPLAINED and "explained" in found.content:
-        given["explained"] = found.content["explained"]
+    if type_ == FAIRNESS and "fairness" in file.content:
+        given["fairness"] = file.content["fairness"]
+    if type_ == CARD and "card" in file.content:
+        given["card"] = file.content["card"]
+    if type_ == EXPLAINED and "explained" in file.content:
+        given["explained"] = file.content["explained"]
     return given

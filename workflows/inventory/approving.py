@@ -299,7 +299,7 @@ class ModelApproval:
         name = f"{model.name} {version.version}"
         waits = version.state == ModelState.APPROVAL
         today = reads.today_of(policy, now)
-        found = sum(one.is_open(today) for one in record.findings)
+        open_now = sum(one.is_open(today) for one in record.findings)
         tier = _describe_number(facts["tier"] or 1, model.tier or 1, waits)
         detail = [
             ("Tier", f"{tier}, 1 of 3 is the most material"),
@@ -308,7 +308,7 @@ class ModelApproval:
             ("Developed by", _names(record, version, Part.DEVELOPER)),
             ("Validated by", _names(record, version, Part.VALIDATOR)),
             *_describe_evidence(session, version, policy),
-            ("Open findings", _describe_number(len(facts["findings"]), found, waits)),
+            ("Open findings", _describe_number(len(facts["findings"]), open_now, waits)),
         ]
         if facts["digest"]:
             detail.append(("Contents", f"sha256:{facts['digest']}"))
@@ -360,33 +360,33 @@ def _describe_evidence(
     session: Session, version: ModelVersion, policy: Policy
 ) -> list[tuple[str, str]]:
     """Each item in a line: its metrics against their thresholds, who waived it."""
-    found = []
+    lines = []
     for item in standings.load_items(session, version.id).values():
-        told = item.status.value
+        text = item.status.value
         if item.status is EvidenceStatus.WAIVED:
             zone = policy.organisation.zone
             until = (
                 f" until {last_day(item.valid_until, zone):%d %b %Y}" if item.valid_until else ""
             )
-            told = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
+            text = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
         elif item.metrics:
-            told = ", ".join(
+            text = ", ".join(
                 f"{one.name} {one.value.normalize():f} ({'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f})"
                 for one in item.metrics[:4]
             )
         elif item.outcome:
-            told = item.outcome
+            text = item.outcome
         if item.flags:
-            told += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (
+            text += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (
                 f". {item.decider}: {item.word}" if item.word else ""
             )
-        found.append((policy.evidence.words(item.type).capitalize(), told))
-    return found
+        lines.append((policy.evidence.words(item.type).capitalize(), text))
+    return lines
 
 
 def _names(record: ModelRecord, version: ModelVersion, part: Part) -> str:
-    found = next((one for one in record.versions if one.id == version.id), None)
-    people = found.named(part) if found else ()
+    own = next((one for one in record.versions if one.id == version.id), None)
+    people = own.named(part) if own else ()
     return ", ".join(one.name for one in people) or "nobody"
 
 

@@ -49,11 +49,11 @@ def start_of_round(policy: Policy, now: datetime) -> datetime:
 def list_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
     """Every measure in use for which the policy has a query."""
     at, rules = start_of_round(policy, now), policy.readings
-    found = []
+    measures = []
     for row, version, model in finding_queries.list_metrics_in_use(session):
         query = rules.query(model.key, version.version, row.name)
         if query is not None:
-            found.append(
+            measures.append(
                 Asked(
                     row.id,
                     version.id,
@@ -65,16 +65,16 @@ def list_measures(session: Session, *, policy: Policy, now: datetime) -> list[As
                     version.state_since,
                 )
             )
-    return found
+    return measures
 
 
 def list_due_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
     """Those of the measures that have no reading since the present round began, of what was in use by then."""
-    found = list_measures(session, policy=policy, now=now)
-    latest = finding_queries.find_latest_readings(session, [one.metric_id for one in found])
+    measures = list_measures(session, policy=policy, now=now)
+    latest = finding_queries.find_latest_readings(session, [one.metric_id for one in measures])
     return [
         one
-        for one in found
+        for one in measures
         if one.since <= one.at
         and (one.metric_id not in latest or latest[one.metric_id].at < one.at)
     ]

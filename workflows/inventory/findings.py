@@ -117,9 +117,9 @@ def file_detected(
 def _ask_for_review(session: Session, model: Model, *, policy: Policy, now: datetime) -> None:
     """The review is due today, unless it is already, or nothing of the model is used."""
     today = reads.today_of(policy, now)
-    held = {one.state for one in queries.list_versions(session, [model.id])}
+    states = {one.state for one in queries.list_versions(session, [model.id])}
     is_due = model.next_review is not None and model.next_review <= today
-    if is_due or not held & REVIEWED:
+    if is_due or not states & REVIEWED:
         return
     model.next_review, model.review_asked = today, None
     audit.record(session, SYSTEM, "model.review_triggered", ("model", model.id), now=now)
@@ -281,8 +281,8 @@ def resolve_detected(session: Session, finding_id: int, *, now: datetime) -> Non
 def reopen_accepted(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Acceptances that are over: the findings are open again, and their owners are told."""
     today = reads.today_of(policy, now)
-    for found_ in finding_queries.list_ended_acceptances(session, today):
-        row = finding_queries.lock_finding(session, found_.id)
+    for ended in finding_queries.list_ended_acceptances(session, today):
+        row = finding_queries.lock_finding(session, ended.id)
         if row is None or row.status != FindingStatus.ACCEPTED:
             continue
         row.status = FindingStatus.OPEN.value

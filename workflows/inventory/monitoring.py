@@ -23,7 +23,7 @@ AHEAD = timedelta(hours=1)
 def begin_watching(session: Session, version: ModelVersion, *, now: datetime) -> None:
     """Watch what the version's plan names; measures that a new plan leaves out are watched no more."""
     plan = standings.load_items(session, version.id).get(PLAN)
-    wanted = {one.name.casefold(): one for one in plan.watched} if plan else {}
+    wanted = {watched.name.casefold(): watched for watched in plan.watched} if plan else {}
     there = {
         row.name.casefold(): row
         for row in finding_queries.list_metrics(session, [version.id], dropped=True)
@@ -31,13 +31,13 @@ def begin_watching(session: Session, version: ModelVersion, *, now: datetime) ->
     for name, row in there.items():
         if name not in wanted:
             row.dropped_at = row.dropped_at or now
-    for name, one in wanted.items():
+    for name, watched in wanted.items():
         row_ = there.get(name)
         if row_ is None:
-            row_ = ModelMetric(version_id=version.id, name=one.name)
+            row_ = ModelMetric(version_id=version.id, name=watched.name)
             session.add(row_)
-        row_.threshold, row_.better = one.threshold, one.better
-        row_.every_days, row_.dropped_at = one.every_days, None
+        row_.threshold, row_.better = watched.threshold, watched.better
+        row_.every_days, row_.dropped_at = watched.every_days, None
     session.flush()
 
 

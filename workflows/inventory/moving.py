@@ -80,8 +80,8 @@ def take_step(
         session, actor, model, version, move, reason, policy=policy, now=now, org_key=org_key
     ):
         telling.refresh_copies(session, model.id, now=now, clicked=clicked)
-        rest = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
-        return f"Noted. This step needs two people, {rest}: the other one is asked now."
+        both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
+        return f"Noted. This step needs two people, {both}: the other one is asked now."
     apply_step(
         session,
         actor,
@@ -248,10 +248,10 @@ def _name_validator(
     """Who validates a version is somebody else than who made it; the same person again changes nothing."""
     service.require_people(session, [validator_id], "validator")
     parts = queries.list_parts(session, [version.id])
-    made = {one.person_id: one.part for one in parts if one.part != Part.VALIDATOR}
+    makers = {one.person_id: one.part for one in parts if one.part != Part.VALIDATOR}
     model = queries.find_model(session, version.model_id)
-    if validator_id in made or (model is not None and model.owner_id == validator_id):
-        part = made.get(validator_id)
+    if validator_id in makers or (model is not None and model.owner_id == validator_id):
+        part = makers.get(validator_id)
         what = _DID[Part(part)] if part is not None else "owns"
         raise InvalidInput(
             f"That person {what} this, so they may not validate it. Choose somebody else.",

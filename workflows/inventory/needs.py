@@ -24,9 +24,9 @@ def list_needs(
         | owned
         | {row.model_id for row in mending}
     )
-    found: list[Need] = []
+    needs: list[Need] = []
     for record in reads.load_models(session, queries.list_by_ids(session, ids)) if ids else ():
-        found += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
+        needs += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
         mine = [
             one
             for one in record.findings
@@ -34,7 +34,7 @@ def list_needs(
         ]
         if mine:
             days = [one.due for one in mine if one.due]
-            found.append(Need(record, record.lead, "finding", min(days, default=None)))
+            needs.append(Need(record, record.lead, "finding", min(days, default=None)))
         if record.id in owned:
-            found.append(Need(record, record.lead, "review", record.next_review))
-    return tuple(found)
+            needs.append(Need(record, record.lead, "review", record.next_review))
+    return tuple(needs)

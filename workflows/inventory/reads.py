@@ -341,12 +341,12 @@ def find_model(
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
     seen = _keep_bound(session, _list_in_sight(session, actor, "", policy), only)
-    found = [row for row in seen if row.key == wanted] or [
+    matches = [row for row in seen if row.key == wanted] or [
         row for row in seen if row.name.casefold() == wanted
     ]
-    if len(found) != 1:
+    if len(matches) != 1:
         raise NotFound(_describe_unknown(wanted, seen), field="model")
-    record = load_models(session, found)[0]
+    record = load_models(session, matches)[0]
     if not colon:
         return record, None
     named = record.version(version.strip().removeprefix("v"))
@@ -381,8 +381,8 @@ def _list_in_sight(session: Session, actor: Actor, words: str, policy: Policy) -
 def _project_ids_in_sight(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
     if actor.kind is not ActorKind.PERSON:
         return None
-    held, _ = standings.find_policy_parts(session, actor, policy)
-    if held:
+    parts, _ = standings.find_policy_parts(session, actor, policy)
+    if parts:
         return None
     return visibility.sight(session, actor.id, policy=policy).within
 
@@ -423,14 +423,14 @@ def find_project(
     stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
     if not key:
         return None
-    found = queries.find_project(session, key.strip().casefold())
-    if found is None or not (
-        found.id == kept
-        or (channel and found.channel == channel)
-        or visibility.sees_project(session, actor, found.id, policy=policy)
+    row = queries.find_project(session, key.strip().casefold())
+    if row is None or not (
+        row.id == kept
+        or (channel and row.channel == channel)
+        or visibility.sees_project(session, actor, row.id, policy=policy)
         or sees_all(session, actor, policy)
     ):
         raise NotFound(
             f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.", field="project"
         )
-    return found
+    return row

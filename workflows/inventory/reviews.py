@@ -39,8 +39,8 @@ def plan_review(
 def stop_unless_used(session: Session, actor: Actor, model: Model, *, now: datetime) -> None:
     """No review is due any more of a model of which no version is used, or suspended."""
     session.flush()
-    held = {one.state for one in queries.list_versions(session, [model.id])}
-    if model.next_review is None or held & rules.REVIEWED:
+    states = {one.state for one in queries.list_versions(session, [model.id])}
+    if model.next_review is None or states & rules.REVIEWED:
         return
     model.next_review = model.review_asked = None
     audit.record(session, actor, "model.review_stopped", ("model", model.id), now=now)

@@ -243,16 +243,16 @@ def _describe_person_bar(move: Move, standing: Standing) -> str:
 def _check_startable(at: Situation) -> str:
     if at.eu_class is EuClass.PROHIBITED:
         return "its use is prohibited under the EU AI Act"
-    told = []
+    faults = []
     if at.tier is None:
-        told.append("its tier is not assessed yet")
+        faults.append("its tier is not assessed yet")
     if at.project_status is None:
-        told.append("it belongs to no project yet")
+        faults.append("it belongs to no project yet")
     elif at.project_status not in STARTABLE:
-        told.append(
+        faults.append(
             f"its project is {at.project_status.replace('_', ' ')}, not approved for development"
         )
-    return "; ".join(told)
+    return "; ".join(faults)
 
 
 def _check_approval(at: Situation) -> str:
@@ -349,5 +349,5 @@ def find_leading(states: Sequence[tuple[int, ModelState]]) -> int | None:
     """The version (its id) by which a model stands: the one nearest to use, the newest among equals; None without any."""
     if not states:
         return None
-    best = min(states, key=lambda one: (LEADING.index(one[1]), -one[0]))
+    best = min(states, key=lambda version: (LEADING.index(version[1]), -version[0]))
     return best[0]

@@ -79,9 +79,9 @@ def register_model(
         )
         raise InvalidInput(f"There is a model `{form.key}` already.{there}", field="name")
     _refuse_look_alike(session, actor, form.name, None, policy)
-    said = (form.exposure, form.purpose_class, form.eu_class)
-    if any(said) and not all(said):
-        missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
+    assessment = (form.exposure, form.purpose_class, form.eu_class)
+    if any(assessment) and not all(assessment):
+        missing = ("exposure", "purpose_class", "eu_class")[assessment.index(None)]
         raise InvalidInput(
             "Say exposure, purpose and EU class together, or none of them for now.", field=missing
         )
@@ -259,8 +259,8 @@ def assess_tier(
     is_override = form.override is not None and form.override != follows
     text = None
     if is_override and form.override is not None:
-        held, _ = standings.find_policy_parts(session, actor, policy)
-        if Who.MODEL_RISK not in held:
+        parts, _ = standings.find_policy_parts(session, actor, policy)
+        if Who.MODEL_RISK not in parts:
             raise NotAllowed(
                 f"From what you say follows tier {follows}. Only model risk can set another.",
                 field="override",
@@ -307,8 +307,8 @@ def _require_lighter(
     """Once there are versions, what asks less of them is model risk's to say: not of those whom it spares."""
     if actor.kind is not ActorKind.PERSON or not queries.list_versions(session, [row.id]):
         return
-    held, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in held:
+    parts, _ = standings.find_policy_parts(session, actor, policy)
+    if Who.MODEL_RISK not in parts:
         raise NotAllowed(
             "It has versions already, and that would ask less of them, so only model risk can say it.",
             field=field,
@@ -339,8 +339,8 @@ def classify_entry(
 ) -> None:
     """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
     row = lock_model(session, actor, model_id, revision, policy=policy)
-    held, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in held:
+    parts, _ = standings.find_policy_parts(session, actor, policy)
+    if Who.MODEL_RISK not in parts:
         raise NotAllowed(
             "Only model risk says what is no model.",
             audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"),
@@ -395,8 +395,8 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
     permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
     if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
         return
-    held, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK in held or has_developed(session, row, actor):
+    parts, _ = standings.find_policy_parts(session, actor, policy)
+    if Who.MODEL_RISK in parts or has_developed(session, row, actor):
         return
     owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
@@ -407,9 +407,9 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
 
 
 def require_people(session: Session, ids: Collection[str], field: str) -> None:
-    found = lookups.people(session, set(ids))
-    for one in ids:
-        person = found.get(one)
+    people = lookups.people(session, set(ids))
+    for person_id in ids:
+        person = people.get(person_id)
         if (
             person is None
             or person.is_bot
@@ -428,18 +428,18 @@ def link_upstream(
     """The models whose output this one takes, each in the actor's sight or taken before; a circle is refused."""
     queries.lock_links(session)
     kept = {one.key for one in queries.list_upstream(session, row.id)}
-    found = {
+    models = {
         key: one
         for key, one in queries.find_by_keys(session, set(upstream)).items()
         if key in kept or reads.is_seen(session, actor, one, policy)
     }
-    missing = sorted(set(upstream) - found.keys())
+    missing = sorted(set(upstream) - models.keys())
     if missing:
         raise NotFound(
             f"There is no model {missing[0]!r} to take output from. `/mlgov models` lists them.",
             field="upstream",
         )
-    wanted = {one.id for one in found.values()} - {row.id}
+    wanted = {one.id for one in models.values()} - {row.id}
     links = queries.find_all_links(session) | {row.id: wanted}
     seen, waiting = set(), list(wanted)
     while waiting:

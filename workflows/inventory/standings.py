@@ -22,7 +22,7 @@ def find_policy_parts(
     session: Session, actor: Actor, policy: Policy
 ) -> tuple[frozenset[Who], frozenset[Who]]:
     """Which parts the policy gives to the actor, and which it gives to nobody at all."""
-    held, unnamed = set(), set()
+    parts, unnamed = set(), set()
     for who, words in (
         (Who.MODEL_RISK, policy.inventory.model_risk),
         (Who.OPERATIONS, policy.inventory.operations),
@@ -37,8 +37,8 @@ def find_policy_parts(
         elif actor.kind is ActorKind.PERSON and visibility.reached_by(
             session, actor.id, named, policy=policy
         ):
-            held.add(who)
-    return frozenset(held), frozenset(unnamed)
+            parts.add(who)
+    return frozenset(parts), frozenset(unnamed)
 
 
 def find_standing(
@@ -54,11 +54,11 @@ def find_standing(
     Where the policy names nobody for operations, the owner stands for them.
     """
     parts, unnamed = find_policy_parts(session, actor, policy)
-    found = set(parts)
+    roles = set(parts)
     if model.owner is not None and model.owner.id == actor.id:
-        found.add(Who.OWNER)
+        roles.add(Who.OWNER)
         if Who.OPERATIONS in unnamed:
-            found.add(Who.OPERATIONS)
+            roles.add(Who.OPERATIONS)
     mine: set[str] = set()
     if version is not None:
         mine = {
@@ -67,11 +67,11 @@ def find_standing(
             if row.person_id == actor.id
         }
     if Part.DEVELOPER in mine:
-        found.add(Who.DEVELOPER)
+        roles.add(Who.DEVELOPER)
     if Part.VALIDATOR in mine:
-        found.add(Who.VALIDATOR)
+        roles.add(Who.VALIDATOR)
     return Standing(
-        parts=frozenset(found),
+        parts=frozenset(roles),
         developed=Part.DEVELOPER in mine,
         contributed=Part.CONTRIBUTOR in mine,
         unnamed=unnamed,
@@ -164,14 +164,14 @@ def list_holders(
     session: Session, record: ModelRecord, parts: frozenset[Who], *, policy: Policy, org_key: str
 ) -> set[str]:
     """Everybody who has one of these parts, by person id: the owner, model risk, operations."""
-    found: set[str] = set()
+    holders: set[str] = set()
     if Who.OWNER in parts and record.owner is not None:
-        found.add(record.owner.id)
+        holders.add(record.owner.id)
     for who, words in (
         (Who.MODEL_RISK, policy.inventory.model_risk),
         (Who.OPERATIONS, policy.inventory.operations),
     ):
         if who in parts:
             for word in words:
-                found |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
-    return found
+                holders |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
+    return holders

@@ -121,8 +121,8 @@ def add_version(
 def _find_makers(session: Session, name: str | None, version: str) -> set[str]:
     """Those who made a version as the registry was last seen, as far as they are known here."""
     row = registry.find_version(session, name, version) if name else None
-    found = people.list_by_emails(session, row.makers) if row is not None else ()
-    return {person.id for person in found if not person.is_bot}
+    known = people.list_by_emails(session, row.makers) if row is not None else ()
+    return {person.id for person in known if not person.is_bot}
 
 
 def observe_contents(session: Session, version_id: int, digest: str, *, now: datetime) -> None:
@@ -158,7 +158,7 @@ def _digest_contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
 
 def lock_version(session: Session, version_id: int) -> ModelVersion:
     """A version, locked. Raises NotFound."""
-    found = queries.lock_version(session, version_id)
-    if found is None:
+    version = queries.lock_version(session, version_id)
+    if version is None:
         raise NotFound(reads.OUT_OF_SIGHT)
-    return found
+    return version

@@ -37,8 +37,8 @@ def make_pack(
     if row is None:
         raise NotFound(reads.OUT_OF_SIGHT)
     reads.require_sight(session, actor, row.model_id, policy=policy)
-    found = cards.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
-    model, version = found.model, found.version
+    card = cards.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
+    model, version = card.model, card.version
     if version is None:
         raise NotFound(reads.OUT_OF_SIGHT)
     asked = replaying.ids_about(session, approving.TYPE, version_id)
@@ -57,13 +57,13 @@ def make_pack(
             registry_name=model.registry_name,
             run_id=version.run_id,
         ),
-        missing={step: tuple(lack.words for lack in lacks) for step, lacks in found.lacks.items()},
+        missing={step: tuple(lack.words for lack in lacks) for step, lacks in card.lacks.items()},
         evidence=_evidence(session, version_id, policy),
         steps=_steps(session, model, version),
         requests=tuple(_request(session, one) for one in about),
         policies=tuple(_policy(session, one) for one in bound),
         findings=_findings(session, model, version),
-        watched=_watched(found),
+        watched=_watched(card),
         ledger=_ledger(session, model, version, asked, now=now),
         crosswalk_day=crosswalk.DAY,
         crosswalk_note=crosswalk.NOTE,
@@ -200,23 +200,23 @@ def _request(session: Session, card: Card) -> records.Request:
     )
 
 
-def _vote(one: Line) -> records.Vote:
+def _vote(line: Line) -> records.Vote:
     return records.Vote(
-        by=one.person.name,
-        verdict=one.verdict.value,
-        reason=one.reason,
-        at=one.at,
-        rule=one.rule,
-        group=one.group,
-        membership_read_at=one.read_at,
-        instead_of=one.instead_of,
-        taken_back_at=one.taken_back_at,
+        by=line.person.name,
+        verdict=line.verdict.value,
+        reason=line.reason,
+        at=line.at,
+        rule=line.rule,
+        group=line.group,
+        membership_read_at=line.read_at,
+        instead_of=line.instead_of,
+        taken_back_at=line.taken_back_at,
     )
 
 
 def _policy(session: Session, version_id: int) -> records.PolicyTold:
-    held = policies.text(session, version_id)
-    return records.PolicyTold(id=version_id, sha256=held.sha256, text=held.text)
+    policy = policies.text(session, version_id)
+    return records.PolicyTold(id=version_id, sha256=policy.sha256, text=policy.text)
 
 
 def _findings(
@@ -227,31 +227,31 @@ def _findings(
         for row in finding_queries.list_findings(session, model.id)
         if row.version_id in (None, version.id)
     ]
-    told = []
+    told_findings = []
     for row in rows:
-        one = reads.find_finding(session, row.id)
-        if one is None:
+        finding = reads.find_finding(session, row.id)
+        if finding is None:
             continue
-        told.append(
+        told_findings.append(
             records.FoundTold(
-                id=one.id,
-                version=one.version,
-                severity=one.severity.value,
-                status=one.status.value,
-                words=one.words,
-                owner=one.owner.name if one.owner else None,
-                due=one.due,
-                accepted_by=one.accepter.name if one.accepter else None,
-                accepted_until=one.accepted_until,
-                word=one.word,
-                found_at=one.created_at,
+                id=finding.id,
+                version=finding.version,
+                severity=finding.severity.value,
+                status=finding.status.value,
+                words=finding.words,
+                owner=finding.owner.name if finding.owner else None,
+                due=finding.due,
+                accepted_by=finding.accepter.name if finding.accepter else None,
+                accepted_until=finding.accepted_until,
+                word=finding.word,
+                found_at=finding.created_at,
                 source=row.source,
             )
         )
-    return tuple(told)
+    return tuple(told_findings)
 
 
-def _watched(found: ModelCard) -> tuple[records.WatchedTold, ...]:
+def _watched(card: ModelCard) -> tuple[records.WatchedTold, ...]:
     return tuple(
         records.WatchedTold(
             metric=one.metric,
@@ -262,7 +262,7 @@ def _watched(found: ModelCard) -> tuple[records.WatchedTold, ...]:
             at=one.at,
             is_breach=one.is_breach,
         )
-        for one in found.readings
+        for one in card.readings
     )
 
 

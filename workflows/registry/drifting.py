@@ -85,9 +85,9 @@ def apply_changes(
     makers.keep_makers(session, sight, now=now)
     _check_contents(session, sight, around)
     compared = around.compare(sight)
-    told = _list_told_aliases(session)
+    told_aliases = _list_told_aliases(session)
     for seen in compared:
-        _watch_alias(session, seen, sight.held, told, around)
+        _watch_alias(session, seen, sight.held, told_aliases, around)
     _watch_makers(session, sight, around)
     _file_gone(session, changes, sight.held, around)
     _resolve_recovered(session, compared, sight, around)
@@ -202,12 +202,16 @@ def _list_told_aliases(session: Session) -> set[tuple[int, str]]:
 
 
 def _watch_alias(
-    session: Session, seen: Seen, held: Inventory, told: Container[tuple[int, str]], around: Around
+    session: Session,
+    seen: Seen,
+    by_name: Inventory,
+    told_aliases: Container[tuple[int, str]],
+    around: Around,
 ) -> None:
-    known = held.get(seen.name)
+    known = by_name.get(seen.name)
     if known is None or seen.alias is None or not rules.is_unapproved(seen):
         return
-    if (known[0].id, seen.alias) in told:
+    if (known[0].id, seen.alias) in told_aliases:
         return
     version = known[1].get(seen.alias)
     stands = seen.held.get(seen.alias)
@@ -253,7 +257,7 @@ def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
         )
 
 
-def _file_gone(session: Session, changes: Changes, held: Inventory, around: Around) -> None:
+def _file_gone(session: Session, changes: Changes, by_name: Inventory, around: Around) -> None:
     moment = around.now.isoformat()
     for row in changes.gone_models:
         if row.model_id is not None:
@@ -267,7 +271,7 @@ def _file_gone(session: Session, changes: Changes, held: Inventory, around: Arou
                 around,
             )
     for each in changes.gone_versions:
-        known = held.get(each.name)
+        known = by_name.get(each.name)
         version = known[1].get(each.version) if known else None
         if known and version is not None and version.state != ModelState.RETIRED:
             name = f"version {each.version} of {each.name}"
@@ -293,7 +297,7 @@ def _file_drift(
 ) -> None:
     """A finding and an alarm in the model's channel, once for a key."""
     severity = Severity.MEDIUM if drift is Drift.UNKNOWN else Severity.HIGH
-    found = findings.file_detected(
+    finding_id = findings.file_detected(
         session,
         model_id,
         version_id,
@@ -305,13 +309,13 @@ def _file_drift(
         now=around.now,
         org_key=around.org_key,
     )
-    if found is None:
+    if finding_id is None:
         return
     model = session.get_one(Model, model_id)
     telling.post_notice(
         session,
-        DriftFound(found),
-        f"drift:{found}",
+        DriftFound(finding_id),
+        f"drift:{finding_id}",
         policy=around.policy,
         org_key=around.org_key,
         now=around.now,
@@ -324,22 +328,23 @@ def _resolve_recovered(
     session: Session, compared: Sequence[Seen], sight: Sight, around: Around
 ) -> None:
     """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
-    held = sight.held
-    seen = {held[one.name][0].id: one for one in compared if one.name in held}
+    by_name = sight.held
+    seen = {by_name[current.name][0].id: current for current in compared if current.name in by_name}
     contradicted = {
         row.version_id for row in sight.versions.values() if makers.is_contradicted(row)
     }
     for row in finding_queries.list_unsettled_from(session, FindingSource.REGISTRY.value):
-        what, one = row.facts.get("what"), seen.get(row.model_id)
-        if one is None:
+        what, current = row.facts.get("what"), seen.get(row.model_id)
+        if current is None:
             continue
         if what == Drift.ALIAS:
-            is_over = one.alias != row.facts.get("version") or not rules.is_unapproved(one)
+            is_over = current.alias != row.facts.get("version") or not rules.is_unapproved(current)
         elif what == Drift.GONE:
             name = next(
-                (name for name, each in one.held.items() if each.version_id == row.version_id), None
+                (name for name, each in current.held.items() if each.version_id == row.version_id),
+                None,
             )
-            is_over = row.version_id is None or name in one.tags
+            is_over = row.version_id is None or name in current.tags
         elif what == Drift.DEVELOPER:
             is_over = row.version_id not in contradicted
         else:

@@ -56,7 +56,7 @@ def put_offers(
     session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime
 ) -> None:
     """Let this wait, and nothing else. Where it is something else than before, its revision grows and its card follows."""
-    wanted = [asdict(one) for one in sorted(offers, key=lambda one: (one.name, one.what))]
+    wanted = [asdict(offer) for offer in sorted(offers, key=lambda offer: (offer.name, offer.what))]
     if wanted == state.offered:
         return
     state.offered = wanted

@@ -84,7 +84,7 @@ def list_given_up(session: Session) -> list[records.GivenUp]:
 
 def _given_up(row: RegistryWrite) -> records.GivenUp:
     kind, name, version, key, value = (*row.what.split("\n"), "", "", "", "")[:5]
-    told = f"{name} {version}: {_DOES.get(kind, kind)} {key}" + (
+    what = f"{name} {version}: {_DOES.get(kind, kind)} {key}" + (
         f" = {value}" if kind == "tag" else ""
     )
-    return records.GivenUp(told, row.error or "")
+    return records.GivenUp(what, row.error or "")

@@ -65,14 +65,14 @@ class Sight:
 
     def link(self) -> "Sight":
         """Join registered models and versions to the inventory's by name; once more when the inventory has changed."""
-        held: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
+        by_id: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
         for model, version in queries.list_inventory(self._session):
-            entry = held.setdefault(model.id, (model, {}))
+            entry = by_id.setdefault(model.id, (model, {}))
             if version is not None:
                 entry[1][version.version] = version
         self.held = {
             model.registry_name: (model, versions)
-            for model, versions in held.values()
+            for model, versions in by_id.values()
             if model.registry_name
         }
         for row in self.models.values():
@@ -99,12 +99,12 @@ class Sight:
         for row in self.versions.values():
             if row.gone_at is None:
                 tags.setdefault(row.name, {})[row.version] = row.tags
-        found = []
+        seen = []
         for name, model in sorted(self.models.items()):
             if model.gone_at is not None:
                 continue
             known = self.held.get(name)
-            found.append(
+            seen.append(
                 Seen(
                     name=name,
                     key=known[0].key if known else None,
@@ -127,7 +127,7 @@ class Sight:
                     tags=tags.get(name, {}),
                 )
             )
-        return found
+        return seen
 
 
 def keep_snapshot(
@@ -142,11 +142,11 @@ def keep_snapshot(
 ) -> Changes:
     """Bring what was last seen up to date; what is different."""
     changes = Changes([], [], [])
-    for found in snapshot.models:
-        row = sight.models.get(found.name)
+    for model in snapshot.models:
+        row = sight.models.get(model.name)
         if row is None:
             row = RegistryModelRow(
-                name=found.name,
+                name=model.name,
                 tags={},
                 aliases={},
                 alias_since=now,
@@ -154,18 +154,18 @@ def keep_snapshot(
                 seen_at=now,
             )
             session.add(row)
-            sight.models[found.name] = row
-            if alias in found.aliases:
+            sight.models[model.name] = row
+            if alias in model.aliases:
                 changes.moved.append(row)
-        elif row.aliases.get(alias) != found.aliases.get(alias):
+        elif row.aliases.get(alias) != model.aliases.get(alias):
             # Also where mlgov itself once pointed it: who put it there says nothing about the version.
             row.alias_since, row.alias_known = now, False
             changes.moved.append(row)
         _mark_back(row, now)
-        _set(row, tags=dict(found.tags), aliases=dict(found.aliases), description=found.description)
+        _set(row, tags=dict(model.tags), aliases=dict(model.aliases), description=model.description)
     session.flush()
-    for found in snapshot.models:
-        _keep_versions(session, sight, found, runs, digests, now=now)
+    for model in snapshot.models:
+        _keep_versions(session, sight, model, runs, digests, now=now)
     names = set(snapshot.by_name)
     for name, row in sight.models.items():
         if name not in names and row.gone_at is None:
@@ -196,29 +196,29 @@ def _mark_back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> Non
 def _keep_versions(
     session: Session,
     sight: Sight,
-    found: RegistryModel,
+    model: RegistryModel,
     runs: Runs,
     digests: Digests,
     *,
     now: datetime,
 ) -> None:
     # The oldest first, so that rows have the order of versions.
-    for one in reversed(found.versions):
-        row = sight.versions.get((found.name, one.version))
+    for version in reversed(model.versions):
+        row = sight.versions.get((model.name, version.version))
         if row is None:
-            row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)
+            row = RegistryVersionRow(name=model.name, version=version.version, tags={}, seen_at=now)
             session.add(row)
-            sight.versions[found.name, one.version] = row
+            sight.versions[model.name, version.version] = row
         _mark_back(row, now)
-        _set(row, tags=dict(one.tags), run_id=one.run_id)
-        if one.run_id is not None and one.run_id in runs:
-            metrics, users = runs[one.run_id]
+        _set(row, tags=dict(version.tags), run_id=version.run_id)
+        if version.run_id is not None and version.run_id in runs:
+            metrics, users = runs[version.run_id]
             row.metrics = {key: repr(value) for key, value in metrics.items()}
             known = {*(row.run_users or ()), *map(_address_of, users)}
-            row.run_users = sorted(one for one in known if one)
-        named = one.tags.get("mlgov.developer") or found.tags.get("mlgov.developer")
+            row.run_users = sorted(version for version in known if version)
+        named = version.tags.get("mlgov.developer") or model.tags.get("mlgov.developer")
         _set(row, developer=_address_of(named) or row.developer)
-        read = digests.get((found.name, one.version))
+        read = digests.get((model.name, version.version))
         if read is not None:
             row.digest = read.sha256 or row.digest
             row.unverified = read.why or None

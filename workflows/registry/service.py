@@ -107,8 +107,8 @@ def list_to_read(
     for model in snapshot.models:
         if model.name not in governed:
             continue
-        for place, one in enumerate(model.versions):
-            row = known.get((model.name, one.version))
+        for place, version in enumerate(model.versions):
+            row = known.get((model.name, version.version))
             state = (
                 states.get(row.version_id)
                 if row is not None and row.version_id is not None
@@ -116,14 +116,14 @@ def list_to_read(
             )
             if place > 0 and state is None:
                 continue
-            if one.run_id and (row is None or row.run_users is None):
-                runs.append(one.run_id)
+            if version.run_id and (row is None or row.run_users is None):
+                runs.append(version.run_id)
             read_at = row.verified_at if row is not None else None
             is_due = read_at is None or (
                 state in VERIFIED and clock.is_over(read_at, policy.registry.verify, now)
             )
             if is_due:
-                contents.append((model.name, one.version))
+                contents.append((model.name, version.version))
     return runs, contents
 
 
@@ -167,11 +167,11 @@ def _without_erased(
     session: Session, snapshot: Snapshot, runs: Runs, org_key: str
 ) -> tuple[Snapshot, Runs]:
     """The registry names people by address for as long as it stands: who was erased here stays an opaque id."""
-    told = [
+    texts = [
         [dict(model.tags), model.description, [dict(one.tags) for one in model.versions]]
         for model in snapshot.models
     ]
-    hide = hiding(session, org_key, [told, [list(who) for _, who in runs.values()]])
+    hide = hiding(session, org_key, [texts, [list(who) for _, who in runs.values()]])
     models = tuple(
         replace(
             model,
@@ -281,8 +281,8 @@ def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy)
     """Only model risk and the operator decide about the registry. Raises NotAllowed."""
     if actor.kind is ActorKind.OPERATOR:
         return
-    held, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in held:
+    parts, _ = standings.find_policy_parts(session, actor, policy)
+    if Who.MODEL_RISK not in parts:
         raise NotAllowed(
             "This is for model risk.",
             audit=RefusalFact(action, "registry", "1", why="not_model_risk"),

@@ -43,7 +43,7 @@ def list_writes(
         for row in queries.list_open_writes(session)
         if row.dead_at is not None or row.next_at > real_now
     }
-    found = [
+    writes = [
         write
         for seen in sight.side_by_side(policy.registry.alias, now=now, before=state.looked_at)
         if seen.key is not None
@@ -52,10 +52,12 @@ def list_writes(
         )
         if write.what not in resting
     ]
-    rest = sorted((one for one in found if one.kind != STOP), key=lambda one: _ORDER[one.kind])
+    others_ordered = sorted(
+        (write for write in writes if write.kind != STOP), key=lambda write: _ORDER[write.kind]
+    )
     return [
-        *[one for one in found if one.kind == STOP][: max(most - stops, 0)],
-        *rest[: max(most - others, 0)],
+        *[write for write in writes if write.kind == STOP][: max(most - stops, 0)],
+        *others_ordered[: max(most - others, 0)],
     ]
 
 

@@ -69,15 +69,15 @@ def _require_payload(form: AskRelease, answer: Mapping[str, Any], payload: Any) 
     try:
         statement = json.loads(base64.b64decode(payload, validate=True))
         (subject,) = statement["subject"]
-        told = statement["predicate"]
+        predicate = statement["predicate"]
         says = {
             "subject": subject["name"],
             "digest": f"sha256:{subject['digest']['sha256']}",
-            **{name: told[name] for name in ("gate", "project", "commit")},
-            "environment": told["environment"],
-            "approval": told["approval"],
-            "question": told.get("question"),
-            "asked": told.get("asked") or {},
+            **{name: predicate[name] for name in ("gate", "project", "commit")},
+            "environment": predicate["environment"],
+            "approval": predicate["approval"],
+            "question": predicate.get("question"),
+            "asked": predicate.get("asked") or {},
         }
     except (ValueError, KeyError, TypeError, RecursionError):
         raise AnotherQuestion(

@@ -89,8 +89,8 @@ class ReleaseSubject:
         )
         release_id = queries.lock_release(session, project.id, asked.subject, asked.digest, now=now)
         developers, validators = (
-            tuple(dict.fromkeys(filter(None, (said, *recorded.parts.get(part, ())))))
-            for part, said in (
+            tuple(dict.fromkeys(filter(None, (named, *recorded.parts.get(part, ())))))
+            for part, named in (
                 (Part.DEVELOPER, facts["developer"]),
                 (Part.VALIDATOR, facts["validator"]),
             )
@@ -212,7 +212,7 @@ class ReleaseSubject:
         now: datetime,
     ) -> Words:
         """What is asked, in plain words."""
-        found = queries.find_project_of(session, subject_id)
+        project = queries.find_project_of(session, subject_id)
         who = _names(session, facts)
         name, where = facts["subject"], facts["environment"]
         proof = [f"digest {_short(facts['digest'])}"]
@@ -234,7 +234,7 @@ class ReleaseSubject:
             if facts.get(key):
                 detail.append((label, who.get(key) or str(facts[key])))
         return Words(
-            project=found.name if found else "A project",
+            project=project.name if project else "A project",
             asks=f"release {name}{_to(where)} ({', '.join(proof)})",
             stays=f"{name} is not released{_to(where)}",
             done=f"{name} may be released{_to(where)}",
@@ -266,8 +266,8 @@ def _rests(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> tu
     """What a release rests on beside the question: the record's word, and the token's where the record has none."""
     tier, eu_class = recorded.rests()
     if recorded.tier is None and facts["tier"]:
-        said = facts["tier"]
-        tier = Rest(tier.name, tier.label, said, str(said), -said)
+        asked_tier = facts["tier"]
+        tier = Rest(tier.name, tier.label, asked_tier, str(asked_tier), -asked_tier)
     return (tier, eu_class, *project_rests(project))
 
 
@@ -288,12 +288,12 @@ def _require_answers(policy: Policy, asked: AskRelease, recorded: record.Recorde
             )
 
     _require_spelling(gate, asked)
-    for part, said in (
+    for part, named in (
         ("developer", asked.developer or recorded.parts.get(Part.DEVELOPER)),
         ("validator", asked.validator or recorded.parts.get(Part.VALIDATOR)),
         ("contributors", asked.contributors),
     ):
-        if part in gate.separate and said is None:
+        if part in gate.separate and named is None:
             raise InvalidInput(
                 f"The gate {asked.gate_name} keeps {part} apart from those who decide, so say who: `{part}`.",
                 field=part,
@@ -323,15 +323,15 @@ def _require_spelling(gate: Gate, asked: AskRelease) -> None:
 
 def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
     """Field → the names of those whom it holds; older requests hold only how many contributors there are."""
-    held = {
+    named = {
         field: [one for one in rules.list_values(facts.get(field)) if isinstance(one, str)]
         for field in rules.PEOPLE
     }
-    ids = {person for people in held.values() for person in people}
+    ids = {person for people in named.values() for person in people}
     rows = lookups.people(session, ids) if ids else {}
     return {
         field: ", ".join(rows[one].name for one in people if one in rows)
-        for field, people in held.items()
+        for field, people in named.items()
     }
 
 

@@ -52,31 +52,32 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
         raise _bad(name, "is not UTF-8 text") from None
     if text.lstrip().startswith(("{", "[")):
         try:
-            found = json.loads(text)
+            parsed = json.loads(text)
         except (ValueError, RecursionError):
             raise _bad(name, "is not whole JSON") from None
-        return _fewer(_json(found, name), name)
+        return _fewer(_json(parsed, name), name)
     return _fewer(_table(text, name), name)
 
 
-def _fewer(found: dict[str, Any], name: str) -> dict[str, Any]:
-    drivers = found["drivers"]
+def _fewer(explanation: dict[str, Any], name: str) -> dict[str, Any]:
+    drivers = explanation["drivers"]
     if isinstance(drivers, list) and len(drivers) > MOST_DRIVERS:
-        if not all(isinstance(one, dict) and "importance" in one for one in drivers):
+        if not all(isinstance(driver, dict) and "importance" in driver for driver in drivers):
             raise _bad(name, "holds drivers without an importance")
-        ordered = sorted(drivers, key=lambda one: -_number(one["importance"], name))
+        ordered = sorted(drivers, key=lambda driver: -_number(driver["importance"], name))
         rest = ordered[MOST_DRIVERS - 1 :]
-        whole = math.fsum(max(_number(one["importance"], name), 0) for one in rest)
-        found["drivers"] = [
+        whole = math.fsum(max(_number(driver["importance"], name), 0) for driver in rest)
+        explanation["drivers"] = [
             *ordered[: MOST_DRIVERS - 1],
             _driver(f"{len(rest)} other features", whole, None),
         ]
-        for case in found.get("examples", ()):
+        for case in explanation.get("examples", ()):
             if isinstance(case, dict) and isinstance(case.get("contributions"), list):
                 case["contributions"] = sorted(
-                    case["contributions"], key=lambda one: -abs(_number(one["contribution"], name))
+                    case["contributions"],
+                    key=lambda driver: -abs(_number(driver["contribution"], name)),
                 )[:MOST_DRIVERS]
-    return found
+    return explanation
 
 
 def _bad(name: str, why: str) -> InvalidInput:
@@ -85,28 +86,28 @@ def _bad(name: str, why: str) -> InvalidInput:
     )
 
 
-def _json(found: Any, name: str) -> dict[str, Any]:
-    if isinstance(found, list):
-        found = {"drivers": found}
-    if not isinstance(found, dict):
+def _json(parsed: Any, name: str) -> dict[str, Any]:
+    if isinstance(parsed, list):
+        parsed = {"drivers": parsed}
+    if not isinstance(parsed, dict):
         raise _bad(name, "is no JSON object")
-    if "drivers" in found:
-        return {"method": "feature importance", **found}
-    names = next((found[one] for one in _NAMES if isinstance(found.get(one), list)), None)
+    if "drivers" in parsed:
+        return {"method": "feature importance", **parsed}
+    names = next((parsed[one] for one in _NAMES if isinstance(parsed.get(one), list)), None)
     if names is None:
         raise _bad(name, "names no features (`feature_names`)")
     features = [str(one) for one in names]
-    if "importances_mean" in found:
-        mean = _numbers(found["importances_mean"], len(features), name)
-        spread = found.get("importances_std")
+    if "importances_mean" in parsed:
+        mean = _numbers(parsed["importances_mean"], len(features), name)
+        spread = parsed.get("importances_std")
         spreads = (
             _numbers(spread, len(features), name) if spread is not None else [None] * len(features)
         )
         drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
-        limits = {"limits": str(found["limits"])} if found.get("limits") else {}
+        limits = {"limits": str(parsed["limits"])} if parsed.get("limits") else {}
         return {"method": "permutation importance", "drivers": drivers, **limits}
-    if "values" in found:
-        return _shap(found, features, name)
+    if "values" in parsed:
+        return _shap(parsed, features, name)
     raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")
 
 
@@ -136,11 +137,11 @@ def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[
     return {"method": "SHAP", "drivers": _mean(features, values), "examples": examples}
 
 
-def _bases(found: Any, cases: int, name: str) -> list[float]:
+def _bases(given_bases: Any, cases: int, name: str) -> list[float]:
     """The base value of each case: one for all, or one a case. Empty where there is none."""
-    if found is None:
+    if given_bases is None:
         return []
-    given = found if isinstance(found, list) else [found]
+    given = given_bases if isinstance(given_bases, list) else [given_bases]
     flat = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in given]
     if any(isinstance(one, list) for one in flat):
         raise _bad(
@@ -215,7 +216,7 @@ def _of_features(
     ]
     if not kept:
         raise _bad(name, "holds no column of SHAP values")
-    found: dict[str, Any] = {
+    explanation: dict[str, Any] = {
         "method": "SHAP",
         "drivers": _mean(
             [_headed(heading[place]) for place in kept],
@@ -224,8 +225,8 @@ def _of_features(
     }
     if left_out:
         listed = ", ".join(f"“{one[:60]}”" for one in left_out[:5])
-        found["limits"] = f"Left out, as no feature: {listed}."[:500]
-    return found
+        explanation["limits"] = f"Left out, as no feature: {listed}."[:500]
+    return explanation
 
 
 def _headed(title: str) -> str:
@@ -249,25 +250,25 @@ def _is_no_feature(title: str, column: Sequence[float]) -> bool:
     return len(column) > 2 and counted
 
 
-def _numbers(found: Any, wanted: int, name: str) -> list[float]:
-    if not isinstance(found, list) or len(found) != wanted:
+def _numbers(values: Any, wanted: int, name: str) -> list[float]:
+    if not isinstance(values, list) or len(values) != wanted:
         raise _bad(name, f"does not give one number for each of its {wanted} features")
-    return [_number(one, name) for one in found]
+    return [_number(one, name) for one in values]
 
 
-def _number(found: Any, name: str) -> float:
+def _number(number: Any, name: str) -> float:
     try:
-        value = float(found)
+        value = float(number)
     except (TypeError, ValueError):
-        raise _bad(name, f"holds {str(found)[:40]!r} where a number belongs") from None
+        raise _bad(name, f"holds {str(number)[:40]!r} where a number belongs") from None
     if not math.isfinite(value):
         raise _bad(name, "holds a number that is not finite")
     return value
 
 
 def _driver(feature: str, importance: float, spread: float | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"feature": feature, "importance": _text(importance)}
-    return made if spread is None else {**made, "spread": _text(spread)}
+    driver: dict[str, Any] = {"feature": feature, "importance": _text(importance)}
+    return driver if spread is None else {**driver, "spread": _text(spread)}
 
 
 def _text(value: float) -> str:

@@ -127,21 +127,21 @@ def _unpacks(path: Path, name: str) -> None:
 
 
 def _few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
-    (found,) = base.execute(
+    (counts,) = base.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {MOST_ROWS + 1})"  # noqa: S608
     ).fetchall()
-    if found[0] > MOST_ROWS:
+    if counts[0] > MOST_ROWS:
         raise TooMuch(f"{name} has more than {MOST_ROWS:,} rows. {_ELSEWHERE}", field="file")
 
 
 def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str) -> Cells:
-    held = [
+    headings = [
         row[0]
         for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
     ]
-    groups = tuple(dict.fromkeys(_named(one, held, "group", name) for one in columns.groups))
-    truth = _named(columns.truth, held, "truth", name)
-    prediction = _named(columns.prediction, held, "prediction", name)
+    groups = tuple(dict.fromkeys(_named(one, headings, "group", name) for one in columns.groups))
+    truth = _named(columns.truth, headings, "truth", name)
+    prediction = _named(columns.prediction, headings, "prediction", name)
     if truth == prediction or {truth, prediction} & set(groups):
         raise InvalidInput("Truth, prediction and groups are columns of their own.", field="group")
     nothing = ", ".join(literal(word) for word in ("", *MISSING))
@@ -184,25 +184,25 @@ def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str)
     return Cells(groups, cells, left_out)
 
 
-def _named(wanted: str, held: Sequence[str], field: str, name: str) -> str:
+def _named(wanted: str, headings: Sequence[str], field: str, name: str) -> str:
     """The column that is meant; case does not matter."""
-    found = [one for one in held if one == wanted] or [
-        one for one in held if one.strip().casefold() == wanted.strip().casefold()
+    matches = [one for one in headings if one == wanted] or [
+        one for one in headings if one.strip().casefold() == wanted.strip().casefold()
     ]
-    if len(found) != 1:
-        listed = ", ".join(shown(one) for one in held[:20])
+    if len(matches) != 1:
+        listed = ", ".join(shown(one) for one in headings[:20])
         raise InvalidInput(
             f"{name} has no column {shown(wanted)!r}. It has: {listed}.", field=field
         )
-    return found[0]
+    return matches[0]
 
 
 def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]) -> None:
     for alias, group in zip(aliases, groups, strict=True):
-        (found,) = base.execute(
+        (counts,) = base.execute(
             f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"  # noqa: S608
         ).fetchall()
-        if found[0] > MOST_GROUPS:
+        if counts[0] > MOST_GROUPS:
             raise InvalidInput(
                 f"{shown(group)} has more than {MOST_GROUPS} values, so it names no groups of people. Put them into ranges, like 18-24.",
                 field="group",
@@ -239,10 +239,10 @@ def _readable(
         )
     if columns.positive is None or (alias == "p" and columns.threshold is not None):
         return
-    (found,) = base.execute(
+    (counts,) = base.execute(
         f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told"  # noqa: S608
     ).fetchall()
-    if not found[0] and alias == "t":
+    if not counts[0] and alias == "t":
         words = base.execute(
             f"SELECT DISTINCT {alias} FROM told WHERE {alias} IS NOT NULL ORDER BY 1 LIMIT 5"  # noqa: S608
         ).fetchall()
@@ -251,7 +251,7 @@ def _readable(
             f"{shown(column)} never holds {shown(columns.positive)!r}; it holds {listed}.",
             field="positive",
         )
-    if found[1] > 2:
+    if counts[1] > 2:
         raise InvalidInput(
             f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.",
             field="positive",

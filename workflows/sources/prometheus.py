@@ -64,7 +64,7 @@ class Prometheus:
         try:
             request = self._http.build_request("GET", self._url, params=asked)
             status, body = bounded.whole(self._http, request, MOST_BYTES)
-            found = json.loads(body)
+            answer = json.loads(body)
         except httpx.ReadTimeout:
             raise PrometheusTrouble(
                 f"Prometheus takes longer than {self._seconds:g} s to answer."
@@ -78,17 +78,17 @@ class Prometheus:
                 f"Prometheus answers more than {MOST_BYTES // 1_000_000} MB where one number is needed."
             ) from None
         except (ValueError, RecursionError):
-            found = None
+            answer = None
         if status in (401, 403):
             raise PrometheusTrouble(
                 f"Prometheus refuses the token (HTTP {status}). Check MLGOV_PROMETHEUS_TOKEN."
             )
-        if not isinstance(found, dict):
+        if not isinstance(answer, dict):
             raise PrometheusTrouble(f"That is no Prometheus: HTTP {status} without its JSON.")
-        if found.get("status") != "success":
-            why = str(found.get("error", "no reason"))[:200]
+        if answer.get("status") != "success":
+            why = str(answer.get("error", "no reason"))[:200]
             raise PrometheusTrouble(f"Prometheus refuses the query: {why}")
-        return found.get("data")
+        return answer.get("data")
 
 
 def _number(data: Any) -> Decimal:

@@ -86,22 +86,22 @@ def _object(value: dict[Any, Any]) -> dict[str, str] | None:
 
 
 def _list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
-    if all(isinstance(one, str) for one in value):
+    if all(isinstance(item, str) for item in value):
         return _words(list(value))
     pairs: list[tuple[Any, Any, int]] = []
-    for one in value:
-        if isinstance(one, dict):
-            names = {str(name).casefold(): name for name in one}
+    for item in value:
+        if isinstance(item, dict):
+            names = {str(name).casefold(): name for name in item}
             pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
             if pair is not None:
                 is_inherited = any(
-                    one.get(names.get(name, "")) is True for name in ("x_inherited", "inherited")
+                    item.get(names.get(name, "")) is True for name in ("x_inherited", "inherited")
                 )
-                pairs.append((one[names[pair[0]]], one[names[pair[1]]], is_inherited))
+                pairs.append((item[names[pair[0]]], item[names[pair[1]]], is_inherited))
                 continue
-            pairs += [(key, inner, 0) for key, inner in one.items()]
-        elif isinstance(one, list | tuple) and len(one) == 2:
-            pairs.append((one[0], one[1], 0))
+            pairs += [(key, inner, 0) for key, inner in item.items()]
+        elif isinstance(item, list | tuple) and len(item) == 2:
+            pairs.append((item[0], item[1], 0))
         else:
             return None
     # what a resource says of itself goes before what it has from its folder
@@ -137,9 +137,9 @@ def _value(value: Any) -> str | None:
 
 def _words(parts: list[str]) -> dict[str, str] | None:
     """`team:vision` and `team=vision`. Words without a value are no tags that could say whose a cost is."""
-    found = dict(reversed(list(_split(parts))))
+    tags = dict(reversed(list(_split(parts))))
     is_something = any(part.strip() for part in parts)
-    return None if is_something and not found else found
+    return None if is_something and not tags else tags
 
 
 def _split(parts: list[str]) -> Iterator[tuple[str, str]]:

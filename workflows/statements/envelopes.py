@@ -105,7 +105,7 @@ def load_public_keys(text: str) -> dict[str, "Ed25519PublicKey"]:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     end = "-----END PUBLIC KEY-----"
-    found = {}
+    keys = {}
     try:
         if text.lstrip().startswith("{"):
             text = "\n".join(str(one["public_key"]) for one in json.loads(text)["keys"])
@@ -113,14 +113,14 @@ def load_public_keys(text: str) -> dict[str, "Ed25519PublicKey"]:
             begin = part.index("-----BEGIN PUBLIC KEY-----")
             key = load_pem_public_key((part[begin:] + end + "\n").encode())
             if isinstance(key, Ed25519PublicKey):
-                found[key_id(key)] = key
+                keys[key_id(key)] = key
     except (ValueError, KeyError, TypeError, RecursionError, UnsupportedAlgorithm):
-        found = {}
-    if not found:
+        keys = {}
+    if not keys:
         raise KeyRefused(
             "There is no Ed25519 public key in it. `mlgov keys publish` prints it, and so does GET /api/v1/keys."
         )
-    return found
+    return keys
 
 
 def sign_statement(statement: Mapping[str, Any], key: "Ed25519PrivateKey") -> str:
@@ -225,26 +225,26 @@ def load_retirements(text: str) -> dict[str, datetime]:
     """When keys were retired, by id, from the JSON of `GET /api/v1/keys`; PEM says nothing of it. Raises KeyRefused."""
     if not text.lstrip().startswith("{"):
         return {}
-    found = {}
+    retired = {}
     try:
-        for one in json.loads(text)["keys"]:
-            if one.get("retired_at") is not None:
-                at = datetime.fromisoformat(str(one["retired_at"]))
-                for name in load_public_keys(str(one["public_key"])):
-                    found[name] = at.replace(tzinfo=at.tzinfo or UTC)
+        for entry in json.loads(text)["keys"]:
+            if entry.get("retired_at") is not None:
+                at = datetime.fromisoformat(str(entry["retired_at"]))
+                for name in load_public_keys(str(entry["public_key"])):
+                    retired[name] = at.replace(tzinfo=at.tzinfo or UTC)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise KeyRefused(
             "It can't be read when a key in it was retired. Fetch GET /api/v1/keys again."
         ) from None
-    return found
+    return retired
 
 
 def _decode(text: str) -> bytes:
     """Base64 without variants. Raises ValueError."""
     try:
-        found = base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from None
-    if base64.b64encode(found).decode() != text:
+    if base64.b64encode(data).decode() != text:
         raise ValueError("not canonical")
-    return found
+    return data

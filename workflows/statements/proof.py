@@ -95,7 +95,7 @@ _ENDS = frozenset(f"approval.{state.value}" for state in ApprovalState if state.
 
 def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
     """Of an entry that sealed nothing: each verdict is on the ledger, by whom, in which stage and when."""
-    told = {
+    verdicts = {
         (
             row.actor_id,
             facts.get("stage"),
@@ -106,17 +106,17 @@ def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
         if row.action == "approval.decided"
     }
     rows = {(one["person"], one["stage"], one["verdict"], one["at"]) for one in table["decisions"]}
-    return told == rows and table["state"] == ApprovalState.APPROVED
+    return verdicts == rows and table["state"] == ApprovalState.APPROVED
 
 
 def _prove_policy(session: Session, approval_id: int, version: str) -> str:
     """The digest of the policy that was in force, by the ledger; its text must still have it."""
-    told = [
+    digests = [
         standing.body_of(row.body).get("facts", {}).get("sha256")
         for row in entries_of.about(session, [("policy", version)])
         if row.action == "policy.adopted"
     ]
     table = standing.read(session, "policy", [version]).get(version)
-    if not told or table is None or {table["sha256"], table["named"]} != {told[-1]}:
+    if not digests or table is None or {table["sha256"], table["named"]} != {digests[-1]}:
         raise RecordDisagrees(approval_id)
-    return str(told[-1])
+    return str(digests[-1])

@@ -126,8 +126,8 @@ def _is_named_right(row: Any) -> bool:
 
 def find_envelope(session: Session, approval_id: int) -> str | None:
     """The statement about a request as it was handed out; None when none was."""
-    found = queries.find_by_approval(session, approval_id)
-    return None if found is None else found.envelope
+    row = queries.find_by_approval(session, approval_id)
+    return None if row is None else row.envelope
 
 
 def issue_statement(
@@ -254,11 +254,11 @@ def find_statement(session: Session, statement_id: str) -> StatementRecord:
 
     Raises NotFound.
     """
-    found = queries.find_statement(session, statement_id)
+    row = queries.find_statement(session, statement_id)
     basis = standing.bases(session, "statement", [statement_id]).get(statement_id)
-    if found is None or basis is None:
+    if row is None or basis is None:
         raise NotFound(f"There is no statement {statement_id!r} here.")
-    record = _record(session, found)
+    record = _record(session, row)
     if basis.record is not None:
         sealed = basis.record
         record = replace(
@@ -267,7 +267,7 @@ def find_statement(session: Session, statement_id: str) -> StatementRecord:
             suspended_at=record.suspended_at or _moment_of(sealed["suspended"]),
             withdrawn_at=record.withdrawn_at or _moment_of(sealed["withdrawn"]),
         )
-    about = str(found.approval_id)
+    about = str(row.approval_id)
     approval = standing.bases(session, "approval", [about]).get(about)
     if approval is not None and approval.record is not None:
         is_approved = approval.record["state"] == ApprovalState.APPROVED

@@ -50,7 +50,7 @@ def offer_file(event: FileShared) -> Reply:
     with deps.readers.file() as reading:
         fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
         content = _understand(reading, fetched.name, fetched.data)
-    found = deps.db.run(
+    file = deps.db.run(
         lambda session: sharing.keep_file(
             session,
             actor,
@@ -63,7 +63,7 @@ def offer_file(event: FileShared) -> Reply:
             now=deps.now(session),
         )
     )
-    return Private(f"{found.name}: which evidence is it?", _offer(found))
+    return Private(f"{file.name}: which evidence is it?", _offer(file))
 
 
 def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
@@ -76,15 +76,15 @@ def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _offer(found: Shared) -> list[Block]:
-    told = [
-        f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
+def _offer(file: Shared) -> list[Block]:
+    lines = [
+        f"*{blocks.escape(file.name, 120)}* · {_size(file.size)} · `sha256:{file.sha256[:12]}…`"
     ]
-    told += [blocks.escape(one, 400) for one in found.said]
-    button = blocks.button("Hand it in as evidence…", words.SHARED, found.slack_id, style="primary")
+    lines += [blocks.escape(one, 400) for one in file.said]
+    button = blocks.button("Hand it in as evidence…", words.SHARED, file.slack_id, style="primary")
     return [
-        *blocks.sections(told),
-        blocks.actions([button], block_id=f"file-{found.slack_id}"),
+        *blocks.sections(lines),
+        blocks.actions([button], block_id=f"file-{file.slack_id}"),
         blocks.context(
             "Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."
         ),
@@ -101,12 +101,12 @@ def open_shared(click: Click) -> Reply:
     """Which model version is it for?"""
     deps = click.deps
     with deps.db.read() as session:
-        found = sharing.find_file(session, click.actor, click.value)
+        file = sharing.find_file(session, click.actor, click.value)
         if not reads.list_models(session, click.actor, policy=deps.policy):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
-    return Open(windows.shared(found))
+    return Open(windows.shared(file))
 
 
 def pick_version(click: Click) -> Reply:
@@ -118,7 +118,7 @@ def pick_version(click: Click) -> Reply:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        found = sharing.find_file(session, click.actor, file_id)
+        file = sharing.find_file(session, click.actor, file_id)
     card, _ = acting.look(deps, click.actor, model_id, version_id)
     version = card.version
     if version is None:
@@ -127,9 +127,9 @@ def pick_version(click: Click) -> Reply:
     view = windows.evidence(
         card,
         deps.policy,
-        found.type,
-        f"{at.text}:::{found.slack_id}",
-        found,
+        file.type,
+        f"{at.text}:::{file.slack_id}",
+        file,
         *acting.prefilled(deps, card),
         takes_files=acting.takes_files(deps),
     )
@@ -154,24 +154,24 @@ def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     rules = deps.policy.evidence.fairness
-    found = find_shared(submission)
+    shared_file = find_shared(submission)
     put: list[str] = submission.values.get(fields.FILE) or []
 
     def is_counted(file: Shared) -> bool:
         return type_ == FAIRNESS and file.has_rows and rules.rows_in_slack
 
-    if found is None and not put:
+    if shared_file is None and not put:
         return {}
-    if found is not None and not is_counted(found):
-        return sharing.list_fields(found, type_)
+    if shared_file is not None and not is_counted(shared_file):
+        return sharing.list_fields(shared_file, type_)
     counted = None
     with deps.readers.file() as reading:
-        file_id = found.slack_id if found is not None else put[0]
+        file_id = shared_file.slack_id if shared_file is not None else put[0]
         fetched = slack_files.fetch(
             deps, file_id, owner=submission.actor.slack_id, seconds=slack_files.QUICK
         )
-        if found is None:
-            found = Shared(
+        if shared_file is None:
+            shared_file = Shared(
                 fetched.id,
                 fetched.name,
                 len(fetched.data),
@@ -179,10 +179,10 @@ def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
                 fetched.permalink,
                 _understand(reading, fetched.name, fetched.data),
             )
-        if is_counted(found):
-            asked = uploads.Counting(_read_columns(submission), found.name, rules.least)
+        if is_counted(shared_file):
+            asked = uploads.Counting(_read_columns(submission), shared_file.name, rules.least)
             counted = reading.run(uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
-    return sharing.list_fields(found, type_, counted)
+    return sharing.list_fields(shared_file, type_, counted)
 
 
 def _read_columns(submission: Submission) -> Columns:
@@ -222,10 +222,10 @@ def _read_columns(submission: Submission) -> Columns:
 def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+        models = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
     return [
         (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
-        for model in found
+        for model in models
         for one in model.versions
         if one.state not in _CLOSED
     ]
@@ -235,8 +235,8 @@ def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = At.read(str(search.view.get("private_metadata") or "")).model_id
     with search.deps.db.read() as session:
-        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
-    return [(one.key, one.name) for one in found if one.id != own]
+        models = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+    return [(one.key, one.name) for one in models if one.id != own]
 
 
 def search_projects(search: Search) -> Sequence[tuple[str, str]]:

@@ -11,8 +11,8 @@ WINDOW = timedelta(minutes=5)
 
 def signature(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
     """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; the secret is plain UTF-8, unlike Standard Webhooks'."""
-    told = f"{delivery_id}.{timestamp}.".encode() + body
-    digest = hmac.new(secret.encode(), told, hashlib.sha256).digest()
+    signed = f"{delivery_id}.{timestamp}.".encode() + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
