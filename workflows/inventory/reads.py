@@ -3,6 +3,7 @@
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from storage.enums import (
     Severity,
 )
 from storage.inventory import finding_queries, queries
-from storage.inventory.tables import Finding, Model, ModelVersion
+from storage.inventory.tables import Finding, Model, ModelPerson, ModelVersion
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions, visibility
@@ -45,111 +46,139 @@ def today_of(policy: Policy, now: datetime) -> date:
     return now.astimezone(policy.organisation.zone).date()
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What ids stand for, each read once for all models of a list."""
+
+    people: Mapping[str, PersonRef]
+    texts: Mapping[int, str]
+    projects: Mapping[int, Project] = field(default_factory=dict)
+
+    def person(self, person_id: str | None) -> PersonRef | None:
+        return self.people.get(person_id) if person_id else None
+
+    def text(self, text_id: int | None) -> str:
+        """Empty where there is no text, and ERASED for one whose words are gone."""
+        return (self.texts.get(text_id, "") or ERASED) if text_id else ""
+
+
 def load_models(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
-    """These models with their versions and open findings."""
+    """These models with their versions and open findings, in as many statements for a hundred as for one."""
     if not rows:
         return []
-    models = {row.id: row.name for row in rows}
-    ids = list(models)
+    ids = [row.id for row in rows]
     versions = queries.list_versions(session, ids)
     parts = queries.list_parts(session, [row.id for row in versions])
     findings = finding_queries.list_unsettled(session, ids)
-    links = queries.list_links(session, ids)
-    names = {
-        row.id: row.name
-        for row in queries.list_by_ids(session, {one for pair in links for one in pair})
-    }
-    projects = queries.find_projects(session, {row.project_id for row in rows if row.project_id})
+    names = _load_names(session, rows, parts, findings)
+    model_names = {row.id: row.name for row in rows}
+    version_names = {row.id: row.version for row in versions}
+    versions_of = _version_records(versions, parts, names)
+    findings_of: dict[int, list[FindingRecord]] = defaultdict(list)
+    for row in findings:
+        findings_of[row.model_id].append(
+            _finding_record(row, model_names[row.model_id], version_names, names)
+        )
+    upstream, downstream = _list_neighbours(session, ids)
+    return [
+        _model_record(
+            row,
+            tuple(versions_of[row.id]),
+            findings_of[row.id],
+            upstream[row.id],
+            downstream[row.id],
+            names,
+        )
+        for row in rows
+    ]
+
+
+def _load_names(
+    session: Session,
+    rows: Sequence[Model],
+    parts: Sequence[ModelPerson],
+    findings: Sequence[Finding],
+) -> _Names:
     people = load_people(
         session,
         [
             *(row.owner_id for row in rows),
             *(row.tier_by for row in rows),
             *(part.person_id for part in parts),
-            *(one for row in findings for one in (row.owner_id, row.accepted_by)),
+            *(id_ for row in findings for id_ in (row.owner_id, row.accepted_by)),
         ],
     )
-    texts = lookups.texts(
-        session,
-        {
-            one
-            for one in (
-                *(row.tier_reason_id for row in rows),
-                *(text for row in findings for text in (row.text_id, row.word_id)),
-            )
-            if one
-        },
-    )
-    by_version: dict[int, dict[Part, list[PersonRef]]] = {}
-    for part in parts:
-        if part.person_id in people:
-            by_version.setdefault(part.version_id, {}).setdefault(Part(part.part), []).append(
-                people[part.person_id]
-            )
-    version_names = {row.id: row.version for row in versions}
-    versions_of: dict[int, list[VersionRecord]] = defaultdict(list)
-    for each in versions:
-        versions_of[each.model_id].append(_version_record(each, by_version.get(each.id, {})))
-    findings_of: dict[int, list[FindingRecord]] = defaultdict(list)
-    for one in findings:
-        findings_of[one.model_id].append(
-            _finding_record(one, models[one.model_id], version_names, people, texts)
-        )
+    text_ids = {row.tier_reason_id for row in rows}
+    text_ids |= {id_ for row in findings for id_ in (row.text_id, row.word_id)}
+    texts = lookups.texts(session, {id_ for id_ in text_ids if id_})
+    projects = queries.find_projects(session, {row.project_id for row in rows if row.project_id})
+    return _Names(people, texts, projects)
+
+
+def _list_neighbours(
+    session: Session, ids: Sequence[int]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """Names of the models whose output each takes, and of those that take its own, by its id."""
+    links = queries.list_links(session, ids)
+    linked = queries.list_by_ids(session, {id_ for link in links for id_ in link})
+    names = {row.id: row.name for row in linked}
     upstream: dict[int, list[str]] = defaultdict(list)
     downstream: dict[int, list[str]] = defaultdict(list)
     for down, up in links:
         upstream[down].append(names[up])
         downstream[up].append(names[down])
-    found = []
-    for row in rows:
-        own = tuple(versions_of[row.id])
-        lead = rules.find_leading([(one.id, one.state) for one in own])
-        project = projects.get(row.project_id) if row.project_id else None
-        follows = _derive_tier(row)
-        found.append(
-            ModelRecord(
-                id=row.id,
-                key=row.key,
-                name=row.name,
-                kind=ModelKind(row.kind),
-                vendor=row.vendor,
-                project_id=row.project_id,
-                project_key=project.key if project else None,
-                project=project.name if project else None,
-                owner=people.get(row.owner_id) if row.owner_id else None,
-                purpose=row.purpose,
-                intended_use=row.intended_use,
-                out_of_scope=row.out_of_scope,
-                technique=row.technique,
-                data_sources=tuple(row.data_sources),
-                affects_people=row.affects_people,
-                exposure=Exposure(row.exposure) if row.exposure else None,
-                purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
-                eu_class=EuClass(row.eu_class) if row.eu_class else None,
-                tier=row.tier,
-                tier_follows=follows if row.tier_override else None,
-                tier_reason=texts.get(row.tier_reason_id, "") or ERASED
-                if row.tier_reason_id
-                else "",
-                tier_by=people.get(row.tier_by) if row.tier_by else None,
-                tier_at=row.tier_at,
-                own_state=ModelState(row.state),
-                versions=own,
-                findings=tuple(
-                    sorted(
-                        findings_of[row.id],
-                        key=lambda one: (_WEIGHT[one.severity], one.due or date.max, one.id),
-                    )
-                ),
-                next_review=row.next_review,
-                upstream=tuple(sorted(upstream[row.id])),
-                downstream=tuple(sorted(downstream[row.id])),
-                registry_name=row.registry_name,
-                revision=row.revision,
-                lead=next((one for one in own if one.id == lead), None),
+    return upstream, downstream
+
+
+def _model_record(
+    row: Model,
+    versions: tuple[VersionRecord, ...],
+    findings: Sequence[FindingRecord],
+    upstream: Sequence[str],
+    downstream: Sequence[str],
+    names: _Names,
+) -> ModelRecord:
+    lead = rules.find_leading([(version.id, version.state) for version in versions])
+    project = names.projects.get(row.project_id) if row.project_id else None
+    return ModelRecord(
+        id=row.id,
+        key=row.key,
+        name=row.name,
+        kind=ModelKind(row.kind),
+        vendor=row.vendor,
+        project_id=row.project_id,
+        project_key=project.key if project else None,
+        project=project.name if project else None,
+        owner=names.person(row.owner_id),
+        purpose=row.purpose,
+        intended_use=row.intended_use,
+        out_of_scope=row.out_of_scope,
+        technique=row.technique,
+        data_sources=tuple(row.data_sources),
+        affects_people=row.affects_people,
+        exposure=Exposure(row.exposure) if row.exposure else None,
+        purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
+        eu_class=EuClass(row.eu_class) if row.eu_class else None,
+        tier=row.tier,
+        tier_follows=_derive_tier(row) if row.tier_override else None,
+        tier_reason=names.text(row.tier_reason_id),
+        tier_by=names.person(row.tier_by),
+        tier_at=row.tier_at,
+        own_state=ModelState(row.state),
+        versions=versions,
+        findings=tuple(
+            sorted(
+                findings,
+                key=lambda each: (_WEIGHT[each.severity], each.due or date.max, each.id),
             )
-        )
-    return found
+        ),
+        next_review=row.next_review,
+        upstream=tuple(sorted(upstream)),
+        downstream=tuple(sorted(downstream)),
+        registry_name=row.registry_name,
+        revision=row.revision,
+        lead=next((version for version in versions if version.id == lead), None),
+    )
 
 
 def _derive_tier(row: Model) -> int | None:
@@ -166,46 +195,53 @@ def load_people(session: Session, ids: Collection[str | None]) -> dict[str, Pers
     return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
 
 
-def _version_record(row: ModelVersion, people: dict[Part, list[PersonRef]]) -> VersionRecord:
-    return VersionRecord(
-        id=row.id,
-        version=row.version,
-        state=ModelState(row.state),
-        since=row.state_since,
-        digest=row.digest,
-        approval_id=row.approval_id,
-        approved_until=row.approved_until,
-        digest_changed=row.approved_digest is not None
-        and row.approved_digest != (row.digest or ""),
-        people={part: tuple(each) for part, each in people.items()},
-        about=row.about,
-        run_id=row.run_id,
-        revision=row.revision,
-    )
+def _version_records(
+    versions: Sequence[ModelVersion], parts: Sequence[ModelPerson], names: _Names
+) -> dict[int, list[VersionRecord]]:
+    """Model id → its versions."""
+    people_of: dict[int, dict[Part, list[PersonRef]]] = defaultdict(lambda: defaultdict(list))
+    for part in parts:
+        if (person := names.person(part.person_id)) is not None:
+            people_of[part.version_id][Part(part.part)].append(person)
+    records: dict[int, list[VersionRecord]] = defaultdict(list)
+    for row in versions:
+        records[row.model_id].append(
+            VersionRecord(
+                id=row.id,
+                version=row.version,
+                state=ModelState(row.state),
+                since=row.state_since,
+                digest=row.digest,
+                approval_id=row.approval_id,
+                approved_until=row.approved_until,
+                digest_changed=row.approved_digest is not None
+                and row.approved_digest != (row.digest or ""),
+                people={part: tuple(people) for part, people in people_of[row.id].items()},
+                about=row.about,
+                run_id=row.run_id,
+                revision=row.revision,
+            )
+        )
+    return records
 
 
 def _finding_record(
-    row: Finding,
-    model: str,
-    versions: dict[int, str],
-    people: dict[str, PersonRef],
-    texts: dict[int, str],
+    row: Finding, model: str, versions: Mapping[int, str], names: _Names
 ) -> FindingRecord:
-    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else describe_finding(row.facts)
     return FindingRecord(
         id=row.id,
         model_id=row.model_id,
         model=model,
         version=versions.get(row.version_id, "") if row.version_id else "",
-        words=words,
+        words=names.text(row.text_id) if row.text_id else describe_finding(row.facts),
         severity=Severity(row.severity),
         status=FindingStatus(row.status),
         source=FindingSource(row.source),
-        owner=people.get(row.owner_id) if row.owner_id else None,
+        owner=names.person(row.owner_id),
         due=row.due,
-        accepter=people.get(row.accepted_by) if row.accepted_by else None,
+        accepter=names.person(row.accepted_by),
         accepted_until=row.accepted_until,
-        word=(texts.get(row.word_id, "") or ERASED) if row.word_id else "",
+        word=names.text(row.word_id),
         created_at=row.created_at,
         revision=row.revision,
     )
@@ -252,8 +288,8 @@ def find_finding(session: Session, finding_id: int) -> FindingRecord | None:
     model = load_model(session, row.model_id)
     people = load_people(session, [row.owner_id, row.accepted_by])
     texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})
-    names = {each.id: each.version for each in model.versions}
-    return _finding_record(row, model.name, names, people, texts)
+    versions = {each.id: each.version for each in model.versions}
+    return _finding_record(row, model.name, versions, _Names(people, texts))
 
 
 def list_upstream(session: Session, model_id: int) -> list[tuple[str, str]]:
