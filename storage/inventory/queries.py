@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVarTuple
 
-from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy import Row, Select, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -21,6 +21,8 @@ from storage.inventory.tables import (
 )
 from storage.people.tables import Person
 from storage.projects.tables import Project
+
+Columns = TypeVarTuple("Columns")
 
 
 def lock_model(session: Session, model_id: int) -> Model | None:
@@ -141,26 +143,26 @@ def search_first(
     by_place = {place: state.value for place, state in enumerate(leading)}
     state = case(by_place, value=best.c.place, else_=Model.state)
 
-    def asked(*columns: Any) -> Any:
-        fitting = _filter_models(select(*columns), words, within, beside)
-        return fitting.outerjoin(best, best.c.model_id == Model.id)
+    def filtered(query: Select[*Columns]) -> Select[*Columns]:
+        return _filter_models(query, words, within, beside).outerjoin(
+            best, best.c.model_id == Model.id
+        )
 
     ranks = {each.value: rank for each, rank in order.items()}
     rank = case(ranks, value=state, else_=len(ranks))
     rows = session.scalars(
-        asked(Model).order_by(rank, func.lower(Model.name), Model.id).limit(most)
+        filtered(select(Model)).order_by(rank, func.lower(Model.name), Model.id).limit(most)
     )
-    counted = asked(state.label("state"), func.count()).group_by(state)
-    numbers = session.execute(counted)
+    numbers = session.execute(filtered(select(state.label("state"), func.count())).group_by(state))
     return list(rows), {ModelState(each): number for each, number in numbers}
 
 
 def _filter_models(
-    asked: Any, words: str, within: Collection[int] | None, beside: Collection[int]
-) -> Any:
-    asked = asked.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
+    query: Select[*Columns], words: str, within: Collection[int] | None, beside: Collection[int]
+) -> Select[*Columns]:
+    query = query.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
     if words:
-        asked = asked.where(
+        query = query.where(
             or_(
                 *(
                     func.lower(column).contains(words.casefold(), autoescape=True)
@@ -175,8 +177,8 @@ def _filter_models(
             )
         )
     if within is not None:
-        asked = asked.where(or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside))))
-    return asked
+        query = query.where(or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside))))
+    return query
 
 
 def list_by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
@@ -315,7 +317,7 @@ def list_agreements(
     ).all()
 
 
-def list_agreed(session: Session, version_id: int, revision: int) -> Sequence[Any]:
+def list_agreed(session: Session, version_id: int, revision: int) -> Sequence[Row[str, str]]:
     """(step, person's name) of every agreement that counts for a version as it is."""
     return session.execute(
         select(ModelAgreement.step, Person.name)
@@ -346,7 +348,7 @@ def has_budget(session: Session, project_id: int) -> bool:
     )
 
 
-def list_due_reviews(session: Session, today: Any) -> Sequence[int]:
+def list_due_reviews(session: Session, today: date) -> Sequence[int]:
     """Models in the inventory whose review day has come."""
     return list(
         session.scalars(
@@ -389,7 +391,7 @@ def find_valid_until(session: Session, approval_id: int) -> datetime | None:
     ).scalar_one_or_none()
 
 
-def add_step(session: Session, **values: Any) -> int:
+def add_step(session: Session, **values: object) -> int:
     """Keep a step; its id."""
     row = ModelTransition(**values)
     session.add(row)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -65,13 +64,14 @@ def find_version(session: Session, name: str, version: str) -> RegistryVersionRo
     ).scalar_one_or_none()
 
 
-def list_inventory(session: Session) -> Sequence[Any]:
+def list_inventory(session: Session) -> list[tuple[Model, ModelVersion | None]]:
     """(model, version) of the whole inventory; version is None for a model without one."""
-    return session.execute(
+    rows = session.execute(
         select(Model, ModelVersion)
         .outerjoin(ModelVersion, ModelVersion.model_id == Model.id)
         .order_by(Model.id, ModelVersion.id)
-    ).all()
+    )
+    return [(model, version) for model, version in rows]
 
 
 def list_rejected(session: Session) -> set[int]:

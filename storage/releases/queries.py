@@ -1,10 +1,11 @@
 """Statements about releases, and about the requests that programs follow."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,50 @@ from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people.tables import Person, SlackAlias
 from storage.projects.tables import Project
 from storage.releases.tables import Release
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseProject:
+    """The project whose release something is: its names and what conditions are told of it."""
+
+    id: int
+    key: str
+    name: str
+    category: str | None
+    status: str
+    business_unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRow:
+    """What a request about a release was asked, and what it was bound to."""
+
+    id: int
+    gate: str
+    facts: dict[str, Any]
+    bound: dict[str, Any] | None
+    state: str
+    requester_id: str
+    project_id: int
+    project: str
+    """Key of the project."""
+    reason_salt: str | None
+    """None without a reason, and once its words were erased."""
+    reason_sha256: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """Where a request belongs, whatever it is about."""
+
+    gate: str
+    project: str
+    """Key of the project."""
+    requester_id: str
+    bound: dict[str, Any] | None
+    project_id: int
+
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -68,9 +113,9 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
     return by_word | {row.email: row.id for row in rows if row.email in words}
 
 
-def find_project_of(session: Session, release_id: int) -> Any:
-    """The project whose release it is: its id, names and what conditions are told; None for no release."""
-    return session.execute(
+def find_project_of(session: Session, release_id: int) -> ReleaseProject | None:
+    """The project whose release it is; None for no release."""
+    row = session.execute(
         select(
             Project.id,
             Project.key,
@@ -82,6 +127,7 @@ def find_project_of(session: Session, release_id: int) -> Any:
         .join(Release, Release.project_id == Project.id)
         .where(Release.id == release_id)
     ).first()
+    return ReleaseProject(*row) if row is not None else None
 
 
 _ASKED = (
@@ -102,24 +148,26 @@ _ASKED = (
     .outerjoin(PrivateText, PrivateText.id == Approval.reason_id)
     .where(Approval.subject_type == "release")
 )
-"""What a request about a release was asked, and what it was bound to."""
+"""The columns of an `AskedRow`, in its order."""
 
 
-def list_pending(session: Session, gate: str, release_id: int, *, now: datetime) -> Sequence[Any]:
+def list_pending(session: Session, gate: str, release_id: int, *, now: datetime) -> list[AskedRow]:
     """The requests at that gate about that release which can still be decided, oldest first."""
-    return session.execute(
+    rows = session.execute(
         _ASKED.where(
             Approval.subject_id == release_id,
             Approval.gate == gate,
             Approval.state == ApprovalState.PENDING,
             Approval.expires_at > now,
         ).order_by(Approval.id)
-    ).all()
+    )
+    return [AskedRow(*row) for row in rows]
 
 
-def find_asked(session: Session, approval_id: int) -> Any:
+def find_asked(session: Session, approval_id: int) -> AskedRow | None:
     """What a request about a release was asked; None for any other request."""
-    return session.execute(_ASKED.where(Approval.id == approval_id)).first()
+    row = session.execute(_ASKED.where(Approval.id == approval_id)).first()
+    return AskedRow(*row) if row is not None else None
 
 
 def lock_key(session: Session, request_key: str) -> None:
@@ -128,9 +176,10 @@ def lock_key(session: Session, request_key: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(request_key, 0))))
 
 
-def find_keyed(session: Session, request_key: str) -> Any:
+def find_keyed(session: Session, request_key: str) -> AskedRow | None:
     """The request that this asking opened; None when it is new."""
-    return session.execute(_ASKED.where(Approval.request_key == request_key)).first()
+    row = session.execute(_ASKED.where(Approval.request_key == request_key)).first()
+    return AskedRow(*row) if row is not None else None
 
 
 def list_models(session: Session, names: Collection[str], contents: str) -> Sequence[Model]:
@@ -162,7 +211,7 @@ def list_versions(
     ).all()
 
 
-def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Any]:
+def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Row[str, str]]:
     """Who had which part in these versions (person_id, part), each once."""
     return session.execute(
         select(ModelPerson.person_id, ModelPerson.part)
@@ -172,9 +221,9 @@ def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Any]:
     ).all()
 
 
-def find_place(session: Session, approval_id: int) -> Any:
-    """(gate, project key and id, requester, bound) of a request; None when there is none."""
-    return session.execute(
+def find_place(session: Session, approval_id: int) -> PlaceRow | None:
+    """Where a request belongs; None when there is none."""
+    row = session.execute(
         select(
             Approval.gate,
             Project.key.label("project"),
@@ -185,6 +234,7 @@ def find_place(session: Session, approval_id: int) -> Any:
         .join(Project, Project.id == Approval.project_id)
         .where(Approval.id == approval_id)
     ).first()
+    return PlaceRow(*row) if row is not None else None
 
 
 def list_ids(

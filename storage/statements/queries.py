@@ -1,6 +1,7 @@
 """Statements about statements and keys."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,20 @@ from storage.approvals.tables import Approval
 from storage.enums import ApprovalState
 from storage.projects.tables import Project
 from storage.statements.tables import SigningKey, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedRelease:
+    """What a statement says of an approved request about a release, beside what its ledger entry sealed."""
+
+    id: int
+    gate: str
+    bound: dict[str, Any] | None
+    valid_until: datetime | None
+    """None for one that holds for good."""
+    project: str
+    """Key of the project."""
+
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -69,9 +84,9 @@ def list_statements(session: Session, *, most: int) -> Sequence[Statement]:
     return session.scalars(select(Statement).order_by(Statement.issued_at.desc()).limit(most)).all()
 
 
-def lock_approved(session: Session, approval_id: int) -> Any:
-    """What a statement says of an approved request about a release, which is locked; None for any other."""
-    return session.execute(
+def lock_approved(session: Session, approval_id: int) -> ApprovedRelease | None:
+    """An approved request about a release, locked until the transaction ends; None for any other."""
+    row = session.execute(
         select(
             Approval.id,
             Approval.gate,
@@ -87,6 +102,7 @@ def lock_approved(session: Session, approval_id: int) -> Any:
         )
         .with_for_update(of=Approval)
     ).first()
+    return ApprovedRelease(*row) if row is not None else None
 
 
 def is_approved_release(session: Session, approval_id: int) -> bool:

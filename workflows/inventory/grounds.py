@@ -8,12 +8,14 @@ from storage.enums import EuClass, EvidenceStatus, Exposure, Severity
 from storage.inventory.tables import Model, ModelVersion
 from storage.projects.tables import Project
 from workflows.evidence import rules as evidence_rules
+from workflows.evidence.records import Item
+from workflows.inventory.records import FindingRecord
 from workflows.policy.facts import Facts
 from workflows.subjects import Known, Rest, project_facts, project_rests
 
 
 def list_changes(
-    version: ModelVersion, items: Mapping[str, Any], facts: dict[str, Any]
+    version: ModelVersion, items: Mapping[str, Item], facts: dict[str, Any]
 ) -> tuple[str, ...]:
     """What was asked about has to be what stands there: these contents, on this evidence."""
     others = [
@@ -31,7 +33,7 @@ def list_changes(
     )
 
 
-def list_waived(items: Mapping[str, Any]) -> list[str]:
+def list_waived(items: Mapping[str, Item]) -> list[str]:
     """The types of evidence that were waived."""
     return [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]
 
@@ -40,8 +42,8 @@ def condition_facts(
     model: Model,
     version: ModelVersion,
     project: Project,
-    items: Mapping[str, Any],
-    open_: Sequence[Any],
+    items: Mapping[str, Item],
+    open_: Sequence[FindingRecord],
 ) -> Facts:
     """What conditions of the gate are told."""
     return {
@@ -66,7 +68,7 @@ _STRICTEST = tuple(EuClass)
 
 
 def list_rests(
-    model: Model, project: Project, items: Mapping[str, Any], open_: Sequence[Any]
+    model: Model, project: Project, items: Mapping[str, Item], open_: Sequence[FindingRecord]
 ) -> tuple[Rest, ...]:
     """What an approval rests on. Less grave findings are told, and nobody has to decide anew for them."""
     eu_class = EuClass(model.eu_class) if model.eu_class else None

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage import ledger
 from storage.people import lookups
 from storage.releases import queries
+from storage.releases.queries import AskedRow
 from workflows.errors import InvalidInput
 from workflows.releases import rules
 from workflows.releases.forms import AskRelease
@@ -28,15 +29,15 @@ def resolve_people(session: Session, asked: AskRelease) -> dict[str, str]:
     return {word: known[folded] for word, folded in words.items()}
 
 
-def question_of(row: Any) -> dict[str, Any]:
-    """What a request was asked, by field (see `rules.build_question`). `row` is of `storage.releases.queries`."""
+def question_of(row: AskedRow) -> dict[str, Any]:
+    """What a request was asked, by field (see `rules.build_question`)."""
     facts, words = _facts(row), {}
-    if facts[rules.SAYS_WHY]:
+    if facts[rules.SAYS_WHY] and row.reason_sha256 is not None:
         words["reason"] = row.reason_sha256
     return rules.build_question(facts, words)
 
 
-def question_beside(row: Any, form: AskRelease, facts: dict[str, Any]) -> dict[str, Any]:
+def question_beside(row: AskedRow, form: AskRelease, facts: dict[str, Any]) -> dict[str, Any]:
     """What a form asks (`facts` as `rules.list_fields` gave them), with its words digested as those of `row` were.
 
     Erased words have no salt any more, so nothing equals them.
@@ -69,7 +70,7 @@ def reason_of(form: AskRelease, token_name: str) -> str:
     return form.reason or f"Asked by {token_name}; no reason was given."
 
 
-def _facts(row: Any) -> dict[str, Any]:
+def _facts(row: AskedRow) -> dict[str, Any]:
     """The facts of a request with every field of the question; of one that an older release opened, as far as its row tells."""
     if rules.GATE in row.facts:
         return dict(row.facts)

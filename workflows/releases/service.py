@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState, Part
 from storage.people import lookups
+from storage.projects.tables import Project
 from storage.releases import queries
+from storage.releases.queries import ReleaseProject
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
@@ -131,6 +133,8 @@ class ReleaseSubject:
     ) -> Reread:
         """What the record says of the release now."""
         project = queries.find_project_of(session, subject_id)
+        if project is None:
+            return Reread(None)
         recorded = record.read_record(session, facts["subject"], facts["digest"], project.id)
         again = ReadAgain(
             _conditions(facts, recorded, project),
@@ -247,7 +251,9 @@ def request_key(actor: Actor, key: str) -> str:
     return f"api:{actor.id}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _conditions(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> Facts:
+def _conditions(
+    facts: dict[str, Any], recorded: record.Recorded, project: Project | ReleaseProject
+) -> Facts:
     """What conditions are told: the record's word where it has one, else what was asked."""
     name, version = record.split_subject(facts["subject"])
     tier = facts["tier"] if recorded.tier is None else recorded.tier
@@ -262,7 +268,9 @@ def _conditions(facts: dict[str, Any], recorded: record.Recorded, project: Any) 
     }
 
 
-def _rests(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> tuple[Rest, ...]:
+def _rests(
+    facts: dict[str, Any], recorded: record.Recorded, project: Project | ReleaseProject
+) -> tuple[Rest, ...]:
     """What a release rests on beside the question: the record's word, and the token's where the record has none."""
     tier, eu_class = recorded.rests()
     if recorded.tier is None and facts["tier"]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from storage import ledger
 from storage.audit import queries as entries_of
 from storage.audit import standing
+from storage.audit.tables import AuditEntry
 from storage.enums import ApprovalState, Verdict
 from workflows.errors import GovernanceError
 
@@ -93,7 +94,7 @@ def prove_approval(session: Session, approval_id: int) -> Proof:
 _ENDS = frozenset(f"approval.{state.value}" for state in ApprovalState if state.value != "pending")
 
 
-def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
+def _older_agree(entries: list[tuple[AuditEntry, dict[str, Any]]], table: standing.Record) -> bool:
     """Of an entry that sealed nothing: each verdict is on the ledger, by whom, in which stage and when."""
     verdicts = {
         (

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from storage.audit import standing
 from storage.enums import ApprovalState
 from storage.statements import queries
-from storage.statements.tables import Statement
+from storage.statements.queries import ApprovedRelease
+from storage.statements.tables import SigningKey, Statement
 from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
@@ -116,7 +117,7 @@ def list_trusted_keys(session: Session, *, pins: Collection[str] = ()) -> list[K
     return counted
 
 
-def _is_named_right(row: Any) -> bool:
+def _is_named_right(row: SigningKey) -> bool:
     """Whether a key's id is that of the key: ids are fingerprints."""
     try:
         return list(envelopes.load_public_keys(row.public_pem)) == [row.key_id]
@@ -195,7 +196,7 @@ _NOT_ASKED = frozenset({"token", "says_why"})
 
 def _statement(
     session: Session,
-    request: Any,
+    request: ApprovedRelease,
     proven: Proof,
     statement_id: str,
     expires_at: datetime,
