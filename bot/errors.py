@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from bot import acts, blocks
+from bot import acts, blocks, hints
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
@@ -32,18 +32,21 @@ BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 CANNOT_WRITE = "mlgov can't write anything down just now, so nothing was changed. You can still look things up; tell an administrator, who finds the reason in the log."
 
 
-def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
+def sentence_for(
+    error: Exception, deps: Deps | None, actor: Actor | None, *, in_slack: bool = True
+) -> str:
     """What the person reads. An expected refusal speaks for itself; anything else is logged under a reference.
 
     The reference is that of what is being answered, whose line in the log it finds as well.
     """
     if isinstance(error, GovernanceError):
         acts.refused()
+        sentence = hints.sentence(error) if in_slack else error.sentence
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
         elif isinstance(error, _BY_THE_MIRROR) and deps is not None:
-            return f"{error.sentence}{_unread(deps)}"
-        return error.sentence
+            return f"{sentence}{_unread(deps)}"
+        return sentence
     if isinstance(error, ValidationError) or _is_beyond_any_record(error):
         # A form refused what came, and no field of its window is to blame.
         acts.refused()

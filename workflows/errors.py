@@ -10,16 +10,23 @@ class GovernanceError(Exception):
     """Something that mlgov will not do, said in one sentence with the way on.
 
     `field` names the input at fault, so that a form can show the sentence under it. `audit` is set when the refusal
-    itself belongs in the ledger: the edge writes it in a second transaction, after the rollback.
+    itself belongs in the ledger: the edge writes it in a second transaction, after the rollback. `hint` is a code for
+    what a surface may add in its own terms, such as the command that lists what there is.
     """
 
     def __init__(
-        self, sentence: str, *, field: str | None = None, audit: "RefusalFact | None" = None
+        self,
+        sentence: str,
+        *,
+        field: str | None = None,
+        audit: "RefusalFact | None" = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.field = field
         self.audit = audit
+        self.hint = hint
 
 
 class RefusalFact:

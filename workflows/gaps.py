@@ -55,7 +55,7 @@ def plan_action(
     project = _programme(session, actor, unit, now=now)
     # A leader plans for everybody: that was asked above, by role, and not by who answers for the programme.
     planner = replace(actor, kind=ActorKind.OPERATOR)
-    milestone_id = changes.add(
+    milestone_id = changes.add_milestone(
         session,
         planner,
         AddMilestone(

@@ -124,7 +124,7 @@ def handle(api: FastAPI, deps: Deps) -> None:
         if isinstance(error, TokenRefused):
             return _token(error)
         actor = getattr(request.state, "actor", None)
-        sentence = errors.sentence_for(error, deps, actor)
+        sentence = errors.sentence_for(error, deps, actor, in_slack=False)
         if isinstance(error, CannotVerify):
             return problem(503, "unverified", sentence, headers={"Retry-After": "60"})
         if isinstance(error, Busy):

@@ -108,8 +108,8 @@ def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     milestone_id, revision = submissions.ids(submission.metadata)
     parts = (*submission.metadata.split(":"), "", "", "", "")
-    channel, ts, approval_id, shown = parts[2:6]
-    at = door.of_parts(submission.deps, submission.actor, approval_id, shown, (channel, ts))
+    channel, ts, approval_id, seen_revision = parts[2:6]
+    at = door.of_parts(submission.deps, submission.actor, approval_id, seen_revision, (channel, ts))
     try:
         form = Reschedule(
             milestone_id=milestone_id,
@@ -135,7 +135,7 @@ def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:
     deps = click.deps
     milestone_id = int(card.facts["milestone_id"])
     now = deps.now(session)
-    return service.one(session, milestone_id, policy=deps.policy, now=now)
+    return reads.load_record(session, milestone_id, policy=deps.policy, now=now)
 
 
 def _entered(card: Card) -> windows.Entered:

@@ -90,7 +90,7 @@ def _track(click: Click, value: str) -> Reply:
     deps = click.deps
 
     def work(session: Session) -> None:
-        changes.on_track(
+        changes.mark_on_track(
             session,
             click.actor,
             milestone_id,
@@ -112,17 +112,19 @@ def _snooze(click: Click, value: str) -> Reply:
 
     def look(session: Session) -> Open:
         now = deps.now(session)
-        choices = snoozing.choices(
+        choices = snoozing.list_choices(
             session, click.actor, milestone_id, policy=deps.policy, now=now, clicked=click.card
         )
-        record = service.one(session, milestone_id, policy=deps.policy, now=now)
-        today = snoozing.day_of(session, click.actor, policy=deps.policy, now=now)
+        record = reads.load_record(session, milestone_id, policy=deps.policy, now=now)
+        today = snoozing.own_day(session, click.actor, policy=deps.policy, now=now)
         return Open(
             windows.snooze(
                 record,
                 today,
                 choices,
-                snoozed_until=snoozing.until(session, click.actor.id, milestone_id, today=today),
+                snoozed_until=snoozing.snoozed_until(
+                    session, click.actor.id, milestone_id, today=today
+                ),
                 metadata=_metadata(click, value),
             )
         )
@@ -144,7 +146,7 @@ def _details(click: Click, value: str) -> Reply:
     milestone_id, _ = submissions.ids(value)
     with click.deps.db.read() as session:
         now = click.deps.now(session)
-        found = service.detail(
+        found = service.load_detail(
             session,
             click.actor,
             milestone_id,
@@ -175,10 +177,10 @@ def _shown(click: Click, value: str) -> tuple[MilestoneRecord, date]:
 
     def look(session: Session) -> tuple[MilestoneRecord, date]:
         now = deps.now(session)
-        changes.locked(
+        changes.lock_open(
             session, click.actor, milestone_id, revision, policy=deps.policy, clicked=click.card
         )
-        record = service.one(session, milestone_id, policy=deps.policy, now=now)
+        record = reads.load_record(session, milestone_id, policy=deps.policy, now=now)
         return record, reads.today_of(deps.policy, now)
 
     return submissions.run(deps, milestone_id, _card(click), look)
@@ -255,7 +257,7 @@ def add_window(
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
             raise NotFound(projects.out_of_sight(project_key, ()))
-        found = service.for_projects(session, ids, policy=deps.policy, now=deps.now(session))
+        found = service.list_for_projects(session, ids, policy=deps.policy, now=deps.now(session))
     others = [one for rows in found.values() for one in rows if one.is_open]
     return windows.add(
         projects=[(one.key, one.name) for one in offered],
@@ -297,11 +299,11 @@ def milestones(command: Command) -> Reply:
             project = status.find_project(
                 session, command.actor, command.words[0], policy=deps.policy
             )
-            found = service.for_projects(session, [project.id], policy=deps.policy, now=now)
+            found = service.list_for_projects(session, [project.id], policy=deps.policy, now=now)
             return views.answer(
                 found.get(project.id, []), today, title=project.name, project_key=project.key
             )
-        mine = service.open_for(session, command.actor, policy=deps.policy, now=now)
+        mine = service.list_open(session, command.actor, policy=deps.policy, now=now)
     return views.answer(mine, today, title="Your milestones", project_key=None)
 
 
@@ -309,7 +311,7 @@ def look_through(click: Click) -> Reply:
     """What is on a list of overdue milestones, each with its menu."""
     import_id = submissions.number(click.value)
     with click.deps.db.read() as session:
-        found = lists.seen(
+        found = lists.load_list_for(
             session, click.actor, import_id, policy=click.deps.policy, now=click.deps.now(session)
         )
     if not found.milestones:

@@ -25,22 +25,22 @@ def reminder(card: ReminderCard, notice: RemindersDue, scene: Scene) -> Rendered
     live = [line for line in card.lines if line.is_live and line.milestone.is_open]
     news = _news(card, live)
     if not live:
-        shown = [blocks.section(_finished(line, card.today, scene)) for line in card.lines]
-        return Rendered(news, shown[: blocks.MESSAGE_BLOCKS], is_final=True)
+        shown_blocks = [blocks.section(_finished(line, card.today, scene)) for line in card.lines]
+        return Rendered(news, shown_blocks[: blocks.MESSAGE_BLOCKS], is_final=True)
     alone = len(card.lines) == 1
-    shown = []
+    shown_blocks = []
     if not alone:
-        shown.append(blocks.section(f"*{news}*"))
+        shown_blocks.append(blocks.section(f"*{news}*"))
     for line in live[:WITH_BUTTONS]:
-        shown += _line(line, card.today, news if alone else None)
+        shown_blocks += _line(line, card.today, news if alone else None)
     rest = [_finished(line, card.today, scene) for line in card.lines if line not in live]
     rest += [f"• {words.line(line.milestone, card.today)}" for line in live[WITH_BUTTONS:LINES]]
     if rest:
-        shown.append(blocks.section("\n".join(rest)))
+        shown_blocks.append(blocks.section("\n".join(rest)))
     if len(live) > LINES:
-        shown.append(blocks.context(f"…and {len(live) - LINES} more: `/mlgov milestones`"))
-    shown.append(blocks.context(_silence(live, card.today, scene)))
-    return Rendered(news, shown)
+        shown_blocks.append(blocks.context(f"…and {len(live) - LINES} more: `/mlgov milestones`"))
+    shown_blocks.append(blocks.context(_silence(live, card.today, scene)))
+    return Rendered(news, shown_blocks)
 
 
 def _news(card: ReminderCard, live: Sequence[Line]) -> str:
@@ -48,12 +48,12 @@ def _news(card: ReminderCard, live: Sequence[Line]) -> str:
     lines = live or card.lines
     today = card.today
     if len(lines) == 1:
-        found = lines[0].milestone
-        if found.is_dropped:
-            return f"{words.plainly(found)} was dropped"
-        if found.is_open and not live:
-            return f"{words.plainly(found)}: nothing left to do here"
-        return f"{words.plainly(found)} {words.is_due(found, today)}"
+        milestone = lines[0].milestone
+        if milestone.is_dropped:
+            return f"{words.plainly(milestone)} was dropped"
+        if milestone.is_open and not live:
+            return f"{words.plainly(milestone)}: nothing left to do here"
+        return f"{words.plainly(milestone)} {words.is_due(milestone, today)}"
     mine = "of yours" if all(line.why == "owner" for line in lines) else "for you"
     many = f"{len(lines)} milestones {mine}"
     if not live:
@@ -75,15 +75,15 @@ def _line(line: Line, today: date, news: str | None) -> list[Block]:
     """One milestone with its buttons; `news` is the whole message's first line where it is the only one."""
     milestone = line.milestone
     if news is None:
-        told = [words.line(milestone, today)]
+        lines = [words.line(milestone, today)]
     else:
         slip = words.slipped(milestone)
         head = f"*{news}*" + (f" · {slip}" if slip else "")
-        told = [head, *words.below(milestone, today)]
+        lines = [head, *words.below(milestone, today)]
     if line.snoozed_until is not None:
-        told.append(f"Snoozed until {words.day(line.snoozed_until, today)}")
+        lines.append(f"Snoozed until {words.day(line.snoozed_until, today)}")
     return [
-        blocks.section("\n".join(told)),
+        blocks.section("\n".join(lines)),
         words.buttons(
             milestone,
             "reminder",
@@ -98,11 +98,11 @@ def _finished(line: Line, today: date, scene: Scene) -> str:
     milestone = line.milestone
     if not milestone.is_open:
         return words.line(milestone, today)
-    told = f"{words.named(milestone)} · {words.due(milestone, today)}"
+    state = f"{words.named(milestone)} · {words.due(milestone, today)}"
     owner = milestone.owner
     if owner is not None and owner.id != scene.reader_id:
-        return f"With {_name(owner)} now · {told}"
-    return f"Reminded again since · {told}"
+        return f"With {_name(owner)} now · {state}"
+    return f"Reminded again since · {state}"
 
 
 def _silence(live: Sequence[Line], today: date, scene: Scene) -> str:
@@ -147,10 +147,10 @@ def card(
     plain = blocks.escape(by.name, 60) if by is not None else "An administrator"
     state = words.STATES[milestone.status]
     if not milestone.is_open:
-        told = words.line(milestone, today)
+        line = words.line(milestone, today)
         news = words.due(milestone, today) if milestone.actual else "was dropped"
         text = f"{words.plainly(milestone)} {news}"
-        return Rendered(text, [blocks.section(told)], is_final=True)
+        return Rendered(text, [blocks.section(line)], is_final=True)
     owner = _name(milestone.owner) if milestone.owner else "nobody yet"
     news = {"handed": "handed you", "named": "put you down for", "promised": "noted a promise:"}[
         notice.why
@@ -165,20 +165,20 @@ def card(
             f"{words.plainly(milestone)} is no longer yours",
             [blocks.section(f"{words.line(milestone, today)}\nIt is with {owner} now.")],
         )
-    shown = [blocks.section(head)]
-    shown.append(words.buttons(milestone, "card", is_primary=is_mine, snoozes=is_mine))
+    body = [blocks.section(head)]
+    body.append(words.buttons(milestone, "card", is_primary=is_mine, snoozes=is_mine))
     facts = [f"{state} · owned by {owner}"]
     if is_mine:
         facts.append(_coming(scene))
-    shown.append(blocks.context(*facts))
-    return Rendered(text, shown)
+    body.append(blocks.context(*facts))
+    return Rendered(text, body)
 
 
 def _coming(scene: Scene) -> str:
     """When reminders come, as the policy says."""
     before = [number for number in scene.policy.milestones.days_before if number]
     on_day = 0 in scene.policy.milestones.days_before
-    told = " and ".join(
+    days = " and ".join(
         part
         for part in (
             f"{', '.join(str(number) for number in before)} {'day' if before[-1] == 1 and len(before) == 1 else 'days'} before"
@@ -188,7 +188,7 @@ def _coming(scene: Scene) -> str:
         )
         if part
     )
-    return f"You are reminded {told}." if told else "You are reminded when it is overdue."
+    return f"You are reminded {days}." if days else "You are reminded when it is overdue."
 
 
 # --- what was overdue when it was imported
@@ -199,9 +199,9 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
     many = len(card.milestones)
     if card.started_at is not None:
         by = _name(card.started_by) if card.started_by else "An administrator"
-        told = f"Reminders started · {blocks.counted(many, 'overdue milestone')} from {blocks.escape(card.file, 80)} · by {by}, {blocks.when(card.started_at)}"
+        line = f"Reminders started · {blocks.counted(many, 'overdue milestone')} from {blocks.escape(card.file, 80)} · by {by}, {blocks.when(card.started_at)}"
         text = f"Reminders of {blocks.counted(many, 'overdue milestone')} started"
-        return Rendered(text, [blocks.section(told)], is_final=True)
+        return Rendered(text, [blocks.section(line)], is_final=True)
     if not many:
         text = f"Nothing of {blocks.escape(card.file, 80)} is overdue any more"
         return Rendered(text, [blocks.section(text)])

@@ -25,7 +25,7 @@ def _card(
 
 
 def _overdue(session: Session, notice: OverdueFound, scene: Scene) -> OverdueList | None:
-    return lists.card(session, notice.import_id, policy=scene.policy, now=scene.now)
+    return lists.load_list(session, notice.import_id, policy=scene.policy, now=scene.now)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (

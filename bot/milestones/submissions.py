@@ -76,7 +76,7 @@ def shown_again(deps: Deps, milestone_id: int, clicked: Clicked) -> Iterator[Non
         yield
     except Stale:
         deps.db.run(
-            lambda session: following.show_again(
+            lambda session: following.refresh_milestone(
                 session, milestone_id, policy=deps.policy, now=deps.now(session), clicked=clicked
             )
         )
@@ -153,10 +153,10 @@ def add(submission: Submission) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
-        id_ = changes.add(
+        id_ = changes.add_milestone(
             session, submission.actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key
         )
-        record = service.one(session, id_, policy=deps.policy, now=now)
+        record = reads.load_record(session, id_, policy=deps.policy, now=now)
         today = reads.today_of(deps.policy, now)
         owner = record.owner
         is_mine = owner is not None and owner.id == submission.actor.id
@@ -198,7 +198,7 @@ def done(submission: Submission) -> Reply:
     """It is met."""
     return _change(
         submission,
-        changes.done,
+        changes.complete,
         "Noted: it is met. Reminders of it end here.",
         proof=text(submission, windows.PROOF),
         on=day(submission, windows.ON),
@@ -209,7 +209,7 @@ def at_risk(submission: Submission) -> Reply:
     """It may not be met in time."""
     return _change(
         submission,
-        changes.at_risk,
+        changes.mark_at_risk,
         "Noted: it is at risk. Its day stays; reschedule to move it.",
         reason=text(submission, windows.REASON),
     )
@@ -276,7 +276,7 @@ def reschedule(submission: Submission) -> Reply:
         service.require_may_change(
             session, submission.actor, milestone_id, policy=policy, clicked=clicked
         )
-        record = service.one(session, milestone_id, policy=policy, now=now)
+        record = reads.load_record(session, milestone_id, policy=policy, now=now)
         if changes.is_decided_elsewhere(policy, record, form.new):
             number_ = decisions.submit(
                 session,
@@ -297,7 +297,7 @@ def reschedule(submission: Submission) -> Reply:
         changes.reschedule(
             session, submission.actor, form, reason=reason, policy=policy, now=now, clicked=clicked
         )
-        moved = service.one(session, milestone_id, policy=policy, now=now)
+        moved = reads.load_record(session, milestone_id, policy=policy, now=now)
         today = reads.today_of(policy, now)
         others = ", ".join(
             f"{one.title} to {words.day(one.new, today)}" for one in moved.pushes[:5]

@@ -20,7 +20,7 @@ RECENTLY = timedelta(days=30)
 
 
 def answer(
-    found: Sequence[MilestoneRecord],
+    records: Sequence[MilestoneRecord],
     today: date,
     *,
     title: str,
@@ -28,37 +28,45 @@ def answer(
     with_picture: bool = True,
 ) -> Private:
     """The news in a line, the picture, then open milestones with their menus, the earliest first."""
-    open_ = sorted((one for one in found if one.is_open), key=lambda one: (one.forecast, one.id))
+    open_ = sorted(
+        (milestone for milestone in records if milestone.is_open),
+        key=lambda milestone: (milestone.forecast, milestone.id),
+    )
     met = sorted(
-        (one for one in found if one.actual is not None),
-        key=lambda one: (one.actual or today, one.id),
+        (milestone for milestone in records if milestone.actual is not None),
+        key=lambda milestone: (milestone.actual or today, milestone.id),
         reverse=True,
     )
     news = _news(open_, met, today, title)
-    shown: list[Block] = [blocks.section(f"*{news}*")]
+    body: list[Block] = [blocks.section(f"*{news}*")]
     picture = timeline(open_, met, today, title, with_project=project_key is None)
     if with_picture and picture is not None:
-        shown.append(picture.block())
+        body.append(picture.block())
     rows, rest = _rows(open_, today, with_project=project_key is None)
-    shown += rows
+    body += rows
     lines = [
-        f"• {words.line(one, today, with_project=project_key is None)}" for one in rest[:MOST_LINES]
+        f"• {words.line(milestone, today, with_project=project_key is None)}"
+        for milestone in rest[:MOST_LINES]
     ]
-    recent = [one for one in met if one.actual and today - one.actual <= RECENTLY]
-    lines += [words.line(one, today, with_project=project_key is None) for one in recent[:3]]
+    recent = [
+        milestone for milestone in met if milestone.actual and today - milestone.actual <= RECENTLY
+    ]
+    lines += [
+        words.line(milestone, today, with_project=project_key is None) for milestone in recent[:3]
+    ]
     if lines:
-        shown.append(blocks.section("\n".join(lines)))
+        body.append(blocks.section("\n".join(lines)))
     if len(rest) > MOST_LINES:
-        shown.append(
+        body.append(
             blocks.context(f"…and {len(rest) - MOST_LINES} more: `/mlgov milestones PROJECT`")
         )
-    shown.append(
+    body.append(
         blocks.actions(
             [blocks.button("Add milestone", words.ADD, project_key or "-")], block_id="milestones"
         )
     )
     pictures = (picture,) if with_picture and picture is not None else ()
-    return Private(news, shown, pictures)
+    return Private(news, body, pictures)
 
 
 def _news(
@@ -73,28 +81,28 @@ def _news(
     risky = [one for one in open_ if one.status is MilestoneStatus.AT_RISK]
     coming = next((one for one in open_ if one.forecast >= today), None)
     many = blocks.counted(len(open_), "open milestone")
-    told = [
+    facts = [
         f"{len(late)} late" if late else "",
         f"{len(risky)} at risk" if risky else "",
         "all on track" if not late and not risky else "",
         f"next is {blocks.escape(coming.title, 60)}, {words.due(coming, today)}" if coming else "",
     ]
-    return f"{name}: {many}, " + " · ".join(part for part in told if part)
+    return f"{name}: {many}, " + " · ".join(part for part in facts if part)
 
 
 def _rows(
     open_: Sequence[MilestoneRecord], today: date, *, with_project: bool
 ) -> tuple[list[Block], Sequence[MilestoneRecord]]:
     """As many rows with a menu as fit, and the milestones that are left."""
-    shown: list[Block] = []
+    rows: list[Block] = []
     room = MOST_CHARACTERS
-    for number, one in enumerate(open_):
-        row = row_of(one, today, with_project=with_project)
+    for number, milestone in enumerate(open_):
+        row = row_of(milestone, today, with_project=with_project)
         room -= len(json.dumps(row))
         if number >= MOST_ROWS or room < 0:
-            return shown, open_[number:]
-        shown.append(row)
-    return shown, ()
+            return rows, open_[number:]
+        rows.append(row)
+    return rows, ()
 
 
 def row_of(milestone: MilestoneRecord, today: date, *, with_project: bool = True) -> Block:
@@ -121,23 +129,27 @@ def timeline(
     with_project: bool,
 ) -> Picture | None:
     """The milestones over time: what was planned, what is expected, what slipped. None when there is nothing."""
-    recent = [one for one in met if one.actual and today - one.actual <= 2 * RECENTLY]
+    recent = [
+        milestone
+        for milestone in met
+        if milestone.actual and today - milestone.actual <= 2 * RECENTLY
+    ]
     chosen = sorted(
         [*recent[:4], *open_[: MOST_BARS - min(4, len(recent))]],
-        key=lambda one: (one.actual or one.forecast, one.id),
+        key=lambda milestone: (milestone.actual or milestone.forecast, milestone.id),
     )
     if not chosen:
         return None
     bars = tuple(
         Bar(
-            label=blocks.plain(one.title, 34),
-            project=blocks.plain(one.project, 30) if with_project else "",
-            baseline=one.baseline,
-            at=one.actual or one.forecast,
-            expected=one.expected,
-            state=one.status.value,
+            label=blocks.plain(milestone.title, 34),
+            project=blocks.plain(milestone.project, 30) if with_project else "",
+            baseline=milestone.baseline,
+            at=milestone.actual or milestone.forecast,
+            expected=milestone.expected,
+            state=milestone.status.value,
         )
-        for one in chosen
+        for milestone in chosen
     )
     chart = Timeline(bars, today)
     return Picture(chart, _title(open_, title), _alt(chosen, today))
@@ -145,24 +157,24 @@ def timeline(
 
 def _title(open_: Sequence[MilestoneRecord], title: str) -> str:
     """What the picture answers: the worst slip, or that there is none."""
-    slips = [one for one in open_ if one.slip > 0]
+    slips = [milestone for milestone in open_ if milestone.slip > 0]
     if not open_:
         return f"{title}: everything is met"
     if not slips:
         return f"{title}: nothing has slipped"
-    worst = max(slips, key=lambda one: (one.slip, -one.id))
+    worst = max(slips, key=lambda milestone: (milestone.slip, -milestone.id))
     return f"{title}: {worst.title} is {words.days(worst.slip)} behind the plan"
 
 
 def _alt(chosen: Sequence[MilestoneRecord], today: date) -> str:
-    told = "; ".join(
-        f"{blocks.plain(one.title, 60)}: "
+    items = "; ".join(
+        f"{blocks.plain(milestone.title, 60)}: "
         + (
-            f"met {one.actual}"
-            if one.actual
-            else f"due {one.forecast}, {words.STATES[one.status].split(' ', 1)[-1].lower() if one.status is not MilestoneStatus.ON_TRACK else 'on track'}"
+            f"met {milestone.actual}"
+            if milestone.actual
+            else f"due {milestone.forecast}, {words.STATES[milestone.status].split(' ', 1)[-1].lower() if milestone.status is not MilestoneStatus.ON_TRACK else 'on track'}"
         )
-        + f", planned {one.baseline}, {one.slip:+d} days"
-        for one in chosen
+        + f", planned {milestone.baseline}, {milestone.slip:+d} days"
+        for milestone in chosen
     )
-    return f"Timeline as of {today}. {told}"
+    return f"Timeline as of {today}. {items}"

@@ -85,8 +85,8 @@ def due(milestone: MilestoneRecord, today: date) -> str:
 
 def is_due(milestone: MilestoneRecord, today: date) -> str:
     """The same as the end of a sentence: `is due today`, `was due Mon 26 Jan, 3 days overdue`."""
-    told = due(milestone, today)
-    return told if told.startswith(("was", "met")) else f"is {told}"
+    phrase = due(milestone, today)
+    return phrase if phrase.startswith(("was", "met")) else f"is {phrase}"
 
 
 def _beside_plan(milestone: MilestoneRecord) -> str:
@@ -118,8 +118,8 @@ def held_up(milestone: MilestoneRecord, today: date) -> str | None:
     """`cannot be met before Mon 16 Feb: needs *Data ready*`; None when nothing holds it up."""
     if not milestone.is_open or milestone.expected <= max(milestone.forecast, today):
         return None
-    waiting = [one for one in milestone.needs if not one.is_done] or milestone.needs
-    latest: Needed | None = max(waiting, key=lambda one: one.expected, default=None)
+    waiting = [needed for needed in milestone.needs if not needed.is_done] or milestone.needs
+    latest: Needed | None = max(waiting, key=lambda needed: needed.expected, default=None)
     why = f": needs *{blocks.escape(latest.title, 80)}*" if latest else ""
     return f"cannot be met before {day(milestone.expected, today)}{why}"
 
@@ -127,8 +127,8 @@ def held_up(milestone: MilestoneRecord, today: date) -> str | None:
 def facts(milestone: MilestoneRecord, today: date) -> list[str]:
     """What follows from its days: how far it slipped, what it moves, what holds it up; one line, or none."""
     moved = moves(milestone.pushes, milestone.project, today)
-    told = [fact for fact in (moved, held_up(milestone, today)) if fact]
-    return [_sentence(" · ".join(told))] if told else []
+    consequences = [fact for fact in (moved, held_up(milestone, today)) if fact]
+    return [_sentence(" · ".join(consequences))] if consequences else []
 
 
 def _sentence(text: str) -> str:
@@ -143,21 +143,21 @@ def line(milestone: MilestoneRecord, today: date, *, with_project: bool = True) 
     head = [name, due(milestone, today), slipped(milestone)]
     if milestone.actual is not None:
         proof = linked(milestone.proof) if milestone.proof else None
-        told = [STATES[MilestoneStatus.DONE], *head, proof]
-        return " · ".join(part for part in told if part)
+        parts = [STATES[MilestoneStatus.DONE], *head, proof]
+        return " · ".join(part for part in parts if part)
     first = " · ".join(part for part in head if part)
     return "\n".join([first, *below(milestone, today)])
 
 
 def below(milestone: MilestoneRecord, today: date) -> list[str]:
     """What stands under the name of an open milestone."""
-    told = facts(milestone, today)
+    lines = facts(milestone, today)
     if milestone.risk is not None:
         why = f": {blocks.quote(milestone.risk, 160)}" if milestone.risk else ""
-        told.append(f"{STATES[MilestoneStatus.AT_RISK]}{why}")
+        lines.append(f"{STATES[MilestoneStatus.AT_RISK]}{why}")
     if milestone.asked is not None:
-        told.append(asked(milestone, today))
-    return told
+        lines.append(asked(milestone, today))
+    return lines
 
 
 def asked(milestone: MilestoneRecord, today: date) -> str:

@@ -1,6 +1,7 @@
 """The only statements over milestones, their links, moves and lists."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -36,13 +37,13 @@ def find(session: Session, milestone_id: int) -> Milestone | None:
     return session.get(Milestone, milestone_id)
 
 
-def by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
+def load_by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
     """Milestone id → milestone."""
-    found: dict[int, Milestone] = {}
+    milestones: dict[int, Milestone] = {}
     for part in parts(ids):
         rows = session.execute(select(Milestone).where(Milestone.id.in_(part)))
-        found |= {row.id: row for row in rows.scalars()}
-    return found
+        milestones |= {row.id: row for row in rows.scalars()}
+    return milestones
 
 
 def find_by_request(session: Session, request_key: str) -> Milestone | None:
@@ -52,58 +53,55 @@ def find_by_request(session: Session, request_key: str) -> Milestone | None:
     ).scalar_one_or_none()
 
 
-def of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
+def list_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Milestones of these projects that were not dropped, by project, day and id."""
-    found: list[Milestone] = []
+    milestones: list[Milestone] = []
     for part in parts(project_ids):
-        found += session.execute(
+        milestones += session.execute(
             select(Milestone)
             .where(Milestone.project_id.in_(part), Milestone.dropped_at.is_(None))
             .order_by(Milestone.project_id, Milestone.forecast, Milestone.id)
         ).scalars()
-    return found
+    return milestones
 
 
-def of_projects_for_update(session: Session, project_ids: Collection[int]) -> list[Milestone]:
+def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Every milestone of these projects, dropped ones too, locked in the order of their ids."""
-    found: list[Milestone] = []
+    milestones: list[Milestone] = []
     for part in parts(project_ids):
-        found += session.execute(
+        milestones += session.execute(
             select(Milestone)
             .where(Milestone.project_id.in_(part))
             .order_by(Milestone.id)
             .with_for_update()
         ).scalars()
-    return found
+    return milestones
 
 
-def _open() -> Any:
-    return select(Milestone).where(Milestone.actual.is_(None), Milestone.dropped_at.is_(None))
-
-
-def open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
+def list_open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:
     """Open milestones that the person owns, or that are of projects they own, manage or sponsor."""
-    found: Sequence[Milestone] = (
+    return (
         session.execute(
-            _open()
+            select(Milestone)
             .join(Project, Project.id == Milestone.project_id)
             .where(
+                Milestone.actual.is_(None),
+                Milestone.dropped_at.is_(None),
                 or_(
                     Milestone.owner_id == person_id,
                     Project.owner_id == person_id,
                     Project.manager_id == person_id,
                     Project.sponsor_id == person_id,
-                )
+                ),
             )
             .order_by(Milestone.forecast, Milestone.id)
         )
         .scalars()
         .all()
     )
-    return found
 
 
-def people_with_a_part(session: Session) -> set[str]:
+def list_people_with_a_part(session: Session) -> set[str]:
     """Everybody whom reminders of open milestones could reach."""
     rows = session.execute(
         select(Milestone.owner_id, Project.owner_id, Project.manager_id, Project.sponsor_id)
@@ -118,17 +116,17 @@ def people_with_a_part(session: Session) -> set[str]:
     return {one for row in rows for one in row if one}
 
 
-def links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
+def list_links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
     """(milestone, needed) of every link that touches one of these."""
-    found: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for part in parts(ids):
         rows = session.execute(
             select(MilestoneLink.milestone_id, MilestoneLink.needs_id).where(
                 or_(MilestoneLink.milestone_id.in_(part), MilestoneLink.needs_id.in_(part))
             )
         )
-        found |= {(one, needed) for one, needed in rows}
-    return found
+        pairs |= {(milestone, needed) for milestone, needed in rows}
+    return pairs
 
 
 def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> None:
@@ -151,34 +149,35 @@ def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> No
 
 def lock_links(session: Session) -> None:
     """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    # SQLite has one writer at a time anyway. The key is "mile" in ASCII: any number nobody else locks by.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(0x6D696C65)))
 
 
-def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
+def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    found: dict[int, Project] = {}
+    by_id: dict[int, Project] = {}
     for part in parts(ids):
         rows = session.execute(select(Project).where(Project.id.in_(part))).scalars()
-        found |= {row.id: row for row in rows}
-    return found
+        by_id |= {row.id: row for row in rows}
+    return by_id
 
 
-def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
+def load_projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
     """Folded key → project."""
-    found: dict[str, Project] = {}
+    by_key: dict[str, Project] = {}
     for part in parts(keys):
         rows = session.execute(select(Project).where(Project.key.in_(part))).scalars()
-        found |= {row.key: row for row in rows}
-    return found
+        by_key |= {row.key: row for row in rows}
+    return by_key
 
 
-def project_keys(session: Session) -> list[str]:
+def list_project_keys(session: Session) -> list[str]:
     """The key of every project."""
     return list(session.execute(select(Project.key).order_by(Project.key)).scalars())
 
 
-def moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneMove]:
+def list_moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneMove]:
     """How the forecast changed, newest first."""
     return (
         session.execute(
@@ -192,9 +191,18 @@ def moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneM
     )
 
 
-def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
-    """Milestone id → the waiting request for another day: its id, facts and requester's id."""
-    found: dict[int, Any] = {}
+@dataclass(frozen=True, slots=True)
+class MoveRequest:
+    """A waiting request to move a milestone to another day; `id` is the approval's."""
+
+    id: int
+    facts: dict[str, Any]
+    requester_id: str
+
+
+def find_move_requests(session: Session, ids: Collection[int]) -> dict[int, MoveRequest]:
+    """Milestone id → the waiting request for another day."""
+    requests: dict[int, MoveRequest] = {}
     for part in parts(ids):
         rows = session.execute(
             select(Approval.subject_id, Approval.id, Approval.facts, Approval.requester_id)
@@ -205,24 +213,27 @@ def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
             )
             .order_by(Approval.id)
         )
-        found |= {row.subject_id: row for row in rows}
-    return found
+        requests |= {
+            milestone_id: MoveRequest(id_, facts, requester_id)
+            for milestone_id, id_, facts, requester_id in rows
+        }
+    return requests
 
 
-def reason_of(session: Session, approval_id: int) -> int | None:
+def find_reason_id(session: Session, approval_id: int) -> int | None:
     """The text in which a request gave its reason."""
     return session.execute(
         select(Approval.reason_id).where(Approval.id == approval_id)
     ).scalar_one_or_none()
 
 
-def moved_between(
+def list_moves_between(
     session: Session, project_ids: Collection[int], first: date, last: date
 ) -> list[MilestoneMove]:
     """How forecasts of these projects changed on days `first` to `last` (UTC), oldest first."""
-    found: list[MilestoneMove] = []
+    moved: list[MilestoneMove] = []
     for part in parts(project_ids):
-        found += (
+        moved += (
             row
             for row in session.execute(
                 select(MilestoneMove)
@@ -232,27 +243,29 @@ def moved_between(
             ).scalars()
             if first <= row.created_at.date() <= last
         )
-    return found
+    return moved
 
 
-def shown_in(session: Session, milestone_ids: Collection[int]) -> list[tuple[str, str]]:
+def list_showing_subjects(
+    session: Session, milestone_ids: Collection[int]
+) -> list[tuple[str, str]]:
     """(subject type, subject id) of the messages in Slack that may change and show one of these milestones."""
-    found: set[tuple[str, str]] = set()
+    subjects: set[tuple[str, str]] = set()
     for part in parts(milestone_ids):
-        found |= {("milestone", str(one)) for one in part}
+        subjects |= {("milestone", str(one)) for one in part}
         reminders = session.execute(
             select(ReminderItem.reminder_id)
             .where(ReminderItem.milestone_id.in_(part), ReminderItem.reminder_id.is_not(None))
             .distinct()
         ).scalars()
-        found |= {("reminder", str(one)) for one in reminders}
+        subjects |= {("reminder", str(one)) for one in reminders}
         lists = session.execute(
             select(Milestone.import_id)
             .where(Milestone.id.in_(part), Milestone.import_id.is_not(None))
             .distinct()
         ).scalars()
-        found |= {("milestone_import", str(one)) for one in lists}
-    return sorted(found)
+        subjects |= {("milestone_import", str(one)) for one in lists}
+    return sorted(subjects)
 
 
 def find_import(session: Session, import_id: int) -> MilestoneImport | None:
@@ -276,7 +289,7 @@ def find_same_import(session: Session, person_id: str, sha256: str) -> Milestone
     ).scalar_one_or_none()
 
 
-def ids_of_import(session: Session, import_id: int) -> list[int]:
+def list_import_ids(session: Session, import_id: int) -> list[int]:
     """The milestones on a list, by day."""
     return list(
         session.execute(

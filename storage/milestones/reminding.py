@@ -34,7 +34,7 @@ def try_lock(session: Session, person_id: str) -> str:
     return "gone" if session.execute(wanted).first() is None else "held"
 
 
-def morning(session: Session, person_id: str) -> Reminding:
+def load_morning(session: Session, person_id: str) -> Reminding:
     """The row of a person that this transaction holds."""
     return session.execute(
         select(Reminding)
@@ -43,19 +43,21 @@ def morning(session: Session, person_id: str) -> Reminding:
     ).scalar_one()
 
 
-def items(session: Session, person_id: str, milestone_ids: Collection[int]) -> list[ReminderItem]:
+def list_items(
+    session: Session, person_id: str, milestone_ids: Collection[int]
+) -> list[ReminderItem]:
     """The reminders of these milestones that fell due for a person before."""
-    found: list[ReminderItem] = []
+    written: list[ReminderItem] = []
     for part in parts(milestone_ids):
-        found += session.execute(
+        written += session.execute(
             select(ReminderItem)
             .where(ReminderItem.person_id == person_id, ReminderItem.milestone_id.in_(part))
             .order_by(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step)
         ).scalars()
-    return found
+    return written
 
 
-def lost(session: Session, person_id: str, now: datetime) -> set[int]:
+def list_lost(session: Session, person_id: str, now: datetime) -> set[int]:
     """Messages of this person that did not arrive in their working time, and will not any more."""
     return set(
         session.execute(
@@ -74,10 +76,10 @@ def lost(session: Session, person_id: str, now: datetime) -> set[int]:
 
 def add_reminder(session: Session, person_id: str, day: date, now: datetime) -> Reminder:
     """Begin the message of a person's day."""
-    made = Reminder(person_id=person_id, day=day, outbox_id=None, created_at=now)
-    session.add(made)
+    reminder = Reminder(person_id=person_id, day=day, outbox_id=None, created_at=now)
+    session.add(reminder)
     session.flush()
-    return made
+    return reminder
 
 
 def add_item(session: Session, values: dict[str, Any]) -> None:
@@ -90,7 +92,7 @@ def find_reminder(session: Session, reminder_id: int) -> Reminder | None:
     return session.get(Reminder, reminder_id)
 
 
-def told_by(session: Session, reminder_id: int) -> list[ReminderItem]:
+def list_items_of(session: Session, reminder_id: int) -> list[ReminderItem]:
     """What a message tells."""
     return list(
         session.execute(
@@ -101,9 +103,9 @@ def told_by(session: Session, reminder_id: int) -> list[ReminderItem]:
     )
 
 
-def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
+def find_latest(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
     """Milestone id → the latest message of this person that tells of it."""
-    found: dict[int, int] = {}
+    latest_by_milestone: dict[int, int] = {}
     for part in parts(milestone_ids):
         rows = session.execute(
             select(ReminderItem.milestone_id, func.max(ReminderItem.reminder_id))
@@ -114,37 +116,39 @@ def latest_of(session: Session, person_id: str, milestone_ids: Collection[int]) 
             )
             .group_by(ReminderItem.milestone_id)
         )
-        found |= {milestone: latest for milestone, latest in rows if latest}
-    return found
+        latest_by_milestone |= {milestone: latest for milestone, latest in rows if latest}
+    return latest_by_milestone
 
 
-def snoozes(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, date]:
+def find_snoozes(
+    session: Session, person_id: str, milestone_ids: Collection[int]
+) -> dict[int, date]:
     """Milestone id → the day from which this person is reminded of it again."""
-    found: dict[int, date] = {}
+    until_by_milestone: dict[int, date] = {}
     for part in parts(milestone_ids):
         rows = session.execute(
             select(MilestoneSnooze.milestone_id, MilestoneSnooze.until).where(
                 MilestoneSnooze.person_id == person_id, MilestoneSnooze.milestone_id.in_(part)
             )
         )
-        found |= {milestone: until for milestone, until in rows}
-    return found
+        until_by_milestone |= {milestone: until for milestone, until in rows}
+    return until_by_milestone
 
 
 def snooze(session: Session, milestone_id: int, person_id: str, until: date, now: datetime) -> None:
     """Nothing about this milestone for this person before `until`."""
-    made = _insert(session, MilestoneSnooze).values(
+    insert = _insert(session, MilestoneSnooze).values(
         milestone_id=milestone_id, person_id=person_id, until=until, created_at=now
     )
     session.execute(
-        made.on_conflict_do_update(
+        insert.on_conflict_do_update(
             index_elements=["milestone_id", "person_id"],
-            set_={"until": made.excluded.until, "created_at": made.excluded.created_at},
+            set_={"until": insert.excluded.until, "created_at": insert.excluded.created_at},
         )
     )
 
 
-def not_started(session: Session, import_id: int) -> Sequence[Milestone]:
+def lock_not_started(session: Session, import_id: int) -> Sequence[Milestone]:
     """The open milestones of a list that nobody is reminded of yet, locked in the order of their ids."""
     return (
         session.execute(

@@ -25,7 +25,7 @@ from storage.maturity.tables import (
     MaturityInvitation,
     MaturityNote,
 )
-from storage.milestones.queries import shown_in as shown_milestones
+from storage.milestones.queries import list_showing_subjects as shown_milestones
 from storage.milestones.tables import Milestone
 from storage.people import sweeping
 from storage.people.tables import Person, UserGroupMember

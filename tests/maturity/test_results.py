@@ -263,7 +263,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         (action,) = gap.missing[0].actions
         assert gap.missing[0].id == "data.owner"
         assert (action.title, action.owner) == ("Name an owner per data set", ("U0D1", "d1"))
-        mine = milestones.open_for(session, house.actor("d1"), policy=house.policy, now=house.now)
+        mine = milestones.list_open(session, house.actor("d1"), policy=house.policy, now=house.now)
         assert [one.id for one in mine] == [action.milestone_id]
     house.now += timedelta(days=90)
     again = house.start()

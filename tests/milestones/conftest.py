@@ -27,7 +27,7 @@ from workflows.delivery.outcomes import Done, NotThere, Outcome
 from workflows.delivery.pace import Pace
 from workflows.delivery.records import Errand
 from workflows.due import Runner
-from workflows.milestones import changes, service
+from workflows.milestones import changes, reads
 from workflows.milestones.forms import AddMilestone
 from workflows.milestones.records import MilestoneRecord
 from workflows.policy import Policy, parse
@@ -182,7 +182,7 @@ class Team:
         with self.db.read() as session:
             found = reminding.find_reminder(session, errand.notice["reminder_id"])
             assert found is not None
-            told = reminding.told_by(session, found.id)
+            told = reminding.list_items_of(session, found.id)
             self.sent.append(
                 Sent(
                     found.person_id.removeprefix("p_"),
@@ -214,7 +214,7 @@ class Team:
         """Somebody adds a milestone of their own, or of `owner`."""
         owner = more.pop("owner", by)
         with self.db.begin() as session:
-            return changes.add(
+            return changes.add_milestone(
                 session,
                 actor(by),
                 AddMilestone(
@@ -246,7 +246,7 @@ class Team:
 
     def milestone(self, id_: int) -> MilestoneRecord:
         with self.db.read() as session:
-            return service.one(session, id_, policy=self.policy, now=clock.now(session))
+            return reads.load_record(session, id_, policy=self.policy, now=clock.now(session))
 
     def travels(self, name: str, zone: str) -> None:
         """Slack says that somebody is in another zone now."""

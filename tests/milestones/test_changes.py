@@ -50,7 +50,7 @@ def ledger(team: Team) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("who", ["hana", "leo", "nora", "kiran"])
 def test_who_answers_for_it_changes_it(lane: Team, who: str) -> None:
-    lane.act(changes.at_risk, who, 1, reason="labels")
+    lane.act(changes.mark_at_risk, who, 1, reason="labels")
     assert lane.milestone(1).status is MilestoneStatus.AT_RISK
 
 
@@ -58,7 +58,7 @@ def test_others_are_told_whom_to_ask_and_the_ledger_hears_of_it(lane: Team) -> N
     error = refused(
         lane,
         NotAllowed,
-        lambda session: changes.at_risk(
+        lambda session: changes.mark_at_risk(
             session,
             actor("apa"),
             1,
@@ -77,7 +77,7 @@ def test_others_are_told_whom_to_ask_and_the_ledger_hears_of_it(lane: Team) -> N
 
 
 def test_what_was_shown_must_be_what_is(lane: Team) -> None:
-    lane.act(changes.at_risk, "hana", 1, reason="labels")
+    lane.act(changes.mark_at_risk, "hana", 1, reason="labels")
     error = refused(
         lane,
         Stale,
@@ -92,11 +92,11 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
         ),
     )
     assert "changed since it was shown" in error.sentence
-    lane.act(changes.done, "hana", 1, proof="seen")
+    lane.act(changes.complete, "hana", 1, proof="seen")
     error = refused(
         lane,
         Stale,
-        lambda session: changes.done(
+        lambda session: changes.complete(
             session,
             actor("leo"),
             1,
@@ -137,7 +137,7 @@ def test_what_cannot_be_added(
     error = refused(
         lane,
         kind,
-        lambda session: changes.add(
+        lambda session: changes.add_milestone(
             session, actor(by), form, policy=lane.policy, now=clock.now(session), org_key=ORG
         ),
     )
@@ -179,8 +179,8 @@ def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
 
 
 def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
-    lane.act(changes.at_risk, "hana", 1, reason="my mother is ill")
-    lane.act(changes.on_track, "hana", 1)
+    lane.act(changes.mark_at_risk, "hana", 1, reason="my mother is ill")
+    lane.act(changes.mark_on_track, "hana", 1)
     with lane.db.begin() as session:
         form = Reschedule(milestone_id=1, revision=3, new=date(2026, 2, 9))
         changes.reschedule(
@@ -193,7 +193,7 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
         )
     lane.act(changes.hand_over, "hana", 1, to="p_leo", org_key=ORG)
     with lane.db.begin() as session:
-        choices = snoozing.choices(
+        choices = snoozing.list_choices(
             session, actor("leo"), 1, policy=lane.policy, now=clock.now(session)
         )
         snoozing.snooze(
@@ -204,7 +204,7 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
             policy=lane.policy,
             now=clock.now(session),
         )
-    lane.act(changes.done, "leo", 1, proof="seen by Mum")
+    lane.act(changes.complete, "leo", 1, proof="seen by Mum")
     kept = ledger(lane)
     assert [action for action, _ in kept] == [
         "milestone.added",
@@ -228,8 +228,8 @@ def test_what_is_mine_and_due(lane: Team) -> None:
     lane.at(clock_at(lane, 14))
     with lane.db.read() as session:
         now = clock.now(session)
-        mine = service.due_for(session, actor("hana"), policy=lane.policy, now=now)
-        theirs = service.due_for(session, actor("leo"), policy=lane.policy, now=now)
+        mine = service.list_due(session, actor("hana"), policy=lane.policy, now=now)
+        theirs = service.list_due(session, actor("leo"), policy=lane.policy, now=now)
     assert [one.title for one in mine] == ["Data sheet"]
     assert theirs == ()
 

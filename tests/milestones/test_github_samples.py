@@ -27,6 +27,8 @@ def test_every_real_payload_is_read_and_midnight_in_california_is_no_day_early(t
         report = team.bring(path.read_text(encoding="utf-8"), path.name, project="lane")
         assert not report.refused, path.name
         with team.db.read() as session:
-            found = service.for_projects(session, [1], policy=team.policy, now=clock.now(session))
+            found = service.list_for_projects(
+                session, [1], policy=team.policy, now=clock.now(session)
+            )
         days = {one.baseline for one in found.get(1, [])}
         assert days <= {date(2019, 5, 23)}, path.name

@@ -38,7 +38,7 @@ def said(report: imports.Report) -> str:
 
 def listed(team: Team) -> dict[str, Any]:
     with team.db.read() as session:
-        found = service.for_projects(session, [1], policy=team.policy, now=clock.now(session))
+        found = service.list_for_projects(session, [1], policy=team.policy, now=clock.now(session))
     return {one.title: one for one in found.get(1, [])}
 
 
@@ -138,7 +138,7 @@ def test_what_was_overdue_comes_as_one_list_and_bothers_nobody_else(lane: Team) 
     assert list(lane.arrived) == ["milestones-overdue:1"]
     assert lane.arrived["milestones-overdue:1"].hour == 14  # nine in New York
     with lane.db.read() as session:
-        card = lists.card(session, 1, policy=lane.policy, now=clock.now(session))
+        card = lists.load_list(session, 1, policy=lane.policy, now=clock.now(session))
     assert card is not None
     assert [one.title for one in card.milestones] == ["Older", "Old"]
     with lane.db.begin() as session:
@@ -213,7 +213,7 @@ def test_a_github_milestone_is_closed_opened_and_deleted(lane: Team) -> None:
 
 def test_what_a_person_said_is_done_stays_done(lane: Team) -> None:
     github(lane, MINIMAL)
-    lane.act(changes.done, "nora", 1, proof="seen")
+    lane.act(changes.complete, "nora", 1, proof="seen")
     github(lane, MINIMAL | {"updated_at": "2026-01-06T00:00:00Z"})
     assert listed(lane)["v1.0"].status is MilestoneStatus.DONE
 

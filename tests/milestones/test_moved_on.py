@@ -100,13 +100,13 @@ def test_an_approval_does_not_bring_a_milestone_forward(asked: Team) -> None:
 
 
 def test_what_was_met_is_not_moved(asked: Team) -> None:
-    asked.act(changes.done, "nora", 1, proof="done")
+    asked.act(changes.complete, "nora", 1, proof="done")
     with pytest.raises(SubjectMoved, match="was met on"):
         approve(asked)
 
 
 def test_what_nobody_touched_is_approved(asked: Team) -> None:
     asked.at(asked.now() + timedelta(days=1))
-    asked.act(changes.at_risk, "nora", 1, reason="one is ill")
+    asked.act(changes.mark_at_risk, "nora", 1, reason="one is ill")
     approve(asked)
     assert due(asked) == ASKED

@@ -20,8 +20,8 @@ def lane(team: Team) -> Team:
     risky = team.add("leo", "lane", "Data sheet", date(2026, 1, 7))
     met = team.add("leo", "lane", "Model card", date(2026, 1, 8))
     team.live(datetime.fromisoformat("2026-01-07T12:00+00:00"))
-    team.act(changes.at_risk, "leo", risky, reason="my mother is ill")
-    team.act(changes.done, "leo", met, proof="told by Mum")
+    team.act(changes.mark_at_risk, "leo", risky, reason="my mother is ill")
+    team.act(changes.complete, "leo", met, proof="told by Mum")
     return team
 
 
@@ -34,7 +34,7 @@ def test_words_go_and_the_milestone_stays(lane: Team) -> None:
     assert risky.owner is not None
     assert (risky.owner.slack_id, risky.owner.name) == (None, "an erased person")
     with lane.db.read() as session:
-        detail = reads.detail(session, 1, policy=lane.policy, now=clock.now(session))
+        detail = reads.load_detail(session, 1, policy=lane.policy, now=clock.now(session))
         assert detail.milestone.title == "Data sheet"
         kept = session.execute(
             text("SELECT count(*) FROM private_text WHERE text LIKE '%M%m%'")

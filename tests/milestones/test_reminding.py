@@ -66,7 +66,7 @@ def test_what_is_done_or_moved_is_not_reminded_of(team: Team) -> None:
     team.project("lane")
     done = team.add("leo", "lane", "Done", date(2026, 1, 14))
     moved = team.add("leo", "lane", "Moved", date(2026, 1, 14))
-    team.act(changes.done, "leo", done, proof="https://example.test/report")
+    team.act(changes.complete, "leo", done, proof="https://example.test/report")
     with team.db.begin() as session:
         changes.reschedule(
             session,

@@ -149,7 +149,7 @@ def _promise(
 
         def close(promise: Promise = promise, name: str = name) -> None:
             promise.until = team.now().date()
-            team.act(changes.done, name, promise.id, proof="kept")
+            team.act(changes.complete, name, promise.id, proof="kept")
 
         acts.append((begins, "a promise", begin))
         acts.append((datetime.combine(kept, time(23), UTC), "kept", close))

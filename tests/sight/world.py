@@ -161,7 +161,7 @@ def plant(office: Office) -> Planted:
             policy_id=deps.holder.version_id,
             **common,
         )
-        milestone = changes.add(
+        milestone = changes.add_milestone(
             session,
             ola,
             AddMilestone(

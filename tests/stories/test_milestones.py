@@ -57,7 +57,9 @@ def bring(office: Office, text: str, **options: Any) -> imports.Report:
 
 def found(office: Office) -> dict[str, MilestoneRecord]:
     with office.db.read() as session:
-        rows = service.for_projects(session, [1], policy=office.bot.deps.policy, now=office.now())
+        rows = service.list_for_projects(
+            session, [1], policy=office.bot.deps.policy, now=office.now()
+        )
     return {one.title: one for one in rows[1]}
 
 

@@ -37,10 +37,10 @@ class Words:
             person = self.people.get(word.removeprefix(SUBJECT))
             return Approver(word, _person(person), party)
         if word.startswith(ROLE):
-            return self._named(word, self.policy.roles[word.removeprefix(ROLE)], party)
-        return self._named(word, (word.removeprefix(ONCALL),), party)
+            return self._find_named(word, self.policy.roles[word.removeprefix(ROLE)], party)
+        return self._find_named(word, (word.removeprefix(ONCALL),), party)
 
-    def _named(self, word: str, written: tuple[str, ...], party: int) -> Approver:
+    def _find_named(self, word: str, written: tuple[str, ...], party: int) -> Approver:
         who = self.meant.who(written)
         kept = written if who != written else ()
         return Approver(word, who, party, written=kept)

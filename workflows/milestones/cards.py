@@ -18,36 +18,43 @@ def reminder(
     session: Session, reminder_id: int, *, policy: Policy, now: datetime
 ) -> ReminderCard | None:
     """One message as it stands now; None when there is no such message."""
-    found = statements.find_reminder(session, reminder_id)
-    if found is None:
+    message = statements.find_reminder(session, reminder_id)
+    if message is None:
         return None
-    ids = list(dict.fromkeys(item.milestone_id for item in statements.told_by(session, found.id)))
-    person = lookups.people(session, [found.person_id])[found.person_id]
-    mine = reminders.morning_of(session, person, policy=policy, now=now)
+    ids = list(
+        dict.fromkeys(item.milestone_id for item in statements.list_items_of(session, message.id))
+    )
+    person = lookups.people(session, [message.person_id])[message.person_id]
+    mine = reminders.build_run(session, person, policy=policy, now=now)
     today = mine.today
-    rows = sorted(queries.by_ids(session, ids).values(), key=lambda row: (row.forecast, row.id))
-    projects = queries.projects(session, {row.project_id for row in rows})
-    latest = statements.latest_of(session, person.id, ids)
-    snoozes = statements.snoozes(session, person.id, ids)
+    rows = sorted(
+        queries.load_by_ids(session, ids).values(),
+        key=lambda milestone: (milestone.forecast, milestone.id),
+    )
+    projects = queries.load_projects(session, {milestone.project_id for milestone in rows})
+    latest = statements.find_latest(session, person.id, ids)
+    snoozes = statements.find_snoozes(session, person.id, ids)
     lines = []
-    for row, record in zip(rows, reads.records(session, rows, policy=policy, now=now), strict=True):
-        project = projects[row.project_id]
-        until = snoozes.get(row.id)
-        following, also = mine.following(row)
+    for milestone, record in zip(
+        rows, reads.load_records(session, rows, policy=policy, now=now), strict=True
+    ):
+        project = projects[milestone.project_id]
+        until = snoozes.get(milestone.id)
+        following, also = mine.next_reminder(milestone)
         lines.append(
             Line(
                 milestone=record,
-                is_live=latest.get(row.id) == found.id and _hears(mine, row),
+                is_live=latest.get(milestone.id) == message.id and _hears(mine, milestone),
                 snoozed_until=until if until and until > today else None,
-                why=_why(person.id, row, project),
+                why=_why(person.id, milestone, project),
                 next_on=following,
                 next_also=also,
             )
         )
-    return ReminderCard(found.id, tuple(lines), today)
+    return ReminderCard(message.id, tuple(lines), today)
 
 
-def _hears(mine: reminders.Morning, row: Milestone) -> bool:
+def _hears(mine: reminders.ReminderRun, row: Milestone) -> bool:
     """Whether it is still this person's: before the day the first of the chain's, overdue everybody's in it."""
     chain = mine.chain(row)
     reach = chain if row.forecast < mine.today else chain[:1]
@@ -68,5 +75,5 @@ def milestone(
     if row is None:
         return None
     people = lookups.people(session, [by_id] if by_id else [])
-    (record,) = reads.records(session, [row], policy=policy, now=now)
-    return record, reads.who(people.get(by_id or "")), reads.today_of(policy, now)
+    (record,) = reads.load_records(session, [row], policy=policy, now=now)
+    return record, reads.as_who(people.get(by_id or "")), reads.today_of(policy, now)

@@ -14,7 +14,7 @@ from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.milestones import reads, reminders, rules
-from workflows.milestones.following import Clicked, follow
+from workflows.milestones.following import Clicked, refresh_copies
 from workflows.milestones.forms import AddMilestone, Reschedule
 from workflows.milestones.notices import MilestoneCard
 from workflows.milestones.records import MilestoneRecord
@@ -29,7 +29,7 @@ from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 
-def locked(
+def lock_open(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -41,7 +41,7 @@ def locked(
     """The milestone, locked, open, and as it was shown. Raises GovernanceError."""
     row = queries.lock(session, milestone_id)
     if row is None:
-        raise NotFound(reads.NO_MILESTONE)
+        raise reads.no_milestone()
     require_answering(session, actor, row, policy=policy, clicked=clicked)
     if row.actual is not None:
         raise Stale(f"This milestone is done already, on {_day(row.actual)}. Nothing was changed.")
@@ -58,7 +58,7 @@ def _day(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b}"
 
 
-def add(
+def add_milestone(
     session: Session,
     actor: Actor,
     form: AddMilestone,
@@ -76,9 +76,9 @@ def add(
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
         if known.created_by != actor.id:
-            raise NotFound(reads.NO_MILESTONE)
+            raise reads.no_milestone()
         return known.id
-    project = queries.projects_by_keys(session, [form.project]).get(form.project)
+    project = queries.load_projects_by_keys(session, [form.project]).get(form.project)
     channel = (form.promise or "").partition(":")[0]
     if project is None or not (
         (channel and channel == project.channel)
@@ -86,8 +86,9 @@ def add(
         or is_administrator(session, actor, policy)
     ):
         raise NotFound(
-            "There is no such project here, so nothing was added. `/mlgov status` lists yours.",
+            "There is no such project here, so nothing was added.",
             field="project",
+            hint="projects.list",
         )
     owner_id = form.owner_id or actor.id
     if owner_id != actor.id and not may_add_for_others(session, actor, project, policy=policy):
@@ -104,7 +105,7 @@ def add(
         raise InvalidInput("That day has passed already; pick today or a later day.", field="due")
     same = [
         row
-        for row in queries.of_projects(session, [project.id])
+        for row in queries.list_of_projects(session, [project.id])
         if row.title.casefold() == form.title.casefold() and row.actual is None
     ]
     if same:
@@ -142,7 +143,7 @@ def add(
         needs=sorted(form.needs),
     )
     if owner_id != actor.id:
-        reminders.tell_owner(
+        reminders.notify_owner(
             session, row.id, owner, "named", by=actor, policy=policy, now=now, org_key=org_key
         )
     channel = (form.promise or "").partition(":")[0]
@@ -155,7 +156,7 @@ def add(
             subject=Subject.of(TYPE, row.id),
             now=now,
         )
-    follow(session, [row], policy=policy, now=now)
+    refresh_copies(session, [row], policy=policy, now=now)
     return row.id
 
 
@@ -166,15 +167,14 @@ def _link(
     wanted = set(needs)
     there = {
         id_: needed
-        for id_, needed in queries.by_ids(session, wanted).items()
+        for id_, needed in queries.load_by_ids(session, wanted).items()
         if needed.project_id == row.project_id or sees(session, actor, needed, policy=policy)
     }
     if wanted - there.keys():
         raise InvalidInput(
-            "There is no such milestone here for this one to need. Open the window again.",
-            field="needs",
+            "There is no such milestone here for this one to need.", field="needs", hint="window"
         )
-    all_ = reads.net(session, [row, *there.values()], row.forecast).needs
+    all_ = reads.load_net(session, [row, *there.values()], row.forecast).needs
     for needed in sorted(wanted):
         if rules.closes_a_circle(all_, row.id, needed):
             raise InvalidInput(
@@ -184,7 +184,7 @@ def _link(
     queries.set_needs(session, row.id, wanted)
 
 
-def done(
+def complete(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -197,7 +197,7 @@ def done(
     clicked: Clicked = None,
 ) -> None:
     """It is met, with a word or a link as proof; on that day, or today."""
-    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
+    row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     if not proof.strip():
         raise InvalidInput("Say in a word how one can see it, or give a link.", field="proof")
     today = reads.today_of(policy, now)
@@ -216,10 +216,10 @@ def done(
         slip=(row.actual - row.baseline).days,
         proof=audit.text_fact(text),
     )
-    follow(session, [row], policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)
 
 
-def at_risk(
+def mark_at_risk(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -231,17 +231,17 @@ def at_risk(
     clicked: Clicked = None,
 ) -> None:
     """It may not be met in time, and why."""
-    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
-    text = audit.write_text(session, actor, _said(reason), now=now)
+    row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
+    text = audit.write_text(session, actor, _require_reason(reason), now=now)
     row.risk_id = text.id
     row.revision += 1
     audit.record(
         session, actor, "milestone.at_risk", (TYPE, row.id), now=now, reason=audit.text_fact(text)
     )
-    follow(session, [row], policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)
 
 
-def on_track(
+def mark_on_track(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -252,13 +252,13 @@ def on_track(
     clicked: Clicked = None,
 ) -> None:
     """It is no longer at risk."""
-    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
+    row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     if row.risk_id is None:
         return
     row.risk_id = None
     row.revision += 1
     audit.record(session, actor, "milestone.on_track", (TYPE, row.id), now=now)
-    follow(session, [row], policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)
 
 
 def is_decided_elsewhere(policy: Policy, record: MilestoneRecord, new: date) -> bool:
@@ -277,13 +277,15 @@ def reschedule(
     clicked: Clicked = None,
 ) -> None:
     """Another day, and why. Raises GovernanceError, also for a later day that the policy wants approved."""
-    row = locked(session, actor, form.milestone_id, form.revision, policy=policy, clicked=clicked)
+    row = lock_open(
+        session, actor, form.milestone_id, form.revision, policy=policy, clicked=clicked
+    )
     check_new_day(session, row, form.new, policy=policy, now=now)
     if policy.milestones.reschedule is not None and form.new > row.forecast:
         raise GovernanceError(
-            "A later day for this milestone has to be approved; use the button Reschedule, which asks for it."
+            "A later day for this milestone has to be approved.", hint="milestones.reschedule"
         )
-    text = audit.write_text(session, actor, _said(reason), now=now)
+    text = audit.write_text(session, actor, _require_reason(reason), now=now)
     move(
         session,
         actor,
@@ -311,7 +313,7 @@ def check_new_day(
         raise InvalidInput(f"It is due on {_day(new)} already.", field="new")
     if new < reads.today_of(policy, now):
         raise InvalidInput("That day has passed already; pick today or a later day.", field="new")
-    pending = queries.asked(session, [row.id]).get(row.id)
+    pending = queries.find_move_requests(session, [row.id]).get(row.id)
     if pending is not None and pending.id != replacing:
         raise InvalidInput(
             f"Request #{pending.id} to move this milestone waits for a decision already.",
@@ -360,7 +362,7 @@ def move(
         slip=(new - row.baseline).days,
         **facts,
     )
-    follow(session, [row], policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)
 
 
 def hand_over(
@@ -376,7 +378,7 @@ def hand_over(
     clicked: Clicked = None,
 ) -> None:
     """Somebody else answers for it from now on, and is told. `to` is an opaque id."""
-    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
+    row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     owner = lookups.people(session, [to]).get(to)
     if owner is None or not reminders.can_be_told(owner):
         raise InvalidInput(
@@ -389,9 +391,9 @@ def hand_over(
     row.revision += 1
     audit.record(session, actor, "milestone.handed_over", (TYPE, row.id), now=now, old=old, new=to)
     session.flush()
-    reminders.count_as_told(session, row, owner, policy=policy, now=now)
+    reminders.mark_as_reminded(session, row, owner, policy=policy, now=now)
     if to != actor.id:
-        reminders.tell_owner(
+        reminders.notify_owner(
             session,
             row.id,
             owner,
@@ -402,7 +404,7 @@ def hand_over(
             org_key=org_key,
             nth=row.revision,
         )
-    follow(session, [row], policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)
 
 
 def drop(
@@ -417,17 +419,17 @@ def drop(
     clicked: Clicked = None,
 ) -> None:
     """It is not wanted any more: it leaves every list and reminder, and holds nothing up."""
-    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
-    text = audit.write_text(session, actor, _said(reason), now=now)
+    row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
+    text = audit.write_text(session, actor, _require_reason(reason), now=now)
     row.dropped_at = now
     row.revision += 1
     audit.record(
         session, actor, "milestone.dropped", (TYPE, row.id), now=now, reason=audit.text_fact(text)
     )
-    follow(session, [row], policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)
 
 
-def _said(reason: str) -> str:
+def _require_reason(reason: str) -> str:
     text = reason.strip()
     if not text:
         raise InvalidInput("Say why in a sentence; those who follow it read this.", field="reason")

@@ -8,8 +8,8 @@ from workflows.milestones import reminders
 from workflows.timers import DueTimer
 
 
-def _look(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    reminders.look(
+def _run_morning(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    reminders.run_reminders(
         session,
         timer.subject.id,
         policy=occasion.policy,
@@ -22,13 +22,13 @@ def _lock_morning(session: Session, person_id: str) -> Lock:
     return Lock(reminding.try_lock(session, person_id))
 
 
-def _ensure(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    reminders.ensure(session, policy=occasion.policy, now=occasion.now)
+def _ensure_mornings(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    reminders.ensure_scheduled(session, policy=occasion.policy, now=occasion.now)
 
 
 PART = Registry(
-    timers={reminders.LOOK: _look},
-    schedules={"milestones.ensure": _ensure},
+    timers={reminders.LOOK: _run_morning},
+    schedules={"milestones.ensure": _ensure_mornings},
     locks={reminders.SUBJECT: _lock_morning},
     daily={"milestones.ensure": "04:00"},
 )

@@ -15,7 +15,7 @@ from workflows.policy import Policy
 Clicked = tuple[str, str] | None
 
 
-def follow(
+def refresh_copies(
     session: Session,
     rows: Collection[Milestone],
     *,
@@ -27,16 +27,16 @@ def follow(
     decision about them, are looked at."""
     session.flush()
     resting.changed(session, "milestone", [row.id for row in rows], now=now)
-    found = reads.net(session, rows, reads.today_of(policy, now))
-    for type_, id_ in queries.shown_in(session, found.rows):
+    net = reads.load_net(session, rows, reads.today_of(policy, now))
+    for type_, id_ in queries.list_showing_subjects(session, net.rows):
         outbox.refresh(session, Subject(type_, id_), now=now, clicked=clicked)
-    reminders.keep_going(session, rows, policy=policy, now=now)
+    reminders.schedule_people_of(session, rows, policy=policy, now=now)
 
 
-def show_again(
+def refresh_milestone(
     session: Session, milestone_id: int, *, policy: Policy, now: datetime, clicked: Clicked
 ) -> None:
     """Somebody clicked on what is not true any more: every copy is drawn as it is now."""
     row = queries.find(session, milestone_id)
     if row is not None:
-        follow(session, [row], policy=policy, now=now, clicked=clicked)
+        refresh_copies(session, [row], policy=policy, now=now, clicked=clicked)

@@ -16,7 +16,7 @@ from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import NotFound, RefusalFact
 from workflows.milestones import reads, reminders
-from workflows.milestones.following import Clicked, follow
+from workflows.milestones.following import Clicked, refresh_copies
 from workflows.milestones.notices import OverdueFound
 from workflows.milestones.records import OverdueList
 from workflows.milestones.service import is_administrator
@@ -24,11 +24,16 @@ from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 TYPE = "milestone_import"
-NO_LIST = "There is no such list of yours here. `/mlgov milestones` lists what is yours."
-"""Said of a list that is not there, and of somebody else's."""
 
 
-def receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> Person | None:
+def _no_list(audit: RefusalFact | None = None) -> NotFound:
+    """The same refusal for a list that is not there and for somebody else's."""
+    return NotFound("There is no such list of yours here.", audit=audit, hint="milestones.own")
+
+
+def choose_receiver(
+    row: Milestone, project: Project, people: Mapping[str, Person]
+) -> Person | None:
     """Who gets the list that a milestone stands on: whoever manages its project, else owns or sponsors it, else owns the milestone."""
     for id_ in (project.manager_id, project.owner_id, project.sponsor_id, row.owner_id):
         person = people.get(id_ or "")
@@ -37,7 +42,7 @@ def receiver(row: Milestone, project: Project, people: Mapping[str, Person]) -> 
     return None
 
 
-def tell(
+def send_list(
     session: Session,
     actor: Actor,
     person: Person,
@@ -50,19 +55,21 @@ def tell(
     org_key: str,
 ) -> None:
     """Put overdue milestones of one file on this person's list and show it to them in their working hours."""
-    found = queries.find_same_import(session, person.id, sha256)
-    if found is None:
-        found = MilestoneImport(person_id=person.id, sha256=sha256, file=file, created_at=now)
-        session.add(found)
+    overdue_list = queries.find_same_import(session, person.id, sha256)
+    if overdue_list is None:
+        overdue_list = MilestoneImport(
+            person_id=person.id, sha256=sha256, file=file, created_at=now
+        )
+        session.add(overdue_list)
         session.flush()
     for row in rows:
-        row.import_id = found.id
+        row.import_id = overdue_list.id
     session.flush()
     audit.record(
         session,
         actor,
         "milestones.listed",
-        (TYPE, found.id),
+        (TYPE, overdue_list.id),
         now=now,
         person=person.id,
         milestones=[row.id for row in rows],
@@ -70,54 +77,56 @@ def tell(
     rollout.tell(
         session,
         person.id,
-        OverdueFound(found.id),
+        OverdueFound(overdue_list.id),
         to=Destination.person(org_key, person.slack_id or ""),
-        dedupe_key=f"milestones-overdue:{found.id}",
+        dedupe_key=f"milestones-overdue:{overdue_list.id}",
         policy=policy,
         now=now,
-        subject=Subject.of(TYPE, found.id),
+        subject=Subject.of(TYPE, overdue_list.id),
         due_at=reminders.calendar_of(person, policy).next_open(now),
     )
 
 
-def seen(
+def load_list_for(
     session: Session, actor: Actor, import_id: int, *, policy: Policy, now: datetime
 ) -> OverdueList:
     """A list before the person to whom it was sent, or an administrator. Raises NotFound for everybody else."""
     permissions.require_member(actor, "milestones.read", subject=(TYPE, import_id))
-    found = queries.find_import(session, import_id)
-    shown = card(session, import_id, policy=policy, now=now)
-    if found is None or shown is None or not _is_for(session, actor, found, policy):
-        raise NotFound(NO_LIST)
-    return shown
+    overdue_list = queries.find_import(session, import_id)
+    overdue = load_list(session, import_id, policy=policy, now=now)
+    if overdue_list is None or overdue is None or not _is_for(session, actor, overdue_list, policy):
+        raise _no_list()
+    return overdue
 
 
-def _is_for(session: Session, actor: Actor, found: MilestoneImport, policy: Policy) -> bool:
-    return actor.id == found.person_id or is_administrator(session, actor, policy)
+def _is_for(session: Session, actor: Actor, overdue_list: MilestoneImport, policy: Policy) -> bool:
+    return actor.id == overdue_list.person_id or is_administrator(session, actor, policy)
 
 
-def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> OverdueList | None:
+def load_list(
+    session: Session, import_id: int, *, policy: Policy, now: datetime
+) -> OverdueList | None:
     """A list as it stands now; None when there is no such list."""
-    found = queries.find_import(session, import_id)
-    if found is None:
+    overdue_list = queries.find_import(session, import_id)
+    if overdue_list is None:
         return None
     today = reads.today_of(policy, now)
-    rows = queries.by_ids(session, queries.ids_of_import(session, import_id))
-    records = reads.records(
+    rows = queries.load_by_ids(session, queries.list_import_ids(session, import_id))
+    records = reads.load_records(
         session,
         sorted(rows.values(), key=lambda row: (row.forecast, row.id)),
         policy=policy,
         now=now,
     )
     still = tuple(one for one in records if one.is_open and one.forecast < today)
-    starter = lookups.people(session, [found.started_by] if found.started_by else [])
+    starter = lookups.people(session, [overdue_list.started_by] if overdue_list.started_by else [])
     return OverdueList(
-        id=found.id,
-        file=found.file,
+        id=overdue_list.id,
+        file=overdue_list.file,
         milestones=still,
         handled=len(records) - len(still),
-        started_at=found.started_at,
-        started_by=reads.who(starter.get(found.started_by or "")),
+        started_at=overdue_list.started_at,
+        started_by=reads.as_who(starter.get(overdue_list.started_by or "")),
         today=today,
     )
 
@@ -136,20 +145,18 @@ def start_reminding(
     Again changes nothing. Raises NotFound for others than the person whose list it is and administrators.
     """
     permissions.require_member(actor, "milestones.start", subject=(TYPE, import_id))
-    found = queries.lock_import(session, import_id)
-    if found is None:
-        raise NotFound(NO_LIST)
-    if not _is_for(session, actor, found, policy):
-        raise NotFound(
-            NO_LIST, audit=RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs")
-        )
-    rows = statements.not_started(session, import_id)
+    overdue_list = queries.lock_import(session, import_id)
+    if overdue_list is None:
+        raise _no_list()
+    if not _is_for(session, actor, overdue_list, policy):
+        raise _no_list(RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs"))
+    rows = statements.lock_not_started(session, import_id)
     for row in rows:
         row.reminds_from = now
         row.revision += 1
-    if found.started_at is None:
-        found.started_at = now
-        found.started_by = actor.id if actor.kind is ActorKind.PERSON else None
+    if overdue_list.started_at is None:
+        overdue_list.started_at = now
+        overdue_list.started_by = actor.id if actor.kind is ActorKind.PERSON else None
         audit.record(
             session,
             actor,
@@ -158,5 +165,5 @@ def start_reminding(
             now=now,
             milestones=[row.id for row in rows],
         )
-    follow(session, rows, policy=policy, now=now, clicked=clicked)
+    refresh_copies(session, rows, policy=policy, now=now, clicked=clicked)
     return len(rows)

@@ -13,9 +13,9 @@ from storage.projects.tables import Project
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotFound
+from workflows.errors import InvalidInput
 from workflows.milestones import changes, reads
-from workflows.milestones.following import follow
+from workflows.milestones.following import refresh_copies
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.outbox import Subject
@@ -56,14 +56,14 @@ class MilestoneReschedule:
         replacing: int | None = None,
     ) -> Prepared:
         """Lock the milestone and say exactly what is asked. One request for another day at a time."""
-        row = changes.locked(session, actor, form.milestone_id, form.revision, policy=policy)
+        row = changes.lock_open(session, actor, form.milestone_id, form.revision, policy=policy)
         changes.check_new_day(session, row, form.new, policy=policy, now=now, replacing=replacing)
         if form.new < row.forecast:
             raise InvalidInput(
                 "An earlier day needs no approval; reschedule it without one.", field="new"
             )
-        project = queries.projects(session, [row.project_id])[row.project_id]
-        refresh(session, row.id, now=now)
+        project = queries.load_projects(session, [row.project_id])[row.project_id]
+        refresh_messages(session, row.id, now=now)
         return Prepared(
             subject_id=row.id,
             project_id=project.id,
@@ -92,19 +92,19 @@ class MilestoneReschedule:
         row = queries.find(session, subject_id)
         if row is None:
             return Reread(None)
-        project = queries.projects(session, [row.project_id])[row.project_id]
+        project = queries.load_projects(session, [row.project_id])[row.project_id]
         new = date.fromisoformat(facts["new"])
         return Reread(
             ReadAgain(_conditions(row, new, project), rests=_rests(row, project)),
-            _moved(row, facts, policy=policy, now=now),
+            _describe_drift(row, facts, policy=policy, now=now),
         )
 
     def people(self, session: Session, milestone_id: int) -> dict[str, str | None]:
         """Who owns, sponsors and manages the project of what would be asked for, before it is."""
         row = queries.find(session, milestone_id)
         if row is None:
-            raise NotFound(reads.NO_MILESTONE)
-        return _people(queries.projects(session, [row.project_id])[row.project_id])
+            raise reads.no_milestone()
+        return _people(queries.load_projects(session, [row.project_id])[row.project_id])
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the milestone's row."""
@@ -124,8 +124,8 @@ class MilestoneReschedule:
         """Approved: the milestone moves. Raises SubjectMoved where it isn't due on the day that was shown any more."""
         row = queries.lock(session, subject_id)
         if row is None:
-            raise NotFound(reads.NO_MILESTONE)
-        moved = _moved(row, facts, policy=policy, now=now)
+            raise reads.no_milestone()
+        moved = _describe_drift(row, facts, policy=policy, now=now)
         if moved is not None:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
         changes.move(
@@ -133,7 +133,7 @@ class MilestoneReschedule:
             actor,
             row,
             date.fromisoformat(facts["new"]),
-            reason_id=queries.reason_of(session, approval_id),
+            reason_id=queries.find_reason_id(session, approval_id),
             approval_id=approval_id,
             policy=policy,
             now=now,
@@ -152,7 +152,7 @@ class MilestoneReschedule:
         now: datetime,
     ) -> None:
         """Rejected, expired or withdrawn: the milestone stays; its copies say so."""
-        refresh(session, subject_id, now=now)
+        refresh_messages(session, subject_id, now=now)
 
     def lapse(
         self,
@@ -171,13 +171,13 @@ class MilestoneReschedule:
         if row is None:
             return
         is_ours = any(
-            last.approval_id == approval_id for last in queries.moves(session, row.id, most=1)
+            last.approval_id == approval_id for last in queries.list_moves(session, row.id, most=1)
         )
         if row.actual is not None or row.dropped_at is not None or not is_ours:
             audit.record(
                 session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
             )
-            follow(session, [row], policy=policy, now=now)
+            refresh_copies(session, [row], policy=policy, now=now)
             return
         changes.move(
             session,
@@ -203,7 +203,7 @@ class MilestoneReschedule:
         row = queries.find(session, subject_id)
         if row is None or row.actual is not None or row.dropped_at is not None:
             return None
-        wanted = _wanted(row, facts, policy=policy, now=now)
+        wanted = _shift_day(row, facts, policy=policy, now=now)
         if wanted is None:
             return None
         return Reschedule(milestone_id=row.id, revision=row.revision, new=wanted)
@@ -219,10 +219,12 @@ class MilestoneReschedule:
     ) -> Words:
         """What is asked, in plain words."""
         row = queries.find(session, subject_id)
-        project = queries.projects(session, [row.project_id])[row.project_id] if row else None
+        project = queries.load_projects(session, [row.project_id])[row.project_id] if row else None
         name = project.name if project else "A project"
         title = f"“{row.title}”" if row else "a milestone"
-        old, new, baseline = (date.fromisoformat(facts[one]) for one in ("old", "new", "baseline"))
+        old, new, baseline = (
+            date.fromisoformat(facts[milestone]) for milestone in ("old", "new", "baseline")
+        )
         later = counted((new - old).days, "day")
         detail = [
             ("First planned for", f"{day(baseline)} {baseline.year}"),
@@ -230,9 +232,11 @@ class MilestoneReschedule:
         ]
         if row is not None:
             pushed = reads.pushed_if(session, row, new, policy=policy, now=now)
-            told = ", ".join(f"{one.title} to {day(one.new)}" for one in pushed[:5])
+            moves = ", ".join(
+                f"{milestone.title} to {day(milestone.new)}" for milestone in pushed[:5]
+            )
             more = f" and {len(pushed) - 5} more" if len(pushed) > 5 else ""
-            detail.append(("Moves", told + more if told else "no other milestone"))
+            detail.append(("Moves", moves + more if moves else "no other milestone"))
         return Words(
             project=name,
             asks=f"move {title}: {day(old)} → {day(new)} (+{later})",
@@ -264,7 +268,9 @@ def _rests(row: Milestone, project: Project) -> tuple[Rest, ...]:
     )
 
 
-def _moved(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime) -> Moved | None:
+def _describe_drift(
+    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
+) -> Moved | None:
     """Whether the milestone is due on another day than was shown, met or dropped; None where it is as it was."""
     mark, title = f"{row.revision}/{row.forecast}", f"“{row.title}”"
     if row.dropped_at is not None:
@@ -274,15 +280,15 @@ def _moved(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: dateti
     old = date.fromisoformat(facts["old"])
     if row.forecast == old:
         return None
-    told = (
+    sentence = (
         f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
     )
     keep = f"Keep {day(row.forecast)}"
-    wanted = _wanted(row, facts, policy=policy, now=now)
+    wanted = _shift_day(row, facts, policy=policy, now=now)
     if wanted is None:
-        return Moved(told, mark, keep=keep)
+        return Moved(sentence, mark, keep=keep)
     return Moved(
-        told,
+        sentence,
         mark,
         again=f"Ask for {day(wanted)}",
         asks=f"move {title}: {day(row.forecast)} → {day(wanted)} (+{counted((wanted - row.forecast).days, 'day')})",
@@ -290,7 +296,9 @@ def _moved(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: dateti
     )
 
 
-def _wanted(row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime) -> date | None:
+def _shift_day(
+    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
+) -> date | None:
     later = date.fromisoformat(facts["new"]) - date.fromisoformat(facts["old"])
     wanted = row.forecast + later
     return wanted if wanted >= reads.today_of(policy, now) else None
@@ -300,9 +308,9 @@ def _people(project: Project) -> dict[str, str | None]:
     return {"owner": project.owner_id, "sponsor": project.sponsor_id, "manager": project.manager_id}
 
 
-def refresh(session: Session, milestone_id: int, *, now: datetime) -> None:
+def refresh_messages(session: Session, milestone_id: int, *, now: datetime) -> None:
     """Copies of one milestone follow."""
-    for type_, id_ in queries.shown_in(session, [milestone_id]):
+    for type_, id_ in queries.list_showing_subjects(session, [milestone_id]):
         outbox.refresh(session, Subject(type_, id_), now=now)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows.calendar import calendar_for
-from workflows.errors import NotFound
+from workflows.errors import NotFound, RefusalFact
 from workflows.milestones import rules
 from workflows.milestones.records import (
     AskedMove,
@@ -30,8 +29,9 @@ from workflows.policy import Policy
 MOVES_SHOWN = 10
 
 
-NO_MILESTONE = "There is no such milestone here. `/mlgov milestones` lists yours."
-"""Said of a milestone that is not there, and of one that is not for who asks."""
+def no_milestone(audit: RefusalFact | None = None) -> NotFound:
+    """The same refusal for a milestone that is not there and for one that is not for who asks."""
+    return NotFound("There is no such milestone here.", audit=audit, hint="milestones.list")
 
 
 def today_of(policy: Policy, now: datetime) -> date:
@@ -39,7 +39,7 @@ def today_of(policy: Policy, now: datetime) -> date:
     return calendar_for(policy).day(now)
 
 
-def who(person: Person | None) -> Who | None:
+def as_who(person: Person | None) -> Who | None:
     """A person as a milestone shows them."""
     return Who(person.id, person.slack_id, person.name) if person else None
 
@@ -58,7 +58,7 @@ class Net:
     plan: rules.Plan
 
 
-def net(
+def load_net(
     session: Session,
     rows: Collection[Milestone],
     today: date,
@@ -71,48 +71,48 @@ def net(
     fresh = set(known)
     while fresh:
         reached: set[int] = set()
-        for one, needed in queries.links(session, fresh):
-            needs.setdefault(one, set()).add(needed)
-            reached |= {one, needed}
+        for milestone_id, needed in queries.list_links(session, fresh):
+            needs.setdefault(milestone_id, set()).add(needed)
+            reached |= {milestone_id, needed}
         fresh = reached - known.keys()
-        known |= queries.by_ids(session, fresh)
+        known |= queries.load_by_ids(session, fresh)
     nodes = {id_: node(row) for id_, row in known.items() if row.dropped_at is None}
     for id_, forecast in (moved or {}).items():
         nodes[id_] = replace(nodes[id_], forecast=forecast)
     return Net(known, needs, rules.plan(nodes, needs, today))
 
 
-def records(
+def load_records(
     session: Session, rows: Sequence[Milestone], *, policy: Policy, now: datetime
 ) -> list[MilestoneRecord]:
     """These milestones as others see them, in the same order."""
     if not rows:
         return []
     today = today_of(policy, now)
-    found = net(session, rows, today)
-    projects = queries.projects(session, {row.project_id for row in found.rows.values()})
+    linked = load_net(session, rows, today)
+    projects = queries.load_projects(session, {row.project_id for row in linked.rows.values()})
     texts = lookups.texts(
         session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
-    asked = queries.asked(session, [row.id for row in rows])
+    asked = queries.find_move_requests(session, [row.id for row in rows])
     people = lookups.people(
         session,
         {one for row in rows for one in (row.owner_id, row.done_by) if one}
         | {row.requester_id for row in asked.values()},
     )
-    return [_record(row, found, projects, texts, asked, people, today) for row in rows]
+    return [_record(row, linked, projects, texts, asked, people, today) for row in rows]
 
 
 def _record(
     row: Milestone,
-    found: Net,
+    linked: Net,
     projects: dict[int, Project],
     texts: dict[int, str],
-    asked: dict[int, Any],
+    asked: dict[int, queries.MoveRequest],
     people: dict[str, Person],
     today: date,
 ) -> MilestoneRecord:
-    expected = found.plan.expected.get(row.id, row.forecast)
+    expected = linked.plan.expected.get(row.id, row.forecast)
     project = projects[row.project_id]
     request = asked.get(row.id)
     return MilestoneRecord(
@@ -123,7 +123,7 @@ def _record(
         project=project.name,
         title=row.title,
         type=MilestoneType(row.type),
-        owner=who(people.get(row.owner_id or "")),
+        owner=as_who(people.get(row.owner_id or "")),
         baseline=row.baseline,
         forecast=row.forecast,
         actual=row.actual,
@@ -133,17 +133,19 @@ def _record(
         is_reminding=row.reminds_from is not None,
         risk=texts.get(row.risk_id, "") if row.risk_id else None,
         proof=texts.get(row.proof_id, "") if row.proof_id else None,
-        done_by=who(people.get(row.done_by or "")),
+        done_by=as_who(people.get(row.done_by or "")),
         is_dropped=row.dropped_at is not None,
-        needs=_needed(row.id, found, projects),
-        pushes=_pushed(row.id, found, projects),
+        needs=_needed(row.id, linked, projects),
+        pushes=_pushed(row.id, linked, projects),
         asked=_asked(request, people),
     )
 
 
-def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
+def _needed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
     rows = [
-        found.rows[one] for one in found.needs.get(id_, ()) if found.rows[one].dropped_at is None
+        linked.rows[other]
+        for other in linked.needs.get(id_, ())
+        if linked.rows[other].dropped_at is None
     ]
     needed = [
         Needed(
@@ -151,31 +153,36 @@ def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed,
             projects[row.project_id].key,
             projects[row.project_id].name,
             row.title,
-            found.plan.expected[row.id],
+            linked.plan.expected[row.id],
             row.actual is not None,
         )
         for row in rows
     ]
-    return tuple(sorted(needed, key=lambda one: (one.expected, one.id)))
+    return tuple(sorted(needed, key=lambda other: (other.expected, other.id)))
 
 
-def _pushed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Pushed, ...]:
+def _pushed(id_: int, linked: Net, projects: dict[int, Project]) -> tuple[Pushed, ...]:
     pushed = []
-    for one in found.plan.pushes(id_):
-        row = found.rows[one]
+    for other_id in linked.plan.pushes(id_):
+        row = linked.rows[other_id]
         project = projects[row.project_id]
         pushed.append(
             Pushed(
-                row.id, project.key, project.name, row.title, row.forecast, found.plan.expected[one]
+                row.id,
+                project.key,
+                project.name,
+                row.title,
+                row.forecast,
+                linked.plan.expected[other_id],
             )
         )
     return tuple(pushed)
 
 
-def _asked(request: Any, people: dict[str, Person]) -> AskedMove | None:
+def _asked(request: queries.MoveRequest | None, people: dict[str, Person]) -> AskedMove | None:
     if request is None:
         return None
-    requester = who(people.get(request.requester_id))
+    requester = as_who(people.get(request.requester_id))
     if requester is None:
         return None
     new = date.fromisoformat(request.facts["new"])
@@ -186,25 +193,27 @@ def pushed_if(
     session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
 ) -> tuple[Pushed, ...]:
     """The milestones that this one would move if it were due on another day."""
-    found = net(session, [row], today_of(policy, now), moved={row.id: new})
-    projects = queries.projects(session, {other.project_id for other in found.rows.values()})
-    return _pushed(row.id, found, projects)
+    linked = load_net(session, [row], today_of(policy, now), moved={row.id: new})
+    projects = queries.load_projects(session, {other.project_id for other in linked.rows.values()})
+    return _pushed(row.id, linked, projects)
 
 
-def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
+def load_record(
+    session: Session, milestone_id: int, *, policy: Policy, now: datetime
+) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
     row = queries.find(session, milestone_id)
     if row is None:
-        raise NotFound(NO_MILESTONE)
-    return records(session, [row], policy=policy, now=now)[0]
+        raise no_milestone()
+    return load_records(session, [row], policy=policy, now=now)[0]
 
 
-def detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> Detail:
+def load_detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> Detail:
     """A milestone with its history. Raises NotFound."""
-    record = one(session, milestone_id, policy=policy, now=now)
-    moves = queries.moves(session, milestone_id, MOVES_SHOWN)
+    record = load_record(session, milestone_id, policy=policy, now=now)
+    moves = queries.list_moves(session, milestone_id, MOVES_SHOWN)
     texts = lookups.texts(session, {row.reason_id for row in moves if row.reason_id})
-    project = queries.projects(session, [record.project_id])[record.project_id]
+    project = queries.load_projects(session, [record.project_id])[record.project_id]
     parts = answering_ids(record.owner.id if record.owner else None, project)
     people = lookups.people(session, set(parts) | {row.moved_by for row in moves if row.moved_by})
     return Detail(
@@ -214,13 +223,13 @@ def detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime
                 row.old,
                 row.new,
                 texts.get(row.reason_id) or None if row.reason_id else None,
-                who(people.get(row.moved_by or "")),
+                as_who(people.get(row.moved_by or "")),
                 row.created_at,
                 row.approval_id,
             )
             for row in moves
         ),
-        tuple(found for id_ in parts if (found := who(people.get(id_))) is not None),
+        tuple(person for id_ in parts if (person := as_who(people.get(id_))) is not None),
     )
 
 

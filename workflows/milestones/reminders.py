@@ -46,8 +46,8 @@ def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
 
 def rhythm(policy: Policy) -> rules.Rhythm:
     """When reminders come, as the policy says."""
-    found = policy.milestones
-    return rules.Rhythm(found.days_before, found.overdue_every.days)
+    reminders = policy.milestones
+    return rules.Rhythm(reminders.days_before, reminders.overdue_every.days)
 
 
 def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | None]:
@@ -63,25 +63,25 @@ def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | No
 # --- whose mornings are looked at
 
 
-def keep_going(
+def schedule_people_of(
     session: Session, rows: Collection[Milestone], *, policy: Policy, now: datetime
 ) -> None:
     """See to it that the mornings of everybody whom these milestones' reminders could reach are looked at."""
     wanted = [
         row for row in rows if row.actual is None and row.dropped_at is None and row.reminds_from
     ]
-    projects = queries.projects(session, {row.project_id for row in wanted})
+    projects = queries.load_projects(session, {row.project_id for row in wanted})
     ids = {one for row in wanted for one in chain_ids(row, projects[row.project_id], policy) if one}
-    _look_at(session, ids, policy=policy, now=now)
+    _schedule(session, ids, policy=policy, now=now)
 
 
-def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
+def ensure_scheduled(session: Session, *, policy: Policy, now: datetime) -> None:
     """Once a day: whoever has a part in an open milestone is looked after, also who got it by a change of project."""
-    _look_at(session, queries.people_with_a_part(session), policy=policy, now=now)
+    _schedule(session, queries.list_people_with_a_part(session), policy=policy, now=now)
 
 
-def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
-    for person in sorted(lookups.people(session, ids).values(), key=lambda one: one.id):
+def _schedule(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
+    for person in sorted(lookups.people(session, ids).values(), key=lambda known: known.id):
         if can_be_told(person):
             statements.add_person(session, person.id)
             at = calendar_of(person, policy).next_open(now)
@@ -91,7 +91,9 @@ def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: dat
 # --- one morning of one person
 
 
-def look(session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str) -> None:
+def run_reminders(
+    session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
+) -> None:
     """What fell due for this person by today, in one message; then the next working morning. Their row is locked.
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
@@ -104,11 +106,11 @@ def look(session: Session, person_id: str, *, policy: Policy, now: datetime, org
         timers.keep_going(session, subject, LOOK, calendar.next_open(now))
         return
     today = calendar.day(now)
-    morning = statements.morning(session, person_id)
+    morning = statements.load_morning(session, person_id)
     if morning.looked_on is None or morning.looked_on < today:
         morning.looked_on = today
-        rows = queries.open_of_person(session, person_id)
-        Morning(session, person, calendar, today, policy, now).tell(
+        rows = queries.list_open_of_person(session, person_id)
+        ReminderRun(session, person, calendar, today, policy, now).announce(
             [row for row in rows if row.reminds_from], org_key
         )
     tomorrow = calendar.next_open(calendar.closing(today))
@@ -125,7 +127,7 @@ class _Due:
     is_told: bool
 
 
-class Morning:
+class ReminderRun:
     """One look at one person's day."""
 
     def __init__(
@@ -144,48 +146,50 @@ class Morning:
         self.policy = policy
         self.now = now
 
-    def tell(self, rows: Sequence[Milestone], org_key: str) -> None:
+    def announce(self, rows: Sequence[Milestone], org_key: str) -> None:
         """Write down what fell due, and say it."""
-        due = self._due(rows)
-        told = [one for one in due if one.is_told]
+        due = self._list_due(rows)
+        announced = [due_reminder for due_reminder in due if due_reminder.is_told]
         reminder = None
-        if told:
-            ids = [one.row.id for one in told]
-            before = statements.latest_of(self.session, self.person.id, ids)
+        if announced:
+            ids = [due_reminder.row.id for due_reminder in announced]
+            before = statements.find_latest(self.session, self.person.id, ids)
             reminder = statements.add_reminder(self.session, self.person.id, self.today, self.now)
-        for one in due:
-            into = reminder.id if reminder is not None and one.is_told else None
-            self.write(one, into)
+        for due_reminder in due:
+            into = reminder.id if reminder is not None and due_reminder.is_told else None
+            self.record_items(due_reminder, into)
         if reminder is None:
             return
         self.session.flush()
-        self._post(reminder, told, org_key)
+        self._post(reminder, announced, org_key)
         for id_ in sorted(set(before.values())):
             outbox.refresh(self.session, Subject.of("reminder", id_), now=self.now)
 
-    def _due(self, rows: Sequence[Milestone]) -> list[_Due]:
+    def _list_due(self, rows: Sequence[Milestone]) -> list[_Due]:
         ids = [row.id for row in rows]
-        projects = queries.projects(self.session, {row.project_id for row in rows})
+        projects = queries.load_projects(self.session, {row.project_id for row in rows})
         known: dict[int, list[ReminderItem]] = {}
-        for item in statements.items(self.session, self.person.id, ids):
+        for item in statements.list_items(self.session, self.person.id, ids):
             known.setdefault(item.milestone_id, []).append(item)
-        lost = statements.lost(self.session, self.person.id, self.now)
-        snoozes = statements.snoozes(self.session, self.person.id, ids)
+        lost = statements.list_lost(self.session, self.person.id, self.now)
+        snoozes = statements.find_snoozes(self.session, self.person.id, ids)
         chains = self._chains(rows, projects)
-        found = []
+        fell_due = []
         for row in rows:
             mine = self.steps(row, chains[row.id], self.today)
-            told = {item.step: item for item in known.get(row.id, ()) if item.due == row.forecast}
-            new = [step for step in mine if step.days not in told]
-            late = [item for item in told.values() if item.reminder_id in lost]
+            written = {
+                item.step: item for item in known.get(row.id, ()) if item.due == row.forecast
+            }
+            new = [step for step in mine if step.days not in written]
+            late = [item for item in written.values() if item.reminder_id in lost]
             if not new and not late:
                 continue
             until = snoozes.get(row.id, date.min)
             # What fell on a snoozed day stays swallowed, also when nobody looked before the snooze was over.
             latest = bool(new) and new[-1] == mine[-1] and new[-1].on >= until
             is_told = latest or (bool(late) and until <= self.today)
-            found.append(_Due(row, new, late, is_told))
-        return found
+            fell_due.append(_Due(row, new, late, is_told))
+        return fell_due
 
     def steps(self, row: Milestone, chain: Sequence[str], through: date) -> list[rules.Step]:
         """The reminders of a milestone for this person up to a day."""
@@ -206,15 +210,15 @@ class Morning:
     ) -> dict[int, list[str]]:
         named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
         people = lookups.people(self.session, {one for ids in named.values() for one in ids if one})
-        told = {id_ for id_, person in people.items() if can_be_told(person)}
-        return {id_: rules.chain(ids, told) for id_, ids in named.items()}
+        reachable = {id_ for id_, person in people.items() if can_be_told(person)}
+        return {id_: rules.chain(ids, reachable) for id_, ids in named.items()}
 
     def chain(self, row: Milestone) -> list[str]:
         """Whom the reminders of one milestone reach, in order."""
-        projects = queries.projects(self.session, [row.project_id])
+        projects = queries.load_projects(self.session, [row.project_id])
         return self._chains([row], projects)[row.id]
 
-    def following(self, row: Milestone) -> tuple[date | None, Who | None]:
+    def next_reminder(self, row: Milestone) -> tuple[date | None, Who | None]:
         """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
         chain = self.chain(row)
         horizon = max(row.forecast, self.today) + timedelta(days=2 * rhythm(self.policy).every + 14)
@@ -224,34 +228,34 @@ class Morning:
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
         also = lookups.people(self.session, [one for one in new if one != self.person.id])
-        return step.on, next((reads.who(one) for one in also.values()), None)
+        return step.on, next((reads.as_who(one) for one in also.values()), None)
 
-    def write(self, one: _Due, into: int | None) -> None:
+    def record_items(self, fell_due: _Due, into: int | None) -> None:
         """Write down that reminders fell due, told by the message `into` or by none."""
-        for step in one.new:
+        for step in fell_due.new:
             statements.add_item(
                 self.session,
                 {
-                    "milestone_id": one.row.id,
+                    "milestone_id": fell_due.row.id,
                     "person_id": self.person.id,
-                    "due": one.row.forecast,
+                    "due": fell_due.row.forecast,
                     "step": step.days,
                     "reminder_id": into,
                     "created_at": self.now,
                 },
             )
         if into is not None:
-            for item in one.lost:
+            for item in fell_due.lost:
                 item.reminder_id = into
 
-    def _post(self, reminder: Reminder, told: Sequence[_Due], org_key: str) -> None:
+    def _post(self, reminder: Reminder, announced: Sequence[_Due], org_key: str) -> None:
         audit.record(
             self.session,
             SYSTEM,
             "milestones.reminded",
             ("person", self.person.id),
             now=self.now,
-            milestones=[one.row.id for one in told],
+            milestones=[one.row.id for one in announced],
             day=self.today.isoformat(),
         )
         reminder.outbox_id = rollout.tell(
@@ -267,22 +271,22 @@ class Morning:
         )
 
 
-def morning_of(session: Session, person: Person, *, policy: Policy, now: datetime) -> Morning:
+def build_run(session: Session, person: Person, *, policy: Policy, now: datetime) -> ReminderRun:
     """A person's day as reminders see it."""
     calendar = calendar_of(person, policy)
-    return Morning(session, person, calendar, calendar.day(now), policy, now)
+    return ReminderRun(session, person, calendar, calendar.day(now), policy, now)
 
 
-def count_as_told(
+def mark_as_reminded(
     session: Session, row: Milestone, person: Person, *, policy: Policy, now: datetime
 ) -> None:
     """Whoever gets a milestone reads its card now: reminders up to today are written down, and not said again."""
-    mine = morning_of(session, person, policy=policy, now=now)
+    mine = build_run(session, person, policy=policy, now=now)
     steps = mine.steps(row, mine.chain(row), mine.today)
-    mine.write(_Due(row, steps, [], False), None)
+    mine.record_items(_Due(row, steps, [], False), None)
 
 
-def tell_owner(
+def notify_owner(
     session: Session,
     milestone_id: int,
     owner: Person,

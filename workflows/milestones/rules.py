@@ -38,17 +38,17 @@ class Plan:
     def pushes(self, milestone: int) -> list[int]:
         """The milestones that this one moves, directly or through others, the earliest first."""
         behind: dict[int, list[int]] = {}
-        for held, by in self.held_up_by.items():
-            for one in by:
-                behind.setdefault(one, []).append(held)
-        found: set[int] = set()
+        for blocked, by in self.held_up_by.items():
+            for milestone_id in by:
+                behind.setdefault(milestone_id, []).append(blocked)
+        pushed: set[int] = set()
         waiting = deque(behind.get(milestone, ()))
         while waiting:
-            one = waiting.popleft()
-            if one not in found and one != milestone:
-                found.add(one)
-                waiting.extend(behind.get(one, ()))
-        return sorted(found, key=lambda one: (self.expected[one], one))
+            milestone_id = waiting.popleft()
+            if milestone_id not in pushed and milestone_id != milestone:
+                pushed.add(milestone_id)
+                waiting.extend(behind.get(milestone_id, ()))
+        return sorted(pushed, key=lambda milestone_id: (self.expected[milestone_id], milestone_id))
 
 
 def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
@@ -57,32 +57,37 @@ def plan(nodes: Mapping[int, Node], needs: Needs, today: date) -> Plan:
     A milestone never moves to before its own forecast, and one that is done does not move at all. Links to milestones
     that are not among `nodes`, and circles, which nothing lets in, hold nothing up.
     """
-    before = {one: [other for other in needs.get(one, ()) if other in nodes] for one in nodes}
-    behind: dict[int, list[int]] = {one: [] for one in nodes}
-    for one, others in before.items():
+    before = {
+        milestone: [other for other in needs.get(milestone, ()) if other in nodes]
+        for milestone in nodes
+    }
+    behind: dict[int, list[int]] = {milestone: [] for milestone in nodes}
+    for milestone, others in before.items():
         for other in others:
-            behind[other].append(one)
-    left = {one: len(others) for one, others in before.items()}
-    ready = deque(sorted(one for one, count in left.items() if not count))
-    expected = {one: node.alone(today) for one, node in nodes.items()}
-    held: dict[int, frozenset[int]] = {}
+            behind[other].append(milestone)
+    left = {milestone: len(others) for milestone, others in before.items()}
+    ready = deque(sorted(milestone for milestone, count in left.items() if not count))
+    expected = {milestone: node.alone(today) for milestone, node in nodes.items()}
+    held_up_by: dict[int, frozenset[int]] = {}
     while ready:
-        one = ready.popleft()
-        node = nodes[one]
+        milestone = ready.popleft()
+        node = nodes[milestone]
         if node.actual is None:
             reached = {
                 other: expected[other] + max(node.baseline - nodes[other].baseline, timedelta(0))
-                for other in before[one]
+                for other in before[milestone]
             }
-            latest = max(reached.values(), default=expected[one])
-            if latest > expected[one]:
-                expected[one] = latest
-                held[one] = frozenset(other for other, day in reached.items() if day == latest)
-        for other in behind[one]:
+            latest = max(reached.values(), default=expected[milestone])
+            if latest > expected[milestone]:
+                expected[milestone] = latest
+                held_up_by[milestone] = frozenset(
+                    other for other, day in reached.items() if day == latest
+                )
+        for other in behind[milestone]:
             left[other] -= 1
             if not left[other]:
                 ready.append(other)
-    return Plan(expected, held)
+    return Plan(expected, held_up_by)
 
 
 def closes_a_circle(needs: Needs, milestone: int, needed: int) -> bool:
@@ -90,12 +95,12 @@ def closes_a_circle(needs: Needs, milestone: int, needed: int) -> bool:
     seen: set[int] = set()
     waiting = [needed]
     while waiting:
-        one = waiting.pop()
-        if one == milestone:
+        current = waiting.pop()
+        if current == milestone:
             return True
-        if one not in seen:
-            seen.add(one)
-            waiting.extend(needs.get(one, ()))
+        if current not in seen:
+            seen.add(current)
+            waiting.extend(needs.get(current, ()))
     return False
 
 
@@ -145,11 +150,11 @@ def steps(
     another: nobody works through a weekend of daily reminders, so none of them brings in the next person. Where reminders
     start when the day has passed already, the first one comes at once, and to one person, as every chain begins.
     """
-    found: list[Step] = []
+    reminders: list[Step] = []
     for before in rhythm.before:
         on = calendar.on_or_before(forecast - timedelta(days=before))
         if since < on <= through:
-            found.append(Step(-before, on, 1))
+            reminders.append(Step(-before, on, 1))
     late = since > forecast
     base = since if late else forecast
     number = 0 if late else 1
@@ -163,10 +168,10 @@ def steps(
         if on > through:
             break
         if on != last_day:
-            found.append(Step((nominal - forecast).days, on, rank))
+            reminders.append(Step((nominal - forecast).days, on, rank))
             last_day, rank = on, rank + 1
         number += 1
-    return found
+    return reminders
 
 
 def on_or_after(calendar: WorkingCalendar, day: date) -> date:

@@ -13,7 +13,7 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
-from workflows.errors import NotAllowed, NotFound, RefusalFact
+from workflows.errors import NotAllowed, RefusalFact
 from workflows.milestones import reads
 from workflows.milestones.records import Detail, MilestoneRecord
 from workflows.policy import Policy
@@ -28,18 +28,18 @@ Clicked = tuple[str, str] | None
 # --- reading
 
 
-def for_projects(
+def list_for_projects(
     session: Session, project_ids: Collection[int], *, policy: Policy, now: datetime
 ) -> dict[int, list[MilestoneRecord]]:
     """Project id → its milestones by day, met ones too; projects without one are left out."""
-    rows = queries.of_projects(session, project_ids)
-    found: dict[int, list[MilestoneRecord]] = {}
-    for record in reads.records(session, rows, policy=policy, now=now):
-        found.setdefault(record.project_id, []).append(record)
-    return found
+    rows = queries.list_of_projects(session, project_ids)
+    by_project: dict[int, list[MilestoneRecord]] = {}
+    for record in reads.load_records(session, rows, policy=policy, now=now):
+        by_project.setdefault(record.project_id, []).append(record)
+    return by_project
 
 
-def due_for(
+def list_due(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[MilestoneRecord, ...]:
     """What is overdue or due soon and this person's own: as owner, or of a project of theirs where nobody owns it."""
@@ -47,26 +47,21 @@ def due_for(
     today = reads.today_of(policy, now)
     return tuple(
         record
-        for record in open_for(session, actor, policy=policy, now=now)
+        for record in list_open(session, actor, policy=policy, now=now)
         if (record.owner is None or record.owner.id == actor.id)
         and record.days_left(today) <= ahead
     )
 
 
-def open_for(
+def list_open(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> list[MilestoneRecord]:
     """Open milestones that the person owns, or of projects they own, manage or sponsor, the earliest first."""
-    rows = queries.open_of_person(session, actor.id)
-    return reads.records(session, rows, policy=policy, now=now)
+    rows = queries.list_open_of_person(session, actor.id)
+    return reads.load_records(session, rows, policy=policy, now=now)
 
 
-def one(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> MilestoneRecord:
-    """One milestone. Raises NotFound."""
-    return reads.one(session, milestone_id, policy=policy, now=now)
-
-
-def detail(
+def load_detail(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -79,16 +74,16 @@ def detail(
     permissions.require_member(actor, "milestone.read", subject=(TYPE, milestone_id))
     row = queries.find(session, milestone_id)
     if row is None or not sees(session, actor, row, policy=policy, clicked=clicked):
-        raise NotFound(reads.NO_MILESTONE)
-    return reads.detail(session, milestone_id, policy=policy, now=now)
+        raise reads.no_milestone()
+    return reads.load_detail(session, milestone_id, policy=policy, now=now)
 
 
-def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
+def count_by_status(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
     """How many stand how."""
-    found = dict.fromkeys(MilestoneStatus, 0)
+    numbers = dict.fromkeys(MilestoneStatus, 0)
     for record in records:
-        found[record.status] += 1
-    return found
+        numbers[record.status] += 1
+    return numbers
 
 
 # --- who may
@@ -99,7 +94,7 @@ def sees(
 ) -> bool:
     """Whether somebody may read a milestone: its project is in their sight, they answer for it or administer, or they
     have a message that shows it before them (`clicked`)."""
-    project = queries.projects(session, [row.project_id])[row.project_id]
+    project = queries.load_projects(session, [row.project_id])[row.project_id]
     return (
         actor.id in reads.answering_ids(row.owner_id, project)
         or visibility.sees_project(session, actor, row.project_id, policy=policy)
@@ -114,8 +109,8 @@ def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Cli
         case (type_, id_) if type_ == TYPE:
             return id_ == str(row.id)
         case ("reminder", id_):
-            told = reminding.told_by(session, int(id_))
-            return any(item.milestone_id == row.id for item in told)
+            items = reminding.list_items_of(session, int(id_))
+            return any(item.milestone_id == row.id for item in items)
         case ("milestone_import", id_):
             return row.import_id == int(id_)
         case ("approval", id_):
@@ -130,7 +125,7 @@ def require_may_change(
     """Refuse who may not change it, before they write anything. Raises GovernanceError."""
     row = queries.find(session, milestone_id)
     if row is None:
-        raise NotFound(reads.NO_MILESTONE)
+        raise reads.no_milestone()
     require_answering(session, actor, row, policy=policy, clicked=clicked)
 
 
@@ -142,13 +137,13 @@ def require_answering(
     Raises NotFound for who may not even read it, as for one that is not there.
     """
     permissions.require_member(actor, "milestone.change", subject=(TYPE, row.id))
-    project = queries.projects(session, [row.project_id])[row.project_id]
+    project = queries.load_projects(session, [row.project_id])[row.project_id]
     ids = reads.answering_ids(row.owner_id, project)
     if actor.id in ids or is_administrator(session, actor, policy):
         return
     fact = RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering")
     if not sees(session, actor, row, policy=policy, clicked=clicked):
-        raise NotFound(reads.NO_MILESTONE, audit=fact)
+        raise reads.no_milestone(fact)
     people = lookups.people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"

@@ -11,14 +11,14 @@ from storage.people import lookups
 from workflows import outbox, permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotFound, Stale
+from workflows.errors import InvalidInput, Stale
 from workflows.milestones import reads, reminders, rules, service
 from workflows.milestones.records import SnoozeChoice
 from workflows.outbox import Subject
 from workflows.policy import Policy
 
 
-def choices(
+def list_choices(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -31,11 +31,13 @@ def choices(
 
     Raises NotFound, and InvalidInput for somebody whom its reminders never reach.
     """
-    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now, clicked=clicked)
+    row, mine = _lock_reminded(
+        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
+    )
     return _choices(row, mine)
 
 
-def _choices(row: Milestone, mine: reminders.Morning) -> tuple[SnoozeChoice, ...]:
+def _choices(row: Milestone, mine: reminders.ReminderRun) -> tuple[SnoozeChoice, ...]:
     """Days until which something is swallowed; where the next reminder is far, the working day after it."""
     far = max(row.forecast, mine.today) + timedelta(days=400)
     coming = sorted(
@@ -65,32 +67,36 @@ def snooze(
 
     Others still do: nobody silences what somebody else is to hear.
     """
-    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now, clicked=clicked)
+    row, mine = _lock_reminded(
+        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
+    )
     offered = {one.until for one in _choices(row, mine)}
     if until != mine.today and until not in offered:
-        raise Stale("That day is no choice any more. Nothing was changed; open Snooze again.")
+        raise Stale("That day is no choice any more. Nothing was changed; choose another.")
     statements.snooze(session, row.id, actor.id, until, now)
     audit.record(
         session, actor, "milestone.snoozed", ("milestone", row.id), now=now, until=until.isoformat()
     )
-    latest = statements.latest_of(session, actor.id, [row.id]).get(row.id)
+    latest = statements.find_latest(session, actor.id, [row.id]).get(row.id)
     if latest is not None:
         outbox.refresh(session, Subject.of("reminder", latest), now=now, clicked=clicked)
 
 
-def until(session: Session, person_id: str, milestone_id: int, *, today: date) -> date | None:
+def snoozed_until(
+    session: Session, person_id: str, milestone_id: int, *, today: date
+) -> date | None:
     """Until when this person hears nothing of a milestone; None when they do."""
-    found = statements.snoozes(session, person_id, [milestone_id]).get(milestone_id)
-    return found if found is not None and found > today else None
+    day = statements.find_snoozes(session, person_id, [milestone_id]).get(milestone_id)
+    return day if day is not None and day > today else None
 
 
-def day_of(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
+def own_day(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
     """The person's own day."""
     person = lookups.people(session, [actor.id])[actor.id]
     return reminders.calendar_of(person, policy).day(now)
 
 
-def _mine(
+def _lock_reminded(
     session: Session,
     actor: Actor,
     milestone_id: int,
@@ -98,16 +104,16 @@ def _mine(
     policy: Policy,
     now: datetime,
     clicked: tuple[str, str] | None,
-) -> tuple[Milestone, reminders.Morning]:
+) -> tuple[Milestone, reminders.ReminderRun]:
     permissions.require_member(actor, "milestone.snooze", subject=("milestone", milestone_id))
     row = queries.lock(session, milestone_id)
     person = lookups.people(session, [actor.id]).get(actor.id)
     if row is None or person is None:
-        raise NotFound(reads.NO_MILESTONE)
-    mine = reminders.morning_of(session, person, policy=policy, now=now)
+        raise reads.no_milestone()
+    mine = reminders.build_run(session, person, policy=policy, now=now)
     if actor.id not in mine.chain(row):
         if not service.sees(session, actor, row, policy=policy, clicked=clicked):
-            raise NotFound(reads.NO_MILESTONE)
+            raise reads.no_milestone()
         raise InvalidInput(
             "Reminders of this milestone do not reach you, so there is nothing to put off."
         )

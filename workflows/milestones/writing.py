@@ -19,7 +19,7 @@ from workflows.sources.rows import FieldChange, Outcome
 
 
 @dataclass(slots=True)
-class Taken:
+class AcceptedRow:
     """A good row, with its project, the milestone that it means, and what it changes."""
 
     line: int
@@ -32,7 +32,7 @@ class Taken:
     is_overdue: bool = False
 
 
-class Writing:
+class RowWriter:
     """Writes rows, and knows the milestones that there are by source and by title."""
 
     def __init__(self, session: Session, actor: Actor, policy: Policy, now: datetime) -> None:
@@ -45,88 +45,88 @@ class Writing:
         self.by_source: dict[str, Milestone] = {}
         self.by_title: dict[tuple[int, str], Milestone] = {}
 
-    def know(self, row: Milestone) -> None:
+    def index_milestone(self, row: Milestone) -> None:
         """Later rows may mean this milestone."""
-        for name in names_of(row.source):
+        for name in source_names(row.source):
             self.by_source[name] = row
         if row.dropped_at is None:
             self.by_title[(row.project_id, row.title.casefold())] = row
 
-    def write(self, one: Taken) -> None:
+    def write(self, accepted: AcceptedRow) -> None:
         """Add or change the milestone that a row means."""
-        row, milestone = one.row, one.milestone
+        row, milestone = accepted.row, accepted.milestone
         if milestone is None:
             if row.github_state == "deleted":
                 self.outcome.unchanged += 1
                 return
-            self._add(one)
+            self._add(accepted)
             return
-        told = milestone.source_at
-        if row.github_at and told and row.github_at < told:
+        written_at = milestone.source_at
+        if row.github_at and written_at and row.github_at < written_at:
             self.outcome.unchanged += 1
             return
-        source = source_of(one.project, row)
+        source = source_of(accepted.project, row)
         if not milestone.source or (row.github and "@" in row.github):
             milestone.source = source  # its repository may have another name by now
-        milestone.source_at = row.github_at or told
-        self._change(one, milestone)
+        milestone.source_at = row.github_at or written_at
+        self._change(accepted, milestone)
 
-    def _add(self, one: Taken) -> None:
-        row = one.row
+    def _add(self, accepted: AcceptedRow) -> None:
+        row = accepted.row
         forecast = row.forecast or row.baseline
         baseline = row.baseline or row.forecast
         if forecast is None or baseline is None:
             raise ValueError("a row without a day was taken")
-        one.is_new = True
-        one.is_overdue = forecast < self.today and row.actual is None
-        made = Milestone(
-            project_id=one.project.id,
+        accepted.is_new = True
+        accepted.is_overdue = forecast < self.today and row.actual is None
+        milestone = Milestone(
+            project_id=accepted.project.id,
             title=row.title,
             type=(row.type or MilestoneType.OTHER).value,
-            owner_id=one.owner[0] if one.owner else None,
+            owner_id=accepted.owner[0] if accepted.owner else None,
             baseline=baseline,
             forecast=forecast,
             actual=row.actual,
-            reminds_from=None if one.is_overdue else self.now,
-            source=source_of(one.project, row),
+            reminds_from=None if accepted.is_overdue else self.now,
+            source=source_of(accepted.project, row),
             source_at=row.github_at,
             created_at=self.now,
         )
-        self.session.add(made)
+        self.session.add(milestone)
         self.session.flush()
-        one.milestone = made
-        self.know(made)
+        accepted.milestone = milestone
+        self.index_milestone(milestone)
         audit.record(
             self.session,
             self.actor,
             "milestone.imported",
-            (TYPE, made.id),
+            (TYPE, milestone.id),
             now=self.now,
             new=True,
-            project=one.project.id,
+            project=accepted.project.id,
             due=forecast.isoformat(),
             baseline=baseline.isoformat(),
-            actual=made.actual.isoformat() if made.actual else None,
+            actual=milestone.actual.isoformat() if milestone.actual else None,
         )
 
-    def _change(self, one: Taken, row: Milestone) -> None:
-        wanted = one.row
+    def _change(self, accepted: AcceptedRow, row: Milestone) -> None:
+        wanted = accepted.row
         if wanted.github_state == "deleted" and row.dropped_at is None:
             row.dropped_at = self.now
-            one.fields.append(FieldChange("state", "open", "dropped"))
-        self._set(one, row, "title", wanted.title)
+            accepted.fields.append(FieldChange("state", "open", "dropped"))
+        self._set(accepted, row, "title", wanted.title)
         if wanted.type is not None:
-            self._set(one, row, "type", wanted.type.value)
-        if one.owner is not None and one.owner[0] != row.owner_id:
+            self._set(accepted, row, "type", wanted.type.value)
+        if accepted.owner is not None and accepted.owner[0] != row.owner_id:
             old = lookups.people(self.session, [row.owner_id] if row.owner_id else [])
             names = [person.name for person in old.values()]
-            one.fields.append(FieldChange("owner", "".join(names), one.owner[1]))
-            row.owner_id = one.owner[0]
+            accepted.fields.append(FieldChange("owner", "".join(names), accepted.owner[1]))
+            row.owner_id = accepted.owner[0]
         if wanted.baseline is not None:
-            self._set(one, row, "baseline", wanted.baseline)
-        self._meet(one, row)
-        self._move(one, row)
-        if one.fields:
+            self._set(accepted, row, "baseline", wanted.baseline)
+        self._meet(accepted, row)
+        self._move(accepted, row)
+        if accepted.fields:
             row.revision += 1
             audit.record(
                 self.session,
@@ -135,33 +135,33 @@ class Writing:
                 (TYPE, row.id),
                 now=self.now,
                 new=False,
-                fields=sorted(change.field for change in one.fields),
+                fields=sorted(change.field for change in accepted.fields),
                 due=row.forecast.isoformat(),
                 baseline=row.baseline.isoformat(),
                 actual=row.actual.isoformat() if row.actual else None,
             )
 
-    def _set(self, one: Taken, row: Milestone, name: str, new: str | date) -> None:
+    def _set(self, accepted: AcceptedRow, row: Milestone, name: str, new: str | date) -> None:
         old = getattr(row, name)
         if old != new:
-            one.fields.append(FieldChange(name, str(old), str(new)))
+            accepted.fields.append(FieldChange(name, str(old), str(new)))
             setattr(row, name, new)
 
-    def _meet(self, one: Taken, row: Milestone) -> None:
+    def _meet(self, accepted: AcceptedRow, row: Milestone) -> None:
         """Met when the file says so; open again only where a file and no person had said that it is met."""
-        wanted = one.row
+        wanted = accepted.row
         if wanted.actual is not None and row.done_by is None:
-            self._set(one, row, "actual", wanted.actual)
+            self._set(accepted, row, "actual", wanted.actual)
         elif wanted.github_state == "open" and row.actual and row.done_by is None:
-            one.fields.append(FieldChange("actual", str(row.actual), ""))
+            accepted.fields.append(FieldChange("actual", str(row.actual), ""))
             row.actual = None
             row.reminds_from = self.now
 
-    def _move(self, one: Taken, row: Milestone) -> None:
-        new = one.row.forecast
+    def _move(self, accepted: AcceptedRow, row: Milestone) -> None:
+        new = accepted.row.forecast
         if new is None or new == row.forecast:
             return
-        one.fields.append(FieldChange("forecast", str(row.forecast), str(new)))
+        accepted.fields.append(FieldChange("forecast", str(row.forecast), str(new)))
         if row.actual is not None or row.dropped_at is not None:
             row.forecast = new
             return
@@ -176,7 +176,7 @@ def table_source(project: Project, key: str) -> str:
     return f"table:{project.key}:{key.casefold()}"
 
 
-def names_of(source: str | None) -> list[str]:
+def source_names(source: str | None) -> list[str]:
     """What a milestone is found by, the surest first: GitHub's id of it, which stays when a repository is renamed, then its place."""
     if not source:
         return []

@@ -189,7 +189,7 @@ class _Change:
         self._now = now
         self._values: dict[str, tuple[str | None, str]] = {}
         self.is_new = project is None
-        self._named: str | Literal[False] | None = False
+        self._find_named: str | Literal[False] | None = False
         """The name of a channel that nobody knows yet; False where the row says nothing of a channel."""
         self.uninvited = ""
 
@@ -228,12 +228,12 @@ class _Change:
             return
         if cleared(word):
             self._values["channel"] = (None, "")
-            self._named = None
+            self._find_named = None
             return
         channel_id, is_in = self._find_channel(word)
         if channel_id is not None:
             self._values["channel"] = (channel_id, word)
-        self._named = word.removeprefix("#") if channel_id is None else None
+        self._find_named = word.removeprefix("#") if channel_id is None else None
         if channel_id is None or not is_in:
             self.uninvited = word
 
@@ -256,11 +256,11 @@ class _Change:
                 setattr(project, column, value)
                 field = column.removesuffix("_id")
                 changes.append(FieldChange(field, old_names.get(old or "", old or ""), shown))
-        if self._named is not False and self._named != project.channel_name:
-            if self._named is not None:
-                named = FieldChange("channel", project.channel or "", f"#{self._named}")
+        if self._find_named is not False and self._find_named != project.channel_name:
+            if self._find_named is not None:
+                named = FieldChange("channel", project.channel or "", f"#{self._find_named}")
                 changes.append(named)
-            project.channel_name = self._named
+            project.channel_name = self._find_named
         self._session.flush()
         return project, changes
 

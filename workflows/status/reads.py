@@ -80,7 +80,7 @@ def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) ->
     _, pending = decisions.asked_ids(session, actor, now=now)
     return Summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
-        due=len(milestones.due_for(session, actor, policy=policy, now=now)),
+        due=len(milestones.list_due(session, actor, policy=policy, now=now)),
         models=len(needs.list_needs(session, actor, policy=policy, now=now)),
         has_check_in=maturity.open_invitation(session, actor, policy=policy) is not None,
         asked=len(pending),
@@ -120,7 +120,7 @@ def home(
     return HomeStatus(
         waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
         due=page(
-            milestones.due_for(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
+            milestones.list_due(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
         ),
         today=milestone_reads.today_of(policy, now),
         models=needs.list_needs(session, actor, policy=policy, now=now),
@@ -215,7 +215,7 @@ def project(
     found = find_project(session, actor, key, policy=policy)
     (standing,) = _standings(session, [found.id], policy=policy, now=now)
     line = ProjectLine(found, standing)
-    planned = milestones.for_projects(session, [found.id], policy=policy, now=now)
+    planned = milestones.list_for_projects(session, [found.id], policy=policy, now=now)
     open_ = [each for each in planned.get(found.id, ()) if each.is_open]
     return ProjectStatus(
         line,
