@@ -49,9 +49,7 @@ def plan_action(
     if targets.result is None or form.statement not in {
         one.id for gap in targets.gaps for one in gap.missing
     }:
-        raise InvalidInput(
-            "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
-        )
+        raise InvalidInput("This gap is closed, or no longer aimed for.", hint="maturity.targets")
     project = _programme(session, actor, unit, now=now)
     # A leader plans for everybody: that was asked above, by role, and not by who answers for the programme.
     planner = replace(actor, kind=ActorKind.OPERATOR)

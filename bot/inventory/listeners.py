@@ -16,7 +16,7 @@ from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
 from workflows import decisions
-from workflows.errors import InvalidInput, NotAllowed, NotFound
+from workflows.errors import InvalidInput, NotAllowed
 from workflows.inventory import approving, model_cards, reads, rules
 from workflows.inventory.records import ModelCard
 from workflows.projects import service as projects
@@ -281,7 +281,7 @@ def open_settle(click: Click) -> Reply:
         found = reads.find_finding(session, number)
         today = reads.today_of(deps.policy, deps.now(session))
         if found is None:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
         reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
     at = At("settle", found.model_id, shown, None, number)
     return _present(

@@ -14,7 +14,7 @@ from workflows.registry import reads
 from workflows.registry.notices import BaselineRead, RegistryTroubled, TooMuchMoved
 from workflows.registry.records import RegistryStatus
 
-MOVED = "nothing was accepted. The card lists what waits now"
+MOVED = "nothing was accepted. Look at what waits now"
 
 
 @pytest.fixture

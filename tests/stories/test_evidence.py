@@ -180,7 +180,7 @@ def test_rows_of_people_are_not_taken_in_slack(office: Office) -> None:
     rows = b"name,sex,truth,prediction\nAnn,f,1,1\n"
     said = share(office, TIM, "people.csv", rows)
     refused = hand_in(office, TIM, said, "fairness_report")
-    assert "Rows of people are not taken in Slack." in refused.errors["type"]
+    assert "Rows of people are not taken here." in refused.errors["type"]
     assert "mlgov fairness FILE" in refused.errors["type"]
     assert "fairness_report" not in items(office)
     again = hand_in(office, TIM, said, "data_lineage_and_quality", summary="As told")

@@ -139,7 +139,7 @@ def list_fields(file: Shared, type_: str, counted: Counts | None = None) -> dict
     """
     if type_ == FAIRNESS and counted is None and file.has_rows:
         raise InvalidInput(
-            "Rows of people are not taken in Slack. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
+            "Rows of people are not taken here. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
             "own machine and hands in the groups alone.",
             field="type",
         )

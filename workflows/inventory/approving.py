@@ -14,7 +14,7 @@ from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.calendar import last_day
-from workflows.errors import GovernanceError, NotFound, Stale
+from workflows.errors import GovernanceError, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import grounds, moving, reads, rules, standings, versions
 from workflows.inventory.forms import AskApproval
@@ -394,7 +394,7 @@ def _find_pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
     version = queries.find_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     return version, model
 
 

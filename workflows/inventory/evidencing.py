@@ -12,7 +12,7 @@ from storage.inventory.tables import Model, ModelVersion
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.calendar import local_instant
-from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
+from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.forms import SubmitEvidence
@@ -107,7 +107,7 @@ def decide_evidence(
     for evidence_id, revision in choices:
         row = evidence_queries.find_item(session, evidence_id)
         if row is None:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
         version, model = _lock_changeable(session, actor, row.version_id, policy)
         record = reads.load_model(session, model.id)
         standing = standings.find_standing(session, actor, record, version, policy=policy)
@@ -168,7 +168,7 @@ def find_item(session: Session, actor: Actor, evidence_id: int, *, policy: Polic
     row = evidence_queries.find_item(session, evidence_id)
     version = queries.find_version(session, row.version_id) if row else None
     if row is None or version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, version.model_id, policy=policy)
     return next(one for one in evidence.load_items(session, [version.id]) if one.id == row.id)
 
@@ -187,7 +187,7 @@ def _require_changeable(
 ) -> tuple[ModelVersion, Model]:
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, model.id, policy=policy)
     if version.state == ModelState.APPROVAL:
         raise GovernanceError(
@@ -202,7 +202,7 @@ def check_version(session: Session, version_id: int, *, policy: Policy, now: dat
     """What bars each step of a version, whoever takes it: the very list by which the step is refused."""
     version = queries.find_version(session, version_id)
     if version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     record = reads.load_model(session, version.model_id)
     items = standings.load_items(session, version.id)
     at = rules.assume_validator_named(

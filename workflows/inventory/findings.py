@@ -10,7 +10,7 @@ from storage.inventory.tables import Finding, Model
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import InvalidInput, NotAllowed, RefusalFact, Stale
 from workflows.inventory import reads, service, standings, telling
 from workflows.inventory.forms import FileFinding, SettleFinding
 from workflows.inventory.notices import FindingFiled
@@ -36,11 +36,11 @@ def file_finding(
     reads.require_sight(session, actor, form.model_id, policy=policy)
     model = queries.lock_model(session, form.model_id)
     if model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     if form.version_id is not None:
         version = queries.find_version(session, form.version_id)
         if version is None or version.model_id != model.id:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
     owner_id = form.owner_id or model.owner_id
     service.require_people(session, [owner_id] if owner_id else [], "owner")
     today = reads.today_of(policy, now)
@@ -183,7 +183,7 @@ def settle_finding(
     permissions.require_member(actor, "finding.settle", subject=(TYPE, form.finding_id))
     row = finding_queries.lock_finding(session, form.finding_id)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, row.model_id, policy=policy)
     if row.revision != form.revision:
         raise Stale(

@@ -10,7 +10,7 @@ from storage.inventory.tables import Model, ModelAgreement, ModelChange, ModelVe
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import (
     monitoring,
@@ -105,7 +105,7 @@ def lock_version(
     version = queries.lock_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, model.id, policy=policy)
     if version.revision != revision:
         raise Stale(

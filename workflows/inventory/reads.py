@@ -37,8 +37,9 @@ ERASED = "(erased)"
 _WEIGHT = {one: index for index, one in enumerate(reversed(Severity))}
 
 
-OUT_OF_SIGHT = "You see no such model here. `/mlgov models` lists those that you see."
-"""Said of a model, a version, evidence or a finding that is not there, and of one that is not for who asks."""
+def out_of_sight() -> NotFound:
+    """What is said of a model, a version, evidence or a finding that is not there, and of one that is not for who asks."""
+    return NotFound("You see no such model here.", hint="models.list")
 
 
 def today_of(policy: Policy, now: datetime) -> date:
@@ -276,7 +277,7 @@ def load_model(session: Session, model_id: int) -> ModelRecord:
     """One model. Raises NotFound."""
     row = queries.find_model(session, model_id)
     if row is None:
-        raise NotFound(OUT_OF_SIGHT)
+        raise out_of_sight()
     return load_models(session, [row])[0]
 
 
@@ -381,7 +382,7 @@ def find_model(
         row for row in seen if row.name.casefold() == wanted
     ]
     if len(matches) != 1:
-        raise NotFound(_describe_unknown(wanted, seen), field="model")
+        raise _unknown_model(wanted, seen)
     record = load_models(session, matches)[0]
     if not colon:
         return record, None
@@ -395,16 +396,16 @@ def find_model(
     return record, named
 
 
-def _describe_unknown(word: str, seen: Sequence[Model]) -> str:
+def _unknown_model(word: str, seen: Sequence[Model]) -> NotFound:
     """Says the same whether or not there is such a model out of sight."""
     by_word = {row.name.casefold(): row.key for row in seen} | {row.key: row.key for row in seen}
     near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
-    meant = (
-        f" Did you mean `{by_word[near[0]]}`?"
-        if near
-        else " `/mlgov models` lists those that you see."
+    meant = f" Did you mean `{by_word[near[0]]}`?" if near else ""
+    return NotFound(
+        f"You see no model “{word[:60]}”.{meant}",
+        field="model",
+        hint=None if near else "models.list",
     )
-    return f"You see no model “{word[:60]}”.{meant}"
 
 
 def _list_in_sight(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
@@ -443,7 +444,7 @@ def require_sight(session: Session, actor: Actor, model_id: int, *, policy: Poli
     permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
     row = queries.find_model(session, model_id)
     if row is None or not is_seen(session, actor, row, policy):
-        raise NotFound(OUT_OF_SIGHT)
+        raise out_of_sight()
 
 
 def find_project(
@@ -467,6 +468,6 @@ def find_project(
         or sees_all(session, actor, policy)
     ):
         raise NotFound(
-            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.", field="project"
+            f"There is no project {key[:60]!r} here.", field="project", hint="projects.list"
         )
     return row

@@ -11,7 +11,7 @@ from workflows import permissions
 from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
 from workflows.calendar import last_day
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
 from workflows.inventory import findings, reads, rules, standings, telling
 from workflows.inventory.notices import ReviewDue
 from workflows.inventory.rules import Who
@@ -131,7 +131,7 @@ def record_review(
     model = queries.lock_model(session, model_id)
     reads.require_sight(session, actor, model_id, policy=policy)
     if model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     if model.next_review is None:
         raise GovernanceError(
             "No review of this model is planned: none of its versions was taken into use."

@@ -68,16 +68,17 @@ def register_model(
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
         if actor.kind is ActorKind.PERSON and known.created_by != actor.id:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
         return known.id
     taken = queries.find_by_key(session, form.key)
     if taken is not None:
-        there = (
-            f" `/mlgov model {form.key}` shows it; add a version there, or find another name."
-            if reads.is_seen(session, actor, taken, policy)
-            else " Find another name."
+        is_seen = reads.is_seen(session, actor, taken, policy)
+        way_on = "Add a version to it, or find another name." if is_seen else "Find another name."
+        raise InvalidInput(
+            f"There is a model `{form.key}` already. {way_on}",
+            field="name",
+            hint="models.show" if is_seen else None,
         )
-        raise InvalidInput(f"There is a model `{form.key}` already.{there}", field="name")
     _refuse_look_alike(session, actor, form.name, None, policy)
     assessment = (form.exposure, form.purpose_class, form.eu_class)
     if any(assessment) and not all(assessment):
@@ -89,7 +90,9 @@ def register_model(
     is_person = actor.kind is ActorKind.PERSON
     owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)
     if owner_id is None:
-        raise InvalidInput("Say who owns it: an e-mail address or a Slack id.", field="owner")
+        raise InvalidInput(
+            "Say who owns it: an e-mail address, or a member id like U024BE7LH.", field="owner"
+        )
     require_people(session, [owner_id], "owner")
     row = Model(
         key=form.key,
@@ -382,7 +385,7 @@ def lock_model(
     row = queries.lock_model(session, model_id)
     reads.require_sight(session, actor, model_id, policy=policy)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     if row.revision != revision:
         raise Stale(
             "This model changed since it was shown to you. Nothing was changed; look at it again and repeat."
@@ -436,8 +439,9 @@ def link_upstream(
     missing = sorted(set(upstream) - models.keys())
     if missing:
         raise NotFound(
-            f"There is no model {missing[0]!r} to take output from. `/mlgov models` lists them.",
+            f"There is no model {missing[0]!r} to take output from.",
             field="upstream",
+            hint="models.list",
         )
     wanted = {one.id for one in models.values()} - {row.id}
     links = queries.find_all_links(session) | {row.id: wanted}

@@ -14,7 +14,7 @@ from storage.registry import queries as registry
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.errors import GovernanceError, InvalidInput
 from workflows.inventory import reads, rules, service, standings, telling
 from workflows.inventory.forms import AddVersion
 from workflows.inventory.rules import Who
@@ -42,7 +42,7 @@ def add_version(
     row = queries.lock_model(session, form.model_id)
     reads.require_sight(session, actor, form.model_id, policy=policy)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     digest, about = _digest_contents(form)
     same = queries.find_version_named(session, row.id, form.version)
     if same is not None:
@@ -160,5 +160,5 @@ def lock_version(session: Session, version_id: int) -> ModelVersion:
     """A version, locked. Raises NotFound."""
     version = queries.lock_version(session, version_id)
     if version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     return version

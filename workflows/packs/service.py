@@ -18,7 +18,6 @@ from workflows.actors import Actor
 from workflows.approvals.records import Card, Line
 from workflows.approvals.stages import Bound
 from workflows.audit import heads
-from workflows.errors import NotFound
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.inventory import approving, cards, reads, versions
@@ -35,12 +34,12 @@ def make_pack(
     """Everything that an auditor asks about one version. Raises NotFound for who does not see its model."""
     row = queries.find_version(session, version_id)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, row.model_id, policy=policy)
     card = cards.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
     model, version = card.model, card.version
     if version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     asked = replaying.ids_about(session, approving.TYPE, version_id)
     about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
     bound = sorted({one.policy_id for one in about})

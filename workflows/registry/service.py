@@ -305,8 +305,8 @@ def accept_offers(
         return "Nothing waits for that."
     if state.revision != revision:
         raise Stale(
-            "The registry has moved since this was shown to you, so nothing was accepted. The card lists what waits now; "
-            "look at it again."
+            "The registry has moved since this was shown to you, so nothing was accepted. Look at what waits now.",
+            hint="registry.waiting",
         )
     taken = offers.list_waiting(state)
     number = _keep_accepted(session, taken, policy.registry.alias, org_key=org_key, now=now)

@@ -23,7 +23,7 @@ def resolve_people(session: Session, asked: AskRelease) -> dict[str, str]:
         for word in rules.list_named_in(asked, field):
             if words[word] not in known:
                 raise InvalidInput(
-                    f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
+                    f"Nobody here is {word!r}: give a member id like U024BE7LH, or a member's e-mail address.",
                     field=field,
                 )
     return {word: known[folded] for word, folded in words.items()}

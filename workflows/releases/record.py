@@ -136,7 +136,7 @@ def require_agreement(
     if tier is not None and recorded.tier is not None and tier != recorded.tier:
         raise InvalidInput(
             f"The inventory has {_join_names(recorded.models)} at tier {recorded.tier}, and this says tier {tier}. Leave `tier` out, "
-            f"or have the model assessed again (`/mlgov model {recorded.models[0]}` in Slack).",
+            "or have the model assessed again.",
             field="tier",
         )
     for part, person in ((Part.DEVELOPER, developer), (Part.VALIDATOR, validator)):

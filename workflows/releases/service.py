@@ -74,7 +74,7 @@ class ReleaseSubject:
         project = queries.find_project(session, form.project)
         if project is None:
             raise NotFound(
-                f"There is no project {form.project!r}. Give the key that `/mlgov status` shows.",
+                f"There is no project {form.project!r}. Give the key by which mlgov knows it.",
                 field="project",
             )
         people = questions.resolve_people(session, asked)
