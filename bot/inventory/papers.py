@@ -54,10 +54,10 @@ def router(deps: Deps, door: Door) -> APIRouter:
             model, record = at.version(session, caller, Scope.MODELS_READ, key, version)
             now = deps.now(session)
             today = reads.today_of(deps.policy, now)
-            found = cards.load_card(
+            version_card = cards.load_card(
                 session, caller.actor, model.id, record.id, policy=deps.policy, now=now
             )
-        built = model_cards.build_card(found, deps.policy, today)
+        built = model_cards.build_card(version_card, deps.policy, today)
         organisation = deps.policy.organisation.name
         if format == "markdown":
             return PlainTextResponse(

@@ -50,10 +50,10 @@ def load_items(session: Session, version_ids: Collection[int]) -> list[Item]:
         return (words.get(text_id, "") or ERASED) if text_id else ""
 
     def name(person_id: str | None) -> str:
-        found = people.get(person_id) if person_id else None
-        return found.name if found else ""
+        person = people.get(person_id) if person_id else None
+        return person.name if person else ""
 
-    found = []
+    items = []
     for row in rows:
         bare = Item(
             id=row.id,
@@ -74,13 +74,9 @@ def load_items(session: Session, version_ids: Collection[int]) -> list[Item]:
             waiver_owner=name(row.waiver_owner_id),
             revision=row.revision,
         )
-        found.append(_with_failed(bare))
-    return found
-
-
-def _with_failed(item: Item) -> Item:
-    failed = tuple(one for one in item.metrics if not one.is_met)
-    return replace(item, failed=failed) if failed else item
+        failed = tuple(metric for metric in bare.metrics if not metric.is_met)
+        items.append(replace(bare, failed=failed) if failed else bare)
+    return items
 
 
 def submit_item(

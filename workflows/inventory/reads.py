@@ -296,7 +296,7 @@ def find_finding(session: Session, finding_id: int) -> FindingRecord | None:
 def list_upstream(session: Session, model_id: int) -> list[tuple[str, str]]:
     """Key and name of the models whose output a model takes, by name."""
     rows = queries.list_upstream(session, model_id)
-    return sorted(((row.key, row.name) for row in rows), key=lambda one: one[1])
+    return [(row.key, row.name) for row in sorted(rows, key=lambda row: row.name)]
 
 
 def list_models(

@@ -87,9 +87,9 @@ def apply_changes(
     compared = around.compare(sight)
     told_aliases = _list_told_aliases(session)
     for seen in compared:
-        _watch_alias(session, seen, sight.held, told_aliases, around)
+        _watch_alias(session, seen, sight.inventory, told_aliases, around)
     _watch_makers(session, sight, around)
-    _file_gone(session, changes, sight.held, around)
+    _file_gone(session, changes, sight.inventory, around)
     _resolve_recovered(session, compared, sight, around)
 
 
@@ -123,7 +123,7 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
     newest = {row.name: row for row in sight.versions.values() if row.gone_at is None}
     added = 0
     for row in newest.values():
-        known = sight.held.get(row.name)
+        known = sight.inventory.get(row.name)
         if known is None or row.version_id is not None:
             continue
         if row.run_id is not None and row.run_users is None:
@@ -150,7 +150,7 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
 
 def _check_contents(session: Session, sight: Sight, around: Around) -> None:
     for row in sight.versions.values():
-        known = sight.held.get(row.name)
+        known = sight.inventory.get(row.name)
         version = known[1].get(row.version) if known else None
         if known is None or version is None or row.digest is None or row.gone_at is not None:
             continue
@@ -214,7 +214,7 @@ def _watch_alias(
     if (known[0].id, seen.alias) in told_aliases:
         return
     version = known[1].get(seen.alias)
-    stands = seen.held.get(seen.alias)
+    stands = seen.inventory.get(seen.alias)
     moments = [seen.since]
     if stands is not None and stands.is_stopped:
         moments.append(stands.since)  # suspended again is found again
@@ -237,7 +237,7 @@ def _watch_alias(
 def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
     """A tag that names another developer than whoever ran it is shown; it takes nobody out."""
     for row in sight.versions.values():
-        known = sight.held.get(row.name)
+        known = sight.inventory.get(row.name)
         if known is None or row.version_id is None or not makers.is_contradicted(row):
             continue
         version = known[1].get(row.version)
@@ -328,7 +328,7 @@ def _resolve_recovered(
     session: Session, compared: Sequence[Seen], sight: Sight, around: Around
 ) -> None:
     """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
-    by_name = sight.held
+    by_name = sight.inventory
     seen = {by_name[current.name][0].id: current for current in compared if current.name in by_name}
     contradicted = {
         row.version_id for row in sight.versions.values() if makers.is_contradicted(row)
@@ -341,7 +341,11 @@ def _resolve_recovered(
             is_over = current.alias != row.facts.get("version") or not rules.is_unapproved(current)
         elif what == Drift.GONE:
             name = next(
-                (name for name, each in current.held.items() if each.version_id == row.version_id),
+                (
+                    name
+                    for name, each in current.inventory.items()
+                    if each.version_id == row.version_id
+                ),
                 None,
             )
             is_over = row.version_id is None or name in current.tags

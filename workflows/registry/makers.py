@@ -64,7 +64,7 @@ def keep_makers(session: Session, sight: Sight, *, now: datetime) -> None:
 
 
 def _is_alive(sight: Sight, row: RegistryVersionRow) -> bool:
-    version = sight.held[row.name][1].get(row.version) if row.name in sight.held else None
+    version = sight.inventory[row.name][1].get(row.version) if row.name in sight.inventory else None
     return version is not None and version.state != ModelState.RETIRED
 
 

@@ -41,7 +41,7 @@ class Drift(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class InventoryVersion:
     """A version of the inventory, as far as the registry is concerned."""
 
     version_id: int
@@ -94,7 +94,7 @@ class Seen:
     """Whether it still stands where a person accepted it, or where mlgov wrote it."""
     written: str | None
     """Where mlgov itself last pointed it."""
-    held: Mapping[str, Held] = field(default_factory=dict)
+    inventory: Mapping[str, InventoryVersion] = field(default_factory=dict)
     """Version → the inventory's."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Version → its tags in the registry."""
@@ -106,7 +106,7 @@ class Seen:
         """Whether the alias stands where mlgov last pointed it, whoever put it there."""
         return self.alias is None or self.alias == self.written
 
-    def was_overtaken(self, entry: Held) -> bool:
+    def was_overtaken(self, entry: InventoryVersion) -> bool:
         """Whether a version came to stand as it does while an alias that somebody accepted pointed at it."""
         return (
             self.alias_known
@@ -116,9 +116,9 @@ class Seen:
         )
 
     @property
-    def in_use(self) -> Held | None:
+    def in_use(self) -> InventoryVersion | None:
         """The version in use, the newest of several."""
-        used = [entry for entry in self.held.values() if entry.state in USED]
+        used = [entry for entry in self.inventory.values() if entry.state in USED]
         return max(used, key=lambda entry: entry.version_id, default=None)
 
 
@@ -130,7 +130,7 @@ def is_unapproved(seen: Seen) -> bool:
     """
     if seen.alias is None:
         return False
-    entry = seen.held.get(seen.alias)
+    entry = seen.inventory.get(seen.alias)
     if entry is not None and entry.may_be_used:
         return False
     if not seen.alias_known:
@@ -170,7 +170,7 @@ class Write:
 def list_wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
     """What has to be written so that the registry says what the record says."""
     writes: list[Write] = []
-    for version, entry in sorted(seen.held.items()):
+    for version, entry in sorted(seen.inventory.items()):
         tags = seen.tags.get(version)
         if tags is None:
             continue
@@ -188,7 +188,7 @@ def list_wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
     return (*writes, *_list_alias_writes(seen, alias, restore=restore))
 
 
-def _desired_tags(seen: Seen, entry: Held) -> dict[str, str]:
+def _desired_tags(seen: Seen, entry: InventoryVersion) -> dict[str, str]:
     tags = {"mlgov.model_id": seen.key or "", "mlgov.state": entry.state.value}
     if entry.tier:
         tags["mlgov.risk_tier"] = str(entry.tier)
@@ -207,7 +207,7 @@ def _list_alias_writes(seen: Seen, alias: str, *, restore: bool) -> Iterable[Wri
             yield Write("alias", seen.name, used.version, alias, used.version)
         return
     if used is None and seen.alias is not None:
-        entry = seen.held.get(seen.alias)
+        entry = seen.inventory.get(seen.alias)
         if entry is None or entry.may_be_used:
             return
         is_ours = seen.is_own or seen.was_overtaken(entry)

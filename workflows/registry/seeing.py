@@ -11,7 +11,7 @@ from storage.enums import ModelState
 from storage.inventory.tables import Model, ModelVersion
 from storage.registry import queries
 from storage.registry.tables import RegistryModelRow, RegistryVersionRow
-from workflows.registry.rules import Held, Seen
+from workflows.registry.rules import InventoryVersion, Seen
 from workflows.sources.mlflow.records import Digest, RegistryModel, Snapshot
 from workflows.sources.text import folded_email
 
@@ -51,7 +51,7 @@ class Sight:
         self._session = session
         self.models = {row.name: row for row in queries.list_models(session)}
         self.versions = {(row.name, row.version): row for row in queries.list_versions(session)}
-        self.held: Inventory = {}
+        self.inventory: Inventory = {}
         self.rejected = queries.list_rejected(session)
 
     @property
@@ -60,7 +60,7 @@ class Sight:
         return [
             row
             for name, row in sorted(self.models.items())
-            if row.gone_at is None and name not in self.held
+            if row.gone_at is None and name not in self.inventory
         ]
 
     def link(self) -> "Sight":
@@ -70,19 +70,19 @@ class Sight:
             entry = by_id.setdefault(model.id, (model, {}))
             if version is not None:
                 entry[1][version.version] = version
-        self.held = {
+        self.inventory = {
             model.registry_name: (model, versions)
             for model, versions in by_id.values()
             if model.registry_name
         }
         for row in self.models.values():
-            known = self.held.get(row.name)
+            known = self.inventory.get(row.name)
             model_id = known[0].id if known else None
             if row.model_id != model_id:
                 row.model_id = model_id
         self._session.flush()
         for each in self.versions.values():
-            known = self.held.get(each.name)
+            known = self.inventory.get(each.name)
             version = known[1].get(each.version) if known else None
             version_id = version.id if version else None
             if each.version_id != version_id:
@@ -103,7 +103,7 @@ class Sight:
         for name, model in sorted(self.models.items()):
             if model.gone_at is not None:
                 continue
-            known = self.held.get(name)
+            known = self.inventory.get(name)
             seen.append(
                 Seen(
                     name=name,
@@ -112,7 +112,7 @@ class Sight:
                     alias_known=model.alias_known,
                     written=model.written_alias,
                     since=model.alias_since,
-                    held={
+                    inventory={
                         key: _held_version(
                             known[0],
                             one,
@@ -238,9 +238,9 @@ def _held_version(
     is_rejected: bool,
     now: datetime,
     before: datetime | None,
-) -> Held:
+) -> InventoryVersion:
     until = version.approved_until
-    return Held(
+    return InventoryVersion(
         version_id=version.id,
         version=version.version,
         state=ModelState(version.state),

@@ -253,7 +253,7 @@ def _offer_baseline(
         models=len(snapshot.models),
         versions=sum(len(one.versions) for one in snapshot.models),
         aliases=sum(alias in one.aliases for one in snapshot.models),
-        unknown=sum(one.name not in sight.held for one in snapshot.models),
+        unknown=sum(one.name not in sight.inventory for one in snapshot.models),
     )
     audit.record(
         session,

@@ -111,14 +111,14 @@ def _json(parsed: Any, name: str) -> dict[str, Any]:
     raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")
 
 
-def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
-    rows = found["values"]
+def _shap(parsed: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
+    rows = parsed["values"]
     if not isinstance(rows, list) or not rows:
         raise _bad(name, "holds no SHAP values")
     values = [_numbers(row, len(features), name) for row in rows]
-    base = _bases(found.get("base_values"), len(values), name)
-    data = found.get("data")
-    named = found.get("names")
+    base = _bases(parsed.get("base_values"), len(values), name)
+    data = parsed.get("data")
+    named = parsed.get("names")
     examples = []
     for place, row in enumerate(values[:MOST_CASES]):
         usual = base[place] if base else None
