@@ -68,8 +68,8 @@ def importance(
         with refused():
             digest = _download(model, folder)
             same = _compared(submit, folder, digest) if submit else ""
-            made_with = trying.described(folder)[2]
-            found = trying.tried(
+            made_with = trying.describe_model(folder)[2]
+            found = trying.run_importance(
                 folder,
                 file,
                 seconds=seconds,
@@ -82,7 +82,7 @@ def importance(
                 needs_isolation=not with_network,
                 sandbox=not without_sandbox,
             )
-            told = json.dumps(trying.as_file(found, file)).encode()
+            told = json.dumps(trying.build_file(found, file)).encode()
             explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -124,7 +124,7 @@ def _require_standing(url: str, statement_id: str) -> None:
     from workflows.sources.http import CertificatesUnreadable
 
     try:
-        with http.client(timeout=15) as client:
+        with http.make_client(timeout=15) as client:
             answer = client.get(f"{url.rstrip('/')}/api/v1/statements/{statement_id}")
         state = answer.json().get("state") if answer.status_code == 200 else None
     except CertificatesUnreadable as error:

@@ -105,7 +105,7 @@ def open_model(click: Click) -> Reply:
 
 def open_register(click: Click) -> Reply:
     """The window for a new entry."""
-    return _present(click, windows.register(owner=click.actor.slack_id))
+    return _present(click, windows.register_window(owner=click.actor.slack_id))
 
 
 def from_message(shortcut: Shortcut) -> Reply:
@@ -119,7 +119,7 @@ def from_message(shortcut: Shortcut) -> Reply:
     # Whoever uses it stands in that channel, and may name the project that the channel is of.
     text = blocks.plain(shortcut.text, 600)
     return Open(
-        windows.register(
+        windows.register_window(
             purpose="" if text == "—" else text,
             owner=shortcut.actor.slack_id,
             chosen=here[0] if here else None,
@@ -165,7 +165,8 @@ def _open_step(click: Click, at: At) -> Reply:
         )
     route = _route(click, found) if at.verb == rules.PASS else ""
     return _present(
-        click, windows.step(found, choice.move, route=route, metadata=acting.remember(at, click))
+        click,
+        windows.step_window(found, choice.move, route=route, metadata=acting.remember(at, click)),
     )
 
 
@@ -192,14 +193,16 @@ def _describe(click: Click, at: At) -> Reply:
     deps, found = click.deps, _seen(click, at)
     with deps.db.read() as session:
         taken = reads.list_upstream(session, found.model.id)
-    return _present(click, windows.describe(found, taken, acting.remember(at, click)))
+    return _present(click, windows.describe_window(found, taken, acting.remember(at, click)))
 
 
 def _assess(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     return _present(
         click,
-        windows.assess(found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)),
+        windows.assess_window(
+            found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)
+        ),
     )
 
 
@@ -209,7 +212,7 @@ def _version(click: Click, at: At) -> Reply:
         seen = registry.find_offered(session, found.model.registry_name)
     return _present(
         click,
-        windows.version(
+        windows.version_window(
             found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click), seen=seen
         ),
     )
@@ -218,7 +221,7 @@ def _version(click: Click, at: At) -> Reply:
 def _evidence(click: Click, at: At) -> Reply:
     return _present(
         click,
-        evidence_windows.evidence(
+        evidence_windows.evidence_window(
             _seen(click, at), click.deps.policy, None, acting.remember(at, click)
         ),
     )
@@ -230,7 +233,7 @@ def pick_type(click: Click) -> Reply:
     at = At.read(metadata)
     found = _seen(click, at)
     return Show(
-        evidence_windows.evidence(
+        evidence_windows.evidence_window(
             found,
             click.deps.policy,
             click.value,
@@ -249,7 +252,7 @@ def _look(click: Click, at: At) -> Reply:
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     drawn = figures.draw_pictures(found.can_accept)
-    shown = evidence_windows.look(
+    shown = evidence_windows.look_window(
         found.can_accept, deps.policy, today, drawn, acting.remember(at, click)
     )
     return _present(click, shown, tuple(drawn.values()))
@@ -261,12 +264,16 @@ def _waive(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     return _present(
         click,
-        evidence_windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)),
+        evidence_windows.waive_window(
+            _seen(click, at), deps.policy, today, acting.remember(at, click)
+        ),
     )
 
 
 def _finding(click: Click, at: At) -> Reply:
-    return _present(click, finding_windows.finding(_seen(click, at), acting.remember(at, click)))
+    return _present(
+        click, finding_windows.finding_window(_seen(click, at), acting.remember(at, click))
+    )
 
 
 def open_settle(click: Click) -> Reply:
@@ -285,7 +292,7 @@ def open_settle(click: Click) -> Reply:
         reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
     at = At("settle", found.model_id, shown, None, number)
     return _present(
-        click, finding_windows.settle(found, today, metadata=acting.remember(at, click))
+        click, finding_windows.settle_window(found, today, metadata=acting.remember(at, click))
     )
 
 
@@ -295,7 +302,8 @@ def _review(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     due = found.model.next_review.isoformat() if found.model.next_review else ""
     return _present(
-        click, finding_windows.review(found.model, today, f"{acting.remember(at, click)}:{due}")
+        click,
+        finding_windows.review_window(found.model, today, f"{acting.remember(at, click)}:{due}"),
     )
 
 
@@ -305,14 +313,19 @@ def _card(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     card = model_cards.build_card(found, deps.policy, today)
     version_id = found.version.id if found.version else 0
-    return _present(click, evidence_windows.model_card(card, f"{found.model.id}:{version_id}"))
+    return _present(
+        click, evidence_windows.model_card_window(card, f"{found.model.id}:{version_id}")
+    )
 
 
 def _classify(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     is_model = found.model.own_state.value == "not_a_model"
     return _present(
-        click, windows.classify(found.model, is_model=is_model, metadata=acting.remember(at, click))
+        click,
+        windows.classify_window(
+            found.model, is_model=is_model, metadata=acting.remember(at, click)
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from workflows.inventory.rules import Guard, Move
 from workflows.registry.records import Found
 
 
-def register(
+def register_window(
     *,
     name: str = "",
     purpose: str = "",
@@ -97,7 +97,9 @@ def _assessed(model: ModelRecord | None) -> list[Block]:
     ]
 
 
-def describe(model_card: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) -> Block:
+def describe_window(
+    model_card: ModelCard, taken: Sequence[tuple[str, str]], metadata: str
+) -> Block:
     """Everything that describes a model, filled in as it stands, and where it says nothing, from the team's own card.
 
     `taken` are key and name of the models whose output it takes.
@@ -175,7 +177,7 @@ def describe(model_card: ModelCard, taken: Sequence[tuple[str, str]], metadata: 
     )
 
 
-def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
+def assess_window(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     """How material a model is; model risk can set another tier."""
     body = [
         blocks.section(f"*{words.model_name(model, None)}* · {words.tier(model)}"),
@@ -203,7 +205,7 @@ def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     )
 
 
-def version(
+def version_window(
     model: ModelRecord, *, maker: str | None, metadata: str, seen: Found | None = None
 ) -> Block:
     """A new version, prefilled from the registry (`seen` is its newest that is not here yet), or from the last one."""
@@ -284,7 +286,7 @@ _WHY = {
 }
 
 
-def step(card: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
+def step_window(card: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
     """A step about to be taken: what it does, who else it needs, and what it asks."""
     model, version_ = card.model, card.version
     heading = f"*{words.model_name(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
@@ -359,7 +361,7 @@ _SUBMITS = {
 }
 
 
-def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
+def classify_window(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
     """Model risk says that an entry is no model, or that it is one after all."""
     title = "It is a model" if is_model else "It is no model"
     body = [

@@ -25,7 +25,7 @@ def router(deps: Deps) -> APIRouter | None:
     def hear(headers: dict[str, str], body: bytes) -> Response:
         with deps.db.read() as session:
             now = runtime.real_now(session)
-        why = webhooks.fault(secret.get_secret_value(), headers, body, now)
+        why = webhooks.find_fault(secret.get_secret_value(), headers, body, now)
         if why:
             return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"

@@ -55,27 +55,27 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             raise _bad(name, "is not whole JSON") from None
-        return _fewer(_json(parsed, name), name)
-    return _fewer(_table(text, name), name)
+        return _keep_strongest(_read_json(parsed, name), name)
+    return _keep_strongest(_read_table(text, name), name)
 
 
-def _fewer(explanation: dict[str, Any], name: str) -> dict[str, Any]:
+def _keep_strongest(explanation: dict[str, Any], name: str) -> dict[str, Any]:
     drivers = explanation["drivers"]
     if isinstance(drivers, list) and len(drivers) > MOST_DRIVERS:
         if not all(isinstance(driver, dict) and "importance" in driver for driver in drivers):
             raise _bad(name, "holds drivers without an importance")
-        ordered = sorted(drivers, key=lambda driver: -_number(driver["importance"], name))
+        ordered = sorted(drivers, key=lambda driver: -_read_number(driver["importance"], name))
         rest = ordered[MOST_DRIVERS - 1 :]
-        whole = math.fsum(max(_number(driver["importance"], name), 0) for driver in rest)
+        whole = math.fsum(max(_read_number(driver["importance"], name), 0) for driver in rest)
         explanation["drivers"] = [
             *ordered[: MOST_DRIVERS - 1],
-            _driver(f"{len(rest)} other features", whole, None),
+            _build_driver(f"{len(rest)} other features", whole, None),
         ]
         for case in explanation.get("examples", ()):
             if isinstance(case, dict) and isinstance(case.get("contributions"), list):
                 case["contributions"] = sorted(
                     case["contributions"],
-                    key=lambda driver: -abs(_number(driver["contribution"], name)),
+                    key=lambda driver: -abs(_read_number(driver["contribution"], name)),
                 )[:MOST_DRIVERS]
     return explanation
 
@@ -86,7 +86,7 @@ def _bad(name: str, why: str) -> InvalidInput:
     )
 
 
-def _json(parsed: Any, name: str) -> dict[str, Any]:
+def _read_json(parsed: Any, name: str) -> dict[str, Any]:
     if isinstance(parsed, list):
         parsed = {"drivers": parsed}
     if not isinstance(parsed, dict):
@@ -98,25 +98,27 @@ def _json(parsed: Any, name: str) -> dict[str, Any]:
         raise _bad(name, "names no features (`feature_names`)")
     features = [str(one) for one in names]
     if "importances_mean" in parsed:
-        mean = _numbers(parsed["importances_mean"], len(features), name)
+        mean = _read_numbers(parsed["importances_mean"], len(features), name)
         spread = parsed.get("importances_std")
         spreads = (
-            _numbers(spread, len(features), name) if spread is not None else [None] * len(features)
+            _read_numbers(spread, len(features), name)
+            if spread is not None
+            else [None] * len(features)
         )
-        drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
+        drivers = [_build_driver(*one) for one in zip(features, mean, spreads, strict=True)]
         limits = {"limits": str(parsed["limits"])} if parsed.get("limits") else {}
         return {"method": "permutation importance", "drivers": drivers, **limits}
     if "values" in parsed:
-        return _shap(parsed, features, name)
+        return _read_shap(parsed, features, name)
     raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")
 
 
-def _shap(parsed: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
+def _read_shap(parsed: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
     rows = parsed["values"]
     if not isinstance(rows, list) or not rows:
         raise _bad(name, "holds no SHAP values")
-    values = [_numbers(row, len(features), name) for row in rows]
-    base = _bases(parsed.get("base_values"), len(values), name)
+    values = [_read_numbers(row, len(features), name) for row in rows]
+    base = _read_bases(parsed.get("base_values"), len(values), name)
     data = parsed.get("data")
     named = parsed.get("names")
     examples = []
@@ -127,17 +129,21 @@ def _shap(parsed: Mapping[str, Any], features: Sequence[str], name: str) -> dict
             if isinstance(named, list) and place < len(named)
             else f"case {place + 1}",
             "contributions": [
-                {"feature": feature, "contribution": _text(value), **_value(data, place, index)}
+                {
+                    "feature": feature,
+                    "contribution": _text(value),
+                    **_read_value(data, place, index),
+                }
                 for index, (feature, value) in enumerate(zip(features, row, strict=True))
             ],
         }
         if usual is not None:
             case |= {"usual": _text(usual), "answer": _text(usual + sum(row))}
         examples.append(case)
-    return {"method": "SHAP", "drivers": _mean(features, values), "examples": examples}
+    return {"method": "SHAP", "drivers": _mean_drivers(features, values), "examples": examples}
 
 
-def _bases(given_bases: Any, cases: int, name: str) -> list[float]:
+def _read_bases(given_bases: Any, cases: int, name: str) -> list[float]:
     """The base value of each case: one for all, or one a case. Empty where there is none."""
     if given_bases is None:
         return []
@@ -148,7 +154,7 @@ def _bases(given_bases: Any, cases: int, name: str) -> list[float]:
             name,
             "holds several outputs of the model (`base_values` with several numbers a case); give the SHAP values of one output",
         )
-    numbers = [_number(one, name) for one in flat]
+    numbers = [_read_number(one, name) for one in flat]
     if len(numbers) == 1:
         return numbers * cases
     if len(numbers) != cases:
@@ -159,22 +165,24 @@ def _bases(given_bases: Any, cases: int, name: str) -> list[float]:
     return numbers
 
 
-def _value(data: Any, place: int, index: int) -> dict[str, str]:
+def _read_value(data: Any, place: int, index: int) -> dict[str, str]:
     try:
         return {"value": str(data[place][index])[:60]}
     except (TypeError, IndexError, KeyError):
         return {}
 
 
-def _mean(features: Sequence[str], values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+def _mean_drivers(
+    features: Sequence[str], values: Sequence[Sequence[float]]
+) -> list[dict[str, Any]]:
     """The mean of the absolute SHAP values of each feature, which is how SHAP's own bar plot ranks."""
     return [
-        _driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
+        _build_driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
         for index, feature in enumerate(features)
     ]
 
 
-def _table(text: str, name: str) -> dict[str, Any]:
+def _read_table(text: str, name: str) -> dict[str, Any]:
     rows = [row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)]
     if len(rows) < 2:
         raise _bad(name, "is empty")
@@ -185,27 +193,29 @@ def _table(text: str, name: str) -> dict[str, Any]:
         wide = next((low.index(one) for one in ("std", "spread") if one in low), None)
         try:
             drivers = [
-                _driver(
+                _build_driver(
                     row[of],
-                    _number(row[at], name),
-                    _number(row[wide], name) if wide is not None and row[wide].strip() else None,
+                    _read_number(row[at], name),
+                    _read_number(row[wide], name)
+                    if wide is not None and row[wide].strip()
+                    else None,
                 )
                 for row in rows[1:]
             ]
         except IndexError:
             raise _bad(name, "has rows with fewer columns than its heading") from None
         return {"method": "feature importance", "drivers": drivers}
-    values = [_numbers(row, len(heading), name) for row in rows[1:]]
-    return _of_features(heading, values, name)
+    values = [_read_numbers(row, len(heading), name) for row in rows[1:]]
+    return _drivers_of_table(heading, values, name)
 
 
-def _of_features(
+def _drivers_of_table(
     heading: Sequence[str], values: Sequence[Sequence[float]], name: str
 ) -> dict[str, Any]:
     """Drivers of a table of SHAP values, without columns that hold a row's number, id or base value instead."""
     columns = list(zip(*values, strict=True))
     left_out = [
-        _headed(title)
+        _plain_heading(title)
         for title, column in zip(heading, columns, strict=True)
         if _is_no_feature(title, column)
     ]
@@ -218,8 +228,8 @@ def _of_features(
         raise _bad(name, "holds no column of SHAP values")
     explanation: dict[str, Any] = {
         "method": "SHAP",
-        "drivers": _mean(
-            [_headed(heading[place]) for place in kept],
+        "drivers": _mean_drivers(
+            [_plain_heading(heading[place]) for place in kept],
             [[row[place] for place in kept] for row in values],
         ),
     }
@@ -229,7 +239,7 @@ def _of_features(
     return explanation
 
 
-def _headed(title: str) -> str:
+def _plain_heading(title: str) -> str:
     return title or "(no heading)"
 
 
@@ -250,13 +260,13 @@ def _is_no_feature(title: str, column: Sequence[float]) -> bool:
     return len(column) > 2 and counted
 
 
-def _numbers(values: Any, wanted: int, name: str) -> list[float]:
+def _read_numbers(values: Any, wanted: int, name: str) -> list[float]:
     if not isinstance(values, list) or len(values) != wanted:
         raise _bad(name, f"does not give one number for each of its {wanted} features")
-    return [_number(one, name) for one in values]
+    return [_read_number(one, name) for one in values]
 
 
-def _number(number: Any, name: str) -> float:
+def _read_number(number: Any, name: str) -> float:
     try:
         value = float(number)
     except (TypeError, ValueError):
@@ -266,7 +276,7 @@ def _number(number: Any, name: str) -> float:
     return value
 
 
-def _driver(feature: str, importance: float, spread: float | None) -> dict[str, Any]:
+def _build_driver(feature: str, importance: float, spread: float | None) -> dict[str, Any]:
     driver: dict[str, Any] = {"feature": feature, "importance": _text(importance)}
     return driver if spread is None else {**driver, "spread": _text(spread)}
 

@@ -78,7 +78,7 @@ def read(
     """
     name = path.name
     try:
-        entries = list(_entries(list(_documents(raw.decode("utf-8-sig")))))
+        entries = list(_list_entries(list(_list_documents(raw.decode("utf-8-sig")))))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise TableRefused(f"{name} is no JSON that can be read ({error}).") from None
     if len(entries) > MAX_ROWS:
@@ -86,7 +86,7 @@ def read(
     newest: dict[str, tuple[datetime, int, tuple[str, ...]]] = {}
     undated = 0
     for position, entry in enumerate(entries, start=1):
-        milestone, state, where = _milestone(name, position, entry)
+        milestone, state, where = _read_milestone(name, position, entry)
         if milestone.due_on is None and state != "deleted":
             undated += 1
             continue
@@ -117,7 +117,7 @@ def read(
     return Sheet(name, hashlib.sha256(raw).hexdigest(), HEADINGS, rows), notes
 
 
-def _documents(text: str) -> Iterator[Any]:
+def _list_documents(text: str) -> Iterator[Any]:
     """The JSON of a file; `gh api --paginate` writes one document after the other."""
     decoder, place = json.JSONDecoder(), 0
     text = text.strip()
@@ -128,22 +128,22 @@ def _documents(text: str) -> Iterator[Any]:
             place += 1
 
 
-def _entries(content: Any) -> Iterator[Any]:
+def _list_entries(content: Any) -> Iterator[Any]:
     """The milestones in lists, pages of lists, and what GraphQL wraps around its nodes."""
     if isinstance(content, list):
         for part in content:
-            yield from _entries(part)
+            yield from _list_entries(part)
         return
     if isinstance(content, dict) and not {"milestone", "number"} & content.keys():
         for name in ("data", "repository", "milestones", "node"):
             if isinstance(content.get(name), dict) and "title" not in content:
                 is_named = name != "repository" or "milestones" in content[name]
                 if is_named:
-                    yield from _entries(content[name])
+                    yield from _list_entries(content[name])
                     return
         for name in ("nodes", "edges", "milestones"):
             if isinstance(content.get(name), list):
-                yield from _entries(content[name])
+                yield from _list_entries(content[name])
                 return
     yield content
 
@@ -154,7 +154,7 @@ def _utc(moment: datetime | None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _milestone(name: str, position: int, entry: Any) -> tuple[_Milestone, str, str]:
+def _read_milestone(name: str, position: int, entry: Any) -> tuple[_Milestone, str, str]:
     """A milestone, its state (`open`, `closed` or `deleted`), and its repository."""
     where = f"{name}, entry {position}"
     if not isinstance(entry, dict):

@@ -53,8 +53,8 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, str]:
     lines = _with_markdown_headings(_without_front_matter(text)).splitlines()
     bodies: dict[str, list[str]] = {}
     named = 0
-    for title, body in _parts(lines):
-        section = _section(title)
+    for title, body in _list_parts(lines):
+        section = _find_section(title)
         if section is None and _is_blank("\n".join(body)):
             continue
         named += section is not None
@@ -115,7 +115,7 @@ def _with_markdown_headings(text: str) -> str:
         return f"\n{'#' * int(match[1])} {title}\n"
 
     def of_bold(match: re.Match[str]) -> str:
-        is_known = _section(match[2]) is not None and len(match[2].split()) <= 5
+        is_known = _find_section(match[2]) is not None and len(match[2].split()) <= 5
         return f"\n## {match[2]}\n" if is_known else match[0]
 
     # what is quoted as code stays as it is
@@ -128,7 +128,7 @@ def _with_markdown_headings(text: str) -> str:
     return "".join(parts)
 
 
-def _parts(lines: list[str]) -> list[tuple[str, list[str]]]:
+def _list_parts(lines: list[str]) -> list[tuple[str, list[str]]]:
     """(heading, lines under it) in order; what stands before the first heading has an empty one."""
     tokens = MarkdownIt("commonmark").parse("\n".join(lines))
     heads = [
@@ -144,7 +144,7 @@ def _parts(lines: list[str]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _section(title: str) -> str | None:
+def _find_section(title: str) -> str | None:
     plain = re.sub(r"<[^>]*>|!?\[([^\]]*)\]\([^)]*\)", r"\1 ", title)
     plain = re.sub(r"[*_`#]", "", plain)
     # numbers, emoji and other marks before the words: `1.2) Results`, `IV. Results`, `📊 Results`

@@ -87,8 +87,8 @@ def read(path: Path, columns: Columns, *, name: str = "", is_sent: bool = False)
         ) as base:
             source = sealed.table(path, "all_varchar=true")
             if is_sent:
-                _few_rows(base, source, name)
-            return _count(base, source, columns, name)
+                _require_few_rows(base, source, name)
+            return _count_cells(base, source, columns, name)
     except duckdb.OutOfMemoryException:
         raise TooMuch(
             f"{name} needs more memory than {MEMORY_MB} MB to count. {_ELSEWHERE}", field="file"
@@ -126,7 +126,7 @@ def _unpacks(path: Path, name: str) -> None:
         )
 
 
-def _few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
+def _require_few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
     (counts,) = base.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {MOST_ROWS + 1})"  # noqa: S608
     ).fetchall()
@@ -134,14 +134,16 @@ def _few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
         raise TooMuch(f"{name} has more than {MOST_ROWS:,} rows. {_ELSEWHERE}", field="file")
 
 
-def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str) -> Cells:
+def _count_cells(base: "DuckDBPyConnection", source: str, columns: Columns, name: str) -> Cells:
     headings = [
         row[0]
         for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
     ]
-    groups = tuple(dict.fromkeys(_named(one, headings, "group", name) for one in columns.groups))
-    truth = _named(columns.truth, headings, "truth", name)
-    prediction = _named(columns.prediction, headings, "prediction", name)
+    groups = tuple(
+        dict.fromkeys(_find_column(one, headings, "group", name) for one in columns.groups)
+    )
+    truth = _find_column(columns.truth, headings, "truth", name)
+    prediction = _find_column(columns.prediction, headings, "prediction", name)
     if truth == prediction or {truth, prediction} & set(groups):
         raise InvalidInput("Truth, prediction and groups are columns of their own.", field="group")
     nothing = ", ".join(literal(word) for word in ("", *MISSING))
@@ -155,11 +157,11 @@ def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str)
     )
     base.execute(f"CREATE VIEW told AS SELECT {chosen} FROM {source}")  # noqa: S608
     aliases = [f"g{place}" for place in range(len(groups))]
-    _few(base, aliases, groups)
-    truths = _verdict("t", columns.positive, None)
-    predicted = _verdict("p", columns.positive, columns.threshold)
-    _readable(base, "t", truths, truth, columns)
-    _readable(base, "p", predicted, prediction, columns)
+    _require_few_groups(base, aliases, groups)
+    truths = _verdict_sql("t", columns.positive, None)
+    predicted = _verdict_sql("p", columns.positive, columns.threshold)
+    _require_readable(base, "t", truths, truth, columns)
+    _require_readable(base, "p", predicted, prediction, columns)
     by = ", ".join(aliases)
     absent = " OR ".join(f"{one} IS NULL" for one in aliases)
     rows = base.execute(
@@ -184,7 +186,7 @@ def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str)
     return Cells(groups, cells, left_out)
 
 
-def _named(wanted: str, headings: Sequence[str], field: str, name: str) -> str:
+def _find_column(wanted: str, headings: Sequence[str], field: str, name: str) -> str:
     """The column that is meant; case does not matter."""
     matches = [one for one in headings if one == wanted] or [
         one for one in headings if one.strip().casefold() == wanted.strip().casefold()
@@ -197,7 +199,9 @@ def _named(wanted: str, headings: Sequence[str], field: str, name: str) -> str:
     return matches[0]
 
 
-def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]) -> None:
+def _require_few_groups(
+    base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]
+) -> None:
     for alias, group in zip(aliases, groups, strict=True):
         (counts,) = base.execute(
             f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"  # noqa: S608
@@ -209,7 +213,7 @@ def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[st
             )
 
 
-def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
+def _verdict_sql(alias: str, positive: str | None, threshold: float | None) -> str:
     """True, false, or null for what is missing; an empty string cannot come here."""
     if threshold is not None:
         score = f"TRY_CAST({alias} AS DOUBLE)"
@@ -220,7 +224,7 @@ def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
     return f"CASE WHEN lower({alias}) IN ({yes}) THEN true WHEN lower({alias}) IN ({no}) THEN false END"
 
 
-def _readable(
+def _require_readable(
     base: "DuckDBPyConnection", alias: str, verdict: str, column: str, columns: Columns
 ) -> None:
     """Raises for what is neither yes nor no, and for a word that never comes."""

@@ -30,7 +30,7 @@ class Prometheus:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seconds = timeout
         self._url = f"{url.rstrip('/')}/api/v1/query"
-        self._http = http.client(headers=headers, timeout=timeout)
+        self._http = http.make_client(headers=headers, timeout=timeout)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -43,7 +43,7 @@ class Prometheus:
         where the server answers no query at all.
         """
         try:
-            return _number(self._asked(query, at))
+            return _read_number(self._asked(query, at))
         except PrometheusTrouble as error:
             if query == NOTHING or not self._is_there():
                 raise
@@ -63,7 +63,7 @@ class Prometheus:
             asked["time"] = f"{at.timestamp():.3f}"
         try:
             request = self._http.build_request("GET", self._url, params=asked)
-            status, body = bounded.whole(self._http, request, MOST_BYTES)
+            status, body = bounded.read_whole(self._http, request, MOST_BYTES)
             answer = json.loads(body)
         except httpx.ReadTimeout:
             raise PrometheusTrouble(
@@ -91,7 +91,7 @@ class Prometheus:
         return answer.get("data")
 
 
-def _number(data: Any) -> Decimal:
+def _read_number(data: Any) -> Decimal:
     data = data if isinstance(data, dict) else {}
     kind, result = str(data.get("resultType"))[:40], data.get("result") or []
     if kind == "scalar":

@@ -106,7 +106,7 @@ def open_shared(click: Click) -> Reply:
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
-    return Open(windows.shared(file))
+    return Open(windows.shared_window(file))
 
 
 def pick_version(click: Click) -> Reply:
@@ -124,7 +124,7 @@ def pick_version(click: Click) -> Reply:
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
     at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
-    view = windows.evidence(
+    view = windows.evidence_window(
         card,
         deps.policy,
         file.type,

@@ -16,7 +16,7 @@ from workflows.policy import Policy
 from workflows.registry.records import Found
 
 
-def shared(file: Shared) -> Block:
+def shared_window(file: Shared) -> Block:
     """A file that somebody shared: which version of a model is it for?"""
     menu = blocks.searched(words.PICK_VERSION, placeholder="Pick a version")
     body = [
@@ -30,7 +30,7 @@ def shared(file: Shared) -> Block:
     )
 
 
-def evidence(
+def evidence_window(
     card: ModelCard,
     policy: Policy,
     type_: str | None,
@@ -188,7 +188,7 @@ def _watched(card: ModelCard) -> str:
     )
 
 
-def look(
+def look_window(
     items: Sequence[Item], policy: Policy, today: date, drawn: Mapping[int, Picture], metadata: str
 ) -> Block:
     """Evidence to accept or to reject: each item as it stands, one box to tick."""
@@ -237,7 +237,7 @@ def look(
 _ACCEPT = blocks.option("Accept what I tick", "accept")
 
 
-def model_card(card: Card, at: str) -> Block:
+def model_card_window(card: Card, at: str) -> Block:
     """The nine sections of a model card, in short, and the documents to have; `at` is `model:version` by id, version 0 for none."""
     body: list[Block] = []
     if card.missing:
@@ -276,7 +276,7 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
     return f"• {blocks.escape(cells[0], 80)}: {' · '.join(named)}"
 
 
-def waive(card: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
+def waive_window(card: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
     """Let a version go on without a type of evidence."""
     lacking = list(dict.fromkeys(lack.type for each in card.lacks.values() for lack in each))
     names = {

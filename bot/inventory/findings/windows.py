@@ -9,7 +9,7 @@ from storage.enums import FindingStatus, Severity
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 
 
-def finding(card: ModelCard, metadata: str) -> Block:
+def finding_window(card: ModelCard, metadata: str) -> Block:
     """Something wrong."""
     owner = card.model.owner
     body = [
@@ -41,7 +41,7 @@ def finding(card: ModelCard, metadata: str) -> Block:
     )
 
 
-def settle(record: FindingRecord, today: date, *, metadata: str) -> Block:
+def settle_window(record: FindingRecord, today: date, *, metadata: str) -> Block:
     """What becomes of a finding."""
     ways = {
         "progress": "Somebody is on it",
@@ -75,7 +75,7 @@ def settle(record: FindingRecord, today: date, *, metadata: str) -> Block:
     )
 
 
-def review(model: ModelRecord, today: date, metadata: str) -> Block:
+def review_window(model: ModelRecord, today: date, metadata: str) -> Block:
     """A review that was done."""
     due = f" · due {words.day(model.next_review, today)}" if model.next_review else ""
     body = [

@@ -45,7 +45,7 @@ class MlflowClient:
         headers = {"User-Agent": "mlgov", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = http.client(
+        self._http = http.make_client(
             base_url=url.rstrip("/"), auth=auth, headers=headers, timeout=timeout
         )
 
@@ -62,12 +62,13 @@ class MlflowClient:
     def models(self) -> Iterator[RegistryModel]:
         """The registered models, one after another."""
         for row in self._pages("registered-models/search", "registered_models", {}):
-            name = _text(row, "name")
-            tags = _tags(row)
+            name = _read_text(row, "name")
+            tags = _read_tags(row)
             if tags.get(PROMPT, "").casefold() == "true":
                 continue
             aliases = {
-                _text(one, "alias"): str(one.get("version", "")) for one in _list(row, "aliases")
+                _read_text(one, "alias"): str(one.get("version", ""))
+                for one in _read_list(row, "aliases")
             }
             yield RegistryModel(
                 name, str(row.get("description") or ""), tags, aliases, tuple(self.versions(name))
@@ -83,7 +84,7 @@ class MlflowClient:
                 name=name,
                 version=str(row.get("version", "")),
                 run_id=str(row.get("run_id") or "") or None,
-                tags=_tags(row),
+                tags=_read_tags(row),
             )
 
     def run(self, run_id: str) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -92,16 +93,16 @@ class MlflowClient:
         The server keeps who that was with the run when it is begun, and as a tag that can be set anew: both are given.
         """
         answer = self._call("GET", "runs/get", params={"run_id": run_id})
-        run = _object(answer, "run")
-        data = _object(run, "data")
+        run = _read_object(answer, "run")
+        data = _read_object(run, "data")
         metrics = {}
-        for metric in _list(data, "metrics"):
+        for metric in _read_list(data, "metrics"):
             value = metric.get("value")
             if isinstance(value, int | float):
-                metrics[_text(metric, "key")] = float(value)
+                metrics[_read_text(metric, "key")] = float(value)
         info = run.get("info")
         kept = info.get("user_id") if isinstance(info, dict) else None
-        users = (kept, _tags(data).get("mlflow.user"))
+        users = (kept, _read_tags(data).get("mlflow.user"))
         return metrics, tuple(dict.fromkeys(str(metric) for metric in users if metric))
 
     # --- writing
@@ -194,8 +195,8 @@ class MlflowClient:
                     "GET", "/api/2.0/mlflow-artifacts/artifacts", params={"path": path}
                 )
             )
-            for entry in _list(answer, "files"):
-                name = _text(entry, "path").rsplit("/", 1)[-1]
+            for entry in _read_list(answer, "files"):
+                name = _read_text(entry, "path").rsplit("/", 1)[-1]
                 if name in ("", ".", ".."):
                     raise RegistryTrouble("MLflow lists a file without a name.")
                 below = f"{place}/{name}".lstrip("/")
@@ -223,7 +224,7 @@ class MlflowClient:
             if answer.status_code != 200:
                 raise _withheld(path, answer.status_code)
             with copy.open("xb") if copy else nullcontext() as kept:
-                for part in bounded.pieces(answer, most):
+                for part in bounded.read_pieces(answer, most):
                     size += len(part)
                     digest.update(part)
                     if kept is not None:
@@ -243,7 +244,7 @@ class MlflowClient:
         for _ in range(MOST_PAGES):
             asked = {**params, "max_results": str(PAGE), **({"page_token": token} if token else {})}
             answer = self._call("GET", path, params=asked)
-            yield from _list(answer, key)
+            yield from _read_list(answer, key)
             following = str(answer.get("next_page_token") or "")
             if not following or following == token:
                 return
@@ -264,12 +265,12 @@ class MlflowClient:
 
     def _json(self, asked: httpx.Request) -> dict[str, Any]:
         try:
-            status, body = bounded.whole(self._http, asked, MOST_BYTES)
+            status, body = bounded.read_whole(self._http, asked, MOST_BYTES)
         except httpx.HTTPError as error:
             raise _trouble(error) from None
         except TooLong:
             raise RegistryTrouble("MLflow's answer is too long to be one.") from None
-        return _read(status, body)
+        return _read_answer(status, body)
 
 
 class _TooMuch(Exception):
@@ -288,7 +289,7 @@ def _withheld(path: str, status: int) -> RegistryTrouble | RegistryMissing:
     return kind(f"MLflow does not hand out {path.rsplit('/', 1)[-1]} (HTTP {status}).")
 
 
-def _read(status: int, raw: bytes) -> dict[str, Any]:
+def _read_answer(status: int, raw: bytes) -> dict[str, Any]:
     """The JSON of an answer. Raises for everything else, in words that quote nothing but MLflow's own code."""
     try:
         parsed = json.loads(raw) if raw else {}
@@ -316,7 +317,7 @@ def _read(status: int, raw: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _list(answer: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+def _read_list(answer: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """A list of objects; MLflow leaves the key out where there are none."""
     objects = answer.get(key, [])
     if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
@@ -324,22 +325,24 @@ def _list(answer: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return objects
 
 
-def _object(answer: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _read_object(answer: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = answer.get(key)
     if not isinstance(value, dict):
         raise RegistryTrouble(f"MLflow's answer lacks {key}.")
     return value
 
 
-def _text(answer: Mapping[str, Any], key: str) -> str:
+def _read_text(answer: Mapping[str, Any], key: str) -> str:
     text = answer.get(key)
     if not isinstance(text, str) or not text:
         raise RegistryTrouble(f"MLflow's answer lacks a {key}.")
     return text
 
 
-def _tags(answer: Mapping[str, Any]) -> dict[str, str]:
-    return {_text(one, "key"): str(one.get("value") or "") for one in _list(answer, "tags")}
+def _read_tags(answer: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        _read_text(one, "key"): str(one.get("value") or "") for one in _read_list(answer, "tags")
+    }
 
 
 def _named(name: str) -> dict[str, str]:

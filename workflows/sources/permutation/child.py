@@ -164,7 +164,7 @@ def _cases(wanted: Asked, model: Any) -> "tuple[DataFrame, Any]":
     from workflows.sources.permutation import cases
 
     try:
-        table = cases.read(Path(wanted.data), wanted.rows, SEED)
+        table = cases.read_cases(Path(wanted.data), wanted.rows, SEED)
     except cases.Unreadable as error:
         raise Refused(str(error)) from None
     if wanted.target not in table.columns:

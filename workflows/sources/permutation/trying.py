@@ -29,7 +29,7 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR")
 """What the process gets of ours: no credential is among it."""
 
 
-def described(folder: Path) -> tuple[Path, str, str]:
+def describe_model(folder: Path) -> tuple[Path, str, str]:
     """Where a downloaded model's file is, how it is serialized, and with which scikit-learn. Raises InvalidInput."""
     try:
         described_by = (folder / "MLmodel").read_bytes()[: MOST_DESCRIBED + 1]
@@ -51,14 +51,16 @@ def described(folder: Path) -> tuple[Path, str, str]:
     return path, format_, str(flavor.get("sklearn_version", ""))
 
 
-def tried(folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any) -> Answered:
+def run_importance(
+    folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any
+) -> Answered:
     """Load the model that lies in the folder and shuffle the table's columns. Raises InvalidInput with what to do.
 
     With `sandbox` the process that loads it runs under bubblewrap, and nothing is loaded where there is none.
     """
     if sandbox and not confinement.is_possible():
         raise InvalidInput(confinement.MISSING)
-    model, format_, _ = described(folder)
+    model, format_, _ = describe_model(folder)
     if not table.is_file() or not table.stat().st_size:
         raise InvalidInput(f"{table.name} is empty, or not there.", field="file")
     try:
@@ -108,7 +110,7 @@ def _run(place: Path, wanted: Asked, seconds: float, reads: Sequence[Path]) -> A
     finally:
         os.close(telling)
     try:
-        code = _awaited(child, info, seconds)
+        code = _await_end(child, info, seconds)
     finally:
         os.close(info)
         _end(child)
@@ -125,7 +127,7 @@ def _run(place: Path, wanted: Asked, seconds: float, reads: Sequence[Path]) -> A
     return answer
 
 
-def _awaited(child: subprocess.Popen[bytes], info: int, seconds: float) -> int:
+def _await_end(child: subprocess.Popen[bytes], info: int, seconds: float) -> int:
     """Its exit code, once it has ended by itself. Raises InvalidInput when it takes too long or becomes too many."""
     with os.fdopen(os.dup(info), encoding="utf-8") as line:
         inside = confinement.pid_of(line.read())
@@ -150,7 +152,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def as_file(answer: Answered, table: Path) -> dict[str, Any]:
+def build_file(answer: Answered, table: Path) -> dict[str, Any]:
     """The result in the shape that evidence is read from, with what it does not tell."""
     with table.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
