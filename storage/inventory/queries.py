@@ -42,6 +42,7 @@ def lock_version(session: Session, version_id: int) -> ModelVersion | None:
     ).scalar_one_or_none()
     if model_id is None:
         return None
+    # Always the model first: whoever locks both in the other order could wait for the other for ever.
     lock_model(session, model_id)
     return session.execute(
         select(ModelVersion)
@@ -242,6 +243,7 @@ def list_upstream(session: Session, model_id: int) -> Sequence[Model]:
 
 def lock_links(session: Session) -> None:
     """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    # SQLite has one writer at a time anyway. The number is "mode" in ASCII; no other lock of mlgov has it.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(0x6D6F6465)))
 
@@ -336,6 +338,11 @@ def find_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
 def find_project(session: Session, key: str) -> Project | None:
     """The project of that key."""
     return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
+
+
+def find_project_by_id(session: Session, project_id: int | None) -> Project | None:
+    """The project of that id; None where there is none."""
+    return session.get(Project, project_id) if project_id is not None else None
 
 
 def has_budget(session: Session, project_id: int) -> bool:

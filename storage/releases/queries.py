@@ -68,6 +68,7 @@ def lock_release(
     session: Session, project_id: int, name: str, digest: str, *, now: datetime
 ) -> int:
     """The release of that name and digest, made when it is new, locked until the transaction ends; its id."""
+    # Two pipelines may ask at once: the second inserts nothing, gets no id back, and waits for the row below.
     session.execute(
         _INSERT[session.get_bind().dialect.name](Release)
         .values(project_id=project_id, name=name, digest=digest, created_at=now)

@@ -89,6 +89,7 @@ def describe_fault(item: Item | None, *, must_be_accepted: bool, now: datetime) 
 
 def digest_items(items: Mapping[str, Item]) -> str:
     """A digest over the items that count: each one's id, type, digest, status and revision, as canonical JSON."""
+    # Requests that wait hold this digest: another form of it would make each of them look changed.
     listed = [
         [one.id, one.type, one.sha256 or "", one.status.value, one.revision]
         for _, one in sorted(items.items())

@@ -68,9 +68,8 @@ class ModelApproval:
             now=now,
             org_key=_find_org_key(session, model),
         )
-        project = queries.find_projects(session, [model.project_id] if model.project_id else [])
-        row = next(iter(project.values()), None)
-        if row is None:
+        project = queries.find_project_by_id(session, model.project_id)
+        if project is None:
             raise GovernanceError(
                 f"{model.name} belongs to no project, so nobody could decide. Give it one first."
             )
@@ -80,7 +79,7 @@ class ModelApproval:
         open_ = [one for one in record.findings if one.is_open(today)]
         return Prepared(
             subject_id=version.id,
-            project_id=row.id,
+            project_id=project.id,
             facts={
                 "model": model.key,
                 "version": version.version,
@@ -92,14 +91,14 @@ class ModelApproval:
                 "flagged": sorted(one.type for one in items.values() if one.flags),
                 "findings": [one.id for one in open_],
             },
-            people=_people(model, row, parts),
+            people=_people(model, project, parts),
             contributors=everybody,
             is_apart=True,
-            conditions=grounds.condition_facts(model, version, row, items, open_),
+            conditions=grounds.condition_facts(model, version, project, items, open_),
             known=grounds.list_known(model),
             rests=grounds.list_rests(
                 model,
-                row,
+                project,
                 items,
                 [one for one in open_ if standings.concerns(one, version, record)],
             ),
@@ -116,9 +115,8 @@ class ModelApproval:
     ) -> Reread:
         """What the inventory says of the version now; nothing where its model belongs to no project any more."""
         version, model = _find_pair(session, subject_id)
-        projects = queries.find_projects(session, [model.project_id] if model.project_id else [])
-        row = next(iter(projects.values()), None)
-        if row is None:
+        project = queries.find_project_by_id(session, model.project_id)
+        if project is None:
             return Reread(None)
         today = reads.today_of(policy, now)
         record = reads.load_model(session, model.id)
@@ -128,10 +126,10 @@ class ModelApproval:
         parts = queries.list_parts(session, [version.id])
         at = standings.load_situation(session, record, version, items, policy=policy, now=now)
         again = ReadAgain(
-            grounds.condition_facts(model, version, row, items, open_),
+            grounds.condition_facts(model, version, project, items, open_),
             grounds.list_known(model),
             never=tuple(dict.fromkeys(one.person_id for one in parts)),
-            rests=grounds.list_rests(model, row, items, mine),
+            rests=grounds.list_rests(model, project, items, mine),
             bars=(
                 *grounds.list_changes(version, items, facts),
                 *rules.summarise_bars(_approving_move(), at),
@@ -143,10 +141,9 @@ class ModelApproval:
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
         """Who stands for what in what would be asked for, before it is."""
         version, model = _find_pair(session, version_id)
-        project = queries.find_projects(session, [model.project_id] if model.project_id else [])
-        row = next(iter(project.values()), None)
+        project = queries.find_project_by_id(session, model.project_id)
         parts = queries.list_parts(session, [version.id])
-        return _people(model, row, parts)
+        return _people(model, project, parts)
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the model's and the version's row."""

@@ -17,7 +17,6 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
 from workflows.inventory import reads, rules, standings, telling
 from workflows.inventory.forms import AssessTier, RegisterModel
-from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 from workflows.sources.text import skeleton, storable
@@ -233,6 +232,7 @@ def edit_model(
 
 def _digest_description(row: Model) -> str:
     """A digest over what describes a model: its words stand in the record, the ledger proves them."""
+    # A list, so that no field's name is part of it; the order is that of the entries already in ledgers.
     whole = [
         row.name,
         row.vendor,
@@ -262,8 +262,7 @@ def assess_tier(
     is_override = form.override is not None and form.override != follows
     text = None
     if is_override and form.override is not None:
-        parts, _ = standings.find_policy_parts(session, actor, policy)
-        if Who.MODEL_RISK not in parts:
+        if not standings.is_model_risk(session, actor, policy):
             raise NotAllowed(
                 f"From what you say follows tier {follows}. Only model risk can set another.",
                 field="override",
@@ -310,8 +309,7 @@ def _require_lighter(
     """Once there are versions, what asks less of them is model risk's to say: not of those whom it spares."""
     if actor.kind is not ActorKind.PERSON or not queries.list_versions(session, [row.id]):
         return
-    parts, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in parts:
+    if not standings.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "It has versions already, and that would ask less of them, so only model risk can say it.",
             field=field,
@@ -342,8 +340,7 @@ def classify_entry(
 ) -> None:
     """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
     row = lock_model(session, actor, model_id, revision, policy=policy)
-    parts, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in parts:
+    if not standings.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "Only model risk says what is no model.",
             audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"),
@@ -398,8 +395,7 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
     permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
     if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
         return
-    parts, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK in parts or has_developed(session, row, actor):
+    if standings.is_model_risk(session, actor, policy) or has_developed(session, row, actor):
         return
     owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")

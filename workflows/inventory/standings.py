@@ -41,6 +41,11 @@ def find_policy_parts(
     return frozenset(parts), frozenset(unnamed)
 
 
+def is_model_risk(session: Session, actor: Actor, policy: Policy) -> bool:
+    """Whether the policy makes the actor model risk."""
+    return Who.MODEL_RISK in find_policy_parts(session, actor, policy)[0]
+
+
 def find_standing(
     session: Session,
     actor: Actor,
@@ -88,7 +93,7 @@ def load_situation(
     now: datetime,
 ) -> Situation:
     """How a version stands, as far as guards ask."""
-    project = queries.find_projects(session, [record.project_id] if record.project_id else [])
+    project = queries.find_project_by_id(session, record.project_id)
     zone = policy.organisation.zone
     today = now.astimezone(zone).date()
     until = version.approved_until if version else None
@@ -111,7 +116,7 @@ def load_situation(
         now=now,
         tier=record.tier,
         eu_class=EuClass(record.eu_class) if record.eu_class else None,
-        project_status=next((one.status for one in project.values()), None),
+        project_status=project.status if project else None,
         lacks=lacks,
         critical=sum(one.severity is Severity.CRITICAL for one in mine),
         high=sum(one.severity is Severity.HIGH for one in mine),

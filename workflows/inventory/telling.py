@@ -40,10 +40,9 @@ def refresh_copies(
 
 def find_channel(session: Session, model: Model, org_key: str) -> str | None:
     """The Slack id of the model's project's channel, where mlgov can speak there."""
-    project = queries.find_projects(session, [model.project_id]) if model.project_id else {}
-    channel = next((one.channel for one in project.values()), None)
-    if channel and speaks_in(session, org_key, channel):
-        return channel
+    project = queries.find_project_by_id(session, model.project_id)
+    if project is not None and project.channel and speaks_in(session, org_key, project.channel):
+        return project.channel
     return None
 
 

@@ -15,7 +15,6 @@ from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
 from workflows.inventory import standings
-from workflows.inventory.rules import Who
 from workflows.people.tombstones import hiding
 from workflows.policy import Policy
 from workflows.registry import drifting, offers, rules, seeing, telling
@@ -281,8 +280,7 @@ def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy)
     """Only model risk and the operator decide about the registry. Raises NotAllowed."""
     if actor.kind is ActorKind.OPERATOR:
         return
-    parts, _ = standings.find_policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in parts:
+    if not standings.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "This is for model risk.",
             audit=RefusalFact(action, "registry", "1", why="not_model_risk"),
