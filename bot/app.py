@@ -380,7 +380,7 @@ def _api(deps: Deps) -> FastAPI:
     return application.create(
         deps,
         (
-            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
+            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).find_or_issue),
             budget_api.router(deps, door, uploads),
             project_api.router(deps, door),
             inventory_api.router(deps, door, uploads),

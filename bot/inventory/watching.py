@@ -55,7 +55,7 @@ class Watch:
         """Measure → monotonic time before which it is not asked for again."""
         self._answered: float | None = None
         metrics.expect_reader(READER)
-        self._rounds = Repeating("the reading of measures", self.look, PAUSE)
+        self._rounds = Repeating("the reading of measures", self.read_due, PAUSE)
 
     def start(self) -> None:
         """Begin to ask."""
@@ -70,7 +70,7 @@ class Watch:
         """Seconds since it last answered this process; None before it did."""
         return None if self._answered is None else time.monotonic() - self._answered
 
-    def look(self) -> int:
+    def read_due(self) -> int:
         """Ask for what is due; how many readings were kept."""
         deps = self._deps
         with deps.db.read() as session:

@@ -53,19 +53,19 @@ class Issuer:
                 "`statements: keys`, or set MLGOV_SIGNING_KEY_FILE to one that stands there."
             )
 
-    def of(self, approval_id: int) -> str | None:
+    def find_or_issue(self, approval_id: int) -> str | None:
         """The statement about an approved release, as its envelope; None where there is no key to sign with.
 
         Raises RecordDisagrees when the tables call it approved and the ledger does not, with a key or without; whoever
         administers mlgov is told then.
         """
         try:
-            return self._of(approval_id)
+            return self._find_or_issue(approval_id)
         except RecordDisagrees:
-            self._tell(approval_id)
+            self._notify_administrators(approval_id)
             raise
 
-    def _of(self, approval_id: int) -> str | None:
+    def _find_or_issue(self, approval_id: int) -> str | None:
         with self._deps.db.read() as session:
             if service.require_proven(session, approval_id) and Look.faults_of(
                 session, "approval", str(approval_id)
@@ -82,7 +82,7 @@ class Issuer:
             )
         )
 
-    def _tell(self, approval_id: int) -> None:
+    def _notify_administrators(self, approval_id: int) -> None:
         deps = self._deps
         log.error(
             "request %d was changed outside mlgov; `mlgov audit verify` says how", approval_id

@@ -115,7 +115,7 @@ def test_what_the_tables_alone_call_approved_is_refused_and_told_once(api: Api) 
     without = Issuer(api.office.bot.deps)
     without._key = None
     with pytest.raises(RecordDisagrees):
-        without.of(number)
+        without.find_or_issue(number)
     api.office.settle()
     for channel in ("C0GOV", "C0ADMIN"):
         (alarm,) = alarms(api, channel)

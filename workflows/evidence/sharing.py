@@ -51,7 +51,7 @@ class Shared:
         return "fairness" not in self.content and self.name.casefold().endswith(_ROWS)
 
     @property
-    def said(self) -> tuple[str, ...]:
+    def sentences(self) -> tuple[str, ...]:
         """What its contents say, a sentence each; unescaped."""
         if "explained" in self.content:
             return explaining.describe_drivers(Explained.model_validate(self.content["explained"]))

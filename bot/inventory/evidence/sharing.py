@@ -80,7 +80,7 @@ def _offer(file: Shared) -> list[Block]:
     lines = [
         f"*{blocks.escape(file.name, 120)}* · {_size(file.size)} · `sha256:{file.sha256[:12]}…`"
     ]
-    lines += [blocks.escape(one, 400) for one in file.said]
+    lines += [blocks.escape(one, 400) for one in file.sentences]
     button = blocks.button("Hand it in as evidence…", words.SHARED, file.slack_id, style="primary")
     return [
         *blocks.sections(lines),
@@ -188,30 +188,30 @@ def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
 def _read_columns(submission: Submission) -> Columns:
     """Which columns of a file with rows say what, as the window asked."""
 
-    def said(block: str) -> str:
+    def value_of(block: str) -> str:
         return str(submission.values.get(block) or "").strip()
 
     asked = {fields.TRUTH: "was true", fields.PREDICTION: "the model said"}
     for block, what in asked.items():
-        if not said(block):
+        if not value_of(block):
             raise InvalidInput(f"Which column holds what {what}?", field=block)
-    cut = said(fields.CUT)
+    cut = value_of(fields.CUT)
     try:
         threshold = float(cut) if cut else None
         if threshold is not None and not math.isfinite(threshold):
             raise ValueError
     except ValueError:
         raise InvalidInput("Write a number, like 0.5.", field=fields.CUT) from None
-    groups = tuple(one.strip() for one in said(fields.GROUPS).split(",") if one.strip())
+    groups = tuple(one.strip() for one in value_of(fields.GROUPS).split(",") if one.strip())
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
         raise InvalidInput(
             "Name one to four columns of groups, like sex, age.", field=fields.GROUPS
         )
     return Columns(
-        said(fields.TRUTH),
-        said(fields.PREDICTION),
+        value_of(fields.TRUTH),
+        value_of(fields.PREDICTION),
         groups,
-        said(fields.POSITIVE) or None,
+        value_of(fields.POSITIVE) or None,
         threshold,
     )
 

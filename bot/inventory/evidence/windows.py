@@ -59,8 +59,8 @@ def evidence_window(
         f" · {blocks.escape(file.name, 120)}" if file else ""
     )
     body: list[Block] = [blocks.section(about), pick]
-    if file is not None and file.said and type_ == file.type:
-        body += blocks.sections(blocks.escape(one, 400) for one in file.said)
+    if file is not None and file.sentences and type_ == file.type:
+        body += blocks.sections(blocks.escape(one, 400) for one in file.sentences)
     if type_ is None:
         return blocks.modal(
             "Hand in evidence",
