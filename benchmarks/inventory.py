@@ -108,7 +108,7 @@ def _alternate(databases: dict[int, Database], looks: int) -> dict[int, list[flo
                 actor = people.actor(session, portfolio.reader(0))
                 if actor is None:
                     raise RuntimeError("nobody reads")
-                _, counts = reads.first_of(
+                _, counts = reads.list_first_models(
                     session, actor, order=views.ORDER, most=views.MOST, policy=found
                 )
                 return sum(counts.values())

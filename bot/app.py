@@ -365,12 +365,12 @@ def _job_ran(run: Run) -> None:
 
 
 def _watch(deps: Deps) -> watching.Watch | None:
-    prometheus = watching.client(deps.settings)
+    prometheus = watching.make_client(deps.settings)
     return watching.Watch(deps, prometheus) if prometheus is not None else None
 
 
 def _registrar(deps: Deps) -> syncing.Registrar | None:
-    registry = syncing.client(deps.settings)
+    registry = syncing.make_client(deps.settings)
     return syncing.Registrar(deps, registry) if registry is not None else None
 
 
@@ -380,7 +380,7 @@ def _api(deps: Deps) -> FastAPI:
     return application.create(
         deps,
         (
-            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
+            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).find_or_issue),
             budget_api.router(deps, door, uploads),
             project_api.router(deps, door),
             inventory_api.router(deps, door, uploads),

@@ -181,7 +181,7 @@ def _policy(settings: Settings) -> tuple[Policy | None, Check]:
 
 def _registry(settings: Settings) -> Check:
     def look() -> str:
-        registry = syncing.client(settings)
+        registry = syncing.make_client(settings)
         if registry is None:
             return "none"
         try:
@@ -195,7 +195,7 @@ def _registry(settings: Settings) -> Check:
 
 def _prometheus(settings: Settings) -> Check:
     def look() -> str:
-        prometheus = watching.client(settings)
+        prometheus = watching.make_client(settings)
         if prometheus is None:
             return "none"
         try:
@@ -226,7 +226,7 @@ def _measures(settings: Settings) -> list[Asked]:
             return []
         found = policy.load(settings.mlgov_policy).policy
         with opening.in_words(database.url), database.read() as session:
-            return asking.measures(session, policy=found, now=clock.now(session))
+            return asking.list_measures(session, policy=found, now=clock.now(session))
     finally:
         database.close()
 

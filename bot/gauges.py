@@ -121,7 +121,7 @@ class Gauges(Collector):
         figures: list[Figure] = []
         try:
             with self._database.read(within=LIMIT / 2) as session:
-                for figure in measuring.figures(session):
+                for figure in measuring.list_figures(session):
                     figures.append(figure)
                     if time.monotonic() - began > LIMIT / 2:
                         break

@@ -16,10 +16,14 @@ HINTS = {
     "maturity.reopen": "Open it again from `/mlgov maturity`.",
     "maturity.result": "`/mlgov maturity` shows its result.",
     "maturity.results": "`/mlgov maturity` shows yours, and how an open check-in goes.",
+    "maturity.targets": "`/mlgov maturity targets` shows what is missing now.",
     "milestones.list": "`/mlgov milestones` lists yours.",
     "milestones.own": "`/mlgov milestones` lists what is yours.",
     "milestones.reschedule": "The button Reschedule asks for it.",
+    "models.list": "`/mlgov models` lists those that you see.",
+    "models.show": "`/mlgov model NAME` shows it.",
     "projects.list": "`/mlgov status` lists yours.",
+    "registry.waiting": "The card lists it.",
     "window": "Open the window again.",
 }
 """Code that a refusal carries (`GovernanceError.hint`) → the sentence that Slack adds."""

@@ -25,7 +25,7 @@ def web_client(
         token=token,
         base_url=base_url,
         timeout=cast(int, timeout),
-        ssl=http.tls(),
+        ssl=http.make_tls(),
         retry_handlers=[],
     )
     made.proxy = _proxy(base_url)
@@ -46,7 +46,7 @@ def like(slack: WebClient, *, timeout: float) -> ObservedClient:
 def response_client(response_url: str, *, timeout: float) -> WebhookClient:
     """A client that answers at a response URL, once. Raises CertificatesUnreadable."""
     made = WebhookClient(
-        response_url, timeout=cast(int, timeout), ssl=http.tls(), retry_handlers=[]
+        response_url, timeout=cast(int, timeout), ssl=http.make_tls(), retry_handlers=[]
     )
     made.proxy = _proxy(response_url)
     return made

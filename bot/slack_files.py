@@ -122,12 +122,12 @@ def _download(url: str, token: str, name: str, seconds: float) -> bytes:
     try:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
         with (
-            http.client(timeout=seconds) as client,
+            http.make_client(timeout=seconds) as client,
             client.stream("GET", url, headers={"Authorization": f"Bearer {token}"}) as answer,
         ):
             if answer.status_code != 200:
                 raise NotFetched(f"Slack did not hand out {name} (HTTP {answer.status_code})")
-            return b"".join(bounded.pieces(answer, MOST_BYTES))
+            return b"".join(bounded.read_pieces(answer, MOST_BYTES))
     except TooLong:
         raise NotFetched(f"{name} is larger than {MOST_BYTES // 1_000_000} MB") from None
     except httpx.HTTPError as error:

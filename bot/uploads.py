@@ -58,7 +58,7 @@ class Uploads:
         self._slack = slack
         self._org_key = org_key
         self._pace = pace
-        self._http = http.client(timeout=pace.http_timeout)
+        self._http = http.make_client(timeout=pace.http_timeout)
         self._closed_until = 0.0
         self._alone = [threading.Lock() for _ in range(16)]
         """One picture is uploaded by one thread at a time; the next finds it there."""

@@ -103,7 +103,7 @@ skops.io.dump(LogisticRegression().fit(frame, truth), place / "model" / "file")
 (place / "model" / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": {
     "pickled_model": "file", "serialization_format": "skops", "sklearn_version": "1"}}}))
 frame.assign(fraud=truth).to_csv(place / "cases.csv", index=False)
-answer = trying.tried(place / "model", place / "cases.csv", seconds=100, target="fraud",
+answer = trying.run_importance(place / "model", place / "cases.csv", seconds=100, target="fraud",
     sandbox=False, needs_isolation=False)
 print(json.dumps(answer.features))
 """

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.releases import queries
+from storage.releases.queries import AskedRow
 from workflows import decisions
 from workflows.actors import Actor, ActorKind
 from workflows.approvals import ways
@@ -56,7 +56,7 @@ def ask(
     form = asking.form
     queries.lock_key(session, request_key)
     known = queries.find_keyed(session, request_key)
-    people = questions.resolve(session, form)
+    people = questions.resolve_people(session, form)
     if known is not None:
         _require_same(session, known, asking, people)
         return Asked(known.id, False, people)
@@ -93,25 +93,25 @@ def ask(
     return Asked(approval_id, True, people, tuple(apart))
 
 
-def _may_join(actor: Actor, row: Any) -> bool:
+def _may_join(actor: Actor, row: AskedRow) -> bool:
     """Whoever joins is not known as a requester there, so it has to be somebody who never decides."""
     return actor.kind is ActorKind.PROGRAM or row.requester_id == actor.id
 
 
 def _differences(
-    session: Session, row: Any, asking: Asking, people: dict[str, str]
+    session: Session, row: AskedRow, asking: Asking, people: dict[str, str]
 ) -> tuple[Difference, ...]:
     before = questions.question_of(row)
-    facts = rules.fields(asking.form, asking.project, people)
+    facts = rules.list_fields(asking.form, asking.project, people)
     now = questions.question_beside(row, asking.form, facts)
     return (
         ()
-        if rules.digest(before) == rules.digest(now)
-        else questions.differing(session, before, now)
+        if rules.digest_question(before) == rules.digest_question(now)
+        else questions.list_differences(session, before, now)
     )
 
 
-def _require_same(session: Session, row: Any, asking: Asking, people: dict[str, str]) -> None:
+def _require_same(session: Session, row: AskedRow, asking: Asking, people: dict[str, str]) -> None:
     differences = _differences(session, row, asking, people)
     if differences:
         told = "; ".join(one.words for one in differences)

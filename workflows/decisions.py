@@ -313,7 +313,9 @@ def review_due(
 
 def _lapsed(now: datetime) -> Callable[[Session, int], None]:
     """What rests on an approval goes with it: its signed statement is withdrawn."""
-    return lambda session, approval_id: statements.take_back(session, approval_id, now=now)
+    return lambda session, approval_id: statements.withdraw_for_approval(
+        session, approval_id, now=now
+    )
 
 
 def condition_due(

@@ -39,19 +39,17 @@ class PlanAction(BaseModel):
     request_key: str
 
 
-def plan(
+def plan_action(
     session: Session, actor: Actor, form: PlanAction, *, policy: Policy, org_key: str, now: datetime
 ) -> Targets:
     """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
     maturity.require_leader(session, actor, "maturity.plan_action", policy=policy, org_key=org_key)
     unit = form.business_unit or None
-    found = maturity.load_targets(session, unit, policy=policy, now=now)
-    if found.result is None or form.statement not in {
-        one.id for gap in found.gaps for one in gap.missing
+    targets = maturity.load_targets(session, unit, policy=policy, now=now)
+    if targets.result is None or form.statement not in {
+        one.id for gap in targets.gaps for one in gap.missing
     }:
-        raise InvalidInput(
-            "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
-        )
+        raise InvalidInput("This gap is closed, or no longer aimed for.", hint="maturity.targets")
     project = _programme(session, actor, unit, now=now)
     # A leader plans for everybody: that was asked above, by role, and not by who answers for the programme.
     planner = replace(actor, kind=ActorKind.OPERATOR)
@@ -72,7 +70,9 @@ def plan(
     if not answers.has_action(session, milestone_id):
         session.add(
             MaturityAction(
-                milestone_id=milestone_id, cycle_id=found.result.cycle_id, statement=form.statement
+                milestone_id=milestone_id,
+                cycle_id=targets.result.cycle_id,
+                statement=form.statement,
             )
         )
         session.flush()
@@ -82,7 +82,7 @@ def plan(
             "maturity.action_planned",
             ("milestone", milestone_id),
             now=now,
-            cycle=found.result.cycle_id,
+            cycle=targets.result.cycle_id,
             statement=form.statement,
         )
     return maturity.load_targets(session, unit, policy=policy, now=now)
@@ -92,10 +92,10 @@ def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetim
     """The project that holds what is done about maturity; whoever plans the first action owns it."""
     slug = re.sub(r"[^a-z0-9]+", "-", (unit or "").casefold()).strip("-")
     key = "maturity-programme" + (f"-{slug}" if slug else "")
-    found = projects.find_by_key(session, key[:64])
-    if found is not None:
-        return found
-    made = Project(
+    project = projects.find_by_key(session, key[:64])
+    if project is not None:
+        return project
+    project = Project(
         key=key[:64],
         name="Maturity programme" + (f", {unit}" if unit else ""),
         owner_id=actor.id,
@@ -103,12 +103,12 @@ def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetim
         status=ProjectStatus.IN_PROGRESS.value,
         created_at=now,
     )
-    session.add(made)
+    session.add(project)
     session.flush()
-    audit.record(session, actor, "project.added", ("project", made.id), now=now, key=made.key)
-    return made
+    audit.record(session, actor, "project.added", ("project", project.id), now=now, key=project.key)
+    return project
 
 
-def soonest(today: date) -> date:
+def propose_day(today: date) -> date:
     """The day that a window proposes: a quarter from now."""
     return date.fromordinal(today.toordinal() + 90)

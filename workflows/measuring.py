@@ -30,7 +30,7 @@ class Figure:
     label: str = ""
 
 
-def figures(session: Session) -> Iterator[Figure]:
+def list_figures(session: Session) -> Iterator[Figure]:
     """One after the other, the cheapest first, so that what was read stands when the next takes too long. Names nobody."""
     now = clock.now(session)
     yield from _mirror(session)
@@ -56,10 +56,10 @@ def _age(now: datetime, since: datetime | None) -> float:
 
 
 def _delivery(session: Session) -> Iterator[Figure]:
-    found = status.measure(session)
-    yield Figure("outbox_oldest_seconds", found.oldest_seconds)
+    outbox = status.measure(session)
+    yield Figure("outbox_oldest_seconds", outbox.oldest_seconds)
     yield Figure("outbox_held", float(holding.is_held(session)))
-    for state, number in found.by_state.items():
+    for state, number in outbox.by_state.items():
         yield Figure("outbox_rows", number, state)
 
 
@@ -93,7 +93,7 @@ def _heads(session: Session, now: datetime) -> Iterator[Figure]:
 
 
 def _registry(session: Session, now: datetime) -> Iterator[Figure]:
-    state = registry.look(session)
+    state = registry.find_state(session)
     if state is not None and state.looked_at is not None:
         yield Figure("reader_age_seconds", _age(now, state.looked_at), "mlflow")
 
@@ -102,8 +102,8 @@ def _costs(session: Session, now: datetime) -> Iterator[Figure]:
     """A load may hold charges of days to come; it tells of none after the day on which it was loaded."""
     through: dict[str, date] = {}
     for source, last, loaded_at in costs.list_loads(session):
-        told = min(last, loaded_at.date())
-        through[source] = max(told, through.get(source, told))
+        through_day = min(last, loaded_at.date())
+        through[source] = max(through_day, through.get(source, through_day))
     ages = {source: max((now.date() - day).days, 0) for source, day in through.items()}
     named = sorted(ages)[:MOST_SOURCES]
     for source in named:

@@ -92,7 +92,7 @@ class Waiters:
 
     def _look(self, ids: set[int]) -> dict[int, Mark]:
         with self._database.read() as session:
-            return reads.marks(session, ids)
+            return reads.load_marks(session, ids)
 
 
 def _is_news(waiter: _Waiter, marks: dict[int, Mark]) -> bool:

@@ -81,7 +81,7 @@ def told_by_id(approval_id: int) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise reads.unknown(approval_id, audit=error.audit) from None
+        raise reads.unknown_request(approval_id, audit=error.audit) from None
 
 
 def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) -> APIRouter:
@@ -91,14 +91,14 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
 
     def look(session: Session, approval_id: int) -> ApprovalTold:
         card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
-        mark = reads.marks(session, [approval_id])[approval_id]
-        return resources.told(card, reads.place(session, approval_id), mark)
+        mark = reads.load_marks(session, [approval_id])[approval_id]
+        return resources.told(card, reads.find_place(session, approval_id), mark)
 
     def allowed(caller: Caller, approval_id: int, scope: Scope) -> None:
         """Refuse a request that is not for the caller as one that is not there; acts are judged by their own door."""
         door.require(caller, scope)
         with deps.db.read() as session:
-            place = reads.place(session, approval_id)
+            place = reads.find_place(session, approval_id)
             if scope is Scope.READ:
                 with told_by_id(approval_id):
                     decisions.seen_card(
@@ -109,7 +109,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                         now=deps.now(session),
                     )
         if not door.reaches(caller, scope, project=place.project, gate=place.gate):
-            raise reads.unknown(approval_id)
+            raise reads.unknown_request(approval_id)
 
     def shown(approval_id: int) -> ApprovalTold:
         with deps.db.read() as session:
@@ -196,7 +196,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                 )
                 ids = [card.id for card in cards]
             else:
-                ids = reads.listed(
+                ids = reads.list_ids(
                     session,
                     state=state,
                     gates=wanted,

@@ -72,7 +72,7 @@ def keep(anchor: str, noted: Noted) -> None:
     line = _line(noted)
     if _is_url(anchor):
         try:
-            with http.client(timeout=SECONDS) as client:
+            with http.make_client(timeout=SECONDS) as client:
                 client.post(
                     anchor, content=line, headers={"content-type": "application/json"}
                 ).raise_for_status()
@@ -111,7 +111,7 @@ def read(anchor: str, *, may_be_missing: bool = False) -> Kept:
 def _text(anchor: str, *, may_be_missing: bool) -> str:
     if _is_url(anchor):
         try:
-            with http.client(timeout=SECONDS) as client:
+            with http.make_client(timeout=SECONDS) as client:
                 answer = client.get(anchor)
             answer.raise_for_status()
         except httpx.HTTPError as error:

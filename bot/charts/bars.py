@@ -116,9 +116,9 @@ class Bars:
                 va="top",
                 family=style.FONT,
             )
-        held = io.BytesIO()
-        figure.savefig(held, format="png", facecolor=ground.paper, metadata={"Software": None})
-        return held.getvalue()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", facecolor=ground.paper, metadata={"Software": None})
+        return buffer.getvalue()
 
 
 def _fitting(row: Row) -> str:

@@ -31,10 +31,10 @@ def figure(width: float = WIDTH, height: float = HEIGHT) -> "tuple[Figure, Axes]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(made)
-    made.set_facecolor("white")
-    axes = made.add_subplot()
+    chart = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(chart)
+    chart.set_facecolor("white")
+    axes = chart.add_subplot()
     axes.set_facecolor("white")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -42,14 +42,14 @@ def figure(width: float = WIDTH, height: float = HEIGHT) -> "tuple[Figure, Axes]
     axes.tick_params(length=0, labelsize=SMALL, labelcolor=SOFT, labelfontfamily=FONT)
     axes.grid(axis="y", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
-    return made, axes
+    return chart, axes
 
 
 def png(drawn: "Figure") -> bytes:
     """The picture: the same bytes for the same figure, without metadata that tells the time or the program."""
-    held = io.BytesIO()
-    drawn.savefig(held, format="png", facecolor="white", metadata={"Software": None})
-    return held.getvalue()
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def short(amount: float | Decimal) -> str:

@@ -83,8 +83,8 @@ class Timeline:
 
     def _reach(self) -> tuple[date, date]:
         """The days that fit: all of them, with room for words on the right."""
-        shown = [day for bar in self.bars for day in (bar.baseline, bar.at, bar.expected)]
-        first, last = min(*shown, self.today), max(*shown, self.today)
+        days = [day for bar in self.bars for day in (bar.baseline, bar.at, bar.expected)]
+        first, last = min(*days, self.today), max(*days, self.today)
         length = max((last - first).days, 14)
         return first - timedelta(days=length // 25 + 1), last + timedelta(days=length * 3 // 5 + 3)
 
@@ -136,9 +136,9 @@ class Timeline:
         """`25 Feb, at risk, +16 d` beside the last mark, which it is about."""
         expected = max(bar.at, bar.expected)
         day = bar.at if bar.state == "late" else expected
-        told = f"{day.day} {day:%b}, {STATES[bar.state]}"
+        text = f"{day.day} {day:%b}, {STATES[bar.state]}"
         slip = (expected - bar.baseline).days
-        return told + (f", {slip:+d} d" if slip else "")
+        return text + (f", {slip:+d} d" if slip else "")
 
 
 def _ticks(first: date, last: date) -> list[tuple[date, str]]:
@@ -147,11 +147,11 @@ def _ticks(first: date, last: date) -> list[tuple[date, str]]:
     if length <= 75:
         step = 7 if length <= 35 else 14
         day = first + timedelta(days=(7 - first.weekday()) % 7)
-        found = []
+        ticks = []
         while day <= last:
-            found.append((day, f"{day.day} {day:%b}"))
+            ticks.append((day, f"{day.day} {day:%b}"))
             day += timedelta(days=step)
-        return found
+        return ticks
     months = [
         date(number // 12, number % 12 + 1, 1)
         for number in range(first.year * 12 + first.month, last.year * 12 + last.month)

@@ -219,7 +219,7 @@ class Record:
     def signing_key(self) -> Check:
         """Whether statements can be signed."""
         try:
-            key = issuing.key_of(self._settings)
+            key = issuing.load_key(self._settings)
         except SettingsRefused as error:
             return Check("signing key", False, str(error))
         if key is None:
@@ -240,7 +240,7 @@ class Record:
     def _retired_keys(self) -> set[str]:
         def look(database: Database) -> set[str]:
             with database.read() as session:
-                return {one.key_id for one in statements.keys(session) if one.retired_at}
+                return {one.key_id for one in statements.list_keys(session) if one.retired_at}
 
         return self._read(look, set())
 

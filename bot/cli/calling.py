@@ -135,7 +135,7 @@ def caller() -> Iterator[Caller]:
             "MLGOV_TOKEN is not set. Programs get a token by `mlgov token create`, people by `/mlgov token` in Slack."
         )
     try:
-        client = http.client(
+        client = http.make_client(
             base_url=read.mlgov_url.rstrip("/"),
             headers={
                 "Authorization": f"Bearer {read.mlgov_token.get_secret_value()}",

@@ -83,8 +83,8 @@ def fairness(
         cells = predictions.read(
             file, predictions.Columns(truth, prediction, tuple(group), positive, threshold)
         )
-        counts = figures.counts(cells, least)
-        judged = figures.judge(counts, rules)
+        counts = figures.count_groups(cells, least)
+        judged = figures.judge_counts(counts, rules)
     if as_json:
         say(judged.model_dump_json(indent=2))
     else:
@@ -110,7 +110,7 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
     if as_json:
         say(found.model_dump_json(indent=2))
     else:
-        for sentence in filter(None, (*explaining.reading(found), found.limits)):
+        for sentence in filter(None, (*explaining.describe_drivers(found), found.limits)):
             say(sentence)
     if submit:
         hand_in(

@@ -68,8 +68,8 @@ def importance(
         with refused():
             digest = _download(model, folder)
             same = _compared(submit, folder, digest) if submit else ""
-            made_with = trying.described(folder)[2]
-            found = trying.tried(
+            made_with = trying.describe_model(folder)[2]
+            found = trying.run_importance(
                 folder,
                 file,
                 seconds=seconds,
@@ -82,7 +82,7 @@ def importance(
                 needs_isolation=not with_network,
                 sandbox=not without_sandbox,
             )
-            told = json.dumps(trying.as_file(found, file)).encode()
+            told = json.dumps(trying.build_file(found, file)).encode()
             explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -92,7 +92,7 @@ def importance(
         say(
             f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
         )
-        for sentence in (*explaining.reading(explained), explained.limits):
+        for sentence in (*explaining.describe_drivers(explained), explained.limits):
             say(sentence)
         for warning in found.warnings:
             say(f"Warning: {warning}")
@@ -113,7 +113,7 @@ def _download(model: str, folder: Path) -> str:
     name, _, version = model.rpartition(":")
     if not name:
         raise fail(f"Name the model with its version, like {model}:7.", 2)
-    registry = syncing.client(settings())
+    registry = syncing.make_client(settings())
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."

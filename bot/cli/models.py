@@ -256,7 +256,7 @@ def _figures(type_: str, file: Path) -> dict[str, Any]:
 
     if file.stat().st_size > sharing.MOST_READ:
         return {}
-    content = sharing.read(file.name, file.read_bytes())
+    content = sharing.read_content(file.name, file.read_bytes())
     field = {
         "model_card": "card",
         "explainability_report": "explained",

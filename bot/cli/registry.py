@@ -26,8 +26,8 @@ def status(as_json: Json = False) -> None:
     from workflows.wording import counted
 
     with opened() as database, database.read() as session:
-        found = reads.status(session)
-        lost = reads.all_given_up(session)
+        found = reads.load_status(session)
+        lost = reads.list_given_up(session)
     if as_json:
         say(
             json.dumps(
@@ -68,7 +68,7 @@ def sync() -> None:
     from workflows.policies import service as policies
 
     read = settings()
-    registry = syncing.client(read)
+    registry = syncing.make_client(read)
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
@@ -131,14 +131,14 @@ def accept(
     with opened() as database:
         org = org_key(database)
         with database.read() as session:
-            found = reads.status(session, alias=policy.registry.alias)
+            found = reads.load_status(session, alias=policy.registry.alias)
         if revision is None and found.asks:
             for line in _waiting(found):
                 say(line)
             raise fail("Nothing was accepted. Say which list you accept, by its number.")
         accepted = revision if revision is not None else found.revision
         sentence = database.run(
-            lambda session: service.accept(
+            lambda session: service.accept_offers(
                 session, OPERATOR, accepted, policy=policy, org_key=org, now=clock.now(session)
             )
         )

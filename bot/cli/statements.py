@@ -65,8 +65,8 @@ def verify(
         retired: dict[str, datetime] = {}
         for path in key:
             text = path.read_text(encoding="utf-8")
-            public |= envelopes.public_keys(text)
-            retired |= envelopes.retirements(text)
+            public |= envelopes.load_public_keys(text)
+            retired |= envelopes.load_retirements(text)
         envelope = file.read_bytes()
     except OSError as error:
         raise fail(f"{error.filename} cannot be read ({error.strerror}).", 2) from None
@@ -86,7 +86,7 @@ def verify(
         environment=environment,
     )
     try:
-        found = checking.check(
+        found = checking.check_statement(
             envelope, public, wanted, at=moment, is_now=at is None, retired=retired
         )
     except GovernanceError as error:
@@ -124,7 +124,7 @@ def _require_standing(url: str, statement_id: str) -> None:
     from workflows.sources.http import CertificatesUnreadable
 
     try:
-        with http.client(timeout=15) as client:
+        with http.make_client(timeout=15) as client:
             answer = client.get(f"{url.rstrip('/')}/api/v1/statements/{statement_id}")
         state = answer.json().get("state") if answer.status_code == 200 else None
     except CertificatesUnreadable as error:
@@ -148,7 +148,7 @@ def new(out: Out) -> None:
     """Make a private key in a file of its own, and print its public half."""
     from workflows.statements import envelopes
 
-    key = envelopes.private_key(_written(out))
+    key = envelopes.load_private_key(_written(out))
     say(envelopes.public_pem(key.public_key()).rstrip())
     typer.echo(
         f"Key {envelopes.key_id(key.public_key())}. Set MLGOV_SIGNING_KEY_FILE={out} where mlgov runs.",
@@ -166,13 +166,13 @@ def publish() -> None:
     from workflows.statements import envelopes, service
 
     try:
-        key = issuing.key_of(settings())
+        key = issuing.load_key(settings())
     except SettingsRefused as error:
         raise fail(str(error)) from None
     if key is None:
         raise fail("MLGOV_SIGNING_KEY_FILE is not set. `mlgov keys new` makes a key.")
     with opened() as database, database.begin() as session:
-        service.publish(session, OPERATOR, key, now=clock.now(session))
+        service.publish_key(session, OPERATOR, key, now=clock.now(session))
     say(envelopes.public_pem(key.public_key()).rstrip())
 
 
@@ -184,11 +184,11 @@ def rotate(out: Out) -> None:
     from workflows.statements import envelopes, service
 
     with opened() as database:
-        key = envelopes.private_key(_written(out))
+        key = envelopes.load_private_key(_written(out))
         with database.begin() as session:
             now = clock.now(session)
-            kept = service.publish(session, OPERATOR, key, now=now)
-            retired = service.retire_others(session, OPERATOR, kept, now=now)
+            kept = service.publish_key(session, OPERATOR, key, now=now)
+            retired = service.retire_other_keys(session, OPERATOR, kept, now=now)
     say(envelopes.public_pem(key.public_key()).rstrip())
     typer.echo(
         f"Key {kept}; {retired} retired. Set MLGOV_SIGNING_KEY_FILE={out} and start mlgov again.",
@@ -202,7 +202,7 @@ def list_keys() -> None:
     from workflows.statements import service
 
     with opened() as database, database.read() as session:
-        found = service.keys(session)
+        found = service.list_keys(session)
     for key in found:
         state = f"retired {key.retired_at:%d %b %Y}" if key.retired_at else "in use"
         say(f"{key.key_id}  published {key.published_at:%d %b %Y}, {state}")
@@ -213,7 +213,7 @@ def list_keys() -> None:
 def _written(out: Path) -> str:
     from workflows.statements import envelopes
 
-    pem = envelopes.new_private_pem()
+    pem = envelopes.make_private_pem()
     try:
         file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -231,7 +231,7 @@ def list_() -> None:
 
     with opened() as database, database.read() as session:
         now = clock.now(session)
-        found = service.latest(session)
+        found = service.list_latest(session)
     for one in found:
         say(
             f"{one.id}  request {one.approval_id}, {one.state(now)}, until {one.expires_at:%d %b %Y %H:%M} UTC"
@@ -263,7 +263,11 @@ def _change(what: str, statement: str) -> None:
     from workflows.actors import OPERATOR
     from workflows.statements import service
 
-    act = {"suspend": service.suspend, "resume": service.resume, "withdraw": service.withdraw}[what]
+    act = {
+        "suspend": service.suspend_statement,
+        "resume": service.resume_statement,
+        "withdraw": service.withdraw_statement,
+    }[what]
     with opened() as database, database.begin() as session:
         now = clock.now(session)
         found = act(session, OPERATOR, statement, now=now)

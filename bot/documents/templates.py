@@ -16,23 +16,23 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!])")
 @lru_cache(maxsize=8)
 def environment(package: str) -> Environment:
     """Templates of a package, which extend `base.html.j2` of this one."""
-    made = Environment(
+    templates = Environment(
         loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("bot.documents", ".")]),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["clean"] = blocks.clean
-    made.filters["markdown"] = markdown
-    made.filters["plain"] = plain
-    made.filters["text"] = lambda value: blocks.clean(str(value))
-    made.filters["lines"] = blocks.clean_lines
-    made.filters["words"] = lambda value: str(value).replace("_", " ")
-    made.filters["moment"] = lambda at: f"{at:%d %b %Y %H:%M} UTC" if at else ""
-    made.filters["number"] = lambda value: f"{value.normalize():f}"
-    made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
-    return made
+    templates.filters["clean"] = blocks.clean
+    templates.filters["markdown"] = markdown
+    templates.filters["plain"] = plain
+    templates.filters["text"] = lambda value: blocks.clean(str(value))
+    templates.filters["lines"] = blocks.clean_lines
+    templates.filters["words"] = lambda value: str(value).replace("_", " ")
+    templates.filters["moment"] = lambda at: f"{at:%d %b %Y %H:%M} UTC" if at else ""
+    templates.filters["number"] = lambda value: f"{value.normalize():f}"
+    templates.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    return templates
 
 
 def plain(text: str) -> str:

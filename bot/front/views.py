@@ -72,7 +72,7 @@ def _waiting(status: HomeStatus) -> list[Block]:
         body.append(blocks.divider())
     body += [_due(one, status.today) for one in status.due.items]
     body += turn(status.due, DUE, "the earliest first")
-    body += model_views.needing(status.models, status.today)
+    body += model_views.need_blocks(status.models, status.today)
     if status.check_in is not None:
         body += maturity_messages.in_home(status.check_in)
     return body
@@ -87,7 +87,7 @@ def what_waits(status: HomeStatus) -> list[Block]:
         body += approval_views.waiting(card)
     body += approval_views.several(len(decisions))
     body += [_due(one, status.today) for one in due]
-    body += model_views.needing(status.models, status.today)
+    body += model_views.need_blocks(status.models, status.today)
     if status.check_in is not None:
         body += maturity_messages.in_home(status.check_in)
     left_out = status.waiting.total + status.due.total - len(decisions) - len(due)

@@ -67,8 +67,8 @@ def prefilled(deps: Deps, found: ModelCard) -> tuple[registry.Found | None, Item
         return None, None
     earlier = [one for one in found.model.versions if one.id < version.id]
     with deps.db.read() as session:
-        seen = registry_reads.of_version(session, version.id)
-        items = standings.items_of(session, max(one.id for one in earlier)) if earlier else {}
+        seen = registry_reads.find_of_version(session, version.id)
+        items = standings.load_items(session, max(one.id for one in earlier)) if earlier else {}
     return seen, items.get("performance_report")
 
 
@@ -89,7 +89,7 @@ def look(
     with deps.db.read() as session:
         reads.require_sight(session, actor, model_id, policy=deps.policy)
         now = deps.now(session)
-        found = cards.card(session, actor, model_id, version_id, policy=deps.policy, now=now)
+        found = cards.load_card(session, actor, model_id, version_id, policy=deps.policy, now=now)
         return found, spend(session, deps, actor, found)
 
 
@@ -117,7 +117,7 @@ def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str
         now = deps.now(session)
         policy, version = deps.in_force
         if form.verb != rules.PASS:
-            return moving.take(
+            return moving.take_step(
                 session,
                 actor,
                 form,

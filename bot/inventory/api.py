@@ -12,7 +12,7 @@ from bot.api.problems import answers
 from bot.api.uploads import Uploads, described, require_json
 from bot.context import Deps
 from bot.inventory import acting, resources, uploads
-from bot.inventory.reaching import UNBOUND, Reach, call_name, checked, ids
+from bot.inventory.reaching import UNBOUND, Reach, call_name, find_person_ids, with_refusals
 from bot.inventory.resources import (
     CheckTold,
     EvidenceTold,
@@ -54,51 +54,72 @@ IdempotencyKey = Annotated[
 ]  # fmt: skip
 
 
+_TOLD_ERRORS = answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
+_WRITES, _READS_ONLY = needs(Scope.MODELS), needs(Scope.MODELS_READ)
+
+
 def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     """The endpoints under /models."""
-    made = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
-    Calls = Annotated[Caller, Depends(door.caller)]
-    told_errors = answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
-    writes, reads_only = needs(Scope.MODELS), needs(Scope.MODELS_READ)
-
+    api = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
     at = Reach(deps, door)
+    _add_models(api, at)
+    _add_versions(api, at)
+    _add_evidence(api, at, taking)
+    _add_life(api, at)
+    return api
 
-    def shown(session: Session, model_id: int) -> ModelTold:
-        today = reads.today_of(deps.policy, deps.now(session))
-        return resources.model(reads.one(session, model_id), today)
 
-    def require_version(caller: Caller, key: str, version: str, type_: str | None = None) -> None:
-        """Refuse, before anything is taken in, what the caller may not hand in there."""
-        with deps.db.read() as session:
-            _, one = at.version(session, caller, Scope.MODELS, key, version)
-            if type_ is not None:
-                evidencing.require_may_hand_in(
-                    session, caller.actor, one.id, type_, policy=deps.policy
-                )
+def _show_model(at: Reach, session: Session, model_id: int) -> ModelTold:
+    today = reads.today_of(at.deps.policy, at.deps.now(session))
+    return resources.model(reads.load_model(session, model_id), today)
 
-    def kept(
-        caller: Caller,
-        key: str,
-        version: str,
-        handed: Callable[[], SubmitEvidence],
-        told: str,
-        request: str | None = None,
-    ) -> EvidenceTold:
-        """Hand in what is `handed` over, which may refuse; `told` is what the call said, `request` its name, by which the same again changes nothing."""
-        name = call_name(caller, request, "evidence", key, version, told)
 
-        def work(session: Session) -> EvidenceTold:
-            _, one = at.version(session, caller, Scope.MODELS, key, version)
-            now = deps.now(session)
-            id_ = evidencing.submit(
-                session, caller.actor, one.id, handed(), name, policy=deps.policy, now=now
+def _require_version(
+    at: Reach, caller: Caller, key: str, version: str, type_: str | None = None
+) -> None:
+    """Refuse, before anything is taken in, what the caller may not hand in there."""
+    with at.deps.db.read() as session:
+        _, record = at.version(session, caller, Scope.MODELS, key, version)
+        if type_ is not None:
+            evidencing.require_may_hand_in(
+                session, caller.actor, record.id, type_, policy=at.deps.policy
             )
-            lacks = evidencing.check(session, one.id, policy=deps.policy, now=now)
-            return EvidenceTold(id=id_, check=resources.check(lacks))
 
-        return deps.db.run(checked(work))
 
-    @made.get("", responses=answers(400, 401, 403, 422, 429), openapi_extra=reads_only)
+def _hand_in(
+    at: Reach,
+    caller: Caller,
+    key: str,
+    version: str,
+    handed: Callable[[], SubmitEvidence],
+    sent: str,
+    request: str | None = None,
+) -> EvidenceTold:
+    """Hand in what is `handed` over, which may refuse.
+
+    `sent` is what the call said, `request` its name, by which the same again changes nothing.
+    """
+    deps = at.deps
+    name = call_name(caller, request, "evidence", key, version, sent)
+
+    def work(session: Session) -> EvidenceTold:
+        _, record = at.version(session, caller, Scope.MODELS, key, version)
+        now = deps.now(session)
+        id_ = evidencing.submit_evidence(
+            session, caller.actor, record.id, handed(), name, policy=deps.policy, now=now
+        )
+        lacks = evidencing.check_version(session, record.id, policy=deps.policy, now=now)
+        return EvidenceTold(id=id_, check=resources.check(lacks))
+
+    return deps.db.run(with_refusals(work))
+
+
+def _add_models(api: APIRouter, at: Reach) -> None:
+    deps = at.deps
+    door = at.door
+    Calls = Annotated[Caller, Depends(door.caller)]
+
+    @api.get("", responses=answers(400, 401, 403, 422, 429), openapi_extra=_READS_ONLY)
     def list_(
         caller: Calls,
         q: Annotated[
@@ -113,7 +134,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         door.require(caller, Scope.MODELS_READ)
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-            found, last = reads.page(
+            models, last = reads.list_page(
                 session,
                 caller.actor,
                 q,
@@ -122,16 +143,16 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 most=limit,
                 policy=deps.policy,
             )
-        return ModelsTold(models=[resources.model(one, today) for one in found], next=last)
+        return ModelsTold(models=[resources.model(one, today) for one in models], next=last)
 
-    @made.get("/{key}", responses=told_errors, openapi_extra=reads_only)
+    @api.get("/{key}", responses=_TOLD_ERRORS, openapi_extra=_READS_ONLY)
     def show(key: Key, caller: Calls) -> ModelTold:
         """One model with its versions."""
         with deps.db.read() as session:
-            found, _ = at.model(session, caller, Scope.MODELS_READ, key)
-            return shown(session, found.id)
+            model, _ = at.model(session, caller, Scope.MODELS_READ, key)
+            return _show_model(at, session, model.id)
 
-    @made.post("", status_code=201, responses=told_errors, openapi_extra=writes)
+    @api.post("", status_code=201, responses=_TOLD_ERRORS, openapi_extra=_WRITES)
     def register(
         form: NewModel, caller: Calls, response: Response, key: IdempotencyKey = None
     ) -> ModelTold:
@@ -143,9 +164,9 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
         def work(session: Session) -> ModelTold:
             now = deps.now(session)
-            owner = ids(session, [form.owner], "owner") if form.owner else (None,)
+            owner = find_person_ids(session, [form.owner], "owner") if form.owner else (None,)
             for upstream in form.upstream:
-                reads.find(
+                reads.find_model(
                     session, caller.actor, upstream, only=caller.token.projects, policy=deps.policy
                 )
             values = form.model_dump(exclude={"owner", "key"})
@@ -157,7 +178,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                     "request_key": call_name(caller, key, "model", wanted),
                 }
             )
-            model_id = service.register(
+            model_id = service.register_model(
                 session,
                 caller.actor,
                 request,
@@ -165,26 +186,31 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 now=now,
                 org_key=deps.team.org_key,
             )
-            return shown(session, model_id)
+            return _show_model(at, session, model_id)
 
         response.headers["Location"] = f"/api/v1/models/{wanted}"
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
-    @made.post("/{key}/versions", status_code=201, responses=told_errors, openapi_extra=writes)
+
+def _add_versions(api: APIRouter, at: Reach) -> None:
+    deps = at.deps
+    Calls = Annotated[Caller, Depends(at.door.caller)]
+
+    @api.post("/{key}/versions", status_code=201, responses=_TOLD_ERRORS, openapi_extra=_WRITES)
     def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
         """Add a version; the same version with the same digest again changes nothing."""
         at.confirm(caller, *form.developers, *form.contributors)
 
         def work(session: Session) -> VersionTold:
-            found, _ = at.model(session, caller, Scope.MODELS, key)
+            model, _ = at.model(session, caller, Scope.MODELS, key)
             request = AddVersion(
-                model_id=found.id,
+                model_id=model.id,
                 version=form.version,
                 digest=form.digest,
                 generative=form.generative,
                 run_id=form.run_id,
-                developers=ids(session, form.developers, "developers"),
-                contributors=ids(session, form.contributors, "contributors"),
+                developers=find_person_ids(session, form.developers, "developers"),
+                contributors=find_person_ids(session, form.contributors, "contributors"),
             )
             version_id = versions.add_version(
                 session,
@@ -196,49 +222,56 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             )
             return next(
                 resources.version(one)
-                for one in reads.one(session, found.id).versions
+                for one in reads.load_model(session, model.id).versions
                 if one.id == version_id
             )
 
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
-    @made.get("/{key}/versions/{version}/check", responses=told_errors, openapi_extra=reads_only)
+    @api.get("/{key}/versions/{version}/check", responses=_TOLD_ERRORS, openapi_extra=_READS_ONLY)
     def check(key: Key, version: Version, caller: Calls) -> CheckTold:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
-            _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
+            _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
             return resources.check(
-                evidencing.check(session, one.id, policy=deps.policy, now=deps.now(session))
+                evidencing.check_version(
+                    session, record.id, policy=deps.policy, now=deps.now(session)
+                )
             )
 
-    @made.post(
+
+def _add_evidence(api: APIRouter, at: Reach, taking: Uploads) -> None:
+    deps = at.deps
+    Calls = Annotated[Caller, Depends(at.door.caller)]
+
+    @api.post(
         "/{key}/versions/{version}/evidence",
         status_code=201,
-        responses=told_errors,
-        openapi_extra=writes | described(NewEvidence),
+        responses=_TOLD_ERRORS,
+        openapi_extra=_WRITES | described(NewEvidence),
     )
     async def hand_in(
         key: Key, version: Version, caller: Calls, request: Request, name: IdempotencyKey = None
     ) -> EvidenceTold:
         """Hand in evidence; the same content again changes nothing."""
         require_json(request)
-        await run_in_threadpool(require_version, caller, key, version)
+        await run_in_threadpool(_require_version, at, caller, key, version)
         async with taking.take(request, caller) as upload:
             form = await upload.read(uploads.EVIDENCE, None)
 
             def keep() -> EvidenceTold:
                 if form.fairness is not None:
-                    fairness.ready()
-                told = form.model_dump_json()
-                return kept(caller, key, version, form.form, told, name)
+                    fairness.load_metrics()
+                sent = form.model_dump_json()
+                return _hand_in(at, caller, key, version, form.form, sent, name)
 
             return await upload.work(keep)
 
-    @made.post(
+    @api.post(
         "/{key}/versions/{version}/predictions",
         status_code=201,
-        responses=told_errors,
-        openapi_extra=writes
+        responses=_TOLD_ERRORS,
+        openapi_extra=_WRITES
         | {
             "requestBody": {
                 "required": True,
@@ -274,32 +307,41 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     ) -> EvidenceTold:
         """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
-        await run_in_threadpool(require_version, caller, key, version, FAIRNESS)
+        await run_in_threadpool(_require_version, at, caller, key, version, FAIRNESS)
         least = deps.policy.evidence.fairness.least
         asked = uploads.Counting(columns, "The file", least)
         async with taking.take(request, caller) as upload:
             counted = await upload.read(uploads.COUNT, asked)
 
             def keep() -> EvidenceTold:
-                fairness.ready()
+                fairness.load_metrics()
                 form = SubmitEvidence(type=FAIRNESS, fairness=counted)
-                told = form.model_dump_json()
-                return kept(caller, key, version, lambda: form, told)
+                sent = form.model_dump_json()
+                return _hand_in(at, caller, key, version, lambda: form, sent)
 
             return await upload.work(keep)
 
-    @made.post("/{key}/versions/{version}/steps", responses=told_errors, openapi_extra=writes)
+
+def _add_life(api: APIRouter, at: Reach) -> None:
+    deps = at.deps
+    Calls = Annotated[Caller, Depends(at.door.caller)]
+
+    @api.post("/{key}/versions/{version}/steps", responses=_TOLD_ERRORS, openapi_extra=_WRITES)
     def step(
         key: Key, version: Version, form: NewStep, caller: Calls, request: IdempotencyKey = None
     ) -> StepTold:
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
         at.confirm(caller, form.validator)
         with deps.db.read() as session:
-            found, one = at.version(session, caller, Scope.MODELS, key, version)
-            validator = ids(session, [form.validator], "validator")[0] if form.validator else None
-        revision = form.revision or one.revision
+            model, record = at.version(session, caller, Scope.MODELS, key, version)
+            validator = (
+                find_person_ids(session, [form.validator], "validator")[0]
+                if form.validator
+                else None
+            )
+        revision = form.revision or record.revision
         taken = TakeStep(
-            version_id=one.id,
+            version_id=record.id,
             revision=revision,
             verb=form.step,
             reason=form.reason,
@@ -308,16 +350,20 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             new_version=form.new_version,
             request_key=call_name(caller, request, "step", key, version, form.step, str(revision)),
         )
-        said = acting.take_step(deps, caller.actor, taken, None)
+        sentence = acting.take_step(deps, caller.actor, taken, None)
         with deps.db.read() as session:
-            now = next(each for each in reads.one(session, found.id).versions if each.id == one.id)
-        return StepTold(said=said, version=resources.version(now))
+            now = next(
+                each
+                for each in reads.load_model(session, model.id).versions
+                if each.id == record.id
+            )
+        return StepTold(said=sentence, version=resources.version(now))
 
-    @made.post(
+    @api.post(
         "/{key}/versions/{version}/readings",
         status_code=201,
-        responses=told_errors,
-        openapi_extra=writes,
+        responses=_TOLD_ERRORS,
+        openapi_extra=_WRITES,
     )
     def read(
         key: Key, version: Version, form: list[NewReading], caller: Calls
@@ -327,12 +373,12 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
             raise InvalidInput("At most 500 readings in one call.")
 
         def work(session: Session) -> list[ReadingTold]:
-            _, one = at.version(session, caller, Scope.MODELS, key, version)
-            row = versions.find(session, one.id)
+            _, record = at.version(session, caller, Scope.MODELS, key, version)
+            row = versions.lock_version(session, record.id)
             return [
                 ReadingTold(
                     metric=each.metric,
-                    is_breach=monitoring.take(
+                    is_breach=monitoring.take_reading(
                         session,
                         caller.actor,
                         row,
@@ -345,25 +391,25 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 for each in form
             ]
 
-        return deps.db.run(checked(work))
+        return deps.db.run(with_refusals(work))
 
-    @made.post("/{key}/findings", status_code=201, responses=told_errors, openapi_extra=writes)
+    @api.post("/{key}/findings", status_code=201, responses=_TOLD_ERRORS, openapi_extra=_WRITES)
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
         """File a finding."""
         at.confirm(caller, form.owner)
 
         def work(session: Session) -> FindingTold:
-            found, one = at.model(session, caller, Scope.MODELS, key, form.version or "")
+            model, record = at.model(session, caller, Scope.MODELS, key, form.version or "")
             request = FileFinding(
-                model_id=found.id,
-                version_id=one.id if one else None,
+                model_id=model.id,
+                version_id=record.id if record else None,
                 words=form.words,
                 severity=form.severity,
-                owner_id=ids(session, [form.owner], "owner")[0] if form.owner else None,
+                owner_id=find_person_ids(session, [form.owner], "owner")[0] if form.owner else None,
                 due=form.due,
             )
             return FindingTold(
-                id=findings.file(
+                id=findings.file_finding(
                     session,
                     caller.actor,
                     request,
@@ -373,6 +419,4 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
                 )
             )
 
-        return deps.db.run(checked(work))
-
-    return made
+        return deps.db.run(with_refusals(work))

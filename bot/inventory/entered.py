@@ -27,9 +27,9 @@ def details(
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     seen, _ = acting.prefilled(deps, found)
-    drawn = figures.pictures(found.evidence.values())
+    drawn = figures.draw_pictures(found.evidence.values())
     return Show(
-        views.details(found, deps.policy, today, drawn, spend=spend, said=said, seen=seen),
+        views.details_window(found, deps.policy, today, drawn, spend=spend, news=said, seen=seen),
         tuple(drawn.values()),
     )
 

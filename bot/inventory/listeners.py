@@ -16,7 +16,7 @@ from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
 from workflows import decisions
-from workflows.errors import InvalidInput, NotAllowed, NotFound
+from workflows.errors import InvalidInput, NotAllowed
 from workflows.inventory import approving, model_cards, reads, rules
 from workflows.inventory.records import ModelCard
 from workflows.projects import service as projects
@@ -59,11 +59,11 @@ def models(command: Command) -> Reply:
     """The models that I see, or those that a word fits."""
     deps, asked = command.deps, " ".join(command.words)
     with deps.db.read() as session:
-        found, counts = reads.first_of(
+        found, counts = reads.list_first_models(
             session, command.actor, asked, order=views.ORDER, most=views.MOST, policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
-    return views.listed(found, counts, asked, today)
+    return views.list_reply(found, counts, asked, today)
 
 
 def model(command: Command) -> Reply:
@@ -72,13 +72,13 @@ def model(command: Command) -> Reply:
         return models(command)
     deps = command.deps
     with deps.db.read() as session:
-        found, version = reads.find(
+        found, version = reads.find_model(
             session, command.actor, " ".join(command.words), policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
     card, spend = acting.look(deps, command.actor, found.id, version.id if version else None)
     return Private(
-        words.news(card.model, card.version), views.card(card, deps.policy, today, spend)
+        words.headline(card.model, card.version), views.card_blocks(card, deps.policy, today, spend)
     )
 
 
@@ -105,7 +105,7 @@ def open_model(click: Click) -> Reply:
 
 def open_register(click: Click) -> Reply:
     """The window for a new entry."""
-    return _present(click, windows.register(owner=click.actor.slack_id))
+    return _present(click, windows.register_window(owner=click.actor.slack_id))
 
 
 def from_message(shortcut: Shortcut) -> Reply:
@@ -119,7 +119,7 @@ def from_message(shortcut: Shortcut) -> Reply:
     # Whoever uses it stands in that channel, and may name the project that the channel is of.
     text = blocks.plain(shortcut.text, 600)
     return Open(
-        windows.register(
+        windows.register_window(
             purpose="" if text == "—" else text,
             owner=shortcut.actor.slack_id,
             chosen=here[0] if here else None,
@@ -165,7 +165,8 @@ def _open_step(click: Click, at: At) -> Reply:
         )
     route = _route(click, found) if at.verb == rules.PASS else ""
     return _present(
-        click, windows.step(found, choice.move, route=route, metadata=acting.remember(at, click))
+        click,
+        windows.step_window(found, choice.move, route=route, metadata=acting.remember(at, click)),
     )
 
 
@@ -191,25 +192,27 @@ def _route(click: Click, found: ModelCard) -> str:
 def _describe(click: Click, at: At) -> Reply:
     deps, found = click.deps, _seen(click, at)
     with deps.db.read() as session:
-        taken = reads.upstream_of(session, found.model.id)
-    return _present(click, windows.describe(found, taken, acting.remember(at, click)))
+        taken = reads.list_upstream(session, found.model.id)
+    return _present(click, windows.describe_window(found, taken, acting.remember(at, click)))
 
 
 def _assess(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     return _present(
         click,
-        windows.assess(found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)),
+        windows.assess_window(
+            found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)
+        ),
     )
 
 
 def _version(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     with click.deps.db.read() as session:
-        seen = registry.offered(session, found.model.registry_name)
+        seen = registry.find_offered(session, found.model.registry_name)
     return _present(
         click,
-        windows.version(
+        windows.version_window(
             found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click), seen=seen
         ),
     )
@@ -218,7 +221,7 @@ def _version(click: Click, at: At) -> Reply:
 def _evidence(click: Click, at: At) -> Reply:
     return _present(
         click,
-        evidence_windows.evidence(
+        evidence_windows.evidence_window(
             _seen(click, at), click.deps.policy, None, acting.remember(at, click)
         ),
     )
@@ -230,12 +233,12 @@ def pick_type(click: Click) -> Reply:
     at = At.read(metadata)
     found = _seen(click, at)
     return Show(
-        evidence_windows.evidence(
+        evidence_windows.evidence_window(
             found,
             click.deps.policy,
             click.value,
             metadata,
-            sharing.of(click),
+            sharing.find_shared(click),
             *acting.prefilled(click.deps, found),
             takes_files=acting.takes_files(click.deps),
         )
@@ -248,8 +251,8 @@ def _look(click: Click, at: At) -> Reply:
         return Private("There is no evidence left for you to look at.")
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    drawn = figures.pictures(found.can_accept)
-    shown = evidence_windows.look(
+    drawn = figures.draw_pictures(found.can_accept)
+    shown = evidence_windows.look_window(
         found.can_accept, deps.policy, today, drawn, acting.remember(at, click)
     )
     return _present(click, shown, tuple(drawn.values()))
@@ -261,12 +264,16 @@ def _waive(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     return _present(
         click,
-        evidence_windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)),
+        evidence_windows.waive_window(
+            _seen(click, at), deps.policy, today, acting.remember(at, click)
+        ),
     )
 
 
 def _finding(click: Click, at: At) -> Reply:
-    return _present(click, finding_windows.finding(_seen(click, at), acting.remember(at, click)))
+    return _present(
+        click, finding_windows.finding_window(_seen(click, at), acting.remember(at, click))
+    )
 
 
 def open_settle(click: Click) -> Reply:
@@ -278,14 +285,14 @@ def open_settle(click: Click) -> Reply:
         raise InvalidInput(OTHER_RELEASE) from None
     deps = click.deps
     with deps.db.read() as session:
-        found = reads.finding(session, number)
+        found = reads.find_finding(session, number)
         today = reads.today_of(deps.policy, deps.now(session))
         if found is None:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
         reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
     at = At("settle", found.model_id, shown, None, number)
     return _present(
-        click, finding_windows.settle(found, today, metadata=acting.remember(at, click))
+        click, finding_windows.settle_window(found, today, metadata=acting.remember(at, click))
     )
 
 
@@ -295,7 +302,8 @@ def _review(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     due = found.model.next_review.isoformat() if found.model.next_review else ""
     return _present(
-        click, finding_windows.review(found.model, today, f"{acting.remember(at, click)}:{due}")
+        click,
+        finding_windows.review_window(found.model, today, f"{acting.remember(at, click)}:{due}"),
     )
 
 
@@ -303,16 +311,21 @@ def _card(click: Click, at: At) -> Reply:
     found, deps = _seen(click, at), click.deps
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    card = model_cards.build(found, deps.policy, today)
+    card = model_cards.build_card(found, deps.policy, today)
     version_id = found.version.id if found.version else 0
-    return _present(click, evidence_windows.model_card(card, f"{found.model.id}:{version_id}"))
+    return _present(
+        click, evidence_windows.model_card_window(card, f"{found.model.id}:{version_id}")
+    )
 
 
 def _classify(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     is_model = found.model.own_state.value == "not_a_model"
     return _present(
-        click, windows.classify(found.model, is_model=is_model, metadata=acting.remember(at, click))
+        click,
+        windows.classify_window(
+            found.model, is_model=is_model, metadata=acting.remember(at, click)
+        ),
     )
 
 

@@ -21,11 +21,11 @@ from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord, S
 HIDDEN = "A model of this project changed. It is not shown, because people from outside read this channel."
 
 
-def _today(scene: Scene) -> date:
+def _local_today(scene: Scene) -> date:
     return scene.now.astimezone(scene.policy.organisation.zone).date()
 
 
-def _open(model_id: int, version_id: int | None = None, *, primary: bool = False) -> Block:
+def _open_button(model_id: int, version_id: int | None = None, *, primary: bool = False) -> Block:
     return blocks.actions(
         [
             blocks.button(
@@ -39,26 +39,26 @@ def _open(model_id: int, version_id: int | None = None, *, primary: bool = False
     )
 
 
-def shown(record: ModelRecord, notice: ModelShown, scene: Scene) -> Rendered:
+def model_card(record: ModelRecord, notice: ModelShown, scene: Scene) -> Rendered:
     """A model in its project's channel: how it stands now."""
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)])
-    today = _today(scene)
-    news = words.news(record, record.lead)
-    told = [f"*{news}*", f"owned by {words.person(record.owner)}"]
+    today = _local_today(scene)
+    news = words.headline(record, record.lead)
+    lines = [f"*{news}*", f"owned by {words.mention_person(record.owner)}"]
     if record.purpose:
-        told.append(f"“{blocks.escape(record.purpose, 200)}”")
-    facts = words.findings(record, today)
+        lines.append(f"“{blocks.escape(record.purpose, 200)}”")
+    facts = words.findings_line(record, today)
     if facts:
-        told.append(facts)
+        lines.append(facts)
     if record.state is ModelState.RETIRED:
-        return Rendered(news, [blocks.section("\n".join(told[:2]))], is_final=True)
-    return Rendered(news, [blocks.section("\n".join(told)), _open(record.id)])
+        return Rendered(news, [blocks.section("\n".join(lines[:2]))], is_final=True)
+    return Rendered(news, [blocks.section("\n".join(lines)), _open_button(record.id)])
 
 
-def step(found: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene) -> Rendered:
+def step(happened: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene) -> Rendered:
     """One step, as it happened."""
-    model, taken = found
+    model, taken = happened
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)], is_final=True)
     move = next(
@@ -67,84 +67,84 @@ def step(found: tuple[ModelRecord, StepTaken], notice: StepTold, scene: Scene) -
     done = move.done if move else taken.target.value.replace("_", " ")
     name = f"{blocks.escape(model.name, 100)} {blocks.escape(taken.version, 40)}".strip()
     news = f"{name}: {done}"
-    told = [f"*{news}* · by {blocks.escape(taken.actor, 60)}, {blocks.when(taken.at)}"]
+    lines = [f"*{news}* · by {blocks.escape(taken.actor, 60)}, {blocks.when(taken.at)}"]
     if taken.reason:
-        told.append(f"“{blocks.escape(taken.reason, 600)}”")
-    made = [blocks.section("\n".join(told))]
+        lines.append(f"“{blocks.escape(taken.reason, 600)}”")
+    body = [blocks.section("\n".join(lines))]
     if taken.verb == rules.SUSPEND:
         down = blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""
-        made.append(
+        body.append(
             blocks.context(
                 f"Only model risk resumes it. {f'Takes its output: {down}.' if down else 'No other model takes its output.'}"
             )
         )
-        made.append(_open(model.id))
-    return Rendered(news, made, is_final=True)
+        body.append(_open_button(model.id))
+    return Rendered(news, body, is_final=True)
 
 
-def validation(found: ModelCard, notice: ValidationAsked, scene: Scene) -> Rendered:
+def validation(card: ModelCard, notice: ValidationAsked, scene: Scene) -> Rendered:
     """To who was named to validate a version."""
-    model, version = found.model, found.version
-    name = words.named(model, version)
+    model, version = card.model, card.version
+    name = words.model_name(model, version)
     state = version.state if version else model.own_state
     is_mine = version is not None and any(
         one.id == scene.reader_id for one in version.named(Part.VALIDATOR)
     )
     if state is not ModelState.VALIDATION or not is_mine:
-        told = f"{name} {words.STANDS[state]}: nothing left to validate here"
-        return Rendered(told, [blocks.section(told)])
+        text = f"{name} {words.STANDS[state]}: nothing left to validate here"
+        return Rendered(text, [blocks.section(text)])
     news = f"{name} waits for your validation · {words.tier(model)}"
     lines = [
         f"*{news}*",
-        f"Made by {words.people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.person(model.owner)}",
+        f"Made by {words.mention_people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.mention_person(model.owner)}",
     ]
-    lines.append(words.missing(found))
-    made = [blocks.section("\n".join(lines)), *views.buttons(found)]
-    made.append(
+    lines.append(words.missing_line(card))
+    body = [blocks.section("\n".join(lines)), *views.buttons(card)]
+    body.append(
         blocks.context(
             "You were named to validate it, because you neither made nor own it. Look at its evidence, file what you find, hand in "
             "your report, then ask for approval or send it back. Until then it is not used."
         )
     )
-    return Rendered(news, made)
+    return Rendered(news, body)
 
 
-def agreement(found: ModelCard, notice: AgreementAsked, scene: Scene) -> Rendered:
+def agreement(card: ModelCard, notice: AgreementAsked, scene: Scene) -> Rendered:
     """To whom a step of two still needs."""
-    model, version = found.model, found.version
-    choice = next((one for one in found.choices if one.move.verb == notice.step), None)
-    name = words.named(model, version)
+    model, version = card.model, card.version
+    choice = next((one for one in card.choices if one.move.verb == notice.step), None)
+    name = words.model_name(model, version)
     if choice is None:
-        told = f"{words.news(model, version)}: nothing left to agree to here"
-        return Rendered(told, [blocks.section(told)])
+        text = f"{words.headline(model, version)}: nothing left to agree to here"
+        return Rendered(text, [blocks.section(text)])
     what = choice.move.label.rstrip("…").lower()
     news = f"{name}: {what} needs you, too"
-    lines = [f"*{news}*", *(blocks.escape(one, 200) for one in found.agreed)]
-    made = [blocks.section("\n".join(lines)), *views.buttons(found)]
-    made.append(
+    lines = [f"*{news}*", *(blocks.escape(one, 200) for one in card.agreed)]
+    body = [blocks.section("\n".join(lines)), *views.buttons(card)]
+    body.append(
         blocks.context(
             f"It needs two people, {' and '.join(sorted(rules.WHO_WORDS[one] for one in choice.move.who))}. Until then it stays as it is."
         )
     )
-    return Rendered(news, made)
+    return Rendered(news, body)
 
 
 def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
     """A review that is due."""
-    today = _today(scene)
+    today = _local_today(scene)
     due = record.next_review
     if due is None or due > today:
-        told = f"{words.named(record, record.lead)} was reviewed" + (
+        text = f"{words.model_name(record, record.lead)} was reviewed" + (
             f" · next on {words.day(due, today)}" if due else ""
         )
-        return Rendered(told, [blocks.section(f"✅ {told}")])
+        return Rendered(text, [blocks.section(f"✅ {text}")])
     late = (today - due).days
     how = (
         f"was due {words.day(due, today)}, {blocks.counted(late, 'day')} ago"
         if late
         else "is due today"
     )
-    news = f"The review of {words.named(record, record.lead)} {how} · {words.tier(record)}"
+    news = f"The review of {words.model_name(record, record.lead)} {how} · {words.tier(record)}"
     why = (
         "You own it."
         if record.owner and record.owner.id == scene.reader_id
@@ -155,7 +155,7 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
         news,
         [
             blocks.section("\n".join([f"*{news}*", *_open_findings(record, today)])),
-            _open(record.id, primary=True),
+            _open_button(record.id, primary=True),
             blocks.context(
                 f"{why} Open it, look, and say what you saw. If nobody does, it is said again every {grace}, to model risk as well; nothing is approved by that."
             ),
@@ -165,21 +165,21 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
 
 def _open_findings(record: ModelRecord, today: date) -> list[str]:
     """How many there are, and the newest in words: one of them may be why a review is due before its day."""
-    told = [one for one in record.findings if one.is_open(today)]
-    newest = sorted(told, key=lambda one: one.created_at, reverse=True)[:2]
+    open_ = [each for each in record.findings if each.is_open(today)]
+    newest = sorted(open_, key=lambda each: each.created_at, reverse=True)[:2]
     return [
-        words.findings(record, today) or "No open finding",
-        *(f"• {blocks.escape(one.words, 200)}" for one in newest),
+        words.findings_line(record, today) or "No open finding",
+        *(f"• {blocks.escape(each.words, 200)}" for each in newest),
     ]
 
 
 def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Rendered:
     """A finding, to who mends it."""
-    today = _today(scene)
+    today = _local_today(scene)
     name = f"{blocks.escape(record.model, 100)} {blocks.escape(record.version, 40)}".strip()
     if not record.is_open(today):
-        told = f"{name}: a finding is {words.FINDINGS[record.status]}"
-        return Rendered(told, [blocks.section(f"{told}\n{words.finding(record, today)}")])
+        text = f"{name}: a finding is {words.FINDINGS[record.status]}"
+        return Rendered(text, [blocks.section(f"{text}\n{words.finding_line(record, today)}")])
     by = f", to be mended by {words.day(record.due, today)}" if record.due else ""
     news = f"{name} has a {record.severity.value} finding{by}"
     is_mine = record.owner is not None and record.owner.id == scene.reader_id

@@ -22,28 +22,28 @@ def card_html(card: Card, *, organisation: str, today: date) -> str:
 def card_markdown(card: Card, *, organisation: str, today: date) -> str:
     """The card as Markdown, with the headings of the nine sections."""
     page = templates.environment("bot.inventory").get_template("card.md.j2")
-    told = page.render(card=card, organisation=organisation, day=f"{today:%d %B %Y}")
-    return re.sub(r"\n{3,}", "\n\n", told).strip() + "\n"
+    text = page.render(card=card, organisation=organisation, day=f"{today:%d %B %Y}")
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def pack_html(pack: Pack) -> str:
     """The pack as one file of HTML, which holds its JSON as data."""
     # `<` is the only sign by which text in a script element could end it
-    told = pack.model_dump_json().replace("<", "\\u003c")
+    data = pack.model_dump_json().replace("<", "\\u003c")
     page = templates.environment("bot.inventory").get_template("pack.html.j2")
     return page.render(
         pack=pack,
         stands=words.STANDS[ModelState(pack.subject.state)],
-        short=_short(pack),
-        digest=hashlib.sha256(told.encode()).hexdigest(),
-        json=Markup(told),  # noqa: S704
+        short=_list_facts(pack),
+        digest=hashlib.sha256(data.encode()).hexdigest(),
+        json=Markup(data),  # noqa: S704
     )
 
 
-def _short(pack: Pack) -> list[str]:
+def _list_facts(pack: Pack) -> list[str]:
     """What an auditor reads first: who made, validated and approved it, on what, and what is wrong."""
     subject = pack.subject
-    told = [
+    lines = [
         f"Developed by {', '.join(subject.developers) or 'nobody named'}; validated by {', '.join(subject.validators) or 'nobody yet'}; owned by {subject.owner or 'nobody'}."
     ]
     decided = [one for one in pack.requests if one.state == "approved"]
@@ -53,13 +53,13 @@ def _short(pack: Pack) -> list[str]:
             one.by for one in last.votes if one.verdict == "approve" and not one.taken_back_at
         ]
         by = ", ".join(voters) if voters else f"rule ({last.passed_by_rule})"
-        told.append(f"Approved by {by} (request #{last.id}), under policy version {last.policy}.")
+        lines.append(f"Approved by {by} (request #{last.id}), under policy version {last.policy}.")
     else:
-        told.append("Nobody approved it.")
-    told.append(f"Its contents are {subject.contents}.")
+        lines.append("Nobody approved it.")
+    lines.append(f"Its contents are {subject.contents}.")
     waived = [one.name for one in pack.evidence if one.status == "waived" and one.counts]
     if waived:
-        told.append(f"Waived, and not shown as passed: {', '.join(waived)}.")
+        lines.append(f"Waived, and not shown as passed: {', '.join(waived)}.")
     open_ = [one for one in pack.findings if one.status not in ("resolved",)]
-    told.append(f"{len(open_)} of {len(pack.findings)} findings are not resolved.")
-    return told
+    lines.append(f"{len(open_)} of {len(pack.findings)} findings are not resolved.")
+    return lines

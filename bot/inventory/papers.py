@@ -23,12 +23,12 @@ _PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 def router(deps: Deps, door: Door) -> APIRouter:
     """The endpoints for documents under /models."""
-    made = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
+    api = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
     told_errors = answers(400, 401, 403, 404, 422, 429)
     at = Reach(deps, door)
 
-    @made.get(
+    @api.get(
         "/{key}/versions/{version}/card",
         response_class=Response,
         responses={
@@ -51,11 +51,13 @@ def router(deps: Deps, door: Door) -> APIRouter:
     ) -> Response:
         """The model card, made from the record; what is missing is shown as missing."""
         with deps.db.read() as session:
-            model, one = at.version(session, caller, Scope.MODELS_READ, key, version)
+            model, record = at.version(session, caller, Scope.MODELS_READ, key, version)
             now = deps.now(session)
             today = reads.today_of(deps.policy, now)
-            found = cards.card(session, caller.actor, model.id, one.id, policy=deps.policy, now=now)
-        built = model_cards.build(found, deps.policy, today)
+            version_card = cards.load_card(
+                session, caller.actor, model.id, record.id, policy=deps.policy, now=now
+            )
+        built = model_cards.build_card(version_card, deps.policy, today)
         organisation = deps.policy.organisation.name
         if format == "markdown":
             return PlainTextResponse(
@@ -66,17 +68,17 @@ def router(deps: Deps, door: Door) -> APIRouter:
 
     def packed(caller: Caller, key: str, version: str) -> Pack:
         with deps.db.read() as session:
-            _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return packs.make(
-                session, caller.actor, one.id, policy=deps.policy, now=deps.now(session)
+            _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
+            return packs.make_pack(
+                session, caller.actor, record.id, policy=deps.policy, now=deps.now(session)
             )
 
-    @made.get("/{key}/versions/{version}/pack", responses=told_errors)
+    @api.get("/{key}/versions/{version}/pack", responses=told_errors)
     def pack(key: Key, version: Version, caller: Calls) -> Pack:
         """Everything that an auditor asks about a version: evidence, decisions, policy text, findings, ledger entries."""
         return packed(caller, key, version)
 
-    @made.get(
+    @api.get(
         "/{key}/versions/{version}/pack.html",
         response_class=HTMLResponse,
         responses={**told_errors, 200: _PAGE},
@@ -85,4 +87,4 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """The same as a page that stands alone, with its JSON inside."""
         return HTMLResponse(pages.pack_html(packed(caller, key, version)))
 
-    return made
+    return api

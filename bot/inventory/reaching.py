@@ -38,7 +38,7 @@ class Reach:
         word = f"{key}:{version}" if version else key
         policy, bounds = self.deps.policy, caller.token.projects
         try:
-            return reads.find(session, caller.actor, word, only=bounds, policy=policy)
+            return reads.find_model(session, caller.actor, word, only=bounds, policy=policy)
         except NotFound as unknown:
             if bounds and self._is_beyond(session, caller, key):
                 # It is told like what is not there; the try goes on the ledger, after this transaction.
@@ -49,7 +49,7 @@ class Reach:
     def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
         """Whether there is such a model, beyond the bounds of the caller's token."""
         try:
-            reads.find(session, caller.actor, key, policy=self.deps.policy)
+            reads.find_model(session, caller.actor, key, policy=self.deps.policy)
         except NotFound:
             return False
         return True
@@ -63,7 +63,7 @@ class Reach:
             named = {
                 known.slack_id
                 for word in words
-                if word and (known := _known(session, word)) and known.slack_id
+                if word and (known := _find_person(session, word)) and known.slack_id
             }
         standing.confirm_named(self.deps, caller.actor, named)
 
@@ -71,31 +71,31 @@ class Reach:
         self, session: Session, caller: Caller, scope: Scope, key: str, version: str
     ) -> tuple[ModelRecord, VersionRecord]:
         """A version of a model."""
-        found, one = self.model(session, caller, scope, key, version)
-        if one is None:
-            raise NotFound(f"{found.name} has no version {version!r}.")
-        return found, one
+        model, record = self.model(session, caller, scope, key, version)
+        if record is None:
+            raise NotFound(f"{model.name} has no version {version!r}.")
+        return model, record
 
 
-def _known(session: Session, word: str) -> PersonRecord | None:
+def _find_person(session: Session, word: str) -> PersonRecord | None:
     try:
         return people.look_up(session, word)
     except NotFound:
         return None
 
 
-def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
+def find_person_ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
     """Person ids of Slack ids or e-mail addresses. Raises InvalidInput for nobody here."""
-    found = []
+    person_ids = []
     for word in words:
         try:
-            found.append(people.look_up(session, word).id)
+            person_ids.append(people.look_up(session, word).id)
         except GovernanceError:
             raise InvalidInput(
                 f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
                 field=field,
             ) from None
-    return tuple(found)
+    return tuple(person_ids)
 
 
 def call_name(caller: Caller, key: str | None, *parts: str) -> str:
@@ -104,7 +104,7 @@ def call_name(caller: Caller, key: str | None, *parts: str) -> str:
     return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-def checked(work: Callable[[Session], T]) -> Callable[[Session], T]:
+def with_refusals(work: Callable[[Session], T]) -> Callable[[Session], T]:
     """What a form refuses, as a refusal of the API."""
 
     def run(session: Session) -> T:

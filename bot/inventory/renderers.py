@@ -19,27 +19,27 @@ from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord, S
 
 
 def _model(session: Session, notice: ModelShown | ReviewDue, scene: Scene) -> ModelRecord:
-    return reads.one(session, notice.model_id)
+    return reads.load_model(session, notice.model_id)
 
 
 def _card(
     session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene
 ) -> ModelCard | None:
-    return cards.of_version(
+    return cards.load_version_card(
         session, scene.reader_id or "", notice.version_id, policy=scene.policy, now=scene.now
     )
 
 
 def _step(session: Session, notice: StepTold, scene: Scene) -> tuple[ModelRecord, StepTaken] | None:
-    return cards.step(session, notice.step_id)
+    return cards.find_step(session, notice.step_id)
 
 
 def _finding(session: Session, notice: FindingFiled, scene: Scene) -> FindingRecord | None:
-    return reads.finding(session, notice.finding_id)
+    return reads.find_finding(session, notice.finding_id)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
-    Renderer(ModelShown, _model, messages.shown),
+    Renderer(ModelShown, _model, messages.model_card),
     Renderer(StepTold, _step, messages.step),
     Renderer(ValidationAsked, _card, messages.validation),
     Renderer(AgreementAsked, _card, messages.agreement),

@@ -235,60 +235,60 @@ class EvidenceTold(BaseModel):
     check: CheckTold
 
 
-def version(found: VersionRecord) -> VersionTold:
+def version(record: VersionRecord) -> VersionTold:
     """A version for programs."""
     return VersionTold(
-        version=found.version,
-        state=found.state,
-        since=found.since,
-        digest=f"sha256:{found.digest}" if found.digest else None,
-        approval=found.approval_id,
-        approved_until=found.approved_until,
-        developers=[one.name for one in found.named(Part.DEVELOPER)],
-        validators=[one.name for one in found.named(Part.VALIDATOR)],
-        steps=[move.verb for move in rules.from_(found.state)],
-        revision=found.revision,
+        version=record.version,
+        state=record.state,
+        since=record.since,
+        digest=f"sha256:{record.digest}" if record.digest else None,
+        approval=record.approval_id,
+        approved_until=record.approved_until,
+        developers=[one.name for one in record.named(Part.DEVELOPER)],
+        validators=[one.name for one in record.named(Part.VALIDATOR)],
+        steps=[move.verb for move in rules.list_moves(record.state)],
+        revision=record.revision,
     )
 
 
-def model(found: ModelRecord, today: date) -> ModelTold:
+def model(record: ModelRecord, today: date) -> ModelTold:
     """A model for programs."""
     return ModelTold(
-        key=found.key,
-        name=found.name,
-        kind=found.kind,
-        vendor=found.vendor,
-        project=found.project_key,
-        owner=found.owner.name if found.owner else None,
-        purpose=found.purpose,
-        state=found.state,
-        tier=found.tier,
-        eu_class=found.eu_class,
-        next_review=found.next_review,
-        open_findings=sum(one.is_open(today) for one in found.findings),
-        upstream=list(found.upstream),
-        downstream=list(found.downstream),
-        versions=[version(one) for one in found.versions],
+        key=record.key,
+        name=record.name,
+        kind=record.kind,
+        vendor=record.vendor,
+        project=record.project_key,
+        owner=record.owner.name if record.owner else None,
+        purpose=record.purpose,
+        state=record.state,
+        tier=record.tier,
+        eu_class=record.eu_class,
+        next_review=record.next_review,
+        open_findings=sum(one.is_open(today) for one in record.findings),
+        upstream=list(record.upstream),
+        downstream=list(record.downstream),
+        versions=[version(one) for one in record.versions],
     )
 
 
-def check(found: Check) -> CheckTold:
+def check(record: Check) -> CheckTold:
     """A check for programs."""
     return CheckTold(
-        model=found.model,
-        version=found.version,
-        state=found.state,
-        tier=found.tier,
-        next_step=found.next_step,
-        is_complete=found.is_complete,
-        missing=list(found.missing),
+        model=record.model,
+        version=record.version,
+        state=record.state,
+        tier=record.tier,
+        next_step=record.next_step,
+        is_complete=record.is_complete,
+        missing=list(record.missing),
         steps=[
             StepLacks(
                 step=one.verb, label=one.label, missing=list(one.missing), asks=list(one.asks)
             )
-            for one in found.steps
+            for one in record.steps
         ],
-        waived=list(found.waived),
-        open_findings=found.findings,
-        approval=found.approval_id,
+        waived=list(record.waived),
+        open_findings=record.findings,
+        approval=record.approval_id,
     )

@@ -17,8 +17,8 @@ from workflows.people import service as people
 def register(router: Router) -> None:
     """Answer the buttons that ask for a file."""
     router.action(words.READ_FILE, read_file)
-    router.action(words.SEND_CARD, model_card)
-    router.action(words.SEND_PACK, pack)
+    router.action(words.SEND_CARD, send_model_card)
+    router.action(words.SEND_PACK, send_pack)
 
 
 def read_file(click: Click) -> Reply:
@@ -29,7 +29,7 @@ def read_file(click: Click) -> Reply:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        item = evidencing.find(session, click.actor, item_id, policy=deps.policy)
+        item = evidencing.find_item(session, click.actor, item_id, policy=deps.policy)
         producer = people.actor(session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
@@ -57,41 +57,41 @@ def read_file(click: Click) -> Reply:
 
     ending = (item.uri or "").rpartition(".")[2]
     ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
-    told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
-    return Send(f"{name.replace(' ', '-')}{ending}", make, told)
+    caption = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
+    return Send(f"{name.replace(' ', '-')}{ending}", make, caption)
 
 
-def model_card(click: Click) -> Reply:
+def send_model_card(click: Click) -> Reply:
     """The card of a model, or of a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _asked(click)
+    deps, (card, name) = click.deps, _find_card(click)
 
     def make() -> bytes:
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-        built = model_cards.build(found, deps.policy, today)
+        built = model_cards.build_card(card, deps.policy, today)
         return pages.card_html(
             built, organisation=deps.policy.organisation.name, today=today
         ).encode()
 
-    named = words.named(found.model, found.version)
+    named = words.model_name(card.model, card.version)
     return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
 
 
-def pack(click: Click) -> Reply:
+def send_pack(click: Click) -> Reply:
     """Everything that an auditor asks about a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _asked(click)
-    version = found.version
+    deps, (card, name) = click.deps, _find_card(click)
+    version = card.version
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
 
     def make() -> bytes:
         with deps.db.read() as session:
-            made = packs.make(
+            built = packs.make_pack(
                 session, click.actor, version.id, policy=deps.policy, now=deps.now(session)
             )
-        return pages.pack_html(made).encode()
+        return pages.pack_html(built).encode()
 
-    named = words.named(found.model, version)
+    named = words.model_name(card.model, version)
     return Send(
         f"{name}-pack.html",
         make,
@@ -99,11 +99,11 @@ def pack(click: Click) -> Reply:
     )
 
 
-def _asked(click: Click) -> tuple[ModelCard, str]:
+def _find_card(click: Click) -> tuple[ModelCard, str]:
     """What the button is about, and how its file is called."""
     try:
         model_id, version_id = (int(one) for one in click.value.split(":"))
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
-    found, _ = look(click.deps, click.actor, model_id, version_id or None)
-    return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])
+    card, _ = look(click.deps, click.actor, model_id, version_id or None)
+    return card, "-".join([card.model.key, *([card.version.version] if card.version else [])])

@@ -54,7 +54,7 @@ def new(submission: Submission) -> Reply:
             eu_class=submission.values.get(fields.EU),
             request_key=submission.key,
         )
-        return service.register(
+        return service.register_model(
             session,
             submission.actor,
             form,
@@ -94,7 +94,7 @@ def describe(submission: Submission) -> Reply:
 
     def work(session: Session) -> None:
         reads.require_sight(session, submission.actor, at.model_id, policy=deps.policy)
-        model = reads.one(session, at.model_id)
+        model = reads.load_model(session, at.model_id)
         form = RegisterModel(
             key=model.key,
             name=entered.text(submission, fields.NAME),
@@ -111,7 +111,7 @@ def describe(submission: Submission) -> Reply:
             upstream=tuple(submission.values.get(fields.UPSTREAM) or ()),
             request_key=submission.key,
         )
-        service.edit(
+        service.edit_model(
             session,
             submission.actor,
             at.model_id,
@@ -133,7 +133,7 @@ def assess(submission: Submission) -> Reply:
     form = _assessment(submission, at.model_id, at.model_revision)
     tier = entered.run(
         submission,
-        lambda session: service.assess(
+        lambda session: service.assess_tier(
             session,
             submission.actor,
             form,
@@ -186,7 +186,7 @@ def classify(submission: Submission) -> Reply:
     is_model = submission.metadata.rsplit(":", 1)[-1] == "1"
     entered.run(
         submission,
-        lambda session: service.say_what_it_is(
+        lambda session: service.classify_entry(
             session,
             submission.actor,
             at.model_id,

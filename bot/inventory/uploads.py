@@ -43,7 +43,7 @@ class Counting:
 
 def _count(path: Path, asked: Counting) -> Counts:
     cells = predictions.read(path, asked.columns, name=asked.name, is_sent=True)
-    return fairness.counts(cells, asked.least)
+    return fairness.count_groups(cells, asked.least)
 
 
 COUNT = Job("bot.inventory.uploads:COUNT", _count, TypeAdapter(Counting), TypeAdapter(Counts))
@@ -51,7 +51,7 @@ COUNT = Job("bot.inventory.uploads:COUNT", _count, TypeAdapter(Counting), TypeAd
 
 
 def _understand(path: Path, name: str) -> dict[str, Any]:
-    return sharing.read(name, path.read_bytes())
+    return sharing.read_content(name, path.read_bytes())
 
 
 UNDERSTAND = Job(

@@ -25,21 +25,21 @@ MAIN = frozenset({"submit", "pass", "implement", "deploy", "resume", "revalidate
 """Steps that are the next thing to do; the others stand in the menu."""
 
 
-def listed(
-    found: Sequence[ModelRecord], counts: Mapping[ModelState, int], asked: str, today: date
+def list_reply(
+    models: Sequence[ModelRecord], counts: Mapping[ModelState, int], asked: str, today: date
 ) -> Private:
     """Models in a list: the news in a line, then each with a button, those that need somebody first.
 
     `found` are the first `MOST` in the order of `ORDER`, `counts` of all.
     """
-    if not found:
-        told = (
+    if not models:
+        summary = (
             f"No model fits “{blocks.escape(asked, 60)}”."
             if asked
             else "No model is in the inventory yet. Register the first."
         )
-        return Private(told, [blocks.section(told), blocks.actions([_register()])])
-    told = ", ".join(
+        return Private(summary, [blocks.section(summary), blocks.actions([_register()])])
+    summary = ", ".join(
         f"{counts.get(state)} {phrase}"
         for state, phrase in (
             (ModelState.SUSPENDED, "suspended"),
@@ -50,24 +50,22 @@ def listed(
         if counts.get(state)
     )
     total = sum(counts.values())
-    news = f"{blocks.counted(total, 'model')}{' for “' + blocks.escape(asked, 40) + '”' if asked else ''}{': ' + told if told else ''}"
-    shown: list[Block] = [blocks.section(f"*{news}*")]
-    shown += [
+    news = f"{blocks.counted(total, 'model')}{' for “' + blocks.escape(asked, 40) + '”' if asked else ''}{': ' + summary if summary else ''}"
+    body: list[Block] = [blocks.section(f"*{news}*")]
+    body += [
         blocks.section(
-            words.line(one, today),
+            words.model_line(one, today),
             accessory=blocks.button("Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"),
         )
-        for one in found[:MOST_ROWS]
+        for one in models[:MOST_ROWS]
     ]
-    rest = [f"• {words.line(one, today).splitlines()[0]}" for one in found[MOST_ROWS:]]
-    more = total - len(found)
+    rest = [f"• {words.model_line(one, today).splitlines()[0]}" for one in models[MOST_ROWS:]]
+    more = total - len(models)
     if rest:
-        shown.append(blocks.section("\n".join([*rest, *([f"…and {more} more"] if more else [])])))
-        shown.append(
-            blocks.context("`/mlgov models WORD` finds one; `/mlgov model NAME` shows it.")
-        )
-    shown.append(blocks.actions([_register()]))
-    return Private(news, shown)
+        body.append(blocks.section("\n".join([*rest, *([f"…and {more} more"] if more else [])])))
+        body.append(blocks.context("`/mlgov models WORD` finds one; `/mlgov model NAME` shows it."))
+    body.append(blocks.actions([_register()]))
+    return Private(news, body)
 
 
 ORDER = {
@@ -83,44 +81,44 @@ def _register() -> Element:
     return blocks.button("Register a model", words.REGISTER, "-")
 
 
-def card(
-    found: ModelCard, policy: Policy, today: date, spend: str = "", *, leads_on: bool = True
+def card_blocks(
+    card: ModelCard, policy: Policy, today: date, spend: str = "", *, leads_on: bool = True
 ) -> list[Block]:
     """One model for one reader: ten seconds of it, and what they can do."""
-    model, version = found.model, found.version
-    told = [f"*{words.news(model, version)}*", _whose(model)]
+    model, version = card.model, card.version
+    lines = [f"*{words.headline(model, version)}*", _whose(model)]
     if model.purpose:
-        told.append(f"“{blocks.escape(model.purpose, 280)}”")
-    told += _suspended(found)
-    shown = [blocks.section("\n".join(told))]
+        lines.append(f"“{blocks.escape(model.purpose, 280)}”")
+    lines += _suspended(card)
+    body = [blocks.section("\n".join(lines))]
     facts = [
-        words.missing(found),
-        _evidence(found),
-        words.findings(model, today),
-        _approval(found, policy.organisation.zone, today),
+        words.missing_line(card),
+        _evidence(card),
+        words.findings_line(model, today),
+        _approval(card, policy.organisation.zone, today),
         spend,
     ]
-    shown.append(blocks.section("\n".join(filter(None, facts)) or "No evidence yet."))
-    shown += buttons(found, leads_on=leads_on)
-    why = _why_not(found)
+    body.append(blocks.section("\n".join(filter(None, facts)) or "No evidence yet."))
+    body += buttons(card, leads_on=leads_on)
+    why = _why_not(card)
     if why:
-        shown.append(blocks.context(*why))
-    return shown
+        body.append(blocks.context(*why))
+    return body
 
 
 def _whose(model: ModelRecord) -> str:
-    told = [f"For {blocks.escape(model.project, 80)}" if model.project else "Without a project"]
-    told.append(f"owned by {words.person(model.owner)}")
+    parts = [f"For {blocks.escape(model.project, 80)}" if model.project else "Without a project"]
+    parts.append(f"owned by {words.mention_person(model.owner)}")
     if model.vendor:
-        told.append(f"from {blocks.escape(model.vendor, 60)}")
-    return " · ".join(told)
+        parts.append(f"from {blocks.escape(model.vendor, 60)}")
+    return " · ".join(parts)
 
 
-def _suspended(found: ModelCard) -> list[str]:
+def _suspended(card: ModelCard) -> list[str]:
     """Why it is suspended, and who did it when."""
-    if found.version is None or found.version.state is not ModelState.SUSPENDED:
+    if card.version is None or card.version.state is not ModelState.SUSPENDED:
         return []
-    last = next((one for one in found.history if one.verb == rules.SUSPEND), None)
+    last = next((one for one in card.history if one.verb == rules.SUSPEND), None)
     if last is None:
         return []
     return [
@@ -128,9 +126,9 @@ def _suspended(found: ModelCard) -> list[str]:
     ]
 
 
-def _evidence(found: ModelCard) -> str:
-    counts = Counter(one.status for one in found.evidence.values())
-    told = [
+def _evidence(card: ModelCard) -> str:
+    counts = Counter(one.status for one in card.evidence.values())
+    parts = [
         f"{counts[state]} {word}"
         for state, word in (
             (EvidenceStatus.ACCEPTED, "accepted"),
@@ -140,39 +138,39 @@ def _evidence(found: ModelCard) -> str:
         )
         if counts[state]
     ]
-    return f"Evidence: {', '.join(told)}" if told else ""
+    return f"Evidence: {', '.join(parts)}" if parts else ""
 
 
-def _approval(found: ModelCard, zone: ZoneInfo, today: date) -> str:
-    version = found.version
-    told = []
+def _approval(card: ModelCard, zone: ZoneInfo, today: date) -> str:
+    version = card.version
+    parts = []
     if version is not None and version.approval_id is not None:
         until = (
             f" until {words.day(last_day(version.approved_until, zone), today)}"
             if version.approved_until
             else ""
         )
-        told.append(f"Approved by request #{version.approval_id}{until}")
+        parts.append(f"Approved by request #{version.approval_id}{until}")
     if version is not None and version.digest_changed:
-        told.append("⚠️ its contents are not those that were approved")
-    if found.model.next_review is not None:
-        late = "was " if found.model.next_review < today else ""
-        told.append(f"review {late}due {words.day(found.model.next_review, today)}")
-    return " · ".join(told)
+        parts.append("⚠️ its contents are not those that were approved")
+    if card.model.next_review is not None:
+        late = "was " if card.model.next_review < today else ""
+        parts.append(f"review {late}due {words.day(card.model.next_review, today)}")
+    return " · ".join(parts)
 
 
-def buttons(found: ModelCard, *, leads_on: bool = True) -> list[Block]:
+def buttons(card: ModelCard, *, leads_on: bool = True) -> list[Block]:
     """The next step where the reader can take it, and a menu with everything else that they can do."""
-    model, version = found.model, found.version
+    model, version = card.model, card.version
     at = f"{model.id}:{model.revision}:{version.id if version else 0}:{version.revision if version else 0}"
     row: list[Element] = []
-    main = next((one for one in found.choices if one.is_free and one.move.verb in MAIN), None)
+    main = next((one for one in card.choices if one.is_free and one.move.verb in MAIN), None)
     if main is not None:
         row.append(
             blocks.button(main.move.label, words.STEP, f"{main.move.verb}:{at}", style="primary")
         )
-    if found.can_accept:
-        number = len(found.can_accept)
+    if card.can_accept:
+        number = len(card.can_accept)
         row.append(
             blocks.button(
                 f"Look at evidence ({number})", f"{words.STEP}_look", f"{words.LOOK}:{at}"
@@ -185,135 +183,137 @@ def buttons(found: ModelCard, *, leads_on: bool = True) -> list[Block]:
     row.append(
         blocks.select(
             words.MORE,
-            [blocks.option(label, f"{verb}:{at}") for verb, label in menu(found)],
+            [blocks.option(label, f"{verb}:{at}") for verb, label in menu(card)],
             placeholder="More…",
         )
     )
     return [blocks.actions(row, block_id=f"model-{at}")]
 
 
-def menu(found: ModelCard) -> list[tuple[str, str]]:
+def menu(card: ModelCard) -> list[tuple[str, str]]:
     """What the menu offers this reader: (verb, label)."""
     offered: list[tuple[str, str]] = []
-    is_over = found.version is not None and found.version.state is ModelState.RETIRED
-    is_asked = found.version is not None and found.version.state is ModelState.APPROVAL
-    if found.can_hand_in:
+    is_over = card.version is not None and card.version.state is ModelState.RETIRED
+    is_asked = card.version is not None and card.version.state is ModelState.APPROVAL
+    if card.can_hand_in:
         offered.append((words.EVIDENCE, "Hand in evidence…"))
     offered.append((words.FINDING, "File a finding…"))
     offered.append((words.CARD, "Model card"))
     offered += [
         (one.move.verb, one.move.label)
-        for one in found.choices
+        for one in card.choices
         if one.is_free and one.move.verb != rules.START and one.move.verb not in MAIN
     ]
-    if found.can_edit:
+    if card.can_edit:
         offered += [
             (words.VERSION, "Add a version…"),
             (words.DESCRIBE, "Describe it…"),
             (words.ASSESS, "Assess its tier…"),
         ]
-    if found.model.next_review is not None and (found.can_risk or found.can_edit):
+    if card.model.next_review is not None and (card.can_risk or card.can_edit):
         offered.append((words.REVIEW, "Reviewed…"))
-    if found.can_risk and found.version is not None and not is_asked and not is_over:
+    if card.can_risk and card.version is not None and not is_asked and not is_over:
         offered.append((words.WAIVE, "Waive evidence…"))
-    if found.can_risk and found.version is None:
+    if card.can_risk and card.version is None:
         offered.append(
             (
                 words.CLASSIFY,
                 "It is no model…"
-                if found.model.own_state is not ModelState.NOT_A_MODEL
+                if card.model.own_state is not ModelState.NOT_A_MODEL
                 else "It is a model…",
             )
         )
     return offered
 
 
-def _why_not(found: ModelCard) -> list[str]:
+def _why_not(card: ModelCard) -> list[str]:
     """What stands in this reader's way to the next step, and who has agreed to one of two."""
-    told = [blocks.escape(one, 200) for one in found.agreed]
-    main = [one for one in found.choices if one.move.verb in MAIN]
+    lines = [blocks.escape(one, 200) for one in card.agreed]
+    main = [one for one in card.choices if one.move.verb in MAIN]
     if main and not any(one.is_free for one in main):
         own = [one for one in main[0].refusals if not one.startswith("missing:")]
-        told.insert(
+        lines.insert(
             0,
             f"Next: {main[0].move.label.rstrip('…').lower()}"
             + (f" · {blocks.escape('; '.join(own), 400)}" if own else ""),
         )
-    return told
+    return lines
 
 
-def details(
-    found: ModelCard,
+def details_window(
+    card: ModelCard,
     policy: Policy,
     today: date,
     drawn: Mapping[int, Picture],
     *,
     spend: str = "",
-    said: str = "",
+    news: str = "",
     seen: Found | None = None,
 ) -> Block:
     """Everything about a model in one window.
 
     `drawn` are pictures of evidence by its id, `said` is what just happened, `seen` what the registry says of the version.
     """
-    model, version = found.model, found.version
-    shown: list[Block] = []
-    if said:
-        shown += [blocks.section(f"*{blocks.escape(said, 400)}*"), blocks.divider()]
-    shown += card(found, policy, today, spend, leads_on=False)
-    shown.append(blocks.divider())
-    shown.append(blocks.section("\n".join(_about(model, found, seen))))
-    if found.evidence:
-        shown.append(blocks.section("*Evidence*"))
-        for one in sorted(found.evidence.values(), key=lambda one: one.type)[:20]:
-            shown += evidence(one, policy, today, drawn)
+    model, version = card.model, card.version
+    body: list[Block] = []
+    if news:
+        body += [blocks.section(f"*{blocks.escape(news, 400)}*"), blocks.divider()]
+    body += card_blocks(card, policy, today, spend, leads_on=False)
+    body.append(blocks.divider())
+    body.append(blocks.section("\n".join(_about(model, card, seen))))
+    if card.evidence:
+        body.append(blocks.section("*Evidence*"))
+        for item in sorted(card.evidence.values(), key=lambda item: item.type)[:20]:
+            body += evidence_blocks(item, policy, today, drawn)
     open_ = list(model.findings)
     if open_:
-        shown.append(blocks.section("*Findings*"))
-        shown += [
+        body.append(blocks.section("*Findings*"))
+        body += [
             blocks.section(
-                words.finding(one, today),
+                words.finding_line(item, today),
                 accessory=blocks.button(
                     "Settle…",
                     words.SETTLE,
-                    f"{one.id}:{one.revision}",
-                    hint=f"Settle finding {one.id}",
+                    f"{item.id}:{item.revision}",
+                    hint=f"Settle finding {item.id}",
                 ),
-                block_id=f"finding-{one.id}",
+                block_id=f"finding-{item.id}",
             )
-            for one in open_[:10]
+            for item in open_[:10]
         ]
-    if found.readings:
-        lines = [f"• {words.reading(one)}" for one in found.readings]
-        shown.append(blocks.section("*In use*\n" + "\n".join(words.some(lines, 10))))
+    if card.readings:
+        lines = [f"• {words.reading_line(item)}" for item in card.readings]
+        body.append(blocks.section("*In use*\n" + "\n".join(words.first_lines(lines, 10))))
     if len(model.versions) > 1 and version is not None:
         lines = [
-            f"• {blocks.escape(one.version, 40)} · {words.STATES[one.state]}"
-            for one in model.versions
+            f"• {blocks.escape(item.version, 40)} · {words.STATES[item.state]}"
+            for item in model.versions
         ]
-        shown.append(blocks.section("*Versions*\n" + "\n".join(words.some(lines, 8))))
-    if found.history:
-        shown.append(blocks.section("*How it came here*\n" + "\n".join(_history(found))))
-    return blocks.modal(model.name, shown, callback_id="notice", close="Close")
+        body.append(blocks.section("*Versions*\n" + "\n".join(words.first_lines(lines, 8))))
+    if card.history:
+        body.append(blocks.section("*How it came here*\n" + "\n".join(_history(card))))
+    return blocks.modal(model.name, body, callback_id="notice", close="Close")
 
 
-def evidence(one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]) -> list[Block]:
+def evidence_blocks(
+    item: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]
+) -> list[Block]:
     """One item: how it stands, and where it has figures, those as a picture and in words."""
     button = (
         blocks.button(
             "Read the file",
             words.READ_FILE,
-            str(one.id),
-            hint=f"Send me the {policy.evidence.words(one.type)}",
+            str(item.id),
+            hint=f"Send me the {policy.evidence.words(item.type)}",
         )
-        if words.file_of(one)
+        if words.file_of(item)
         else None
     )
-    shown = [blocks.section(words.item(one, policy, today), accessory=button)]
-    if one.id in drawn:
-        shown.append(drawn[one.id].block())
-    shown += blocks.sections(figures.lines(one))
-    return shown
+    body = [blocks.section(words.item_lines(item, policy, today), accessory=button)]
+    if item.id in drawn:
+        body.append(drawn[item.id].block())
+    body += blocks.sections(figures.figure_lines(item))
+    return body
 
 
 def _registry(model: ModelRecord, seen: Found | None) -> str:
@@ -333,9 +333,9 @@ def _registry(model: ModelRecord, seen: Found | None) -> str:
     return f"{name}, version {blocks.escape(seen.version, 40)} · {why}"
 
 
-def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str]:
-    version = found.version
-    told = [
+def _about(model: ModelRecord, card: ModelCard, seen: Found | None) -> list[str]:
+    version = card.version
+    facts = [
         ("Kind", words.KINDS[model.kind]),
         ("Intended use", blocks.escape(model.intended_use, 400) if model.intended_use else ""),
         ("Not meant for", blocks.escape(model.out_of_scope, 400) if model.out_of_scope else ""),
@@ -353,9 +353,9 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
         ("In the registry", _registry(model, seen)),
     ]
     if version is not None:
-        told += [
-            ("Developed by", words.people(version.named(Part.DEVELOPER))),
-            ("Validated by", words.people(version.named(Part.VALIDATOR))),
+        facts += [
+            ("Developed by", words.mention_people(version.named(Part.DEVELOPER))),
+            ("Validated by", words.mention_people(version.named(Part.VALIDATOR))),
             (
                 "Contents",
                 f"`sha256:{version.digest[:16]}…`"
@@ -364,7 +364,7 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
             ),
         ]
         if version.about:
-            told.append(
+            facts.append(
                 (
                     "Consists of",
                     blocks.escape(
@@ -375,40 +375,40 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
                     ),
                 )
             )
-    return [f"*{label}:* {value}" for label, value in told if value]
+    return [f"*{label}:* {value}" for label, value in facts if value]
 
 
 def _tier(model: ModelRecord) -> str:
     if not (model.exposure and model.purpose_class and model.eu_class):
         return "not assessed yet"
-    told = f"{model.tier} of 3 · {words.EXPOSURES[model.exposure].split(':')[0].lower()} exposure · {words.PURPOSES[model.purpose_class].split(':')[0].lower()} · EU AI Act: {words.EU[model.eu_class].split(':')[0].lower()}"
+    text = f"{model.tier} of 3 · {words.EXPOSURES[model.exposure].split(':')[0].lower()} exposure · {words.PURPOSES[model.purpose_class].split(':')[0].lower()} · EU AI Act: {words.EU[model.eu_class].split(':')[0].lower()}"
     if model.tier_follows:
-        told += f"\nSet by {words.person(model.tier_by)}; {model.tier_follows} would follow: “{blocks.escape(model.tier_reason, 200)}”"
-    return told
+        text += f"\nSet by {words.mention_person(model.tier_by)}; {model.tier_follows} would follow: “{blocks.escape(model.tier_reason, 200)}”"
+    return text
 
 
-def _history(found: ModelCard) -> list[str]:
+def _history(card: ModelCard) -> list[str]:
     lines = []
-    for one in found.history:
+    for step in card.history:
         move = next(
-            (each for each in rules.MOVES if each.verb == one.verb and each.source is one.source),
+            (each for each in rules.MOVES if each.verb == step.verb and each.source is step.source),
             None,
         )
-        what = move.done if move else one.target.value.replace("_", " ")
-        why = f": “{blocks.escape(one.reason, 160)}”" if one.reason else ""
-        lines.append(f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}")
-    return words.some(lines, 8)
+        what = move.done if move else step.target.value.replace("_", " ")
+        why = f": “{blocks.escape(step.reason, 160)}”" if step.reason else ""
+        lines.append(f"• {blocks.when(step.at)} · {blocks.escape(step.actor, 60)} · {what}{why}")
+    return words.first_lines(lines, 8)
 
 
 MOST_NEEDING = 8
 """Models that Home shows as needing somebody; the rest is counted."""
 
 
-def needing(found: Sequence[Need], today: date) -> list[Block]:
+def need_blocks(needs: Sequence[Need], today: date) -> list[Block]:
     """Models that need the reader, each with why and a button."""
-    shown = [
+    body = [
         blocks.section(
-            f"*{words.named(one.model, one.version)}* {_needs(one, today)} · {words.tier(one.model)}",
+            f"*{words.model_name(one.model, one.version)}* {_describe_need(one, today)} · {words.tier(one.model)}",
             accessory=blocks.button(
                 "Open",
                 words.OPEN,
@@ -417,19 +417,23 @@ def needing(found: Sequence[Need], today: date) -> list[Block]:
             ),
             block_id=f"need-{one.why}-{one.model.id}-{one.version.id if one.version else 0}",
         )
-        for one in found[:MOST_NEEDING]
+        for one in needs[:MOST_NEEDING]
     ]
-    if len(found) > MOST_NEEDING:
-        shown.append(blocks.context(f"…and {len(found) - MOST_NEEDING} more: `/mlgov models`"))
-    return shown
+    if len(needs) > MOST_NEEDING:
+        body.append(blocks.context(f"…and {len(needs) - MOST_NEEDING} more: `/mlgov models`"))
+    return body
 
 
-def _needs(one: Need, today: date) -> str:
-    if one.why == "validation":
+def _describe_need(need: Need, today: date) -> str:
+    if need.why == "validation":
         return "waits for your validation"
-    by = f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}" if one.due else ""
+    by = (
+        f", {'was ' if need.due < today else ''}due {words.day(need.due, today)}"
+        if need.due
+        else ""
+    )
     return (
         f"is due for its review{by}"
-        if one.why == "review"
+        if need.why == "review"
         else f"has findings that are yours to mend{by}"
     )

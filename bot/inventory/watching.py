@@ -32,7 +32,7 @@ BATCH = 50
 """Readings kept in one transaction, so that no click waits for many."""
 
 
-def client(settings: Settings) -> Prometheus | None:
+def make_client(settings: Settings) -> Prometheus | None:
     """The Prometheus that the settings name; None when they name none."""
     if settings.mlgov_prometheus_url is None:
         return None
@@ -55,7 +55,7 @@ class Watch:
         """Measure → monotonic time before which it is not asked for again."""
         self._answered: float | None = None
         metrics.expect_reader(READER)
-        self._rounds = Repeating("the reading of measures", self.look, PAUSE)
+        self._rounds = Repeating("the reading of measures", self.read_due, PAUSE)
 
     def start(self) -> None:
         """Begin to ask."""
@@ -70,13 +70,13 @@ class Watch:
         """Seconds since it last answered this process; None before it did."""
         return None if self._answered is None else time.monotonic() - self._answered
 
-    def look(self) -> int:
+    def read_due(self) -> int:
         """Ask for what is due; how many readings were kept."""
         deps = self._deps
         with deps.db.read() as session:
             if holding.is_held(session):
                 return 0
-            wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
+            wanted = asking.list_due_measures(session, policy=deps.policy, now=deps.now(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
         kept, trouble = 0, ""
@@ -96,11 +96,11 @@ class Watch:
         """Values, why others have none, and what is wrong with the server, if anything."""
         values: dict[Asked, Decimal] = {}
         missed: dict[Asked, str] = {}
-        for place, one in enumerate(some):
+        for place, measure in enumerate(some):
             if self._rounds.is_stopping:
                 break
             try:
-                values[one] = self._prometheus.value(one.query, one.at)
+                values[measure] = self._prometheus.value(measure.query, measure.at)
                 self._answered = time.monotonic()
             except PrometheusTrouble as error:
                 metrics.READS.labels(READER, "failed").inc()
@@ -111,13 +111,13 @@ class Watch:
                 )
             except GovernanceError as error:
                 self._answered = time.monotonic()
-                missed[one] = error.sentence
+                missed[measure] = error.sentence
         metrics.READS.labels(READER, "ok").inc()
         return values, missed, ""
 
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
         deps = self._deps
-        asking.keep(
+        asking.keep_readings(
             session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
         )
 
@@ -129,4 +129,4 @@ class Watch:
         self._waits |= {one.metric_id: until for one in why}
         first = next(iter(why))
         log.warning("%s measures were not read; %s: %s", len(why), first.words, why[first])
-        self._deps.db.run(lambda session: asking.missed(session, why))
+        self._deps.db.run(lambda session: asking.keep_failures(session, why))

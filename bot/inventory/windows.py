@@ -13,7 +13,7 @@ from workflows.inventory.rules import Guard, Move
 from workflows.registry.records import Found
 
 
-def register(
+def register_window(
     *,
     name: str = "",
     purpose: str = "",
@@ -25,7 +25,7 @@ def register(
 
     `channel` is where the message stands from which it was opened, with its seal.
     """
-    shown = [
+    body = [
         fields.text(
             "Name",
             fields.NAME,
@@ -64,7 +64,7 @@ def register(
     ]
     return blocks.modal(
         "Register a model",
-        shown,
+        body,
         callback_id=fields.SUBMIT_REGISTER,
         submit="Register",
         metadata=channel,
@@ -97,20 +97,22 @@ def _assessed(model: ModelRecord | None) -> list[Block]:
     ]
 
 
-def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) -> Block:
+def describe_window(
+    model_card: ModelCard, taken: Sequence[tuple[str, str]], metadata: str
+) -> Block:
     """Everything that describes a model, filled in as it stands, and where it says nothing, from the team's own card.
 
     `taken` are key and name of the models whose output it takes.
     """
-    model = found.model
-    held = found.evidence.get(CARD)
-    card = held.card if held else None
+    model = model_card.model
+    own_card = model_card.evidence.get(CARD)
+    card = own_card.card if own_card else None
     upstream = blocks.searched_many(
         words.PICK_UPSTREAM,
         placeholder="None",
         initial=[blocks.option(name, key) for key, name in taken],
     )
-    shown = [
+    body = [
         fields.text(
             "Name", fields.NAME, initial=model.name, multiline=False, optional=False, most=80
         ),
@@ -171,18 +173,18 @@ def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) 
         blocks.input_("Takes the output of", upstream, block_id=fields.UPSTREAM, optional=True),
     ]
     return blocks.modal(
-        "Describe it", shown, callback_id=fields.SUBMIT_DESCRIBE, submit="Keep", metadata=metadata
+        "Describe it", body, callback_id=fields.SUBMIT_DESCRIBE, submit="Keep", metadata=metadata
     )
 
 
-def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
+def assess_window(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     """How material a model is; model risk can set another tier."""
-    shown = [
-        blocks.section(f"*{words.named(model, None)}* · {words.tier(model)}"),
+    body = [
+        blocks.section(f"*{words.model_name(model, None)}* · {words.tier(model)}"),
         *_assessed(model),
     ]
     if can_risk:
-        shown += [
+        body += [
             blocks.input_(
                 "Another tier than what follows",
                 fields.menu(
@@ -196,22 +198,22 @@ def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
         ]
     return blocks.modal(
         "Assess its tier",
-        shown,
+        body,
         callback_id=fields.SUBMIT_ASSESS,
         submit="Assess",
         metadata=metadata,
     )
 
 
-def version(
+def version_window(
     model: ModelRecord, *, maker: str | None, metadata: str, seen: Found | None = None
 ) -> Block:
     """A new version, prefilled from the registry (`seen` is its newest that is not here yet), or from the last one."""
     last = model.versions[0] if model.versions else None
     name = seen.version if seen else _next(last.version) if last else "1"
-    shown = [
+    body = [
         blocks.section(
-            f"*{words.named(model, None)}*"
+            f"*{words.model_name(model, None)}*"
             + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")
         ),
         fields.text(
@@ -240,7 +242,7 @@ def version(
     ]
     if model.kind is ModelKind.GENERATIVE:
         about = last.about if last else {}
-        shown += [
+        body += [
             fields.text(
                 "Model it uses",
                 fields.BASE,
@@ -261,7 +263,7 @@ def version(
             ),
         ]
     return blocks.modal(
-        "Add a version", shown, callback_id=fields.SUBMIT_VERSION, submit="Add", metadata=metadata
+        "Add a version", body, callback_id=fields.SUBMIT_VERSION, submit="Add", metadata=metadata
     )
 
 
@@ -284,32 +286,32 @@ _WHY = {
 }
 
 
-def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
+def step_window(card: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
     """A step about to be taken: what it does, who else it needs, and what it asks."""
-    model, version_ = found.model, found.version
-    told = f"*{words.named(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
-    shown: list[Block] = [blocks.section(told)]
+    model, version_ = card.model, card.version
+    heading = f"*{words.model_name(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
+    body: list[Block] = [blocks.section(heading)]
     if move.both:
         both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
-        shown.append(blocks.context(f"This needs two people, {both}. The other one is asked."))
+        body.append(blocks.context(f"This needs two people, {both}. The other one is asked."))
     if move.verb == rules.SUSPEND:
         down = (
             f" {blocks.escape(', '.join(model.downstream), 200)} takes its output."
             if model.downstream
             else ""
         )
-        shown.append(
+        body.append(
             blocks.context(
                 f"It is suspended at once, by you alone. Only model risk resumes it.{down}"
             )
         )
     if move.verb == rules.RETIRE:
         listed = blocks.escape(", ".join(model.downstream), 300) or "no other model"
-        shown.append(
+        body.append(
             blocks.context(f"Takes its output: {listed}. Retired is the end; the record stays.")
         )
     if Guard.VALIDATOR_NAMED in move.guards:
-        shown.append(
+        body.append(
             blocks.input_(
                 "Who validates it?",
                 blocks.person_picker(fields.VALIDATOR, placeholder="Somebody who did not make it"),
@@ -318,7 +320,7 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
             )
         )
     if move.verb == rules.CHANGE:
-        shown += [
+        body += [
             blocks.input_(
                 "How much does the change weigh?",
                 blocks.radio(
@@ -338,12 +340,12 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
         ]
     if move.asks_why:
         label, hint = _WHY.get(move.verb, ("Why?", "It stays with the record."))
-        shown.append(fields.text(label, fields.REASON, hint=hint, optional=False, most=1000))
+        body.append(fields.text(label, fields.REASON, hint=hint, optional=False, most=1000))
     if route:
-        shown.append(blocks.context(route))
+        body.append(blocks.context(route))
     return blocks.modal(
         move.label.rstrip("…"),
-        shown,
+        body,
         callback_id=fields.SUBMIT_STEP,
         submit=_SUBMITS.get(move.verb, "Go on"),
         metadata=metadata,
@@ -359,11 +361,11 @@ _SUBMITS = {
 }
 
 
-def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
+def classify_window(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
     """Model risk says that an entry is no model, or that it is one after all."""
     title = "It is a model" if is_model else "It is no model"
-    shown = [
-        blocks.section(f"*{words.named(model, None)}*"),
+    body = [
+        blocks.section(f"*{words.model_name(model, None)}*"),
         fields.text(
             "Why?",
             fields.REASON,
@@ -373,7 +375,7 @@ def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
     ]
     return blocks.modal(
         title,
-        shown,
+        body,
         callback_id=fields.SUBMIT_CLASSIFY,
         submit="Keep",
         metadata=f"{metadata}:{int(is_model)}",

@@ -129,17 +129,17 @@ STEPS: dict[Step, str] = {
 }
 
 
-def person(who: PersonRef | None, otherwise: str = "nobody yet") -> str:
+def mention_person(who: PersonRef | None, otherwise: str = "nobody yet") -> str:
     """A person as Slack shows them."""
     return blocks.mention(who.slack_id, who.name) if who else otherwise
 
 
-def people(found: Iterable[PersonRef], otherwise: str = "nobody yet") -> str:
+def mention_people(persons: Iterable[PersonRef], otherwise: str = "nobody yet") -> str:
     """Several people."""
-    return ", ".join(person(one) for one in found) or otherwise
+    return ", ".join(mention_person(one) for one in persons) or otherwise
 
 
-def named(model: ModelRecord, version: VersionRecord | None) -> str:
+def model_name(model: ModelRecord, version: VersionRecord | None) -> str:
     """`Fraud score 7`, escaped."""
     name = blocks.escape(model.name, 100)
     return f"{name} {blocks.escape(version.version, 40)}" if version else name
@@ -150,10 +150,10 @@ def tier(model: ModelRecord) -> str:
     return f"tier {model.tier}" if model.tier else "tier not assessed"
 
 
-def news(model: ModelRecord, version: VersionRecord | None) -> str:
+def headline(model: ModelRecord, version: VersionRecord | None) -> str:
     """The first line: `Fraud score 7 is in use · tier 1`."""
     state = version.state if version else model.own_state
-    return f"{named(model, version)} {STANDS[state]} · {tier(model)}"
+    return f"{model_name(model, version)} {STANDS[state]} · {tier(model)}"
 
 
 def day(value: date, today: date) -> str:
@@ -161,47 +161,47 @@ def day(value: date, today: date) -> str:
     return blocks.day(value, today)
 
 
-def line(model: ModelRecord, today: date) -> str:
+def model_line(model: ModelRecord, today: date) -> str:
     """One model of a list, in at most two lines."""
-    told = [f"*{named(model, model.lead)}*", STATES[model.state], tier(model)]
-    under = [f"owned by {person(model.owner)}"]
+    head = [f"*{model_name(model, model.lead)}*", STATES[model.state], tier(model)]
+    under = [f"owned by {mention_person(model.owner)}"]
     if model.project:
         under.append(blocks.escape(model.project, 60))
-    found = findings(model, today)
-    if found:
-        under.append(found)
+    counts = findings_line(model, today)
+    if counts:
+        under.append(counts)
     if model.next_review is not None:
         late = model.next_review < today
         under.append(f"review {'was ' if late else ''}due {day(model.next_review, today)}")
-    return f"{' · '.join(told)}\n{' · '.join(under)}"
+    return f"{' · '.join(head)}\n{' · '.join(under)}"
 
 
-def findings(model: ModelRecord, today: date) -> str:
+def findings_line(model: ModelRecord, today: date) -> str:
     """`1 critical, 2 medium findings`; empty without any that is open."""
     open_ = [one for one in model.findings if one.is_open(today)]
     counts = [
         (sum(one.severity is each for one in open_), each.value) for each in reversed(Severity)
     ]
-    told = ", ".join(f"{number} {word}" for number, word in counts if number)
-    return f"{told} finding{'s' if len(open_) != 1 else ''}" if told else ""
+    counted = ", ".join(f"{number} {word}" for number, word in counts if number)
+    return f"{counted} finding{'s' if len(open_) != 1 else ''}" if counted else ""
 
 
-def finding(one: FindingRecord, today: date) -> str:
+def finding_line(record: FindingRecord, today: date) -> str:
     """One finding in a line."""
-    told = [f"*{one.severity.value.capitalize()}* · {blocks.escape(one.words, 300)}"]
-    under = [FINDINGS[one.status], f"for {person(one.owner)}"]
-    if one.due is not None:
-        under.append(f"{'was due' if one.due < today else 'by'} {day(one.due, today)}")
-    if one.status is FindingStatus.ACCEPTED and one.accepted_until is not None:
+    head = [f"*{record.severity.value.capitalize()}* · {blocks.escape(record.words, 300)}"]
+    under = [FINDINGS[record.status], f"for {mention_person(record.owner)}"]
+    if record.due is not None:
+        under.append(f"{'was due' if record.due < today else 'by'} {day(record.due, today)}")
+    if record.status is FindingStatus.ACCEPTED and record.accepted_until is not None:
         under = [
-            f"accepted until {day(one.accepted_until, today)} by {person(one.accepter)}: “{blocks.escape(one.word, 200)}”"
+            f"accepted until {day(record.accepted_until, today)} by {mention_person(record.accepter)}: “{blocks.escape(record.word, 200)}”"
         ]
-    if one.version:
-        under.append(f"version {blocks.escape(one.version, 40)}")
-    return f"{told[0]}\n{' · '.join(under)}"
+    if record.version:
+        under.append(f"version {blocks.escape(record.version, 40)}")
+    return f"{head[0]}\n{' · '.join(under)}"
 
 
-def missing(card: ModelCard) -> str:
+def missing_line(card: ModelCard) -> str:
     """What the version lacks for its next step, in a line; that nothing is missing where it is so."""
     state = card.version.state if card.version else card.model.own_state
     step = NEXT.get(state)
@@ -225,71 +225,77 @@ NEXT: dict[ModelState, Step] = {
 """The step for which evidence is shown as missing."""
 
 
-def item(one: Item, policy: Policy, today: date) -> str:
+def item_lines(evidence: Item, policy: Policy, today: date) -> str:
     """One item of evidence in a line or two: what it is, how it stands, what it measured."""
-    name = blocks.escape(policy.evidence.words(one.type).capitalize(), 60)
+    name = blocks.escape(policy.evidence.words(evidence.type).capitalize(), 60)
     # Slack shows a file that was handed in to nobody but who shared it, so its link leads nowhere for others.
-    has_link = one.uri and one.uri.startswith("http") and file_of(one) is None
-    head = f"<{one.uri}|{name}>" if has_link else name
-    told = [f"*{head}*", status(one, policy, today)]
-    if one.outcome:
-        told.append(f"outcome: {one.outcome}")
-    if one.type == FAIRNESS and one.fairness is None and one.status is not EvidenceStatus.WAIVED:
-        told.append("a document, not computed by mlgov")
-    lines = [" · ".join(told)]
-    measured = metrics(one)
+    has_link = evidence.uri and evidence.uri.startswith("http") and file_of(evidence) is None
+    head = f"<{evidence.uri}|{name}>" if has_link else name
+    first = [f"*{head}*", item_status(evidence, policy, today)]
+    if evidence.outcome:
+        first.append(f"outcome: {evidence.outcome}")
+    if (
+        evidence.type == FAIRNESS
+        and evidence.fairness is None
+        and evidence.status is not EvidenceStatus.WAIVED
+    ):
+        first.append("a document, not computed by mlgov")
+    lines = [" · ".join(first)]
+    measured = metrics_line(evidence)
     if measured:
         lines.append(measured)
-    if one.summary:
-        lines.append(f"“{blocks.escape(one.summary, 200)}”")
-    if one.word:
-        lines.append(f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”")
+    if evidence.summary:
+        lines.append(f"“{blocks.escape(evidence.summary, 200)}”")
+    if evidence.word:
+        lines.append(
+            f"{blocks.escape(evidence.decider, 60)}: “{blocks.escape(evidence.word, 200)}”"
+        )
     return "\n".join(lines)
 
 
-def file_of(one: Item) -> str | None:
+def file_of(evidence: Item) -> str | None:
     """Slack's id of the file that an item is, where it was handed in as one."""
-    return slack_files.id_of(one.uri) if one.is_file else None
+    return slack_files.id_of(evidence.uri) if evidence.is_file else None
 
 
-def status(one: Item, policy: Policy, today: date) -> str:
+def item_status(evidence: Item, policy: Policy, today: date) -> str:
     """`accepted by Val`, `waived until 3 Mar by Risk`, `handed in by Dev`."""
     zone = policy.organisation.zone
-    until = last_day(one.valid_until, zone) if one.valid_until else None
-    if one.status is EvidenceStatus.WAIVED:
+    until = last_day(evidence.valid_until, zone) if evidence.valid_until else None
+    if evidence.status is EvidenceStatus.WAIVED:
         end = f" until {day(until, today)}" if until else ""
-        return f"*waived*{end} by {blocks.escape(one.waiver_owner, 60)}"
-    if one.status is EvidenceStatus.SUBMITTED:
-        told = f"handed in by {blocks.escape(one.producer, 60)}"
+        return f"*waived*{end} by {blocks.escape(evidence.waiver_owner, 60)}"
+    if evidence.status is EvidenceStatus.SUBMITTED:
+        text = f"handed in by {blocks.escape(evidence.producer, 60)}"
     else:
-        told = f"{one.status.value} by {blocks.escape(one.decider, 60)}"
-    return told + (f", good until {day(until, today)}" if until else "")
+        text = f"{evidence.status.value} by {blocks.escape(evidence.decider, 60)}"
+    return text + (f", good until {day(until, today)}" if until else "")
 
 
-def metrics(one: Item) -> str:
+def metrics_line(evidence: Item) -> str:
     """`accuracy 0.91 (at least 0.85) · latency 80 (at most 120)`; what fails says so."""
-    told = [
+    phrases = [
         f"{blocks.escape(each.name, 60)} {each.value.normalize():f} ({'at least' if each.better == 'higher' else 'at most'} {each.threshold.normalize():f}{'' if each.is_met else ', *not met*'})"
-        for each in one.metrics[:8]
+        for each in evidence.metrics[:8]
     ]
-    told += [
+    phrases += [
         f"watches {blocks.escape(each.name, 60)}, {'at least' if each.better == 'higher' else 'at most'} {each.threshold.normalize():f}, every {blocks.counted(each.every_days, 'day')}"
-        for each in one.watched[:8]
+        for each in evidence.watched[:8]
     ]
-    return " · ".join(told)
+    return " · ".join(phrases)
 
 
-def reading(one: Reading) -> str:
+def reading_line(latest: Reading) -> str:
     """The latest value of a measure in use, against its threshold."""
-    limit = f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}"
-    name = blocks.escape(one.metric, 60)
-    why = f" · ⚠️ not read: {blocks.escape(one.trouble, 200)}" if one.trouble else ""
-    if one.value is None or one.at is None:
-        return (
-            f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')}){why}"
-        )
-    breach = " · *breach*" if one.is_breach else ""
-    return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}{why}"
+    limit = (
+        f"{'at least' if latest.better == 'higher' else 'at most'} {latest.threshold.normalize():f}"
+    )
+    name = blocks.escape(latest.metric, 60)
+    why = f" · ⚠️ not read: {blocks.escape(latest.trouble, 200)}" if latest.trouble else ""
+    if latest.value is None or latest.at is None:
+        return f"{name}: no reading yet ({limit}, every {blocks.counted(latest.every_days, 'day')}){why}"
+    breach = " · *breach*" if latest.is_breach else ""
+    return f"{name}: {latest.value.normalize():f} ({limit}) · {blocks.when(latest.at)}{breach}{why}"
 
 
 def label(verb: str) -> str:
@@ -297,7 +303,7 @@ def label(verb: str) -> str:
     return next((move.label for move in rules.MOVES if move.verb == verb), verb)
 
 
-def some(texts: Sequence[str], most: int) -> list[str]:
+def first_lines(texts: Sequence[str], most: int) -> list[str]:
     """The first of them, and how many more there are."""
     rest = len(texts) - most
     return [*texts[:most], *([f"…and {rest} more"] if rest > 0 else [])]

@@ -251,7 +251,7 @@ def open_plan(click: Click) -> Reply:
         )
     return _window(
         click,
-        boards.plan_action(aims, missing, owner=click.actor.slack_id, due=gaps.soonest(now.date())),
+        boards.plan_action(aims, missing, owner=click.actor.slack_id, due=gaps.propose_day(now.date())),
     )
 
 
@@ -282,7 +282,7 @@ def keep_plan(submission: Submission) -> Reply:
             }
         )
     aims = deps.db.run(
-        lambda session: gaps.plan(
+        lambda session: gaps.plan_action(
             session,
             submission.actor,
             form,

@@ -10,24 +10,24 @@ from workflows.registry import service, telling
 
 def register(router: Router) -> None:
     """Answer the button."""
-    router.action(messages.ACCEPT, accept)
+    router.action(messages.ACCEPT, accept_offers)
 
 
-def accept(click: Click) -> Reply:
+def accept_offers(click: Click) -> Reply:
     """What the card listed is taken; on an older card nothing is, and it shows what waits now."""
     deps = click.deps
     try:
         sentence = deps.db.run(
-            lambda session: service.accept(
+            lambda session: service.accept_offers(
                 session,
                 click.actor,
-                messages.revision(click.value),
+                messages.read_revision(click.value),
                 policy=deps.policy,
                 org_key=deps.team.org_key,
                 now=deps.now(session),
             )
         )
     except Stale:
-        deps.db.run(lambda session: telling.follow(session, now=deps.now(session)))
+        deps.db.run(lambda session: telling.refresh_messages(session, now=deps.now(session)))
         raise
     return Private(sentence)

@@ -23,12 +23,12 @@ HIDDEN = (
 )
 
 
-def revision(value: str) -> int:
+def read_revision(value: str) -> int:
     """What a button says was shown; no revision at all for a button of an earlier release."""
     return int(value) if value.isascii() and value.isdecimal() else -1
 
 
-def _accept(label: str, question: str, record: RegistryStatus) -> Block:
+def _accept_button(label: str, question: str, record: RegistryStatus) -> Block:
     button = blocks.button(label, ACCEPT, str(record.revision), style="primary")
     button["confirm"] = blocks.confirm(title=label, text=question, yes=label, no="Not yet")
     return blocks.actions([button], block_id="registry-accept")
@@ -50,11 +50,11 @@ def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rend
     facts = [
         f"{len(pointed)} of them have `{alias}` at a version",
         f"{record.unknown} are not in the inventory",
-        *_listed(pointed),
+        *_list_waiting(pointed),
     ]
-    shown = [
+    body = [
         blocks.section(f"*{news}*\n" + "\n".join(f"• {one}" for one in facts)),
-        _accept(
+        _accept_button(
             "Accept as the baseline",
             "The models of this list are put on the inventory, and where their aliases stand here is no finding. "
             "What moves after it was made is.",
@@ -62,16 +62,16 @@ def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rend
         ),
     ]
     if record.revision > 1:
-        shown.append(blocks.context("It has moved since it was read first: this is the list now."))
-    shown.append(
+        body.append(blocks.context("It has moved since it was read first: this is the list now."))
+    body.append(
         blocks.context(
             "For model risk. Until it is accepted nothing is filed, and nothing is written into the registry."
         )
     )
-    return Rendered(news, shown)
+    return Rendered(news, body)
 
 
-def _listed(waiting: Sequence[Waiting]) -> list[str]:
+def _list_waiting(waiting: Sequence[Waiting]) -> list[str]:
     """The first of them, in words."""
     lines = [blocks.escape(one.words, 160) for one in waiting[:MOST_LISTED]]
     if len(waiting) > MOST_LISTED:
@@ -90,22 +90,22 @@ def trouble(record: RegistryStatus, notice: RegistryTroubled, scene: Scene) -> R
             news, [blocks.section(f"✅ {news}{when}. Nothing was lost.")], is_final=True
         )
     news = "The model registry cannot be read"
-    shown = [blocks.section(f"⚠️ *{news}*\n{blocks.escape(record.failure, 500)}")]
+    body = [blocks.section(f"⚠️ *{news}*\n{blocks.escape(record.failure, 500)}")]
     if record.gone:
-        shown.append(blocks.section("\n".join(f"• {one}" for one in _listed(record.gone))))
-        shown.append(
-            _accept(
+        body.append(blocks.section("\n".join(f"• {one}" for one in _list_waiting(record.gone))))
+        body.append(
+            _accept_button(
                 "Accept that they are gone",
                 "The models of this list are taken as gone. What goes after it was made is asked about again.",
                 record,
             )
         )
-    shown.append(
+    body.append(
         blocks.context(
             "What was seen before stays as it is. It is tried again by itself, and said here when it works."
         )
     )
-    return Rendered(news, shown)
+    return Rendered(news, body)
 
 
 def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendered:
@@ -121,7 +121,7 @@ def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendere
             news,
             [
                 blocks.section(f"*{news}*"),
-                _accept("Go on", "What differs from now on is filed and written.", record),
+                _accept_button("Go on", "What differs from now on is filed and written.", record),
                 blocks.context(
                     "For model risk. Until then nothing is filed one by one, and nothing is written into the registry."
                 ),
@@ -130,12 +130,12 @@ def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendere
     many = len(record.waiting)
     changed = "1 thing" if many == 1 else f"{many} things"
     news = f"{changed} changed in the model registry at once, and nobody approved {'it' if many == 1 else 'them'}"
-    listed = [f"• {one}" for one in _listed(record.waiting)]
+    listed = [f"• {one}" for one in _list_waiting(record.waiting)]
     return Rendered(
         news,
         [
             blocks.section(f"⚠️ *{news}*\n" + "\n".join(listed)),
-            _accept(
+            _accept_button(
                 "Accept as it is",
                 "What this list names is no finding; what changes after it was made is.",
                 record,

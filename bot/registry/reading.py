@@ -38,41 +38,41 @@ class Reader:
 
     def runs(self, wanted: Iterable[str]) -> dict[str, Measured]:
         """What runs measured; nothing for one that is gone. One that the server fails to give is not among them."""
-        found: dict[str, Measured] = {}
+        measured: dict[str, Measured] = {}
         for run_id in self._some(wanted, RUNS):
             try:
-                found[run_id] = self._registry.run(run_id)
+                measured[run_id] = self._registry.run(run_id)
             except RegistryTrouble:
                 self._put_off(run_id)
             except GovernanceError:
-                found[run_id] = {}, ()
-        return found
+                measured[run_id] = {}, ()
+        return measured
 
     def contents(self, wanted: Iterable[Version]) -> dict[Version, Digest]:
         """The digests of versions; without one, and with the reason, where it cannot be read."""
-        found: dict[Version, Digest] = {}
-        for one in self._some(wanted, CONTENTS):
+        digests: dict[Version, Digest] = {}
+        for version in self._some(wanted, CONTENTS):
             try:
-                found[one] = self._registry.digest(*one)
+                digests[version] = self._registry.digest(*version)
             except RegistryTrouble as error:
-                found[one] = Digest(None, error.sentence, for_now=True)
+                digests[version] = Digest(None, error.sentence, for_now=True)
             except GovernanceError as error:
-                found[one] = Digest(None, error.sentence)
-            if found[one].for_now:
-                self._put_off(one)
-        return found
+                digests[version] = Digest(None, error.sentence)
+            if digests[version].for_now:
+                self._put_off(version)
+        return digests
 
     def _some(self, wanted: Iterable[Key], most: int) -> Iterator[Key]:
         """What is not put off, one after another, until that is enough for a look."""
         began = time.monotonic()
-        self._later = {one: at for one, at in self._later.items() if at > began}
+        self._later = {key: at for key, at in self._later.items() if at > began}
         self._failed = 0
-        due = (one for one in wanted if one not in self._later)
-        for one in islice(due, most):
-            yield one
+        due = (key for key in wanted if key not in self._later)
+        for key in islice(due, most):
+            yield key
             if self._failed >= TROUBLES or time.monotonic() - began > ENOUGH:
                 return
 
-    def _put_off(self, one: Hashable) -> None:
+    def _put_off(self, key: Hashable) -> None:
         self._failed += 1
-        self._later[one] = time.monotonic() + AGAIN
+        self._later[key] = time.monotonic() + AGAIN

@@ -22,15 +22,15 @@ from workflows.registry.records import GivenUp, RegistryStatus
 def _status(
     session: Session, notice: BaselineRead | RegistryTroubled | TooMuchMoved, scene: Scene
 ) -> RegistryStatus:
-    return reads.status(session, alias=scene.policy.registry.alias)
+    return reads.load_status(session, alias=scene.policy.registry.alias)
 
 
 def _finding(session: Session, notice: DriftFound, scene: Scene) -> FindingRecord | None:
-    return inventory.finding(session, notice.finding_id)
+    return inventory.find_finding(session, notice.finding_id)
 
 
 def _write(session: Session, notice: WriteGivenUp, scene: Scene) -> GivenUp | None:
-    return reads.given_up(session, notice.write_id)
+    return reads.find_given_up(session, notice.write_id)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (

@@ -35,7 +35,7 @@ KEPT_EVERY = 60.0
 HELD = "Everything is held back until `mlgov outbox release`, and so is the registry."
 
 
-def client(settings: Settings) -> MlflowClient | None:
+def make_client(settings: Settings) -> MlflowClient | None:
     """The registry that the settings name; None when they name none."""
     if settings.mlgov_mlflow_url is None:
         return None
@@ -75,7 +75,7 @@ class Registrar:
             if holding.is_held(session):
                 return HELD if force else ""
         turn = deps.db.run(
-            lambda session: service.begin(
+            lambda session: service.take_turn(
                 session,
                 policy=deps.policy,
                 now=deps.now(session),
@@ -95,7 +95,7 @@ class Registrar:
             log.info("a look at the registry was given up: another process has the turn")
             return BUSY if force else ""
         finally:
-            deps.db.run(lambda session: service.release(session, turn))
+            deps.db.run(lambda session: service.release_turn(session, turn))
 
     def _in_turn(self, turn: int, work: Callable[[Session], T]) -> T:
         """One transaction of a look, in which nobody else has the turn. Raises LostTurn."""
@@ -130,14 +130,14 @@ class Registrar:
             metrics.READS.labels(READER, "failed").inc()
             self._in_turn(
                 turn,
-                lambda session: service.failed(
+                lambda session: service.record_failure(
                     session, sentence, policy=deps.policy, org_key=org, now=deps.now(session)
                 ),
             )
             return sentence
         metrics.READS.labels(READER, "ok").inc()
         with deps.db.read() as session:
-            runs, contents = service.to_read(
+            runs, contents = service.list_to_read(
                 session, snapshot, policy=deps.policy, now=deps.now(session)
             )
         measured = self._reader.runs(runs)
@@ -145,7 +145,7 @@ class Registrar:
         digests = self._reader.contents(contents)
         self._in_turn(
             turn,
-            lambda session: service.take(
+            lambda session: service.apply_snapshot(
                 session,
                 snapshot,
                 measured,
@@ -156,13 +156,13 @@ class Registrar:
             ),
         )
         with deps.db.read() as session:
-            return service.failure(session)
+            return service.find_failure(session)
 
     def _write(self, turn: int) -> None:
         deps, org = self._deps, self._deps.team.org_key
         wanted = self._in_turn(
             turn,
-            lambda session: writing.wanted(
+            lambda session: writing.list_writes(
                 session,
                 policy=deps.policy,
                 now=deps.now(session),
@@ -178,7 +178,9 @@ class Registrar:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            self._in_turn(turn, partial(_settled, write=write, error=error, deps=deps, org_key=org))
+            self._in_turn(
+                turn, partial(_settle_write, write=write, error=error, deps=deps, org_key=org)
+            )
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.
                 return
@@ -197,8 +199,8 @@ class Registrar:
         doing[write.kind]()
 
 
-def _settled(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:
-    writing.settle(
+def _settle_write(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:
+    writing.settle_write(
         session,
         write,
         error,

@@ -20,12 +20,12 @@ def router(deps: Deps) -> APIRouter | None:
     secret = deps.settings.mlgov_mlflow_webhook_secret
     if secret is None:
         return None
-    made = APIRouter()
+    api = APIRouter()
 
     def hear(headers: dict[str, str], body: bytes) -> Response:
         with deps.db.read() as session:
             now = runtime.real_now(session)
-        why = webhooks.fault(secret.get_secret_value(), headers, body, now)
+        why = webhooks.find_fault(secret.get_secret_value(), headers, body, now)
         if why:
             return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"
@@ -33,12 +33,12 @@ def router(deps: Deps) -> APIRouter | None:
         def take(session: Session) -> None:
             # One transaction: what was marked as seen has been heeded.
             if inbox.first_seen(session, name):
-                service.hint(session, now=deps.now(session))
+                service.note_hint(session, now=deps.now(session))
 
         deps.db.run(take)
         return Response("ok", media_type="text/plain")
 
-    @made.post("/mlflow/webhook", include_in_schema=False)
+    @api.post("/mlflow/webhook", include_in_schema=False)
     async def webhook(request: Request) -> Response:
         try:
             bodies.require_short(request, MOST_BYTES)
@@ -52,4 +52,4 @@ def router(deps: Deps) -> APIRouter | None:
         headers = {key.lower(): value for key, value in request.headers.items()}
         return await run_in_threadpool(hear, headers, body)
 
-    return made
+    return api

@@ -37,13 +37,13 @@ class StandingTold(BaseModel):
 
 def router(deps: Deps) -> APIRouter:
     """The endpoints under /keys and /statements."""
-    made = APIRouter(tags=["statements"])
+    api = APIRouter(tags=["statements"])
 
-    @made.get("/keys", response_model_exclude_none=True)
+    @api.get("/keys", response_model_exclude_none=True)
     def keys() -> KeysTold:
         """The public keys that prove statements."""
         with deps.db.read() as session:
-            found = service.trusted(session, pins=deps.policy.statements.keys)
+            trusted = service.list_trusted_keys(session, pins=deps.policy.statements.keys)
         return KeysTold(
             keys=[
                 KeyTold(
@@ -52,16 +52,16 @@ def router(deps: Deps) -> APIRouter:
                     published_at=key.published_at,
                     retired_at=key.retired_at,
                 )
-                for key in found
+                for key in trusted
             ]
         )
 
-    @made.get("/statements/{statement_id}", responses=answers(404, 422))
+    @api.get("/statements/{statement_id}", responses=answers(404, 422))
     def standing(statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")]) -> StandingTold:
         """Whether a statement still stands."""
         with deps.db.read() as session:
             now = deps.now(session)
-            found = service.find(session, statement_id)
-        return StandingTold(id=found.id, state=found.state(now), expires_at=found.expires_at)
+            record = service.find_statement(session, statement_id)
+        return StandingTold(id=record.id, state=record.state(now), expires_at=record.expires_at)
 
-    return made
+    return api

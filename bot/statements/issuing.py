@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("mlgov")
 
 
-def key_of(settings: Settings) -> "Ed25519PrivateKey | None":
+def load_key(settings: Settings) -> "Ed25519PrivateKey | None":
     """The key that this deployment signs with; None when it has none. Raises SettingsRefused."""
     if settings.mlgov_signing_key is None:
         return None
     try:
-        return envelopes.private_key(settings.mlgov_signing_key.get_secret_value())
+        return envelopes.load_private_key(settings.mlgov_signing_key.get_secret_value())
     except GovernanceError as error:
         raise SettingsRefused(f"MLGOV_SIGNING_KEY: {error.sentence}") from None
 
@@ -35,13 +35,13 @@ class Issuer:
     def __init__(self, deps: Deps) -> None:
         """Publish this deployment's key, where it has one. Raises SettingsRefused for one that was retired."""
         self._deps = deps
-        self._key = key = key_of(deps.settings)
+        self._key = key = load_key(deps.settings)
         if key is None:
             return
         self._require_pinned(key)
         try:
             with deps.db.begin(patient=True) as session:
-                service.publish(session, SYSTEM, key, now=deps.now(session))
+                service.publish_key(session, SYSTEM, key, now=deps.now(session))
         except GovernanceError as error:
             raise SettingsRefused(error.sentence) from None
 
@@ -53,36 +53,36 @@ class Issuer:
                 "`statements: keys`, or set MLGOV_SIGNING_KEY_FILE to one that stands there."
             )
 
-    def of(self, approval_id: int) -> str | None:
+    def find_or_issue(self, approval_id: int) -> str | None:
         """The statement about an approved release, as its envelope; None where there is no key to sign with.
 
         Raises RecordDisagrees when the tables call it approved and the ledger does not, with a key or without; whoever
         administers mlgov is told then.
         """
         try:
-            return self._of(approval_id)
+            return self._find_or_issue(approval_id)
         except RecordDisagrees:
-            self._tell(approval_id)
+            self._notify_administrators(approval_id)
             raise
 
-    def _of(self, approval_id: int) -> str | None:
+    def _find_or_issue(self, approval_id: int) -> str | None:
         with self._deps.db.read() as session:
             if service.require_proven(session, approval_id) and Look.faults_of(
                 session, "approval", str(approval_id)
             ):
                 # The rows are as the last entry sealed them, and what led to them isn't what the entries say.
                 raise RecordDisagrees(approval_id)
-            known = service.envelope_of(session, approval_id)
+            known = service.find_envelope(session, approval_id)
         key = self._key
         if known is not None or key is None:
             return known
         return self._deps.db.run(
-            lambda session: service.issue(
+            lambda session: service.issue_statement(
                 session, approval_id, key, policy=self._deps.policy, now=self._deps.now(session)
             )
         )
 
-    def _tell(self, approval_id: int) -> None:
+    def _notify_administrators(self, approval_id: int) -> None:
         deps = self._deps
         log.error(
             "request %d was changed outside mlgov; `mlgov audit verify` says how", approval_id

@@ -32,7 +32,7 @@ class Courier:
         self._root = key.get_secret_value() if key else None
         hosts = settings.mlgov_webhook_hosts.split(",")
         self._allowed = frozenset(host.strip().casefold() for host in hosts) - {""}
-        self._http = http.client(
+        self._http = http.make_client(
             timeout=settings.mlgov_http_timeout_seconds,
             is_proxied=False,  # a proxy would resolve the name anew, and reach what is forbidden here
             limits=httpx.Limits(max_keepalive_connections=0),

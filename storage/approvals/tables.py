@@ -122,7 +122,7 @@ class Decision(Base):
     place_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """Whose place in the stage this verdict used, where it was not their own: who was away, or gave it away."""
     shown: Mapped[str | None]
-    """SHA-256 over what was asked when they decided; see `rules.digest`."""
+    """SHA-256 over what was asked when they decided; see `rules.digest_question`."""
     taken_back_at: Mapped[datetime | None]
     """Since when it counts no more: its author took it back, or its stage was asked anew."""
 

@@ -9,17 +9,11 @@ from sqlalchemy.orm import Session
 from storage.evidence.tables import Evidence, SharedFile
 
 
-def of_versions(session: Session, version_ids: Collection[int]) -> Sequence[Evidence]:
+def list_items(session: Session, version_ids: Collection[int]) -> Sequence[Evidence]:
     """Every item of these versions, oldest first."""
-    return (
-        session.execute(
-            select(Evidence)
-            .where(Evidence.version_id.in_(sorted(version_ids)))
-            .order_by(Evidence.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Evidence).where(Evidence.version_id.in_(sorted(version_ids))).order_by(Evidence.id)
+    ).all()
 
 
 def find_by_key(session: Session, request_key: str) -> Evidence | None:
@@ -29,7 +23,7 @@ def find_by_key(session: Session, request_key: str) -> Evidence | None:
     ).scalar_one_or_none()
 
 
-def find(session: Session, evidence_id: int) -> Evidence | None:
+def find_item(session: Session, evidence_id: int) -> Evidence | None:
     """An item."""
     return session.get(Evidence, evidence_id)
 

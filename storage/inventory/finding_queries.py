@@ -10,51 +10,41 @@ from storage.enums import FindingStatus, ModelState
 from storage.inventory.tables import Finding, Model, ModelMetric, ModelReading, ModelVersion
 
 
-def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]:
+def list_unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]:
     """Findings of these models that were not resolved, accepted ones too, newest first."""
-    return (
-        session.execute(
-            select(Finding)
-            .where(
-                Finding.model_id.in_(sorted(model_ids)),
-                Finding.status != FindingStatus.RESOLVED.value,
-            )
-            .order_by(Finding.id.desc())
+    return session.scalars(
+        select(Finding)
+        .where(
+            Finding.model_id.in_(sorted(model_ids)),
+            Finding.status != FindingStatus.RESOLVED.value,
         )
-        .scalars()
-        .all()
-    )
+        .order_by(Finding.id.desc())
+    ).all()
 
 
-def every(session: Session, model_id: int) -> Sequence[Finding]:
+def list_findings(session: Session, model_id: int) -> Sequence[Finding]:
     """Every finding of a model, resolved ones too, oldest first."""
-    return (
-        session.execute(select(Finding).where(Finding.model_id == model_id).order_by(Finding.id))
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Finding).where(Finding.model_id == model_id).order_by(Finding.id)
+    ).all()
 
 
-def open_of(session: Session, person_id: str) -> Sequence[Finding]:
+def list_open_of(session: Session, person_id: str) -> Sequence[Finding]:
     """Findings that this person has to mend, accepted ones left out."""
-    return (
-        session.execute(
-            select(Finding).where(
-                Finding.owner_id == person_id,
-                Finding.status.in_((FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)),
-            )
+    return session.scalars(
+        select(Finding).where(
+            Finding.owner_id == person_id,
+            Finding.status.in_((FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)),
         )
-        .scalars()
-        .all()
-    )
+    ).all()
 
 
-def find(session: Session, finding_id: int) -> Finding | None:
+def find_finding(session: Session, finding_id: int) -> Finding | None:
     """A finding, not locked."""
     return session.get(Finding, finding_id)
 
 
-def lock(session: Session, finding_id: int) -> Finding | None:
+def lock_finding(session: Session, finding_id: int) -> Finding | None:
     """A finding, locked until the transaction ends."""
     return session.execute(
         select(Finding)
@@ -71,37 +61,35 @@ def find_by_source(session: Session, source_key: str) -> Finding | None:
     ).scalar_one_or_none()
 
 
-def unsettled_from(session: Session, source: str, model_id: int | None = None) -> Sequence[Finding]:
+def list_unsettled_from(
+    session: Session, source: str, model_id: int | None = None
+) -> Sequence[Finding]:
     """Findings of one source that are not resolved, of one model or of all."""
-    found = select(Finding).where(
+    query = select(Finding).where(
         Finding.source == source, Finding.status != FindingStatus.RESOLVED.value
     )
     if model_id is not None:
-        found = found.where(Finding.model_id == model_id)
-    return session.execute(found).scalars().all()
+        query = query.where(Finding.model_id == model_id)
+    return session.scalars(query).all()
 
 
-def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
+def list_ended_acceptances(session: Session, today: date) -> Sequence[Finding]:
     """Findings whose acceptance is over."""
-    return (
-        session.execute(
-            select(Finding)
-            .where(Finding.status == FindingStatus.ACCEPTED.value, Finding.accepted_until < today)
-            .order_by(Finding.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Finding)
+        .where(Finding.status == FindingStatus.ACCEPTED.value, Finding.accepted_until < today)
+        .order_by(Finding.id)
+    ).all()
 
 
-def metrics(
+def list_metrics(
     session: Session, version_ids: Collection[int], *, dropped: bool = False
 ) -> Sequence[ModelMetric]:
     """The measures of these versions' plans, by id; those that a later plan left out too where they are asked for."""
-    found = select(ModelMetric).where(ModelMetric.version_id.in_(sorted(version_ids)))
+    query = select(ModelMetric).where(ModelMetric.version_id.in_(sorted(version_ids)))
     if not dropped:
-        found = found.where(ModelMetric.dropped_at.is_(None))
-    return session.execute(found.order_by(ModelMetric.id)).scalars().all()
+        query = query.where(ModelMetric.dropped_at.is_(None))
+    return session.scalars(query.order_by(ModelMetric.id)).all()
 
 
 def find_metric(session: Session, metric_id: int) -> ModelMetric | None:
@@ -109,7 +97,7 @@ def find_metric(session: Session, metric_id: int) -> ModelMetric | None:
     return session.get(ModelMetric, metric_id)
 
 
-def metrics_in_use(session: Session) -> list[tuple[ModelMetric, ModelVersion, Model]]:
+def list_metrics_in_use(session: Session) -> list[tuple[ModelMetric, ModelVersion, Model]]:
     """The measures of every version that is in use, each with its version and model."""
     rows = session.execute(
         select(ModelMetric, ModelVersion, Model)
@@ -131,7 +119,7 @@ def find_reading(session: Session, metric_id: int, at: datetime) -> ModelReading
     ).scalar_one_or_none()
 
 
-def latest_readings(session: Session, metric_ids: Collection[int]) -> dict[int, ModelReading]:
+def find_latest_readings(session: Session, metric_ids: Collection[int]) -> dict[int, ModelReading]:
     """Measure id → its newest reading."""
     newest = (
         select(ModelReading.metric_id, func.max(ModelReading.at).label("at"))
@@ -139,10 +127,10 @@ def latest_readings(session: Session, metric_ids: Collection[int]) -> dict[int, 
         .group_by(ModelReading.metric_id)
         .subquery()
     )
-    rows = session.execute(
+    rows = session.scalars(
         select(ModelReading).join(
             newest,
             (newest.c.metric_id == ModelReading.metric_id) & (newest.c.at == ModelReading.at),
         )
-    ).scalars()
+    )
     return {row.metric_id: row for row in rows}

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVarTuple
 
-from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy import Row, Select, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -21,6 +21,8 @@ from storage.inventory.tables import (
 )
 from storage.people.tables import Person
 from storage.projects.tables import Project
+
+Columns = TypeVarTuple("Columns")
 
 
 def lock_model(session: Session, model_id: int) -> Model | None:
@@ -40,6 +42,7 @@ def lock_version(session: Session, version_id: int) -> ModelVersion | None:
     ).scalar_one_or_none()
     if model_id is None:
         return None
+    # Always the model first: whoever locks both in the other order could wait for the other for ever.
     lock_model(session, model_id)
     return session.execute(
         select(ModelVersion)
@@ -85,7 +88,7 @@ def find_by_request(session: Session, request_key: str) -> Model | None:
     ).scalar_one_or_none()
 
 
-def concerning(session: Session, person_id: str) -> set[int]:
+def list_concerning_ids(session: Session, person_id: str) -> set[int]:
     """Models that somebody owns, made or validates, has to mend, or whose output a model of theirs takes."""
     mine = select(Model.id).where(Model.owner_id == person_id)
     asked = (
@@ -98,10 +101,10 @@ def concerning(session: Session, person_id: str) -> set[int]:
         ),
         select(ModelDependency.upstream_id).where(ModelDependency.model_id.in_(mine)),
     )
-    return {one for each in asked for one in session.execute(each).scalars()}
+    return {one for each in asked for one in session.scalars(each)}
 
 
-def search(
+def search_models(
     session: Session,
     words: str,
     *,
@@ -112,11 +115,11 @@ def search(
 
     With `within` only models of these projects, and the models `beside`.
     """
-    asked = _fitting(select(Model), words, within, beside)
-    return session.execute(asked.order_by(func.lower(Model.name), Model.id)).scalars().all()
+    query = _filter_models(select(Model), words, within, beside)
+    return session.scalars(query.order_by(func.lower(Model.name), Model.id)).all()
 
 
-def first_of(
+def search_first(
     session: Session,
     words: str,
     *,
@@ -126,7 +129,7 @@ def first_of(
     order: Mapping[ModelState, int],
     most: int,
 ) -> tuple[list[Model], dict[ModelState, int]]:
-    """The first of what `search` finds, in the order of their states and then by name, and how many are in each state.
+    """The first of what `search_models` finds, in the order of their states and then by name, and how many are in each state.
 
     A model stands as that of its versions whose state comes first in `leading`; one without versions as itself.
     """
@@ -141,26 +144,26 @@ def first_of(
     by_place = {place: state.value for place, state in enumerate(leading)}
     state = case(by_place, value=best.c.place, else_=Model.state)
 
-    def asked(*columns: Any) -> Any:
-        fitting = _fitting(select(*columns), words, within, beside)
-        return fitting.outerjoin(best, best.c.model_id == Model.id)
+    def filtered(query: Select[*Columns]) -> Select[*Columns]:
+        return _filter_models(query, words, within, beside).outerjoin(
+            best, best.c.model_id == Model.id
+        )
 
     ranks = {each.value: rank for each, rank in order.items()}
     rank = case(ranks, value=state, else_=len(ranks))
-    rows = session.execute(
-        asked(Model).order_by(rank, func.lower(Model.name), Model.id).limit(most)
-    ).scalars()
-    counted = asked(state.label("state"), func.count()).group_by(state)
-    numbers = session.execute(counted)
+    rows = session.scalars(
+        filtered(select(Model)).order_by(rank, func.lower(Model.name), Model.id).limit(most)
+    )
+    numbers = session.execute(filtered(select(state.label("state"), func.count())).group_by(state))
     return list(rows), {ModelState(each): number for each, number in numbers}
 
 
-def _fitting(
-    asked: Any, words: str, within: Collection[int] | None, beside: Collection[int]
-) -> Any:
-    asked = asked.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
+def _filter_models(
+    query: Select[*Columns], words: str, within: Collection[int] | None, beside: Collection[int]
+) -> Select[*Columns]:
+    query = query.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
     if words:
-        asked = asked.where(
+        query = query.where(
             or_(
                 *(
                     func.lower(column).contains(words.casefold(), autoescape=True)
@@ -175,38 +178,30 @@ def _fitting(
             )
         )
     if within is not None:
-        asked = asked.where(or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside))))
-    return asked
+        query = query.where(or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside))))
+    return query
 
 
-def by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
+def list_by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
     """These models, by name."""
-    return (
-        session.execute(
-            select(Model).where(Model.id.in_(sorted(ids))).order_by(func.lower(Model.name))
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Model).where(Model.id.in_(sorted(ids))).order_by(func.lower(Model.name))
+    ).all()
 
 
-def by_keys(session: Session, keys: Collection[str]) -> dict[str, Model]:
+def find_by_keys(session: Session, keys: Collection[str]) -> dict[str, Model]:
     """Key → model."""
-    rows = session.execute(select(Model).where(Model.key.in_(sorted(keys)))).scalars()
+    rows = session.scalars(select(Model).where(Model.key.in_(sorted(keys))))
     return {row.key: row for row in rows}
 
 
-def versions_of(session: Session, model_ids: Collection[int]) -> Sequence[ModelVersion]:
+def list_versions(session: Session, model_ids: Collection[int]) -> Sequence[ModelVersion]:
     """Every version of these models, newest first."""
-    return (
-        session.execute(
-            select(ModelVersion)
-            .where(ModelVersion.model_id.in_(sorted(model_ids)))
-            .order_by(ModelVersion.id.desc())
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(ModelVersion)
+        .where(ModelVersion.model_id.in_(sorted(model_ids)))
+        .order_by(ModelVersion.id.desc())
+    ).all()
 
 
 def find_version_named(session: Session, model_id: int, version: str) -> ModelVersion | None:
@@ -218,17 +213,13 @@ def find_version_named(session: Session, model_id: int, version: str) -> ModelVe
     ).scalar_one_or_none()
 
 
-def parts_of(session: Session, version_ids: Collection[int]) -> Sequence[ModelPerson]:
+def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[ModelPerson]:
     """Who made and validated these versions."""
-    return (
-        session.execute(
-            select(ModelPerson)
-            .where(ModelPerson.version_id.in_(sorted(version_ids)))
-            .order_by(ModelPerson.version_id, ModelPerson.part, ModelPerson.person_id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(ModelPerson)
+        .where(ModelPerson.version_id.in_(sorted(version_ids)))
+        .order_by(ModelPerson.version_id, ModelPerson.part, ModelPerson.person_id)
+    ).all()
 
 
 def set_part(session: Session, version_id: int, part: str, person_ids: Collection[str]) -> None:
@@ -236,26 +227,23 @@ def set_part(session: Session, version_id: int, part: str, person_ids: Collectio
     session.execute(
         delete(ModelPerson).where(ModelPerson.version_id == version_id, ModelPerson.part == part)
     )
-    for one in sorted(set(person_ids)):
-        session.add(ModelPerson(version_id=version_id, person_id=one, part=part))
+    for person_id in sorted(set(person_ids)):
+        session.add(ModelPerson(version_id=version_id, person_id=person_id, part=part))
     session.flush()
 
 
-def upstream(session: Session, model_id: int) -> Sequence[Model]:
+def list_upstream(session: Session, model_id: int) -> Sequence[Model]:
     """The models whose output a model takes."""
-    return (
-        session.execute(
-            select(Model)
-            .join(ModelDependency, ModelDependency.upstream_id == Model.id)
-            .where(ModelDependency.model_id == model_id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(Model)
+        .join(ModelDependency, ModelDependency.upstream_id == Model.id)
+        .where(ModelDependency.model_id == model_id)
+    ).all()
 
 
 def lock_links(session: Session) -> None:
     """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    # SQLite has one writer at a time anyway. The number is "mode" in ASCII; no other lock of mlgov has it.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(0x6D6F6465)))
 
@@ -263,12 +251,12 @@ def lock_links(session: Session) -> None:
 def set_upstream(session: Session, model_id: int, upstream_ids: Collection[int]) -> None:
     """The models whose output this one takes."""
     session.execute(delete(ModelDependency).where(ModelDependency.model_id == model_id))
-    for one in sorted(set(upstream_ids) - {model_id}):
-        session.add(ModelDependency(model_id=model_id, upstream_id=one))
+    for upstream_id in sorted(set(upstream_ids) - {model_id}):
+        session.add(ModelDependency(model_id=model_id, upstream_id=upstream_id))
     session.flush()
 
 
-def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
+def list_links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
     """(model, upstream model) wherever one of these is either."""
     wanted = sorted(ids)
     rows = session.execute(
@@ -279,27 +267,23 @@ def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
     return [(row.model_id, row.upstream_id) for row in rows]
 
 
-def all_links(session: Session) -> dict[int, set[int]]:
+def find_all_links(session: Session) -> dict[int, set[int]]:
     """Model id → ids of the models whose output it takes."""
-    found: dict[int, set[int]] = {}
+    links: dict[int, set[int]] = {}
     rows = session.execute(select(ModelDependency.model_id, ModelDependency.upstream_id))
     for row in rows:
-        found.setdefault(row.model_id, set()).add(row.upstream_id)
-    return found
+        links.setdefault(row.model_id, set()).add(row.upstream_id)
+    return links
 
 
-def steps_of(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:
+def list_steps(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:
     """The latest steps of a model and its versions, newest first."""
-    return (
-        session.execute(
-            select(ModelTransition)
-            .where(ModelTransition.model_id == model_id)
-            .order_by(ModelTransition.id.desc())
-            .limit(most)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(ModelTransition)
+        .where(ModelTransition.model_id == model_id)
+        .order_by(ModelTransition.id.desc())
+        .limit(most)
+    ).all()
 
 
 def find_step(session: Session, step_id: int) -> ModelTransition | None:
@@ -307,7 +291,7 @@ def find_step(session: Session, step_id: int) -> ModelTransition | None:
     return session.get(ModelTransition, step_id)
 
 
-def suspended_from(session: Session, version_id: int) -> str | None:
+def find_suspended_from(session: Session, version_id: int) -> str | None:
     """The state in which a version was suspended last."""
     return session.execute(
         select(ModelTransition.source)
@@ -320,26 +304,22 @@ def suspended_from(session: Session, version_id: int) -> str | None:
     ).scalar_one_or_none()
 
 
-def agreements(
+def list_agreements(
     session: Session, version_id: int, step: str, revision: int
 ) -> Sequence[ModelAgreement]:
     """Who has agreed to a step of a version as it is."""
-    return (
-        session.execute(
-            select(ModelAgreement)
-            .where(
-                ModelAgreement.version_id == version_id,
-                ModelAgreement.step == step,
-                ModelAgreement.revision == revision,
-            )
-            .order_by(ModelAgreement.id)
+    return session.scalars(
+        select(ModelAgreement)
+        .where(
+            ModelAgreement.version_id == version_id,
+            ModelAgreement.step == step,
+            ModelAgreement.revision == revision,
         )
-        .scalars()
-        .all()
-    )
+        .order_by(ModelAgreement.id)
+    ).all()
 
 
-def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[Any]:
+def list_agreed(session: Session, version_id: int, revision: int) -> Sequence[Row[str, str]]:
     """(step, person's name) of every agreement that counts for a version as it is."""
     return session.execute(
         select(ModelAgreement.step, Person.name)
@@ -349,15 +329,20 @@ def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[
     ).all()
 
 
-def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
+def find_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
-    rows = session.execute(select(Project).where(Project.id.in_(sorted(ids)))).scalars()
+    rows = session.scalars(select(Project).where(Project.id.in_(sorted(ids))))
     return {row.id: row for row in rows}
 
 
 def find_project(session: Session, key: str) -> Project | None:
     """The project of that key."""
     return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
+
+
+def find_project_by_id(session: Session, project_id: int | None) -> Project | None:
+    """The project of that id; None where there is none."""
+    return session.get(Project, project_id) if project_id is not None else None
 
 
 def has_budget(session: Session, project_id: int) -> bool:
@@ -370,58 +355,50 @@ def has_budget(session: Session, project_id: int) -> bool:
     )
 
 
-def due_reviews(session: Session, today: Any) -> Sequence[int]:
+def list_due_reviews(session: Session, today: date) -> Sequence[int]:
     """Models in the inventory whose review day has come."""
     return list(
-        session.execute(
+        session.scalars(
             select(Model.id)
             .where(Model.next_review.is_not(None), Model.next_review <= today)
             .order_by(Model.id)
-        ).scalars()
+        )
     )
 
 
-def owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Model]:
+def list_owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Model]:
     """Models of this person whose review day has come."""
-    return (
-        session.execute(
-            select(Model).where(
-                Model.owner_id == person_id,
-                Model.next_review.is_not(None),
-                Model.next_review <= today,
-            )
+    return session.scalars(
+        select(Model).where(
+            Model.owner_id == person_id,
+            Model.next_review.is_not(None),
+            Model.next_review <= today,
         )
-        .scalars()
-        .all()
-    )
+    ).all()
 
 
-def validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
+def list_validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
     """Versions that wait for this person's validation."""
-    return (
-        session.execute(
-            select(ModelVersion)
-            .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
-            .where(
-                ModelPerson.person_id == person_id,
-                ModelPerson.part == "validator",
-                ModelVersion.state == ModelState.VALIDATION.value,
-            )
-            .order_by(ModelVersion.state_since, ModelVersion.id)
+    return session.scalars(
+        select(ModelVersion)
+        .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
+        .where(
+            ModelPerson.person_id == person_id,
+            ModelPerson.part == "validator",
+            ModelVersion.state == ModelState.VALIDATION.value,
         )
-        .scalars()
-        .all()
-    )
+        .order_by(ModelVersion.state_since, ModelVersion.id)
+    ).all()
 
 
-def valid_until(session: Session, approval_id: int) -> datetime | None:
+def find_valid_until(session: Session, approval_id: int) -> datetime | None:
     """Until when an approval holds; None for one that holds for good."""
     return session.execute(
         select(Approval.valid_until).where(Approval.id == approval_id)
     ).scalar_one_or_none()
 
 
-def add_step(session: Session, **values: Any) -> int:
+def add_step(session: Session, **values: object) -> int:
     """Keep a step; its id."""
     row = ModelTransition(**values)
     session.add(row)
@@ -429,14 +406,14 @@ def add_step(session: Session, **values: Any) -> int:
     return row.id
 
 
-def ended_approvals(session: Session, now: datetime) -> Sequence[int]:
+def list_ended_approvals(session: Session, now: datetime) -> Sequence[int]:
     """Versions in use whose approval is over."""
     return list(
-        session.execute(
+        session.scalars(
             select(ModelVersion.id).where(
                 ModelVersion.state == ModelState.IN_USE.value,
                 ModelVersion.approved_until.is_not(None),
                 ModelVersion.approved_until <= now,
             )
-        ).scalars()
+        )
     )

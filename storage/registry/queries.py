@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,49 +16,43 @@ from storage.registry.tables import (
 )
 
 
-def state(session: Session) -> RegistryState:
+def lock_state(session: Session) -> RegistryState:
     """How the registry stands, locked until the transaction ends; made when it is not there yet."""
-    found = session.execute(
+    row = session.execute(
         select(RegistryState)
         .where(RegistryState.id == 1)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()
-    if found is None:
-        found = RegistryState(id=1, failures=0, offered=[], revision=0, turn=0)
-        session.add(found)
+    if row is None:
+        row = RegistryState(id=1, failures=0, offered=[], revision=0, turn=0)
+        session.add(row)
         session.flush()
-    return found
+    return row
 
 
-def look(session: Session) -> RegistryState | None:
+def find_state(session: Session) -> RegistryState | None:
     """The same, to read."""
     return session.get(RegistryState, 1)
 
 
-def models(session: Session) -> Sequence[RegistryModelRow]:
+def list_models(session: Session) -> Sequence[RegistryModelRow]:
     """Every registered model that was seen, by name."""
-    return session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name)).scalars().all()
+    return session.scalars(select(RegistryModelRow).order_by(RegistryModelRow.name)).all()
 
 
-def versions(session: Session) -> Sequence[RegistryVersionRow]:
+def list_versions(session: Session) -> Sequence[RegistryVersionRow]:
     """Every version that was seen."""
-    return (
-        session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).scalars().all()
-    )
+    return session.scalars(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).all()
 
 
-def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
+def list_versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     """Versions of a registered model that are still there, newest first."""
-    return (
-        session.execute(
-            select(RegistryVersionRow)
-            .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
-            .order_by(RegistryVersionRow.id.desc())
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(RegistryVersionRow)
+        .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
+        .order_by(RegistryVersionRow.id.desc())
+    ).all()
 
 
 def find_version(session: Session, name: str, version: str) -> RegistryVersionRow | None:
@@ -71,16 +64,17 @@ def find_version(session: Session, name: str, version: str) -> RegistryVersionRo
     ).scalar_one_or_none()
 
 
-def inventory(session: Session) -> Sequence[Any]:
+def list_inventory(session: Session) -> list[tuple[Model, ModelVersion | None]]:
     """(model, version) of the whole inventory; version is None for a model without one."""
-    return session.execute(
+    rows = session.execute(
         select(Model, ModelVersion)
         .outerjoin(ModelVersion, ModelVersion.model_id == Model.id)
         .order_by(Model.id, ModelVersion.id)
-    ).all()
+    )
+    return [(model, version) for model, version in rows]
 
 
-def rejected(session: Session) -> set[int]:
+def list_rejected(session: Session) -> set[int]:
     """Versions whose last request for approval was rejected, and that nobody has asked about since."""
     last = (
         select(func.max(ModelTransition.id))
@@ -90,12 +84,12 @@ def rejected(session: Session) -> set[int]:
         )
         .group_by(ModelTransition.version_id)
     )
-    found = session.execute(
+    ids = session.scalars(
         select(ModelTransition.version_id).where(
             ModelTransition.id.in_(last), ModelTransition.step == "reject"
         )
-    ).scalars()
-    return {one for one in found if one is not None}
+    )
+    return {one for one in ids if one is not None}
 
 
 def find_write(session: Session, what: str) -> RegistryWrite | None:
@@ -105,13 +99,9 @@ def find_write(session: Session, what: str) -> RegistryWrite | None:
     ).scalar_one_or_none()
 
 
-def open_writes(session: Session) -> Sequence[RegistryWrite]:
+def list_open_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that are not done: tried again later, or given up."""
-    return (
-        session.execute(select(RegistryWrite).where(RegistryWrite.done_at.is_(None)))
-        .scalars()
-        .all()
-    )
+    return session.scalars(select(RegistryWrite).where(RegistryWrite.done_at.is_(None))).all()
 
 
 def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
@@ -119,7 +109,7 @@ def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
     return session.get(RegistryWrite, write_id)
 
 
-def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int, int]:
+def count_writes_since(session: Session, since: datetime, *, kind: str) -> tuple[int, int]:
     """How many writes were done since: of that kind, and of all others."""
     is_of_kind = RegistryWrite.what.startswith(f"{kind}\n", autoescape=True)
     rows = session.execute(
@@ -129,14 +119,8 @@ def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int,
     return counts.get(True, 0), counts.get(False, 0)
 
 
-def dead_writes(session: Session) -> Sequence[RegistryWrite]:
+def list_given_up_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that were given up."""
-    return (
-        session.execute(
-            select(RegistryWrite)
-            .where(RegistryWrite.dead_at.is_not(None))
-            .order_by(RegistryWrite.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.scalars(
+        select(RegistryWrite).where(RegistryWrite.dead_at.is_not(None)).order_by(RegistryWrite.id)
+    ).all()

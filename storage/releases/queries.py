@@ -1,10 +1,11 @@
 """Statements about releases, and about the requests that programs follow."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,50 @@ from storage.people.tables import Person, SlackAlias
 from storage.projects.tables import Project
 from storage.releases.tables import Release
 
+
+@dataclass(frozen=True, slots=True)
+class ReleaseProject:
+    """The project whose release something is: its names and what conditions are told of it."""
+
+    id: int
+    key: str
+    name: str
+    category: str | None
+    status: str
+    business_unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRow:
+    """What a request about a release was asked, and what it was bound to."""
+
+    id: int
+    gate: str
+    facts: dict[str, Any]
+    bound: dict[str, Any] | None
+    state: str
+    requester_id: str
+    project_id: int
+    project: str
+    """Key of the project."""
+    reason_salt: str | None
+    """None without a reason, and once its words were erased."""
+    reason_sha256: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """Where a request belongs, whatever it is about."""
+
+    gate: str
+    project: str
+    """Key of the project."""
+    requester_id: str
+    bound: dict[str, Any] | None
+    project_id: int
+
+
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -23,6 +68,7 @@ def lock_release(
     session: Session, project_id: int, name: str, digest: str, *, now: datetime
 ) -> int:
     """The release of that name and digest, made when it is new, locked until the transaction ends; its id."""
+    # Two pipelines may ask at once: the second inserts nothing, gets no id back, and waits for the row below.
     session.execute(
         _INSERT[session.get_bind().dialect.name](Release)
         .values(project_id=project_id, name=name, digest=digest, created_at=now)
@@ -54,7 +100,7 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
             Person.erased_at.is_(None),
         )
     ).all()
-    found = {row.slack_id: row.id for row in rows if row.slack_id in words}
+    by_word = {row.slack_id: row.id for row in rows if row.slack_id in words}
     aliases = session.execute(
         select(SlackAlias.slack_id, Person.id)
         .join(Person, Person.id == SlackAlias.person_id)
@@ -64,13 +110,13 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
             Person.erased_at.is_(None),
         )
     )
-    found |= {alias: person_id for alias, person_id in aliases}
-    return found | {row.email: row.id for row in rows if row.email in words}
+    by_word |= {alias: person_id for alias, person_id in aliases}
+    return by_word | {row.email: row.id for row in rows if row.email in words}
 
 
-def find_project_of(session: Session, release_id: int) -> Any:
-    """The project whose release it is: its id, names and what conditions are told; None for no release."""
-    return session.execute(
+def find_project_of(session: Session, release_id: int) -> ReleaseProject | None:
+    """The project whose release it is; None for no release."""
+    row = session.execute(
         select(
             Project.id,
             Project.key,
@@ -82,6 +128,7 @@ def find_project_of(session: Session, release_id: int) -> Any:
         .join(Release, Release.project_id == Project.id)
         .where(Release.id == release_id)
     ).first()
+    return ReleaseProject(*row) if row is not None else None
 
 
 _ASKED = (
@@ -102,24 +149,26 @@ _ASKED = (
     .outerjoin(PrivateText, PrivateText.id == Approval.reason_id)
     .where(Approval.subject_type == "release")
 )
-"""What a request about a release was asked, and what it was bound to."""
+"""The columns of an `AskedRow`, in its order."""
 
 
-def list_pending(session: Session, gate: str, release_id: int, *, now: datetime) -> Sequence[Any]:
+def list_pending(session: Session, gate: str, release_id: int, *, now: datetime) -> list[AskedRow]:
     """The requests at that gate about that release which can still be decided, oldest first."""
-    return session.execute(
+    rows = session.execute(
         _ASKED.where(
             Approval.subject_id == release_id,
             Approval.gate == gate,
             Approval.state == ApprovalState.PENDING,
             Approval.expires_at > now,
         ).order_by(Approval.id)
-    ).all()
+    )
+    return [AskedRow(*row) for row in rows]
 
 
-def find_asked(session: Session, approval_id: int) -> Any:
+def find_asked(session: Session, approval_id: int) -> AskedRow | None:
     """What a request about a release was asked; None for any other request."""
-    return session.execute(_ASKED.where(Approval.id == approval_id)).first()
+    row = session.execute(_ASKED.where(Approval.id == approval_id)).first()
+    return AskedRow(*row) if row is not None else None
 
 
 def lock_key(session: Session, request_key: str) -> None:
@@ -128,51 +177,42 @@ def lock_key(session: Session, request_key: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(request_key, 0))))
 
 
-def find_keyed(session: Session, request_key: str) -> Any:
+def find_keyed(session: Session, request_key: str) -> AskedRow | None:
     """The request that this asking opened; None when it is new."""
-    return session.execute(_ASKED.where(Approval.request_key == request_key)).first()
+    row = session.execute(_ASKED.where(Approval.request_key == request_key)).first()
+    return AskedRow(*row) if row is not None else None
 
 
 def list_models(session: Session, names: Collection[str], contents: str) -> Sequence[Model]:
     """Models that are called one of these (folded), here or in the registry, or that have a version with these contents."""
-    return (
-        session.execute(
-            select(Model)
-            .where(
-                or_(
-                    Model.key.in_(sorted(names)),
-                    func.lower(Model.registry_name).in_(sorted(names)),
-                    Model.id.in_(
-                        select(ModelVersion.model_id).where(ModelVersion.digest == contents)
-                    ),
-                )
+    return session.scalars(
+        select(Model)
+        .where(
+            or_(
+                Model.key.in_(sorted(names)),
+                func.lower(Model.registry_name).in_(sorted(names)),
+                Model.id.in_(select(ModelVersion.model_id).where(ModelVersion.digest == contents)),
             )
-            .order_by(Model.id)
         )
-        .scalars()
-        .all()
-    )
+        .order_by(Model.id)
+    ).all()
 
 
 def list_versions(
     session: Session, model_ids: Collection[int], version: str, contents: str
 ) -> Sequence[ModelVersion]:
     """Versions of these models that are called so, or have these contents."""
-    return (
-        session.execute(
-            select(ModelVersion)
-            .where(
-                ModelVersion.model_id.in_(sorted(model_ids)),
-                or_(ModelVersion.version == version, ModelVersion.digest == contents),
-            )
-            .order_by(ModelVersion.id)
+    return session.scalars(
+        select(ModelVersion)
+        .where(
+            ModelVersion.model_id.in_(sorted(model_ids)),
+            or_(ModelVersion.version == version, ModelVersion.digest == contents),
         )
-        .scalars()
-        .all()
-    )
+        .order_by(ModelVersion.id)
+    ).all()
 
 
-def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Any]:
+def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Row[str, str]]:
     """Who had which part in these versions (person_id, part), each once."""
     return session.execute(
         select(ModelPerson.person_id, ModelPerson.part)
@@ -182,9 +222,9 @@ def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Any]:
     ).all()
 
 
-def find_place(session: Session, approval_id: int) -> Any:
-    """(gate, project key and id, requester, bound) of a request; None when there is none."""
-    return session.execute(
+def find_place(session: Session, approval_id: int) -> PlaceRow | None:
+    """Where a request belongs; None when there is none."""
+    row = session.execute(
         select(
             Approval.gate,
             Project.key.label("project"),
@@ -195,6 +235,7 @@ def find_place(session: Session, approval_id: int) -> Any:
         .join(Project, Project.id == Approval.project_id)
         .where(Approval.id == approval_id)
     ).first()
+    return PlaceRow(*row) if row is not None else None
 
 
 def list_ids(
@@ -208,18 +249,18 @@ def list_ids(
     most: int,
 ) -> Sequence[int]:
     """Ids of requests, newest first; empty `gates` or `projects` mean all, and so does None for `within`."""
-    found = select(Approval.id).join(Project, Project.id == Approval.project_id)
+    query = select(Approval.id).join(Project, Project.id == Approval.project_id)
     if state is not None:
-        found = found.where(Approval.state == state)
+        query = query.where(Approval.state == state)
     if gates:
-        found = found.where(Approval.gate.in_(sorted(gates)))
+        query = query.where(Approval.gate.in_(sorted(gates)))
     if projects:
-        found = found.where(Project.key.in_(sorted(projects)))
+        query = query.where(Project.key.in_(sorted(projects)))
     if within is not None:
-        found = found.where(Approval.project_id.in_(sorted(within)))
+        query = query.where(Approval.project_id.in_(sorted(within)))
     if before is not None:
-        found = found.where(Approval.id < before)
-    return session.execute(found.order_by(Approval.id.desc()).limit(most)).scalars().all()
+        query = query.where(Approval.id < before)
+    return session.scalars(query.order_by(Approval.id.desc()).limit(most)).all()
 
 
 def list_marks(session: Session, ids: Collection[int]) -> dict[int, tuple[str, str]]:

@@ -114,7 +114,7 @@ def served(
     url: str, work: Path, over: str = "http", *, policy: str = GATES, **more: Any
 ) -> Iterator[Api]:
     with opened(
-        url, work, over=over, policy=policy, mlgov_signing_key=envelopes.new_private_pem(), **more
+        url, work, over=over, policy=policy, mlgov_signing_key=envelopes.make_private_pem(), **more
     ) as office:
         office.project("triage", "Ticket triage")
         assert office.base_url is not None

@@ -53,12 +53,12 @@ def test_asked_by_a_pipeline_and_approved_by_clicks(api: Api) -> None:
         "Approved by Ola, Fay: fraud-model:7 may be released to production.",
     )
     file = api.get(f"/approvals/{request['id']}/statement", pipeline).content
-    keys = envelopes.public_keys(api.get("/keys").text)
-    proven = checking.check(file, keys, Wanted(digest=DIGEST), at=office.now())
+    keys = envelopes.load_public_keys(api.get("/keys").text)
+    proven = checking.check_statement(file, keys, Wanted(digest=DIGEST), at=office.now())
     assert (proven.subject, proven.deciders) == ("fraud-model:7", 2)
     assert api.get(f"/statements/{proven.id}").json()["state"] == "valid"
     with pytest.raises(StatementRefused, match="expired"):
-        checking.check(file, keys, Wanted(), at=office.now() + timedelta(days=1))
+        checking.check_statement(file, keys, Wanted(), at=office.now() + timedelta(days=1))
 
 
 def test_decided_by_peoples_own_tokens_and_slack_follows(api: Api) -> None:

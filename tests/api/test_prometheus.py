@@ -155,7 +155,7 @@ def test_what_is_watched_is_read_from_it(
 
     with served(data, port) as url:
         watch = watcher(url)
-        assert watch.look() == 1
+        assert watch.read_due() == 1
         assert [one.words for one in record(api.office).findings] == [
             "accuracy is 0.712345678901, below the 0.85 of its monitoring plan"
         ]
@@ -178,13 +178,13 @@ def test_what_is_watched_is_read_from_it(
             "answers; 4 measures in use are read from it, 4 of them without a value"
         ), "at this moment nothing is scraped"
     api.office.move(timedelta(hours=1))
-    assert watch.look() == 0
+    assert watch.read_due() == 0
     ola.press("models.open")
     assert "accuracy: 0.712345678901 (at least 0.85" in ola.window()
     assert "⚠️ not read: Prometheus does not answer (ConnectError)." in ola.window()
     with served(data, port) as url:
         watch = watching.Watch(api.office.bot.deps, Prometheus(url))
-        assert watch.look() == 1, "it is there again, and the reading of this hour comes"
+        assert watch.read_due() == 1, "it is there again, and the reading of this hour comes"
         watch.stop()
 
 

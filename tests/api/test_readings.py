@@ -145,9 +145,9 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
         server.answer = lambda method, path: (200, {}, body)
 
     answers("NaN")
-    assert watch.look() == 0
+    assert watch.read_due() == 0
     answers("0.7123456789012345678")
-    assert watch.look() == 0, "what gave nothing is asked again later"
+    assert watch.read_due() == 0, "what gave nothing is asked again later"
     assert len(server.seen) == 1
     ola = Person(api.office, OLA)
     ola.ask("model fraud-score")
@@ -158,8 +158,8 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
     )
     watch.stop()
     watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
-    assert watch.look() == 1
-    assert watch.look() == 0, "once a round"
+    assert watch.read_due() == 1
+    assert watch.read_due() == 0, "once a round"
     ola.press("models.open")
     assert "not read" not in ola.window()
     _, path, credentials = server.seen[-1]
@@ -171,7 +171,7 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
     ]
     server.stop()
     api.office.move(timedelta(hours=1))
-    assert watch.look() == 0, "a server that is down costs nothing but the reading"
+    assert watch.read_due() == 0, "a server that is down costs nothing but the reading"
     ola.press("models.open")
     assert "⚠️ not read: Prometheus does not answer (ConnectError)." in ola.window()
     watch.stop()
@@ -287,6 +287,6 @@ def test_a_query_that_fails_in_the_server_holds_up_no_other(api: Api, token: str
 
     server.answer = answer
     watch = watching.Watch(deps, Prometheus(server.url))
-    assert watch.look() == 1
+    assert watch.read_due() == 1
     watch.stop()
     server.stop()

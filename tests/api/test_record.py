@@ -115,7 +115,7 @@ def test_what_the_tables_alone_call_approved_is_refused_and_told_once(api: Api) 
     without = Issuer(api.office.bot.deps)
     without._key = None
     with pytest.raises(RecordDisagrees):
-        without.of(number)
+        without.find_or_issue(number)
     api.office.settle()
     for channel in ("C0GOV", "C0ADMIN"):
         (alarm,) = alarms(api, channel)
@@ -253,7 +253,7 @@ def test_the_first_afternoon_has_a_witness(api: Api) -> None:
 
 
 def test_a_key_that_somebody_put_in_counts_nowhere(api: Api, tmp_path: Path) -> None:
-    mine = envelopes.private_key(envelopes.new_private_pem())
+    mine = envelopes.load_private_key(envelopes.make_private_pem())
     name = envelopes.key_id(mine.public_key())
     before = {one["keyid"] for one in api.get("/keys").json()["keys"]}
     meddle(
@@ -284,7 +284,7 @@ def test_a_key_that_somebody_put_in_counts_nowhere(api: Api, tmp_path: Path) -> 
         "predicateType": envelopes.PREDICATE_TYPE,
         "predicate": told,
     }
-    forged.write_text(envelopes.sign(statement, mine))
+    forged.write_text(envelopes.sign_statement(statement, mine))
     done = CliRunner().invoke(cli, ["verify", str(forged), "--key", str(keys)])
     assert (done.exit_code, "none of those given" in done.output) == (1, True)
 
@@ -295,7 +295,7 @@ def test_a_retired_key_that_somebody_brings_back_stays_retired(api: Api) -> None
     from workflows.statements import service
 
     with api.office.db.begin() as session:
-        service.retire_others(session, OPERATOR, "none", now=api.office.now())
+        service.retire_other_keys(session, OPERATOR, "none", now=api.office.now())
     meddle(api, "UPDATE signing_key SET retired_at = NULL WHERE key_id = :own", own=own)
     (told,) = api.get("/keys").json()["keys"]
     assert told["retired_at"]
@@ -311,7 +311,7 @@ def test_a_statement_that_was_withdrawn_stays_withdrawn(api: Api) -> None:
     name = said(api.get(f"/approvals/{number}/statement", pipeline).content)["id"]
     assert api.get(f"/statements/{name}").json()["state"] == "valid"
     with api.office.db.begin() as session:
-        service.withdraw(session, OPERATOR, name, now=api.office.now())
+        service.withdraw_statement(session, OPERATOR, name, now=api.office.now())
     meddle(api, "UPDATE statement SET withdrawn_at = NULL WHERE id = :name", name=name)
     assert api.get(f"/statements/{name}").json()["state"] == "withdrawn"
 

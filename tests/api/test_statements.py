@@ -16,9 +16,9 @@ from workflows.statements.envelopes import KeyRefused, StatementRefused
 
 DECIDED = datetime(2026, 1, 26, 9, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
-KEY = envelopes.private_key(envelopes.new_private_pem())
-OTHER = envelopes.private_key(envelopes.new_private_pem())
-KEYS = envelopes.public_keys(envelopes.public_pem(KEY.public_key()))
+KEY = envelopes.load_private_key(envelopes.make_private_pem())
+OTHER = envelopes.load_private_key(envelopes.make_private_pem())
+KEYS = envelopes.load_public_keys(envelopes.public_pem(KEY.public_key()))
 STATEMENT: dict[str, Any] = {
     "_type": envelopes.STATEMENT_TYPE,
     "subject": [{"name": "fraud-model:7", "digest": {"sha256": "ab" * 32}}],
@@ -33,13 +33,13 @@ STATEMENT: dict[str, Any] = {
         "expiresAt": (DECIDED + timedelta(days=1)).isoformat(),
     },
 }
-ENVELOPE = envelopes.sign(STATEMENT, KEY).encode()
+ENVELOPE = envelopes.sign_statement(STATEMENT, KEY).encode()
 
 
 def check(
     envelope: bytes, *, at: datetime = DECIDED, keys: Any = KEYS, **wanted: str
 ) -> checking.Proven:
-    return checking.check(envelope, keys, Wanted(**wanted), at=at)
+    return checking.check_statement(envelope, keys, Wanted(**wanted), at=at)
 
 
 def test_it_proves_what_it_says() -> None:
@@ -80,11 +80,11 @@ def test_any_byte_of_the_payload_or_the_signature_counts(place: int, byte: int) 
         raw[place % len(raw)] ^= byte
         holder[part] = base64.b64encode(bytes(raw)).decode()
         with pytest.raises(StatementRefused):
-            check(envelopes.canonical(read))
+            check(envelopes.encode_canonical(read))
 
 
 def test_another_key_digest_gate_or_time_is_refused() -> None:
-    others = envelopes.public_keys(envelopes.public_pem(OTHER.public_key()))
+    others = envelopes.load_public_keys(envelopes.public_pem(OTHER.public_key()))
     with pytest.raises(StatementRefused, match="none of those given"):
         check(ENVELOPE, keys=others)
     # The same id with another key behind it: whoever mixes up the files.
@@ -109,10 +109,10 @@ def test_another_key_digest_gate_or_time_is_refused() -> None:
 def test_a_demonstration_is_judged_by_its_clock_and_only_now() -> None:
     told = copy.deepcopy(STATEMENT)
     told["predicate"]["demonstration"] = {"ahead": -86_400.0 * 300}
-    envelope = envelopes.sign(told, KEY).encode()
+    envelope = envelopes.sign_statement(told, KEY).encode()
 
     def at(moment: datetime, *, is_now: bool = True) -> checking.Proven:
-        return checking.check(envelope, KEYS, Wanted(), at=moment, is_now=is_now)
+        return checking.check_statement(envelope, KEYS, Wanted(), at=moment, is_now=is_now)
 
     real = DECIDED + timedelta(days=300)
     assert at(real).ahead == timedelta(days=-300)
@@ -122,21 +122,21 @@ def test_a_demonstration_is_judged_by_its_clock_and_only_now() -> None:
         at(real, is_now=False)
     assert at(DECIDED, is_now=False)
     with pytest.raises(StatementRefused, match="expired"):
-        checking.check(ENVELOPE, KEYS, Wanted(), at=real, is_now=True)
+        checking.check_statement(ENVELOPE, KEYS, Wanted(), at=real, is_now=True)
     for wrong in ("soon", {"ahead": "x"}, {"ahead": 1e300}):
         told["predicate"]["demonstration"] = wrong
         with pytest.raises(StatementRefused, match="does not understand"):
-            check(envelopes.sign(told, KEY).encode())
+            check(envelopes.sign_statement(told, KEY).encode())
 
 
 def test_what_else_the_key_signed_is_no_approval() -> None:
     other = copy.deepcopy(STATEMENT) | {"predicateType": "https://slsa.dev/provenance/v1"}
     with pytest.raises(StatementRefused, match="no statement about an approval"):
-        check(envelopes.sign(other, KEY).encode())
+        check(envelopes.sign_statement(other, KEY).encode())
     lacking = copy.deepcopy(STATEMENT)
     del lacking["predicate"]["expiresAt"]
     with pytest.raises(StatementRefused, match="does not understand"):
-        check(envelopes.sign(lacking, KEY).encode())
+        check(envelopes.sign_statement(lacking, KEY).encode())
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_what_else_the_key_signed_is_no_approval() -> None:
 )
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(KeyRefused):
-        envelopes.public_keys(text)
+        envelopes.load_public_keys(text)
     with pytest.raises(KeyRefused) as refused:
-        envelopes.private_key(text)
+        envelopes.load_private_key(text)
     assert "[[[" not in refused.value.sentence
 
 
@@ -156,13 +156,13 @@ def test_the_signature_is_dsses() -> None:
     signed = (
         b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload
     )
-    assert envelopes.encoded(payload) == signed
+    assert envelopes.encode_for_signing(payload) == signed
     sig = base64.b64decode(json.loads(ENVELOPE)["signatures"][0]["sig"])
     KEY.public_key().verify(sig, signed)
 
 
 def changed(**members: Any) -> bytes:
-    return envelopes.canonical(json.loads(ENVELOPE) | members)
+    return envelopes.encode_canonical(json.loads(ENVELOPE) | members)
 
 
 SIGNATURE = json.loads(ENVELOPE)["signatures"][0]
@@ -192,7 +192,7 @@ def test_members_of_an_envelope_are_told_as_what_they_are(envelope: bytes, told:
 
 def test_a_signed_statement_has_no_members_that_nobody_looks_at() -> None:
     with pytest.raises(StatementRefused, match="no statement about an approval"):
-        check(envelopes.sign(STATEMENT | {"also": "everything"}, KEY).encode())
+        check(envelopes.sign_statement(STATEMENT | {"also": "everything"}, KEY).encode())
 
 
 def test_what_a_retired_key_signs_afterwards_is_refused() -> None:
@@ -209,21 +209,21 @@ def test_what_a_retired_key_signs_afterwards_is_refused() -> None:
             ]
         }
     )
-    retired = envelopes.retirements(text)
+    retired = envelopes.load_retirements(text)
     assert retired == {name: ended}
     # What it signed before it was retired still counts, for as long as it says.
     at = DECIDED + timedelta(hours=2)
-    assert checking.check(ENVELOPE, KEYS, Wanted(), at=at, retired=retired)
+    assert checking.check_statement(ENVELOPE, KEYS, Wanted(), at=at, retired=retired)
     late = copy.deepcopy(STATEMENT)
     late["predicate"]["issuedAt"] = (ended + timedelta(minutes=1)).isoformat()
-    envelope = envelopes.sign(late, KEY).encode()
+    envelope = envelopes.sign_statement(late, KEY).encode()
     with pytest.raises(StatementRefused, match="after the key that signed it was retired"):
-        checking.check(envelope, KEYS, Wanted(), at=at, retired=retired)
-    assert checking.check(envelope, KEYS, Wanted(), at=at)
+        checking.check_statement(envelope, KEYS, Wanted(), at=at, retired=retired)
+    assert checking.check_statement(envelope, KEYS, Wanted(), at=at)
 
 
 @pytest.mark.parametrize("retired_at", ["soon", 7, [], "9" * 40])
 def test_a_key_of_whose_end_nothing_can_be_read_is_refused(retired_at: Any) -> None:
     key = {"public_key": envelopes.public_pem(KEY.public_key()), "retired_at": retired_at}
     with pytest.raises(KeyRefused, match="when a key in it was retired"):
-        envelopes.retirements(json.dumps({"keys": [key]}))
+        envelopes.load_retirements(json.dumps({"keys": [key]}))

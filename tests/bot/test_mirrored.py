@@ -22,7 +22,7 @@ def read(database: Database, ago: timedelta) -> None:
 def ages(session: Session) -> dict[str, float]:
     return {
         one.label: one.value
-        for one in measuring.figures(session)
+        for one in measuring.list_figures(session)
         if one.name == "mirror_age_seconds"
     }
 

@@ -386,7 +386,7 @@ def test_certificates_that_cannot_be_read_are_told_in_a_sentence(
     for name in (str(tmp_path / "gone.pem"), str(empty)):
         monkeypatch.setenv("SSL_CERT_FILE", name)
         with pytest.raises(network.CertificatesUnreadable, match="PEM file"):
-            network.tls()
+            network.make_tls()
         code, said = run(
             "approvals",
             "list",

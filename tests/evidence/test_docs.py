@@ -40,7 +40,7 @@ def test_the_example_by_hand() -> None:
     cells = predictions.read(
         Path(__file__).parent / "hired.csv", Columns("truth", "prediction", ("sex",))
     )
-    (one,) = fairness.judge(fairness.counts(cells, 30), FairnessRules()).compared
+    (one,) = fairness.judge_counts(fairness.count_groups(cells, 30), FairnessRules()).compared
     assert one.demographic_parity_difference is not None
     assert f"the difference is {one.demographic_parity_difference:.3f}" in PAGE
     assert f"= {one.demographic_parity_ratio:.3f}, so it is flagged" in PAGE
@@ -53,4 +53,6 @@ def test_the_example_by_hand() -> None:
 def test_the_shapes_of_explanations_are_read() -> None:
     (kept,) = re.findall(r'`(\{"method".*?\})`;', PAGE)
     found = explaining.Explained.model_validate(explanations.read(kept.encode()))
-    assert explaining.reading(found)[1].startswith("For “applicant A” the answer 0.41 is above")
+    assert explaining.describe_drivers(found)[1].startswith(
+        "For “applicant A” the answer 0.41 is above"
+    )

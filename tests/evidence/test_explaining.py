@@ -29,7 +29,7 @@ def test_permutation_importance_of_scikit_learn() -> None:
         ("age", "0.25"),
         ("zip", "0.00"),
     ]
-    assert explaining.reading(found) == (
+    assert explaining.describe_drivers(found) == (
         "By permutation importance, its answers are moved most by income (75 %) and age (25 %).",
     )
 
@@ -44,7 +44,7 @@ def test_a_shap_explanation_gives_drivers_and_examples() -> None:
             "names": ["applicant A", "applicant B"],
         }
     )
-    first, case, _ = explaining.reading(found)
+    first, case, _ = explaining.describe_drivers(found)
     assert first == "By SHAP, its answers are moved most by income (80 %) and age (20 %)."
     assert (
         case
@@ -80,7 +80,7 @@ def test_very_many_features_are_kept_as_the_strongest_and_the_rest() -> None:
 
 
 def test_nothing_moves_it() -> None:
-    assert explaining.reading(_read("feature,importance\na,0\nb,-1\n")) == (
+    assert explaining.describe_drivers(_read("feature,importance\na,0\nb,-1\n")) == (
         "By feature importance, no input moves its answers.",
     )
 

@@ -28,13 +28,15 @@ def _judged(rows: list[Row], rules: FairnessRules = RULES) -> Compared:
     for row in rows:
         tally[row] += 1
     cells = tuple(Cell((name,), truth, said, count) for (name, truth, said), count in tally.items())
-    (found,) = fairness.judge(fairness.counts(Cells(("g",), cells, 0), rules.least), rules).compared
+    (found,) = fairness.judge_counts(
+        fairness.count_groups(Cells(("g",), cells, 0), rules.least), rules
+    ).compared
     return found
 
 
 def _read(path: Path, *groups: str, rules: FairnessRules = DEFAULT, **more: object) -> Judged:
     cells = predictions.read(path, Columns("truth", "prediction", groups, **more))  # type: ignore[arg-type]
-    return fairness.judge(fairness.counts(cells, rules.least), rules)
+    return fairness.judge_counts(fairness.count_groups(cells, rules.least), rules)
 
 
 @pytest.mark.parametrize("has_fairlearn", [True, False])
@@ -171,7 +173,7 @@ def test_small_groups_leave_the_machine_by_name_alone() -> None:
     cells = Cells(
         ("sex", "age"), (Cell(("f", "18"), True, True, 29), Cell(("m", "60"), False, True, 500)), 3
     )
-    told = fairness.counts(cells, 30).model_dump_json()
+    told = fairness.count_groups(cells, 30).model_dump_json()
     assert "29" not in told
     assert '"small":[["f","18"]]' in told
     assert '"left_out":3' in told
@@ -261,7 +263,7 @@ def test_a_million_rows(tmp_path: Path) -> None:
     )
     cells = predictions.read(path, Columns("truth", "prediction", ("g", "h"), threshold=0.5))
     assert sum(one.count for one in cells.cells) == 1_000_000
-    found = fairness.judge(fairness.counts(cells, 30), FairnessRules())
+    found = fairness.judge_counts(fairness.count_groups(cells, 30), FairnessRules())
     assert [one.verdict for one in found.compared] == ["clear", "clear", "clear"]
 
 
@@ -284,10 +286,10 @@ def test_the_figures_of_very_many_groups_take_no_time(
         for place in range(many)
     )
     counts = Counts(counted=(Counted(columns=("g",), groups=groups),))
-    found = fairness.judge(counts, RULES)
+    found = fairness.judge_counts(counts, RULES)
     assert asked == (many <= fairness.MOST_BY_FAIRLEARN)
     monkeypatch.setattr(fairness, "MOST_BY_FAIRLEARN", 0)
-    assert fairness.judge(counts, RULES) == found
+    assert fairness.judge_counts(counts, RULES) == found
 
 
 def test_words_for_nothing_are_no_group(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ class Yard(House):
             **more,
         )
         model_id = self.db.run(
-            lambda session: service.register(
+            lambda session: service.register_model(
                 session,
                 self.actor(by or owner),
                 form,
@@ -147,7 +147,7 @@ class Yard(House):
             **{"exposure": exposure, "purpose_class": purpose, "eu_class": eu} | more,
         )
         return self.db.run(
-            lambda session: service.assess(
+            lambda session: service.assess_tier(
                 session, self.actor(who), form, policy=self.policy, now=self.now
             )
         )
@@ -175,14 +175,14 @@ class Yard(House):
 
     def look(self, model_id: int) -> ModelRecord:
         with self.db.read() as session:
-            return reads.one(session, model_id)
+            return reads.load_model(session, model_id)
 
     def at(self, version_id: int) -> VersionRecord:
         with self.db.read() as session:
             from storage.inventory.tables import ModelVersion
 
             model_id = session.get_one(ModelVersion, version_id).model_id
-            record = reads.one(session, model_id)
+            record = reads.load_model(session, model_id)
         return next(one for one in record.versions if one.id == version_id)
 
     def state_of(self, version_id: int) -> ModelState:
@@ -190,7 +190,7 @@ class Yard(House):
 
     def seen(self, who: str, model_id: int, version_id: int | None = None) -> ModelCard:
         with self.db.read() as session:
-            return cards.card(
+            return cards.load_card(
                 session, self.actor(who), model_id, version_id, policy=self.policy, now=self.now
             )
 
@@ -207,7 +207,7 @@ class Yard(House):
             **more,
         )
         return self.db.run(
-            lambda session: moving.take(
+            lambda session: moving.take_step(
                 session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
@@ -243,7 +243,7 @@ class Yard(House):
         more.setdefault("summary", f"The {type_}")
         form = SubmitEvidence(type=type_, **more)
         return self.db.run(
-            lambda session: evidencing.submit(
+            lambda session: evidencing.submit_evidence(
                 session,
                 self.actor(who),
                 version_id,
@@ -258,7 +258,7 @@ class Yard(House):
         self, who: str, *items: int, accept: bool = True, word: str = "", revision: int = 1
     ) -> None:
         self.db.run(
-            lambda session: evidencing.decide(
+            lambda session: evidencing.decide_evidence(
                 session,
                 self.actor(who),
                 [(one, revision) for one in items],
@@ -278,7 +278,7 @@ class Yard(House):
         reason: str = "No training set yet.",
     ) -> int:
         return self.db.run(
-            lambda session: evidencing.waive(
+            lambda session: evidencing.waive_evidence(
                 session,
                 self.actor(who),
                 version_id,
@@ -357,7 +357,7 @@ class Yard(House):
             **more,
         )
         return self.db.run(
-            lambda session: findings.file(
+            lambda session: findings.file_finding(
                 session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
@@ -366,13 +366,13 @@ class Yard(House):
         self, who: str, finding_id: int, how: str, word: str = "Mended.", **more: Any
     ) -> str:
         with self.db.read() as session:
-            found = reads.finding(session, finding_id)
+            found = reads.find_finding(session, finding_id)
         assert found is not None
         form = SettleFinding.model_validate(
             {"finding_id": finding_id, "revision": found.revision, "how": how, "word": word, **more}
         )
         return self.db.run(
-            lambda session: findings.settle(
+            lambda session: findings.settle_finding(
                 session, self.actor(who), form, policy=self.policy, now=self.now
             )
         )

@@ -23,7 +23,7 @@ def test_the_policy_in_the_page_is_taken() -> None:
 
 def test_the_matrix_and_the_steps_are_those_of_the_page() -> None:
     for exposure in Exposure:
-        row = [str(rules.tier(exposure, one, EuClass.MINIMAL)) for one in PurposeClass]
+        row = [str(rules.derive_tier(exposure, one, EuClass.MINIMAL)) for one in PurposeClass]
         assert f"| {exposure.value} | {' | '.join(row)} |" in PAGE
     for move in rules.MOVES:
         if rules.Who.REQUEST not in move.who and move.verb != rules.START:

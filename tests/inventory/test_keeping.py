@@ -20,7 +20,7 @@ from workflows.inventory.forms import RegisterModel
 def register(yard: Yard, who: str = OLA, **more: Any) -> int:
     form = RegisterModel(**{"key": "fraud", "name": "Fraud", "request_key": "one"} | more)
     return yard.db.run(
-        lambda session: service.register(
+        lambda session: service.register_model(
             session, yard.actor(who), form, policy=yard.policy, now=yard.now, org_key=ORG
         )
     )
@@ -28,7 +28,10 @@ def register(yard: Yard, who: str = OLA, **more: Any) -> int:
 
 def found(yard: Yard, who: str, words: str = "") -> list[str]:
     with yard.db.read() as session:
-        return [one.key for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)]
+        return [
+            one.key
+            for one in reads.list_models(session, yard.actor(who), words, policy=yard.policy)
+        ]
 
 
 def test_registering_twice_registers_once(yard: Yard) -> None:
@@ -58,7 +61,7 @@ def test_a_model_that_looks_like_another_is_refused(yard: Yard) -> None:
 def register_by_guest(yard: Yard) -> None:
     form = RegisterModel(key="x", name="Xx", request_key="g")
     yard.db.run(
-        lambda session: service.register(
+        lambda session: service.register_model(
             session,
             yard.actor("gus", is_guest=True),
             form,
@@ -102,7 +105,7 @@ def test_upstream_models_never_go_round(yard: Yard) -> None:
     a = yard.look(1)
     with pytest.raises(InvalidInput, match="round in a circle"):
         yard.db.run(
-            lambda session: service.edit(
+            lambda session: service.edit_model(
                 session,
                 yard.actor(OLA),
                 a.id,
@@ -115,7 +118,7 @@ def test_upstream_models_never_go_round(yard: Yard) -> None:
         )
     with pytest.raises(Stale):
         yard.db.run(
-            lambda session: service.edit(
+            lambda session: service.edit_model(
                 session,
                 yard.actor(OLA),
                 a.id,
@@ -153,7 +156,7 @@ def test_what_is_no_model_is_said_by_model_risk_and_kept(yard: Yard) -> None:
 
     def say(who: str, is_model: bool, reason: str = "A fixed table.") -> None:
         yard.db.run(
-            lambda session: service.say_what_it_is(
+            lambda session: service.classify_entry(
                 session,
                 yard.actor(who),
                 model,
@@ -187,13 +190,13 @@ def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(yard: Y
     assert found(yard, RISK, "NED") == ["hidden"]
     assert found(yard, RISK, "100%") == []
     with yard.db.read() as session:
-        assert len(reads.list_(session, OPERATOR, policy=yard.policy)) == 2
+        assert len(reads.list_models(session, OPERATOR, policy=yard.policy)) == 2
         with pytest.raises(NotFound, match="Did you mean `fraud`"):
-            reads.find(session, yard.actor(RISK), "fruad", policy=yard.policy)
+            reads.find_model(session, yard.actor(RISK), "fruad", policy=yard.policy)
         with pytest.raises(NotFound, match="You see no model “hidden”"):
-            reads.find(session, yard.actor(OLA), "hidden", policy=yard.policy)
+            reads.find_model(session, yard.actor(OLA), "hidden", policy=yard.policy)
         with pytest.raises(NotFound, match="has no version “9”"):
-            reads.find(session, yard.actor(OLA), "Fraud:9", policy=yard.policy)
+            reads.find_model(session, yard.actor(OLA), "Fraud:9", policy=yard.policy)
 
 
 # --- evidence
@@ -216,7 +219,7 @@ def test_evidence_is_good_to_the_end_of_its_day_where_the_organisation_is(yard: 
     yard.hand_in(DEV, version, "model_card", valid_until=TODAY)
     item = yard.seen(DEV, model).evidence["model_card"]
     assert item.valid_until == datetime(2026, 1, 27, 5, tzinfo=UTC)
-    shown = words.status(item, yard.policy, TODAY)
+    shown = words.item_status(item, yard.policy, TODAY)
     assert shown == "handed in by Dev, good until Mon 26 Jan"
 
 
@@ -302,7 +305,7 @@ def test_a_review_is_asked_for_told_on_and_never_done_by_silence(yard: Yard) -> 
 
 def reviewed(yard: Yard, who: str, model: int, due: date) -> str:
     return yard.db.run(
-        lambda session: reviews.done(
+        lambda session: reviews.record_review(
             session,
             yard.actor(who),
             model,
@@ -329,7 +332,9 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
         with yard.db.read() as session:
             return [
                 (one.model.key, one.why)
-                for one in needs.needing(session, yard.actor(who), policy=yard.policy, now=yard.now)
+                for one in needs.list_needs(
+                    session, yard.actor(who), policy=yard.policy, now=yard.now
+                )
             ]
 
     model = yard.model()
@@ -350,7 +355,7 @@ def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(yard: Yar
     model = yard.model("fraud")
     assert found(yard, "ned") == []
     with yard.db.read() as session, pytest.raises(NotFound) as refused:
-        reads.find(session, yard.actor("ned"), "frau", policy=yard.policy)
+        reads.find_model(session, yard.actor("ned"), "frau", policy=yard.policy)
     assert "Did you mean" not in refused.value.sentence
     yard.in_validation(model)
     assert found(yard, DEV) == found(yard, VAL) == ["fraud"]
@@ -376,7 +381,7 @@ def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
 
     def edit(who: str) -> None:
         yard.db.run(
-            lambda session: service.edit(
+            lambda session: service.edit_model(
                 session,
                 yard.actor(who),
                 model,
@@ -419,7 +424,7 @@ def test_two_who_link_at_once_close_no_circle(yard: Yard) -> None:
 
     def link(session: Session, key: str, upstream: str) -> None:
         record = yard.look(ids[key])
-        service.edit(
+        service.edit_model(
             session,
             yard.actor(OLA),
             record.id,

@@ -21,10 +21,10 @@ def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
     with yard.db.read() as session:
         for who, words in ((OLA, ""), (RISK, ""), (RISK, "boosting"), (RISK, "100%")):
             actor = yard.actor(who)
-            models = reads.list_(session, actor, words, policy=yard.policy)
+            models = reads.list_models(session, actor, words, policy=yard.policy)
             ordered = sorted(models, key=lambda each: (rank(each.state, 9), each.name.casefold()))
             for most in (1, 2, 10):
-                first, counts = reads.first_of(
+                first, counts = reads.list_first_models(
                     session, actor, words, order=views.ORDER, most=most, policy=yard.policy
                 )
                 assert first == ordered[:most]

@@ -97,7 +97,7 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
         technique="Gradient boosting", data_sources=("claims",), purpose="Ranks claims."
     )
     version = yard.version(model)
-    bare = model_cards.build(yard.seen(OLA, model, version), yard.policy, TODAY)
+    bare = model_cards.build_card(yard.seen(OLA, model, version), yard.policy, TODAY)
     assert [one.title for one in bare.sections] == list(TITLES.values())
     assert bare.missing == (
         "Factors",
@@ -113,7 +113,7 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
     yard.hand_in(DEV, version, "performance_report")
     yard.waive(RISK, version, "datasheet")
     yard.find(RISK, model, Severity.LOW, version)
-    card = model_cards.build(yard.seen(OLA, model, version), yard.policy, TODAY)
+    card = model_cards.build_card(yard.seen(OLA, model, version), yard.policy, TODAY)
     assert card.missing == ("Factors",)
     html = pages.card_html(card, organisation="Acme <b>", today=TODAY)
     assert "Missing: Factors." in html
@@ -133,7 +133,7 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
 
 def _pack(yard: Yard, version: int) -> Pack:
     with yard.db.read() as session:
-        return packs.make(session, OPERATOR, version, policy=yard.policy, now=yard.now)
+        return packs.make_pack(session, OPERATOR, version, policy=yard.policy, now=yard.now)
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def read(yard: Yard, version: int, value: str, metric: str = "accuracy", **more:
 
     form = GiveReading(metric=metric, value=Decimal(value), **more)
     return yard.db.run(
-        lambda session: monitoring.take(
+        lambda session: monitoring.take_reading(
             session,
             OPERATOR,
             session.get_one(ModelVersion, version),
@@ -151,7 +151,7 @@ def test_the_policy_says_what_asks_for_a_review(yard: Yard) -> None:
 def test_nothing_is_reviewed_of_what_is_not_used(yard: Yard) -> None:
     model = yard.model()
     yard.db.run(
-        lambda session: findings.found(
+        lambda session: findings.file_detected(
             session,
             model,
             None,

@@ -17,7 +17,7 @@ from tests.inventory.conftest import DEV, OLA, OPS, RISK, SPO, VAL, Yard
 from workflows import resting
 from workflows.approvals.refusals import Barred, CardChanged, MovedOn
 from workflows.errors import GovernanceError, NotAllowed
-from workflows.evidence.rules import snapshot
+from workflows.evidence.rules import digest_items
 from workflows.inventory import approving, evidencing, moving, reads, rules, standings
 
 S = ModelState
@@ -231,7 +231,7 @@ def test_who_has_had_a_part_by_now_has_not_decided(yard: Yard) -> None:
     yard.decide(RISK, request)
     with yard.db.begin() as session:
         session.add(ModelPerson(version_id=version, person_id="p-risk", part="contributor"))
-        telling.follow(session, model, now=yard.now)
+        telling.refresh_copies(session, model, now=yard.now)
     look(yard)
     assert yard.deciders(request) == []
     with pytest.raises(NotAllowed, match="You contributed to this"):
@@ -305,7 +305,7 @@ def test_nothing_leads_to_approval_or_use_past_a_critical_finding() -> None:
         is_back = move.verb == "roll_back"
         leads = move.target in USES and not is_back
         assert (rules.Guard.NO_CRITICAL in move.guards) == leads, move
-    assert {rules.find(state, verb) for state, verb in rules.NEXT.items()} <= set(rules.MOVES)
+    assert {rules.find_move(state, verb) for state, verb in rules.NEXT.items()} <= set(rules.MOVES)
 
 
 def _critical(yard: Yard, model: int, version: int) -> None:
@@ -373,26 +373,26 @@ def test_a_check_says_what_a_step_refuses_and_nothing_else(yard: Yard) -> None:
                 continue
             _set(yard, version, state=state.value)
             _walk(yard, model, version, refused, free)
-    assert free >= walked - {rules.find(S.VALIDATION, "return")}
+    assert free >= walked - {rules.find_move(S.VALIDATION, "return")}
     barrable = {one for one in walked if one.evidence or set(one.guards) - rules.SAID_WITH_IT}
     assert refused == barrable
 
 
 def _walk(yard: Yard, model: int, version: int, refused: set[Any], free: set[Any]) -> None:
     with yard.db.read() as session:
-        told = evidencing.check(session, version, policy=yard.policy, now=yard.now)
+        told = evidencing.check_version(session, version, policy=yard.policy, now=yard.now)
         row = session.get_one(ModelVersion, version)
-        record = reads.one(session, model)
-        at = standings.situation(
+        record = reads.load_model(session, model)
+        at = standings.load_situation(
             session,
             record,
             row,
-            standings.items_of(session, version),
+            standings.load_items(session, version),
             policy=yard.policy,
             now=yard.now,
         )
         for one in told.steps:
-            move = rules.find(told.state, one.verb)
+            move = rules.find_move(told.state, one.verb)
             assert move is not None
             (refused if one.missing else free).add(move)
             if one.verb == rules.NEXT[told.state]:
@@ -410,7 +410,7 @@ def said_by(yard: Yard, session: Any, row: ModelVersion, move: rules.Move) -> li
     if rules.Who.REQUEST in move.who:
         facts = {
             "digest": row.digest or "",
-            "evidence": snapshot(standings.items_of(session, row.id)),
+            "evidence": digest_items(standings.load_items(session, row.id)),
         }
         now = approving.MODEL_APPROVAL.reread(
             session, row.id, facts, policy=yard.policy, now=yard.now

@@ -30,8 +30,8 @@ def every_set(parts: list[Who]) -> list[frozenset[Who]]:
 
 def test_each_step_stands_once_and_retired_is_the_end() -> None:
     assert len({(move.source, move.verb) for move in MOVES}) == len(MOVES)
-    assert rules.from_(S.RETIRED) == ()
-    assert rules.from_(S.APPROVAL) == (), "only a request leads on from approval"
+    assert rules.list_moves(S.RETIRED) == ()
+    assert rules.list_moves(S.APPROVAL) == (), "only a request leads on from approval"
 
 
 def test_every_way_into_use_leads_through_validation_and_a_request() -> None:
@@ -66,20 +66,20 @@ def test_nobody_validates_what_they_own_or_made(parts: frozenset[Who], made: str
     is_apart = not (standing.developed or standing.contributed or Who.OWNER in parts)
     for move in MOVES:
         if Who.VALIDATOR in move.who:
-            free = not rules.refusals(move, standing, FINE)
+            free = not rules.list_refusals(move, standing, FINE)
             assert free == (Who.VALIDATOR in parts and is_apart), move
         elif Who.REQUEST not in move.who:
-            assert bool(rules.refusals(move, standing, FINE)) == (not move.who & parts)
+            assert bool(rules.list_refusals(move, standing, FINE)) == (not move.who & parts)
 
 
 def test_nobody_takes_a_step_that_a_request_takes() -> None:
     everything = Standing(frozenset(PARTS))
     for move in MOVES:
         if Who.REQUEST in move.who:
-            assert rules.refusals(move, everything, FINE)
+            assert rules.list_refusals(move, everything, FINE)
 
 
-DEPLOY = rules.find(S.IMPLEMENTATION, rules.DEPLOY)
+DEPLOY = rules.find_move(S.IMPLEMENTATION, rules.DEPLOY)
 OWNER, OPS = frozenset({Who.OWNER}), frozenset({Who.OPERATIONS})
 NONE: frozenset[Who] = frozenset()
 
@@ -109,28 +109,28 @@ def test_two_people_for_two_parts(
 def test_more_exposure_or_purpose_is_never_a_lighter_tier(
     exposure: Exposure, purpose: PurposeClass, eu: EuClass
 ) -> None:
-    held = rules.tier(exposure, purpose, eu)
+    held = rules.derive_tier(exposure, purpose, eu)
     order, uses = list(Exposure), list(PurposeClass)
     for more in order[order.index(exposure) :]:
         for higher in uses[uses.index(purpose) :]:
-            assert rules.tier(more, higher, eu) <= held
+            assert rules.derive_tier(more, higher, eu) <= held
     if eu in (EuClass.HIGH, EuClass.PROHIBITED):
         assert held == 1
 
 
 def test_the_matrix_of_tiers() -> None:
     made = [
-        [rules.tier(exposure, purpose, EuClass.MINIMAL) for purpose in PurposeClass]
+        [rules.derive_tier(exposure, purpose, EuClass.MINIMAL) for purpose in PurposeClass]
         for exposure in Exposure
     ]
     assert made == [[3, 3, 2], [3, 2, 1], [2, 1, 1]]
 
 
 def test_a_model_stands_as_its_version_nearest_to_use() -> None:
-    assert rules.leading([]) is None
-    assert rules.leading([(1, S.IN_USE), (2, S.DEVELOPMENT)]) == 1
-    assert rules.leading([(1, S.RETIRED), (2, S.DEVELOPMENT), (3, S.DEVELOPMENT)]) == 3
-    assert rules.leading([(1, S.SUSPENDED), (2, S.APPROVED)]) == 1
+    assert rules.find_leading([]) is None
+    assert rules.find_leading([(1, S.IN_USE), (2, S.DEVELOPMENT)]) == 1
+    assert rules.find_leading([(1, S.RETIRED), (2, S.DEVELOPMENT), (3, S.DEVELOPMENT)]) == 3
+    assert rules.find_leading([(1, S.SUSPENDED), (2, S.APPROVED)]) == 1
 
 
 def test_an_approval_that_ends_at_midnight_ended_on_the_day_before() -> None:
@@ -138,7 +138,7 @@ def test_an_approval_that_ends_at_midnight_ended_on_the_day_before() -> None:
     words = {
         refusal
         for move in MOVES
-        for refusal in rules.refusals(move, Standing(), over)
+        for refusal in rules.list_refusals(move, Standing(), over)
         if "approval ended" in refusal
     }
     assert words == {"its approval ended on 25 Jan 2026"}

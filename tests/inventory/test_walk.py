@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
             )
             row = session.get_one(ModelVersion, self.version)
             record = yard.look(self.model)
-            items = standings.items_of(session, self.version)
+            items = standings.load_items(session, self.version)
             made = {
                 one.person_id
                 for one in session.execute(
@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
             for step in steps[self.seen :]:
                 asked = ASKED.get((S(step.source), S(step.target)))
                 if asked and step is steps[-1]:
-                    lacks = evidence_rules.lacking(
+                    lacks = evidence_rules.list_lacks(
                         items,
                         asked,
                         record.tier or 1,

@@ -254,7 +254,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
             request_key=key,
         )
         with house.db.begin() as session:
-            gaps.plan(
+            gaps.plan_action(
                 session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
             )
 

@@ -188,18 +188,18 @@ def test_what_waits_on_the_record(
 def test_a_key_that_was_retired(
     database: Database, database_url: str, right: dict[str, str], tmp_path: Path
 ) -> None:
-    pem = envelopes.new_private_pem()
+    pem = envelopes.make_private_pem()
     right |= {"MLGOV_DATABASE_URL": database_url, "MLGOV_SIGNING_KEY": pem}
     assert states(typed(right, tmp_path, "doctor"))["signing key"].startswith(
         "ok: statements are signed with "
     )
     with database.begin() as session:
         now = clock.now(session)
-        key = envelopes.private_key(pem)
-        statements.publish(session, OPERATOR, key, now=now)
-        other = envelopes.private_key(envelopes.new_private_pem())
-        kept = statements.publish(session, OPERATOR, other, now=now)
-        statements.retire_others(session, OPERATOR, kept, now=now)
+        key = envelopes.load_private_key(pem)
+        statements.publish_key(session, OPERATOR, key, now=now)
+        other = envelopes.load_private_key(envelopes.make_private_pem())
+        kept = statements.publish_key(session, OPERATOR, other, now=now)
+        statements.retire_other_keys(session, OPERATOR, kept, now=now)
     ended = typed(right, tmp_path, "doctor")
     assert ended.code == 1
     assert "was retired. Set MLGOV_SIGNING_KEY to the key in use" in states(ended)["signing key"]

@@ -94,10 +94,10 @@ def make(db: Database) -> Whole:
         tokens.revoke(session, OPERATOR, ids["ended"], now=yard.now)
     for name in ("old_key", "key"):
         with db.begin() as session:
-            made = envelopes.private_key(envelopes.new_private_pem())
-            ids[name] = statements.publish(session, SYSTEM, made, now=yard.now)
+            made = envelopes.load_private_key(envelopes.make_private_pem())
+            ids[name] = statements.publish_key(session, SYSTEM, made, now=yard.now)
     with db.begin() as session:
-        statements.retire_others(session, OPERATOR, ids["key"], now=yard.now)
+        statements.retire_other_keys(session, OPERATOR, ids["key"], now=yard.now)
     _leave(whole)
     return whole
 

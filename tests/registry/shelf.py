@@ -56,7 +56,7 @@ class Shelf:
         digests = {key: Digest(value) for key, value in self.digests.items()}
         snapshot = Snapshot(tuple(self.models.values()))
         yard.db.run(
-            lambda session: service.take(
+            lambda session: service.apply_snapshot(
                 session, snapshot, self.runs, digests, policy=yard.policy, org_key=ORG, now=yard.now
             )
         )
@@ -65,7 +65,7 @@ class Shelf:
             if not error:
                 self.carry_out(write)
             yard.db.run(
-                lambda session, write=write, error=error: writing.settle(
+                lambda session, write=write, error=error: writing.settle_write(
                     session,
                     write,
                     error,
@@ -79,7 +79,7 @@ class Shelf:
     def wanted(self) -> list[Write]:
         yard = self.yard
         return yard.db.run(
-            lambda session: writing.wanted(
+            lambda session: writing.list_writes(
                 session, policy=yard.policy, now=yard.now, real_now=yard.now
             )
         )
@@ -102,13 +102,13 @@ class Shelf:
     def revision(self) -> int:
         """What the card shows at this moment."""
         with self.yard.db.read() as session:
-            return reads.status(session).revision
+            return reads.load_status(session).revision
 
     def accept(self, who: str = RISK, revision: int | None = None) -> str:
         yard = self.yard
         shown = self.revision() if revision is None else revision
         return yard.db.run(
-            lambda session: service.accept(
+            lambda session: service.accept_offers(
                 session, yard.actor(who), shown, policy=yard.policy, org_key=ORG, now=yard.now
             )
         )
@@ -122,7 +122,7 @@ class Shelf:
         for _ in range(times):
             self.yard.now += timedelta(minutes=5)
             self.yard.db.run(
-                lambda session: service.failed(
+                lambda session: service.record_failure(
                     session,
                     "MLflow does not answer.",
                     policy=self.yard.policy,
@@ -133,9 +133,11 @@ class Shelf:
 
     def findings(self) -> list[FindingRecord]:
         with self.yard.db.read() as session:
-            rows = finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
+            rows = finding_queries.list_unsettled_from(session, FindingSource.REGISTRY.value)
             return [
-                found for row in rows if (found := inventory.finding(session, row.id)) is not None
+                found
+                for row in rows
+                if (found := inventory.find_finding(session, row.id)) is not None
             ]
 
     def words(self) -> list[str]:

@@ -14,7 +14,7 @@ from workflows.registry import reads
 from workflows.registry.notices import BaselineRead, RegistryTroubled, TooMuchMoved
 from workflows.registry.records import RegistryStatus
 
-MOVED = "nothing was accepted. The card lists what waits now"
+MOVED = "nothing was accepted. Look at what waits now"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def shelf(database: Database) -> Shelf:
 
 def status(shelf: Shelf) -> RegistryStatus:
     with shelf.yard.db.read() as session:
-        return reads.status(session, alias="champion")
+        return reads.load_status(session, alias="champion")
 
 
 def waits(shelf: Shelf) -> list[str]:
@@ -34,7 +34,7 @@ def waits(shelf: Shelf) -> list[str]:
 def is_known(shelf: Shelf, key: str) -> bool:
     with shelf.yard.db.read() as session:
         try:
-            inventory.find(session, OPERATOR, key, policy=shelf.yard.policy)
+            inventory.find_model(session, OPERATOR, key, policy=shelf.yard.policy)
         except NotFound:
             return False
     return True
@@ -194,4 +194,4 @@ def test_each_card_carries_what_it_lists(shelf: Shelf) -> None:
 
 
 def test_a_button_of_an_earlier_release_shows_no_revision() -> None:
-    assert [messages.revision(one) for one in ("-", "", "12", "x1")] == [-1, -1, 12, -1]
+    assert [messages.read_revision(one) for one in ("-", "", "12", "x1")] == [-1, -1, 12, -1]

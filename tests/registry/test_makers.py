@@ -122,7 +122,7 @@ def test_an_owner_tag_makes_nobody_an_approver_of_their_own_version(
     shelf.look()
     shelf.accept()
     with yard.db.read() as session:
-        found, _ = reads.find(session, OPERATOR, "fraud", policy=yard.policy)
+        found, _ = reads.find_model(session, OPERATOR, "fraud", policy=yard.policy)
     assert found.owner is not None
     assert found.owner.id == f"p-{DEV}"
     yard.assess(found.id, 2, DEV)

@@ -124,7 +124,7 @@ def _the_life(office: Office, mlflow: Mlflow, run_id: str, source: str) -> None:
     assert (version.version, version.state, version.run_id) == ("1", ModelState.DEVELOPMENT, run_id)
     assert version.digest is not None, "its contents were read"
     with office.db.read() as session:
-        offered = reads.of_version(session, version.id)
+        offered = reads.find_of_version(session, version.id)
     assert offered is not None
     assert offered.metrics == {"accuracy": "0.91"}
 
@@ -258,7 +258,7 @@ def test_a_server_that_goes_away_and_comes_back(
             assert "The model registry cannot be read" not in texts
             assert "The model registry can be read again" in texts
             with office.db.read() as session:
-                assert reads.status(session).models == 1
+                assert reads.load_status(session).models == 1
 
 
 def _pids(port: int) -> list[int]:
@@ -364,7 +364,7 @@ def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
     assert "Handed in for fraud-score 1." in said
     (version,) = record(office).versions
     with office.db.read() as session:
-        item = standings.items_of(session, version.id)["explainability_report"]
+        item = standings.load_items(session, version.id)["explainability_report"]
     assert item.explained is not None
     assert item.explained.drivers[0].feature == "income"
     assert (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.enums import ModelState
 from workflows.registry import rules
-from workflows.registry.rules import STOPPED, USED, Held, Seen, Write
+from workflows.registry.rules import STOPPED, USED, InventoryVersion, Seen, Write
 
 VERSIONS = ("1", "2", "3")
 
@@ -16,7 +16,7 @@ VERSIONS = ("1", "2", "3")
 @st.composite
 def seens(draw: st.DrawFn) -> Seen:
     held = {
-        name: Held(
+        name: InventoryVersion(
             place,
             name,
             draw(st.sampled_from(list(ModelState))),
@@ -36,7 +36,7 @@ def seens(draw: st.DrawFn) -> Seen:
         alias=alias,
         alias_known=draw(st.booleans()),
         written=draw(st.one_of(st.none(), st.sampled_from(VERSIONS))),
-        held=held,
+        inventory=held,
         tags={one: {"owner": "dana"} for one in there},
     )
 
@@ -57,17 +57,17 @@ def carried_out(seen: Seen, writes: tuple[Write, ...]) -> Seen:
 
 @given(seens(), st.booleans())
 def test_the_alias_is_only_ever_pointed_at_what_is_in_use(seen: Seen, restore: bool) -> None:
-    for one in rules.wanted(seen, "champion", restore=restore):
+    for one in rules.list_wanted(seen, "champion", restore=restore):
         if one.kind == "alias":
-            assert seen.held[one.version].state in USED
+            assert seen.inventory[one.version].state in USED
             assert one.version in seen.tags, "what the registry does not have is not named there"
         if one.kind == "unalias":
-            assert not seen.held[one.version].may_be_used
+            assert not seen.inventory[one.version].may_be_used
 
 
 @given(seens())
 def test_nobody_excuses_an_alias_at_a_version_that_is_stopped(seen: Seen) -> None:
-    held = seen.held.get(seen.alias or "")
+    held = seen.inventory.get(seen.alias or "")
     if held is not None and held.state in STOPPED and held.had_turn:
         assert rules.is_unapproved(seen), "whoever put it there, and whoever accepted it"
     if held is not None and held.state in USED:
@@ -76,8 +76,8 @@ def test_nobody_excuses_an_alias_at_a_version_that_is_stopped(seen: Seen) -> Non
 
 @given(seens(), st.booleans())
 def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
-    after = carried_out(seen, rules.wanted(seen, "champion", restore=restore))
-    assert rules.wanted(after, "champion", restore=restore) == ()
+    after = carried_out(seen, rules.list_wanted(seen, "champion", restore=restore))
+    assert rules.list_wanted(after, "champion", restore=restore) == ()
     for told in after.tags.values():
         assert told["owner"] == "dana", "tags of others stay"
 
@@ -85,13 +85,13 @@ def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
 @given(seens())
 def test_what_somebody_else_moved_is_left_unless_the_policy_says(seen: Seen) -> None:
     is_foreign = seen.alias is not None and seen.alias != seen.written and not seen.alias_known
-    writes = rules.wanted(seen, "champion", restore=False)
+    writes = rules.list_wanted(seen, "champion", restore=False)
     if is_foreign:
         assert not [one for one in writes if one.kind in ("alias", "unalias")]
 
 
 def _seen(alias: str | None, state: ModelState, **more: object) -> Seen:
-    held = {"1": Held(1, "1", state)}
+    held = {"1": InventoryVersion(1, "1", state)}
     return Seen("m", "m", alias, False, None, held, {"1": {}, "2": {}}, **more)  # type: ignore[arg-type]
 
 

@@ -49,7 +49,7 @@ def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(
     shelf.look()
     assert shelf.words() == [], "what stood there is accepted"
     with shelf.yard.db.read() as session:
-        found, _ = inventory.find(session, OPERATOR, "fraud", policy=shelf.yard.policy)
+        found, _ = inventory.find_model(session, OPERATOR, "fraud", policy=shelf.yard.policy)
     assert (found.registry_name, found.purpose, found.owner) == ("fraud", "About fraud", None)
     shelf.alias("churn", None)
     shelf.look()
@@ -76,7 +76,9 @@ def test_what_is_new_is_put_on_the_inventory_with_a_finding(shelf: Shelf) -> Non
     shelf.look()
     assert len(shelf.words()) == 1, "said once"
     with shelf.yard.db.read() as session:
-        found, _ = inventory.find(session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy)
+        found, _ = inventory.find_model(
+            session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy
+        )
     assert found.own_state is ModelState.INVENTORIED
 
 
@@ -177,7 +179,7 @@ def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
     ]
     assert shelf.yard.at(version).digest_changed
     with shelf.yard.db.read() as session:
-        (model,) = inventory.list_(session, shelf.yard.actor(RISK), policy=shelf.yard.policy)
+        (model,) = inventory.list_models(session, shelf.yard.actor(RISK), policy=shelf.yard.policy)
     assert model.next_review == shelf.yard.now.date(), "that asks for a review"
     shelf.yard.step(RISK, version, "suspend", "Whose weights are these?")
     with pytest.raises(GovernanceError, match="what would be deployed is not what was approved"):
@@ -226,7 +228,7 @@ def test_a_version_whose_maker_is_known_starts_by_itself(shelf: Shelf) -> None:
     shelf.look()
     assert len(yard.look(model).versions) == 1, "nobody says who made it: it waits"
     with yard.db.read() as session:
-        offered = reads.offered(session, "fraud")
+        offered = reads.find_offered(session, "fraud")
     assert offered is not None
     assert offered.version == "5"
 
@@ -243,7 +245,7 @@ def test_only_what_is_governed_is_read_and_read_again(shelf: Shelf) -> None:
     def to_read() -> tuple[list[str], list[tuple[str, str]]]:
         snapshot = Snapshot(tuple(shelf.models.values()))
         with yard.db.read() as session:
-            return service.to_read(session, snapshot, policy=yard.policy, now=yard.now)
+            return service.list_to_read(session, snapshot, policy=yard.policy, now=yard.now)
 
     assert to_read() == ([], []), "nothing is known yet, so nothing is fetched"
     shelf.digests = {}
@@ -293,21 +295,21 @@ def test_an_emptied_registry_loses_nothing_and_alarms_once(shelf: Shelf) -> None
         shelf.look()
     assert len(shelf.told("registry.trouble")) == 1
     with shelf.yard.db.read() as session:
-        status = reads.status(session)
+        status = reads.load_status(session)
     assert (status.models, status.is_troubled) == (6, True)
     assert "It shows 0 of 6 models" in status.failure
     assert shelf.words() == []
     shelf.models = kept
     shelf.look()
     with shelf.yard.db.read() as session:
-        status = reads.status(session)
+        status = reads.load_status(session)
     assert (status.failure, status.is_troubled) == ("", False)
     shelf.models = {"a": kept["a"]}
     shelf.look()
     shelf.accept()
     shelf.look()
     with shelf.yard.db.read() as session:
-        assert reads.status(session).models == 1, "a person said that it is meant"
+        assert reads.load_status(session).models == 1, "a person said that it is meant"
 
 
 def test_a_registry_that_is_down_alarms_once_and_says_when_it_is_back(shelf: Shelf) -> None:
@@ -372,7 +374,7 @@ def test_what_vanishes_in_a_storm_is_a_finding_after_it(shelf: Shelf) -> None:
 
 def _version_of(shelf: Shelf, name: str) -> int:
     with shelf.yard.db.read() as session:
-        found, version = inventory.find(
+        found, version = inventory.find_model(
             session, OPERATOR, f"fraud:{name}", policy=shelf.yard.policy
         )
     assert found
@@ -391,7 +393,7 @@ def test_writes_are_patient_few_and_given_up(database: Database) -> None:
         shelf.look(timedelta(hours=1))
     assert len(shelf.told("registry.write_given_up")) >= 1
     with yard.db.read() as session:
-        given = reads.all_given_up(session)
+        given = reads.list_given_up(session)
     assert given[0].error == "MLflow refuses the call (HTTP 403)."
     told = len(shelf.told("registry.write_given_up"))
     shelf.look(timedelta(hours=1))
@@ -404,7 +406,7 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
     def begin(force: bool = False, after: timedelta = timedelta(0)) -> bool:
         yard.now += after
         turn = yard.db.run(
-            lambda session: service.begin(
+            lambda session: service.take_turn(
                 session, policy=yard.policy, now=yard.now, real_now=yard.now, force=force
             )
         )
@@ -414,9 +416,9 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
     turns: list[int | None] = []
     assert begin()
     assert not begin(force=True), "another one has the turn"
-    yard.db.run(lambda session: service.release(session, turns[0] or 0))
+    yard.db.run(lambda session: service.release_turn(session, turns[0] or 0))
     assert not begin(), "it is not due"
-    yard.db.run(lambda session: service.hint(session, now=yard.now))
+    yard.db.run(lambda session: service.note_hint(session, now=yard.now))
     assert begin()
     assert begin(after=timedelta(minutes=11)), "a turn that nobody gave back ends"
 

@@ -32,7 +32,7 @@ def begin(shelf: Shelf, after: timedelta = timedelta(0)) -> int | None:
     yard = shelf.yard
     yard.now += after
     return yard.db.run(
-        lambda session: service.begin(
+        lambda session: service.take_turn(
             session, policy=yard.policy, now=yard.now, real_now=yard.now, force=True
         )
     )
@@ -50,7 +50,7 @@ def test_who_lost_the_turn_neither_keeps_it_nor_gives_it_back(shelf: Shelf) -> N
     assert second is not None
     with pytest.raises(service.LostTurn):
         keep(shelf, first)
-    shelf.yard.db.run(lambda session: service.release(session, first))
+    shelf.yard.db.run(lambda session: service.release_turn(session, first))
     assert begin(shelf) is None, "the second one's turn goes on"
     keep(shelf, second)
 
@@ -107,7 +107,7 @@ def registrar(office: Office, mlflow: Server) -> Iterator[syncing.Registrar]:
 
 def _taken_over(session: Session) -> None:
     """What another process does when the lease is over."""
-    state = queries.state(session)
+    state = queries.lock_state(session)
     state.turn += 1
     state.leased_until = None
 
@@ -134,13 +134,13 @@ def test_a_look_that_lost_its_turn_writes_neither_what_it_saw_nor_into_the_regis
     assert registrar.look(force=True) == syncing.BUSY
     assert lost
     with office.db.read() as session:
-        assert reads.status(session).looked_at is None
+        assert reads.load_status(session).looked_at is None
     mlflow.answer = good
     assert registrar.look(force=True) == ""
     with office.db.begin() as session:
-        assert reads.status(session).models == 1
+        assert reads.load_status(session).models == 1
         now = office.bot.deps.now(session)
-        state = queries.state(session)
+        state = queries.lock_state(session)
         state.accepted_at = now
         model = Model(
             key="fraud",

@@ -27,28 +27,28 @@ def _headers(
     return {
         "x-mlflow-delivery-id": delivery,
         "x-mlflow-timestamp": timestamp,
-        "x-mlflow-signature": webhooks.signature(secret, delivery, timestamp, body),
+        "x-mlflow-signature": webhooks.sign_body(secret, delivery, timestamp, body),
     }
 
 
 def test_only_what_is_signed_and_fresh_is_taken() -> None:
     body = b'{"entity": "model_version"}'
     sound = _headers(body)
-    assert webhooks.fault(SECRET, sound, body, NOW) == ""
-    assert webhooks.fault(SECRET, sound, body + b" ", NOW) == "its signature is wrong"
+    assert webhooks.find_fault(SECRET, sound, body, NOW) == ""
+    assert webhooks.find_fault(SECRET, sound, body + b" ", NOW) == "its signature is wrong"
     assert (
-        webhooks.fault(SECRET, _headers(body, secret="other"), body, NOW)
+        webhooks.find_fault(SECRET, _headers(body, secret="other"), body, NOW)
         == "its signature is wrong"
     )
     assert (
-        webhooks.fault(SECRET, sound | {"x-mlflow-delivery-id": "d-2"}, body, NOW)
+        webhooks.find_fault(SECRET, sound | {"x-mlflow-delivery-id": "d-2"}, body, NOW)
         == "its signature is wrong"
     )
     for off in (timedelta(minutes=6), -timedelta(minutes=6)):
-        assert "too old" in webhooks.fault(SECRET, _headers(body, at=NOW + off), body, NOW)
-    assert webhooks.fault(SECRET, {}, body, NOW) == "it is not signed"
+        assert "too old" in webhooks.find_fault(SECRET, _headers(body, at=NOW + off), body, NOW)
+    assert webhooks.find_fault(SECRET, {}, body, NOW) == "it is not signed"
     assert (
-        webhooks.fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW)
+        webhooks.find_fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW)
         == "its timestamp is no number"
     )
 
@@ -63,8 +63,8 @@ def test_captured_deliveries_verify() -> None:
         headers = {key.casefold(): value for key, value in one["headers"].items()}
         at = datetime.fromtimestamp(one["received_at"], UTC)
         body = one["body"].encode()
-        assert webhooks.fault("mlgov-test-secret", headers, body, at) == ""
-        assert webhooks.fault("another-secret", headers, body, at) == "its signature is wrong"
+        assert webhooks.find_fault("mlgov-test-secret", headers, body, at) == ""
+        assert webhooks.find_fault("another-secret", headers, body, at) == "its signature is wrong"
     retried = [one["headers"]["X-MLflow-Delivery-Id"] for one in deliveries[-3:]]
     assert len(set(retried)) == 1, "a repetition has the same id, so it counts once"
 
@@ -88,7 +88,7 @@ def test_a_delivery_is_a_hint_that_counts_once(office: Office) -> None:
 
         def hinted() -> bool:
             with office.db.begin() as session:
-                state = queries.state(session)
+                state = queries.lock_state(session)
                 was, state.hinted_at = state.hinted_at, None
             return was is not None
 

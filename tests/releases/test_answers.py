@@ -66,7 +66,7 @@ def about(asked: dict[str, Any]) -> dict[str, Any]:
         "reason": BODY["reason"],
         "people": PEOPLE,
         "asked": asked,
-        "question": rules.digest(asked),
+        "question": rules.digest_question(asked),
         "decide_by": "2026-01-27T08:50:00+00:00",
     }
     return told | {
@@ -75,7 +75,7 @@ def about(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-ASKED = rules.question(rules.fields(FORM, "triage", PEOPLE), {"reason": "f" * 64})
+ASKED = rules.build_question(rules.list_fields(FORM, "triage", PEOPLE), {"reason": "f" * 64})
 RIGHT = about(ASKED)
 
 
@@ -143,7 +143,7 @@ def test_an_answer_about_anything_else_is_none(field: str) -> None:
         {"id": 8},
         {"question": "0" * 64},
         {"environment": "staging"},
-        {"asked": ASKED | {"extra": "x"}, "question": rules.digest(ASKED | {"extra": "x"})},
+        {"asked": ASKED | {"extra": "x"}, "question": rules.digest_question(ASKED | {"extra": "x"})},
         {"asked": None},
         {"asked": []},
         {"reason": "Other words."},

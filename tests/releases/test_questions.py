@@ -125,7 +125,7 @@ def test_every_field_of_the_form_has_values() -> None:
 
 def told(session: Session, form: AskRelease, field: str) -> Any:
     """What a form says in a field, whatever words it uses for people."""
-    people = questions.resolve(session, form)
+    people = questions.resolve_people(session, form)
     value = getattr(form, field)
     if isinstance(value, tuple):
         return sorted({people[word] for word in value})

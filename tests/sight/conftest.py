@@ -29,7 +29,7 @@ def attack(
         deps, ned = office.bot.deps, actor(office, NED)
         common = {"policy": deps.policy, "org_key": deps.team.org_key, "now": office.now()}
         with office.db.begin(patient=True) as session:
-            own = service.register(
+            own = service.register_model(
                 session,
                 ned,
                 RegisterModel(

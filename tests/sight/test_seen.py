@@ -149,7 +149,7 @@ def test_a_file_is_fetched_only_for_who_shared_it(placed: tuple[Office, Planted]
     with office.db.begin() as session:
         queries.set_part(session, secret.version, Part.DEVELOPER.value, {pia.id})
     with office.db.begin() as session:
-        item = evidencing.submit(
+        item = evidencing.submit_evidence(
             session,
             pia,
             secret.version,

@@ -187,7 +187,7 @@ def plant(office: Office) -> Planted:
             created_at=office.now(),
         )
         session.add(late)
-        model = service.register(
+        model = service.register_model(
             session,
             ola,
             RegisterModel(
@@ -212,7 +212,7 @@ def plant(office: Office) -> Planted:
             AddVersion(model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)),
             **common,
         )
-        evidence = evidencing.submit(
+        evidence = evidencing.submit_evidence(
             session,
             tim,
             version,
@@ -226,7 +226,7 @@ def plant(office: Office) -> Planted:
             policy=deps.policy,
             now=office.now(),
         )
-        finding = findings.file(
+        finding = findings.file_finding(
             session,
             ola,
             FileFinding(
@@ -273,7 +273,7 @@ def plant(office: Office) -> Planted:
             **common,
         )
         _, token = tokens.create_personal(session, ola, lasts=timedelta(days=7), now=office.now())
-        sharing.keep(
+        sharing.keep_file(
             session,
             ola,
             slack_id="F0KUDU00001",

@@ -72,7 +72,7 @@ def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Pa
 def tried(folder: Path, table: Path, **more: Any) -> Answered:
     # What the box keeps away is told below; the rest has to hold without one, too.
     asked = {"target": "fraud", "seconds": 60.0, "needs_isolation": False, "sandbox": False} | more
-    return trying.tried(folder, table, **asked)
+    return trying.run_importance(folder, table, **asked)
 
 
 @pytest.mark.parametrize("format_", ["skops", "pickle"])
@@ -93,9 +93,9 @@ def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str
 def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Path) -> None:
     found = tried(saved(tmp_path, fitted(), "skops"), table, rows=100, scoring="roc_auc")
     assert found.rows == 100
-    told = trying.as_file(found, table)
+    told = trying.build_file(found, table)
     explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))
-    assert explaining.reading(explained)[0].startswith(
+    assert explaining.describe_drivers(explained)[0].startswith(
         "By permutation importance, its answers are moved most by income ("
     )
     assert "Computed by mlgov on 100 cases of cases.csv" in explained.limits

@@ -114,7 +114,7 @@ def hand_in(office: Office, user: str, said: Any, type_: str | None = None, **va
 def items(office: Office) -> dict[str, Item]:
     (version,) = record(office).versions
     with office.db.read() as session:
-        return standings.items_of(session, version.id)
+        return standings.load_items(session, version.id)
 
 
 def test_a_shared_file_becomes_evidence_that_is_looked_at(office: Office) -> None:
@@ -180,7 +180,7 @@ def test_rows_of_people_are_not_taken_in_slack(office: Office) -> None:
     rows = b"name,sex,truth,prediction\nAnn,f,1,1\n"
     said = share(office, TIM, "people.csv", rows)
     refused = hand_in(office, TIM, said, "fairness_report")
-    assert "Rows of people are not taken in Slack." in refused.errors["type"]
+    assert "Rows of people are not taken here." in refused.errors["type"]
     assert "mlgov fairness FILE" in refused.errors["type"]
     assert "fairness_report" not in items(office)
     again = hand_in(office, TIM, said, "data_lineage_and_quality", summary="As told")

@@ -115,7 +115,7 @@ _LOOKED_UP = {"project"}
 
 def record(office: Office) -> ModelRecord:
     with office.db.read() as session:
-        return reads.find(session, OPERATOR, "fraud-score", policy=office.bot.deps.policy)[0]
+        return reads.find_model(session, OPERATOR, "fraud-score", policy=office.bot.deps.policy)[0]
 
 
 def told(office: Office, user: str) -> str:

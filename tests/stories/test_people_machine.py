@@ -357,7 +357,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
     with opened(url, tmp_path, policy=POLICY, world=world()) as office:
         office.project("triage", "Ticket triage", channel=None)
         with office.db.begin(patient=True) as session:
-            registry.state(session).baseline_at = office.now()
+            registry.lock_state(session).baseline_at = office.now()
         yield Machine(office, random.Random(seed))
 
 

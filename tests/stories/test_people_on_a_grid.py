@@ -324,7 +324,7 @@ def started(
         assert office.bot.deps.team.org_key == GRID
         office.project("triage", "Ticket triage", channel=None)
         with office.db.begin(patient=True) as session:
-            registry.state(session).baseline_at = office.now()
+            registry.lock_state(session).baseline_at = office.now()
         yield GridMachine(office, random.Random(seed))
 
 

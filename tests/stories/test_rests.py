@@ -63,7 +63,7 @@ class Desk:
         self.office = office
         self.keys = iter(range(1000))
         self.model = self.do(
-            lambda session, around: service.register(
+            lambda session, around: service.register_model(
                 session,
                 self.who(session, OLA),
                 RegisterModel(
@@ -97,12 +97,12 @@ class Desk:
         def work(session: Session, around: dict[str, Any]) -> None:
             form = AssessTier(
                 model_id=self.model,
-                revision=reads.one(session, self.model).revision,
+                revision=reads.load_model(session, self.model).revision,
                 exposure=exposure,
                 purpose_class=purpose,
                 eu_class=EuClass.MINIMAL,
             )
-            service.assess(session, self.who(session, OLA), form, **around)
+            service.assess_tier(session, self.who(session, OLA), form, **around)
 
         self.do(work)
 
@@ -119,7 +119,7 @@ class Desk:
             version = versions.add_version(session, ola, form, org_key=org_key, **around)
             for type_ in needs("validation", 1, affects_people=True):
                 self.hand_in(session, tim, version, type_, around)
-            row = versions.find(session, version)
+            row = versions.lock_version(session, version)
             step = TakeStep(
                 version_id=version,
                 revision=row.revision,
@@ -127,15 +127,15 @@ class Desk:
                 validator_id=fay.id,
                 request_key=self.key(),
             )
-            moving.take(session, tim, step, org_key=org_key, **around)
+            moving.take_step(session, tim, step, org_key=org_key, **around)
             for type_ in needs("approval", 1, affects_people=True):
                 by = fay if type_ == SELF_MADE else tim
                 self.hand_in(session, by, version, type_, around)
-            card = cards.card(session, fay, self.model, version, **around)
+            card = cards.load_card(session, fay, self.model, version, **around)
             chosen = [(one.id, one.revision) for one in card.can_accept]
-            evidencing.decide(session, fay, chosen, accept=True, word="", **around)
+            evidencing.decide_evidence(session, fay, chosen, accept=True, word="", **around)
             asking = AskApproval(
-                version_id=version, revision=versions.find(session, version).revision
+                version_id=version, revision=versions.lock_version(session, version).revision
             )
             return decisions.submit(
                 session,
@@ -163,7 +163,7 @@ class Desk:
         if type_ == SELF_MADE:
             more["outcome"] = "pass"
         form = SubmitEvidence(type=type_, summary=f"The {type_}", **more)
-        evidencing.submit(session, by, version, form, self.key(), **around)
+        evidencing.submit_evidence(session, by, version, form, self.key(), **around)
 
     def find(self) -> int:
         org_key = self.office.bot.deps.team.org_key
@@ -175,14 +175,16 @@ class Desk:
                 words="It refuses everybody from Leeds.",
                 severity=Severity.CRITICAL,
             )
-            return findings.file(session, self.who(session, OLA), form, org_key=org_key, **around)
+            return findings.file_finding(
+                session, self.who(session, OLA), form, org_key=org_key, **around
+            )
 
         return self.do(work)
 
     def settle(self, finding: int) -> None:
         def work(session: Session, around: dict[str, Any]) -> None:
             form = SettleFinding(finding_id=finding, revision=1, how="resolve", word="Mended.")
-            findings.settle(session, self.who(session, FRED), form, **around)
+            findings.settle_finding(session, self.who(session, FRED), form, **around)
 
         self.do(work)
 

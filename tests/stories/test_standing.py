@@ -100,7 +100,7 @@ def click(office: Office, user_id: str, action: str, value: str) -> None:
 def model(office: Office) -> None:
     """Ola's model, of tier 2."""
     with office.db.begin(patient=True) as session:
-        service.register(
+        service.register_model(
             session,
             actor(office, OLA),
             RegisterModel(

@@ -226,7 +226,7 @@ def fill(database: Database) -> None:
 
 def figures(database: Database) -> dict[tuple[str, str], float]:
     with database.read() as session:
-        return {(one.name, one.label): one.value for one in measuring.figures(session)}
+        return {(one.name, one.label): one.value for one in measuring.list_figures(session)}
 
 
 def test_figures_are_true(database: Database) -> None:

@@ -77,39 +77,47 @@ class Explained(BaseModel):
         return tuple(sorted(shares, key=lambda pair: (-pair[1], pair[0].feature)))
 
 
-def reading(found: Explained) -> tuple[str, ...]:
+def describe_drivers(explained: Explained) -> tuple[str, ...]:
     """What the figures say, a sentence each; whoever accepts them confirms it. Unescaped."""
-    ranked = [(one, share) for one, share in found.ranked if share > 0]
+    ranked = [(one, share) for one, share in explained.ranked if share > 0]
     if not ranked:
-        told = [f"By {found.method}, no input moves its answers."]
+        sentences = [f"By {explained.method}, no input moves its answers."]
     else:
         named = [f"{one.feature} ({_percent(share)})" for one, share in ranked[:READ]]
         rest = sum((share for _, share in ranked[READ:]), Decimal(0))
-        told = [
-            f"By {found.method}, its answers are moved most by {_and(named)}"
+        sentences = [
+            f"By {explained.method}, its answers are moved most by {_join_phrases(named)}"
             + (f"; everything else together moves {_percent(rest)}." if rest else ".")
         ]
-    told += [_case(one) for one in found.examples]
-    return tuple(told)
+    sentences += [_describe_example(one) for one in explained.examples]
+    return tuple(sentences)
 
 
-def _case(one: Example) -> str:
-    moves = sorted(one.contributions, key=lambda each: -abs(each.contribution))[:READ]
+def _describe_example(example: Example) -> str:
+    moves = sorted(example.contributions, key=lambda each: -abs(each.contribution))[:READ]
     answer = ""
-    if one.answer is not None and one.usual is not None:
-        side = "above" if one.answer > one.usual else "below" if one.answer < one.usual else "at"
-        answer = f" the answer {_short(one.answer)} is {side} the usual {_short(one.usual)}:"
-    elif one.answer is not None:
-        answer = f" the answer is {_short(one.answer)}:"
+    if example.answer is not None and example.usual is not None:
+        side = (
+            "above"
+            if example.answer > example.usual
+            else "below"
+            if example.answer < example.usual
+            else "at"
+        )
+        answer = (
+            f" the answer {_short(example.answer)} is {side} the usual {_short(example.usual)}:"
+        )
+    elif example.answer is not None:
+        answer = f" the answer is {_short(example.answer)}:"
     phrases = [
         f"{each.feature}{f' {each.value}' if each.value else ''} moved it {'up' if each.contribution > 0 else 'down'} by {_short(abs(each.contribution))}"
         for each in moves
         if each.contribution
     ]
     return (
-        f"For “{one.name}”{answer} {_and(phrases)}."
+        f"For “{example.name}”{answer} {_join_phrases(phrases)}."
         if phrases
-        else f"For “{one.name}” nothing moved the answer."
+        else f"For “{example.name}” nothing moved the answer."
     )
 
 
@@ -124,5 +132,5 @@ def _short(value: Decimal) -> str:
     return f"{Decimal(f'{value:.3g}').normalize():f}"
 
 
-def _and(phrases: Sequence[str]) -> str:
+def _join_phrases(phrases: Sequence[str]) -> str:
     return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"

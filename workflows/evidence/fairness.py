@@ -85,18 +85,18 @@ class Counts(BaseModel):
         return self
 
 
-def counts(cells: Cells, least: int) -> Counts:
+def count_groups(cells: Cells, least: int) -> Counts:
     """Each column of groups by itself, then all of them crossed; groups under `least` people by name alone."""
     places = range(len(cells.columns))
     wanted: list[tuple[int, ...]] = [(place,) for place in places]
     if len(cells.columns) > 1:
         wanted.append(tuple(places))
     return Counts(
-        counted=tuple(_counted(cells, one, least) for one in wanted), left_out=cells.left_out
+        counted=tuple(_count_columns(cells, one, least) for one in wanted), left_out=cells.left_out
     )
 
 
-def _counted(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
+def _count_columns(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
     sums: dict[tuple[str, ...], dict[tuple[bool, bool], int]] = defaultdict(
         lambda: defaultdict(int)
     )
@@ -179,53 +179,53 @@ class Judged(BaseModel):
         return tuple(f"{one.name}: {flag}" for one in self.compared for flag in one.flags)
 
 
-def ready() -> None:
+def load_metrics() -> None:
     """Load what figures are computed with, which takes a second the first time: not while a transaction is open."""
     _metrics()
 
 
-def judge(found: Counts, rules: FairnessRules) -> Judged:
+def judge_counts(counts: Counts, rules: FairnessRules) -> Judged:
     """Every column of groups judged by the rules."""
-    many = sum(len(one.groups) for one in found.counted) > MOST_BY_FAIRLEARN
+    many = sum(len(one.groups) for one in counts.counted) > MOST_BY_FAIRLEARN
     metrics = None if many else _metrics()
     return Judged(
         least=rules.least,
         ratio=rules.ratio,
-        counts=found,
-        compared=tuple(_compare(one, rules, metrics) for one in found.counted),
+        counts=counts,
+        compared=tuple(_compare(one, rules, metrics) for one in counts.counted),
     )
 
 
-def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compared:
-    groups = [one for one in found.groups if one.count >= rules.least]
+def _compare(counted: Counted, rules: FairnessRules, metrics: Any | None) -> Compared:
+    groups = [group for group in counted.groups if group.count >= rules.least]
     small = tuple(
         sorted(
-            " · ".join(one)
-            for one in (
-                *found.small,
-                *(each.names for each in found.groups if each.count < rules.least),
+            " · ".join(group)
+            for group in (
+                *counted.small,
+                *(each.names for each in counted.groups if each.count < rules.least),
             )
         )
     )
     if len(groups) < 2:
-        told = _rates(groups, metrics) if groups else ()
+        rates = _rates(groups, metrics) if groups else ()
         why = f"fewer than two groups of at least {rules.least} people, so nothing can be compared"
-        return Compared(columns=found.columns, groups=told, small=small, flags=(why,))
-    told = _rates(groups, metrics)
+        return Compared(columns=counted.columns, groups=rates, small=small, flags=(why,))
+    rates = _rates(groups, metrics)
     difference, ratio = _parity(groups, metrics)
     odds = _odds(groups, metrics)
     flags: list[str] = []
     verdict: Verdict = "clear"
     if small:
         verdict = "insufficient"
-        flags.append(f"too few people to be judged (under {rules.least}): {_listed(small)}")
+        flags.append(f"too few people to be judged (under {rules.least}): {_join_names(small)}")
     if ratio is None:
         verdict = "undefined"
         flags.append("nobody was selected, so there is no ratio")
     elif ratio < rules.ratio:
         verdict = "flagged"
-        low = min(told, key=lambda one: one.selection_rate)
-        high = max(told, key=lambda one: one.selection_rate)
+        low = min(rates, key=lambda group: group.selection_rate)
+        high = max(rates, key=lambda group: group.selection_rate)
         flags.insert(
             0,
             f"“{low.name}” is selected at {ratio:.2f} of the rate of “{high.name}”, under {rules.ratio.normalize():f}",
@@ -233,8 +233,8 @@ def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compa
     if isinstance(odds, str):
         flags.append(f"equalized odds cannot be told: {odds}")
     return Compared(
-        columns=found.columns,
-        groups=told,
+        columns=counted.columns,
+        groups=rates,
         small=small,
         demographic_parity_difference=difference,
         demographic_parity_ratio=ratio,
@@ -245,7 +245,7 @@ def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compa
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     rest = len(names) - 5
     return ", ".join(names[:5]) + (f" and {rest} more" if rest > 0 else "")
 
@@ -303,9 +303,9 @@ def _by_group(
         sensitive_features=named,
         sample_params={one: {"sample_weight": weight} for one in ("selection", "tpr", "fpr")},
     )
-    found: Mapping[str, Mapping[str, float]] = frame.by_group.to_dict()
+    by_name: Mapping[str, Mapping[str, float]] = frame.by_group.to_dict()
     selection, true, false = (
-        [float(found[name][str(place)]) for place in range(len(groups))]
+        [float(by_name[name][str(place)]) for place in range(len(groups))]
         for name in ("selection", "tpr", "fpr")
     )
     return selection, true, false
@@ -343,11 +343,11 @@ def _parity(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Deci
 
 def _odds(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Decimal | None] | str:
     """Difference and ratio, or why there is neither. Without one error of a kind anywhere there is no ratio."""
-    for one in groups:
-        if not (one.tp + one.fn and one.fp + one.tn):
-            which = "true" if one.fp + one.tn else "false"
-            return f"{' · '.join(one.names)} has no case that is {which} in truth"
-    has_ratio = any(one.tp for one in groups) and any(one.fp for one in groups)
+    for group in groups:
+        if not (group.tp + group.fn and group.fp + group.tn):
+            which = "true" if group.fp + group.tn else "false"
+            return f"{' · '.join(group.names)} has no case that is {which} in truth"
+    has_ratio = any(group.tp for group in groups) and any(group.fp for group in groups)
     if metrics is None:
         plain = _outcomes(groups)
         if not has_ratio:

@@ -54,20 +54,20 @@ class Item:
     @property
     def fairness(self) -> Judged | None:
         """The comparison of groups, where mlgov computed it."""
-        held = self.content.get("fairness")
-        return Judged.model_validate(held) if held else None
+        stored = self.content.get("fairness")
+        return Judged.model_validate(stored) if stored else None
 
     @property
     def explained(self) -> Explained | None:
         """What drives the answers, where that was handed in as figures."""
-        held = self.content.get("explained")
-        return Explained.model_validate(held) if held else None
+        stored = self.content.get("explained")
+        return Explained.model_validate(stored) if stored else None
 
     @property
     def card(self) -> CardText | None:
         """The sections of a model card, where its file was read."""
-        held = self.content.get("card")
-        return CardText.model_validate(held) if held else None
+        stored = self.content.get("card")
+        return CardText.model_validate(stored) if stored else None
 
     @property
     def is_file(self) -> bool:

@@ -29,18 +29,18 @@ class Lack:
         return self.name if self.why == "missing" else f"{self.name} ({self.why})"
 
 
-def counting(items: Iterable[Item]) -> dict[str, Item]:
+def choose_counting(items: Iterable[Item]) -> dict[str, Item]:
     """Type → the item that counts: the newest that was not rejected, else the newest."""
-    found: dict[str, Item] = {}
-    for item in sorted(items, key=lambda one: one.id):
-        held = found.get(item.type)
+    counting: dict[str, Item] = {}
+    for item in sorted(items, key=lambda each: each.id):
+        before = counting.get(item.type)
         is_rejected = item.status is EvidenceStatus.REJECTED
-        if held is None or not is_rejected or held.status is EvidenceStatus.REJECTED:
-            found[item.type] = item
-    return found
+        if before is None or not is_rejected or before.status is EvidenceStatus.REJECTED:
+            counting[item.type] = item
+    return counting
 
 
-def lacking(
+def list_lacks(
     items: Mapping[str, Item],
     step: Step,
     tier: int,
@@ -56,17 +56,17 @@ def lacking(
     steps: tuple[Step, ...] = (step,)
     if step == "approval":
         steps = ("validation", "approval")
-    found = []
-    for one in steps:
-        for type_ in rules.required(one, tier, affects_people=affects_people):
+    lacks = []
+    for before in steps:
+        for type_ in rules.required(before, tier, affects_people=affects_people):
             item = items.get(type_)
-            why = fault(item, must_be_accepted=step == "approval", now=now)
+            why = describe_fault(item, must_be_accepted=step == "approval", now=now)
             if why:
-                found.append(Lack(type_, rules.words(type_), why))
-    return tuple(found)
+                lacks.append(Lack(type_, rules.words(type_), why))
+    return tuple(lacks)
 
 
-def fault(item: Item | None, *, must_be_accepted: bool, now: datetime) -> str:
+def describe_fault(item: Item | None, *, must_be_accepted: bool, now: datetime) -> str:
     """Why an item does not do; empty when it does."""
     if item is None:
         return "missing"
@@ -87,8 +87,9 @@ def fault(item: Item | None, *, must_be_accepted: bool, now: datetime) -> str:
     return ""
 
 
-def snapshot(items: Mapping[str, Item]) -> str:
+def digest_items(items: Mapping[str, Item]) -> str:
     """A digest over the items that count: each one's id, type, digest, status and revision, as canonical JSON."""
+    # Requests that wait hold this digest: another form of it would make each of them look changed.
     listed = [
         [one.id, one.type, one.sha256 or "", one.status.value, one.revision]
         for _, one in sorted(items.items())
@@ -97,6 +98,6 @@ def snapshot(items: Mapping[str, Item]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def said(lacks: Sequence[Lack]) -> str:
+def describe_lacks(lacks: Sequence[Lack]) -> str:
     """`missing: validation report, fairness report`; empty for nothing."""
     return f"missing: {', '.join(lack.words for lack in lacks)}" if lacks else ""

@@ -26,17 +26,19 @@ TYPE = "evidence"
 ERASED = "(erased)"
 
 
-def of_versions(session: Session, version_ids: Collection[int]) -> dict[int, dict[str, Item]]:
+def load_counting_items(
+    session: Session, version_ids: Collection[int]
+) -> dict[int, dict[str, Item]]:
     """Version id → type → the item that counts."""
-    found: dict[int, list[Item]] = {one: [] for one in version_ids}
-    for item in items(session, version_ids):
-        found[item.version_id].append(item)
-    return {one: rules.counting(each) for one, each in found.items()}
+    by_version: dict[int, list[Item]] = {one: [] for one in version_ids}
+    for item in load_items(session, version_ids):
+        by_version[item.version_id].append(item)
+    return {one: rules.choose_counting(each) for one, each in by_version.items()}
 
 
-def items(session: Session, version_ids: Collection[int]) -> list[Item]:
+def load_items(session: Session, version_ids: Collection[int]) -> list[Item]:
     """Every item of these versions, oldest first."""
-    rows = queries.of_versions(session, version_ids) if version_ids else ()
+    rows = queries.list_items(session, version_ids) if version_ids else ()
     ids = {
         one for row in rows for one in (row.produced_by, row.decided_by, row.waiver_owner_id) if one
     }
@@ -48,10 +50,10 @@ def items(session: Session, version_ids: Collection[int]) -> list[Item]:
         return (words.get(text_id, "") or ERASED) if text_id else ""
 
     def name(person_id: str | None) -> str:
-        found = people.get(person_id) if person_id else None
-        return found.name if found else ""
+        person = people.get(person_id) if person_id else None
+        return person.name if person else ""
 
-    found = []
+    items = []
     for row in rows:
         bare = Item(
             id=row.id,
@@ -72,16 +74,12 @@ def items(session: Session, version_ids: Collection[int]) -> list[Item]:
             waiver_owner=name(row.waiver_owner_id),
             revision=row.revision,
         )
-        found.append(_judged(bare))
-    return found
+        failed = tuple(metric for metric in bare.metrics if not metric.is_met)
+        items.append(replace(bare, failed=failed) if failed else bare)
+    return items
 
 
-def _judged(item: Item) -> Item:
-    failed = tuple(one for one in item.metrics if not one.is_met)
-    return replace(item, failed=failed) if failed else item
-
-
-def submit(
+def submit_item(
     session: Session,
     actor: Actor,
     version_id: int,
@@ -113,7 +111,7 @@ def submit(
     text = audit.write_text(session, actor, form.summary, now=now) if form.summary else None
     content = form.content()
     if form.fairness is not None:
-        judged = fairness.judge(form.fairness, policy.evidence.fairness)
+        judged = fairness.judge_counts(form.fairness, policy.evidence.fairness)
         content |= {"fairness": judged.model_dump(mode="json"), "flags": list(judged.flags)}
     digest = (form.sha256 or "").removeprefix("sha256:") or _digest(
         form, content, text.sha256 if text else ""
@@ -144,20 +142,20 @@ def submit(
         version=version_id,
         type=form.type,
         sha256=digest,
-        content_sha256=_canonical(content),
-        **_judged_by(content),
+        content_sha256=_digest_canonical(content),
+        **_ledger_facts(content),
         **({"text": audit.text_fact(text)} if text else {}),
     )
     return row.id
 
 
-def _judged_by(content: Mapping[str, Any]) -> dict[str, Any]:
+def _ledger_facts(content: Mapping[str, Any]) -> dict[str, Any]:
     """What the ledger itself holds of the contents: figures, and never examples or words, which can be about a person."""
-    held = ("metrics", "watched", "outcome", "flags")
-    return {name: content[name] for name in held if name in content}
+    names = ("metrics", "watched", "outcome", "flags")
+    return {name: content[name] for name in names if name in content}
 
 
-def _canonical(content: object) -> str:
+def _digest_canonical(content: object) -> str:
     text = json.dumps(content, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -165,10 +163,10 @@ def _canonical(content: object) -> str:
 def _digest(form: SubmitEvidence, content: object, text: str) -> str:
     """What stands for an item without a document: its figures, its place and its words."""
     whole = {"content": content, "text": text, "type": form.type, "uri": form.uri}
-    return _canonical(whole)
+    return _digest_canonical(whole)
 
 
-def decide(
+def decide_item(
     session: Session,
     actor: Actor,
     evidence_id: int,
@@ -179,7 +177,7 @@ def decide(
     now: datetime,
 ) -> None:
     """Accept or reject an item as it was shown."""
-    row = queries.find(session, evidence_id)
+    row = queries.find_item(session, evidence_id)
     if row is None:
         raise NotFound("This evidence is not in the record any more.")
     if row.revision != revision or row.status != EvidenceStatus.SUBMITTED:
@@ -212,7 +210,7 @@ def decide(
     )
 
 
-def waive(
+def waive_item(
     session: Session,
     actor: Actor,
     version_id: int,

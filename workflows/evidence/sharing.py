@@ -51,10 +51,10 @@ class Shared:
         return "fairness" not in self.content and self.name.casefold().endswith(_ROWS)
 
     @property
-    def said(self) -> tuple[str, ...]:
+    def sentences(self) -> tuple[str, ...]:
         """What its contents say, a sentence each; unescaped."""
         if "explained" in self.content:
-            return explaining.reading(Explained.model_validate(self.content["explained"]))
+            return explaining.describe_drivers(Explained.model_validate(self.content["explained"]))
         if "fairness" in self.content:
             counts = Counts.model_validate(self.content["fairness"])
             named = ", ".join(" × ".join(one.columns) for one in counts.counted)
@@ -69,7 +69,7 @@ class Shared:
         return ()
 
 
-def read(name: str, data: bytes) -> dict[str, Any]:
+def read_content(name: str, data: bytes) -> dict[str, Any]:
     """What is understood of a file, as JSON; empty for a document that mlgov only keeps the digest of."""
     is_text = name.casefold().endswith((".md", ".markdown", ".txt"))
     known: tuple[tuple[str, Callable[..., Any], type[BaseModel]], ...] = (
@@ -85,7 +85,7 @@ def read(name: str, data: bytes) -> dict[str, Any]:
     return {}
 
 
-def keep(
+def keep_file(
     session: Session,
     actor: Actor,
     *,
@@ -112,44 +112,44 @@ def keep(
         )
         session.add(row)
         session.flush()
-    return _shown(row)
+    return _file_record(row)
 
 
-def forget(session: Session, *, now: datetime) -> None:
+def forget_files(session: Session, *, now: datetime) -> None:
     """Let go of what nobody said what it is."""
     queries.forget_files(session, now - KEPT)
 
 
-def find(session: Session, actor: Actor, slack_id: str) -> Shared:
+def find_file(session: Session, actor: Actor, slack_id: str) -> Shared:
     """A file that the actor shared. Raises NotFound."""
     row = queries.find_file(session, slack_id)
     if row is None or row.person_id != actor.id:
         raise NotFound("mlgov does not have this file any more: share it again.")
-    return _shown(row)
+    return _file_record(row)
 
 
-def _shown(row: SharedFile) -> Shared:
+def _file_record(row: SharedFile) -> Shared:
     return Shared(row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content)
 
 
-def fields(found: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:
+def list_fields(file: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:
     """What a file gives to evidence of a type; `counted` are the groups in it, where its rows were counted.
 
     Raises InvalidInput for rows of people that nobody counted.
     """
-    if type_ == FAIRNESS and counted is None and found.has_rows:
+    if type_ == FAIRNESS and counted is None and file.has_rows:
         raise InvalidInput(
-            "Rows of people are not taken in Slack. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
+            "Rows of people are not taken here. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
             "own machine and hands in the groups alone.",
             field="type",
         )
-    given: dict[str, Any] = {"sha256": found.sha256, "uri": found.permalink or None}
+    given: dict[str, Any] = {"sha256": file.sha256, "uri": file.permalink or None}
     if counted is not None:
         given["fairness"] = counted.model_dump(mode="json")
-    if type_ == FAIRNESS and "fairness" in found.content:
-        given["fairness"] = found.content["fairness"]
-    if type_ == CARD and "card" in found.content:
-        given["card"] = found.content["card"]
-    if type_ == EXPLAINED and "explained" in found.content:
-        given["explained"] = found.content["explained"]
+    if type_ == FAIRNESS and "fairness" in file.content:
+        given["fairness"] = file.content["fairness"]
+    if type_ == CARD and "card" in file.content:
+        given["card"] = file.content["card"]
+    if type_ == EXPLAINED and "explained" in file.content:
+        given["explained"] = file.content["explained"]
     return given

@@ -14,7 +14,7 @@ from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.calendar import last_day
-from workflows.errors import GovernanceError, NotFound, Stale
+from workflows.errors import GovernanceError, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import grounds, moving, reads, rules, standings, versions
 from workflows.inventory.forms import AskApproval
@@ -47,18 +47,18 @@ class ModelApproval:
         replacing: int | None = None,
     ) -> Prepared:
         """Lock the version, judge it by the table, and say exactly what is asked: these contents, on this evidence."""
-        version, model = moving.locked(
+        version, model = moving.lock_version(
             session, actor, form.version_id, form.revision, policy=policy
         )
-        move = rules.find(ModelState(version.state), rules.PASS)
+        move = rules.find_move(ModelState(version.state), rules.PASS)
         if move is None:
             raise Stale(
-                f"Version {version.version} of {model.name} is {moving.words(ModelState(version.state))}, so approval can't be asked for now."
+                f"Version {version.version} of {model.name} is {moving.describe_state(ModelState(version.state))}, so approval can't be asked for now."
             )
         moving.require_free(session, actor, version, move, policy=policy, now=now)
-        record = reads.one(session, model.id)
-        items = standings.items_of(session, version.id)
-        moving.apply(
+        record = reads.load_model(session, model.id)
+        items = standings.load_items(session, version.id)
+        moving.apply_step(
             session,
             actor,
             model,
@@ -66,40 +66,39 @@ class ModelApproval:
             move,
             policy=policy,
             now=now,
-            org_key=_org(session, model),
+            org_key=_find_org_key(session, model),
         )
-        project = queries.projects(session, [model.project_id] if model.project_id else [])
-        row = next(iter(project.values()), None)
-        if row is None:
+        project = queries.find_project_by_id(session, model.project_id)
+        if project is None:
             raise GovernanceError(
                 f"{model.name} belongs to no project, so nobody could decide. Give it one first."
             )
-        parts = queries.parts_of(session, [version.id])
+        parts = queries.list_parts(session, [version.id])
         everybody = tuple(dict.fromkeys(one.person_id for one in parts))
         today = reads.today_of(policy, now)
         open_ = [one for one in record.findings if one.is_open(today)]
         return Prepared(
             subject_id=version.id,
-            project_id=row.id,
+            project_id=project.id,
             facts={
                 "model": model.key,
                 "version": version.version,
                 "tier": model.tier,
                 "digest": version.digest or "",
-                "evidence": evidence_rules.snapshot(items),
+                "evidence": evidence_rules.digest_items(items),
                 "items": len(items),
-                "waived": sorted(grounds.waived(items)),
+                "waived": sorted(grounds.list_waived(items)),
                 "flagged": sorted(one.type for one in items.values() if one.flags),
                 "findings": [one.id for one in open_],
             },
-            people=_people(model, row, parts),
+            people=_people(model, project, parts),
             contributors=everybody,
             is_apart=True,
-            conditions=grounds.conditions(model, version, row, items, open_),
-            known=grounds.known(model),
-            rests=grounds.rests(
+            conditions=grounds.condition_facts(model, version, project, items, open_),
+            known=grounds.list_known(model),
+            rests=grounds.list_rests(
                 model,
-                row,
+                project,
                 items,
                 [one for one in open_ if standings.concerns(one, version, record)],
             ),
@@ -115,35 +114,36 @@ class ModelApproval:
         now: datetime,
     ) -> Reread:
         """What the inventory says of the version now; nothing where its model belongs to no project any more."""
-        version, model = _pair(session, subject_id)
-        projects = queries.projects(session, [model.project_id] if model.project_id else [])
-        row = next(iter(projects.values()), None)
-        if row is None:
+        version, model = _find_pair(session, subject_id)
+        project = queries.find_project_by_id(session, model.project_id)
+        if project is None:
             return Reread(None)
         today = reads.today_of(policy, now)
-        record = reads.one(session, model.id)
+        record = reads.load_model(session, model.id)
         open_ = [one for one in record.findings if one.is_open(today)]
-        items = standings.items_of(session, version.id)
+        items = standings.load_items(session, version.id)
         mine = [one for one in open_ if standings.concerns(one, version, record)]
-        parts = queries.parts_of(session, [version.id])
-        at = standings.situation(session, record, version, items, policy=policy, now=now)
+        parts = queries.list_parts(session, [version.id])
+        at = standings.load_situation(session, record, version, items, policy=policy, now=now)
         again = ReadAgain(
-            grounds.conditions(model, version, row, items, open_),
-            grounds.known(model),
+            grounds.condition_facts(model, version, project, items, open_),
+            grounds.list_known(model),
             never=tuple(dict.fromkeys(one.person_id for one in parts)),
-            rests=grounds.rests(model, row, items, mine),
-            bars=(*grounds.moved_on(version, items, facts), *rules.barred(_move(), at)),
+            rests=grounds.list_rests(model, project, items, mine),
+            bars=(
+                *grounds.list_changes(version, items, facts),
+                *rules.summarise_bars(_approving_move(), at),
+            ),
             way_on=HAND_IN if at.lacks["approval"] else "",
         )
         return Reread(again)
 
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
         """Who stands for what in what would be asked for, before it is."""
-        version, model = _pair(session, version_id)
-        project = queries.projects(session, [model.project_id] if model.project_id else [])
-        row = next(iter(project.values()), None)
-        parts = queries.parts_of(session, [version.id])
-        return _people(model, row, parts)
+        version, model = _find_pair(session, version_id)
+        project = queries.find_project_by_id(session, model.project_id)
+        parts = queries.list_parts(session, [version.id])
+        return _people(model, project, parts)
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the model's and the version's row."""
@@ -161,25 +161,28 @@ class ModelApproval:
         now: datetime,
     ) -> None:
         """Approved: exactly the contents and the evidence that were asked about. Raises when they are not that any more."""
-        version, model = _pair(session, subject_id)
-        items = standings.items_of(session, version.id)
+        version, model = _find_pair(session, subject_id)
+        items = standings.load_items(session, version.id)
         if version.state != ModelState.APPROVAL:
             raise GovernanceError(
                 f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn."
             )
-        record = reads.one(session, model.id)
-        at = standings.situation(session, record, version, items, policy=policy, now=now)
+        record = reads.load_model(session, model.id)
+        at = standings.load_situation(session, record, version, items, policy=policy, now=now)
         # What a check of the version lists, read under its lock.
-        bars = (*grounds.moved_on(version, items, facts), *rules.barred(_move(), at))
+        bars = (
+            *grounds.list_changes(version, items, facts),
+            *rules.summarise_bars(_approving_move(), at),
+        )
         if bars:
             raise GovernanceError(
                 f"{model.name} {version.version} can't be approved now: {'; '.join(bars)}. Nothing was approved."
             )
-        move = _move()
+        move = _approving_move()
         version.approval_id = approval_id
-        version.approved_until = queries.valid_until(session, approval_id)
+        version.approved_until = queries.find_valid_until(session, approval_id)
         version.approved_digest = version.digest or ""
-        moving.apply(
+        moving.apply_step(
             session,
             actor,
             model,
@@ -187,7 +190,7 @@ class ModelApproval:
             move,
             policy=policy,
             now=now,
-            org_key=_org(session, model),
+            org_key=_find_org_key(session, model),
         )
 
     def close(
@@ -203,13 +206,13 @@ class ModelApproval:
         now: datetime,
     ) -> None:
         """Rejected: back to development. Expired or withdrawn: back to who validates it. Silence approves nothing."""
-        version, model = _pair(session, subject_id)
+        version, model = _find_pair(session, subject_id)
         was_rejected = outcome is ApprovalState.REJECTED
-        move = rules.find(
+        move = rules.find_move(
             ModelState(version.state), rules.REJECTED if was_rejected else rules.TAKEN_BACK
         )
         if move is not None:
-            moving.apply(
+            moving.apply_step(
                 session,
                 actor,
                 model,
@@ -217,7 +220,7 @@ class ModelApproval:
                 move,
                 policy=policy,
                 now=now,
-                org_key=_org(session, model),
+                org_key=_find_org_key(session, model),
             )
 
     def lapse(
@@ -233,15 +236,15 @@ class ModelApproval:
         spared: Collection[str] = (),
     ) -> None:
         """A condition was not met: the version is not approved any more; one in use is suspended."""
-        version, model = _pair(session, subject_id)
+        version, model = _find_pair(session, subject_id)
         if version.approval_id != approval_id:
             return
         version.approved_digest = version.approved_until = None
         source = ModelState(version.state)
-        suspend = rules.find(source, rules.SUSPEND)
+        suspend = rules.find_move(source, rules.SUSPEND)
         reason = f"A condition of request {approval_id} was not met in time."
         if suspend is not None:
-            moving.apply(
+            moving.apply_step(
                 session,
                 actor,
                 model,
@@ -250,13 +253,13 @@ class ModelApproval:
                 reason=reason,
                 policy=policy,
                 now=now,
-                org_key=_org(session, model),
+                org_key=_find_org_key(session, model),
             )
         elif source is ModelState.APPROVED:
             back = rules.Move(
                 "lapse", "", source, ModelState.VALIDATION, frozenset({rules.Who.REQUEST})
             )
-            moving.apply(
+            moving.apply_step(
                 session,
                 actor,
                 model,
@@ -265,7 +268,7 @@ class ModelApproval:
                 reason=reason,
                 policy=policy,
                 now=now,
-                org_key=_org(session, model),
+                org_key=_find_org_key(session, model),
             )
         else:
             # It stays where it is, and is approved no more: the ledger says that too.
@@ -288,21 +291,21 @@ class ModelApproval:
         now: datetime,
     ) -> Words:
         """What is asked, in plain words."""
-        version, model = _pair(session, subject_id)
-        record = reads.one(session, model.id)
+        version, model = _find_pair(session, subject_id)
+        record = reads.load_model(session, model.id)
         name = f"{model.name} {version.version}"
         waits = version.state == ModelState.APPROVAL
         today = reads.today_of(policy, now)
-        found = sum(one.is_open(today) for one in record.findings)
-        tier = _since(facts["tier"] or 1, model.tier or 1, waits)
+        open_now = sum(one.is_open(today) for one in record.findings)
+        tier = _describe_number(facts["tier"] or 1, model.tier or 1, waits)
         detail = [
             ("Tier", f"{tier}, 1 of 3 is the most material"),
             ("EU AI Act", (record.eu_class.value if record.eu_class else "not said")),
             ("Purpose", record.purpose or "not said"),
             ("Developed by", _names(record, version, Part.DEVELOPER)),
             ("Validated by", _names(record, version, Part.VALIDATOR)),
-            *_evidence(session, version, policy),
-            ("Open findings", _since(len(facts["findings"]), found, waits)),
+            *_describe_evidence(session, version, policy),
+            ("Open findings", _describe_number(len(facts["findings"]), open_now, waits)),
         ]
         if facts["digest"]:
             detail.append(("Contents", f"sha256:{facts['digest']}"))
@@ -319,15 +322,15 @@ class ModelApproval:
         )
 
 
-def _since(asked: int, now: int, waits: bool) -> str:
+def _describe_number(asked: int, now: int, waits: bool) -> str:
     """A number as it was when it was asked, and while it waits as it is now: `1 now, 2 when it was asked`."""
     if waits and asked != now:
         return f"{now or 'none'} now, {asked or 'none'} when it was asked"
     return str(asked or "none")
 
 
-def _move() -> rules.Move:
-    move = rules.find(ModelState.APPROVAL, rules.APPROVED)
+def _approving_move() -> rules.Move:
+    move = rules.find_move(ModelState.APPROVAL, rules.APPROVED)
     if move is None:
         raise RuntimeError("the table has no way to approved")
     return move
@@ -350,47 +353,49 @@ def _people(
     }
 
 
-def _evidence(session: Session, version: ModelVersion, policy: Policy) -> list[tuple[str, str]]:
+def _describe_evidence(
+    session: Session, version: ModelVersion, policy: Policy
+) -> list[tuple[str, str]]:
     """Each item in a line: its metrics against their thresholds, who waived it."""
-    found = []
-    for item in standings.items_of(session, version.id).values():
-        told = item.status.value
+    lines = []
+    for item in standings.load_items(session, version.id).values():
+        text = item.status.value
         if item.status is EvidenceStatus.WAIVED:
             zone = policy.organisation.zone
             until = (
                 f" until {last_day(item.valid_until, zone):%d %b %Y}" if item.valid_until else ""
             )
-            told = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
+            text = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
         elif item.metrics:
-            told = ", ".join(
+            text = ", ".join(
                 f"{one.name} {one.value.normalize():f} ({'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f})"
                 for one in item.metrics[:4]
             )
         elif item.outcome:
-            told = item.outcome
+            text = item.outcome
         if item.flags:
-            told += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (
+            text += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (
                 f". {item.decider}: {item.word}" if item.word else ""
             )
-        found.append((policy.evidence.words(item.type).capitalize(), told))
-    return found
+        lines.append((policy.evidence.words(item.type).capitalize(), text))
+    return lines
 
 
 def _names(record: ModelRecord, version: ModelVersion, part: Part) -> str:
-    found = next((one for one in record.versions if one.id == version.id), None)
-    people = found.named(part) if found else ()
+    own = next((one for one in record.versions if one.id == version.id), None)
+    people = own.named(part) if own else ()
     return ", ".join(one.name for one in people) or "nobody"
 
 
-def _pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
+def _find_pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
     version = queries.find_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     return version, model
 
 
-def _org(session: Session, model: Model) -> str:
+def _find_org_key(session: Session, model: Model) -> str:
     """The organisation whose Slack is told, which is its owner's."""
     owner = lookups.people(session, [model.owner_id] if model.owner_id else [])
     return next((one.org_key for one in owner.values()), "")

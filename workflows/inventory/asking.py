@@ -40,20 +40,20 @@ class Asked:
         return f"{self.model}:{self.version} {self.metric}"
 
 
-def round_of(policy: Policy, now: datetime) -> datetime:
+def start_of_round(policy: Policy, now: datetime) -> datetime:
     """The start of the present round. Every process asks for the same instants, so each reading is kept once."""
     seconds = policy.readings.every.total_seconds()
     return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
 
 
-def measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
+def list_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
     """Every measure in use for which the policy has a query."""
-    at, rules = round_of(policy, now), policy.readings
-    found = []
-    for row, version, model in finding_queries.metrics_in_use(session):
+    at, rules = start_of_round(policy, now), policy.readings
+    measures = []
+    for row, version, model in finding_queries.list_metrics_in_use(session):
         query = rules.query(model.key, version.version, row.name)
         if query is not None:
-            found.append(
+            measures.append(
                 Asked(
                     row.id,
                     version.id,
@@ -65,22 +65,22 @@ def measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
                     version.state_since,
                 )
             )
-    return found
+    return measures
 
 
-def due(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
+def list_due_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
     """Those of the measures that have no reading since the present round began, of what was in use by then."""
-    found = measures(session, policy=policy, now=now)
-    latest = finding_queries.latest_readings(session, [one.metric_id for one in found])
+    measures = list_measures(session, policy=policy, now=now)
+    latest = finding_queries.find_latest_readings(session, [one.metric_id for one in measures])
     return [
         one
-        for one in found
+        for one in measures
         if one.since <= one.at
         and (one.metric_id not in latest or latest[one.metric_id].at < one.at)
     ]
 
 
-def keep(
+def keep_readings(
     session: Session,
     values: Mapping[Asked, Decimal],
     *,
@@ -95,12 +95,14 @@ def keep(
             continue
         try:
             form = GiveReading(metric=asked.metric, value=value, at=asked.at)
-            monitoring.take(session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key)
+            monitoring.take_reading(
+                session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key
+            )
         except (GovernanceError, ValidationError):
             continue  # one value that can't be kept costs itself alone
 
 
-def missed(session: Session, why: Mapping[Asked, str]) -> None:
+def keep_failures(session: Session, why: Mapping[Asked, str]) -> None:
     """Remember why measures could not be read; whoever looks at the model reads it until a reading comes."""
     for asked, sentence in why.items():
         row = finding_queries.find_metric(session, asked.metric_id)

@@ -26,7 +26,7 @@ from workflows.policy import Policy
 HISTORY = 12
 
 
-def card(
+def load_card(
     session: Session,
     actor: Actor,
     model_id: int,
@@ -36,19 +36,20 @@ def card(
     now: datetime,
 ) -> ModelCard:
     """A model about one version, or its leading one: what is there, what is missing, what the actor can do next."""
-    model = reads.one(session, model_id)
+    model = reads.load_model(session, model_id)
     version = next((each for each in model.versions if each.id == version_id), model.lead)
     raw = queries.find_version(session, version.id) if version else None
-    items = standings.items_of(session, version.id) if version else {}
-    at = standings.situation(session, model, raw, items, policy=policy, now=now)
-    standing = standings.standing(session, actor, model, raw, policy=policy)
+    items = standings.load_items(session, version.id) if version else {}
+    at = standings.load_situation(session, model, raw, items, policy=policy, now=now)
+    standing = standings.find_standing(session, actor, model, raw, policy=policy)
     source = version.state if version else model.own_state
     # Who validates is named in the window of the step itself.
-    offered = rules.offered(at)
+    offered = rules.assume_validator_named(at)
     choices = tuple(
-        Choice(move, rules.refusals(move, standing, offered)) for move in rules.from_(source)
+        Choice(move, rules.list_refusals(move, standing, offered))
+        for move in rules.list_moves(source)
     )
-    agreed = queries.agreements_of(session, version.id, version.revision) if version else ()
+    agreed = queries.list_agreed(session, version.id, version.revision) if version else ()
     labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
     is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
     is_open = source not in (ModelState.APPROVAL, ModelState.RETIRED)
@@ -59,8 +60,8 @@ def card(
         evidence=items,
         lacks={step: tuple(each) for step, each in at.lacks.items()},
         choices=choices,
-        readings=_readings(session, version),
-        history=history(session, model, version),
+        readings=_load_readings(session, version),
+        history=load_history(session, model, version),
         can_edit=actor.kind is not ActorKind.PERSON
         or bool({Who.OWNER, Who.MODEL_RISK} & standing.parts)
         or standing.developed,
@@ -80,9 +81,9 @@ def card(
     )
 
 
-def _readings(session: Session, version: VersionRecord | None) -> tuple[Reading, ...]:
-    rows = finding_queries.metrics(session, [version.id]) if version else ()
-    latest = finding_queries.latest_readings(session, [row.id for row in rows]) if rows else {}
+def _load_readings(session: Session, version: VersionRecord | None) -> tuple[Reading, ...]:
+    rows = finding_queries.list_metrics(session, [version.id]) if version else ()
+    latest = finding_queries.find_latest_readings(session, [row.id for row in rows]) if rows else {}
     return tuple(
         Reading(
             row.name,
@@ -98,35 +99,35 @@ def _readings(session: Session, version: VersionRecord | None) -> tuple[Reading,
     )
 
 
-def history(
+def load_history(
     session: Session, model: ModelRecord, version: VersionRecord | None = None
 ) -> tuple[StepTaken, ...]:
     """The latest steps, newest first."""
     rows = [
         row
-        for row in queries.steps_of(session, model.id, 4 * HISTORY)
+        for row in queries.list_steps(session, model.id, 4 * HISTORY)
         if version is None or row.version_id in (None, version.id)
     ][:HISTORY]
-    return _taken(session, model, rows)
+    return _step_records(session, model, rows)
 
 
-def every_step(
+def list_every_step(
     session: Session, model: ModelRecord, version: VersionRecord
 ) -> list[tuple[StepTaken, str | None]]:
     """All steps of a version, oldest first, each with the digest of the evidence that counted then."""
     rows = [
-        row for row in queries.steps_of(session, model.id, 10_000) if row.version_id == version.id
+        row for row in queries.list_steps(session, model.id, 10_000) if row.version_id == version.id
     ]
     rows.reverse()
     return list(
-        zip(_taken(session, model, rows), (row.evidence_digest for row in rows), strict=True)
+        zip(_step_records(session, model, rows), (row.evidence_digest for row in rows), strict=True)
     )
 
 
-def _taken(
+def _step_records(
     session: Session, model: ModelRecord, rows: Sequence[ModelTransition]
 ) -> tuple[StepTaken, ...]:
-    people = reads.refs(session, [row.actor_id for row in rows])
+    people = reads.load_people(session, [row.actor_id for row in rows])
     texts = lookups.texts(session, {row.reason_id for row in rows if row.reason_id})
     names = {each.id: each.version for each in model.versions}
     return tuple(
@@ -143,7 +144,7 @@ def _taken(
     )
 
 
-def of_version(
+def load_version_card(
     session: Session, person_id: str, version_id: int, *, policy: Policy, now: datetime
 ) -> ModelCard | None:
     """The card of a version before the person whose direct message shows it; None when there is none any more."""
@@ -152,13 +153,13 @@ def of_version(
     if version is None or reader is None:
         return None
     actor = Actor(reader.id, ActorKind.PERSON, reader.name, reader.slack_id, reader.tz)
-    return card(session, actor, version.model_id, version_id, policy=policy, now=now)
+    return load_card(session, actor, version.model_id, version_id, policy=policy, now=now)
 
 
-def step(session: Session, step_id: int) -> tuple[ModelRecord, StepTaken] | None:
+def find_step(session: Session, step_id: int) -> tuple[ModelRecord, StepTaken] | None:
     """A step as it happened, and its model; None when there is none."""
     row = queries.find_step(session, step_id)
     if row is None:
         return None
-    model = reads.one(session, row.model_id)
-    return model, _taken(session, model, [row])[0]
+    model = reads.load_model(session, row.model_id)
+    return model, _step_records(session, model, [row])[0]

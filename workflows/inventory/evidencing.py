@@ -12,7 +12,7 @@ from storage.inventory.tables import Model, ModelVersion
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.calendar import local_instant
-from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
+from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.forms import SubmitEvidence
@@ -37,7 +37,7 @@ _PHASE: dict[ModelState, Step] = {
 """What the evidence that a version gathers in each state is for."""
 
 
-def submit(
+def submit_evidence(
     session: Session,
     actor: Actor,
     version_id: int,
@@ -49,28 +49,32 @@ def submit(
     clicked: Clicked = None,
 ) -> int:
     """Hand in evidence: who made the version, validates or owns it, model risk, operations, and programs. Its id."""
-    version, model = _open(session, actor, version_id, policy)
+    version, model = _lock_changeable(session, actor, version_id, policy)
     _require_may_hand_in(session, actor, version, model, form.type, policy)
-    kept = evidence.submit(session, actor, version.id, form, request_key, policy=policy, now=now)
+    kept = evidence.submit_item(
+        session, actor, version.id, form, request_key, policy=policy, now=now
+    )
     if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
-        monitoring.begin(session, version, now=now)
-    telling.follow(session, model.id, now=now, clicked=clicked)
+        monitoring.begin_watching(session, version, now=now)
+    telling.refresh_copies(session, model.id, now=now, clicked=clicked)
     return kept
 
 
 def require_may_hand_in(
     session: Session, actor: Actor, version_id: int, type_: str, *, policy: Policy
 ) -> None:
-    """Raise what `submit` would, before a file is fetched for it: who may not hand in has nothing read."""
-    version, model = _changeable(session, actor, queries.find_version(session, version_id), policy)
+    """Raise what `submit_evidence` would, before a file is fetched for it: who may not hand in has nothing read."""
+    version, model = _require_changeable(
+        session, actor, queries.find_version(session, version_id), policy
+    )
     _require_may_hand_in(session, actor, version, model, type_, policy)
 
 
 def _require_may_hand_in(
     session: Session, actor: Actor, version: ModelVersion, model: Model, type_: str, policy: Policy
 ) -> None:
-    record = reads.one(session, model.id)
-    standing = standings.standing(session, actor, record, version, policy=policy)
+    record = reads.load_model(session, model.id)
+    standing = standings.find_standing(session, actor, record, version, policy=policy)
     if actor.kind is ActorKind.PERSON and not standing.is_close:
         raise NotAllowed(
             "Evidence is handed in by those who own, make, validate or run this model.",
@@ -88,7 +92,7 @@ def _require_may_hand_in(
         )
 
 
-def decide(
+def decide_evidence(
     session: Session,
     actor: Actor,
     choices: Sequence[tuple[int, int]],
@@ -101,12 +105,12 @@ def decide(
 ) -> None:
     """Accept or reject items, by id and revision as shown: the version's validator or model risk, never one's own."""
     for evidence_id, revision in choices:
-        row = evidence_queries.find(session, evidence_id)
+        row = evidence_queries.find_item(session, evidence_id)
         if row is None:
-            raise NotFound(reads.OUT_OF_SIGHT)
-        version, model = _open(session, actor, row.version_id, policy)
-        record = reads.one(session, model.id)
-        standing = standings.standing(session, actor, record, version, policy=policy)
+            raise reads.out_of_sight()
+        version, model = _lock_changeable(session, actor, row.version_id, policy)
+        record = reads.load_model(session, model.id)
+        standing = standings.find_standing(session, actor, record, version, policy=policy)
         is_validating = Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION
         if standing.developed or standing.contributed or row.produced_by == actor.id:
             raise NotAllowed(
@@ -122,11 +126,13 @@ def decide(
                     "evidence.decide", evidence.TYPE, str(row.id), why="not_validator"
                 ),
             )
-        evidence.decide(session, actor, evidence_id, revision, accept=accept, word=word, now=now)
-        telling.follow(session, model.id, now=now, clicked=clicked)
+        evidence.decide_item(
+            session, actor, evidence_id, revision, accept=accept, word=word, now=now
+        )
+        telling.refresh_copies(session, model.id, now=now, clicked=clicked)
 
 
-def waive(
+def waive_evidence(
     session: Session,
     actor: Actor,
     version_id: int,
@@ -139,9 +145,9 @@ def waive(
     clicked: Clicked = None,
 ) -> int:
     """Model risk lets a version go on without a type of evidence, through that day."""
-    version, model = _open(session, actor, version_id, policy)
-    record = reads.one(session, model.id)
-    standing = standings.standing(session, actor, record, version, policy=policy)
+    version, model = _lock_changeable(session, actor, version_id, policy)
+    record = reads.load_model(session, model.id)
+    standing = standings.find_standing(session, actor, record, version, policy=policy)
     if Who.MODEL_RISK not in standing.parts or standing.developed:
         raise NotAllowed(
             "Only model risk waives evidence, and never for what they made themselves.",
@@ -150,38 +156,38 @@ def waive(
             ),
         )
     over = local_instant(until + timedelta(days=1), time(0), policy.organisation.zone)
-    kept = evidence.waive(
+    kept = evidence.waive_item(
         session, actor, version.id, type_, reason=reason, until=over, policy=policy, now=now
     )
-    telling.follow(session, model.id, now=now, clicked=clicked)
+    telling.refresh_copies(session, model.id, now=now, clicked=clicked)
     return kept
 
 
-def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) -> Item:
+def find_item(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) -> Item:
     """An item of a model in the actor's sight. Raises NotFound and NotAllowed."""
-    row = evidence_queries.find(session, evidence_id)
+    row = evidence_queries.find_item(session, evidence_id)
     version = queries.find_version(session, row.version_id) if row else None
     if row is None or version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, version.model_id, policy=policy)
-    return next(one for one in evidence.items(session, [version.id]) if one.id == row.id)
+    return next(one for one in evidence.load_items(session, [version.id]) if one.id == row.id)
 
 
-def _open(
+def _lock_changeable(
     session: Session, actor: Actor, version_id: int, policy: Policy
 ) -> tuple[ModelVersion, Model]:
     """A version, locked, whose evidence can change: while approvers look at it, and once it is retired, it stands still."""
     permissions.require_member(actor, "evidence.change", subject=(versions.TYPE, version_id))
     version = queries.lock_version(session, version_id)
-    return _changeable(session, actor, version, policy)
+    return _require_changeable(session, actor, version, policy)
 
 
-def _changeable(
+def _require_changeable(
     session: Session, actor: Actor, version: ModelVersion | None, policy: Policy
 ) -> tuple[ModelVersion, Model]:
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, model.id, policy=policy)
     if version.state == ModelState.APPROVAL:
         raise GovernanceError(
@@ -192,20 +198,22 @@ def _changeable(
     return version, model
 
 
-def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -> Check:
+def check_version(session: Session, version_id: int, *, policy: Policy, now: datetime) -> Check:
     """What bars each step of a version, whoever takes it: the very list by which the step is refused."""
     version = queries.find_version(session, version_id)
     if version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
-    record = reads.one(session, version.model_id)
-    items = standings.items_of(session, version.id)
-    at = rules.offered(standings.situation(session, record, version, items, policy=policy, now=now))
+        raise reads.out_of_sight()
+    record = reads.load_model(session, version.model_id)
+    items = standings.load_items(session, version.id)
+    at = rules.assume_validator_named(
+        standings.load_situation(session, record, version, items, policy=policy, now=now)
+    )
     state = ModelState(version.state)
     steps = tuple(
         StepCheck(
             move.verb,
             move.label.rstrip("…"),
-            rules.bars(move, at),
+            rules.list_bars(move, at),
             ("who validates it",) if rules.SAID_WITH_IT & set(move.guards) else (),
         )
         for move in rules.MOVES

@@ -10,7 +10,7 @@ from storage.inventory.tables import Finding, Model
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import InvalidInput, NotAllowed, RefusalFact, Stale
 from workflows.inventory import reads, service, standings, telling
 from workflows.inventory.forms import FileFinding, SettleFinding
 from workflows.inventory.notices import FindingFiled
@@ -21,7 +21,7 @@ from workflows.policy import Policy
 TYPE = "finding"
 
 
-def file(
+def file_finding(
     session: Session,
     actor: Actor,
     form: FileFinding,
@@ -36,11 +36,11 @@ def file(
     reads.require_sight(session, actor, form.model_id, policy=policy)
     model = queries.lock_model(session, form.model_id)
     if model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     if form.version_id is not None:
         version = queries.find_version(session, form.version_id)
         if version is None or version.model_id != model.id:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
     owner_id = form.owner_id or model.owner_id
     service.require_people(session, [owner_id] if owner_id else [], "owner")
     today = reads.today_of(policy, now)
@@ -74,7 +74,7 @@ def file(
     return row.id
 
 
-def found(
+def file_detected(
     session: Session,
     model_id: int,
     version_id: int | None,
@@ -117,9 +117,9 @@ def found(
 def _ask_for_review(session: Session, model: Model, *, policy: Policy, now: datetime) -> None:
     """The review is due today, unless it is already, or nothing of the model is used."""
     today = reads.today_of(policy, now)
-    held = {one.state for one in queries.versions_of(session, [model.id])}
+    states = {one.state for one in queries.list_versions(session, [model.id])}
     is_due = model.next_review is not None and model.next_review <= today
-    if is_due or not held & REVIEWED:
+    if is_due or not states & REVIEWED:
         return
     model.next_review, model.review_asked = today, None
     audit.record(session, SYSTEM, "model.review_triggered", ("model", model.id), now=now)
@@ -153,7 +153,7 @@ def _add(
         **facts,
     )
     if row.owner_id and row.owner_id != actor.id:
-        telling.tell_people(
+        telling.notify_people(
             session,
             [row.owner_id],
             FindingFiled(row.id),
@@ -163,10 +163,10 @@ def _add(
             org_key=org_key,
             now=now,
         )
-    telling.follow(session, row.model_id, now=now, clicked=clicked)
+    telling.refresh_copies(session, row.model_id, now=now, clicked=clicked)
 
 
-def settle(
+def settle_finding(
     session: Session,
     actor: Actor,
     form: SettleFinding,
@@ -181,17 +181,17 @@ def settle(
     what was found there as well. Whoever resolved is told, and words are needed for each end.
     """
     permissions.require_member(actor, "finding.settle", subject=(TYPE, form.finding_id))
-    row = finding_queries.lock(session, form.finding_id)
+    row = finding_queries.lock_finding(session, form.finding_id)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, row.model_id, policy=policy)
     if row.revision != form.revision:
         raise Stale(
             "This finding changed since it was shown to you. Nothing was changed; look at it again."
         )
-    record = reads.one(session, row.model_id)
+    record = reads.load_model(session, row.model_id)
     version = queries.find_version(session, row.version_id) if row.version_id else None
-    standing = standings.standing(session, actor, record, version, policy=policy)
+    standing = standings.find_standing(session, actor, record, version, policy=policy)
     is_risk = Who.MODEL_RISK in standing.parts
     if form.how == "accept" and not is_risk:
         raise NotAllowed(
@@ -253,7 +253,7 @@ def settle(
         until=row.accepted_until.isoformat() if row.accepted_until else None,
         **({"word": audit.text_fact(text)} if text else {}),
     )
-    telling.follow(session, row.model_id, now=now, clicked=clicked)
+    telling.refresh_copies(session, row.model_id, now=now, clicked=clicked)
     return _SAID[form.how]
 
 
@@ -265,9 +265,9 @@ _SAID = {
 }
 
 
-def over(session: Session, finding_id: int, *, now: datetime) -> None:
+def resolve_detected(session: Session, finding_id: int, *, now: datetime) -> None:
     """What mlgov found does not hold any more, as it sees itself: the finding is resolved. Again changes nothing."""
-    row = finding_queries.lock(session, finding_id)
+    row = finding_queries.lock_finding(session, finding_id)
     if row is None or row.status == FindingStatus.RESOLVED:
         return
     row.status, row.closed_at = FindingStatus.RESOLVED.value, now
@@ -275,14 +275,14 @@ def over(session: Session, finding_id: int, *, now: datetime) -> None:
     audit.record(
         session, SYSTEM, "finding.resolved", (TYPE, row.id), now=now, model=row.model_id, seen=True
     )
-    telling.follow(session, row.model_id, now=now)
+    telling.refresh_copies(session, row.model_id, now=now)
 
 
 def reopen_accepted(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Acceptances that are over: the findings are open again, and their owners are told."""
     today = reads.today_of(policy, now)
-    for found_ in finding_queries.acceptances_over(session, today):
-        row = finding_queries.lock(session, found_.id)
+    for ended in finding_queries.list_ended_acceptances(session, today):
+        row = finding_queries.lock_finding(session, ended.id)
         if row is None or row.status != FindingStatus.ACCEPTED:
             continue
         row.status = FindingStatus.OPEN.value
@@ -292,7 +292,7 @@ def reopen_accepted(session: Session, *, policy: Policy, org_key: str, now: date
             session, SYSTEM, "finding.acceptance_over", (TYPE, row.id), now=now, model=row.model_id
         )
         owners = [one for one in (row.owner_id, row.accepted_by) if one]
-        telling.tell_people(
+        telling.notify_people(
             session,
             owners,
             FindingFiled(row.id),
@@ -302,4 +302,4 @@ def reopen_accepted(session: Session, *, policy: Policy, org_key: str, now: date
             org_key=org_key,
             now=now,
         )
-        telling.follow(session, row.model_id, now=now)
+        telling.refresh_copies(session, row.model_id, now=now)

@@ -8,18 +8,20 @@ from storage.enums import EuClass, EvidenceStatus, Exposure, Severity
 from storage.inventory.tables import Model, ModelVersion
 from storage.projects.tables import Project
 from workflows.evidence import rules as evidence_rules
+from workflows.evidence.records import Item
+from workflows.inventory.records import FindingRecord
 from workflows.policy.facts import Facts
 from workflows.subjects import Known, Rest, project_facts, project_rests
 
 
-def moved_on(
-    version: ModelVersion, items: Mapping[str, Any], facts: dict[str, Any]
+def list_changes(
+    version: ModelVersion, items: Mapping[str, Item], facts: dict[str, Any]
 ) -> tuple[str, ...]:
     """What was asked about has to be what stands there: these contents, on this evidence."""
     others = [
         what
         for what, is_same in (
-            ("evidence", evidence_rules.snapshot(items) == facts["evidence"]),
+            ("evidence", evidence_rules.digest_items(items) == facts["evidence"]),
             ("contents", (version.digest or "") == facts["digest"]),
         )
         if not is_same
@@ -31,17 +33,17 @@ def moved_on(
     )
 
 
-def waived(items: Mapping[str, Any]) -> list[str]:
+def list_waived(items: Mapping[str, Item]) -> list[str]:
     """The types of evidence that were waived."""
     return [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]
 
 
-def conditions(
+def condition_facts(
     model: Model,
     version: ModelVersion,
     project: Project,
-    items: Mapping[str, Any],
-    open_: Sequence[Any],
+    items: Mapping[str, Item],
+    open_: Sequence[FindingRecord],
 ) -> Facts:
     """What conditions of the gate are told."""
     return {
@@ -52,7 +54,7 @@ def conditions(
         "model.eu_class": model.eu_class or "",
         "model.exposure": model.exposure or "",
         "model.affects_people": model.affects_people,
-        "evidence.waived": len(waived(items)),
+        "evidence.waived": len(list_waived(items)),
         "evidence.flagged": sum(bool(one.flags) for one in items.values()),
         "findings.open": len(open_),
         "findings.high": sum(one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_),
@@ -65,8 +67,8 @@ _STRICTEST = tuple(EuClass)
 """From the strictest class on."""
 
 
-def rests(
-    model: Model, project: Project, items: Mapping[str, Any], open_: Sequence[Any]
+def list_rests(
+    model: Model, project: Project, items: Mapping[str, Item], open_: Sequence[FindingRecord]
 ) -> tuple[Rest, ...]:
     """What an approval rests on. Less grave findings are told, and nobody has to decide anew for them."""
     eu_class = EuClass(model.eu_class) if model.eu_class else None
@@ -103,14 +105,14 @@ def rests(
         counted("findings.critical", "critical finding", critical),
         counted("findings.high", "high finding", high),
         counted("findings.lesser", "lesser finding", lesser, weighs=False),
-        counted("evidence.waived", "waiver", len(waived(items))),
+        counted("evidence.waived", "waiver", len(list_waived(items))),
         counted("evidence.flagged", "flagged item", sum(bool(one.flags) for one in items.values())),
         Rest("model.kind", "kind", model.kind, by_condition=True),
         *project_rests(project),
     )
 
 
-def known(model: Model) -> tuple[Known, ...]:
+def list_known(model: Model) -> tuple[Known, ...]:
     """What is shown as read from the inventory."""
     values = (("tier", "tier", model.tier), ("eu_class", "EU AI Act class", model.eu_class))
     return tuple(

@@ -92,10 +92,10 @@ class _Row:
         """Register or change what the row means; None when it says nothing new. Raises GovernanceError."""
         row = self.row
         known = queries.find_by_key(self.session, row.key)
-        before = reads.records(self.session, [known])[0] if known else None
+        before = reads.load_models(self.session, [known])[0] if known else None
         form = self._form(before)
         if before is None:
-            service.register(
+            service.register_model(
                 self.session,
                 self.actor,
                 form,
@@ -107,7 +107,7 @@ class _Row:
         self._said(before)
         fields = self._changes(before, form)
         if fields:
-            service.edit(
+            service.edit_model(
                 self.session,
                 self.actor,
                 before.id,
@@ -126,7 +126,7 @@ class _Row:
         """Take the output of these models, and of no others."""
         model = queries.find_by_key(self.session, self.row.key)
         if model is not None:
-            service.link(
+            service.link_upstream(
                 self.session,
                 self.actor,
                 model,
@@ -144,8 +144,12 @@ class _Row:
             owner_id = found[0]
         upstream = ()
         if before is not None:
-            ids = [up for down, up in queries.links(self.session, [before.id]) if down == before.id]
-            upstream = tuple(one.key for one in queries.by_ids(self.session, ids))  # type: ignore[assignment]
+            ids = [
+                up
+                for down, up in queries.list_links(self.session, [before.id])
+                if down == before.id
+            ]
+            upstream = tuple(one.key for one in queries.list_by_ids(self.session, ids))  # type: ignore[assignment]
         texts = {}
         for name in _TEXTS:
             said, old = (getattr(row, name), getattr(before, name, None) if before else None)
@@ -216,7 +220,7 @@ class _Row:
         if said is None or said == (before.exposure, before.purpose_class, before.eu_class):
             return None
         exposure, purpose, eu = said
-        revision = reads.one(self.session, before.id).revision
+        revision = reads.load_model(self.session, before.id).revision
         form = AssessTier(
             model_id=before.id,
             revision=revision,
@@ -224,7 +228,7 @@ class _Row:
             purpose_class=purpose,
             eu_class=eu,
         )
-        return service.assess(self.session, self.actor, form, policy=self.policy, now=self.now)
+        return service.assess_tier(self.session, self.actor, form, policy=self.policy, now=self.now)
 
 
 def _fault(words: str, field: str) -> GovernanceError:

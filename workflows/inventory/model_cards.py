@@ -52,13 +52,13 @@ class Card:
         return tuple(one.title for one in self.sections if one.is_missing)
 
 
-def build(found: ModelCard, policy: Policy, today: date) -> Card:
+def build_card(card: ModelCard, policy: Policy, today: date) -> Card:
     """The card of a model in one version."""
-    model, version = found.model, found.version
-    held = found.evidence.get(CARD)
-    text = (held.card if held else None) or CardText.model_construct()
+    model, version = card.model, card.version
+    own_card = card.evidence.get(CARD)
+    text = (own_card.card if own_card else None) or CardText.model_construct()
     facts: dict[str, list[tuple[str, str]]] = {
-        "details": _details(found),
+        "details": _details(card),
         "intended_use": [
             ("Purpose", model.purpose),
             ("Intended use", model.intended_use),
@@ -69,20 +69,20 @@ def build(found: ModelCard, policy: Policy, today: date) -> Card:
                 "Compared by",
                 ", ".join(
                     one.name
-                    for item in _of(found, FAIRNESS)
+                    for item in _list_counted(card, FAIRNESS)
                     if item.fairness
                     for one in item.fairness.compared
                 ),
             )
         ],
-        "metrics": _thresholds(found.evidence.values()),
+        "metrics": _thresholds(card.evidence.values()),
         "evaluation_data": [],
         "training_data": [("Data sources", ", ".join(model.data_sources))],
-        "analyses": _explained(found),
-        "ethics": _ethics(found, policy),
-        "caveats": _caveats(found, today),
+        "analyses": _explained(card),
+        "ethics": _ethics(card, policy),
+        "caveats": _caveats(card, today),
     }
-    tables = {"analyses": [*_measures(found.evidence.values()), *_groups(found)]}
+    tables = {"analyses": [*_measures(card.evidence.values()), *_groups(card)]}
     return Card(
         f"{model.name} {version.version}" if version else model.name,
         tuple(
@@ -97,9 +97,9 @@ def build(found: ModelCard, policy: Policy, today: date) -> Card:
     )
 
 
-def _details(found: ModelCard) -> list[tuple[str, str]]:
-    model, version = found.model, found.version
-    told = [
+def _details(card: ModelCard) -> list[tuple[str, str]]:
+    model, version = card.model, card.version
+    facts = [
         ("Name", model.name),
         ("Kind", model.kind.value),
         ("Vendor", model.vendor or ""),
@@ -110,7 +110,7 @@ def _details(found: ModelCard) -> list[tuple[str, str]]:
         ("Takes the output of", ", ".join(model.upstream)),
         ("In the registry", model.registry_name or ""),
     ]
-    return told + (_version(version) if version else [])
+    return facts + (_version(version) if version else [])
 
 
 def _version(version: VersionRecord) -> list[tuple[str, str]]:
@@ -127,8 +127,8 @@ def _version(version: VersionRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _of(found: ModelCard, type_: str) -> Sequence[Item]:
-    item = found.evidence.get(type_)
+def _list_counted(card: ModelCard, type_: str) -> Sequence[Item]:
+    item = card.evidence.get(type_)
     return (item,) if item is not None and item.status is not EvidenceStatus.REJECTED else ()
 
 
@@ -159,10 +159,10 @@ def _measures(items: Iterable[Item]) -> list[Table]:
     return [Table(("Metric", "Value", "Threshold", ""), rows)] if rows else []
 
 
-def _groups(found: ModelCard) -> list[Table]:
+def _groups(card: ModelCard) -> list[Table]:
     tables = []
-    for item in _of(found, FAIRNESS):
-        for one in item.fairness.compared if item.fairness else ():
+    for item in _list_counted(card, FAIRNESS):
+        for comparison in item.fairness.compared if item.fairness else ():
             rows = [
                 (
                     each.name,
@@ -172,11 +172,14 @@ def _groups(found: ModelCard) -> list[Table]:
                     _figure(each.true_positive_rate),
                     _figure(each.false_positive_rate),
                 )
-                for each in one.groups
+                for each in comparison.groups
             ]
-            rows += [(name, "too few to be judged", "", "", "", "") for name in one.small]
+            rows += [(name, "too few to be judged", "", "", "", "") for name in comparison.small]
             tables.append(
-                Table((one.name, "People", "Selected", "Of the highest", "TPR", "FPR"), tuple(rows))
+                Table(
+                    (comparison.name, "People", "Selected", "Of the highest", "TPR", "FPR"),
+                    tuple(rows),
+                )
             )
     return tables
 
@@ -185,37 +188,37 @@ def _figure(value: Decimal | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
 
 
-def _explained(found: ModelCard) -> list[tuple[str, str]]:
+def _explained(card: ModelCard) -> list[tuple[str, str]]:
     return [
-        ("What drives its answers", " ".join(explaining.reading(item.explained)))
-        for item in _of(found, EXPLAINED)
+        ("What drives its answers", " ".join(explaining.describe_drivers(item.explained)))
+        for item in _list_counted(card, EXPLAINED)
         if item.explained is not None
     ]
 
 
-def _ethics(found: ModelCard, policy: Policy) -> list[tuple[str, str]]:
-    told = [("Bears on people", "yes" if found.model.affects_people else "")]
-    for item in _of(found, FAIRNESS):
-        told += [("Flagged", flag) for flag in item.flags]
+def _ethics(card: ModelCard, policy: Policy) -> list[tuple[str, str]]:
+    facts = [("Bears on people", "yes" if card.model.affects_people else "")]
+    for item in _list_counted(card, FAIRNESS):
+        facts += [("Flagged", flag) for flag in item.flags]
         if item.flags and item.word:
-            told.append((f"{item.decider or 'The validator'} on that", item.word))
-    told += [
+            facts.append((f"{item.decider or 'The validator'} on that", item.word))
+    facts += [
         (policy.evidence.words(type_).capitalize(), item.summary or item.status.value)
         for type_ in ("impact_assessment", "privacy_impact_assessment")
-        for item in _of(found, type_)
+        for item in _list_counted(card, type_)
     ]
-    return told
+    return facts
 
 
-def _caveats(found: ModelCard, today: date) -> list[tuple[str, str]]:
-    told = [
+def _caveats(card: ModelCard, today: date) -> list[tuple[str, str]]:
+    facts = [
         (f"Open finding, {one.severity.value}", one.words)
-        for one in found.model.findings
+        for one in card.model.findings
         if one.is_open(today)
     ]
-    told += [
+    facts += [
         (f"Waived: {item.type.replace('_', ' ')}", item.word)
-        for item in found.evidence.values()
+        for item in card.evidence.values()
         if item.status is EvidenceStatus.WAIVED
     ]
-    return told
+    return facts

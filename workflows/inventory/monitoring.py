@@ -20,28 +20,28 @@ AHEAD = timedelta(hours=1)
 """How far ahead of mlgov's own clock a reading may be."""
 
 
-def begin(session: Session, version: ModelVersion, *, now: datetime) -> None:
+def begin_watching(session: Session, version: ModelVersion, *, now: datetime) -> None:
     """Watch what the version's plan names; measures that a new plan leaves out are watched no more."""
-    plan = standings.items_of(session, version.id).get(PLAN)
-    wanted = {one.name.casefold(): one for one in plan.watched} if plan else {}
+    plan = standings.load_items(session, version.id).get(PLAN)
+    wanted = {watched.name.casefold(): watched for watched in plan.watched} if plan else {}
     there = {
         row.name.casefold(): row
-        for row in finding_queries.metrics(session, [version.id], dropped=True)
+        for row in finding_queries.list_metrics(session, [version.id], dropped=True)
     }
     for name, row in there.items():
         if name not in wanted:
             row.dropped_at = row.dropped_at or now
-    for name, one in wanted.items():
+    for name, watched in wanted.items():
         row_ = there.get(name)
         if row_ is None:
-            row_ = ModelMetric(version_id=version.id, name=one.name)
+            row_ = ModelMetric(version_id=version.id, name=watched.name)
             session.add(row_)
-        row_.threshold, row_.better = one.threshold, one.better
-        row_.every_days, row_.dropped_at = one.every_days, None
+        row_.threshold, row_.better = watched.threshold, watched.better
+        row_.every_days, row_.dropped_at = watched.every_days, None
     session.flush()
 
 
-def take(
+def take_reading(
     session: Session,
     actor: Actor,
     version: ModelVersion,
@@ -55,7 +55,7 @@ def take(
 
     The same reading again changes nothing.
     """
-    rows = {row.name.casefold(): row for row in finding_queries.metrics(session, [version.id])}
+    rows = {row.name.casefold(): row for row in finding_queries.list_metrics(session, [version.id])}
     row = rows.get(form.metric.casefold())
     if row is None:
         listed = (
@@ -96,7 +96,7 @@ def take(
         breach=is_breach,
     )
     if is_breach and not _is_known(session, version, row):
-        _found(
+        _file_detected(
             session,
             version,
             row,
@@ -112,14 +112,14 @@ def take(
             now=now,
             org_key=org_key,
         )
-    telling.follow(session, version.model_id, now=now)
+    telling.refresh_copies(session, version.model_id, now=now)
     return is_breach
 
 
-def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def detect_silence(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Open a finding for every measure in use of which no reading came in time; once for each silence."""
-    rows = finding_queries.metrics_in_use(session)
-    latest = finding_queries.latest_readings(session, [row.id for row, _, _ in rows])
+    rows = finding_queries.list_metrics_in_use(session)
+    latest = finding_queries.find_latest_readings(session, [row.id for row, _, _ in rows])
     for row, version, _ in rows:
         # What was suspended was silent rightly: the plan counts from when it works again.
         since = (
@@ -128,7 +128,7 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
         if now - since <= timedelta(days=row.every_days):
             continue
         day = since.astimezone(policy.organisation.zone).date()
-        _found(
+        _file_detected(
             session,
             version,
             row,
@@ -145,7 +145,7 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
         )
 
 
-def _found(
+def _file_detected(
     session: Session,
     version: ModelVersion,
     row: ModelMetric,
@@ -158,7 +158,7 @@ def _found(
 ) -> None:
     model = queries.find_model(session, version.model_id)
     severity = Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
-    findings.found(
+    findings.file_detected(
         session,
         version.model_id,
         version.id,
@@ -177,7 +177,7 @@ def _is_known(session: Session, version: ModelVersion, row: ModelMetric) -> bool
     return any(
         one.version_id == version.id
         and (one.facts.get("what"), one.facts.get("metric")) == ("breach", row.name)
-        for one in finding_queries.unsettled_from(
+        for one in finding_queries.list_unsettled_from(
             session, FindingSource.MONITORING.value, version.model_id
         )
     )

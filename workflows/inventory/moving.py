@@ -10,7 +10,7 @@ from storage.inventory.tables import Model, ModelAgreement, ModelChange, ModelVe
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import (
     monitoring,
@@ -33,7 +33,7 @@ _HEARD_BESIDE = frozenset({rules.SUSPEND, "resume", rules.RETIRE})
 """Steps that are news for those who depend on a model."""
 
 
-def take(
+def take_step(
     session: Session,
     actor: Actor,
     form: TakeStep,
@@ -47,11 +47,11 @@ def take(
 
     A step that asks for approval goes through `decisions.submit`. Raises GovernanceError with all that is missing.
     """
-    version, model = locked(session, actor, form.version_id, form.revision, policy=policy)
-    move = rules.find(S(version.state), form.verb)
+    version, model = lock_version(session, actor, form.version_id, form.revision, policy=policy)
+    move = rules.find_move(S(version.state), form.verb)
     if move is None or Who.REQUEST in move.who:
         raise GovernanceError(
-            f"Version {version.version} of {model.name} is {words(S(version.state))}; from there that step does not exist."
+            f"Version {version.version} of {model.name} is {describe_state(S(version.state))}; from there that step does not exist."
         )
     if move.verb == "reassign" and form.validator_id is None:
         raise InvalidInput("Say who validates it from now on.", field="validator")
@@ -64,7 +64,7 @@ def take(
     if move.asks_why and not reason:
         raise InvalidInput("Say in a sentence why; it stays with the record.", field="reason")
     if move.verb == rules.CHANGE:
-        return _change(
+        return _change_version(
             session,
             actor,
             model,
@@ -76,13 +76,13 @@ def take(
             org_key=org_key,
             clicked=clicked,
         )
-    if move.both and not _agreed(
+    if move.both and not _record_agreement(
         session, actor, model, version, move, reason, policy=policy, now=now, org_key=org_key
     ):
-        telling.follow(session, model.id, now=now, clicked=clicked)
-        rest = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
-        return f"Noted. This step needs two people, {rest}: the other one is asked now."
-    apply(
+        telling.refresh_copies(session, model.id, now=now, clicked=clicked)
+        both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
+        return f"Noted. This step needs two people, {both}: the other one is asked now."
+    apply_step(
         session,
         actor,
         model,
@@ -97,7 +97,7 @@ def take(
     return f"{model.name} {version.version}: {move.done}."
 
 
-def locked(
+def lock_version(
     session: Session, actor: Actor, version_id: int, revision: int, *, policy: Policy
 ) -> tuple[ModelVersion, Model]:
     """A version and its model, locked, in the actor's sight and as they were shown."""
@@ -105,11 +105,11 @@ def locked(
     version = queries.lock_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, model.id, policy=policy)
     if version.revision != revision:
         raise Stale(
-            f"Version {version.version} of {model.name} is {words(S(version.state))} now: it changed since it was shown to you. "
+            f"Version {version.version} of {model.name} is {describe_state(S(version.state))} now: it changed since it was shown to you. "
             "Nothing was changed; look at it again."
         )
     return version, model
@@ -125,11 +125,11 @@ def require_free(
     now: datetime,
 ) -> None:
     """Raise everything that stands in the way of a step, in one sentence."""
-    record = reads.one(session, version.model_id)
-    items = standings.items_of(session, version.id)
-    at = standings.situation(session, record, version, items, policy=policy, now=now)
-    standing = standings.standing(session, actor, record, version, policy=policy)
-    refused = rules.refusals(move, standing, at)
+    record = reads.load_model(session, version.model_id)
+    items = standings.load_items(session, version.id)
+    at = standings.load_situation(session, record, version, items, policy=policy, now=now)
+    standing = standings.find_standing(session, actor, record, version, policy=policy)
+    refused = rules.list_refusals(move, standing, at)
     if refused:
         raise NotAllowed(
             f"{record.name} {version.version} can't go on yet: {'; '.join(refused)}.",
@@ -137,7 +137,7 @@ def require_free(
         )
 
 
-def apply(
+def apply_step(
     session: Session,
     actor: Actor,
     model: Model,
@@ -152,7 +152,7 @@ def apply(
 ) -> None:
     """Write a step that was found free: the record, the ledger, and everybody whom it concerns."""
     text = audit.write_text(session, actor, reason, now=now) if reason else None
-    digest = evidence_rules.snapshot(standings.items_of(session, version.id))
+    digest = evidence_rules.digest_items(standings.load_items(session, version.id))
     is_person = actor.kind is ActorKind.PERSON
     version.state, version.state_since = move.target.value, now
     version.revision += 1
@@ -185,18 +185,18 @@ def apply(
         **({"reason": audit.text_fact(text)} if text else {}),
     )
     if move.verb == rules.DEPLOY:
-        monitoring.begin(session, version, now=now)
-        reviews.plan(session, actor, model, policy=policy, now=now)
+        monitoring.begin_watching(session, version, now=now)
+        reviews.plan_review(session, actor, model, policy=policy, now=now)
     elif move.target is S.RETIRED:
         reviews.stop_unless_used(session, actor, model, now=now)
-    _tell(session, model, version, move, step_id, policy=policy, org_key=org_key, now=now)
-    telling.follow(session, model.id, now=now, clicked=clicked)
-    for down, up in queries.links(session, [model.id]):
+    _notify_step(session, model, version, move, step_id, policy=policy, org_key=org_key, now=now)
+    telling.refresh_copies(session, model.id, now=now, clicked=clicked)
+    for down, up in queries.list_links(session, [model.id]):
         if up == model.id:
-            telling.follow(session, down, now=now)
+            telling.refresh_copies(session, down, now=now)
 
 
-def _tell(
+def _notify_step(
     session: Session,
     model: Model,
     version: ModelVersion,
@@ -208,14 +208,14 @@ def _tell(
     now: datetime,
 ) -> None:
     is_alarm = move.verb in _HEARD_BESIDE
-    telling.tell_step(session, model, step_id, alone=is_alarm, org_key=org_key, now=now)
+    telling.post_step(session, model, step_id, alone=is_alarm, org_key=org_key, now=now)
     if move.target is S.VALIDATION:
         validators = [
             one.person_id
-            for one in queries.parts_of(session, [version.id])
+            for one in queries.list_parts(session, [version.id])
             if one.part == Part.VALIDATOR
         ]
-        telling.tell_people(
+        telling.notify_people(
             session,
             validators,
             ValidationAsked(version.id),
@@ -227,10 +227,10 @@ def _tell(
             unasked=False,
         )
     if is_alarm:
-        down = [one for one, up in queries.links(session, [model.id]) if up == model.id]
-        owners = {row.owner_id for row in queries.by_ids(session, down) if row.owner_id}
+        down = [one for one, up in queries.list_links(session, [model.id]) if up == model.id]
+        owners = {row.owner_id for row in queries.list_by_ids(session, down) if row.owner_id}
         owners |= {model.owner_id} if model.owner_id else set()
-        telling.tell_people(
+        telling.notify_people(
             session,
             owners,
             StepTold(step_id),
@@ -247,11 +247,11 @@ def _name_validator(
 ) -> None:
     """Who validates a version is somebody else than who made it; the same person again changes nothing."""
     service.require_people(session, [validator_id], "validator")
-    parts = queries.parts_of(session, [version.id])
-    made = {one.person_id: one.part for one in parts if one.part != Part.VALIDATOR}
+    parts = queries.list_parts(session, [version.id])
+    makers = {one.person_id: one.part for one in parts if one.part != Part.VALIDATOR}
     model = queries.find_model(session, version.model_id)
-    if validator_id in made or (model is not None and model.owner_id == validator_id):
-        part = made.get(validator_id)
+    if validator_id in makers or (model is not None and model.owner_id == validator_id):
+        part = makers.get(validator_id)
         what = _DID[Part(part)] if part is not None else "owns"
         raise InvalidInput(
             f"That person {what} this, so they may not validate it. Choose somebody else.",
@@ -260,7 +260,7 @@ def _name_validator(
     queries.set_part(session, version.id, Part.VALIDATOR.value, [validator_id])
 
 
-def _agreed(
+def _record_agreement(
     session: Session,
     actor: Actor,
     model: Model,
@@ -273,9 +273,9 @@ def _agreed(
     org_key: str,
 ) -> bool:
     """Count the actor's agreement to a step of two; True when it is enough now."""
-    record = reads.one(session, model.id)
-    standing = standings.standing(session, actor, record, version, policy=policy)
-    rows = queries.agreements(session, version.id, move.verb, version.revision)
+    record = reads.load_model(session, model.id)
+    standing = standings.find_standing(session, actor, record, version, policy=policy)
+    rows = queries.list_agreements(session, version.id, move.verb, version.revision)
     given = {row.person_id: frozenset(Who(part) for part in row.parts) for row in rows}
     given[actor.id] = standing.parts & move.who
     if rules.completes(move, list(given.values()), standing.unnamed):
@@ -307,8 +307,8 @@ def _agreed(
         **({"reason": audit.text_fact(text)} if text else {}),
     )
     missing = move.who - frozenset().union(*given.values()) or move.who
-    asked = standings.holders(session, record, missing, policy=policy, org_key=org_key)
-    telling.tell_people(
+    asked = standings.list_holders(session, record, missing, policy=policy, org_key=org_key)
+    telling.notify_people(
         session,
         asked - {actor.id},
         AgreementAsked(version.id, move.verb),
@@ -322,7 +322,7 @@ def _agreed(
     return False
 
 
-def _change(
+def _change_version(
     session: Session,
     actor: Actor,
     model: Model,
@@ -379,7 +379,7 @@ def _change(
         reason=audit.text_fact(text),
     )
     if form.change_class is ChangeClass.MINOR:
-        apply(
+        apply_step(
             session,
             actor,
             model,
@@ -393,13 +393,13 @@ def _change(
         )
         return f"{model.name} {version.version} is being modified. It goes to validation again before it counts as in use."
     version.revision += 1
-    telling.follow(session, model.id, now=now, clicked=clicked)
+    telling.refresh_copies(session, model.id, now=now, clicked=clicked)
     if result_id is not None:
         return f"Version {form.new_version} of {model.name} is in development; {version.version} stays in use until then."
     return f"Noted: an editorial change. {model.name} {version.version} stays in use."
 
 
-def words(state: ModelState) -> str:
+def describe_state(state: ModelState) -> str:
     """A state as people read it: `in use`."""
     return {
         S.NOT_A_MODEL: "not a model",

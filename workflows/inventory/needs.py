@@ -11,20 +11,22 @@ from workflows.inventory.records import Need
 from workflows.policy import Policy
 
 
-def needing(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> tuple[Need, ...]:
+def list_needs(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Need, ...]:
     """Models that need this person: versions to validate, findings of theirs to mend, reviews that are due."""
     today = reads.today_of(policy, now)
-    waiting = {row.id for row in queries.validating(session, actor.id)}
-    owned = {row.id for row in queries.owned_and_due(session, actor.id, today)}
-    mending = finding_queries.open_of(session, actor.id)
+    waiting = {row.id for row in queries.list_validating(session, actor.id)}
+    owned = {row.id for row in queries.list_owned_and_due(session, actor.id, today)}
+    mending = finding_queries.list_open_of(session, actor.id)
     ids = (
-        {row.model_id for row in queries.validating(session, actor.id)}
+        {row.model_id for row in queries.list_validating(session, actor.id)}
         | owned
         | {row.model_id for row in mending}
     )
-    found: list[Need] = []
-    for record in reads.records(session, queries.by_ids(session, ids)) if ids else ():
-        found += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
+    needs: list[Need] = []
+    for record in reads.load_models(session, queries.list_by_ids(session, ids)) if ids else ():
+        needs += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
         mine = [
             one
             for one in record.findings
@@ -32,7 +34,7 @@ def needing(session: Session, actor: Actor, *, policy: Policy, now: datetime) ->
         ]
         if mine:
             days = [one.due for one in mine if one.due]
-            found.append(Need(record, record.lead, "finding", min(days, default=None)))
+            needs.append(Need(record, record.lead, "finding", min(days, default=None)))
         if record.id in owned:
-            found.append(Need(record, record.lead, "review", record.next_review))
-    return tuple(found)
+            needs.append(Need(record, record.lead, "review", record.next_review))
+    return tuple(needs)

@@ -3,6 +3,7 @@
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from storage.enums import (
     Severity,
 )
 from storage.inventory import finding_queries, queries
-from storage.inventory.tables import Finding, Model, ModelVersion
+from storage.inventory.tables import Finding, Model, ModelPerson, ModelVersion
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions, visibility
@@ -36,8 +37,9 @@ ERASED = "(erased)"
 _WEIGHT = {one: index for index, one in enumerate(reversed(Severity))}
 
 
-OUT_OF_SIGHT = "You see no such model here. `/mlgov models` lists those that you see."
-"""Said of a model, a version, evidence or a finding that is not there, and of one that is not for who asks."""
+def out_of_sight() -> NotFound:
+    """What is said of a model, a version, evidence or a finding that is not there, and of one that is not for who asks."""
+    return NotFound("You see no such model here.", hint="models.list")
 
 
 def today_of(policy: Policy, now: datetime) -> date:
@@ -45,172 +47,208 @@ def today_of(policy: Policy, now: datetime) -> date:
     return now.astimezone(policy.organisation.zone).date()
 
 
-def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
-    """These models with their versions and open findings."""
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What ids stand for, each read once for all models of a list."""
+
+    people: Mapping[str, PersonRef]
+    texts: Mapping[int, str]
+    projects: Mapping[int, Project] = field(default_factory=dict)
+
+    def person(self, person_id: str | None) -> PersonRef | None:
+        return self.people.get(person_id) if person_id else None
+
+    def text(self, text_id: int | None) -> str:
+        """Empty where there is no text, and ERASED for one whose words are gone."""
+        return (self.texts.get(text_id, "") or ERASED) if text_id else ""
+
+
+def load_models(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
+    """These models with their versions and open findings, in as many statements for a hundred as for one."""
     if not rows:
         return []
-    models = {row.id: row.name for row in rows}
-    ids = list(models)
-    versions = queries.versions_of(session, ids)
-    parts = queries.parts_of(session, [row.id for row in versions])
-    findings = finding_queries.unsettled(session, ids)
-    links = queries.links(session, ids)
-    names = {
-        row.id: row.name for row in queries.by_ids(session, {one for pair in links for one in pair})
-    }
-    projects = queries.projects(session, {row.project_id for row in rows if row.project_id})
-    people = refs(
+    ids = [row.id for row in rows]
+    versions = queries.list_versions(session, ids)
+    parts = queries.list_parts(session, [row.id for row in versions])
+    findings = finding_queries.list_unsettled(session, ids)
+    names = _load_names(session, rows, parts, findings)
+    model_names = {row.id: row.name for row in rows}
+    version_names = {row.id: row.version for row in versions}
+    versions_of = _version_records(versions, parts, names)
+    findings_of: dict[int, list[FindingRecord]] = defaultdict(list)
+    for row in findings:
+        findings_of[row.model_id].append(
+            _finding_record(row, model_names[row.model_id], version_names, names)
+        )
+    upstream, downstream = _list_neighbours(session, ids)
+    return [
+        _model_record(
+            row,
+            tuple(versions_of[row.id]),
+            findings_of[row.id],
+            upstream[row.id],
+            downstream[row.id],
+            names,
+        )
+        for row in rows
+    ]
+
+
+def _load_names(
+    session: Session,
+    rows: Sequence[Model],
+    parts: Sequence[ModelPerson],
+    findings: Sequence[Finding],
+) -> _Names:
+    people = load_people(
         session,
         [
             *(row.owner_id for row in rows),
             *(row.tier_by for row in rows),
             *(part.person_id for part in parts),
-            *(one for row in findings for one in (row.owner_id, row.accepted_by)),
+            *(id_ for row in findings for id_ in (row.owner_id, row.accepted_by)),
         ],
     )
-    texts = lookups.texts(
-        session,
-        {
-            one
-            for one in (
-                *(row.tier_reason_id for row in rows),
-                *(text for row in findings for text in (row.text_id, row.word_id)),
-            )
-            if one
-        },
-    )
-    by_version: dict[int, dict[Part, list[PersonRef]]] = {}
-    for part in parts:
-        if part.person_id in people:
-            by_version.setdefault(part.version_id, {}).setdefault(Part(part.part), []).append(
-                people[part.person_id]
-            )
-    version_names = {row.id: row.version for row in versions}
-    versions_of: dict[int, list[VersionRecord]] = defaultdict(list)
-    for each in versions:
-        versions_of[each.model_id].append(_version(each, by_version.get(each.id, {})))
-    findings_of: dict[int, list[FindingRecord]] = defaultdict(list)
-    for one in findings:
-        findings_of[one.model_id].append(
-            _finding(one, models[one.model_id], version_names, people, texts)
-        )
+    text_ids = {row.tier_reason_id for row in rows}
+    text_ids |= {id_ for row in findings for id_ in (row.text_id, row.word_id)}
+    texts = lookups.texts(session, {id_ for id_ in text_ids if id_})
+    projects = queries.find_projects(session, {row.project_id for row in rows if row.project_id})
+    return _Names(people, texts, projects)
+
+
+def _list_neighbours(
+    session: Session, ids: Sequence[int]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """Names of the models whose output each takes, and of those that take its own, by its id."""
+    links = queries.list_links(session, ids)
+    linked = queries.list_by_ids(session, {id_ for link in links for id_ in link})
+    names = {row.id: row.name for row in linked}
     upstream: dict[int, list[str]] = defaultdict(list)
     downstream: dict[int, list[str]] = defaultdict(list)
     for down, up in links:
         upstream[down].append(names[up])
         downstream[up].append(names[down])
-    found = []
-    for row in rows:
-        own = tuple(versions_of[row.id])
-        lead = rules.leading([(one.id, one.state) for one in own])
-        project = projects.get(row.project_id) if row.project_id else None
-        follows = _follows(row)
-        found.append(
-            ModelRecord(
-                id=row.id,
-                key=row.key,
-                name=row.name,
-                kind=ModelKind(row.kind),
-                vendor=row.vendor,
-                project_id=row.project_id,
-                project_key=project.key if project else None,
-                project=project.name if project else None,
-                owner=people.get(row.owner_id) if row.owner_id else None,
-                purpose=row.purpose,
-                intended_use=row.intended_use,
-                out_of_scope=row.out_of_scope,
-                technique=row.technique,
-                data_sources=tuple(row.data_sources),
-                affects_people=row.affects_people,
-                exposure=Exposure(row.exposure) if row.exposure else None,
-                purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
-                eu_class=EuClass(row.eu_class) if row.eu_class else None,
-                tier=row.tier,
-                tier_follows=follows if row.tier_override else None,
-                tier_reason=texts.get(row.tier_reason_id, "") or ERASED
-                if row.tier_reason_id
-                else "",
-                tier_by=people.get(row.tier_by) if row.tier_by else None,
-                tier_at=row.tier_at,
-                own_state=ModelState(row.state),
-                versions=own,
-                findings=tuple(
-                    sorted(
-                        findings_of[row.id],
-                        key=lambda one: (_WEIGHT[one.severity], one.due or date.max, one.id),
-                    )
-                ),
-                next_review=row.next_review,
-                upstream=tuple(sorted(upstream[row.id])),
-                downstream=tuple(sorted(downstream[row.id])),
-                registry_name=row.registry_name,
-                revision=row.revision,
-                lead=next((one for one in own if one.id == lead), None),
+    return upstream, downstream
+
+
+def _model_record(
+    row: Model,
+    versions: tuple[VersionRecord, ...],
+    findings: Sequence[FindingRecord],
+    upstream: Sequence[str],
+    downstream: Sequence[str],
+    names: _Names,
+) -> ModelRecord:
+    lead = rules.find_leading([(version.id, version.state) for version in versions])
+    project = names.projects.get(row.project_id) if row.project_id else None
+    return ModelRecord(
+        id=row.id,
+        key=row.key,
+        name=row.name,
+        kind=ModelKind(row.kind),
+        vendor=row.vendor,
+        project_id=row.project_id,
+        project_key=project.key if project else None,
+        project=project.name if project else None,
+        owner=names.person(row.owner_id),
+        purpose=row.purpose,
+        intended_use=row.intended_use,
+        out_of_scope=row.out_of_scope,
+        technique=row.technique,
+        data_sources=tuple(row.data_sources),
+        affects_people=row.affects_people,
+        exposure=Exposure(row.exposure) if row.exposure else None,
+        purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
+        eu_class=EuClass(row.eu_class) if row.eu_class else None,
+        tier=row.tier,
+        tier_follows=_derive_tier(row) if row.tier_override else None,
+        tier_reason=names.text(row.tier_reason_id),
+        tier_by=names.person(row.tier_by),
+        tier_at=row.tier_at,
+        own_state=ModelState(row.state),
+        versions=versions,
+        findings=tuple(
+            sorted(
+                findings,
+                key=lambda each: (_WEIGHT[each.severity], each.due or date.max, each.id),
             )
-        )
-    return found
+        ),
+        next_review=row.next_review,
+        upstream=tuple(sorted(upstream)),
+        downstream=tuple(sorted(downstream)),
+        registry_name=row.registry_name,
+        revision=row.revision,
+        lead=next((version for version in versions if version.id == lead), None),
+    )
 
 
-def _follows(row: Model) -> int | None:
+def _derive_tier(row: Model) -> int | None:
     if not (row.exposure and row.purpose_class and row.eu_class):
         return None
-    return rules.tier(
+    return rules.derive_tier(
         Exposure(row.exposure), PurposeClass(row.purpose_class), EuClass(row.eu_class)
     )
 
 
-def refs(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
+def load_people(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
     wanted = {one for one in ids if one}
     rows = lookups.people(session, wanted) if wanted else {}
     return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
 
 
-def _version(row: ModelVersion, people: dict[Part, list[PersonRef]]) -> VersionRecord:
-    return VersionRecord(
-        id=row.id,
-        version=row.version,
-        state=ModelState(row.state),
-        since=row.state_since,
-        digest=row.digest,
-        approval_id=row.approval_id,
-        approved_until=row.approved_until,
-        digest_changed=row.approved_digest is not None
-        and row.approved_digest != (row.digest or ""),
-        people={part: tuple(each) for part, each in people.items()},
-        about=row.about,
-        run_id=row.run_id,
-        revision=row.revision,
-    )
+def _version_records(
+    versions: Sequence[ModelVersion], parts: Sequence[ModelPerson], names: _Names
+) -> dict[int, list[VersionRecord]]:
+    """Model id → its versions."""
+    people_of: dict[int, dict[Part, list[PersonRef]]] = defaultdict(lambda: defaultdict(list))
+    for part in parts:
+        if (person := names.person(part.person_id)) is not None:
+            people_of[part.version_id][Part(part.part)].append(person)
+    records: dict[int, list[VersionRecord]] = defaultdict(list)
+    for row in versions:
+        records[row.model_id].append(
+            VersionRecord(
+                id=row.id,
+                version=row.version,
+                state=ModelState(row.state),
+                since=row.state_since,
+                digest=row.digest,
+                approval_id=row.approval_id,
+                approved_until=row.approved_until,
+                digest_changed=row.approved_digest is not None
+                and row.approved_digest != (row.digest or ""),
+                people={part: tuple(people) for part, people in people_of[row.id].items()},
+                about=row.about,
+                run_id=row.run_id,
+                revision=row.revision,
+            )
+        )
+    return records
 
 
-def _finding(
-    row: Finding,
-    model: str,
-    versions: dict[int, str],
-    people: dict[str, PersonRef],
-    texts: dict[int, str],
+def _finding_record(
+    row: Finding, model: str, versions: Mapping[int, str], names: _Names
 ) -> FindingRecord:
-    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else found_words(row.facts)
     return FindingRecord(
         id=row.id,
         model_id=row.model_id,
         model=model,
         version=versions.get(row.version_id, "") if row.version_id else "",
-        words=words,
+        words=names.text(row.text_id) if row.text_id else describe_finding(row.facts),
         severity=Severity(row.severity),
         status=FindingStatus(row.status),
         source=FindingSource(row.source),
-        owner=people.get(row.owner_id) if row.owner_id else None,
+        owner=names.person(row.owner_id),
         due=row.due,
-        accepter=people.get(row.accepted_by) if row.accepted_by else None,
+        accepter=names.person(row.accepted_by),
         accepted_until=row.accepted_until,
-        word=(texts.get(row.word_id, "") or ERASED) if row.word_id else "",
+        word=names.text(row.word_id),
         created_at=row.created_at,
         revision=row.revision,
     )
 
 
-def found_words(facts: dict[str, str]) -> str:
+def describe_finding(facts: dict[str, str]) -> str:
     """What mlgov found, in words."""
     if facts.get("what") == "breach":
         side = "below" if facts.get("better") == "higher" else "above"
@@ -235,39 +273,41 @@ _WHY = "was not approved"
 """Why an alias may not stand where it stands, in findings that don't say."""
 
 
-def one(session: Session, model_id: int) -> ModelRecord:
+def load_model(session: Session, model_id: int) -> ModelRecord:
     """One model. Raises NotFound."""
     row = queries.find_model(session, model_id)
     if row is None:
-        raise NotFound(OUT_OF_SIGHT)
-    return records(session, [row])[0]
+        raise out_of_sight()
+    return load_models(session, [row])[0]
 
 
-def finding(session: Session, finding_id: int) -> FindingRecord | None:
+def find_finding(session: Session, finding_id: int) -> FindingRecord | None:
     """One finding as it stands, settled or not; None when there is none."""
-    row = finding_queries.find(session, finding_id)
+    row = finding_queries.find_finding(session, finding_id)
     if row is None:
         return None
-    model = one(session, row.model_id)
-    people = refs(session, [row.owner_id, row.accepted_by])
+    model = load_model(session, row.model_id)
+    people = load_people(session, [row.owner_id, row.accepted_by])
     texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})
-    names = {each.id: each.version for each in model.versions}
-    return _finding(row, model.name, names, people, texts)
+    versions = {each.id: each.version for each in model.versions}
+    return _finding_record(row, model.name, versions, _Names(people, texts))
 
 
-def upstream_of(session: Session, model_id: int) -> list[tuple[str, str]]:
+def list_upstream(session: Session, model_id: int) -> list[tuple[str, str]]:
     """Key and name of the models whose output a model takes, by name."""
-    rows = queries.upstream(session, model_id)
-    return sorted(((row.key, row.name) for row in rows), key=lambda one: one[1])
+    rows = queries.list_upstream(session, model_id)
+    return [(row.key, row.name) for row in sorted(rows, key=lambda row: row.name)]
 
 
-def list_(session: Session, actor: Actor, words: str = "", *, policy: Policy) -> list[ModelRecord]:
+def list_models(
+    session: Session, actor: Actor, words: str = "", *, policy: Policy
+) -> list[ModelRecord]:
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
     permissions.require_member(actor, "models.read")
-    return records(session, _seen(session, actor, storable(words, 80), policy))
+    return load_models(session, _list_in_sight(session, actor, storable(words, 80), policy))
 
 
-def first_of(
+def list_first_models(
     session: Session,
     actor: Actor,
     words: str = "",
@@ -276,22 +316,22 @@ def first_of(
     most: int,
     policy: Policy,
 ) -> tuple[list[ModelRecord], dict[ModelState, int]]:
-    """As `list_`, the first of them in the order of their states and then by name, and how many are in each state."""
+    """As `list_models`, the first of them in the order of their states and then by name, and how many are in each state."""
     permissions.require_member(actor, "models.read")
-    within = _within(session, actor, policy)
-    rows, counts = queries.first_of(
+    within = _project_ids_in_sight(session, actor, policy)
+    rows, counts = queries.search_first(
         session,
         storable(words, 80),
         within=within,
-        beside=queries.concerning(session, actor.id) if within is not None else (),
+        beside=queries.list_concerning_ids(session, actor.id) if within is not None else (),
         leading=rules.LEADING,
         order=order,
         most=most,
     )
-    return records(session, rows), counts
+    return load_models(session, rows), counts
 
 
-def page(
+def list_page(
     session: Session,
     actor: Actor,
     words: str = "",
@@ -301,11 +341,11 @@ def page(
     most: int,
     policy: Policy,
 ) -> tuple[list[ModelRecord], str | None]:
-    """As `list_`, some of them: those that follow the model with the key `after`, at most so many, and the last one's key
+    """As `list_models`, some of them: those that follow the model with the key `after`, at most so many, and the last one's key
     where more follow. `only` names projects by key to which it is bound, if any. Raises InvalidInput for a key that is not there.
     """
     permissions.require_member(actor, "models.read")
-    rows = _bound(session, _seen(session, actor, storable(words, 80), policy), only)
+    rows = _keep_bound(session, _list_in_sight(session, actor, storable(words, 80), policy), only)
     if after is not None:
         keys = [row.key for row in rows]
         if after not in keys:
@@ -315,19 +355,19 @@ def page(
             )
         rows = rows[keys.index(after) + 1 :]
     last = rows[most - 1].key if len(rows) > most else None
-    return records(session, rows[:most]), last
+    return load_models(session, rows[:most]), last
 
 
-def _bound(session: Session, rows: Sequence[Model], only: Collection[str]) -> Sequence[Model]:
+def _keep_bound(session: Session, rows: Sequence[Model], only: Collection[str]) -> Sequence[Model]:
     """Those of the projects with these keys; all of them where none is named."""
     if not only:
         return rows
     ids = {row.project_id for row in rows if row.project_id}
-    within = {id_ for id_, row in queries.projects(session, ids).items() if row.key in only}
+    within = {id_ for id_, row in queries.find_projects(session, ids).items() if row.key in only}
     return [row for row in rows if row.project_id in within]
 
 
-def find(
+def find_model(
     session: Session, actor: Actor, word: str, *, policy: Policy, only: Collection[str] = ()
 ) -> tuple[ModelRecord, VersionRecord | None]:
     """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound.
@@ -337,13 +377,13 @@ def find(
     permissions.require_member(actor, "models.read")
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
-    seen = _bound(session, _seen(session, actor, "", policy), only)
-    found = [row for row in seen if row.key == wanted] or [
+    seen = _keep_bound(session, _list_in_sight(session, actor, "", policy), only)
+    matches = [row for row in seen if row.key == wanted] or [
         row for row in seen if row.name.casefold() == wanted
     ]
-    if len(found) != 1:
-        raise NotFound(_unknown(wanted, seen), field="model")
-    record = records(session, found)[0]
+    if len(matches) != 1:
+        raise _unknown_model(wanted, seen)
+    record = load_models(session, matches)[0]
     if not colon:
         return record, None
     named = record.version(version.strip().removeprefix("v"))
@@ -356,46 +396,46 @@ def find(
     return record, named
 
 
-def _unknown(word: str, seen: Sequence[Model]) -> str:
+def _unknown_model(word: str, seen: Sequence[Model]) -> NotFound:
     """Says the same whether or not there is such a model out of sight."""
     by_word = {row.name.casefold(): row.key for row in seen} | {row.key: row.key for row in seen}
     near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
-    meant = (
-        f" Did you mean `{by_word[near[0]]}`?"
-        if near
-        else " `/mlgov models` lists those that you see."
+    meant = f" Did you mean `{by_word[near[0]]}`?" if near else ""
+    return NotFound(
+        f"You see no model “{word[:60]}”.{meant}",
+        field="model",
+        hint=None if near else "models.list",
     )
-    return f"You see no model “{word[:60]}”.{meant}"
 
 
-def _seen(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
+def _list_in_sight(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
     """Models in sight: all for leaders, model risk, operations and programs; else those of one's projects and parts."""
-    within = _within(session, actor, policy)
-    beside = queries.concerning(session, actor.id) if within is not None else ()
-    return queries.search(session, words, within=within, beside=beside)
+    within = _project_ids_in_sight(session, actor, policy)
+    beside = queries.list_concerning_ids(session, actor.id) if within is not None else ()
+    return queries.search_models(session, words, within=within, beside=beside)
 
 
-def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
+def _project_ids_in_sight(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
     if actor.kind is not ActorKind.PERSON:
         return None
-    held, _ = standings.policy_parts(session, actor, policy)
-    if held:
+    parts, _ = standings.find_policy_parts(session, actor, policy)
+    if parts:
         return None
     return visibility.sight(session, actor.id, policy=policy).within
 
 
 def sees_all(session: Session, actor: Actor, policy: Policy) -> bool:
     """Whether every model is in the actor's sight, and with it the name of every project."""
-    return _within(session, actor, policy) is None
+    return _project_ids_in_sight(session, actor, policy) is None
 
 
 def is_seen(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
     """Whether a model is in the actor's sight."""
-    within = _within(session, actor, policy)
+    within = _project_ids_in_sight(session, actor, policy)
     return (
         within is None
         or row.project_id in within
-        or row.id in queries.concerning(session, actor.id)
+        or row.id in queries.list_concerning_ids(session, actor.id)
     )
 
 
@@ -404,10 +444,10 @@ def require_sight(session: Session, actor: Actor, model_id: int, *, policy: Poli
     permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
     row = queries.find_model(session, model_id)
     if row is None or not is_seen(session, actor, row, policy):
-        raise NotFound(OUT_OF_SIGHT)
+        raise out_of_sight()
 
 
-def project(
+def find_project(
     session: Session,
     actor: Actor,
     key: str | None,
@@ -420,14 +460,14 @@ def project(
     stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
     if not key:
         return None
-    found = queries.find_project(session, key.strip().casefold())
-    if found is None or not (
-        found.id == kept
-        or (channel and found.channel == channel)
-        or visibility.sees_project(session, actor, found.id, policy=policy)
+    row = queries.find_project(session, key.strip().casefold())
+    if row is None or not (
+        row.id == kept
+        or (channel and row.channel == channel)
+        or visibility.sees_project(session, actor, row.id, policy=policy)
         or sees_all(session, actor, policy)
     ):
         raise NotFound(
-            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.", field="project"
+            f"There is no project {key[:60]!r} here.", field="project", hint="projects.list"
         )
-    return found
+    return row

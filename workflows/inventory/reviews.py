@@ -11,7 +11,7 @@ from workflows import permissions
 from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
 from workflows.calendar import last_day
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
 from workflows.inventory import findings, reads, rules, standings, telling
 from workflows.inventory.notices import ReviewDue
 from workflows.inventory.rules import Who
@@ -19,7 +19,9 @@ from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 
 
-def plan(session: Session, actor: Actor, model: Model, *, policy: Policy, now: datetime) -> None:
+def plan_review(
+    session: Session, actor: Actor, model: Model, *, policy: Policy, now: datetime
+) -> None:
     """The next review is due after the time that its tier gives."""
     span = policy.inventory.review[model.tier or 1]
     model.next_review = reads.today_of(policy, now) + span
@@ -37,22 +39,22 @@ def plan(session: Session, actor: Actor, model: Model, *, policy: Policy, now: d
 def stop_unless_used(session: Session, actor: Actor, model: Model, *, now: datetime) -> None:
     """No review is due any more of a model of which no version is used, or suspended."""
     session.flush()
-    held = {one.state for one in queries.versions_of(session, [model.id])}
-    if model.next_review is None or held & rules.REVIEWED:
+    states = {one.state for one in queries.list_versions(session, [model.id])}
+    if model.next_review is None or states & rules.REVIEWED:
         return
     model.next_review = model.review_asked = None
     audit.record(session, actor, "model.review_stopped", ("model", model.id), now=now)
 
 
-def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def ask_for_due_reviews(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Tell of reviews that are due: the owner on the day, and model risk too with each grace period that passes."""
     today = reads.today_of(policy, now)
     grace = policy.inventory.review_grace
-    for model_id in queries.due_reviews(session, today):
+    for model_id in queries.list_due_reviews(session, today):
         model = queries.lock_model(session, model_id)
         if model is None or model.next_review is None or model.owner_id is None:
             continue
-        record = reads.one(session, model_id)
+        record = reads.load_model(session, model_id)
         late = (today - model.next_review) // max(grace, timedelta(days=1))
         day = model.next_review + late * grace
         if model.review_asked is not None and model.review_asked >= day:
@@ -60,10 +62,10 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
         model.review_asked = day
         people = {model.owner_id}
         if late:
-            people |= standings.holders(
+            people |= standings.list_holders(
                 session, record, frozenset({Who.MODEL_RISK}), policy=policy, org_key=org_key
             )
-        telling.tell_people(
+        telling.notify_people(
             session,
             people,
             ReviewDue(model.id, bool(late)),
@@ -82,18 +84,18 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
             due=model.next_review.isoformat(),
             late=bool(late),
         )
-        telling.follow(session, model.id, now=now)
-    _approvals_over(session, policy=policy, org_key=org_key, now=now)
+        telling.refresh_copies(session, model.id, now=now)
+    _file_ended_approvals(session, policy=policy, org_key=org_key, now=now)
 
 
-def _approvals_over(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def _file_ended_approvals(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """What is in use after its approval ended is a finding, which asks for a review."""
-    for version_id in queries.ended_approvals(session, now):
+    for version_id in queries.list_ended_approvals(session, now):
         version = queries.find_version(session, version_id)
         if version is None or version.approved_until is None:
             continue
         day = version.approved_until.astimezone(policy.organisation.zone).date()
-        findings.found(
+        findings.file_detected(
             session,
             version.model_id,
             version.id,
@@ -110,7 +112,7 @@ def _approvals_over(session: Session, *, policy: Policy, org_key: str, now: date
         )
 
 
-def done(
+def record_review(
     session: Session,
     actor: Actor,
     model_id: int,
@@ -129,7 +131,7 @@ def done(
     model = queries.lock_model(session, model_id)
     reads.require_sight(session, actor, model_id, policy=policy)
     if model is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     if model.next_review is None:
         raise GovernanceError(
             "No review of this model is planned: none of its versions was taken into use."
@@ -138,8 +140,8 @@ def done(
         raise Stale(
             f"It was reviewed meanwhile; the next review is due on {model.next_review:%d %b %Y}."
         )
-    record = reads.one(session, model_id)
-    standing = standings.standing(session, actor, record, None, policy=policy)
+    record = reads.load_model(session, model_id)
+    standing = standings.find_standing(session, actor, record, None, policy=policy)
     allowed = (
         {Who.MODEL_RISK}
         if model.tier == 1 and Who.MODEL_RISK not in standing.unnamed
@@ -165,7 +167,7 @@ def done(
         due=due.isoformat(),
         words=audit.text_fact(text),
     )
-    plan(session, actor, model, policy=policy, now=now)
+    plan_review(session, actor, model, policy=policy, now=now)
     model.revision += 1
-    telling.follow(session, model_id, now=now, clicked=clicked)
+    telling.refresh_copies(session, model_id, now=now, clicked=clicked)
     return f"Reviewed. The next review is due on {model.next_review:%d %b %Y}."

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from storage.enums import EuClass, Exposure, ModelState, PurposeClass
-from workflows.evidence.rules import Lack, said
+from workflows.evidence.rules import Lack, describe_lacks
 from workflows.policy.inventory import Step
 
 S = ModelState
@@ -118,12 +118,12 @@ MOVES: tuple[Move, ...] = (
 _BY = {(move.source, move.verb): move for move in MOVES}
 
 
-def find(source: ModelState, verb: str) -> Move | None:
+def find_move(source: ModelState, verb: str) -> Move | None:
     """The step of that name from a state; None when there is none."""
     return _BY.get((source, verb))
 
 
-def from_(source: ModelState) -> tuple[Move, ...]:
+def list_moves(source: ModelState) -> tuple[Move, ...]:
     """The steps that somebody can take from a state."""
     return tuple(move for move in MOVES if move.source is source and Who.REQUEST not in move.who)
 
@@ -186,37 +186,43 @@ SAID_WITH_IT = frozenset({Guard.VALIDATOR_NAMED})
 """Guards that whoever takes the step can meet in taking it."""
 
 
-def bars(move: Move, situation: Situation) -> tuple[str, ...]:
+def list_bars(move: Move, situation: Situation) -> tuple[str, ...]:
     """What stands in the way of a step, whoever takes it, each thing a phrase of its own. This is what a check prints,
     what the card of a request shows, and what the step itself is refused by."""
-    return (*(lack.words for lack in _lacks(move, situation)), *_held(move, situation))
+    return (
+        *(lack.words for lack in _list_lacks(move, situation)),
+        *_list_guard_bars(move, situation),
+    )
 
 
-def _lacks(move: Move, situation: Situation) -> Sequence[Lack]:
+def _list_lacks(move: Move, situation: Situation) -> Sequence[Lack]:
     return situation.lacks.get(move.evidence, ()) if move.evidence else ()
 
 
-def _held(move: Move, situation: Situation) -> tuple[str, ...]:
+def _list_guard_bars(move: Move, situation: Situation) -> tuple[str, ...]:
     return tuple(filter(None, (_GUARDS[guard](situation) for guard in move.guards)))
 
 
-def offered(situation: Situation) -> Situation:
+def assume_validator_named(situation: Situation) -> Situation:
     """The situation as it can be once whoever takes a step has said what is said with it."""
     return replace(situation, has_validator=True)
 
 
-def refusals(move: Move, standing: Standing, situation: Situation) -> tuple[str, ...]:
+def list_refusals(move: Move, standing: Standing, situation: Situation) -> tuple[str, ...]:
     """Everything that stands in the way of a step that this person takes, each a phrase; empty when it can be taken."""
-    return (*barred(move, situation), *filter(None, (_person(move, standing),)))
+    return (
+        *summarise_bars(move, situation),
+        *filter(None, (_describe_person_bar(move, standing),)),
+    )
 
 
-def barred(move: Move, situation: Situation) -> tuple[str, ...]:
-    """What `bars` lists, with what is missing as one phrase, for a sentence."""
-    lacks = said(_lacks(move, situation))
-    return (*filter(None, (lacks,)), *_held(move, situation))
+def summarise_bars(move: Move, situation: Situation) -> tuple[str, ...]:
+    """What `list_bars` lists, with what is missing as one phrase, for a sentence."""
+    lacks = describe_lacks(_list_lacks(move, situation))
+    return (*filter(None, (lacks,)), *_list_guard_bars(move, situation))
 
 
-def _person(move: Move, standing: Standing) -> str:
+def _describe_person_bar(move: Move, standing: Standing) -> str:
     if Who.VALIDATOR in move.who:
         if standing.developed:
             return "you developed this version, so you may not validate it"
@@ -234,22 +240,22 @@ def _person(move: Move, standing: Standing) -> str:
     return f"this is for {joined}"
 
 
-def _startable(at: Situation) -> str:
+def _check_startable(at: Situation) -> str:
     if at.eu_class is EuClass.PROHIBITED:
         return "its use is prohibited under the EU AI Act"
-    told = []
+    faults = []
     if at.tier is None:
-        told.append("its tier is not assessed yet")
+        faults.append("its tier is not assessed yet")
     if at.project_status is None:
-        told.append("it belongs to no project yet")
+        faults.append("it belongs to no project yet")
     elif at.project_status not in STARTABLE:
-        told.append(
+        faults.append(
             f"its project is {at.project_status.replace('_', ' ')}, not approved for development"
         )
-    return "; ".join(told)
+    return "; ".join(faults)
 
 
-def _holds(at: Situation) -> str:
+def _check_approval(at: Situation) -> str:
     if not at.is_approved:
         return "it is not approved"
     if at.approved_until is not None and at.approved_until <= at.now:
@@ -260,12 +266,12 @@ def _holds(at: Situation) -> str:
 
 
 _GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
-    Guard.STARTABLE: _startable,
+    Guard.STARTABLE: _check_startable,
     Guard.VALIDATOR_NAMED: lambda at: "" if at.has_validator else "nobody is named to validate it",
     Guard.FINDING_FILED: lambda at: "" if at.open_findings else "file what you found first",
-    Guard.NO_CRITICAL: lambda at: _open(at.critical, "critical"),
-    Guard.NO_HIGH: lambda at: _open(at.high, "high"),
-    Guard.APPROVAL_HOLDS: _holds,
+    Guard.NO_CRITICAL: lambda at: _describe_open(at.critical, "critical"),
+    Guard.NO_HIGH: lambda at: _describe_open(at.high, "high"),
+    Guard.APPROVAL_HOLDS: _check_approval,
     Guard.BUDGET: lambda at: "" if at.has_budget else "its project has no budget",
     Guard.UNCHANGED: lambda at: (
         "a change of it was under way, so it has to be validated again" if at.was_changing else ""
@@ -276,7 +282,7 @@ _GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
 }
 
 
-def _open(number: int, severity: str) -> str:
+def _describe_open(number: int, severity: str) -> str:
     return f"{number} open {severity} finding{'s' if number != 1 else ''}" if number else ""
 
 
@@ -286,16 +292,16 @@ def completes(move: Move, agreed: Sequence[frozenset[Who]], unnamed: frozenset[W
     Nobody stands for two parts, except for one that the policy gives to nobody.
     """
     wanted = sorted(move.who - unnamed)
-    return _covered(wanted, [parts for parts in agreed if parts & move.who])
+    return _is_covered(wanted, [parts for parts in agreed if parts & move.who])
 
 
-def _covered(wanted: Sequence[Who], agreed: Sequence[frozenset[Who]]) -> bool:
+def _is_covered(wanted: Sequence[Who], agreed: Sequence[frozenset[Who]]) -> bool:
     """Whether each wanted part can be given to somebody else of those who agreed."""
     if not wanted:
         return bool(agreed)
     first, *rest = wanted
     return any(
-        first in parts and (not rest or _covered(rest, [*agreed[:index], *agreed[index + 1 :]]))
+        first in parts and (not rest or _is_covered(rest, [*agreed[:index], *agreed[index + 1 :]]))
         for index, parts in enumerate(agreed)
     )
 
@@ -313,7 +319,7 @@ _WEIGHT = {
 }
 
 
-def tier(exposure: Exposure, purpose: PurposeClass, eu_class: EuClass) -> int:
+def derive_tier(exposure: Exposure, purpose: PurposeClass, eu_class: EuClass) -> int:
     """The tier that follows: 1 is the most material.
 
     Materiality is exposure × purpose (SR 26-2): low weighs 0, the middle 1, the highest 2; together 3 or more is tier 1,
@@ -339,9 +345,9 @@ REVIEWED = LIVE | {S.SUSPENDED}
 """The states of versions whose model is reviewed."""
 
 
-def leading(states: Sequence[tuple[int, ModelState]]) -> int | None:
+def find_leading(states: Sequence[tuple[int, ModelState]]) -> int | None:
     """The version (its id) by which a model stands: the one nearest to use, the newest among equals; None without any."""
     if not states:
         return None
-    best = min(states, key=lambda one: (LEADING.index(one[1]), -one[0]))
+    best = min(states, key=lambda version: (LEADING.index(version[1]), -version[0]))
     return best[0]

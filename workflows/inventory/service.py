@@ -17,7 +17,6 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
 from workflows.inventory import reads, rules, standings, telling
 from workflows.inventory.forms import AssessTier, RegisterModel
-from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 from workflows.sources.text import skeleton, storable
@@ -50,7 +49,7 @@ def _refuse_look_alike(
         )
 
 
-def register(
+def register_model(
     session: Session,
     actor: Actor,
     form: RegisterModel,
@@ -68,28 +67,31 @@ def register(
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
         if actor.kind is ActorKind.PERSON and known.created_by != actor.id:
-            raise NotFound(reads.OUT_OF_SIGHT)
+            raise reads.out_of_sight()
         return known.id
     taken = queries.find_by_key(session, form.key)
     if taken is not None:
-        there = (
-            f" `/mlgov model {form.key}` shows it; add a version there, or find another name."
-            if reads.is_seen(session, actor, taken, policy)
-            else " Find another name."
+        is_seen = reads.is_seen(session, actor, taken, policy)
+        way_on = "Add a version to it, or find another name." if is_seen else "Find another name."
+        raise InvalidInput(
+            f"There is a model `{form.key}` already. {way_on}",
+            field="name",
+            hint="models.show" if is_seen else None,
         )
-        raise InvalidInput(f"There is a model `{form.key}` already.{there}", field="name")
     _refuse_look_alike(session, actor, form.name, None, policy)
-    said = (form.exposure, form.purpose_class, form.eu_class)
-    if any(said) and not all(said):
-        missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
+    assessment = (form.exposure, form.purpose_class, form.eu_class)
+    if any(assessment) and not all(assessment):
+        missing = ("exposure", "purpose_class", "eu_class")[assessment.index(None)]
         raise InvalidInput(
             "Say exposure, purpose and EU class together, or none of them for now.", field=missing
         )
-    project = reads.project(session, actor, form.project, policy=policy, channel=channel)
+    project = reads.find_project(session, actor, form.project, policy=policy, channel=channel)
     is_person = actor.kind is ActorKind.PERSON
     owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)
     if owner_id is None:
-        raise InvalidInput("Say who owns it: an e-mail address or a Slack id.", field="owner")
+        raise InvalidInput(
+            "Say who owns it: an e-mail address, or a member id like U024BE7LH.", field="owner"
+        )
     require_people(session, [owner_id], "owner")
     row = Model(
         key=form.key,
@@ -112,7 +114,7 @@ def register(
     )
     session.add(row)
     session.flush()
-    link(session, actor, row, form.upstream, policy=policy)
+    link_upstream(session, actor, row, form.upstream, policy=policy)
     audit.record(
         session,
         actor,
@@ -124,7 +126,7 @@ def register(
         owner=owner_id,
         project=row.project_id,
         upstream=sorted(form.upstream),
-        described=_described(row),
+        described=_digest_description(row),
     )
     if form.exposure and form.purpose_class and form.eu_class:
         first = AssessTier(
@@ -134,12 +136,12 @@ def register(
             purpose_class=form.purpose_class,
             eu_class=form.eu_class,
         )
-        assess(session, actor, first, policy=policy, now=now)
-    telling.show(session, row, org_key=org_key, now=now)
+        assess_tier(session, actor, first, policy=policy, now=now)
+    telling.post_card(session, row, org_key=org_key, now=now)
     return row.id
 
 
-def adopt(
+def adopt_model(
     session: Session,
     registry_name: str,
     key: str,
@@ -177,11 +179,11 @@ def adopt(
         key=row.key,
         registry=registry_name,
     )
-    telling.show(session, row, org_key=org_key, now=now)
+    telling.post_card(session, row, org_key=org_key, now=now)
     return row.id
 
 
-def edit(
+def edit_model(
     session: Session,
     actor: Actor,
     model_id: int,
@@ -194,15 +196,15 @@ def edit(
     clicked: Clicked = None,
 ) -> None:
     """Describe a model anew; its key, and what an assessment said, stay."""
-    row = locked(session, actor, model_id, revision, policy=policy)
+    row = lock_model(session, actor, model_id, revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
     _refuse_look_alike(session, actor, form.name, row.id, policy)
-    project = reads.project(session, actor, form.project, policy=policy, kept=row.project_id)
+    project = reads.find_project(session, actor, form.project, policy=policy, kept=row.project_id)
     if row.affects_people and not form.affects_people:
         _require_lighter(session, actor, row, "affects_people", policy=policy)
     owner_id = form.owner_id or row.owner_id
     require_people(session, [owner_id] if owner_id else [], "owner")
-    before = _described(row), row.owner_id, row.project_id
+    before = _digest_description(row), row.owner_id, row.project_id
     row.name, row.kind, row.vendor = form.name, form.kind.value, form.vendor
     row.project_id = project.id if project else None
     row.owner_id = owner_id
@@ -210,7 +212,7 @@ def edit(
     row.out_of_scope, row.technique = form.out_of_scope, form.technique
     row.data_sources, row.affects_people = list(form.data_sources), form.affects_people
     row.registry_name = form.registry_name or row.registry_name
-    link(session, actor, row, form.upstream, policy=policy)
+    link_upstream(session, actor, row, form.upstream, policy=policy)
     row.revision += 1
     audit.record(
         session,
@@ -221,15 +223,16 @@ def edit(
         owner=owner_id,
         project=row.project_id,
         upstream=sorted(form.upstream),
-        described=_described(row),
-        changed=before != (_described(row), row.owner_id, row.project_id),
+        described=_digest_description(row),
+        changed=before != (_digest_description(row), row.owner_id, row.project_id),
     )
-    telling.show(session, row, org_key=org_key, now=now)
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.post_card(session, row, org_key=org_key, now=now)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
 
 
-def _described(row: Model) -> str:
+def _digest_description(row: Model) -> str:
     """A digest over what describes a model: its words stand in the record, the ledger proves them."""
+    # A list, so that no field's name is part of it; the order is that of the entries already in ledgers.
     whole = [
         row.name,
         row.vendor,
@@ -243,7 +246,7 @@ def _described(row: Model) -> str:
     return hashlib.sha256(json.dumps(whole, separators=(",", ":")).encode()).hexdigest()
 
 
-def assess(
+def assess_tier(
     session: Session,
     actor: Actor,
     form: AssessTier,
@@ -253,14 +256,13 @@ def assess(
     clicked: Clicked = None,
 ) -> int:
     """Say how material a model is; the tier that holds. Its own tier only model risk sets, with a reason."""
-    row = locked(session, actor, form.model_id, form.revision, policy=policy)
+    row = lock_model(session, actor, form.model_id, form.revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
-    follows = rules.tier(form.exposure, form.purpose_class, form.eu_class)
+    follows = rules.derive_tier(form.exposure, form.purpose_class, form.eu_class)
     is_override = form.override is not None and form.override != follows
     text = None
     if is_override and form.override is not None:
-        held, _ = standings.policy_parts(session, actor, policy)
-        if Who.MODEL_RISK not in held:
+        if not standings.is_model_risk(session, actor, policy):
             raise NotAllowed(
                 f"From what you say follows tier {follows}. Only model risk can set another.",
                 field="override",
@@ -297,7 +299,7 @@ def assess(
         tier=row.tier,
         **({"reason": audit.text_fact(text)} if text else {}),
     )
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
     return held_tier
 
 
@@ -305,10 +307,9 @@ def _require_lighter(
     session: Session, actor: Actor, row: Model, field: str, *, policy: Policy
 ) -> None:
     """Once there are versions, what asks less of them is model risk's to say: not of those whom it spares."""
-    if actor.kind is not ActorKind.PERSON or not queries.versions_of(session, [row.id]):
+    if actor.kind is not ActorKind.PERSON or not queries.list_versions(session, [row.id]):
         return
-    held, _ = standings.policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in held:
+    if not standings.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "It has versions already, and that would ask less of them, so only model risk can say it.",
             field=field,
@@ -316,16 +317,16 @@ def _require_lighter(
         )
 
 
-def made_before(session: Session, row: Model, actor: Actor) -> bool:
+def has_developed(session: Session, row: Model, actor: Actor) -> bool:
     """Who developed a version may add the next."""
-    ids = [one.id for one in queries.versions_of(session, [row.id])]
+    ids = [one.id for one in queries.list_versions(session, [row.id])]
     return any(
         part.person_id == actor.id and part.part == Part.DEVELOPER
-        for part in queries.parts_of(session, ids)
+        for part in queries.list_parts(session, ids)
     )
 
 
-def say_what_it_is(
+def classify_entry(
     session: Session,
     actor: Actor,
     model_id: int,
@@ -338,14 +339,13 @@ def say_what_it_is(
     clicked: Clicked = None,
 ) -> None:
     """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
-    row = locked(session, actor, model_id, revision, policy=policy)
-    held, _ = standings.policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in held:
+    row = lock_model(session, actor, model_id, revision, policy=policy)
+    if not standings.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "Only model risk says what is no model.",
             audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"),
         )
-    if queries.versions_of(session, [row.id]):
+    if queries.list_versions(session, [row.id]):
         raise GovernanceError("It has versions already. Retire them instead.")
     if not reason:
         raise InvalidInput("Say why.", field="reason")
@@ -372,17 +372,17 @@ def say_what_it_is(
         state=row.state,
         reason=audit.text_fact(text),
     )
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
 
 
-def locked(
+def lock_model(
     session: Session, actor: Actor, model_id: int, revision: int, *, policy: Policy
 ) -> Model:
     """A model, locked, in the actor's sight and as it was shown. Raises NotFound and Stale."""
     row = queries.lock_model(session, model_id)
     reads.require_sight(session, actor, model_id, policy=policy)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     if row.revision != revision:
         raise Stale(
             "This model changed since it was shown to you. Nothing was changed; look at it again and repeat."
@@ -395,8 +395,7 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
     permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
     if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
         return
-    held, _ = standings.policy_parts(session, actor, policy)
-    if Who.MODEL_RISK in held or made_before(session, row, actor):
+    if standings.is_model_risk(session, actor, policy) or has_developed(session, row, actor):
         return
     owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
@@ -407,9 +406,9 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
 
 
 def require_people(session: Session, ids: Collection[str], field: str) -> None:
-    found = lookups.people(session, set(ids))
-    for one in ids:
-        person = found.get(one)
+    people = lookups.people(session, set(ids))
+    for person_id in ids:
+        person = people.get(person_id)
         if (
             person is None
             or person.is_bot
@@ -422,25 +421,26 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
             )
 
 
-def link(
+def link_upstream(
     session: Session, actor: Actor, row: Model, upstream: Collection[str], *, policy: Policy
 ) -> None:
     """The models whose output this one takes, each in the actor's sight or taken before; a circle is refused."""
     queries.lock_links(session)
-    kept = {one.key for one in queries.upstream(session, row.id)}
-    found = {
+    kept = {one.key for one in queries.list_upstream(session, row.id)}
+    models = {
         key: one
-        for key, one in queries.by_keys(session, set(upstream)).items()
+        for key, one in queries.find_by_keys(session, set(upstream)).items()
         if key in kept or reads.is_seen(session, actor, one, policy)
     }
-    missing = sorted(set(upstream) - found.keys())
+    missing = sorted(set(upstream) - models.keys())
     if missing:
         raise NotFound(
-            f"There is no model {missing[0]!r} to take output from. `/mlgov models` lists them.",
+            f"There is no model {missing[0]!r} to take output from.",
             field="upstream",
+            hint="models.list",
         )
-    wanted = {one.id for one in found.values()} - {row.id}
-    links = queries.all_links(session) | {row.id: wanted}
+    wanted = {one.id for one in models.values()} - {row.id}
+    links = queries.find_all_links(session) | {row.id: wanted}
     seen, waiting = set(), list(wanted)
     while waiting:
         at = waiting.pop()

@@ -18,11 +18,11 @@ from workflows.inventory.rules import LIVE, Situation, Standing, Who
 from workflows.policy import Policy
 
 
-def policy_parts(
+def find_policy_parts(
     session: Session, actor: Actor, policy: Policy
 ) -> tuple[frozenset[Who], frozenset[Who]]:
     """Which parts the policy gives to the actor, and which it gives to nobody at all."""
-    held, unnamed = set(), set()
+    parts, unnamed = set(), set()
     for who, words in (
         (Who.MODEL_RISK, policy.inventory.model_risk),
         (Who.OPERATIONS, policy.inventory.operations),
@@ -37,11 +37,16 @@ def policy_parts(
         elif actor.kind is ActorKind.PERSON and visibility.reached_by(
             session, actor.id, named, policy=policy
         ):
-            held.add(who)
-    return frozenset(held), frozenset(unnamed)
+            parts.add(who)
+    return frozenset(parts), frozenset(unnamed)
 
 
-def standing(
+def is_model_risk(session: Session, actor: Actor, policy: Policy) -> bool:
+    """Whether the policy makes the actor model risk."""
+    return Who.MODEL_RISK in find_policy_parts(session, actor, policy)[0]
+
+
+def find_standing(
     session: Session,
     actor: Actor,
     model: ModelRecord,
@@ -53,30 +58,32 @@ def standing(
 
     Where the policy names nobody for operations, the owner stands for them.
     """
-    parts, unnamed = policy_parts(session, actor, policy)
-    found = set(parts)
+    parts, unnamed = find_policy_parts(session, actor, policy)
+    roles = set(parts)
     if model.owner is not None and model.owner.id == actor.id:
-        found.add(Who.OWNER)
+        roles.add(Who.OWNER)
         if Who.OPERATIONS in unnamed:
-            found.add(Who.OPERATIONS)
+            roles.add(Who.OPERATIONS)
     mine: set[str] = set()
     if version is not None:
         mine = {
-            row.part for row in queries.parts_of(session, [version.id]) if row.person_id == actor.id
+            row.part
+            for row in queries.list_parts(session, [version.id])
+            if row.person_id == actor.id
         }
     if Part.DEVELOPER in mine:
-        found.add(Who.DEVELOPER)
+        roles.add(Who.DEVELOPER)
     if Part.VALIDATOR in mine:
-        found.add(Who.VALIDATOR)
+        roles.add(Who.VALIDATOR)
     return Standing(
-        parts=frozenset(found),
+        parts=frozenset(roles),
         developed=Part.DEVELOPER in mine,
         contributed=Part.CONTRIBUTOR in mine,
         unnamed=unnamed,
     )
 
 
-def situation(
+def load_situation(
     session: Session,
     record: ModelRecord,
     version: ModelVersion | None,
@@ -86,13 +93,13 @@ def situation(
     now: datetime,
 ) -> Situation:
     """How a version stands, as far as guards ask."""
-    project = queries.projects(session, [record.project_id] if record.project_id else [])
+    project = queries.find_project_by_id(session, record.project_id)
     zone = policy.organisation.zone
     today = now.astimezone(zone).date()
     until = version.approved_until if version else None
     mine = [one for one in record.findings if one.is_open(today) and concerns(one, version, record)]
     lacks = {
-        step: evidence_rules.lacking(
+        step: evidence_rules.list_lacks(
             items,
             step,
             record.tier or 1,
@@ -103,13 +110,13 @@ def situation(
         for step in evidence_rules.STEPS
     }
     validators = version is not None and any(
-        row.part == Part.VALIDATOR for row in queries.parts_of(session, [version.id])
+        row.part == Part.VALIDATOR for row in queries.list_parts(session, [version.id])
     )
     return Situation(
         now=now,
         tier=record.tier,
         eu_class=EuClass(record.eu_class) if record.eu_class else None,
-        project_status=next((one.status for one in project.values()), None),
+        project_status=project.status if project else None,
         lacks=lacks,
         critical=sum(one.severity is Severity.CRITICAL for one in mine),
         high=sum(one.severity is Severity.HIGH for one in mine),
@@ -122,9 +129,9 @@ def situation(
         and version.approved_digest != (version.digest or ""),
         was_changing=version is not None
         and version.state == ModelState.SUSPENDED
-        and queries.suspended_from(session, version.id) == ModelState.MODIFICATION,
+        and queries.find_suspended_from(session, version.id) == ModelState.MODIFICATION,
         has_budget=record.project_id is not None and queries.has_budget(session, record.project_id),
-        dependants=_dependants(session, record, version),
+        dependants=_list_dependants(session, record, version),
     )
 
 
@@ -133,7 +140,7 @@ def concerns(finding: FindingRecord, version: ModelVersion | None, record: Model
     return not finding.version or (version is not None and finding.version == version.version)
 
 
-def _dependants(
+def _list_dependants(
     session: Session, record: ModelRecord, version: ModelVersion | None
 ) -> tuple[str, ...]:
     """Models in use that take this one's output, when this version is the last of it that works."""
@@ -143,31 +150,33 @@ def _dependants(
     if others:
         return ()
     ids = [
-        model for model, upstream in queries.links(session, [record.id]) if upstream == record.id
+        model
+        for model, upstream in queries.list_links(session, [record.id])
+        if upstream == record.id
     ]
     live = {
-        row.model_id for row in queries.versions_of(session, ids) if ModelState(row.state) in LIVE
+        row.model_id for row in queries.list_versions(session, ids) if ModelState(row.state) in LIVE
     }
-    return tuple(row.name for row in queries.by_ids(session, live))
+    return tuple(row.name for row in queries.list_by_ids(session, live))
 
 
-def items_of(session: Session, version_id: int) -> Mapping[str, Item]:
+def load_items(session: Session, version_id: int) -> Mapping[str, Item]:
     """Type → the item of evidence that counts for a version."""
-    return evidence.of_versions(session, [version_id])[version_id]
+    return evidence.load_counting_items(session, [version_id])[version_id]
 
 
-def holders(
+def list_holders(
     session: Session, record: ModelRecord, parts: frozenset[Who], *, policy: Policy, org_key: str
 ) -> set[str]:
     """Everybody who has one of these parts, by person id: the owner, model risk, operations."""
-    found: set[str] = set()
+    holders: set[str] = set()
     if Who.OWNER in parts and record.owner is not None:
-        found.add(record.owner.id)
+        holders.add(record.owner.id)
     for who, words in (
         (Who.MODEL_RISK, policy.inventory.model_risk),
         (Who.OPERATIONS, policy.inventory.operations),
     ):
         if who in parts:
             for word in words:
-                found |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
-    return found
+                holders |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
+    return holders

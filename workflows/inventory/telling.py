@@ -24,11 +24,13 @@ def subject(model_id: int) -> Subject:
     return Subject.of("model", model_id)
 
 
-def follow(session: Session, model_id: int, *, now: datetime, clicked: Clicked = None) -> None:
+def refresh_copies(
+    session: Session, model_id: int, *, now: datetime, clicked: Clicked = None
+) -> None:
     """Every copy of a model's card shows what is true now, and what waits for a decision about it is looked at again."""
     session.flush()
     resting.changed(
-        session, VERSION, [row.id for row in queries.versions_of(session, [model_id])], now=now
+        session, VERSION, [row.id for row in queries.list_versions(session, [model_id])], now=now
     )
     model = queries.find_model(session, model_id)
     if model is not None and model.project_id is not None:
@@ -36,18 +38,17 @@ def follow(session: Session, model_id: int, *, now: datetime, clicked: Clicked =
     outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
 
 
-def channel_of(session: Session, model: Model, org_key: str) -> str | None:
+def find_channel(session: Session, model: Model, org_key: str) -> str | None:
     """The Slack id of the model's project's channel, where mlgov can speak there."""
-    project = queries.projects(session, [model.project_id]) if model.project_id else {}
-    channel = next((one.channel for one in project.values()), None)
-    if channel and speaks_in(session, org_key, channel):
-        return channel
+    project = queries.find_project_by_id(session, model.project_id)
+    if project is not None and project.channel and speaks_in(session, org_key, project.channel):
+        return project.channel
     return None
 
 
-def show(session: Session, model: Model, *, org_key: str, now: datetime) -> None:
+def post_card(session: Session, model: Model, *, org_key: str, now: datetime) -> None:
     """Post the model's card in its project's channel, once."""
-    channel = channel_of(session, model, org_key)
+    channel = find_channel(session, model, org_key)
     if model.card_id is not None or channel is None:
         return
     model.card_id = outbox.post(
@@ -60,11 +61,11 @@ def show(session: Session, model: Model, *, org_key: str, now: datetime) -> None
     )
 
 
-def tell_step(
+def post_step(
     session: Session, model: Model, step_id: int, *, alone: bool, org_key: str, now: datetime
 ) -> None:
     """Tell a step under the model's card; `alone`, as an alarm is, beside it."""
-    channel = channel_of(session, model, org_key)
+    channel = find_channel(session, model, org_key)
     if channel is None:
         return
     outbox.post(
@@ -77,7 +78,7 @@ def tell_step(
     )
 
 
-def tell_people(
+def notify_people(
     session: Session,
     person_ids: Collection[str],
     notice: Notice,

@@ -14,7 +14,7 @@ from storage.registry import queries as registry
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.errors import GovernanceError, InvalidInput
 from workflows.inventory import reads, rules, service, standings, telling
 from workflows.inventory.forms import AddVersion
 from workflows.inventory.rules import Who
@@ -42,8 +42,8 @@ def add_version(
     row = queries.lock_model(session, form.model_id)
     reads.require_sight(session, actor, form.model_id, policy=policy)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
-    digest, about = _contents(form)
+        raise reads.out_of_sight()
+    digest, about = _digest_contents(form)
     same = queries.find_version_named(session, row.id, form.version)
     if same is not None:
         if same.digest == digest:
@@ -52,16 +52,16 @@ def add_version(
             f"{row.name} has a version {form.version} already, with other contents. A changed version gets another name.",
             field="version",
         )
-    record = reads.one(session, row.id)
-    standing = standings.standing(session, actor, record, None, policy=policy)
-    move = rules.find(ModelState.INVENTORIED, rules.START)
-    at = standings.situation(session, record, None, {}, policy=policy, now=now)
+    record = reads.load_model(session, row.id)
+    standing = standings.find_standing(session, actor, record, None, policy=policy)
+    move = rules.find_move(ModelState.INVENTORIED, rules.START)
+    at = standings.load_situation(session, record, None, {}, policy=policy, now=now)
     if record.own_state is ModelState.NOT_A_MODEL:
         raise GovernanceError(f"{row.name} was said to be no model. Model risk can take that back.")
-    is_maker = actor.kind is not ActorKind.PERSON or service.made_before(session, row, actor)
+    is_maker = actor.kind is not ActorKind.PERSON or service.has_developed(session, row, actor)
     if move is None:
         raise RuntimeError("the table has no way into development")
-    refused = rules.refusals(
+    refused = rules.list_refusals(
         move, rules.Standing(standing.parts | {Who.OWNER}) if is_maker else standing, at
     )
     if refused:
@@ -71,7 +71,7 @@ def add_version(
         developers = {actor.id}
     service.require_people(session, [*developers, *form.contributors], "developers")
     # Whoever ran it, by the registry's word, developed it, whoever is named here.
-    developers |= _makers(session, row.registry_name, form.version)
+    developers |= _find_makers(session, row.registry_name, form.version)
     version = ModelVersion(
         model_id=row.id,
         version=form.version,
@@ -113,21 +113,21 @@ def add_version(
         developers=sorted(developers),
         contributors=sorted(form.contributors),
     )
-    telling.show(session, row, org_key=org_key, now=now)
-    telling.follow(session, row.id, now=now, clicked=clicked)
+    telling.post_card(session, row, org_key=org_key, now=now)
+    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
     return version.id
 
 
-def _makers(session: Session, name: str | None, version: str) -> set[str]:
+def _find_makers(session: Session, name: str | None, version: str) -> set[str]:
     """Those who made a version as the registry was last seen, as far as they are known here."""
     row = registry.find_version(session, name, version) if name else None
-    found = people.list_by_emails(session, row.makers) if row is not None else ()
-    return {person.id for person in found if not person.is_bot}
+    known = people.list_by_emails(session, row.makers) if row is not None else ()
+    return {person.id for person in known if not person.is_bot}
 
 
-def observe(session: Session, version_id: int, digest: str, *, now: datetime) -> None:
+def observe_contents(session: Session, version_id: int, digest: str, *, now: datetime) -> None:
     """The registry's contents of a version have this digest. Where that is not what was approved, the approval no longer holds."""
-    version = find(session, version_id)
+    version = lock_version(session, version_id)
     if version.digest == digest:
         return
     audit.record(
@@ -142,10 +142,10 @@ def observe(session: Session, version_id: int, digest: str, *, now: datetime) ->
     )
     version.digest = digest
     version.revision += 1
-    telling.follow(session, version.model_id, now=now)
+    telling.refresh_copies(session, version.model_id, now=now)
 
 
-def _contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
+def _digest_contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
     """What proves a version's contents; a generative use is its model, prompt and tools."""
     given = form.digest.removeprefix("sha256:") if form.digest else None
     if form.generative is None:
@@ -156,9 +156,9 @@ def _contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
     return given or hashlib.sha256(canonical.encode()).hexdigest(), about
 
 
-def find(session: Session, version_id: int) -> ModelVersion:
+def lock_version(session: Session, version_id: int) -> ModelVersion:
     """A version, locked. Raises NotFound."""
-    found = queries.lock_version(session, version_id)
-    if found is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
-    return found
+    version = queries.lock_version(session, version_id)
+    if version is None:
+        raise reads.out_of_sight()
+    return version

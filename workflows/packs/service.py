@@ -18,7 +18,6 @@ from workflows.actors import Actor
 from workflows.approvals.records import Card, Line
 from workflows.approvals.stages import Bound
 from workflows.audit import heads
-from workflows.errors import NotFound
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.inventory import approving, cards, reads, versions
@@ -29,18 +28,18 @@ from workflows.policy import Policy
 from workflows.statements import service as statements
 
 
-def make(
+def make_pack(
     session: Session, actor: Actor, version_id: int, *, policy: Policy, now: datetime
 ) -> records.Pack:
     """Everything that an auditor asks about one version. Raises NotFound for who does not see its model."""
     row = queries.find_version(session, version_id)
     if row is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     reads.require_sight(session, actor, row.model_id, policy=policy)
-    found = cards.card(session, actor, row.model_id, version_id, policy=policy, now=now)
-    model, version = found.model, found.version
+    card = cards.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
+    model, version = card.model, card.version
     if version is None:
-        raise NotFound(reads.OUT_OF_SIGHT)
+        raise reads.out_of_sight()
     asked = replaying.ids_about(session, approving.TYPE, version_id)
     about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
     bound = sorted({one.policy_id for one in about})
@@ -57,13 +56,13 @@ def make(
             registry_name=model.registry_name,
             run_id=version.run_id,
         ),
-        missing={step: tuple(lack.words for lack in lacks) for step, lacks in found.lacks.items()},
+        missing={step: tuple(lack.words for lack in lacks) for step, lacks in card.lacks.items()},
         evidence=_evidence(session, version_id, policy),
         steps=_steps(session, model, version),
         requests=tuple(_request(session, one) for one in about),
         policies=tuple(_policy(session, one) for one in bound),
         findings=_findings(session, model, version),
-        watched=_watched(found),
+        watched=_watched(card),
         ledger=_ledger(session, model, version, asked, now=now),
         crosswalk_day=crosswalk.DAY,
         crosswalk_note=crosswalk.NOTE,
@@ -126,8 +125,8 @@ def _tier(model: ModelRecord) -> records.Tier:
 
 
 def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[records.ItemTold, ...]:
-    items = evidence.items(session, [version_id])
-    counting = {one.id for one in evidence_rules.counting(items).values()}
+    items = evidence.load_items(session, [version_id])
+    counting = {one.id for one in evidence_rules.choose_counting(items).values()}
     return tuple(
         records.ItemTold(
             id=one.id,
@@ -154,7 +153,7 @@ def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[record
 def _steps(
     session: Session, model: ModelRecord, version: VersionRecord
 ) -> tuple[records.Step, ...]:
-    taken = cards.every_step(session, model, version)
+    taken = cards.list_every_step(session, model, version)
     return tuple(
         records.Step(
             step=one.verb,
@@ -170,7 +169,7 @@ def _steps(
 
 
 def _request(session: Session, card: Card) -> records.Request:
-    envelope = statements.envelope_of(session, card.id)
+    envelope = statements.find_envelope(session, card.id)
     (head,) = approval_queries.list_cards(session, [card.id])
     return records.Request(
         id=card.id,
@@ -200,23 +199,23 @@ def _request(session: Session, card: Card) -> records.Request:
     )
 
 
-def _vote(one: Line) -> records.Vote:
+def _vote(line: Line) -> records.Vote:
     return records.Vote(
-        by=one.person.name,
-        verdict=one.verdict.value,
-        reason=one.reason,
-        at=one.at,
-        rule=one.rule,
-        group=one.group,
-        membership_read_at=one.read_at,
-        instead_of=one.instead_of,
-        taken_back_at=one.taken_back_at,
+        by=line.person.name,
+        verdict=line.verdict.value,
+        reason=line.reason,
+        at=line.at,
+        rule=line.rule,
+        group=line.group,
+        membership_read_at=line.read_at,
+        instead_of=line.instead_of,
+        taken_back_at=line.taken_back_at,
     )
 
 
 def _policy(session: Session, version_id: int) -> records.PolicyTold:
-    held = policies.text(session, version_id)
-    return records.PolicyTold(id=version_id, sha256=held.sha256, text=held.text)
+    policy = policies.text(session, version_id)
+    return records.PolicyTold(id=version_id, sha256=policy.sha256, text=policy.text)
 
 
 def _findings(
@@ -224,34 +223,34 @@ def _findings(
 ) -> tuple[records.FoundTold, ...]:
     rows = [
         row
-        for row in finding_queries.every(session, model.id)
+        for row in finding_queries.list_findings(session, model.id)
         if row.version_id in (None, version.id)
     ]
-    told = []
+    told_findings = []
     for row in rows:
-        one = reads.finding(session, row.id)
-        if one is None:
+        finding = reads.find_finding(session, row.id)
+        if finding is None:
             continue
-        told.append(
+        told_findings.append(
             records.FoundTold(
-                id=one.id,
-                version=one.version,
-                severity=one.severity.value,
-                status=one.status.value,
-                words=one.words,
-                owner=one.owner.name if one.owner else None,
-                due=one.due,
-                accepted_by=one.accepter.name if one.accepter else None,
-                accepted_until=one.accepted_until,
-                word=one.word,
-                found_at=one.created_at,
+                id=finding.id,
+                version=finding.version,
+                severity=finding.severity.value,
+                status=finding.status.value,
+                words=finding.words,
+                owner=finding.owner.name if finding.owner else None,
+                due=finding.due,
+                accepted_by=finding.accepter.name if finding.accepter else None,
+                accepted_until=finding.accepted_until,
+                word=finding.word,
+                found_at=finding.created_at,
                 source=row.source,
             )
         )
-    return tuple(told)
+    return tuple(told_findings)
 
 
-def _watched(found: ModelCard) -> tuple[records.WatchedTold, ...]:
+def _watched(card: ModelCard) -> tuple[records.WatchedTold, ...]:
     return tuple(
         records.WatchedTold(
             metric=one.metric,
@@ -262,7 +261,7 @@ def _watched(found: ModelCard) -> tuple[records.WatchedTold, ...]:
             at=one.at,
             is_breach=one.is_breach,
         )
-        for one in found.readings
+        for one in card.readings
     )
 
 
@@ -277,9 +276,11 @@ def _ledger(
     subjects = {(versions.TYPE, str(version.id)), ("model", str(model.id))}
     subjects |= {("approval", str(one)) for one in requests}
     subjects |= {
-        (evidence.TYPE, str(row.id)) for row in evidence_queries.of_versions(session, [version.id])
+        (evidence.TYPE, str(row.id)) for row in evidence_queries.list_items(session, [version.id])
     }
-    subjects |= {("finding", str(row.id)) for row in finding_queries.every(session, model.id)}
+    subjects |= {
+        ("finding", str(row.id)) for row in finding_queries.list_findings(session, model.id)
+    }
     entries = audit_queries.about(session, subjects)
     before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
     head = heads.current(session, now=now)

@@ -46,19 +46,19 @@ class Around:
         return sight.side_by_side(self.alias, now=self.now, before=self.before)
 
 
-def apply(
+def apply_changes(
     session: Session, state: RegistryState, sight: Sight, changes: Changes, around: Around
 ) -> None:
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
     now = around.now
-    moved = offers.moved_since(sight, around.compare(sight), now)
+    moved = offers.list_moved_since(sight, around.compare(sight), now)
     strangers = sight.strangers
     if rules.is_storm(moved, around.policy.registry.storm):
         changes.put_off()
         state.frozen_at = now
-        offers.put(session, state, moved, now=now)
+        offers.put_offers(session, state, moved, now=now)
         audit.record(session, SYSTEM, "registry.frozen", ("registry", 1), now=now, moved=len(moved))
-        telling.tell(
+        telling.post_notice(
             session,
             TooMuchMoved(now.isoformat()),
             f"storm:{now.isoformat()}",
@@ -68,8 +68,8 @@ def apply(
         )
         return
     for row in strangers:
-        model_id = adopt(session, row, org_key=around.org_key, now=now)
-        _file(
+        model_id = adopt_model(session, row, org_key=around.org_key, now=now)
+        _file_drift(
             session,
             Drift.UNKNOWN,
             model_id,
@@ -82,18 +82,18 @@ def apply(
         sight.link()
     if _add_versions(session, sight, around):
         sight.link()
-    makers.keep(session, sight, now=now)
-    _contents(session, sight, around)
+    makers.keep_makers(session, sight, now=now)
+    _check_contents(session, sight, around)
     compared = around.compare(sight)
-    told = _told(session)
+    told_aliases = _list_told_aliases(session)
     for seen in compared:
-        _watch_alias(session, seen, sight.held, told, around)
+        _watch_alias(session, seen, sight.inventory, told_aliases, around)
     _watch_makers(session, sight, around)
-    _gone(session, changes, sight.held, around)
-    _recovered(session, compared, sight, around)
+    _file_gone(session, changes, sight.inventory, around)
+    _resolve_recovered(session, compared, sight, around)
 
 
-def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:
+def adopt_model(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:
     """Put a registered model on the inventory, with what its tags say; its id."""
     address = folded_email(str(row.tags.get("mlgov.owner") or row.tags.get("owner") or ""))
     owner_id = None
@@ -102,7 +102,7 @@ def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetim
             owner_id = people.look_up(session, address).id
         except GovernanceError:
             owner_id = None
-    return inventory.adopt(
+    return inventory.adopt_model(
         session,
         row.name,
         slug(row.name),
@@ -123,12 +123,12 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
     newest = {row.name: row for row in sight.versions.values() if row.gone_at is None}
     added = 0
     for row in newest.values():
-        known = sight.held.get(row.name)
+        known = sight.inventory.get(row.name)
         if known is None or row.version_id is not None:
             continue
         if row.run_id is not None and row.run_users is None:
             continue  # who ran it is not known yet, whoever a tag names
-        developers = makers.people_of(session, row.makers)
+        developers = makers.find_developers(session, row.makers)
         if not developers:
             continue
         try:
@@ -148,9 +148,9 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
     return added
 
 
-def _contents(session: Session, sight: Sight, around: Around) -> None:
+def _check_contents(session: Session, sight: Sight, around: Around) -> None:
     for row in sight.versions.values():
-        known = sight.held.get(row.name)
+        known = sight.inventory.get(row.name)
         version = known[1].get(row.version) if known else None
         if known is None or version is None or row.digest is None or row.gone_at is not None:
             continue
@@ -158,10 +158,10 @@ def _contents(session: Session, sight: Sight, around: Around) -> None:
             if row.kept_digest != row.digest:
                 row.kept_digest = row.digest
         elif version.state != ModelState.RETIRED:
-            _other_contents(session, row, row.digest, known[0], version, around)
+            _note_other_contents(session, row, row.digest, known[0], version, around)
 
 
-def _other_contents(
+def _note_other_contents(
     session: Session,
     row: RegistryVersionRow,
     digest: str,
@@ -178,10 +178,10 @@ def _other_contents(
     if not is_own and row.approved_digest in (None, digest):
         row.approved_digest = digest
         return
-    versions.observe(session, version.id, digest, now=around.now)
+    versions.observe_contents(session, version.id, digest, now=around.now)
     row.kept_digest = digest
     if was_approved and digest != version.approved_digest:
-        _file(
+        _file_drift(
             session,
             Drift.CONTENTS,
             model.id,
@@ -192,30 +192,34 @@ def _other_contents(
         )
 
 
-def _told(session: Session) -> set[tuple[int, str]]:
+def _list_told_aliases(session: Session) -> set[tuple[int, str]]:
     """(model, version) of every alias about which a finding stands."""
     return {
         (row.model_id, str(row.facts.get("version")))
-        for row in finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
+        for row in finding_queries.list_unsettled_from(session, FindingSource.REGISTRY.value)
         if row.facts.get("what") == Drift.ALIAS
     }
 
 
 def _watch_alias(
-    session: Session, seen: Seen, held: Inventory, told: Container[tuple[int, str]], around: Around
+    session: Session,
+    seen: Seen,
+    by_name: Inventory,
+    told_aliases: Container[tuple[int, str]],
+    around: Around,
 ) -> None:
-    known = held.get(seen.name)
+    known = by_name.get(seen.name)
     if known is None or seen.alias is None or not rules.is_unapproved(seen):
         return
-    if (known[0].id, seen.alias) in told:
+    if (known[0].id, seen.alias) in told_aliases:
         return
     version = known[1].get(seen.alias)
-    stands = seen.held.get(seen.alias)
+    stands = seen.inventory.get(seen.alias)
     moments = [seen.since]
     if stands is not None and stands.is_stopped:
         moments.append(stands.since)  # suspended again is found again
     since = max(one for one in moments if one is not None)
-    _file(
+    _file_drift(
         session,
         Drift.ALIAS,
         known[0].id,
@@ -233,13 +237,13 @@ def _watch_alias(
 def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
     """A tag that names another developer than whoever ran it is shown; it takes nobody out."""
     for row in sight.versions.values():
-        known = sight.held.get(row.name)
+        known = sight.inventory.get(row.name)
         if known is None or row.version_id is None or not makers.is_contradicted(row):
             continue
         version = known[1].get(row.version)
         if version is None or version.state == ModelState.RETIRED:
             continue
-        findings.found(
+        findings.file_detected(
             session,
             known[0].id,
             row.version_id,
@@ -253,11 +257,11 @@ def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
         )
 
 
-def _gone(session: Session, changes: Changes, held: Inventory, around: Around) -> None:
+def _file_gone(session: Session, changes: Changes, by_name: Inventory, around: Around) -> None:
     moment = around.now.isoformat()
     for row in changes.gone_models:
         if row.model_id is not None:
-            _file(
+            _file_drift(
                 session,
                 Drift.GONE,
                 row.model_id,
@@ -267,11 +271,11 @@ def _gone(session: Session, changes: Changes, held: Inventory, around: Around) -
                 around,
             )
     for each in changes.gone_versions:
-        known = held.get(each.name)
+        known = by_name.get(each.name)
         version = known[1].get(each.version) if known else None
         if known and version is not None and version.state != ModelState.RETIRED:
             name = f"version {each.version} of {each.name}"
-            _file(
+            _file_drift(
                 session,
                 Drift.GONE,
                 known[0].id,
@@ -282,7 +286,7 @@ def _gone(session: Session, changes: Changes, held: Inventory, around: Around) -
             )
 
 
-def _file(
+def _file_drift(
     session: Session,
     drift: Drift,
     model_id: int,
@@ -293,7 +297,7 @@ def _file(
 ) -> None:
     """A finding and an alarm in the model's channel, once for a key."""
     severity = Severity.MEDIUM if drift is Drift.UNKNOWN else Severity.HIGH
-    found = findings.found(
+    finding_id = findings.file_detected(
         session,
         model_id,
         version_id,
@@ -305,42 +309,49 @@ def _file(
         now=around.now,
         org_key=around.org_key,
     )
-    if found is None:
+    if finding_id is None:
         return
     model = session.get_one(Model, model_id)
-    telling.tell(
+    telling.post_notice(
         session,
-        DriftFound(found),
-        f"drift:{found}",
+        DriftFound(finding_id),
+        f"drift:{finding_id}",
         policy=around.policy,
         org_key=around.org_key,
         now=around.now,
-        channel=model_telling.channel_of(session, model, around.org_key),
+        channel=model_telling.find_channel(session, model, around.org_key),
         subject=model_telling.subject(model_id),
     )
 
 
-def _recovered(session: Session, compared: Sequence[Seen], sight: Sight, around: Around) -> None:
+def _resolve_recovered(
+    session: Session, compared: Sequence[Seen], sight: Sight, around: Around
+) -> None:
     """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
-    held = sight.held
-    seen = {held[one.name][0].id: one for one in compared if one.name in held}
+    by_name = sight.inventory
+    seen = {by_name[current.name][0].id: current for current in compared if current.name in by_name}
     contradicted = {
         row.version_id for row in sight.versions.values() if makers.is_contradicted(row)
     }
-    for row in finding_queries.unsettled_from(session, FindingSource.REGISTRY.value):
-        what, one = row.facts.get("what"), seen.get(row.model_id)
-        if one is None:
+    for row in finding_queries.list_unsettled_from(session, FindingSource.REGISTRY.value):
+        what, current = row.facts.get("what"), seen.get(row.model_id)
+        if current is None:
             continue
         if what == Drift.ALIAS:
-            is_over = one.alias != row.facts.get("version") or not rules.is_unapproved(one)
+            is_over = current.alias != row.facts.get("version") or not rules.is_unapproved(current)
         elif what == Drift.GONE:
             name = next(
-                (name for name, each in one.held.items() if each.version_id == row.version_id), None
+                (
+                    name
+                    for name, each in current.inventory.items()
+                    if each.version_id == row.version_id
+                ),
+                None,
             )
-            is_over = row.version_id is None or name in one.tags
+            is_over = row.version_id is None or name in current.tags
         elif what == Drift.DEVELOPER:
             is_over = row.version_id not in contradicted
         else:
             continue
         if is_over:
-            findings.over(session, row.id, now=around.now)
+            findings.resolve_detected(session, row.id, now=around.now)

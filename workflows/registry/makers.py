@@ -25,7 +25,7 @@ def is_contradicted(row: RegistryVersionRow) -> bool:
     return bool(row.developer and row.run_users) and row.developer not in (row.run_users or ())
 
 
-def people_of(session: Session, addresses: Collection[str]) -> set[str]:
+def find_developers(session: Session, addresses: Collection[str]) -> set[str]:
     """Who may be named as a developer of those who have these addresses, by person id."""
     return {
         row.id
@@ -34,7 +34,7 @@ def people_of(session: Session, addresses: Collection[str]) -> set[str]:
     }
 
 
-def keep(session: Session, sight: Sight, *, now: datetime) -> None:
+def keep_makers(session: Session, sight: Sight, *, now: datetime) -> None:
     """Everybody whom the registry names counts as a developer of the versions that the inventory has."""
     rows = [
         row
@@ -49,7 +49,7 @@ def keep(session: Session, sight: Sight, *, now: datetime) -> None:
         if not person.is_bot and person.email:
             ids.setdefault(person.email, set()).add(person.id)
     have: dict[int, set[str]] = {}
-    for part in inventory.parts_of(
+    for part in inventory.list_parts(
         session, [row.version_id for row in rows if row.version_id is not None]
     ):
         if part.part == Part.DEVELOPER:
@@ -64,7 +64,7 @@ def keep(session: Session, sight: Sight, *, now: datetime) -> None:
 
 
 def _is_alive(sight: Sight, row: RegistryVersionRow) -> bool:
-    version = sight.held[row.name][1].get(row.version) if row.name in sight.held else None
+    version = sight.inventory[row.name][1].get(row.version) if row.name in sight.inventory else None
     return version is not None and version.state != ModelState.RETIRED
 
 
@@ -82,4 +82,4 @@ def _add(session: Session, version_id: int, new: set[str], have: set[str], now: 
         model=version.model_id,
         developers=sorted(new),
     )
-    telling.follow(session, version.model_id, now=now)
+    telling.refresh_copies(session, version.model_id, now=now)

@@ -46,23 +46,25 @@ class Offer:
         return f"{self.name} is {'new' if self.what is What.NEW else 'gone'}"
 
 
-def waiting(state: RegistryState | None) -> tuple[Offer, ...]:
+def list_waiting(state: RegistryState | None) -> tuple[Offer, ...]:
     """What waits, by name."""
     kept = state.offered if state is not None else []
     return tuple(Offer(What(one["what"]), one["name"], one.get("version")) for one in kept)
 
 
-def put(session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime) -> None:
+def put_offers(
+    session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime
+) -> None:
     """Let this wait, and nothing else. Where it is something else than before, its revision grows and its card follows."""
-    wanted = [asdict(one) for one in sorted(offers, key=lambda one: (one.name, one.what))]
+    wanted = [asdict(offer) for offer in sorted(offers, key=lambda offer: (offer.name, offer.what))]
     if wanted == state.offered:
         return
     state.offered = wanted
     state.revision += 1
-    telling.follow(session, now=now)
+    telling.refresh_messages(session, now=now)
 
 
-def baseline(sight: Sight, alias: str) -> list[Offer]:
+def list_baseline(sight: Sight, alias: str) -> list[Offer]:
     """Every model that is there, with where its alias stands."""
     return [
         Offer(What.BASELINE, row.name, row.aliases.get(alias))
@@ -71,7 +73,7 @@ def baseline(sight: Sight, alias: str) -> list[Offer]:
     ]
 
 
-def moved_since(sight: Sight, compared: Iterable[Seen], since: datetime) -> list[Offer]:
+def list_moved_since(sight: Sight, compared: Iterable[Seen], since: datetime) -> list[Offer]:
     """What moved to where it may not stand since then, and the models that are new."""
     moved = [
         Offer(What.ALIAS, seen.name, seen.alias)

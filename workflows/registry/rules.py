@@ -41,7 +41,7 @@ class Drift(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class InventoryVersion:
     """A version of the inventory, as far as the registry is concerned."""
 
     version_id: int
@@ -94,7 +94,7 @@ class Seen:
     """Whether it still stands where a person accepted it, or where mlgov wrote it."""
     written: str | None
     """Where mlgov itself last pointed it."""
-    held: Mapping[str, Held] = field(default_factory=dict)
+    inventory: Mapping[str, InventoryVersion] = field(default_factory=dict)
     """Version → the inventory's."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Version → its tags in the registry."""
@@ -106,20 +106,20 @@ class Seen:
         """Whether the alias stands where mlgov last pointed it, whoever put it there."""
         return self.alias is None or self.alias == self.written
 
-    def was_overtaken(self, held: Held) -> bool:
+    def was_overtaken(self, entry: InventoryVersion) -> bool:
         """Whether a version came to stand as it does while an alias that somebody accepted pointed at it."""
         return (
             self.alias_known
             and self.since is not None
-            and held.since is not None
-            and held.since > self.since
+            and entry.since is not None
+            and entry.since > self.since
         )
 
     @property
-    def in_use(self) -> Held | None:
+    def in_use(self) -> InventoryVersion | None:
         """The version in use, the newest of several."""
-        used = [one for one in self.held.values() if one.state in USED]
-        return max(used, key=lambda one: one.version_id, default=None)
+        used = [entry for entry in self.inventory.values() if entry.state in USED]
+        return max(used, key=lambda entry: entry.version_id, default=None)
 
 
 def is_unapproved(seen: Seen) -> bool:
@@ -130,14 +130,14 @@ def is_unapproved(seen: Seen) -> bool:
     """
     if seen.alias is None:
         return False
-    held = seen.held.get(seen.alias)
-    if held is not None and held.may_be_used:
+    entry = seen.inventory.get(seen.alias)
+    if entry is not None and entry.may_be_used:
         return False
     if not seen.alias_known:
         return True
     if seen.is_own:
-        return held is None or held.had_turn
-    return held is not None and held.is_stopped and held.had_turn
+        return entry is None or entry.had_turn
+    return entry is not None and entry.is_stopped and entry.had_turn
 
 
 def is_storm(moved: Sequence[object], most: int) -> bool:
@@ -167,39 +167,39 @@ class Write:
         return "\n".join((self.kind, self.name, self.version, self.key, self.value))
 
 
-def wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
+def list_wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
     """What has to be written so that the registry says what the record says."""
     writes: list[Write] = []
-    for version, held in sorted(seen.held.items()):
-        told = seen.tags.get(version)
-        if told is None:
+    for version, entry in sorted(seen.inventory.items()):
+        tags = seen.tags.get(version)
+        if tags is None:
             continue
-        desired = _tags(seen, held)
+        desired = _desired_tags(seen, entry)
         writes += [
             Write("tag", seen.name, version, key, value)
             for key, value in desired.items()
-            if told.get(key) != value
+            if tags.get(key) != value
         ]
         writes += [
             Write("untag", seen.name, version, key)
             for key in TAGS
-            if key in told and key not in desired
+            if key in tags and key not in desired
         ]
-    return (*writes, *_alias(seen, alias, restore=restore))
+    return (*writes, *_list_alias_writes(seen, alias, restore=restore))
 
 
-def _tags(seen: Seen, held: Held) -> dict[str, str]:
-    told = {"mlgov.model_id": seen.key or "", "mlgov.state": held.state.value}
-    if held.tier:
-        told["mlgov.risk_tier"] = str(held.tier)
-    if held.approval_id and held.state in ENTITLED:
-        told["mlgov.approval_id"] = str(held.approval_id)
-        if held.approved_until:
-            told["mlgov.approved_until"] = held.approved_until.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {key: value for key, value in told.items() if value}
+def _desired_tags(seen: Seen, entry: InventoryVersion) -> dict[str, str]:
+    tags = {"mlgov.model_id": seen.key or "", "mlgov.state": entry.state.value}
+    if entry.tier:
+        tags["mlgov.risk_tier"] = str(entry.tier)
+    if entry.approval_id and entry.state in ENTITLED:
+        tags["mlgov.approval_id"] = str(entry.approval_id)
+        if entry.approved_until:
+            tags["mlgov.approved_until"] = entry.approved_until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {key: value for key, value in tags.items() if value}
 
 
-def _alias(seen: Seen, alias: str, *, restore: bool) -> Iterable[Write]:
+def _list_alias_writes(seen: Seen, alias: str, *, restore: bool) -> Iterable[Write]:
     """The alias follows what is in use. Where somebody else put it, it is left, unless the policy says otherwise."""
     used = seen.in_use
     if used is not None and seen.alias != used.version:
@@ -207,9 +207,9 @@ def _alias(seen: Seen, alias: str, *, restore: bool) -> Iterable[Write]:
             yield Write("alias", seen.name, used.version, alias, used.version)
         return
     if used is None and seen.alias is not None:
-        held = seen.held.get(seen.alias)
-        if held is None or held.may_be_used:
+        entry = seen.inventory.get(seen.alias)
+        if entry is None or entry.may_be_used:
             return
-        is_ours = seen.is_own or seen.was_overtaken(held)
-        if restore or (held.state in STOPPED and is_ours):
+        is_ours = seen.is_own or seen.was_overtaken(entry)
+        if restore or (entry.state in STOPPED and is_ours):
             yield Write("unalias", seen.name, seen.alias, alias)

@@ -11,7 +11,7 @@ from storage.enums import ModelState
 from storage.inventory.tables import Model, ModelVersion
 from storage.registry import queries
 from storage.registry.tables import RegistryModelRow, RegistryVersionRow
-from workflows.registry.rules import Held, Seen
+from workflows.registry.rules import InventoryVersion, Seen
 from workflows.sources.mlflow.records import Digest, RegistryModel, Snapshot
 from workflows.sources.text import folded_email
 
@@ -49,10 +49,10 @@ class Sight:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.models = {row.name: row for row in queries.models(session)}
-        self.versions = {(row.name, row.version): row for row in queries.versions(session)}
-        self.held: Inventory = {}
-        self.rejected = queries.rejected(session)
+        self.models = {row.name: row for row in queries.list_models(session)}
+        self.versions = {(row.name, row.version): row for row in queries.list_versions(session)}
+        self.inventory: Inventory = {}
+        self.rejected = queries.list_rejected(session)
 
     @property
     def strangers(self) -> list[RegistryModelRow]:
@@ -60,29 +60,29 @@ class Sight:
         return [
             row
             for name, row in sorted(self.models.items())
-            if row.gone_at is None and name not in self.held
+            if row.gone_at is None and name not in self.inventory
         ]
 
     def link(self) -> "Sight":
         """Join registered models and versions to the inventory's by name; once more when the inventory has changed."""
-        held: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
-        for model, version in queries.inventory(self._session):
-            entry = held.setdefault(model.id, (model, {}))
+        by_id: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
+        for model, version in queries.list_inventory(self._session):
+            entry = by_id.setdefault(model.id, (model, {}))
             if version is not None:
                 entry[1][version.version] = version
-        self.held = {
+        self.inventory = {
             model.registry_name: (model, versions)
-            for model, versions in held.values()
+            for model, versions in by_id.values()
             if model.registry_name
         }
         for row in self.models.values():
-            known = self.held.get(row.name)
+            known = self.inventory.get(row.name)
             model_id = known[0].id if known else None
             if row.model_id != model_id:
                 row.model_id = model_id
         self._session.flush()
         for each in self.versions.values():
-            known = self.held.get(each.name)
+            known = self.inventory.get(each.name)
             version = known[1].get(each.version) if known else None
             version_id = version.id if version else None
             if each.version_id != version_id:
@@ -99,12 +99,12 @@ class Sight:
         for row in self.versions.values():
             if row.gone_at is None:
                 tags.setdefault(row.name, {})[row.version] = row.tags
-        found = []
+        seen = []
         for name, model in sorted(self.models.items()):
             if model.gone_at is not None:
                 continue
-            known = self.held.get(name)
-            found.append(
+            known = self.inventory.get(name)
+            seen.append(
                 Seen(
                     name=name,
                     key=known[0].key if known else None,
@@ -112,8 +112,8 @@ class Sight:
                     alias_known=model.alias_known,
                     written=model.written_alias,
                     since=model.alias_since,
-                    held={
-                        key: _held(
+                    inventory={
+                        key: _held_version(
                             known[0],
                             one,
                             is_rejected=one.id in self.rejected,
@@ -127,10 +127,10 @@ class Sight:
                     tags=tags.get(name, {}),
                 )
             )
-        return found
+        return seen
 
 
-def keep(
+def keep_snapshot(
     session: Session,
     sight: Sight,
     snapshot: Snapshot,
@@ -142,11 +142,11 @@ def keep(
 ) -> Changes:
     """Bring what was last seen up to date; what is different."""
     changes = Changes([], [], [])
-    for found in snapshot.models:
-        row = sight.models.get(found.name)
+    for model in snapshot.models:
+        row = sight.models.get(model.name)
         if row is None:
             row = RegistryModelRow(
-                name=found.name,
+                name=model.name,
                 tags={},
                 aliases={},
                 alias_since=now,
@@ -154,18 +154,18 @@ def keep(
                 seen_at=now,
             )
             session.add(row)
-            sight.models[found.name] = row
-            if alias in found.aliases:
+            sight.models[model.name] = row
+            if alias in model.aliases:
                 changes.moved.append(row)
-        elif row.aliases.get(alias) != found.aliases.get(alias):
+        elif row.aliases.get(alias) != model.aliases.get(alias):
             # Also where mlgov itself once pointed it: who put it there says nothing about the version.
             row.alias_since, row.alias_known = now, False
             changes.moved.append(row)
-        _back(row, now)
-        _set(row, tags=dict(found.tags), aliases=dict(found.aliases), description=found.description)
+        _mark_back(row, now)
+        _set(row, tags=dict(model.tags), aliases=dict(model.aliases), description=model.description)
     session.flush()
-    for found in snapshot.models:
-        _keep_versions(session, sight, found, runs, digests, now=now)
+    for model in snapshot.models:
+        _keep_versions(session, sight, model, runs, digests, now=now)
     names = set(snapshot.by_name)
     for name, row in sight.models.items():
         if name not in names and row.gone_at is None:
@@ -188,7 +188,7 @@ def _set(row: RegistryModelRow | RegistryVersionRow, **values: object) -> None:
             setattr(row, name, value)
 
 
-def _back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> None:
+def _mark_back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> None:
     if row.gone_at is not None:
         row.seen_at, row.gone_at = now, None
 
@@ -196,51 +196,51 @@ def _back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> None:
 def _keep_versions(
     session: Session,
     sight: Sight,
-    found: RegistryModel,
+    model: RegistryModel,
     runs: Runs,
     digests: Digests,
     *,
     now: datetime,
 ) -> None:
     # The oldest first, so that rows have the order of versions.
-    for one in reversed(found.versions):
-        row = sight.versions.get((found.name, one.version))
+    for version in reversed(model.versions):
+        row = sight.versions.get((model.name, version.version))
         if row is None:
-            row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)
+            row = RegistryVersionRow(name=model.name, version=version.version, tags={}, seen_at=now)
             session.add(row)
-            sight.versions[found.name, one.version] = row
-        _back(row, now)
-        _set(row, tags=dict(one.tags), run_id=one.run_id)
-        if one.run_id is not None and one.run_id in runs:
-            metrics, users = runs[one.run_id]
+            sight.versions[model.name, version.version] = row
+        _mark_back(row, now)
+        _set(row, tags=dict(version.tags), run_id=version.run_id)
+        if version.run_id is not None and version.run_id in runs:
+            metrics, users = runs[version.run_id]
             row.metrics = {key: repr(value) for key, value in metrics.items()}
-            known = {*(row.run_users or ()), *map(_whom, users)}
-            row.run_users = sorted(one for one in known if one)
-        named = one.tags.get("mlgov.developer") or found.tags.get("mlgov.developer")
-        _set(row, developer=_whom(named) or row.developer)
-        read = digests.get((found.name, one.version))
+            known = {*(row.run_users or ()), *map(_address_of, users)}
+            row.run_users = sorted(version for version in known if version)
+        named = version.tags.get("mlgov.developer") or model.tags.get("mlgov.developer")
+        _set(row, developer=_address_of(named) or row.developer)
+        read = digests.get((model.name, version.version))
         if read is not None:
             row.digest = read.sha256 or row.digest
             row.unverified = read.why or None
             row.verified_at = row.verified_at if read.for_now else now
 
 
-def _whom(word: str | None) -> str | None:
+def _address_of(word: str | None) -> str | None:
     """The address that a tag or a run gives, or the opaque id of who was erased."""
     is_erased = word is not None and _OPAQUE.match(word) is not None
     return word if is_erased else folded_email(word or "")
 
 
-def _held(
+def _held_version(
     model: Model,
     version: ModelVersion,
     *,
     is_rejected: bool,
     now: datetime,
     before: datetime | None,
-) -> Held:
+) -> InventoryVersion:
     until = version.approved_until
-    return Held(
+    return InventoryVersion(
         version_id=version.id,
         version=version.version,
         state=ModelState(version.state),

@@ -15,7 +15,6 @@ from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
 from workflows.inventory import standings
-from workflows.inventory.rules import Who
 from workflows.people.tombstones import hiding
 from workflows.policy import Policy
 from workflows.registry import drifting, offers, rules, seeing, telling
@@ -47,14 +46,14 @@ class LostTurn(GovernanceError):
     """Another process reads the registry by now; whoever had the turn before writes nothing more."""
 
 
-def begin(
+def take_turn(
     session: Session, *, policy: Policy, now: datetime, real_now: datetime, force: bool
 ) -> int | None:
     """Take the turn to read the registry, when a look is due, hinted at, or asked for.
 
     The turn's number, by which everything of this look is written; None when no look is due, or somebody has the turn.
     """
-    state = queries.state(session)
+    state = queries.lock_state(session)
     if leases.is_held(state.leased_until, length=LEASE, real_now=real_now):
         return None
     is_due = clock.is_over(state.tried_at, policy.registry.poll, now)
@@ -70,25 +69,25 @@ def keep_turn(session: Session, turn: int, *, real_now: datetime) -> None:
 
     Called in each transaction in which a look writes something down. Raises LostTurn.
     """
-    state = queries.state(session)
+    state = queries.lock_state(session)
     if state.turn != turn:
         raise LostTurn("Another process reads the registry at this moment.")
     state.leased_until = real_now + LEASE
 
 
-def release(session: Session, turn: int) -> None:
+def release_turn(session: Session, turn: int) -> None:
     """Give the turn back; one that somebody else took meanwhile is left alone."""
-    state = queries.state(session)
+    state = queries.lock_state(session)
     if state.turn == turn:
         state.leased_until = None
 
 
-def hint(session: Session, *, now: datetime) -> None:
+def note_hint(session: Session, *, now: datetime) -> None:
     """A webhook said that something changed: look soon."""
-    queries.state(session).hinted_at = now
+    queries.lock_state(session).hinted_at = now
 
 
-def to_read(
+def list_to_read(
     session: Session, snapshot: Snapshot, *, policy: Policy, now: datetime
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Runs and contents that a look needs beside the snapshot.
@@ -96,19 +95,19 @@ def to_read(
     Only models that the inventory knows: of their newest version and of those that it has too. Contents are read once,
     and of what is approved or used again and again.
     """
-    known = {(row.name, row.version): row for row in queries.versions(session)}
+    known = {(row.name, row.version): row for row in queries.list_versions(session)}
     states = {
         version.id: version.state
-        for _, version in queries.inventory(session)
+        for _, version in queries.list_inventory(session)
         if version is not None
     }
-    governed = {row.name for row in queries.models(session) if row.model_id is not None}
+    governed = {row.name for row in queries.list_models(session) if row.model_id is not None}
     runs, contents = [], []
     for model in snapshot.models:
         if model.name not in governed:
             continue
-        for place, one in enumerate(model.versions):
-            row = known.get((model.name, one.version))
+        for place, version in enumerate(model.versions):
+            row = known.get((model.name, version.version))
             state = (
                 states.get(row.version_id)
                 if row is not None and row.version_id is not None
@@ -116,21 +115,21 @@ def to_read(
             )
             if place > 0 and state is None:
                 continue
-            if one.run_id and (row is None or row.run_users is None):
-                runs.append(one.run_id)
+            if version.run_id and (row is None or row.run_users is None):
+                runs.append(version.run_id)
             read_at = row.verified_at if row is not None else None
             is_due = read_at is None or (
                 state in VERIFIED and clock.is_over(read_at, policy.registry.verify, now)
             )
             if is_due:
-                contents.append((model.name, one.version))
+                contents.append((model.name, version.version))
     return runs, contents
 
 
 # --- what was read
 
 
-def failed(
+def record_failure(
     session: Session,
     sentence: str,
     *,
@@ -143,15 +142,15 @@ def failed(
 
     `gone` are the models that are missing, where so many are that somebody has to say that it is meant.
     """
-    state = queries.state(session)
+    state = queries.lock_state(session)
     if state.accepted_at is not None and state.frozen_at is None:
-        offers.put(session, state, (Offer(What.GONE, name) for name in gone), now=now)
+        offers.put_offers(session, state, (Offer(What.GONE, name) for name in gone), now=now)
     state.failures += 1
     state.failure = sentence[:500]
     if state.failures >= FAILURES and state.alarmed_at is None:
         state.alarmed_at = now
         audit.record(session, SYSTEM, "registry.troubled", ("registry", 1), now=now)
-        telling.tell(
+        telling.post_notice(
             session,
             RegistryTroubled(now.isoformat()),
             f"trouble:{now.isoformat()}",
@@ -160,18 +159,18 @@ def failed(
             now=now,
         )
     else:
-        telling.follow(session, now=now)
+        telling.refresh_messages(session, now=now)
 
 
 def _without_erased(
     session: Session, snapshot: Snapshot, runs: Runs, org_key: str
 ) -> tuple[Snapshot, Runs]:
     """The registry names people by address for as long as it stands: who was erased here stays an opaque id."""
-    told = [
+    texts = [
         [dict(model.tags), model.description, [dict(one.tags) for one in model.versions]]
         for model in snapshot.models
     ]
-    hide = hiding(session, org_key, [told, [list(who) for _, who in runs.values()]])
+    hide = hiding(session, org_key, [texts, [list(who) for _, who in runs.values()]])
     models = tuple(
         replace(
             model,
@@ -185,13 +184,13 @@ def _without_erased(
     return Snapshot(models), kept
 
 
-def failure(session: Session) -> str:
+def find_failure(session: Session) -> str:
     """Why the last look was none; empty when it was one."""
-    state = queries.look(session)
+    state = queries.find_state(session)
     return (state.failure or "") if state else ""
 
 
-def take(
+def apply_snapshot(
     session: Session,
     snapshot: Snapshot,
     runs: Runs,
@@ -203,13 +202,13 @@ def take(
 ) -> None:
     """Everything that follows from one look at the registry."""
     snapshot, runs = _without_erased(session, snapshot, runs, org_key)
-    state = queries.state(session)
+    state = queries.lock_state(session)
     sight = Sight(session)
     live = {row.name for row in sight.models.values() if row.gone_at is None}
     missing = live - set(snapshot.by_name)
     left = len(live) - len(missing)
     if rules.is_emptied(len(live), left):
-        failed(
+        record_failure(
             session,
             f"It shows {left} of {len(live)} models that were there. If that is meant, accept it.",
             policy=policy,
@@ -218,7 +217,7 @@ def take(
             gone=missing,
         )
         return
-    changes = seeing.keep(
+    changes = seeing.keep_snapshot(
         session, sight, snapshot, runs, digests, alias=policy.registry.alias, now=now
     )
     sight.link()
@@ -228,24 +227,24 @@ def take(
     state.failures, state.failure, state.alarmed_at = 0, None, None
     if was_troubled:
         audit.record(session, SYSTEM, "registry.well", ("registry", 1), now=now)
-        telling.follow(session, now=now)
+        telling.refresh_messages(session, now=now)
     if state.accepted_at is None:
-        _baseline(session, state, snapshot, sight, around)
+        _offer_baseline(session, state, snapshot, sight, around)
         return
     if state.frozen_at is not None:
         changes.put_off()
-        moved = offers.moved_since(sight, around.compare(sight), state.frozen_at)
-        offers.put(session, state, moved, now=now)
+        moved = offers.list_moved_since(sight, around.compare(sight), state.frozen_at)
+        offers.put_offers(session, state, moved, now=now)
         return
-    offers.put(session, state, (), now=now)
-    drifting.apply(session, state, sight, changes, around)
+    offers.put_offers(session, state, (), now=now)
+    drifting.apply_changes(session, state, sight, changes, around)
 
 
-def _baseline(
+def _offer_baseline(
     session: Session, state: RegistryState, snapshot: Snapshot, sight: Sight, around: Around
 ) -> None:
     now, alias = around.now, around.alias
-    offers.put(session, state, offers.baseline(sight, alias), now=now)
+    offers.put_offers(session, state, offers.list_baseline(sight, alias), now=now)
     if state.baseline_at is not None:
         return
     state.baseline_at = now
@@ -253,7 +252,7 @@ def _baseline(
         models=len(snapshot.models),
         versions=sum(len(one.versions) for one in snapshot.models),
         aliases=sum(alias in one.aliases for one in snapshot.models),
-        unknown=sum(one.name not in sight.held for one in snapshot.models),
+        unknown=sum(one.name not in sight.inventory for one in snapshot.models),
     )
     audit.record(
         session,
@@ -264,7 +263,7 @@ def _baseline(
         models=notice.models,
         versions=notice.versions,
     )
-    telling.tell(
+    telling.post_notice(
         session,
         notice,
         f"baseline:{now.isoformat()}",
@@ -281,15 +280,14 @@ def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy)
     """Only model risk and the operator decide about the registry. Raises NotAllowed."""
     if actor.kind is ActorKind.OPERATOR:
         return
-    held, _ = standings.policy_parts(session, actor, policy)
-    if Who.MODEL_RISK not in held:
+    if not standings.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "This is for model risk.",
             audit=RefusalFact(action, "registry", "1", why="not_model_risk"),
         )
 
 
-def accept(
+def accept_offers(
     session: Session, actor: Actor, revision: int, *, policy: Policy, org_key: str, now: datetime
 ) -> str:
     """Take what the card of that revision lists: the baseline, what moved at once, or what is gone. A sentence for who did.
@@ -297,7 +295,7 @@ def accept(
     What moves after that card was made is not taken with it. Raises Stale when something else waits by now.
     """
     require_risk(session, actor, "registry.accept", policy=policy)
-    state = queries.state(session)
+    state = queries.lock_state(session)
     if state.baseline_at is None:
         raise GovernanceError("The registry was not read yet, so there is nothing to accept.")
     is_waiting = state.accepted_at is None or state.frozen_at is not None
@@ -305,11 +303,11 @@ def accept(
         return "Nothing waits for that."
     if state.revision != revision:
         raise Stale(
-            "The registry has moved since this was shown to you, so nothing was accepted. The card lists what waits now; "
-            "look at it again."
+            "The registry has moved since this was shown to you, so nothing was accepted. Look at what waits now.",
+            hint="registry.waiting",
         )
-    taken = offers.waiting(state)
-    number = _take(session, taken, policy.registry.alias, org_key=org_key, now=now)
+    taken = offers.list_waiting(state)
+    number = _keep_accepted(session, taken, policy.registry.alias, org_key=org_key, now=now)
     if state.accepted_at is None:
         state.accepted_at = now
         state.accepted_by = actor.id if actor.kind is ActorKind.PERSON else None
@@ -333,11 +331,11 @@ def accept(
         revision=revision,
         accepted=len(taken),
     )
-    telling.follow(session, now=now)
+    telling.refresh_messages(session, now=now)
     return sentence
 
 
-def _take(
+def _keep_accepted(
     session: Session, taken: Collection[Offer], alias: str, *, org_key: str, now: datetime
 ) -> int:
     """Keep what was accepted, thing by thing; how many models are new on the inventory, without findings."""
@@ -356,7 +354,7 @@ def _take(
             if row.written_alias == offer.version:
                 row.written_alias = None  # it stands there by a person's word now
         if offer.what is not What.ALIAS and offer.name in strangers:
-            drifting.adopt(session, row, org_key=org_key, now=now)
+            drifting.adopt_model(session, row, org_key=org_key, now=now)
             adopted += 1
     sight.link()
     return adopted

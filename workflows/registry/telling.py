@@ -13,7 +13,7 @@ ABOUT = Subject.of("registry", "1")
 """What every message about the registry as a whole is a view of."""
 
 
-def tell(
+def post_notice(
     session: Session,
     notice: Notice,
     key: str,
@@ -40,7 +40,7 @@ def tell(
     )
 
 
-def follow(session: Session, *, now: datetime) -> None:
+def refresh_messages(session: Session, *, now: datetime) -> None:
     """Every message about the registry as a whole shows what is true now."""
     session.flush()
     outbox.refresh(session, ABOUT, now=now)

@@ -19,13 +19,15 @@ STOP = "unalias"
 _ORDER = {"alias": 0, "untag": 1, "tag": 2}
 
 
-def wanted(session: Session, *, policy: Policy, now: datetime, real_now: datetime) -> list[Write]:
+def list_writes(
+    session: Session, *, policy: Policy, now: datetime, real_now: datetime
+) -> list[Write]:
     """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen.
 
     Taking an alias away has as many writes an hour of its own, and goes first: tags never keep a model in use that was
     suspended.
     """
-    state = queries.look(session)
+    state = queries.find_state(session)
     if (
         state is None
         or state.accepted_at is None
@@ -33,31 +35,33 @@ def wanted(session: Session, *, policy: Policy, now: datetime, real_now: datetim
         or state.failure is not None
     ):
         return []
-    stops, others = queries.written_since(session, real_now - timedelta(hours=1), kind=STOP)
+    stops, others = queries.count_writes_since(session, real_now - timedelta(hours=1), kind=STOP)
     most = policy.registry.writes_per_hour
     sight = Sight(session).link()
     resting = {
         row.what
-        for row in queries.open_writes(session)
+        for row in queries.list_open_writes(session)
         if row.dead_at is not None or row.next_at > real_now
     }
-    found = [
+    writes = [
         write
         for seen in sight.side_by_side(policy.registry.alias, now=now, before=state.looked_at)
         if seen.key is not None
-        for write in rules.wanted(
+        for write in rules.list_wanted(
             seen, policy.registry.alias, restore=policy.registry.restore_alias
         )
         if write.what not in resting
     ]
-    rest = sorted((one for one in found if one.kind != STOP), key=lambda one: _ORDER[one.kind])
+    others_ordered = sorted(
+        (write for write in writes if write.kind != STOP), key=lambda write: _ORDER[write.kind]
+    )
     return [
-        *[one for one in found if one.kind == STOP][: max(most - stops, 0)],
-        *rest[: max(most - others, 0)],
+        *[write for write in writes if write.kind == STOP][: max(most - stops, 0)],
+        *others_ordered[: max(most - others, 0)],
     ]
 
 
-def settle(
+def settle_write(
     session: Session,
     write: Write,
     error: str,
@@ -77,7 +81,7 @@ def settle(
     row.attempts += 1
     if not error:
         row.done_at, row.error = real_now, None
-        _follow(session, write, policy.registry.alias, now=now)
+        _keep_written(session, write, policy.registry.alias, now=now)
         audit.record(
             session,
             SYSTEM,
@@ -95,7 +99,7 @@ def settle(
     if row.attempts > len(rules.BACKOFF):
         row.dead_at = now
         session.flush()
-        telling.tell(
+        telling.post_notice(
             session,
             WriteGivenUp(row.id),
             f"write:{row.id}:{now.isoformat()}",
@@ -108,10 +112,10 @@ def settle(
     session.flush()
 
 
-def _follow(session: Session, write: Write, alias: str, *, now: datetime) -> None:
+def _keep_written(session: Session, write: Write, alias: str, *, now: datetime) -> None:
     """What was written is what was seen, until the next look."""
     if write.kind in ("alias", "unalias"):
-        for row in queries.models(session):
+        for row in queries.list_models(session):
             if row.name != write.name:
                 continue
             is_set = write.kind == "alias"
@@ -121,7 +125,7 @@ def _follow(session: Session, write: Write, alias: str, *, now: datetime) -> Non
             row.alias_since, row.alias_known = now, True
             row.written_alias = write.version if is_set else None
         return
-    for each in queries.versions_of(session, write.name):
+    for each in queries.list_versions_of(session, write.name):
         if each.version == write.version:
             tags = {key: value for key, value in each.tags.items() if key != write.key}
             each.tags = tags | ({write.key: write.value} if write.kind == "tag" else {})

@@ -30,24 +30,24 @@ def require_answer(
         )
     asked: dict[str, Any] = answer["asked"]
     opening = first if first is not None else answer
-    wanted = _wanted(form, opening)
+    wanted = _wanted_question(form, opening)
     strange = sorted(asked.keys() - AskRelease.model_fields.keys())
     if strange:
-        raise _about(answer, f"it says {strange[0]}, which was not asked")
+        raise _another_question(answer, f"it says {strange[0]}, which was not asked")
     names = {person: word for word, person in (opening.get("people") or {}).items()}
-    different = rules.differences(asked, wanted | _worded(form, asked), names)
+    different = rules.list_differences(asked, wanted | _wanted_words(form, asked), names)
     if different:
-        raise _about(answer, "; ".join(one.words for one in different))
+        raise _another_question(answer, "; ".join(one.words for one in different))
     if form.reason and answer.get("reason") != form.reason:
-        raise _about(answer, "the reason is another")
+        raise _another_question(answer, "the reason is another")
     for name in ("gate", "subject", "digest", "commit", "environment", "project"):
         if answer.get(name) != asked.get(name):
-            raise _about(answer, f"it contradicts itself about the {name}")
-    if answer.get("question") != rules.digest(asked):
-        raise _about(answer, "its digest is not that of the question")
+            raise _another_question(answer, f"it contradicts itself about the {name}")
+    if answer.get("question") != rules.digest_question(asked):
+        raise _another_question(answer, "its digest is not that of the question")
     for name in ("id", "question"):
         if answer.get(name) != opening.get(name):
-            raise _about(answer, f"its {name} is not the one that was asked first")
+            raise _another_question(answer, f"its {name} is not the one that was asked first")
     if isinstance(signed := answer.get("statement"), dict):
         _require_payload(form, opening, signed.get("payload"))
     return answer
@@ -69,15 +69,15 @@ def _require_payload(form: AskRelease, answer: Mapping[str, Any], payload: Any) 
     try:
         statement = json.loads(base64.b64decode(payload, validate=True))
         (subject,) = statement["subject"]
-        told = statement["predicate"]
+        predicate = statement["predicate"]
         says = {
             "subject": subject["name"],
             "digest": f"sha256:{subject['digest']['sha256']}",
-            **{name: told[name] for name in ("gate", "project", "commit")},
-            "environment": told["environment"],
-            "approval": told["approval"],
-            "question": told.get("question"),
-            "asked": told.get("asked") or {},
+            **{name: predicate[name] for name in ("gate", "project", "commit")},
+            "environment": predicate["environment"],
+            "approval": predicate["approval"],
+            "question": predicate.get("question"),
+            "asked": predicate.get("asked") or {},
         }
     except (ValueError, KeyError, TypeError, RecursionError):
         raise AnotherQuestion(
@@ -86,20 +86,20 @@ def _require_payload(form: AskRelease, answer: Mapping[str, Any], payload: Any) 
     asked = answer["asked"]
     for name in ("subject", "digest", "gate", "project", "commit", "environment"):
         if says[name] != asked.get(name):
-            raise _statement(name, says[name], asked.get(name))
+            raise _another_statement(name, says[name], asked.get(name))
     for name, value in says["asked"].items():
         if name in AskRelease.model_fields and value != asked.get(name):
-            raise _statement(name, value, asked.get(name))
+            raise _another_statement(name, value, asked.get(name))
     if says["approval"] != answer.get("id"):
-        raise _statement("request", says["approval"], answer.get("id"))
+        raise _another_statement("request", says["approval"], answer.get("id"))
     # None in what a release of mlgov issued that did not say it yet.
     if says["question"] not in (None, answer.get("question")):
-        raise _statement("question", says["question"], answer.get("question"))
+        raise _another_statement("question", says["question"], answer.get("question"))
 
 
-def _wanted(form: AskRelease, opening: Mapping[str, Any]) -> dict[str, Any]:
+def _wanted_question(form: AskRelease, opening: Mapping[str, Any]) -> dict[str, Any]:
     people = opening.get("people") or {}
-    unknown = sorted(rules.named(form) - people.keys())
+    unknown = sorted(rules.list_named(form) - people.keys())
     if unknown:
         raise AnotherQuestion(f"The answer doesn't say who {unknown[0]} is.")
     project = (
@@ -107,22 +107,22 @@ def _wanted(form: AskRelease, opening: Mapping[str, Any]) -> dict[str, Any]:
         if form.project is not None
         else (opening.get("asked") or {}).get("project")
     )
-    return rules.question(rules.fields(form, project or "", people), {})
+    return rules.build_question(rules.list_fields(form, project or "", people), {})
 
 
-def _worded(form: AskRelease, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _wanted_words(form: AskRelease, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of free text, which stand in a question by their digests: the words themselves are compared apart."""
     return {name: asked.get(name, "") for name in rules.WORDS if getattr(form, name)}
 
 
-def _about(answer: Mapping[str, Any], why: str) -> AnotherQuestion:
+def _another_question(answer: Mapping[str, Any], why: str) -> AnotherQuestion:
     return AnotherQuestion(
         f"The answer is about something else than what was asked (request {answer.get('id')}): {why}. "
         "Nothing here is approved by it."
     )
 
 
-def _statement(name: str, says: Any, asked: Any) -> AnotherQuestion:
+def _another_statement(name: str, says: Any, asked: Any) -> AnotherQuestion:
     return AnotherQuestion(
         f"Approved, but the statement is about another {name} ({says or 'none'}, not {asked or 'none'}), so it was not kept. "
         "Nothing here is approved by it."

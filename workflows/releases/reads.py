@@ -40,10 +40,10 @@ class Place:
     @property
     def question(self) -> str | None:
         """The digest of the question; None for other subjects."""
-        return rules.digest(self.asked) if self.asked else None
+        return rules.digest_question(self.asked) if self.asked else None
 
 
-def marks(session: Session, ids: Collection[int]) -> dict[int, Mark]:
+def load_marks(session: Session, ids: Collection[int]) -> dict[int, Mark]:
     """How these requests stand; those that do not exist are left out."""
     return {
         id_: Mark(ApprovalState(state), text)
@@ -51,11 +51,11 @@ def marks(session: Session, ids: Collection[int]) -> dict[int, Mark]:
     }
 
 
-def place(session: Session, approval_id: int) -> Place:
+def find_place(session: Session, approval_id: int) -> Place:
     """Where a request belongs. Raises NotFound."""
     row = queries.find_place(session, approval_id)
     if row is None:
-        raise unknown(approval_id)
+        raise unknown_request(approval_id)
     asked = queries.find_asked(session, approval_id)
     return Place(
         row.gate,
@@ -67,7 +67,7 @@ def place(session: Session, approval_id: int) -> Place:
     )
 
 
-def listed(
+def list_ids(
     session: Session,
     *,
     state: ApprovalState | None,
@@ -91,7 +91,7 @@ def listed(
     )
 
 
-def unknown(approval_id: int, *, audit: RefusalFact | None = None) -> NotFound:
+def unknown_request(approval_id: int, *, audit: RefusalFact | None = None) -> NotFound:
     """What is said of a request that is not there, or not for who asks."""
     return NotFound(
         f"There is no request {approval_id} here, or it is not for you. GET /api/v1/approvals lists those that are.",

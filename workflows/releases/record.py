@@ -65,9 +65,9 @@ class Recorded:
         )
 
 
-def read(session: Session, subject: str, digest: str, project_id: int) -> Recorded:
+def read_record(session: Session, subject: str, digest: str, project_id: int) -> Recorded:
     """What the inventory knows of a release now."""
-    names, version = _calls(subject)
+    names, version = _names_of(subject)
     contents = digest.removeprefix("sha256:")
     models = queries.list_models(session, names, contents)
     if not models:
@@ -95,7 +95,7 @@ def read(session: Session, subject: str, digest: str, project_id: int) -> Record
     )
 
 
-def split(subject: str) -> tuple[str, str]:
+def split_subject(subject: str) -> tuple[str, str]:
     """Name and version; the version is empty where none is given."""
     name, colon, version = subject.rpartition(":")
     return (name, version) if colon else (subject, "")
@@ -105,12 +105,12 @@ _REGISTRY = "models:/"
 """How an address of MLflow's registry begins: `models:/fraud-model/7`."""
 
 
-def _calls(subject: str) -> tuple[frozenset[str], str]:
+def _names_of(subject: str) -> tuple[frozenset[str], str]:
     """What a subject may call its model, folded, and the version: `team/fraud-model:7` is `fraud-model`, too."""
     if subject.startswith(_REGISTRY):
         name, _, version = subject.removeprefix(_REGISTRY).rpartition("/")
     else:
-        name, version = split(subject)
+        name, version = split_subject(subject)
     names = {name, name.partition("@")[0], subject.removeprefix(_REGISTRY)}
     names |= {each.rpartition("/")[2] for each in names}
     names |= {each.partition("@")[0] for each in names}
@@ -135,8 +135,8 @@ def require_agreement(
         )
     if tier is not None and recorded.tier is not None and tier != recorded.tier:
         raise InvalidInput(
-            f"The inventory has {_listed(recorded.models)} at tier {recorded.tier}, and this says tier {tier}. Leave `tier` out, "
-            f"or have the model assessed again (`/mlgov model {recorded.models[0]}` in Slack).",
+            f"The inventory has {_join_names(recorded.models)} at tier {recorded.tier}, and this says tier {tier}. Leave `tier` out, "
+            "or have the model assessed again.",
             field="tier",
         )
     for part, person in ((Part.DEVELOPER, developer), (Part.VALIDATOR, validator)):
@@ -144,7 +144,7 @@ def require_agreement(
         if person is None or not people or person in people:
             continue
         rows = lookups.people(session, people)
-        names = _listed(tuple(rows[one].name for one in people if one in rows))
+        names = _join_names(tuple(rows[one].name for one in people if one in rows))
         did = "developed" if part is Part.DEVELOPER else "validated"
         raise InvalidInput(
             f"The inventory says that {names or 'somebody else'} {did} {recorded.name}. Leave `{part.value}` out, "
@@ -153,5 +153,5 @@ def require_agreement(
         )
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _join_names(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

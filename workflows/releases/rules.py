@@ -40,38 +40,38 @@ LABELS = {"data_class": "class of the data", "url": "address of the run"}
 """What people call a field, where that is not its name."""
 
 
-def named(form: AskRelease) -> set[str]:
+def list_named(form: AskRelease) -> set[str]:
     """Everybody whom a form names, in its words."""
-    return {word for field in PEOPLE for word in named_in(form, field)}
+    return {word for field in PEOPLE for word in list_named_in(form, field)}
 
 
-def named_in(form: AskRelease, field: str) -> tuple[str, ...]:
+def list_named_in(form: AskRelease, field: str) -> tuple[str, ...]:
     """Whom one field of a form names."""
-    return each(getattr(form, field))
+    return list_values(getattr(form, field))
 
 
-def fields(form: AskRelease, project: str, people: Mapping[str, str]) -> dict[str, Any]:
+def list_fields(form: AskRelease, project: str, people: Mapping[str, str]) -> dict[str, Any]:
     """What a form asks, by field, without its free text: the gate as the policy writes it, the key of the project, and
-    people by their ids. `people` are word → id, for every word that `named` gives. Raises KeyError for one without.
+    people by their ids. `people` are word → id, for every word that `list_named` gives. Raises KeyError for one without.
     """
     asked: dict[str, Any] = form.model_dump(mode="json", exclude=set(WORDS))
     for field in PEOPLE:
         value = getattr(form, field)
         if value is not None:
-            ids = sorted({people[word] for word in each(value)})
+            ids = sorted({people[word] for word in list_values(value)})
             asked[field] = ids if isinstance(value, tuple) else ids[0]
     return asked | {GATE: form.gate_name, "project": project}
 
 
-def each(value: Any) -> tuple[Any, ...]:
+def list_values(value: Any) -> tuple[Any, ...]:
     """The values of a field that holds one, several or none."""
     if value is None:
         return ()
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def question(facts: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
-    """The question by field, from what `fields` gave and the salted digests of its `words`. What was not said is left out."""
+def build_question(facts: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """The question by field, from what `list_fields` gave and the salted digests of its `words`. What was not said is left out."""
     known = {name: facts.get(name) for name in AskRelease.model_fields if name not in WORDS}
     return {
         name: value
@@ -80,7 +80,7 @@ def question(facts: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, An
     }
 
 
-def digest(asked: Mapping[str, Any]) -> str:
+def digest_question(asked: Mapping[str, Any]) -> str:
     """SHA-256 over a question in canonical JSON: equal exactly when every field is."""
     canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -102,30 +102,30 @@ class Apart:
     differences: tuple[Difference, ...]
 
 
-def differences(
+def list_differences(
     before: Mapping[str, Any], now: Mapping[str, Any], names: Mapping[str, str]
 ) -> tuple[Difference, ...]:
     """In what two questions differ. `names` are ids of people → what they are called."""
     return tuple(
-        Difference(name, _difference(name, before.get(name), now.get(name), names))
+        Difference(name, _describe_difference(name, before.get(name), now.get(name), names))
         for name in AskRelease.model_fields
         if before.get(name) != now.get(name)
     )
 
 
-def _difference(name: str, before: Any, now: Any, names: Mapping[str, str]) -> str:
+def _describe_difference(name: str, before: Any, now: Any, names: Mapping[str, str]) -> str:
     label = LABELS.get(name, name.replace("_", " "))
     if name in WORDS:
         return f"the {label} is another"
     verb = "are" if name.endswith("s") else "is"
-    there, here = (_told(name, value, names) for value in (before, now))
+    there, here = (_describe_value(name, value, names) for value in (before, now))
     return f"the {label} {verb} {there} there, and {here} here"
 
 
-def _told(name: str, value: Any, names: Mapping[str, str]) -> str:
+def _describe_value(name: str, value: Any, names: Mapping[str, str]) -> str:
     if value is None:
         return "not said"
     if name in PEOPLE:
-        people = sorted(names.get(one, "somebody else") for one in each(value))
+        people = sorted(names.get(one, "somebody else") for one in list_values(value))
         return ", ".join(people) or "nobody"
     return str(value)

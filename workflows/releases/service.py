@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState, Part
 from storage.people import lookups
+from storage.projects.tables import Project
 from storage.releases import queries
+from storage.releases.queries import ReleaseProject
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
@@ -72,13 +74,13 @@ class ReleaseSubject:
         project = queries.find_project(session, form.project)
         if project is None:
             raise NotFound(
-                f"There is no project {form.project!r}. Give the key that `/mlgov status` shows.",
+                f"There is no project {form.project!r}. Give the key by which mlgov knows it.",
                 field="project",
             )
-        people = questions.resolve(session, asked)
-        facts = rules.fields(asked, project.key, people)
-        recorded = record.read(session, asked.subject, asked.digest, project.id)
-        _require_told(policy, asked, recorded)
+        people = questions.resolve_people(session, asked)
+        facts = rules.list_fields(asked, project.key, people)
+        recorded = record.read_record(session, asked.subject, asked.digest, project.id)
+        _require_answers(policy, asked, recorded)
         record.require_agreement(
             session,
             recorded,
@@ -89,8 +91,8 @@ class ReleaseSubject:
         )
         release_id = queries.lock_release(session, project.id, asked.subject, asked.digest, now=now)
         developers, validators = (
-            tuple(dict.fromkeys(filter(None, (said, *recorded.parts.get(part, ())))))
-            for part, said in (
+            tuple(dict.fromkeys(filter(None, (named, *recorded.parts.get(part, ())))))
+            for part, named in (
                 (Part.DEVELOPER, facts["developer"]),
                 (Part.VALIDATOR, facts["validator"]),
             )
@@ -115,8 +117,8 @@ class ReleaseSubject:
             conditions=_conditions(facts, recorded, project),
             known=recorded.known(),
             rests=_rests(facts, recorded, project),
-            question=lambda reason: rules.digest(
-                rules.question(facts, {"reason": reason} if asked.reason else {})
+            question=lambda reason: rules.digest_question(
+                rules.build_question(facts, {"reason": reason} if asked.reason else {})
             ),
         )
 
@@ -131,7 +133,9 @@ class ReleaseSubject:
     ) -> Reread:
         """What the record says of the release now."""
         project = queries.find_project_of(session, subject_id)
-        recorded = record.read(session, facts["subject"], facts["digest"], project.id)
+        if project is None:
+            return Reread(None)
+        recorded = record.read_record(session, facts["subject"], facts["digest"], project.id)
         again = ReadAgain(
             _conditions(facts, recorded, project),
             recorded.known(),
@@ -212,7 +216,7 @@ class ReleaseSubject:
         now: datetime,
     ) -> Words:
         """What is asked, in plain words."""
-        found = queries.find_project_of(session, subject_id)
+        project = queries.find_project_of(session, subject_id)
         who = _names(session, facts)
         name, where = facts["subject"], facts["environment"]
         proof = [f"digest {_short(facts['digest'])}"]
@@ -234,7 +238,7 @@ class ReleaseSubject:
             if facts.get(key):
                 detail.append((label, who.get(key) or str(facts[key])))
         return Words(
-            project=found.name if found else "A project",
+            project=project.name if project else "A project",
             asks=f"release {name}{_to(where)} ({', '.join(proof)})",
             stays=f"{name} is not released{_to(where)}",
             done=f"{name} may be released{_to(where)}",
@@ -247,9 +251,11 @@ def request_key(actor: Actor, key: str) -> str:
     return f"api:{actor.id}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _conditions(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> Facts:
+def _conditions(
+    facts: dict[str, Any], recorded: record.Recorded, project: Project | ReleaseProject
+) -> Facts:
     """What conditions are told: the record's word where it has one, else what was asked."""
-    name, version = record.split(facts["subject"])
+    name, version = record.split_subject(facts["subject"])
     tier = facts["tier"] if recorded.tier is None else recorded.tier
     return {
         "model.name": name,
@@ -262,16 +268,18 @@ def _conditions(facts: dict[str, Any], recorded: record.Recorded, project: Any) 
     }
 
 
-def _rests(facts: dict[str, Any], recorded: record.Recorded, project: Any) -> tuple[Rest, ...]:
+def _rests(
+    facts: dict[str, Any], recorded: record.Recorded, project: Project | ReleaseProject
+) -> tuple[Rest, ...]:
     """What a release rests on beside the question: the record's word, and the token's where the record has none."""
     tier, eu_class = recorded.rests()
     if recorded.tier is None and facts["tier"]:
-        said = facts["tier"]
-        tier = Rest(tier.name, tier.label, said, str(said), -said)
+        asked_tier = facts["tier"]
+        tier = Rest(tier.name, tier.label, asked_tier, str(asked_tier), -asked_tier)
     return (tier, eu_class, *project_rests(project))
 
 
-def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:
+def _require_answers(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:
     """Refuse a request that leaves open what the gate's conditions ask: unknown, a strict stage would be left out."""
     gate = policy.gate(asked.gate_name)
     for name, value, field in (
@@ -288,12 +296,12 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
             )
 
     _require_spelling(gate, asked)
-    for part, said in (
+    for part, named in (
         ("developer", asked.developer or recorded.parts.get(Part.DEVELOPER)),
         ("validator", asked.validator or recorded.parts.get(Part.VALIDATOR)),
         ("contributors", asked.contributors),
     ):
-        if part in gate.separate and said is None:
+        if part in gate.separate and named is None:
             raise InvalidInput(
                 f"The gate {asked.gate_name} keeps {part} apart from those who decide, so say who: `{part}`.",
                 field=part,
@@ -302,7 +310,7 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
 
 def _require_spelling(gate: Gate, asked: AskRelease) -> None:
     """Refuse `Production` where the gate decides by `production`: people would read one, and conditions another."""
-    name, version = record.split(asked.subject)
+    name, version = record.split_subject(asked.subject)
     for _, text in gate.conditions():
         texts = conditions.texts_in(text)
         spelt = {word.casefold(): word for word in texts}
@@ -323,15 +331,15 @@ def _require_spelling(gate: Gate, asked: AskRelease) -> None:
 
 def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
     """Field → the names of those whom it holds; older requests hold only how many contributors there are."""
-    held = {
-        field: [one for one in rules.each(facts.get(field)) if isinstance(one, str)]
+    named = {
+        field: [one for one in rules.list_values(facts.get(field)) if isinstance(one, str)]
         for field in rules.PEOPLE
     }
-    ids = {person for people in held.values() for person in people}
+    ids = {person for people in named.values() for person in people}
     rows = lookups.people(session, ids) if ids else {}
     return {
         field: ", ".join(rows[one].name for one in people if one in rows)
-        for field, people in held.items()
+        for field, people in named.items()
     }
 
 

@@ -14,7 +14,7 @@ class TooLong(Exception):
     """More came than is wanted."""
 
 
-def pieces(answer: httpx.Response, most: int) -> Iterator[bytes]:
+def read_pieces(answer: httpx.Response, most: int) -> Iterator[bytes]:
     """The decoded body of a streamed answer. Raises TooLong beyond `most` bytes, and httpx.ReadTimeout when it drips."""
     began, size = time.monotonic(), 0
     for part in answer.iter_bytes():
@@ -26,11 +26,11 @@ def pieces(answer: httpx.Response, most: int) -> Iterator[bytes]:
         yield part
 
 
-def whole(client: httpx.Client, request: httpx.Request, most: int) -> tuple[int, bytes]:
-    """Status and body of the answer to a request; raises as `pieces`."""
+def read_whole(client: httpx.Client, request: httpx.Request, most: int) -> tuple[int, bytes]:
+    """Status and body of the answer to a request; raises as `read_pieces`."""
     answer = client.send(request, stream=True)
     try:
-        body = b"".join(pieces(answer, most))
+        body = b"".join(read_pieces(answer, most))
     finally:
         answer.close()
     return answer.status_code, body

@@ -24,15 +24,15 @@ def listed(value: str) -> tuple[str, ...]:
     Raises ValueError for a comma that may be part of a name; with a `;` anywhere in the cell commas belong to names.
     """
     parts = [" ".join(part.split()) for part in re.split(r"[;\r\n\v\u2028]", value)]
-    found = [part for part in parts if part]
+    cells = [part for part in parts if part]
     if len(parts) == 1 and "," in value:
         ids = [part.strip() for part in value.split(",")]
         if not all(re.fullmatch(r"\S*\d\S*", one) for one in ids if one):
             raise ValueError(
                 "could be one with a comma in its name or several; separate several by ; and end a single one with ;"
             )
-        found = [one for one in ids if one]
-    return tuple(dict.fromkeys(found))
+        cells = [one for one in ids if one]
+    return tuple(dict.fromkeys(cells))
 
 
 def plausible_day(value: date | None) -> date | None:

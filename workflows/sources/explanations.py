@@ -52,31 +52,32 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
         raise _bad(name, "is not UTF-8 text") from None
     if text.lstrip().startswith(("{", "[")):
         try:
-            found = json.loads(text)
+            parsed = json.loads(text)
         except (ValueError, RecursionError):
             raise _bad(name, "is not whole JSON") from None
-        return _fewer(_json(found, name), name)
-    return _fewer(_table(text, name), name)
+        return _keep_strongest(_read_json(parsed, name), name)
+    return _keep_strongest(_read_table(text, name), name)
 
 
-def _fewer(found: dict[str, Any], name: str) -> dict[str, Any]:
-    drivers = found["drivers"]
+def _keep_strongest(explanation: dict[str, Any], name: str) -> dict[str, Any]:
+    drivers = explanation["drivers"]
     if isinstance(drivers, list) and len(drivers) > MOST_DRIVERS:
-        if not all(isinstance(one, dict) and "importance" in one for one in drivers):
+        if not all(isinstance(driver, dict) and "importance" in driver for driver in drivers):
             raise _bad(name, "holds drivers without an importance")
-        ordered = sorted(drivers, key=lambda one: -_number(one["importance"], name))
+        ordered = sorted(drivers, key=lambda driver: -_read_number(driver["importance"], name))
         rest = ordered[MOST_DRIVERS - 1 :]
-        whole = math.fsum(max(_number(one["importance"], name), 0) for one in rest)
-        found["drivers"] = [
+        whole = math.fsum(max(_read_number(driver["importance"], name), 0) for driver in rest)
+        explanation["drivers"] = [
             *ordered[: MOST_DRIVERS - 1],
-            _driver(f"{len(rest)} other features", whole, None),
+            _build_driver(f"{len(rest)} other features", whole, None),
         ]
-        for case in found.get("examples", ()):
+        for case in explanation.get("examples", ()):
             if isinstance(case, dict) and isinstance(case.get("contributions"), list):
                 case["contributions"] = sorted(
-                    case["contributions"], key=lambda one: -abs(_number(one["contribution"], name))
+                    case["contributions"],
+                    key=lambda driver: -abs(_read_number(driver["contribution"], name)),
                 )[:MOST_DRIVERS]
-    return found
+    return explanation
 
 
 def _bad(name: str, why: str) -> InvalidInput:
@@ -85,39 +86,41 @@ def _bad(name: str, why: str) -> InvalidInput:
     )
 
 
-def _json(found: Any, name: str) -> dict[str, Any]:
-    if isinstance(found, list):
-        found = {"drivers": found}
-    if not isinstance(found, dict):
+def _read_json(parsed: Any, name: str) -> dict[str, Any]:
+    if isinstance(parsed, list):
+        parsed = {"drivers": parsed}
+    if not isinstance(parsed, dict):
         raise _bad(name, "is no JSON object")
-    if "drivers" in found:
-        return {"method": "feature importance", **found}
-    names = next((found[one] for one in _NAMES if isinstance(found.get(one), list)), None)
+    if "drivers" in parsed:
+        return {"method": "feature importance", **parsed}
+    names = next((parsed[one] for one in _NAMES if isinstance(parsed.get(one), list)), None)
     if names is None:
         raise _bad(name, "names no features (`feature_names`)")
     features = [str(one) for one in names]
-    if "importances_mean" in found:
-        mean = _numbers(found["importances_mean"], len(features), name)
-        spread = found.get("importances_std")
+    if "importances_mean" in parsed:
+        mean = _read_numbers(parsed["importances_mean"], len(features), name)
+        spread = parsed.get("importances_std")
         spreads = (
-            _numbers(spread, len(features), name) if spread is not None else [None] * len(features)
+            _read_numbers(spread, len(features), name)
+            if spread is not None
+            else [None] * len(features)
         )
-        drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
-        limits = {"limits": str(found["limits"])} if found.get("limits") else {}
+        drivers = [_build_driver(*one) for one in zip(features, mean, spreads, strict=True)]
+        limits = {"limits": str(parsed["limits"])} if parsed.get("limits") else {}
         return {"method": "permutation importance", "drivers": drivers, **limits}
-    if "values" in found:
-        return _shap(found, features, name)
+    if "values" in parsed:
+        return _read_shap(parsed, features, name)
     raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")
 
 
-def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
-    rows = found["values"]
+def _read_shap(parsed: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:
+    rows = parsed["values"]
     if not isinstance(rows, list) or not rows:
         raise _bad(name, "holds no SHAP values")
-    values = [_numbers(row, len(features), name) for row in rows]
-    base = _bases(found.get("base_values"), len(values), name)
-    data = found.get("data")
-    named = found.get("names")
+    values = [_read_numbers(row, len(features), name) for row in rows]
+    base = _read_bases(parsed.get("base_values"), len(values), name)
+    data = parsed.get("data")
+    named = parsed.get("names")
     examples = []
     for place, row in enumerate(values[:MOST_CASES]):
         usual = base[place] if base else None
@@ -126,28 +129,32 @@ def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[
             if isinstance(named, list) and place < len(named)
             else f"case {place + 1}",
             "contributions": [
-                {"feature": feature, "contribution": _text(value), **_value(data, place, index)}
+                {
+                    "feature": feature,
+                    "contribution": _text(value),
+                    **_read_value(data, place, index),
+                }
                 for index, (feature, value) in enumerate(zip(features, row, strict=True))
             ],
         }
         if usual is not None:
             case |= {"usual": _text(usual), "answer": _text(usual + sum(row))}
         examples.append(case)
-    return {"method": "SHAP", "drivers": _mean(features, values), "examples": examples}
+    return {"method": "SHAP", "drivers": _mean_drivers(features, values), "examples": examples}
 
 
-def _bases(found: Any, cases: int, name: str) -> list[float]:
+def _read_bases(given_bases: Any, cases: int, name: str) -> list[float]:
     """The base value of each case: one for all, or one a case. Empty where there is none."""
-    if found is None:
+    if given_bases is None:
         return []
-    given = found if isinstance(found, list) else [found]
+    given = given_bases if isinstance(given_bases, list) else [given_bases]
     flat = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in given]
     if any(isinstance(one, list) for one in flat):
         raise _bad(
             name,
             "holds several outputs of the model (`base_values` with several numbers a case); give the SHAP values of one output",
         )
-    numbers = [_number(one, name) for one in flat]
+    numbers = [_read_number(one, name) for one in flat]
     if len(numbers) == 1:
         return numbers * cases
     if len(numbers) != cases:
@@ -158,22 +165,24 @@ def _bases(found: Any, cases: int, name: str) -> list[float]:
     return numbers
 
 
-def _value(data: Any, place: int, index: int) -> dict[str, str]:
+def _read_value(data: Any, place: int, index: int) -> dict[str, str]:
     try:
         return {"value": str(data[place][index])[:60]}
     except (TypeError, IndexError, KeyError):
         return {}
 
 
-def _mean(features: Sequence[str], values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+def _mean_drivers(
+    features: Sequence[str], values: Sequence[Sequence[float]]
+) -> list[dict[str, Any]]:
     """The mean of the absolute SHAP values of each feature, which is how SHAP's own bar plot ranks."""
     return [
-        _driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
+        _build_driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
         for index, feature in enumerate(features)
     ]
 
 
-def _table(text: str, name: str) -> dict[str, Any]:
+def _read_table(text: str, name: str) -> dict[str, Any]:
     rows = [row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)]
     if len(rows) < 2:
         raise _bad(name, "is empty")
@@ -184,27 +193,29 @@ def _table(text: str, name: str) -> dict[str, Any]:
         wide = next((low.index(one) for one in ("std", "spread") if one in low), None)
         try:
             drivers = [
-                _driver(
+                _build_driver(
                     row[of],
-                    _number(row[at], name),
-                    _number(row[wide], name) if wide is not None and row[wide].strip() else None,
+                    _read_number(row[at], name),
+                    _read_number(row[wide], name)
+                    if wide is not None and row[wide].strip()
+                    else None,
                 )
                 for row in rows[1:]
             ]
         except IndexError:
             raise _bad(name, "has rows with fewer columns than its heading") from None
         return {"method": "feature importance", "drivers": drivers}
-    values = [_numbers(row, len(heading), name) for row in rows[1:]]
-    return _of_features(heading, values, name)
+    values = [_read_numbers(row, len(heading), name) for row in rows[1:]]
+    return _drivers_of_table(heading, values, name)
 
 
-def _of_features(
+def _drivers_of_table(
     heading: Sequence[str], values: Sequence[Sequence[float]], name: str
 ) -> dict[str, Any]:
     """Drivers of a table of SHAP values, without columns that hold a row's number, id or base value instead."""
     columns = list(zip(*values, strict=True))
     left_out = [
-        _headed(title)
+        _plain_heading(title)
         for title, column in zip(heading, columns, strict=True)
         if _is_no_feature(title, column)
     ]
@@ -215,20 +226,20 @@ def _of_features(
     ]
     if not kept:
         raise _bad(name, "holds no column of SHAP values")
-    found: dict[str, Any] = {
+    explanation: dict[str, Any] = {
         "method": "SHAP",
-        "drivers": _mean(
-            [_headed(heading[place]) for place in kept],
+        "drivers": _mean_drivers(
+            [_plain_heading(heading[place]) for place in kept],
             [[row[place] for place in kept] for row in values],
         ),
     }
     if left_out:
         listed = ", ".join(f"“{one[:60]}”" for one in left_out[:5])
-        found["limits"] = f"Left out, as no feature: {listed}."[:500]
-    return found
+        explanation["limits"] = f"Left out, as no feature: {listed}."[:500]
+    return explanation
 
 
-def _headed(title: str) -> str:
+def _plain_heading(title: str) -> str:
     return title or "(no heading)"
 
 
@@ -249,25 +260,25 @@ def _is_no_feature(title: str, column: Sequence[float]) -> bool:
     return len(column) > 2 and counted
 
 
-def _numbers(found: Any, wanted: int, name: str) -> list[float]:
-    if not isinstance(found, list) or len(found) != wanted:
+def _read_numbers(values: Any, wanted: int, name: str) -> list[float]:
+    if not isinstance(values, list) or len(values) != wanted:
         raise _bad(name, f"does not give one number for each of its {wanted} features")
-    return [_number(one, name) for one in found]
+    return [_read_number(one, name) for one in values]
 
 
-def _number(found: Any, name: str) -> float:
+def _read_number(number: Any, name: str) -> float:
     try:
-        value = float(found)
+        value = float(number)
     except (TypeError, ValueError):
-        raise _bad(name, f"holds {str(found)[:40]!r} where a number belongs") from None
+        raise _bad(name, f"holds {str(number)[:40]!r} where a number belongs") from None
     if not math.isfinite(value):
         raise _bad(name, "holds a number that is not finite")
     return value
 
 
-def _driver(feature: str, importance: float, spread: float | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"feature": feature, "importance": _text(importance)}
-    return made if spread is None else {**made, "spread": _text(spread)}
+def _build_driver(feature: str, importance: float, spread: float | None) -> dict[str, Any]:
+    driver: dict[str, Any] = {"feature": feature, "importance": _text(importance)}
+    return driver if spread is None else {**driver, "spread": _text(spread)}
 
 
 def _text(value: float) -> str:

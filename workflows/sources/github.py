@@ -78,31 +78,33 @@ def read(
     """
     name = path.name
     try:
-        told = list(_entries(list(_documents(raw.decode("utf-8-sig")))))
+        entries = list(_list_entries(list(_list_documents(raw.decode("utf-8-sig")))))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise TableRefused(f"{name} is no JSON that can be read ({error}).") from None
-    if len(told) > MAX_ROWS:
+    if len(entries) > MAX_ROWS:
         raise TableRefused(f"{name} holds more than {MAX_ROWS:,} milestones. Split it.")
     newest: dict[str, tuple[datetime, int, tuple[str, ...]]] = {}
     undated = 0
-    for position, one in enumerate(told, start=1):
-        found, state, where = _milestone(name, position, one)
-        if found.due_on is None and state != "deleted":
+    for position, entry in enumerate(entries, start=1):
+        milestone, state, where = _read_milestone(name, position, entry)
+        if milestone.due_on is None and state != "deleted":
             undated += 1
             continue
-        key = f"{where.casefold()}#{found.number}" + (f"@{found.id}" if found.id else "")
-        at = _utc(found.updated_at)
-        closed = _utc(found.closed_at).astimezone(zone) if found.closed_at else None
+        key = f"{where.casefold()}#{milestone.number}" + (
+            f"@{milestone.id}" if milestone.id else ""
+        )
+        at = _utc(milestone.updated_at)
+        closed = _utc(milestone.closed_at).astimezone(zone) if milestone.closed_at else None
         cells = (
             project or where.partition("/")[2].casefold(),
-            found.title,
-            due_day(found.due_on).isoformat() if found.due_on else "",
+            milestone.title,
+            due_day(milestone.due_on).isoformat() if milestone.due_on else "",
             closed.date().isoformat() if state == "closed" and closed else "",
             key,
-            at.isoformat() if found.updated_at else "",
+            at.isoformat() if milestone.updated_at else "",
             state,
         )
-        same = f"@{found.id}" if found.id else key
+        same = f"@{milestone.id}" if milestone.id else key
         if same not in newest or newest[same][0] <= at:
             newest[same] = (at, position, cells)
     if not newest:
@@ -115,7 +117,7 @@ def read(
     return Sheet(name, hashlib.sha256(raw).hexdigest(), HEADINGS, rows), notes
 
 
-def _documents(text: str) -> Iterator[Any]:
+def _list_documents(text: str) -> Iterator[Any]:
     """The JSON of a file; `gh api --paginate` writes one document after the other."""
     decoder, place = json.JSONDecoder(), 0
     text = text.strip()
@@ -126,22 +128,22 @@ def _documents(text: str) -> Iterator[Any]:
             place += 1
 
 
-def _entries(content: Any) -> Iterator[Any]:
+def _list_entries(content: Any) -> Iterator[Any]:
     """The milestones in lists, pages of lists, and what GraphQL wraps around its nodes."""
     if isinstance(content, list):
-        for one in content:
-            yield from _entries(one)
+        for part in content:
+            yield from _list_entries(part)
         return
     if isinstance(content, dict) and not {"milestone", "number"} & content.keys():
         for name in ("data", "repository", "milestones", "node"):
             if isinstance(content.get(name), dict) and "title" not in content:
                 is_named = name != "repository" or "milestones" in content[name]
                 if is_named:
-                    yield from _entries(content[name])
+                    yield from _list_entries(content[name])
                     return
         for name in ("nodes", "edges", "milestones"):
             if isinstance(content.get(name), list):
-                yield from _entries(content[name])
+                yield from _list_entries(content[name])
                 return
     yield content
 
@@ -152,27 +154,27 @@ def _utc(moment: datetime | None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _milestone(name: str, position: int, told: Any) -> tuple[_Milestone, str, str]:
+def _read_milestone(name: str, position: int, entry: Any) -> tuple[_Milestone, str, str]:
     """A milestone, its state (`open`, `closed` or `deleted`), and its repository."""
     where = f"{name}, entry {position}"
-    if not isinstance(told, dict):
+    if not isinstance(entry, dict):
         raise TableRefused(f"{where} is no GitHub milestone.")
-    payload = told.get("milestone")
-    if payload is None and isinstance(told.get("issue"), dict):
-        payload = told["issue"].get("milestone")
+    payload = entry.get("milestone")
+    if payload is None and isinstance(entry.get("issue"), dict):
+        payload = entry["issue"].get("milestone")
     if payload is None:
-        payload = told
+        payload = entry
     try:
-        found = _Milestone.model_validate(payload)
+        milestone = _Milestone.model_validate(payload)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         at = ".".join(str(part) for part in fault["loc"])
         raise TableRefused(
             f"{where} is no GitHub milestone: {at}: {str(fault['msg']).lower()}."
         ) from None
-    repository = told.get("repository")
+    repository = entry.get("repository")
     full_name = repository.get("full_name") if isinstance(repository, dict) else None
-    page = _PAGE.search(found.html_url) or _PAGE.search(found.url)
+    page = _PAGE.search(milestone.html_url) or _PAGE.search(milestone.url)
     known = str(full_name) if full_name else page[1] if page else ""
     if not known:
         raise TableRefused(
@@ -182,6 +184,8 @@ def _milestone(name: str, position: int, told: Any) -> tuple[_Milestone, str, st
         raise TableRefused(
             f"{where} says nothing of a due date (`due_on`, or `dueOn` from GraphQL). Ask GitHub for that field, too."
         )
-    is_deleted = "milestone" in told and "issue" not in told and told.get("action") == "deleted"
-    state = "deleted" if is_deleted else "closed" if found.state.casefold() == "closed" else "open"
-    return found, state, known
+    is_deleted = "milestone" in entry and "issue" not in entry and entry.get("action") == "deleted"
+    state = (
+        "deleted" if is_deleted else "closed" if milestone.state.casefold() == "closed" else "open"
+    )
+    return milestone, state, known

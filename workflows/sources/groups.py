@@ -11,10 +11,10 @@ MOST_BYTES = 2_000_000
 def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
     """The counts in such a file. Raises InvalidInput for anything else."""
     try:
-        found = json.loads(data) if len(data) <= MOST_BYTES else None
+        parsed = json.loads(data) if len(data) <= MOST_BYTES else None
     except (ValueError, RecursionError):
-        found = None
-    counts = found.get("counts", found) if isinstance(found, dict) else None
+        parsed = None
+    counts = parsed.get("counts", parsed) if isinstance(parsed, dict) else None
     if not isinstance(counts, dict) or "counted" not in counts:
         raise InvalidInput(
             f"{name} does not hold groups as `mlgov fairness --json` writes them.", field="file"

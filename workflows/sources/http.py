@@ -29,7 +29,7 @@ class CertificatesUnreadable(GovernanceError):
     """SSL_CERT_FILE or SSL_CERT_DIR names nothing that certificates can be read from."""
 
 
-def client(
+def make_client(
     *,
     timeout: float,
     base_url: str = "",
@@ -50,13 +50,13 @@ def client(
         timeout=timeout,
         limits=limits or httpx.Limits(max_connections=100, max_keepalive_connections=20),
         follow_redirects=False,
-        verify=tls(),
+        verify=make_tls(),
         trust_env=is_proxied,
         mounts=_NEAR if is_proxied else None,
     )
 
 
-def tls() -> ssl.SSLContext:
+def make_tls() -> ssl.SSLContext:
     """Whose certificates are trusted. Raises CertificatesUnreadable."""
     return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 

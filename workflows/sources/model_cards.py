@@ -51,31 +51,31 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, str]:
     except UnicodeDecodeError:
         raise InvalidInput(f"{name} is not UTF-8 text.", field="file") from None
     lines = _with_markdown_headings(_without_front_matter(text)).splitlines()
-    held: dict[str, list[str]] = {}
+    bodies: dict[str, list[str]] = {}
     named = 0
-    for title, body in _parts(lines):
-        section = _section(title)
+    for title, body in _list_parts(lines):
+        section = _find_section(title)
         if section is None and _is_blank("\n".join(body)):
             continue
         named += section is not None
         if section is None:
-            section = next(reversed(held), FIRST)
+            section = next(reversed(bodies), FIRST)
             body = [f"**{title}**", "", *body] if title else body
-        elif section in held and any(one.strip() for one in body):
+        elif section in bodies and any(one.strip() for one in body):
             body = [f"**{title}**", "", *body]
-        held.setdefault(section, []).extend([*body, ""])
-        held[section] = held.pop(section)
-    found = {
+        bodies.setdefault(section, []).extend([*body, ""])
+        bodies[section] = bodies.pop(section)
+    sections = {
         section: _cut(re.sub(r"(\s*^---+[ \t]*$)+\s*\Z", "", "\n".join(lines), flags=re.M))
-        for section, lines in held.items()
+        for section, lines in bodies.items()
     }
-    found = {section: text for section, text in found.items() if text and not _is_blank(text)}
-    if not named or not found:
+    sections = {section: text for section, text in sections.items() if text and not _is_blank(text)}
+    if not named or not sections:
         raise InvalidInput(
             f"{name} has none of a model card's headings, like “Intended use” or “Training data”.",
             field="file",
         )
-    return found
+    return sections
 
 
 def _cut(text: str) -> str:
@@ -115,20 +115,20 @@ def _with_markdown_headings(text: str) -> str:
         return f"\n{'#' * int(match[1])} {title}\n"
 
     def of_bold(match: re.Match[str]) -> str:
-        is_known = _section(match[2]) is not None and len(match[2].split()) <= 5
+        is_known = _find_section(match[2]) is not None and len(match[2].split()) <= 5
         return f"\n## {match[2]}\n" if is_known else match[0]
 
     # what is quoted as code stays as it is
     parts = re.split(r"(^```.*?^```|^~~~.*?^~~~)", text, flags=re.DOTALL | re.MULTILINE)
     for place in range(0, len(parts), 2):
-        found = _HTML_HEADING.sub(of_html, parts[place])
+        marked = _HTML_HEADING.sub(of_html, parts[place])
         parts[place] = re.sub(
-            r"^(\*\*|__)([^*_\n]{3,60}?):?\1:?[ \t]*$", of_bold, found, flags=re.MULTILINE
+            r"^(\*\*|__)([^*_\n]{3,60}?):?\1:?[ \t]*$", of_bold, marked, flags=re.MULTILINE
         )
     return "".join(parts)
 
 
-def _parts(lines: list[str]) -> list[tuple[str, list[str]]]:
+def _list_parts(lines: list[str]) -> list[tuple[str, list[str]]]:
     """(heading, lines under it) in order; what stands before the first heading has an empty one."""
     tokens = MarkdownIt("commonmark").parse("\n".join(lines))
     heads = [
@@ -144,7 +144,7 @@ def _parts(lines: list[str]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _section(title: str) -> str | None:
+def _find_section(title: str) -> str | None:
     plain = re.sub(r"<[^>]*>|!?\[([^\]]*)\]\([^)]*\)", r"\1 ", title)
     plain = re.sub(r"[*_`#]", "", plain)
     # numbers, emoji and other marks before the words: `1.2) Results`, `IV. Results`, `📊 Results`

@@ -87,8 +87,8 @@ def read(path: Path, columns: Columns, *, name: str = "", is_sent: bool = False)
         ) as base:
             source = sealed.table(path, "all_varchar=true")
             if is_sent:
-                _few_rows(base, source, name)
-            return _count(base, source, columns, name)
+                _require_few_rows(base, source, name)
+            return _count_cells(base, source, columns, name)
     except duckdb.OutOfMemoryException:
         raise TooMuch(
             f"{name} needs more memory than {MEMORY_MB} MB to count. {_ELSEWHERE}", field="file"
@@ -126,22 +126,24 @@ def _unpacks(path: Path, name: str) -> None:
         )
 
 
-def _few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
-    (found,) = base.execute(
+def _require_few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
+    (counts,) = base.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {MOST_ROWS + 1})"  # noqa: S608
     ).fetchall()
-    if found[0] > MOST_ROWS:
+    if counts[0] > MOST_ROWS:
         raise TooMuch(f"{name} has more than {MOST_ROWS:,} rows. {_ELSEWHERE}", field="file")
 
 
-def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str) -> Cells:
-    held = [
+def _count_cells(base: "DuckDBPyConnection", source: str, columns: Columns, name: str) -> Cells:
+    headings = [
         row[0]
         for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
     ]
-    groups = tuple(dict.fromkeys(_named(one, held, "group", name) for one in columns.groups))
-    truth = _named(columns.truth, held, "truth", name)
-    prediction = _named(columns.prediction, held, "prediction", name)
+    groups = tuple(
+        dict.fromkeys(_find_column(one, headings, "group", name) for one in columns.groups)
+    )
+    truth = _find_column(columns.truth, headings, "truth", name)
+    prediction = _find_column(columns.prediction, headings, "prediction", name)
     if truth == prediction or {truth, prediction} & set(groups):
         raise InvalidInput("Truth, prediction and groups are columns of their own.", field="group")
     nothing = ", ".join(literal(word) for word in ("", *MISSING))
@@ -155,11 +157,11 @@ def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str)
     )
     base.execute(f"CREATE VIEW told AS SELECT {chosen} FROM {source}")  # noqa: S608
     aliases = [f"g{place}" for place in range(len(groups))]
-    _few(base, aliases, groups)
-    truths = _verdict("t", columns.positive, None)
-    predicted = _verdict("p", columns.positive, columns.threshold)
-    _readable(base, "t", truths, truth, columns)
-    _readable(base, "p", predicted, prediction, columns)
+    _require_few_groups(base, aliases, groups)
+    truths = _verdict_sql("t", columns.positive, None)
+    predicted = _verdict_sql("p", columns.positive, columns.threshold)
+    _require_readable(base, "t", truths, truth, columns)
+    _require_readable(base, "p", predicted, prediction, columns)
     by = ", ".join(aliases)
     absent = " OR ".join(f"{one} IS NULL" for one in aliases)
     rows = base.execute(
@@ -184,32 +186,34 @@ def _count(base: "DuckDBPyConnection", source: str, columns: Columns, name: str)
     return Cells(groups, cells, left_out)
 
 
-def _named(wanted: str, held: Sequence[str], field: str, name: str) -> str:
+def _find_column(wanted: str, headings: Sequence[str], field: str, name: str) -> str:
     """The column that is meant; case does not matter."""
-    found = [one for one in held if one == wanted] or [
-        one for one in held if one.strip().casefold() == wanted.strip().casefold()
+    matches = [one for one in headings if one == wanted] or [
+        one for one in headings if one.strip().casefold() == wanted.strip().casefold()
     ]
-    if len(found) != 1:
-        listed = ", ".join(shown(one) for one in held[:20])
+    if len(matches) != 1:
+        listed = ", ".join(shown(one) for one in headings[:20])
         raise InvalidInput(
             f"{name} has no column {shown(wanted)!r}. It has: {listed}.", field=field
         )
-    return found[0]
+    return matches[0]
 
 
-def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]) -> None:
+def _require_few_groups(
+    base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]
+) -> None:
     for alias, group in zip(aliases, groups, strict=True):
-        (found,) = base.execute(
+        (counts,) = base.execute(
             f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"  # noqa: S608
         ).fetchall()
-        if found[0] > MOST_GROUPS:
+        if counts[0] > MOST_GROUPS:
             raise InvalidInput(
                 f"{shown(group)} has more than {MOST_GROUPS} values, so it names no groups of people. Put them into ranges, like 18-24.",
                 field="group",
             )
 
 
-def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
+def _verdict_sql(alias: str, positive: str | None, threshold: float | None) -> str:
     """True, false, or null for what is missing; an empty string cannot come here."""
     if threshold is not None:
         score = f"TRY_CAST({alias} AS DOUBLE)"
@@ -220,7 +224,7 @@ def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
     return f"CASE WHEN lower({alias}) IN ({yes}) THEN true WHEN lower({alias}) IN ({no}) THEN false END"
 
 
-def _readable(
+def _require_readable(
     base: "DuckDBPyConnection", alias: str, verdict: str, column: str, columns: Columns
 ) -> None:
     """Raises for what is neither yes nor no, and for a word that never comes."""
@@ -239,10 +243,10 @@ def _readable(
         )
     if columns.positive is None or (alias == "p" and columns.threshold is not None):
         return
-    (found,) = base.execute(
+    (counts,) = base.execute(
         f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told"  # noqa: S608
     ).fetchall()
-    if not found[0] and alias == "t":
+    if not counts[0] and alias == "t":
         words = base.execute(
             f"SELECT DISTINCT {alias} FROM told WHERE {alias} IS NOT NULL ORDER BY 1 LIMIT 5"  # noqa: S608
         ).fetchall()
@@ -251,7 +255,7 @@ def _readable(
             f"{shown(column)} never holds {shown(columns.positive)!r}; it holds {listed}.",
             field="positive",
         )
-    if found[1] > 2:
+    if counts[1] > 2:
         raise InvalidInput(
             f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.",
             field="positive",

@@ -30,7 +30,7 @@ class Prometheus:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seconds = timeout
         self._url = f"{url.rstrip('/')}/api/v1/query"
-        self._http = http.client(headers=headers, timeout=timeout)
+        self._http = http.make_client(headers=headers, timeout=timeout)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -43,7 +43,7 @@ class Prometheus:
         where the server answers no query at all.
         """
         try:
-            return _number(self._asked(query, at))
+            return _read_number(self._asked(query, at))
         except PrometheusTrouble as error:
             if query == NOTHING or not self._is_there():
                 raise
@@ -63,8 +63,8 @@ class Prometheus:
             asked["time"] = f"{at.timestamp():.3f}"
         try:
             request = self._http.build_request("GET", self._url, params=asked)
-            status, body = bounded.whole(self._http, request, MOST_BYTES)
-            found = json.loads(body)
+            status, body = bounded.read_whole(self._http, request, MOST_BYTES)
+            answer = json.loads(body)
         except httpx.ReadTimeout:
             raise PrometheusTrouble(
                 f"Prometheus takes longer than {self._seconds:g} s to answer."
@@ -78,20 +78,20 @@ class Prometheus:
                 f"Prometheus answers more than {MOST_BYTES // 1_000_000} MB where one number is needed."
             ) from None
         except (ValueError, RecursionError):
-            found = None
+            answer = None
         if status in (401, 403):
             raise PrometheusTrouble(
                 f"Prometheus refuses the token (HTTP {status}). Check MLGOV_PROMETHEUS_TOKEN."
             )
-        if not isinstance(found, dict):
+        if not isinstance(answer, dict):
             raise PrometheusTrouble(f"That is no Prometheus: HTTP {status} without its JSON.")
-        if found.get("status") != "success":
-            why = str(found.get("error", "no reason"))[:200]
+        if answer.get("status") != "success":
+            why = str(answer.get("error", "no reason"))[:200]
             raise PrometheusTrouble(f"Prometheus refuses the query: {why}")
-        return found.get("data")
+        return answer.get("data")
 
 
-def _number(data: Any) -> Decimal:
+def _read_number(data: Any) -> Decimal:
     data = data if isinstance(data, dict) else {}
     kind, result = str(data.get("resultType"))[:40], data.get("result") or []
     if kind == "scalar":

@@ -54,7 +54,7 @@ def faults_of(line: int, error: ValidationError, form: type[BaseModel]) -> list[
 def _fault(line: int, error: Any, form: type[BaseModel]) -> RowFault:
     place = str(error["loc"][0]) if error["loc"] else None
     kind, context = error["type"], error.get("ctx") or {}
-    shown = str(error["input"])[:40]
+    value = str(error["input"])[:40]
     if kind == "missing":
         return RowFault(line, place, "is empty; every row needs it")
     if kind in ("string_too_long", "string_too_short") or (
@@ -70,18 +70,18 @@ def _fault(line: int, error: Any, form: type[BaseModel]) -> RowFault:
         return RowFault(
             line,
             place,
-            f"{shown!r} is too short; it has at least {context['min_length']} characters",
+            f"{value!r} is too short; it has at least {context['min_length']} characters",
         )
     if kind == "too_long":
         return RowFault(
             line, place, f"holds {context['actual_length']:,}; at most {context['max_length']} fit"
         )
     if kind == "string_pattern_mismatch":
-        return RowFault(line, place, f"{shown!r} has characters that don't fit there")
+        return RowFault(line, place, f"{value!r} has characters that don't fit there")
     if kind == "enum":
-        return RowFault(line, place, f"{shown!r} is none of {context['expected']}")
+        return RowFault(line, place, f"{value!r} is none of {context['expected']}")
     if kind.startswith("date"):
-        return RowFault(line, place, f"{shown!r} is no day; write it like 2026-01-31")
+        return RowFault(line, place, f"{value!r} is no day; write it like 2026-01-31")
     sentence = str(error["msg"]).removeprefix("Value error, ")
     if place is None:
         words = sentence.replace(",", " ").split()

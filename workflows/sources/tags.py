@@ -33,15 +33,15 @@ def read_tags(text: str) -> dict[str, str] | None:
         return {}
     for candidate in (text, f"{{{text}}}"):
         try:
-            return _flat(json.loads(candidate))
+            return _read_flat(json.loads(candidate))
         except (ValueError, RecursionError):
             continue
     if text[0] in "{[(":
         try:
-            return _flat(ast.literal_eval(text))
+            return _read_flat(ast.literal_eval(text))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return None
-    return _words(re.split(r"[,;|]", text))
+    return _read_words(re.split(r"[,;|]", text))
 
 
 def find_tag(tags: dict[str, str], key: str) -> str:
@@ -54,71 +54,71 @@ def find_tag(tags: dict[str, str], key: str) -> str:
     return next((loose[name] for name in spellings if loose.get(name)), "")
 
 
-def _flat(value: Any) -> dict[str, str] | None:
+def _read_flat(value: Any) -> dict[str, str] | None:
     if value is None or value == []:
         return {}
     if isinstance(value, str):
         # JSON inside JSON: a column of text that was written as JSON once more
-        return read_tags(value) if value.strip()[:1] in ("{", "[") else _words([value])
+        return read_tags(value) if value.strip()[:1] in ("{", "[") else _read_words([value])
     if isinstance(value, dict):
-        return _object(value)
+        return _read_object(value)
     if isinstance(value, list | tuple):
-        return _list(value)
+        return _read_list(value)
     return None
 
 
-def _object(value: dict[Any, Any]) -> dict[str, str] | None:
+def _read_object(value: dict[Any, Any]) -> dict[str, str] | None:
     names = {str(name).casefold(): name for name in value}
     if len(value) == 1 and "tags" in names:
         inner = value[names["tags"]]
         if isinstance(inner, dict | list):
-            return _flat(inner)
+            return _read_flat(inner)
     pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
     if pair is not None:
         keys, values = value[names[pair[0]]], value[names[pair[1]]]
         if isinstance(keys, list) and isinstance(values, list):  # a map as two lists
             if len(keys) != len(values):
                 return None
-            return _gathered((key, one, 0) for key, one in zip(keys, values, strict=True))
+            return _gather_pairs((key, one, 0) for key, one in zip(keys, values, strict=True))
         if pair != ("key", "value") or len(value) > 2:
-            return _gathered([(keys, values, 0)])
-    return _gathered((key, one, 0) for key, one in value.items())
+            return _gather_pairs([(keys, values, 0)])
+    return _gather_pairs((key, one, 0) for key, one in value.items())
 
 
-def _list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
-    if all(isinstance(one, str) for one in value):
-        return _words(list(value))
+def _read_list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
+    if all(isinstance(item, str) for item in value):
+        return _read_words(list(value))
     pairs: list[tuple[Any, Any, int]] = []
-    for one in value:
-        if isinstance(one, dict):
-            names = {str(name).casefold(): name for name in one}
+    for item in value:
+        if isinstance(item, dict):
+            names = {str(name).casefold(): name for name in item}
             pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
             if pair is not None:
                 is_inherited = any(
-                    one.get(names.get(name, "")) is True for name in ("x_inherited", "inherited")
+                    item.get(names.get(name, "")) is True for name in ("x_inherited", "inherited")
                 )
-                pairs.append((one[names[pair[0]]], one[names[pair[1]]], is_inherited))
+                pairs.append((item[names[pair[0]]], item[names[pair[1]]], is_inherited))
                 continue
-            pairs += [(key, inner, 0) for key, inner in one.items()]
-        elif isinstance(one, list | tuple) and len(one) == 2:
-            pairs.append((one[0], one[1], 0))
+            pairs += [(key, inner, 0) for key, inner in item.items()]
+        elif isinstance(item, list | tuple) and len(item) == 2:
+            pairs.append((item[0], item[1], 0))
         else:
             return None
     # what a resource says of itself goes before what it has from its folder
-    return _gathered(sorted(pairs, key=lambda pair: pair[2]))
+    return _gather_pairs(sorted(pairs, key=lambda pair: pair[2]))
 
 
-def _gathered(pairs: Any) -> dict[str, str] | None:
+def _gather_pairs(pairs: Any) -> dict[str, str] | None:
     tags: dict[str, str] = {}
     for key, value, _ in pairs:
-        words = _value(value)
+        words = _read_value(value)
         if not isinstance(key, str) or words is None:
             return None
         tags.setdefault(key, words)
     return tags
 
 
-def _value(value: Any) -> str | None:
+def _read_value(value: Any) -> str | None:
     if isinstance(value, dict):
         names = {str(name).casefold(): name for name in value}
         if "value" not in names:
@@ -135,14 +135,14 @@ def _value(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int | float) else None
 
 
-def _words(parts: list[str]) -> dict[str, str] | None:
+def _read_words(parts: list[str]) -> dict[str, str] | None:
     """`team:vision` and `team=vision`. Words without a value are no tags that could say whose a cost is."""
-    found = dict(reversed(list(_split(parts))))
+    tags = dict(reversed(list(_list_pairs(parts))))
     is_something = any(part.strip() for part in parts)
-    return None if is_something and not found else found
+    return None if is_something and not tags else tags
 
 
-def _split(parts: list[str]) -> Iterator[tuple[str, str]]:
+def _list_pairs(parts: list[str]) -> Iterator[tuple[str, str]]:
     for part in parts:
         if match := _WORD_PAIR.fullmatch(part):
             yield match[1], match[2]

@@ -26,17 +26,17 @@ def visible(text: str) -> str:
     """
     if text.isascii():
         return text
-    shown: list[str] = []
+    kept: list[str] = []
     for character in text:
-        before = shown[-1] if shown else ""
+        before = kept[-1] if kept else ""
         if character in _JOINERS or character in _SELECTORS:
             is_needed = bool(before) and not before.isascii() and not _is_latin(before)
             # The keycaps 1️⃣ and the like are the one place where a selector follows a digit.
             if is_needed or (character == "\ufe0f" and before in "0123456789#*"):
-                shown.append(character)
+                kept.append(character)
         elif not _shows_nothing(character):
-            shown.append(character)
-    return "".join(shown)
+            kept.append(character)
+    return "".join(kept)
 
 
 def _shows_nothing(character: str) -> bool:
@@ -95,14 +95,14 @@ def folded_email(text: str) -> str | None:
     A part that mixes Latin letters with look-alikes of another alphabet is none: it would be a second person who looks
     the same.
     """
-    shown = "".join(
+    visible_text = "".join(
         character
         for character in unicodedata.normalize("NFKC", text)
         if not _shows_nothing(character)
         and character not in _JOINERS
         and character not in _SELECTORS
     )
-    address = shown.strip().casefold().removeprefix("mailto:").strip()
+    address = visible_text.strip().casefold().removeprefix("mailto:").strip()
     try:
         unmixed(address)
     except ValueError:

@@ -45,7 +45,7 @@ class Proven:
     """How far the times of a demonstration are ahead of real ones (negative: behind); zero for everything else."""
 
 
-def check(
+def check_statement(
     envelope: bytes,
     keys: Mapping[str, "Ed25519PublicKey"],
     wanted: Wanted,
@@ -59,58 +59,58 @@ def check(
     `is_now` says that the moment is this machine's clock: then a demonstration's statement, which says of itself that
     it is one, is judged by the demonstration's clock. `retired` says since when keys sign nothing any more.
     """
-    statement, key_id = envelopes.opened(envelope, keys)
+    statement, key_id = envelopes.open_envelope(envelope, keys)
     try:
-        found = _proven(statement, key_id)
+        proven = _read_proven(statement, key_id)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
         raise StatementRefused(
             "It is signed, but by a release of mlgov that this one does not understand."
         ) from None
     for name, is_, asked in (
-        ("digest", found.digest, wanted.digest),
-        ("gate", found.gate, wanted.gate),
-        ("subject", found.subject, wanted.subject),
-        ("environment", found.environment, wanted.environment),
+        ("digest", proven.digest, wanted.digest),
+        ("gate", proven.gate, wanted.gate),
+        ("subject", proven.subject, wanted.subject),
+        ("environment", proven.environment, wanted.environment),
     ):
         if asked is not None and asked != is_:
             raise StatementRefused(f"It is about another {name}: {is_ or 'none'}, not {asked}.")
     ended = retired.get(key_id)
-    if ended is not None and found.dated_at >= ended:
+    if ended is not None and proven.dated_at >= ended:
         raise StatementRefused(
-            f"It is dated {found.dated_at:%d %b %Y %H:%M} UTC, after the key that signed it was retired on "
+            f"It is dated {proven.dated_at:%d %b %Y %H:%M} UTC, after the key that signed it was retired on "
             f"{ended:%d %b %Y %H:%M} UTC: mlgov didn't issue it. Find out who still has that key."
         )
     if is_now:
-        at += found.ahead
-    if at < found.decided_at:
+        at += proven.ahead
+    if at < proven.decided_at:
         raise StatementRefused(
-            f"It is of {found.decided_at:%d %b %Y %H:%M} UTC, which has not come yet; check this machine's clock."
+            f"It is of {proven.decided_at:%d %b %Y %H:%M} UTC, which has not come yet; check this machine's clock."
         )
-    if at >= found.expires_at:
+    if at >= proven.expires_at:
         raise StatementRefused(
-            f"It expired on {found.expires_at:%d %b %Y %H:%M} UTC. Ask again at the gate."
+            f"It expired on {proven.expires_at:%d %b %Y %H:%M} UTC. Ask again at the gate."
         )
-    return found
+    return proven
 
 
-def _proven(statement: dict[str, Any], key_id: str) -> Proven:
+def _read_proven(statement: dict[str, Any], key_id: str) -> Proven:
     (subject,) = statement["subject"]
-    told = statement["predicate"]
-    decided_at = datetime.fromisoformat(told["decidedAt"])
-    issued_at = datetime.fromisoformat(told.get("issuedAt", told["decidedAt"]))
-    ledger = told.get("ledger")
+    predicate = statement["predicate"]
+    decided_at = datetime.fromisoformat(predicate["decidedAt"])
+    issued_at = datetime.fromisoformat(predicate.get("issuedAt", predicate["decidedAt"]))
+    ledger = predicate.get("ledger")
     return Proven(
-        id=str(told["id"]),
+        id=str(predicate["id"]),
         subject=str(subject["name"]),
         digest=f"sha256:{subject['digest']['sha256']}",
-        gate=str(told["gate"]),
-        environment=told["environment"],
-        approval=int(told["approval"]),
-        deciders=len(told["deciders"]),
+        gate=str(predicate["gate"]),
+        environment=predicate["environment"],
+        approval=int(predicate["approval"]),
+        deciders=len(predicate["deciders"]),
         decided_at=decided_at,
-        expires_at=datetime.fromisoformat(told["expiresAt"]),
+        expires_at=datetime.fromisoformat(predicate["expiresAt"]),
         key_id=key_id,
         dated_at=max(decided_at, issued_at),
         entry=None if ledger is None else int(ledger["seq"]),
-        ahead=timedelta(seconds=float(told.get("demonstration", {}).get("ahead", 0))),
+        ahead=timedelta(seconds=float(predicate.get("demonstration", {}).get("ahead", 0))),
     )

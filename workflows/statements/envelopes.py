@@ -35,18 +35,18 @@ class StatementRefused(GovernanceError):
     """A statement that proves nothing; the sentence says why."""
 
 
-def canonical(value: Any) -> bytes:
+def encode_canonical(value: Any) -> bytes:
     """The one way in which a statement and its envelope are written."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def encoded(payload: bytes) -> bytes:
+def encode_for_signing(payload: bytes) -> bytes:
     """What is signed: DSSE's pre-authentication encoding of the payload and its type."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def private_key(pem: str) -> "Ed25519PrivateKey":
+def load_private_key(pem: str) -> "Ed25519PrivateKey":
     """A private key from PEM (PKCS #8, not encrypted). Raises KeyRefused, which never quotes it."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -63,7 +63,7 @@ def private_key(pem: str) -> "Ed25519PrivateKey":
     return key
 
 
-def new_private_pem() -> str:
+def make_private_pem() -> str:
     """A new private key in PEM."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -98,14 +98,14 @@ def key_id(key: "Ed25519PublicKey") -> str:
     return hashlib.sha256(der).hexdigest()[:32]
 
 
-def public_keys(text: str) -> dict[str, "Ed25519PublicKey"]:
+def load_public_keys(text: str) -> dict[str, "Ed25519PublicKey"]:
     """Public keys by id, from PEM (one or several) or from the JSON of `GET /api/v1/keys`. Raises KeyRefused."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     end = "-----END PUBLIC KEY-----"
-    found = {}
+    keys = {}
     try:
         if text.lstrip().startswith("{"):
             text = "\n".join(str(one["public_key"]) for one in json.loads(text)["keys"])
@@ -113,34 +113,36 @@ def public_keys(text: str) -> dict[str, "Ed25519PublicKey"]:
             begin = part.index("-----BEGIN PUBLIC KEY-----")
             key = load_pem_public_key((part[begin:] + end + "\n").encode())
             if isinstance(key, Ed25519PublicKey):
-                found[key_id(key)] = key
+                keys[key_id(key)] = key
     except (ValueError, KeyError, TypeError, RecursionError, UnsupportedAlgorithm):
-        found = {}
-    if not found:
+        keys = {}
+    if not keys:
         raise KeyRefused(
             "There is no Ed25519 public key in it. `mlgov keys publish` prints it, and so does GET /api/v1/keys."
         )
-    return found
+    return keys
 
 
-def sign(statement: Mapping[str, Any], key: "Ed25519PrivateKey") -> str:
+def sign_statement(statement: Mapping[str, Any], key: "Ed25519PrivateKey") -> str:
     """The envelope of a statement, as its one exact text."""
-    payload = canonical(statement)
-    return canonical(
+    payload = encode_canonical(statement)
+    return encode_canonical(
         {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": PAYLOAD_TYPE,
             "signatures": [
                 {
                     "keyid": key_id(key.public_key()),
-                    "sig": base64.b64encode(key.sign(encoded(payload))).decode(),
+                    "sig": base64.b64encode(key.sign(encode_for_signing(payload))).decode(),
                 }
             ],
         }
     ).decode()
 
 
-def opened(envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]) -> tuple[dict[str, Any], str]:
+def open_envelope(
+    envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]
+) -> tuple[dict[str, Any], str]:
     """The statement in an envelope, and the id of the key that proves it.
 
     Raises StatementRefused when a byte differs from what was issued, or another key signed it.
@@ -155,13 +157,13 @@ def opened(envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]) -> tuple[dic
     envelope = envelope.removesuffix(b"\n")
     try:
         read = json.loads(envelope)
-        if canonical(read) != envelope:
+        if encode_canonical(read) != envelope:
             raise changed
         signature = _one_signature(read)
         if read["payloadType"] != PAYLOAD_TYPE:
             raise changed
-        keyid, sig = signature["keyid"], _bytes(signature["sig"])
-        payload = _bytes(read["payload"])
+        keyid, sig = signature["keyid"], _decode(signature["sig"])
+        payload = _decode(read["payload"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise changed from None
     key = keys.get(keyid) if isinstance(keyid, str) else None
@@ -171,7 +173,7 @@ def opened(envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]) -> tuple[dic
             "GET /api/v1/keys from an mlgov that you trust."
         )
     try:
-        key.verify(sig, encoded(payload))
+        key.verify(sig, encode_for_signing(payload))
         statement = json.loads(payload)
     except (InvalidSignature, ValueError, RecursionError):
         raise changed from None
@@ -219,30 +221,30 @@ def _require_known(read: Mapping[str, Any], known: set[str], where: str) -> None
         )
 
 
-def retirements(text: str) -> dict[str, datetime]:
+def load_retirements(text: str) -> dict[str, datetime]:
     """When keys were retired, by id, from the JSON of `GET /api/v1/keys`; PEM says nothing of it. Raises KeyRefused."""
     if not text.lstrip().startswith("{"):
         return {}
-    found = {}
+    retired = {}
     try:
-        for one in json.loads(text)["keys"]:
-            if one.get("retired_at") is not None:
-                at = datetime.fromisoformat(str(one["retired_at"]))
-                for name in public_keys(str(one["public_key"])):
-                    found[name] = at.replace(tzinfo=at.tzinfo or UTC)
+        for entry in json.loads(text)["keys"]:
+            if entry.get("retired_at") is not None:
+                at = datetime.fromisoformat(str(entry["retired_at"]))
+                for name in load_public_keys(str(entry["public_key"])):
+                    retired[name] = at.replace(tzinfo=at.tzinfo or UTC)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise KeyRefused(
             "It can't be read when a key in it was retired. Fetch GET /api/v1/keys again."
         ) from None
-    return found
+    return retired
 
 
-def _bytes(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     """Base64 without variants. Raises ValueError."""
     try:
-        found = base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from None
-    if base64.b64encode(found).decode() != text:
+    if base64.b64encode(data).decode() != text:
         raise ValueError("not canonical")
-    return found
+    return data

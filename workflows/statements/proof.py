@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from storage import ledger
 from storage.audit import queries as entries_of
 from storage.audit import standing
+from storage.audit.tables import AuditEntry
 from storage.enums import ApprovalState, Verdict
 from workflows.errors import GovernanceError
 
@@ -42,7 +43,7 @@ class Proof:
     policy_sha256: str
 
 
-def of(session: Session, approval_id: int) -> Proof:
+def prove_approval(session: Session, approval_id: int) -> Proof:
     """The proof of an approval. Raises RecordDisagrees where the ledger has none, or the tables say something else."""
     basis = standing.bases(session, "approval", [str(approval_id)]).get(str(approval_id))
     tables, broken = standing.readable(session, "approval", [str(approval_id)])
@@ -86,16 +87,16 @@ def of(session: Session, approval_id: int) -> Proof:
             if one["verdict"] == Verdict.APPROVE and one["void"] is None
         ),
         int(record["policy"]),
-        _policy(session, approval_id, str(record["policy"])),
+        _prove_policy(session, approval_id, str(record["policy"])),
     )
 
 
 _ENDS = frozenset(f"approval.{state.value}" for state in ApprovalState if state.value != "pending")
 
 
-def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
+def _older_agree(entries: list[tuple[AuditEntry, dict[str, Any]]], table: standing.Record) -> bool:
     """Of an entry that sealed nothing: each verdict is on the ledger, by whom, in which stage and when."""
-    told = {
+    verdicts = {
         (
             row.actor_id,
             facts.get("stage"),
@@ -106,17 +107,17 @@ def _older_agree(entries: list[tuple[Any, dict[str, Any]]], table: Any) -> bool:
         if row.action == "approval.decided"
     }
     rows = {(one["person"], one["stage"], one["verdict"], one["at"]) for one in table["decisions"]}
-    return told == rows and table["state"] == ApprovalState.APPROVED
+    return verdicts == rows and table["state"] == ApprovalState.APPROVED
 
 
-def _policy(session: Session, approval_id: int, version: str) -> str:
+def _prove_policy(session: Session, approval_id: int, version: str) -> str:
     """The digest of the policy that was in force, by the ledger; its text must still have it."""
-    told = [
+    digests = [
         standing.body_of(row.body).get("facts", {}).get("sha256")
         for row in entries_of.about(session, [("policy", version)])
         if row.action == "policy.adopted"
     ]
     table = standing.read(session, "policy", [version]).get(version)
-    if not told or table is None or {table["sha256"], table["named"]} != {told[-1]}:
+    if not digests or table is None or {table["sha256"], table["named"]} != {digests[-1]}:
         raise RecordDisagrees(approval_id)
-    return str(told[-1])
+    return str(digests[-1])

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from storage.audit import standing
 from storage.enums import ApprovalState
 from storage.statements import queries
-from storage.statements.tables import Statement
+from storage.statements.queries import ApprovedRelease
+from storage.statements.tables import SigningKey, Statement
 from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
@@ -57,7 +58,7 @@ class StatementRecord:
         return "suspended" if self.suspended_at is not None else "valid"
 
 
-def publish(session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: datetime) -> str:
+def publish_key(session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: datetime) -> str:
     """Publish the public half of a key; its id. Again changes nothing. Raises InvalidInput for a retired one."""
     public = key.public_key()
     key_id = envelopes.key_id(public)
@@ -72,7 +73,7 @@ def publish(session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: da
     return key_id
 
 
-def retire_others(session: Session, actor: Actor, kept: str, *, now: datetime) -> int:
+def retire_other_keys(session: Session, actor: Actor, kept: str, *, now: datetime) -> int:
     """Sign with no other key any more; what they signed stays provable. How many that was."""
     old = [
         row for row in queries.list_keys(session) if row.retired_at is None and row.key_id != kept
@@ -84,15 +85,15 @@ def retire_others(session: Session, actor: Actor, kept: str, *, now: datetime) -
     return len(old)
 
 
-def keys(session: Session) -> list[KeyRecord]:
-    """Every key in the database, the newest first; see `trusted`."""
+def list_keys(session: Session) -> list[KeyRecord]:
+    """Every key in the database, the newest first; see `list_trusted_keys`."""
     return [
         KeyRecord(row.key_id, row.public_pem, row.published_at, row.retired_at)
         for row in queries.list_keys(session)
     ]
 
 
-def trusted(session: Session, *, pins: Collection[str] = ()) -> list[KeyRecord]:
+def list_trusted_keys(session: Session, *, pins: Collection[str] = ()) -> list[KeyRecord]:
     """The keys that count, the newest first: the ledger says that they were published, and their rows are as it has them.
 
     Where the policy pins keys, only those: a row that somebody put into the database proves nothing then, whatever
@@ -116,21 +117,21 @@ def trusted(session: Session, *, pins: Collection[str] = ()) -> list[KeyRecord]:
     return counted
 
 
-def _is_named_right(row: Any) -> bool:
+def _is_named_right(row: SigningKey) -> bool:
     """Whether a key's id is that of the key: ids are fingerprints."""
     try:
-        return list(envelopes.public_keys(row.public_pem)) == [row.key_id]
+        return list(envelopes.load_public_keys(row.public_pem)) == [row.key_id]
     except envelopes.KeyRefused:
         return False
 
 
-def envelope_of(session: Session, approval_id: int) -> str | None:
+def find_envelope(session: Session, approval_id: int) -> str | None:
     """The statement about a request as it was handed out; None when none was."""
-    found = queries.find_of(session, approval_id)
-    return None if found is None else found.envelope
+    row = queries.find_by_approval(session, approval_id)
+    return None if row is None else row.envelope
 
 
-def issue(
+def issue_statement(
     session: Session, approval_id: int, key: "Ed25519PrivateKey", *, policy: Policy, now: datetime
 ) -> str | None:
     """The signed statement about an approved release: made once, the same ever after. None for any other request.
@@ -141,16 +142,16 @@ def issue(
     request = queries.lock_approved(session, approval_id)
     if request is None:
         return None
-    known = queries.find_of(session, approval_id)
+    known = queries.find_by_approval(session, approval_id)
     if known is not None:
         return known.envelope
-    proven = proof.of(session, approval_id)
+    proven = proof.prove_approval(session, approval_id)
     statement_id = f"st_{secrets.token_hex(16)}"
     expires_at = proven.decided_at + policy.statements.valid_for
     if request.valid_until is not None:
         expires_at = min(expires_at, request.valid_until)
     key_id = envelopes.key_id(key.public_key())
-    envelope = envelopes.sign(
+    envelope = envelopes.sign_statement(
         _statement(session, request, proven, statement_id, expires_at, now), key
     )
     session.add(
@@ -185,7 +186,7 @@ def require_proven(session: Session, approval_id: int) -> bool:
     """Whether it is an approved release, by the tables. Raises RecordDisagrees when the ledger does not call it one."""
     if not queries.is_approved_release(session, approval_id):
         return False
-    proof.of(session, approval_id)
+    proof.prove_approval(session, approval_id)
     return True
 
 
@@ -195,13 +196,13 @@ _NOT_ASKED = frozenset({"token", "says_why"})
 
 def _statement(
     session: Session,
-    request: Any,
+    request: ApprovedRelease,
     proven: Proof,
     statement_id: str,
     expires_at: datetime,
     now: datetime,
 ) -> dict[str, Any]:
-    # The rest of the request's row is what the entry sealed, by `proof.of`.
+    # The rest of the request's row is what the entry sealed, by `proof.prove_approval`.
     facts, bound = proven.asked, request.bound or {}
     ahead = clock.offset(session)
     return {
@@ -249,16 +250,16 @@ def _moment(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
 
 
-def find(session: Session, statement_id: str) -> StatementRecord:
+def find_statement(session: Session, statement_id: str) -> StatementRecord:
     """A statement by its id, and how it stands by the ledger: what was changed in the tables alone brings none back.
 
     Raises NotFound.
     """
-    found = queries.look_at(session, statement_id)
+    row = queries.find_statement(session, statement_id)
     basis = standing.bases(session, "statement", [statement_id]).get(statement_id)
-    if found is None or basis is None:
+    if row is None or basis is None:
         raise NotFound(f"There is no statement {statement_id!r} here.")
-    record = _record(session, found)
+    record = _record(session, row)
     if basis.record is not None:
         sealed = basis.record
         record = replace(
@@ -267,7 +268,7 @@ def find(session: Session, statement_id: str) -> StatementRecord:
             suspended_at=record.suspended_at or _moment_of(sealed["suspended"]),
             withdrawn_at=record.withdrawn_at or _moment_of(sealed["withdrawn"]),
         )
-    about = str(found.approval_id)
+    about = str(row.approval_id)
     approval = standing.bases(session, "approval", [about]).get(about)
     if approval is not None and approval.record is not None:
         is_approved = approval.record["state"] == ApprovalState.APPROVED
@@ -279,31 +280,35 @@ def _moment_of(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
+def list_latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
     """The newest statements."""
     return [_record(session, row) for row in queries.list_statements(session, most=most)]
 
 
-def suspend(session: Session, actor: Actor, statement_id: str, *, now: datetime) -> StatementRecord:
+def suspend_statement(
+    session: Session, actor: Actor, statement_id: str, *, now: datetime
+) -> StatementRecord:
     """Let a statement count for nothing until it is resumed."""
-    return _change(session, actor, statement_id, "suspended", now)
+    return _change_statement(session, actor, statement_id, "suspended", now)
 
 
-def resume(session: Session, actor: Actor, statement_id: str, *, now: datetime) -> StatementRecord:
+def resume_statement(
+    session: Session, actor: Actor, statement_id: str, *, now: datetime
+) -> StatementRecord:
     """Let a suspended statement count again."""
-    return _change(session, actor, statement_id, "resumed", now)
+    return _change_statement(session, actor, statement_id, "resumed", now)
 
 
-def withdraw(
+def withdraw_statement(
     session: Session, actor: Actor, statement_id: str, *, now: datetime
 ) -> StatementRecord:
     """Let a statement count for nothing, for good."""
-    return _change(session, actor, statement_id, "withdrawn", now)
+    return _change_statement(session, actor, statement_id, "withdrawn", now)
 
 
-def take_back(session: Session, approval_id: int, *, now: datetime) -> None:
+def withdraw_for_approval(session: Session, approval_id: int, *, now: datetime) -> None:
     """The approval holds no more: its statement, if one was handed out, counts for nothing from now on."""
-    row = queries.find_of(session, approval_id)
+    row = queries.find_by_approval(session, approval_id)
     if row is None or row.withdrawn_at is not None:
         return
     row.withdrawn_at = now
@@ -313,12 +318,12 @@ def take_back(session: Session, approval_id: int, *, now: datetime) -> None:
     )
 
 
-def _change(
+def _change_statement(
     session: Session, actor: Actor, statement_id: str, what: str, now: datetime
 ) -> StatementRecord:
     if actor.kind not in (ActorKind.OPERATOR, ActorKind.SYSTEM):
         raise NotAllowed("Only who operates mlgov suspends or withdraws statements.")
-    row = queries.find_statement(session, statement_id)
+    row = queries.lock_statement(session, statement_id)
     if row is None:
         raise NotFound(
             f"There is no statement {statement_id!r} here. `mlgov statements list` shows them."

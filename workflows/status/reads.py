@@ -83,7 +83,7 @@ def load_summary(session: Session, actor: Actor, *, policy: Policy, now: datetim
     return Summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
         due=len(milestones.list_due(session, actor, policy=policy, now=now)),
-        models=len(needs.needing(session, actor, policy=policy, now=now)),
+        models=len(needs.list_needs(session, actor, policy=policy, now=now)),
         has_check_in=maturity.open_invitation(session, actor, policy=policy) is not None,
         asked=len(pending),
         projects=tuple(mine),
@@ -125,7 +125,7 @@ def load_home(
             milestones.list_due(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
         ),
         today=milestone_reads.today_of(policy, now),
-        models=needs.needing(session, actor, policy=policy, now=now),
+        models=needs.list_needs(session, actor, policy=policy, now=now),
         check_in=maturity.open_invitation(session, actor, policy=policy),
         asked=cards(asked, ASKED),
         pending=len(pending),

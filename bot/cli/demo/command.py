@@ -65,7 +65,7 @@ class Demo:
             port=port,
             limits=limits,
         )
-        self._signing_key = envelopes.new_private_pem()
+        self._signing_key = envelopes.make_private_pem()
         self._socket_mode: SocketMode | None = None
         self._web: WebServer | None = None
         self.bot: app.Bot | None = None

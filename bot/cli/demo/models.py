@@ -106,14 +106,14 @@ class Teller:
             request_key=f"demo:{name}",
             **more,
         )
-        self.model = service.register(
+        self.model = service.register_model(
             self.session, self.who(owner), form, org_key=self.org_key, **self.around
         )
 
     def assess(
         self, owner: str, exposure: Exposure, purpose: PurposeClass, eu: EuClass = EuClass.MINIMAL
     ) -> None:
-        row = reads.one(self.session, self.model)
+        row = reads.load_model(self.session, self.model)
         form = AssessTier(
             model_id=self.model,
             revision=row.revision,
@@ -121,7 +121,7 @@ class Teller:
             purpose_class=purpose,
             eu_class=eu,
         )
-        service.assess(self.session, self.who(owner), form, **self.around)
+        service.assess_tier(self.session, self.who(owner), form, **self.around)
 
     def add(self, owner: str, version: str, developer: str, *contributors: str) -> None:
         form = AddVersion(
@@ -137,7 +137,7 @@ class Teller:
 
     @property
     def revision(self) -> int:
-        model = reads.one(self.session, self.model)
+        model = reads.load_model(self.session, self.model)
         return next(one.revision for one in model.versions if one.id == self.version)
 
     def step(self, who: str, verb: str, reason: str = "", validator: str = "") -> None:
@@ -149,7 +149,7 @@ class Teller:
             request_key=self.key(),
             validator_id=self.who(validator).id if validator else None,
         )
-        moving.take(self.session, self.who(who), form, org_key=self.org_key, **self.around)
+        moving.take_step(self.session, self.who(who), form, org_key=self.org_key, **self.around)
 
     def hand_in(
         self,
@@ -160,7 +160,7 @@ class Teller:
         watched: str = "",
         but: frozenset[str] = frozenset(),
     ) -> None:
-        model = reads.one(self.session, self.model)
+        model = reads.load_model(self.session, self.model)
         required = self.deps.policy.evidence.required(
             step, model.tier or 1, affects_people=model.affects_people
         )
@@ -182,12 +182,12 @@ class Teller:
                 "explained": self.drivers() if type_ == EXPLAINED else None,
             }
         )
-        evidencing.submit(
+        evidencing.submit_evidence(
             self.session, self.who(who), self.version, form, self.key(), **self.around
         )
 
     def groups(self) -> dict[str, Any] | None:
-        found = _GROUPS.get(reads.one(self.session, self.model).key)
+        found = _GROUPS.get(reads.load_model(self.session, self.model).key)
         if found is None:
             return None
         groups = [
@@ -199,14 +199,18 @@ class Teller:
         }
 
     def drivers(self) -> dict[str, Any] | None:
-        found = _DRIVERS.get(reads.one(self.session, self.model).key)
+        found = _DRIVERS.get(reads.load_model(self.session, self.model).key)
         drivers = [{"feature": name, "importance": weight} for name, weight in found or ()]
         return {"method": "permutation importance", "drivers": drivers} if drivers else None
 
     def accept(self, who: str) -> None:
-        found = cards.card(self.session, self.who(who), self.model, self.version, **self.around)
+        found = cards.load_card(
+            self.session, self.who(who), self.model, self.version, **self.around
+        )
         chosen = [(one.id, one.revision) for one in found.can_accept]
-        evidencing.decide(self.session, self.who(who), chosen, accept=True, word="", **self.around)
+        evidencing.decide_evidence(
+            self.session, self.who(who), chosen, accept=True, word="", **self.around
+        )
 
     def approve(self, validator: str, reason: str, *deciders: str) -> None:
         form = SubmitRequest(
@@ -247,7 +251,7 @@ class Teller:
 def tell(demo: "Demo") -> None:
     """Fill the inventory, at the moment that the demo's clock shows."""
     now = demo.clock.now()
-    fairness.ready()
+    fairness.load_metrics()
     for story in (_parts, _fraud, _lane, _router, _churn, _assistant):
         # One at a time, so that what else goes on in the demo waits for none of it.
         with demo.running.deps.db.begin(patient=True) as session:
@@ -305,9 +309,9 @@ def _fraud(at: Teller) -> None:
         metrics="precision = 0.88 >= 0.8",
         watched="precision >= 0.8 every 30",
     )
-    version = versions.find(at.session, at.version)
+    version = versions.lock_version(at.session, at.version)
     reading = GiveReading(metric="precision", value=Decimal("0.76"))
-    monitoring.take(at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around)
+    monitoring.take_reading(at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around)
 
 
 def _lane(at: Teller) -> None:
@@ -335,7 +339,7 @@ def _lane(at: Teller) -> None:
         words="It loses the lane on wet cobbles at dusk: 3 of 40 drives.",
         severity=Severity.HIGH,
     )
-    findings.file(at.session, at.who(org.DANIEL), form, org_key=at.org_key, **at.around)
+    findings.file_finding(at.session, at.who(org.DANIEL), form, org_key=at.org_key, **at.around)
     at.step(
         org.DANIEL,
         "suspend",

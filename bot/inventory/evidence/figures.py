@@ -20,71 +20,77 @@ VERDICTS = {
 }
 
 
-def pictures(items: Iterable[Item]) -> dict[int, Picture]:
+def draw_pictures(items: Iterable[Item]) -> dict[int, Picture]:
     """Item id → what it looks like, for those that have figures."""
-    found: dict[int, Picture] = {}
-    for one in items:
-        judged, explained = one.fairness, one.explained
+    by_item: dict[int, Picture] = {}
+    for item in items:
+        judged, explained = item.fairness, item.explained
         if judged is not None:
-            made = _groups(judged)
-            if made is not None:
-                found[one.id] = made
+            picture = _draw_groups(judged)
+            if picture is not None:
+                by_item[item.id] = picture
         elif explained is not None:
-            found[one.id] = _drivers(explained)
-    return found
+            by_item[item.id] = _draw_drivers(explained)
+    return by_item
 
 
-def lines(one: Item) -> list[str]:
+def figure_lines(item: Item) -> list[str]:
     """What the figures of an item say, for a card; empty without figures."""
-    judged, explained = one.fairness, one.explained
+    judged, explained = item.fairness, item.explained
     if judged is not None:
-        return _compared(judged)
+        return _comparison_lines(judged)
     if explained is not None:
-        told = [blocks.escape(each, 400) for each in explaining.reading(explained)]
+        sentences = [blocks.escape(each, 400) for each in explaining.describe_drivers(explained)]
         if explained.limits:
-            told.append(f"What it does not tell: “{blocks.escape(explained.limits, 300)}”")
-        return told
+            sentences.append(f"What it does not tell: “{blocks.escape(explained.limits, 300)}”")
+        return sentences
     return []
 
 
-def _compared(found: Judged) -> list[str]:
-    told = []
-    for one in found.compared:
-        told.append(f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures(one)}")
-        told += [f"• {_rates(each)}" for each in _shown(one)]
-        rest = len(one.groups) - MOST_ROWS
-        if rest > 0:
-            told.append(f"…and {blocks.counted(rest, 'group')} in between")
-        told += [f"⚠️ {blocks.escape(flag[:1].upper() + flag[1:], 240)}" for flag in one.flags]
-    if found.counts.left_out:
-        told.append(
-            f"{found.counts.left_out:,} rows lacked a truth, a prediction or a group and are left out."
+def _comparison_lines(judged: Judged) -> list[str]:
+    lines = []
+    for comparison in judged.compared:
+        lines.append(
+            f"*{blocks.escape(comparison.name, 100)}*: {VERDICTS[comparison.verdict]} · {_figures_line(comparison)}"
         )
-    return told
+        lines += [f"• {_rates_line(each)}" for each in _pick_rates(comparison)]
+        rest = len(comparison.groups) - MOST_ROWS
+        if rest > 0:
+            lines.append(f"…and {blocks.counted(rest, 'group')} in between")
+        lines += [
+            f"⚠️ {blocks.escape(flag[:1].upper() + flag[1:], 240)}" for flag in comparison.flags
+        ]
+    if judged.counts.left_out:
+        lines.append(
+            f"{judged.counts.left_out:,} rows lacked a truth, a prediction or a group and are left out."
+        )
+    return lines
 
 
-def _shown(one: Compared) -> list[Rates]:
-    ordered = sorted(one.groups, key=lambda each: each.selection_rate)
+def _pick_rates(comparison: Compared) -> list[Rates]:
+    ordered = sorted(comparison.groups, key=lambda each: each.selection_rate)
     if len(ordered) <= MOST_ROWS:
         return ordered
     return [*ordered[: MOST_ROWS // 2], *ordered[-(MOST_ROWS // 2) :]]
 
 
-def _figures(one: Compared) -> str:
+def _figures_line(comparison: Compared) -> str:
     return (
-        f"demographic parity {_figure(one.demographic_parity_difference)} apart, ratio {_figure(one.demographic_parity_ratio)} · "
-        f"equalized odds {_figure(one.equalized_odds_difference)} apart, ratio {_figure(one.equalized_odds_ratio)}"
+        f"demographic parity {_figure(comparison.demographic_parity_difference)} apart, ratio {_figure(comparison.demographic_parity_ratio)} · "
+        f"equalized odds {_figure(comparison.equalized_odds_difference)} apart, ratio {_figure(comparison.equalized_odds_ratio)}"
     )
 
 
-def _rates(one: Rates) -> str:
-    told = [
-        f"{blocks.escape(one.name, 80)}: {_percent(one.selection_rate)} of {one.count:,} selected"
+def _rates_line(group: Rates) -> str:
+    parts = [
+        f"{blocks.escape(group.name, 80)}: {_percent(group.selection_rate)} of {group.count:,} selected"
     ]
-    if one.impact_ratio is not None:
-        told.append(f"{_figure(one.impact_ratio)} of the highest")
-    told.append(f"TPR {_figure(one.true_positive_rate)}, FPR {_figure(one.false_positive_rate)}")
-    return " · ".join(told)
+    if group.impact_ratio is not None:
+        parts.append(f"{_figure(group.impact_ratio)} of the highest")
+    parts.append(
+        f"TPR {_figure(group.true_positive_rate)}, FPR {_figure(group.false_positive_rate)}"
+    )
+    return " · ".join(parts)
 
 
 def _figure(value: Decimal | None) -> str:
@@ -95,17 +101,18 @@ def _percent(value: Decimal) -> str:
     return f"{value * 100:.1f} %" if value < Decimal("0.1") else f"{value * 100:.0f} %"
 
 
-def _groups(found: Judged) -> Picture | None:
+def _draw_groups(judged: Judged) -> Picture | None:
     """The comparison that needs looking at most, as bars with the line of four fifths."""
     ranked = sorted(
-        (one for one in found.compared if one.groups), key=lambda one: _WEIGHT[one.verdict]
+        (comparison for comparison in judged.compared if comparison.groups),
+        key=lambda comparison: _WEIGHT[comparison.verdict],
     )
     if not ranked:
         return None
-    one = ranked[0]
-    shown = _shown(one)
-    highest = max(each.selection_rate for each in shown)
-    limit = highest * found.ratio
+    comparison = ranked[0]
+    picked = _pick_rates(comparison)
+    highest = max(each.selection_rate for each in picked)
+    limit = highest * judged.ratio
     rows = tuple(
         Row(
             each.name,
@@ -113,16 +120,18 @@ def _groups(found: Judged) -> Picture | None:
             f"{_percent(each.selection_rate)} of {each.count:,}",
             each.selection_rate < limit,
         )
-        for each in reversed(shown)
+        for each in reversed(picked)
     )
     title = (
-        one.flags[0] if one.flags else f"No group of {one.name} is selected much less than another"
+        comparison.flags[0]
+        if comparison.flags
+        else f"No group of {comparison.name} is selected much less than another"
     )
     title = f"{title[:1].upper()}{title[1:]}"
-    alt = f"Share of people selected, by {one.name}. " + "; ".join(
+    alt = f"Share of people selected, by {comparison.name}. " + "; ".join(
         f"{row.name}: {row.words}" for row in rows
     )
-    words = f"{found.ratio.normalize():f} of the highest"
+    words = f"{judged.ratio.normalize():f} of the highest"
     chart = Bars(rows, float(limit), words) if highest else Bars(rows)
     return Picture(chart, title[:200], alt)
 
@@ -130,15 +139,15 @@ def _groups(found: Judged) -> Picture | None:
 _WEIGHT = {"flagged": 0, "undefined": 1, "insufficient": 2, "clear": 3}
 
 
-def _drivers(found: Explained) -> Picture:
-    ranked = found.ranked[:8]
+def _draw_drivers(explained: Explained) -> Picture:
+    ranked = explained.ranked[:8]
     rows = tuple(Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked)
     title = (
         f"“{ranked[0][0].feature}” moves its answers most"
         if ranked[0][1]
         else "No input moves its answers"
     )
-    alt = f"Share of what moves the answers, by {found.method}. " + "; ".join(
+    alt = f"Share of what moves the answers, by {explained.method}. " + "; ".join(
         f"{row.name}: {row.words}" for row in rows
     )
     return Picture(Bars(rows), title[:200], alt)

@@ -31,27 +31,27 @@ MOST_GROUP_COLUMNS = 4
 
 def register(router: Router) -> None:
     """Answer shared files, their button and window, and the menus that are looked up."""
-    router.file(shared)
+    router.file(offer_file)
     router.action(words.SHARED, open_shared)
     router.action(words.PICK_VERSION, pick_version)
-    router.search(words.PICK_VERSION, versions)
-    router.search(words.PICK_PROJECT, projects_of)
-    router.search(words.PICK_UPSTREAM, models)
+    router.search(words.PICK_VERSION, search_versions)
+    router.search(words.PICK_PROJECT, search_projects)
+    router.search(words.PICK_UPSTREAM, search_models)
 
 
 # --- a file
 
 
-def shared(event: FileShared) -> Reply:
+def offer_file(event: FileShared) -> Reply:
     """What mlgov reads in a file, and the button that makes it evidence."""
     deps, actor = event.deps, event.actor
     if not event.file_id:
         raise InvalidInput("Slack did not say which file that is. Share it again.")
     with deps.readers.file() as reading:
         fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
-        content = _understood(reading, fetched.name, fetched.data)
-    found = deps.db.run(
-        lambda session: sharing.keep(
+        content = _understand(reading, fetched.name, fetched.data)
+    file = deps.db.run(
+        lambda session: sharing.keep_file(
             session,
             actor,
             slack_id=fetched.id,
@@ -63,10 +63,10 @@ def shared(event: FileShared) -> Reply:
             now=deps.now(session),
         )
     )
-    return Private(f"{found.name}: which evidence is it?", _offer(found))
+    return Private(f"{file.name}: which evidence is it?", _offer(file))
 
 
-def _understood(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
+def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
     """What a file says as evidence; one that takes too much to read is a document like any other."""
     if len(data) > sharing.MOST_READ:
         return {}
@@ -76,15 +76,15 @@ def _understood(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _offer(found: Shared) -> list[Block]:
-    told = [
-        f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
+def _offer(file: Shared) -> list[Block]:
+    lines = [
+        f"*{blocks.escape(file.name, 120)}* · {_size(file.size)} · `sha256:{file.sha256[:12]}…`"
     ]
-    told += [blocks.escape(one, 400) for one in found.said]
-    button = blocks.button("Hand it in as evidence…", words.SHARED, found.slack_id, style="primary")
+    lines += [blocks.escape(one, 400) for one in file.sentences]
+    button = blocks.button("Hand it in as evidence…", words.SHARED, file.slack_id, style="primary")
     return [
-        *blocks.sections(told),
-        blocks.actions([button], block_id=f"file-{found.slack_id}"),
+        *blocks.sections(lines),
+        blocks.actions([button], block_id=f"file-{file.slack_id}"),
         blocks.context(
             "Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."
         ),
@@ -101,12 +101,12 @@ def open_shared(click: Click) -> Reply:
     """Which model version is it for?"""
     deps = click.deps
     with deps.db.read() as session:
-        found = sharing.find(session, click.actor, click.value)
-        if not reads.list_(session, click.actor, policy=deps.policy):
+        file = sharing.find_file(session, click.actor, click.value)
+        if not reads.list_models(session, click.actor, policy=deps.policy):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
-    return Open(windows.shared(found))
+    return Open(windows.shared_window(file))
 
 
 def pick_version(click: Click) -> Reply:
@@ -118,25 +118,25 @@ def pick_version(click: Click) -> Reply:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        found = sharing.find(session, click.actor, file_id)
+        file = sharing.find_file(session, click.actor, file_id)
     card, _ = acting.look(deps, click.actor, model_id, version_id)
     version = card.version
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
     at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
-    view = windows.evidence(
+    view = windows.evidence_window(
         card,
         deps.policy,
-        found.type,
-        f"{at.text}:::{found.slack_id}",
-        found,
+        file.type,
+        f"{at.text}:::{file.slack_id}",
+        file,
         *acting.prefilled(deps, card),
         takes_files=acting.takes_files(deps),
     )
     return Show(view)
 
 
-def of(asked: Submission | Click) -> Shared | None:
+def find_shared(asked: Submission | Click) -> Shared | None:
     """The file that a window of evidence was opened for, if it was."""
     metadata = (
         asked.metadata
@@ -147,71 +147,71 @@ def of(asked: Submission | Click) -> Shared | None:
     if file_id is None:
         return None
     with asked.deps.db.read() as session:
-        return sharing.find(session, asked.actor, file_id)
+        return sharing.find_file(session, asked.actor, file_id)
 
 
-def taken(submission: Submission, type_: str) -> dict[str, Any]:
+def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     rules = deps.policy.evidence.fairness
-    found = of(submission)
+    shared_file = find_shared(submission)
     put: list[str] = submission.values.get(fields.FILE) or []
 
     def is_counted(file: Shared) -> bool:
         return type_ == FAIRNESS and file.has_rows and rules.rows_in_slack
 
-    if found is None and not put:
+    if shared_file is None and not put:
         return {}
-    if found is not None and not is_counted(found):
-        return sharing.fields(found, type_)
+    if shared_file is not None and not is_counted(shared_file):
+        return sharing.list_fields(shared_file, type_)
     counted = None
     with deps.readers.file() as reading:
-        file_id = found.slack_id if found is not None else put[0]
+        file_id = shared_file.slack_id if shared_file is not None else put[0]
         fetched = slack_files.fetch(
             deps, file_id, owner=submission.actor.slack_id, seconds=slack_files.QUICK
         )
-        if found is None:
-            found = Shared(
+        if shared_file is None:
+            shared_file = Shared(
                 fetched.id,
                 fetched.name,
                 len(fetched.data),
                 fetched.sha256,
                 fetched.permalink,
-                _understood(reading, fetched.name, fetched.data),
+                _understand(reading, fetched.name, fetched.data),
             )
-        if is_counted(found):
-            asked = uploads.Counting(_columns(submission), found.name, rules.least)
+        if is_counted(shared_file):
+            asked = uploads.Counting(_read_columns(submission), shared_file.name, rules.least)
             counted = reading.run(uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
-    return sharing.fields(found, type_, counted)
+    return sharing.list_fields(shared_file, type_, counted)
 
 
-def _columns(submission: Submission) -> Columns:
+def _read_columns(submission: Submission) -> Columns:
     """Which columns of a file with rows say what, as the window asked."""
 
-    def said(block: str) -> str:
+    def value_of(block: str) -> str:
         return str(submission.values.get(block) or "").strip()
 
     asked = {fields.TRUTH: "was true", fields.PREDICTION: "the model said"}
     for block, what in asked.items():
-        if not said(block):
+        if not value_of(block):
             raise InvalidInput(f"Which column holds what {what}?", field=block)
-    cut = said(fields.CUT)
+    cut = value_of(fields.CUT)
     try:
         threshold = float(cut) if cut else None
         if threshold is not None and not math.isfinite(threshold):
             raise ValueError
     except ValueError:
         raise InvalidInput("Write a number, like 0.5.", field=fields.CUT) from None
-    groups = tuple(one.strip() for one in said(fields.GROUPS).split(",") if one.strip())
+    groups = tuple(one.strip() for one in value_of(fields.GROUPS).split(",") if one.strip())
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
         raise InvalidInput(
             "Name one to four columns of groups, like sex, age.", field=fields.GROUPS
         )
     return Columns(
-        said(fields.TRUTH),
-        said(fields.PREDICTION),
+        value_of(fields.TRUTH),
+        value_of(fields.PREDICTION),
         groups,
-        said(fields.POSITIVE) or None,
+        value_of(fields.POSITIVE) or None,
         threshold,
     )
 
@@ -219,27 +219,27 @@ def _columns(submission: Submission) -> Columns:
 # --- menus
 
 
-def versions(search: Search) -> Sequence[tuple[str, str]]:
+def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
+        models = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
     return [
         (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
-        for model in found
+        for model in models
         for one in model.versions
         if one.state not in _CLOSED
     ]
 
 
-def models(search: Search) -> Sequence[tuple[str, str]]:
+def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = At.read(str(search.view.get("private_metadata") or "")).model_id
     with search.deps.db.read() as session:
-        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
-    return [(one.key, one.name) for one in found if one.id != own]
+        models = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+    return [(one.key, one.name) for one in models if one.id != own]
 
 
-def projects_of(search: Search) -> Sequence[tuple[str, str]]:
+def search_projects(search: Search) -> Sequence[tuple[str, str]]:
     """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
     policy, actor = search.deps.policy, search.actor
     with search.deps.db.read() as session:

@@ -48,7 +48,7 @@ def evidence(submission: Submission) -> Reply:
     form = SubmitEvidence.model_validate(
         {
             "type": type_,
-            **sharing.taken(submission, type_),
+            **sharing.read_fields(submission, type_),
             **({"uri": link} if link else {}),
             "summary": entered.text(submission, fields.SUMMARY),
             "metrics": measured,
@@ -58,10 +58,10 @@ def evidence(submission: Submission) -> Reply:
         }
     )
     if form.fairness is not None:
-        fairness.ready()
+        fairness.load_metrics()
     entered.run(
         submission,
-        lambda session: evidencing.submit(
+        lambda session: evidencing.submit_evidence(
             session,
             submission.actor,
             at.version_id or 0,
@@ -105,7 +105,7 @@ def look(submission: Submission) -> Reply:
     accept = submission.values.get(fields.VERDICT) != "reject"
     entered.run(
         submission,
-        lambda session: evidencing.decide(
+        lambda session: evidencing.decide_evidence(
             session,
             submission.actor,
             chosen,
@@ -128,7 +128,7 @@ def waive(submission: Submission) -> Reply:
         return FieldErrors({fields.UNTIL: "Choose a day."})
     entered.run(
         submission,
-        lambda session: evidencing.waive(
+        lambda session: evidencing.waive_evidence(
             session,
             submission.actor,
             at.version_id or 0,

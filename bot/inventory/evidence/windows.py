@@ -16,22 +16,22 @@ from workflows.policy import Policy
 from workflows.registry.records import Found
 
 
-def shared(found: Shared) -> Block:
+def shared_window(file: Shared) -> Block:
     """A file that somebody shared: which version of a model is it for?"""
     menu = blocks.searched(words.PICK_VERSION, placeholder="Pick a version")
-    shown = [
-        blocks.section(f"*{blocks.escape(found.name, 120)}*"),
+    body = [
+        blocks.section(f"*{blocks.escape(file.name, 120)}*"),
         blocks.section(
             "Which model, in which version, is it for?", accessory=menu, block_id=fields.VERSION
         ),
     ]
     return blocks.modal(
-        "Hand in evidence", shown, callback_id="notice", close="Cancel", metadata=found.slack_id
+        "Hand in evidence", body, callback_id="notice", close="Cancel", metadata=file.slack_id
     )
 
 
-def evidence(
-    found: ModelCard,
+def evidence_window(
+    card: ModelCard,
     policy: Policy,
     type_: str | None,
     metadata: str,
@@ -46,7 +46,7 @@ def evidence(
     `takes_files` says that mlgov may read files; `seen` is what the registry says of the version, `before` the performance report of the version before it.
     """
     names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}
-    lacking = [lack.type for each in found.lacks.values() for lack in each]
+    lacking = [lack.type for each in card.lacks.values() for lack in each]
     ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
     pick = blocks.input_(
         "What is it?",
@@ -55,16 +55,16 @@ def evidence(
         dispatch=True,
         hint="What is missing stands first.",
     )
-    about = f"*{words.named(found.model, found.version)}*" + (
+    about = f"*{words.model_name(card.model, card.version)}*" + (
         f" · {blocks.escape(file.name, 120)}" if file else ""
     )
-    shown: list[Block] = [blocks.section(about), pick]
-    if file is not None and file.said and type_ == file.type:
-        shown += blocks.sections(blocks.escape(one, 400) for one in file.said)
+    body: list[Block] = [blocks.section(about), pick]
+    if file is not None and file.sentences and type_ == file.type:
+        body += blocks.sections(blocks.escape(one, 400) for one in file.sentences)
     if type_ is None:
         return blocks.modal(
             "Hand in evidence",
-            shown,
+            body,
             callback_id=fields.SUBMIT_EVIDENCE,
             submit="Hand in",
             metadata=metadata,
@@ -75,7 +75,7 @@ def evidence(
             "conditional": "It passed on conditions",
             "fail": "It failed",
         }
-        shown.append(
+        body.append(
             blocks.input_(
                 "What did the validation come to?",
                 fields.menu(fields.OUTCOME, outcomes),
@@ -89,8 +89,8 @@ def evidence(
             if is_plan
             else "One a line, like: accuracy = 0.91 >= 0.85. mlgov judges them."
         )
-        filled = _watched(found) if is_plan else _measured(found, seen, before)
-        shown.append(
+        filled = _watched(card) if is_plan else _measured(card, seen, before)
+        body.append(
             fields.text(
                 "What is watched" if is_plan else "Metrics and their thresholds",
                 fields.METRICS,
@@ -100,7 +100,7 @@ def evidence(
             )
         )
     elif type_ != "validation_report" and not (file is not None and file.type):
-        shown.append(
+        body.append(
             fields.text(
                 "Metrics and their thresholds",
                 fields.METRICS,
@@ -113,11 +113,11 @@ def evidence(
             if takes_files
             else "A link, on which its readers find it."
         )
-        shown.append(
+        body.append(
             fields.text("Where it is kept", fields.URI, multiline=False, most=500, hint=hint)
         )
         if takes_files:
-            shown.append(
+            body.append(
                 blocks.input_(
                     "The file itself",
                     blocks.file_input(fields.FILE),
@@ -128,8 +128,8 @@ def evidence(
             )
     may_count = takes_files and policy.evidence.fairness.rows_in_slack
     if type_ == FAIRNESS and may_count and (file is None or file.has_rows):
-        shown += _rows()
-    shown += [
+        body += _rows()
+    body += [
         fields.text("What it shows, in words", fields.SUMMARY, hint="Approvers read it."),
         blocks.input_(
             "Good until", blocks.date_picker(fields.UNTIL), block_id=fields.UNTIL, optional=True
@@ -137,7 +137,7 @@ def evidence(
     ]
     return blocks.modal(
         "Hand in evidence",
-        shown,
+        body,
         callback_id=fields.SUBMIT_EVIDENCE,
         submit="Hand in",
         metadata=metadata,
@@ -163,11 +163,11 @@ def _rows() -> list[Block]:
     ]
 
 
-def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
+def _measured(card: ModelCard, seen: Found | None, last: Item | None) -> str:
     """What the run in the registry measured, with the thresholds that were set before; a threshold that nobody set is left open."""
     if seen is None:
         return ""
-    before = found.evidence.get("performance_report") or last
+    before = card.evidence.get("performance_report") or last
     known = {one.name: one for one in before.metrics} if before else {}
     lines = []
     for name, value in list(seen.metrics.items())[:20]:
@@ -179,20 +179,20 @@ def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
     return "\n".join(lines)
 
 
-def _watched(found: ModelCard) -> str:
+def _watched(card: ModelCard) -> str:
     """The measures that were reported, to be watched against the same thresholds."""
-    report = found.evidence.get("performance_report")
+    report = card.evidence.get("performance_report")
     return "\n".join(
         f"{one.name} {'>=' if one.better == 'higher' else '<='} {one.threshold.normalize():f} every 7"
         for one in (report.metrics if report else ())
     )
 
 
-def look(
+def look_window(
     items: Sequence[Item], policy: Policy, today: date, drawn: Mapping[int, Picture], metadata: str
 ) -> Block:
     """Evidence to accept or to reject: each item as it stands, one box to tick."""
-    shown: list[Block] = [
+    body: list[Block] = [
         blocks.input_(
             "What do you decide?",
             blocks.radio(
@@ -204,14 +204,14 @@ def look(
         )
     ]
     for item in items[:15]:
-        shown += views.evidence(item, policy, today, drawn)
+        body += views.evidence_blocks(item, policy, today, drawn)
         name = policy.evidence.words(item.type)
         what = (
             "I looked at it, and what it says above is right"
             if item.explained
             else "I looked at it"
         )
-        shown.append(
+        body.append(
             blocks.input_(
                 f"The {name}",
                 blocks.checks(fields.PICK, [blocks.option(what, "yes")]),
@@ -224,10 +224,10 @@ def look(
         if any(one.flags for one in items)
         else "Needed to reject."
     )
-    shown.append(fields.text("Why?", fields.WORD, hint=hint))
+    body.append(fields.text("Why?", fields.WORD, hint=hint))
     return blocks.modal(
         "Look at evidence",
-        shown,
+        body,
         callback_id=fields.SUBMIT_LOOK,
         submit="Decide",
         metadata=metadata,
@@ -237,32 +237,33 @@ def look(
 _ACCEPT = blocks.option("Accept what I tick", "accept")
 
 
-def model_card(card: Card, at: str) -> Block:
+def model_card_window(card: Card, at: str) -> Block:
     """The nine sections of a model card, in short, and the documents to have; `at` is `model:version` by id, version 0 for none."""
-    shown: list[Block] = []
+    body: list[Block] = []
     if card.missing:
-        shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
-    for one in card.sections:
-        told = [f"*{one.title}*"]
-        told += [
-            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}" for label, value in one.facts
+        body.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
+    for section in card.sections:
+        lines = [f"*{section.title}*"]
+        lines += [
+            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}"
+            for label, value in section.facts
         ]
-        if one.text:
-            told.append(blocks.quote(one.text, 1200))
-        told += [_row(table.columns, row) for table in one.tables for row in table.rows[:12]]
-        if one.is_missing:
-            told.append("_Missing: nobody said this yet._")
-        shown += blocks.sections(told)
+        if section.text:
+            lines.append(blocks.quote(section.text, 1200))
+        lines += [_row(table.columns, row) for table in section.tables for row in table.rows[:12]]
+        if section.is_missing:
+            lines.append("_Missing: nobody said this yet._")
+        body += blocks.sections(lines)
     offered = [blocks.button("Send me this page", words.SEND_CARD, at)]
     if not at.endswith(":0"):
         offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, at))
-    shown.append(blocks.actions(offered, block_id="documents"))
-    shown.append(
+    body.append(blocks.actions(offered, block_id="documents"))
+    body.append(
         blocks.context(
             "The pack has everything that an auditor asks: evidence, decisions, policy and ledger."
         )
     )
-    return blocks.modal("Model card", shown, callback_id="notice", close="Close")
+    return blocks.modal("Model card", body, callback_id="notice", close="Close")
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
@@ -275,16 +276,16 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
     return f"• {blocks.escape(cells[0], 80)}: {' · '.join(named)}"
 
 
-def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
+def waive_window(card: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
     """Let a version go on without a type of evidence."""
-    lacking = list(dict.fromkeys(lack.type for each in found.lacks.values() for lack in each))
+    lacking = list(dict.fromkeys(lack.type for each in card.lacks.values() for lack in each))
     names = {
         one: policy.evidence.words(one).capitalize() for one in lacking or policy.evidence.all_types
     }
     most = today + policy.evidence.waive_at_most
-    shown = [
+    body = [
         blocks.section(
-            f"*{words.named(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
+            f"*{words.model_name(card.model, card.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
         ),
         blocks.input_("What is waived?", fields.menu(fields.TYPE, names), block_id=fields.TYPE),
         fields.text("Why can it be waived?", fields.REASON, optional=False),
@@ -296,5 +297,5 @@ def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block
         ),
     ]
     return blocks.modal(
-        "Waive evidence", shown, callback_id=fields.SUBMIT_WAIVE, submit="Waive", metadata=metadata
+        "Waive evidence", body, callback_id=fields.SUBMIT_WAIVE, submit="Waive", metadata=metadata
     )

@@ -39,7 +39,7 @@ def finding(submission: Submission) -> Reply:
                 "due": entered.day(submission, fields.DUE),
             }
         )
-        return findings.file(
+        return findings.file_finding(
             session,
             submission.actor,
             form,
@@ -67,7 +67,7 @@ def settle(submission: Submission) -> Reply:
     )
     said = entered.run(
         submission,
-        lambda session: findings.settle(
+        lambda session: findings.settle_finding(
             session,
             submission.actor,
             form,
@@ -88,7 +88,7 @@ def review(submission: Submission) -> Reply:
         raise InvalidInput(UNREADABLE) from None
     said = entered.run(
         submission,
-        lambda session: reviews.done(
+        lambda session: reviews.record_review(
             session,
             submission.actor,
             at.model_id,

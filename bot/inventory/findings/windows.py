@@ -9,11 +9,11 @@ from storage.enums import FindingStatus, Severity
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 
 
-def finding(found: ModelCard, metadata: str) -> Block:
+def finding_window(card: ModelCard, metadata: str) -> Block:
     """Something wrong."""
-    owner = found.model.owner
-    shown = [
-        blocks.section(f"*{words.named(found.model, found.version)}*"),
+    owner = card.model.owner
+    body = [
+        blocks.section(f"*{words.model_name(card.model, card.version)}*"),
         fields.text("What is wrong?", fields.WORD, optional=False, most=2000),
         blocks.input_(
             "How grave is it?",
@@ -37,21 +37,21 @@ def finding(found: ModelCard, metadata: str) -> Block:
         ),
     ]
     return blocks.modal(
-        "File a finding", shown, callback_id=fields.SUBMIT_FINDING, submit="File", metadata=metadata
+        "File a finding", body, callback_id=fields.SUBMIT_FINDING, submit="File", metadata=metadata
     )
 
 
-def settle(one: FindingRecord, today: date, *, metadata: str) -> Block:
+def settle_window(record: FindingRecord, today: date, *, metadata: str) -> Block:
     """What becomes of a finding."""
     ways = {
         "progress": "Somebody is on it",
         "resolve": "It is mended",
         "accept": "Accept it until a day (model risk)",
     }
-    if one.status is FindingStatus.ACCEPTED:
+    if record.status is FindingStatus.ACCEPTED:
         ways["reopen"] = "Open it again"
-    shown = [
-        blocks.section(words.finding(one, today)),
+    body = [
+        blocks.section(words.finding_line(record, today)),
         blocks.input_(
             "What becomes of it?",
             blocks.radio(fields.HOW, [blocks.option(text, way) for way, text in ways.items()]),
@@ -68,22 +68,22 @@ def settle(one: FindingRecord, today: date, *, metadata: str) -> Block:
     ]
     return blocks.modal(
         "Settle a finding",
-        shown,
+        body,
         callback_id=fields.SUBMIT_SETTLE,
         submit="Settle",
         metadata=metadata,
     )
 
 
-def review(model: ModelRecord, today: date, metadata: str) -> Block:
+def review_window(model: ModelRecord, today: date, metadata: str) -> Block:
     """A review that was done."""
     due = f" · due {words.day(model.next_review, today)}" if model.next_review else ""
-    shown = [
+    body = [
         blocks.section(
-            f"*{words.named(model, model.lead)}*{due}\nA review approves nothing anew: it says that somebody looked."
+            f"*{words.model_name(model, model.lead)}*{due}\nA review approves nothing anew: it says that somebody looked."
         ),
         fields.text("What did you look at, and what did you see?", fields.WORD, optional=False),
     ]
     return blocks.modal(
-        "Reviewed", shown, callback_id=fields.SUBMIT_REVIEW, submit="Keep", metadata=metadata
+        "Reviewed", body, callback_id=fields.SUBMIT_REVIEW, submit="Keep", metadata=metadata
     )

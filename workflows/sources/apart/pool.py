@@ -82,10 +82,10 @@ class _Worker:
         try:
             stdin.write(json.dumps(order).encode() + b"\n")
             stdin.flush()
-            found: dict[str, Any] = json.loads(self._line(seconds))
+            answer: dict[str, Any] = json.loads(self._line(seconds))
         except (OSError, ValueError):
             raise _Gone from None
-        return found
+        return answer
 
     def _line(self, seconds: float) -> bytes:
         stdout = self._process.stdout
@@ -170,9 +170,9 @@ class Pool:
                 "place": folder,
                 "seconds": seconds,
             }
-            told = self._asked(order, seconds)
-            if told["ended"] != "done":
-                raise _refusal(told, job.name)
+            reply = self._asked(order, seconds)
+            if reply["ended"] != "done":
+                raise _refusal(reply, job.name)
             answer = place / ANSWER
             if answer.stat().st_size > MOST_ANSWERED:
                 raise TooMuch("It holds more than mlgov keeps. Send less of it.")
@@ -220,7 +220,7 @@ class Pool:
     def _asked(self, order: dict[str, Any], seconds: float) -> dict[str, Any]:
         worker = self._worker()
         try:
-            told = worker.ask(order, seconds)
+            reply = worker.ask(order, seconds)
         except _Late:
             raise TooMuch(
                 f"It takes longer than {seconds:g} seconds to read, so it was left unread. Send less of it."
@@ -235,7 +235,7 @@ class Pool:
         else:
             if worker.jobs < MOST_JOBS:
                 self._rest(worker)
-            return told
+            return reply
         finally:
             with self._changed:
                 is_left = worker in self._busy
@@ -290,15 +290,17 @@ class Pool:
             worker.end()
 
 
-def _refusal(told: dict[str, Any], job: str) -> GovernanceError:
-    sentence, field = told.get("sentence"), told.get("field")
-    match told["ended"]:
+def _refusal(reply: dict[str, Any], job: str) -> GovernanceError:
+    sentence, field = reply.get("sentence"), reply.get("field")
+    match reply["ended"]:
         case "too_much":
             return TooMuch(
                 sentence or "It needs too much memory to read. Send less of it.", field=field
             )
         case "faulty":
-            return Faulty([(where, why) for where, why in told["faults"]], is_json=told["is_json"])
+            return Faulty(
+                [(where, why) for where, why in reply["faults"]], is_json=reply["is_json"]
+            )
         case "refused":
             return InvalidInput(str(sentence), field=field)
         case _:
@@ -308,8 +310,8 @@ def _refusal(told: dict[str, Any], job: str) -> GovernanceError:
         "what was sent could not be read by %s (ref %s): %s\n%s",
         job,
         reference,
-        told.get("why"),
-        told.get("trace"),
+        reply.get("why"),
+        reply.get("trace"),
     )
     return InvalidInput(
         f"mlgov can't read this. Export it again; if it is sound, tell an administrator. (ref {reference})"

@@ -37,7 +37,7 @@ def collect(paths: Sequence[Path]) -> tuple[list[Given], list[str]]:
     """
     if not paths:
         raise CostFileRefused("No cost file was given.")
-    found: dict[tuple[int, int], Given] = {}
+    given: dict[tuple[int, int], Given] = {}
     remarks: list[str] = []
     for path in paths:
         if path.is_dir():
@@ -47,12 +47,12 @@ def collect(paths: Sequence[Path]) -> tuple[list[Given], list[str]]:
             members = [Given(path, shown(path.name), _part_of(path))]
         for member in members:
             about = _regular(member)
-            found.setdefault((about.st_dev, about.st_ino), member)
-    if len(found) > MAX_FILES:
+            given.setdefault((about.st_dev, about.st_ino), member)
+    if len(given) > MAX_FILES:
         raise FileTooLarge(
-            f"{len(found):,} files are more than one load reads ({MAX_FILES:,}). Give one billing period at a time."
+            f"{len(given):,} files are more than one load reads ({MAX_FILES:,}). Give one billing period at a time."
         )
-    return list(found.values()), remarks
+    return list(given.values()), remarks
 
 
 def _regular(given: Given) -> os.stat_result:

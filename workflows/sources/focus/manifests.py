@@ -49,11 +49,11 @@ def listed_files(root: Path, candidates: list[Path]) -> dict[Path, str] | None:
             latest[key] = manifest
     if not latest:
         return None
-    found: dict[Path, str] = {}
+    exports: dict[Path, str] = {}
     for manifest in latest.values():
         for listed in manifest.files:
-            found[_locate(root, manifest, listed)] = manifest.export
-    return found
+            exports[_locate(root, manifest, listed)] = manifest.export
+    return exports
 
 
 def _read(root: Path, path: Path) -> Manifest | None:

@@ -140,12 +140,12 @@ class FocusRead:
             "period, key, CAST(date_trunc('month', charge_date) AS DATE) AS month, currency, sum(billed), sum(effective), "
             "CAST(sum(rows) AS BIGINT)"
         )
-        found = self._engine.run(
+        rows = self._engine.run(
             groups.numbered(
                 select, self._tag_keys, "GROUP BY period, key, month, currency ORDER BY ALL"
             )
         )
-        return [MonthTotal(*row) for row in found]
+        return [MonthTotal(*row) for row in rows]
 
     def days(self, keys: Collection[int]) -> set[tuple[int, int, date]]:
         """(period, allocation key, day of charge) of some allocation keys, all by their index."""

@@ -148,19 +148,19 @@ class Scan:
         else:
             heading = list(layout.heading)
             source = sql.csv_source(len(heading), layout.delimiter, layout.gzip)
-        found = focus_columns.locate(heading, name, source_given=self._options.source is not None)
+        located = focus_columns.locate(heading, name, source_given=self._options.source is not None)
         fields = {
             wanted: sql.Field(f"c{place}", "VARCHAR", True)
             if types is None
             else sql.Field(identifier(heading[place]), types[place], False)
-            for wanted, place in found.positions.items()
+            for wanted, place in located.positions.items()
         }
-        self.findings.unknown_columns |= dict.fromkeys(found.unknown)
-        self.findings.missing_columns |= dict.fromkeys(found.missing)
+        self.findings.unknown_columns |= dict.fromkeys(located.unknown)
+        self.findings.missing_columns |= dict.fromkeys(located.missing)
         self.findings.float_costs |= any(
             fields[cost].type in sql.FLOATS for cost in ("BilledCost", "EffectiveCost")
         )
-        return _Table(source, fields, found, layout)
+        return _Table(source, fields, located, layout)
 
     def _gather(self, table: _Table, name: str, watch: Watch, export: int) -> None:
         def tick() -> bool:
@@ -212,7 +212,7 @@ class Scan:
         layout, source = table.layout, table.source
         if layout is not None:
             source = sql.csv_source(len(layout.heading), layout.delimiter, layout.gzip, again=True)
-        found = self._engine.run(
+        faulty = self._engine.run(
             sql.faults_of(
                 source,
                 table.fields,
@@ -224,10 +224,10 @@ class Scan:
             file=name,
         )
         if layout is None:
-            for column, value, row in found:
+            for column, value, row in faulty:
                 self._note(faults.bad_row(name, row, column, value))
         else:
-            values = {(column, value) for column, value, _ in found}
+            values = {(column, value) for column, value, _ in faulty}
             placed = faults.lines_of(descriptor, name, layout, table.columns.positions, values)
             for bad in itertools.islice(placed, room):
                 self._note(bad)
@@ -305,12 +305,12 @@ class Scan:
         for statement in groups.same_money():
             pairs = pairs or self._engine.run(statement)
         for first, second, source, period in pairs:
-            one, other = (
+            name, other = (
                 next(given.name for given in files if given.export == exports[number])
                 for number in (first, second)
             )
             raise CostFileRefused(
-                f"{one} and {other} look like two exports of one bill: both hold costs of {shown(source)} for the same days of the "
+                f"{name} and {other} look like two exports of one bill: both hold costs of {shown(source)} for the same days of the "
                 f"billing period {period:%Y-%m}, and they would be added up. Give one of them; if they hold different costs, "
                 "give --separate."
             )

@@ -134,11 +134,11 @@ def _pointer(key: str) -> str:
 def _with_tags(source: str, field: Field | None, tag_keys: Sequence[str]) -> str:
     """The source with the tags that are spelt as asked for; TRY in a layer of its own, since it is not shared otherwise."""
     raw = _raw_tags(field)
-    found = "".join(
+    tags = "".join(
         f", TRY(json_extract_string({raw}, {_pointer(key)})) AS {_FOUND}{number}"
         for number, key in enumerate(tag_keys)
     )
-    return f"(SELECT *, {raw} AS {_RAW}{found} FROM {source})"
+    return f"(SELECT *, {raw} AS {_RAW}{tags} FROM {source})"
 
 
 def _tags(tag_keys: Sequence[str]) -> str:
@@ -155,7 +155,7 @@ def _tags(tag_keys: Sequence[str]) -> str:
     )
     columns = []
     for number, (key, name) in enumerate(zip(tag_keys, tag_columns(tag_keys), strict=True)):
-        found = f"{_FOUND}{number}"
+        column = f"{_FOUND}{number}"
         pattern = literal(rf'(?i)"\s*(?:{_PREFIX})?{re.escape(key.strip())}\s*"\s*:')
         renamed = f"regexp_replace({json}, {pattern}, '\"{_RENAMED}\":', 'g')"
         loose = (
@@ -163,7 +163,7 @@ def _tags(tag_keys: Sequence[str]) -> str:
             f"CASE WHEN regexp_matches({json}, {pattern}) THEN json_extract_string({renamed}, '/{_RENAMED}') END, '')"
         )
         columns.append(
-            f"CASE WHEN odd_tags IS NOT NULL OR {_RAW} IS NULL THEN '' WHEN {found} IS NOT NULL THEN {found} ELSE {loose} END AS {name}, "
+            f"CASE WHEN odd_tags IS NOT NULL OR {_RAW} IS NULL THEN '' WHEN {column} IS NOT NULL THEN {column} ELSE {loose} END AS {name}, "
         )
     odd = f"CASE WHEN {flat} THEN NULL ELSE {_RAW} END" if tag_keys else "NULL"
     return f"{odd} AS odd_tags, " + "".join(columns)

@@ -45,7 +45,7 @@ class MlflowClient:
         headers = {"User-Agent": "mlgov", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = http.client(
+        self._http = http.make_client(
             base_url=url.rstrip("/"), auth=auth, headers=headers, timeout=timeout
         )
 
@@ -62,12 +62,13 @@ class MlflowClient:
     def models(self) -> Iterator[RegistryModel]:
         """The registered models, one after another."""
         for row in self._pages("registered-models/search", "registered_models", {}):
-            name = _text(row, "name")
-            tags = _tags(row)
+            name = _read_text(row, "name")
+            tags = _read_tags(row)
             if tags.get(PROMPT, "").casefold() == "true":
                 continue
             aliases = {
-                _text(one, "alias"): str(one.get("version", "")) for one in _list(row, "aliases")
+                _read_text(one, "alias"): str(one.get("version", ""))
+                for one in _read_list(row, "aliases")
             }
             yield RegistryModel(
                 name, str(row.get("description") or ""), tags, aliases, tuple(self.versions(name))
@@ -83,7 +84,7 @@ class MlflowClient:
                 name=name,
                 version=str(row.get("version", "")),
                 run_id=str(row.get("run_id") or "") or None,
-                tags=_tags(row),
+                tags=_read_tags(row),
             )
 
     def run(self, run_id: str) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -92,17 +93,17 @@ class MlflowClient:
         The server keeps who that was with the run when it is begun, and as a tag that can be set anew: both are given.
         """
         answer = self._call("GET", "runs/get", params={"run_id": run_id})
-        run = _object(answer, "run")
-        data = _object(run, "data")
+        run = _read_object(answer, "run")
+        data = _read_object(run, "data")
         metrics = {}
-        for one in _list(data, "metrics"):
-            value = one.get("value")
+        for metric in _read_list(data, "metrics"):
+            value = metric.get("value")
             if isinstance(value, int | float):
-                metrics[_text(one, "key")] = float(value)
+                metrics[_read_text(metric, "key")] = float(value)
         info = run.get("info")
         kept = info.get("user_id") if isinstance(info, dict) else None
-        users = (kept, _tags(data).get("mlflow.user"))
-        return metrics, tuple(dict.fromkeys(str(one) for one in users if one))
+        users = (kept, _read_tags(data).get("mlflow.user"))
+        return metrics, tuple(dict.fromkeys(str(metric) for metric in users if metric))
 
     # --- writing
 
@@ -172,9 +173,9 @@ class MlflowClient:
             whole = hashlib.sha256()
             left = MOST_ARTIFACT_BYTES
             for path in files:
-                held, size = self._fetch(f"{root}/{path}", left, into / path if into else None)
+                digest, size = self._fetch(f"{root}/{path}", left, into / path if into else None)
                 left -= size
-                whole.update(f"{path}\n{held}\n".encode())
+                whole.update(f"{path}\n{digest}\n".encode())
         except _TooMuch as error:
             return Digest(None, str(error))
         except RegistryRefused as error:
@@ -182,7 +183,7 @@ class MlflowClient:
         return Digest(whole.hexdigest())
 
     def _files(self, root: str) -> list[str]:
-        found: list[str] = []
+        paths: list[str] = []
         waiting = [""]
         listed = 0
         while waiting:
@@ -194,18 +195,18 @@ class MlflowClient:
                     "GET", "/api/2.0/mlflow-artifacts/artifacts", params={"path": path}
                 )
             )
-            for one in _list(answer, "files"):
-                name = _text(one, "path").rsplit("/", 1)[-1]
+            for entry in _read_list(answer, "files"):
+                name = _read_text(entry, "path").rsplit("/", 1)[-1]
                 if name in ("", ".", ".."):
                     raise RegistryTrouble("MLflow lists a file without a name.")
                 below = f"{place}/{name}".lstrip("/")
-                if one.get("is_dir"):
+                if entry.get("is_dir"):
                     waiting.append(below)
                 else:
-                    found.append(below)
-                if len(found) + len(waiting) + listed > MOST_ARTIFACTS:
+                    paths.append(below)
+                if len(paths) + len(waiting) + listed > MOST_ARTIFACTS:
                     raise _TooMuch(f"it has more than {MOST_ARTIFACTS:,} files")
-        return found
+        return paths
 
     def _fetch(self, path: str, most: int, copy: Path | None) -> tuple[str, int]:
         """SHA-256 and size of a file; its bytes also go to `copy`."""
@@ -214,7 +215,7 @@ class MlflowClient:
         asked = self._http.build_request(
             "GET", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
         )
-        held, size = hashlib.sha256(), 0
+        digest, size = hashlib.sha256(), 0
         try:
             answer = self._http.send(asked, stream=True)
         except httpx.HTTPError as error:
@@ -223,9 +224,9 @@ class MlflowClient:
             if answer.status_code != 200:
                 raise _withheld(path, answer.status_code)
             with copy.open("xb") if copy else nullcontext() as kept:
-                for part in bounded.pieces(answer, most):
+                for part in bounded.read_pieces(answer, most):
                     size += len(part)
-                    held.update(part)
+                    digest.update(part)
                     if kept is not None:
                         kept.write(part)
         except httpx.HTTPError as error:
@@ -234,7 +235,7 @@ class MlflowClient:
             raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB") from None
         finally:
             answer.close()
-        return held.hexdigest(), size
+        return digest.hexdigest(), size
 
     # --- calls
 
@@ -243,7 +244,7 @@ class MlflowClient:
         for _ in range(MOST_PAGES):
             asked = {**params, "max_results": str(PAGE), **({"page_token": token} if token else {})}
             answer = self._call("GET", path, params=asked)
-            yield from _list(answer, key)
+            yield from _read_list(answer, key)
             following = str(answer.get("next_page_token") or "")
             if not following or following == token:
                 return
@@ -264,12 +265,12 @@ class MlflowClient:
 
     def _json(self, asked: httpx.Request) -> dict[str, Any]:
         try:
-            status, body = bounded.whole(self._http, asked, MOST_BYTES)
+            status, body = bounded.read_whole(self._http, asked, MOST_BYTES)
         except httpx.HTTPError as error:
             raise _trouble(error) from None
         except TooLong:
             raise RegistryTrouble("MLflow's answer is too long to be one.") from None
-        return _read(status, body)
+        return _read_answer(status, body)
 
 
 class _TooMuch(Exception):
@@ -288,13 +289,13 @@ def _withheld(path: str, status: int) -> RegistryTrouble | RegistryMissing:
     return kind(f"MLflow does not hand out {path.rsplit('/', 1)[-1]} (HTTP {status}).")
 
 
-def _read(status: int, raw: bytes) -> dict[str, Any]:
+def _read_answer(status: int, raw: bytes) -> dict[str, Any]:
     """The JSON of an answer. Raises for everything else, in words that quote nothing but MLflow's own code."""
     try:
-        found = json.loads(raw) if raw else {}
+        parsed = json.loads(raw) if raw else {}
     except (ValueError, RecursionError):
-        found = None
-    code = str(found.get("error_code") or "") if isinstance(found, dict) else ""
+        parsed = None
+    code = str(parsed.get("error_code") or "") if isinstance(parsed, dict) else ""
     if status in (301, 302, 303, 307, 308):
         raise RegistryRefused(
             "MLflow sends the call elsewhere (HTTP redirect). Set MLGOV_MLFLOW_URL to where it is; credentials follow no redirect."
@@ -311,35 +312,37 @@ def _read(status: int, raw: bytes) -> dict[str, Any]:
         raise RegistryRefused(
             f"MLflow refuses the call (HTTP {status}{', ' + code[:60] if code else ''})."
         )
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise RegistryTrouble("MLflow's answer is no JSON. Does MLGOV_MLFLOW_URL lead to it?")
-    return found
+    return parsed
 
 
-def _list(found: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+def _read_list(answer: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """A list of objects; MLflow leaves the key out where there are none."""
-    held = found.get(key, [])
-    if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
+    objects = answer.get(key, [])
+    if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
         raise RegistryTrouble(f"MLflow's answer has no list of {key}.")
-    return held
+    return objects
 
 
-def _object(found: Mapping[str, Any], key: str) -> dict[str, Any]:
-    held = found.get(key)
-    if not isinstance(held, dict):
+def _read_object(answer: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = answer.get(key)
+    if not isinstance(value, dict):
         raise RegistryTrouble(f"MLflow's answer lacks {key}.")
-    return held
+    return value
 
 
-def _text(found: Mapping[str, Any], key: str) -> str:
-    held = found.get(key)
-    if not isinstance(held, str) or not held:
+def _read_text(answer: Mapping[str, Any], key: str) -> str:
+    text = answer.get(key)
+    if not isinstance(text, str) or not text:
         raise RegistryTrouble(f"MLflow's answer lacks a {key}.")
-    return held
+    return text
 
 
-def _tags(found: Mapping[str, Any]) -> dict[str, str]:
-    return {_text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")}
+def _read_tags(answer: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        _read_text(one, "key"): str(one.get("value") or "") for one in _read_list(answer, "tags")
+    }
 
 
 def _named(name: str) -> dict[str, str]:

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 WINDOW = timedelta(minutes=5)
 
 
-def signature(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
+def sign_body(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
     """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; the secret is plain UTF-8, unlike Standard Webhooks'."""
-    told = f"{delivery_id}.{timestamp}.".encode() + body
-    digest = hmac.new(secret.encode(), told, hashlib.sha256).digest()
+    signed = f"{delivery_id}.{timestamp}.".encode() + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
-def fault(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+def find_fault(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
     """Why a delivery is not taken; empty when it is. Header names are lower case."""
     delivery = headers.get("x-mlflow-delivery-id", "")
     timestamp = headers.get("x-mlflow-timestamp", "")
@@ -27,7 +27,7 @@ def fault(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -
         return "its timestamp is no number"
     if abs(now.timestamp() - int(timestamp)) > WINDOW.total_seconds():
         return "it is too old, or from the future"
-    wanted = signature(secret, delivery, timestamp, body)
+    wanted = sign_body(secret, delivery, timestamp, body)
     if not any(hmac.compare_digest(one.encode(), wanted.encode()) for one in given.split(" ")):
         return "its signature is wrong"
     return ""

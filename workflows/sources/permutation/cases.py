@@ -15,7 +15,7 @@ class Unreadable(Exception):
     """The file is no table, as a sentence."""
 
 
-def read(path: Path, rows: int, seed: int) -> "DataFrame":
+def read_cases(path: Path, rows: int, seed: int) -> "DataFrame":
     """The table, with its own types; of more rows than wanted a sample, the same each time."""
     import duckdb
 

@@ -36,23 +36,23 @@ def main(asked: Path, answered: Path) -> None:
     wanted = Asked.model_validate_json(asked.read_text(encoding="utf-8"))
     try:
         _confine(wanted)
-        told = _importance(wanted)
+        answer = _importance(wanted)
     except Refused as error:
-        told = Answered(error=str(error))
+        answer = Answered(error=str(error))
     except ModuleNotFoundError as error:
         own = " `pip install 'mlgov[models]'` brings it." if error.name in _OURS else ""
-        told = Answered(
+        answer = Answered(
             error=f"The model needs the package {error.name}, which is not installed here.{own}"
         )
     except MemoryError:
-        told = Answered(
+        answer = Answered(
             error=f"It needs more than {wanted.memory_mb:,} MB. Take fewer rows, or give it more with --memory."
         )
     except Exception as error:
-        told = Answered(
+        answer = Answered(
             error=f"The model could not be tried ({type(error).__name__}: {str(error)[:300]})."
         )
-    answered.write_text(told.model_dump_json(), encoding="utf-8")
+    answered.write_text(answer.model_dump_json(), encoding="utf-8")
 
 
 def _confine(wanted: Asked) -> None:
@@ -92,7 +92,7 @@ def _importance(wanted: Asked) -> Answered:
         inputs, truth = _cases(wanted, model)
         score = check_scoring(model, scoring=scored_by or None)
         base = float(score(model, inputs, truth))
-        found = permutation_importance(
+        importance = permutation_importance(
             model,
             inputs,
             truth,
@@ -101,20 +101,20 @@ def _importance(wanted: Asked) -> Answered:
             random_state=SEED,
             n_jobs=1,
         )
-    told = [
+    texts = [
         str(one.message).splitlines()[0][:300]
         for one in caught
         if issubclass(one.category, UserWarning)
     ]
     return Answered(
         features=tuple(str(one) for one in inputs.columns),
-        mean=tuple(float(one) for one in found["importances_mean"]),
-        std=tuple(float(one) for one in found["importances_std"]),
+        mean=tuple(float(one) for one in importance["importances_mean"]),
+        std=tuple(float(one) for one in importance["importances_std"]),
         score=base,
         scored_by=scored_by or ("accuracy" if _classifies(model) else "R²"),
         rows=len(inputs),
         kind=type(model).__name__,
-        warnings=tuple(dict.fromkeys(told))[:5],
+        warnings=tuple(dict.fromkeys(texts))[:5],
     )
 
 
@@ -134,8 +134,8 @@ def _load(wanted: Asked) -> Any:
         )
     import cloudpickle  # the model may need it to be there
 
-    with open(wanted.model, "rb") as held:
-        return cloudpickle.load(held)
+    with open(wanted.model, "rb") as file:
+        return cloudpickle.load(file)
 
 
 def _classifies(model: Any) -> bool:
@@ -164,7 +164,7 @@ def _cases(wanted: Asked, model: Any) -> "tuple[DataFrame, Any]":
     from workflows.sources.permutation import cases
 
     try:
-        table = cases.read(Path(wanted.data), wanted.rows, SEED)
+        table = cases.read_cases(Path(wanted.data), wanted.rows, SEED)
     except cases.Unreadable as error:
         raise Refused(str(error)) from None
     if wanted.target not in table.columns:

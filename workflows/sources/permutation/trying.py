@@ -29,7 +29,7 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR")
 """What the process gets of ours: no credential is among it."""
 
 
-def described(folder: Path) -> tuple[Path, str, str]:
+def describe_model(folder: Path) -> tuple[Path, str, str]:
     """Where a downloaded model's file is, how it is serialized, and with which scikit-learn. Raises InvalidInput."""
     try:
         described_by = (folder / "MLmodel").read_bytes()[: MOST_DESCRIBED + 1]
@@ -51,14 +51,16 @@ def described(folder: Path) -> tuple[Path, str, str]:
     return path, format_, str(flavor.get("sklearn_version", ""))
 
 
-def tried(folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any) -> Answered:
+def run_importance(
+    folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any
+) -> Answered:
     """Load the model that lies in the folder and shuffle the table's columns. Raises InvalidInput with what to do.
 
     With `sandbox` the process that loads it runs under bubblewrap, and nothing is loaded where there is none.
     """
     if sandbox and not confinement.is_possible():
         raise InvalidInput(confinement.MISSING)
-    model, format_, _ = described(folder)
+    model, format_, _ = describe_model(folder)
     if not table.is_file() or not table.stat().st_size:
         raise InvalidInput(f"{table.name} is empty, or not there.", field="file")
     try:
@@ -86,14 +88,14 @@ def _run(place: Path, wanted: Asked, seconds: float, reads: Sequence[Path]) -> A
     asked.write_text(wanted.model_dump_json(), encoding="utf-8")
     home = {"HOME": str(place), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {one: os.environ[one] for one in _ENVIRONMENT if one in os.environ}
-    said = place / "said.txt"
+    output = place / "said.txt"
     module = "workflows.sources.permutation.child"
     words = [sys.executable, "-I", "-m", module, str(asked), str(answered)]
-    told, telling = os.pipe()
+    info, telling = os.pipe()
     if wanted.is_sandboxed:
         words = confinement.command(words, writes=place, reads=reads, info=telling)
     try:
-        with said.open("wb") as out:
+        with output.open("wb") as out:
             # Its module is ours, and its arguments are paths of ours.
             child = subprocess.Popen(  # noqa: S603
                 words,
@@ -108,26 +110,26 @@ def _run(place: Path, wanted: Asked, seconds: float, reads: Sequence[Path]) -> A
     finally:
         os.close(telling)
     try:
-        code = _awaited(child, told, seconds)
+        code = _await_end(child, info, seconds)
     finally:
-        os.close(told)
+        os.close(info)
         _end(child)
     try:
-        found = Answered.model_validate_json(answered.read_text(encoding="utf-8"))
+        answer = Answered.model_validate_json(answered.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
-        lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         why = f": {lines[-1][:200]}" if lines else ""
         raise InvalidInput(
             f"The process that loaded the model ended without an answer (code {code}{why}). It may need more than {wanted.memory_mb:,} MB."
         ) from None
-    if found.error:
-        raise InvalidInput(found.error)
-    return found
+    if answer.error:
+        raise InvalidInput(answer.error)
+    return answer
 
 
-def _awaited(child: subprocess.Popen[bytes], told: int, seconds: float) -> int:
+def _await_end(child: subprocess.Popen[bytes], info: int, seconds: float) -> int:
     """Its exit code, once it has ended by itself. Raises InvalidInput when it takes too long or becomes too many."""
-    with os.fdopen(os.dup(told), encoding="utf-8") as line:
+    with os.fdopen(os.dup(info), encoding="utf-8") as line:
         inside = confinement.pid_of(line.read())
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -150,14 +152,14 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def as_file(found: Answered, table: Path) -> dict[str, Any]:
+def build_file(answer: Answered, table: Path) -> dict[str, Any]:
     """The result in the shape that evidence is read from, with what it does not tell."""
     with table.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
         "method": "permutation importance",
-        "feature_names": list(found.features),
-        "importances_mean": list(found.mean),
-        "importances_std": list(found.std),
-        "limits": f"Computed by mlgov on {found.rows:,} cases of {table.name[:80]} (sha256:{digest[:12]}…): how far the {found.scored_by} of {found.score:.3f} falls when one input is shuffled. Inputs that tell the same share their importance.",
+        "feature_names": list(answer.features),
+        "importances_mean": list(answer.mean),
+        "importances_std": list(answer.std),
+        "limits": f"Computed by mlgov on {answer.rows:,} cases of {table.name[:80]} (sha256:{digest[:12]}…): how far the {answer.scored_by} of {answer.score:.3f} falls when one input is shuffled. Inputs that tell the same share their importance.",
     }
