@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert, BudgetRevision
 from storage.people import queries as people
+from storage.people.lookups import parts
 from storage.people.tables import Channel, Person
 from storage.projects.tables import Project
 
@@ -79,21 +80,6 @@ def list_revisions(
         for row in rows:
             found[row.budget_id].append(row)
     return found
-
-
-def find_same(
-    session: Session, project: int, period: str, starts: date, currency: str, basis: str
-) -> Budget | None:
-    """The budget that a row of a file means."""
-    return session.execute(
-        select(Budget).where(
-            Budget.project_id == project,
-            Budget.period == period,
-            Budget.starts == starts,
-            Budget.currency == currency,
-            Budget.basis == basis,
-        )
-    ).scalar_one_or_none()
 
 
 def list_after(session: Session, after: int, most: int) -> Sequence[Budget]:
@@ -223,9 +209,13 @@ def projects_by_id(session: Session, ids: Collection[int]) -> dict[int, Project]
     return found
 
 
-def find_project(session: Session, key: str) -> Project | None:
-    """A project by its folded key."""
-    return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
+def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
+    """Folded key → project."""
+    found: dict[str, Project] = {}
+    for part in parts(keys):
+        rows = session.execute(select(Project).where(Project.key.in_(part))).scalars()
+        found |= {row.key: row for row in rows}
+    return found
 
 
 def person(session: Session, person_id: str | None) -> Person | None:

@@ -64,16 +64,14 @@ def of_projects(session: Session, project_ids: Collection[int]) -> list[Mileston
     return found
 
 
-def of_projects_for_update(session: Session, project_ids: Collection[int]) -> list[Milestone]:
-    """Every milestone of these projects, dropped ones too, locked in the order of their ids."""
+def every_of_projects(
+    session: Session, project_ids: Collection[int], *, lock: bool
+) -> list[Milestone]:
+    """Every milestone of these projects, dropped ones too, in the order of their ids."""
     found: list[Milestone] = []
     for part in parts(project_ids):
-        found += session.execute(
-            select(Milestone)
-            .where(Milestone.project_id.in_(part))
-            .order_by(Milestone.id)
-            .with_for_update()
-        ).scalars()
+        statement = select(Milestone).where(Milestone.project_id.in_(part)).order_by(Milestone.id)
+        found += session.execute(statement.with_for_update() if lock else statement).scalars()
     return found
 
 

@@ -125,6 +125,8 @@ MODELS = Fields(
     (frozenset({"key"}),),
 )
 
+KINDS = {fields.kind: fields for fields in (PEOPLE, PROJECTS, BUDGETS, MILESTONES, MODELS)}
+
 
 def folded(heading: str) -> str:
     """A heading without case, punctuation and spaces: `E-Mail address` and `email_address` are the same."""

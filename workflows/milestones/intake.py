@@ -1,11 +1,8 @@
 """Milestones from tables and from GitHub: added, changed, met or dropped as a file says; the same again changes nothing."""
 
 import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
@@ -13,135 +10,88 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.errors import InvalidInput
 from workflows.milestones import lists, reads, rules
 from workflows.milestones.following import follow
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
-from workflows.milestones.writing import Taken, Writing, names_of, source_of, table_source
+from workflows.milestones.writing import (
+    MilestoneItem,
+    MilestoneWriter,
+    names_of,
+    source_of,
+    table_source,
+)
 from workflows.policy import Policy
-from workflows.sources.cells import cleared
-from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
 
-Rows = Sequence[tuple[int, MilestoneRow]]
-FindPerson = Callable[[str], tuple[str, str] | str]
-"""Whom a Slack id or e-mail address names: (opaque id, name), or a sentence that says why nobody."""
+_NOBODY = ("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The file that rows came from. `list_to` is the opaque id of whom the overdue ones are shown to, if not the managers."""
-
-    file: str
-    sha256: str
-    list_to: str | None = None
-
-
-def apply_rows(
-    session: Session,
-    actor: Actor,
-    rows: Rows,
-    *,
-    origin: Origin,
-    find_person: FindPerson,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> Outcome:
-    """Bring in milestones. Rows with faults change nothing; the caller decides about the others.
+class MilestoneTable(MilestoneWriter):
+    """Brings in milestones.
 
     A row means the milestone of its GitHub number or key, else of its title in its project. What is overdue when it
     is new goes on one list for whoever manages its project, and nobody is reminded of it before they say so.
     """
-    bringing = _Bringing(session, actor, find_person, policy, now)
-    taken = bringing.take(rows)
-    for one in taken:
-        bringing.write(one)
-    session.flush()
-    bringing.link(taken)
-    bringing.tell(taken, origin, org_key)
-    return bringing.outcome
 
+    repeated = "stands in line {line} already; keep one of them"
+    repeated_field = "title"
 
-class _Bringing(Writing):
     def __init__(
-        self, session: Session, actor: Actor, find_person: FindPerson, policy: Policy, now: datetime
+        self,
+        actor: Actor,
+        *,
+        policy: Policy,
+        org_key: str,
+        file: str,
+        sha256: str,
+        list_to: str | None = None,
     ) -> None:
-        super().__init__(session, actor, policy, now)
-        self.find_person = find_person
+        """`list_to` names to whom the overdue ones of this file are shown, instead of the managers."""
+        super().__init__(actor, policy=policy, org_key=org_key)
+        self._file, self._sha256, self._list_to = file, sha256, list_to
+        self._overdue: dict[tuple[str, str], set[int]] = defaultdict(set)
+        """Id and name of who gets a list → lines of the file; empty ones for those that nobody gets."""
 
-    # --- which rows, and what they mean
-
-    def take(self, rows: Rows) -> list[Taken]:
-        """The rows that can be taken; the others are faults."""
-        projects = queries.projects_by_keys(self.session, {row.project for _, row in rows})
-        for known in queries.of_projects_for_update(
-            self.session, [project.id for project in projects.values()]
-        ):
+    def prepare(self, rows: Sequence[MilestoneRow]) -> None:
+        """The milestones of the file's projects, and the titles of those of others that rows need."""
+        receiver = self.find_person(self._list_to) if self._list_to else None
+        if isinstance(receiver, str):
+            raise InvalidInput(f"--list-to: {receiver}.")
+        self._receiver = receiver[0] if receiver else None
+        own = {row.project for row in rows}
+        others = {
+            name.partition("/")[0].strip().casefold()
+            for row in rows
+            for name in row.needs or ()
+            if "/" in name
+        }
+        self._projects = queries.projects_by_keys(self.session, own | others)
+        ids = {key: project.id for key, project in self._projects.items()}
+        owned = [ids[key] for key in own & ids.keys()]
+        for known in queries.every_of_projects(self.session, owned, lock=self.writes):
             self.know(known)
-        seen: dict[object, int] = {}
-        taken = []
-        for line, row in rows:
-            project = projects.get(row.project)
-            if project is None:
-                self._fault(line, "project", self._unknown(row.project))
-                continue
-            milestone = self._meant(project, row)
-            key: object = (
-                milestone.id
-                if milestone
-                else (project.id, row.github or row.key or "", row.title.casefold())
+        needed = [ids[key] for key in (others - own) & ids.keys()]
+        for other in queries.of_projects(self.session, needed):
+            self.by_title[(other.project_id, other.title.casefold())] = other
+
+    def find(self, item: MilestoneItem) -> Hashable:
+        """The milestone that the row means, in its project."""
+        row = item.row
+        project = self._projects.get(row.project)
+        if project is None:
+            keys = queries.project_keys(self.session)
+            near = difflib.get_close_matches(row.project, keys, n=1, cutoff=0.5)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidInput(
+                f"there is no project {row.project[:60]!r}{meant} Import projects first.",
+                field="project",
             )
-            if key in seen:
-                self._fault(line, "title", f"stands in line {seen[key]} already; keep one of them")
-                continue
-            seen[key] = line
-            one = self._checked(line, row, project, milestone)
-            if one is not None:
-                taken.append(one)
-        return self._with_known_needs(taken)
-
-    def _with_known_needs(self, taken: list[Taken]) -> list[Taken]:
-        """The rows whose needs there are, or will be once these rows are written."""
-        while True:
-            coming = {(one.project.id, one.row.title.casefold()) for one in taken}
-            coming |= {(one.project.id, one.row.key.casefold()) for one in taken if one.row.key}
-            good = []
-            for one in taken:
-                missing = [
-                    name
-                    for name in one.row.needs or ()
-                    if (one.project.id, name.casefold()) not in coming
-                    and self._named(one.project, name) is None
-                    and not self._is_coming(name, taken)
-                ]
-                if missing:
-                    self._fault(
-                        one.line,
-                        "needs",
-                        f"there is no milestone {missing[0][:60]!r} in {one.project.key}",
-                    )
-                else:
-                    good.append(one)
-            if len(good) == len(taken):
-                return taken
-            taken = good
-
-    @staticmethod
-    def _is_coming(name: str, taken: Sequence[Taken]) -> bool:
-        """Whether `project/title` names a row of another project in the same file."""
-        key, slash, title = name.partition("/")
-        named = (key.strip().casefold(), title.strip().casefold())
-        return bool(slash) and any(
-            (one.project.key, one.row.title.casefold()) == named for one in taken
-        )
-
-    def _fault(self, line: int, field_: str | None, sentence: str) -> None:
-        self.outcome.faults.append(RowFault(line, field_, sentence))
-
-    def _unknown(self, key: str) -> str:
-        near = difflib.get_close_matches(key, queries.project_keys(self.session), n=1, cutoff=0.5)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return f"there is no project {key[:60]!r}{meant} Import projects first."
+        item.project = project
+        item.milestone = self._meant(project, row)
+        if item.milestone is not None:
+            return item.milestone.id
+        return project.id, row.github or row.key or "", row.title.casefold()
 
     def _meant(self, project: Project, row: MilestoneRow) -> Milestone | None:
         source = source_of(project, row)
@@ -154,148 +104,153 @@ class _Bringing(Writing):
                 and names[0] != names_of(known.source)[0]
             ):
                 return known
-        found = self.by_title.get((project.id, row.title.casefold()))
-        if found is not None and found.source and source and found.source != source:
+        titled = self.by_title.get((project.id, row.title.casefold()))
+        if titled is not None and titled.source and source and titled.source != source:
             return None
-        return found
+        return titled
 
-    def _checked(
-        self, line: int, row: MilestoneRow, project: Project, milestone: Milestone | None
-    ) -> Taken | None:
-        owner: tuple[str | None, str] | None = None
-        if row.owner is not None:
-            found = (None, "") if cleared(row.owner) else self.find_person(row.owner)
-            if isinstance(found, str):
-                self._fault(line, "owner", found)
-                return None
-            owner = found
-        if milestone is None and not (row.forecast or row.baseline):
+    def look(self, item: MilestoneItem) -> None:
+        """Its owner, and whether its days can be."""
+        row = item.row
+        item.owner = self.named_in(item, "owner")
+        if item.faults:
+            return
+        if item.milestone is None and not (row.forecast or row.baseline):
             if row.github_state != "deleted":
-                self._fault(line, "forecast", "a new milestone needs a day")
-            return None
-        if row.actual is not None and row.actual > self.today:
-            self._fault(line, "actual", f"{row.actual} is still to come")
-            return None
-        return Taken(line, row, project, milestone, owner)
+                item.fault("forecast", "a new milestone needs a day")
+        elif row.actual is not None and row.actual > self.today:
+            item.fault("actual", f"{row.actual} is still to come")
 
-    # --- links, and who is told
+    # --- what needs what
 
-    def link(self, taken: Sequence[Taken]) -> None:
-        """Draw the links that rows name; a name that nobody has, and a circle, are faults."""
-        queries.lock_links(self.session)
-        for one in taken:
-            if one.row.needs is None or one.milestone is None:
-                continue
-            wanted = set()
-            for name in one.row.needs:
-                found = self._named(one.project, name)
-                if found is None or self._circles(one.milestone, found):
-                    self._fault(
-                        one.line,
-                        "needs",
-                        f"{name[:60]!r} needs this one itself, directly or through others",
+    def check(self, items: Sequence[MilestoneItem]) -> None:
+        """A need that nobody has, in the record or in the file, is a fault, and so is a circle of needs."""
+        needing = [item for item in items if item.row.needs]
+        if not needing:
+            return
+        titles = {(item.project.id, item.row.title.casefold()): item for item in items}
+        keys = {(item.project.id, (item.row.key or "").casefold()): item for item in items}
+        targets: dict[int, dict[str, int]] = {}
+        involved = [item.milestone for item in items if item.milestone is not None]
+        for item in needing:
+            targets[item.line] = {}
+            for name in item.row.needs or ():
+                known = self._named(item.project, name)
+                at = (item.project.id, name.casefold())
+                coming = titles.get(at) or keys.get(at) or titles.get(self._elsewhere(name))
+                if known is not None:
+                    involved.append(known)
+                    targets[item.line][name] = known.id
+                elif coming is not None:
+                    targets[item.line][name] = coming.node
+                else:
+                    item.fault(
+                        "needs", f"there is no milestone {name[:60]!r} in {item.project.key}"
+                    )
+                    break
+        needs = reads.net(self.session, involved, self.today).needs
+        for item in items:
+            if item.row.needs is not None:
+                needs[item.node] = set()
+        for item in needing:
+            for name, node in targets[item.line].items() if not item.faults else ():
+                if rules.closes_a_circle(needs, item.node, node):
+                    item.fault(
+                        "needs", f"{name[:60]!r} needs this one itself, directly or through others"
                     )
                 else:
-                    wanted.add(found.id)
-            before = {
-                needed
-                for id_, needed in queries.links(self.session, [one.milestone.id])
-                if id_ == one.milestone.id
-            }
-            if wanted != before:
-                queries.set_needs(self.session, one.milestone.id, wanted)
-                audit.record(
-                    self.session,
-                    self.actor,
-                    "milestone.linked",
-                    (TYPE, one.milestone.id),
-                    now=self.now,
-                    needs=sorted(wanted),
-                )
-                if not one.is_new:
-                    one.milestone.revision += 1
-                    one.fields.append(FieldChange("needs", str(len(before)), str(len(wanted))))
+                    needs[item.node].add(node)
+
+    def _elsewhere(self, name: str) -> tuple[int, str]:
+        """Where `project/title` stands among titles."""
+        key, _, title = name.partition("/")
+        project = self._projects.get(key.strip().casefold())
+        return project.id if project else 0, title.strip().casefold()
 
     def _named(self, project: Project, name: str) -> Milestone | None:
-        own = self.by_title.get((project.id, name.casefold()))
-        own = own or self.by_source.get(table_source(project, name))
-        if own is not None or "/" not in name:
-            return own
-        key, _, title = name.partition("/")
-        other = queries.projects_by_keys(self.session, [key.strip().casefold()])
-        for found in other.values():
-            for row in queries.of_projects(self.session, [found.id]):
-                if row.title.casefold() == title.strip().casefold():
-                    return row
-        return None
+        return (
+            self.by_title.get((project.id, name.casefold()))
+            or self.by_source.get(table_source(project, name))
+            or self.by_title.get(self._elsewhere(name))
+        )
 
-    def _circles(self, milestone: Milestone, needed: Milestone) -> bool:
-        net = reads.net(self.session, [milestone, needed], self.today)
-        return rules.closes_a_circle(net.needs, milestone.id, needed.id)
-
-    def tell(self, taken: Sequence[Taken], origin: Origin, org_key: str) -> None:
-        """Count what happened, let copies follow, and put what was overdue on its list."""
-        touched = []
-        for one in taken:
-            if one.milestone is None or one.line in {fault.line for fault in self.outcome.faults}:
+    def _link(self, items: Sequence[MilestoneItem]) -> None:
+        needing = [item for item in items if item.row.needs is not None and item.milestone]
+        if not needing:
+            return
+        queries.lock_links(self.session)
+        before: dict[int, set[int]] = defaultdict(set)
+        for id_, needed in queries.links(self.session, [item.node for item in needing]):
+            before[id_].add(needed)
+        for item in needing:
+            found = [self._named(item.project, name) for name in item.row.needs or ()]
+            wanted = {milestone.id for milestone in found if milestone is not None}
+            milestone, old = item.milestone, before[item.node]
+            if milestone is None or wanted == old:
                 continue
-            if one.is_new or one.fields:
-                touched.append(one.milestone)
-                self.outcome.changes.append(
-                    RowChange(
-                        one.line,
-                        f"{one.project.key}: {one.milestone.title}",
-                        one.is_new,
-                        tuple(one.fields),
-                    )
-                )
-            else:
-                self.outcome.unchanged += 1
-        follow(self.session, touched, policy=self.policy, now=self.now)
-        self._list([one for one in taken if one.is_overdue], origin, org_key)
+            queries.set_needs(self.session, milestone.id, wanted)
+            audit.record(
+                self.session,
+                self.actor,
+                "milestone.linked",
+                (TYPE, milestone.id),
+                now=self.now,
+                needs=sorted(wanted),
+            )
+            if not item.is_new:
+                milestone.revision += 1
+                item.change("needs", len(old), len(wanted))
 
-    def _list(self, overdue: Sequence[Taken], origin: Origin, org_key: str) -> None:
-        ids = {
+    # --- who is told
+
+    def finish(self, items: Sequence[MilestoneItem]) -> None:
+        """Needs are linked, copies follow, and what was overdue goes on its list."""
+        self._link(items)
+        changed = [i.milestone for i in items if i.milestone and (i.is_new or i.fields)]
+        follow(self.session, changed, policy=self.policy, now=self.now)
+        self._list([item for item in items if item.is_overdue])
+
+    def _list(self, overdue: Sequence[MilestoneItem]) -> None:
+        answering = {
             id_
-            for one in overdue
+            for item in overdue
             for id_ in (
-                one.project.manager_id,
-                one.project.owner_id,
-                one.project.sponsor_id,
-                one.milestone.owner_id if one.milestone else None,
-                origin.list_to,
+                item.project.manager_id,
+                item.project.owner_id,
+                item.project.sponsor_id,
+                item.owner[0] if item.owner else None,
+                self._receiver,
             )
             if id_
         }
-        people = lookups.people(self.session, ids)
-        shown: dict[str, list[Milestone]] = {}
-        nobody = 0
-        for one in overdue:
-            if one.milestone is None:
+        people = lookups.people(self.session, answering)
+        listed: dict[str, list[Milestone]] = defaultdict(list)
+        for item in overdue:
+            if item.milestone is None:
                 continue
-            person = people.get(origin.list_to or "") or lists.receiver(
-                one.milestone, one.project, people
+            person = people.get(self._receiver or "") or lists.receiver(
+                item.milestone, item.project, people
             )
-            if person is None:
-                nobody += 1
-            else:
-                shown.setdefault(person.id, []).append(one.milestone)
-        for id_ in sorted(shown):
+            self._overdue[(person.id, person.name) if person else _NOBODY].add(item.line)
+            if person is not None:
+                listed[person.id].append(item.milestone)
+        for id_ in sorted(listed):
             lists.tell(
                 self.session,
                 self.actor,
                 people[id_],
-                shown[id_],
-                file=origin.file,
-                sha256=origin.sha256,
+                listed[id_],
+                file=self._file,
+                sha256=self._sha256,
                 policy=self.policy,
                 now=self.now,
-                org_key=org_key,
+                org_key=self.org_key,
             )
-            self.outcome.notes.append(
-                f"Overdue already: {len(shown[id_])}. {people[id_].name} gets one list of them, and nobody is reminded before it is started there."
-            )
-        if nobody:
-            self.outcome.notes.append(
-                f"Overdue already, with nobody to show them to: {nobody}. Nobody is reminded of them before somebody reschedules them."
-            )
+
+    def notes(self) -> Iterator[str]:
+        """What is overdue already, and who gets a list of it."""
+        for id_, name in sorted(self._overdue.keys() - {_NOBODY}):
+            yield f"Overdue already: {len(self._overdue[id_, name])}. {name} gets one list of them, and nobody is reminded before it is started there."
+        if unlisted := len(self._overdue.get(_NOBODY, ())):
+            yield f"Overdue already, with nobody to show them to: {unlisted}. Nobody is reminded of them before somebody reschedules them."
+        yield from super().notes()
