@@ -8,6 +8,7 @@ is, the rest is taken up.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -39,6 +40,13 @@ class _NotWritten(Exception):
 
     def __init__(self, report: Report) -> None:
         self.report = report
+
+
+class _NotYet(Exception):
+    """Undoes a batch of which some lines name what is not there yet."""
+
+    def __init__(self, lines: set[int]) -> None:
+        self.lines = lines
 
 
 def run(
@@ -122,8 +130,8 @@ class _Import:
     def write_in_batches(self, progress: Progress, probe: Callable[[str], None]) -> Report:
         """Everything in transactions of a few rows. Raises _NotWritten for a file with faults.
 
-        A row that names what a later one brings is a fault in its batch: it waits until the others are written. Once
-        that helps no more (two projects swap accounts), all that wait go together.
+        A row that names what a later one brings is a fault in its batch: that is undone, and the row waits until others
+        are written. Once that helps no more (two projects swap accounts), all that wait go together.
         """
         table = self._table
         with self._database.read(within=PATIENT_MS / 1000) as session:
@@ -133,39 +141,46 @@ class _Import:
         bad = {fault.line for fault in checked.faults}
         waiting = [row for row in self.rows if row[0] not in bad]
         done, size, in_vain = Outcome(faults=checked.faults), table.most or len(waiting), 0
-        while waiting:
-            batch, rest = waiting[:size], waiting[size:]
-            outcome, report = self._database.in_turn(
-                lambda session: self._write_batch(session, batch, done, is_last=not rest)  # noqa: B023
-            )
-            probe("imports.batch")
-            progress(len(self.rows) - len(rest), len(self.rows))
-            if report is not None:
-                return report
-            faulty = {fault.line for fault in outcome.faults}
-            later = [row for row in batch if row[0] in faulty]
-            in_vain = in_vain + len(batch) if len(later) == len(batch) else 0
-            waiting = rest + later
+        while len(waiting) > size:
+            batch = waiting[:size]
+            later: Rows[Any] = []
+            while batch:
+                try:
+                    done += self._database.in_turn(partial(self._write_batch, batch=batch))
+                except _NotYet as early:
+                    later += [row for row in batch if row[0] in early.lines]
+                    batch = [row for row in batch if row[0] not in early.lines]
+                else:
+                    break
+            waiting = waiting[size:] + later
+            in_vain = 0 if batch else in_vain + size
             if in_vain >= len(waiting):
                 size = len(waiting)
-            done = done + Outcome(outcome.changes, outcome.unchanged)
-        return self._database.run(lambda session: self._conclude(session, done), patient=True)
+            if batch:
+                probe("imports.batch")
+                progress(len(self.rows) - len(waiting), len(self.rows))
 
-    def _write_batch(
-        self, session: Session, batch: Rows[Any], done: Outcome, *, is_last: bool
-    ) -> tuple[Outcome, Report | None]:
-        """The last batch tells of all of them in its own transaction."""
+        def write_last(session: Session) -> Report:
+            outcome = table.take(session, waiting, now=clock.now(session))
+            return self._conclude(session, done + outcome, is_written=True)
+
+        report = self._database.run(write_last, patient=True)
+        progress(len(self.rows), len(self.rows))
+        return report
+
+    def _write_batch(self, session: Session, batch: Rows[Any]) -> Outcome:
         outcome = self._table.take(session, batch, now=clock.now(session))
-        if not is_last:
-            return outcome, None
-        return outcome, self._conclude(session, done + outcome)
+        if outcome.faults:
+            raise _NotYet({fault.line for fault in outcome.faults})
+        return outcome
 
-    def _conclude(self, session: Session, outcome: Outcome) -> Report:
-        """What follows from the file as a whole."""
+    def _conclude(self, session: Session, outcome: Outcome, *, is_written: bool = False) -> Report:
+        """What follows from the file as a whole, of which some is written for good already where it `is_written`."""
         report = self._report(outcome)
-        if report.refused:
+        if report.refused and not is_written:
             return report
-        report = replace(report, notes=(*self._columns.notes, *self._table.notes(), *self._notes))
+        notes = (*self._columns.notes, *self._table.notes(), *self._notes)
+        report = replace(report, notes=notes, refused=False)
         queries.remember(session, self._request.kind, self._columns.given)
         if report.changes:
             audit.record(
