@@ -77,7 +77,7 @@ def _submit_all(bot: app.Bot, count: int, rooms: int) -> None:
             for number in range(count)
         ]
         table = intake.BudgetTable(SYSTEM, policy=deps.policy, org_key=TEAM, are_meant=True)
-        if refused := table.take(session, rows, now=now).faults:
+        if refused := table.take_rows(session, rows, now=now).faults:
             raise RuntimeError(f"a budget was refused: {refused[0].sentence}")
     for number in range(count):
         _submit(bot, number)

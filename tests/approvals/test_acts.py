@@ -185,7 +185,7 @@ def has_moved(office: Office, approval_id: int, amount: str) -> str:
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
         table = intake.BudgetTable(OPERATOR, policy=deps.policy, org_key=deps.team.org_key)
-        table.take(session, [(2, row)], now=office.now())
+        table.take_rows(session, [(2, row)], now=office.now())
     office.settle()
     with office.db.read() as session:
         card = decisions.card(session, approval_id, policy=deps.policy, now=office.now())

@@ -115,7 +115,7 @@ class Money:
         } | row
         with self.db.begin() as session:
             table = intake.BudgetTable(OPERATOR, policy=self.policy, org_key=ORG, are_meant=True)
-            outcome = table.take(session, [(2, BudgetRow.model_validate(given))], now=self.now)
+            outcome = table.take_rows(session, [(2, BudgetRow.model_validate(given))], now=self.now)
         assert outcome.faults == []
         return list(table.crossings)
 
@@ -126,7 +126,7 @@ class Money:
             table = intake.BudgetTable(
                 OPERATOR, policy=self.policy, org_key=ORG, are_meant=are_meant
             )
-            outcome = table.take(session, given, now=self.now)
+            outcome = table.take_rows(session, given, now=self.now)
         changes = {change.line: change for change in outcome.changes}
         faults = {fault.line: f"{fault.field}: {fault.sentence}" for fault in outcome.faults}
         assert outcome.unchanged == len(rows) - len(changes) - len(faults)

@@ -133,7 +133,7 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
     ]
     with money.db.begin(patient=True) as session:
         table = intake.BudgetTable(OPERATOR, policy=money.policy, org_key=ORG)
-        table.take(session, list(enumerate(rows, 2)), now=NOW)
+        table.take_rows(session, list(enumerate(rows, 2)), now=NOW)
     start = date(2024, 2, 1)
     money.costs(
         [

@@ -282,7 +282,7 @@ def test_a_check_alone_writes_nothing(desk: Desk) -> None:
     with desk.db.read() as session:
         for word in ("U0NEW", "new@acme.test", "U0ANA"):
             row = PeopleTable.form(person=word, manager="U0OTHER", business_unit="Retail")
-            outcome = PeopleTable(OPERATOR, policy=POLICY, org_key=ORG).take(
+            outcome = PeopleTable(OPERATOR, policy=POLICY, org_key=ORG).take_rows(
                 session, [(2, row)], now=NOW, writes=False
             )
             assert outcome.faults == []

@@ -142,7 +142,9 @@ def test_groups_bring_no_leaver_back(database: Database) -> None:
 
 def bring(session: Session, row: PersonRow) -> Outcome:
     acme = policy.parse("version: 1\norganisation: {name: Acme}\n").policy
-    return roster.PeopleTable(OPERATOR, policy=acme, org_key=ORG).take(session, [(2, row)], now=NOW)
+    return roster.PeopleTable(OPERATOR, policy=acme, org_key=ORG).take_rows(
+        session, [(2, row)], now=NOW
+    )
 
 
 @pytest.mark.parametrize(

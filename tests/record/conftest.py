@@ -111,7 +111,7 @@ def afford(whole: Whole, project: str, *amounts: int) -> None:
                 project=project, starts=TODAY, amount=Decimal(amount), currency="EUR", owner="U0OLA"
             )
             table = intake.BudgetTable(OPERATOR, policy=yard.policy, org_key=ORG)
-            table.take(session, [(2, row)], now=yard.now)
+            table.take_rows(session, [(2, row)], now=yard.now)
     with whole.db.begin() as session:
         whole.ids["budget"] = session.execute(text("SELECT id FROM budget")).scalar_one()
 

@@ -185,7 +185,7 @@ class Office:
         )
         with self.db.begin(patient=True) as session:
             table = intake.BudgetTable(OPERATOR, policy=self.bot.deps.policy, org_key=org_key)
-            assert table.take(session, [(2, row)], now=self.now()).faults == []
+            assert table.take_rows(session, [(2, row)], now=self.now()).faults == []
 
     def costs(self, charges: Iterable[Charge]) -> None:
         """Import a bill and let what follows be sent."""

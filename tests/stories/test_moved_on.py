@@ -40,7 +40,7 @@ def load(office: Office, said: str, *, are_meant: bool = False) -> None:
         table = intake.BudgetTable(
             OPERATOR, policy=deps.policy, org_key=deps.team.org_key, are_meant=are_meant
         )
-        table.take(session, [(2, row)], now=office.now())
+        table.take_rows(session, [(2, row)], now=office.now())
 
 
 def test_a_file_changes_what_was_asked_about(office: Office) -> None:

@@ -215,7 +215,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         self._are_meant = are_meant
         self.crossings: dict[Crossing, None] = {}
 
-    def prepare(self, rows: Sequence[BudgetRow]) -> None:
+    def load_records(self, rows: Sequence[BudgetRow]) -> None:
         """The projects of these rows, and all of their budgets with what was ever agreed."""
         self._projects = queries.projects_by_keys(self.session, [_key(row) for row in rows])
         ids = [project.id for project in self._projects.values()]
@@ -226,7 +226,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             self.session, [budget.id for budget in self._budgets.values()]
         )
 
-    def find(self, item: BudgetItem) -> Hashable:
+    def find_record(self, item: BudgetItem) -> Hashable:
         """The budget that the row means."""
         row = item.row
         basis = (row.basis or self.policy.costs.basis).value
@@ -237,7 +237,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             item.budget = self._budgets.get((project.id, *about))
         return item.name, *about
 
-    def look(self, item: BudgetItem) -> None:
+    def read_cells(self, item: BudgetItem) -> None:
         """Its project, its owner, and whether the amount may be a slip of a key."""
         row = item.row
         if item.name not in self._projects:
@@ -251,19 +251,19 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             self._require_meant(item.budget or self._draft(item), row, revisions)
 
     def _owner(self, word: str) -> Person:
-        found = queries.find_people(
+        people = queries.find_people(
             self.session, self.org_key, slack_id=word.strip().upper(), email=folded_email(word)
         )
         why = None
-        if not found:
+        if not people:
             why = f"nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
-        elif len(found) > 1:
-            why = f"{len(found)} people have the address {word!r}; give a Slack id"
-        elif any(p.is_deactivated or p.is_bot or p.is_guest or p.is_stranger for p in found):
+        elif len(people) > 1:
+            why = f"{len(people)} people have the address {word!r}; give a Slack id"
+        elif any(p.is_deactivated or p.is_bot or p.is_guest or p.is_stranger for p in people):
             why = f"{word!r} is no active member of the organisation, so could never decide; name somebody else"
         if why is not None:
             raise InvalidInput(why, field="owner")
-        return found[0]
+        return people[0]
 
     def _require_meant(
         self, budget: Budget, row: BudgetRow, revisions: Sequence[BudgetRevision]
@@ -299,7 +299,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             created_at=self.now,
         )
 
-    def write(self, item: BudgetItem) -> None:
+    def write_record(self, item: BudgetItem) -> None:
         """Make the budget, or change what the row says."""
         if item.budget is None:
             item.is_new = True
@@ -362,7 +362,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             )
         )
 
-    def finish(self, items: Sequence[BudgetItem]) -> None:
+    def follow_up(self, items: Sequence[BudgetItem]) -> None:
         """Rounds follow on each other, and thresholds that are crossed already are recorded."""
         touched = [i.budget for i in items if i.budget and (i.is_new or i.fields)]
         projects = {budget.project_id for budget in touched}
@@ -378,11 +378,11 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         )
         self.crossings |= dict.fromkeys(crossings)
 
-    def notes(self) -> Iterator[str]:
+    def list_notes(self) -> Iterator[str]:
         """What is over already."""
         for crossing in self.crossings:
             yield f"{crossing.project_key} is past {crossing.threshold} % already; that is recorded, and nobody is alerted about it."
-        yield from super().notes()
+        yield from super().list_notes()
 
 
 def _key(row: BudgetRow) -> str:

@@ -43,8 +43,8 @@ class _Projects(ProjectTable, NamesPeople[ProjectRow, ProjectItem]):
         channel = people_queries.find_channel_by_id(self.session, self.org_key, slack_id)
         return slack_id, channel is not None and channel.bot_is_member
 
-    def finish(self, items: Sequence[ProjectItem]) -> None:
-        super().finish(items)
+    def follow_up(self, items: Sequence[ProjectItem]) -> None:
+        super().follow_up(items)
         innovation = ProjectCategory.INNOVATION.value
         for item in items:
             self._has_changed |= item.is_new or bool(item.fields)
@@ -53,8 +53,8 @@ class _Projects(ProjectTable, NamesPeople[ProjectRow, ProjectItem]):
             ):
                 self._planned[item.name] = None
 
-    def notes(self) -> Iterator[str]:
-        yield from super().notes()
+    def list_notes(self) -> Iterator[str]:
+        yield from super().list_notes()
         low = advice.caution(
             self.session,
             ProjectCategory.INNOVATION.value if self._planned else None,

@@ -119,7 +119,7 @@ class _Import:
         """Everything in one transaction. Raises _NotWritten where nothing of it is to stay."""
 
         def work(session: Session) -> Report:
-            outcome = self._table.take(session, self.rows, now=clock.now(session))
+            outcome = self._table.take_rows(session, self.rows, now=clock.now(session))
             report = self._conclude(session, outcome)
             if report.refused or report.is_dry_run:
                 raise _NotWritten(report)
@@ -135,7 +135,7 @@ class _Import:
         """
         table = self._table
         with self._database.read(within=PATIENT_MS / 1000) as session:
-            checked = table.take(session, self.rows, now=clock.now(session), writes=False)
+            checked = table.take_rows(session, self.rows, now=clock.now(session), writes=False)
             if (self._faults or checked.faults) and not self._request.skip_bad_rows:
                 raise _NotWritten(self._report(Outcome(faults=checked.faults)))
         bad = {fault.line for fault in checked.faults}
@@ -161,7 +161,7 @@ class _Import:
                 progress(len(self.rows) - len(waiting), len(self.rows))
 
         def write_last(session: Session) -> Report:
-            outcome = table.take(session, waiting, now=clock.now(session))
+            outcome = table.take_rows(session, waiting, now=clock.now(session))
             return self._conclude(session, done + outcome, is_written=True)
 
         report = self._database.run(write_last, patient=True)
@@ -169,7 +169,7 @@ class _Import:
         return report
 
     def _write_batch(self, session: Session, batch: Rows[Any]) -> Outcome:
-        outcome = self._table.take(session, batch, now=clock.now(session))
+        outcome = self._table.take_rows(session, batch, now=clock.now(session))
         if outcome.faults:
             raise _NotYet({fault.line for fault in outcome.faults})
         return outcome
@@ -179,7 +179,7 @@ class _Import:
         report = self._report(outcome)
         if report.refused and not is_written:
             return report
-        notes = (*self._columns.notes, *self._table.notes(), *self._notes)
+        notes = (*self._columns.notes, *self._table.list_notes(), *self._notes)
         report = replace(report, notes=notes, refused=False)
         queries.remember(session, self._request.kind, self._columns.given)
         if report.changes:

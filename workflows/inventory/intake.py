@@ -41,7 +41,7 @@ class ModelTable(Table[ModelRow, ModelItem]):
     repeated = "{name} stands in line {line} already."
     refusals = (GovernanceError,)
 
-    def prepare(self, rows: Sequence[ModelRow]) -> None:
+    def load_records(self, rows: Sequence[ModelRow]) -> None:
         """The models that there are, and the keys of what they take output from."""
         known = list(queries.by_keys(self.session, {row.key for row in rows}).values())
         self._before = {record.key: record for record in reads.records(self.session, known)}
@@ -52,17 +52,17 @@ class ModelTable(Table[ModelRow, ModelItem]):
             for down, _ in links
         }
 
-    def find(self, item: ModelItem) -> Hashable:
+    def find_record(self, item: ModelItem) -> Hashable:
         """A model is known by its key."""
         item.name = item.row.key
         item.before = self._before.get(item.name)
         item.is_new = item.before is None
         return item.name
 
-    def look(self, item: ModelItem) -> None:
+    def read_cells(self, item: ModelItem) -> None:
         """The model as the row wants it."""
         row, before = item.row, item.before
-        owner = self.named_in(item, "owner")
+        owner = self.find_named(item, "owner")
         if owner is None and before is not None and before.owner:
             owner = (before.owner.id, before.owner.name)
         texts = {}
@@ -109,7 +109,7 @@ class ModelTable(Table[ModelRow, ModelItem]):
             return []
         return [cell or getattr(before, name) for cell, name in zip(said, _ASSESSED, strict=True)]
 
-    def write(self, item: ModelItem) -> None:
+    def write_record(self, item: ModelItem) -> None:
         """Register or change it, and assess it where the row says what does not stand there."""
         before, form = item.before, item.form
         if before is None:
@@ -160,7 +160,7 @@ class ModelTable(Table[ModelRow, ModelItem]):
             if old != new:
                 item.change(name, old, new)
 
-    def finish(self, items: Sequence[ModelItem]) -> None:
+    def follow_up(self, items: Sequence[ModelItem]) -> None:
         """Each takes the output of the models that its row names, and of no others."""
         models = queries.by_keys(self.session, {item.row.key for item in items})
         for item in items:

@@ -53,7 +53,7 @@ class MilestoneTable(MilestoneWriter):
         self._overdue: dict[tuple[str, str], set[int]] = defaultdict(set)
         """Id and name of who gets a list → lines of the file; empty ones for those that nobody gets."""
 
-    def prepare(self, rows: Sequence[MilestoneRow]) -> None:
+    def load_records(self, rows: Sequence[MilestoneRow]) -> None:
         """The milestones of the file's projects, and the titles of those of others that rows need."""
         receiver = self.find_person(self._list_to) if self._list_to else None
         if isinstance(receiver, str):
@@ -75,7 +75,7 @@ class MilestoneTable(MilestoneWriter):
         for other in queries.of_projects(self.session, needed):
             self.by_title[(other.project_id, other.title.casefold())] = other
 
-    def find(self, item: MilestoneItem) -> Hashable:
+    def find_record(self, item: MilestoneItem) -> Hashable:
         """The milestone that the row means, in its project."""
         row = item.row
         project = self._projects.get(row.project)
@@ -109,10 +109,10 @@ class MilestoneTable(MilestoneWriter):
             return None
         return titled
 
-    def look(self, item: MilestoneItem) -> None:
+    def read_cells(self, item: MilestoneItem) -> None:
         """Its owner, and whether its days can be."""
         row = item.row
-        item.owner = self.named_in(item, "owner")
+        item.owner = self.find_named(item, "owner")
         if item.faults:
             return
         if item.milestone is None and not (row.forecast or row.baseline):
@@ -123,7 +123,7 @@ class MilestoneTable(MilestoneWriter):
 
     # --- what needs what
 
-    def check(self, items: Sequence[MilestoneItem]) -> None:
+    def check_together(self, items: Sequence[MilestoneItem]) -> None:
         """A need that nobody has, in the record or in the file, is a fault, and so is a circle of needs."""
         needing = [item for item in items if item.row.needs]
         if not needing:
@@ -183,8 +183,8 @@ class MilestoneTable(MilestoneWriter):
         for id_, needed in queries.links(self.session, [item.node for item in needing]):
             before[id_].add(needed)
         for item in needing:
-            found = [self._named(item.project, name) for name in item.row.needs or ()]
-            wanted = {milestone.id for milestone in found if milestone is not None}
+            named = (self._named(item.project, name) for name in item.row.needs or ())
+            wanted = {needed.id for needed in named if needed is not None}
             milestone, old = item.milestone, before[item.node]
             if milestone is None or wanted == old:
                 continue
@@ -203,7 +203,7 @@ class MilestoneTable(MilestoneWriter):
 
     # --- who is told
 
-    def finish(self, items: Sequence[MilestoneItem]) -> None:
+    def follow_up(self, items: Sequence[MilestoneItem]) -> None:
         """Needs are linked, copies follow, and what was overdue goes on its list."""
         self._link(items)
         changed = [i.milestone for i in items if i.milestone and (i.is_new or i.fields)]
@@ -247,10 +247,10 @@ class MilestoneTable(MilestoneWriter):
                 org_key=self.org_key,
             )
 
-    def notes(self) -> Iterator[str]:
+    def list_notes(self) -> Iterator[str]:
         """What is overdue already, and who gets a list of it."""
         for id_, name in sorted(self._overdue.keys() - {_NOBODY}):
             yield f"Overdue already: {len(self._overdue[id_, name])}. {name} gets one list of them, and nobody is reminded before it is started there."
         if unlisted := len(self._overdue.get(_NOBODY, ())):
             yield f"Overdue already, with nobody to show them to: {unlisted}. Nobody is reminded of them before somebody reschedules them."
-        yield from super().notes()
+        yield from super().list_notes()

@@ -52,7 +52,7 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
         if milestone.dropped_at is None:
             self.by_title[(milestone.project_id, milestone.title.casefold())] = milestone
 
-    def write(self, item: MilestoneItem) -> None:
+    def write_record(self, item: MilestoneItem) -> None:
         """Add or change the milestone that a row means, unless the record has later news of it from GitHub."""
         row, milestone = item.row, item.milestone
         if milestone is None:

@@ -96,8 +96,8 @@ class People:
 
     def with_email(self, email: str) -> Person | str | None:
         """The one person with this address; a sentence when several have it; None when nobody has."""
-        found = [row for row in self._by_email.get(email, ()) if row.id in self.by_id]
-        known = [row for row in found if row.slack_id] or found
+        people = [row for row in self._by_email.get(email, ()) if row.id in self.by_id]
+        known = [row for row in people if row.slack_id] or people
         active = [row for row in known if not row.is_deactivated] or known
         if len(active) > 1:
             return f"{len(active)} people have the address {email}; give the Slack id instead"
@@ -146,16 +146,16 @@ class NamesPeople(Table[R, I]):
 
     def find_person(self, word: str) -> tuple[str, str] | str:
         """Whom a word names: their opaque id and name, or why nobody."""
-        found = self.people.named(word)
-        return found if isinstance(found, str) else (found.id, found.name)
+        person = self.people.named(word)
+        return person if isinstance(person, str) else (person.id, person.name)
 
-    def notes(self) -> Iterator[str]:
+    def list_notes(self) -> Iterator[str]:
         """Whom the table named by a Slack id that Slack has not told of."""
         if self.unseen:
             some = ", ".join(sorted(self.unseen)[:5])
             more = f" and {len(self.unseen) - 5} more" if len(self.unseen) > 5 else ""
             yield f"Slack has not told of {some}{more} yet; they can act once it has. Check the ids if mlgov has been running."
-        yield from super().notes()
+        yield from super().list_notes()
 
 
 @dataclass(slots=True)
@@ -174,7 +174,7 @@ class PeopleTable(NamesPeople[PersonRow, PersonItem]):
     repeated = "is about the same person as line {line}; keep one of them"
     repeated_field = None
 
-    def find(self, item: PersonItem) -> Hashable:
+    def find_record(self, item: PersonItem) -> Hashable:
         """The entry of the person; one is made for who was never seen."""
         row, people = item.row, self.people
         either = row.person or ""
@@ -207,18 +207,18 @@ class PeopleTable(NamesPeople[PersonRow, PersonItem]):
                 linking.link(self.session, self.actor, [(earlier, person)], now=self.now)
                 self.session.expunge(earlier)
 
-    def check(self, items: Sequence[PersonItem]) -> None:
+    def check_together(self, items: Sequence[PersonItem]) -> None:
         """Find the line managers, once everybody in the file is known. Unknown ones, and circles, are faults."""
         above = {row.id: row.manager_id for row in self.people.by_id.values()}
         for item in items:
             if item.row.manager is None:
                 continue
-            found = None if cleared(item.row.manager) else self.people.named(item.row.manager)
-            if isinstance(found, str):
-                item.fault("manager", found)
+            manager = None if cleared(item.row.manager) else self.people.named(item.row.manager)
+            if isinstance(manager, str):
+                item.fault("manager", manager)
             else:
-                item.manager = found
-                above[item.person.id] = found.id if found else None
+                item.manager = manager
+                above[item.person.id] = manager.id if manager else None
         for item in items:
             start = item.person.id
             if item.row.manager is not None and (circle := _circle(above, start)):
@@ -226,7 +226,7 @@ class PeopleTable(NamesPeople[PersonRow, PersonItem]):
                 item.fault("manager", f"would make a circle of line managers: {names}")
                 above[start] = item.person.manager_id
 
-    def write(self, item: PersonItem) -> None:
+    def write_record(self, item: PersonItem) -> None:
         """Change what the row says."""
         row, person = item.row, item.person
         if row.manager is not None:

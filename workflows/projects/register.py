@@ -51,27 +51,27 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
         """The Slack id of `#name` or `C…`, None when it is not known, and whether the bot is in it."""
         raise NotImplementedError
 
-    def prepare(self, rows: Sequence[ProjectRow]) -> None:
+    def load_records(self, rows: Sequence[ProjectRow]) -> None:
         """The projects that there are, and whose account is whose."""
         keys = [row.key for row in rows]
-        found = queries.list_by_keys(self.session, keys, lock=self.writes)
-        self._projects = {project.key: project for project in found}
+        projects = queries.list_by_keys(self.session, keys, lock=self.writes)
+        self._projects = {project.key: project for project in projects}
         self._accounts = _Accounts(self.session)
 
-    def find(self, item: ProjectItem) -> Hashable:
+    def find_record(self, item: ProjectItem) -> Hashable:
         """A project is known by its key."""
         item.name = item.row.key
         item.project = self._projects.get(item.name)
         item.is_new = item.project is None
         return item.name
 
-    def look(self, item: ProjectItem) -> None:
+    def read_cells(self, item: ProjectItem) -> None:
         """What each cell says, with everybody and every channel that it names."""
         row = item.row
         if item.is_new and not row.name:
             item.fault("name", "a new project needs a name")
         for role in _PEOPLE:
-            person = self.named_in(item, role)
+            person = self.find_named(item, role)
             if person is not None:
                 item.values[f"{role}_id"] = person
         for column in ("business_unit", "category", "name", "status"):
@@ -87,11 +87,11 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
         item.channel_name = row.channel.removeprefix("#") if is_unknown else None
         item.uninvited = row.channel if is_unknown or not is_in else ""
 
-    def check(self, items: Sequence[ProjectItem]) -> None:
+    def check_together(self, items: Sequence[ProjectItem]) -> None:
         """An account belongs to one project, before and after."""
         self._accounts.check(items)
 
-    def write(self, item: ProjectItem) -> None:
+    def write_record(self, item: ProjectItem) -> None:
         """Make or change the project."""
         project = item.project
         if project is None:
@@ -136,7 +136,7 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
         }
         return {row.id: row.name for row in people_queries.list_people(self.session, replaced)}
 
-    def finish(self, items: Sequence[ProjectItem]) -> None:
+    def follow_up(self, items: Sequence[ProjectItem]) -> None:
         """Accounts change hands; what waits and what is shown follows. Home tabs follow the ledger."""
         self._accounts.write(self.session)
         self.session.flush()
@@ -146,8 +146,8 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
             if item.project is not None and (item.is_new or item.fields)
         }
         resting.changed_in(self.session, list(changed), now=self.now)
-        shown = [id_ for id_, fields in changed.items() if fields & _SHOWN]
-        for type_, id_ in cards.list_subjects(self.session, shown) if shown else ():
+        on_cards = [id_ for id_, fields in changed.items() if fields & _SHOWN]
+        for type_, id_ in cards.list_subjects(self.session, on_cards) if on_cards else ():
             outbox.refresh(self.session, Subject.of(type_, id_), now=self.now)
 
 

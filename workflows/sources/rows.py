@@ -98,9 +98,9 @@ I = TypeVar("I", bound=Item[Any])  # noqa: E741
 class Table(Generic[R, I]):
     """How one noun takes the rows of a table, in these steps:
 
-    `prepare` reads what all rows need, `find` says which record each is about, `look` what else stands in it, `check`
-    what rows say about each other; `write` makes or changes a record, and `finish` does what follows from all of them.
-    All but the last two only read. Faults are collected: a step adds them to its items, or raises a refusal.
+    `load_records` reads what all rows need, `find_record` says which record each is about, `read_cells` what else
+    stands in it, `check_together` holds rows against each other; `write_record` makes or changes a record, and
+    `follow_up` does what follows from all of them. All but the last two only read. Faults are collected: a step adds them to its items, or raises a refusal.
     """
 
     form: type[R]
@@ -128,7 +128,7 @@ class Table(Generic[R, I]):
             session.autoflush = False
         self.session, self.now, self.writes = session, now, writes
 
-    def take(
+    def take_rows(
         self,
         session: Session,
         rows: Sequence[tuple[int, R]],
@@ -140,11 +140,11 @@ class Table(Generic[R, I]):
         stand is the caller's decision."""
         self.begin(session, now=now, writes=writes)
         items = [self.item(line, row) for line, row in rows]
-        self.prepare([row for _, row in rows])
+        self.load_records([row for _, row in rows])
         good = _good(self._found(items))
         while True:
             # A row that falls takes with it what others expected of it.
-            self.check(good)
+            self.check_together(good)
             standing = _good(good)
             if len(standing) == len(good):
                 break
@@ -152,10 +152,10 @@ class Table(Generic[R, I]):
         if writes:
             for item in good:
                 with self._refusals_of(item):
-                    self.write(item)
+                    self.write_record(item)
             good = _good(good)
             session.flush()
-            self.finish(good)
+            self.follow_up(good)
             good = _good(good)
         changed = [item for item in good if item.is_new or item.fields]
         return Outcome(
@@ -169,7 +169,7 @@ class Table(Generic[R, I]):
         first: dict[Hashable, int] = {}
         for item in items:
             with self._refusals_of(item):
-                about = self.find(item)
+                about = self.find_record(item)
             if item.faults:
                 continue
             if about in first:
@@ -179,7 +179,7 @@ class Table(Generic[R, I]):
                 continue
             first[about] = item.line
             with self._refusals_of(item):
-                self.look(item)
+                self.read_cells(item)
             yield item
 
     @contextmanager
@@ -193,41 +193,41 @@ class Table(Generic[R, I]):
         """Whom a Slack id or e-mail address names: (opaque id, name), or a sentence that says why nobody."""
         raise NotImplementedError
 
-    def named_in(self, item: I, field_: str) -> tuple[str | None, str] | None:
+    def find_named(self, item: I, field_: str) -> tuple[str | None, str] | None:
         """Whom a cell names: (opaque id, name), (None, "") for a cell that empties the field. None where it says nothing,
         or names nobody, which is a fault."""
         word = getattr(item.row, field_)
         if word is None:
             return None
-        found = (None, "") if cleared(word) else self.find_person(word)
-        if isinstance(found, str):
-            item.fault(field_, found)
+        person = (None, "") if cleared(word) else self.find_person(word)
+        if isinstance(person, str):
+            item.fault(field_, person)
             return None
-        return found
+        return person
 
     # --- what a noun says
 
-    def prepare(self, rows: Sequence[R]) -> None:
+    def load_records(self, rows: Sequence[R]) -> None:
         """Read what these rows need, in as many statements for many as for one."""
 
-    def find(self, item: I) -> Hashable:
+    def find_record(self, item: I) -> Hashable:
         """What the row is about, the same for two rows about one record; sets the item's `name`."""
         raise NotImplementedError
 
-    def look(self, item: I) -> None:
+    def read_cells(self, item: I) -> None:
         """Find out what everything in the row means."""
 
-    def check(self, items: Sequence[I]) -> None:
+    def check_together(self, items: Sequence[I]) -> None:
         """Hold rows against each other. Called again with those that remain until none falls."""
 
-    def write(self, item: I) -> None:
+    def write_record(self, item: I) -> None:
         """Make or change the record, and note what changed."""
         raise NotImplementedError
 
-    def finish(self, items: Sequence[I]) -> None:
+    def follow_up(self, items: Sequence[I]) -> None:
         """What follows from rows that were written."""
 
-    def notes(self) -> Iterator[str]:
+    def list_notes(self) -> Iterator[str]:
         """What is to be said of the table as a whole, in its last transaction, once everything is written."""
         yield from ()
 
