@@ -76,11 +76,9 @@ def _submit_all(bot: app.Bot, count: int, rooms: int) -> None:
             )
             for number in range(count)
         ]
-        outcomes, _ = intake.apply_rows(
-            session, SYSTEM, rows, policy=deps.policy, org_key=TEAM, now=now, are_meant=True
-        )
-        if refused := [one.error for one in outcomes if one.error]:
-            raise RuntimeError(f"a budget was refused: {refused[0]}")
+        table = intake.BudgetTable(SYSTEM, policy=deps.policy, org_key=TEAM, are_meant=True)
+        if refused := table.take_rows(session, rows, now=now).faults:
+            raise RuntimeError(f"a budget was refused: {refused[0].sentence}")
     for number in range(count):
         _submit(bot, number)
 

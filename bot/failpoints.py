@@ -32,6 +32,7 @@ NAMES = frozenset(
         "costs.after_current",
         "costs.removed",
         "budgets.evaluated",
+        "imports.batch",
         "restore.staged",
         "restore.kept",
         "restore.before_replace",

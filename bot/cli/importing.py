@@ -1,7 +1,7 @@
-"""`mlgov import`: people, projects, budgets and milestones from tables, cost from FOCUS files."""
+"""`mlgov import`: people, projects, budgets, milestones and models from tables, cost from FOCUS files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ def people(
     file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
 ) -> None:
     """People: Slack id or e-mail, line manager, business unit, persona, country."""
-    _table("people", file, dry_run, map_, skip_bad_rows)
+    _import("people", file, dry_run, map_, skip_bad_rows)
 
 
 @app.command()
@@ -40,7 +40,7 @@ def projects(
     file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
 ) -> None:
     """Projects: key, name, owner, sponsor, manager, business unit, category, status, channel, accounts (a; b)."""
-    _table("projects", file, dry_run, map_, skip_bad_rows)
+    _import("projects", file, dry_run, map_, skip_bad_rows)
 
 
 @app.command()
@@ -58,7 +58,7 @@ def budgets(
     ] = False,
 ) -> None:
     """Budgets: project, period, starts, amount, currency, basis, owner, thresholds."""
-    _table("budgets", file, dry_run, map_, skip_bad_rows, amounts_are_meant=amounts_are_meant)
+    _import("budgets", file, dry_run, map_, skip_bad_rows, are_meant=amounts_are_meant)
 
 
 @app.command()
@@ -84,7 +84,8 @@ def milestones(
     ] = None,
 ) -> None:
     """Milestones: project, title, type, owner, baseline, forecast, actual, needs; or GitHub's webhooks and lists."""
-    _table("milestones", file, dry_run, map_, skip_bad_rows, project, list_to)
+    key = project.strip().casefold() if project else None
+    _import("milestones", file, dry_run, map_, skip_bad_rows, project=key, list_to=list_to)
 
 
 @app.command()
@@ -92,38 +93,27 @@ def models(
     file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
 ) -> None:
     """Models: key, name, kind, vendor, project, owner, purpose, technique, data sources, upstream (a; b), exposure, purpose class, EU class."""
-    _table("models", file, dry_run, map_, skip_bad_rows)
+    _import("models", file, dry_run, map_, skip_bad_rows)
 
 
-def _table(
-    kind: str,
-    file: Path,
-    dry_run: bool,
-    map_: list[str] | None,
-    skip_bad_rows: bool,
-    project: str | None = None,
-    list_to: str | None = None,
-    amounts_are_meant: bool = False,
+def _import(
+    kind: str, file: Path, dry_run: bool, map_: list[str] | None, skip_bad_rows: bool, **more: Any
 ) -> None:
+    from bot import failpoints
+    from bot.cli.progress import counting
     from workflows import imports
 
     mappings = dict(_mapping(item) for item in map_ or [])
+    request = imports.Request(kind, file, mappings, dry_run, skip_bad_rows, **more)
     policy = policy_text().policy
-    with opened(create=True) as database:
+    with opened(create=True) as database, counting(is_terminal()) as progress:
         report = imports.run(
             database,
-            imports.Request(
-                kind=kind,
-                path=file,
-                mappings=mappings,
-                dry_run=dry_run,
-                skip_bad_rows=skip_bad_rows,
-                project=project.strip().casefold() if project else None,
-                list_to=list_to,
-                are_meant=amounts_are_meant,
-            ),
+            request,
             policy=policy,
             org_key=org_key(database),
+            progress=progress,
+            probe=failpoints.hit,
         )
     for line in imports.lines(report):
         say(line)

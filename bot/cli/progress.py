@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; silence elsewhere."""
+"""Progress bars on a terminal; silence elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,3 +27,18 @@ def reading(shown: bool) -> Iterator[Report | None]:
             )
 
         yield report
+
+
+@contextmanager
+def counting(shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the rows of a table, from the first ones that are written on."""
+    if not shown:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("writing rows", visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

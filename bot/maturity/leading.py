@@ -251,7 +251,9 @@ def open_plan(click: Click) -> Reply:
         )
     return _window(
         click,
-        boards.plan_action(aims, missing, owner=click.actor.slack_id, due=gaps.propose_day(now.date())),
+        boards.plan_action(
+            aims, missing, owner=click.actor.slack_id, due=gaps.propose_day(now.date())
+        ),
     )
 
 

@@ -79,21 +79,6 @@ def list_revisions(
     return revisions
 
 
-def find_same(
-    session: Session, project: int, period: str, starts: date, currency: str, basis: str
-) -> Budget | None:
-    """The budget that a row of a file means."""
-    return session.execute(
-        select(Budget).where(
-            Budget.project_id == project,
-            Budget.period == period,
-            Budget.starts == starts,
-            Budget.currency == currency,
-            Budget.basis == basis,
-        )
-    ).scalar_one_or_none()
-
-
 def list_after(session: Session, after: int, most: int) -> Sequence[Budget]:
     """Budgets in the order of their ids, from the one after `after` on."""
     return (
@@ -213,9 +198,13 @@ def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     return {row.id: row for (row,) in in_parts(session, select(Project), Project.id, ids)}
 
 
-def find_project(session: Session, key: str) -> Project | None:
-    """A project by its folded key."""
-    return session.execute(select(Project).where(Project.key == key)).scalar_one_or_none()
+def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
+    """Folded key → project."""
+    found: dict[str, Project] = {}
+    for part in parts(keys):
+        rows = session.execute(select(Project).where(Project.key.in_(part))).scalars()
+        found |= {row.key: row for row in rows}
+    return found
 
 
 def find_person(session: Session, person_id: str | None) -> Person | None:

@@ -57,6 +57,17 @@ def list_of_projects(session: Session, project_ids: Collection[int]) -> list[Mil
     return [row for (row,) in in_parts(session, statement, Milestone.project_id, project_ids)]
 
 
+def every_of_projects(
+    session: Session, project_ids: Collection[int], *, lock: bool
+) -> list[Milestone]:
+    """Every milestone of these projects, dropped ones too, in the order of their ids."""
+    found: list[Milestone] = []
+    for part in parts(project_ids):
+        statement = select(Milestone).where(Milestone.project_id.in_(part)).order_by(Milestone.id)
+        found += session.execute(statement.with_for_update() if lock else statement).scalars()
+    return found
+
+
 def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
     """Every milestone of these projects, dropped ones too, locked in the order of their ids.
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
+from storage.people.lookups import parts
 from storage.projects.tables import Project, ProjectAccount
 
 _OF_PERSON = (
@@ -64,20 +65,13 @@ def list_projects(session: Session, ids: Collection[int] | None = None) -> Seque
     return session.execute(statement).scalars().all()
 
 
-def list_by_keys_for_update(session: Session, keys: Collection[str]) -> Sequence[Project]:
-    """Projects by keys, locked, in the order of their ids."""
-    if not keys:
-        return []
-    return (
-        session.execute(
-            select(Project)
-            .where(Project.key.in_(sorted(set(keys))))
-            .order_by(Project.id)
-            .with_for_update()
-        )
-        .scalars()
-        .all()
-    )
+def list_by_keys(session: Session, keys: Collection[str], *, lock: bool) -> list[Project]:
+    """Projects by keys, in the order of their ids."""
+    found: list[Project] = []
+    for part in parts(keys):
+        statement = select(Project).where(Project.key.in_(part)).order_by(Project.id)
+        found += session.execute(statement.with_for_update() if lock else statement).scalars()
+    return found
 
 
 def list_accounts(

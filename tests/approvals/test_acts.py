@@ -184,14 +184,8 @@ def has_moved(office: Office, approval_id: int, amount: str) -> str:
         row = BudgetRow.model_validate(
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
-        intake.apply_rows(
-            session,
-            OPERATOR,
-            [(2, row)],
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=office.now(),
-        )
+        table = intake.BudgetTable(OPERATOR, policy=deps.policy, org_key=deps.team.org_key)
+        table.take_rows(session, [(2, row)], now=office.now())
     office.settle()
     with office.db.read() as session:
         card = decisions.card(session, approval_id, policy=deps.policy, now=office.now())

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy.orm import Session
@@ -78,6 +78,15 @@ def days(first: date, number: int, cost: str, **more: str) -> list[Charge]:
     return [Charge(first + timedelta(days=n), cost, **more) for n in range(number)]
 
 
+class RowOutcome(NamedTuple):
+    """`created`, `updated`, `unchanged`, or `refused` with a sentence."""
+
+    line: int
+    what: str
+    changes: dict[str, tuple[str, str]]
+    error: str | None
+
+
 @dataclass
 class Money:
     """What a test does: import bills and budgets, as of a moment."""
@@ -105,17 +114,37 @@ class Money:
             "currency": "EUR",
         } | row
         with self.db.begin() as session:
-            outcomes, crossings = intake.apply_rows(
-                session,
-                OPERATOR,
-                [(2, BudgetRow.model_validate(given))],
-                policy=self.policy,
-                org_key=ORG,
-                now=self.now,
-                are_meant=True,
+            table = intake.BudgetTable(OPERATOR, policy=self.policy, org_key=ORG, are_meant=True)
+            outcome = table.take_rows(session, [(2, BudgetRow.model_validate(given))], now=self.now)
+        assert outcome.faults == []
+        return list(table.crossings)
+
+    def rows(self, *rows: dict[str, object], are_meant: bool = False) -> list[RowOutcome]:
+        """What became of each row of a file, from line 2 on."""
+        given = [(line, BudgetRow.model_validate(row)) for line, row in enumerate(rows, start=2)]
+        with self.db.begin() as session:
+            table = intake.BudgetTable(
+                OPERATOR, policy=self.policy, org_key=ORG, are_meant=are_meant
             )
-        assert outcomes[0].error is None, outcomes[0].error
-        return crossings
+            outcome = table.take_rows(session, given, now=self.now)
+        changes = {change.line: change for change in outcome.changes}
+        faults = {fault.line: f"{fault.field}: {fault.sentence}" for fault in outcome.faults}
+        assert outcome.unchanged == len(rows) - len(changes) - len(faults)
+        return [
+            RowOutcome(
+                line,
+                "refused"
+                if line in faults
+                else "unchanged"
+                if line not in changes
+                else "created"
+                if changes[line].is_new
+                else "updated",
+                {f.field: (f.old, f.new) for f in changes[line].fields} if line in changes else {},
+                faults.get(line),
+            )
+            for line, _ in given
+        ]
 
 
 @pytest.fixture

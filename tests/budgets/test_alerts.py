@@ -132,9 +132,8 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
         for n in range(200)
     ]
     with money.db.begin(patient=True) as session:
-        intake.apply_rows(
-            session, OPERATOR, list(enumerate(rows, 2)), policy=money.policy, org_key=ORG, now=NOW
-        )
+        table = intake.BudgetTable(OPERATOR, policy=money.policy, org_key=ORG)
+        table.take_rows(session, list(enumerate(rows, 2)), now=NOW)
     start = date(2024, 2, 1)
     money.costs(
         [

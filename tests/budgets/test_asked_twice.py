@@ -13,9 +13,8 @@ import bot
 import workflows
 from bot.budgets.deliveries import CostRow
 from tests.budgets.asking import ask
-from tests.budgets.conftest import NOW, ORG, Money, days
-from workflows.actors import OPERATOR
-from workflows.budgets import doubts, intake
+from tests.budgets.conftest import NOW, Money, days
+from workflows.budgets import doubts
 from workflows.budgets.doubts import AmountDoubted
 from workflows.budgets.forms import BudgetRow, IncreaseBudget, parse_amount
 
@@ -110,22 +109,12 @@ def test_a_request_is_asked_again_until_this_amount_is_meant(spending: Money) ->
 
 
 def test_a_row_of_a_file_is_asked_again(spending: Money) -> None:
-    def row(amount: str, project: str = "triage", **more: object) -> BudgetRow:
+    def row(amount: str, project: str = "triage", **more: object) -> dict[str, object]:
         given = {"starts": "2026-01-01", "amount": amount, "currency": "EUR"}
-        return BudgetRow.model_validate(given | {"project": project} | more)
+        return given | {"project": project} | more
 
-    def bring(*rows: BudgetRow, are_meant: bool = False) -> list[tuple[str, str | None]]:
-        with spending.db.begin() as session:
-            outcomes, _ = intake.apply_rows(
-                session,
-                OPERATOR,
-                list(enumerate(rows, 2)),
-                policy=spending.policy,
-                org_key=ORG,
-                now=spending.now,
-                are_meant=are_meant,
-            )
-        return [(each.what, each.error) for each in outcomes]
+    def bring(*rows: dict[str, object], are_meant: bool = False) -> list[tuple[str, str | None]]:
+        return [(each.what, each.error) for each in spending.rows(*rows, are_meant=are_meant)]
 
     ((what, error),) = bring(row("3000"))
     assert what == "refused"

@@ -10,11 +10,8 @@ from sqlalchemy import select, update
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.people.tables import Person
 from tests.budgets.asking import approve, ask, decide
-from tests.budgets.conftest import NOW, ORG, Money, days
-from workflows.actors import OPERATOR
-from workflows.budgets import intake, service
-from workflows.budgets.forms import BudgetRow
-from workflows.budgets.intake import RowOutcome
+from tests.budgets.conftest import NOW, Money, RowOutcome, days
+from workflows.budgets import service
 from workflows.budgets.records import Burn
 from workflows.subjects import SubjectMoved
 
@@ -22,16 +19,7 @@ ROW = {"project": "triage", "starts": "2026-01-01", "amount": "1000", "currency"
 
 
 def apply(money: Money, *rows: dict[str, object]) -> list[RowOutcome]:
-    with money.db.begin() as session:
-        outcomes, _ = intake.apply_rows(
-            session,
-            OPERATOR,
-            [(line, BudgetRow.model_validate(ROW | row)) for line, row in enumerate(rows, start=2)],
-            policy=money.policy,
-            org_key=ORG,
-            now=money.now,
-        )
-    return outcomes
+    return money.rows(*(ROW | row for row in rows))
 
 
 def burns(money: Money) -> list[Burn]:

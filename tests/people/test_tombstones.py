@@ -13,6 +13,7 @@ from storage.people.tables import Person, Tombstone, UserGroup, UserGroupMember
 from storage.runtime import real_now
 from tests.conftest import with_key
 from tests.people.test_erasure import everything
+from workflows import policy
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import InvalidInput
 from workflows.people import roster, tombstones
@@ -21,6 +22,7 @@ from workflows.people.forms import GroupSeen, PersonRow, PersonSeen
 from workflows.people.records import Upserted
 from workflows.people.tombstones import ErasureKeyMissing
 from workflows.record.looking import Look
+from workflows.sources.rows import Outcome
 from workflows.tokens import service as tokens
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
@@ -138,6 +140,13 @@ def test_groups_bring_no_leaver_back(database: Database) -> None:
         assert person_id in members
 
 
+def bring(session: Session, row: PersonRow) -> Outcome:
+    acme = policy.parse("version: 1\norganisation: {name: Acme}\n").policy
+    return roster.PeopleTable(OPERATOR, policy=acme, org_key=ORG).take_rows(
+        session, [(2, row)], now=NOW
+    )
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -153,7 +162,7 @@ def test_a_file_brings_no_leaver_back(database: Database, row: PersonRow) -> Non
     erased(database)
     with database.begin() as session:
         read(session, PersonSeen(ORG, BO, ORG, "Bo"))
-        done = roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+        done = bring(session, row)
     (fault,) = done.faults
     assert "was erased here" in fault.sentence
     assert traces(database) == []
@@ -164,7 +173,7 @@ def test_an_address_that_somebody_else_has_now_is_theirs(database: Database) -> 
     with database.begin() as session:
         read(session, PersonSeen(ORG, "U0NEW", ORG, "Another Ana", EMAIL))
         row = PersonRow(email=EMAIL, business_unit="Labelling")
-        done = roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+        done = bring(session, row)
         assert not done.faults
         found = people.find_by_slack_id(session, ORG, "U0NEW")
         assert found is not None
@@ -174,11 +183,11 @@ def test_an_address_that_somebody_else_has_now_is_theirs(database: Database) -> 
 def test_who_was_only_in_a_file_stays_away_too(database: Database) -> None:
     row = PersonRow(email=EMAIL, name="Ana Costa")
     with database.begin() as session:
-        roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+        bring(session, row)
         person_id = people.look_up(session, EMAIL).id
         people.erase(session, OPERATOR, person_id, now=NOW)
     with database.begin() as session:
-        done = roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+        done = bring(session, row)
         assert len(done.faults) == 1
     assert traces(database) == []
 
@@ -209,7 +218,7 @@ def test_without_the_key_nothing_is_read_of_people(database: Database, key: byte
         people.upsert_groups(session, [group], org_key=ORG, read_at=real_now(session), now=NOW)
     for row in (PersonRow(slack_id=BO), PersonRow(email="bo@acme.test")):
         with pytest.raises(ErasureKeyMissing), database.begin() as session:
-            roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+            bring(session, row)
     with pytest.raises(ErasureKeyMissing), database.begin() as session:
         tombstones.start_with(session, key)
     with database.read() as session:
@@ -280,7 +289,7 @@ def test_an_entry_of_a_file_with_the_same_address_is_told(database: Database) ->
     """Nobody has joined it with whom Slack knows, so it may be somebody else."""
     with database.begin() as session:
         row = PersonRow(email=EMAIL, name="Ana C.")
-        roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+        bring(session, row)
         entry = people.look_up(session, EMAIL).id
         person_id = read(session, seen()).ids[(ORG, ANA)]
         report = people.erase(session, OPERATOR, person_id, now=NOW)

@@ -110,9 +110,8 @@ def afford(whole: Whole, project: str, *amounts: int) -> None:
             row = BudgetRow(
                 project=project, starts=TODAY, amount=Decimal(amount), currency="EUR", owner="U0OLA"
             )
-            intake.apply_rows(
-                session, OPERATOR, [(2, row)], policy=yard.policy, org_key=ORG, now=yard.now
-            )
+            table = intake.BudgetTable(OPERATOR, policy=yard.policy, org_key=ORG)
+            table.take_rows(session, [(2, row)], now=yard.now)
     with whole.db.begin() as session:
         whole.ids["budget"] = session.execute(text("SELECT id FROM budget")).scalar_one()
 

@@ -184,15 +184,8 @@ class Office:
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
         with self.db.begin(patient=True) as session:
-            outcomes, _ = intake.apply_rows(
-                session,
-                OPERATOR,
-                [(2, row)],
-                policy=self.bot.deps.policy,
-                org_key=org_key,
-                now=self.now(),
-            )
-            assert outcomes[0].error is None
+            table = intake.BudgetTable(OPERATOR, policy=self.bot.deps.policy, org_key=org_key)
+            assert table.take_rows(session, [(2, row)], now=self.now()).faults == []
 
     def costs(self, charges: Iterable[Charge]) -> None:
         """Import a bill and let what follows be sent."""

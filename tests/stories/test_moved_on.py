@@ -36,15 +36,11 @@ def load(office: Office, said: str, *, are_meant: bool = False) -> None:
         {"project": "triage", "starts": "2026-01-01", "amount": said, "currency": "EUR"}
     )
     with office.db.begin(patient=True) as session:
-        intake.apply_rows(
-            session,
-            OPERATOR,
-            [(2, row)],
-            policy=office.bot.deps.policy,
-            org_key=office.bot.deps.team.org_key,
-            now=office.now(),
-            are_meant=are_meant,
+        deps = office.bot.deps
+        table = intake.BudgetTable(
+            OPERATOR, policy=deps.policy, org_key=deps.team.org_key, are_meant=are_meant
         )
+        table.take_rows(session, [(2, row)], now=office.now())
 
 
 def test_a_file_changes_what_was_asked_about(office: Office) -> None:

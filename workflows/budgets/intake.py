@@ -1,9 +1,10 @@
 """Bringing in cost files and budgets, and what follows for the alerts."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -13,6 +14,8 @@ from storage.budgets.tables import Budget, BudgetRevision
 from storage.db import PATIENT_MS, Database
 from storage.enums import Period
 from storage.money import money_text
+from storage.people.tables import Person
+from storage.projects.tables import Project
 from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -27,6 +30,7 @@ from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
 from workflows.policy import Policy
 from workflows.sources.focus import CostRead
+from workflows.sources.rows import Item, Table
 from workflows.sources.text import folded_email
 
 
@@ -185,248 +189,226 @@ def _tell_owners(
 
 
 @dataclass(slots=True)
-class RowOutcome:
-    """What one row of a file did: `created`, `updated`, `unchanged`, or refused with a sentence."""
+class BudgetItem(Item[BudgetRow]):
+    """A row of a table of budgets."""
 
-    line: int
-    key: str
-    what: str
-    changes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    error: str | None = None
+    project: Project = field(init=False)
+    budget: Budget | None = None
+    owner: Person | None = None
+    """Whom the row names."""
 
 
-def apply_rows(
-    session: Session,
-    actor: Actor,
-    rows: Sequence[tuple[int, BudgetRow]],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    are_meant: bool = False,
-) -> tuple[list[RowOutcome], list[Crossing]]:
-    """Make or change budgets as a file says; (outcome per row, what is over already).
-
-    Amounts that are asked again (`doubts`) are refused, unless whoever imports says that they `are_meant`.
+class BudgetTable(Table[BudgetRow, BudgetItem]):
+    """Makes and changes budgets as a file says.
 
     A row means the budget of that project, period, start, currency and basis. Another amount makes a revision from
-    the open round on. Rows with an `error` changed nothing; whether the others may stand is the caller's decision.
+    the open round on. Amounts that are asked again (`doubts`) are refused, unless whoever imports says that they
+    `are_meant`. What is over already is told here once, and alarms nobody.
     """
-    outcomes, touched = [], []
-    seen: dict[tuple[str, str, str, str, str], int] = {}
-    for line, row in rows:
-        basis = (row.basis or policy.costs.basis).value
-        key = (
-            row.project.strip().casefold(),
-            row.period.value,
-            row.starts.isoformat(),
-            row.currency,
-            basis,
+
+    form, item = BudgetRow, BudgetItem
+    repeated = "says the same budget as line {line}"
+    repeated_field = None
+
+    def __init__(
+        self, actor: Actor, *, policy: Policy, org_key: str, are_meant: bool = False
+    ) -> None:
+        super().__init__(actor, policy=policy, org_key=org_key)
+        self._are_meant = are_meant
+        self.crossings: dict[Crossing, None] = {}
+
+    def load_records(self, rows: Sequence[BudgetRow]) -> None:
+        """The projects of these rows, and all of their budgets with what was ever agreed."""
+        self._projects = queries.projects_by_keys(self.session, [_key(row) for row in rows])
+        ids = [project.id for project in self._projects.values()]
+        self._budgets = {
+            _same(budget): budget for budget in queries.list_budgets(self.session, ids)
+        }
+        self._revisions = queries.list_revisions(
+            self.session, [budget.id for budget in self._budgets.values()]
         )
-        if key in seen:
-            outcomes.append(
-                RowOutcome(
-                    line, row.project, "refused", error=f"says the same budget as line {seen[key]}"
-                )
+
+    def find_record(self, item: BudgetItem) -> Hashable:
+        """The budget that the row means."""
+        row = item.row
+        basis = (row.basis or self.policy.costs.basis).value
+        item.name = _key(row)
+        about = (row.period.value, row.starts, row.currency, basis)
+        if (project := self._projects.get(item.name)) is not None:
+            item.project = project
+            item.budget = self._budgets.get((project.id, *about))
+        return item.name, *about
+
+    def read_cells(self, item: BudgetItem) -> None:
+        """Its project, its owner, and whether the amount may be a slip of a key."""
+        row = item.row
+        if item.name not in self._projects:
+            raise InvalidInput(
+                f"there is no project {row.project!r}; import it first, or mend the key",
+                field="project",
             )
-            continue
-        seen[key] = line
-        try:
-            outcome, budget = _apply(
-                session,
-                actor,
-                line,
-                row,
-                basis,
-                policy=policy,
-                org_key=org_key,
-                now=now,
-                are_meant=are_meant,
-            )
-        except doubts.AmountDoubted as doubted:
-            why = f"amount: {doubted.question} If so, import with --amounts-are-meant"
-            outcomes.append(RowOutcome(line, row.project, "refused", error=why))
-            continue
-        except InvalidInput as error:
-            outcomes.append(RowOutcome(line, row.project, "refused", error=error.sentence))
-            continue
-        outcomes.append(outcome)
-        if outcome.what != "unchanged":
-            touched.append(budget)
-    session.flush()
-    for project_id in sorted({budget.project_id for budget in touched}):
-        _end_before_next(session, project_id)
-    resting.changed_in(
-        session, {budget.project_id for budget in touched}, now=now, subject_type=increase.TYPE
-    )
-    crossings = alerts.evaluate(
-        session, policy=policy, org_key=org_key, now=now, budgets=touched, silent=True
-    )
-    return outcomes, crossings
+        item.owner = self._owner(row.owner) if row.owner is not None else None
+        revisions = self._revisions[item.budget.id] if item.budget else ()
+        if not self._are_meant and (not revisions or _in_files(revisions) != row.amount):
+            self._require_meant(item.budget or self._draft(item), row, revisions)
 
-
-def _end_before_next(session: Session, project_id: int) -> None:
-    """A recurring budget ends where a later one of the same kind starts, so that no cost counts against both."""
-    families: dict[tuple[str, str, str], list[Budget]] = {}
-    for budget in queries.list_budgets(session, [project_id]):
-        if budget.period != Period.FIXED:
-            kind = (budget.period, budget.currency, budget.basis)
-            families.setdefault(kind, []).append(budget)
-    for family in families.values():
-        family.sort(key=lambda budget: budget.starts)
-        for budget, later in zip(family, [*family[1:], None], strict=True):
-            budget.ends = later.starts - timedelta(days=1) if later else None
-    session.flush()
-
-
-def _apply(
-    session: Session,
-    actor: Actor,
-    line: int,
-    row: BudgetRow,
-    basis: str,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    are_meant: bool,
-) -> tuple[RowOutcome, Budget]:
-    project = queries.find_project(session, row.project.strip().casefold())
-    if project is None:
-        raise InvalidInput(
-            f"project: there is no project {row.project!r}; import it first, or mend the key"
+    def _owner(self, word: str) -> Person:
+        people = queries.find_people(
+            self.session, self.org_key, slack_id=word.strip().upper(), email=folded_email(word)
         )
-    owner_id = _find_owner(session, org_key, row.owner)
-    thresholds = list(row.thresholds or policy.budgets.thresholds)
-    budget = queries.find_same(
-        session, project.id, row.period.value, row.starts, row.currency, basis
-    )
-    if budget is None:
-        budget = Budget(
+        why = None
+        if not people:
+            why = f"nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
+        elif len(people) > 1:
+            why = f"{len(people)} people have the address {word!r}; give a Slack id"
+        elif any(p.is_deactivated or p.is_bot or p.is_guest or p.is_stranger for p in people):
+            why = f"{word!r} is no active member of the organisation, so could never decide; name somebody else"
+        if why is not None:
+            raise InvalidInput(why, field="owner")
+        return people[0]
+
+    def _require_meant(
+        self, budget: Budget, row: BudgetRow, revisions: Sequence[BudgetRevision]
+    ) -> None:
+        """Raises InvalidInput. Where no round is open, what a file said last is what there is."""
+        round_ = service.spent_in_round(self.session, budget, policy=self.policy, now=self.now)
+        amounts = service.amounts(revisions)
+        current = rules.amount_in(amounts, round_[0]) if round_ is not None else None
+        if current is None and amounts:
+            current = amounts[-1]
+        question = doubts.question(
+            row.amount,
+            present=current.amount if current is not None else None,
+            spent=round_[1] if round_ is not None else Decimal(0),
+            currency=row.currency,
+            period=rules.span_words(row.period, round_[0]) if round_ is not None else "",
+        )
+        if question is not None:
+            raise InvalidInput(f"{question} If so, import with --amounts-are-meant", field="amount")
+
+    def _draft(self, item: BudgetItem) -> Budget:
+        row, project = item.row, item.project
+        return Budget(
             project_id=project.id,
             period=row.period.value,
             starts=row.starts,
             ends=row.ends,
             currency=row.currency,
-            basis=basis,
-            owner_id=owner_id or project.owner_id,
-            thresholds=thresholds,
+            basis=(row.basis or self.policy.costs.basis).value,
+            owner_id=item.owner.id if item.owner else project.owner_id,
+            thresholds=list(row.thresholds or self.policy.budgets.thresholds),
             revision=1,
-            created_at=now,
+            created_at=self.now,
         )
-        if not are_meant:
-            _require_meant(session, budget, row, (), policy=policy, now=now)
-        session.add(budget)
-        session.flush()
-        _revise(session, budget, row, None, now)
+
+    def write_record(self, item: BudgetItem) -> None:
+        """Make the budget, or change what the row says."""
+        if item.budget is None:
+            item.is_new = True
+            budget = item.budget = self._draft(item)
+            self.session.add(budget)
+            self.session.flush()
+            self._revise(budget, item.row, budget.starts)
+            facts: dict[str, object] = {
+                "project": budget.project_id,
+                "period": budget.period,
+                "starts": budget.starts.isoformat(),
+                "currency": budget.currency,
+                "basis": budget.basis,
+                "owner": budget.owner_id,
+                "thresholds": budget.thresholds,
+            }
+        else:
+            budget = item.budget
+            self._change(item, budget)
+            if not item.fields:
+                return
+            facts = {
+                "fields": sorted(change.field for change in item.fields),
+                "revision": budget.revision,
+            }
         audit.record(
-            session,
-            actor,
-            "budget.created",
+            self.session,
+            self.actor,
+            "budget.created" if item.is_new else "budget.changed",
             ("budget", budget.id),
-            now=now,
-            project=project.id,
-            period=budget.period,
-            starts=budget.starts.isoformat(),
-            amount=money_text(row.amount),
-            currency=budget.currency,
-            basis=basis,
-            owner=budget.owner_id,
-            thresholds=thresholds,
+            now=self.now,
+            amount=money_text(item.row.amount),
+            **facts,
         )
-        return RowOutcome(line, project.key, "created"), budget
-    changes: dict[str, tuple[str, str]] = {}
-    current = queries.list_revisions(session, [budget.id])[budget.id]
-    # A file is compared with what files said last: it must not take back what was decided since.
-    base = next(item for item in reversed(current) if item.approval_id is None)
-    if base.amount != row.amount:
-        if not are_meant:
-            _require_meant(session, budget, row, current, policy=policy, now=now)
-        changes["amount"] = (money_text(base.amount), money_text(row.amount))
-        budget.revision += 1
-        _revise(session, budget, row, now, now)
-    if owner_id is not None and owner_id != budget.owner_id:
-        changes["owner"] = (budget.owner_id or "", owner_id)
-        budget.owner_id = owner_id
-    if row.thresholds is not None and thresholds != list(budget.thresholds):
-        changes["thresholds"] = (str(budget.thresholds), str(thresholds))
-        budget.thresholds = thresholds
-    if row.period is Period.FIXED and row.ends != budget.ends:
-        changes["ends"] = (str(budget.ends), str(row.ends))
-        budget.ends = row.ends
-    if not changes:
-        return RowOutcome(line, project.key, "unchanged"), budget
+
+    def _change(self, item: BudgetItem, budget: Budget) -> None:
+        row = item.row
+        before = _in_files(self._revisions[budget.id])
+        if before != row.amount:
+            item.change("amount", money_text(before), money_text(row.amount))
+            budget.revision += 1
+            self._revise(budget, row, self.now.date())
+        if item.owner is not None:
+            item.put(budget, "owner_id", item.owner.id)
+        if row.thresholds is not None:
+            item.put(budget, "thresholds", list(row.thresholds))
+        if row.period is Period.FIXED:
+            item.put(budget, "ends", row.ends)
+
+    def _revise(self, budget: Budget, row: BudgetRow, valid_from: date) -> None:
+        self.session.add(
+            BudgetRevision(
+                budget_id=budget.id,
+                revision=budget.revision,
+                amount=row.amount,
+                valid_from=valid_from,
+                valid_until=None,
+                approval_id=None,
+                created_at=self.now,
+            )
+        )
+
+    def follow_up(self, items: Sequence[BudgetItem]) -> None:
+        """Rounds follow on each other, and thresholds that are crossed already are recorded."""
+        touched = [i.budget for i in items if i.budget and (i.is_new or i.fields)]
+        projects = {budget.project_id for budget in touched}
+        _follow_on(self.session, projects)
+        resting.changed_in(self.session, projects, now=self.now, subject_type=increase.TYPE)
+        crossings = alerts.evaluate(
+            self.session,
+            policy=self.policy,
+            org_key=self.org_key,
+            now=self.now,
+            budgets=touched,
+            silent=True,
+        )
+        self.crossings |= dict.fromkeys(crossings)
+
+    def list_notes(self) -> Iterator[str]:
+        """What is over already."""
+        for crossing in self.crossings:
+            yield f"{crossing.project_key} is past {crossing.threshold} % already; that is recorded, and nobody is alerted about it."
+        yield from super().list_notes()
+
+
+def _key(row: BudgetRow) -> str:
+    return row.project.strip().casefold()
+
+
+def _same(budget: Budget) -> tuple[int, str, date, str, str]:
+    return budget.project_id, budget.period, budget.starts, budget.currency, budget.basis
+
+
+def _in_files(revisions: Sequence[BudgetRevision]) -> Decimal:
+    """What files said last: with it a file is compared, as it must not take back what was decided since."""
+    return next(each.amount for each in reversed(revisions) if each.approval_id is None)
+
+
+def _follow_on(session: Session, projects: Collection[int]) -> None:
+    """A recurring budget ends where a later one of the same kind starts, so that no cost counts against both."""
+    families: dict[tuple[int, str, str, str], list[Budget]] = defaultdict(list)
+    for budget in queries.list_budgets(session, projects):
+        if budget.period != Period.FIXED:
+            family = (budget.project_id, budget.period, budget.currency, budget.basis)
+            families[family].append(budget)
+    for budgets in families.values():
+        budgets.sort(key=lambda budget: budget.starts)
+        for budget, later in zip(budgets, [*budgets[1:], None], strict=True):
+            budget.ends = later.starts - timedelta(days=1) if later else None
     session.flush()
-    audit.record(
-        session,
-        actor,
-        "budget.changed",
-        ("budget", budget.id),
-        now=now,
-        fields=sorted(changes),
-        amount=money_text(row.amount),
-        revision=budget.revision,
-    )
-    return RowOutcome(line, project.key, "updated", changes), budget
-
-
-def _require_meant(
-    session: Session,
-    budget: Budget,
-    row: BudgetRow,
-    revisions: Sequence[BudgetRevision],
-    *,
-    policy: Policy,
-    now: datetime,
-) -> None:
-    """Raises AmountDoubted. Where no round is open, what a file said last is what there is."""
-    round_ = service.spent_in_round(session, budget, policy=policy, now=now)
-    amounts = service.amounts(revisions)
-    current = rules.amount_in(amounts, round_[0]) if round_ is not None else None
-    if current is None and amounts:
-        current = amounts[-1]
-    doubts.require_meant(
-        row.amount,
-        None,
-        present=current.amount if current is not None else None,
-        spent=round_[1] if round_ is not None else Decimal(0),
-        currency=row.currency,
-        period=rules.span_words(row.period, round_[0]) if round_ is not None else "",
-    )
-
-
-def _revise(
-    session: Session, budget: Budget, row: BudgetRow, since: datetime | None, now: datetime
-) -> None:
-    session.add(
-        BudgetRevision(
-            budget_id=budget.id,
-            revision=budget.revision,
-            amount=row.amount,
-            valid_from=budget.starts if since is None else since.date(),
-            valid_until=None,
-            approval_id=None,
-            created_at=now,
-        )
-    )
-    session.flush()
-
-
-def _find_owner(session: Session, org_key: str, word: str | None) -> str | None:
-    if word is None:
-        return None
-    people = queries.find_people(
-        session, org_key, slack_id=word.strip().upper(), email=folded_email(word)
-    )
-    if not people:
-        raise InvalidInput(f"owner: nobody here is {word!r}; give a member's id or e-mail address")
-    if len(people) > 1:
-        raise InvalidInput(
-            f"owner: {len(people)} people have the address {word!r}; give the id of one"
-        )
-    person = people[0]
-    if person.is_deactivated or person.is_bot or person.is_guest or person.is_stranger:
-        raise InvalidInput(
-            f"owner: {word!r} is no active member of the organisation, so could never decide; name somebody else"
-        )
-    return person.id

@@ -1,6 +1,6 @@
 """Tables that an organisation brings: people, projects and budgets."""
 
-from workflows.imports.reports import Report, lines
-from workflows.imports.runs import Request, run
+from workflows.imports.reports import Report, Request, lines
+from workflows.imports.runs import run
 
 __all__ = ["Report", "Request", "lines", "run"]

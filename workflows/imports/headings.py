@@ -125,6 +125,8 @@ MODELS = Fields(
     (frozenset({"key"}),),
 )
 
+KINDS = {fields.kind: fields for fields in (PEOPLE, PROJECTS, BUDGETS, MILESTONES, MODELS)}
+
 
 def folded(heading: str) -> str:
     """A heading without case, punctuation and spaces: `E-Mail address` and `email_address` are the same."""
@@ -146,7 +148,7 @@ def find_columns(
 ) -> Columns:
     """Find our fields among the headings: by `--map`, by what was remembered, by name. Raises InvalidInput."""
     words = fields.by_word
-    told = _checked(given, headings, fields)
+    named = _checked(given, headings, fields)
     at: dict[str, int] = {}
     unknown: list[int] = []
     notes: list[str] = []
@@ -155,7 +157,7 @@ def find_columns(
         if not word:
             notes.append(f"Column {column + 1} has no heading; it is left out.")
             continue
-        field = told.get(word) or remembered.get(word) or words.get(word)
+        field = named.get(word) or remembered.get(word) or words.get(word)
         if field == IGNORED:
             continue
         if field is None or field not in fields.aliases:
@@ -173,12 +175,12 @@ def find_columns(
             raise InvalidInput(
                 f"There is no column {wanted} among: {_listed(headings)}. Name the right one by `--map 'Their heading={sorted(choice)[0]}'`."
             )
-    return Columns(at, tuple(notes), told)
+    return Columns(at, tuple(notes), named)
 
 
 def _checked(given: Mapping[str, str], headings: Sequence[str], fields: Fields) -> dict[str, str]:
     there = {folded(heading): heading for heading in headings}
-    told: dict[str, str] = {}
+    named: dict[str, str] = {}
     for theirs, ours in given.items():
         field = IGNORED if ours.strip() == IGNORED else fields.by_word.get(folded(ours))
         if field is None:
@@ -191,8 +193,8 @@ def _checked(given: Mapping[str, str], headings: Sequence[str], fields: Fields) 
             near = difflib.get_close_matches(folded(theirs), there, n=1, cutoff=0.5)
             meant = f" Did you mean “{_shown(there[near[0]])}”?" if near else ""
             raise InvalidInput(f"--map: the file has no heading “{_shown(theirs)}”.{meant}")
-        told[folded(theirs)] = field
-    return told
+        named[folded(theirs)] = field
+    return named
 
 
 def _check_unknown(
@@ -204,9 +206,9 @@ def _check_unknown(
     for heading in unknown:
         near = difflib.get_close_matches(folded(heading), open_words, n=1, cutoff=_NEAR)
         if near:
-            field, shown = open_words[near[0]], _shown(heading)
+            field, theirs = open_words[near[0]], _shown(heading)
             doubtful.append(
-                f"“{shown}” may be {field}: say so by `--map '{shown}={field}'`, or leave it out by `--map '{shown}={IGNORED}'`."
+                f"“{theirs}” may be {field}: say so by `--map '{theirs}={field}'`, or leave it out by `--map '{theirs}={IGNORED}'`."
             )
     if doubtful:
         raise InvalidInput("\n".join(doubtful))
@@ -219,5 +221,5 @@ def _shown(heading: str) -> str:
 
 
 def _listed(headings: Sequence[str]) -> str:
-    shown = ", ".join(_shown(heading) for heading in headings[:12] if heading)
-    return shown + (f" and {len(headings) - 12} more" if len(headings) > 12 else "")
+    first = ", ".join(_shown(heading) for heading in headings[:12] if heading)
+    return first + (f" and {len(headings) - 12} more" if len(headings) > 12 else "")

@@ -1,13 +1,32 @@
-"""What an import did, and how that is said on a terminal: pure."""
+"""What is to be imported, what an import did, and how that is said on a terminal: pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from workflows.sources.rows import RowChange, RowFault
 from workflows.sources.text import storable
 
 MOST = 50
 """Lines of one sort that are shown; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A file to import. `mappings` say which of their headings stands for which field of ours."""
+
+    kind: str
+    """people, projects, budgets, milestones or models."""
+    path: Path
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    skip_bad_rows: bool = False
+    project: str | None = None
+    """The key of the project that GitHub milestones are of, where it is not the repository's name."""
+    list_to: str | None = None
+    """Slack id or e-mail address of whom milestones that are overdue already are shown to."""
+    are_meant: bool = False
+    """Whether amounts of budgets that are asked again are what whoever imports means (`workflows.budgets.doubts`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +40,6 @@ class Report:
     unchanged: int = 0
     faults: tuple[RowFault, ...] = ()
     notes: tuple[str, ...] = ()
-    uninvited: tuple[str, ...] = ()
-    channels_unread: bool = False
-    """Nobody has read yet which channels the bot is in."""
-    reallocated: int = 0
-    """Cost keys that belong to another project now."""
     is_dry_run: bool = False
     refused: bool = False
     problem: str | None = None
@@ -56,37 +70,26 @@ def _lines(report: Report) -> Iterator[str]:
     )
     bad = len({fault.line for fault in report.faults})
     if report.refused:
-        yield f"Nothing was written: {_counted(bad, 'row')} of {report.rows:,} cannot be taken. Mend them, or take the others by --skip-bad-rows."
+        yield f"Nothing was written: {counted(bad, 'row')} of {report.rows:,} cannot be taken. Mend them, or take the others by --skip-bad-rows."
     elif report.is_dry_run:
         yield f"Nothing was written; {report.file} would do this to {report.kind}: {counts}."
     else:
         yield f"{report.kind.capitalize()}: {counts}."
     if bad and not report.refused:
         were = "would be" if report.is_dry_run else "was" if bad == 1 else "were"
-        yield f"{_counted(bad, 'row')} {were} left out."
-    for fault in report.faults[:MOST]:
-        where = f"line {fault.line}" + (f", {fault.field}" if fault.field else "")
-        yield f"  {where}: {storable(fault.sentence, 600)}"
-    yield from _more(len(report.faults), "more fault")
-    if report.refused:
-        return
-    for change in report.changes[:MOST]:
-        yield f"  {_said(change)}"
-    yield from _more(len(report.changes), "more change")
-    yield from report.notes
-    if report.reallocated:
-        yield f"{_counted(report.reallocated, 'group')} of cost {'would belong' if report.is_dry_run else 'belong'} to another project now."
-    if report.uninvited:
-        if report.channels_unread:
-            yield "mlgov hasn't read yet which channels it is in. It writes in these once it has (`mlgov run` and `mlgov sync` read them) and is a member; invite it with `/invite @mlgov` where it isn't:"
-        else:
-            yield "mlgov is not in these channels, so it cannot write there. Invite it in each with `/invite @mlgov`; it finds them then:"
-        for channel in report.uninvited[:MOST]:
-            yield f"  {storable(channel, 90)}"
-        yield from _more(len(report.uninvited), "more channel")
+        yield f"{counted(bad, 'row')} {were} left out."
+    yield from list_some([_fault_line(fault) for fault in report.faults], "fault")
+    if not report.refused:
+        yield from list_some([_change_line(change) for change in report.changes], "change")
+        yield from report.notes
 
 
-def _said(change: RowChange) -> str:
+def _fault_line(fault: RowFault) -> str:
+    where = f"line {fault.line}" + (f", {fault.field}" if fault.field else "")
+    return f"{where}: {storable(fault.sentence, 600)}"
+
+
+def _change_line(change: RowChange) -> str:
     name = storable(change.name, 80)
     if change.is_new:
         return f"line {change.line}: {name} is new"
@@ -100,10 +103,13 @@ def _value(text: str) -> str:
     return storable(text, 80) or "(none)"
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _more(number: int, noun: str) -> Iterator[str]:
-    if number > MOST:
-        yield f"  …and {_counted(number - MOST, noun)}"
+def list_some(lines_: Sequence[str], noun: str) -> Iterator[str]:
+    """The first lines of a list; the rest is counted."""
+    yield from (f"  {line}" for line in lines_[:MOST])
+    if len(lines_) > MOST:
+        yield f"  …and {counted(len(lines_) - MOST, f'more {noun}')}"

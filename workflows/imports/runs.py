@@ -1,64 +1,38 @@
-"""Importing a table: read the file, check every row, write all of it or nothing, and say what it did."""
+"""Importing a table: read the file, check every row, write all of it or nothing, and say what it did.
+
+A long file is written in several short transactions, so that others get to write in between. All of its rows are
+checked before the first, and whoever is killed in between imports the file again: what is written already stays as it
+is, the rest is taken up.
+"""
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from storage.db import Database
+from storage.db import PATIENT_MS, Database
 from storage.imports import queries
-from storage.people import readings
 from workflows import clock
 from workflows.actors import OPERATOR, Actor
 from workflows.audit import service as audit
-from workflows.budgets.forms import BudgetRow
 from workflows.errors import GovernanceError
 from workflows.imports import bringing
-from workflows.imports.headings import (
-    BUDGETS,
-    MILESTONES,
-    MODELS,
-    PEOPLE,
-    PROJECTS,
-    Columns,
-    Fields,
-    find_columns,
-)
-from workflows.imports.reports import Report
-from workflows.inventory.rows import ModelRow
-from workflows.milestones.forms import MilestoneRow
-from workflows.people.forms import PersonRow
+from workflows.imports.headings import KINDS, Columns, find_columns
+from workflows.imports.reports import Report, Request
 from workflows.policy import Policy
-from workflows.projects.forms import ProjectRow
 from workflows.sources import github, tabular
-from workflows.sources.rows import Outcome, RowFault, faults_of
+from workflows.sources.rows import Outcome, RowFault, Table, faults_of
 from workflows.sources.sheet import Sheet, SheetRow
 from workflows.sources.text import storable
 
 F = TypeVar("F", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A file to import. `mappings` say which of their headings stands for which field of ours."""
-
-    kind: str
-    """people, projects, budgets, milestones or models."""
-    path: Path
-    mappings: Mapping[str, str] = field(default_factory=dict)
-    dry_run: bool = False
-    skip_bad_rows: bool = False
-    project: str | None = None
-    """The key of the project that GitHub milestones are of, where it is not the repository's name."""
-    list_to: str | None = None
-    """Slack id or e-mail address of whom milestones that are overdue already are shown to."""
-    are_meant: bool = False
-    """Whether amounts of budgets that are asked again are what whoever imports means (`workflows.budgets.doubts`)."""
+Rows = list[tuple[int, F]]
+Progress = Callable[[int, int], None]
+"""Told after each transaction: rows that are done, of how many."""
 
 
 class _NotWritten(Exception):
@@ -68,33 +42,47 @@ class _NotWritten(Exception):
         self.report = report
 
 
+class _NotYet(Exception):
+    """Undoes a batch of which some lines name what is not there yet."""
+
+    def __init__(self, lines: set[int]) -> None:
+        self.lines = lines
+
+
 def run(
-    database: Database, request: Request, *, policy: Policy, org_key: str, actor: Actor = OPERATOR
+    database: Database,
+    request: Request,
+    *,
+    policy: Policy,
+    org_key: str,
+    actor: Actor = OPERATOR,
+    progress: Progress = lambda done, total: None,
+    probe: Callable[[str], None] = lambda name: None,
 ) -> Report:
-    """Import a file in one transaction. What is wrong with the file or its rows stands in the report; nothing is raised for it.
+    """Import a file. What is wrong with the file or its rows stands in the report; nothing is raised for it.
 
     Any faulty row means that nothing is written, unless `skip_bad_rows`. Importing the same file again writes nothing.
     """
     try:
         sheet, notes = _read(request, policy)
-    except GovernanceError as error:
-        return _unread(request, error)
-
-    def work(session: Session) -> Report:
-        report = _import(
-            session, actor, sheet, request, policy=policy, org_key=org_key, now=clock.now(session)
-        )
-        report = replace(report, notes=(*report.notes, *notes))
-        if report.refused or report.is_dry_run:
-            raise _NotWritten(report)
-        return report
-
-    try:
-        return database.run(work, patient=True)
+        table = bringing.table_of(request, sheet, actor, policy=policy, org_key=org_key)
+        with database.read(within=PATIENT_MS / 1000) as session:
+            known = queries.headings(session, request.kind)
+        columns = find_columns(sheet.headings, KINDS[request.kind], request.mappings, known)
+        running = _Import(database, request, sheet, columns, notes, table)
+        if table.most is None or len(running.rows) <= table.most or request.dry_run:
+            return running.write_at_once()
+        return running.write_in_batches(progress, probe)
     except _NotWritten as preview:
         return preview.report
     except GovernanceError as error:
-        return _unread(request, error)
+        return Report(
+            request.kind,
+            request.path.name,
+            is_dry_run=request.dry_run,
+            refused=True,
+            problem=error.sentence,
+        )
 
 
 def _read(request: Request, policy: Policy) -> tuple[Sheet, tuple[str, ...]]:
@@ -107,119 +95,142 @@ def _read(request: Request, policy: Policy) -> tuple[Sheet, tuple[str, ...]]:
     return tabular.parse(request.path.name or str(request.path), raw), ()
 
 
-def _unread(request: Request, error: GovernanceError) -> Report:
-    return Report(
-        request.kind,
-        request.path.name,
-        is_dry_run=request.dry_run,
-        refused=True,
-        problem=error.sentence,
-    )
+class _Import:
+    """A file whose rows were read by their form."""
 
+    def __init__(
+        self,
+        database: Database,
+        request: Request,
+        sheet: Sheet,
+        columns: Columns,
+        notes: tuple[str, ...],
+        table: Table[Any, Any],
+    ) -> None:
+        self._database = database
+        self._request = request
+        self._sheet = sheet
+        self._columns = columns
+        self._notes = notes
+        self._table = table
+        self.rows, self._faults = _read_rows(sheet, columns, table.form)
 
-def _import(
-    session: Session,
-    actor: Actor,
-    sheet: Sheet,
-    request: Request,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> Report:
-    bring = bringing.Bringing(session, actor, policy, org_key, now, are_meant=request.are_meant)
-    outcome, columns = _bring(session, sheet, request, bring)
-    faults = sorted(outcome.faults, key=lambda fault: fault.line)
-    report = Report(
-        kind=request.kind,
-        file=storable(sheet.name, 80),
-        rows=len(sheet.rows),
-        changes=tuple(sorted(outcome.changes, key=lambda change: change.line)),
-        unchanged=outcome.unchanged,
-        faults=tuple(faults),
-        notes=(*columns.notes, *outcome.notes),
-        uninvited=tuple(dict.fromkeys(outcome.uninvited)),
-        channels_unread=readings.WORDS["channels"] in readings.unread(session),
-        is_dry_run=request.dry_run,
-        refused=bool(faults) and not request.skip_bad_rows,
-    )
-    if not report.refused and request.kind == "projects" and report.changes:
-        report = replace(report, reallocated=bring.reallocated())
-    queries.remember(session, request.kind, columns.given)
-    if report.changes:
-        audit.record(
-            session,
-            actor,
-            f"{request.kind}.imported",
-            ("import", sheet.sha256),
-            now=now,
-            rows=report.rows,
-            added=report.added,
-            changed=report.changed,
-            unchanged=report.unchanged,
-            left_out=len({fault.line for fault in faults}),
-        )
-    return report
+    def write_at_once(self) -> Report:
+        """Everything in one transaction. Raises _NotWritten where nothing of it is to stay."""
 
+        def work(session: Session) -> Report:
+            outcome = self._table.take_rows(session, self.rows, now=clock.now(session))
+            report = self._conclude(session, outcome)
+            if report.refused or report.is_dry_run:
+                raise _NotWritten(report)
+            return report
 
-def _bring(
-    session: Session, sheet: Sheet, request: Request, bring: bringing.Bringing
-) -> tuple[Outcome, Columns]:
-    kind = request.kind
+        return self._database.run(work, patient=True)
 
-    def columns(fields: Fields) -> Columns:
-        known = queries.headings(session, kind)
-        return find_columns(sheet.headings, fields, request.mappings, known)
+    def write_in_batches(self, progress: Progress, probe: Callable[[str], None]) -> Report:
+        """Everything in transactions of a few rows. Raises _NotWritten for a file with faults.
 
-    if kind == "people":
-        found = columns(PEOPLE)
-        return _checked(sheet, found, PersonRow, bring.people), found
-    if kind == "projects":
-        found = columns(PROJECTS)
-        return _checked(sheet, found, ProjectRow, bring.projects), found
-    if kind == "budgets":
-        found = columns(BUDGETS)
-        return _checked(sheet, found, BudgetRow, bring.budgets), found
-    if kind == "models":
-        found = columns(MODELS)
-        return _checked(sheet, found, ModelRow, bring.models), found
-    if kind == "milestones":
-        found = columns(MILESTONES)
+        A row that names what a later one brings is a fault in its batch: that is undone, and the row waits until others
+        are written. Once that helps no more (two projects swap accounts), all that wait go together.
+        """
+        table = self._table
+        with self._database.read(within=PATIENT_MS / 1000) as session:
+            checked = table.take_rows(session, self.rows, now=clock.now(session), writes=False)
+            if (self._faults or checked.faults) and not self._request.skip_bad_rows:
+                raise _NotWritten(self._report(Outcome(faults=checked.faults)))
+        bad = {fault.line for fault in checked.faults}
+        waiting = [row for row in self.rows if row[0] not in bad]
+        done, size, in_vain = Outcome(faults=checked.faults), table.most or len(waiting), 0
+        while len(waiting) > size:
+            batch = waiting[:size]
+            later: Rows[Any] = []
+            while batch:
+                try:
+                    done += self._database.in_turn(partial(self._write_batch, batch=batch))
+                except _NotYet as early:
+                    later += [row for row in batch if row[0] in early.lines]
+                    batch = [row for row in batch if row[0] not in early.lines]
+                else:
+                    break
+            waiting = waiting[size:] + later
+            in_vain = 0 if batch else in_vain + size
+            if in_vain >= len(waiting):
+                size = len(waiting)
+            if batch:
+                probe("imports.batch")
+                progress(len(self.rows) - len(waiting), len(self.rows))
 
-        def bring_milestones(rows: list[tuple[int, MilestoneRow]]) -> Outcome:
-            return bring.milestones(
-                rows, file=sheet.name, sha256=sheet.sha256, list_to=request.list_to
+        def write_last(session: Session) -> Report:
+            outcome = table.take_rows(session, waiting, now=clock.now(session))
+            return self._conclude(session, done + outcome, is_written=True)
+
+        report = self._database.run(write_last, patient=True)
+        progress(len(self.rows), len(self.rows))
+        return report
+
+    def _write_batch(self, session: Session, batch: Rows[Any]) -> Outcome:
+        outcome = self._table.take_rows(session, batch, now=clock.now(session))
+        if outcome.faults:
+            raise _NotYet({fault.line for fault in outcome.faults})
+        return outcome
+
+    def _conclude(self, session: Session, outcome: Outcome, *, is_written: bool = False) -> Report:
+        """What follows from the file as a whole, of which some is written for good already where it `is_written`."""
+        report = self._report(outcome)
+        if report.refused and not is_written:
+            return report
+        notes = (*self._columns.notes, *self._table.list_notes(), *self._notes)
+        report = replace(report, notes=notes, refused=False)
+        queries.remember(session, self._request.kind, self._columns.given)
+        if report.changes:
+            audit.record(
+                session,
+                self._table.actor,
+                f"{report.kind}.imported",
+                ("import", self._sheet.sha256),
+                now=self._table.now,
+                rows=report.rows,
+                added=report.added,
+                changed=report.changed,
+                unchanged=report.unchanged,
+                left_out=len({fault.line for fault in report.faults}),
             )
+        return report
 
-        return _checked(sheet, found, MilestoneRow, bring_milestones), found
-    raise GovernanceError(
-        f"There is no import of {kind!r}; there is people, projects, budgets, milestones and models."
-    )
+    def _report(self, outcome: Outcome) -> Report:
+        faults = [*outcome.faults, *self._faults]
+        return Report(
+            kind=self._request.kind,
+            file=storable(self._sheet.name, 80),
+            rows=len(self._sheet.rows),
+            changes=tuple(sorted(outcome.changes, key=lambda change: change.line)),
+            unchanged=outcome.unchanged,
+            faults=tuple(sorted(faults, key=lambda fault: fault.line)),
+            is_dry_run=self._request.dry_run,
+            refused=bool(faults) and not self._request.skip_bad_rows,
+        )
 
 
-def _checked(
-    sheet: Sheet, columns: Columns, form: type[F], bring: Callable[[list[tuple[int, F]]], Outcome]
-) -> Outcome:
-    """Read every row by its form and bring in the good ones."""
-    good: list[tuple[int, F]] = []
+def _read_rows(sheet: Sheet, columns: Columns, form: type[F]) -> tuple[Rows[F], list[RowFault]]:
+    """Every row by its form: the good ones with their lines, and what is wrong with the others."""
+    rows: Rows[F] = []
     faults: list[RowFault] = []
-    names: dict[int | None, str] = {column: name for name, column in columns.at.items()}
+    names: dict[int | None, str | None] = {None: None}
+    names |= {column: name for name, column in columns.at.items()}
+    lists = {name for name, one in form.model_fields.items() if "tuple" in str(one.annotation)}
     for row in sheet.rows:
-        found = [
-            RowFault(row.line, names.get(fault.column), fault.sentence)
+        wrong = [
+            RowFault(row.line, names[fault.column], fault.sentence)
             for fault in row.faults
-            if fault.column is None or fault.column in names
+            if fault.column in names
         ]
-        if not found:
+        if not wrong:
             try:
-                cells = _cells(row, columns, _lists(form))
-                good.append((row.line, form.model_validate(cells)))
+                rows.append((row.line, form.model_validate(_cells(row, columns, lists))))
             except ValidationError as error:
-                found = faults_of(row.line, error, form)
-        faults += found
-    outcome = bring(good)
-    outcome.faults += faults
-    return outcome
+                wrong = faults_of(row.line, error, form)
+        faults += wrong
+    return rows, faults
 
 
 def _cells(row: SheetRow, columns: Columns, lists: Collection[str]) -> dict[str, str]:
@@ -231,8 +242,3 @@ def _cells(row: SheetRow, columns: Columns, lists: Collection[str]) -> dict[str,
         for name, column in columns.at.items()
     }
     return {name: text for name, cell in cells.items() if (text := storable(cell, 10_000))}
-
-
-def _lists(form: type[BaseModel]) -> set[str]:
-    """The fields of which a cell can hold several."""
-    return {name for name, field in form.model_fields.items() if "tuple" in str(field.annotation)}

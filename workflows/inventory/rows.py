@@ -1,59 +1,50 @@
 """What a table says about models."""
 
 import re
-from typing import TypeVar
+from functools import partial
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
 from workflows.inventory.forms import KEY
-from workflows.sources.cells import cleared, slack_or_email
+from workflows.sources.cells import Somebody, chosen, cleared, words_of
 from workflows.sources.text import NAME
 
 _KEY = re.compile(KEY)
-_KINDS = {
-    "internal": ModelKind.INTERNAL, "own": ModelKind.INTERNAL, "in-house": ModelKind.INTERNAL,
-    "vendor": ModelKind.VENDOR, "third party": ModelKind.VENDOR, "bought": ModelKind.VENDOR,
-    "generative": ModelKind.GENERATIVE, "llm": ModelKind.GENERATIVE, "genai": ModelKind.GENERATIVE,
-}  # fmt: skip
-_EXPOSURES = {one.value: one for one in Exposure} | {"moderate": Exposure.MEDIUM}
-_PURPOSES = {
-    "informational": PurposeClass.INFORMATIONAL,
-    "information": PurposeClass.INFORMATIONAL,
-    "decision support": PurposeClass.DECISION_SUPPORT,
-    "support": PurposeClass.DECISION_SUPPORT,
-    "automated": PurposeClass.AUTOMATED,
-    "automatic": PurposeClass.AUTOMATED,
-    "regulatory": PurposeClass.AUTOMATED,
-}
-_EU = {one.value: one for one in EuClass} | {
-    "high risk": EuClass.HIGH,
-    "limited risk": EuClass.LIMITED,
-    "transparency": EuClass.LIMITED,
-    "minimal risk": EuClass.MINIMAL,
-}
-_YES = {
-    "yes": True,
-    "y": True,
-    "true": True,
-    "1": True,
-    "no": False,
-    "n": False,
-    "false": False,
-    "0": False,
-}
-
-T = TypeVar("T")
-
-
-def _word(value: object, words: dict[str, T]) -> object:
-    if not isinstance(value, str):
-        return value
-    folded = " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
-    known = {" ".join(re.split(r"[\s_-]+", word)): found for word, found in words.items()}
-    if folded not in known:
-        raise ValueError(f"{value[:60]!r} is none of {', '.join(dict.fromkeys(words))}")
-    return known[folded]
+_KINDS = words_of(
+    ModelKind,
+    {
+        "own": ModelKind.INTERNAL,
+        "in-house": ModelKind.INTERNAL,
+        "third party": ModelKind.VENDOR,
+        "bought": ModelKind.VENDOR,
+        "llm": ModelKind.GENERATIVE,
+        "genai": ModelKind.GENERATIVE,
+    },
+)
+_EXPOSURES = words_of(Exposure, {"moderate": Exposure.MEDIUM})
+_PURPOSES = words_of(
+    PurposeClass,
+    {
+        "information": PurposeClass.INFORMATIONAL,
+        "support": PurposeClass.DECISION_SUPPORT,
+        "automatic": PurposeClass.AUTOMATED,
+        "regulatory": PurposeClass.AUTOMATED,
+    },
+)
+_EU = words_of(
+    EuClass,
+    {
+        "high risk": EuClass.HIGH,
+        "limited risk": EuClass.LIMITED,
+        "transparency": EuClass.LIMITED,
+        "minimal risk": EuClass.MINIMAL,
+    },
+)
+_YES = dict.fromkeys(("yes", "y", "true", "1"), True) | dict.fromkeys(
+    ("no", "n", "false", "0"), False
+)
 
 
 class ModelRow(BaseModel):
@@ -63,20 +54,22 @@ class ModelRow(BaseModel):
 
     key: str
     name: str | None = Field(default=None, max_length=NAME)
-    kind: ModelKind | None = None
+    kind: Annotated[ModelKind | None, BeforeValidator(partial(chosen, words=_KINDS))] = None
     vendor: str | None = Field(default=None, max_length=NAME)
     project: str | None = None
-    owner: str | None = None
+    owner: Somebody | None = None
     purpose: str | None = Field(default=None, max_length=3000)
     intended_use: str | None = Field(default=None, max_length=3000)
     out_of_scope: str | None = Field(default=None, max_length=3000)
     technique: str | None = Field(default=None, max_length=NAME)
     data_sources: tuple[str, ...] | None = None
-    affects_people: bool | None = None
+    affects_people: Annotated[bool | None, BeforeValidator(partial(chosen, words=_YES))] = None
     upstream: tuple[str, ...] | None = None
-    exposure: Exposure | None = None
-    purpose_class: PurposeClass | None = None
-    eu_class: EuClass | None = None
+    exposure: Annotated[Exposure | None, BeforeValidator(partial(chosen, words=_EXPOSURES))] = None
+    purpose_class: Annotated[
+        PurposeClass | None, BeforeValidator(partial(chosen, words=_PURPOSES))
+    ] = None
+    eu_class: Annotated[EuClass | None, BeforeValidator(partial(chosen, words=_EU))] = None
 
     @field_validator("key", mode="before")
     @classmethod
@@ -88,45 +81,10 @@ class ModelRow(BaseModel):
             )
         return key
 
-    @field_validator("owner")
-    @classmethod
-    def _names_somebody(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        known = slack_or_email(value)
-        if known is None:
-            raise ValueError(f"{value!r} is neither a Slack id nor an e-mail address")
-        return known
-
     @field_validator("project")
     @classmethod
     def _folded(cls, value: str | None) -> str | None:
         return value.strip().casefold() if value else value
-
-    @field_validator("kind", mode="before")
-    @classmethod
-    def _kind(cls, value: object) -> object:
-        return _word(value, _KINDS)
-
-    @field_validator("exposure", mode="before")
-    @classmethod
-    def _exposure(cls, value: object) -> object:
-        return _word(value, _EXPOSURES)
-
-    @field_validator("purpose_class", mode="before")
-    @classmethod
-    def _purpose(cls, value: object) -> object:
-        return _word(value, _PURPOSES)
-
-    @field_validator("eu_class", mode="before")
-    @classmethod
-    def _eu(cls, value: object) -> object:
-        return _word(value, _EU)
-
-    @field_validator("affects_people", mode="before")
-    @classmethod
-    def _yes_or_no(cls, value: object) -> object:
-        return _word(value, _YES)
 
     @field_validator("data_sources", "upstream", mode="before")
     @classmethod

@@ -14,33 +14,42 @@ from pydantic import (
 )
 
 from storage.enums import MilestoneType
-from workflows.sources.cells import cleared, plausible_day, slack_or_email
+from workflows.sources.cells import (
+    SomebodyOrNobody,
+    chosen,
+    cleared,
+    plausible_day,
+    words_of,
+)
 from workflows.sources.text import NAME, storable
 
 MAX_NEEDS = 50
 REASON = 1000
 
-TYPE_WORDS = {
-    "idea approved": MilestoneType.INTAKE_APPROVED,
-    "intake": MilestoneType.INTAKE_APPROVED,
-    "business case": MilestoneType.BUSINESS_CASE_SIGNED,
-    "data": MilestoneType.DATA_READY,
-    "poc": MilestoneType.PROTOTYPE,
-    "proof of concept": MilestoneType.PROTOTYPE,
-    "validation started": MilestoneType.VALIDATION_START,
-    "validation": MilestoneType.VALIDATION_DONE,
-    "validated": MilestoneType.VALIDATION_DONE,
-    "approved": MilestoneType.APPROVAL,
-    "sign off": MilestoneType.APPROVAL,
-    "launch": MilestoneType.DEPLOYED,
-    "go live": MilestoneType.DEPLOYED,
-    "release": MilestoneType.DEPLOYED,
-    "deployment": MilestoneType.DEPLOYED,
-    "value": MilestoneType.FIRST_VALUE,
-    "benefits review": MilestoneType.BENEFITS_REVIEW_90D,
-    "review": MilestoneType.PERIODIC_REVIEW,
-    "retirement": MilestoneType.RETIRED,
-} | {kind.value.replace("_", " "): kind for kind in MilestoneType}
+_TYPE_WORDS = words_of(
+    MilestoneType,
+    {
+        "idea approved": MilestoneType.INTAKE_APPROVED,
+        "intake": MilestoneType.INTAKE_APPROVED,
+        "business case": MilestoneType.BUSINESS_CASE_SIGNED,
+        "data": MilestoneType.DATA_READY,
+        "poc": MilestoneType.PROTOTYPE,
+        "proof of concept": MilestoneType.PROTOTYPE,
+        "validation started": MilestoneType.VALIDATION_START,
+        "validation": MilestoneType.VALIDATION_DONE,
+        "validated": MilestoneType.VALIDATION_DONE,
+        "approved": MilestoneType.APPROVAL,
+        "sign off": MilestoneType.APPROVAL,
+        "launch": MilestoneType.DEPLOYED,
+        "go live": MilestoneType.DEPLOYED,
+        "release": MilestoneType.DEPLOYED,
+        "deployment": MilestoneType.DEPLOYED,
+        "value": MilestoneType.FIRST_VALUE,
+        "benefits review": MilestoneType.BENEFITS_REVIEW_90D,
+        "review": MilestoneType.PERIODIC_REVIEW,
+        "retirement": MilestoneType.RETIRED,
+    },
+)
 
 
 def _day(value: object) -> object:
@@ -110,7 +119,7 @@ class MilestoneRow(_Form):
     title: Title
     key: str | None = Field(default=None, max_length=100)
     type: MilestoneType | None = None
-    owner: str | None = None
+    owner: SomebodyOrNobody | None = None
     baseline: Day | None = None
     forecast: Day | None = None
     actual: Day | None = None
@@ -135,24 +144,7 @@ class MilestoneRow(_Form):
     @field_validator("type", mode="before")
     @classmethod
     def _type(cls, value: object) -> object:
-        if not isinstance(value, str) or not value.strip():
-            return None if isinstance(value, str) else value
-        folded = " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
-        found = TYPE_WORDS.get(folded)
-        if found is None:
-            known = ", ".join(kind.value for kind in MilestoneType)
-            raise ValueError(f"{value[:60]!r} is none of {known}")
-        return found
-
-    @field_validator("owner")
-    @classmethod
-    def _names_somebody(cls, value: str | None) -> str | None:
-        if value is None or cleared(value):
-            return value
-        known = slack_or_email(value)
-        if known is None:
-            raise ValueError(f"{value!r} is neither a Slack id nor an e-mail address")
-        return known
+        return None if isinstance(value, str) and not value.strip() else chosen(value, _TYPE_WORDS)
 
     @field_validator("baseline", "forecast", "actual")
     @classmethod

@@ -1,11 +1,8 @@
 """Milestones from tables and from GitHub: added, changed, met or dropped as a file says; the same again changes nothing."""
 
 import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy.orm import Session
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
@@ -13,147 +10,88 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.errors import InvalidInput
 from workflows.milestones import lists, reads, rules
 from workflows.milestones.following import refresh_copies
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
 from workflows.milestones.writing import (
-    AcceptedRow,
-    RowWriter,
+    MilestoneItem,
+    MilestoneWriter,
     source_names,
     source_of,
     table_source,
 )
 from workflows.policy import Policy
-from workflows.sources.cells import cleared
-from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
 
-Rows = Sequence[tuple[int, MilestoneRow]]
-FindPerson = Callable[[str], tuple[str, str] | str]
-"""Whom a Slack id or e-mail address names: (opaque id, name), or a sentence that says why nobody."""
+_NOBODY = ("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The file that rows came from. `list_to` is the opaque id of whom the overdue ones are shown to, if not the managers."""
-
-    file: str
-    sha256: str
-    list_to: str | None = None
-
-
-def apply_rows(
-    session: Session,
-    actor: Actor,
-    rows: Rows,
-    *,
-    origin: Origin,
-    find_person: FindPerson,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> Outcome:
-    """Bring in milestones. Rows with faults change nothing; the caller decides about the others.
+class MilestoneTable(MilestoneWriter):
+    """Brings in milestones.
 
     A row means the milestone of its GitHub number or key, else of its title in its project. What is overdue when it
     is new goes on one list for whoever manages its project, and nobody is reminded of it before they say so.
     """
-    importer = _Importer(session, actor, find_person, policy, now)
-    taken = importer.accept_rows(rows)
-    for accepted in taken:
-        importer.write(accepted)
-    session.flush()
-    importer.write_links(taken)
-    importer.finish(taken, origin, org_key)
-    return importer.outcome
 
+    repeated = "stands in line {line} already; keep one of them"
+    repeated_field = "title"
 
-class _Importer(RowWriter):
     def __init__(
-        self, session: Session, actor: Actor, find_person: FindPerson, policy: Policy, now: datetime
+        self,
+        actor: Actor,
+        *,
+        policy: Policy,
+        org_key: str,
+        file: str,
+        sha256: str,
+        list_to: str | None = None,
     ) -> None:
-        super().__init__(session, actor, policy, now)
-        self.find_person = find_person
+        """`list_to` names to whom the overdue ones of this file are shown, instead of the managers."""
+        super().__init__(actor, policy=policy, org_key=org_key)
+        self._file, self._sha256, self._list_to = file, sha256, list_to
+        self._overdue: dict[tuple[str, str], set[int]] = defaultdict(set)
+        """Id and name of who gets a list → lines of the file; empty ones for those that nobody gets."""
 
-    # --- which rows, and what they mean
+    def load_records(self, rows: Sequence[MilestoneRow]) -> None:
+        """The milestones of the file's projects, and the titles of those of others that rows need."""
+        receiver = self.find_person(self._list_to) if self._list_to else None
+        if isinstance(receiver, str):
+            raise InvalidInput(f"--list-to: {receiver}.")
+        self._receiver = receiver[0] if receiver else None
+        own = {row.project for row in rows}
+        others = {
+            name.partition("/")[0].strip().casefold()
+            for row in rows
+            for name in row.needs or ()
+            if "/" in name
+        }
+        self._projects = queries.load_projects_by_keys(self.session, own | others)
+        ids = {key: project.id for key, project in self._projects.items()}
+        owned = [ids[key] for key in own & ids.keys()]
+        for known in queries.every_of_projects(self.session, owned, lock=self.writes):
+            self.know(known)
+        needed = [ids[key] for key in (others - own) & ids.keys()]
+        for other in queries.list_of_projects(self.session, needed):
+            self.by_title[(other.project_id, other.title.casefold())] = other
 
-    def accept_rows(self, rows: Rows) -> list[AcceptedRow]:
-        """The rows that can be taken; the others are faults."""
-        projects = queries.load_projects_by_keys(self.session, {row.project for _, row in rows})
-        for known in queries.lock_of_projects(
-            self.session, [project.id for project in projects.values()]
-        ):
-            self.index_milestone(known)
-        seen: dict[object, int] = {}
-        taken = []
-        for line, row in rows:
-            project = projects.get(row.project)
-            if project is None:
-                self._fault(line, "project", self._unknown(row.project))
-                continue
-            milestone = self._find_match(project, row)
-            key: object = (
-                milestone.id
-                if milestone
-                else (project.id, row.github or row.key or "", row.title.casefold())
+    def find_record(self, item: MilestoneItem) -> Hashable:
+        """The milestone that the row means, in its project."""
+        row = item.row
+        project = self._projects.get(row.project)
+        if project is None:
+            keys = queries.list_project_keys(self.session)
+            near = difflib.get_close_matches(row.project, keys, n=1, cutoff=0.5)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidInput(
+                f"there is no project {row.project[:60]!r}{meant} Import projects first.",
+                field="project",
             )
-            if key in seen:
-                self._fault(line, "title", f"stands in line {seen[key]} already; keep one of them")
-                continue
-            seen[key] = line
-            accepted = self._check_row(line, row, project, milestone)
-            if accepted is not None:
-                taken.append(accepted)
-        return self._with_known_needs(taken)
-
-    def _with_known_needs(self, taken: list[AcceptedRow]) -> list[AcceptedRow]:
-        """The rows whose needs there are, or will be once these rows are written."""
-        while True:
-            coming = {(accepted.project.id, accepted.row.title.casefold()) for accepted in taken}
-            coming |= {
-                (accepted.project.id, accepted.row.key.casefold())
-                for accepted in taken
-                if accepted.row.key
-            }
-            good = []
-            for accepted in taken:
-                missing = [
-                    name
-                    for name in accepted.row.needs or ()
-                    if (accepted.project.id, name.casefold()) not in coming
-                    and self._find_named(accepted.project, name) is None
-                    and not self._is_coming(name, taken)
-                ]
-                if missing:
-                    self._fault(
-                        accepted.line,
-                        "needs",
-                        f"there is no milestone {missing[0][:60]!r} in {accepted.project.key}",
-                    )
-                else:
-                    good.append(accepted)
-            if len(good) == len(taken):
-                return taken
-            taken = good
-
-    @staticmethod
-    def _is_coming(name: str, taken: Sequence[AcceptedRow]) -> bool:
-        """Whether `project/title` names a row of another project in the same file."""
-        key, slash, title = name.partition("/")
-        named = (key.strip().casefold(), title.strip().casefold())
-        return bool(slash) and any(
-            (one.project.key, one.row.title.casefold()) == named for one in taken
-        )
-
-    def _fault(self, line: int, field_: str | None, sentence: str) -> None:
-        self.outcome.faults.append(RowFault(line, field_, sentence))
-
-    def _unknown(self, key: str) -> str:
-        near = difflib.get_close_matches(
-            key, queries.list_project_keys(self.session), n=1, cutoff=0.5
-        )
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return f"there is no project {key[:60]!r}{meant} Import projects first."
+        item.project = project
+        item.milestone = self._find_match(project, row)
+        if item.milestone is not None:
+            return item.milestone.id
+        return project.id, row.github or row.key or "", row.title.casefold()
 
     def _find_match(self, project: Project, row: MilestoneRow) -> Milestone | None:
         source = source_of(project, row)
@@ -166,150 +104,153 @@ class _Importer(RowWriter):
                 and names[0] != source_names(known.source)[0]
             ):
                 return known
-        same_title = self.by_title.get((project.id, row.title.casefold()))
-        if same_title is not None and same_title.source and source and same_title.source != source:
+        titled = self.by_title.get((project.id, row.title.casefold()))
+        if titled is not None and titled.source and source and titled.source != source:
             return None
-        return same_title
+        return titled
 
-    def _check_row(
-        self, line: int, row: MilestoneRow, project: Project, milestone: Milestone | None
-    ) -> AcceptedRow | None:
-        owner: tuple[str | None, str] | None = None
-        if row.owner is not None:
-            person = (None, "") if cleared(row.owner) else self.find_person(row.owner)
-            if isinstance(person, str):
-                self._fault(line, "owner", person)
-                return None
-            owner = person
-        if milestone is None and not (row.forecast or row.baseline):
+    def read_cells(self, item: MilestoneItem) -> None:
+        """Its owner, and whether its days can be."""
+        row = item.row
+        item.owner = self.find_named(item, "owner")
+        if item.faults:
+            return
+        if item.milestone is None and not (row.forecast or row.baseline):
             if row.github_state != "deleted":
-                self._fault(line, "forecast", "a new milestone needs a day")
-            return None
-        if row.actual is not None and row.actual > self.today:
-            self._fault(line, "actual", f"{row.actual} is still to come")
-            return None
-        return AcceptedRow(line, row, project, milestone, owner)
+                item.fault("forecast", "a new milestone needs a day")
+        elif row.actual is not None and row.actual > self.today:
+            item.fault("actual", f"{row.actual} is still to come")
 
-    # --- links, and who is told
+    # --- what needs what
 
-    def write_links(self, taken: Sequence[AcceptedRow]) -> None:
-        """Draw the links that rows name; a name that nobody has, and a circle, are faults."""
-        queries.lock_links(self.session)
-        for accepted in taken:
-            if accepted.row.needs is None or accepted.milestone is None:
-                continue
-            wanted = set()
-            for name in accepted.row.needs:
-                target = self._find_named(accepted.project, name)
-                if target is None or self._closes_circle(accepted.milestone, target):
-                    self._fault(
-                        accepted.line,
-                        "needs",
-                        f"{name[:60]!r} needs this one itself, directly or through others",
+    def check_together(self, items: Sequence[MilestoneItem]) -> None:
+        """A need that nobody has, in the record or in the file, is a fault, and so is a circle of needs."""
+        needing = [item for item in items if item.row.needs]
+        if not needing:
+            return
+        titles = {(item.project.id, item.row.title.casefold()): item for item in items}
+        keys = {(item.project.id, (item.row.key or "").casefold()): item for item in items}
+        targets: dict[int, dict[str, int]] = {}
+        involved = [item.milestone for item in items if item.milestone is not None]
+        for item in needing:
+            targets[item.line] = {}
+            for name in item.row.needs or ():
+                known = self._named(item.project, name)
+                at = (item.project.id, name.casefold())
+                coming = titles.get(at) or keys.get(at) or titles.get(self._elsewhere(name))
+                if known is not None:
+                    involved.append(known)
+                    targets[item.line][name] = known.id
+                elif coming is not None:
+                    targets[item.line][name] = coming.node
+                else:
+                    item.fault(
+                        "needs", f"there is no milestone {name[:60]!r} in {item.project.key}"
+                    )
+                    break
+        needs = reads.load_net(self.session, involved, self.today).needs
+        for item in items:
+            if item.row.needs is not None:
+                needs[item.node] = set()
+        for item in needing:
+            for name, node in targets[item.line].items() if not item.faults else ():
+                if rules.closes_a_circle(needs, item.node, node):
+                    item.fault(
+                        "needs", f"{name[:60]!r} needs this one itself, directly or through others"
                     )
                 else:
-                    wanted.add(target.id)
-            before = {
-                needed
-                for id_, needed in queries.list_links(self.session, [accepted.milestone.id])
-                if id_ == accepted.milestone.id
-            }
-            if wanted != before:
-                queries.set_needs(self.session, accepted.milestone.id, wanted)
-                audit.record(
-                    self.session,
-                    self.actor,
-                    "milestone.linked",
-                    (TYPE, accepted.milestone.id),
-                    now=self.now,
-                    needs=sorted(wanted),
-                )
-                if not accepted.is_new:
-                    accepted.milestone.revision += 1
-                    accepted.fields.append(FieldChange("needs", str(len(before)), str(len(wanted))))
+                    needs[item.node].add(node)
 
-    def _find_named(self, project: Project, name: str) -> Milestone | None:
-        own = self.by_title.get((project.id, name.casefold()))
-        own = own or self.by_source.get(table_source(project, name))
-        if own is not None or "/" not in name:
-            return own
+    def _elsewhere(self, name: str) -> tuple[int, str]:
+        """Where `project/title` stands among titles."""
         key, _, title = name.partition("/")
-        other = queries.load_projects_by_keys(self.session, [key.strip().casefold()])
-        for named in other.values():
-            for row in queries.list_of_projects(self.session, [named.id]):
-                if row.title.casefold() == title.strip().casefold():
-                    return row
-        return None
+        project = self._projects.get(key.strip().casefold())
+        return project.id if project else 0, title.strip().casefold()
 
-    def _closes_circle(self, milestone: Milestone, needed: Milestone) -> bool:
-        net = reads.load_net(self.session, [milestone, needed], self.today)
-        return rules.closes_a_circle(net.needs, milestone.id, needed.id)
+    def _named(self, project: Project, name: str) -> Milestone | None:
+        return (
+            self.by_title.get((project.id, name.casefold()))
+            or self.by_source.get(table_source(project, name))
+            or self.by_title.get(self._elsewhere(name))
+        )
 
-    def finish(self, taken: Sequence[AcceptedRow], origin: Origin, org_key: str) -> None:
-        """Count what happened, let copies follow, and put what was overdue on its list."""
-        touched = []
-        for accepted in taken:
-            if accepted.milestone is None or accepted.line in {
-                fault.line for fault in self.outcome.faults
-            }:
+    def _link(self, items: Sequence[MilestoneItem]) -> None:
+        needing = [item for item in items if item.row.needs is not None and item.milestone]
+        if not needing:
+            return
+        queries.lock_links(self.session)
+        before: dict[int, set[int]] = defaultdict(set)
+        for id_, needed in queries.list_links(self.session, [item.node for item in needing]):
+            before[id_].add(needed)
+        for item in needing:
+            named = (self._named(item.project, name) for name in item.row.needs or ())
+            wanted = {needed.id for needed in named if needed is not None}
+            milestone, old = item.milestone, before[item.node]
+            if milestone is None or wanted == old:
                 continue
-            if accepted.is_new or accepted.fields:
-                touched.append(accepted.milestone)
-                self.outcome.changes.append(
-                    RowChange(
-                        accepted.line,
-                        f"{accepted.project.key}: {accepted.milestone.title}",
-                        accepted.is_new,
-                        tuple(accepted.fields),
-                    )
-                )
-            else:
-                self.outcome.unchanged += 1
-        refresh_copies(self.session, touched, policy=self.policy, now=self.now)
-        self._list_overdue([accepted for accepted in taken if accepted.is_overdue], origin, org_key)
+            queries.set_needs(self.session, milestone.id, wanted)
+            audit.record(
+                self.session,
+                self.actor,
+                "milestone.linked",
+                (TYPE, milestone.id),
+                now=self.now,
+                needs=sorted(wanted),
+            )
+            if not item.is_new:
+                milestone.revision += 1
+                item.change("needs", len(old), len(wanted))
 
-    def _list_overdue(self, overdue: Sequence[AcceptedRow], origin: Origin, org_key: str) -> None:
-        ids = {
+    # --- who is told
+
+    def follow_up(self, items: Sequence[MilestoneItem]) -> None:
+        """Needs are linked, copies follow, and what was overdue goes on its list."""
+        self._link(items)
+        changed = [i.milestone for i in items if i.milestone and (i.is_new or i.fields)]
+        refresh_copies(self.session, changed, policy=self.policy, now=self.now)
+        self._list([item for item in items if item.is_overdue])
+
+    def _list(self, overdue: Sequence[MilestoneItem]) -> None:
+        answering = {
             id_
-            for accepted in overdue
+            for item in overdue
             for id_ in (
-                accepted.project.manager_id,
-                accepted.project.owner_id,
-                accepted.project.sponsor_id,
-                accepted.milestone.owner_id if accepted.milestone else None,
-                origin.list_to,
+                item.project.manager_id,
+                item.project.owner_id,
+                item.project.sponsor_id,
+                item.owner[0] if item.owner else None,
+                self._receiver,
             )
             if id_
         }
-        people = lookups.people(self.session, ids)
-        by_receiver: dict[str, list[Milestone]] = {}
-        nobody = 0
-        for accepted in overdue:
-            if accepted.milestone is None:
+        people = lookups.people(self.session, answering)
+        listed: dict[str, list[Milestone]] = defaultdict(list)
+        for item in overdue:
+            if item.milestone is None:
                 continue
-            person = people.get(origin.list_to or "") or lists.choose_receiver(
-                accepted.milestone, accepted.project, people
+            person = people.get(self._receiver or "") or lists.choose_receiver(
+                item.milestone, item.project, people
             )
-            if person is None:
-                nobody += 1
-            else:
-                by_receiver.setdefault(person.id, []).append(accepted.milestone)
-        for id_ in sorted(by_receiver):
+            self._overdue[(person.id, person.name) if person else _NOBODY].add(item.line)
+            if person is not None:
+                listed[person.id].append(item.milestone)
+        for id_ in sorted(listed):
             lists.send_list(
                 self.session,
                 self.actor,
                 people[id_],
-                by_receiver[id_],
-                file=origin.file,
-                sha256=origin.sha256,
+                listed[id_],
+                file=self._file,
+                sha256=self._sha256,
                 policy=self.policy,
                 now=self.now,
-                org_key=org_key,
+                org_key=self.org_key,
             )
-            self.outcome.notes.append(
-                f"Overdue already: {len(by_receiver[id_])}. {people[id_].name} gets one list of them, and nobody is reminded before it is started there."
-            )
-        if nobody:
-            self.outcome.notes.append(
-                f"Overdue already, with nobody to show them to: {nobody}. Nobody is reminded of them before somebody reschedules them."
-            )
+
+    def list_notes(self) -> Iterator[str]:
+        """What is overdue already, and who gets a list of it."""
+        for id_, name in sorted(self._overdue.keys() - {_NOBODY}):
+            yield f"Overdue already: {len(self._overdue[id_, name])}. {name} gets one list of them, and nobody is reminded before it is started there."
+        if unlisted := len(self._overdue.get(_NOBODY, ())):
+            yield f"Overdue already, with nobody to show them to: {unlisted}. Nobody is reminded of them before somebody reschedules them."
+        yield from super().list_notes()

@@ -1,7 +1,7 @@
 """One row of a file becomes a milestone, or a change of one."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -9,166 +9,149 @@ from storage.enums import MilestoneType
 from storage.milestones.tables import Milestone
 from storage.people import lookups
 from storage.projects.tables import Project
-from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.milestones import changes, reads
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
-from workflows.policy import Policy
-from workflows.sources.rows import FieldChange, Outcome
+from workflows.sources.rows import Item, Table
 
 
 @dataclass(slots=True)
-class AcceptedRow:
-    """A good row, with its project, the milestone that it means, and what it changes."""
+class MilestoneItem(Item[MilestoneRow]):
+    """A row of a table of milestones, with its project and the milestone that it means."""
 
-    line: int
-    row: MilestoneRow
-    project: Project
-    milestone: Milestone | None
-    owner: tuple[str | None, str] | None
-    fields: list[FieldChange] = field(default_factory=list)
-    is_new: bool = False
+    project: Project = field(init=False)
+    milestone: Milestone | None = None
+    owner: tuple[str | None, str] | None = None
+    """Opaque id and name; None where the row says nothing of an owner."""
     is_overdue: bool = False
+    """New, and its day has passed."""
+
+    @property
+    def node(self) -> int:
+        """What stands for it among needs: its id, or one of its own while it has none."""
+        return -self.line if self.milestone is None else self.milestone.id
 
 
-class RowWriter:
+class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
     """Writes rows, and knows the milestones that there are by source and by title."""
 
-    def __init__(self, session: Session, actor: Actor, policy: Policy, now: datetime) -> None:
-        self.session = session
-        self.actor = actor
-        self.policy = policy
-        self.now = now
-        self.today = reads.today_of(policy, now)
-        self.outcome = Outcome()
+    form, item = MilestoneRow, MilestoneItem
+
+    def begin(self, session: Session, *, now: datetime, writes: bool = True) -> None:
+        """Nothing is known yet."""
+        super().begin(session, now=now, writes=writes)
+        self.today = reads.today_of(self.policy, now)
         self.by_source: dict[str, Milestone] = {}
         self.by_title: dict[tuple[int, str], Milestone] = {}
 
-    def index_milestone(self, row: Milestone) -> None:
+    def know(self, milestone: Milestone) -> None:
         """Later rows may mean this milestone."""
-        for name in source_names(row.source):
-            self.by_source[name] = row
-        if row.dropped_at is None:
-            self.by_title[(row.project_id, row.title.casefold())] = row
+        for name in source_names(milestone.source):
+            self.by_source[name] = milestone
+        if milestone.dropped_at is None:
+            self.by_title[(milestone.project_id, milestone.title.casefold())] = milestone
 
-    def write(self, accepted: AcceptedRow) -> None:
-        """Add or change the milestone that a row means."""
-        row, milestone = accepted.row, accepted.milestone
+    def write_record(self, item: MilestoneItem) -> None:
+        """Add or change the milestone that a row means, unless the record has later news of it from GitHub."""
+        row, milestone = item.row, item.milestone
         if milestone is None:
             if row.github_state == "deleted":
-                self.outcome.unchanged += 1
                 return
-            self._add(accepted)
-            return
-        written_at = milestone.source_at
-        if row.github_at and written_at and row.github_at < written_at:
-            self.outcome.unchanged += 1
-            return
-        source = source_of(accepted.project, row)
-        if not milestone.source or (row.github and "@" in row.github):
-            milestone.source = source  # its repository may have another name by now
-        milestone.source_at = row.github_at or written_at
-        self._change(accepted, milestone)
+            milestone = item.milestone = self._add(item)
+        else:
+            as_of = milestone.source_at
+            if row.github_at and as_of and row.github_at < as_of:
+                return
+            if not milestone.source or (row.github and "@" in row.github):
+                # its repository may have another name by now
+                milestone.source = source_of(item.project, row)
+            milestone.source_at = row.github_at or as_of
+            self._change(item, milestone)
+        item.name = f"{item.project.key}: {milestone.title}"
+        self.know(milestone)
+        if item.is_new or item.fields:
+            facts = (
+                {"project": item.project.id}
+                if item.is_new
+                else {"fields": sorted(change.field for change in item.fields)}
+            )
+            audit.record(
+                self.session,
+                self.actor,
+                "milestone.imported",
+                (TYPE, milestone.id),
+                now=self.now,
+                new=item.is_new,
+                due=milestone.forecast.isoformat(),
+                baseline=milestone.baseline.isoformat(),
+                actual=milestone.actual.isoformat() if milestone.actual else None,
+                **facts,
+            )
 
-    def _add(self, accepted: AcceptedRow) -> None:
-        row = accepted.row
+    def _add(self, item: MilestoneItem) -> Milestone:
+        row = item.row
         forecast = row.forecast or row.baseline
-        baseline = row.baseline or row.forecast
-        if forecast is None or baseline is None:
+        if forecast is None:
             raise ValueError("a row without a day was taken")
-        accepted.is_new = True
-        accepted.is_overdue = forecast < self.today and row.actual is None
+        item.is_new = True
+        item.is_overdue = forecast < self.today and row.actual is None
         milestone = Milestone(
-            project_id=accepted.project.id,
+            project_id=item.project.id,
             title=row.title,
             type=(row.type or MilestoneType.OTHER).value,
-            owner_id=accepted.owner[0] if accepted.owner else None,
-            baseline=baseline,
+            owner_id=item.owner[0] if item.owner else None,
+            baseline=row.baseline or forecast,
             forecast=forecast,
             actual=row.actual,
-            reminds_from=None if accepted.is_overdue else self.now,
-            source=source_of(accepted.project, row),
+            reminds_from=None if item.is_overdue else self.now,
+            source=source_of(item.project, row),
             source_at=row.github_at,
             created_at=self.now,
         )
         self.session.add(milestone)
         self.session.flush()
-        accepted.milestone = milestone
-        self.index_milestone(milestone)
-        audit.record(
-            self.session,
-            self.actor,
-            "milestone.imported",
-            (TYPE, milestone.id),
-            now=self.now,
-            new=True,
-            project=accepted.project.id,
-            due=forecast.isoformat(),
-            baseline=baseline.isoformat(),
-            actual=milestone.actual.isoformat() if milestone.actual else None,
-        )
+        return milestone
 
-    def _change(self, accepted: AcceptedRow, row: Milestone) -> None:
-        wanted = accepted.row
-        if wanted.github_state == "deleted" and row.dropped_at is None:
-            row.dropped_at = self.now
-            accepted.fields.append(FieldChange("state", "open", "dropped"))
-        self._set(accepted, row, "title", wanted.title)
-        if wanted.type is not None:
-            self._set(accepted, row, "type", wanted.type.value)
-        if accepted.owner is not None and accepted.owner[0] != row.owner_id:
-            old = lookups.people(self.session, [row.owner_id] if row.owner_id else [])
-            names = [person.name for person in old.values()]
-            accepted.fields.append(FieldChange("owner", "".join(names), accepted.owner[1]))
-            row.owner_id = accepted.owner[0]
-        if wanted.baseline is not None:
-            self._set(accepted, row, "baseline", wanted.baseline)
-        self._meet(accepted, row)
-        self._move(accepted, row)
-        if accepted.fields:
-            row.revision += 1
-            audit.record(
-                self.session,
-                self.actor,
-                "milestone.imported",
-                (TYPE, row.id),
-                now=self.now,
-                new=False,
-                fields=sorted(change.field for change in accepted.fields),
-                due=row.forecast.isoformat(),
-                baseline=row.baseline.isoformat(),
-                actual=row.actual.isoformat() if row.actual else None,
+    def _change(self, item: MilestoneItem, milestone: Milestone) -> None:
+        row = item.row
+        if row.github_state == "deleted" and milestone.dropped_at is None:
+            milestone.dropped_at = self.now
+            item.change("state", "open", "dropped")
+        item.put(milestone, "title", row.title)
+        if row.type is not None:
+            item.put(milestone, "type", row.type.value)
+        if item.owner is not None and item.owner[0] != milestone.owner_id:
+            before = lookups.people(
+                self.session, [milestone.owner_id] if milestone.owner_id else []
             )
+            names = "".join(person.name for person in before.values())
+            item.put(milestone, "owner_id", item.owner[0], names, item.owner[1])
+        if row.baseline is not None:
+            item.put(milestone, "baseline", row.baseline)
+        if milestone.done_by is None:
+            # Met when the file says so; open again only where a file and no person had said that it is met.
+            if row.actual is not None:
+                item.put(milestone, "actual", row.actual)
+            elif row.github_state == "open" and milestone.actual:
+                item.put(milestone, "actual", None)
+                milestone.reminds_from = self.now
+        self._move(item, milestone)
+        if item.fields:
+            milestone.revision += 1
 
-    def _set(self, accepted: AcceptedRow, row: Milestone, name: str, new: str | date) -> None:
-        old = getattr(row, name)
-        if old != new:
-            accepted.fields.append(FieldChange(name, str(old), str(new)))
-            setattr(row, name, new)
-
-    def _meet(self, accepted: AcceptedRow, row: Milestone) -> None:
-        """Met when the file says so; open again only where a file and no person had said that it is met."""
-        wanted = accepted.row
-        if wanted.actual is not None and row.done_by is None:
-            self._set(accepted, row, "actual", wanted.actual)
-        elif wanted.github_state == "open" and row.actual and row.done_by is None:
-            accepted.fields.append(FieldChange("actual", str(row.actual), ""))
-            row.actual = None
-            row.reminds_from = self.now
-
-    def _move(self, accepted: AcceptedRow, row: Milestone) -> None:
-        new = accepted.row.forecast
-        if new is None or new == row.forecast:
+    def _move(self, item: MilestoneItem, milestone: Milestone) -> None:
+        new = item.row.forecast
+        if new is None or new == milestone.forecast:
             return
-        accepted.fields.append(FieldChange("forecast", str(row.forecast), str(new)))
-        if row.actual is not None or row.dropped_at is not None:
-            row.forecast = new
+        if milestone.actual is not None or milestone.dropped_at is not None:
+            item.put(milestone, "forecast", new)
             return
-        was_quiet = row.reminds_from is None
-        changes.move(self.session, self.actor, row, new, policy=self.policy, now=self.now)
+        item.change("forecast", milestone.forecast, new)
+        was_quiet = milestone.reminds_from is None
+        changes.move(self.session, self.actor, milestone, new, policy=self.policy, now=self.now)
         if was_quiet and new < self.today:
-            row.reminds_from = None
+            milestone.reminds_from = None
 
 
 def table_source(project: Project, key: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from workflows.sources.cells import CLEAR, cleared, slack_or_email
+from workflows.sources.cells import CLEAR, SomebodyOrNobody, cleared, slack_or_email
 from workflows.sources.text import NAME, folded_email
 
 OPEN_END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -68,10 +68,10 @@ class PersonRow(BaseModel):
 
     slack_id: str | None = None
     email: str | None = None
-    person: str | None = None
+    person: SomebodyOrNobody | None = None
     """A Slack id or an e-mail address, for tables that have one column for both."""
     name: str | None = Field(default=None, max_length=NAME)
-    manager: str | None = None
+    manager: SomebodyOrNobody | None = None
     """The line manager's Slack id or e-mail address."""
     business_unit: str | None = Field(default=None, max_length=NAME)
     persona: str | None = Field(default=None, max_length=NAME)
@@ -98,16 +98,6 @@ class PersonRow(BaseModel):
         if address is None:
             raise ValueError(f"{value!r} is no e-mail address")
         return address
-
-    @field_validator("person", "manager")
-    @classmethod
-    def _names_somebody(cls, value: str | None) -> str | None:
-        if value is None or cleared(value):
-            return value
-        known = slack_or_email(value)
-        if known is None:
-            raise ValueError(f"{value!r} is neither a Slack id nor an e-mail address")
-        return known
 
     @field_validator("name", "person")
     @classmethod

@@ -1,6 +1,7 @@
 """Importing people: who reports to whom, and where they work. Identity and names stay Slack's."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -9,14 +10,14 @@ from storage.people import queries, readings
 from storage.people.tables import Person
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.errors import InvalidInput
 from workflows.people import linking, mirror, tombstones
 from workflows.people.forms import PersonRow
+from workflows.policy import Policy
 from workflows.sources.cells import cleared
-from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
+from workflows.sources.rows import I, Item, R, Table
 from workflows.sources.text import storable
 
-Rows = Sequence[tuple[int, PersonRow]]
-_TEXTS = ("business_unit", "persona", "country")
 _ERASED = (
     "{word} was erased here, and no file brings anybody back; take the row out. Who is active in Slack is known again "
     "once mlgov has read it"
@@ -29,9 +30,11 @@ class People:
     Only here, where an operator brings a file, does an e-mail address say who is meant.
     """
 
-    def __init__(self, session: Session, org_key: str) -> None:
+    def __init__(self, session: Session, org_key: str, *, writes: bool = True) -> None:
+        """Unless it `writes`, places for who was never seen are made in memory alone."""
         self._session = session
         self._org_key = org_key
+        self._writes = writes
         self.by_id: dict[str, Person] = {}
         self._by_slack: dict[str, Person] = {}
         self._by_email: dict[str, list[Person]] = {}
@@ -56,23 +59,45 @@ class People:
         Slack is asked before they can act."""
         row = self._by_slack.get(slack_id)
         if row is None:
-            person_id = mirror.place_for(self._session, self._org_key, slack_id)
-            if person_id is None:
+            row = self._place_by_slack_id(slack_id)
+            if row is None:
                 return _ERASED.format(word=slack_id)
-            found = queries.find_person(self._session, person_id)
-            if found is None:
-                raise RuntimeError("a person who was just added is not there")
-            row = found
             self.add(row)
             self.added.add(row.id)
         if row.team_id is None:
             self.unseen.add(slack_id)
         return row
 
+    def _place_by_slack_id(self, slack_id: str) -> Person | None:
+        """None for who was erased."""
+        if self._writes:
+            person_id = mirror.place_for(self._session, self._org_key, slack_id)
+            return queries.find_person(self._session, person_id) if person_id else None
+        if tombstones.known(self._session, self._org_key, [slack_id]):
+            return None
+        return Person(id=mirror.new_id(), org_key=self._org_key, slack_id=slack_id, name=slack_id)
+
+    def place_by_email(self, email: str) -> Person:
+        """An entry for somebody who is known by their address alone, until Slack tells of them."""
+        person = Person(
+            id=mirror.new_id(),
+            org_key=self._org_key,
+            slack_id=None,
+            name=storable(email.partition("@")[0]),
+            email=email,
+            title="",
+        )
+        if self._writes:
+            self._session.add(person)
+            self._session.flush()
+        self.add(person)
+        self.added.add(person.id)
+        return person
+
     def with_email(self, email: str) -> Person | str | None:
         """The one person with this address; a sentence when several have it; None when nobody has."""
-        found = [row for row in self._by_email.get(email, ()) if row.id in self.by_id]
-        known = [row for row in found if row.slack_id] or found
+        people = [row for row in self._by_email.get(email, ()) if row.id in self.by_id]
+        known = [row for row in people if row.slack_id] or people
         active = [row for row in known if not row.is_deactivated] or known
         if len(active) > 1:
             return f"{len(active)} people have the address {email}; give the Slack id instead"
@@ -106,142 +131,130 @@ class People:
         self.by_id.pop(person_id, None)
 
 
-def apply_rows(
-    session: Session, actor: Actor, rows: Rows, *, org_key: str, now: datetime
-) -> Outcome:
-    """Add and change people as a file says. Rows with faults change nothing; the caller decides about the others."""
-    people, outcome = People(session, org_key), Outcome()
-    taken: dict[str, int] = {}
-    chosen: list[tuple[int, PersonRow, Person, bool]] = []
-    for line, row in rows:
-        found = _whose(session, actor, people, row, org_key=org_key, now=now)
-        if isinstance(found, str):
-            outcome.faults.append(RowFault(line, "email", found))
-            continue
-        person, is_new = found
-        if person.id in taken:
-            outcome.faults.append(
-                RowFault(
-                    line,
-                    None,
-                    f"is about the same person as line {taken[person.id]}; keep one of them",
-                )
+class NamesPeople(Table[R, I]):
+    """A table in which people are named by Slack id or e-mail address."""
+
+    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
+        super().__init__(actor, policy=policy, org_key=org_key)
+        self.unseen: set[str] = set()
+
+    def begin(self, session: Session, *, now: datetime, writes: bool = True) -> None:
+        """Everybody of the organisation is known again."""
+        super().begin(session, now=now, writes=writes)
+        self.people = People(session, self.org_key, writes=writes)
+        self.people.unseen = self.unseen
+
+    def find_person(self, word: str) -> tuple[str, str] | str:
+        """Whom a word names: their opaque id and name, or why nobody."""
+        person = self.people.named(word)
+        return person if isinstance(person, str) else (person.id, person.name)
+
+    def list_notes(self) -> Iterator[str]:
+        """Whom the table named by a Slack id that Slack has not told of."""
+        if self.unseen:
+            some = ", ".join(sorted(self.unseen)[:5])
+            more = f" and {len(self.unseen) - 5} more" if len(self.unseen) > 5 else ""
+            yield f"Slack has not told of {some}{more} yet; they can act once it has. Check the ids if mlgov has been running."
+        yield from super().list_notes()
+
+
+@dataclass(slots=True)
+class PersonItem(Item[PersonRow]):
+    """A row of a table of people."""
+
+    person: Person = field(init=False)
+    manager: Person | None = None
+    """Whom the row names as the line manager."""
+
+
+class PeopleTable(NamesPeople[PersonRow, PersonItem]):
+    """Adds and changes people as a file says."""
+
+    form, item = PersonRow, PersonItem
+    repeated = "is about the same person as line {line}; keep one of them"
+    repeated_field = None
+
+    def find_record(self, item: PersonItem) -> Hashable:
+        """The entry of the person; one is made for who was never seen."""
+        row, people = item.row, self.people
+        either = row.person or ""
+        slack_id = row.slack_id or (either if "@" not in either else None)
+        email = row.email or (either if "@" in either else None)
+        person: Person | str | None = None
+        if slack_id:
+            person = people.with_slack_id(slack_id)
+        elif email:
+            person = people.with_email(email) or people.place_by_email(email)
+        if not isinstance(person, Person):
+            raise InvalidInput(
+                person or "no Slack id and no e-mail address; write one of them", field="email"
             )
-            continue
-        taken[person.id] = line
-        chosen.append((line, row, person, is_new))
-    managers = _managers(people, chosen, outcome)
-    faulty = {fault.line for fault in outcome.faults}
-    for line, row, person, is_new in chosen:
-        if line in faulty:
-            continue
-        changes = _change(people, person, row, managers.get(person.id))
-        if not changes and not is_new:
-            outcome.unchanged += 1
-            continue
-        outcome.changes.append(RowChange(line, person.name, is_new, tuple(changes)))
-        audit.record(
-            session,
-            actor,
-            "person.imported",
-            ("person", person.id),
-            now=now,
-            new=is_new,
-            fields=sorted(change.field for change in changes),
-        )
-    session.flush()
-    note_unseen(people, outcome)
-    return outcome
+        item.is_new = person.id in people.added
+        people.added.clear()
+        if email and person.slack_id is not None:
+            if person.email is None:
+                person.email = email
+                people.add(person)
+            self._link(person, email)
+        item.person, item.name = person, person.name
+        return person.id
 
+    def _link(self, person: Person, email: str) -> None:
+        """Whoever was named by this address before they were seen in Slack becomes this person."""
+        for earlier in self.people.unlinked(email):
+            self.people.forget(earlier.id)
+            if self.writes:
+                linking.link(self.session, self.actor, [(earlier, person)], now=self.now)
+                self.session.expunge(earlier)
 
-def note_unseen(people: People, outcome: Outcome) -> None:
-    """Say whom a table named by a Slack id that Slack has not told of."""
-    if people.unseen:
-        some = ", ".join(sorted(people.unseen)[:5])
-        more = f" and {len(people.unseen) - 5} more" if len(people.unseen) > 5 else ""
-        outcome.notes.append(
-            f"Slack has not told of {some}{more} yet; they can act once it has. Check the ids if mlgov has been running."
-        )
+    def check_together(self, items: Sequence[PersonItem]) -> None:
+        """Find the line managers, once everybody in the file is known. Unknown ones, and circles, are faults."""
+        above = {row.id: row.manager_id for row in self.people.by_id.values()}
+        for item in items:
+            if item.row.manager is None:
+                continue
+            manager = None if cleared(item.row.manager) else self.people.named(item.row.manager)
+            if isinstance(manager, str):
+                item.fault("manager", manager)
+            else:
+                item.manager = manager
+                above[item.person.id] = manager.id if manager else None
+        for item in items:
+            start = item.person.id
+            if item.row.manager is not None and (circle := _circle(above, start)):
+                names = " → ".join(self.people.by_id[id_].name for id_ in (*circle, start))
+                item.fault("manager", f"would make a circle of line managers: {names}")
+                above[start] = item.person.manager_id
 
-
-def _whose(
-    session: Session, actor: Actor, people: People, row: PersonRow, *, org_key: str, now: datetime
-) -> tuple[Person, bool] | str:
-    """Whom a row is about and whether they are new here, or what is wrong with it."""
-    either = row.person or ""
-    slack_id = row.slack_id or (either if "@" not in either else None) or None
-    email = row.email or (either if "@" in either else None)
-    people.added.clear()
-    if slack_id is not None:
-        by_id = people.with_slack_id(slack_id)
-        if isinstance(by_id, str):
-            return by_id
-        person = by_id
-        if email and person.email is None:
-            person.email = email
-            people.add(person)
-    elif email is not None:
-        found = people.with_email(email)
-        if isinstance(found, str):
-            return found
-        person = found or _named_by_email(session, people, email, org_key)
-    else:
-        return "no Slack id and no e-mail address; write one of them"
-    if email and person.slack_id is not None:
-        for earlier in people.unlinked(email):
-            people.forget(earlier.id)
-            linking.link(session, actor, [(earlier, person)], now=now)
-            session.expunge(earlier)
-    return person, person.id in people.added
-
-
-def _named_by_email(session: Session, people: People, email: str, org_key: str) -> Person:
-    person = Person(
-        id=mirror.new_id(),
-        org_key=org_key,
-        slack_id=None,
-        name=storable(email.partition("@")[0]),
-        email=email,
-        title="",
-    )
-    session.add(person)
-    session.flush()
-    people.add(person)
-    people.added.add(person.id)
-    return person
-
-
-def _managers(
-    people: People, chosen: Sequence[tuple[int, PersonRow, Person, bool]], outcome: Outcome
-) -> dict[str, str | None]:
-    """The line manager that each row asks for. Unknown ones, and circles, are faults."""
-    wanted: dict[str, str | None] = {}
-    lines: dict[str, int] = {}
-    for line, row, person, _ in chosen:
-        if row.manager is None:
-            continue
-        lines[person.id] = line
-        if cleared(row.manager):
-            wanted[person.id] = None
-            continue
-        found = people.named(row.manager)
-        if isinstance(found, str):
-            outcome.faults.append(RowFault(line, "manager", found))
-        else:
-            wanted[person.id] = found.id
-    above = {row.id: row.manager_id for row in people.by_id.values()} | wanted
-    for person_id in list(wanted):
-        circle = _circle(above, person_id)
-        if circle:
-            names = " → ".join(people.by_id[one].name for one in (*circle, person_id))
-            outcome.faults.append(
-                RowFault(
-                    lines[person_id], "manager", f"would make a circle of line managers: {names}"
-                )
+    def write_record(self, item: PersonItem) -> None:
+        """Change what the row says."""
+        row, person = item.row, item.person
+        if row.manager is not None:
+            before = self.people.by_id.get(person.manager_id or "")
+            manager = item.manager
+            item.put(
+                person,
+                "manager_id",
+                manager.id if manager else None,
+                before.name if before else "",
+                manager.name if manager else "",
             )
-            del wanted[person_id]
-            above[person_id] = people.by_id[person_id].manager_id
-    return wanted
+        for column in ("business_unit", "persona", "country"):
+            if (cell := getattr(row, column)) is not None:
+                item.put(person, column, None if cleared(cell) else storable(cell))
+        if row.name is not None and person.team_id is None:
+            item.put(person, "name", storable(row.name))
+        item.name = person.name
+        if item.is_new or item.fields:
+            audit.record(
+                self.session,
+                self.actor,
+                "person.imported",
+                ("person", person.id),
+                now=self.now,
+                new=item.is_new,
+                fields=sorted(change.field for change in item.fields),
+            )
 
 
 def _circle(above: dict[str, str | None], start: str) -> list[str]:
@@ -253,29 +266,3 @@ def _circle(above: dict[str, str | None], start: str) -> list[str]:
         seen.add(current)
         current = above.get(current)
     return line if current == start else []
-
-
-def _change(
-    people: People, person: Person, row: PersonRow, manager: str | None
-) -> list[FieldChange]:
-    changes: list[FieldChange] = []
-
-    def put(name: str, value: str | None, old: str, new: str) -> None:
-        if getattr(person, name) != value:
-            changes.append(FieldChange(name.removesuffix("_id"), old, new))
-            setattr(person, name, value)
-
-    if row.manager is not None:
-
-        def known(person_id: str | None) -> str:
-            return people.by_id[person_id].name if person_id in people.by_id else ""
-
-        put("manager_id", manager, known(person.manager_id), known(manager))
-    for name in _TEXTS:
-        value = getattr(row, name)
-        if value is not None:
-            text = None if cleared(value) else storable(value)
-            put(name, text, getattr(person, name) or "", text or "")
-    if row.name is not None and person.team_id is None:
-        put("name", storable(row.name), person.name, storable(row.name))
-    return changes

@@ -1,13 +1,12 @@
 """What a file says about projects."""
 
-import difflib
 import re
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.enums import ProjectCategory, ProjectStatus
 from workflows.sources.accounts import is_rounded
-from workflows.sources.cells import CLEAR, cleared, listed, slack_or_email
+from workflows.sources.cells import CLEAR, SomebodyOrNobody, chosen, cleared, listed, words_of
 from workflows.sources.text import NAME, unmixed, visible
 
 MAX_ACCOUNTS = 500
@@ -51,27 +50,8 @@ _STATUSES = {
 }
 
 
-def _word(value: str, words: dict[str, str]) -> str:
-    folded = " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
-    found = words.get(folded)
-    if found is None:
-        near = difflib.get_close_matches(folded, words, n=1, cutoff=0.7)
-        meant = f"; did you mean {words[near[0]]}?" if near else ""
-        known = ", ".join(dict.fromkeys(words.values()))
-        raise ValueError(f"{value[:60]!r} is none of {known}{meant}")
-    return found
-
-
-def _with_own(
-    extra: dict[str, ProjectCategory] | dict[str, ProjectStatus],
-    kinds: type[ProjectCategory] | type[ProjectStatus],
-) -> dict[str, str]:
-    own = {kind.value.replace("_", " "): kind.value for kind in kinds}
-    return own | {word: kind.value for word, kind in extra.items()}
-
-
-_CATEGORY_WORDS = _with_own(_CATEGORIES, ProjectCategory)
-_STATUS_WORDS = _with_own(_STATUSES, ProjectStatus)
+_CATEGORY_WORDS = words_of(ProjectCategory, _CATEGORIES)
+_STATUS_WORDS = words_of(ProjectStatus, _STATUSES)
 
 
 class ProjectRow(BaseModel):
@@ -81,9 +61,9 @@ class ProjectRow(BaseModel):
 
     key: str
     name: str | None = Field(default=None, max_length=NAME)
-    owner: str | None = None
-    sponsor: str | None = None
-    manager: str | None = None
+    owner: SomebodyOrNobody | None = None
+    sponsor: SomebodyOrNobody | None = None
+    manager: SomebodyOrNobody | None = None
     business_unit: str | None = Field(default=None, max_length=NAME)
     category: str | None = None
     status: str | None = None
@@ -108,27 +88,15 @@ class ProjectRow(BaseModel):
             raise ValueError(f"a name cannot be emptied by {CLEAR!r}")
         return None if value is None else unmixed(visible(value))
 
-    @field_validator("owner", "sponsor", "manager")
-    @classmethod
-    def _names_somebody(cls, value: str | None) -> str | None:
-        if value is None or cleared(value):
-            return value
-        known = slack_or_email(value)
-        if known is None:
-            raise ValueError(f"{value!r} is neither a Slack id nor an e-mail address")
-        return known
-
     @field_validator("category")
     @classmethod
     def _category(cls, value: str | None) -> str | None:
-        if value is None or cleared(value):
-            return value
-        return _word(value, _CATEGORY_WORDS)
+        return value if value is None or cleared(value) else chosen(value, _CATEGORY_WORDS).value
 
     @field_validator("status")
     @classmethod
     def _status(cls, value: str | None) -> str | None:
-        return None if value is None else _word(value, _STATUS_WORDS)
+        return None if value is None else chosen(value, _STATUS_WORDS).value
 
     @field_validator("channel")
     @classmethod

@@ -1,7 +1,7 @@
 """Importing projects: what they are called, who answers for them, where they talk, and whose cost is theirs."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -14,94 +14,141 @@ from workflows import outbox, resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.outbox import Subject
+from workflows.policy import Policy
 from workflows.projects.forms import ProjectRow
 from workflows.sources.cells import cleared
-from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
+from workflows.sources.rows import Item, Table
 from workflows.sources.text import storable
-
-Rows = Sequence[tuple[int, ProjectRow]]
-FindPerson = Callable[[str], tuple[str, str] | str]
-"""Whom a Slack id or e-mail address names: (opaque id, name), or a sentence that says why nobody."""
-FindChannel = Callable[[str], tuple[str | None, bool]]
-"""The Slack id of `#name` or `C…`, None when it is not known, and whether the bot is in it."""
 
 _PEOPLE = ("owner", "sponsor", "manager")
 _SHOWN = {"name", "owner", "sponsor", "manager", "channel"}
 """Fields that cards show or that say where they go."""
 
 
-def apply_rows(
-    session: Session,
-    actor: Actor,
-    rows: Rows,
-    *,
-    find_person: FindPerson,
-    find_channel: FindChannel,
-    org_key: str,
-    now: datetime,
-) -> Outcome:
-    """Add and change projects as a file says. Rows with faults change nothing; the caller decides about the others."""
-    outcome = Outcome()
-    chosen = _keep_first_rows(rows, outcome)
-    known = {
-        row.key: row
-        for row in queries.list_by_keys_for_update(session, [row.key for _, row in chosen])
-    }
-    asked: dict[int, _Change] = {}
-    for line, row in chosen:
-        change = _Change(session, row, known.get(row.key), find_person, find_channel, now)
-        outcome.faults += change.look(line)
-        asked[line] = change
-    faulty = {fault.line for fault in outcome.faults}
-    accounts = _Accounts(session)
-    chosen = accounts.settle([(line, row) for line, row in chosen if line not in faulty], outcome)
-    touched: list[Project] = []
-    changed: list[int] = []
-    for line, row in chosen:
-        change = asked[line]
-        if change.uninvited:
-            outcome.uninvited.append(change.uninvited)
-        project, fields = change.write()
-        fields += accounts.give(project, row)
-        if not fields and not change.is_new:
-            outcome.unchanged += 1
-            continue
-        outcome.changes.append(RowChange(line, project.key, change.is_new, tuple(fields)))
-        audit.record(
-            session,
-            actor,
-            "project.imported",
-            ("project", project.id),
-            now=now,
-            new=change.is_new,
-            fields=sorted(one.field for one in fields),
-        )
-        changed.append(project.id)
-        if any(one.field in _SHOWN for one in fields):
-            touched.append(project)
-    accounts.write(session)
-    session.flush()
-    resting.changed_in(session, changed, now=now)
-    _refresh_cards(session, touched, now=now)
-    return outcome
+@dataclass(slots=True)
+class ProjectItem(Item[ProjectRow]):
+    """A row of a table of projects."""
+
+    project: Project | None = None
+    values: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+    """Column → what it is to hold, and how people are shown it."""
+    channel_name: str | Literal[False] | None = False
+    """The name of a channel that nobody knows yet; False where the row says nothing of a channel."""
+    uninvited: str = ""
+    """A channel that the bot is not in, as `#name` or id."""
 
 
-def _keep_first_rows(rows: Rows, outcome: Outcome) -> list[tuple[int, ProjectRow]]:
-    first: dict[str, int] = {}
-    chosen = []
-    for line, row in rows:
-        if row.key in first:
-            outcome.faults.append(
-                RowFault(
-                    line,
-                    "key",
-                    f"{row.key} stands in line {first[row.key]} already; keep one of them",
-                )
+class ProjectTable(Table[ProjectRow, ProjectItem]):
+    """Adds and changes projects as a file says."""
+
+    form, item = ProjectRow, ProjectItem
+
+    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
+        super().__init__(actor, policy=policy, org_key=org_key)
+        self.uninvited: dict[str, None] = {}
+
+    def find_channel(self, word: str) -> tuple[str | None, bool]:
+        """The Slack id of `#name` or `C…`, None when it is not known, and whether the bot is in it."""
+        raise NotImplementedError
+
+    def load_records(self, rows: Sequence[ProjectRow]) -> None:
+        """The projects that there are, and whose account is whose."""
+        keys = [row.key for row in rows]
+        projects = queries.list_by_keys(self.session, keys, lock=self.writes)
+        self._projects = {project.key: project for project in projects}
+        self._accounts = _Accounts(self.session)
+
+    def find_record(self, item: ProjectItem) -> Hashable:
+        """A project is known by its key."""
+        item.name = item.row.key
+        item.project = self._projects.get(item.name)
+        item.is_new = item.project is None
+        return item.name
+
+    def read_cells(self, item: ProjectItem) -> None:
+        """What each cell says, with everybody and every channel that it names."""
+        row = item.row
+        if item.is_new and not row.name:
+            item.fault("name", "a new project needs a name")
+        for role in _PEOPLE:
+            person = self.find_named(item, role)
+            if person is not None:
+                item.values[f"{role}_id"] = person
+        for column in ("business_unit", "category", "name", "status"):
+            if (cell := getattr(row, column)) is not None:
+                text = None if cleared(cell) else storable(cell)
+                item.values[column] = (text, text or "")
+        if row.channel is None:
+            return
+        channel, is_in = (None, True) if cleared(row.channel) else self.find_channel(row.channel)
+        is_unknown = channel is None and not cleared(row.channel)
+        if not is_unknown:
+            item.values["channel"] = (channel, row.channel if channel else "")
+        item.channel_name = row.channel.removeprefix("#") if is_unknown else None
+        item.uninvited = row.channel if is_unknown or not is_in else ""
+
+    def check_together(self, items: Sequence[ProjectItem]) -> None:
+        """An account belongs to one project, before and after."""
+        self._accounts.check(items)
+
+    def write_record(self, item: ProjectItem) -> None:
+        """Make or change the project."""
+        project = item.project
+        if project is None:
+            project = Project(
+                key=item.row.key,
+                name=item.row.key,
+                status=ProjectStatus.IN_PROGRESS.value,
+                created_at=self.now,
             )
-            continue
-        first[row.key] = line
-        chosen.append((line, row))
-    return chosen
+            self.session.add(project)
+            item.project = project
+        names = self._names_of_replaced(project, item)
+        for column, (value, shown) in item.values.items():
+            old = getattr(project, column)
+            item.put(project, column, value, names.get(old or "", old or ""), shown)
+        if item.channel_name is not False and item.channel_name != project.channel_name:
+            if item.channel_name is not None:
+                item.change("channel", project.channel, f"#{item.channel_name}")
+            project.channel_name = item.channel_name
+        self.session.flush()
+        self._accounts.give(project, item)
+        if item.uninvited:
+            self.uninvited[item.uninvited] = None
+        if item.is_new or item.fields:
+            audit.record(
+                self.session,
+                self.actor,
+                "project.imported",
+                ("project", project.id),
+                now=self.now,
+                new=item.is_new,
+                fields=sorted(change.field for change in item.fields),
+            )
+
+    def _names_of_replaced(self, project: Project, item: ProjectItem) -> dict[str, str]:
+        """Opaque id → name, of whom other people take the place."""
+        replaced = {
+            old
+            for role in _PEOPLE
+            if (old := getattr(project, f"{role}_id")) is not None
+            and old != item.values.get(f"{role}_id", (old, ""))[0]
+        }
+        return {row.id: row.name for row in people_queries.list_people(self.session, replaced)}
+
+    def follow_up(self, items: Sequence[ProjectItem]) -> None:
+        """Accounts change hands; what waits and what is shown follows. Home tabs follow the ledger."""
+        self._accounts.write(self.session)
+        self.session.flush()
+        changed = {
+            item.project.id: {change.field for change in item.fields}
+            for item in items
+            if item.project is not None and (item.is_new or item.fields)
+        }
+        resting.changed_in(self.session, list(changed), now=self.now)
+        on_cards = [id_ for id_, fields in changed.items() if fields & _SHOWN]
+        for type_, id_ in cards.list_subjects(self.session, on_cards) if on_cards else ():
+            outbox.refresh(self.session, Subject.of(type_, id_), now=self.now)
 
 
 class _Accounts:
@@ -118,166 +165,35 @@ class _Accounts:
         for account, key in self._before.items():
             self._of_project.setdefault(key, set()).add(account)
 
-    def settle(
-        self, rows: list[tuple[int, ProjectRow]], outcome: Outcome
-    ) -> list[tuple[int, ProjectRow]]:
-        """The rows whose accounts nobody else claims; the others are faults, and their projects keep what they have."""
-        while True:
-            faults = self._clashes(rows)
-            if not faults:
-                return rows
-            outcome.faults += faults
-            lines = {fault.line for fault in faults}
-            rows = [(line, row) for line, row in rows if line not in lines]
-
-    def _clashes(self, rows: Sequence[tuple[int, ProjectRow]]) -> list[RowFault]:
-        given_anew = {row.key for _, row in rows if row.accounts is not None}
+    def check(self, items: Sequence[ProjectItem]) -> None:
+        """An account that somebody else has or claims is a fault, and the project keeps what it has."""
+        given_anew = {item.row.key for item in items if item.row.accounts is not None}
         claims: dict[str, tuple[str, int | None]] = {
             account: (key, None) for account, key in self._before.items() if key not in given_anew
         }
-        faults = []
-        for line, row in rows:
-            clash = next((one for one in row.accounts or () if one in claims), None)
+        for item in items:
+            accounts = item.row.accounts or ()
+            clash = next((account for account in accounts if account in claims), None)
             if clash is None:
-                claims |= dict.fromkeys(row.accounts or (), (row.key, line))
+                claims |= dict.fromkeys(accounts, (item.row.key, item.line))
                 continue
-            key, other = claims[clash]
-            where = f"in line {other}" if other else "already"
-            faults.append(
-                RowFault(
-                    line,
-                    "accounts",
-                    f"{clash!r} belongs to {key} {where}; an account belongs to one project",
-                )
+            key, line = claims[clash]
+            where = f"in line {line}" if line else "already"
+            item.fault(
+                "accounts", f"{clash!r} belongs to {key} {where}; an account belongs to one project"
             )
-        return faults
 
-    def give(self, project: Project, row: ProjectRow) -> list[FieldChange]:
+    def give(self, project: Project, item: ProjectItem) -> None:
         """The project is to have exactly the accounts that the row says."""
-        if row.accounts is None:
-            return []
-        before, after = self._of_project.get(project.key, set()), set(row.accounts)
-        if before == after:
-            return []
-        self._given_up |= before - after
-        self._gained |= dict.fromkeys(after - before, project.id)
-        return [FieldChange("accounts", "; ".join(sorted(before)), "; ".join(sorted(after)))]
+        if item.row.accounts is None:
+            return
+        before, after = self._of_project.get(project.key, set()), set(item.row.accounts)
+        if before != after:
+            self._given_up |= before - after
+            self._gained |= dict.fromkeys(after - before, project.id)
+            item.change("accounts", "; ".join(sorted(before)), "; ".join(sorted(after)))
 
     def write(self, session: Session) -> None:
         """Let accounts change hands, all at once: one may go to a project before another gives it up."""
         queries.delete_accounts(session, self._given_up | self._gained.keys())
         queries.insert_accounts(session, self._gained)
-
-
-class _Change:
-    """What one row asks of one project."""
-
-    def __init__(
-        self,
-        session: Session,
-        row: ProjectRow,
-        project: Project | None,
-        find_person: FindPerson,
-        find_channel: FindChannel,
-        now: datetime,
-    ) -> None:
-        self._session = session
-        self._row = row
-        self._project = project
-        self._find_person = find_person
-        self._find_channel = find_channel
-        self._now = now
-        self._values: dict[str, tuple[str | None, str]] = {}
-        self.is_new = project is None
-        self._find_named: str | Literal[False] | None = False
-        """The name of a channel that nobody knows yet; False where the row says nothing of a channel."""
-        self.uninvited = ""
-
-    def look(self, line: int) -> list[RowFault]:
-        """Find out what everything in the row means; what is wrong with it."""
-        row, faults = self._row, []
-        if self.is_new and not row.name:
-            faults.append(RowFault(line, "name", "a new project needs a name"))
-        for role in _PEOPLE:
-            word = getattr(row, role)
-            if word is None:
-                continue
-            if cleared(word):
-                self._values[f"{role}_id"] = (None, "")
-                continue
-            person = self._find_person(word)
-            if isinstance(person, str):
-                faults.append(RowFault(line, role, person))
-            else:
-                self._values[f"{role}_id"] = person
-        for name in ("business_unit", "category"):
-            value = getattr(row, name)
-            if value is not None:
-                text = None if cleared(value) else storable(value)
-                self._values[name] = (text, text or "")
-        for name in ("name", "status"):
-            value = getattr(row, name)
-            if value is not None:
-                self._values[name] = (storable(value), storable(value))
-        self._look_at_channel()
-        return faults
-
-    def _look_at_channel(self) -> None:
-        word = self._row.channel
-        if word is None:
-            return
-        if cleared(word):
-            self._values["channel"] = (None, "")
-            self._find_named = None
-            return
-        channel_id, is_in = self._find_channel(word)
-        if channel_id is not None:
-            self._values["channel"] = (channel_id, word)
-        self._find_named = word.removeprefix("#") if channel_id is None else None
-        if channel_id is None or not is_in:
-            self.uninvited = word
-
-    def write(self) -> tuple[Project, list[FieldChange]]:
-        """Make or change the project."""
-        project = self._project
-        if project is None:
-            project = Project(
-                key=self._row.key,
-                name=self._row.key,
-                status=ProjectStatus.IN_PROGRESS.value,
-                created_at=self._now,
-            )
-            self._session.add(project)
-        changes = []
-        old_names = self._old_names(project)
-        for column, (value, label) in self._values.items():
-            old = getattr(project, column)
-            if old != value:
-                setattr(project, column, value)
-                field = column.removesuffix("_id")
-                changes.append(FieldChange(field, old_names.get(old or "", old or ""), label))
-        if self._find_named is not False and self._find_named != project.channel_name:
-            if self._find_named is not None:
-                named = FieldChange("channel", project.channel or "", f"#{self._find_named}")
-                changes.append(named)
-            project.channel_name = self._find_named
-        self._session.flush()
-        return project, changes
-
-    def _old_names(self, project: Project) -> dict[str, str]:
-        changing = {
-            old
-            for role in _PEOPLE
-            if f"{role}_id" in self._values
-            and (old := getattr(project, f"{role}_id")) is not None
-            and old != self._values[f"{role}_id"][0]
-        }
-        return {row.id: row.name for row in people_queries.list_people(self._session, changing)}
-
-
-def _refresh_cards(session: Session, projects: Sequence[Project], *, now: datetime) -> None:
-    """Cards that show these projects are shown anew; Home tabs follow the ledger."""
-    if not projects:
-        return
-    for type_, id_ in cards.list_subjects(session, [row.id for row in projects]):
-        outbox.refresh(session, Subject.of(type_, id_), now=now)

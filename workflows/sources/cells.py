@@ -1,7 +1,13 @@
 """What people write into the cells of their tables, and how it is read."""
 
+import difflib
 import re
+from collections.abc import Mapping
 from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from workflows.sources.text import folded_email
 
@@ -50,3 +56,47 @@ def slack_or_email(value: str) -> str | None:
     if _SLACK_ID.match(text.upper()) and any(char.isdigit() for char in text):
         return text.upper()
     return folded_email(text)
+
+
+def _somebody(value: str) -> str:
+    known = slack_or_email(value)
+    if known is None:
+        raise ValueError(f"{value!r} is neither a Slack id nor an e-mail address")
+    return known
+
+
+Somebody = Annotated[str, AfterValidator(_somebody)]
+"""A Slack id or a folded e-mail address."""
+SomebodyOrNobody = Annotated[
+    str, AfterValidator(lambda value: value if cleared(value) else _somebody(value))
+]
+"""The same, or `-`."""
+
+
+def words_of(kinds: type[StrEnum], others: Mapping[str, StrEnum]) -> dict[str, StrEnum]:
+    """Every word for one of these kinds, folded: their own names, and what people call them otherwise."""
+    return {_folded(kind.value): kind for kind in kinds} | {
+        _folded(word): kind for word, kind in others.items()
+    }
+
+
+def chosen(value: Any, words: Mapping[str, Any]) -> Any:
+    """What a word stands for; anything but text as it is. Raises ValueError, with the nearest, for an unknown one."""
+    if not isinstance(value, str):
+        return value
+    folded = _folded(value)
+    if folded not in words:
+        near = difflib.get_close_matches(folded, words, n=1, cutoff=0.7)
+        meant = f"; did you mean {_name(near[0], words)}?" if near else ""
+        known = ", ".join(dict.fromkeys(_name(word, words) for word in words))
+        raise ValueError(f"{value[:60]!r} is none of {known}{meant}")
+    return words[folded]
+
+
+def _folded(value: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
+
+
+def _name(word: str, words: Mapping[str, Any]) -> str:
+    meaning = words[word]
+    return str(meaning.value) if isinstance(meaning, StrEnum) else word

@@ -1,9 +1,21 @@
-"""What became of the rows of a table: the same words for every kind of import."""
+"""The rows of a table on their way in: what is the same for every kind of import."""
 
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.orm import Session
+
+from workflows.actors import Actor
+from workflows.errors import GovernanceError, InvalidInput
+from workflows.policy import Policy
+from workflows.sources.cells import cleared
+
+R = TypeVar("R", bound=BaseModel)
+F = TypeVar("F", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +53,187 @@ class Outcome:
     changes: list[RowChange] = field(default_factory=list)
     unchanged: int = 0
     faults: list[RowFault] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    uninvited: list[str] = field(default_factory=list)
-    """Channels that the bot is not in, as `#name` or id."""
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            [*self.changes, *other.changes],
+            self.unchanged + other.unchanged,
+            [*self.faults, *other.faults],
+        )
+
+
+@dataclass(slots=True)
+class Item(Generic[R]):
+    """A row on its way in, and what it changes of the record that it is about. Nouns add what they find out."""
+
+    line: int
+    row: R
+    name: str = ""
+    """How people know the record."""
+    is_new: bool = False
+    fields: list[FieldChange] = field(default_factory=list)
+    faults: list[RowFault] = field(default_factory=list)
+
+    def fault(self, field_: str | None, sentence: str) -> None:
+        """The row cannot be taken."""
+        self.faults.append(RowFault(self.line, field_, sentence))
+
+    def change(self, field_: str, old: object, new: object) -> None:
+        """Note a change; None stands for nothing there."""
+        self.fields.append(
+            FieldChange(field_, "" if old is None else str(old), "" if new is None else str(new))
+        )
+
+    def put(self, record: object, column: str, value: object, *words: str) -> None:
+        """Set a column, and note it where it held something else; `words` are its old and new value for people."""
+        before = getattr(record, column)
+        if before != value:
+            self.change(column.removesuffix("_id"), *(words or (before, value)))
+            setattr(record, column, value)
+
+
+I = TypeVar("I", bound=Item[Any])  # noqa: E741
+
+
+class Table(Generic[R, I]):
+    """How one noun takes the rows of a table, in these steps:
+
+    `load_records` reads what all rows need, `find_record` says which record each is about, `read_cells` what else
+    stands in it, `check_together` holds rows against each other; `write_record` makes or changes a record, and
+    `follow_up` does what follows from all of them. All but the last two only read. Faults are collected: a step adds them to its items, or raises a refusal.
+    """
+
+    form: type[R]
+    item: type[I]
+    most: ClassVar[int | None] = 500
+    """Rows of one transaction. None: all, as only writing finds every fault."""
+    repeated: ClassVar[str] = "{name} stands in line {line} already; keep one of them"
+    repeated_field: ClassVar[str | None] = "key"
+    refusals: ClassVar[tuple[type[GovernanceError], ...]] = (InvalidInput,)
+    """What a step may raise of one row; any other refusal is one of the whole table."""
+
+    session: Session
+    now: datetime
+    writes: bool
+    """False where rows are only looked at, in a transaction that can change nothing."""
+
+    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
+        self.actor = actor
+        self.policy = policy
+        self.org_key = org_key
+
+    def begin(self, session: Session, *, now: datetime, writes: bool = True) -> None:
+        """A transaction begins."""
+        if not writes:
+            session.autoflush = False
+        self.session, self.now, self.writes = session, now, writes
+
+    def take_rows(
+        self,
+        session: Session,
+        rows: Sequence[tuple[int, R]],
+        *,
+        now: datetime,
+        writes: bool = True,
+    ) -> Outcome:
+        """Take rows with their lines in the caller's transaction. Rows with faults change nothing; whether the others may
+        stand is the caller's decision."""
+        self.begin(session, now=now, writes=writes)
+        items = [self.item(line, row) for line, row in rows]
+        self.load_records([row for _, row in rows])
+        good = _good(self._found(items))
+        while True:
+            # A row that falls takes with it what others expected of it.
+            self.check_together(good)
+            standing = _good(good)
+            if len(standing) == len(good):
+                break
+            good = standing
+        if writes:
+            for item in good:
+                with self._refusals_of(item):
+                    self.write_record(item)
+            good = _good(good)
+            session.flush()
+            self.follow_up(good)
+            good = _good(good)
+        changed = [item for item in good if item.is_new or item.fields]
+        return Outcome(
+            [RowChange(i.line, i.name, i.is_new, tuple(i.fields)) for i in changed],
+            len(good) - len(changed),
+            [fault for item in items for fault in item.faults],
+        )
+
+    def _found(self, items: Sequence[I]) -> Iterator[I]:
+        """The rows of which each is about another record; a second row about the same one is a fault."""
+        first: dict[Hashable, int] = {}
+        for item in items:
+            with self._refusals_of(item):
+                about = self.find_record(item)
+            if item.faults:
+                continue
+            if about in first:
+                item.fault(
+                    self.repeated_field, self.repeated.format(name=item.name, line=first[about])
+                )
+                continue
+            first[about] = item.line
+            with self._refusals_of(item):
+                self.read_cells(item)
+            yield item
+
+    @contextmanager
+    def _refusals_of(self, item: I) -> Iterator[None]:
+        try:
+            yield
+        except self.refusals as refusal:
+            item.fault(refusal.field, refusal.sentence)
+
+    def find_person(self, word: str) -> tuple[str, str] | str:
+        """Whom a Slack id or e-mail address names: (opaque id, name), or a sentence that says why nobody."""
+        raise NotImplementedError
+
+    def find_named(self, item: I, field_: str) -> tuple[str | None, str] | None:
+        """Whom a cell names: (opaque id, name), (None, "") for a cell that empties the field. None where it says nothing,
+        or names nobody, which is a fault."""
+        word = getattr(item.row, field_)
+        if word is None:
+            return None
+        person = (None, "") if cleared(word) else self.find_person(word)
+        if isinstance(person, str):
+            item.fault(field_, person)
+            return None
+        return person
+
+    # --- what a noun says
+
+    def load_records(self, rows: Sequence[R]) -> None:
+        """Read what these rows need, in as many statements for many as for one."""
+
+    def find_record(self, item: I) -> Hashable:
+        """What the row is about, the same for two rows about one record; sets the item's `name`."""
+        raise NotImplementedError
+
+    def read_cells(self, item: I) -> None:
+        """Find out what everything in the row means."""
+
+    def check_together(self, items: Sequence[I]) -> None:
+        """Hold rows against each other. Called again with those that remain until none falls."""
+
+    def write_record(self, item: I) -> None:
+        """Make or change the record, and note what changed."""
+        raise NotImplementedError
+
+    def follow_up(self, items: Sequence[I]) -> None:
+        """What follows from rows that were written."""
+
+    def list_notes(self) -> Iterator[str]:
+        """What is to be said of the table as a whole, in its last transaction, once everything is written."""
+        yield from ()
+
+
+def _good(items: "Iterator[I] | Sequence[I]") -> list[I]:
+    return [item for item in items if not item.faults]
 
 
 def faults_of(line: int, error: ValidationError, form: type[BaseModel]) -> list[RowFault]:
