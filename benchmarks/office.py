@@ -78,10 +78,10 @@ class CountedLimits(RateLimits):
         """As Slack would answer."""
         if not self.is_on:
             return None
-        found = super().refusal(method, team_id, channel_id)
-        if found is not None:
+        limited = super().refusal(method, team_id, channel_id)
+        if limited is not None:
             self.refused[method] += 1
-        return found
+        return limited
 
 
 @dataclass(frozen=True, slots=True)

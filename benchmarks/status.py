@@ -60,7 +60,7 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
     database = Database(f"sqlite:///{path}")
     record = sqlite3.connect(path)
     record.create_aggregate("money_sum", 1, MoneySum)  # type: ignore[arg-type]
-    found = policy.parse(portfolio.POLICY).policy
+    running = policy.parse(portfolio.POLICY).policy
     luck = random.Random(7)
     numbers = [luck.randrange(1, shape.projects + 1) for _ in range(looks)]
 
@@ -69,7 +69,9 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
             actor = people.actor(session, portfolio.reader(0))
             if actor is None:
                 raise RuntimeError("nobody reads")
-            status.project(session, actor, f"project-{number:05}", policy=found, now=portfolio.NOW)
+            status.project(
+                session, actor, f"project-{number:05}", policy=running, now=portfolio.NOW
+            )
 
     def alone(number: int) -> None:
         values = {"key": f"project-{number:05}", "id": number}

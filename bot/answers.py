@@ -63,12 +63,12 @@ class Answers:
             reply, lambda view: self._deps.slack.views_push(trigger_id=trigger_id, view=view)
         )
 
-    def show(self, shown: Mapping[str, Any], reply: Show) -> Private | None:
+    def show(self, current: Mapping[str, Any], reply: Show) -> Private | None:
         """Put a view in place of the one that is shown, unless that has changed; as `open`."""
         return self._view(
             reply,
             lambda view: self._deps.slack.views_update(
-                view_id=shown["id"], hash=shown.get("hash"), view=view
+                view_id=current["id"], hash=current.get("hash"), view=view
             ),
         )
 
@@ -81,17 +81,17 @@ class Answers:
         try:
             files = self._uploads.known(reply.pictures)
             try:
-                made = call(_placed(reply.view, files))
+                answer = call(_placed(reply.view, files))
             except SlackApiError as error:
                 if not files or _code(error) not in REFUSED:
                     raise
                 self._uploads.forget(files)
                 files = {}
-                made = call(in_words(reply.view))
+                answer = call(in_words(reply.view))
         except CALL_FAILED as error:
             return not_opened(error)
         if len(files) < len(pictures.keys(reply.view["blocks"])):
-            view = made["view"]
+            view = answer["view"]
             self._background.submit(self._illustrate, view["id"], view["hash"], reply)
         return None
 
@@ -181,11 +181,11 @@ class Answers:
 
     def _follow(self, response_url: str, reply: Private, after: float) -> None:
         time.sleep(after)
-        _, shown = pictures.split(reply.blocks)
+        _, rest = pictures.split(reply.blocks)
         title = " ".join(one.title for one in reply.pictures)
         files = self._files(reply)
-        if not self._respond(response_url, title, pictures.place(shown, files)):
-            self._respond(response_url, title, pictures.place(shown, {}))
+        if not self._respond(response_url, title, pictures.place(rest, files)):
+            self._respond(response_url, title, pictures.place(rest, {}))
 
     def _respond(
         self, response_url: str, text: str, blocks: list[dict[str, Any]], *, replaces: bool = False
@@ -215,7 +215,7 @@ class Answers:
             if posted is not None:
                 posted.set()
 
-    def _say_and_show(self, channel: str, reply: Private, said: threading.Event) -> None:
+    def _say_and_show(self, channel: str, reply: Private, is_said: threading.Event) -> None:
         slack, files = self._deps.slack, self._uploads.known(reply.pictures)
         try:
             try:
@@ -226,7 +226,7 @@ class Answers:
                 self._uploads.forget(files)
                 files = {}
                 posted = self._post(channel, reply, files)
-            said.set()
+            is_said.set()
             if len(files) == len(pictures.keys(reply.blocks)):
                 return
             if files := self._files(reply):

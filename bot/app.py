@@ -128,10 +128,10 @@ RENDERERS = (
 
 def router() -> Router:
     """Who answers which click, modal and word."""
-    made = Router()
+    table = Router()
     for noun in NOUNS:
-        noun.register(made)
-    return made
+        noun.register(table)
+    return table
 
 
 @dataclass(slots=True)
@@ -179,9 +179,9 @@ class Bot:
         self.delivery.start()
         self.scheduler.start()
         self.reach.start(self.deps.slack.auth_test)
-        for one in (self.registrar, self.watch):
-            if one is not None:
-                one.start()
+        for task in (self.registrar, self.watch):
+            if task is not None:
+                task.start()
         self.started.set()
         return True
 
@@ -190,9 +190,9 @@ class Bot:
         self.reach.stop()
         self.deps.readers.close()
         self.deps.directory.close()
-        for one in (self.registrar, self.watch):
-            if one is not None:
-                one.stop()
+        for task in (self.registrar, self.watch):
+            if task is not None:
+                task.stop()
         self.scheduler.stop()
         self.delivery.stop(timeout)
         self.edge.close()
@@ -325,7 +325,7 @@ def _create(
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         each_tick=(whose, follow_policy, SchemaWatch(database), Nightly(deps)),
-        told=_job_ran,
+        report=_job_ran,
     )
     metrics.expect_jobs(scheduler.names)
     return Bot(
@@ -446,5 +446,5 @@ def _sender(deps: Deps, reach: Reach) -> Delivery:
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
         courier=Courier(deps.db, settings).send,
-        told=metrics.delivered,
+        report=metrics.delivered,
     )

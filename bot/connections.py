@@ -154,7 +154,7 @@ class Connection(H11Protocol):
             if isinstance(one, Connection) and one is not self and not one.is_asked
         ]
         if others:
-            min(others, key=lambda one: one.since).drop()
+            min(others, key=lambda connection: connection.since).drop()
         else:
             transport.write(_FULL)
             self.drop()

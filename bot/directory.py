@@ -196,10 +196,10 @@ class Directory:
 
         def work(session: Session) -> Actor:
             met = people.upsert_from_slack(session, [seen], read_at=read_at, now=clock.now(session))
-            found = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
-            if found is None:
+            actor = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
+            if actor is None:
                 raise RuntimeError("a person who was just mirrored is not there")
-            return found
+            return actor
 
         try:
             return self._db.run(work)
@@ -245,9 +245,9 @@ class Directory:
             return actor if known is None else known.actor
         self._await(flights, _deadline())
         with self._db.read() as session:
-            found = people.actor(session, actor.id)
+            latest = people.actor(session, actor.id)
         self._forget_recent()
-        return found or actor
+        return latest or actor
 
     def _person_flight(self, user_id: str) -> "Future[None]":
         return self._flight(

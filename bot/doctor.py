@@ -172,11 +172,13 @@ def _transport(settings: Settings) -> Check:
 def _policy(settings: Settings) -> tuple[Policy | None, Check]:
     place = settings.mlgov_policy
     try:
-        found = policy.load(place).policy
-        rubric.load(rubric.place(place, found.maturity.rubric))
+        running = policy.load(place).policy
+        rubric.load(rubric.place(place, running.maturity.rubric))
     except GovernanceError as error:
         return None, Check("policy", False, error.sentence)
-    return found, Check("policy", True, f"{place} is good ({counted(len(found.gates), 'gate')})")
+    return running, Check(
+        "policy", True, f"{place} is good ({counted(len(running.gates), 'gate')})"
+    )
 
 
 def _registry(settings: Settings) -> Check:
@@ -185,10 +187,10 @@ def _registry(settings: Settings) -> Check:
         if registry is None:
             return "none"
         try:
-            found = sum(1 for _ in registry.models())
+            count = sum(1 for _ in registry.models())
         finally:
             registry.close()
-        return f"MLflow answers, and has {found} model{'s' if found != 1 else ''}"
+        return f"MLflow answers, and has {count} model{'s' if count != 1 else ''}"
 
     return _guarded("registry", look)
 
@@ -202,19 +204,19 @@ def _prometheus(settings: Settings) -> Check:
             prometheus.value(NOTHING)
             asked = _measures(settings)
             wrong = []
-            for one in asked:
+            for measure in asked:
                 try:
-                    prometheus.value(one.query)
+                    prometheus.value(measure.query)
                 except InvalidInput as error:
-                    wrong.append(f"{one.words}: {error.sentence}")
+                    wrong.append(f"{measure.words}: {error.sentence}")
         finally:
             prometheus.close()
-        told = f"answers; {len(asked)} measure{'s' if len(asked) != 1 else ''} in use {'are' if len(asked) != 1 else 'is'} read from it"
+        summary = f"answers; {len(asked)} measure{'s' if len(asked) != 1 else ''} in use {'are' if len(asked) != 1 else 'is'} read from it"
         if wrong:
             raise GovernanceError(
-                f"{told}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}"
+                f"{summary}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}"
             )
-        return told
+        return summary
 
     return _guarded("prometheus", look)
 
@@ -224,9 +226,9 @@ def _measures(settings: Settings) -> list[Asked]:
     try:
         if database.is_sqlite and not Path(database.url.database or "").exists():
             return []
-        found = policy.load(settings.mlgov_policy).policy
+        running = policy.load(settings.mlgov_policy).policy
         with opening.in_words(database.url), database.read() as session:
-            return asking.measures(session, policy=found, now=clock.now(session))
+            return asking.measures(session, policy=running, now=clock.now(session))
     finally:
         database.close()
 

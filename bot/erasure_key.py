@@ -124,17 +124,17 @@ def attach(database: Database, settings: Settings, *, beside: Path | None = None
     with database.read() as session:
         standing = tombstones.standing(session)
     # In this order: whoever makes the key tells the database after it.
-    found = find(settings, beside or _file(database))
-    key = found.key
-    if key is None and found.place is not None:
+    existing = find(settings, beside or _file(database))
+    key = existing.key
+    if key is None and existing.place is not None:
         if standing.people:
             raise erased.missing(standing.people, False)
         if standing.check is not None and not database.is_sqlite:
             # A second key would know nobody whom the other replicas erase.
             raise KeyUnusable(
-                f"Another mlgov made this database's erasure key, and {found.place} isn't there. Copy the file from that machine."
+                f"Another mlgov made this database's erasure key, and {existing.place} isn't there. Copy the file from that machine."
             )
-        key = _make(found.place)
+        key = _make(existing.place)
     if (key is not None or standing.people) and not standing.is_of(key):
         with database.begin(patient=True) as session:
             erased.start_with(session, key)
@@ -149,13 +149,13 @@ def look(database: Database, settings: Settings) -> None:
 
 def renew(database: Database, settings: Settings) -> tuple[bytes, Path | None]:
     """The key to go on with where the one before is lost: as it is set or stands in its file, else made now."""
-    found = find(settings, _file(database))
-    key = found.key
+    existing = find(settings, _file(database))
+    key = existing.key
     if key is None:
-        if found.place is None:
+        if existing.place is None:
             raise KeyUnusable(f"There is no other key. {erased.WANTED}")
-        key = _make(found.place)
-    return key, found.place
+        key = _make(existing.place)
+    return key, existing.place
 
 
 def _file(database: Database) -> Path | None:

@@ -18,8 +18,8 @@ def data() -> dict[str, Any]:
 
 def scopes() -> tuple[set[str], set[str]]:
     """The scopes that the bot needs, and the optional ones."""
-    found = data()["oauth_config"]["scopes"]
-    return set(found["bot"]), set(found.get("bot_optional", ()))
+    declared = data()["oauth_config"]["scopes"]
+    return set(declared["bot"]), set(declared.get("bot_optional", ()))
 
 
 def text(http_url: str | None = None) -> str:
@@ -35,10 +35,10 @@ def text(http_url: str | None = None) -> str:
             f"--http {http_url}: Slack needs a public https URL, like https://mlgov.example.com."
         )
     endpoint = http_url.rstrip("/").removesuffix("/slack/events") + "/slack/events"
-    made = data()
-    made["settings"]["socket_mode_enabled"] = False
-    made["settings"]["event_subscriptions"]["request_url"] = endpoint
-    made["settings"]["interactivity"]["request_url"] = endpoint
-    for command in made["features"]["slash_commands"]:
+    manifest = data()
+    manifest["settings"]["socket_mode_enabled"] = False
+    manifest["settings"]["event_subscriptions"]["request_url"] = endpoint
+    manifest["settings"]["interactivity"]["request_url"] = endpoint
+    for command in manifest["features"]["slash_commands"]:
         command["url"] = endpoint
-    return yaml.safe_dump(made, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)

@@ -176,7 +176,7 @@ def run(
     is_starting = False
     with ExitStack() as ending:  # what was begun ends, however far the start came
         ending.callback(bot.stop)
-        held = _held(bot, hold)
+        standing_hold = _held(bot, hold)
         server = WebServer(bot.web(serve_slack=http), host, port)
         ending.callback(server.stop)
         socket_mode = None if http else SocketMode(bot)
@@ -195,8 +195,8 @@ def run(
             else f"Socket Mode, health at {server.url}/healthz"
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
-        if held is not None:
-            announce(f"{holding_words.sentence(held)} {holding_words.NEXT}")
+        if standing_hold is not None:
+            announce(f"{holding_words.sentence(standing_hold)} {holding_words.NEXT}")
         while not ended.wait(1):
             if bot.whose is not None and bot.whose.moved.is_set():
                 raise SettingsRefused(bot.whose.sentence)

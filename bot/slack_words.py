@@ -58,8 +58,8 @@ def code(error: Exception) -> str:
     """Slack's code for a refusal; empty when it gave none."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", response)
-    found = data.get("error") if isinstance(data, dict) else None
-    return found if isinstance(found, str) and _CODE.match(found) else ""
+    value = data.get("error") if isinstance(data, dict) else None
+    return value if isinstance(value, str) and _CODE.match(value) else ""
 
 
 def _answered(error: SlackApiError, name: str, url: str) -> str:

@@ -100,7 +100,7 @@ def write(database: Path, target: Path, *, probe: Probe = _nobody) -> Contents:
     try:
         with _part_of(target) as part:
             _copy(database, part, probe)
-            found = contents(part, called="The database")
+            holding = contents(part, called="The database")
             sync(part)
             probe("backup.before_rename")
             part.replace(target)
@@ -111,7 +111,7 @@ def write(database: Path, target: Path, *, probe: Probe = _nobody) -> Contents:
         raise Unusable(
             f"{target} cannot be written ({error.strerror or type(error).__name__})."
         ) from error
-    return found
+    return holding
 
 
 @contextmanager

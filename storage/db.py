@@ -486,5 +486,5 @@ def _why_unwritable(error: BaseException | None) -> str:
 
 def _words(error: BaseException | None) -> str:
     """What the database itself said, on one line."""
-    said = str(getattr(error, "orig", error)).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    text = str(getattr(error, "orig", error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -25,14 +25,14 @@ def numbered() -> list[Table]:
     """The tables whose rows are numbered by the database."""
     from storage.tables import Base
 
-    found = []
+    versions = []
     for table in Base.metadata.sorted_tables:
         keys = list(table.primary_key.columns)
         if table.name in _OUR_OWN | _INSIDE or len(keys) != 1 or keys[0].foreign_keys:
             continue
         if isinstance(keys[0].type, Integer) and keys[0].autoincrement:
-            found.append(table)
-    return found
+            versions.append(table)
+    return versions
 
 
 def raise_all(session: Session, *, lost: int) -> dict[str, int]:

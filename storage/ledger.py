@@ -309,13 +309,13 @@ def self_consistent(session: Session, seq: int) -> bool:
 def _column_difference(row: Any) -> str | None:
     try:
         body = json.loads(row.body)
-        told = (body["seq"], body["actor"], body["action"], body["at"], *body["subject"])
+        sealed = (body["seq"], body["actor"], body["action"], body["at"], *body["subject"])
     except (ValueError, KeyError, TypeError):
         return "body"
     at = row.at.isoformat(timespec="microseconds")
-    shown = (row.seq, row.actor_id, row.action, at, row.subject_type, row.subject_id)
+    columns = (row.seq, row.actor_id, row.action, at, row.subject_type, row.subject_id)
     names = ("seq", "actor_id", "action", "at", "subject_type", "subject_id")
-    return next((name for name, a, b in zip(names, told, shown, strict=False) if a != b), None)
+    return next((name for name, a, b in zip(names, sealed, columns, strict=False) if a != b), None)
 
 
 _TEXTS_AT_ONCE = 400

@@ -92,9 +92,9 @@ def config() -> "Config":
     """Alembic's configuration, made in code so that an installed package needs no file beside it."""
     from alembic.config import Config
 
-    made = Config()
-    made.set_main_option("script_location", str(_MIGRATIONS))
-    return made
+    config_ = Config()
+    config_.set_main_option("script_location", str(_MIGRATIONS))
+    return config_
 
 
 def head() -> str:
@@ -107,10 +107,10 @@ def known() -> set[str]:
 
     A migration's file is named after its revision: every command asks this, and loading Alembic takes a tenth of a second.
     """
-    found = {path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py")}
-    if not found:
+    revisions = {path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py")}
+    if not revisions:
         raise RuntimeError("this release carries no migrations")
-    return found
+    return revisions
 
 
 def current(database: Database) -> str | None:
@@ -161,7 +161,7 @@ def upgrade(
     *,
     target: str | None = None,
     keep: bool = True,
-    told: Callable[[Step], None] = lambda _step: None,
+    report: Callable[[Step], None] = lambda _step: None,
 ) -> tuple[str | None, str]:
     """Bring the database to `target`, or to the newest revision; from where to where it went.
 
@@ -180,7 +180,7 @@ def upgrade(
             if before.problem is not None:
                 raise UpgradeRefused(before.problem)
             return before.revision, before.revision or ""
-        _run(connection, target or "head", told)
+        _run(connection, target or "head", report)
         after = _standing(connection)
         if after.fits and (missing := _missing_triggers(connection)):
             raise UpgradeRefused(
@@ -190,10 +190,10 @@ def upgrade(
         return before.revision, after.revision or ""
 
 
-def _run(connection: Connection, target: str, told: Callable[[Step], None]) -> None:
+def _run(connection: Connection, target: str, report: Callable[[Step], None]) -> None:
     from alembic import command
 
-    made = config()
+    settings = config()
     in_force = triggers.names(connection)
 
     def applied(*, step: Any, **_rest: Any) -> None:
@@ -206,11 +206,11 @@ def _run(connection: Connection, target: str, told: Callable[[Step], None]) -> N
                 text("UPDATE runtime SET oldest_revision = :oldest WHERE id = 1"),
                 {"oldest": done.oldest},
             )
-        told(done)
+        report(done)
 
-    made.attributes["connection"] = connection
-    made.attributes["applied"] = applied
-    command.upgrade(made, target)
+    settings.attributes["connection"] = connection
+    settings.attributes["applied"] = applied
+    command.upgrade(settings, target)
 
 
 def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:

@@ -90,7 +90,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The answer that says why not."""
-    told = Problem(
+    body = Problem(
         type=f"urn:mlgov:problem:{code}",
         title=_TITLES.get(status, "Not done"),
         status=status,
@@ -98,7 +98,7 @@ def problem(
         faults=list(faults),
     )
     return JSONResponse(
-        told.model_dump(exclude_defaults=True),
+        body.model_dump(exclude_defaults=True),
         status_code=status,
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),

@@ -102,7 +102,7 @@ class Nightly:
 
     def _finish(self, night: str, look: Look) -> None:
         deps = self._deps
-        found = deps.db.run(
+        outcome = deps.db.run(
             lambda session: telling.finish(
                 session,
                 night,
@@ -113,8 +113,8 @@ class Nightly:
             )
         )
         self._done, self._look = night, None
-        if found:
+        if outcome:
             log.error(
                 "the record was changed outside mlgov in %d places; `mlgov audit verify` says where",
-                found,
+                outcome,
             )

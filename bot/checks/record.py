@@ -129,13 +129,13 @@ class Record:
             return None
         place = self._settings.mlgov_policy
         try:
-            said = policy.load(place)
+            running = policy.load(place)
         except GovernanceError:
             return None  # said where the file is looked at
         database = opening.build(self._settings)
         try:
             with database.read() as session:
-                was = policies.replaced(session, said)
+                was = policies.replaced(session, running)
         finally:
             database.close()
         if was is None:
@@ -277,20 +277,20 @@ class Record:
         standing, name = self._read(look, nothing), "erasure key"
         database = opening.build(self._settings)
         try:
-            found = erasure_key.find(self._settings, erasure_key.path(database.url))
+            key = erasure_key.find(self._settings, erasure_key.path(database.url))
         except GovernanceError as error:
             return Check(name, False, error.sentence)
-        if standing.people and not standing.is_of(found.key):
-            missing = erased.missing(standing.people, found.key is not None)
+        if standing.people and not standing.is_of(key.key):
+            missing = erased.missing(standing.people, key.key is not None)
             return Check(name, False, missing.sentence)
-        if found.key is None and found.place is None:
+        if key.key is None and key.place is None:
             return warning(name, f"none, so nobody can be erased. {erased.WANTED}")
-        if found.key is None:
-            return Check(name, True, f"none yet; {found.place} is made at the start")
-        if found.place is not None and found.place.stat().st_mode & 0o077:
+        if key.key is None:
+            return Check(name, True, f"none yet; {key.place} is made at the start")
+        if key.place is not None and key.place.stat().st_mode & 0o077:
             return warning(
                 name,
-                f"{found.place} can be read by others than its owner; `chmod 600 {found.place}` mends that.",
+                f"{key.place} can be read by others than its owner; `chmod 600 {key.place}` mends that.",
             )
         known = counted(standing.people, "erased person is", "erased people are")
         return Check(name, True, f"{known} known again by it")
@@ -303,16 +303,16 @@ class Record:
                 return status.measure(session).by_state
 
         nothing: dict[str, int] = {}
-        found = self._read(look, nothing)
-        if not found:
+        standing = self._read(look, nothing)
+        if not standing:
             return None
-        if dead := found["dead"]:
+        if dead := standing["dead"]:
             return warning(
                 "deliveries",
                 f"{counted(dead, 'dead letter')} {'waits' if dead == 1 else 'wait'} for a person to decide: `mlgov outbox list` shows why, "
                 "`mlgov outbox retry` sends one again.",
             )
-        waits = found["pending"] + found["sending"]
+        waits = standing["pending"] + standing["sending"]
         return Check("deliveries", True, f"no dead letters, {counted(waits, 'message')} on the way")
 
     def projects(self) -> list[ProjectRecord]:

@@ -130,7 +130,7 @@ def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[s
     missing = [word for word in without if word not in known]
     disabled = [word for word in without if word in known]
     if without or unclear:
-        told = [
+        complaints = [
             *([f"Slack has no {several(missing, 'or')}"] if missing else []),
             *(
                 [f"{several(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled"]
@@ -139,7 +139,9 @@ def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[s
             ),
         ]
         sentences = [
-            f"{', and '.join(told)}. Mend it in Slack, or correct the policy." if told else "",
+            f"{', and '.join(complaints)}. Mend it in Slack, or correct the policy."
+            if complaints
+            else "",
             *(f"{one.word} names nobody: {one.clause}. Next: {one.remedy}." for one in unclear),
         ]
         return Check("groups", False, " ".join(each for each in sentences if each))
@@ -164,9 +166,9 @@ def _administrators(
     for word in _meant(groups, words, kept).who(words):
         if word[0] in "UW":
             ids[word] = None
-        for one in groups:
-            if word == one["id"] and not one.get("date_delete"):
-                ids |= dict.fromkeys(str(member) for member in one.get("users") or ())
+        for group in groups:
+            if word == group["id"] and not group.get("date_delete"):
+                ids |= dict.fromkeys(str(member) for member in group.get("users") or ())
     names: list[str] = []
     looked_at = 0
     for user_id in ids:
@@ -195,14 +197,14 @@ def _channels(workspace: Workspace, own: Mapping[str, str], policy: Policy) -> C
     there = workspace.other_channels({name.lstrip("#") for name in outside})
     to_join = [name for name in outside if name.lstrip("#") in there]
     unseen = [name for name in outside if name.lstrip("#") not in there]
-    told = []
+    complaints = []
     if to_join:
-        told.append(f"mlgov isn't in {several(to_join, 'or')}: type /invite @mlgov there.")
+        complaints.append(f"mlgov isn't in {several(to_join, 'or')}: type /invite @mlgov there.")
     if unseen:
-        told.append(
+        complaints.append(
             f"Slack shows mlgov no {several(unseen, 'or')}: make it, or correct the policy; if it's private, type /invite @mlgov there."
         )
-    return Check("channels", False, " ".join(told))
+    return Check("channels", False, " ".join(complaints))
 
 
 def _projects(own: Mapping[str, str], projects: Sequence[ProjectRecord]) -> Check:

@@ -35,17 +35,21 @@ def list_(
     params: dict[str, Any] = {"state": state, "gate": gate, "mine": mine or None}
     params = {name: str(value).lower() for name, value in params.items() if value}
     with caller() as api:
-        found = once(api, "GET", "/approvals", params=params)["approvals"]
+        requests = once(api, "GET", "/approvals", params=params)["approvals"]
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(requests, indent=2, ensure_ascii=False))
         return
-    if not found:
+    if not requests:
         say("Nothing waits for you." if mine else "There are no such requests.")
         return
     table = Table("id", "gate", "what", "how it stands", "decide by")
-    for one in found:
+    for request in requests:
         table.add_row(
-            str(one["id"]), one["gate"], one["asks"], one["news"], _minute(one["decide_by"])
+            str(request["id"]),
+            request["gate"],
+            request["asks"],
+            request["news"],
+            _minute(request["decide_by"]),
         )
     Console().print(table)
 
@@ -56,11 +60,11 @@ def show(request: RequestId, as_json: Json = False) -> None:
     from bot.cli.calling import caller, once
 
     with caller() as api:
-        found = once(api, "GET", f"/approvals/{request}")
+        answer = once(api, "GET", f"/approvals/{request}")
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    for line in _lines(found):
+    for line in _lines(answer):
         say(line)
 
 
@@ -77,48 +81,48 @@ def decide(
     if verdict not in ("approve", "reject"):
         raise fail(f"{verdict}: write approve or reject.", 2)
     with caller() as api:
-        found = once(api, "GET", f"/approvals/{request}")
+        current = once(api, "GET", f"/approvals/{request}")
         if not yes:
-            for line in _lines(found):
+            for line in _lines(current):
                 typer.echo(line, err=True)
             if not typer.confirm(f"{verdict.capitalize()} this?", err=True):
                 raise fail("Nothing was decided.")
-        told = once(
+        decided = once(
             api,
             "POST",
             f"/approvals/{request}/decisions",
-            body={"verdict": verdict, "revision": found["revision"], "reason": reason},
+            body={"verdict": verdict, "revision": current["revision"], "reason": reason},
         )
-    say(told["news"])
+    say(decided["news"])
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    asked_by = found["requested_by"]["name"]
+def _lines(request: dict[str, Any]) -> list[str]:
+    asked_by = request["requested_by"]["name"]
     return [
-        found["asks"],
-        found["news"],
-        f"“{found['reason']}” — {asked_by}, {_minute(found['requested_at'])}",
+        request["asks"],
+        request["news"],
+        f"“{request['reason']}” — {asked_by}, {_minute(request['requested_at'])}",
         *(
-            f"{label}: {found[label]}"
+            f"{label}: {request[label]}"
             for label in ("digest", "commit", "environment")
-            if found.get(label)
+            if request.get(label)
         ),
         *(
             f"{stage['name']}: {stage['approved']} of {stage['quorum']} approved ({stage['state']})"
-            for stage in found["stages"]
+            for stage in request["stages"]
         ),
-        *(_said(one) for one in found["decisions"]),
+        *(_said(one) for one in request["decisions"]),
         *(
-            [f"Decide by {_minute(found['decide_by'])}; then it expires."]
-            if found["state"] == "pending"
+            [f"Decide by {_minute(request['decide_by'])}; then it expires."]
+            if request["state"] == "pending"
             else []
         ),
     ]
 
 
-def _said(one: dict[str, Any]) -> str:
-    why = f": {one['reason']}" if one["reason"] else ""
-    return f"{one['by']['name']} said {one['verdict']}, {_minute(one['at'])}{why}"
+def _said(decision: dict[str, Any]) -> str:
+    why = f": {decision['reason']}" if decision["reason"] else ""
+    return f"{decision['by']['name']} said {decision['verdict']}, {_minute(decision['at'])}{why}"
 
 
 def _minute(at: str) -> str:

@@ -56,7 +56,7 @@ def verify(
                 pins = ()  # what is wrong with the policy is told below
         look = Look(kept=kept, expected=tuple(expected), since=trusted, pins=pins)
         look.all(session, runtime.governed_now(session))
-        told = wording.tell(session, look.faults)
+        faults = wording.tell(session, look.faults)
         head = ledger.head(session)
         sealed = governed.first_sealed(session)
     compared = len(expected) + (len(kept.heads) if kept else 0)
@@ -66,7 +66,7 @@ def verify(
         say(
             json.dumps(
                 {
-                    "holds": not told,
+                    "holds": not faults,
                     "entries": head.seq,
                     "head": head.hash,
                     "compared": compared,
@@ -78,7 +78,7 @@ def verify(
                     "proven_from": sealed,
                     "faults": [
                         each.fault.facts() | {"sentence": each.sentence, "mend": each.mend}
-                        for each in told
+                        for each in faults
                     ],
                     "restorations": [
                         {"entries": each.seq, "known": each.known, "at": each.at.isoformat()}
@@ -87,7 +87,7 @@ def verify(
                 }
             )
         )
-        if told:
+        if faults:
             raise typer.Exit(1)
         return
     if broken is not None:
@@ -116,15 +116,15 @@ def verify(
             say(
                 "Give --expect-head or set MLGOV_ANCHOR: only a head kept elsewhere shows a chain that was cut or rewritten."
             )
-    others = [one for one in told if one.fault.what != "chain"]
-    for one in others:
-        word = "LATE" if one.fault.what == "heads_late" else "CHANGED"
-        say(f"{word}: {one.sentence}")
-    for mend in dict.fromkeys(each.mend for each in told):
+    others = [other for other in faults if other.fault.what != "chain"]
+    for other in others:
+        word = "LATE" if other.fault.what == "heads_late" else "CHANGED"
+        say(f"{word}: {other.sentence}")
+    for mend in dict.fromkeys(each.mend for each in faults):
         say(mend)
     if not others:
         say(_agreed(look.subjects, look.unproven, sealed))
-    if told:
+    if faults:
         raise typer.Exit(1)
 
 
@@ -173,11 +173,11 @@ def head(as_json: Json = False) -> None:
     from workflows.audit import heads
 
     with opened() as database, database.read() as session:
-        found = heads.current(session, now=runtime.governed_now(session))
+        latest = heads.current(session, now=runtime.governed_now(session))
     if as_json:
-        say(json.dumps({"seq": found.seq, "hash": found.hash, "at": found.at.isoformat()}))
+        say(json.dumps({"seq": latest.seq, "hash": latest.hash, "at": latest.at.isoformat()}))
     else:
-        say(f"{found.seq}:{found.hash}")
+        say(f"{latest.seq}:{latest.hash}")
 
 
 def _head(text: str, option: str = "--expect-head") -> tuple[int, str]:

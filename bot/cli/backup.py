@@ -65,14 +65,14 @@ def backup(
         raise fail(f"{file} is there already; --force writes over it.")
     with _host_held(url):
         try:
-            found = copies.write(database, file, probe=failpoints.hit)
+            contents = copies.write(database, file, probe=failpoints.hit)
         except copies.Unusable as error:
             raise fail(str(error)) from None
     broken = copies.ledger_fault(file)
     if as_json:
-        say(json.dumps(_as_json(file, found, broken)))
+        say(json.dumps(_as_json(file, contents, broken)))
     else:
-        say(f"{file} is a copy of {database}: {_holds(found)}.")
+        say(f"{file} is a copy of {database}: {_holds(contents)}.")
         for line in _lacks():
             say(line)
     if broken is not None:
@@ -152,7 +152,7 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
     present = copies.facts_of(database) if database.exists() else None
     staged = copies.stage(file, database)
     try:
-        found = copies.contents(staged, called=str(file))
+        contents = copies.contents(staged, called=str(file))
         _check_ledger(staged, file, kept, force=force)
         theirs = copies.facts_of(staged)
         orgs = {one[1] for one in (present, theirs) if one is not None and one[1]}
@@ -166,11 +166,11 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
         aside = copies.swap(staged, database, now=datetime.now(UTC), probe=failpoints.hit)
     finally:
         copies.clear(staged)
-    say(f"{database} is the copy {file} now: {_holds(found)}.")
+    say(f"{database} is the copy {file} now: {_holds(contents)}.")
     if aside is not None:
         say(f"What was there before is kept as {aside}; remove it when nobody needs it.")
-    ends = f"{found.last_at:%a %d %b %Y, %H:%M} UTC" if found.last_at else "its start"
-    for line in _told(kept, present, found.entries, ends, erased):
+    ends = f"{contents.last_at:%a %d %b %Y, %H:%M} UTC" if contents.last_at else "its start"
+    for line in _told(kept, present, contents.entries, ends, erased):
         say(line)
     _note(database)
     say(_NEXT)
@@ -369,16 +369,14 @@ def _sqlite_file(url: "URL") -> Path:
     return path
 
 
-def _holds(found: "Contents") -> str:
-    if found.last_at is None:
+def _holds(contents: "Contents") -> str:
+    if contents.last_at is None:
         ledger = "an empty ledger"
     else:
-        ledger = (
-            f"the ledger up to entry {found.entries:,} of {found.last_at:%a %d %b %Y, %H:%M} UTC"
-        )
+        ledger = f"the ledger up to entry {contents.entries:,} of {contents.last_at:%a %d %b %Y, %H:%M} UTC"
     return (
-        f"{_counted(found.people, 'person', 'people')}, {_counted(found.requests, 'request')}, {ledger}, "
-        f"{_size(found.size)}, revision {found.revision}"
+        f"{_counted(contents.people, 'person', 'people')}, {_counted(contents.requests, 'request')}, {ledger}, "
+        f"{_size(contents.size)}, revision {contents.revision}"
     )
 
 
@@ -428,15 +426,15 @@ _NO_ANCHOR = (
 )
 
 
-def _as_json(file: Path, found: "Contents", broken: str | None) -> dict[str, object]:
+def _as_json(file: Path, contents: "Contents", broken: str | None) -> dict[str, object]:
     return {
         "file": str(file),
-        "revision": found.revision,
-        "people": found.people,
-        "requests": found.requests,
-        "entries": found.entries,
-        "last_at": found.last_at.isoformat() if found.last_at else None,
-        "bytes": found.size,
+        "revision": contents.revision,
+        "people": contents.people,
+        "requests": contents.requests,
+        "entries": contents.entries,
+        "last_at": contents.last_at.isoformat() if contents.last_at else None,
+        "bytes": contents.size,
         "ledger_fault": broken,
     }
 

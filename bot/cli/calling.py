@@ -106,13 +106,13 @@ class Told(dict[str, Any]):
 def told(answer: httpx.Response) -> Any:
     """The JSON of an answer, its objects as Told. Raises NotMlgov."""
     try:
-        found = json.loads(answer.content, object_hook=Told)
+        body = json.loads(answer.content, object_hook=Told)
     except (ValueError, RecursionError):
         kind = answer.headers.get("content-type", "").partition(";")[0] or "no JSON"
         raise NotMlgov(f"HTTP {answer.status_code} ({kind})") from None
-    if not isinstance(found, Told | list):
+    if not isinstance(body, Told | list):
         raise NotMlgov(f"HTTP {answer.status_code} with other JSON")
-    return found
+    return body
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -46,11 +46,11 @@ def summary(
         last=to.date() if to else None,
     )
     with opened() as database, database.read() as session:
-        found = costs.summary(session, form)
+        record = costs.summary(session, form)
     if as_json:
-        say(cost_tables.as_json(found))
+        say(cost_tables.as_json(record))
     else:
-        cost_tables.show(found)
+        cost_tables.show(record)
 
 
 @app.command()
@@ -62,15 +62,15 @@ def sources(as_json: Json = False) -> None:
     from workflows.budgets import sources as deliverers
 
     with opened() as database, database.read() as session:
-        found = deliverers.list_sources(session)
+        records = deliverers.list_sources(session)
     if as_json:
         rows = [
             {"source": one.source, "token": one.token, "charges_through": one.charges_through}
-            for one in found
+            for one in records
         ]
         say(json.dumps(rows, default=str))
     else:
-        cost_tables.show_sources(found)
+        cost_tables.show_sources(records)
 
 
 @app.command()

@@ -48,10 +48,10 @@ def render(
 
     policy = policy_text().policy
     with opened() as database, database.read() as session:
-        found = people.look_up(session, person)
-        actor = people.actor(session, found.id)
+        account = people.look_up(session, person)
+        actor = people.actor(session, account.id)
         if actor is None:
-            raise fail(f"Nobody here has the id {found.id!r}.")
+            raise fail(f"Nobody here has the id {account.id!r}.")
         record = _find(session, actor, _day(at), policy)
         say(_shown(record, format_, policy.organisation.name, actor.name))
 
@@ -90,6 +90,6 @@ def _shown(record: "Shown", format_: str, organisation: str, reader: str) -> str
         return pages.html(record, organisation=organisation, reader=reader)
     if format_ == "text":
         return pages.text(record, organisation=organisation, reader=reader)
-    shown = messages.digest(record, approval_views.in_digest, with_pictures=False)
-    found = {"text": shown.text, "blocks": shown.blocks}
-    return json.dumps(found, indent=1, ensure_ascii=False)
+    message = messages.digest(record, approval_views.in_digest, with_pictures=False)
+    output = {"text": message.text, "blocks": message.blocks}
+    return json.dumps(output, indent=1, ensure_ascii=False)

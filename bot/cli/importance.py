@@ -69,7 +69,7 @@ def importance(
             digest = _download(model, folder)
             same = _compared(submit, folder, digest) if submit else ""
             made_with = trying.described(folder)[2]
-            found = trying.tried(
+            importances = trying.tried(
                 folder,
                 file,
                 seconds=seconds,
@@ -82,19 +82,21 @@ def importance(
                 needs_isolation=not with_network,
                 sandbox=not without_sandbox,
             )
-            told = json.dumps(trying.as_file(found, file)).encode()
-            explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))
+            output = json.dumps(trying.as_file(importances, file)).encode()
+            explained = explaining.Explained.model_validate(
+                explanations.read(output, name=file.name)
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if as_json:
         say(explained.model_dump_json(indent=2))
     else:
         say(
-            f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
+            f"{model}: {importances.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
         )
         for sentence in (*explaining.reading(explained), explained.limits):
             say(sentence)
-        for warning in found.warnings:
+        for warning in importances.warnings:
             say(f"Warning: {warning}")
     if submit:
         body = {
@@ -119,12 +121,12 @@ def _download(model: str, folder: Path) -> str:
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
         )
     try:
-        found = registry.download(name, version, folder)
+        file = registry.download(name, version, folder)
     finally:
         registry.close()
-    if found.sha256 is None:
-        raise fail(f"{model} cannot be read: {found.why}.")
-    return found.sha256
+    if file.sha256 is None:
+        raise fail(f"{model} cannot be read: {file.why}.")
+    return file.sha256
 
 
 def _compared(submit: str, folder: Path, digest: str) -> str:
@@ -134,12 +136,14 @@ def _compared(submit: str, folder: Path, digest: str) -> str:
 
     key, version = split(submit)
     with caller() as api:
-        told = once(api, "GET", f"/models/{key}")
-    held = next((one["digest"] for one in told["versions"] if one["version"] == version), None)
-    if held is None:
+        answer = once(api, "GET", f"/models/{key}")
+    registered = next(
+        (one["digest"] for one in answer["versions"] if one["version"] == version), None
+    )
+    if registered is None:
         return f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."
-    held = held.removeprefix("sha256:")
+    registered = registered.removeprefix("sha256:")
     files = (digest_of(one) for one in folder.rglob("*") if one.is_file())
-    if held == digest or f"sha256:{held}" in files:
-        return f"whose contents are those on the record (sha256:{held[:12]}…)."
-    return f"whose contents are sha256:{digest[:12]}…: NOT the digest on the record (sha256:{held[:12]}…)."
+    if registered == digest or f"sha256:{registered}" in files:
+        return f"whose contents are those on the record (sha256:{registered[:12]}…)."
+    return f"whose contents are sha256:{digest[:12]}…: NOT the digest on the record (sha256:{registered[:12]}…)."

@@ -43,7 +43,7 @@ def migrate(
         if dry_run:
             _try(database, now, steps)
             return
-        before, after = migrations.upgrade(database, told=_tell)
+        before, after = migrations.upgrade(database, report=_tell)
         if before == after:
             say(f"Somebody else has just brought the database to revision {after}.")
         elif before is None:
@@ -64,7 +64,7 @@ def _at_home(now: "Standing") -> str:
 def _try(database: "Database", now: "Standing", steps: "list[Step]") -> None:
     from storage import migrate as migrations
 
-    migrations.upgrade(database, keep=False, told=_tell)
+    migrations.upgrade(database, keep=False, report=_tell)
     say(f"Tried and undone: the database is still at revision {now.revision or 'none'}.")
     oldest = steps[-1].oldest
     if now.revision is None:

@@ -35,34 +35,34 @@ def list_(
 
     from bot.cli.calling import caller, once
 
-    found: list[dict[str, Any]] = []
+    models: list[dict[str, Any]] = []
     asked = {"q": word, "limit": "200"}
     with caller() as api:
         while True:
-            told = once(api, "GET", "/models", params=asked)
-            found += told["models"]
-            if told["next"] is None:
+            page = once(api, "GET", "/models", params=asked)
+            models += page["models"]
+            if page["next"] is None:
                 break
-            asked["after"] = told["next"]
+            asked["after"] = page["next"]
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(models, indent=2, ensure_ascii=False))
         return
-    if not found:
+    if not models:
         say("There are no such models.")
         return
     table = Table(
         "key", "name", "state", "tier", "owner", "project", "open findings", "next review"
     )
-    for one in found:
+    for model in models:
         table.add_row(
-            one["key"],
-            one["name"],
-            one["state"].replace("_", " "),
-            str(one["tier"] or "—"),
-            one["owner"] or "—",
-            one["project"] or "—",
-            str(one["open_findings"]),
-            one["next_review"] or "—",
+            model["key"],
+            model["name"],
+            model["state"].replace("_", " "),
+            str(model["tier"] or "—"),
+            model["owner"] or "—",
+            model["project"] or "—",
+            str(model["open_findings"]),
+            model["next_review"] or "—",
         )
     Console().print(table)
 
@@ -73,20 +73,24 @@ def show(model: Model, as_json: Json = False) -> None:
     from bot.cli.calling import caller, once
 
     with caller() as api:
-        found = once(api, "GET", f"/models/{model}")
+        answer = once(api, "GET", f"/models/{model}")
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     say(
-        f"{found['name']}: {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}"
+        f"{answer['name']}: {answer['state'].replace('_', ' ')}, tier {answer['tier'] or 'not assessed'}"
     )
-    say(f"owned by {found['owner'] or 'nobody'}, project {found['project'] or 'none'}")
-    if found["purpose"]:
-        say(found["purpose"])
-    for one in found["versions"]:
-        until = f", approved until {one['approved_until'][:10]}" if one["approved_until"] else ""
+    say(f"owned by {answer['owner'] or 'nobody'}, project {answer['project'] or 'none'}")
+    if answer["purpose"]:
+        say(answer["purpose"])
+    for version in answer["versions"]:
+        until = (
+            f", approved until {version['approved_until'][:10]}"
+            if version["approved_until"]
+            else ""
+        )
         say(
-            f"  {one['version']}: {one['state'].replace('_', ' ')}{until}; leads on: {', '.join(one['steps']) or 'nothing'}"
+            f"  {version['version']}: {version['state'].replace('_', ' ')}{until}; leads on: {', '.join(version['steps']) or 'nothing'}"
         )
 
 
@@ -130,9 +134,9 @@ def register(
         "eu_class": eu_class,
     }
     with caller() as api:
-        found = once(api, "POST", "/models", body=_given(body))
+        answer = once(api, "POST", "/models", body=_given(body))
     say(
-        f"{found['name']} is in the inventory as {found['key']}, tier {found['tier'] or 'not assessed'}."
+        f"{answer['name']} is in the inventory as {answer['key']}, tier {answer['tier'] or 'not assessed'}."
     )
 
 
@@ -164,8 +168,8 @@ def version(
         "run_id": run_id,
     }
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions", body=_given(body))
-    say(f"{model} {found['version']} is {found['state'].replace('_', ' ')}.")
+        answer = once(api, "POST", f"/models/{model}/versions", body=_given(body))
+    say(f"{model} {answer['version']} is {answer['state'].replace('_', ' ')}.")
 
 
 @app.command()
@@ -175,31 +179,31 @@ def check(named: Named, as_json: Json = False) -> None:
 
     model, name = split(named)
     with caller() as api:
-        found = once(api, "GET", f"/models/{model}/versions/{name}/check")
+        answer = once(api, "GET", f"/models/{model}/versions/{name}/check")
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
-        _tell(found)
-    if not found["is_complete"]:
+        _tell(answer)
+    if not answer["is_complete"]:
         raise typer.Exit(MISSING)
 
 
-def _tell(found: dict[str, Any]) -> None:
-    step = found["next_step"]
+def _tell(answer: dict[str, Any]) -> None:
+    step = answer["next_step"]
     say(
-        f"{found['model']} {found['version']} is {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}."
+        f"{answer['model']} {answer['version']} is {answer['state'].replace('_', ' ')}, tier {answer['tier'] or 'not assessed'}."
     )
-    if found["missing"]:
-        say(f"Missing for {step}: {', '.join(found['missing'])}")
+    if answer["missing"]:
+        say(f"Missing for {step}: {', '.join(answer['missing'])}")
     elif step:
         say(f"Nothing is missing for {step}.")
-    for other in found["steps"]:
-        if other["missing"] and other["missing"] != found["missing"]:
+    for other in answer["steps"]:
+        if other["missing"] and other["missing"] != answer["missing"]:
             say(f"{other['label']} would be refused: {', '.join(other['missing'])}")
-    if found["waived"]:
-        say(f"Waived, not passed: {', '.join(found['waived'])}")
-    if found["open_findings"]:
-        say(f"Open findings: {found['open_findings']}")
+    if answer["waived"]:
+        say(f"Waived, not passed: {', '.join(answer['waived'])}")
+    if answer["open_findings"]:
+        say(f"Open findings: {answer['open_findings']}")
 
 
 @app.command()
@@ -246,8 +250,8 @@ def evidence(
     }
     body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))
-    _tell(found["check"])
+        answer = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))
+    _tell(answer["check"])
 
 
 def _figures(type_: str, file: Path) -> dict[str, Any]:
@@ -345,8 +349,8 @@ def move(
         "new_version": new_version,
     }
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
-    say(found["said"])
+        answer = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
+    say(answer["said"])
 
 
 def split(named: str) -> tuple[str, str]:

@@ -28,12 +28,12 @@ def show(context: typer.Context, as_json: Json = False) -> None:
         here = organisation.known(session)
         behind = organisation.left_behind(session, here) if here else 0
     if as_json:
-        found = {
+        output = {
             "organisation": here.org_key if here else None,
             "before": list(here.was) if here else [],
             "left_behind": behind,
         }
-        say(json.dumps(found, indent=2))
+        say(json.dumps(output, indent=2))
         return
     if here is None:
         say("This database has met no organisation yet: `mlgov run` introduces it.")

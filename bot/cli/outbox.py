@@ -116,26 +116,26 @@ def review(
     except SettingsRefused as error:
         raise fail(str(error)) from None
     with opened(team=team) as database:
-        found = look(database, slack, stamps="real" if read.is_real_slack else "governed")
-        if found is None:
+        reviewed = look(database, slack, stamps="real" if read.is_real_slack else "governed")
+        if reviewed is None:
             say("Nothing is held: messages are sent as they come.")
             return
-        standing = [one for one in found.messages if one.ts is not None]
+        standing = [message for message in reviewed.messages if message.ts is not None]
         if mark_found:
-            for one in standing:
+            for message in standing:
                 with database.begin() as session:
                     dead_letters.mark_sent(
                         session,
                         OPERATOR,
-                        one.row.id,
-                        ts=one.ts,
-                        channel=one.channel,
+                        message.row.id,
+                        ts=message.ts,
+                        channel=message.channel,
                         now=clock.now(session),
                     )
     if as_json:
-        say(json.dumps(_review_as_json(found), indent=2))
+        say(json.dumps(_review_as_json(reviewed), indent=2))
         return
-    _say_review(found, was_marked=mark_found)
+    _say_review(reviewed, was_marked=mark_found)
 
 
 @app.command()
@@ -167,41 +167,41 @@ def release(
     )
 
 
-def _say_review(found: "Review", *, was_marked: bool) -> None:
+def _say_review(review: "Review", *, was_marked: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from bot.holding import sentence
 
-    say(sentence(found.hold))
+    say(sentence(review.hold))
     table = Table("id", "what", "to", "written", "in Slack")
-    for one in found.messages:
+    for message in review.messages:
         table.add_row(
-            str(one.row.id),
-            one.row.kind,
-            one.row.lane_key,
-            f"{one.row.created_at:%d %b %H:%M}",
-            f"cannot be looked up ({one.trouble})" if one.trouble else _at(one.ts),
+            str(message.row.id),
+            message.row.kind,
+            message.row.lane_key,
+            f"{message.row.created_at:%d %b %H:%M}",
+            f"cannot be looked up ({message.trouble})" if message.trouble else _at(message.ts),
         )
-    if found.messages:
+    if review.messages:
         Console().print(table)
-    standing = sum(one.ts is not None for one in found.messages)
-    unclear = sum(bool(one.trouble) for one in found.messages)
-    if not found.messages:
+    standing = sum(message.ts is not None for message in review.messages)
+    unclear = sum(bool(message.trouble) for message in review.messages)
+    if not review.messages:
         say("No message waits.")
     else:
         say(
-            f"{len(found.messages)} messages wait: {standing} stand in Slack already"
+            f"{len(review.messages)} messages wait: {standing} stand in Slack already"
             + (" and count as sent now" if was_marked and standing else "")
-            + f", {len(found.messages) - standing - unclear} do not"
+            + f", {len(review.messages) - standing - unclear} do not"
             + (f", {unclear} could not be looked up" if unclear else "")
             + "."
         )
-    others = found.waits.others
+    others = review.waits.others
     if others:
         listed = ", ".join(f"{number} {op}" for op, number in sorted(others.items()))
         say(f"Besides, harmless to repeat: {listed}.")
-    due = found.waits.timers | found.waits.schedules
+    due = review.waits.timers | review.waits.schedules
     if due:
         listed = ", ".join(f"{kind} ({number})" for kind, number in sorted(due.items()))
         say(f"Fallen due meanwhile, runs after the release: {listed}.")
@@ -223,12 +223,12 @@ def _at(ts: str | None) -> str:
     return f"since {datetime.fromtimestamp(float(ts), UTC):%d %b %H:%M} UTC"
 
 
-def _review_as_json(found: "Review") -> dict[str, object]:
+def _review_as_json(review: "Review") -> dict[str, object]:
     return {
-        "why": found.hold.why.value,
-        "held_at": found.hold.held_at.isoformat(),
-        "copy_entries": found.hold.copy_seq,
-        "known_entries": found.hold.known_seq,
+        "why": review.hold.why.value,
+        "held_at": review.hold.held_at.isoformat(),
+        "copy_entries": review.hold.copy_seq,
+        "known_entries": review.hold.known_seq,
         "messages": [
             {
                 "id": one.row.id,
@@ -237,10 +237,10 @@ def _review_as_json(found: "Review") -> dict[str, object]:
                 "ts": one.ts,
                 "trouble": one.trouble or None,
             }
-            for one in found.messages
+            for one in review.messages
         ],
-        "others": found.waits.others,
-        "due": found.waits.timers | found.waits.schedules,
+        "others": review.waits.others,
+        "due": review.waits.timers | review.waits.schedules,
     }
 
 

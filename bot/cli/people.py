@@ -27,24 +27,24 @@ def erase(
     with opened() as database:
         erasure_key.attach(database, settings())
         with database.read() as session:
-            found = service.look_up(session, person)
+            account = service.look_up(session, person)
         if not yes and not typer.confirm(
-            f"Erase {found.name} ({found.id})? This cannot be undone.", err=True
+            f"Erase {account.name} ({account.id})? This cannot be undone.", err=True
         ):
             raise fail("Nothing was erased.")
         with database.begin(patient=True) as session:
-            report = service.erase(session, OPERATOR, found.id, now=clock.now(session))
+            report = service.erase(session, OPERATOR, account.id, now=clock.now(session))
         left = wiping.wipe(database)
     say(
-        f"{found.id} is erased: {counted(report.texts, 'text')}, {counted(report.memberships, 'membership')}, and the identity are gone."
+        f"{account.id} is erased: {counted(report.texts, 'text')}, {counted(report.memberships, 'membership')}, and the identity are gone."
     )
-    if found.slack_id is not None and not found.is_deactivated:
+    if account.slack_id is not None and not account.is_deactivated:
         say(
-            f"They are active in Slack as far as mlgov knows: when it reads Slack next, {found.id} has the name from there again."
+            f"They are active in Slack as far as mlgov knows: when it reads Slack next, {account.id} has the name from there again."
         )
     if report.owned_projects:
         say(
-            f"These projects still name {found.id} and want somebody else: {', '.join(report.owned_projects)}."
+            f"These projects still name {account.id} and want somebody else: {', '.join(report.owned_projects)}."
         )
     if report.named_in_policy:
         say(
@@ -109,7 +109,9 @@ def export(person: PersonId) -> None:
     from workflows.people import service
 
     with opened() as database, database.read() as session:
-        found = service.look_up(session, person)
+        account = service.look_up(session, person)
         say(
-            json.dumps(service.export(session, found.id), indent=2, ensure_ascii=False, default=str)
+            json.dumps(
+                service.export(session, account.id), indent=2, ensure_ascii=False, default=str
+            )
         )

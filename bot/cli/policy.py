@@ -24,8 +24,8 @@ File = Annotated[Path | None, typer.Argument(help="The file; MLGOV_POLICY when i
 
 
 def _read(file: Path | None) -> "tuple[Path, PolicyText]":
-    path, found, _ = _read_all(file)
-    return path, found
+    path, loaded, _ = _read_all(file)
+    return path, loaded
 
 
 def _read_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
@@ -35,18 +35,18 @@ def _read_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
 
     path = file or settings().mlgov_policy
     try:
-        found = policy.load(path)
-        asked = rubric.load(rubric.place(path, found.policy.maturity.rubric))
+        loaded = policy.load(path)
+        asked = rubric.load(rubric.place(path, loaded.policy.maturity.rubric))
     except GovernanceError as error:
         raise fail(error.sentence) from None
-    return path, found, asked
+    return path, loaded, asked
 
 
 def _running(session: "Session") -> "tuple[int, Policy] | None":
     from workflows.policies import service
 
-    found = service.in_force(session)
-    return None if found is None else (found, service.version(session, found))
+    running = service.in_force(session)
+    return None if running is None else (running, service.version(session, running))
 
 
 @app.command()
@@ -62,24 +62,24 @@ def check(
     from workflows.policy import review
     from workflows.policy.reading import line_of
 
-    path, found = _read(file)
-    wrong = review.review(found.policy)
+    path, loaded = _read(file)
+    wrong = review.review(loaded.policy)
     looked = "people and groups were not looked at"
     if not offline and _has_database():
         with opened() as database, database.read() as session:
             if readings.unread(session):
                 looked = "people and groups were not looked at, because mlgov hasn't read them from Slack yet: `mlgov sync` does, and `mlgov run` when it starts"
             else:
-                wrong += checking.against_mirror(session, found.policy, org_key(database))
+                wrong += checking.against_mirror(session, loaded.policy, org_key(database))
                 looked = "people and groups are known"
     if wrong:
-        told = [
-            f"{path}:{line_of(found.text, place)}: {'.'.join(str(part) for part in place)}: {words}"
+        complaints = [
+            f"{path}:{line_of(loaded.text, place)}: {'.'.join(str(part) for part in place)}: {words}"
             for place, words in wrong
         ]
-        raise fail("\n".join(dict.fromkeys(told)))
+        raise fail("\n".join(dict.fromkeys(complaints)))
     say(
-        f"{path}: good. Policy {found.sha256[:12]}, gates: {', '.join(found.policy.gates) or 'none'}; {looked}."
+        f"{path}: good. Policy {loaded.sha256[:12]}, gates: {', '.join(loaded.policy.gates) or 'none'}; {looked}."
     )
 
 
@@ -95,16 +95,16 @@ def diff(file: File = None) -> None:
     """Say in words how a policy file differs from the policy in force."""
     from workflows.policies.differences import differences
 
-    path, found = _read(file)
+    path, loaded = _read(file)
     with opened() as database, database.read() as session:
         running = _running(session)
     if running is None:
         say(f"{path}: no policy is in force yet.")
         return
-    told = differences(running[1], found.policy)
-    if not told:
+    changes = differences(running[1], loaded.policy)
+    if not changes:
         say(f"{path}: nothing differs from version {running[0]}, which is in force.")
-    for each in told:
+    for each in changes:
         say(f"- {each}")
 
 
@@ -129,20 +129,20 @@ def apply(
     from workflows.people import service as people
     from workflows.policies import service
 
-    path, found, asked = _read_all(file)
+    path, loaded, asked = _read_all(file)
     with opened() as database:
         org = org_key(database)
         with database.begin(patient=True) as session:
             service.lock(session)
-            was = service.replaced(session, found)
+            was = service.replaced(session, loaded)
             if was is not None and not again:
                 raise GovernanceError(service.replaced_words(str(path), *was))
             now = clock.now(session)
-            version = jobs.put_in_force(session, OPERATOR, found, asked, org_key=org, now=now)
+            version = jobs.put_in_force(session, OPERATOR, loaded, asked, org_key=org, now=now)
             meanings = people.confirm_handles(
-                session, OPERATOR, policy=found.policy, org_key=org, now=now
+                session, OPERATOR, policy=loaded.policy, org_key=org, now=now
             )
-        say(f"{path}: version {version} is in force ({found.sha256[:12]}).")
+        say(f"{path}: version {version} is in force ({loaded.sha256[:12]}).")
         for each in meanings:
             say(f"- {each}")
         if reroute:
@@ -154,7 +154,7 @@ def apply(
                         session,
                         OPERATOR,
                         approval_id,
-                        policy=found.policy,
+                        policy=loaded.policy,
                         policy_id=version,
                         now=clock.now(session),
                         org_key=org,
@@ -163,8 +163,8 @@ def apply(
                     f"- request {moved.id}: "
                     + ("moved" if moved.moved else f"stays as it is: {moved.why}")
                 )
-        if told := _left_behind(database, path):
-            say(told)
+        if warning := _left_behind(database, path):
+            say(warning)
 
 
 def _left_behind(database: "Database", applied: Path) -> str:
@@ -210,15 +210,15 @@ def groups() -> None:
         org = org_key(database)
         with database.read() as session:
             running = _running(session)
-            told = (
+            lines = (
                 service.handles(session, policy=running[1], org_key=org)
                 if running is not None
                 else None
             )
-    if told is None:
+    if lines is None:
         say("No policy is in force yet: `mlgov policy apply` puts one in force.")
         return
-    for each in told or ["The policy names no user group by its handle."]:
+    for each in lines or ["The policy names no user group by its handle."]:
         say(each)
 
 
@@ -235,7 +235,7 @@ def simulate(
     from workflows import clock, decisions
     from workflows.durations import parse_duration
 
-    path, found = _read(file)
+    path, loaded = _read(file)
     try:
         back = parse_duration(since)
     except ValueError as error:
@@ -243,7 +243,7 @@ def simulate(
     with opened() as database, database.read() as session:
         result = decisions.simulate(
             session,
-            found.policy,
+            loaded.policy,
             since=clock.now(session) - _as_delta(back),
             org_key=org_key(database),
         )
@@ -251,9 +251,11 @@ def simulate(
         say(json.dumps(asdict(result), indent=2, ensure_ascii=False))
         return
     say(f"{path}: {_summary(result)}")
-    for one in result.requests:
-        if one.effect != "same":
-            say(f"- request {one.id} at {one.gate}: {_EFFECTS[one.effect]}: {one.why}")
+    for request in result.requests:
+        if request.effect != "same":
+            say(
+                f"- request {request.id} at {request.gate}: {_EFFECTS[request.effect]}: {request.why}"
+            )
     _say_asked(result)
 
 
@@ -274,7 +276,7 @@ def _as_delta(value: object) -> timedelta:
 def _summary(result: Any) -> str:
     from workflows.wording import counted
 
-    told = [
+    counts = [
         f"{result.count(effect)} {words}"
         for effect, words in (
             ("same", "as they went"),
@@ -286,7 +288,7 @@ def _summary(result: Any) -> str:
         if result.count(effect)
     ]
     many = counted(len(result.requests), "request")
-    return f"{many} replayed: {', '.join(told)}." if told else "no request to replay."
+    return f"{many} replayed: {', '.join(counts)}." if counts else "no request to replay."
 
 
 def _say_asked(result: Any) -> None:
@@ -296,7 +298,7 @@ def _say_asked(result: Any) -> None:
             for name, before in result.asked_before.items()
             if result.asked_after[name] != before
         ),
-        key=lambda one: (-abs(one[0]), one[1]),
+        key=lambda change: (-abs(change[0]), change[1]),
     )
     for more, name, before in changed:
         say(f"- {name} would be asked {before + more} times instead of {before} ({more:+d})")

@@ -26,32 +26,32 @@ def status(as_json: Json = False) -> None:
     from workflows.wording import counted
 
     with opened() as database, database.read() as session:
-        found = reads.status(session)
+        registry = reads.status(session)
         lost = reads.all_given_up(session)
     if as_json:
         say(
             json.dumps(
-                asdict(found) | {"writes_given_up": [asdict(one) for one in lost]},
+                asdict(registry) | {"writes_given_up": [asdict(one) for one in lost]},
                 default=str,
                 indent=2,
             )
         )
         return
-    if found.baseline_at is None:
+    if registry.baseline_at is None:
         say(
-            found.failure
+            registry.failure
             or "The registry was not read yet. `mlgov run` reads it where MLGOV_MLFLOW_URL says."
         )
         return
     say(
-        f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {counted(found.models, 'model')}, {counted(found.versions, 'version')}."
+        f"Read {registry.looked_at:%Y-%m-%d %H:%M} UTC: {counted(registry.models, 'model')}, {counted(registry.versions, 'version')}."
     )
-    if found.failure:
-        say(f"It cannot be read now: {found.failure}")
-    for line in _waiting(found):
+    if registry.failure:
+        say(f"It cannot be read now: {registry.failure}")
+    for line in _waiting(registry):
         say(line)
     say(
-        f"Unknown to the inventory: {counted(found.unknown, 'model')}; contents that cannot be read: {counted(found.unverified, 'version')}; open: {counted(found.open_drift, 'finding')}."
+        f"Unknown to the inventory: {counted(registry.unknown, 'model')}; contents that cannot be read: {counted(registry.unverified, 'version')}; open: {counted(registry.open_drift, 'finding')}."
     )
     for each in lost:
         say(f"Given up: {each.what} ({each.error})")
@@ -92,24 +92,24 @@ def sync() -> None:
     status(as_json=False)
 
 
-def _waiting(found: "RegistryStatus") -> Iterator[str]:
+def _waiting(registry: "RegistryStatus") -> Iterator[str]:
     """What waits to be accepted, and how."""
-    if not found.asks:
+    if not registry.asks:
         return
-    if found.accepted_at is None:
+    if registry.accepted_at is None:
         yield "Its baseline waits for somebody to accept it:"
-    elif found.frozen_at is not None:
+    elif registry.frozen_at is not None:
         yield (
-            f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because too much moved at once. "
-            + ("This waits:" if found.waiting else "It was all put right since.")
+            f"Frozen since {registry.frozen_at:%Y-%m-%d %H:%M} UTC, because too much moved at once. "
+            + ("This waits:" if registry.waiting else "It was all put right since.")
         )
     else:
         yield "So much is gone that somebody has to say it is meant:"
-    for one in found.waiting[:MOST_LISTED]:
-        yield f"  {one.words}"
-    if len(found.waiting) > MOST_LISTED:
-        yield f"  …and {len(found.waiting) - MOST_LISTED} more (--json lists them)"
-    yield f"`mlgov registry accept {found.revision}` accepts exactly this, and so does the button in Slack."
+    for change in registry.waiting[:MOST_LISTED]:
+        yield f"  {change.words}"
+    if len(registry.waiting) > MOST_LISTED:
+        yield f"  …and {len(registry.waiting) - MOST_LISTED} more (--json lists them)"
+    yield f"`mlgov registry accept {registry.revision}` accepts exactly this, and so does the button in Slack."
 
 
 @app.command()
@@ -131,12 +131,12 @@ def accept(
     with opened() as database:
         org = org_key(database)
         with database.read() as session:
-            found = reads.status(session, alias=policy.registry.alias)
-        if revision is None and found.asks:
-            for line in _waiting(found):
+            registry = reads.status(session, alias=policy.registry.alias)
+        if revision is None and registry.asks:
+            for line in _waiting(registry):
                 say(line)
             raise fail("Nothing was accepted. Say which list you accept, by its number.")
-        accepted = revision if revision is not None else found.revision
+        accepted = revision if revision is not None else registry.revision
         sentence = database.run(
             lambda session: service.accept(
                 session, OPERATOR, accepted, policy=policy, org_key=org, now=clock.now(session)

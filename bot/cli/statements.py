@@ -86,22 +86,22 @@ def verify(
         environment=environment,
     )
     try:
-        found = checking.check(
+        verdict = checking.check(
             envelope, public, wanted, at=moment, is_now=at is None, retired=retired
         )
     except GovernanceError as error:
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
-        _require_standing(status, found.id)
-    by = {0: "by rule", 1: "by 1 person"}.get(found.deciders, f"by {found.deciders} people")
-    where = f" for {found.environment}" if found.environment else ""
+        _require_standing(status, verdict.id)
+    by = {0: "by rule", 1: "by 1 person"}.get(verdict.deciders, f"by {verdict.deciders} people")
+    where = f" for {verdict.environment}" if verdict.environment else ""
     say(
-        f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
-        f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
+        f"Holds: {verdict.subject} ({verdict.digest[:19]}…) was approved{where} at {verdict.gate} {by}, "
+        f"{verdict.decided_at:%d %b %Y %H:%M} UTC; until {verdict.expires_at:%d %b %H:%M} UTC."
     )
-    if found.entry is not None:
-        say(f"It rests on entry {found.entry:,} of the ledger.")
-    if found.ahead:
+    if verdict.entry is not None:
+        say(f"It rests on entry {verdict.entry:,} of the ledger.")
+    if verdict.ahead:
         say("It is a demonstration's, judged by its own clock: it proves nothing real.")
 
 
@@ -202,11 +202,11 @@ def list_keys() -> None:
     from workflows.statements import service
 
     with opened() as database, database.read() as session:
-        found = service.keys(session)
-    for key in found:
+        keys = service.keys(session)
+    for key in keys:
         state = f"retired {key.retired_at:%d %b %Y}" if key.retired_at else "in use"
         say(f"{key.key_id}  published {key.published_at:%d %b %Y}, {state}")
-    if not found:
+    if not keys:
         say("No key is published. `mlgov keys new` makes one.")
 
 
@@ -231,12 +231,12 @@ def list_() -> None:
 
     with opened() as database, database.read() as session:
         now = clock.now(session)
-        found = service.latest(session)
-    for one in found:
+        statements = service.latest(session)
+    for statement in statements:
         say(
-            f"{one.id}  request {one.approval_id}, {one.state(now)}, until {one.expires_at:%d %b %Y %H:%M} UTC"
+            f"{statement.id}  request {statement.approval_id}, {statement.state(now)}, until {statement.expires_at:%d %b %Y %H:%M} UTC"
         )
-    if not found:
+    if not statements:
         say("No statement was handed out yet.")
 
 
@@ -266,5 +266,5 @@ def _change(what: str, statement: str) -> None:
     act = {"suspend": service.suspend, "resume": service.resume, "withdraw": service.withdraw}[what]
     with opened() as database, database.begin() as session:
         now = clock.now(session)
-        found = act(session, OPERATOR, statement, now=now)
-    say(f"{found.id} is {found.state(now)} now; who checks it with --status hears of it.")
+        record = act(session, OPERATOR, statement, now=now)
+    say(f"{record.id} is {record.state(now)} now; who checks it with --status hears of it.")

@@ -81,7 +81,7 @@ def list_(as_json: Json = False) -> None:
 
     with opened() as database, database.read() as session:
         now = clock.now(session)
-        found = service.list_tokens(session)
+        tokens = service.list_tokens(session)
     if as_json:
         say(
             json.dumps(
@@ -100,17 +100,17 @@ def list_(as_json: Json = False) -> None:
                         if token.last_used_at
                         else None,
                     }
-                    for token in found
+                    for token in tokens
                 ],
                 indent=2,
             )
         )
         return
-    if not found:
+    if not tokens:
         say("There are no tokens. `mlgov token create` makes one.")
         return
     table = Table("token", "whose", "for", "bound to", "state", "until", "last used")
-    for token in found:
+    for token in tokens:
         bound = ", ".join((*token.projects, *token.gates)) or "everything"
         last = f"{token.last_used_at:%d %b %H:%M}" if token.last_used_at else "never"
         table.add_row(

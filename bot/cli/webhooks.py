@@ -29,11 +29,12 @@ def add(
 
     root = _root()
     with opened() as database, database.begin() as session:
-        made = service.add(session, OPERATOR, url, event, now=clock.now(session))
+        webhook = service.add(session, OPERATOR, url, event, now=clock.now(session))
     typer.echo(
-        f"{made.id} follows {', '.join(made.events)}. Its secret (Standard Webhooks):", err=True
+        f"{webhook.id} follows {', '.join(webhook.events)}. Its secret (Standard Webhooks):",
+        err=True,
     )
-    say(service.secret(root, made.id))
+    say(service.secret(root, webhook.id))
 
 
 @app.command("list")
@@ -42,10 +43,10 @@ def list_() -> None:
     from workflows.webhooks import service
 
     with opened() as database, database.read() as session:
-        found = service.webhooks(session)
-    for one in found:
-        say(f"{one.id}  {one.url}  {', '.join(one.events)}")
-    if not found:
+        webhooks = service.webhooks(session)
+    for webhook in webhooks:
+        say(f"{webhook.id}  {webhook.url}  {', '.join(webhook.events)}")
+    if not webhooks:
         say("Nobody follows. `mlgov webhook add` lets somebody.")
 
 

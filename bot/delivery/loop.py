@@ -77,7 +77,7 @@ class Delivery:
         pace: Pace | None = None,
         workers: int = 4,
         stamps: Stamps = "real",
-        told: Told | None = None,
+        report: Told | None = None,
         guards: bool = True,
         courier: Courier | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class Delivery:
         self._pace = pace or Pace()
         self._org_key = org_key
         self._admin = admin
-        self._told = told or (lambda name: None)
+        self._told = report or (lambda name: None)
         self._workers = workers
         me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._claimer = Claimer(org_key, me, self._pace, admin=admin)

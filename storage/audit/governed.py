@@ -248,9 +248,9 @@ def linked(session: Session) -> dict[str, str]:
             AuditEntry.subject_type == "person", AuditEntry.action == "person.linked"
         )
     )
-    found = {}
+    linked_ = {}
     for row in rows:
         facts = standing.body_of(row.body).get("facts") or {}
         if "was" in facts:
-            found[str(facts["was"])] = row.subject_id
-    return found
+            linked_[str(facts["was"])] = row.subject_id
+    return linked_

@@ -37,16 +37,16 @@ def agree(ledger: Record, table: Record) -> bool:
         table = {name: value for name, value in table.items() if name in ledger}
     if "stages" not in ledger:
         return ledger == table
-    said, stands = ledger["stages"], table["stages"]
+    sealed, stands = ledger["stages"], table["stages"]
     return (
         {**ledger, "stages": []} == {**table, "stages": []}
         and [
             # Whom a stage asks is not proven where it names somebody whom nobody here had met.
             (*before[:3], before[3] if before[3] is None else now[3])
-            for before, now in zip(said, stands, strict=False)
+            for before, now in zip(sealed, stands, strict=False)
         ]
-        == [tuple(before) for before in said]
-        and [now[:3] for now in stands] == [before[:3] for before in said]
+        == [tuple(before) for before in sealed]
+        and [now[:3] for now in stands] == [before[:3] for before in sealed]
     )
 
 
@@ -117,19 +117,19 @@ def readable(
     try:
         return read(session, kind, ids), []
     except UNREADABLE:
-        found: dict[str, Record] = {}
+        records: dict[str, Record] = {}
         broken = []
         for id_ in ids:
             try:
-                found |= read(session, kind, [id_])
+                records |= read(session, kind, [id_])
             except UNREADABLE:
                 broken.append(id_)
-        return found, broken
+        return records, broken
 
 
 def bases(session: Session, kind: str, ids: Collection[str], *, after: int = 0) -> dict[str, Basis]:
     """The last entry about each subject that is no refusal, of those after entry `after`."""
-    found: dict[str, Basis] = {}
+    by_id: dict[str, Basis] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
         newest = (
@@ -143,10 +143,10 @@ def bases(session: Session, kind: str, ids: Collection[str], *, after: int = 0) 
             .group_by(_entry.c.subject_id)
         )
         for row in session.execute(select(_entry).where(_entry.c.seq.in_(newest))):
-            found[row.subject_id] = Basis(
+            by_id[row.subject_id] = Basis(
                 row.seq, row.hash, row.at, row.action, row.actor_id, body_of(row.body).get("record")
             )
-    return found
+    return by_id
 
 
 def page(session: Session, kind: str, after: str | None, most: int) -> list[str]:

@@ -381,5 +381,5 @@ def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
 
 def has_groups(session: Session, org_key: str) -> bool:
     """Whether any user group of an organisation was ever seen."""
-    found = select(UserGroup.id).where(UserGroup.org_key == org_key).limit(1)
-    return session.execute(found).first() is not None
+    statement = select(UserGroup.id).where(UserGroup.org_key == org_key).limit(1)
+    return session.execute(statement).first() is not None

@@ -61,10 +61,10 @@ def _sweep_table(
     ).all()
     swept = []
     for row in rows:
-        held = dict(zip(wanted, row[len(keys) :], strict=True))
+        values = dict(zip(wanted, row[len(keys) :], strict=True))
         changed = {
             column.name: value
-            for column, before in held.items()
+            for column, before in values.items()
             if (value := swapped(before, swap)) != before
         }
         if changed:
@@ -101,9 +101,9 @@ def addresses(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from _ADDRESS.findall(value)
     elif isinstance(value, list):
-        for one in value:
-            yield from addresses(one)
+        for item in value:
+            yield from addresses(item)
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             yield from _ADDRESS.findall(key)
-            yield from addresses(one)
+            yield from addresses(item)

@@ -128,15 +128,15 @@ def find(session: Session, kind: str, org_key: str, names: Collection[str]) -> M
         for known_as in _keys_of(session, org_key)
         for name in names
     }
-    found: dict[str, Stone] = {}
+    stones: dict[str, Stone] = {}
     for part in parts(marks):
         rows = session.execute(
             select(Tombstone.mark, Tombstone.person_id, Tombstone.made_at).where(
                 Tombstone.mark.in_(part)
             )
         )
-        found |= {marks[row.mark]: Stone(row.person_id, row.made_at) for row in rows}
-    return found
+        stones |= {marks[row.mark]: Stone(row.person_id, row.made_at) for row in rows}
+    return stones
 
 
 def _keys_of(session: Session, org_key: str) -> list[str]:

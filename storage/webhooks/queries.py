@@ -15,10 +15,10 @@ from storage.webhooks.tables import Webhook
 
 def find_webhook(session: Session, webhook_id: str, *, lock: bool = False) -> Webhook | None:
     """A webhook that was not removed."""
-    found = select(Webhook).where(Webhook.id == webhook_id, Webhook.removed_at.is_(None))
+    statement = select(Webhook).where(Webhook.id == webhook_id, Webhook.removed_at.is_(None))
     if lock:
-        found = found.with_for_update()
-    return session.execute(found).scalar_one_or_none()
+        statement = statement.with_for_update()
+    return session.execute(statement).scalar_one_or_none()
 
 
 def list_webhooks(session: Session) -> Sequence[Webhook]:
@@ -46,10 +46,10 @@ def head(session: Session) -> int:
 
 def first_restored(session: Session) -> int:
     """The last entry of the ledger whose number was given once; later ones may have been given before a restore."""
-    found: int | None = session.execute(
+    first: int | None = session.execute(
         select(func.min(Hold.copy_seq)).where(Hold.why != HoldReason.ASKED)
     ).scalar_one()
-    return sys.maxsize if found is None else found
+    return sys.maxsize if first is None else first
 
 
 def list_entries(session: Session, after: int, *, most: int) -> Sequence[Any]:

@@ -245,7 +245,7 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
             channel_id=outsider.dm().id,
             ts=message.ts,
             action_id=action,
-            shown=replace(message, blocks=[row]),
+            message=replace(message, blocks=[row]),
         )
         company.private(outsider, refusal)
     assert not outsider.modals()

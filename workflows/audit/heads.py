@@ -61,8 +61,8 @@ def note_erasure(session: Session, person_id: str, *, now: datetime) -> None:
 
 def erasure(session: Session, person_id: str) -> NotedErasure | None:
     """What the anchor keeps of an erasure; None when the ledger knows of none."""
-    found = ledger.last_about(session, ERASED, "person", person_id)
-    return None if found is None else NotedErasure(person_id, *found)
+    entry = ledger.last_about(session, ERASED, "person", person_id)
+    return None if entry is None else NotedErasure(person_id, *entry)
 
 
 def erasures(session: Session, person_id: str) -> int:

@@ -53,12 +53,12 @@ class Claimer:
         if self._closure(closed, EVERYTHING, real) is not None:
             return Claimed((), False)
         taken: dict[str, Errand] = {}
-        found = 0
+        claimed = 0
         if not standing.is_held and self._closure(closed, "chat.update", real, first=True) is None:
             lanes = claim.edit_lanes(
                 session, due_now=due, real_now=real, lease_now=free, most=4 * most
             )
-            found += len(lanes)
+            claimed += len(lanes)
             for lane in lanes[:most]:
                 waits = self._take(session, "chat.update", real, first=lane.priority == FIRST)
                 if waits:
@@ -76,13 +76,13 @@ class Claimer:
                 is_held=standing.is_held,
                 most=most,
             )
-            found += len(lanes)
+            claimed += len(lanes)
             for lane in lanes:
                 if lane.key in taken or len(taken) >= most:
                     continue
                 if (errand := self._new(session, lane, real, due, may_post, standing)) is not None:
                     taken[lane.key] = errand
-        return Claimed(tuple(taken.values()), found >= most)
+        return Claimed(tuple(taken.values()), claimed >= most)
 
     def sleeps(self, session: Session) -> timedelta:
         """How long nothing can be sent, as far as this database tells; zero when something can be now."""

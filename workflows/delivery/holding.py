@@ -83,9 +83,9 @@ def begin(
     An operator who asks for it while it is held anyway gets the hold in force.
     """
     real = clock.real_now(session)
-    found = holds.current(session)
-    if found is not None and why is HoldReason.ASKED:
-        return _record(found)
+    hold = holds.current(session)
+    if hold is not None and why is HoldReason.ASKED:
+        return _record(hold)
     head = ledger.head(session)
     last = ledger.last_at(session)
     governed_from = min(last, now) if last is not None else now

@@ -94,7 +94,7 @@ class _Settling:
         until = self.real + wait if wait else None
         if isinstance(outcome, Done) and self.errand.op == Op.POST and not outcome.was_found:
             until = self.pace.next_slot(self.errand.slot, outcome.began)
-        held = settle.give_back(
+        is_given_back = settle.give_back(
             self.session,
             self.errand.lane,
             self.errand.epoch,
@@ -102,7 +102,7 @@ class _Settling:
             edits_from=until if self.errand.is_edit else None,
             opened=self.opened,
         )
-        if not held:
+        if not is_given_back:
             return Settled(is_ours=False)
         is_dead = self._row(outcome)
         ready = until - self.real if until else timedelta(0)

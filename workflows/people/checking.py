@@ -69,7 +69,7 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
             for party in stage.parties:
                 if any(word.startswith(("subject.", "requester.")) for word in party.approvers):
                     continue
-                found = resolve_approvers(
+                approvers = resolve_approvers(
                     session,
                     [word.removeprefix("oncall:") for word in party.approvers],
                     org_key,
@@ -77,8 +77,8 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
                     roles=policy.roles,
                     afresh=True,
                 )
-                if len(found) < party.quorum:
-                    have = counted(len(found), "person", "people")
+                if len(approvers) < party.quorum:
+                    have = counted(len(approvers), "person", "people")
                     yield (
                         ("gates", name, "stages", index),
                         f"the stage {stage.name} needs {party.quorum} and {', '.join(party.approvers)} reaches {have}, so nobody could pass it",

@@ -59,7 +59,7 @@ def erase(
     same_address = tuple(row.id for row in others if row.id != person_id)
     before = heads.erasures(session, person_id)
     owned = erasure.parts_in_projects(session, person_id)
-    shown = erasure.shown_in(session, person_id)
+    shown_texts = erasure.shown_in(session, person_id)
     aliases.forget_aliases_of(session, person_id)
     person.slack_id = person.team_id = person.email = person.tz = None
     person.manager_id = person.business_unit = None
@@ -90,7 +90,7 @@ def erase(
         audit.record(
             session, actor, "approval.name_erased", ("approval", request), now=now, person=person_id
         )
-    for type_, id_ in shown:
+    for type_, id_ in shown_texts:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(
         session,

@@ -78,22 +78,22 @@ def join(session: Session, *, policy: Policy, org_key: str, now: datetime) -> Jo
     """
     if not policy.people.link_by_email:
         return Joined(0, False)
-    found = identities.list_clear(session, org_key, most=MOST + 1)
-    if found:
-        link(session, SYSTEM, _pairs(session, found[:MOST]), now=now, why="email")
+    matches = identities.list_clear(session, org_key, most=MOST + 1)
+    if matches:
+        link(session, SYSTEM, _pairs(session, matches[:MOST]), now=now, why="email")
         _tell_joined(session, policy=policy, org_key=org_key, now=now)
-    if len(found) > MOST:
+    if len(matches) > MOST:
         return Joined(MOST, True)
     if unclear := identities.list_unclear(session, org_key):
         groups = [identities.list_ids_by_email(session, org_key, one.email) for one in unclear]
         _tell_unclear(session, groups, policy=policy, org_key=org_key, now=now)
-    return Joined(len(found), False)
+    return Joined(len(matches), False)
 
 
-def _pairs(session: Session, found: Sequence[identities.Match]) -> list[Pair]:
-    ids = [id_ for one in found for id_ in (one.entry_id, one.member_id)]
+def _pairs(session: Session, matches: Sequence[identities.Match]) -> list[Pair]:
+    ids = [id_ for one in matches for id_ in (one.entry_id, one.member_id)]
     rows = {row.id: row for row in queries.list_people(session, ids)}
-    return [(rows[one.entry_id], rows[one.member_id]) for one in found]
+    return [(rows[one.entry_id], rows[one.member_id]) for one in matches]
 
 
 # --- joining

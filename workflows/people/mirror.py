@@ -237,17 +237,17 @@ def place_for(session: Session, org_key: str, slack_id: str) -> str | None:
     Slack is asked about them before they can do anything. None for who was erased: only Slack can bring them back.
     Raises ErasureKeyMissing.
     """
-    found = queries.find_by_slack_id(session, org_key, slack_id)
-    if found is not None:
-        return found.id
+    person = queries.find_by_slack_id(session, org_key, slack_id)
+    if person is not None:
+        return person.id
     if tombstones.known(session, org_key, [slack_id]):
         return None
     organisation.require_ours(session, org_key)
     queries.insert_people(session, [_new_person(org_key, slack_id)])
-    found = queries.find_by_slack_id(session, org_key, slack_id)
-    if found is None:
+    person = queries.find_by_slack_id(session, org_key, slack_id)
+    if person is None:
         raise RuntimeError("a person who was just added is not there")
-    return found.id
+    return person.id
 
 
 def upsert_groups(

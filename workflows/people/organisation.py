@@ -236,41 +236,41 @@ def move(
             "Somebody else has just moved this database. `mlgov organisation` shows where it is."
         )
     new_key = there.org_key
-    found = plan(session, here, new_key, exchanged)
-    if found.unmapped and not leaves:
-        raise InvalidInput(unmapped_words(found.unmapped))
-    people = list(moving.list_known(session, found.was))
+    planned = plan(session, here, new_key, exchanged)
+    if planned.unmapped and not leaves:
+        raise InvalidInput(unmapped_words(planned.unmapped))
+    people = list(moving.list_known(session, planned.was))
     for row in people:
-        if row.id not in found.ids and _is_active(row):
+        if row.id not in planned.ids and _is_active(row):
             row.is_deactivated = True
-    if _join_twins(session, people, found, now=now):
-        joined = found.joined
-        found = replace(plan(session, here, new_key, exchanged), joined=joined)
-        people = list(moving.list_known(session, found.was))
-    _join_others(session, people, found, now=now)
+    if _join_twins(session, people, planned, now=now):
+        joined = planned.joined
+        planned = replace(plan(session, here, new_key, exchanged), joined=joined)
+        people = list(moving.list_known(session, planned.was))
+    _join_others(session, people, planned, now=now)
     before = {row.id: str(row.slack_id) for row in people}
-    tombstones.copy_marks(session, found.was, exchanged, new_key)
-    moving.rename_people(session, found.was, new_key, found.ids)
-    slack_aliases.forget_aliases(session, new_key, found.ids.values())
+    tombstones.copy_marks(session, planned.was, exchanged, new_key)
+    moving.rename_people(session, planned.was, new_key, planned.ids)
+    slack_aliases.forget_aliases(session, new_key, planned.ids.values())
     slack_aliases.add_aliases(
         session,
         new_key,
         {
             before[person_id]: person_id
-            for person_id, slack_id in found.ids.items()
+            for person_id, slack_id in planned.ids.items()
             if before[person_id] != slack_id
         },
     )
-    moving.rename_places(session, found.was, new_key)
-    renamed = {before[id_]: slack_id for id_, slack_id in found.ids.items()}
-    moving.rename_lanes(session, found.was, new_key, renamed)
-    moving.rename_in_notices(session, found.was, new_key)
+    moving.rename_places(session, planned.was, new_key)
+    renamed = {before[id_]: slack_id for id_, slack_id in planned.ids.items()}
+    moving.rename_lanes(session, planned.was, new_key, renamed)
+    moving.rename_in_notices(session, planned.was, new_key)
     runtime.set_facts(
         session,
         {
             "org_key": new_key,
             "team_id": there.team_id,
-            "was": [*(one for one in here.was if one != found.was), found.was],
+            "was": [*(one for one in here.was if one != planned.was), planned.was],
         },
     )
     audit.record(
@@ -279,17 +279,17 @@ def move(
         MOVED,
         SUBJECT,
         now=now,
-        was=found.was,
+        was=planned.was,
         now_is=new_key,
-        people=len(found.ids),
-        kept=found.kept,
-        left=len(found.unmapped),
-        others=found.others,
-        joined=found.joined,
-        erased=found.erased,
-        erased_unknown=found.erased_unknown,
+        people=len(planned.ids),
+        kept=planned.kept,
+        left=len(planned.unmapped),
+        others=planned.others,
+        joined=planned.joined,
+        erased=planned.erased,
+        erased_unknown=planned.erased_unknown,
     )
-    return found
+    return planned
 
 
 def unmapped_words(names: Sequence[str]) -> str:
@@ -303,24 +303,28 @@ def unmapped_words(names: Sequence[str]) -> str:
     )
 
 
-def _join_twins(session: Session, people: Sequence[Person], found: Plan, *, now: datetime) -> bool:
+def _join_twins(
+    session: Session, people: Sequence[Person], planned: Plan, *, now: datetime
+) -> bool:
     """Entries here whom Slack names by one id in the Grid are one person; whether there were any."""
     by_id: dict[str, list[Person]] = {}
     for row in people:
-        if row.id in found.ids:
-            by_id.setdefault(found.ids[row.id], []).append(row)
+        if row.id in planned.ids:
+            by_id.setdefault(planned.ids[row.id], []).append(row)
     twins = [rows for rows in by_id.values() if len(rows) > 1]
     for rows in twins:
         aliases.join(session, rows, now=now)
     return bool(twins)
 
 
-def _join_others(session: Session, people: Sequence[Person], found: Plan, *, now: datetime) -> None:
+def _join_others(
+    session: Session, people: Sequence[Person], planned: Plan, *, now: datetime
+) -> None:
     """Whoever stands under the new key already and is somebody here is one with them."""
     names = {
-        name: row for row in people for name in (str(row.slack_id), found.ids.get(row.id)) if name
+        name: row for row in people for name in (str(row.slack_id), planned.ids.get(row.id)) if name
     }
-    others = queries.by_slack_ids(session, found.now, names.keys())
+    others = queries.by_slack_ids(session, planned.now, names.keys())
     for slack_id, other in sorted(others.items()):
         if other.slack_id is not None:  # it was not joined by its other id
             aliases.absorb(session, other, names[slack_id], now=now)

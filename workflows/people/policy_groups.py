@@ -170,23 +170,23 @@ def confirm(
         return []
     rows = stored.lock(session, org_key, [word[1:] for word in words])
     meant = handles.read(session, org_key, words, afresh=True)
-    told = []
+    sentences = []
     for row in rows:
         word, before = AT + row.handle, row.group_id
         group_id = meant.groups.get(word)
         if group_id is None:
             unclear = meant.unclear[word]
-            told.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
+            sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
             continue
         _keep(session, actor, row, group_id, now=now)
         if before not in (None, group_id):
-            told.append(
+            sentences.append(
                 f"{word} means {_named(session, org_key, group_id)} from now on; until now it meant "
                 f"{_named(session, org_key, before)}. Open requests stay with whom they asked."
             )
     session.flush()
     settle(session, policy=policy, org_key=org_key, now=now)
-    return told
+    return sentences
 
 
 def _named(session: Session, org_key: str, group_id: str | None) -> str:
@@ -213,13 +213,13 @@ def standing(session: Session, *, policy: Policy, org_key: str) -> list[str]:
     """What each handle of the policy means now, a sentence each."""
     words = _handles(policy)
     meant = handles.read(session, org_key, words)
-    told = []
+    sentences = []
     for word in words:
         if (unclear := meant.unclear.get(word)) is not None:
-            told.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
+            sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
         else:
-            told.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
-    return told
+            sentences.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
+    return sentences
 
 
 # --- telling

@@ -59,10 +59,10 @@ class People:
             person_id = mirror.place_for(self._session, self._org_key, slack_id)
             if person_id is None:
                 return _ERASED.format(word=slack_id)
-            found = queries.find_person(self._session, person_id)
-            if found is None:
+            person = queries.find_person(self._session, person_id)
+            if person is None:
                 raise RuntimeError("a person who was just added is not there")
-            row = found
+            row = person
             self.add(row)
             self.added.add(row.id)
         if row.team_id is None:
@@ -71,8 +71,8 @@ class People:
 
     def with_email(self, email: str) -> Person | str | None:
         """The one person with this address; a sentence when several have it; None when nobody has."""
-        found = [row for row in self._by_email.get(email, ()) if row.id in self.by_id]
-        known = [row for row in found if row.slack_id] or found
+        matches = [row for row in self._by_email.get(email, ()) if row.id in self.by_id]
+        known = [row for row in matches if row.slack_id] or matches
         active = [row for row in known if not row.is_deactivated] or known
         if len(active) > 1:
             return f"{len(active)} people have the address {email}; give the Slack id instead"
@@ -114,11 +114,11 @@ def apply_rows(
     taken: dict[str, int] = {}
     chosen: list[tuple[int, PersonRow, Person, bool]] = []
     for line, row in rows:
-        found = _whose(session, actor, people, row, org_key=org_key, now=now)
-        if isinstance(found, str):
-            outcome.faults.append(RowFault(line, "email", found))
+        match = _whose(session, actor, people, row, org_key=org_key, now=now)
+        if isinstance(match, str):
+            outcome.faults.append(RowFault(line, "email", match))
             continue
-        person, is_new = found
+        person, is_new = match
         if person.id in taken:
             outcome.faults.append(
                 RowFault(
@@ -181,10 +181,10 @@ def _whose(
             person.email = email
             people.add(person)
     elif email is not None:
-        found = people.with_email(email)
-        if isinstance(found, str):
-            return found
-        person = found or _named_by_email(session, people, email, org_key)
+        matches = people.with_email(email)
+        if isinstance(matches, str):
+            return matches
+        person = matches or _named_by_email(session, people, email, org_key)
     else:
         return "no Slack id and no e-mail address; write one of them"
     if email and person.slack_id is not None:
@@ -224,11 +224,11 @@ def _managers(
         if cleared(row.manager):
             wanted[person.id] = None
             continue
-        found = people.named(row.manager)
-        if isinstance(found, str):
-            outcome.faults.append(RowFault(line, "manager", found))
+        matches = people.named(row.manager)
+        if isinstance(matches, str):
+            outcome.faults.append(RowFault(line, "manager", matches))
         else:
-            wanted[person.id] = found.id
+            wanted[person.id] = matches.id
     above = {row.id: row.manager_id for row in people.by_id.values()} | wanted
     for person_id in list(wanted):
         circle = _circle(above, person_id)

@@ -147,8 +147,10 @@ def find_by_email(session: Session, org_key: str, email: str) -> PersonRecord | 
     Only imports may match by e-mail: addresses can be changed, so they never say who acts.
     """
     address = folded_email(email)
-    found = [row for row in queries.list_by_email(session, address or "") if row.org_key == org_key]
-    active = [row for row in found if not row.is_deactivated] or found
+    people = [
+        row for row in queries.list_by_email(session, address or "") if row.org_key == org_key
+    ]
+    active = [row for row in people if not row.is_deactivated] or people
     return record(active[0]) if len(active) == 1 else None
 
 
@@ -164,15 +166,15 @@ def look_up(session: Session, text: str) -> PersonRecord:
     if row is not None:
         return record(row)
     address = folded_email(wanted)
-    found = (
+    matches = (
         queries.list_by_email(session, address)
         if address
         else queries.list_by_slack_id(session, wanted.upper())
     )
-    if len(found) == 1:
-        return record(found[0])
-    if found:
-        ids = ", ".join(one.id for one in found)
+    if len(matches) == 1:
+        return record(matches[0])
+    if matches:
+        ids = ", ".join(one.id for one in matches)
         raise NotFound(f"{wanted} fits several people: {ids}. Name one by its id.")
     raise NotFound(
         f"Nobody here has the id, Slack id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."

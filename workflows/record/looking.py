@@ -232,12 +232,12 @@ class Look:
     def _entries(self, session: Session, kind: str, ids: Sequence[str]) -> dict[str, list[Entry]]:
         """The entries about these subjects that changed them, oldest first, of those that are looked at."""
         after = self.since.seq if self.since else 0
-        found: dict[str, list[Entry]] = {}
+        by_subject: dict[str, list[Entry]] = {}
         for row in entries_of.about(session, [(kind, id_) for id_ in ids]):
             if row.seq <= after or row.action.endswith(standing.REFUSED):
                 continue
             body = standing.body_of(row.body)
-            found.setdefault(row.subject_id, []).append(
+            by_subject.setdefault(row.subject_id, []).append(
                 Entry(
                     row.seq,
                     row.at.isoformat(timespec="microseconds"),
@@ -247,7 +247,7 @@ class Look:
                     body.get("record"),
                 )
             )
-        return found
+        return by_subject
 
     def _people_joined(self, session: Session) -> dict[str, str]:
         """Who became one with whom: entries of files and people of Slack."""
@@ -265,13 +265,13 @@ class Look:
         table: dict[str, Any],
     ) -> list[Fault]:
         """Where rows are not as an entry sealed them."""
-        found = comparing.differences(kind, id_, seq, record, table)
-        if found and (joined := self._people_joined(session)):
+        faults = comparing.differences(kind, id_, seq, record, table)
+        if faults and (joined := self._people_joined(session)):
             # Of entries that both acted, rows stay under the id that is no more: both sides are read as one.
-            found = comparing.differences(
+            faults = comparing.differences(
                 kind, id_, seq, comparing.aliased(record, joined), comparing.aliased(table, joined)
             )
-        return found
+        return faults
 
     def _people(self, session: Session, ids: Sequence[str]) -> None:
         """Whoever the ledger says was erased has to be."""
@@ -294,11 +294,11 @@ class Look:
                 )
 
     def _older(self, kind: str, id_: str, about: Sequence[Entry], table: dict[str, Any]) -> None:
-        told = [(each.action, each.at, each.actor_id, each.facts) for each in about]
+        history = [(each.action, each.at, each.actor_id, each.facts) for each in about]
         seq = about[-1].seq
-        self.faults += comparing.differences(kind, id_, seq, comparing.older(kind, told), table)
+        self.faults += comparing.differences(kind, id_, seq, comparing.older(kind, history), table)
         if kind == "approval":
-            self.faults += comparing.older_votes(id_, seq, told, table["decisions"])
+            self.faults += comparing.older_votes(id_, seq, history, table["decisions"])
 
     def _gone(self, session: Session, kind: str, ids: Sequence[str]) -> list[Fault]:
         """Subjects of the ledger whose rows are gone. Only tokens go, with whom they act as when they are erased."""

@@ -19,7 +19,7 @@ from workflows.policy import Policy
 from workflows.record import wording
 from workflows.record.looking import Look
 from workflows.record.notices import RecordChanged
-from workflows.record.records import Fault, Told
+from workflows.record.records import DescribedFault, Fault
 
 FAULT = "fault"
 """The type of subject under which the ledger keeps faults, each by its key."""
@@ -55,10 +55,10 @@ def is_due(session: Session, night: str, begins: datetime) -> bool:
 
 def resume_at(session: Session, night: str) -> ledger.Head:
     """How far the chain was walked in this night by somebody who then stopped: the last checkpoint on the ledger."""
-    found = governed.last_facts(session, CHECKPOINT, RECORD, night)
-    if found is None:
+    facts = governed.last_facts(session, CHECKPOINT, RECORD, night)
+    if facts is None:
         return ledger.Head(0, ledger.GENESIS)
-    at = ledger.Head(int(found["seq"]), str(found["hash"]))
+    at = ledger.Head(int(facts["seq"]), str(facts["hash"]))
     return at if ledger.stands_at(session, at) is None else ledger.Head(0, ledger.GENESIS)
 
 
@@ -76,7 +76,7 @@ def finish(
     """
     if ledger.last_about(session, CHECKED, RECORD, night) is not None:
         return 0
-    told = tell(session, look.faults, policy=policy, org_key=org_key, now=now)
+    alarms = tell(session, look.faults, policy=policy, org_key=org_key, now=now)
     standing = {fault.key for fault in look.faults}
     for key in governed.open_subjects(session, FAULT, FOUND):
         if key not in standing:
@@ -95,7 +95,7 @@ def finish(
     outbox.anchor_head(
         session, LedgerHead(f"checked:{night}"), dedupe_key=f"head:checked:{night}:anchor", now=now
     )
-    return told
+    return alarms
 
 
 def tell(
@@ -143,7 +143,7 @@ def tell(
 class Alarm:
     """What a message about the record shows."""
 
-    told: tuple[Told, ...]
+    faults: tuple[DescribedFault, ...]
     number: int
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from storage.audit import governed, standing
-from workflows.record.records import Fault, Told
+from workflows.record.records import DescribedFault, Fault
 from workflows.wording import counted
 
 LOOK = (
@@ -113,7 +113,7 @@ _KINDS = {
 }
 
 
-def tell(session: Session, faults: Sequence[Fault]) -> list[Told]:
+def tell(session: Session, faults: Sequence[Fault]) -> list[DescribedFault]:
     """The faults in words, with the names that people and models have now."""
     people = governed.names(session, {each.person for each in faults if each.person})
     titles: dict[tuple[str, str], str] = {}
@@ -125,7 +125,9 @@ def tell(session: Session, faults: Sequence[Fault]) -> list[Told]:
             except standing.UNREADABLE:
                 titles[subject] = ""  # what was changed can't even be read
     return [
-        Told(fault, sentence(fault, titles.get((fault.kind, fault.id), ""), people), mend(fault))
+        DescribedFault(
+            fault, sentence(fault, titles.get((fault.kind, fault.id), ""), people), mend(fault)
+        )
         for fault in faults
     ]
 
@@ -291,7 +293,7 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def summary(faults: Collection[Told]) -> str:
+def summary(faults: Collection[DescribedFault]) -> str:
     """The first line of an alarm about several."""
     number = len(faults)
     return (

@@ -73,15 +73,15 @@ class Story:
         """Check the ledger against the heads that were kept outside the database."""
         kept = anchor.kept(str(self._demo.anchor)) if self._demo.anchor.exists() else []
         with self._demo.running.deps.db.read() as session:
-            found = heads.verify(session, kept)
-        if found.holds:
+            verdict = heads.verify(session, kept)
+        if verdict.holds:
             self._verified = True
             return ActionResult(
                 True,
-                f"The ledger holds: {found.entries} entries, and {found.compared} heads kept outside agree.",
+                f"The ledger holds: {verdict.entries} entries, and {verdict.compared} heads kept outside agree.",
             )
         self._found = True
-        return ActionResult(False, f"Found it: {found.reason}.")
+        return ActionResult(False, f"Found it: {verdict.reason}.")
 
     def tamper(self) -> ActionResult:
         """Change an entry as somebody with all rights on the database could."""

@@ -205,10 +205,10 @@ def edit_lanes(
         _EDIT_LANES_BY[session.get_bind().dialect.name],
         {"due_now": due_now, "real_now": real_now, "lease_now": lease_now, "most": most},
     )
-    found: dict[str, FreeLane] = {}
+    lanes: dict[str, FreeLane] = {}
     for key, epoch, channel, head, priority in rows:
-        found.setdefault(key, FreeLane(key, epoch, channel, head, priority))
-    return list(found.values())
+        lanes.setdefault(key, FreeLane(key, epoch, channel, head, priority))
+    return list(lanes.values())
 
 
 def head(
