@@ -98,8 +98,8 @@ def socket_url(settings: Settings, opener: WebClient) -> str | None:
 
 def granted(answer: SlackResponse) -> frozenset[str]:
     """The scopes of the token with which Slack answered."""
-    scopes_ = header(answer, "x-oauth-scopes").split(",")
-    return frozenset(scope.strip() for scope in scopes_ if scope.strip())
+    scopes = header(answer, "x-oauth-scopes").split(",")
+    return frozenset(scope.strip() for scope in scopes if scope.strip())
 
 
 def header(answer: SlackResponse, name: str) -> str:

@@ -92,9 +92,9 @@ def config() -> "Config":
     """Alembic's configuration, made in code so that an installed package needs no file beside it."""
     from alembic.config import Config
 
-    config_ = Config()
-    config_.set_main_option("script_location", str(_MIGRATIONS))
-    return config_
+    settings = Config()
+    settings.set_main_option("script_location", str(_MIGRATIONS))
+    return settings
 
 
 def head() -> str:

@@ -39,8 +39,8 @@ def teams(call: Call) -> Answer:
         if not one.foreign and (world.app.org_wide or one.id == world.app.team_id)
     ]
     page, cursor = call.page(own, call.whole("limit", 100, 1, 1000))
-    teams_ = [{"id": one.id, "name": one.name} for one in page]
-    return {"ok": True, "teams": teams_, **paged(cursor)}
+    described = [{"id": team.id, "name": team.name} for team in page]
+    return {"ok": True, "teams": described, **paged(cursor)}
 
 
 def info(call: Call) -> Answer:

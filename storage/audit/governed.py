@@ -248,9 +248,9 @@ def linked(session: Session) -> dict[str, str]:
             AuditEntry.subject_type == "person", AuditEntry.action == "person.linked"
         )
     )
-    linked_ = {}
+    current_by_old = {}
     for row in rows:
         facts = standing.body_of(row.body).get("facts") or {}
         if "was" in facts:
-            linked_[str(facts["was"])] = row.subject_id
-    return linked_
+            current_by_old[str(facts["was"])] = row.subject_id
+    return current_by_old

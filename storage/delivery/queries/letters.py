@@ -90,10 +90,10 @@ def rows(
     session: Session, states: Sequence[OutboxState], *, most: int
 ) -> Sequence[tuple[Outbox, str | None]]:
     """The newest rows in these states."""
-    rows_ = session.execute(
+    result = session.execute(
         _ONE.where(Outbox.state.in_(states)).order_by(Outbox.id.desc()).limit(most)
     )
-    return [(row, channel) for row, channel in rows_]
+    return [(row, channel) for row, channel in result]
 
 
 def lock(session: Session, row_id: int) -> Outbox | None:
