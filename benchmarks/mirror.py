@@ -26,7 +26,7 @@ def run(*, small: bool) -> Report:
     limits = office.CountedLimits()
     world = World.from_dict(_organisation(people, rooms))
     with (
-        Sandbox(world, manifest.data(), limits=limits) as sandbox,
+        Sandbox(world, manifest.load_manifest(), limits=limits) as sandbox,
         tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder,
     ):
         limits.is_on = True
@@ -72,7 +72,7 @@ def _check(url: str, people: int, rooms: int) -> None:
     database = Database(url)
     try:
         with database.read() as session:
-            standing = readings.standing(session)
+            standing = readings.read_standing(session)
     finally:
         database.close()
     if (standing["people"].entries, standing["channels"].entries) != (people + 1, rooms):

@@ -87,9 +87,9 @@ class Answers:
                     raise
                 self._uploads.forget(files)
                 files = {}
-                answer = call(in_words(reply.view))
+                answer = call(without_pictures(reply.view))
         except CALL_FAILED as error:
-            return not_opened(error)
+            return explain_not_opened(error)
         if len(files) < len(pictures.keys(reply.view["blocks"])):
             view = answer["view"]
             self._background.submit(self._illustrate, view["id"], view["hash"], reply)
@@ -139,7 +139,7 @@ class Answers:
         try:
             data = reply.make()
         except Exception as error:
-            self._say(channel, errors.private(error, self._deps, None))
+            self._say(channel, errors.as_private(error, self._deps, None))
             return
         try:
             self._uploads.share(channel, reply.name, data, reply.words)
@@ -259,7 +259,7 @@ class Answers:
         return {}
 
 
-def in_words(view: View) -> View:
+def without_pictures(view: View) -> View:
     """A view whose pictures are said in words."""
     return _placed(view, {})
 
@@ -268,7 +268,7 @@ def _placed(view: View, files: Mapping[str, str]) -> View:
     return {**view, "blocks": pictures.place(view["blocks"], files)}
 
 
-def not_opened(error: Exception) -> Private:
+def explain_not_opened(error: Exception) -> Private:
     """The words for a window that Slack did not show."""
     code = _code(error)
     log.warning("a view was not shown: %s", code)

@@ -213,7 +213,7 @@ def select(
     return element
 
 
-def searched(action_id: str, *, placeholder: str, initial: Element | None = None) -> Element:
+def search_select(action_id: str, *, placeholder: str, initial: Element | None = None) -> Element:
     """A menu whose options are looked up while somebody types; opened, it shows the first hundred."""
     element: Element = {
         "type": "external_select",
@@ -226,9 +226,11 @@ def searched(action_id: str, *, placeholder: str, initial: Element | None = None
     return element
 
 
-def searched_many(action_id: str, *, placeholder: str, initial: Sequence[Element] = ()) -> Element:
+def multi_search_select(
+    action_id: str, *, placeholder: str, initial: Sequence[Element] = ()
+) -> Element:
     """As `searched`, for several."""
-    element = searched(action_id, placeholder=placeholder)
+    element = search_select(action_id, placeholder=placeholder)
     element["type"] = "multi_external_select"
     if initial:
         element["initial_options"] = list(initial)[:SELECT_OPTIONS]
@@ -270,7 +272,7 @@ def person_picker(action_id: str, *, placeholder: str, initial: str | None = Non
     return element
 
 
-def checks(action_id: str, options: Sequence[Element]) -> Element:
+def checkboxes(action_id: str, options: Sequence[Element]) -> Element:
     """Boxes to tick, at most ten."""
     return {"type": "checkboxes", "action_id": action_id, "options": list(options)[:10]}
 
@@ -372,7 +374,7 @@ def home(blocks: Sequence[Block]) -> Block:
 _NAMES_SHOWN = 3
 
 
-def listed(names: list[str], limit: int = 60) -> str:
+def join_names(names: list[str], limit: int = 60) -> str:
     """`A`, `A and B`, `A, B and 4 others`, for mrkdwn."""
     shown_names = [escape(name, limit) for name in names]
     if len(shown_names) > _NAMES_SHOWN:

@@ -74,11 +74,11 @@ class ObservedApp(App):
             act.level = (
                 logging.DEBUG
             )  # one for each letter that is typed, and for everybody in the organisation
-        with acts.acting(act, began=began), waiting_until(began + CLICK_WAITS):
+        with acts.log_act(act, began=began), waiting_until(began + CLICK_WAITS):
             answer = super().dispatch(req)
             if answer.status >= 500 and answer.status != AGAIN:
                 act.outcome = acts.FAILED
-        metrics.slack_request(kind, answer.status, act.outcome, time.monotonic() - began)
+        metrics.count_slack_request(kind, answer.status, act.outcome, time.monotonic() - began)
         return answer
 
 
@@ -140,7 +140,7 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
 
     @app.event("app_home_opened")
     def _home(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
-        acts.named("home.opened")
+        acts.name_action("home.opened")
         if event.get("tab") == "home":
             open_home(event["user"], body)
         ack()
@@ -157,7 +157,7 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
         ack()
 
     def _mirror(ack: Any, event: dict[str, Any]) -> None:
-        acts.named(str(event.get("type")))
+        acts.name_action(str(event.get("type")))
         deps.directory.handle_event(event)
         ack()
 
@@ -216,7 +216,7 @@ class Once:
         work()
         failpoints.hit("event.handled")
         try:
-            self._db.run(lambda session: inbox.done(session, key))
+            self._db.run(lambda session: inbox.mark_done(session, key))
         except DatabaseBusy:
             # It is acknowledged, so it hardly comes again.
             log.warning("an event was handled and could not be marked so")

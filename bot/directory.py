@@ -160,7 +160,7 @@ class Directory:
                 if home_team is not None and (is_ours or team_id is None or home_team == team_id):
                     return actor
             if is_ours is not True:
-                stranger = people.stranger(session, user_id, team_id)
+                stranger = people.find_stranger(session, user_id, team_id)
                 if stranger is not None:
                     return stranger
         return self._meet(user_id, team_id, enterprise_id, is_ours=is_ours)
@@ -302,7 +302,9 @@ class Directory:
         max_age: timedelta,
     ) -> tuple[MirrorAge, datetime]:
         with self._db.read() as session:
-            age = people.mirror_age(session, self._ours.org_key, user_id, rules, roles=roles or {})
+            age = people.read_mirror_age(
+                session, self._ours.org_key, user_id, rules, roles=roles or {}
+            )
             return age, clock.real_now(session) - max_age
 
     def _listing_is_old(self, max_age: timedelta) -> bool:

@@ -72,7 +72,7 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
         yield _prometheus(settings)
 
 
-def refused(error: SettingsRefused) -> Iterator[Check]:
+def check_refused(error: SettingsRefused) -> Iterator[Check]:
     """The report where the settings cannot be read: the rest can be looked at once they are mended."""
     for sentence in error.sentences:
         yield Check("settings", False, sentence)
@@ -87,7 +87,7 @@ def _names(environment: Collection[str]) -> Check:
 def _slack(settings: Settings) -> Generator[Check, None, Team | None]:
     try:
         slack: WebClient = installation.client(settings)
-        answer = installation.asked(settings, slack)
+        answer = installation.call_auth_test(settings, slack)
         team = installation.team_of(answer)
     except SettingsRefused as error:
         yield Check("token", False, str(error))
@@ -109,8 +109,8 @@ OPTIONAL = {
 
 
 def _scopes(answer: SlackResponse) -> Check:
-    granted = installation.granted(answer)
-    needed, optional = manifest.scopes()
+    granted = installation.granted_scopes(answer)
+    needed, optional = manifest.list_scopes()
     if missing := sorted(needed - granted):
         return Check(
             "scopes",
@@ -142,7 +142,7 @@ def _transport(settings: Settings) -> Check:
     if settings.slack_app_token is not None:
         try:
             opener = web_client(None, base_url=settings.slack_api_url, timeout=10)
-            url = installation.socket_url(settings, opener)
+            url = installation.open_socket_url(settings, opener)
         except CertificatesUnreadable as error:
             return Check("transport", False, error.sentence)
         except SettingsRefused as error:
@@ -227,7 +227,7 @@ def _measures(settings: Settings) -> list[Asked]:
         if database.is_sqlite and not Path(database.url.database or "").exists():
             return []
         running = policy.load(settings.mlgov_policy).policy
-        with opening.in_words(database.url), database.read() as session:
+        with opening.translate_errors(database.url), database.read() as session:
             return asking.measures(session, policy=running, now=clock.now(session))
     finally:
         database.close()

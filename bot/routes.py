@@ -7,7 +7,7 @@ from workflows.wording import counted
 _NAMES = 3
 
 
-def words(route: Route) -> str:
+def describe_route(route: Route) -> str:
     """`Decided by: Budget owner (Ana Ruiz), then if …, Finance (2 of 4 people)`, for mrkdwn."""
     sentence = f"Decided by: {', then '.join(_leg(leg) for leg in route.legs)}."
     people = counted(route.notified, "person", "people")

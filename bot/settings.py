@@ -253,7 +253,7 @@ def _open(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def another_host(name: str) -> str:
+def explain_another_host(name: str) -> str:
     """The sentence for a SQLite file that another machine has open."""
     return (
         f"The SQLite database of MLGOV_DATABASE_URL is in use on another machine, {name}. Stop mlgov there, or use "

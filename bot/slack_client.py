@@ -33,7 +33,7 @@ def web_client(
     return client
 
 
-def like(slack: WebClient, *, timeout: float) -> ObservedClient:
+def copy_client(slack: WebClient, *, timeout: float) -> ObservedClient:
     """The same with another patience."""
     return web_client(
         slack.token,

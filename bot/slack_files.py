@@ -55,7 +55,7 @@ class Fetched:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def id_of(permalink: str | None) -> str | None:
+def file_id_of(permalink: str | None) -> str | None:
     """The id of the file that one of Slack's permalinks leads to; None for any other link."""
     match = _PERMALINK.fullmatch(permalink or "")
     return match.group(1) if match else None

@@ -216,7 +216,7 @@ class Uploads:
                     ready[key] = left.pop(key).file_id
         if ready:
             with suppress(CannotWrite):
-                self._database.run(lambda session: uploads.ready(session, ready))
+                self._database.run(lambda session: uploads.mark_ready(session, ready))
         if left:
             log.warning("Slack was not ready to show %s pictures in time", len(left))
         return ready

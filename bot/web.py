@@ -117,7 +117,7 @@ def _serve_watching(web: FastAPI, health: Health, exposition: Callable[[], bytes
 
     @web.get("/healthz")
     async def healthz() -> Response:
-        return await verdict(health.stalled, f"ok {version.words()}")
+        return await verdict(health.stalled, f"ok {version.describe_version()}")
 
     @web.get("/readyz")
     async def readyz() -> Response:

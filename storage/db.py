@@ -116,7 +116,7 @@ class Database:
         """A third of `most_connections` is opened for a rush alone and closed again after it."""
         kept = max(1, most_connections * 2 // 3)
         self._pool = {"pool_size": kept, "max_overflow": most_connections - kept}
-        self.url = normal_url(url)
+        self.url = normalise_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._local = threading.local()
@@ -188,7 +188,7 @@ class Database:
             ) -> Any:
                 if not self._floors:
                     return clause, multiparams, params
-                return floors.number(connection, clause, multiparams, params, self._floors)
+                return floors.number_rows(connection, clause, multiparams, params, self._floors)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
@@ -248,7 +248,7 @@ class Database:
                     elif _END.get() is not None and left < QUICK_MS / 1000:
                         self._hurry(session, end)
                     if self.is_sqlite and self._floors is None:
-                        self._floors = floors.of(session.connection())
+                        self._floors = floors.read_floors(session.connection())
                     yield session
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))
@@ -461,7 +461,7 @@ def _make_private(place: str | None) -> None:
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def normal_url(url: str | URL) -> URL:
+def normalise_url(url: str | URL) -> URL:
     """The URL with the driver that is used for its kind of database. Raises ArgumentError for no URL."""
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:

@@ -88,7 +88,7 @@ class Standing:
         )
 
 
-def config() -> "Config":
+def build_config() -> "Config":
     """Alembic's configuration, made in code so that an installed package needs no file beside it."""
     from alembic.config import Config
 
@@ -97,12 +97,12 @@ def config() -> "Config":
     return settings
 
 
-def head() -> str:
+def newest_revision() -> str:
     """The newest revision that this release knows."""
-    return max(known())
+    return max(known_revisions())
 
 
-def known() -> set[str]:
+def known_revisions() -> set[str]:
     """Every revision that this release knows; a database at another one was made by a newer release.
 
     A migration's file is named after its revision: every command asks this, and loading Alembic takes a tenth of a second.
@@ -113,19 +113,19 @@ def known() -> set[str]:
     return revisions
 
 
-def current(database: Database) -> str | None:
+def read_revision(database: Database) -> str | None:
     """The revision that the database stands at, or None for one that was never migrated."""
-    return standing(database).revision
+    return read_standing(database).revision
 
 
-def standing(database: Database) -> Standing:
+def read_standing(database: Database) -> Standing:
     """Where the database stands. It only looks, so that it waits for nobody who writes."""
     with database.read() as session:
         return _standing(session.connection())
 
 
 def _standing(connection: Connection) -> Standing:
-    revisions, revision, oldest = known(), None, None
+    revisions, revision, oldest = known_revisions(), None, None
     if inspect(connection).has_table("alembic_version"):
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision is not None and revision >= RANGES_SINCE:
@@ -136,11 +136,11 @@ def _standing(connection: Connection) -> Standing:
     return Standing(revision, oldest, max(revisions), revision in revisions)
 
 
-def steps(since: str | None) -> list[Step]:
+def list_steps(since: str | None) -> list[Step]:
     """The migrations that follow on `since`, oldest first."""
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory.from_config(config())
+    scripts = ScriptDirectory.from_config(build_config())
     ahead = [
         script for script in scripts.walk_revisions() if since is None or script.revision > since
     ]
@@ -169,7 +169,7 @@ def upgrade(
     start at once: one migrates, the others wait for it. A newer database on which this release runs stays as it is.
     With `keep=False` everything is tried and undone. `told` hears of each migration that has run. Raises UpgradeRefused.
     """
-    before = standing(database)
+    before = read_standing(database)
     if target is None and before.fits and before.revision is not None:
         return before.revision, before.revision
     with database.reshaping(keep=keep) as connection:
@@ -193,8 +193,8 @@ def upgrade(
 def _run(connection: Connection, target: str, report: Callable[[Step], None]) -> None:
     from alembic import command
 
-    settings = config()
-    in_force = triggers.names(connection)
+    settings = build_config()
+    in_force = triggers.list_names(connection)
 
     def applied(*, step: Any, **_rest: Any) -> None:
         script = step.up_revision
@@ -215,12 +215,12 @@ def _run(connection: Connection, target: str, report: Callable[[Step], None]) ->
 
 def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
     """The triggers in force after a migration. Raises UpgradeRefused for rows that point nowhere and lost triggers."""
-    if loose := dangling(connection):
+    if loose := list_dangling(connection):
         raise UpgradeRefused(
             f"Revision {revision} would leave rows that point nowhere: {'; '.join(loose)}. Nothing was changed. "
             "If such rows were there before, repair them; otherwise please report this."
         )
-    after = triggers.names(connection)
+    after = triggers.list_names(connection)
     if lost := before - after:
         raise UpgradeRefused(
             f"Revision {revision} would drop {', '.join(sorted(lost))}. Nothing was changed; please report this."
@@ -228,7 +228,7 @@ def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
     return after
 
 
-def dangling(connection: Connection) -> list[str]:
+def list_dangling(connection: Connection) -> list[str]:
     """References that are broken, or not enforced, in words; foreign keys are off while SQLite's tables are made anew."""
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -246,4 +246,4 @@ def dangling(connection: Connection) -> list[str]:
 
 
 def _missing_triggers(connection: Connection) -> set[str]:
-    return triggers.expected(connection.dialect.name) - triggers.names(connection)
+    return triggers.list_expected(connection.dialect.name) - triggers.list_names(connection)

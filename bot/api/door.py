@@ -113,13 +113,13 @@ class Door:
         """
         deps = self._deps
         token, actor, now = self._known(credentials)
-        if standing.confirmed(deps, actor, "api", act) != actor:
+        if standing.confirm_actor(deps, actor, "api", act) != actor:
             token, actor, now = self._known(credentials)
         request.state.actor = actor
-        acts.by(actor.id)
+        acts.name_actor(actor.id)
         if token.last_used_at is None or now - token.last_used_at >= USED_WITHIN:
             try:
-                deps.db.run(lambda session: tokens.used(session, token, now=now))
+                deps.db.run(lambda session: tokens.note_used(session, token, now=now))
             except DatabaseBusy:
                 log.info("when %s was used could not be kept", token.prefix)
         return Caller(token, actor)

@@ -105,7 +105,7 @@ def problem(
     )
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def describe_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """How the OpenAPI document tells of these answers."""
     return {
         status: {

@@ -30,12 +30,12 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     params: dict[str, Any] = {"state": state, "gate": gate, "mine": mine or None}
     params = {name: str(value).lower() for name, value in params.items() if value}
     with caller() as api:
-        requests = once(api, "GET", "/approvals", params=params)["approvals"]
+        requests = call_once(api, "GET", "/approvals", params=params)["approvals"]
     if as_json:
         say(json.dumps(requests, indent=2, ensure_ascii=False))
         return
@@ -57,10 +57,10 @@ def list_(
 @app.command()
 def show(request: RequestId, as_json: Json = False) -> None:
     """Show one request and how it stands."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     with caller() as api:
-        answer = once(api, "GET", f"/approvals/{request}")
+        answer = call_once(api, "GET", f"/approvals/{request}")
     if as_json:
         say(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -76,18 +76,18 @@ def decide(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Approve or reject as yourself. It counts exactly as a click in Slack does."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     if verdict not in ("approve", "reject"):
         raise fail(f"{verdict}: write approve or reject.", 2)
     with caller() as api:
-        current = once(api, "GET", f"/approvals/{request}")
+        current = call_once(api, "GET", f"/approvals/{request}")
         if not yes:
             for line in _lines(current):
                 typer.echo(line, err=True)
             if not typer.confirm(f"{verdict.capitalize()} this?", err=True):
                 raise fail("Nothing was decided.")
-        decided = once(
+        decided = call_once(
             api,
             "POST",
             f"/approvals/{request}/decisions",

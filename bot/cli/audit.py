@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, say, settings
+from bot.cli.base import Json, fail, load_settings, open_database, say
 
 app = typer.Typer(help="Check the ledger and print its head.", no_args_is_help=True)
 
@@ -41,12 +41,12 @@ def verify(
     expected = [ledger.Head(*_head(text)) for text in expect_head or []]
     trusted = ledger.Head(*_head(since, "--since")) if since else None
     kept: Kept | None = None
-    if place := settings().mlgov_anchor:
+    if place := load_settings().mlgov_anchor:
         try:
             kept = anchor.read(place)
         except GovernanceError as error:
             raise fail(error.sentence) from None
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         version = policies.in_force(session)
         pins: tuple[str, ...] = ()
         if version is not None:
@@ -56,9 +56,9 @@ def verify(
                 pins = ()  # what is wrong with the policy is told below
         look = Look(kept=kept, expected=tuple(expected), since=trusted, pins=pins)
         look.all(session, runtime.governed_now(session))
-        faults = wording.tell(session, look.faults)
+        faults = wording.describe_faults(session, look.faults)
         head = ledger.head(session)
-        sealed = governed.first_sealed(session)
+        sealed = governed.find_first_sealed(session)
     compared = len(expected) + (len(kept.heads) if kept else 0)
     broken = next((each for each in look.faults if each.what == "chain"), None)
     restorations = kept.restorations if kept else ()
@@ -146,7 +146,7 @@ def guard() -> None:
     from workflows.actors import OPERATOR
     from workflows.audit import service as audit
 
-    with opened() as database, database.begin(patient=True) as session:
+    with open_database() as database, database.begin(patient=True) as session:
         wrong = triggers.restore(session.connection())
         if wrong:
             audit.record(
@@ -172,8 +172,8 @@ def head(as_json: Json = False) -> None:
     from storage import runtime
     from workflows.audit import heads
 
-    with opened() as database, database.read() as session:
-        latest = heads.current(session, now=runtime.governed_now(session))
+    with open_database() as database, database.read() as session:
+        latest = heads.read_current(session, now=runtime.governed_now(session))
     if as_json:
         say(json.dumps({"seq": latest.seq, "hash": latest.hash, "at": latest.at.isoformat()}))
     else:

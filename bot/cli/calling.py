@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from bot.cli.base import fail, settings
+from bot.cli.base import fail, load_settings
 from workflows.errors import GovernanceError
 from workflows.sources import http
 from workflows.sources.http import CertificatesUnreadable
@@ -72,14 +72,14 @@ class Caller:
 
     def read(self, method: str, path: str, **given: Any) -> Any:
         """The JSON of a call. Raises as `call` does, and NotMlgov for what is none."""
-        return told(self.call(method, path, **given))
+        return parse_answer(self.call(method, path, **given))
 
     def document(self, path: str, **given: Any) -> str:
         """A model card or an approval pack. Raises as `call` does, and NotMlgov for a page that somebody else made."""
         answer = self.call("GET", path, **given)
         kind = answer.headers.get("content-type", "").partition(";")[0]
         if kind == "application/json" and path.endswith("/pack"):
-            is_ours = str(told(answer)["format"]).startswith("mlgov ")
+            is_ours = str(parse_answer(answer)["format"]).startswith("mlgov ")
         else:
             is_ours = kind == "text/markdown" or _OUR_PAGE in answer.text
         if not is_ours:
@@ -103,7 +103,7 @@ class Told(dict[str, Any]):
         raise NotMlgov(f"An answer without {key!r}")
 
 
-def told(answer: httpx.Response) -> Any:
+def parse_answer(answer: httpx.Response) -> Any:
     """The JSON of an answer, its objects as Told. Raises NotMlgov."""
     try:
         body = json.loads(answer.content, object_hook=Told)
@@ -125,7 +125,7 @@ def _detail(answer: httpx.Response) -> str:
 @contextmanager
 def caller() -> Iterator[Caller]:
     """The API that MLGOV_URL and MLGOV_TOKEN name."""
-    read = settings()
+    read = load_settings()
     if read.mlgov_url is None:
         raise fail(
             "MLGOV_URL is not set: set it to where mlgov is reached, like https://mlgov.example.com."
@@ -151,7 +151,7 @@ def caller() -> Iterator[Caller]:
         yield Caller(client)
 
 
-def once(caller: Caller, method: str, path: str, **given: Any) -> Any:
+def call_once(caller: Caller, method: str, path: str, **given: Any) -> Any:
     """The JSON of one call that is not tried again. Raises typer.Exit(1) with the sentence."""
     try:
         return caller.read(method, path, **given)

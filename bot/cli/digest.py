@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bot.cli.base import fail, opened, policy_text, say
+from bot.cli.base import fail, load_policy_text, open_database, say
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -46,8 +46,8 @@ def render(
     """
     from workflows.people import service as people
 
-    policy = policy_text().policy
-    with opened() as database, database.read() as session:
+    policy = load_policy_text().policy
+    with open_database() as database, database.read() as session:
         account = people.look_up(session, person)
         actor = people.actor(session, account.id)
         if actor is None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, opened, org_key, policy_text, say
+from bot.cli.base import Json, find_org_key, load_policy_text, open_database, say
 
 
 def explain(
@@ -17,10 +17,10 @@ def explain(
 
     from workflows import clock, decisions
 
-    policy = policy_text().policy
-    with opened() as database, database.read() as session:
+    policy = load_policy_text().policy
+    with open_database() as database, database.read() as session:
         explanation = decisions.explain(
-            session, request, policy=policy, now=clock.now(session), org_key=org_key(database)
+            session, request, policy=policy, now=clock.now(session), org_key=find_org_key(database)
         )
     card = explanation.card
     if as_json:

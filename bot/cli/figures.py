@@ -31,7 +31,7 @@ VERDICTS = {
 
 
 @contextmanager
-def refused() -> Iterator[None]:
+def refusals_in_words() -> Iterator[None]:
     """A refusal is one sentence."""
     from pydantic import ValidationError
 
@@ -78,7 +78,7 @@ def fairness(
     from workflows.policy.inventory import FairnessRules
     from workflows.sources import predictions
 
-    with refused():
+    with refusals_in_words():
         rules = FairnessRules(least=least, ratio=Decimal(str(ratio)))
         cells = predictions.read(
             file, predictions.Columns(truth, prediction, tuple(group), positive, threshold)
@@ -90,7 +90,7 @@ def fairness(
     else:
         _show(judged)
     if submit:
-        hand_in(
+        submit_evidence(
             submit,
             {"type": "fairness_report", "fairness": counts.model_dump(mode="json")},
             quiet=as_json,
@@ -104,7 +104,7 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
     from workflows.evidence import explaining
     from workflows.sources import explanations
 
-    with refused():
+    with refusals_in_words():
         read = explanations.read(file.read_bytes(), name=file.name)
         explained = explaining.Explained.model_validate(read)
     if as_json:
@@ -113,21 +113,21 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
         for sentence in filter(None, (*explaining.reading(explained), explained.limits)):
             say(sentence)
     if submit:
-        hand_in(
+        submit_evidence(
             submit,
             {"type": "explainability_report", "explained": explained.model_dump(mode="json")},
             quiet=as_json,
         )
 
 
-def hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
+def submit_evidence(named: str, body: dict[str, Any], *, quiet: bool) -> None:
     """Evidence for a version, and what is still missing for it."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
     from bot.cli.models import split
 
     model, version = split(named)
     with caller() as api:
-        answer = once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)
+        answer = call_once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)
     if quiet:
         return
     missing = answer["check"]["missing"]

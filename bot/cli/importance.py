@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.base import Json, fail, say
-from bot.cli.figures import File, Submit, hand_in, refused
+from bot.cli.figures import File, Submit, refusals_in_words, submit_evidence
 
 
 def importance(
@@ -65,7 +65,7 @@ def importance(
 
     folder = Path(tempfile.mkdtemp(prefix="mlgov-registry-"))
     try:
-        with refused():
+        with refusals_in_words():
             digest = _download(model, folder)
             same = _compared(submit, folder, digest) if submit else ""
             made_with = trying.described(folder)[2]
@@ -104,18 +104,18 @@ def importance(
             "explained": explained.model_dump(mode="json"),
             "summary": f"Of {model} in MLflow, {same}",
         }
-        hand_in(submit, body, quiet=as_json)
+        submit_evidence(submit, body, quiet=as_json)
 
 
 def _download(model: str, folder: Path) -> str:
     """The contents of the version, and their digest."""
-    from bot.cli.base import settings
+    from bot.cli.base import load_settings
     from bot.registry import syncing
 
     name, _, version = model.rpartition(":")
     if not name:
         raise fail(f"Name the model with its version, like {model}:7.", 2)
-    registry = syncing.client(settings())
+    registry = syncing.client(load_settings())
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
@@ -131,12 +131,12 @@ def _download(model: str, folder: Path) -> str:
 
 def _compared(submit: str, folder: Path, digest: str) -> str:
     """Whether what is tried is what the record names: all of it, or one of its files, as a pipeline may have digested it."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
     from bot.cli.models import digest_of, split
 
     key, version = split(submit)
     with caller() as api:
-        answer = once(api, "GET", f"/models/{key}")
+        answer = call_once(api, "GET", f"/models/{key}")
     registered = next(
         (one["digest"] for one in answer["versions"] if one["version"] == version), None
     )

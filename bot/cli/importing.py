@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, is_terminal, opened, org_key, policy_text, say
+from bot.cli.base import fail, find_org_key, is_terminal, load_policy_text, open_database, say
 
 app = typer.Typer(
     help="Bring in people, projects, budgets, milestones, models and cost.", no_args_is_help=True
@@ -108,8 +108,8 @@ def _table(
     from workflows import imports
 
     mappings = dict(_mapping(item) for item in map_ or [])
-    policy = policy_text().policy
-    with opened(create=True) as database:
+    policy = load_policy_text().policy
+    with open_database(create=True) as database:
         report = imports.run(
             database,
             imports.Request(
@@ -123,7 +123,7 @@ def _table(
                 are_meant=amounts_are_meant,
             ),
             policy=policy,
-            org_key=org_key(database),
+            org_key=find_org_key(database),
         )
     for line in imports.lines(report):
         say(line)
@@ -183,10 +183,10 @@ def costs(
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 
-    policy = policy_text().policy
+    policy = load_policy_text().policy
     options = focus.ReadOptions(tag_keys=policy.costs.tag_keys, source=source, separate=separate)
-    with opened(create=True) as database:
-        key = org_key(database)
+    with open_database(create=True) as database:
+        key = find_org_key(database)
         try:
             with reading(is_terminal()) as progress:
                 read = focus.read(files, options=options, progress=progress)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, say, settings
+from bot.cli.base import fail, load_settings, say
 
 app = typer.Typer(help="The rubric of maturity check-ins.", no_args_is_help=True)
 rubric_app = typer.Typer(
@@ -23,7 +23,7 @@ def _chosen(file: Path | None) -> Path | None:
     from workflows import policy
     from workflows.maturity import rubric
 
-    place = settings().mlgov_policy
+    place = load_settings().mlgov_policy
     if file is not None or not place.exists():
         return file
     return rubric.place(place, policy.load(place).policy.maturity.rubric)

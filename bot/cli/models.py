@@ -33,13 +33,13 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     models: list[dict[str, Any]] = []
     asked = {"q": word, "limit": "200"}
     with caller() as api:
         while True:
-            page = once(api, "GET", "/models", params=asked)
+            page = call_once(api, "GET", "/models", params=asked)
             models += page["models"]
             if page["next"] is None:
                 break
@@ -70,10 +70,10 @@ def list_(
 @app.command()
 def show(model: Model, as_json: Json = False) -> None:
     """Show one model and its versions."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     with caller() as api:
-        answer = once(api, "GET", f"/models/{model}")
+        answer = call_once(api, "GET", f"/models/{model}")
     if as_json:
         say(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -119,7 +119,7 @@ def register(
     ] = None,
 ) -> None:
     """Put a model on the inventory. The same call again changes nothing."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     body = {
         "name": name,
@@ -134,7 +134,7 @@ def register(
         "eu_class": eu_class,
     }
     with caller() as api:
-        answer = once(api, "POST", "/models", body=_given(body))
+        answer = call_once(api, "POST", "/models", body=_given(body))
     say(
         f"{answer['name']} is in the inventory as {answer['key']}, tier {answer['tier'] or 'not assessed'}."
     )
@@ -157,7 +157,7 @@ def version(
     run_id: Annotated[str | None, typer.Option("--run", help="The run that made it.")] = None,
 ) -> None:
     """Add a version, in development. The same version with the same digest again changes nothing."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     body = {
@@ -168,18 +168,18 @@ def version(
         "run_id": run_id,
     }
     with caller() as api:
-        answer = once(api, "POST", f"/models/{model}/versions", body=_given(body))
+        answer = call_once(api, "POST", f"/models/{model}/versions", body=_given(body))
     say(f"{model} {answer['version']} is {answer['state'].replace('_', ' ')}.")
 
 
 @app.command()
 def check(named: Named, as_json: Json = False) -> None:
     """Print what a version lacks for its next step: exit 0 when nothing is missing, 20 when something is."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     with caller() as api:
-        answer = once(api, "GET", f"/models/{model}/versions/{name}/check")
+        answer = call_once(api, "GET", f"/models/{model}/versions/{name}/check")
     if as_json:
         say(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
@@ -235,7 +235,7 @@ def evidence(
     ] = None,
 ) -> None:
     """Hand in evidence, and say what is still missing. The same evidence again changes nothing."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     body = {
@@ -250,7 +250,9 @@ def evidence(
     }
     body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
-        answer = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))
+        answer = call_once(
+            api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body)
+        )
     _tell(answer["check"])
 
 
@@ -338,7 +340,7 @@ def move(
     ] = None,
 ) -> None:
     """Take a step of a version, as yourself: with a token from `/mlgov token`."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     body = {
@@ -349,7 +351,7 @@ def move(
         "new_version": new_version,
     }
     with caller() as api:
-        answer = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
+        answer = call_once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
     say(answer["said"])
 
 

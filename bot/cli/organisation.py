@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, say, settings
+from bot.cli.base import Json, fail, load_settings, open_database, say
 
 if TYPE_CHECKING:
     from workflows.people.organisation import Plan
@@ -24,9 +24,9 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 
     from workflows.people import organisation
 
-    with opened() as database, database.read() as session:
-        here = organisation.known(session)
-        behind = organisation.left_behind(session, here) if here else 0
+    with open_database() as database, database.read() as session:
+        here = organisation.find_organisation(session)
+        behind = organisation.count_left_behind(session, here) if here else 0
     if as_json:
         output = {
             "organisation": here.org_key if here else None,
@@ -68,13 +68,13 @@ def move(
     from bot.settings import SettingsRefused
     from workflows.people.organisation import unmapped_words
 
-    read = settings()
+    read = load_settings()
     try:
         slack = installation.client(read, timeout=10)
-        team = installation.who_am_i(read, slack)
+        team = installation.load_team(read, slack)
     except SettingsRefused as error:
         raise fail(str(error)) from None
-    with opened() as database:
+    with open_database() as database:
         mover = Mover(database, slack, team)
         plan = mover.plan()
         for line in _lines(plan):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, say, settings
+from bot.cli.base import Json, fail, load_settings, open_database, say
 
 if TYPE_CHECKING:
     from bot.delivery.reviewing import Review
@@ -30,7 +30,7 @@ def list_(
 
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         rows = dead_letters.list_rows(session, state=state)
     if as_json:
         say(json.dumps([row.as_json() for row in rows], indent=2))
@@ -59,7 +59,7 @@ def show(row: RowId) -> None:
 
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         say(json.dumps(dead_letters.show(session, row).as_json(), indent=2))
 
 
@@ -81,7 +81,7 @@ def mark_sent(
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         dead_letters.mark_sent(session, OPERATOR, row, ts=ts, now=clock.now(session))
     say(f"Row {row} counts as sent.")
 
@@ -109,13 +109,13 @@ def review(
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    read = settings()
+    read = load_settings()
     try:
         slack = installation.client(read, timeout=10)
-        team = installation.who_am_i(read, slack)
+        team = installation.load_team(read, slack)
     except SettingsRefused as error:
         raise fail(str(error)) from None
-    with opened(team=team) as database:
+    with open_database(team=team) as database:
         reviewed = look(database, slack, stamps="real" if read.is_real_slack else "governed")
         if reviewed is None:
             say("Nothing is held: messages are sent as they come.")
@@ -153,9 +153,9 @@ def release(
     from workflows.delivery import holding
     from workflows.wording import counted
 
-    with opened() as database, database.begin(patient=True) as session:
+    with open_database() as database, database.begin(patient=True) as session:
         now = clock.now(session)
-        waits = holding.waits(session, now=now)
+        waits = holding.count_waits(session, now=now)
         restoring.release(session, OPERATOR, looks=not without_looking, now=now)
     say(
         f"Released: {counted(len(waits.posts), 'message')} that waited and everything new are sent from now on"
@@ -171,9 +171,9 @@ def _say_review(review: "Review", *, was_marked: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bot.holding import sentence
+    from bot.holding import describe_hold
 
-    say(sentence(review.hold))
+    say(describe_hold(review.hold))
     table = Table("id", "what", "to", "written", "in Slack")
     for message in review.messages:
         table.add_row(
@@ -249,6 +249,6 @@ def _act(action: str, row: int, outcome: str) -> None:
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         getattr(dead_letters, action)(session, OPERATOR, row, now=clock.now(session))
     say(f"Row {row} {outcome}.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, opened, say, settings
+from bot.cli.base import fail, load_settings, open_database, say
 
 app = typer.Typer(help="Erase a person, or export what is kept about one.", no_args_is_help=True)
 
@@ -24,8 +24,8 @@ def erase(
     from workflows.people import service
     from workflows.wording import counted
 
-    with opened() as database:
-        erasure_key.attach(database, settings())
+    with open_database() as database:
+        erasure_key.attach(database, load_settings())
         with database.read() as session:
             account = service.look_up(session, person)
         if not yes and not typer.confirm(
@@ -63,7 +63,7 @@ def wipe() -> None:
     """Write a SQLite file anew and empty its log, so that nothing of who was erased is left in them."""
     from bot import wiping
 
-    with opened() as database:
+    with open_database() as database:
         for sentence in wiping.wipe(database):
             say(sentence)
 
@@ -78,15 +78,15 @@ def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     from workflows.people import tombstones
     from workflows.wording import counted
 
-    with opened() as database:
+    with open_database() as database:
         with database.read() as session:
-            people = stored.standing(session).people
+            people = stored.read_standing(session).people
         if not yes and not typer.confirm(
             f"Give up the key by which {counted(people, 'erased person is', 'erased people are')} known? This cannot be undone.",
             err=True,
         ):
             raise fail("Nothing was changed.")
-        key, place = erasure_key.renew(database, settings())
+        key, place = erasure_key.renew(database, load_settings())
         with database.begin(patient=True) as session:
             people = tombstones.start_anew(session, OPERATOR, key, now=clock.now(session))
     where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
@@ -108,7 +108,7 @@ def export(person: PersonId) -> None:
 
     from workflows.people import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         account = service.look_up(session, person)
         say(
             json.dumps(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, fail, opened, org_key, say, settings
+from bot.cli.base import Json, fail, find_org_key, load_settings, open_database, say
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -33,7 +33,7 @@ def _read_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
     from workflows.errors import GovernanceError
     from workflows.maturity import rubric
 
-    path = file or settings().mlgov_policy
+    path = file or load_settings().mlgov_policy
     try:
         loaded = policy.load(path)
         asked = rubric.load(rubric.place(path, loaded.policy.maturity.rubric))
@@ -66,11 +66,13 @@ def check(
     wrong = review.review(loaded.policy)
     looked = "people and groups were not looked at"
     if not offline and _has_database():
-        with opened() as database, database.read() as session:
-            if readings.unread(session):
+        with open_database() as database, database.read() as session:
+            if readings.list_unread(session):
                 looked = "people and groups were not looked at, because mlgov hasn't read them from Slack yet: `mlgov sync` does, and `mlgov run` when it starts"
             else:
-                wrong += checking.against_mirror(session, loaded.policy, org_key(database))
+                wrong += checking.check_against_mirror(
+                    session, loaded.policy, find_org_key(database)
+                )
                 looked = "people and groups are known"
     if wrong:
         complaints = [
@@ -86,7 +88,7 @@ def check(
 def _has_database() -> bool:
     from sqlalchemy.engine import make_url
 
-    url = make_url(settings().mlgov_database_url.get_secret_value())
+    url = make_url(load_settings().mlgov_database_url.get_secret_value())
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
@@ -96,7 +98,7 @@ def diff(file: File = None) -> None:
     from workflows.policies.differences import differences
 
     path, loaded = _read(file)
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         running = _running(session)
     if running is None:
         say(f"{path}: no policy is in force yet.")
@@ -130,8 +132,8 @@ def apply(
     from workflows.policies import service
 
     path, loaded, asked = _read_all(file)
-    with opened() as database:
-        org = org_key(database)
+    with open_database() as database:
+        org = find_org_key(database)
         with database.begin(patient=True) as session:
             service.lock(session)
             was = service.replaced(session, loaded)
@@ -173,7 +175,7 @@ def _left_behind(database: "Database", applied: Path) -> str:
     from workflows.errors import GovernanceError
     from workflows.policies import service
 
-    kept = settings().mlgov_policy
+    kept = load_settings().mlgov_policy
     if kept.exists() and kept.read_bytes() == applied.read_bytes():
         return ""
     try:
@@ -194,7 +196,7 @@ def show() -> None:
     """Print the policy that is in force, as it was written."""
     from workflows.policies import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         version = service.in_force(session)
         if version is None:
             raise fail("No policy is in force yet; `mlgov policy apply FILE` does it.")
@@ -206,8 +208,8 @@ def groups() -> None:
     """Say which user group each @handle of the policy in force means, and why one names nobody."""
     from workflows.people import service
 
-    with opened() as database:
-        org = org_key(database)
+    with open_database() as database:
+        org = find_org_key(database)
         with database.read() as session:
             running = _running(session)
             lines = (
@@ -240,12 +242,12 @@ def simulate(
         back = parse_duration(since)
     except ValueError as error:
         raise fail(f"--since: {error}", 2) from None
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         result = decisions.simulate(
             session,
             loaded.policy,
             since=clock.now(session) - _as_delta(back),
-            org_key=org_key(database),
+            org_key=find_org_key(database),
         )
     if as_json:
         say(json.dumps(asdict(result), indent=2, ensure_ascii=False))
@@ -319,4 +321,4 @@ def example() -> None:
     """Print a policy to start from."""
     from bot import resources
 
-    say(resources.path("governance.yml").read_text(encoding="utf-8").rstrip())
+    say(resources.resource_path("governance.yml").read_text(encoding="utf-8").rstrip())

@@ -99,12 +99,12 @@ def _add(groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int
 
 
 def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
     from bot.cli.models import split
 
     model, version = split(named)
     with caller() as api:
-        answers: list[dict[str, Any]] = once(
+        answers: list[dict[str, Any]] = call_once(
             api, "POST", f"/models/{model}/versions/{version}/readings", body=rows
         )
     return answers

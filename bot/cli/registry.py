@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, org_key, policy_text, say
+from bot.cli.base import Json, fail, find_org_key, load_policy_text, open_database, say
 
 if TYPE_CHECKING:
     from workflows.registry.records import RegistryStatus
@@ -25,7 +25,7 @@ def status(as_json: Json = False) -> None:
     from workflows.registry import reads
     from workflows.wording import counted
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         registry = reads.status(session)
         lost = reads.all_given_up(session)
     if as_json:
@@ -61,22 +61,22 @@ def status(as_json: Json = False) -> None:
 def sync() -> None:
     """Look at the registry now: read it, compare, and write what is wanted."""
     from bot import installation
-    from bot.cli.base import settings
+    from bot.cli.base import load_settings
     from bot.context import Deps, PolicyHolder
     from bot.directory import Directory
     from bot.registry import syncing
     from workflows.policies import service as policies
 
-    read = settings()
+    read = load_settings()
     registry = syncing.client(read)
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
         )
-    text = policy_text()
+    text = load_policy_text()
     slack = installation.client(read, timeout=3)
-    team = installation.who_am_i(read, slack)
-    with opened(team=team) as database:
+    team = installation.load_team(read, slack)
+    with open_database(team=team) as database:
         with database.read() as session:
             version = policies.in_force(session) or 0
         directory = Directory(slack, database, team, lambda *_: None)
@@ -127,9 +127,9 @@ def accept(
     from workflows.actors import OPERATOR
     from workflows.registry import reads, service
 
-    policy = policy_text().policy
-    with opened() as database:
-        org = org_key(database)
+    policy = load_policy_text().policy
+    with open_database() as database:
+        org = find_org_key(database)
         with database.read() as session:
             registry = reads.status(session, alias=policy.registry.alias)
         if revision is None and registry.asks:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli.base import fail, opened, say, settings
+from bot.cli.base import fail, load_settings, open_database, say
 
 keys_app = typer.Typer(
     help="Make, publish and rotate the key that signs statements.", no_args_is_help=True
@@ -166,12 +166,12 @@ def publish() -> None:
     from workflows.statements import envelopes, service
 
     try:
-        key = issuing.key_of(settings())
+        key = issuing.key_of(load_settings())
     except SettingsRefused as error:
         raise fail(str(error)) from None
     if key is None:
         raise fail("MLGOV_SIGNING_KEY_FILE is not set. `mlgov keys new` makes a key.")
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         service.publish(session, OPERATOR, key, now=clock.now(session))
     say(envelopes.public_pem(key.public_key()).rstrip())
 
@@ -183,7 +183,7 @@ def rotate(out: Out) -> None:
     from workflows.actors import OPERATOR
     from workflows.statements import envelopes, service
 
-    with opened() as database:
+    with open_database() as database:
         key = envelopes.private_key(_written(out))
         with database.begin() as session:
             now = clock.now(session)
@@ -201,7 +201,7 @@ def list_keys() -> None:
     """List the keys that were ever published."""
     from workflows.statements import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         keys = service.keys(session)
     for key in keys:
         state = f"retired {key.retired_at:%d %b %Y}" if key.retired_at else "in use"
@@ -229,7 +229,7 @@ def list_() -> None:
     from workflows import clock
     from workflows.statements import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         now = clock.now(session)
         statements = service.latest(session)
     for statement in statements:
@@ -264,7 +264,7 @@ def _change(what: str, statement: str) -> None:
     from workflows.statements import service
 
     act = {"suspend": service.suspend, "resume": service.resume, "withdraw": service.withdraw}[what]
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         now = clock.now(session)
         record = act(session, OPERATOR, statement, now=now)
     say(f"{record.id} is {record.state(now)} now; who checks it with --status hears of it.")

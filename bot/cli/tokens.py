@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, org_key, policy_text, say
+from bot.cli.base import Json, fail, find_org_key, load_policy_text, open_database, say
 
 app = typer.Typer(help="Make, list and revoke tokens for programs.", no_args_is_help=True)
 
@@ -53,9 +53,9 @@ def create(
         raise fail(": ".join(first_fault(error)), 2) from None
     except ValueError as error:
         raise fail(f"--expires {expires}: {error}.", 2) from None
-    policy = policy_text().policy
-    with opened() as database:
-        key = org_key(database)
+    policy = load_policy_text().policy
+    with open_database() as database:
+        key = find_org_key(database)
         with database.begin() as session:
             secret, token = service.create(
                 session, OPERATOR, form, policy=policy, org_key=key, now=clock.now(session)
@@ -79,7 +79,7 @@ def list_(as_json: Json = False) -> None:
     from workflows import clock
     from workflows.tokens import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         now = clock.now(session)
         tokens = service.list_tokens(session)
     if as_json:
@@ -136,6 +136,6 @@ def revoke(
     from workflows.actors import OPERATOR
     from workflows.tokens import service
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         ended = service.revoke(session, OPERATOR, token, now=clock.now(session))
     say(f"{ended.prefix} is revoked: it opens nothing any more.")

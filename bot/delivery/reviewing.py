@@ -48,11 +48,11 @@ def review(
     """Look for everything that waits; None when nothing is held."""
     with database.read() as session:
         real, now = clock.both(session)
-        hold = holding.current(session)
+        hold = holding.find_current(session)
         if hold is None:
             return None
-        window = holding.standing(session, real).window or hold.window
-        waits = holding.waits(session, now=now)
+        window = holding.read_state(session, real).window or hold.window
+        waits = holding.count_waits(session, now=now)
         rows = [dead_letters.show(session, row_id) for row_id in waits.posts]
         threads = {
             row.id: parent.ts

@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from bot.api.door import Caller, Door, needs
-from bot.api.problems import answers
-from bot.api.uploads import Uploads, described, require_json
+from bot.api.problems import describe_answers
+from bot.api.uploads import Uploads, describe_form, require_json
 from bot.context import Deps
 from bot.inventory import acting, resources, uploads
 from bot.inventory.reaching import UNBOUND, Reach, call_name, checked, ids
@@ -58,7 +58,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     """The endpoints under /models."""
     made = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
-    told_errors = answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
+    told_errors = describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
     writes, reads_only = needs(Scope.MODELS), needs(Scope.MODELS_READ)
 
     at = Reach(deps, door)
@@ -98,7 +98,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
         return deps.db.run(checked(work))
 
-    @made.get("", responses=answers(400, 401, 403, 422, 429), openapi_extra=reads_only)
+    @made.get("", responses=describe_answers(400, 401, 403, 422, 429), openapi_extra=reads_only)
     def list_(
         caller: Calls,
         q: Annotated[
@@ -215,7 +215,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         "/{key}/versions/{version}/evidence",
         status_code=201,
         responses=told_errors,
-        openapi_extra=writes | described(NewEvidence),
+        openapi_extra=writes | describe_form(NewEvidence),
     )
     async def hand_in(
         key: Key, version: Version, caller: Calls, request: Request, name: IdempotencyKey = None

@@ -105,7 +105,7 @@ def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) 
     model = found.model
     held = found.evidence.get(CARD)
     card = held.card if held else None
-    upstream = blocks.searched_many(
+    upstream = blocks.multi_search_select(
         words.PICK_UPSTREAM,
         placeholder="None",
         initial=[blocks.option(name, key) for key, name in taken],

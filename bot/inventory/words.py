@@ -249,7 +249,7 @@ def item(one: Item, policy: Policy, today: date) -> str:
 
 def file_of(one: Item) -> str | None:
     """Slack's id of the file that an item is, where it was handed in as one."""
-    return slack_files.id_of(one.uri) if one.is_file else None
+    return slack_files.file_id_of(one.uri) if one.is_file else None
 
 
 def status(one: Item, policy: Policy, today: date) -> str:

@@ -58,7 +58,7 @@ class SlackReads:
     def __init__(
         self, slack: WebClient, *, timeout: float, stop: threading.Event | None = None
     ) -> None:
-        self._client = slack_client.like(slack, timeout=timeout)
+        self._client = slack_client.copy_client(slack, timeout=timeout)
         self._stop = stop
 
     @classmethod

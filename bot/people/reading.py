@@ -169,7 +169,7 @@ class Reader:
     def _due(self) -> tuple[str, ...]:
         """The parts to read now."""
         with self._db.read() as session:
-            standing, now = readings.standing(session), real_now(session)
+            standing, now = readings.read_standing(session), real_now(session)
         read = [row.read_at for row in standing.values() if row.read_at is not None]
         if len(read) == len(KINDS):
             self._is_there.set()

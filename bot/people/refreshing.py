@@ -167,7 +167,7 @@ class Refresher:
         """Whom a whole reading left out: how many have left by it, and how many are kept."""
         org_key = self._ours.org_key
         with self._db.read() as session:
-            absent = leaving.absent(
+            absent = leaving.find_absent(
                 session,
                 listed,
                 org_key=org_key,
@@ -234,7 +234,7 @@ class Refresher:
     def audiences_to_read(self, names: Sequence[str], since: datetime) -> list[tuple[str, bool]]:
         """(Slack id, shared outside) of the channels whose members were not looked at since, the important ones first."""
         with self._db.read() as session:
-            return people.audiences_to_read(session, self._ours.org_key, names, since=since)
+            return people.list_audiences_to_read(session, self._ours.org_key, names, since=since)
 
     def read_audience(self, channel_id: str, is_shared_outside: bool) -> None:
         """Who reads one channel that mlgov is in. Raises SlackSilent."""
@@ -257,7 +257,7 @@ class Refresher:
     def _has_guests(self, channel_id: str) -> bool:
         for page in self._reads.channel_members(channel_id):
             with self._db.read() as session:
-                unknown, outsider = people.outsiders(session, self._ours.org_key, page)
+                unknown, outsider = people.find_outsiders(session, self._ours.org_key, page)
             if outsider or len(unknown) > MOST_UNKNOWN:
                 return True
             for user_id in unknown:

@@ -11,7 +11,7 @@ _PART = 400
 """Subjects in one statement."""
 
 
-def about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[AuditEntry]:
+def list_about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[AuditEntry]:
     """Entries about these (type, id), oldest first."""
     wanted = sorted(set(subjects))
     entries: list[AuditEntry] = []
@@ -25,7 +25,7 @@ def about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[A
     return sorted(entries, key=lambda entry: entry.seq)
 
 
-def hashes(session: Session, seqs: Collection[int]) -> dict[int, str]:
+def find_hashes(session: Session, seqs: Collection[int]) -> dict[int, str]:
     """Entry number → its hash."""
     wanted = sorted(set(seqs))
     by_seq: dict[int, str] = {}

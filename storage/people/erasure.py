@@ -161,7 +161,7 @@ def forget_manager(session: Session, person_id: str) -> None:
     )
 
 
-def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
+def list_shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     """(subject type, subject id) of the records whose cards may show the person."""
     decided = select(Decision.approval_id).where(
         or_(Decision.person_id == person_id, Decision.for_id == person_id)
@@ -251,7 +251,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     ]
 
 
-def parts_in_projects(session: Session, person_id: str) -> list[str]:
+def list_owned_projects(session: Session, person_id: str) -> list[str]:
     """Keys of the projects that the person owns, sponsors or manages."""
     return list(
         session.execute(
@@ -268,7 +268,7 @@ def parts_in_projects(session: Session, person_id: str) -> list[str]:
     )
 
 
-def named_in_policy(session: Session, slack_id: str) -> bool:
+def is_named_in_policy(session: Session, slack_id: str) -> bool:
     """Whether any policy text holds the Slack id."""
     word = _word(slack_id)
     texts = session.execute(
@@ -290,7 +290,7 @@ def replace_names(
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
     `word` is one that never stood for anybody: the same person's lanes may have been put away before.
     """
-    swap = sweeping.swapping(names, word)
+    swap = sweeping.build_swap(names, word)
     cut = 0
     for slack_id in slack_ids:
         cut += _replace_lanes(session, slack_id, swap, word, now)

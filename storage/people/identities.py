@@ -32,7 +32,7 @@ _QUIET = {"synchronize_session": False}
 _MANAGER = Person.__table__.c.manager_id
 
 
-def references() -> Iterator[Any]:
+def list_references() -> Iterator[Any]:
     """Every column that names a person, of every table there is."""
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
@@ -46,7 +46,7 @@ def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
     Where both stand in a place that holds somebody once, that of the second stays.
     """
     session.flush()
-    for column in references():
+    for column in list_references():
         for part in parts(replaced):
             named = session.execute(select(column).where(column.in_(part)).distinct()).scalars()
             for old_id in sorted(named):
@@ -70,7 +70,7 @@ def join_people(session: Session, gone: Person, kept: Person) -> None:
     for the ledger tells of both. A second membership and a second count of nothing but mlgov's own are let go.
     """
     session.flush()
-    for column in references():
+    for column in list_references():
         if column is _MANAGER or column.table.name in _HELD_LIGHTLY:
             _replace(session, column, gone.id, kept.id)
             continue

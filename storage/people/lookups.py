@@ -30,7 +30,7 @@ def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
         yield wanted[start : start + PART]
 
 
-def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
+def find_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
     """Opaque id → person."""
     by_id: dict[str, Person] = {}
     for part in parts(ids):
@@ -39,7 +39,7 @@ def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
     return by_id
 
 
-def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+def find_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
     """Text id → the words; erased ones are empty."""
     by_id: dict[int, str] = {}
     for part in parts(ids):

@@ -119,12 +119,16 @@ def list_erased(session: Session) -> Sequence[str]:
     )
 
 
-def by_slack_ids(session: Session, org_key: str, slack_ids: Collection[str]) -> dict[str, Person]:
+def find_by_slack_ids(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> dict[str, Person]:
     """Slack id as it was given → the person of one organisation one of whose ids it is."""
     return _by_slack_ids(session, org_key, slack_ids, Person)
 
 
-def ids_by_slack_id(session: Session, org_key: str, slack_ids: Collection[str]) -> dict[str, str]:
+def find_ids_by_slack_id(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> dict[str, str]:
     """The same with their opaque ids alone, which of thousands is much quicker."""
     return _by_slack_ids(session, org_key, slack_ids, Person.id)
 

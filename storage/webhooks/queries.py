@@ -39,12 +39,12 @@ def are_behind(session: Session) -> bool:
     return bool(reached < session.execute(select(AuditHead.seq)).scalar_one())
 
 
-def head(session: Session) -> int:
+def find_last_seq(session: Session) -> int:
     """The number of the ledger's last entry."""
     return session.execute(select(AuditHead.seq)).scalar_one()
 
 
-def first_restored(session: Session) -> int:
+def find_first_restored(session: Session) -> int:
     """The last entry of the ledger whose number was given once; later ones may have been given before a restore."""
     first: int | None = session.execute(
         select(func.min(Hold.copy_seq)).where(Hold.why != HoldReason.ASKED)

@@ -142,7 +142,7 @@ def _leave(whole: Whole) -> None:
 def look(session: Session, yard: Yard, **more: Any) -> list[DescribedFault]:
     """Everything that a look finds, in words."""
     found = Look(**more).all(session, yard.now)
-    return wording.tell(session, found.faults)
+    return wording.describe_faults(session, found.faults)
 
 
 @contextmanager

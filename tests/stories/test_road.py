@@ -66,7 +66,7 @@ def amount(office: Office) -> Decimal:
 
 
 def verified(office: Office) -> bool:
-    kept = anchor.kept(str(office.anchor)) if office.anchor.exists() else []
+    kept = anchor.read_heads(str(office.anchor)) if office.anchor.exists() else []
     with office.db.read() as session:
         return heads.verify(session, kept).holds
 

@@ -71,7 +71,7 @@ def begin(session: Session) -> None:
 
 def is_under_way(session: Session, owner: str) -> bool:
     """Whether budgets are left to be looked at, and nobody else is at it."""
-    if cursors.where(session, WORK) is None:
+    if cursors.read_position(session, WORK) is None:
         return False
     return leases.is_free_for(
         session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session)
@@ -104,7 +104,7 @@ def evaluate_all(
     try:
         while end is None or time.monotonic() < end:
             with database.read(within=PATIENT_MS / 1000) as session:
-                begun = cursors.where(session, WORK)
+                begun = cursors.read_position(session, WORK)
                 if begun is None:
                     break
                 chosen = queries.list_after(session, begun, LOOKED_AT)

@@ -62,9 +62,9 @@ def bury(
     outbox.refresh(session, subject_of(lane), now=now)
 
 
-def of_lane(session: Session, lane: str) -> DeadLetters:
+def list_of_lane(session: Session, lane: str) -> DeadLetters:
     """The dead letters of a destination, oldest first."""
-    records = tuple(_shown(row, None) for row in letters.dead_of(session, lane))
+    records = tuple(_shown(row, None) for row in letters.list_dead(session, lane))
     try:
         address = Address.of(lane)
     except ValueError:
@@ -80,7 +80,7 @@ def list_rows(session: Session, *, state: str | None = None, most: int = 100) ->
             f"There is no state {state!r}; choose one of {', '.join(name for name in _STATES if name)}.",
             field="state",
         )
-    return [_shown(row, channel) for row, channel in letters.rows(session, states, most=most)]
+    return [_shown(row, channel) for row, channel in letters.list_rows(session, states, most=most)]
 
 
 def show(session: Session, row_id: int) -> OutboxRow:

@@ -128,7 +128,7 @@ class _Settling:
             case Unchanged(is_final=is_final):
                 self._sent(None)
                 if (copy := self.errand.copy) is not None:
-                    settle.shown(
+                    settle.mark_copy_shown(
                         self.session, copy.id, digest=copy.shown_hash, final=is_final, now=self.now
                     )
             case Dropped(why=why):
@@ -136,7 +136,7 @@ class _Settling:
             case Gone(why=why):
                 settle.end(self.session, self.errand.id, OutboxState.CANCELLED, why, now=self.now)
                 if (copy := self.errand.copy) is not None:
-                    settle.gone(self.session, copy.id, why, now=self.now)
+                    settle.mark_copy_gone(self.session, copy.id, why, now=self.now)
             case Refused(why=why):
                 return self._bury(why)
             case Limited(method=method, retry_after=retry_after, closes=closes):
@@ -168,7 +168,7 @@ class _Settling:
         errand = self.errand
         stale = self._sent(outcome.ts)
         if errand.copy is not None:
-            settle.shown(
+            settle.mark_copy_shown(
                 self.session,
                 errand.copy.id,
                 digest=outcome.digest,
@@ -212,12 +212,12 @@ class _Settling:
             return self._bury("Slack did not take it")
         self._keep(OutboxState.PENDING, "not found in Slack", lookups=0)
         if self.errand.window is not None:
-            settle.looked(self.session, self.errand.id, real_now=self.real)
+            settle.mark_looked_for(self.session, self.errand.id, real_now=self.real)
         return False
 
     def _sent(self, ts: str | None) -> bool:
         known = self.errand.copy.ts if self.errand.copy else None
-        return settle.sent(self.session, self.errand.id, ts=ts or known, now=self.now)
+        return settle.mark_sent(self.session, self.errand.id, ts=ts or known, now=self.now)
 
     def _cancel(self, why: str) -> None:
         errand = self.errand
@@ -254,7 +254,7 @@ class _Settling:
         attempts = errand.attempts
         if not counts and not (errand.is_unknown and errand.op == Op.POST):
             attempts -= 1
-        settle.again(
+        settle.reschedule(
             self.session,
             errand.id,
             OutboxState.SENDING if in_doubt else OutboxState.PENDING,
@@ -264,7 +264,7 @@ class _Settling:
         )
 
     def _keep(self, state: OutboxState, why: str, *, lookups: int | None = None) -> None:
-        settle.again(
+        settle.reschedule(
             self.session,
             self.errand.id,
             state,

@@ -139,7 +139,7 @@ def _import(
         faults=tuple(faults),
         notes=(*columns.notes, *outcome.notes),
         uninvited=tuple(dict.fromkeys(outcome.uninvited)),
-        channels_unread=readings.WORDS["channels"] in readings.unread(session),
+        channels_unread=readings.WORDS["channels"] in readings.list_unread(session),
         is_dry_run=request.dry_run,
         refused=bool(faults) and not request.skip_bad_rows,
     )
@@ -168,7 +168,7 @@ def _bring(
     kind = request.kind
 
     def columns(fields: Fields) -> Columns:
-        known = queries.headings(session, kind)
+        known = queries.list_headings(session, kind)
         return find_columns(sheet.headings, fields, request.mappings, known)
 
     if kind == "people":

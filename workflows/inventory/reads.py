@@ -68,7 +68,7 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
             *(one for row in findings for one in (row.owner_id, row.accepted_by)),
         ],
     )
-    texts = lookups.texts(
+    texts = lookups.find_texts(
         session,
         {
             one
@@ -161,7 +161,7 @@ def _follows(row: Model) -> int | None:
 
 def refs(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
     wanted = {one for one in ids if one}
-    rows = lookups.people(session, wanted) if wanted else {}
+    rows = lookups.find_people(session, wanted) if wanted else {}
     return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
 
 
@@ -250,7 +250,7 @@ def finding(session: Session, finding_id: int) -> FindingRecord | None:
         return None
     model = one(session, row.model_id)
     people = refs(session, [row.owner_id, row.accepted_by])
-    texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})
+    texts = lookups.find_texts(session, {text for text in (row.text_id, row.word_id) if text})
     names = {each.id: each.version for each in model.versions}
     return _finding(row, model.name, names, people, texts)
 

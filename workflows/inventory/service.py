@@ -398,7 +398,7 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
     held, _ = standings.policy_parts(session, actor, policy)
     if Who.MODEL_RISK in held or made_before(session, row, actor):
         return
-    owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
+    owner = lookups.find_people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
     raise NotAllowed(
         f"Only its owner, its developers and model risk can change what stands here. Ask {who}.",
@@ -407,7 +407,7 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
 
 
 def require_people(session: Session, ids: Collection[str], field: str) -> None:
-    found = lookups.people(session, set(ids))
+    found = lookups.find_people(session, set(ids))
     for one in ids:
         person = found.get(one)
         if (

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from storage.inventory import queries
 from storage.inventory.tables import Model
 from storage.people import lookups
-from storage.people.channels import speaks_in
+from storage.people.channels import is_joined
 from workflows import outbox, resting, rollout
 from workflows.inventory.notices import ModelShown, StepTold
 from workflows.outbox import Destination, Notice, Subject
@@ -40,7 +40,7 @@ def channel_of(session: Session, model: Model, org_key: str) -> str | None:
     """The Slack id of the model's project's channel, where mlgov can speak there."""
     project = queries.projects(session, [model.project_id]) if model.project_id else {}
     channel = next((one.channel for one in project.values()), None)
-    if channel and speaks_in(session, org_key, channel):
+    if channel and is_joined(session, org_key, channel):
         return channel
     return None
 
@@ -90,7 +90,7 @@ def tell_people(
     unasked: bool = True,
 ) -> None:
     """Message these people, each once for this fact; through the rollout where nobody's own deed asks for it."""
-    for person_id, person in sorted(lookups.people(session, set(person_ids)).items()):
+    for person_id, person in sorted(lookups.find_people(session, set(person_ids)).items()):
         if not person.slack_id or person.is_deactivated or person.is_bot:
             continue
         to = Destination.person(org_key, person.slack_id)

@@ -43,7 +43,7 @@ def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]
         )
     }
     direct = [one for one in names if one[:1] in {"U", "W"}]
-    return found | {row.id for row in people.by_slack_ids(session, org_key, direct).values()}
+    return found | {row.id for row in people.find_by_slack_ids(session, org_key, direct).values()}
 
 
 def _chosen(

@@ -50,7 +50,7 @@ def to_send(
         return found
     sent = any(
         copy.kind == kind and copy.notice.get("number", 0) == number
-        for copy in produce.copies(session, TYPE, str(invitation_id))
+        for copy in produce.list_copies(session, TYPE, str(invitation_id))
     )
     return found if sent else None
 

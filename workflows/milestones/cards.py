@@ -22,7 +22,7 @@ def reminder(
     if found is None:
         return None
     ids = list(dict.fromkeys(item.milestone_id for item in statements.told_by(session, found.id)))
-    person = lookups.people(session, [found.person_id])[found.person_id]
+    person = lookups.find_people(session, [found.person_id])[found.person_id]
     mine = reminders.morning_of(session, person, policy=policy, now=now)
     today = mine.today
     rows = sorted(queries.by_ids(session, ids).values(), key=lambda row: (row.forecast, row.id))
@@ -67,6 +67,6 @@ def milestone(
     row = queries.find(session, milestone_id)
     if row is None:
         return None
-    people = lookups.people(session, [by_id] if by_id else [])
+    people = lookups.find_people(session, [by_id] if by_id else [])
     (record,) = reads.records(session, [row], policy=policy, now=now)
     return record, reads.who(people.get(by_id or "")), reads.today_of(policy, now)

@@ -267,7 +267,7 @@ class _Bringing(Writing):
             )
             if id_
         }
-        people = lookups.people(self.session, ids)
+        people = lookups.find_people(self.session, ids)
         shown: dict[str, list[Milestone]] = {}
         nobody = 0
         for one in overdue:

@@ -110,7 +110,7 @@ def card(session: Session, import_id: int, *, policy: Policy, now: datetime) -> 
         now=now,
     )
     still = tuple(one for one in records if one.is_open and one.forecast < today)
-    starter = lookups.people(session, [found.started_by] if found.started_by else [])
+    starter = lookups.find_people(session, [found.started_by] if found.started_by else [])
     return OverdueList(
         id=found.id,
         file=found.file,

@@ -81,7 +81,7 @@ def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
 
 
 def _look_at(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
-    for person in sorted(lookups.people(session, ids).values(), key=lambda one: one.id):
+    for person in sorted(lookups.find_people(session, ids).values(), key=lambda one: one.id):
         if can_be_told(person):
             statements.add_person(session, person.id)
             at = calendar_of(person, policy).next_open(now)
@@ -96,7 +96,7 @@ def look(session: Session, person_id: str, *, policy: Policy, now: datetime, org
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
     """
-    person = lookups.people(session, [person_id]).get(person_id)
+    person = lookups.find_people(session, [person_id]).get(person_id)
     if person is None or not can_be_told(person):
         return
     subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, policy)
@@ -205,7 +205,9 @@ class Morning:
         self, rows: Sequence[Milestone], projects: dict[int, Project]
     ) -> dict[int, list[str]]:
         named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
-        people = lookups.people(self.session, {one for ids in named.values() for one in ids if one})
+        people = lookups.find_people(
+            self.session, {one for ids in named.values() for one in ids if one}
+        )
         told = {id_ for id_, person in people.items() if can_be_told(person)}
         return {id_: rules.chain(ids, told) for id_, ids in named.items()}
 
@@ -223,7 +225,7 @@ class Morning:
             return None, None
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
-        also = lookups.people(self.session, [one for one in new if one != self.person.id])
+        also = lookups.find_people(self.session, [one for one in new if one != self.person.id])
         return step.on, next((reads.who(one) for one in also.values()), None)
 
     def write(self, one: _Due, into: int | None) -> None:

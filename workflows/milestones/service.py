@@ -149,7 +149,7 @@ def require_answering(
     fact = RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering")
     if not sees(session, actor, row, policy=policy, clicked=clicked):
         raise NotFound(reads.NO_MILESTONE, audit=fact)
-    people = lookups.people(session, ids)
+    people = lookups.find_people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"
     raise NotAllowed(

@@ -86,7 +86,7 @@ def until(session: Session, person_id: str, milestone_id: int, *, today: date) -
 
 def day_of(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
     """The person's own day."""
-    person = lookups.people(session, [actor.id])[actor.id]
+    person = lookups.find_people(session, [actor.id])[actor.id]
     return reminders.calendar_of(person, policy).day(now)
 
 
@@ -101,7 +101,7 @@ def _mine(
 ) -> tuple[Milestone, reminders.Morning]:
     permissions.require_member(actor, "milestone.snooze", subject=("milestone", milestone_id))
     row = queries.lock(session, milestone_id)
-    person = lookups.people(session, [actor.id]).get(actor.id)
+    person = lookups.find_people(session, [actor.id]).get(actor.id)
     if row is None or person is None:
         raise NotFound(reads.NO_MILESTONE)
     mine = reminders.morning_of(session, person, policy=policy, now=now)

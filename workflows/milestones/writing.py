@@ -118,7 +118,7 @@ class Writing:
         if wanted.type is not None:
             self._set(one, row, "type", wanted.type.value)
         if one.owner is not None and one.owner[0] != row.owner_id:
-            old = lookups.people(self.session, [row.owner_id] if row.owner_id else [])
+            old = lookups.find_people(self.session, [row.owner_id] if row.owner_id else [])
             names = [person.name for person in old.values()]
             one.fields.append(FieldChange("owner", "".join(names), one.owner[1]))
             row.owner_id = one.owner[0]

@@ -280,9 +280,9 @@ def _ledger(
         (evidence.TYPE, str(row.id)) for row in evidence_queries.of_versions(session, [version.id])
     }
     subjects |= {("finding", str(row.id)) for row in finding_queries.every(session, model.id)}
-    entries = audit_queries.about(session, subjects)
-    before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
-    head = heads.current(session, now=now)
+    entries = audit_queries.list_about(session, subjects)
+    before = audit_queries.find_hashes(session, [one.seq - 1 for one in entries])
+    head = heads.read_current(session, now=now)
     return records.Ledger(
         entries=tuple(
             records.Entry(

@@ -71,7 +71,7 @@ def resolve_approvers(
         row.id: row
         for row in queries.list_people(session, [one for one in subject_people.values() if one])
     }
-    people = queries.by_slack_ids(
+    people = queries.find_by_slack_ids(
         session, org_key, [one for _, one in expanded if one[:1] in {"U", "W"}]
     )
     eligible: dict[str, Eligible] = {}
@@ -102,7 +102,7 @@ def _add(
             eligible[row.id] = Eligible(row.id, row.slack_id, rule, group, read_at)
 
 
-def mirror_age(
+def read_mirror_age(
     session: Session, org_key: str, slack_id: str, rules: Collection[str], *, roles: Roles
 ) -> MirrorAge:
     """How old the mirror is where a decision of this person by these rules would read it."""

@@ -12,7 +12,7 @@ from workflows.policy.gates import Fault
 from workflows.wording import counted
 
 
-def against_mirror(session: Session, policy: Policy, org_key: str) -> list[Fault]:
+def check_against_mirror(session: Session, policy: Policy, org_key: str) -> list[Fault]:
     """What the mirror says against this policy, each with its place in the file."""
     return [*_unknown(session, policy, org_key), *_too_few(session, policy, org_key)]
 
@@ -34,7 +34,7 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
     words = {word.removeprefix("oncall:") for _, word in named}
     people = {
         slack_id
-        for slack_id, row in queries.by_slack_ids(
+        for slack_id, row in queries.find_by_slack_ids(
             session, org_key, [one for one in words if one[0] in "UW"]
         ).items()
         if not row.is_deactivated

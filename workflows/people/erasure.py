@@ -57,9 +57,9 @@ def erase(
     names = [*slack_ids, *([person.email] if person.email else [])]
     others = queries.list_by_email(session, person.email) if person.email else ()
     same_address = tuple(row.id for row in others if row.id != person_id)
-    before = heads.erasures(session, person_id)
-    owned = erasure.parts_in_projects(session, person_id)
-    shown_texts = erasure.shown_in(session, person_id)
+    before = heads.list_erasures(session, person_id)
+    owned = erasure.list_owned_projects(session, person_id)
+    shown_texts = erasure.list_shown_in(session, person_id)
     aliases.forget_aliases_of(session, person_id)
     person.slack_id = person.team_id = person.email = person.tz = None
     person.manager_id = person.business_unit = None
@@ -79,7 +79,7 @@ def erase(
     resting.everything(session, at=now)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
-    in_policy = any(erasure.named_in_policy(session, one) for one in slack_ids)
+    in_policy = any(erasure.is_named_in_policy(session, one) for one in slack_ids)
     messages = 0
     requests: list[int] = []
     if names:

@@ -41,7 +41,7 @@ class ApproversTold:
     gates: tuple[str, ...]
 
 
-def gates_of(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
+def list_gates(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
     """The gates at which members of this group approve, by the policy's names; also where a handle that means it names
     nobody just now, for requests that wait go by the group."""
     names = {
@@ -70,7 +70,7 @@ def announce(
         return
     meant = handles.read(session, org_key, naming.people(policy))
     for change in changes:
-        gates = gates_of(policy, change.group_id, meant)
+        gates = list_gates(policy, change.group_id, meant)
         if not gates:
             continue
         audit.record(

@@ -63,12 +63,12 @@ class Installed:
         return self.team_id == self.enterprise_id
 
 
-def known(session: Session) -> Known | None:
+def find_organisation(session: Session) -> Known | None:
     """Whose this database is; None before it has met its organisation."""
     return Known.of(runtime.facts(session))
 
 
-def refusal(here: Known | None, there: Installed) -> str | None:
+def explain_refusal(here: Known | None, there: Installed) -> str | None:
     """Why nothing may be done with this token on that database, and what to do; None where it is the organisation's."""
     if here is None or here.org_key == there.org_key:
         return None
@@ -106,20 +106,24 @@ def may_move(here: Known, there: Installed) -> bool:
     )
 
 
-def left_behind(session: Session, here: Known) -> int:
+def count_left_behind(session: Session, here: Known) -> int:
     """People who still stand under the key of the workspace although the database is the Grid's: earlier releases took
     the new key over without them."""
-    return 0 if source(here) == here.org_key else moving.count_own(session, source(here))
+    return (
+        0
+        if find_source_key(here) == here.org_key
+        else moving.count_own(session, find_source_key(here))
+    )
 
 
 def require(here: Known | None, there: Installed) -> None:
     """Raises OtherOrganisation for a token of another organisation than the database's."""
-    sentence = refusal(here, there)
+    sentence = explain_refusal(here, there)
     if sentence is not None:
         raise OtherOrganisation(sentence)
 
 
-def meet(session: Session, there: Installed) -> None:
+def adopt(session: Session, there: Installed) -> None:
     """This is the database's organisation from now on, where it had none. Raises OtherOrganisation."""
     facts = moving.lock(session)
     here = Known.of(facts)
@@ -168,12 +172,12 @@ class Plan:
     """People who were erased and whom Slack doesn't list: they are known by the ids that they had."""
 
 
-def asked_about(session: Session, here: Known) -> list[str]:
+def list_slack_ids(session: Session, here: Known) -> list[str]:
     """The Slack ids that Slack has to be asked about: of everybody who is not erased."""
-    return sorted({str(row.slack_id) for row in moving.list_known(session, source(here))})
+    return sorted({str(row.slack_id) for row in moving.list_known(session, find_source_key(here))})
 
 
-def source(here: Known) -> str:
+def find_source_key(here: Known) -> str:
     """The key under which the people stand who are to move."""
     return here.team_id
 
@@ -183,13 +187,13 @@ def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, st
 
     Raises ErasureKeyMissing where erased people could not be told.
     """
-    old = source(here)
+    old = find_source_key(here)
     people = moving.list_known(session, old)
     ids = {row.id: exchanged[str(row.slack_id)] for row in people if row.slack_id in exchanged}
     twins = len(ids) - len(set(ids.values()))
     missing = [row for row in people if row.id not in ids]
     active = [row for row in missing if _is_active(row)]
-    stones = erased.known(session, old, exchanged.keys())
+    stones = erased.find_erased(session, old, exchanged.keys())
     whose = {stone.person_id for stone in stones.values()}
     own = {str(row.slack_id) for row in people} | set(ids.values())
     return Plan(
@@ -200,12 +204,12 @@ def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, st
         kept=len(missing) - len(active),
         others=moving.count_own(session, old) - len(people),
         joined=twins
-        + len({row.id for row in queries.by_slack_ids(session, new_key, own).values()}),
+        + len({row.id for row in queries.find_by_slack_ids(session, new_key, own).values()}),
         groups=moving.count_places(session, UserGroup, old),
         channels=moving.count_places(session, Channel, old),
         waiting=moving.count_waiting(session),
         erased=len(whose),
-        erased_unknown=tombstones.standing(session).people - len(whose),
+        erased_unknown=tombstones.read_standing(session).people - len(whose),
     )
 
 
@@ -324,7 +328,7 @@ def _join_others(
     names = {
         name: row for row in people for name in (str(row.slack_id), planned.ids.get(row.id)) if name
     }
-    others = queries.by_slack_ids(session, planned.now, names.keys())
+    others = queries.find_by_slack_ids(session, planned.now, names.keys())
     for slack_id, other in sorted(others.items()):
         if other.slack_id is not None:  # it was not joined by its other id
             aliases.absorb(session, other, names[slack_id], now=now)

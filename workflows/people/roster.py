@@ -39,7 +39,7 @@ class People:
         """Slack ids that Slack has not told of yet."""
         self.added: set[str] = set()
         """Opaque ids of who was not known before the row that is being read."""
-        self._has_erased = tombstones.any_erased(session)
+        self._has_erased = tombstones.is_anybody_erased(session)
         for row in queries.list_organisation(session, org_key):
             self.add(row)
 
@@ -56,7 +56,7 @@ class People:
         Slack is asked before they can act."""
         row = self._by_slack.get(slack_id)
         if row is None:
-            person_id = mirror.place_for(self._session, self._org_key, slack_id)
+            person_id = mirror.find_or_add_person(self._session, self._org_key, slack_id)
             if person_id is None:
                 return _ERASED.format(word=slack_id)
             person = queries.find_person(self._session, person_id)
@@ -78,7 +78,9 @@ class People:
             return f"{len(active)} people have the address {email}; give the Slack id instead"
         if active:
             return active[0]
-        if self._has_erased and tombstones.known_addresses(self._session, self._org_key, [email]):
+        if self._has_erased and tombstones.find_erased_addresses(
+            self._session, self._org_key, [email]
+        ):
             return _ERASED.format(word=email)
         return None
 
@@ -89,7 +91,7 @@ class People:
         return self.with_email(word) or (
             f"nobody is known by the address {word}, and mlgov hasn't read Slack's people yet; "
             "read them by `mlgov sync`, or import people first"
-            if readings.unread(self._session)
+            if readings.list_unread(self._session)
             else f"nobody is known by the address {word}; give the Slack id, or import people first"
         )
 

@@ -11,7 +11,7 @@ DECISION = "decision"
 REVISION = "revision"
 
 
-def differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:
+def find_differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:
     """Where the rows are not as the ledger has them; only what the ledger tells of is compared."""
     faults: list[Fault] = []
     day = _day(kind, ledger, table)

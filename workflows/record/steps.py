@@ -89,7 +89,7 @@ _BEGINNINGS: dict[str, dict[str, Any]] = {
 """What a subject begins with, before the first entry about it."""
 
 
-def unexplained(
+def find_unexplained(
     kind: str, id_: str, entries: Sequence[Entry], people: Mapping[str, str]
 ) -> list[Fault]:
     """What changed between two seals that no entry says. `entries` are all about one subject, oldest first.
@@ -107,9 +107,9 @@ def unexplained(
         if entry.record is None:
             continue
         if before is not None:
-            differing = comparing.differences(kind, id_, proven, before, entry.record)
+            differing = comparing.find_differences(kind, id_, proven, before, entry.record)
             if differing and people:
-                differing = comparing.differences(
+                differing = comparing.find_differences(
                     kind,
                     id_,
                     proven,

@@ -113,20 +113,22 @@ _KINDS = {
 }
 
 
-def tell(session: Session, faults: Sequence[Fault]) -> list[DescribedFault]:
+def describe_faults(session: Session, faults: Sequence[Fault]) -> list[DescribedFault]:
     """The faults in words, with the names that people and models have now."""
-    people = governed.names(session, {each.person for each in faults if each.person})
+    people = governed.find_names(session, {each.person for each in faults if each.person})
     titles: dict[tuple[str, str], str] = {}
     for fault in faults:
         subject = fault.kind, fault.id
         if fault.id.isdigit() and subject not in titles:
             try:
-                titles[subject] = governed.titles(session, *subject)
+                titles[subject] = governed.find_title(session, *subject)
             except standing.UNREADABLE:
                 titles[subject] = ""  # what was changed can't even be read
     return [
         DescribedFault(
-            fault, sentence(fault, titles.get((fault.kind, fault.id), ""), people), mend(fault)
+            fault,
+            describe_fault(fault, titles.get((fault.kind, fault.id), ""), people),
+            mend(fault),
         )
         for fault in faults
     ]
@@ -143,7 +145,7 @@ def mend(fault: Fault) -> str:
     return HOLD if fault.kind == "approval" else LOOK
 
 
-def sentence(fault: Fault, title: str, people: dict[str, str]) -> str:
+def describe_fault(fault: Fault, title: str, people: dict[str, str]) -> str:
     """One sentence that names what, who and when."""
     who = people.get(fault.person, fault.person) or "somebody"
     what, day, proof = _subject(fault, title), _day(fault.day), _proof(fault)

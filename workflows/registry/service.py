@@ -16,7 +16,7 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
 from workflows.inventory import standings
 from workflows.inventory.rules import Who
-from workflows.people.tombstones import hiding
+from workflows.people.tombstones import build_hiding
 from workflows.policy import Policy
 from workflows.registry import drifting, offers, rules, seeing, telling
 from workflows.registry.drifting import Around
@@ -171,7 +171,7 @@ def _without_erased(
         [dict(model.tags), model.description, [dict(one.tags) for one in model.versions]]
         for model in snapshot.models
     ]
-    hide = hiding(session, org_key, [told, [list(who) for _, who in runs.values()]])
+    hide = build_hiding(session, org_key, [told, [list(who) for _, who in runs.values()]])
     models = tuple(
         replace(
             model,

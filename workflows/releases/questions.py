@@ -43,7 +43,7 @@ def question_beside(row: Any, form: AskRelease, facts: dict[str, Any]) -> dict[s
     """
     words = {}
     if form.reason:
-        words["reason"] = ledger.text_digest(row.reason_salt or "", form.reason)
+        words["reason"] = ledger.digest_text(row.reason_salt or "", form.reason)
     return rules.question(facts, words)
 
 
@@ -57,7 +57,7 @@ def differing(
         for field in rules.PEOPLE
         for person in rules.each(asked.get(field))
     }
-    rows = lookups.people(session, ids) if ids else {}
+    rows = lookups.find_people(session, ids) if ids else {}
     return rules.differences(before, now, {person: row.name for person, row in rows.items()})
 
 

@@ -230,7 +230,7 @@ def require(
         )
 
 
-def used(session: Session, token: Token, *, now: datetime) -> None:
+def note_used(session: Session, token: Token, *, now: datetime) -> None:
     """Remember that it was used."""
     queries.touch(session, token.id, now=now)
 

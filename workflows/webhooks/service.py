@@ -76,7 +76,7 @@ def add(
         id=f"wh_{secrets.token_hex(8)}",
         url=url,
         events=list(dict.fromkeys(events)),
-        seq=queries.head(session),
+        seq=queries.find_last_seq(session),
         created_at=now,
         removed_at=None,
     )
@@ -104,7 +104,7 @@ def remove(session: Session, actor: Actor, webhook_id: str, *, now: datetime) ->
     audit.record(session, actor, "webhook.removed", ("webhook", webhook.id), now=now)
 
 
-def webhooks(session: Session) -> list[WebhookRecord]:
+def list_webhooks(session: Session) -> list[WebhookRecord]:
     """All subscriptions."""
     return [_record(row) for row in queries.list_webhooks(session)]
 
@@ -138,7 +138,7 @@ def announce(session: Session, *, now: datetime) -> int:
     return queued
 
 
-def event(session: Session, notice: WebhookEvent) -> Event | None:
+def build_event(session: Session, notice: WebhookEvent) -> Event | None:
     """What to send; None when the webhook was removed."""
     row = queries.find_webhook(session, notice.webhook_id)
     body = queries.find_body(session, notice.seq)
@@ -166,18 +166,18 @@ def _event_id(session: Session, webhook_id: str, seq: int, body: str) -> str:
     """The same whenever the event is sent again. After a copy came back, entries of the ledger have numbers that others
     had before; receivers know an event by its id, so that it tells these from those."""
     name = f"{webhook_id}_{seq}"
-    if seq <= queries.first_restored(session):
+    if seq <= queries.find_first_restored(session):
         return name
     return f"{name}_{hashlib.sha256(body.encode()).hexdigest()[:12]}"
 
 
-def secret(root: str, webhook_id: str) -> str:
+def derive_secret(root: str, webhook_id: str) -> str:
     """A webhook's secret: it follows from the deployment's key, so that the database holds none."""
     digest = hmac.new(root.encode(), f"webhook:{webhook_id}".encode(), hashlib.sha256)
     return f"whsec_{base64.b64encode(digest.digest()).decode()}"
 
 
-def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
+def sign_event(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     """The header `webhook-signature` (standardwebhooks.com)."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = b"%b.%d.%b" % (event_id.encode(), timestamp, body)

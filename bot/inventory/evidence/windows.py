@@ -18,7 +18,7 @@ from workflows.registry.records import Found
 
 def shared(found: Shared) -> Block:
     """A file that somebody shared: which version of a model is it for?"""
-    menu = blocks.searched(words.PICK_VERSION, placeholder="Pick a version")
+    menu = blocks.search_select(words.PICK_VERSION, placeholder="Pick a version")
     shown = [
         blocks.section(f"*{blocks.escape(found.name, 120)}*"),
         blocks.section(
@@ -214,7 +214,7 @@ def look(
         shown.append(
             blocks.input_(
                 f"The {name}",
-                blocks.checks(fields.PICK, [blocks.option(what, "yes")]),
+                blocks.checkboxes(fields.PICK, [blocks.option(what, "yes")]),
                 block_id=f"{fields.PICK}:{item.id}:{item.revision}",
                 optional=True,
             )

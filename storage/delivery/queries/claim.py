@@ -165,7 +165,7 @@ class FreeLane:
     not_before: datetime | None = None
 
 
-def post_lanes(
+def list_post_lanes(
     session: Session,
     *,
     due_now: datetime,
@@ -197,7 +197,7 @@ def post_lanes(
     ]
 
 
-def edit_lanes(
+def list_edit_lanes(
     session: Session, *, due_now: datetime, real_now: datetime, lease_now: datetime, most: int
 ) -> list[FreeLane]:
     """Lanes with an edit to make, each once, with the edit that goes first; `lease_now` as in `post_lanes`."""
@@ -211,7 +211,7 @@ def edit_lanes(
     return list(lanes.values())
 
 
-def head(
+def find_head(
     session: Session, lane: str, *, due_now: datetime, may_post: bool, is_held: bool = False
 ) -> int | None:
     """The row that goes first in a lane: one whose outcome is unknown, else the oldest."""
@@ -228,13 +228,13 @@ def lock_row(session: Session, row_id: int) -> Outbox | None:
     ).scalar_one_or_none()
 
 
-def parent(session: Session, row_id: int) -> tuple[str, str | None]:
+def find_parent(session: Session, row_id: int) -> tuple[str, str | None]:
     """The state and the ts of the card whose thread a row joins."""
     state, ts = session.execute(_PARENT, {"row_id": row_id}).one()
     return state, ts
 
 
-def copy(session: Session, message_id: int) -> Message | None:
+def find_copy(session: Session, message_id: int) -> Message | None:
     """The copy that an edit is about."""
     return session.execute(_COPY, {"message_id": message_id}).scalar_one_or_none()
 
@@ -263,7 +263,7 @@ def begin_look(
     )
 
 
-def next_times(
+def find_next_times(
     session: Session,
     *,
     due_now: datetime,
@@ -294,7 +294,7 @@ def next_times(
     return moments, due
 
 
-def left(session: Session, *, due_now: datetime) -> int:
+def count_due(session: Session, *, due_now: datetime) -> int:
     """How many rows are due and not settled."""
     count: int = session.execute(_LEFT_DUE, {"due_now": due_now}).scalar_one()
     return count

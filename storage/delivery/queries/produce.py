@@ -178,19 +178,21 @@ def mark_all_stale(session: Session, subject_type: str, subject_ids: Sequence[st
     session.execute(_MARK_ALL_STALE, {"s_type": subject_type, "s_ids": list(subject_ids)})
 
 
-def copies_of_all(session: Session, subject_type: str, subject_ids: Sequence[str]) -> Sequence[Any]:
+def list_copies_of_all(
+    session: Session, subject_type: str, subject_ids: Sequence[str]
+) -> Sequence[Any]:
     """The copies of several subjects of one type, by lane."""
     return session.execute(
         _COPIES_OF_ALL, {"s_type": subject_type, "s_ids": list(subject_ids)}
     ).all()
 
 
-def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
+def list_copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
     """Every copy of the subject that stands in Slack (columns of Message), by lane."""
     return session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id}).all()
 
 
-def marked_copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
+def mark_and_list_copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
     """`mark_stale`, and every copy of the subject that stands in Slack (columns of Message), by lane.
 
     Mostly nothing about it waits to be sent, and then one look tells both: what is sent by then stands among the copies.
@@ -211,7 +213,7 @@ def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
     }
 
 
-def hasten(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
+def bring_forward(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
     """What waits in these lanes is due at this earlier time."""
     if lanes:
         session.connection().execute(

@@ -122,7 +122,7 @@ def give_back(
     return bool(result.rowcount)
 
 
-def sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -> bool:
+def mark_sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -> bool:
     """It is out; True when its record changed meanwhile."""
     stale: bool = session.execute(
         _SENT, {"row_id": row_id, "posted_ts": ts, "now": now}
@@ -135,7 +135,7 @@ def end(session: Session, row_id: int, state: OutboxState, why: str, *, now: dat
     session.execute(_END, {"row_id": row_id, "new_state": state, "why": why[:500], "now": now})
 
 
-def again(
+def reschedule(
     session: Session, row_id: int, state: OutboxState, why: str, *, attempts: int, lookups: int
 ) -> None:
     """It waits for its next turn, as `pending` or, with an unknown outcome, as `sending`."""
@@ -151,7 +151,7 @@ def again(
     )
 
 
-def looked(session: Session, row_id: int, *, real_now: datetime) -> None:
+def mark_looked_for(session: Session, row_id: int, *, real_now: datetime) -> None:
     """It was looked for now, and is not in Slack: the next time it is sent."""
     session.execute(_LOOKED, {"row_id": row_id, "looked_at": real_now})
 
@@ -164,12 +164,14 @@ def add_copy(session: Session, values: dict[str, Any]) -> Message | None:
     return session.execute(_COPY, values).scalar_one()
 
 
-def shown(session: Session, copy_id: int, *, digest: str, final: bool, now: datetime) -> None:
+def mark_copy_shown(
+    session: Session, copy_id: int, *, digest: str, final: bool, now: datetime
+) -> None:
     """A copy shows something else now."""
     session.execute(_SHOWN, {"copy_id": copy_id, "digest": digest, "final": final, "now": now})
 
 
-def gone(session: Session, copy_id: int, why: str, *, now: datetime) -> None:
+def mark_copy_gone(session: Session, copy_id: int, why: str, *, now: datetime) -> None:
     """A copy does not stand in Slack any more; what waits for it is cancelled."""
     session.execute(_GONE, {"copy_id": copy_id})
     session.execute(_CANCEL_EDITS, {"copy_id": copy_id, "why": why, "now": now})
