@@ -106,8 +106,22 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
         raise_error_for_unhandled_request=False,
     )
 
-    once = Once(deps.db)
+    _take_interactions(app, edge)
+    _take_events(app, deps, edge, open_home)
 
+    @app.error
+    def _broken(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        if isinstance(error, UnderWay):
+            # Not acknowledged, so that Slack asks again: whoever handles it may die of it.
+            return BoltResponse(status=AGAIN, body="")
+        words = errors.sentence_for(error, None, None)
+        is_event = body.get("type") == "event_callback"
+        return BoltResponse(status=500 if is_event else 200, body="" if is_event else words)
+
+    return app
+
+
+def _take_interactions(app: App, edge: Edge) -> None:
     @app.command("/mlgov")
     def _command(ack: Any, body: dict[str, Any]) -> None:
         reply = edge.command(body)
@@ -138,6 +152,12 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
         answer = edge.submission(body)
         ack(**answer) if answer else ack()
 
+
+def _take_events(
+    app: App, deps: Deps, edge: Edge, open_home: Callable[[str, dict[str, Any]], None]
+) -> None:
+    once = Once(deps.db)
+
     @app.event("app_home_opened")
     def _home(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
         acts.name_action("home.opened")
@@ -163,17 +183,6 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
 
     for name in DIRECTORY_EVENTS:
         app.event(name)(_mirror)
-
-    @app.error
-    def _broken(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        if isinstance(error, UnderWay):
-            # Not acknowledged, so that Slack asks again: whoever handles it may die of it.
-            return BoltResponse(status=AGAIN, body="")
-        words = errors.sentence_for(error, None, None)
-        is_event = body.get("type") == "event_callback"
-        return BoltResponse(status=500 if is_event else 200, body="" if is_event else words)
-
-    return app
 
 
 class UnderWay(Exception):

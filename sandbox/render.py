@@ -160,24 +160,16 @@ def message(
         "text": posted.text,
         "team": posted.team_id,
     }
-    if posted.subtype:
-        content["subtype"] = posted.subtype
-    if posted.client_msg_id:
-        content["client_msg_id"] = posted.client_msg_id
+    optional = ("subtype", "client_msg_id", "username", "blocks", "attachments")
+    content |= {name: value for name in optional if (value := getattr(posted, name))}
     if posted.bot_id:
         content |= {"bot_id": posted.bot_id, "app_id": posted.app_id}
         if posted.bot_id == world.app.bot_id:
             content["bot_profile"] = bot_profile(world)
-    if posted.username:
-        content["username"] = posted.username
     if posted.icon_emoji or posted.icon_url:
         content["icons"] = (
             {"emoji": posted.icon_emoji} if posted.icon_emoji else {"image_48": posted.icon_url}
         )
-    if posted.blocks:
-        content["blocks"] = posted.blocks
-    if posted.attachments:
-        content["attachments"] = posted.attachments
     if posted.reactions:
         content["reactions"] = [
             {"name": name, "users": list(users), "count": len(users)}
@@ -189,27 +181,30 @@ def message(
         content["edited"] = {"user": posted.edited.user_id, "ts": posted.edited.ts}
     if with_metadata and posted.metadata:
         content["metadata"] = posted.metadata
-    files = [world.files.find(file_id) for file_id in posted.file_ids]
     if posted.file_ids:
+        files = [world.files.find(file_id) for file_id in posted.file_ids]
         content["files"] = [world.files.as_json(file, base_url) for file in files if file]
         content["upload"] = False
-    if posted.thread_ts:
-        content["thread_ts"] = posted.thread_ts
-        if posted.is_reply:
-            root = world.messages.find(posted.channel_id, posted.thread_ts)
-            content["parent_user_id"] = root.user_id if root else None
-        else:
-            replies = world.channels[posted.channel_id].replies(posted.ts)
-            users = list(dict.fromkeys(reply.user_id for reply in replies))
-            content |= {
-                "reply_count": len(replies),
-                "reply_users_count": len(users),
-                "reply_users": users[:5],
-                "latest_reply": replies[-1].ts if replies else posted.ts,
-                "is_locked": False,
-                "subscribed": False,
-            }
-    return content
+    return content | _thread(world, posted)
+
+
+def _thread(world: World, posted: Message) -> dict[str, Any]:
+    if not posted.thread_ts:
+        return {}
+    if posted.is_reply:
+        root = world.messages.find(posted.channel_id, posted.thread_ts)
+        return {"thread_ts": posted.thread_ts, "parent_user_id": root.user_id if root else None}
+    replies = world.channels[posted.channel_id].replies(posted.ts)
+    users = list(dict.fromkeys(reply.user_id for reply in replies))
+    return {
+        "thread_ts": posted.thread_ts,
+        "reply_count": len(replies),
+        "reply_users_count": len(users),
+        "reply_users": users[:5],
+        "latest_reply": replies[-1].ts if replies else posted.ts,
+        "is_locked": False,
+        "subscribed": False,
+    }
 
 
 def bot_profile(world: World) -> dict[str, Any]:

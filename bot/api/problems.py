@@ -27,6 +27,7 @@ from workflows.tokens.service import TokenRefused
 log = logging.getLogger("mlgov")
 
 MEDIA_TYPE = "application/problem+json"
+HOW_TO_MAKE_OWN = "People make their own by `/mlgov token` in Slack."
 
 
 class Fault(BaseModel):
@@ -205,11 +206,12 @@ def _wrong(faults: list[Fault], is_json: bool) -> JSONResponse:
 
 
 def _token(error: TokenRefused) -> JSONResponse:
+    detail = f"{error.sentence} {HOW_TO_MAKE_OWN}" if error.helps_own else error.sentence
     if error.code in ("scope", "bound"):
-        return problem(403, f"token-{error.code}", error.sentence)
+        return problem(403, f"token-{error.code}", detail)
     return problem(
         401,
         f"token-{error.code}",
-        error.sentence,
+        detail,
         headers={"WWW-Authenticate": 'Bearer realm="mlgov"'},
     )

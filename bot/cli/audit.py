@@ -1,10 +1,17 @@
 """`mlgov audit`: check the ledger, print its head."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.base import Json, fail, load_settings, open_database, say
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from storage.ledger import Head
+    from workflows.audit.records import NotedRestoration
 
 app = typer.Typer(help="Check the ledger and print its head.", no_args_is_help=True)
 
@@ -34,7 +41,6 @@ def verify(
     from storage.audit import governed
     from workflows.audit.records import Kept
     from workflows.errors import GovernanceError
-    from workflows.policies import service as policies
     from workflows.record import wording
     from workflows.record.looking import Look
 
@@ -47,13 +53,7 @@ def verify(
         except GovernanceError as error:
             raise fail(error.sentence) from None
     with open_database() as database, database.read() as session:
-        version = policies.in_force(session)
-        pins: tuple[str, ...] = ()
-        if version is not None:
-            try:
-                pins = policies.version(session, version).statements.keys
-            except GovernanceError:
-                pins = ()  # what is wrong with the policy is told below
+        pins = _pins(session)
         look = Look(kept=kept, expected=tuple(expected), since=trusted, pins=pins)
         look.all(session, runtime.governed_now(session))
         faults = wording.describe_faults(session, look.faults)
@@ -63,69 +63,85 @@ def verify(
     broken = next((each for each in look.faults if each.what == "chain"), None)
     restorations = kept.restorations if kept else ()
     if as_json:
-        say(
-            json.dumps(
-                {
-                    "holds": not faults,
-                    "entries": head.seq,
-                    "head": head.hash,
-                    "compared": compared,
-                    "broken": broken.entry if broken else None,
-                    "reason": broken.field if broken else "",
-                    "since": trusted.seq if trusted else None,
-                    "subjects": look.subjects,
-                    "unproven": look.unproven,
-                    "proven_from": sealed,
-                    "faults": [
-                        each.fault.facts() | {"sentence": each.sentence, "mend": each.mend}
-                        for each in faults
-                    ],
-                    "restorations": [
-                        {"entries": each.seq, "known": each.known, "at": each.at.isoformat()}
-                        for each in restorations
-                    ],
-                }
-            )
-        )
-        if faults:
-            raise typer.Exit(1)
-        return
-    if broken is not None:
-        say(f"BROKEN at entry {broken.entry}: {broken.field}.")
+        output = {
+            "holds": not faults,
+            "entries": head.seq,
+            "head": head.hash,
+            "compared": compared,
+            "broken": broken.entry if broken else None,
+            "reason": broken.field if broken else "",
+            "since": trusted.seq if trusted else None,
+            "subjects": look.subjects,
+            "unproven": look.unproven,
+            "proven_from": sealed,
+            "faults": [
+                each.fault.facts() | {"sentence": each.sentence, "mend": each.mend}
+                for each in faults
+            ],
+            "restorations": [
+                {"entries": each.seq, "known": each.known, "at": each.at.isoformat()}
+                for each in restorations
+            ],
+        }
+        say(json.dumps(output))
     else:
-        outside = (
-            f"{compared} published {'head agrees' if compared == 1 else 'heads agree'}"
-            if compared
-            else "no published head to compare with"
-        )
-        after = f", checked after entry {trusted.seq:,}" if trusted else ""
-        say(
-            f"The ledger holds: {head.seq} entries, head {head.seq}:{head.hash} ({outside}{after})."
-        )
-        for copy in restorations:
-            if copy.known > copy.seq + 1:
-                lost = f"entries {copy.seq + 1:,} to {copy.known:,} that were there before are not in it"
-            elif copy.known > copy.seq:
-                lost = f"entry {copy.known:,} that was there before is not in it"
-            else:
-                lost = "no entry that was known is missing in it"
-            say(
-                f"A copy with {copy.seq:,} entries was restored on {copy.at:%a %d %b %Y, %H:%M} UTC: {lost}."
-            )
-        if not compared and trusted is None:
-            say(
-                "Give --expect-head or set MLGOV_ANCHOR: only a head kept elsewhere shows a chain that was cut or rewritten."
-            )
-    others = [other for other in faults if other.fault.what != "chain"]
-    for other in others:
-        word = "LATE" if other.fault.what == "heads_late" else "CHANGED"
-        say(f"{word}: {other.sentence}")
-    for mend in dict.fromkeys(each.mend for each in faults):
-        say(mend)
-    if not others:
-        say(_agreed(look.subjects, look.unproven, sealed))
+        if broken is not None:
+            say(f"BROKEN at entry {broken.entry}: {broken.field}.")
+        else:
+            _say_holds(head, trusted, compared, restorations)
+        others = [each for each in faults if each.fault.what != "chain"]
+        for each in others:
+            word = "LATE" if each.fault.what == "heads_late" else "CHANGED"
+            say(f"{word}: {each.sentence}")
+        for mend in dict.fromkeys(each.mend for each in faults):
+            say(mend)
+        if not others:
+            say(_agreed(look.subjects, look.unproven, sealed))
     if faults:
         raise typer.Exit(1)
+
+
+def _pins(session: "Session") -> tuple[str, ...]:
+    """The signing keys that the policy in force pins; none where it cannot be read, which the look tells of."""
+    from workflows.errors import GovernanceError
+    from workflows.policies import service as policies
+
+    version = policies.in_force(session)
+    try:
+        return () if version is None else policies.version(session, version).statements.keys
+    except GovernanceError:
+        return ()
+
+
+def _say_holds(
+    head: "Head",
+    trusted: "Head | None",
+    compared: int,
+    restorations: "Sequence[NotedRestoration]",
+) -> None:
+    outside = (
+        f"{compared} published {'head agrees' if compared == 1 else 'heads agree'}"
+        if compared
+        else "no published head to compare with"
+    )
+    after = f", checked after entry {trusted.seq:,}" if trusted else ""
+    say(f"The ledger holds: {head.seq} entries, head {head.seq}:{head.hash} ({outside}{after}).")
+    for copy in restorations:
+        if copy.known > copy.seq + 1:
+            lost = (
+                f"entries {copy.seq + 1:,} to {copy.known:,} that were there before are not in it"
+            )
+        elif copy.known > copy.seq:
+            lost = f"entry {copy.known:,} that was there before is not in it"
+        else:
+            lost = "no entry that was known is missing in it"
+        say(
+            f"A copy with {copy.seq:,} entries was restored on {copy.at:%a %d %b %Y, %H:%M} UTC: {lost}."
+        )
+    if not compared and trusted is None:
+        say(
+            "Give --expect-head or set MLGOV_ANCHOR: only a head kept elsewhere shows a chain that was cut or rewritten."
+        )
 
 
 def _agreed(subjects: int, unproven: int, sealed: int | None) -> str:

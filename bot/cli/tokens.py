@@ -50,7 +50,8 @@ def create(
             }
         )
     except ValidationError as error:
-        raise fail(": ".join(first_fault(error)), 2) from None
+        hint = " They do it by `/mlgov token` in Slack." if "approvals:decide" in scope else ""
+        raise fail(": ".join(first_fault(error)) + hint, 2) from None
     except ValueError as error:
         raise fail(f"--expires {expires}: {error}.", 2) from None
     policy = load_policy_text().policy

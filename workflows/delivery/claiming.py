@@ -184,7 +184,7 @@ class Claimer:
         if row.thread_of is not None:
             state, thread_ts = claim.find_parent(session, row.thread_of)
             if thread_ts is None or state != OutboxState.SENT:
-                self._cancel(session, row, "the card that it belongs to was not sent", due)
+                self._cancel(session, row, "the message that it belongs to was not sent", due)
                 return None
         is_expired = row.expires_at is not None and row.expires_at <= due
         was_unknown = row.state == OutboxState.SENDING

@@ -104,7 +104,7 @@ class _Settling:
         )
         if not is_given_back:
             return Settled(is_ours=False)
-        is_dead = self._row(outcome)
+        is_dead = self._end(outcome)
         ready = until - self.real if until else timedelta(0)
         return Settled(is_ours=True, is_dead=is_dead, ready_in=max(ready, timedelta(0)))
 
@@ -121,7 +121,8 @@ class _Settling:
             case _:
                 return timedelta(0)
 
-    def _row(self, outcome: Outcome) -> bool:
+    def _end(self, outcome: Outcome) -> bool:
+        """Settle the row where the attempt ended it, else say what becomes of it next; whether it died."""
         match outcome:
             case Done():
                 self._done(outcome)
@@ -139,6 +140,16 @@ class _Settling:
                     settle.mark_copy_gone(self.session, copy.id, why, now=self.now)
             case Refused(why=why):
                 return self._bury(why)
+            case _:
+                return self._retry(outcome)
+        return False
+
+    def _retry(
+        self,
+        outcome: Limited | Locked | NotSent | Unknown | TooEarly | NotThere | LookupFailed,
+    ) -> bool:
+        """Let the row have another attempt, or die of this one; whether it died."""
+        match outcome:
             case Limited(method=method, retry_after=retry_after, closes=closes):
                 if closes:
                     self._close(method, retry_after)
@@ -209,8 +220,8 @@ class _Settling:
             self._cancel("expired before it could be sent")
             return False
         if self.errand.attempts >= self.pace.attempts:
-            return self._bury("Slack did not take it")
-        self._keep(OutboxState.PENDING, "not found in Slack", lookups=0)
+            return self._bury("it was not taken")
+        self._keep(OutboxState.PENDING, "not found where it goes", lookups=0)
         if self.errand.window is not None:
             settle.mark_looked_for(self.session, self.errand.id, real_now=self.real)
         return False

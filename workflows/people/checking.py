@@ -48,16 +48,16 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
     for path, word in named:
         bare = word.removeprefix("oncall:")
         if bare[0] in "UW" and bare not in people:
-            yield path, f"nobody active in Slack has the id {bare}"
+            yield path, f"nobody active in the workspace has the id {bare}"
         elif (unclear := meant.unclear.get(bare)) is not None:
             yield (
                 path,
                 f"{bare} names nobody: {unclear.clause}"
                 if unclear.having
-                else f"there is no user group {bare} in Slack",
+                else f"there is no user group {bare} in the workspace",
             )
         elif bare[0] == "S" and bare not in groups:
-            yield path, f"no user group in Slack has the id {bare}"
+            yield path, f"no user group of the workspace has the id {bare}"
 
 
 def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:

@@ -84,7 +84,7 @@ def explain_refusal(here: Known | None, there: Installed) -> str | None:
         )
     if there.enterprise_id is None and there.team_id == here.team_id:
         return (
-            f"Slack says that {there.name or there.team_id} is no longer part of the Enterprise Grid {here.org_key}, which "
+            f"{there.name or there.team_id} is no longer part of the Enterprise Grid {here.org_key}, which "
             "this database governs. Set SLACK_BOT_TOKEN to a token of that Grid, or name another database in "
             "MLGOV_DATABASE_URL."
         )
@@ -301,9 +301,9 @@ def unmapped_words(names: Sequence[str]) -> str:
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
     is_one = len(names) == 1
     return (
-        f"Slack doesn't know {listed} in the Grid, so nobody can say who {'that is' if is_one else 'they are'} there. "
-        "Look in Slack whether they are members; `mlgov organisation move --leave-unknown` moves without them: they count "
-        "as having left until Slack names them again by the id that they have here."
+        f"The Grid doesn't know {listed}, so nobody can say who {'that is' if is_one else 'they are'} there. "
+        "Look there whether they are members; `mlgov organisation move --leave-unknown` moves without them: they count "
+        "as having left until the Grid names them again by the id that they have here."
     )
 
 

@@ -18,7 +18,7 @@ from workflows.sources.text import storable
 Rows = Sequence[tuple[int, PersonRow]]
 _TEXTS = ("business_unit", "persona", "country")
 _ERASED = (
-    "{word} was erased here, and no file brings anybody back; take the row out. Who is active in Slack is known again "
+    "{word} was erased here, and no file brings anybody back; take the row out. Who is active in the workspace is known again "
     "once mlgov has read it"
 )
 
@@ -75,7 +75,7 @@ class People:
         known = [row for row in matches if row.slack_id] or matches
         active = [row for row in known if not row.is_deactivated] or known
         if len(active) > 1:
-            return f"{len(active)} people have the address {email}; give the Slack id instead"
+            return f"{len(active)} people have the address {email}; give the member id instead"
         if active:
             return active[0]
         if self._has_erased and tombstones.find_erased_addresses(
@@ -89,10 +89,10 @@ class People:
         if "@" not in word:
             return self.with_slack_id(word)
         return self.with_email(word) or (
-            f"nobody is known by the address {word}, and mlgov hasn't read Slack's people yet; "
+            f"nobody is known by the address {word}, and mlgov hasn't read the workspace's people yet; "
             "read them by `mlgov sync`, or import people first"
             if readings.list_unread(self._session)
-            else f"nobody is known by the address {word}; give the Slack id, or import people first"
+            else f"nobody is known by the address {word}; give the member id, or import people first"
         )
 
     def unlinked(self, email: str) -> list[Person]:
@@ -162,7 +162,7 @@ def note_unseen(people: People, outcome: Outcome) -> None:
         some = ", ".join(sorted(people.unseen)[:5])
         more = f" and {len(people.unseen) - 5} more" if len(people.unseen) > 5 else ""
         outcome.notes.append(
-            f"Slack has not told of {some}{more} yet; they can act once it has. Check the ids if mlgov has been running."
+            f"Nobody has seen {some}{more} in the workspace yet; they can act once they are there. Check the ids if mlgov has been running."
         )
 
 
@@ -188,7 +188,7 @@ def _whose(
             return matches
         person = matches or _named_by_email(session, people, email, org_key)
     else:
-        return "no Slack id and no e-mail address; write one of them"
+        return "no member id and no e-mail address; write one of them"
     if email and person.slack_id is not None:
         for earlier in people.unlinked(email):
             people.forget(earlier.id)

@@ -184,7 +184,7 @@ def look_up(session: Session, text: str) -> PersonRecord:
         ids = ", ".join(one.id for one in matches)
         raise NotFound(f"{wanted} fits several people: {ids}. Name one by its id.")
     raise NotFound(
-        f"Nobody here has the id, Slack id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."
+        f"Nobody here has the id, member id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."
     )
 
 

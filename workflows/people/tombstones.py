@@ -94,7 +94,7 @@ def bury(session: Session, person: Person) -> None:
             raise _refusal(session) from None
         if session.info.get(tombstones.KEY) is None:
             raise InvalidInput(
-                f"Whoever is erased has to stay away when Slack is read again, and mlgov knows them by a key for that. {WANTED}"
+                f"Whoever is erased has to stay away when the workspace is read again, and mlgov knows them by a key for that. {WANTED}"
             ) from None
         raise InvalidInput(
             "Another mlgov on this database has another MLGOV_ERASURE_KEY. Give all of them the same one, start them "
