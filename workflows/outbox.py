@@ -174,7 +174,7 @@ def queue_update(session: Session, copy: Message, *, now: datetime, priority: in
     session.info["wake"] = True
 
 
-def _edit(copy: Any, now: datetime, priority: int) -> dict[str, Any]:
+def _edit(copy: Message | produce.Copy, now: datetime, priority: int) -> dict[str, Any]:
     return {
         "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
         "lane_key": copy.lane_key,

@@ -74,7 +74,7 @@ def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | Non
     outside read along, for whom amounts, names and reasons are left out.
     """
     copy = settle.find_copy(session, *place) if place is not None else None
-    if copy is None or copy.subject_type is None or not actor.is_member:
+    if copy is None or not actor.is_member:
         return None
     _, org_key, reader = copy.lane_key.split(":", 2)
     if reader[0] in "UW":

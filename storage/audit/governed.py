@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Row, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -22,8 +22,25 @@ ERASED = "person.erased"
 RETURNED = "person.returned"
 
 
-def list_emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[Any]]:
-    """Of the next texts (id, author_id, created_at), those that were emptied or marked although the ledger knows of no
+class EmptiedText(NamedTuple):
+    id: int
+    author_id: str
+    created_at: datetime
+
+
+class HeadPublication(NamedTuple):
+    """A message that carries the ledger's head; `dedupe_key` says which and where to."""
+
+    id: int
+    dedupe_key: str
+    state: str
+    created_at: datetime
+    settled_at: datetime | None
+    last_error: str | None
+
+
+def list_emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[EmptiedText]]:
+    """Of the next texts, those that were emptied or marked although the ledger knows of no
     erasure of their author; and the last text that was looked at, `after` itself at the end."""
     last = session.execute(
         select(func.max(PrivateText.id)).where(
@@ -56,7 +73,7 @@ def list_emptied_texts(session: Session, after: int, most: int) -> tuple[int, li
         )
         .order_by(PrivateText.id)
     ).all()
-    return int(last), list(rows)
+    return int(last), [EmptiedText(*row) for row in rows]
 
 
 def find_names(session: Session, ids: Collection[str]) -> dict[str, str]:
@@ -99,9 +116,9 @@ def find_title(session: Session, kind: str, id_: str) -> str:
     return ""
 
 
-def list_heads(session: Session) -> Sequence[Any]:
-    """Publications of the ledger's head (dedupe_key, state, created_at, settled_at, last_error), the newest first."""
-    return session.execute(
+def list_heads(session: Session) -> list[HeadPublication]:
+    """Publications of the ledger's head, the newest 200 first."""
+    rows = session.execute(
         select(
             Outbox.id,
             Outbox.dedupe_key,
@@ -113,10 +130,11 @@ def list_heads(session: Session) -> Sequence[Any]:
         .where(Outbox.dedupe_key >= "head:", Outbox.dedupe_key < "head;")
         .order_by(Outbox.id.desc())
         .limit(200)
-    ).all()
+    )
+    return [HeadPublication(*row) for row in rows]
 
 
-def list_cancelled_alarms(session: Session) -> Sequence[Any]:
+def list_cancelled_alarms(session: Session) -> Sequence[Row[int, datetime]]:
     """Alarms about the record (id, created_at) that were given up, by whomever; the newest 100."""
     return session.execute(
         select(Outbox.id, Outbox.created_at)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     PrimaryKeyConstraint,
@@ -108,9 +108,19 @@ def list_stages_naming(session: Session, words: Collection[str]) -> list[int]:
     )
 
 
-def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[Any]:
-    """Verdicts (id, approval_id, position, verdict, stage of the request) that count in requests that wait and are these
-    people's, who are one, where one of them asked, or gave one before."""
+class WaitingDouble(NamedTuple):
+    """A verdict, and the stage at which its request is."""
+
+    id: int
+    approval_id: int
+    position: int
+    verdict: str
+    stage: int
+
+
+def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[WaitingDouble]:
+    """Verdicts that count in requests that wait and are these people's, who are one, where one of them asked, or gave
+    one before."""
     mine = Decision.person_id.in_(person_ids)
     earlier = aliased(Decision)
     is_second = (
@@ -123,26 +133,21 @@ def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[
         )
         .exists()
     )
-    return list(
-        session.execute(
-            select(
-                Decision.id,
-                Decision.approval_id,
-                Decision.position,
-                Decision.verdict,
-                Approval.stage,
-            )
-            .join(Approval, Approval.id == Decision.approval_id)
-            .where(
-                Approval.state == ApprovalState.PENDING,
-                Decision.taken_back_at.is_(None),
-                mine,
-                or_(Approval.requester_id.in_(person_ids), is_second),
-            )
-            .order_by(Decision.approval_id, Decision.id)
-            .with_for_update(of=Approval)
+    rows = session.execute(
+        select(
+            Decision.id, Decision.approval_id, Decision.position, Decision.verdict, Approval.stage
         )
+        .join(Approval, Approval.id == Decision.approval_id)
+        .where(
+            Approval.state == ApprovalState.PENDING,
+            Decision.taken_back_at.is_(None),
+            mine,
+            or_(Approval.requester_id.in_(person_ids), is_second),
+        )
+        .order_by(Decision.approval_id, Decision.id)
+        .with_for_update(of=Approval)
     )
+    return [WaitingDouble(*row) for row in rows]
 
 
 def list_verdicts_from(session: Session, approval_id: int, position: int) -> list[int]:

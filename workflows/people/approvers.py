@@ -65,8 +65,8 @@ def resolve_approvers(
     expanded = expand(rules, roles)
     groups = _groups(session, org_key, [member for _, member in expanded], afresh=afresh)
     members: dict[int, list[Person]] = {}
-    for group_id, person in queries.list_members(session, [row.id for row in groups.values()]):
-        members.setdefault(group_id, []).append(person)
+    for group_id, member_row in queries.list_members(session, [row.id for row in groups.values()]):
+        members.setdefault(group_id, []).append(member_row)
     subjects = {
         row.id: row
         for row in queries.list_people(session, [one for one in subject_people.values() if one])

@@ -158,5 +158,5 @@ def notify_administrators(session: Session, *, policy: Policy, org_key: str, now
 def read(session: Session, notice: PeopleMissing) -> MissingTold:
     """Who is kept, with names."""
     rows = leaving_queries.list_missing(session, notice.org_key)
-    since = [row.missing_since for row in rows]
+    since = [row.missing_since for row in rows if row.missing_since is not None]
     return MissingTold(tuple(row.name for row in rows), min(since) + KEPT_FOR if since else None)

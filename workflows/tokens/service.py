@@ -7,7 +7,6 @@ import secrets
 import string
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -262,7 +261,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _record(row: Any, whose: str) -> Token:
+def _record(row: ApiToken, whose: str) -> Token:
     return Token(
         id=row.id,
         kind=TokenKind(row.kind),

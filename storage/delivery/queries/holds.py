@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
@@ -35,9 +35,21 @@ _TO_REVIEW = (
 )
 
 
-def list_in_force(session: Session, since: datetime) -> Sequence[Any]:
+class HoldSpan(NamedTuple):
+    """What a claim reads of a hold. The spans are of real and of governed time."""
+
+    id: int
+    released_at: datetime | None
+    looks: bool
+    look_from: datetime
+    look_until: datetime
+    governed_from: datetime
+    governed_until: datetime
+
+
+def list_in_force(session: Session, since: datetime) -> list[HoldSpan]:
     """Holds that are in force, and those since then after which messages are looked for before they are sent."""
-    return session.execute(_STANDING, {"since": since}).all()
+    return [HoldSpan(*row) for row in session.execute(_STANDING, {"since": since})]
 
 
 def is_held(session: Session) -> bool:

@@ -1,7 +1,7 @@
 """Writing down how an attempt ended. Everything is fenced: the lane's epoch must still be the one of the claim."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import String, bindparam, func, insert, select, update
 from sqlalchemy.engine import CursorResult
@@ -93,9 +93,20 @@ _COPY_AT = select(
 ).where(Message.channel == bindparam("c"), Message.ts == bindparam("t"))
 
 
-def find_copy(session: Session, channel: str, ts: str) -> Any:
-    """What one of our messages shows (kind, notice, subject) and its lane, by where it stands; None for one not of ours."""
-    return session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
+class ShownCopy(NamedTuple):
+    """What one of our messages shows, and the key of its lane."""
+
+    kind: str
+    notice: dict[str, Any]
+    subject_type: str
+    subject_id: str
+    lane_key: str
+
+
+def find_copy(session: Session, channel: str, ts: str) -> ShownCopy | None:
+    """The message of ours that stands there; None for one that is not ours."""
+    row = session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
+    return None if row is None else ShownCopy(*row)
 
 
 def give_back(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, case, func, or_, select, text, update
+from sqlalchemy import Row, Table, bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -188,7 +188,7 @@ def list_candidates(
     real_now: datetime,
     most: int,
     kinds: Sequence[str] | None,
-) -> Sequence[Any]:
+) -> Sequence[Row[int, str, str, str, int]]:
     """Timers that look due, oldest first: id, type and id of the subject, kind, seq."""
     parameters: dict[str, Any] = {"due_now": due_now, "real_now": real_now, "most": most}
     if kinds is None:
