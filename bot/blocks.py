@@ -229,7 +229,7 @@ def search_select(action_id: str, *, placeholder: str, initial: Element | None =
 def multi_search_select(
     action_id: str, *, placeholder: str, initial: Sequence[Element] = ()
 ) -> Element:
-    """As `searched`, for several."""
+    """As `search_select`, for several."""
     element = search_select(action_id, placeholder=placeholder)
     element["type"] = "multi_external_select"
     if initial:

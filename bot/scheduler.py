@@ -25,7 +25,7 @@ class Scheduler:
 
     What is done `each_tick` comes before what is due.
 
-    `policy` gives the policy in force and the id of its version; `told` hears how everything that ran went.
+    `policy` gives the policy in force and the id of its version; `report` hears how everything that ran went.
     """
 
     def __init__(

@@ -197,7 +197,7 @@ def walk(
 ) -> Head | Broken:
     """Check the next entries after a head that is trusted, with the texts beside them; how far that came.
 
-    `kept` are the heads that were published, by `kept_by_seq`. The same head again means that the end was reached.
+    `kept` are the heads that were published, by `group_by_seq`. The same head again means that the end was reached.
     """
     expected_seq, previous = after.seq, after.hash
     rows = _entries(session, after.seq, limit)

@@ -167,7 +167,7 @@ def upgrade(
 
     It is one transaction: a process that is killed meanwhile leaves the database where it was. Several replicas may
     start at once: one migrates, the others wait for it. A newer database on which this release runs stays as it is.
-    With `keep=False` everything is tried and undone. `told` hears of each migration that has run. Raises UpgradeRefused.
+    With `keep=False` everything is tried and undone. `report` hears of each migration that has run. Raises UpgradeRefused.
     """
     before = read_standing(database)
     if target is None and before.fits and before.revision is not None:

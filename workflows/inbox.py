@@ -1,6 +1,6 @@
 """Which events from outside were handled already: one that is delivered again changes nothing, and none is lost.
 
-What one transaction handles is marked in it (`first_seen`). What takes several is marked as begun and, after it, as done:
+What one transaction handles is marked in it (`note_first_seen`). What takes several is marked as begun and, after it, as done:
 whoever died in between is asked again, since nothing was acknowledged.
 """
 

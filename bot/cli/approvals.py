@@ -1,12 +1,11 @@
 """`mlgov approvals`: what waits, and deciding it, through the API and with your own token."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from bot.cli import explaining
-from bot.cli.base import Json, fail, say
+from bot.cli.base import Json, fail, print_table, say, say_json
 
 app = typer.Typer(
     help="List, show and decide requests through the API; explain them from the database.",
@@ -27,9 +26,6 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List requests, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
     from bot.cli.calling import call_once, caller
 
     params: dict[str, Any] = {"state": state, "gate": gate, "mine": mine or None}
@@ -37,21 +33,24 @@ def list_(
     with caller() as api:
         requests = call_once(api, "GET", "/approvals", params=params)["approvals"]
     if as_json:
-        say(json.dumps(requests, indent=2, ensure_ascii=False))
+        say_json(requests)
         return
     if not requests:
         say("Nothing waits for you." if mine else "There are no such requests.")
         return
-    table = Table("id", "gate", "what", "how it stands", "decide by")
-    for request in requests:
-        table.add_row(
-            str(request["id"]),
-            request["gate"],
-            request["asks"],
-            request["news"],
-            _minute(request["decide_by"]),
-        )
-    Console().print(table)
+    print_table(
+        ("id", "gate", "what", "how it stands", "decide by"),
+        [
+            (
+                str(request["id"]),
+                request["gate"],
+                request["asks"],
+                request["news"],
+                _minute(request["decide_by"]),
+            )
+            for request in requests
+        ],
+    )
 
 
 @app.command()
@@ -62,7 +61,7 @@ def show(request: RequestId, as_json: Json = False) -> None:
     with caller() as api:
         answer = call_once(api, "GET", f"/approvals/{request}")
     if as_json:
-        say(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
         return
     for line in _lines(answer):
         say(line)

@@ -1,8 +1,9 @@
 """What the commands share: settings, the database, and turning refusals into one sentence and an exit code."""
 
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from slack_sdk import WebClient
+
     from bot.context import Team
     from bot.settings import Settings
     from storage.db import Database
@@ -21,6 +24,35 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 def say(text: str = "") -> None:
     """A line on standard output."""
     typer.echo(text)
+
+
+def say_json(value: object, *, ensure_ascii: bool = False) -> None:
+    """What programs read, over several lines."""
+    say(json.dumps(value, indent=2, ensure_ascii=ensure_ascii))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table as wide as the terminal; cells may hold rich's markup."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def connect_slack() -> "tuple[Settings, WebClient, Team]":
+    """The settings, Slack, and where the token is of, as Slack tells."""
+    from bot import installation
+    from bot.settings import SettingsRefused
+
+    read = load_settings()
+    try:
+        slack = installation.client(read, timeout=10)
+        return read, slack, installation.load_team(read, slack)
+    except SettingsRefused as error:
+        raise fail(str(error)) from None
 
 
 def fail(sentence: str, code: int = 1) -> "typer.Exit":

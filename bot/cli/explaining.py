@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, find_org_key, load_policy_text, open_database, say
+from bot.cli.base import Json, find_org_key, load_policy_text, open_database, say, say_json
 
 
 def explain(
@@ -12,7 +12,6 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say for every stage why each person could or could not decide it."""
-    import json
     from dataclasses import asdict
 
     from workflows import clock, decisions
@@ -34,7 +33,7 @@ def explain(
                 for name, people in explanation.stages
             ],
         }
-        say(json.dumps(output, indent=2, ensure_ascii=False))
+        say_json(output)
         return
     say(f"Request {card.id}, {card.state.value}: {card.words.project} asks to {card.words.asks}")
     say(f"Policy version {card.policy_id}, expires {card.expires_at:%Y-%m-%d %H:%M} UTC")

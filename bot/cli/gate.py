@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, fail, say
+from bot.cli.base import Json, fail, say, say_json
 
 if TYPE_CHECKING:
     from bot.cli.calling import Caller
@@ -137,9 +137,7 @@ def gate(
         if statement is not None and answer["state"] == "approved":
             _keep(api, answer, statement, form)
     if as_json:
-        import json
-
-        say(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
     else:
         say(answer["news"])
     if answer["state"] == "pending":

@@ -1,14 +1,13 @@
 """`mlgov model`: the inventory from the command line and from pipelines, through the API."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bot.cli import readings
-from bot.cli.base import Json, fail, say
+from bot.cli.base import Json, fail, print_table, say, say_json
 
 app = typer.Typer(
     help="Register models, add versions, hand in evidence, see what is missing, and move versions on, through the API.",
@@ -30,9 +29,6 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the models that you see."""
-    from rich.console import Console
-    from rich.table import Table
-
     from bot.cli.calling import call_once, caller
 
     models: list[dict[str, Any]] = []
@@ -45,26 +41,27 @@ def list_(
                 break
             asked["after"] = page["next"]
     if as_json:
-        say(json.dumps(models, indent=2, ensure_ascii=False))
+        say_json(models)
         return
     if not models:
         say("There are no such models.")
         return
-    table = Table(
-        "key", "name", "state", "tier", "owner", "project", "open findings", "next review"
+    print_table(
+        ("key", "name", "state", "tier", "owner", "project", "open findings", "next review"),
+        [
+            (
+                model["key"],
+                model["name"],
+                model["state"].replace("_", " "),
+                str(model["tier"] or "—"),
+                model["owner"] or "—",
+                model["project"] or "—",
+                str(model["open_findings"]),
+                model["next_review"] or "—",
+            )
+            for model in models
+        ],
     )
-    for model in models:
-        table.add_row(
-            model["key"],
-            model["name"],
-            model["state"].replace("_", " "),
-            str(model["tier"] or "—"),
-            model["owner"] or "—",
-            model["project"] or "—",
-            str(model["open_findings"]),
-            model["next_review"] or "—",
-        )
-    Console().print(table)
 
 
 @app.command()
@@ -75,7 +72,7 @@ def show(model: Model, as_json: Json = False) -> None:
     with caller() as api:
         answer = call_once(api, "GET", f"/models/{model}")
     if as_json:
-        say(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
         return
     say(
         f"{answer['name']}: {answer['state'].replace('_', ' ')}, tier {answer['tier'] or 'not assessed'}"
@@ -181,7 +178,7 @@ def check(named: Named, as_json: Json = False) -> None:
     with caller() as api:
         answer = call_once(api, "GET", f"/models/{model}/versions/{name}/check")
     if as_json:
-        say(json.dumps(answer, indent=2, ensure_ascii=False))
+        say_json(answer)
     else:
         _tell(answer)
     if not answer["is_complete"]:

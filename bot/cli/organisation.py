@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, load_settings, open_database, say
+from bot.cli.base import Json, connect_slack, fail, open_database, say, say_json
 
 if TYPE_CHECKING:
     from workflows.people.organisation import Plan
@@ -20,8 +20,6 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     """Show whose this database is, or move it into the Enterprise Grid that its workspace joined."""
     if context.invoked_subcommand is not None:
         return
-    import json
-
     from workflows.people import organisation
 
     with open_database() as database, database.read() as session:
@@ -33,7 +31,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
             "before": list(here.was) if here else [],
             "left_behind": behind,
         }
-        say(json.dumps(output, indent=2))
+        say_json(output, ensure_ascii=True)
         return
     if here is None:
         say("This database has met no organisation yet: `mlgov run` introduces it.")
@@ -63,17 +61,10 @@ def move(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Carry everybody over to the Enterprise Grid that the workspace joined: they stay who they are. Stop mlgov first."""
-    from bot import installation
     from bot.organisation import Mover
-    from bot.settings import SettingsRefused
     from workflows.people.organisation import unmapped_words
 
-    read = load_settings()
-    try:
-        slack = installation.client(read, timeout=10)
-        team = installation.load_team(read, slack)
-    except SettingsRefused as error:
-        raise fail(str(error)) from None
+    _, slack, team = connect_slack()
     with open_database() as database:
         mover = Mover(database, slack, team)
         plan = mover.plan()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, load_settings, open_database, say
+from bot.cli.base import Json, connect_slack, open_database, print_table, say, say_json
 
 if TYPE_CHECKING:
     from bot.delivery.reviewing import Review
@@ -23,44 +23,40 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List rows that are not sent yet, dead letters first."""
-    import json
-
-    from rich.console import Console
-    from rich.table import Table
-
     from workflows.delivery import dead_letters
 
     with open_database() as database, database.read() as session:
         rows = dead_letters.list_rows(session, state=state)
     if as_json:
-        say(json.dumps([row.as_json() for row in rows], indent=2))
+        say_json([row.as_json() for row in rows], ensure_ascii=True)
         return
     if not rows:
         say("Nothing waits: everything that was to be sent is sent.")
         return
-    table = Table("id", "state", "what", "to", "due", "tries", "why")
-    for row in rows:
-        table.add_row(
-            str(row.id),
-            row.state,
-            f"{row.op} {row.kind}",
-            row.lane_key,
-            f"{row.due_at:%d %b %H:%M}",
-            str(row.attempts),
-            row.last_error or "",
-        )
-    Console().print(table)
+    print_table(
+        ("id", "state", "what", "to", "due", "tries", "why"),
+        [
+            (
+                str(row.id),
+                row.state,
+                f"{row.op} {row.kind}",
+                row.lane_key,
+                f"{row.due_at:%d %b %H:%M}",
+                str(row.attempts),
+                row.last_error or "",
+            )
+            for row in rows
+        ],
+    )
 
 
 @app.command()
 def show(row: RowId) -> None:
     """Everything about one row, as JSON."""
-    import json
-
     from workflows.delivery import dead_letters
 
     with open_database() as database, database.read() as session:
-        say(json.dumps(dead_letters.show(session, row).as_json(), indent=2))
+        say_json(dead_letters.show(session, row).as_json(), ensure_ascii=True)
 
 
 @app.command()
@@ -100,21 +96,12 @@ def review(
     as_json: Json = False,
 ) -> None:
     """List what is held back after a copy was restored, and which of it stands in Slack already. Sends nothing."""
-    import json
-
-    from bot import installation
     from bot.delivery.reviewing import review as look
-    from bot.settings import SettingsRefused
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    read = load_settings()
-    try:
-        slack = installation.client(read, timeout=10)
-        team = installation.load_team(read, slack)
-    except SettingsRefused as error:
-        raise fail(str(error)) from None
+    read, slack, team = connect_slack()
     with open_database(team=team) as database:
         reviewed = look(database, slack, stamps="real" if read.is_real_slack else "governed")
         if reviewed is None:
@@ -133,7 +120,7 @@ def review(
                         now=clock.now(session),
                     )
     if as_json:
-        say(json.dumps(_review_as_json(reviewed), indent=2))
+        say_json(_review_as_json(reviewed), ensure_ascii=True)
         return
     _say_review(reviewed, was_marked=mark_found)
 
@@ -168,23 +155,25 @@ def release(
 
 
 def _say_review(review: "Review", *, was_marked: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from bot.holding import describe_hold
 
     say(describe_hold(review.hold))
-    table = Table("id", "what", "to", "written", "in Slack")
-    for message in review.messages:
-        table.add_row(
-            str(message.row.id),
-            message.row.kind,
-            message.row.lane_key,
-            f"{message.row.created_at:%d %b %H:%M}",
-            f"cannot be looked up ({message.trouble})" if message.trouble else _at(message.ts),
-        )
     if review.messages:
-        Console().print(table)
+        print_table(
+            ("id", "what", "to", "written", "in Slack"),
+            [
+                (
+                    str(message.row.id),
+                    message.row.kind,
+                    message.row.lane_key,
+                    f"{message.row.created_at:%d %b %H:%M}",
+                    f"cannot be looked up ({message.trouble})"
+                    if message.trouble
+                    else _at(message.ts),
+                )
+                for message in review.messages
+            ],
+        )
     standing = sum(message.ts is not None for message in review.messages)
     unclear = sum(bool(message.trouble) for message in review.messages)
     if not review.messages:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, fail, find_org_key, load_settings, open_database, say
+from bot.cli.base import Json, fail, find_org_key, load_settings, open_database, say, say_json
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -231,7 +231,6 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Replay past requests under a policy file: which would be routed otherwise, blocked or sped up, and who is asked more."""
-    import json
     from dataclasses import asdict
 
     from workflows import clock, decisions
@@ -250,7 +249,7 @@ def simulate(
             org_key=find_org_key(database),
         )
     if as_json:
-        say(json.dumps(asdict(result), indent=2, ensure_ascii=False))
+        say_json(asdict(result))
         return
     say(f"{path}: {_summary(result)}")
     for request in result.requests:
@@ -309,11 +308,9 @@ def _say_asked(result: Any) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of governance.yml, for editors."""
-    import json
-
     from workflows import policy
 
-    say(json.dumps(policy.json_schema(), indent=2))
+    say_json(policy.json_schema(), ensure_ascii=True)
 
 
 @app.command()

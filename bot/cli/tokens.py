@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, find_org_key, load_policy_text, open_database, say
+from bot.cli.base import (
+    Json,
+    fail,
+    find_org_key,
+    load_policy_text,
+    open_database,
+    print_table,
+    say,
+    say_json,
+)
 
 app = typer.Typer(help="Make, list and revoke tokens for programs.", no_args_is_help=True)
 
@@ -72,11 +81,6 @@ def create(
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List tokens, people's own too; never the tokens themselves."""
-    import json
-
-    from rich.console import Console
-    from rich.table import Table
-
     from workflows import clock
     from workflows.tokens import service
 
@@ -84,46 +88,41 @@ def list_(as_json: Json = False) -> None:
         now = clock.now(session)
         tokens = service.list_tokens(session)
     if as_json:
-        say(
-            json.dumps(
-                [
-                    {
-                        "prefix": token.prefix,
-                        "kind": token.kind,
-                        "name": token.name,
-                        "acts_as": token.person_id,
-                        "scopes": token.scopes,
-                        "projects": token.projects,
-                        "gates": token.gates,
-                        "state": token.state(now),
-                        "expires_at": token.expires_at.isoformat(),
-                        "last_used_at": token.last_used_at.isoformat()
-                        if token.last_used_at
-                        else None,
-                    }
-                    for token in tokens
-                ],
-                indent=2,
-            )
-        )
+        output = [
+            {
+                "prefix": token.prefix,
+                "kind": token.kind,
+                "name": token.name,
+                "acts_as": token.person_id,
+                "scopes": token.scopes,
+                "projects": token.projects,
+                "gates": token.gates,
+                "state": token.state(now),
+                "expires_at": token.expires_at.isoformat(),
+                "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+            }
+            for token in tokens
+        ]
+        say_json(output, ensure_ascii=True)
         return
     if not tokens:
         say("There are no tokens. `mlgov token create` makes one.")
         return
-    table = Table("token", "whose", "for", "bound to", "state", "until", "last used")
-    for token in tokens:
-        bound = ", ".join((*token.projects, *token.gates)) or "everything"
-        last = f"{token.last_used_at:%d %b %H:%M}" if token.last_used_at else "never"
-        table.add_row(
-            token.prefix,
-            token.whose,
-            ", ".join(token.scopes),
-            bound,
-            token.state(now),
-            f"{token.expires_at:%d %b %Y}",
-            last,
-        )
-    Console().print(table)
+    print_table(
+        ("token", "whose", "for", "bound to", "state", "until", "last used"),
+        [
+            (
+                token.prefix,
+                token.whose,
+                ", ".join(token.scopes),
+                ", ".join((*token.projects, *token.gates)) or "everything",
+                token.state(now),
+                f"{token.expires_at:%d %b %Y}",
+                f"{token.last_used_at:%d %b %H:%M}" if token.last_used_at else "never",
+            )
+            for token in tokens
+        ],
+    )
 
 
 @app.command()

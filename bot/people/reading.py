@@ -194,7 +194,7 @@ class Reader:
     def read(
         self, patience: float, report: Callable[[str], None], *, accept: bool = False
     ) -> Result | None:
-        """Read everything now, in this thread; None when another process reads all the while. `told` hears of a wait.
+        """Read everything now, in this thread; None when another process reads all the while. `report` hears of a wait.
 
         Who reads the channels that matter less is left to the next reading of a running mlgov. With `accept`, whoever
         is listed no more has left, however many they are.
