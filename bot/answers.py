@@ -81,7 +81,7 @@ class Answers:
         try:
             files = self._uploads.known(reply.pictures)
             try:
-                answer = call(_placed(reply.view, files))
+                answer = call(_place_pictures(reply.view, files))
             except SlackApiError as error:
                 if not files or _code(error) not in REFUSED:
                     raise
@@ -103,7 +103,7 @@ class Answers:
             return
         try:
             self._deps.slack.views_update(
-                view_id=view_id, hash=hash_, view=_placed(reply.view, files)
+                view_id=view_id, hash=hash_, view=_place_pictures(reply.view, files)
             )
         except CALL_FAILED as error:
             # Closed meanwhile, or it shows something else by now: nobody waits for these pictures.
@@ -210,12 +210,12 @@ class Answers:
 
     def _say(self, channel: str, reply: Private, posted: threading.Event | None = None) -> None:
         try:
-            self._say_and_show(channel, reply, posted or threading.Event())
+            self._send_and_illustrate(channel, reply, posted or threading.Event())
         finally:
             if posted is not None:
                 posted.set()
 
-    def _say_and_show(self, channel: str, reply: Private, is_said: threading.Event) -> None:
+    def _send_and_illustrate(self, channel: str, reply: Private, is_said: threading.Event) -> None:
         slack, files = self._deps.slack, self._uploads.known(reply.pictures)
         try:
             try:
@@ -261,10 +261,10 @@ class Answers:
 
 def without_pictures(view: View) -> View:
     """A view whose pictures are said in words."""
-    return _placed(view, {})
+    return _place_pictures(view, {})
 
 
-def _placed(view: View, files: Mapping[str, str]) -> View:
+def _place_pictures(view: View, files: Mapping[str, str]) -> View:
     return {**view, "blocks": pictures.place(view["blocks"], files)}
 
 

@@ -54,16 +54,6 @@ _BETWEEN_SQLSTATES = {"40001", "40P01"}
 _MADE_FIRST_SQLSTATE = "23505"
 """A unique row that another transaction made first, seen when it is read again."""
 _BUSY_SQLSTATES = {"55P03", "57014"}
-_UNWRITABLE_SQLSTATES = {"53100", "25006"}
-"""The disk is full; the server takes reads only, like a standby."""
-_UNWRITABLE_WORDS = (
-    "database or disk is full",
-    "attempt to write a readonly database",
-    "disk i/o error",
-)
-"""The same as SQLite says it."""
-_TOLD_EVERY = 60.0
-"""Seconds between two lines in the log about a database that cannot be written."""
 _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
 

@@ -66,14 +66,12 @@ class Broken:
     reason: str
 
 
-def canonical_text(seq: int, entry: PendingEntry) -> str:
-    """The exact text that is hashed: JSON with sorted keys, no spaces, times as ISO 8601 in UTC."""
-    before, after = _around_seq(entry)
-    return f"{before}{seq}{after}"
-
-
 def _around_seq(entry: PendingEntry) -> tuple[str, str]:
-    """The canonical text before and after the entry's number, which is known only once the head is held."""
+    """The canonical text before and after the entry's number, which is known only once the head is held.
+
+    What is hashed is JSON with sorted keys, no spaces, text as it is (no \\u escapes), times as ISO 8601 in UTC to the
+    microsecond. `record` is left out where there is none, as entries of older releases were written: their hashes hold.
+    """
     before = {
         "action": entry.action,
         "actor": entry.actor_id,

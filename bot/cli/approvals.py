@@ -63,7 +63,7 @@ def show(request: RequestId, as_json: Json = False) -> None:
     if as_json:
         say_json(answer)
         return
-    for line in _lines(answer):
+    for line in _describe_request(answer):
         say(line)
 
 
@@ -82,7 +82,7 @@ def decide(
     with caller() as api:
         current = call_once(api, "GET", f"/approvals/{request}")
         if not yes:
-            for line in _lines(current):
+            for line in _describe_request(current):
                 typer.echo(line, err=True)
             if not typer.confirm(f"{verdict.capitalize()} this?", err=True):
                 raise fail("Nothing was decided.")
@@ -95,7 +95,7 @@ def decide(
     say(decided["news"])
 
 
-def _lines(request: dict[str, Any]) -> list[str]:
+def _describe_request(request: dict[str, Any]) -> list[str]:
     asked_by = request["requested_by"]["name"]
     return [
         request["asks"],
@@ -110,7 +110,7 @@ def _lines(request: dict[str, Any]) -> list[str]:
             f"{stage['name']}: {stage['approved']} of {stage['quorum']} approved ({stage['state']})"
             for stage in request["stages"]
         ),
-        *(_said(one) for one in request["decisions"]),
+        *(_describe_decision(one) for one in request["decisions"]),
         *(
             [f"Decide by {_minute(request['decide_by'])}; then it expires."]
             if request["state"] == "pending"
@@ -119,7 +119,7 @@ def _lines(request: dict[str, Any]) -> list[str]:
     ]
 
 
-def _said(decision: dict[str, Any]) -> str:
+def _describe_decision(decision: dict[str, Any]) -> str:
     why = f": {decision['reason']}" if decision["reason"] else ""
     return f"{decision['by']['name']} said {decision['verdict']}, {_minute(decision['at'])}{why}"
 

@@ -44,8 +44,8 @@ def verify(
     from workflows.record import wording
     from workflows.record.looking import Look
 
-    expected = [ledger.Head(*_head(text)) for text in expect_head or []]
-    trusted = ledger.Head(*_head(since, "--since")) if since else None
+    expected = [ledger.Head(*_parse_head(text)) for text in expect_head or []]
+    trusted = ledger.Head(*_parse_head(since, "--since")) if since else None
     kept: Kept | None = None
     if place := load_settings().mlgov_anchor:
         try:
@@ -53,7 +53,7 @@ def verify(
         except GovernanceError as error:
             raise fail(error.sentence) from None
     with open_database() as database, database.read() as session:
-        pins = _pins(session)
+        pins = _load_pins(session)
         look = Look(kept=kept, expected=tuple(expected), since=trusted, pins=pins)
         look.all(session, runtime.governed_now(session))
         faults = wording.describe_faults(session, look.faults)
@@ -96,12 +96,12 @@ def verify(
         for mend in dict.fromkeys(each.mend for each in faults):
             say(mend)
         if not others:
-            say(_agreed(look.subjects, look.unproven, sealed))
+            say(_describe_agreement(look.subjects, look.unproven, sealed))
     if faults:
         raise typer.Exit(1)
 
 
-def _pins(session: "Session") -> tuple[str, ...]:
+def _load_pins(session: "Session") -> tuple[str, ...]:
     """The signing keys that the policy in force pins; none where it cannot be read, which the look tells of."""
     from workflows.errors import GovernanceError
     from workflows.policies import service as policies
@@ -144,7 +144,7 @@ def _say_holds(
         )
 
 
-def _agreed(subjects: int, unproven: int, sealed: int | None) -> str:
+def _describe_agreement(subjects: int, unproven: int, sealed: int | None) -> str:
     from workflows.wording import counted
 
     what = f"The record agrees with it: {counted(subjects, 'request, budget, version, token, key or policy', 'requests, budgets, versions, tokens, keys and policies')} compared."
@@ -196,7 +196,7 @@ def head(as_json: Json = False) -> None:
         say(f"{latest.seq}:{latest.hash}")
 
 
-def _head(text: str, option: str = "--expect-head") -> tuple[int, str]:
+def _parse_head(text: str, option: str = "--expect-head") -> tuple[int, str]:
     seq, _, digest = text.partition(":")
     if not seq.isdigit() or len(digest) != 64:
         raise fail(f"{option} {text}: a head is SEQ:HASH, as `mlgov audit head` prints it.", 2)

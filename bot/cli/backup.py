@@ -72,7 +72,7 @@ def backup(
     if as_json:
         say(json.dumps(_as_json(file, contents, broken)))
     else:
-        say(f"{file} is a copy of {database}: {_holds(contents)}.")
+        say(f"{file} is a copy of {database}: {_describe_contents(contents)}.")
         for line in _lacks():
             say(line)
     if broken is not None:
@@ -166,11 +166,11 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
         aside = copies.swap(staged, database, now=datetime.now(UTC), probe=failpoints.hit)
     finally:
         copies.clear(staged)
-    say(f"{database} is the copy {file} now: {_holds(contents)}.")
+    say(f"{database} is the copy {file} now: {_describe_contents(contents)}.")
     if aside is not None:
         say(f"What was there before is kept as {aside}; remove it when nobody needs it.")
     ends = f"{contents.last_at:%a %d %b %Y, %H:%M} UTC" if contents.last_at else "its start"
-    for line in _told(kept, present, contents.entries, ends, erased):
+    for line in _describe_restore(kept, present, contents.entries, ends, erased):
         say(line)
     _note(database)
     say(_NEXT)
@@ -244,7 +244,7 @@ def _make_ready(staged: Path, database: Path, kept: "Kept | None", known: int) -
     return erased
 
 
-def _told(
+def _describe_restore(
     kept: "Kept | None",
     present: "tuple[int, str | None] | None",
     entries: int,
@@ -266,7 +266,7 @@ def _told(
         lines.append(f"What happened since {ends} is not in it.")
     if erased:
         lines.append(
-            f"{_counted(erased, 'person', 'people')} who {'was' if erased == 1 else 'were'} erased after the copy {'is' if erased == 1 else 'are'} erased from it once more."
+            f"{_count_words(erased, 'person', 'people')} who {'was' if erased == 1 else 'were'} erased after the copy {'is' if erased == 1 else 'are'} erased from it once more."
         )
     if kept is None:
         lines.append(
@@ -317,7 +317,7 @@ def _mark(url: "URL") -> None:
         done = restoring.reconcile(database, load_settings().mlgov_anchor)
     ends = f"{hold.window.governed_from:%a %d %b %Y, %H:%M} UTC"
     say(f"The database is marked as a restored copy of {hold.copy_seq:,} entries.")
-    for line in _told(kept, None, hold.copy_seq, ends, done.erased):
+    for line in _describe_restore(kept, None, hold.copy_seq, ends, done.erased):
         say(line)
     say(_NEXT)
 
@@ -369,18 +369,18 @@ def _sqlite_file(url: "URL") -> Path:
     return path
 
 
-def _holds(contents: "Contents") -> str:
+def _describe_contents(contents: "Contents") -> str:
     if contents.last_at is None:
         ledger = "an empty ledger"
     else:
         ledger = f"the ledger up to entry {contents.entries:,} of {contents.last_at:%a %d %b %Y, %H:%M} UTC"
     return (
-        f"{_counted(contents.people, 'person', 'people')}, {_counted(contents.requests, 'request')}, {ledger}, "
+        f"{_count_words(contents.people, 'person', 'people')}, {_count_words(contents.requests, 'request')}, {ledger}, "
         f"{_size(contents.size)}, revision {contents.revision}"
     )
 
 
-def _counted(number: int, word: str, words: str | None = None) -> str:
+def _count_words(number: int, word: str, words: str | None = None) -> str:
     return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 

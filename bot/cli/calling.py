@@ -59,9 +59,9 @@ class Caller:
                 f"{self._http.base_url} does not answer ({type(error).__name__})"
             ) from None
         if answer.status_code in PASSING:
-            raise Passing(_detail(answer))
+            raise Passing(_read_detail(answer))
         if answer.status_code >= 400:
-            raise fail(_detail(answer))
+            raise fail(_read_detail(answer))
         if answer.is_redirect:
             to = answer.headers.get("location", "elsewhere")
             raise fail(
@@ -96,7 +96,7 @@ class NotMlgov(GovernanceError):
         )
 
 
-class Told(dict[str, Any]):
+class AnswerObject(dict[str, Any]):
     """A JSON object of the API; what should stand in it and does not raises NotMlgov."""
 
     def __missing__(self, key: str) -> Any:
@@ -104,18 +104,18 @@ class Told(dict[str, Any]):
 
 
 def parse_answer(answer: httpx.Response) -> Any:
-    """The JSON of an answer, its objects as Told. Raises NotMlgov."""
+    """The JSON of an answer, its objects as AnswerObject. Raises NotMlgov."""
     try:
-        body = json.loads(answer.content, object_hook=Told)
+        body = json.loads(answer.content, object_hook=AnswerObject)
     except (ValueError, RecursionError):
         kind = answer.headers.get("content-type", "").partition(";")[0] or "no JSON"
         raise NotMlgov(f"HTTP {answer.status_code} ({kind})") from None
-    if not isinstance(body, Told | list):
+    if not isinstance(body, AnswerObject | list):
         raise NotMlgov(f"HTTP {answer.status_code} with other JSON")
     return body
 
 
-def _detail(answer: httpx.Response) -> str:
+def _read_detail(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):

@@ -53,7 +53,7 @@ def render(
         if actor is None:
             raise fail(f"Nobody here has the id {account.id!r}.")
         record = _find(session, actor, _day(at), policy)
-        say(_shown(record, format_, policy.organisation.name, actor.name))
+        say(_render_digest(record, format_, policy.organisation.name, actor.name))
 
 
 def _day(text: str) -> date | None:
@@ -80,7 +80,7 @@ def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy"
     return service.preview(session, actor, policy=policy, now=now, planned=day)
 
 
-def _shown(record: "Shown", format_: str, organisation: str, reader: str) -> str:
+def _render_digest(record: "Shown", format_: str, organisation: str, reader: str) -> str:
     import json
 
     from bot.approvals import views as approval_views

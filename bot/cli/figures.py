@@ -88,7 +88,7 @@ def fairness(
     if as_json:
         say(judged.model_dump_json(indent=2))
     else:
-        _show(judged)
+        _print_figures(judged)
     if submit:
         submit_evidence(
             submit,
@@ -139,7 +139,7 @@ def submit_evidence(named: str, body: dict[str, Any], *, quiet: bool) -> None:
     say(f"Handed in for {model} {version}.{left}")
 
 
-def _show(judged: "Judged") -> None:
+def _print_figures(judged: "Judged") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -67,7 +67,7 @@ def importance(
     try:
         with refusals_in_words():
             digest = _download(model, folder)
-            same = _compared(submit, folder, digest) if submit else ""
+            same = _compare_digest(submit, folder, digest) if submit else ""
             made_with = trying.described(folder)[2]
             importances = trying.tried(
                 folder,
@@ -129,7 +129,7 @@ def _download(model: str, folder: Path) -> str:
     return file.sha256
 
 
-def _compared(submit: str, folder: Path, digest: str) -> str:
+def _compare_digest(submit: str, folder: Path, digest: str) -> str:
     """Whether what is tried is what the record names: all of it, or one of its files, as a pipeline may have digested it."""
     from bot.cli.calling import call_once, caller
     from bot.cli.models import digest_of, split

@@ -131,7 +131,7 @@ def register(
         "eu_class": eu_class,
     }
     with caller() as api:
-        answer = call_once(api, "POST", "/models", body=_given(body))
+        answer = call_once(api, "POST", "/models", body=_drop_missing(body))
     say(
         f"{answer['name']} is in the inventory as {answer['key']}, tier {answer['tier'] or 'not assessed'}."
     )
@@ -165,7 +165,7 @@ def version(
         "run_id": run_id,
     }
     with caller() as api:
-        answer = call_once(api, "POST", f"/models/{model}/versions", body=_given(body))
+        answer = call_once(api, "POST", f"/models/{model}/versions", body=_drop_missing(body))
     say(f"{model} {answer['version']} is {answer['state'].replace('_', ' ')}.")
 
 
@@ -180,12 +180,12 @@ def check(named: Named, as_json: Json = False) -> None:
     if as_json:
         say_json(answer)
     else:
-        _tell(answer)
+        _say_check(answer)
     if not answer["is_complete"]:
         raise typer.Exit(MISSING)
 
 
-def _tell(answer: dict[str, Any]) -> None:
+def _say_check(answer: dict[str, Any]) -> None:
     step = answer["next_step"]
     say(
         f"{answer['model']} {answer['version']} is {answer['state'].replace('_', ' ')}, tier {answer['tier'] or 'not assessed'}."
@@ -248,9 +248,9 @@ def evidence(
     body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
         answer = call_once(
-            api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body)
+            api, "POST", f"/models/{model}/versions/{name}/evidence", body=_drop_missing(body)
         )
-    _tell(answer["check"])
+    _say_check(answer["check"])
 
 
 def _figures(type_: str, file: Path) -> dict[str, Any]:
@@ -348,7 +348,9 @@ def move(
         "new_version": new_version,
     }
     with caller() as api:
-        answer = call_once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
+        answer = call_once(
+            api, "POST", f"/models/{model}/versions/{name}/steps", body=_drop_missing(body)
+        )
     say(answer["said"])
 
 
@@ -360,7 +362,7 @@ def split(named: str) -> tuple[str, str]:
     return model.strip().casefold(), name.strip()
 
 
-def _given(body: dict[str, Any]) -> dict[str, Any]:
+def _drop_missing(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in (None, "", [])}
 
 

@@ -41,7 +41,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     say(f"This database governs {what} {here.org_key}{before}.")
     if behind:
         say(
-            f"{_people(behind)} still {'stands' if behind == 1 else 'stand'} under {here.team_id}, as before it joined the "
+            f"{_count_people(behind)} still {'stands' if behind == 1 else 'stand'} under {here.team_id}, as before it joined the "
             "Grid. `mlgov organisation move --dry-run` says what it would take to bring them over."
         )
 
@@ -68,7 +68,7 @@ def move(
     with open_database() as database:
         mover = Mover(database, slack, team)
         plan = mover.plan()
-        for line in _lines(plan):
+        for line in _describe_plan(plan):
             say(line)
         if plan.unmapped and not leave_unknown:
             if not dry_run:
@@ -83,22 +83,22 @@ def move(
             raise fail("Nothing was moved.")
         done = mover.move(leaves=leave_unknown)
     say(
-        f"{done.was} is {done.now} now: {_people(len(done.ids))} stayed who they were. Start mlgov; it reads Slack anew first."
+        f"{done.was} is {done.now} now: {_count_people(len(done.ids))} stayed who they were. Start mlgov; it reads Slack anew first."
     )
 
 
-def _people(count: int) -> str:
+def _count_people(count: int) -> str:
     from workflows.wording import counted
 
     return counted(count, "person", "people")
 
 
-def _lines(plan: "Plan") -> list[str]:
+def _describe_plan(plan: "Plan") -> list[str]:
     from workflows.wording import counted
 
     stay = "stays" if len(plan.ids) == 1 else "stay"
     lines = [
-        f"{plan.was} → {plan.now}: {_people(len(plan.ids))} would be called by the Grid's ids, and {stay} who they are: what "
+        f"{plan.was} → {plan.now}: {_count_people(len(plan.ids))} would be called by the Grid's ids, and {stay} who they are: what "
         "they asked, decided and own stays theirs."
     ]
     if plan.joined:
@@ -124,12 +124,12 @@ def _lines(plan: "Plan") -> list[str]:
     )
     if plan.erased:
         lines.append(
-            f"{_people(plan.erased)} who {'was' if plan.erased == 1 else 'were'} erased would be known by the Grid's ids, too, "
+            f"{_count_people(plan.erased)} who {'was' if plan.erased == 1 else 'were'} erased would be known by the Grid's ids, too, "
             "and stay away."
         )
     if plan.erased_unknown:
         lines.append(
-            f"Slack doesn't list {_people(plan.erased_unknown)} who {'was' if plan.erased_unknown == 1 else 'were'} erased. "
+            f"Slack doesn't list {_count_people(plan.erased_unknown)} who {'was' if plan.erased_unknown == 1 else 'were'} erased. "
             "They stay away as long as Slack calls them by the id or the address that they had; whoever it calls by another "
             "id comes back as somebody new."
         )

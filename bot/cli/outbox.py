@@ -62,7 +62,7 @@ def show(row: RowId) -> None:
 @app.command()
 def retry(row: RowId) -> None:
     """Send a dead letter again. If it did arrive after all, people will see it twice: `mark-sent` says that it did."""
-    _act("retry", row, "will be sent again")
+    _settle("retry", row, "will be sent again")
 
 
 @app.command("mark-sent")
@@ -85,7 +85,7 @@ def mark_sent(
 @app.command()
 def cancel(row: RowId) -> None:
     """Drop a row that waits or is dead."""
-    _act("cancel", row, "is cancelled")
+    _settle("cancel", row, "is cancelled")
 
 
 @app.command()
@@ -169,7 +169,7 @@ def _say_review(review: "Review", *, was_marked: bool) -> None:
                     f"{message.row.created_at:%d %b %H:%M}",
                     f"cannot be looked up ({message.trouble})"
                     if message.trouble
-                    else _at(message.ts),
+                    else _describe_ts(message.ts),
                 )
                 for message in review.messages
             ],
@@ -204,7 +204,7 @@ def _say_review(review: "Review", *, was_marked: bool) -> None:
     say("`mlgov outbox release` sends the rest.")
 
 
-def _at(ts: str | None) -> str:
+def _describe_ts(ts: str | None) -> str:
     from datetime import UTC, datetime
 
     if ts is None:
@@ -233,7 +233,7 @@ def _review_as_json(review: "Review") -> dict[str, object]:
     }
 
 
-def _act(action: str, row: int, outcome: str) -> None:
+def _settle(action: str, row: int, outcome: str) -> None:
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters

@@ -23,12 +23,12 @@ app = typer.Typer(
 File = Annotated[Path | None, typer.Argument(help="The file; MLGOV_POLICY when it is left out.")]
 
 
-def _read(file: Path | None) -> "tuple[Path, PolicyText]":
-    path, loaded, _ = _read_all(file)
+def _load(file: Path | None) -> "tuple[Path, PolicyText]":
+    path, loaded, _ = _load_all(file)
     return path, loaded
 
 
-def _read_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
+def _load_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
     from workflows import policy
     from workflows.errors import GovernanceError
     from workflows.maturity import rubric
@@ -62,7 +62,7 @@ def check(
     from workflows.policy import review
     from workflows.policy.reading import line_of
 
-    path, loaded = _read(file)
+    path, loaded = _load(file)
     wrong = review.review(loaded.policy)
     looked = "people and groups were not looked at"
     if not offline and _has_database():
@@ -97,7 +97,7 @@ def diff(file: File = None) -> None:
     """Say in words how a policy file differs from the policy in force."""
     from workflows.policies.differences import differences
 
-    path, loaded = _read(file)
+    path, loaded = _load(file)
     with open_database() as database, database.read() as session:
         running = _running(session)
     if running is None:
@@ -131,7 +131,7 @@ def apply(
     from workflows.people import service as people
     from workflows.policies import service
 
-    path, loaded, asked = _read_all(file)
+    path, loaded, asked = _load_all(file)
     with open_database() as database:
         org = find_org_key(database)
         with database.begin(patient=True) as session:
@@ -165,11 +165,11 @@ def apply(
                     f"- request {moved.id}: "
                     + ("moved" if moved.moved else f"stays as it is: {moved.why}")
                 )
-        if warning := _left_behind(database, path):
+        if warning := _describe_left_behind(database, path):
             say(warning)
 
 
-def _left_behind(database: "Database", applied: Path) -> str:
+def _describe_left_behind(database: "Database", applied: Path) -> str:
     """What the next start makes of the file that the settings name, where it isn't the one that was applied."""
     from workflows import policy
     from workflows.errors import GovernanceError
@@ -236,7 +236,7 @@ def simulate(
     from workflows import clock, decisions
     from workflows.durations import parse_duration
 
-    path, loaded = _read(file)
+    path, loaded = _load(file)
     try:
         back = parse_duration(since)
     except ValueError as error:
@@ -251,7 +251,7 @@ def simulate(
     if as_json:
         say_json(asdict(result))
         return
-    say(f"{path}: {_summary(result)}")
+    say(f"{path}: {_summarise(result)}")
     for request in result.requests:
         if request.effect != "same":
             say(
@@ -274,7 +274,7 @@ def _as_delta(value: object) -> timedelta:
     return value
 
 
-def _summary(result: Any) -> str:
+def _summarise(result: Any) -> str:
     from workflows.wording import counted
 
     counts = [

@@ -40,7 +40,9 @@ def reading(
         value = _asked(prometheus, query)
         say(f"Prometheus says {value}.")
     row = {"metric": metric, "value": value, "at": at}
-    accepted = _give(named, [{key: held for key, held in row.items() if held is not None}])
+    accepted = _submit_readings(
+        named, [{key: held for key, held in row.items() if held is not None}]
+    )
     if accepted[0]["is_breach"]:
         say("Kept: it is a breach, and a finding is open.")
         raise typer.Exit(BREACH)
@@ -80,7 +82,7 @@ def readings(
     breaches = number = 0
     for named, rows in groups.items():
         for start in range(0, len(rows), BATCH):
-            accepted = _give(named, rows[start : start + BATCH])
+            accepted = _submit_readings(named, rows[start : start + BATCH])
             number += len(accepted)
             breaches += sum(one["is_breach"] for one in accepted)
     say(f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach.")
@@ -98,7 +100,7 @@ def _add(groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int
     groups.setdefault(named, []).append({key: row[key] for key in ("metric", "value", "at")})
 
 
-def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _submit_readings(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     from bot.cli.calling import call_once, caller
     from bot.cli.models import split
 

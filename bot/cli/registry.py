@@ -48,7 +48,7 @@ def status(as_json: Json = False) -> None:
     )
     if registry.failure:
         say(f"It cannot be read now: {registry.failure}")
-    for line in _waiting(registry):
+    for line in _describe_waiting(registry):
         say(line)
     say(
         f"Unknown to the inventory: {counted(registry.unknown, 'model')}; contents that cannot be read: {counted(registry.unverified, 'version')}; open: {counted(registry.open_drift, 'finding')}."
@@ -92,7 +92,7 @@ def sync() -> None:
     status(as_json=False)
 
 
-def _waiting(registry: "RegistryStatus") -> Iterator[str]:
+def _describe_waiting(registry: "RegistryStatus") -> Iterator[str]:
     """What waits to be accepted, and how."""
     if not registry.asks:
         return
@@ -133,7 +133,7 @@ def accept(
         with database.read() as session:
             registry = reads.status(session, alias=policy.registry.alias)
         if revision is None and registry.asks:
-            for line in _waiting(registry):
+            for line in _describe_waiting(registry):
                 say(line)
             raise fail("Nothing was accepted. Say which list you accept, by its number.")
         accepted = revision if revision is not None else registry.revision

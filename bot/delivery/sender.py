@@ -151,7 +151,7 @@ class Sender:
             copy = self._lookup.find(self._slack, errand, channel, self._real(errand, claimed_at))
             failpoints.hit("lookup.after")
             if isinstance(copy, Done) and errand.window and errand.subject is None:
-                copy = self._made_true(errand, channel, copy)
+                copy = self._accept_found(errand, channel, copy)
             return Result(copy, opened)
         return Result(self._send(errand, channel, claimed_at), opened)
 
@@ -193,7 +193,7 @@ class Sender:
             posted.is_final,
         )
 
-    def _made_true(self, errand: Errand, channel: str, copy: Done) -> Outcome:
+    def _accept_found(self, errand: Errand, channel: str, copy: Done) -> Outcome:
         """A message from a time that this database does not know says what was true then; it follows no record, so that
         it is corrected here where something else is true now."""
         draft = self._draft(errand, channel)
