@@ -158,11 +158,15 @@ class Database:
 
         @event.listens_for(engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:
+            # The driver begins nothing by itself: `_begin` does.
             connection.isolation_level = None
             connection.create_aggregate("money_sum", 1, MoneySum)
             cursor = connection.cursor()
+            # Whoever reads waits for nobody who writes.
             cursor.execute("PRAGMA journal_mode=WAL")
+            # With NORMAL the last commits of a WAL are lost with the power, and an ack means that it is written down.
             cursor.execute("PRAGMA synchronous=FULL")
+            # Off in every new connection, whatever the file was made with.
             cursor.execute("PRAGMA foreign_keys=ON")
             # What is erased is overwritten: nothing of it stays in pages that are free, or in copies of them.
             cursor.execute("PRAGMA secure_delete=ON")
@@ -189,6 +193,7 @@ class Database:
             if connection.info.get("waits_ms", QUICK_MS) != waits_ms:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={waits_ms}")
                 connection.info["waits_ms"] = waits_ms
+            # A transaction that reads first and then writes would fail at once where another wrote in between.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine

@@ -148,11 +148,13 @@ class Sender:
                 opened = channel
         if errand.is_unknown:
             failpoints.hit("lookup.before")
-            copy = self._lookup.find(self._slack, errand, channel, self._real(errand, claimed_at))
+            outcome = self._lookup.find(
+                self._slack, errand, channel, self._real(errand, claimed_at)
+            )
             failpoints.hit("lookup.after")
-            if isinstance(copy, Done) and errand.window and errand.subject is None:
-                copy = self._accept_found(errand, channel, copy)
-            return Result(copy, opened)
+            if isinstance(outcome, Done) and errand.window and errand.subject is None:
+                outcome = self._accept_found(errand, channel, outcome)
+            return Result(outcome, opened)
         return Result(self._send(errand, channel, claimed_at), opened)
 
     def _send(self, errand: Errand, channel: str, claimed_at: float) -> Outcome:
@@ -193,15 +195,17 @@ class Sender:
             posted.is_final,
         )
 
-    def _accept_found(self, errand: Errand, channel: str, copy: Done) -> Outcome:
+    def _accept_found(self, errand: Errand, channel: str, posted: Done) -> Outcome:
         """A message from a time that this database does not know says what was true then; it follows no record, so that
         it is corrected here where something else is true now."""
         draft = self._draft(errand, channel)
-        if not isinstance(draft, Draft) or draft.text == copy.says or not copy.ts:
-            return copy
+        if not isinstance(draft, Draft) or draft.text == posted.says or not posted.ts:
+            return posted
         bare = draft.with_pictures({})
         try:
-            self._slack.chat_update(channel=channel, ts=copy.ts, text=bare.text, blocks=bare.blocks)
+            self._slack.chat_update(
+                channel=channel, ts=posted.ts, text=bare.text, blocks=bare.blocks
+            )
         except Exception as error:
             failure = classify(error)
             if failure.effect is Effect.LIMITED:
@@ -211,7 +215,7 @@ class Sender:
                 errand.id,
                 failure.code,
             )
-        return copy
+        return posted
 
     def _not_posted(self, errand: Errand, failure: Failure) -> Outcome:
         """Posting is limited by channel; when a second channel is limited as well, the limit is the workspace's."""

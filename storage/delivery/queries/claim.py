@@ -58,6 +58,7 @@ _SKIP = "\nFOR NO KEY UPDATE OF l SKIP LOCKED"
 _HEAD = f"""
 SELECT o.id FROM outbox o WHERE o.lane_key = :lane AND {_POSTS} AND {_DUE}
 ORDER BY CASE o.state WHEN 'sending' THEN 0 ELSE 1 END, o.priority, o.id LIMIT 1"""  # noqa: S608
+"""A message whose outcome is unknown goes first: whatever follows it in the lane would overtake it."""
 
 _NEXT = f"""{_LANES_THAT_WAIT}
 SELECT l.not_before, l.edit_not_before, l.lease_until,
@@ -104,11 +105,13 @@ _LEFT_DUE = _typed(_LEFT)
 _LOCK_ROW = (
     select(Outbox)
     .where(Outbox.id == bindparam("row_id"), Outbox.state.in_(bindparam("waiting", expanding=True)))
+    # An operator who settles this row at this moment holds it: the lane waits for its next turn, not for them.
     .with_for_update(skip_locked=True, of=Outbox)
 )
 _PARENT = select(Outbox.state, Outbox.ts).where(Outbox.id == bindparam("row_id"))
 _COPY = select(Message).where(Message.id == bindparam("message_id"))
 _LEASE = (
+    # No fence here: the lane's row is locked by the SELECT that found it free, in this transaction.
     update(Lane)
     .where(Lane.key == bindparam("lane"))
     .values(lease_owner=bindparam("me"), lease_until=bindparam("until"), epoch=Lane.epoch + 1)
@@ -131,6 +134,7 @@ _BEGIN_ATTEMPT = (
     .where(Outbox.id == bindparam("row_id"))
     .values(
         state=OutboxState.SENDING,
+        # Counted before the call, so that a process that dies of a message does not try it for ever.
         attempts=Outbox.attempts + 1,
         attempt_at=bindparam("real_now"),
         attempt_governed_at=bindparam("due_now"),

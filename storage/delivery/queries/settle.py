@@ -38,7 +38,9 @@ _SENT = (
         last_error=None,
         settled_at=bindparam("now"),
     )
-    .returning(Outbox.stale)
+    .returning(
+        Outbox.stale
+    )  # its record changed while it was being sent: the copy is edited at once
     .execution_options(synchronize_session=False)
 )
 _END = (
@@ -61,6 +63,7 @@ _AGAIN = (
 _LOOKED = (
     update(Outbox)
     .where(Outbox.id == bindparam("row_id"))
+    # From here on it counts as attempted: what is older than the span in question is not looked for again.
     .values(attempt_at=bindparam("looked_at"))
     .execution_options(synchronize_session=False)
 )
