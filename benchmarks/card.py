@@ -74,10 +74,10 @@ class _Edits:
     def wait(self, place: tuple[str, str], since: float) -> float:
         """When a message was first edited after `since`."""
         with self._changed:
-            found = self._changed.wait_for(
+            is_edited = self._changed.wait_for(
                 lambda: next((at for at in self._times.get(place, ()) if at > since), None),
                 PATIENCE,
             )
-        if not found:
+        if not is_edited:
             raise processes.DidNotWork(f"a clicked card was not edited in {PATIENCE:.0f} s")
-        return float(found)
+        return float(is_edited)

@@ -67,23 +67,23 @@ def run(*, small: bool) -> Report:
         "Clicks: from the signed request to the answer; mlgov answers once the decision is committed",
         ("server", "at once", "a second", "of bare Bolt", "p50 ms", "p95 ms", "p99 ms"),
     )
-    found: dict[str, dict[int, Level]] = {}
+    results: dict[str, dict[int, Level]] = {}
     with tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder:
         for kind in databases.KINDS:
             work = Path(folder) / kind
             work.mkdir()
-            bare, committing, ours, held = _one(kind, work, cards, rounds)
-            found.setdefault("bare Bolt, ack only", bare)
-            found.setdefault("bare Bolt and sqlite3", committing)
-            found[f"mlgov, {kind}"] = ours
-    bare, committing = found["bare Bolt, ack only"], found["bare Bolt and sqlite3"]
-    for name, levels in found.items():
+            bare, committing, ours, waits = _one(kind, work, cards, rounds)
+            results.setdefault("bare Bolt, ack only", bare)
+            results.setdefault("bare Bolt and sqlite3", committing)
+            results[f"mlgov, {kind}"] = ours
+    bare, committing = results["bare Bolt, ack only"], results["bare Bolt and sqlite3"]
+    for name, levels in results.items():
         for at_once, level in levels.items():
             share = level.rate / bare[at_once].rate
             report.rows.append(
                 (name, at_once, level.rate, share, *(level.ms(s) for s in (0.5, 0.95, 0.99)))
             )
-    sqlite = found["mlgov, sqlite"]
+    sqlite = results["mlgov, sqlite"]
     report.ratios = [
         Ratio(
             "SQLite, rate of bare Bolt's, 8 at once",
@@ -98,7 +98,7 @@ def run(*, small: bool) -> Report:
         Ratio("SQLite, p99 at 8 at once", sqlite[8].ms(0.99), 50.0, unit=" ms"),
         Ratio(
             "PostgreSQL, rate of bare Bolt's, 8 at once",
-            found["mlgov, postgresql"][8].rate / bare[8].rate,
+            results["mlgov, postgresql"][8].rate / bare[8].rate,
         ),
     ]
     # Of the databases PostgreSQL is the last: on SQLite one lock is held for the whole transaction anyway.
@@ -109,10 +109,10 @@ def run(*, small: bool) -> Report:
             1.5,
             unit=" ms",
         )
-        for at_once, seconds in held.items()
+        for at_once, seconds in waits.items()
     ]
     levels_of_ours = [
-        level for name in found if name.startswith("mlgov") for level in found[name].values()
+        level for name in results if name.startswith("mlgov") for level in results[name].values()
     ]
     report.notes.append(
         f"{sum(one.decided for one in levels_of_ours):,} decisions found committed; clicks that were answered but decided "
@@ -120,7 +120,7 @@ def run(*, small: bool) -> Report:
     )
     report.raw = {
         name: {str(at_once): level.rates for at_once, level in levels.items()}
-        for name, levels in found.items()
+        for name, levels in results.items()
     }
     return report
 
@@ -144,8 +144,8 @@ def _one(
                     answers = send(target, bodies, first, cards, at_once)
                     committed = seeding.decided(url) - before
                     ours[at_once].add(answers, committed)
-        held = head.held(slack, url, work, cards=cards, at_once=AT_ONCE[:2])
-    return bare, committing, ours, held
+        waits = head.held(slack, url, work, cards=cards, at_once=AT_ONCE[:2])
+    return bare, committing, ours, waits
 
 
 def _yardstick(secret: str, bodies: Path, cards: int, rounds: int, *files: str) -> dict[int, Level]:

@@ -38,30 +38,30 @@ def _measure(rows: int, rounds: int, folder: Path) -> Report:
     _prepare(template)
     policy = folder / "governance.yml"
     policy.write_text(office.POLICY, encoding="utf-8")
-    found: dict[str, list[dict[str, float]]] = {OURS: [], ALONE: [], ALONE_ONE: []}
+    timings: dict[str, list[dict[str, float]]] = {OURS: [], ALONE: [], ALONE_ONE: []}
     for _ in range(rounds):
-        for name, runs in found.items():
-            database = folder / f"{len(runs)}-{list(found).index(name)}.db"
+        for name, runs in timings.items():
+            database = folder / f"{len(runs)}-{list(timings).index(name)}.db"
             shutil.copy(template, database)
             runs.append(_import(name, bill, database, policy))
-        _require_same(*(folder / f"{len(found[OURS]) - 1}-{place}.db" for place in range(3)))
+        _require_same(*(folder / f"{len(timings[OURS]) - 1}-{place}.db" for place in range(3)))
     seconds = {
-        name: statistics.median(run["seconds"] for run in runs) for name, runs in found.items()
+        name: statistics.median(run["seconds"] for run in runs) for name, runs in timings.items()
     }
-    memory = {name: max(run["megabytes"] for run in runs) for name, runs in found.items()}
+    memory = {name: max(run["megabytes"] for run in runs) for name, runs in timings.items()}
     shares = {
         name: statistics.median(
             ours["seconds"] / other["seconds"]
-            for ours, other in zip(found[OURS], runs, strict=True)
+            for ours, other in zip(timings[OURS], runs, strict=True)
         )
-        for name, runs in found.items()
+        for name, runs in timings.items()
     }
     report = Report(
         "costs",
         f"Costs: {rows:,} FOCUS rows ({totals.bytes / 1e6:.0f} MB of CSV) into SQLite",
         ("way", "seconds", "CPU seconds", "mlgov's time of it", "peak MB"),
     )
-    for name, runs in found.items():
+    for name, runs in timings.items():
         cpu = statistics.median(run["cpu"] for run in runs)
         report.rows.append((name, seconds[name], cpu, shares[name], memory[name]))
     report.ratios = [
@@ -70,7 +70,7 @@ def _measure(rows: int, rounds: int, folder: Path) -> Report:
         Ratio("peak memory", memory[OURS], 320.0, unit=" MB"),
     ]
     report.notes.append("The three databases hold the same groups, to the last digit.")
-    report.raw = dict(found)
+    report.raw = dict(timings)
     return report
 
 
@@ -117,7 +117,7 @@ def _require_same(*paths: Path) -> None:
         with sqlite3.connect(path) as record:
             digests.add(hash(frozenset(record.execute(_GROUPS))))
         record.close()
-        for one in path.parent.glob(path.name + "*"):
-            one.unlink()
+        for part in path.parent.glob(path.name + "*"):
+            part.unlink()
     if len(digests) != 1:
         raise processes.DidNotWork("the ways did not come to the same groups")

@@ -42,8 +42,8 @@ def _copy(rows: Session, connection: Connection) -> None:
     for table in reversed(Base.metadata.sorted_tables):
         connection.execute(delete(table))
     for table in Base.metadata.sorted_tables:
-        found = rows.execute(select(table).execution_options(yield_per=5_000))
-        for part in found.mappings().partitions():
+        result = rows.execute(select(table).execution_options(yield_per=5_000))
+        for part in result.mappings().partitions():
             connection.execute(insert(table), [dict(row) for row in part])
         key = table.autoincrement_column
         if key is not None:

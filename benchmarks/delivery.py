@@ -37,30 +37,30 @@ def run(*, small: bool) -> Report:
     )
     for number in workers:
         with tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder:
-            found = _one(Path(folder), rooms, each, number)
+            runs = _one(Path(folder), rooms, each, number)
         report.rows.append(
             (
                 number,
-                found["a_second"],
-                found["median"],
-                found["slowest"],
-                found["whole"],
-                found["refused"],
-                found["cpu"],
+                runs["a_second"],
+                runs["median"],
+                runs["slowest"],
+                runs["whole"],
+                runs["refused"],
+                runs["cpu"],
             )
         )
-        report.raw[number] = found
+        report.raw[number] = runs
         is_default = number == WORKERS[0]
         report.ratios += [
             Ratio(
                 f"{number} workers, of one a second per channel, median",
-                found["median"],
+                runs["median"],
                 0.97 if is_default else None,
                 is_least=True,
             ),
             Ratio(
                 f"{number} workers, requests refused with 429",
-                found["refused"],
+                runs["refused"],
                 0 if is_default else None,
             ),
         ]

@@ -18,32 +18,32 @@ def run(*, small: bool) -> Report:
     """Each way in a process of its own, in turn; medians."""
     shape = Shape(200, 30, 40) if small else Shape(10_000, 1_000)
     rounds = 1 if small else 3
-    found: dict[str, list[dict[str, Any]]] = {OURS: [], ALONE: []}
+    figures: dict[str, list[dict[str, Any]]] = {OURS: [], ALONE: []}
     with tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder:
         path = Path(folder) / "portfolio.db"
         portfolio.write(path, shape)
         for _ in range(rounds):
-            for name, runs in found.items():
+            for name, runs in figures.items():
                 runs.append(_one(name, path, shape, Path(folder)))
-            if found[OURS][-1]["said"] != found[ALONE][-1]["said"]:
+            if figures[OURS][-1]["said"] != figures[ALONE][-1]["said"]:
                 raise processes.DidNotWork("the two ways came to different figures")
         picture = _picture_seconds()
     seconds = {
-        name: statistics.median(run["seconds"] for run in runs) for name, runs in found.items()
+        name: statistics.median(run["seconds"] for run in runs) for name, runs in figures.items()
     }
-    memory = {name: max(run["megabytes"] for run in runs) for name, runs in found.items()}
+    memory = {name: max(run["megabytes"] for run in runs) for name, runs in figures.items()}
     report = Report(
         "digests",
         f"Digests: {shape.readers:,} readers ({portfolio.LEADERS} see all) over {shape.projects:,} projects and "
         f"{shape.cost_rows:,} daily cost rows",
         ("way", "seconds", "ms each", "peak MB"),
     )
-    for name in found:
+    for name in figures:
         each = seconds[name] * 1000 / shape.readers
         report.rows.append((name, seconds[name], each, memory[name]))
     shares = [
         ours["seconds"] / alone["seconds"]
-        for ours, alone in zip(found[OURS], found[ALONE], strict=True)
+        for ours, alone in zip(figures[OURS], figures[ALONE], strict=True)
     ]
     report.ratios = [
         Ratio("time of the raw SQL's", statistics.median(shares)),
@@ -55,7 +55,7 @@ def run(*, small: bool) -> Report:
     ]
     report.raw = {
         name: [{key: run[key] for key in ("seconds", "megabytes", "cpu")} for run in runs]
-        for name, runs in found.items()
+        for name, runs in figures.items()
     }
     return report
 
@@ -63,8 +63,8 @@ def run(*, small: bool) -> Report:
 def _one(name: str, path: Path, shape: Shape, folder: Path) -> dict[str, Any]:
     out = folder / "said.json"
     measured = processes.measured(_MODULES[name], str(path), str(shape.readers), str(out))
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return measured | found
+    answer: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return measured | answer
 
 
 def _picture_seconds() -> float:

@@ -60,13 +60,13 @@ def main() -> None:
     path, readers, out = sys.argv[1:]
     record = sqlite3.connect(path)
     record.create_aggregate("money_sum", 1, MoneySum)  # type: ignore[arg-type]
-    said: dict[str, dict[str, str]] = {}
+    texts: dict[str, dict[str, str]] = {}
     began = time.perf_counter()
     for number in range(int(readers)):
         person = portfolio.reader(number)
-        said[person] = _ask(record, person, number < portfolio.LEADERS)
+        texts[person] = _ask(record, person, number < portfolio.LEADERS)
     took = time.perf_counter() - began
-    Path(out).write_text(json.dumps({"seconds": took, "said": said}), encoding="utf-8")
+    Path(out).write_text(json.dumps({"seconds": took, "said": texts}), encoding="utf-8")
     record.close()
 
 

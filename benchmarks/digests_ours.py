@@ -25,8 +25,8 @@ def main() -> None:
     """Make them all."""
     path, readers, out = sys.argv[1:]
     database = Database(f"sqlite:///{path}")
-    found = policy.parse(portfolio.POLICY).policy
-    said: dict[str, dict[str, str]] = {}
+    running = policy.parse(portfolio.POLICY).policy
+    texts: dict[str, dict[str, str]] = {}
     began = time.perf_counter()
     for number in range(int(readers)):
         with database.read() as session:
@@ -38,13 +38,13 @@ def main() -> None:
                 actor,
                 first_day=portfolio.FIRST_DAY,
                 zone=ZoneInfo("UTC"),
-                policy=found,
+                policy=running,
                 now=portfolio.NOW,
             )
         messages.digest(ShownDigest(number + 1, content, ()), approval_views.in_digest)
-        said[actor.id] = {one["currency"]: one["spent"] for one in content.figures["money"]}
+        texts[actor.id] = {one["currency"]: one["spent"] for one in content.figures["money"]}
     took = time.perf_counter() - began
-    Path(out).write_text(json.dumps({"seconds": took, "said": said}), encoding="utf-8")
+    Path(out).write_text(json.dumps({"seconds": took, "said": texts}), encoding="utf-8")
     database.close()
 
 

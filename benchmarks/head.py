@@ -24,16 +24,16 @@ def held(
     they announce is delivered."""
     given = {name.lower(): value for name, value in slack.settings(url, work).items()}
     bot = app.create(settings.read({}, **given))
-    found: dict[int, list[float]] = {}
+    timings: dict[int, list[float]] = {}
     try:
         bot.start()
         for threads in at_once:
             with _measured(bot.deps.db.engine) as seconds:
                 _decide(bot, cards, threads)
-            found[threads] = seconds
+            timings[threads] = seconds
     finally:
         bot.stop()
-    return found
+    return timings
 
 
 def _decide(bot: app.Bot, cards: int, threads: int) -> None:

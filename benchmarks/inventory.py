@@ -100,7 +100,7 @@ def _version(model: int, number: int) -> dict[str, object]:
 
 
 def _alternate(databases: dict[int, Database], looks: int) -> dict[int, list[float]]:
-    found = policy.parse(portfolio.POLICY).policy
+    running = policy.parse(portfolio.POLICY).policy
 
     def listed(database: Database) -> Callable[[], int]:
         def look() -> int:
@@ -109,7 +109,7 @@ def _alternate(databases: dict[int, Database], looks: int) -> dict[int, list[flo
                 if actor is None:
                     raise RuntimeError("nobody reads")
                 _, counts = reads.list_first_models(
-                    session, actor, order=views.ORDER, most=views.MOST, policy=found
+                    session, actor, order=views.ORDER, most=views.MOST, policy=running
                 )
                 return sum(counts.values())
 

@@ -26,17 +26,17 @@ def run(*, small: bool) -> Report:
     limits = office.CountedLimits()
     world = World.from_dict(_organisation(people, rooms))
     with (
-        Sandbox(world, manifest.data(), limits=limits) as sandbox,
+        Sandbox(world, manifest.load_manifest(), limits=limits) as sandbox,
         tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder,
     ):
         limits.is_on = True
         url = f"sqlite:///{Path(folder) / 'mlgov.db'}"
         given = office.Slack(sandbox).settings(url, Path(folder))
         with office.bot(given) as server:
-            ready, held = server.seconds_to_ready, server.megabytes()
+            ready, megabytes = server.seconds_to_ready, server.megabytes()
         refused = sum(limits.refused.values())
         _check(url, people, rooms)
-    report.rows.append(("until ready", ready, refused, held))
+    report.rows.append(("until ready", ready, refused, megabytes))
     report.ratios.append(Ratio("first start, of three minutes", ready / AIM_SECONDS, 1.0))
     report.raw = {"seconds": ready, "refused": dict(limits.refused)}
     report.notes.append("429s are expected: Slack allows 20 pages of people a minute")
@@ -72,8 +72,8 @@ def _check(url: str, people: int, rooms: int) -> None:
     database = Database(url)
     try:
         with database.read() as session:
-            found = readings.standing(session)
+            standing = readings.read_standing(session)
     finally:
         database.close()
-    if (found["people"].entries, found["channels"].entries) != (people + 1, rooms):
+    if (standing["people"].entries, standing["channels"].entries) != (people + 1, rooms):
         raise RuntimeError("not everybody was read")

@@ -78,10 +78,10 @@ class CountedLimits(RateLimits):
         """As Slack would answer."""
         if not self.is_on:
             return None
-        found = super().refusal(method, team_id, channel_id)
-        if found is not None:
+        limited = super().refusal(method, team_id, channel_id)
+        if limited is not None:
             self.refused[method] += 1
-        return found
+        return limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Slack:
 def slack(*, rooms: int = 4, limits: RateLimits | bool = False) -> Iterator[Slack]:
     """A stand-in for Slack in this process: no process that is measured shares its interpreter."""
     world = World.from_dict(organisation(rooms))
-    with Sandbox(world, manifest.data(), limits=limits) as sandbox:
+    with Sandbox(world, manifest.load_manifest(), limits=limits) as sandbox:
         yield Slack(sandbox)
 
 

@@ -50,13 +50,13 @@ def measured(*arguments: str, given: Mapping[str, str] | None = None) -> dict[st
             command, check=False, env=environment(given), cwd=ROOT, capture_output=True, text=True
         )
         _require_good(command, done.returncode, done.stdout + done.stderr)
-        found: dict[str, float] = json.loads(out.read_text())
-        return found
+        figures: dict[str, float] = json.loads(out.read_text())
+        return figures
 
 
-def _require_good(command: Sequence[str], code: int, said: str) -> None:
+def _require_good(command: Sequence[str], code: int, output: str) -> None:
     if code:
-        raise DidNotWork(f"{' '.join(command)} ended with {code}:\n{said[-4000:]}")
+        raise DidNotWork(f"{' '.join(command)} ended with {code}:\n{output[-4000:]}")
 
 
 class Server:

@@ -37,12 +37,12 @@ class Ratio:
     @property
     def words(self) -> str:
         """The figure beside its aim, as one line."""
-        said = f"{self.name}: {figure(self.value)}{self.unit}"
+        text = f"{self.name}: {figure(self.value)}{self.unit}"
         if self.aim is None:
-            return said
+            return text
         bound = "at least" if self.is_least else "at most"
         verdict = "met" if self.is_met else "MISSED"
-        return f"{said} (aim: {bound} {figure(self.aim)}{self.unit}) {verdict}"
+        return f"{text} (aim: {bound} {figure(self.aim)}{self.unit}) {verdict}"
 
 
 @dataclass(slots=True)

@@ -127,15 +127,15 @@ def clicks(slack: Slack, rooms: int, folder: Path, rounds: int) -> Path:
     The first approver really clicks every card, in front of a listener that only keeps what arrives. The other bodies
     are the same with another approver's name: in a round everyone decides another request, and nobody one twice.
     """
-    shown = cards(slack, rooms)
+    cards_ = cards(slack, rooms)
     with _keeper() as (url, kept):
         slack.sandbox.deliver_to(url)
         seat = slack.sandbox.seat(APPROVERS[0])
-        for channel, message in shown:
+        for channel, message in cards_:
             seat.click(channel_id=channel, ts=message.ts, action_id=APPROVE)
         slack.sandbox.deliver_to(None)
-    if len(kept) != len(shown):
-        raise RuntimeError(f"{len(kept)} of {len(shown)} clicks arrived")
+    if len(kept) != len(cards_):
+        raise RuntimeError(f"{len(kept)} of {len(cards_)} clicks arrived")
     path = folder / "clicks.txt"
     with path.open("wb") as file:
         for turn in range(rounds):

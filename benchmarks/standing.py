@@ -46,7 +46,7 @@ class Seen:
 
     waits: list[float] = field(default_factory=list)
     refused: int = 0
-    held: list[float] = field(default_factory=list)
+    timings: list[float] = field(default_factory=list)
     """Seconds that each transaction of the work in which something was written took: on SQLite it held the one lock."""
     worked: list[float] = field(default_factory=list)
     """Seconds of processor time that its thread took meanwhile: the rest is the disk's, and other processes'."""
@@ -111,7 +111,7 @@ def run(*, small: bool) -> Report:
                 each.refused,
                 percentile(each.waits or [0.0], 0.99) * 1000,
                 max(each.waits, default=0.0) * 1000,
-                max(each.held, default=0.0) * 1000,
+                max(each.timings, default=0.0) * 1000,
                 max(each.worked, default=0.0) * 1000,
             )
         )
@@ -122,7 +122,7 @@ def run(*, small: bool) -> Report:
         Ratio("slowest", max(waits), CLICK_WAITS, unit=" s"),
         Ratio(
             "longest write transaction",
-            max(held for each in seen.values() for held in each.held),
+            max(held for each in seen.values() for held in each.timings),
             0.3,
             unit=" s",
         ),
@@ -134,16 +134,16 @@ def run(*, small: bool) -> Report:
 
 
 def _work(ours: Database, sizes: Sizes, bill: Path) -> dict[str, Callable[[], None]]:
-    found = policy.parse(portfolio.POLICY).policy
+    running = policy.parse(portfolio.POLICY).policy
     projects = sizes.shape.projects
     work = {
-        f"evaluation of {projects:,} budgets, newly over": lambda: _evaluate(ours, found),
-        f"evaluation of {projects:,} budgets, no news": lambda: _evaluate(ours, found),
-        f"import of {sizes.cost_rows:,} rows": lambda: _load(ours, found, bill),
-        "the same import again": lambda: _load(ours, found, bill),
+        f"evaluation of {projects:,} budgets, newly over": lambda: _evaluate(ours, running),
+        f"evaluation of {projects:,} budgets, no news": lambda: _evaluate(ours, running),
+        f"import of {sizes.cost_rows:,} rows": lambda: _load(ours, running, bill),
+        "the same import again": lambda: _load(ours, running, bill),
         "removal of what was replaced": lambda: loading.remove_for(ours),
         f"digests for {sizes.shape.readers:,} people": lambda: _digests(
-            ours, found, sizes.shape.readers
+            ours, running, sizes.shape.readers
         ),
         f"purge of {sizes.outbox_rows:,} rows": lambda: _purge(ours),
         f"verify, {sizes.entries:,} entries and more": lambda: _verify(ours),
@@ -156,24 +156,24 @@ def _work(ours: Database, sizes: Sizes, bill: Path) -> dict[str, Callable[[], No
     return work
 
 
-def _evaluate(ours: Database, found: Policy) -> None:
+def _evaluate(ours: Database, running: Policy) -> None:
     """All budgets anew: of what is over, only what is recorded already is no news."""
     with ours.begin() as session:
         alerts.begin_evaluation(session)
     alerts.evaluate_all(
-        ours, policy=found, org_key=office.TEAM, now=portfolio.NOW, owner="benchmark"
+        ours, policy=running, org_key=office.TEAM, now=portfolio.NOW, owner="benchmark"
     )
 
 
-def _load(ours: Database, found: Policy, bill: Path) -> None:
-    options = focus.ReadOptions(tag_keys=found.costs.tag_keys)
+def _load(ours: Database, running: Policy, bill: Path) -> None:
+    options = focus.ReadOptions(tag_keys=running.costs.tag_keys)
     with focus.read([bill], options=options) as read:
         intake.take_costs(
-            ours, OPERATOR, read, policy=found, org_key=office.TEAM, now=portfolio.NOW
+            ours, OPERATOR, read, policy=running, org_key=office.TEAM, now=portfolio.NOW
         )
 
 
-def _digests(ours: Database, found: Policy, readers: int) -> None:
+def _digests(ours: Database, running: Policy, readers: int) -> None:
     for number in range(readers):
         telling = DisclosureBatch()
         with ours.read() as session:
@@ -184,7 +184,7 @@ def _digests(ours: Database, found: Policy, readers: int) -> None:
                 actor,
                 first_day=portfolio.FIRST_DAY,
                 zone=ZoneInfo("UTC"),
-                policy=found,
+                policy=running,
                 now=portfolio.NOW,
                 telling=telling,
             )
@@ -321,7 +321,7 @@ def _held(database: Database, seen: Seen) -> Iterator[None]:
         since = begun.pop(threading.get_ident(), None)
         if since is not None and threading.get_ident() in writes:
             writes.discard(threading.get_ident())
-            seen.held.append(time.monotonic() - since[0])
+            seen.timings.append(time.monotonic() - since[0])
             seen.worked.append(time.thread_time() - since[1])
 
     event.listen(database.engine, "begin", begin)

@@ -22,7 +22,7 @@ def run(*, small: bool) -> Report:
 def _measure(rounds: int, folder: Path) -> Report:
     with office.slack() as slack:
         ready: list[float] = []
-        held: list[float] = []
+        megabytes: list[float] = []
         commands: dict[str, Callable[[], float]] = {
             "python -c pass": lambda: processes.seconds((sys.executable, "-c", "pass")),
             "python -c 'import slack_bolt, sqlalchemy.orm'": lambda: processes.seconds(
@@ -38,14 +38,14 @@ def _measure(rounds: int, folder: Path) -> Report:
             with office.bot(given) as server:
                 if number:  # the first run makes the database
                     ready.append(server.seconds_to_ready)
-                    held.append(server.megabytes())
+                    megabytes.append(server.megabytes())
     memory = {
         "python -c pass": processes.measured("-c", "pass")["megabytes"],
         "python -c 'import slack_bolt, sqlalchemy.orm'": processes.measured("-c", LIBRARIES)[
             "megabytes"
         ],
         "mlgov --help": processes.measured("mlgov", "--help")["megabytes"],
-        "mlgov run, until ready": statistics.median(held),
+        "mlgov run, until ready": statistics.median(megabytes),
     }
     took = {name: statistics.median(found[1:]) for name, found in times.items()}
     took["mlgov run, until ready"] = statistics.median(ready)

@@ -60,7 +60,7 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
     database = Database(f"sqlite:///{path}")
     record = sqlite3.connect(path)
     record.create_aggregate("money_sum", 1, MoneySum)  # type: ignore[arg-type]
-    found = policy.parse(portfolio.POLICY).policy
+    running = policy.parse(portfolio.POLICY).policy
     luck = random.Random(7)
     numbers = [luck.randrange(1, shape.projects + 1) for _ in range(looks)]
 
@@ -70,7 +70,7 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
             if actor is None:
                 raise RuntimeError("nobody reads")
             status.load_project(
-                session, actor, f"project-{number:05}", policy=found, now=portfolio.NOW
+                session, actor, f"project-{number:05}", policy=running, now=portfolio.NOW
             )
 
     def alone(number: int) -> None:

@@ -45,22 +45,22 @@ def _one(report: Report, kind: str, folder: Path, few: int, many: int, rounds: i
     with databases.fresh(kind, folder) as url:
         database = Database(url)
         migrate.upgrade(database)
-        found: dict[int, tuple[list[float], list[float]]] = {}
+        ticks: dict[int, tuple[list[float], list[float]]] = {}
         # The few before and after the many, so that neither a cold start nor a busy moment decides.
         for waiting in (few, many, few):
             _fill(database, waiting)
             due, none = _measure(database, rounds)
-            before = found.get(waiting, ([], []))
-            found[waiting] = (before[0] + due, before[1] + none)
+            before = ticks.get(waiting, ([], []))
+            ticks[waiting] = (before[0] + due, before[1] + none)
         database.close()
-    for waiting, times in found.items():
+    for waiting, times in ticks.items():
         medians = [1000 * statistics.median(one) for one in times]
         report.rows.append((f"{kind}, {waiting:,}", *medians))
     for position, what in enumerate((f"{DUE} due", "none due")):
-        ratio = statistics.median(found[many][position]) / statistics.median(found[few][position])
+        ratio = statistics.median(ticks[many][position]) / statistics.median(ticks[few][position])
         name = f"{kind}, a tick with {what}, {many:,} waiting beside {few:,}"
         report.ratios.append(Ratio(name, ratio, AIM))
-    report.raw[kind] = {str(count): times for count, times in found.items()}
+    report.raw[kind] = {str(count): times for count, times in ticks.items()}
 
 
 def _fill(database: Database, waiting: int) -> None:

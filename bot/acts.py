@@ -45,32 +45,32 @@ def current() -> Act | None:
     return _current.get()
 
 
-def by(actor_id: str) -> None:
+def name_actor(actor_id: str) -> None:
     """Who asks is known now."""
     if (act := _current.get()) is not None:
         act.actor = actor_id
 
 
-def named(action: str) -> None:
+def name_action(action: str) -> None:
     """What is asked is known now, by a name of ours."""
     if (act := _current.get()) is not None:
         act.action = action
 
 
-def ended(outcome: str) -> None:
+def note_outcome(outcome: str) -> None:
     """It did not go well: REFUSED, as expected of mlgov, or FAILED, as nobody expects."""
     if (act := _current.get()) is not None:
         act.outcome = outcome
 
 
-def refused() -> None:
+def note_refusal() -> None:
     """It was refused in words, unless something worse is known of it."""
     if (act := _current.get()) is not None and act.outcome == OK:
         act.outcome = REFUSED
 
 
 @contextmanager
-def acting(act: Act, *, began: float | None = None) -> Iterator[Act]:
+def log_act(act: Act, *, began: float | None = None) -> Iterator[Act]:
     """Answer something: `began` is the monotonic time at which it arrived. It is logged when the block is left."""
     began = time.monotonic() if began is None else began
     token = _current.set(act)

@@ -63,12 +63,12 @@ class Answers:
             reply, lambda view: self._deps.slack.views_push(trigger_id=trigger_id, view=view)
         )
 
-    def show(self, shown: Mapping[str, Any], reply: Show) -> Private | None:
+    def show(self, current: Mapping[str, Any], reply: Show) -> Private | None:
         """Put a view in place of the one that is shown, unless that has changed; as `open`."""
         return self._view(
             reply,
             lambda view: self._deps.slack.views_update(
-                view_id=shown["id"], hash=shown.get("hash"), view=view
+                view_id=current["id"], hash=current.get("hash"), view=view
             ),
         )
 
@@ -81,17 +81,17 @@ class Answers:
         try:
             files = self._uploads.known(reply.pictures)
             try:
-                made = call(_placed(reply.view, files))
+                answer = call(_place_pictures(reply.view, files))
             except SlackApiError as error:
                 if not files or _code(error) not in REFUSED:
                     raise
                 self._uploads.forget(files)
                 files = {}
-                made = call(in_words(reply.view))
+                answer = call(without_pictures(reply.view))
         except CALL_FAILED as error:
-            return not_opened(error)
+            return explain_not_opened(error)
         if len(files) < len(pictures.keys(reply.view["blocks"])):
-            view = made["view"]
+            view = answer["view"]
             self._background.submit(self._illustrate, view["id"], view["hash"], reply)
         return None
 
@@ -103,7 +103,7 @@ class Answers:
             return
         try:
             self._deps.slack.views_update(
-                view_id=view_id, hash=hash_, view=_placed(reply.view, files)
+                view_id=view_id, hash=hash_, view=_place_pictures(reply.view, files)
             )
         except CALL_FAILED as error:
             # Closed meanwhile, or it shows something else by now: nobody waits for these pictures.
@@ -139,7 +139,7 @@ class Answers:
         try:
             data = reply.make()
         except Exception as error:
-            self._say(channel, errors.private(error, self._deps, None))
+            self._say(channel, errors.as_private(error, self._deps, None))
             return
         try:
             self._uploads.share(channel, reply.name, data, reply.words)
@@ -181,11 +181,11 @@ class Answers:
 
     def _follow(self, response_url: str, reply: Private, after: float) -> None:
         time.sleep(after)
-        _, shown = pictures.split(reply.blocks)
+        _, rest = pictures.split(reply.blocks)
         title = " ".join(one.title for one in reply.pictures)
         files = self._files(reply)
-        if not self._respond(response_url, title, pictures.place(shown, files)):
-            self._respond(response_url, title, pictures.place(shown, {}))
+        if not self._respond(response_url, title, pictures.place(rest, files)):
+            self._respond(response_url, title, pictures.place(rest, {}))
 
     def _respond(
         self, response_url: str, text: str, blocks: list[dict[str, Any]], *, replaces: bool = False
@@ -210,12 +210,12 @@ class Answers:
 
     def _say(self, channel: str, reply: Private, posted: threading.Event | None = None) -> None:
         try:
-            self._say_and_show(channel, reply, posted or threading.Event())
+            self._send_and_illustrate(channel, reply, posted or threading.Event())
         finally:
             if posted is not None:
                 posted.set()
 
-    def _say_and_show(self, channel: str, reply: Private, said: threading.Event) -> None:
+    def _send_and_illustrate(self, channel: str, reply: Private, is_said: threading.Event) -> None:
         slack, files = self._deps.slack, self._uploads.known(reply.pictures)
         try:
             try:
@@ -226,7 +226,7 @@ class Answers:
                 self._uploads.forget(files)
                 files = {}
                 posted = self._post(channel, reply, files)
-            said.set()
+            is_said.set()
             if len(files) == len(pictures.keys(reply.blocks)):
                 return
             if files := self._files(reply):
@@ -259,16 +259,16 @@ class Answers:
         return {}
 
 
-def in_words(view: View) -> View:
+def without_pictures(view: View) -> View:
     """A view whose pictures are said in words."""
-    return _placed(view, {})
+    return _place_pictures(view, {})
 
 
-def _placed(view: View, files: Mapping[str, str]) -> View:
+def _place_pictures(view: View, files: Mapping[str, str]) -> View:
     return {**view, "blocks": pictures.place(view["blocks"], files)}
 
 
-def not_opened(error: Exception) -> Private:
+def explain_not_opened(error: Exception) -> Private:
     """The words for a window that Slack did not show."""
     code = _code(error)
     log.warning("a view was not shown: %s", code)

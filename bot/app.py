@@ -85,7 +85,7 @@ from workflows.audit import heads
 from workflows.due import Run
 from workflows.maturity import rubric
 from workflows.measuring import Figure
-from workflows.people.organisation import meet
+from workflows.people.organisation import adopt
 from workflows.policies import service as policies
 
 log = logging.getLogger(__name__)
@@ -126,12 +126,12 @@ RENDERERS = (
 )
 
 
-def router() -> Router:
+def build_router() -> Router:
     """Who answers which click, modal and word."""
-    made = Router()
+    table = Router()
     for noun in NOUNS:
-        noun.register(made)
-    return made
+        noun.register(table)
+    return table
 
 
 @dataclass(slots=True)
@@ -179,9 +179,9 @@ class Bot:
         self.delivery.start()
         self.scheduler.start()
         self.reach.start(self.deps.slack.auth_test)
-        for one in (self.registrar, self.watch):
-            if one is not None:
-                one.start()
+        for task in (self.registrar, self.watch):
+            if task is not None:
+                task.start()
         self.started.set()
         return True
 
@@ -190,9 +190,9 @@ class Bot:
         self.reach.stop()
         self.deps.readers.close()
         self.deps.directory.close()
-        for one in (self.registrar, self.watch):
-            if one is not None:
-                one.stop()
+        for task in (self.registrar, self.watch):
+            if task is not None:
+                task.stop()
         self.scheduler.stop()
         self.delivery.stop(timeout)
         self.edge.close()
@@ -229,7 +229,7 @@ def create(
     *,
     made_by: str = "run",
     migrates: bool = True,
-    who: Callable[[Settings, WebClient], Team] = installation.who_am_i,
+    who: Callable[[Settings, WebClient], Team] = installation.load_team,
 ) -> Bot:
     """Build a bot: migrate its database, ask Slack who it is (by `who`), adopt the policy.
 
@@ -259,20 +259,20 @@ def _create(
     text = policy.load(settings.mlgov_policy)
     asked = rubric.load(rubric.place(settings.mlgov_policy, text.policy.maturity.rubric))
     reach = Reach(scale=settings.mlgov_time_scale)
-    with opening.in_words(database.url):
+    with opening.translate_errors(database.url):
         database.hold_host()
-        standing = migrate.standing(database)
+        standing = migrate.read_standing(database)
         if standing.problem is not None and (standing.is_newer or not migrates):
             raise SettingsRefused(standing.problem)
         _require_own(database, made_by)
-        here = organisation.known(database)
+        here = organisation.find_organisation(database)
     team: Team | None = None
     if here is not None:
         # One that has governed before waits for Slack to come back, and nothing is written for another organisation.
         slack = installation.client(settings, timeout=3, observer=reach.observe)
         team = who(settings, slack)
         organisation.require(database, team)
-    with opening.in_words(database.url):
+    with opening.translate_errors(database.url):
         if migrates:
             migrate.upgrade(database)
     if made_by == "run":
@@ -282,9 +282,9 @@ def _create(
     if team is None:
         # Whoever sets mlgov up reads at once what is wrong.
         slack = installation.client(settings, timeout=3, observer=reach.observe)
-        team = installation.who_am_i(settings, slack)
-    with opening.in_words(database.url), database.begin(patient=True) as session:
-        meet(session, organisation.of(team))
+        team = installation.load_team(settings, slack)
+    with opening.translate_errors(database.url), database.begin(patient=True) as session:
+        adopt(session, organisation.of(team))
         now = clock.now(session)
         begun = jobs.begin(
             session, text, asked, place=str(settings.mlgov_policy), org_key=team.org_key, now=now
@@ -299,12 +299,12 @@ def _create(
         database,
         holder,
         slack,
-        mirrored.directory(slack, database, team, lambda: holder.policy),
+        mirrored.build_directory(slack, database, team, lambda: holder.policy),
         team,
         Readers.of(settings.mlgov_uploads),
     )
     started = threading.Event()
-    edge = Edge(deps, router(), front_meeting.greeter(deps))
+    edge = Edge(deps, build_router(), front_meeting.greeter(deps))
     sender = _sender(deps, reach)
 
     def follow_policy() -> None:
@@ -325,7 +325,7 @@ def _create(
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         each_tick=(whose, follow_policy, SchemaWatch(database), Nightly(deps)),
-        told=_job_ran,
+        report=_job_ran,
     )
     metrics.expect_jobs(scheduler.names)
     return Bot(
@@ -393,7 +393,7 @@ def _api(deps: Deps) -> FastAPI:
 
 def _require_own(database: Database, made_by: str) -> None:
     """Raises SettingsRefused for a database that the other made."""
-    if migrate.current(database) is None:
+    if migrate.read_revision(database) is None:
         return
     with database.read() as session:
         is_new, maker = not runtime.facts(session), runtime.made_by(session)
@@ -446,5 +446,5 @@ def _sender(deps: Deps, reach: Reach) -> Delivery:
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
         courier=Courier(deps.db, settings).send,
-        told=metrics.delivered,
+        report=metrics.count_delivery,
     )

@@ -26,7 +26,6 @@ HEADER = 150
 BUTTON = 75
 OPTION = 75
 TITLE = 24
-FALLBACK = 3000
 MESSAGE_BLOCKS, VIEW_BLOCKS, SELECT_OPTIONS = 50, 100, 100
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ufeff]")
@@ -91,34 +90,34 @@ def when(moment: datetime, zone: ZoneInfo | None = None) -> str:
 
 def section(text: str, *, block_id: str | None = None, accessory: Element | None = None) -> Block:
     """A paragraph of mrkdwn whose foreign parts are escaped already."""
-    made: Block = {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
+    block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
     if block_id:
-        made["block_id"] = block_id
+        block["block_id"] = block_id
     if accessory:
-        made["accessory"] = accessory
-    return made
+        block["accessory"] = accessory
+    return block
 
 
 def sections(lines: Iterable[str], limit: int = 2800) -> list[Block]:
     """Lines of mrkdwn in as few sections as hold them whole."""
-    made: list[str] = []
+    texts: list[str] = []
     for line in lines:
-        if made and len(made[-1]) + len(line) < limit:
-            made[-1] += f"\n{line}"
+        if texts and len(texts[-1]) + len(line) < limit:
+            texts[-1] += f"\n{line}"
         else:
-            made.append(line)
-    return [section(one) for one in made]
+            texts.append(line)
+    return [section(one) for one in texts]
 
 
 def fields(texts: Sequence[str], *, block_id: str | None = None) -> Block:
     """Up to ten short facts in two columns, mrkdwn."""
-    made: Block = {
+    block: Block = {
         "type": "section",
         "fields": [{"type": "mrkdwn", "text": cut(text, FIELD)} for text in texts[:10]],
     }
     if block_id:
-        made["block_id"] = block_id
-    return made
+        block["block_id"] = block_id
+    return block
 
 
 def context(*texts: str) -> Block:
@@ -152,42 +151,42 @@ def button(
     hint: str = "",
 ) -> Element:
     """A button. `value` carries ids and the revision that was shown (`42:3`), never data to be trusted."""
-    made: Element = {
+    element: Element = {
         "type": "button",
         "text": {"type": "plain_text", "text": plain(label, BUTTON), "emoji": True},
         "action_id": action_id,
         "value": value,
     }
     if style:
-        made["style"] = style
+        element["style"] = style
     if confirm:
-        made["confirm"] = confirm
+        element["confirm"] = confirm
     if hint:
-        made["accessibility_label"] = plain(hint, BUTTON)
-    return made
+        element["accessibility_label"] = plain(hint, BUTTON)
+    return element
 
 
 def confirm(
     title: str, text: str, *, yes: str, no: str = "Cancel", danger: bool = False
 ) -> Element:
     """A question before a button acts."""
-    made: Element = {
+    element: Element = {
         "title": {"type": "plain_text", "text": plain(title, 100)},
         "text": {"type": "plain_text", "text": plain(text, 300)},
         "confirm": {"type": "plain_text", "text": plain(yes, 30)},
         "deny": {"type": "plain_text", "text": plain(no, 30)},
     }
     if danger:
-        made["style"] = "danger"
-    return made
+        element["style"] = "danger"
+    return element
 
 
 def actions(elements: Iterable[Element], *, block_id: str | None = None) -> Block:
     """A row of buttons. More than three belong behind an overflow menu."""
-    made: Block = {"type": "actions", "elements": list(elements)[:25]}
+    block: Block = {"type": "actions", "elements": list(elements)[:25]}
     if block_id:
-        made["block_id"] = block_id
-    return made
+        block["block_id"] = block_id
+    return block
 
 
 def option(text: str, value: str) -> Element:
@@ -202,37 +201,39 @@ def select(
     action_id: str, options: Sequence[Element], *, placeholder: str, initial: Element | None = None
 ) -> Element:
     """A menu of at most 100 choices."""
-    made: Element = {
+    element: Element = {
         "type": "static_select",
         "action_id": action_id,
         "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
         "options": list(options)[:SELECT_OPTIONS],
     }
     if initial:
-        made["initial_option"] = initial
-    return made
+        element["initial_option"] = initial
+    return element
 
 
-def searched(action_id: str, *, placeholder: str, initial: Element | None = None) -> Element:
+def search_select(action_id: str, *, placeholder: str, initial: Element | None = None) -> Element:
     """A menu whose options are looked up while somebody types; opened, it shows the first hundred."""
-    made: Element = {
+    element: Element = {
         "type": "external_select",
         "action_id": action_id,
         "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
         "min_query_length": 0,
     }
     if initial:
-        made["initial_option"] = initial
-    return made
+        element["initial_option"] = initial
+    return element
 
 
-def searched_many(action_id: str, *, placeholder: str, initial: Sequence[Element] = ()) -> Element:
-    """As `searched`, for several."""
-    made = searched(action_id, placeholder=placeholder)
-    made["type"] = "multi_external_select"
+def multi_search_select(
+    action_id: str, *, placeholder: str, initial: Sequence[Element] = ()
+) -> Element:
+    """As `search_select`, for several."""
+    element = search_select(action_id, placeholder=placeholder)
+    element["type"] = "multi_external_select"
     if initial:
-        made["initial_options"] = list(initial)[:SELECT_OPTIONS]
-    return made
+        element["initial_options"] = list(initial)[:SELECT_OPTIONS]
+    return element
 
 
 def overflow(action_id: str, options: Sequence[Element]) -> Element:
@@ -252,35 +253,39 @@ def choices(action_id: str, options: Sequence[Element], *, placeholder: str) -> 
 
 def date_picker(action_id: str, *, initial: date | None = None) -> Element:
     """A calendar to pick a day from."""
-    made: Element = {"type": "datepicker", "action_id": action_id}
+    element: Element = {"type": "datepicker", "action_id": action_id}
     if initial:
-        made["initial_date"] = initial.isoformat()
-    return made
+        element["initial_date"] = initial.isoformat()
+    return element
 
 
 def person_picker(action_id: str, *, placeholder: str, initial: str | None = None) -> Element:
     """A menu of everybody in the workspace; what is picked is a Slack id."""
-    made: Element = {
+    element: Element = {
         "type": "users_select",
         "action_id": action_id,
         "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
     }
     if initial:
-        made["initial_user"] = initial
-    return made
+        element["initial_user"] = initial
+    return element
 
 
-def checks(action_id: str, options: Sequence[Element]) -> Element:
+def checkboxes(action_id: str, options: Sequence[Element]) -> Element:
     """Boxes to tick, at most ten."""
     return {"type": "checkboxes", "action_id": action_id, "options": list(options)[:10]}
 
 
 def radio(action_id: str, options: Sequence[Element], *, initial: Element | None = None) -> Element:
     """Radio buttons, at most ten."""
-    made: Element = {"type": "radio_buttons", "action_id": action_id, "options": list(options)[:10]}
+    element: Element = {
+        "type": "radio_buttons",
+        "action_id": action_id,
+        "options": list(options)[:10],
+    }
     if initial:
-        made["initial_option"] = initial
-    return made
+        element["initial_option"] = initial
+    return element
 
 
 def text_input(
@@ -293,19 +298,19 @@ def text_input(
     max_length: int = 3000,
 ) -> Element:
     """A text field."""
-    made: Element = {
+    element: Element = {
         "type": "plain_text_input",
         "action_id": action_id,
         "multiline": multiline,
         "max_length": max_length,
     }
     if initial:
-        made["initial_value"] = cut(initial, max_length)
+        element["initial_value"] = cut(initial, max_length)
     if placeholder:
-        made["placeholder"] = {"type": "plain_text", "text": plain(placeholder, 150)}
+        element["placeholder"] = {"type": "plain_text", "text": plain(placeholder, 150)}
     if min_length:
-        made["min_length"] = min_length
-    return made
+        element["min_length"] = min_length
+    return element
 
 
 def file_input(action_id: str) -> Element:
@@ -323,7 +328,7 @@ def input_(
     dispatch: bool = False,
 ) -> Block:
     """A labelled input of a modal; field errors name its `block_id`. With `dispatch` each choice is told at once."""
-    made: Block = {
+    block: Block = {
         "type": "input",
         "block_id": block_id,
         "label": {"type": "plain_text", "text": plain(label, 200)},
@@ -331,10 +336,10 @@ def input_(
         "optional": optional,
     }
     if hint:
-        made["hint"] = {"type": "plain_text", "text": plain(hint, 300)}
+        block["hint"] = {"type": "plain_text", "text": plain(hint, 300)}
     if dispatch:
-        made["dispatch_action"] = True
-    return made
+        block["dispatch_action"] = True
+    return block
 
 
 def modal(
@@ -347,7 +352,7 @@ def modal(
     metadata: str = "",
 ) -> Block:
     """A modal view. `metadata` carries ids from opening to submission."""
-    made: Block = {
+    view: Block = {
         "type": "modal",
         "callback_id": callback_id,
         "title": {"type": "plain_text", "text": plain(title, TITLE)},
@@ -356,8 +361,8 @@ def modal(
         "private_metadata": metadata,
     }
     if submit:
-        made["submit"] = {"type": "plain_text", "text": plain(submit, TITLE)}
-    return made
+        view["submit"] = {"type": "plain_text", "text": plain(submit, TITLE)}
+    return view
 
 
 def home(blocks: Sequence[Block]) -> Block:
@@ -368,9 +373,16 @@ def home(blocks: Sequence[Block]) -> Block:
 _NAMES_SHOWN = 3
 
 
-def listed(names: list[str], limit: int = 60) -> str:
+def join_names(names: list[str], limit: int = 60) -> str:
     """`A`, `A and B`, `A, B and 4 others`, for mrkdwn."""
-    told = [escape(name, limit) for name in names]
-    if len(told) > _NAMES_SHOWN:
-        told = [*told[: _NAMES_SHOWN - 1], f"{len(told) - _NAMES_SHOWN + 1} others"]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
+    shown_names = [escape(name, limit) for name in names]
+    if len(shown_names) > _NAMES_SHOWN:
+        shown_names = [
+            *shown_names[: _NAMES_SHOWN - 1],
+            f"{len(shown_names) - _NAMES_SHOWN + 1} others",
+        ]
+    return (
+        " and ".join(filter(None, [", ".join(shown_names[:-1]), shown_names[-1]]))
+        if shown_names
+        else ""
+    )

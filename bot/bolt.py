@@ -74,11 +74,11 @@ class ObservedApp(App):
             act.level = (
                 logging.DEBUG
             )  # one for each letter that is typed, and for everybody in the organisation
-        with acts.acting(act, began=began), waiting_until(began + CLICK_WAITS):
+        with acts.log_act(act, began=began), waiting_until(began + CLICK_WAITS):
             answer = super().dispatch(req)
             if answer.status >= 500 and answer.status != AGAIN:
                 act.outcome = acts.FAILED
-        metrics.slack_request(kind, answer.status, act.outcome, time.monotonic() - began)
+        metrics.count_slack_request(kind, answer.status, act.outcome, time.monotonic() - began)
         return answer
 
 
@@ -106,8 +106,22 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
         raise_error_for_unhandled_request=False,
     )
 
-    once = Once(deps.db)
+    _take_interactions(app, edge)
+    _take_events(app, deps, edge, open_home)
 
+    @app.error
+    def _broken(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        if isinstance(error, UnderWay):
+            # Not acknowledged, so that Slack asks again: whoever handles it may die of it.
+            return BoltResponse(status=AGAIN, body="")
+        words = errors.sentence_for(error, None, None)
+        is_event = body.get("type") == "event_callback"
+        return BoltResponse(status=500 if is_event else 200, body="" if is_event else words)
+
+    return app
+
+
+def _take_interactions(app: App, edge: Edge) -> None:
     @app.command("/mlgov")
     def _command(ack: Any, body: dict[str, Any]) -> None:
         reply = edge.command(body)
@@ -138,9 +152,15 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
         answer = edge.submission(body)
         ack(**answer) if answer else ack()
 
+
+def _take_events(
+    app: App, deps: Deps, edge: Edge, open_home: Callable[[str, dict[str, Any]], None]
+) -> None:
+    once = Once(deps.db)
+
     @app.event("app_home_opened")
     def _home(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
-        acts.named("home.opened")
+        acts.name_action("home.opened")
         if event.get("tab") == "home":
             open_home(event["user"], body)
         ack()
@@ -157,23 +177,12 @@ def build(deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], 
         ack()
 
     def _mirror(ack: Any, event: dict[str, Any]) -> None:
-        acts.named(str(event.get("type")))
+        acts.name_action(str(event.get("type")))
         deps.directory.handle_event(event)
         ack()
 
     for name in DIRECTORY_EVENTS:
         app.event(name)(_mirror)
-
-    @app.error
-    def _broken(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        if isinstance(error, UnderWay):
-            # Not acknowledged, so that Slack asks again: whoever handles it may die of it.
-            return BoltResponse(status=AGAIN, body="")
-        words = errors.sentence_for(error, None, None)
-        is_event = body.get("type") == "event_callback"
-        return BoltResponse(status=500 if is_event else 200, body="" if is_event else words)
-
-    return app
 
 
 class UnderWay(Exception):
@@ -216,7 +225,7 @@ class Once:
         work()
         failpoints.hit("event.handled")
         try:
-            self._db.run(lambda session: inbox.done(session, key))
+            self._db.run(lambda session: inbox.mark_done(session, key))
         except DatabaseBusy:
             # It is acknowledged, so it hardly comes again.
             log.warning("an event was handled and could not be marked so")

@@ -30,7 +30,7 @@ class Bounded(Generic[T]):
             if flight is None:
                 flight = self._flight = _Flight[T]()
                 threading.Thread(
-                    target=self._fly, args=(flight,), name=self._name, daemon=True
+                    target=self._run, args=(flight,), name=self._name, daemon=True
                 ).start()
         if not flight.landed.wait(seconds):
             raise TimeoutError(f"{self._name}: no answer within {seconds} s")
@@ -38,7 +38,7 @@ class Bounded(Generic[T]):
             raise flight.error
         return flight.value  # type: ignore[return-value]
 
-    def _fly(self, flight: _Flight[T]) -> None:
+    def _run(self, flight: _Flight[T]) -> None:
         try:
             flight.value = self._work()
         except BaseException as error:

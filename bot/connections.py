@@ -154,7 +154,7 @@ class Connection(H11Protocol):
             if isinstance(one, Connection) and one is not self and not one.is_asked
         ]
         if others:
-            min(others, key=lambda one: one.since).drop()
+            min(others, key=lambda connection: connection.since).drop()
         else:
             transport.write(_FULL)
             self.drop()
@@ -172,11 +172,11 @@ class Connection(H11Protocol):
         is_first = not self._left
         self._left += data
         if is_first:
-            self._look()
+            self._read_slice()
         elif not self._real.is_closing():
             self._real.pause_reading()
 
-    def _look(self) -> None:
+    def _read_slice(self) -> None:
         if self.is_ending or self._real.is_closing():
             self._left = b""
             return
@@ -188,7 +188,7 @@ class Connection(H11Protocol):
             self._await_head()
         if self._left:
             self._real.pause_reading()
-            self.loop.call_soon(self._look)
+            self.loop.call_soon(self._read_slice)
         elif not self.flow.read_paused and not self._real.is_closing():
             self._real.resume_reading()
 

@@ -160,7 +160,7 @@ class Directory:
                 if home_team is not None and (is_ours or team_id is None or home_team == team_id):
                     return actor
             if is_ours is not True:
-                stranger = people.stranger(session, user_id, team_id)
+                stranger = people.find_stranger(session, user_id, team_id)
                 if stranger is not None:
                     return stranger
         return self._meet(user_id, team_id, enterprise_id, is_ours=is_ours)
@@ -196,10 +196,10 @@ class Directory:
 
         def work(session: Session) -> Actor:
             met = people.upsert_from_slack(session, [seen], read_at=read_at, now=clock.now(session))
-            found = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
-            if found is None:
+            actor = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
+            if actor is None:
                 raise RuntimeError("a person who was just mirrored is not there")
-            return found
+            return actor
 
         try:
             return self._db.run(work)
@@ -245,9 +245,9 @@ class Directory:
             return actor if known is None else known.actor
         self._await(flights, _deadline())
         with self._db.read() as session:
-            found = people.actor(session, actor.id)
+            latest = people.actor(session, actor.id)
         self._forget_recent()
-        return found or actor
+        return latest or actor
 
     def _person_flight(self, user_id: str) -> "Future[None]":
         return self._flight(
@@ -302,7 +302,9 @@ class Directory:
         max_age: timedelta,
     ) -> tuple[MirrorAge, datetime]:
         with self._db.read() as session:
-            age = people.mirror_age(session, self._ours.org_key, user_id, rules, roles=roles or {})
+            age = people.read_mirror_age(
+                session, self._ours.org_key, user_id, rules, roles=roles or {}
+            )
             return age, clock.real_now(session) - max_age
 
     def _listing_is_old(self, max_age: timedelta) -> bool:

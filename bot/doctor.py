@@ -72,7 +72,7 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
         yield _prometheus(settings)
 
 
-def refused(error: SettingsRefused) -> Iterator[Check]:
+def check_refused(error: SettingsRefused) -> Iterator[Check]:
     """The report where the settings cannot be read: the rest can be looked at once they are mended."""
     for sentence in error.sentences:
         yield Check("settings", False, sentence)
@@ -87,7 +87,7 @@ def _names(environment: Collection[str]) -> Check:
 def _slack(settings: Settings) -> Generator[Check, None, Team | None]:
     try:
         slack: WebClient = installation.client(settings)
-        answer = installation.asked(settings, slack)
+        answer = installation.call_auth_test(settings, slack)
         team = installation.team_of(answer)
     except SettingsRefused as error:
         yield Check("token", False, str(error))
@@ -109,8 +109,8 @@ OPTIONAL = {
 
 
 def _scopes(answer: SlackResponse) -> Check:
-    granted = installation.granted(answer)
-    needed, optional = manifest.scopes()
+    granted = installation.granted_scopes(answer)
+    needed, optional = manifest.list_scopes()
     if missing := sorted(needed - granted):
         return Check(
             "scopes",
@@ -142,7 +142,7 @@ def _transport(settings: Settings) -> Check:
     if settings.slack_app_token is not None:
         try:
             opener = web_client(None, base_url=settings.slack_api_url, timeout=10)
-            url = installation.socket_url(settings, opener)
+            url = installation.open_socket_url(settings, opener)
         except CertificatesUnreadable as error:
             return Check("transport", False, error.sentence)
         except SettingsRefused as error:
@@ -172,11 +172,13 @@ def _transport(settings: Settings) -> Check:
 def _policy(settings: Settings) -> tuple[Policy | None, Check]:
     place = settings.mlgov_policy
     try:
-        found = policy.load(place).policy
-        rubric.load(rubric.place(place, found.maturity.rubric))
+        running = policy.load(place).policy
+        rubric.load(rubric.place(place, running.maturity.rubric))
     except GovernanceError as error:
         return None, Check("policy", False, error.sentence)
-    return found, Check("policy", True, f"{place} is good ({counted(len(found.gates), 'gate')})")
+    return running, Check(
+        "policy", True, f"{place} is good ({counted(len(running.gates), 'gate')})"
+    )
 
 
 def _registry(settings: Settings) -> Check:
@@ -185,10 +187,10 @@ def _registry(settings: Settings) -> Check:
         if registry is None:
             return "none"
         try:
-            found = sum(1 for _ in registry.models())
+            count = sum(1 for _ in registry.models())
         finally:
             registry.close()
-        return f"MLflow answers, and has {found} model{'s' if found != 1 else ''}"
+        return f"MLflow answers, and has {count} model{'s' if count != 1 else ''}"
 
     return _guarded("registry", look)
 
@@ -202,19 +204,19 @@ def _prometheus(settings: Settings) -> Check:
             prometheus.value(NOTHING)
             asked = _measures(settings)
             wrong = []
-            for one in asked:
+            for measure in asked:
                 try:
-                    prometheus.value(one.query)
+                    prometheus.value(measure.query)
                 except InvalidInput as error:
-                    wrong.append(f"{one.words}: {error.sentence}")
+                    wrong.append(f"{measure.words}: {error.sentence}")
         finally:
             prometheus.close()
-        told = f"answers; {len(asked)} measure{'s' if len(asked) != 1 else ''} in use {'are' if len(asked) != 1 else 'is'} read from it"
+        summary = f"answers; {len(asked)} measure{'s' if len(asked) != 1 else ''} in use {'are' if len(asked) != 1 else 'is'} read from it"
         if wrong:
             raise GovernanceError(
-                f"{told}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}"
+                f"{summary}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}"
             )
-        return told
+        return summary
 
     return _guarded("prometheus", look)
 
@@ -224,9 +226,9 @@ def _measures(settings: Settings) -> list[Asked]:
     try:
         if database.is_sqlite and not Path(database.url.database or "").exists():
             return []
-        found = policy.load(settings.mlgov_policy).policy
-        with opening.in_words(database.url), database.read() as session:
-            return asking.list_measures(session, policy=found, now=clock.now(session))
+        running = policy.load(settings.mlgov_policy).policy
+        with opening.translate_errors(database.url), database.read() as session:
+            return asking.list_measures(session, policy=running, now=clock.now(session))
     finally:
         database.close()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from bot import acts, blocks, errors, pictures, standing
-from bot.answers import Answers, in_words
+from bot.answers import Answers, without_pictures
 from bot.context import Deps
 from bot.replies import Answered, Done, FieldErrors, Open, Private, Reply, Send, Show
 from bot.requests import Click, Command, FileShared, Search, Shortcut, Submission
@@ -81,7 +81,7 @@ class Edge:
             enterprise_id=payload.get("enterprise_id")
             or (payload.get("enterprise") or {}).get("id"),
         )
-        acts.by(actor.id)
+        acts.name_actor(actor.id)
         return actor
 
     def _admit(self, actor: Actor, kind: Kind, name: str, *, named: Collection[str] = ()) -> Actor:
@@ -93,7 +93,7 @@ class Edge:
         """
         if (kind, name) in self.router.anybody:
             return actor
-        actor = standing.confirmed(self.deps, actor, kind, name, named=named)
+        actor = standing.confirm_actor(self.deps, actor, kind, name, named=named)
         # The ledger keeps names of ours alone: nobody writes words of theirs into it by trying.
         known = name if self.router.knows(kind, name) else "unknown"
         permissions.require_member(actor, permissions.MEMBERSHIP, subject=(kind, known))
@@ -113,7 +113,7 @@ class Edge:
                 payload.get("trigger_id"),
             )
         except Exception as error:
-            return errors.private(error, self.deps, actor)
+            return errors.as_private(error, self.deps, actor)
         if isinstance(reply, Open):
             return self._answers.open(_trigger(payload), reply) or Private("")
         if not isinstance(reply, Private):
@@ -133,11 +133,11 @@ class Edge:
                 name, [n for n in self.router.words if n], n=1, cutoff=0.5
             )
             meant = f" Did you mean `{near[0]}`?" if near else ""
-            acts.refused()
+            acts.note_refusal()
             return Private(
                 f"mlgov doesn't know `{blocks.escape(name, 40)}`.{meant} `/mlgov help` lists what it does."
             )
-        acts.named(f"/mlgov {name}".strip())
+        acts.name_action(f"/mlgov {name}".strip())
         return word.handler(Command(self.deps, actor, words[1:], channel, trigger_id))
 
     def direct_message(self, event: Payload, body: Payload) -> None:
@@ -152,7 +152,7 @@ class Edge:
                 team_id=event.get("team") or body.get("team_id"),
                 enterprise_id=body.get("enterprise_id"),
             )
-            acts.by(actor.id)
+            acts.name_actor(actor.id)
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
             reply = (
                 self._file(actor, event)
@@ -162,7 +162,7 @@ class Edge:
             if isinstance(reply, Private):
                 reply = self._greet(actor, reply)
         except Exception as error:
-            reply = errors.private(error, self.deps, actor)
+            reply = errors.as_private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
             self._answers.say(event["channel"], reply).wait(ANSWERED_WITHIN)
 
@@ -174,7 +174,7 @@ class Edge:
             return None
         actor = self._admit(actor, "file", "shared")
         (handler,) = self.router.files
-        acts.named("file")
+        acts.name_action("file")
         return handler(FileShared(self.deps, actor, str(first.get("id") or "")))
 
     def _reply(self, actor: Actor, event: Payload, text: str) -> Reply | None:
@@ -183,12 +183,12 @@ class Edge:
         if not thread or thread == event.get("ts"):
             return None
         with self.deps.db.read() as session:
-            found = copies.shown_at(session, event["channel"], str(thread))
+            found = copies.find_shown_at(session, event["channel"], str(thread))
         handler = self.router.replies.get(found[0]) if found else None
         if found is None or handler is None:
             return None
         actor = self._admit(actor, "reply", found[0])
-        acts.named(f"reply to {found[0]}")
+        acts.name_action(f"reply to {found[0]}")
         return handler(self.deps, actor, found[1], text)
 
     # --- clicks
@@ -202,12 +202,12 @@ class Edge:
         try:
             actor = self.actor(payload)
             actor = self._admit(
-                actor, "click", action["action_id"], named=standing.named_in(payload)
+                actor, "click", action["action_id"], named=standing.list_named(payload)
             )
             handler = self.router.actions.get(action["action_id"])
             if handler is None:
                 return
-            acts.named(action["action_id"])
+            acts.name_action(action["action_id"])
             container = payload.get("container") or {}
             click = Click(
                 deps=self.deps,
@@ -226,7 +226,7 @@ class Edge:
             reply = (
                 Open(errors.notice_view("mlgov", errors.sentence_for(error, self.deps, actor)))
                 if in_modal
-                else errors.private(error, self.deps, actor)
+                else errors.as_private(error, self.deps, actor)
             )
         reply = self._sent(actor, reply)
         self._answer_click(payload, view, reply)
@@ -276,7 +276,7 @@ class Edge:
             actor = self._admit(actor, "shortcut", payload["callback_id"])
             handler = self.router.shortcuts.get(payload["callback_id"])
             if handler is not None:
-                acts.named(payload["callback_id"])
+                acts.name_action(payload["callback_id"])
             message = payload["message"]
             reply = (
                 Private(UNKNOWN_SHORTCUT)
@@ -296,7 +296,7 @@ class Edge:
                 )
             )
         except Exception as error:
-            reply = errors.private(error, self.deps, actor)
+            reply = errors.as_private(error, self.deps, actor)
         if isinstance(reply, Open):
             reply = self._answers.open(_trigger(payload), reply) or Done()
         if isinstance(reply, Private) and payload.get("response_url"):
@@ -313,12 +313,12 @@ class Edge:
             handler = self.router.searches.get(payload["action_id"])
             if handler is None:
                 return []
-            acts.named(payload["action_id"])
+            acts.name_action(payload["action_id"])
             query = str(payload.get("value") or "")[:80].strip()
             asked = Search(self.deps, actor, query, dict(payload.get("view") or {}))
             found = handler(asked)
         except Exception as error:
-            errors.private(error, self.deps, actor)
+            errors.as_private(error, self.deps, actor)
             return []
         return [blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]]
 
@@ -332,12 +332,12 @@ class Edge:
         try:
             actor = self.actor(payload)
             actor = self._admit(
-                actor, "submission", view["callback_id"], named=standing.named_in(payload)
+                actor, "submission", view["callback_id"], named=standing.list_named(payload)
             )
             handler = self.router.submissions.get(view["callback_id"])
             if handler is None:
                 return None
-            acts.named(view["callback_id"])
+            acts.name_action(view["callback_id"])
             reply = handler(
                 Submission(
                     deps=self.deps,
@@ -352,13 +352,13 @@ class Edge:
         reply = self._sent(actor, reply)
         match reply:
             case FieldErrors(found):
-                acts.refused()
+                acts.note_refusal()
                 return {"response_action": "errors", "errors": found}
             case Show():
                 self._answers.illustrate(view["id"], reply)
-                return {"response_action": "update", "view": in_words(reply.view)}
+                return {"response_action": "update", "view": without_pictures(reply.view)}
             case Open():
-                return {"response_action": "push", "view": in_words(reply.view)}
+                return {"response_action": "push", "view": without_pictures(reply.view)}
             case Private(text):
                 return {"response_action": "update", "view": errors.notice_view("mlgov", text)}
             case Done():

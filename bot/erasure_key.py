@@ -34,18 +34,18 @@ class Found:
     place: Path | None
 
 
-def place(settings: Settings, database: Path | None) -> Path | None:
+def find_place(settings: Settings, database: Path | None) -> Path | None:
     """The file of the key: where the settings say, else beside the SQLite database; None where a key has to be given."""
     if settings.mlgov_erasure_key is not None:
         return None
     if settings.mlgov_erasure_key_file is not None:
         return settings.mlgov_erasure_key_file
-    return None if database is None else backup.beside(database, SUFFIX)
+    return None if database is None else backup.path_beside(database, SUFFIX)
 
 
-def file(settings: Settings, url: URL) -> Path | None:
+def find_file(settings: Settings, url: URL) -> Path | None:
     """The file that holds the key of the database at `url`; None where no file does."""
-    named = place(settings, path(url))
+    named = find_place(settings, database_path(url))
     return named if named is not None and named.exists() else None
 
 
@@ -54,7 +54,7 @@ def find(settings: Settings, database: Path | None) -> Found:
     if settings.mlgov_erasure_key is not None:
         given = settings.mlgov_erasure_key.get_secret_value()
         return Found(given.encode(), None)
-    named = place(settings, database)
+    named = find_place(settings, database)
     return Found(None if named is None else _read(named), named)
 
 
@@ -122,26 +122,26 @@ def attach(database: Database, settings: Settings, *, beside: Path | None = None
     erased. Raises ErasureKeyMissing where people were erased under a key that isn't here, and KeyUnusable.
     """
     with database.read() as session:
-        standing = tombstones.standing(session)
+        standing = tombstones.read_standing(session)
     # In this order: whoever makes the key tells the database after it.
-    found = find(settings, beside or _file(database))
-    key = found.key
-    if key is None and found.place is not None:
+    existing = find(settings, beside or _file(database))
+    key = existing.key
+    if key is None and existing.place is not None:
         if standing.people:
-            raise erased.missing(standing.people, False)
+            raise erased.key_missing(standing.people, False)
         if standing.check is not None and not database.is_sqlite:
             # A second key would know nobody whom the other replicas erase.
             raise KeyUnusable(
-                f"Another mlgov made this database's erasure key, and {found.place} isn't there. Copy the file from that machine."
+                f"Another mlgov made this database's erasure key, and {existing.place} isn't there. Copy the file from that machine."
             )
-        key = _make(found.place)
+        key = _make(existing.place)
     if (key is not None or standing.people) and not standing.is_of(key):
         with database.begin(patient=True) as session:
             erased.start_with(session, key)
     database.keep_erasure_key(key)
 
 
-def look(database: Database, settings: Settings) -> None:
+def attach_known(database: Database, settings: Settings) -> None:
     """Give a database its key where it is there; for commands that read nothing of people."""
     with suppress(GovernanceError):
         database.keep_erasure_key(find(settings, _file(database)).key)
@@ -149,20 +149,20 @@ def look(database: Database, settings: Settings) -> None:
 
 def renew(database: Database, settings: Settings) -> tuple[bytes, Path | None]:
     """The key to go on with where the one before is lost: as it is set or stands in its file, else made now."""
-    found = find(settings, _file(database))
-    key = found.key
+    existing = find(settings, _file(database))
+    key = existing.key
     if key is None:
-        if found.place is None:
+        if existing.place is None:
             raise KeyUnusable(f"There is no other key. {erased.WANTED}")
-        key = _make(found.place)
-    return key, found.place
+        key = _make(existing.place)
+    return key, existing.place
 
 
 def _file(database: Database) -> Path | None:
-    return path(database.url)
+    return database_path(database.url)
 
 
-def path(url: URL) -> Path | None:
+def database_path(url: URL) -> Path | None:
     """The file of a SQLite database; None for what is in memory or on a server."""
     name = url.database
     if url.get_backend_name() != "sqlite" or not name:

@@ -40,7 +40,7 @@ def sentence_for(
     The reference is that of what is being answered, whose line in the log it finds as well.
     """
     if isinstance(error, GovernanceError):
-        acts.refused()
+        acts.note_refusal()
         sentence = hints.sentence(error) if in_slack else error.sentence
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
@@ -49,9 +49,9 @@ def sentence_for(
         return sentence
     if isinstance(error, ValidationError) or _is_beyond_any_record(error):
         # A form refused what came, and no field of its window is to blame.
-        acts.refused()
+        acts.note_refusal()
         return UNREADABLE
-    acts.ended(acts.FAILED)
+    acts.note_outcome(acts.FAILED)
     if isinstance(error, CannotWrite):
         return CANNOT_WRITE
     if isinstance(error, DatabaseAway):
@@ -78,7 +78,7 @@ _BY_THE_MIRROR = (NotAllowed, NotFound)
 def _unread(deps: Deps) -> str:
     """What to add where nobody has read yet who is in Slack: then it is no wonder."""
     with deps.db.read() as session:
-        parts = readings.unread(session)
+        parts = readings.list_unread(session)
     if not parts:
         return ""
     words = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
@@ -88,7 +88,7 @@ def _unread(deps: Deps) -> str:
     )
 
 
-def private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:
+def as_private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:
     """The same words for a message that Slack reads as mrkdwn: a name in them pings nobody and links nowhere."""
     return Private(blocks.harmless(sentence_for(error, deps, actor)))
 

@@ -100,7 +100,7 @@ class Gauges(Collector):
             reading = self._reading.ask(LIMIT)
         except TimeoutError:
             reading = _Reading([], LIMIT, is_up=False)
-        found = [
+        figures = [
             *reading.figures,
             Figure("database_up", float(reading.is_up)),
             Figure("database_read_seconds", reading.seconds),
@@ -110,7 +110,7 @@ class Gauges(Collector):
             family = GaugeMetricFamily(
                 f"mlgov_{name}", gauge.words, labels=[gauge.label] if gauge.label else None
             )
-            for figure in found:
+            for figure in figures:
                 if figure.name == name:
                     family.add_metric([figure.label] if gauge.label else [], figure.value)
             if family.samples:

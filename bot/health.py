@@ -42,7 +42,7 @@ class Health:
 
     def __post_init__(self) -> None:
         self._answers = Bounded("liveness", self._ask)
-        self._schema = Bounded("readiness", lambda: migrate.standing(self.database).problem)
+        self._schema = Bounded("readiness", lambda: migrate.read_standing(self.database).problem)
         self._writes = Bounded("writing", self.database.why_not_writable)
 
     def _ask(self) -> None:

@@ -6,7 +6,7 @@ from workflows.delivery.records import HoldRecord
 NEXT = "See what waits with `mlgov outbox review`, then let it go with `mlgov outbox release`."
 
 
-def sentence(hold: HoldRecord) -> str:
+def describe_hold(hold: HoldRecord) -> str:
     """Why nothing is sent, and since when."""
     return f"Nothing is sent: {_why(hold)}."
 

@@ -37,12 +37,12 @@ def client(settings: Settings, *, timeout: int = 5, observer: Observer | None = 
         raise SettingsRefused(error.sentence) from None
 
 
-def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
+def load_team(settings: Settings, slack: WebClient | None = None) -> Team:
     """The team, enterprise and bot user behind the token.
 
     Raises SettingsRefused with what to do; SlackAway where it may help to wait.
     """
-    return team_of(asked(settings, slack))
+    return team_of(call_auth_test(settings, slack))
 
 
 def team_of(answer: SlackResponse) -> Team:
@@ -55,11 +55,11 @@ def team_of(answer: SlackResponse) -> Team:
         enterprise_id=str(enterprise) if enterprise else None,
         bot_user_id=str(answer["user_id"]),
         name=str(answer.get("team") or ""),
-        scopes=granted(answer),
+        scopes=granted_scopes(answer),
     )
 
 
-def asked(settings: Settings, slack: WebClient | None = None) -> SlackResponse:
+def call_auth_test(settings: Settings, slack: WebClient | None = None) -> SlackResponse:
     """What `auth.test` answers. Raises SettingsRefused with what to do; SlackAway where it may help to wait."""
     try:
         answer = (slack or client(settings)).auth_test()
@@ -68,7 +68,7 @@ def asked(settings: Settings, slack: WebClient | None = None) -> SlackResponse:
             classify(error).effect in (Effect.LIMITED, Effect.UNKNOWN, Effect.PASSING)
         )
         raise (SlackAway if passes else SettingsRefused)(
-            slack_words.refusal(error, "SLACK_BOT_TOKEN", settings.slack_api_url)
+            slack_words.describe_refusal(error, "SLACK_BOT_TOKEN", settings.slack_api_url)
         ) from None
     if not answer.get("team_id") or not answer.get("user_id"):
         raise SettingsRefused(
@@ -77,7 +77,7 @@ def asked(settings: Settings, slack: WebClient | None = None) -> SlackResponse:
     return answer
 
 
-def socket_url(settings: Settings, opener: WebClient) -> str | None:
+def open_socket_url(settings: Settings, opener: WebClient) -> str | None:
     """Where Socket Mode connects, as `apps.connections.open` tells for the app-level token.
 
     None where Slack limits how often it is asked. Raises SettingsRefused with what to do.
@@ -88,18 +88,18 @@ def socket_url(settings: Settings, opener: WebClient) -> str | None:
     try:
         answer = opener.apps_connections_open(app_token=token.get_secret_value())
     except slack_words.TROUBLE as error:
-        if slack_words.code(error) == "ratelimited":
+        if slack_words.error_code(error) == "ratelimited":
             return None
         raise SettingsRefused(
-            slack_words.refusal(error, "SLACK_APP_TOKEN", settings.slack_api_url)
+            slack_words.describe_refusal(error, "SLACK_APP_TOKEN", settings.slack_api_url)
         ) from None
     return str(answer["url"]) if answer.get("url") else None
 
 
-def granted(answer: SlackResponse) -> frozenset[str]:
+def granted_scopes(answer: SlackResponse) -> frozenset[str]:
     """The scopes of the token with which Slack answered."""
-    told = header(answer, "x-oauth-scopes").split(",")
-    return frozenset(scope.strip() for scope in told if scope.strip())
+    scopes = header(answer, "x-oauth-scopes").split(",")
+    return frozenset(scope.strip() for scope in scopes if scope.strip())
 
 
 def header(answer: SlackResponse, name: str) -> str:

@@ -181,20 +181,20 @@ def _born() -> None:
 _born()
 
 
-def slack_call(method: str, result: str, seconds: float) -> None:
+def count_slack_call(method: str, result: str, seconds: float) -> None:
     """A call of the Web API ended."""
     method = method if method in _METHODS else OTHER
     CALLS.labels(method, result).inc()
     CALL_SECONDS.labels(method).observe(seconds)
 
 
-def slack_request(kind: str, status: int, outcome: str, seconds: float) -> None:
+def count_slack_request(kind: str, status: int, outcome: str, seconds: float) -> None:
     """A request from Slack was answered."""
     REQUESTS.labels(kind, str(status), outcome).inc()
     REQUEST_SECONDS.labels(kind).observe(seconds)
 
 
-def delivered(name: str) -> None:
+def count_delivery(name: str) -> None:
     """An attempt of delivery ended so, or with it a message was given up (`dead`)."""
     if name == "dead":
         DEAD_LETTERS.inc()

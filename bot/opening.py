@@ -15,7 +15,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.settings import Settings, another_host
+from bot.settings import Settings, explain_another_host
 from storage import migrate
 from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.host import AnotherHost
@@ -85,12 +85,12 @@ def build(settings: Settings) -> Database:
         ) from None
     file = database.url.database or ""
     is_file = database.is_sqlite and not file.startswith("file:")
-    if is_file and (wrong := file_fault(Path(file))):
+    if is_file and (wrong := find_file_fault(Path(file))):
         raise DatabaseUnusable(wrong)
     return database
 
 
-def file_fault(path: Path) -> str:
+def find_file_fault(path: Path) -> str:
     """Why SQLite cannot keep a database at this path, with the mend; empty when it can."""
     folder = path.absolute().parent
     if path.is_dir():
@@ -117,27 +117,27 @@ def file_fault(path: Path) -> str:
 
 
 @contextmanager
-def in_words(url: URL) -> Iterator[None]:
+def translate_errors(url: URL) -> Iterator[None]:
     """Whatever the database at `url` cannot do inside is raised as DatabaseUnusable; mistakes of ours pass as they are."""
     try:
         yield
     except migrate.UpgradeRefused as error:
         raise DatabaseUnusable(error.sentence) from None
     except (AnotherHost, DatabaseBusy, SQLAlchemyError) as error:
-        sentence = words(error, url)
+        sentence = describe_error(error, url)
         if sentence is None:
             raise
         raise DatabaseUnusable(sentence) from error
 
 
-def words(error: BaseException, url: URL | None = None) -> str | None:
+def describe_error(error: BaseException, url: URL | None = None) -> str | None:
     """Why the database cannot be used, with the mend; None for an error that is no trouble of the database's."""
     if isinstance(error, AnotherHost):
-        return another_host(error.host)
+        return explain_another_host(error.host)
     if isinstance(error, DatabaseBusy):
         why = error.__cause__ if isinstance(error, DatabaseAway) else None
         busy = "The database is busy. Nothing was changed; try again."
-        return (words(why, url) if why is not None else None) or busy
+        return (describe_error(why, url) if why is not None else None) or busy
     if isinstance(error, PoolTimeout):
         return (
             "All connections to the database are in use. Try again, or raise MLGOV_DATABASE_POOL."
@@ -188,7 +188,7 @@ def _sqlite_words(text: str, url: URL | None) -> str | None:
     if "not a database" in text or "malformed" in text:
         return f"{place} is damaged, or no SQLite database. Put a backup in its place, or name another file in MLGOV_DATABASE_URL."
     if "unable to open" in text:
-        wrong = file_fault(Path(file)) if file else ""
+        wrong = find_file_fault(Path(file)) if file else ""
         return (
             wrong
             or f"{place}: the database can't be opened. Check the folder and who may write there."

@@ -27,24 +27,24 @@ def of(team: Team) -> Installed:
     return Installed(team.org_key, team.team_id, team.enterprise_id, team.name)
 
 
-def known(database: Database) -> Known | None:
+def find_organisation(database: Database) -> Known | None:
     """Whose a database is, at whatever revision it stands; None for one that is empty, or has met nobody."""
-    if migrate.current(database) is None:
+    if migrate.read_revision(database) is None:
         return None
     with database.read() as session:
-        return organisation.known(session)
+        return organisation.find_organisation(session)
 
 
 def require(database: Database, team: Team) -> None:
     """Raises OtherOrganisation for a token of another organisation than the database's. Writes nothing."""
-    organisation.require(known(database), of(team))
+    organisation.require(find_organisation(database), of(team))
 
 
-def left_behind(database: Database) -> int:
+def count_left_behind(database: Database) -> int:
     """People who still stand under the key of the workspace although the database is the Grid's."""
     with database.read() as session:
-        here = organisation.known(session)
-        return organisation.left_behind(session, here) if here is not None else 0
+        here = organisation.find_organisation(session)
+        return organisation.count_left_behind(session, here) if here is not None else 0
 
 
 class Watch:
@@ -58,7 +58,7 @@ class Watch:
     def __call__(self) -> None:
         """Look."""
         with self._database.read() as session:
-            here = organisation.known(session)
+            here = organisation.find_organisation(session)
         if here is not None and here.org_key != self._team.org_key:
             self.moved.set()
 
@@ -102,21 +102,21 @@ class Mover:
     def _asked(self) -> tuple[Known, Mapping[str, str]]:
         there = of(self._team)
         with self._database.read() as session:
-            here = organisation.known(session)
+            here = organisation.find_organisation(session)
             if here is None:
                 raise InvalidInput(
                     "This database has met no organisation yet, so there is nothing to move. Start `mlgov run`."
                 )
             if not organisation.may_move(here, there) and not (
-                here.org_key == there.org_key and organisation.left_behind(session, here)
+                here.org_key == there.org_key and organisation.count_left_behind(session, here)
             ):
                 organisation.require(here, there)
                 raise InvalidInput(
                     f"This database governs {here.org_key} already, and nobody is left behind: there is nothing to move."
                 )
-            ids = organisation.asked_about(session, here)
-            has_erased = tombstones.any_erased(session)
-        team_id = organisation.source(here)
+            ids = organisation.list_slack_ids(session, here)
+            has_erased = tombstones.is_anybody_erased(session)
+        team_id = organisation.find_source_key(here)
         try:
             if has_erased:
                 ids = sorted({*ids, *self._listed(team_id)})

@@ -36,8 +36,8 @@ class Picture:
     @property
     def key(self) -> str:
         """The digest of what is shown: equal pictures have equal keys, in every process."""
-        told = json.dumps(self.chart.facts, sort_keys=True, default=str)
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+        facts = json.dumps(self.chart.facts, sort_keys=True, default=str)
+        return hashlib.sha256(facts.encode("utf-8", "surrogatepass")).hexdigest()
 
     def block(self) -> blocks.Block:
         """The image block; its file is put in by whoever sends it."""
@@ -49,12 +49,12 @@ class Picture:
         }
 
 
-def keys(shown: Sequence[blocks.Block]) -> set[str]:
+def keys(content: Sequence[blocks.Block]) -> set[str]:
     """The pictures that these blocks name."""
-    return {key for block in shown if (key := _key(block)) is not None}
+    return {key for block in content if (key := _key(block)) is not None}
 
 
-def place(shown: Sequence[blocks.Block], files: Mapping[str, str]) -> list[blocks.Block]:
+def place(content: Sequence[blocks.Block], files: Mapping[str, str]) -> list[blocks.Block]:
     """The blocks as Slack takes them: each picture by its file (key → id), or in words when it has none."""
     return [
         block
@@ -62,23 +62,23 @@ def place(shown: Sequence[blocks.Block], files: Mapping[str, str]) -> list[block
         else {**block, "slack_file": {"id": files[key]}}
         if key in files
         else in_words(block)
-        for block in shown
+        for block in content
     ]
 
 
-def without(shown: Sequence[blocks.Block], files: Mapping[str, str]) -> list[blocks.Block]:
+def without(content: Sequence[blocks.Block], files: Mapping[str, str]) -> list[blocks.Block]:
     """The blocks with those pictures in words that have no file; the others still wait for theirs."""
     return [
         block if (key := _key(block)) is None or key in files else in_words(block)
-        for block in shown
+        for block in content
     ]
 
 
-def split(shown: Sequence[blocks.Block]) -> tuple[list[blocks.Block], list[blocks.Block]]:
+def split(content: Sequence[blocks.Block]) -> tuple[list[blocks.Block], list[blocks.Block]]:
     """The words and the pictures, for a place where the words are said first."""
     return (
-        [block for block in shown if _key(block) is None],
-        [block for block in shown if _key(block) is not None],
+        [block for block in content if _key(block) is None],
+        [block for block in content if _key(block) is not None],
     )
 
 
@@ -88,8 +88,8 @@ def in_words(block: blocks.Block) -> blocks.Block:
     if title and not words.startswith(title):
         words = f"{title}. {words}"
     text = {"type": "plain_text", "text": blocks.plain(words, 2900), "emoji": False}
-    said: blocks.Block = {"type": "context", "elements": [text]}
-    return {**said, "block_id": block["block_id"]} if "block_id" in block else said
+    caption: blocks.Block = {"type": "context", "elements": [text]}
+    return {**caption, "block_id": block["block_id"]} if "block_id" in block else caption
 
 
 def _key(block: blocks.Block) -> str | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def path(name: str) -> Path:
+def resource_path(name: str) -> Path:
     """Where `manifest.yml` or `governance.yml` of this release is."""
     here = Path(__file__).parent
     packaged = here / name

@@ -34,7 +34,7 @@ def reconcile(database: Database, place: str | None) -> Reconciled:
     cannot be read. A database that is no copy is served then: the anchor is asked again at the next start.
     """
     with database.read() as session:
-        hold = holding.current(session)
+        hold = holding.find_current(session)
     if place is None:
         return Reconciled(0, hold)
     try:
@@ -48,7 +48,7 @@ def reconcile(database: Database, place: str | None) -> Reconciled:
         return Reconciled(0, hold)
     kept = _note_restorations(database, place, kept)
     with database.begin(patient=True) as session:
-        entries = heads.current(session, now=clock.now(session)).seq
+        entries = heads.read_current(session, now=clock.now(session)).seq
         if kept.known > entries:
             holding.begin(
                 session, SYSTEM, HoldReason.BEHIND, now=clock.now(session), known_seq=kept.known
@@ -56,8 +56,8 @@ def reconcile(database: Database, place: str | None) -> Reconciled:
     kept = _note_restorations(database, place, kept)
     erased = replay(database, kept)
     with database.read() as session:
-        unnoted = restoring.unnoted_erasures(session, kept)
-        hold = holding.current(session)
+        unnoted = restoring.list_unnoted_erasures(session, kept)
+        hold = holding.find_current(session)
     for noted in unnoted:
         _keep(place, noted)
     return Reconciled(erased, hold)
@@ -66,7 +66,7 @@ def reconcile(database: Database, place: str | None) -> Reconciled:
 def mark(database: Database, *, known_seq: int) -> HoldRecord:
     """Say that the database is a copy that came back. `known_seq` is the last entry of the ledger known of elsewhere."""
     with database.begin(patient=True) as session:
-        entries = heads.current(session, now=clock.now(session)).seq
+        entries = heads.read_current(session, now=clock.now(session)).seq
         return holding.begin(
             session,
             OPERATOR,
@@ -82,7 +82,7 @@ def replay(database: Database, kept: Kept) -> int:
     Each is a transaction of its own. A SQLite file is then written anew, so that nothing of them is left in its pages.
     """
     with database.read() as session:
-        again = restoring.still_known(session, kept.erasures)
+        again = restoring.list_still_known(session, kept.erasures)
     for noted in again:
         with database.begin(patient=True) as session:
             restoring.replay(session, noted, now=clock.now(session))
@@ -108,7 +108,7 @@ def note(database: Database, place: str) -> None:
 
 def _note_restorations(database: Database, place: str, kept: Kept) -> Kept:
     with database.read() as session:
-        unnoted = restoring.unnoted_restorations(session, kept)
+        unnoted = restoring.list_unnoted_restorations(session, kept)
     for noted in unnoted:
         _keep(place, noted)
     return anchor.read(place, may_be_missing=True) if unnoted else kept

@@ -7,14 +7,14 @@ from workflows.wording import counted
 _NAMES = 3
 
 
-def words(route: Route) -> str:
+def describe_route(route: Route) -> str:
     """`Decided by: Budget owner (Ana Ruiz), then if …, Finance (2 of 4 people)`, for mrkdwn."""
-    told = f"Decided by: {', then '.join(_leg(leg) for leg in route.legs)}."
+    sentence = f"Decided by: {', then '.join(_leg(leg) for leg in route.legs)}."
     people = counted(route.notified, "person", "people")
-    told += f"\nAt most {people} {'gets' if route.notified == 1 else 'get'} a message, one stage after the other."
+    sentence += f"\nAt most {people} {'gets' if route.notified == 1 else 'get'} a message, one stage after the other."
     if route.passes_when:
-        told += f"\nPasses by rule, without asking anybody, if `{blocks.escape(route.passes_when, 150)}`."
-    return told
+        sentence += f"\nPasses by rule, without asking anybody, if `{blocks.escape(route.passes_when, 150)}`."
+    return sentence
 
 
 def _leg(leg: Leg) -> str:

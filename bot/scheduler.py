@@ -25,7 +25,7 @@ class Scheduler:
 
     What is done `each_tick` comes before what is due.
 
-    `policy` gives the policy in force and the id of its version; `told` hears how everything that ran went.
+    `policy` gives the policy in force and the id of its version; `report` hears how everything that ran went.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Scheduler:
         org_key: str,
         tick_seconds: float = 2.0,
         each_tick: Sequence[Callable[[], object]] = (),
-        told: Callable[[Run], None] = lambda run: None,
+        report: Callable[[Run], None] = lambda run: None,
     ) -> None:
         self._beat = Beat()
         self._runner = Runner(
@@ -46,7 +46,7 @@ class Scheduler:
             policy=policy,
             org_key=org_key,
             probe=failpoints.hit,
-            told=told,
+            told=report,
             beat=self._beat.strike,
         )
         self._each_tick = tuple(_guarded(job) for job in each_tick)

@@ -25,7 +25,7 @@ class SchemaWatch:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY
-        problem = migrate.standing(self._database).problem
+        problem = migrate.read_standing(self._database).problem
         if problem is not None and problem != self._told:
             log.error("%s This replica is not ready until then.", problem)
         self._told = problem

@@ -13,8 +13,8 @@ from workflows.actors import Actor
 def seal(deps: Deps, actor: Actor, place: str) -> str:
     """What proves that this person stood at a place (a channel, or `channel:ts`) when they opened a window there."""
     key = hashlib.sha256(f"mlgov:{deps.slack.token}".encode()).digest()
-    said = f"{actor.id}\n{place}".encode()
-    return hmac.new(key, said, hashlib.sha256).hexdigest()[:32]
+    message = f"{actor.id}\n{place}".encode()
+    return hmac.new(key, message, hashlib.sha256).hexdigest()[:32]
 
 
 def is_sealed(deps: Deps, actor: Actor, place: str, given: str) -> bool:

@@ -24,7 +24,7 @@ class WebServer:
         try:
             self._socket = socket.create_server((host, port), backlog=512)
         except (OSError, UnicodeError) as error:
-            raise CannotListen(why(error, host, port)) from None
+            raise CannotListen(explain_failure(error, host, port)) from None
         self.host, self.port = self._socket.getsockname()[:2]
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -62,7 +62,7 @@ class WebServer:
         self._socket.close()
 
 
-def why(error: OSError | UnicodeError, host: str, port: int) -> str:
+def explain_failure(error: OSError | UnicodeError, host: str, port: int) -> str:
     """Why an address cannot be listened on, with the mend."""
     number = error.errno if isinstance(error, OSError) else None
     # getaddrinfo's codes are negative, and create_server wraps them.

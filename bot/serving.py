@@ -99,7 +99,7 @@ class SocketMode:
             None, base_url=settings.slack_api_url, timeout=10, observer=bot.reach.observe
         )
         # Asked before anything runs: a token that Slack refuses ends the start here, in words.
-        url = installation.socket_url(settings, opener)
+        url = installation.open_socket_url(settings, opener)
         self._handler = _InFlight(
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
@@ -120,7 +120,7 @@ class SocketMode:
             self._handler.connect()  # type: ignore[no-untyped-call]
         except slack_words.TROUBLE as error:
             raise SettingsRefused(
-                f"Socket Mode can't connect. {slack_words.refusal(error, 'SLACK_APP_TOKEN', self._where)}"
+                f"Socket Mode can't connect. {slack_words.describe_refusal(error, 'SLACK_APP_TOKEN', self._where)}"
             ) from None
         if not self._greeted.wait(_HELLO_SECONDS):
             log.warning("Slack took the connection and has not said hello yet")
@@ -176,7 +176,7 @@ def run(
     is_starting = False
     with ExitStack() as ending:  # what was begun ends, however far the start came
         ending.callback(bot.stop)
-        held = _held(bot, hold)
+        standing_hold = _held(bot, hold)
         server = WebServer(bot.web(serve_slack=http), host, port)
         ending.callback(server.stop)
         socket_mode = None if http else SocketMode(bot)
@@ -195,8 +195,8 @@ def run(
             else f"Socket Mode, health at {server.url}/healthz"
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
-        if held is not None:
-            announce(f"{holding_words.sentence(held)} {holding_words.NEXT}")
+        if standing_hold is not None:
+            announce(f"{holding_words.describe_hold(standing_hold)} {holding_words.NEXT}")
         while not ended.wait(1):
             if bot.whose is not None and bot.whose.moved.is_set():
                 raise SettingsRefused(bot.whose.sentence)
@@ -208,7 +208,7 @@ def _held(bot: app.Bot, hold: bool) -> HoldRecord | None:
         if hold:
             now = clock.now(session)
             return holding.begin(session, OPERATOR, HoldReason.ASKED, now=now)
-        return holding.current(session)
+        return holding.find_current(session)
 
 
 class _Ended(Exception):
@@ -222,7 +222,7 @@ def _patiently(ended: threading.Event) -> Callable[[Settings, WebClient], Team]:
         pause = 2.0
         while True:
             try:
-                return installation.who_am_i(settings, slack)
+                return installation.load_team(settings, slack)
             except installation.SlackAway as error:
                 log.warning(
                     "%s mlgov can't start without it; it tries again in %.0f s.", error, pause

@@ -160,14 +160,14 @@ def unknown_names(environment: Iterable[str]) -> list[str]:
     """A sentence about each `MLGOV_` name that is no setting, with the one that was probably meant."""
     known = {name.upper() for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in _SECRETS}
-    told = []
+    sentences = []
     for name in sorted(environment):
         if not name.startswith("MLGOV_") or name in known:
             continue
         near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
         meant = f"did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
-        told.append(f"{name} isn't a setting; {meant}")
-    return told
+        sentences.append(f"{name} isn't a setting; {meant}")
+    return sentences
 
 
 def _secret_in(path: Path) -> str:
@@ -198,13 +198,13 @@ _WORDS = {
 
 
 def _sentences(faults: Iterable[Any]) -> list[str]:
-    told = []
+    sentences = []
     for fault in faults:
         name = str(fault["loc"][0])
         words = _WORDS.get(fault["type"], str(fault["msg"]).replace("{", "{{"))
         usual = Settings.model_fields[name].default
-        told.append(f"{name.upper()}: {words.format(**fault.get('ctx', {}))}, like {usual}.")
-    return told
+        sentences.append(f"{name.upper()}: {words.format(**fault.get('ctx', {}))}, like {usual}.")
+    return sentences
 
 
 def _faults(read: Settings) -> Iterable[tuple[str, str]]:
@@ -253,7 +253,7 @@ def _open(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def another_host(name: str) -> str:
+def explain_another_host(name: str) -> str:
     """The sentence for a SQLite file that another machine has open."""
     return (
         f"The SQLite database of MLGOV_DATABASE_URL is in use on another machine, {name}. Stop mlgov there, or use "

@@ -21,19 +21,19 @@ def web_client(
 
     Raises CertificatesUnreadable.
     """
-    made = ObservedClient(
+    client = ObservedClient(
         token=token,
         base_url=base_url,
         timeout=cast(int, timeout),
         ssl=http.make_tls(),
         retry_handlers=[],
     )
-    made.proxy = _proxy(base_url)
-    made.observer = observer
-    return made
+    client.proxy = _proxy(base_url)
+    client.observer = observer
+    return client
 
 
-def like(slack: WebClient, *, timeout: float) -> ObservedClient:
+def copy_client(slack: WebClient, *, timeout: float) -> ObservedClient:
     """The same with another patience."""
     return web_client(
         slack.token,
@@ -45,11 +45,11 @@ def like(slack: WebClient, *, timeout: float) -> ObservedClient:
 
 def response_client(response_url: str, *, timeout: float) -> WebhookClient:
     """A client that answers at a response URL, once. Raises CertificatesUnreadable."""
-    made = WebhookClient(
+    client = WebhookClient(
         response_url, timeout=cast(int, timeout), ssl=http.make_tls(), retry_handlers=[]
     )
-    made.proxy = _proxy(response_url)
-    return made
+    client.proxy = _proxy(response_url)
+    return client
 
 
 def socket_proxy(base_url: str) -> str | None:

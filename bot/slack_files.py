@@ -55,10 +55,10 @@ class Fetched:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def id_of(permalink: str | None) -> str | None:
+def file_id_of(permalink: str | None) -> str | None:
     """The id of the file that one of Slack's permalinks leads to; None for any other link."""
-    found = _PERMALINK.fullmatch(permalink or "")
-    return found.group(1) if found else None
+    match = _PERMALINK.fullmatch(permalink or "")
+    return match.group(1) if match else None
 
 
 def fetch(deps: Deps, file_id: str, *, owner: str | None, seconds: float = SECONDS) -> Fetched:
@@ -81,23 +81,23 @@ def fetch(deps: Deps, file_id: str, *, owner: str | None, seconds: float = SECON
         raise NotFetched(f"Slack does not show it to mlgov ({code[:60]})") from None
     except OSError:
         raise NotFetched("Slack did not answer") from None
-    told = answer["file"]
-    if owner is None or not _is(deps, str(told.get("user") or ""), owner):
+    info = answer["file"]
+    if owner is None or not _is(deps, str(info.get("user") or ""), owner):
         raise NotFetched(NOT_YOURS)
-    name = str(told.get("name") or told.get("title") or "The file")[:120]
-    url = str(told.get("url_private_download") or told.get("url_private") or "")
-    if told.get("is_external") or not url:
+    name = str(info.get("name") or info.get("title") or "The file")[:120]
+    url = str(info.get("url_private_download") or info.get("url_private") or "")
+    if info.get("is_external") or not url:
         raise NotFetched(
             f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*"
         )
-    if int(told.get("size") or 0) > MOST_BYTES:
+    if int(info.get("size") or 0) > MOST_BYTES:
         raise NotFetched(
             f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest"
         )
     if not is_slack(url, deps.settings.slack_api_url):
         raise NotFetched(f"{name} lies on another server than Slack's")
     data = _download(url, deps.slack.token or "", name, seconds)
-    return Fetched(file_id, name, str(told.get("permalink") or ""), data)
+    return Fetched(file_id, name, str(info.get("permalink") or ""), data)
 
 
 def _is(deps: Deps, user_id: str, owner: str) -> bool:
@@ -105,8 +105,8 @@ def _is(deps: Deps, user_id: str, owner: str) -> bool:
     if user_id == owner:
         return True
     with deps.db.read() as session:
-        found = people.find_by_slack_id(session, deps.team.org_key, user_id)
-    return found is not None and found.slack_id == owner
+        person = people.find_by_slack_id(session, deps.team.org_key, user_id)
+    return person is not None and person.slack_id == owner
 
 
 def is_slack(url: str, api: str) -> bool:

@@ -55,7 +55,7 @@ class ObservedClient(WebClient):
             self.observer(method, failure, time.monotonic() - began)
 
 
-def result(failure: Failure | None) -> str:
+def call_result(failure: Failure | None) -> str:
     """The word for it in metrics: one of metrics.CALL_RESULTS."""
     if failure is None:
         return "ok"
@@ -103,7 +103,7 @@ class Reach:
 
     def observe(self, method: str, failure: Failure | None, seconds: float) -> None:
         """A call ended so; None went well."""
-        metrics.slack_call(method, result(failure), seconds)
+        metrics.count_slack_call(method, call_result(failure), seconds)
         now = time.monotonic()
         refused = failure.code if failure and failure.effect is Effect.TOKEN else ""
         is_silent = failure is not None and _is_silence(failure)

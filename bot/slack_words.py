@@ -47,24 +47,24 @@ _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 """Codes of trouble that is Slack's own."""
 
 
-def refusal(error: Exception, name: str, url: str) -> str:
+def describe_refusal(error: Exception, name: str, url: str) -> str:
     """What an operator reads when a call with the token `name` at `url` went wrong. Never quotes a token."""
     if isinstance(error, SlackApiError):
         return _answered(error, name, url)
-    return unreachable(error, url)
+    return describe_unreachable(error, url)
 
 
-def code(error: Exception) -> str:
+def error_code(error: Exception) -> str:
     """Slack's code for a refusal; empty when it gave none."""
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", response)
-    found = data.get("error") if isinstance(data, dict) else None
-    return found if isinstance(found, str) and _CODE.match(found) else ""
+    value = data.get("error") if isinstance(data, dict) else None
+    return value if isinstance(value, str) and _CODE.match(value) else ""
 
 
 def _answered(error: SlackApiError, name: str, url: str) -> str:
     status = getattr(error.response, "status_code", 200)
-    refused = code(error)
+    refused = error_code(error)
     if status == 429:
         refused = "ratelimited"
     if status >= 500:
@@ -80,7 +80,7 @@ def _answered(error: SlackApiError, name: str, url: str) -> str:
     return f"Slack refuses {name}: {why} ({refused}). {mend or _COPY[name]}"
 
 
-def unreachable(error: Exception, url: str) -> str:
+def describe_unreachable(error: Exception, url: str) -> str:
     """Why nothing came back from `url`, with the mend."""
     reason: object = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):

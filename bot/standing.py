@@ -127,7 +127,7 @@ TABLES: Mapping[str, Mapping[str, Rests]] = {
 """By the kind of what somebody does (`bot.router.Kind`), the API's calls and the Home tab included."""
 
 
-def confirmed(
+def confirm_actor(
     deps: Deps, actor: Actor, kind: str, name: str, *, named: Collection[str] = ()
 ) -> Actor:
     """Whoever acts, as Slack has them: it is asked about whomever this act rests on, where its word is too old.
@@ -151,7 +151,7 @@ def confirm_named(deps: Deps, actor: Actor, named: Collection[str]) -> None:
     deps.directory.stands(actor, words=(), max_age=CONFIRMED_WITHIN, named=named)
 
 
-def named_in(payload: Mapping[str, Any]) -> frozenset[str]:
+def list_named(payload: Mapping[str, Any]) -> frozenset[str]:
     """The people whom a click, or a window that was sent, names in a menu of people."""
     state = ((payload.get("view") or {}).get("state") or {}).get("values") or {}
     elements = [

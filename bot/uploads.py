@@ -69,8 +69,8 @@ class Uploads:
 
     def known(self, pictures: Iterable[Picture]) -> dict[str, str]:
         """The files (key → id) of the pictures that can be shown at once."""
-        found = self._find(list(pictures))
-        return {key: one.file_id for key, one in found.items() if one.is_ready}
+        uploads = self._find(list(pictures))
+        return {key: one.file_id for key, one in uploads.items() if one.is_ready}
 
     def files(self, pictures: Sequence[Picture], *, is_over: OutOfTime = never) -> dict[str, str]:
         """The files (key → id) of the pictures that can be shown, uploading what is missing while there is time.
@@ -78,18 +78,18 @@ class Uploads:
         What cannot be drawn, uploaded or looked at in time is left out; its words must do. Raises Later when uploads
         have to wait for Slack's rate limit; what was uploaded until then is kept.
         """
-        found = self._find(pictures)
+        uploads = self._find(pictures)
         for key, picture in {one.key: one for one in pictures}.items():
-            if key in found:
+            if key in uploads:
                 continue
             with self._alone[int(key[:2], 16) % len(self._alone)]:
-                made = self._find([picture]).get(key)
-                made = made or self._upload(key, picture, is_over)
-            if made is not None:
-                found[key] = made
-        waiting = {key: one for key, one in found.items() if not one.is_ready}
-        shown = {key: one.file_id for key, one in found.items() if one.is_ready}
-        return shown | self._await(waiting, is_over)
+                upload = self._find([picture]).get(key)
+                upload = upload or self._upload(key, picture, is_over)
+            if upload is not None:
+                uploads[key] = upload
+        waiting = {key: one for key, one in uploads.items() if not one.is_ready}
+        ready = {key: one.file_id for key, one in uploads.items() if one.is_ready}
+        return ready | self._await(waiting, is_over)
 
     def share(self, channel: str, name: str, data: bytes, words: str) -> None:
         """Send a file into a conversation, once: an answer that is lost is not repeated.
@@ -211,19 +211,19 @@ class Uploads:
             if not left or is_over():
                 break
             time.sleep(pause)
-            for key, one in tuple(left.items()):
-                if self._is_ready(one):
+            for key, upload in tuple(left.items()):
+                if self._is_ready(upload):
                     ready[key] = left.pop(key).file_id
         if ready:
             with suppress(CannotWrite):
-                self._database.run(lambda session: uploads.ready(session, ready))
+                self._database.run(lambda session: uploads.mark_ready(session, ready))
         if left:
             log.warning("Slack was not ready to show %s pictures in time", len(left))
         return ready
 
-    def _is_ready(self, one: Upload) -> bool:
+    def _is_ready(self, upload: Upload) -> bool:
         try:
-            answer: Any = self._slack.files_info(file=one.file_id)
+            answer: Any = self._slack.files_info(file=upload.file_id)
         except Exception as error:
             failure = classify(error)
             if failure.effect is Effect.LIMITED:
@@ -232,7 +232,7 @@ class Uploads:
                 # Without files:read nobody can tell; a block that comes too early is sent again in words.
                 return True
             if failure.code in {"file_not_found", "file_deleted"}:
-                self.forget({one.key: one.file_id})
+                self.forget({upload.key: upload.file_id})
             return False
         return bool(answer["file"].get("mimetype"))
 

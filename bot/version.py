@@ -18,9 +18,13 @@ def version() -> str:
 
 def build() -> dict[str, str]:
     """The release, the newest revision of the database that it knows, and the Python that it runs on."""
-    return {"version": version(), "revision": migrate.head(), "python": platform.python_version()}
+    return {
+        "version": version(),
+        "revision": migrate.newest_revision(),
+        "python": platform.python_version(),
+    }
 
 
-def words() -> str:
+def describe_version() -> str:
     """The same in a line."""
     return "mlgov {version} (database revision {revision}, Python {python})".format(**build())

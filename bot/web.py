@@ -112,12 +112,12 @@ def _serve_watching(web: FastAPI, health: Health, exposition: Callable[[], bytes
     limiter = anyio.CapacityLimiter(WATCHING_THREADS)
 
     async def verdict(problem: Callable[[], str | None], fine: str) -> Response:
-        found = await anyio.to_thread.run_sync(problem, limiter=limiter)
-        return _plain(503 if found else 200, found or fine)
+        failure = await anyio.to_thread.run_sync(problem, limiter=limiter)
+        return _plain(503 if failure else 200, failure or fine)
 
     @web.get("/healthz")
     async def healthz() -> Response:
-        return await verdict(health.stalled, f"ok {version.words()}")
+        return await verdict(health.stalled, f"ok {version.describe_version()}")
 
     @web.get("/readyz")
     async def readyz() -> Response:
@@ -133,9 +133,9 @@ def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
     seldom = Seldom(log)
     limiter = anyio.CapacityLimiter(THREADS)
 
-    def turned_away(reason: str, status: int, words: str, told: str) -> Response:
+    def turned_away(reason: str, status: int, words: str, sentence: str) -> Response:
         metrics.TURNED_AWAY.labels(reason).inc()
-        seldom.say(logging.WARNING, reason, "a request at /slack/events %s", told)
+        seldom.say(logging.WARNING, reason, "a request at /slack/events %s", sentence)
         return _plain(status, words)
 
     def unsigned() -> Response:
@@ -194,13 +194,13 @@ _REFUSED = {
 
 def _may_be_signed(headers: dict[str, str], now: float) -> bool:
     """Whether the headers alone allow that a request is Slack's: no other one's body is read."""
-    told = headers.get("x-slack-request-timestamp", "")
+    timestamp = headers.get("x-slack-request-timestamp", "")
     return (
         bool(headers.get("x-slack-signature"))
-        and told.isascii()
-        and told.isdecimal()
-        and len(told) <= 12
-        and abs(now - int(told)) <= _FRESH
+        and timestamp.isascii()
+        and timestamp.isdecimal()
+        and len(timestamp) <= 12
+        and abs(now - int(timestamp)) <= _FRESH
     )
 
 

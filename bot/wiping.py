@@ -7,7 +7,7 @@ from storage.db import Database
 from storage.people.columns import EMPTIED, SWEPT
 
 
-def statements() -> str:
+def list_statements() -> str:
     """What PostgreSQL has to run so that its files hold no old version of a row that named or quoted somebody.
 
     The statistics of a table quote some of its values.
@@ -26,7 +26,7 @@ def wipe(database: Database) -> list[str]:
         return [
             "PostgreSQL keeps old versions of rows until they are vacuumed. Run these at a quiet hour, each on its own; "
             "docs/erasure.md tells what stays in WAL archives, standbys and backups:",
-            statements(),
+            list_statements(),
         ]
     name = database.url.database
     if not name or name.startswith((":memory:", "file:")):
@@ -38,7 +38,7 @@ def wipe(database: Database) -> list[str]:
             f"{path} couldn't be written anew ({fault}), so pages of it, or {path.name}-wal, may still hold what was erased. "
             "Stop mlgov and run `mlgov people wipe`."
         )
-    if asides := backup.asides(path):
+    if asides := backup.list_asides(path):
         left.append(
             f"{', '.join(str(one) for one in asides)} {'is' if len(asides) == 1 else 'are'} from before and still "
             f"{'holds' if len(asides) == 1 else 'hold'} them: remove {'it' if len(asides) == 1 else 'them'}."

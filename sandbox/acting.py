@@ -9,18 +9,18 @@ from sandbox.outcome import NotPossible
 
 def find(blocks: list[Block], action_id: str, block_id: str | None) -> tuple[Block, Element]:
     """The element with this action_id (in this block, when several have it)."""
-    found = [
+    matches = [
         (block, element)
         for block, element in elements(blocks)
         if element.get("action_id") == action_id and block_id in (None, block["block_id"])
     ]
-    if not found:
+    if not matches:
         there = ", ".join(str(one.get("action_id")) for _, one in elements(blocks)) or "none"
         raise NotPossible(f"there is no {action_id} to use here; there are: {there}")
-    if len(found) > 1:
-        places = ", ".join(block["block_id"] for block, _ in found)
+    if len(matches) > 1:
+        places = ", ".join(block["block_id"] for block, _ in matches)
         raise NotPossible(f"{action_id} is in several blocks ({places}): say which block_id")
-    return found[0]
+    return matches[0]
 
 
 def action(
@@ -79,7 +79,7 @@ def entered(
         for block, element in elements(blocks)
         if has_state(element)
     }
-    made: list[tuple[str, str, dict[str, Any]]] = []
+    inputs: list[tuple[str, str, dict[str, Any]]] = []
     for block_id, actions in values.items():
         for action_id, value in actions.items():
             element = fields.get((block_id, action_id))
@@ -87,7 +87,7 @@ def entered(
                 there = ", ".join("/".join(key) for key in fields) or "none"
                 raise NotPossible(f"there is no input {block_id}/{action_id}; there are: {there}")
             try:
-                made.append((block_id, action_id, state_for(element, value)))
+                inputs.append((block_id, action_id, state_for(element, value)))
             except ValueError as error:
                 raise NotPossible(str(error)) from None
-    return made
+    return inputs

@@ -189,8 +189,8 @@ class Files:
         """Whether an image block of the app's may show this `slack_file`, given by `id` or by `url`."""
         file_id = slack_file.get("id")
         if file_id is None:
-            found = _IN_URL.search(str(slack_file.get("url") or ""))
-            file_id = found.group(1) if found else ""
+            match = _IN_URL.search(str(slack_file.get("url") or ""))
+            file_id = match.group(1) if match else ""
         file = self.visible(str(file_id))
         return file is not None and file.is_picture
 
@@ -204,7 +204,7 @@ class Files:
             return {"id": file.id, "mode": "tombstone"}
         mimetype, filetype, pretty = file.kind
         domain = self._world.home_team.domain
-        shown: dict[str, Any] = {
+        content: dict[str, Any] = {
             "id": file.id,
             "created": file.created,
             "timestamp": file.created,
@@ -231,5 +231,5 @@ class Files:
             "file_access": "visible",
         }
         if file.alt_text:
-            shown["alt_txt"] = file.alt_text
-        return shown
+            content["alt_txt"] = file.alt_text
+        return content

@@ -33,7 +33,7 @@ class Shortcut:
 
 def _shortcuts(entries: Any, scopes: tuple[str, ...]) -> dict[str, Shortcut]:
     """Message shortcuts by callback_id; ValueError for what Slack would not take, or the sandbox does not play."""
-    found: dict[str, Shortcut] = {}
+    shortcuts: dict[str, Shortcut] = {}
     for n, entry in enumerate(entries or ()):
         where = f"features.shortcuts[{n}]"
         if not isinstance(entry, dict):
@@ -46,16 +46,16 @@ def _shortcuts(entries: Any, scopes: tuple[str, ...]) -> dict[str, Shortcut]:
             text = entry.get(key)
             if not isinstance(text, str) or not 0 < len(text) <= most:
                 raise ValueError(f"{where}: {key} needs 1 to {most} characters")
-        if entry["callback_id"] in found:
+        if entry["callback_id"] in shortcuts:
             raise ValueError(f"{where}: {entry['callback_id']} is there twice")
-        found[entry["callback_id"]] = Shortcut(
+        shortcuts[entry["callback_id"]] = Shortcut(
             entry["callback_id"], entry["name"], entry["description"]
         )
-    if len(found) > MOST_SHORTCUTS:
+    if len(shortcuts) > MOST_SHORTCUTS:
         raise ValueError(f"features.shortcuts: no more than {MOST_SHORTCUTS}")
-    if found and "commands" not in scopes:
+    if shortcuts and "commands" not in scopes:
         raise ValueError("features.shortcuts needs the scope `commands`")
-    return found
+    return shortcuts
 
 
 def _unfurl_domains(entries: Any) -> tuple[str, ...]:

@@ -185,7 +185,7 @@ class Messages:
         """Show a message to one person; `more` are fields of `Ephemeral`."""
         world = self._world
         with world.lock:
-            shown = Ephemeral(
+            ephemeral = Ephemeral(
                 id=new_id("Ep"),
                 user_id=user_id,
                 channel_id=channel_id,
@@ -194,27 +194,30 @@ class Messages:
                 author_id=author_id,
                 **more,
             )
-            self.ephemerals[shown.id] = shown
-            world.feed.append("ephemeral", user=user_id, channel=channel_id, id=shown.id)
-            return shown
+            self.ephemerals[ephemeral.id] = ephemeral
+            world.feed.append("ephemeral", user=user_id, channel=channel_id, id=ephemeral.id)
+            return ephemeral
 
     def edit_ephemeral(self, id_: str, **changes: Any) -> Ephemeral:
         """Replace what an ephemeral message shows (only a response_url can)."""
         with self._world.lock:
-            shown = replace(self.ephemerals[id_], **changes)
-            self.ephemerals[id_] = shown
+            ephemeral = replace(self.ephemerals[id_], **changes)
+            self.ephemerals[id_] = ephemeral
             self._world.feed.append(
-                "ephemeral_changed", user=shown.user_id, channel=shown.channel_id, id=id_
+                "ephemeral_changed", user=ephemeral.user_id, channel=ephemeral.channel_id, id=id_
             )
-            return shown
+            return ephemeral
 
     def dismiss_ephemeral(self, id_: str) -> None:
         """Take an ephemeral message away; nothing happens when it is gone already."""
         with self._world.lock:
-            shown = self.ephemerals.pop(id_, None)
-            if shown is not None:
+            ephemeral = self.ephemerals.pop(id_, None)
+            if ephemeral is not None:
                 self._world.feed.append(
-                    "ephemeral_deleted", user=shown.user_id, channel=shown.channel_id, id=id_
+                    "ephemeral_deleted",
+                    user=ephemeral.user_id,
+                    channel=ephemeral.channel_id,
+                    id=id_,
                 )
 
     # --- reading -------------------------------------------------------------------------------

@@ -130,13 +130,13 @@ def options(sandbox: "Sandbox", body: Json) -> Json:
     seat, world = _seat(sandbox, body), sandbox.world
     with world.lock:
         payload = _payload(sandbox, seat, body)
-    said = seat.suggested(
+    answer = seat.suggested(
         payload,
         text_of(body, "action_id"),
         text_of(body, "block_id"),
         optional_text(body, "query") or "",
     )
-    return {"options": said.get("options"), "option_groups": said.get("option_groups")}
+    return {"options": answer.get("options"), "option_groups": answer.get("option_groups")}
 
 
 def _payload(sandbox: "Sandbox", seat: "Seat", body: Json) -> Json:
@@ -149,10 +149,10 @@ def _payload(sandbox: "Sandbox", seat: "Seat", body: Json) -> Json:
             raise NotPossible("This view is no longer open.")
         return payloads.view_action(app, user, team_id, view, {})
     if ephemeral_id := optional_text(body, "ephemeral_id"):
-        for shown in seat.ephemerals():
-            if shown.id == ephemeral_id:
-                channel = world.channels[shown.channel_id]
-                return payloads.ephemeral_action(app, user, team_id, channel, shown, {}, {})
+        for ephemeral in seat.ephemerals():
+            if ephemeral.id == ephemeral_id:
+                channel = world.channels[ephemeral.channel_id]
+                return payloads.ephemeral_action(app, user, team_id, channel, ephemeral, {}, {})
         raise NotPossible("This message is gone.")
     message = world.messages.find(text_of(body, "channel"), text_of(body, "ts"))
     if message is None:
@@ -245,7 +245,7 @@ def _known(blocks: list[Block], state: Any) -> dict[str, dict[str, Any]]:
     kept: dict[str, dict[str, Any]] = {}
     for block, element in elements(blocks):
         block_id, action_id = block["block_id"], element.get("action_id")
-        held = (state.get(block_id) or {}).get(action_id)
-        if has_state(element) and isinstance(held, dict) and held.get("type") == element["type"]:
-            kept.setdefault(block_id, {})[element["action_id"]] = held
+        value = (state.get(block_id) or {}).get(action_id)
+        if has_state(element) and isinstance(value, dict) and value.get("type") == element["type"]:
+            kept.setdefault(block_id, {})[element["action_id"]] = value
     return kept

@@ -75,19 +75,19 @@ def boot(sandbox: "Sandbox") -> Json:
         return known
 
 
-def _user(sandbox: "Sandbox", one: User) -> Json:
+def _user(sandbox: "Sandbox", user: User) -> Json:
     world = sandbox.world
     return {
-        "id": one.id,
-        "name": one.label,
-        "handle": one.name,
-        "real_name": one.real_name,
-        "title": one.title,
-        "tz": one.tz,
-        "team": one.team_id,
-        "team_name": world.teams[one.team_id].name,
-        "is_bot": one.is_bot,
-        "guest": one.is_restricted or one.is_ultra_restricted,
-        "stranger": world.is_foreign(one),
-        "deleted": one.deleted,
+        "id": user.id,
+        "name": user.label,
+        "handle": user.name,
+        "real_name": user.real_name,
+        "title": user.title,
+        "tz": user.tz,
+        "team": user.team_id,
+        "team_name": world.teams[user.team_id].name,
+        "is_bot": user.is_bot,
+        "guest": user.is_restricted or user.is_ultra_restricted,
+        "stranger": world.is_foreign(user),
+        "deleted": user.deleted,
     }

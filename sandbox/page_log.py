@@ -18,40 +18,44 @@ def newest(sandbox: "Sandbox", after: int) -> Json:
 
 def whole(sandbox: "Sandbox", n: int) -> Json:
     """One request with its bodies."""
-    one = sandbox.inspector.find(n)
-    if one is None:
+    exchange = sandbox.inspector.find(n)
+    if exchange is None:
         raise NotPossible("This request is no longer kept.")
-    return _line(one) | {"headers": one.headers, "body": one.body, "answer": one.answer}
+    return _line(exchange) | {
+        "headers": exchange.headers,
+        "body": exchange.body,
+        "answer": exchange.answer,
+    }
 
 
-def _line(one: Exchange) -> Json:
-    answer = one.answer if isinstance(one.answer, dict) else {}
+def _line(exchange: Exchange) -> Json:
+    answer = exchange.answer if isinstance(exchange.answer, dict) else {}
     error = str(answer.get("error") or "error") if answer.get("ok") is False else None
-    if one.status is None and one.note in (
+    if exchange.status is None and exchange.note in (
         "http_timeout",
         "too_many_redirects",
         "connection_failed",
         "ssl_error",
         "no_app",
     ):
-        error = one.note
+        error = exchange.note
     return {
-        "n": one.n,
-        "at": one.at.isoformat(),
-        "direction": one.direction,
-        "transport": one.transport,
-        "label": one.path.removeprefix("/api/"),
-        "detail": _detail(one),
-        "status": one.status,
+        "n": exchange.n,
+        "at": exchange.at.isoformat(),
+        "direction": exchange.direction,
+        "transport": exchange.transport,
+        "label": exchange.path.removeprefix("/api/"),
+        "detail": _detail(exchange),
+        "status": exchange.status,
         "error": error,
-        "ms": one.ms,
-        "note": one.note,
+        "ms": exchange.ms,
+        "note": exchange.note,
     }
 
 
-def _detail(one: Exchange) -> str:
+def _detail(exchange: Exchange) -> str:
     """The few words that tell one request from the next."""
-    body = one.body if isinstance(one.body, dict) else {}
+    body = exchange.body if isinstance(exchange.body, dict) else {}
     payload = body.get("payload") if isinstance(body.get("payload"), dict) else body
     if not isinstance(payload, dict):
         return ""

@@ -43,15 +43,15 @@ def conversation(sandbox: "Sandbox", user_id: str, channel_id: str) -> Json:
     world, seat = sandbox.world, sandbox.seat(user_id)
     with world.lock:
         channel = _visible(sandbox, seat.user, channel_id)
-        shown = [_message(sandbox, one) for one in seat.messages(channel_id)]
-        shown += _tombstones(channel)
-        shown += [_ephemeral(one) for one in seat.ephemerals(channel_id) if not one.thread_ts]
-        shown.sort(key=lambda one: float(one["ts"]))
+        entries = [_message(sandbox, one) for one in seat.messages(channel_id)]
+        entries += _tombstones(channel)
+        entries += [_ephemeral(one) for one in seat.ephemerals(channel_id) if not one.thread_ts]
+        entries.sort(key=lambda entry: float(entry["ts"]))
         unread = _unread(sandbox, seat.user, channel)
         return {
             "channel": _channel(sandbox, seat.user, channel),
-            "messages": shown[-NEWEST:],
-            "more": len(shown) > NEWEST,
+            "messages": entries[-NEWEST:],
+            "more": len(entries) > NEWEST,
             "unread": len(unread),
             "first_unread": unread[0].ts if unread else None,
         }
@@ -65,7 +65,7 @@ def thread(sandbox: "Sandbox", user_id: str, channel_id: str, ts: str) -> Json:
         root = channel.messages.get(ts)
         replies = [_message(sandbox, one) for one in seat.replies(channel_id, ts)]
         replies += [_ephemeral(one) for one in seat.ephemerals(channel_id) if one.thread_ts == ts]
-        replies.sort(key=lambda one: float(one["ts"]))
+        replies.sort(key=lambda entry: float(entry["ts"]))
         return {
             "ts": ts,
             "channel": _channel(sandbox, seat.user, channel),
@@ -119,13 +119,13 @@ def _name(sandbox: "Sandbox", user: User, channel: Channel) -> tuple[str, str | 
 def _unread(sandbox: "Sandbox", user: User, channel: Channel) -> list[Message]:
     """What the person has not read, oldest first."""
     left = sandbox.world.messages.unread(user.id, channel.id)
-    found: list[Message] = []
+    messages: list[Message] = []
     for message in reversed(channel.messages.values()):
-        if left == len(found):
+        if left == len(messages):
             break
         if not message.is_reply and message.user_id != user.id:
-            found.append(message)
-    return found[::-1]
+            messages.append(message)
+    return messages[::-1]
 
 
 def _mentions(sandbox: "Sandbox", user: User, message: Message) -> bool:
@@ -179,29 +179,29 @@ def _channel(sandbox: "Sandbox", user: User, channel: Channel) -> Json:
 
 
 def _message(sandbox: "Sandbox", message: Message) -> Json:
-    shown = render.message(sandbox.world, message)
-    return shown | {"channel": message.channel_id, "icon_emoji": message.icon_emoji}
+    content = render.message(sandbox.world, message)
+    return content | {"channel": message.channel_id, "icon_emoji": message.icon_emoji}
 
 
-def _ephemeral(one: Ephemeral) -> Json:
+def _ephemeral(ephemeral: Ephemeral) -> Json:
     return {
-        "ephemeral_id": one.id,
-        "channel": one.channel_id,
-        "ts": one.ts,
-        "user": one.author_id,
-        "text": one.text,
-        "blocks": one.blocks,
-        "attachments": one.attachments,
+        "ephemeral_id": ephemeral.id,
+        "channel": ephemeral.channel_id,
+        "ts": ephemeral.ts,
+        "user": ephemeral.author_id,
+        "text": ephemeral.text,
+        "blocks": ephemeral.blocks,
+        "attachments": ephemeral.attachments,
     }
 
 
 def _tombstones(channel: Channel) -> list[Json]:
     """Deleted messages whose threads are still there."""
-    found: list[Json] = []
+    tombstones: list[Json] = []
     for ts in channel.threads:
         replies = channel.replies(ts)
         if ts not in channel.messages and replies:
-            found.append(
+            tombstones.append(
                 {
                     "ts": ts,
                     "channel": channel.id,
@@ -212,4 +212,4 @@ def _tombstones(channel: Channel) -> list[Json]:
                     "latest_reply": replies[-1].ts,
                 }
             )
-    return found
+    return tombstones

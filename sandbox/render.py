@@ -18,73 +18,73 @@ def _zone(name: str, hour: int) -> tuple[int, str]:
     return (int(offset.total_seconds()) if offset else 0, moment.tzname() or name)
 
 
-def user(world: World, one: User, *, with_email: bool) -> dict[str, Any]:
+def user(world: World, account: User, *, with_email: bool) -> dict[str, Any]:
     """A user as in users.info; the e-mail only with `users:read.email`."""
     profile: dict[str, Any] = {
-        "title": one.title,
+        "title": account.title,
         "phone": "",
         "skype": "",
-        "real_name": one.real_name,
-        "real_name_normalized": one.real_name,
-        "display_name": one.display_name,
-        "display_name_normalized": one.display_name,
+        "real_name": account.real_name,
+        "real_name_normalized": account.real_name,
+        "display_name": account.display_name,
+        "display_name_normalized": account.display_name,
         "fields": {},
-        "status_text": one.status_text,
-        "status_emoji": one.status_emoji,
+        "status_text": account.status_text,
+        "status_emoji": account.status_emoji,
         "status_emoji_display_info": [],
-        "status_expiration": one.status_expiration,
-        "avatar_hash": one.id[-8:].lower(),
-        "first_name": one.real_name.partition(" ")[0],
-        "last_name": one.real_name.partition(" ")[2],
-        "team": one.team_id,
+        "status_expiration": account.status_expiration,
+        "avatar_hash": account.id[-8:].lower(),
+        "first_name": account.real_name.partition(" ")[0],
+        "last_name": account.real_name.partition(" ")[2],
+        "team": account.team_id,
     }
-    if with_email and one.email and not one.is_bot:
-        profile["email"] = one.email
-    if one.bot_id:
-        profile |= {"bot_id": one.bot_id, "always_active": True}
-        if one.id == world.app.bot_user_id:
+    if with_email and account.email and not account.is_bot:
+        profile["email"] = account.email
+    if account.bot_id:
+        profile |= {"bot_id": account.bot_id, "always_active": True}
+        if account.id == world.app.bot_user_id:
             profile["api_app_id"] = world.app.id
-    shown: dict[str, Any] = {
-        "id": one.id,
-        "team_id": one.team_id,
-        "name": one.name,
-        "deleted": one.deleted,
+    content: dict[str, Any] = {
+        "id": account.id,
+        "team_id": account.team_id,
+        "name": account.name,
+        "deleted": account.deleted,
         "profile": profile,
-        "is_bot": one.is_bot,
+        "is_bot": account.is_bot,
         "is_app_user": False,
-        "updated": one.updated,
+        "updated": account.updated,
     }
-    if not one.deleted:
-        offset, label = _zone(one.tz, world.now_seconds() // 3600)
-        shown |= {
-            "color": one.color,
-            "real_name": one.real_name,
-            "tz": one.tz,
+    if not account.deleted:
+        offset, label = _zone(account.tz, world.now_seconds() // 3600)
+        content |= {
+            "color": account.color,
+            "real_name": account.real_name,
+            "tz": account.tz,
             "tz_label": label,
             "tz_offset": offset,
-            "is_admin": one.is_admin,
-            "is_owner": one.is_owner,
+            "is_admin": account.is_admin,
+            "is_owner": account.is_owner,
             "is_primary_owner": False,
-            "is_restricted": one.is_restricted,
-            "is_ultra_restricted": one.is_ultra_restricted,
-            "is_email_confirmed": bool(one.email),
+            "is_restricted": account.is_restricted,
+            "is_ultra_restricted": account.is_ultra_restricted,
+            "is_email_confirmed": bool(account.email),
             "who_can_share_contact_card": "EVERYONE",
         }
-    if world.is_foreign(one):
-        shown["is_stranger"] = world.is_stranger(one)
-    if one.enterprise_id:
+    if world.is_foreign(account):
+        content["is_stranger"] = world.is_stranger(account)
+    if account.enterprise_id:
         enterprise = world.enterprise
-        own = enterprise is not None and enterprise.id == one.enterprise_id
-        shown["enterprise_user"] = {
-            "id": one.global_id or one.id,
-            "enterprise_id": one.enterprise_id,
+        own = enterprise is not None and enterprise.id == account.enterprise_id
+        content["enterprise_user"] = {
+            "id": account.global_id or account.id,
+            "enterprise_id": account.enterprise_id,
             "enterprise_name": enterprise.name if own and enterprise else "",
-            "is_admin": one.is_admin,
-            "is_owner": one.is_owner,
+            "is_admin": account.is_admin,
+            "is_owner": account.is_owner,
             "is_primary_owner": False,
-            "teams": one.team_ids,
+            "teams": account.team_ids,
         }
-    return shown
+    return content
 
 
 def _is_gone(world: World, user_id: str) -> bool:
@@ -92,121 +92,119 @@ def _is_gone(world: World, user_id: str) -> bool:
     return known is None or known.deleted
 
 
-def channel(world: World, one: Channel, *, with_members: bool = False) -> dict[str, Any]:
+def channel(world: World, conversation: Channel, *, with_members: bool = False) -> dict[str, Any]:
     """A conversation as in conversations.info."""
     bot = world.app.bot_user_id
-    shown: dict[str, Any] = {
-        "id": one.id,
-        "created": one.created,
-        "is_archived": one.is_archived,
-        "is_im": one.kind == "im",
-        "is_org_shared": one.is_org_shared,
+    content: dict[str, Any] = {
+        "id": conversation.id,
+        "created": conversation.created,
+        "is_archived": conversation.is_archived,
+        "is_im": conversation.kind == "im",
+        "is_org_shared": conversation.is_org_shared,
         "context_team_id": world.app.team_id,
-        "updated": one.created * 1000,
+        "updated": conversation.created * 1000,
     }
-    if one.kind == "im":
-        shown |= {
-            "user": one.user_id,
-            "is_user_deleted": bool(one.user_id and _is_gone(world, one.user_id)),
+    if conversation.kind == "im":
+        content |= {
+            "user": conversation.user_id,
+            "is_user_deleted": bool(conversation.user_id and _is_gone(world, conversation.user_id)),
             "priority": 0,
         }
-        return shown
-    private = one.kind != "public"
-    shown |= {
-        "name": one.name,
-        "name_normalized": one.name,
-        "is_channel": one.kind == "public",
-        "is_group": one.kind == "private",
-        "is_mpim": one.kind == "mpim",
+        return content
+    private = conversation.kind != "public"
+    content |= {
+        "name": conversation.name,
+        "name_normalized": conversation.name,
+        "is_channel": conversation.kind == "public",
+        "is_group": conversation.kind == "private",
+        "is_mpim": conversation.kind == "mpim",
         "is_private": private,
-        "is_general": one.is_general,
-        "is_member": bot in one.members,
-        "is_shared": len(one.team_ids) > 1,
-        "is_ext_shared": one.is_ext_shared,
+        "is_general": conversation.is_general,
+        "is_member": bot in conversation.members,
+        "is_shared": len(conversation.team_ids) > 1,
+        "is_ext_shared": conversation.is_ext_shared,
         "is_pending_ext_shared": False,
         "pending_shared": [],
-        "shared_team_ids": one.team_ids,
-        "internal_team_ids": [t for t in one.team_ids if not world.teams[t].foreign],
-        "connected_team_ids": [t for t in one.team_ids if world.teams[t].foreign],
-        "conversation_host_id": one.team_ids[0],
+        "shared_team_ids": conversation.team_ids,
+        "internal_team_ids": [t for t in conversation.team_ids if not world.teams[t].foreign],
+        "connected_team_ids": [t for t in conversation.team_ids if world.teams[t].foreign],
+        "conversation_host_id": conversation.team_ids[0],
         "unlinked": 0,
-        "creator": one.creator,
+        "creator": conversation.creator,
         "topic": {
-            "value": one.topic,
-            "creator": one.topic_creator or (one.creator if one.topic else ""),
-            "last_set": one.topic_set,
+            "value": conversation.topic,
+            "creator": conversation.topic_creator
+            or (conversation.creator if conversation.topic else ""),
+            "last_set": conversation.topic_set,
         },
         "purpose": {
-            "value": one.purpose,
-            "creator": one.creator if one.purpose else "",
+            "value": conversation.purpose,
+            "creator": conversation.creator if conversation.purpose else "",
             "last_set": 0,
         },
         "previous_names": [],
     }
     if with_members:
-        shown["num_members"] = len(one.members)
-    return shown
+        content["num_members"] = len(conversation.members)
+    return content
 
 
 def message(
-    world: World, one: Message, *, with_metadata: bool = False, base_url: str = ""
+    world: World, posted: Message, *, with_metadata: bool = False, base_url: str = ""
 ) -> dict[str, Any]:
     """A message as in conversations.history; a thread's root has its counts. Files are reached under `base_url`."""
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "type": "message",
-        "user": one.user_id,
-        "ts": one.ts,
-        "text": one.text,
-        "team": one.team_id,
+        "user": posted.user_id,
+        "ts": posted.ts,
+        "text": posted.text,
+        "team": posted.team_id,
     }
-    if one.subtype:
-        shown["subtype"] = one.subtype
-    if one.client_msg_id:
-        shown["client_msg_id"] = one.client_msg_id
-    if one.bot_id:
-        shown |= {"bot_id": one.bot_id, "app_id": one.app_id}
-        if one.bot_id == world.app.bot_id:
-            shown["bot_profile"] = bot_profile(world)
-    if one.username:
-        shown["username"] = one.username
-    if one.icon_emoji or one.icon_url:
-        shown["icons"] = {"emoji": one.icon_emoji} if one.icon_emoji else {"image_48": one.icon_url}
-    if one.blocks:
-        shown["blocks"] = one.blocks
-    if one.attachments:
-        shown["attachments"] = one.attachments
-    if one.reactions:
-        shown["reactions"] = [
+    optional = ("subtype", "client_msg_id", "username", "blocks", "attachments")
+    content |= {name: value for name in optional if (value := getattr(posted, name))}
+    if posted.bot_id:
+        content |= {"bot_id": posted.bot_id, "app_id": posted.app_id}
+        if posted.bot_id == world.app.bot_id:
+            content["bot_profile"] = bot_profile(world)
+    if posted.icon_emoji or posted.icon_url:
+        content["icons"] = (
+            {"emoji": posted.icon_emoji} if posted.icon_emoji else {"image_48": posted.icon_url}
+        )
+    if posted.reactions:
+        content["reactions"] = [
             {"name": name, "users": list(users), "count": len(users)}
-            for name, users in one.reactions.items()
+            for name, users in posted.reactions.items()
         ]
-    if one.topic is not None:
-        shown["topic"] = one.topic
-    if one.edited:
-        shown["edited"] = {"user": one.edited.user_id, "ts": one.edited.ts}
-    if with_metadata and one.metadata:
-        shown["metadata"] = one.metadata
-    found = [world.files.find(file_id) for file_id in one.file_ids]
-    if one.file_ids:
-        shown["files"] = [world.files.as_json(file, base_url) for file in found if file]
-        shown["upload"] = False
-    if one.thread_ts:
-        shown["thread_ts"] = one.thread_ts
-        if one.is_reply:
-            root = world.messages.find(one.channel_id, one.thread_ts)
-            shown["parent_user_id"] = root.user_id if root else None
-        else:
-            replies = world.channels[one.channel_id].replies(one.ts)
-            users = list(dict.fromkeys(reply.user_id for reply in replies))
-            shown |= {
-                "reply_count": len(replies),
-                "reply_users_count": len(users),
-                "reply_users": users[:5],
-                "latest_reply": replies[-1].ts if replies else one.ts,
-                "is_locked": False,
-                "subscribed": False,
-            }
-    return shown
+    if posted.topic is not None:
+        content["topic"] = posted.topic
+    if posted.edited:
+        content["edited"] = {"user": posted.edited.user_id, "ts": posted.edited.ts}
+    if with_metadata and posted.metadata:
+        content["metadata"] = posted.metadata
+    if posted.file_ids:
+        files = [world.files.find(file_id) for file_id in posted.file_ids]
+        content["files"] = [world.files.as_json(file, base_url) for file in files if file]
+        content["upload"] = False
+    return content | _thread(world, posted)
+
+
+def _thread(world: World, posted: Message) -> dict[str, Any]:
+    if not posted.thread_ts:
+        return {}
+    if posted.is_reply:
+        root = world.messages.find(posted.channel_id, posted.thread_ts)
+        return {"thread_ts": posted.thread_ts, "parent_user_id": root.user_id if root else None}
+    replies = world.channels[posted.channel_id].replies(posted.ts)
+    users = list(dict.fromkeys(reply.user_id for reply in replies))
+    return {
+        "thread_ts": posted.thread_ts,
+        "reply_count": len(replies),
+        "reply_users_count": len(users),
+        "reply_users": users[:5],
+        "latest_reply": replies[-1].ts if replies else posted.ts,
+        "is_locked": False,
+        "subscribed": False,
+    }
 
 
 def bot_profile(world: World) -> dict[str, Any]:
@@ -224,20 +222,20 @@ def bot_profile(world: World) -> dict[str, Any]:
     }
 
 
-def usergroup(one: UserGroup, *, with_users: bool, with_count: bool) -> dict[str, Any]:
+def usergroup(group: UserGroup, *, with_users: bool, with_count: bool) -> dict[str, Any]:
     """A user group as in usergroups.list."""
-    shown: dict[str, Any] = {
-        "id": one.id,
-        "team_id": one.team_id,
+    content: dict[str, Any] = {
+        "id": group.id,
+        "team_id": group.team_id,
         "is_usergroup": True,
         "is_subteam": True,
-        "name": one.name,
-        "description": one.description,
-        "handle": one.handle,
+        "name": group.name,
+        "description": group.description,
+        "handle": group.handle,
         "is_external": False,
-        "date_create": one.date_create,
-        "date_update": one.date_update,
-        "date_delete": one.date_delete,
+        "date_create": group.date_create,
+        "date_update": group.date_update,
+        "date_delete": group.date_delete,
         "auto_type": None,
         "auto_provision": False,
         "enterprise_subteam_id": "",
@@ -247,17 +245,17 @@ def usergroup(one: UserGroup, *, with_users: bool, with_count: bool) -> dict[str
         "prefs": {"channels": [], "groups": []},
     }
     if with_users:
-        shown["users"] = one.user_ids
+        content["users"] = group.user_ids
     if with_users or with_count:
-        shown["user_count"] = len(one.user_ids)
-    return shown
+        content["user_count"] = len(group.user_ids)
+    return content
 
 
-def team(world: World, one: Team) -> dict[str, Any]:
+def team(world: World, workspace: Team) -> dict[str, Any]:
     """A workspace as in the payloads of interactions."""
-    shown: dict[str, Any] = {"id": one.id, "domain": one.domain}
-    if one.enterprise_id:
-        shown["enterprise_id"] = one.enterprise_id
-        own = world.enterprise is not None and world.enterprise.id == one.enterprise_id
-        shown["enterprise_name"] = world.enterprise.name if own and world.enterprise else ""
-    return shown
+    content: dict[str, Any] = {"id": workspace.id, "domain": workspace.domain}
+    if workspace.enterprise_id:
+        content["enterprise_id"] = workspace.enterprise_id
+        own = world.enterprise is not None and world.enterprise.id == workspace.enterprise_id
+        content["enterprise_name"] = world.enterprise.name if own and world.enterprise else ""
+    return content

@@ -48,11 +48,11 @@ class Seat(Writing):
         answer = self._sandbox.delivery.send(Parcel("slash_commands", "slash_commands", form))
         error = error_of(answer)
         if error == "operation_timeout":
-            said = f"{name} failed because the app did not respond."
-            return self._slackbot(channel, outcome_of(answer), said)
+            error_text = f"{name} failed because the app did not respond."
+            return self._slackbot(channel, outcome_of(answer), error_text)
         if error is not None:
-            said = f'{name} failed with the error "{error}"'
-            return self._slackbot(channel, outcome_of(answer), said)
+            error_text = f'{name} failed with the error "{error}"'
+            return self._slackbot(channel, outcome_of(answer), error_text)
         body = body_of(answer)
         if body:
             refused = self._command_answer(
@@ -143,7 +143,7 @@ class Seat(Writing):
         value: str | None = None,
         selected: str | list[str] | None = None,
         state: dict[str, dict[str, Any]] | None = None,
-        shown: Message | None = None,
+        message: Message | None = None,
     ) -> Outcome:
         """Use an element of a message (`channel_id` + `ts`), an ephemeral message or a view.
 
@@ -161,7 +161,15 @@ class Seat(Writing):
                 payload = self._view_click(view_id, action_id, block_id, value, selected, state)
             else:
                 payload = self._message_click(
-                    channel_id, ts, ephemeral_id, shown, action_id, block_id, value, selected, state
+                    channel_id,
+                    ts,
+                    ephemeral_id,
+                    message,
+                    action_id,
+                    block_id,
+                    value,
+                    selected,
+                    state,
                 )
         return self._interact("block_actions", payload)
 
@@ -173,8 +181,8 @@ class Seat(Writing):
             payload = payloads.view_action(
                 self._sandbox.installation, self.user, self.team_id, view, {}
             )
-        said = self.suggested(payload, action_id, block["block_id"], query)
-        return list(said.get("options") or ())
+        answer_body = self.suggested(payload, action_id, block["block_id"], query)
+        return list(answer_body.get("options") or ())
 
     def suggested(
         self, payload: dict[str, Any], action_id: str, block_id: str, query: str
@@ -189,10 +197,10 @@ class Seat(Writing):
             "value": query,
         }
         answer = self._sandbox.delivery.send(Parcel("interactive", "block_suggestion", payload))
-        said = body_of(answer)
-        if error_of(answer) is not None or not isinstance(said, dict):
+        answer_body = body_of(answer)
+        if error_of(answer) is not None or not isinstance(answer_body, dict):
             raise NotPossible("The app did not send options. Try again.")
-        return said
+        return answer_body
 
     def enter(self, view_id: str, values: dict[str, dict[str, Any]]) -> None:
         """Fill in inputs of an open view without submitting it; as in `submit`."""
@@ -216,9 +224,9 @@ class Seat(Writing):
                 raise NotPossible("this modal has no submit button")
             if not self._sandbox.manifest.interactive:
                 return Outcome(False, error="not_interactive", text=NOT_INTERACTIVE)
-            found = submission.complaints(view)
-            if found:
-                return Outcome(False, error="incomplete", errors=found)
+            errors = submission.complaints(view)
+            if errors:
+                return Outcome(False, error="incomplete", errors=errors)
             self._world.files.give(submission.files(view))
             payload = payloads.view_submission(
                 self._sandbox.installation, self.user, self.team_id, view
@@ -237,13 +245,13 @@ class Seat(Writing):
                 gone = [view]
                 self._world.views.close(view_id)
             installation = self._sandbox.installation
-            told = [
+            events = [
                 payloads.view_closed(installation, self.user, self.team_id, one, cleared=clear)
                 for one in reversed(gone)
                 if one.body.get("notify_on_close")
             ]
         outcome = Outcome(True)
-        for payload in told:
+        for payload in events:
             outcome = self._interact("view_closed", payload)
         return outcome
 
@@ -313,37 +321,37 @@ class Seat(Writing):
         state: dict[str, dict[str, Any]] | None,
     ) -> dict[str, Any]:
         installation = self._sandbox.installation
-        shown: Message | Ephemeral | None
+        message: Message | Ephemeral | None
         if ephemeral_id is not None:
-            shown = self._world.messages.ephemerals.get(ephemeral_id)
-            if shown is None or shown.user_id != self.user_id:
+            message = self._world.messages.ephemerals.get(ephemeral_id)
+            if message is None or message.user_id != self.user_id:
                 raise NotPossible(f"there is no message {ephemeral_id} only visible to you")
         else:
-            shown = stale or self._world.messages.find(channel_id or "", ts or "")
-            if shown is None:
+            message = stale or self._world.messages.find(channel_id or "", ts or "")
+            if message is None:
                 raise NotPossible(f"there is no message {ts} in {channel_id}")
-        channel = self._channel(shown.channel_id)
-        block, element = acting.find(shown.blocks, action_id, block_id)
+        channel = self._channel(message.channel_id)
+        block, element = acting.find(message.blocks, action_id, block_id)
         entry = acting.action(block, element, value, selected)
-        values: StateValues = initial_values(shown.blocks)
-        for in_block, of_action, one in acting.entered(shown.blocks, state or {}):
-            values[in_block][of_action] = one
+        values: StateValues = initial_values(message.blocks)
+        for in_block, of_action, state_value in acting.entered(message.blocks, state or {}):
+            values[in_block][of_action] = state_value
         if action_id in values.get(block["block_id"], {}):
             values[block["block_id"]][action_id] = acting.state_of(entry)
-        if isinstance(shown, Ephemeral):
+        if isinstance(message, Ephemeral):
             return payloads.ephemeral_action(
-                installation, self.user, self.team_id, channel, shown, entry, values
+                installation, self.user, self.team_id, channel, message, entry, values
             )
         return payloads.message_action(
-            installation, self.user, self.team_id, channel, shown, entry, values
+            installation, self.user, self.team_id, channel, message, entry, values
         )
 
-    def _command_answer(self, channel: Channel, said: dict[str, Any]) -> str | None:
+    def _command_answer(self, channel: Channel, answer_body: dict[str, Any]) -> str | None:
         """Show what the app answered to a command; the error when Slack would not."""
         link = ResponseUrl("", "", self.user_id, channel.id, 0.0)
         try:
             with self._world.lock:
-                response_url.apply(self._sandbox.installation, link, said)
+                response_url.apply(self._sandbox.installation, link, answer_body)
         except SlackError as error:
             return error.code
         return None

@@ -112,6 +112,6 @@ def _heard() -> threading.Event:
     def stop(number: int, frame: FrameType | None) -> None:
         asked.set()
 
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, stop)
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, stop)
     return asked

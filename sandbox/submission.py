@@ -19,14 +19,14 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 def complaints(view: View) -> dict[str, str]:
     """What Slack's client holds against the entries, block_id → text; nothing is sent then."""
-    found: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for block, element in elements(view.blocks):
         if block["type"] != "input":
             continue
         state = view.values.get(block["block_id"], {}).get(element["action_id"])
         if state is None or is_empty(state):
             if not block.get("optional"):
-                found[block["block_id"]] = "Please complete this required field."
+                errors[block["block_id"]] = "Please complete this required field."
             continue
         complaint = (
             _files_complaint(element, state["files"])
@@ -34,8 +34,8 @@ def complaints(view: View) -> dict[str, str]:
             else _complaint(element, state.get("value"))
         )
         if complaint:
-            found[block["block_id"]] = complaint
-    return found
+            errors[block["block_id"]] = complaint
+    return errors
 
 
 def files(view: View) -> list[str]:
@@ -101,34 +101,39 @@ def carry_out(installation: Installation, view: View, answer: Answer) -> Outcome
     """Do to the stack what the app answered to a view_submission."""
     if error_of(answer) is not None:
         return outcome_of(answer, text=TROUBLE)
-    said = body_of(answer)
+    answer_body = body_of(answer)
     try:
         with installation.world.lock:
-            errors = _respond(installation, view, said)
+            errors = _respond(installation, view, answer_body)
     except SlackError as error:
         return Outcome(
-            False, answer.status, error.code, ms=answer.ms, body=said, text=f"{TROUBLE} ({error})"
+            False,
+            answer.status,
+            error.code,
+            ms=answer.ms,
+            body=answer_body,
+            text=f"{TROUBLE} ({error})",
         )
-    return Outcome(not errors, answer.status, None, errors, answer.ms, said)
+    return Outcome(not errors, answer.status, None, errors, answer.ms, answer_body)
 
 
-def _respond(installation: Installation, view: View, said: Any) -> dict[str, str]:
+def _respond(installation: Installation, view: View, answer_body: Any) -> dict[str, str]:
     views, shows = installation.world.views, installation.shows
-    if said in (None, "", {}):
+    if answer_body in (None, "", {}):
         if views.find(view.id) is not None:
             views.close(view.id)
         return {}
-    if not isinstance(said, dict):
+    if not isinstance(answer_body, dict):
         raise SlackError("invalid_response", findings=["an empty body or a response_action"])
-    match said.get("response_action"):
+    match answer_body.get("response_action"):
         case "errors":
-            return _errors(view, said.get("errors"))
+            return _errors(view, answer_body.get("errors"))
         case "update":
-            body = check.view(said.get("view"), "modal", shows)
+            body = check.view(answer_body.get("view"), "modal", shows)
             if views.find(view.id) is not None:
                 views.update(view.id, body)
         case "push":
-            body = check.view(said.get("view"), "modal", shows)
+            body = check.view(answer_body.get("view"), "modal", shows)
             if len(views.stack(view.user_id)) >= MOST_MODALS:
                 raise SlackError("push_limit_reached")
             if views.find(view.id) is None:

@@ -43,7 +43,7 @@ def _global_ids(world: World) -> dict[str, str]:
 
 def _swapped(value: Any, ids: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return _ID.sub(lambda found: ids.get(found[0], found[0]), value)
+        return _ID.sub(lambda match: ids.get(match[0], match[0]), value)
     if isinstance(value, dict):
         return {key: _swapped(one, ids) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -57,14 +57,14 @@ class Contents:
     """Bytes."""
 
 
-def beside(path: Path, suffix: str) -> Path:
+def path_beside(path: Path, suffix: str) -> Path:
     """A file that belongs to a database: SQLite's log, or one of ours."""
     return path.with_name(path.name + suffix)
 
 
-def same_file(target: Path, database: Path) -> bool:
+def is_same_file(target: Path, database: Path) -> bool:
     """Whether writing to `target` would destroy the database, or what SQLite and we keep beside it."""
-    guarded = [database, *(beside(database, suffix) for suffix in (*_BESIDE, _KEY))]
+    guarded = [database, *(path_beside(database, suffix) for suffix in (*_BESIDE, _KEY))]
     if target.resolve() in {path.resolve() for path in guarded}:
         return True
     return any(target.exists() and path.exists() and target.samefile(path) for path in guarded)
@@ -100,7 +100,7 @@ def write(database: Path, target: Path, *, probe: Probe = _nobody) -> Contents:
     try:
         with _part_of(target) as part:
             _copy(database, part, probe)
-            found = contents(part, called="The database")
+            holding = read_contents(part, called="The database")
             sync(part)
             probe("backup.before_rename")
             part.replace(target)
@@ -111,7 +111,7 @@ def write(database: Path, target: Path, *, probe: Probe = _nobody) -> Contents:
         raise Unusable(
             f"{target} cannot be written ({error.strerror or type(error).__name__})."
         ) from error
-    return found
+    return holding
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 # --- looking at one
 
 
-def contents(path: Path, *, called: str | None = None) -> Contents:
+def read_contents(path: Path, *, called: str | None = None) -> Contents:
     """What a copy holds, after everything about it was checked but the ledger. Raises Unusable with a sentence.
 
     `called` is what the sentence calls it, its path by default.
@@ -226,7 +226,7 @@ def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents
     (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (
         "none",
     )
-    if revision not in migrate.known():
+    if revision not in migrate.known_revisions():
         raise Unusable(
             f"{name} is at revision {revision}, which this release does not know; install a newer mlgov."
         )
@@ -246,7 +246,7 @@ def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Session]:
+def open_copy(path: Path) -> Iterator[Session]:
     """A look at a copy that nobody writes to; it leaves nothing beside it."""
     engine = create_engine("sqlite://", creator=lambda: _reading(path))
     try:
@@ -256,10 +256,10 @@ def reading(path: Path) -> Iterator[Session]:
         engine.dispose()
 
 
-def ledger_fault(path: Path) -> str | None:
+def find_ledger_fault(path: Path) -> str | None:
     """Where the ledger in a copy does not hold, in words; None when all of it does."""
     try:
-        with reading(path) as session:
+        with open_copy(path) as session:
             broken = ledger.verify(session)
     except SQLAlchemyError as error:
         return f"it cannot be read ({type(error).__name__})"
@@ -274,16 +274,16 @@ def stage(source: Path, database: Path) -> Path:
 
     The database's folder must be ours alone (`alone`): what a killed restore left there is removed.
     """
-    staged = beside(database, ".restoring")
+    staged = path_beside(database, ".restoring")
     clear(staged)
     require_sqlite(source)
     try:
         handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.close(handle)
         shutil.copyfile(source, staged)
-        log = beside(source, _LOG)
+        log = path_beside(source, _LOG)
         if log.exists():
-            shutil.copyfile(log, beside(staged, _LOG))
+            shutil.copyfile(log, path_beside(staged, _LOG))
         with closing(_connect(staged)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
@@ -297,17 +297,17 @@ def stage(source: Path, database: Path) -> Path:
 
 def clear(staged: Path) -> None:
     """Remove what was staged."""
-    for path in (staged, *(beside(staged, suffix) for suffix in _BESIDE)):
+    for path in (staged, *(path_beside(staged, suffix) for suffix in _BESIDE)):
         path.unlink(missing_ok=True)
 
 
 @contextmanager
-def alone(database: Path) -> Iterator[None]:
+def hold_alone(database: Path) -> Iterator[None]:
     """Hold the database's place against everybody: who starts meanwhile waits. Raises InUse when somebody has it open.
 
     Every process of ours holds a shared lock beside the file (`storage.host`); others are found by SQLite's own.
     """
-    handle = os.open(beside(database, "-host"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(path_beside(database, "-host"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -327,7 +327,7 @@ def _is_sqlite(path: Path) -> bool:
         return False
 
 
-def to_single_file(database: Path) -> bool:
+def fold_log(database: Path) -> bool:
     """Bring what stands in the log into the file; False for a file that SQLite cannot read. Raises InUse."""
     if not _is_sqlite(database):
         return False
@@ -358,7 +358,7 @@ def compact(database: Path) -> str | None:
     return "it is in use" if busy else None
 
 
-def asides(database: Path) -> list[Path]:
+def list_asides(database: Path) -> list[Path]:
     """Files beside a database that restores left there: what was there before them, and what a killed one staged."""
     folder, name = database.absolute().parent, database.name
     return sorted(
@@ -368,7 +368,7 @@ def asides(database: Path) -> list[Path]:
     )
 
 
-def erased_in(database: Path) -> list[tuple[str, int, datetime]] | None:
+def list_erased(database: Path) -> list[tuple[str, int, datetime]] | None:
     """Who was erased in a database: opaque id, the ledger's entry and its time, or the time of the erasure that it did
     once more. None when it cannot be read."""
     if not _is_sqlite(database):
@@ -390,7 +390,7 @@ def _erased_at(at: int, body: str) -> datetime:
     return datetime.fromisoformat(first) if first else from_microseconds(at)
 
 
-def facts_of(database: Path) -> tuple[int, str | None] | None:
+def read_facts(database: Path) -> tuple[int, str | None] | None:
     """How many entries a database's ledger has, and its organisation; None when it cannot be read."""
     if not _is_sqlite(database):
         return None
@@ -411,16 +411,18 @@ def swap(staged: Path, database: Path, *, now: datetime, probe: Probe = _nobody)
     sync(staged)
     aside = None
     if database.exists():
-        is_sound = to_single_file(database)
-        aside = _free(beside(database, f".before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"))
+        is_sound = fold_log(database)
+        aside = _free(
+            path_beside(database, f".before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+        )
         _keep(database, aside)
-        if not is_sound and beside(database, _LOG).exists():
-            _keep(beside(database, _LOG), beside(aside, _LOG))
+        if not is_sound and path_beside(database, _LOG).exists():
+            _keep(path_beside(database, _LOG), path_beside(aside, _LOG))
         sync_folder(database.absolute().parent)
         probe("restore.kept")
     for suffix in (_LOG, _SHARED_MEMORY, "-journal"):
         # A log of the old file would be played into the new one.
-        beside(database, suffix).unlink(missing_ok=True)
+        path_beside(database, suffix).unlink(missing_ok=True)
     probe("restore.before_replace")
     staged.replace(database)
     sync_folder(database.absolute().parent)
@@ -433,7 +435,7 @@ def _keep(path: Path, aside: Path) -> None:
     try:
         os.link(path, aside)
     except OSError:
-        part = beside(aside, ".part")
+        part = path_beside(aside, ".part")
         shutil.copyfile(path, part)
         with suppress(OSError):
             part.chmod(0o600)
@@ -445,5 +447,5 @@ def _free(path: Path) -> Path:
     number, candidate = 1, path
     while candidate.exists():
         number += 1
-        candidate = beside(path, f"-{number}")
+        candidate = path_beside(path, f"-{number}")
     return candidate

@@ -26,7 +26,7 @@ def begin(session: Session, name: str) -> None:
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"after": 0}))
 
 
-def where(session: Session, name: str) -> int | None:
+def read_position(session: Session, name: str) -> int | None:
     """The last id that was dealt with; None when there is nothing to do."""
     return session.execute(
         select(JobCursor.after).where(JobCursor.name == name)

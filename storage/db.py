@@ -54,16 +54,6 @@ _BETWEEN_SQLSTATES = {"40001", "40P01"}
 _MADE_FIRST_SQLSTATE = "23505"
 """A unique row that another transaction made first, seen when it is read again."""
 _BUSY_SQLSTATES = {"55P03", "57014"}
-_UNWRITABLE_SQLSTATES = {"53100", "25006"}
-"""The disk is full; the server takes reads only, like a standby."""
-_UNWRITABLE_WORDS = (
-    "database or disk is full",
-    "attempt to write a readonly database",
-    "disk i/o error",
-)
-"""The same as SQLite says it."""
-_TOLD_EVERY = 60.0
-"""Seconds between two lines in the log about a database that cannot be written."""
 _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
 
@@ -116,7 +106,7 @@ class Database:
         """A third of `most_connections` is opened for a rush alone and closed again after it."""
         kept = max(1, most_connections * 2 // 3)
         self._pool = {"pool_size": kept, "max_overflow": most_connections - kept}
-        self.url = normal_url(url)
+        self.url = normalise_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._local = threading.local()
@@ -168,11 +158,15 @@ class Database:
 
         @event.listens_for(engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:
+            # The driver begins nothing by itself: `_begin` does.
             connection.isolation_level = None
             connection.create_aggregate("money_sum", 1, MoneySum)
             cursor = connection.cursor()
+            # Whoever reads waits for nobody who writes.
             cursor.execute("PRAGMA journal_mode=WAL")
+            # With NORMAL the last commits of a WAL are lost with the power, and an ack means that it is written down.
             cursor.execute("PRAGMA synchronous=FULL")
+            # Off in every new connection, whatever the file was made with.
             cursor.execute("PRAGMA foreign_keys=ON")
             # What is erased is overwritten: nothing of it stays in pages that are free, or in copies of them.
             cursor.execute("PRAGMA secure_delete=ON")
@@ -188,7 +182,7 @@ class Database:
             ) -> Any:
                 if not self._floors:
                     return clause, multiparams, params
-                return floors.number(connection, clause, multiparams, params, self._floors)
+                return floors.number_rows(connection, clause, multiparams, params, self._floors)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
@@ -199,6 +193,7 @@ class Database:
             if connection.info.get("waits_ms", QUICK_MS) != waits_ms:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={waits_ms}")
                 connection.info["waits_ms"] = waits_ms
+            # A transaction that reads first and then writes would fail at once where another wrote in between.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine
@@ -248,7 +243,7 @@ class Database:
                     elif _END.get() is not None and left < QUICK_MS / 1000:
                         self._hurry(session, end)
                     if self.is_sqlite and self._floors is None:
-                        self._floors = floors.of(session.connection())
+                        self._floors = floors.read_floors(session.connection())
                     yield session
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))
@@ -461,7 +456,7 @@ def _make_private(place: str | None) -> None:
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def normal_url(url: str | URL) -> URL:
+def normalise_url(url: str | URL) -> URL:
     """The URL with the driver that is used for its kind of database. Raises ArgumentError for no URL."""
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
@@ -486,5 +481,5 @@ def _why_unwritable(error: BaseException | None) -> str:
 
 def _words(error: BaseException | None) -> str:
     """What the database itself said, on one line."""
-    said = str(getattr(error, "orig", error)).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    text = str(getattr(error, "orig", error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__

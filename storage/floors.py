@@ -21,18 +21,18 @@ _INSIDE = {"decision"}
 """Whose numbers no button carries: who decides again what the copy does not know says it in the line that stands there."""
 
 
-def numbered() -> list[Table]:
+def list_numbered_tables() -> list[Table]:
     """The tables whose rows are numbered by the database."""
     from storage.tables import Base
 
-    found = []
+    versions = []
     for table in Base.metadata.sorted_tables:
         keys = list(table.primary_key.columns)
         if table.name in _OUR_OWN | _INSIDE or len(keys) != 1 or keys[0].foreign_keys:
             continue
         if isinstance(keys[0].type, Integer) and keys[0].autoincrement:
-            found.append(table)
-    return found
+            versions.append(table)
+    return versions
 
 
 def raise_all(session: Session, *, lost: int) -> dict[str, int]:
@@ -41,7 +41,7 @@ def raise_all(session: Session, *, lost: int) -> dict[str, int]:
     `lost` is how many entries of the ledger are known to be missing: each may stand for several rows.
     """
     floors = {}
-    for table in numbered():
+    for table in list_numbered_tables():
         key = next(iter(table.primary_key.columns))
         top = session.execute(select(func.max(key))).scalar_one() or 0
         floors[table.name] = ((top + _ROOM + 10 * lost) // _STEP + 1) * _STEP
@@ -53,7 +53,7 @@ def raise_all(session: Session, *, lost: int) -> dict[str, int]:
     return floors
 
 
-def of(connection: Connection) -> dict[str, int]:
+def read_floors(connection: Connection) -> dict[str, int]:
     """The floors that are in force on a SQLite database; none where no copy ever came back."""
     there = connection.exec_driver_sql(
         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'hold'"
@@ -67,7 +67,7 @@ def of(connection: Connection) -> dict[str, int]:
     return floors
 
 
-def number(
+def number_rows(
     connection: Connection,
     clause: Any,
     multiparams: Sequence[Mapping[str, Any]],

@@ -66,14 +66,12 @@ class Broken:
     reason: str
 
 
-def canonical(seq: int, entry: PendingEntry) -> str:
-    """The exact text that is hashed: JSON with sorted keys, no spaces, times as ISO 8601 in UTC."""
-    before, after = _around_seq(entry)
-    return f"{before}{seq}{after}"
-
-
 def _around_seq(entry: PendingEntry) -> tuple[str, str]:
-    """The canonical text before and after the entry's number, which is known only once the head is held."""
+    """The canonical text before and after the entry's number, which is known only once the head is held.
+
+    What is hashed is JSON with sorted keys, no spaces, text as it is (no \\u escapes), times as ISO 8601 in UTC to the
+    microsecond. `record` is left out where there is none, as entries of older releases were written: their hashes hold.
+    """
     before = {
         "action": entry.action,
         "actor": entry.actor_id,
@@ -143,14 +141,14 @@ def head(session: Session) -> Head:
     return Head(seq, digest)
 
 
-def last_at(session: Session) -> datetime | None:
+def find_last_at(session: Session) -> datetime | None:
     """When the last entry was written (governed time); None for an empty ledger."""
     return session.execute(
         select(AuditEntry.at).order_by(AuditEntry.seq.desc()).limit(1)
     ).scalar_one_or_none()
 
 
-def last_about(
+def find_last_about(
     session: Session, action: str, subject_type: str, subject_id: str
 ) -> tuple[int, datetime] | None:
     """The last entry that says this about a subject: its number and time."""
@@ -167,7 +165,7 @@ def last_about(
     return None if row is None else (row.seq, row.at)
 
 
-def text_digest(salt: str, text: str) -> str:
+def digest_text(salt: str, text: str) -> str:
     """SHA-256(salt ‖ text): all that the ledger keeps of words that a person wrote."""
     return hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -184,7 +182,7 @@ SLICE = 2000
 """Entries that are looked at in one go."""
 
 
-def kept_by_seq(published: Iterable[Head]) -> dict[int, set[str]]:
+def group_by_seq(published: Iterable[Head]) -> dict[int, set[str]]:
     """Published heads by the entry that they end with."""
     kept: dict[int, set[str]] = {}
     for item in published:
@@ -197,7 +195,7 @@ def walk(
 ) -> Head | Broken:
     """Check the next entries after a head that is trusted, with the texts beside them; how far that came.
 
-    `kept` are the heads that were published, by `kept_by_seq`. The same head again means that the end was reached.
+    `kept` are the heads that were published, by `group_by_seq`. The same head again means that the end was reached.
     """
     expected_seq, previous = after.seq, after.hash
     rows = _entries(session, after.seq, limit)
@@ -229,7 +227,7 @@ def walk(
     return _verify_texts(session, references) or Head(expected_seq, previous)
 
 
-def ends(session: Session, at: Head, kept: Mapping[int, set[str]]) -> Broken | None:
+def check_end(session: Session, at: Head, kept: Mapping[int, set[str]]) -> Broken | None:
     """What is wrong with the end of a chain that was checked as far as `at`, its last entry."""
     stored = head(session)
     if beyond := [seq for seq in kept if seq > at.seq]:
@@ -245,7 +243,7 @@ def ends(session: Session, at: Head, kept: Mapping[int, set[str]]) -> Broken | N
     return None
 
 
-def stands_at(session: Session, trusted: Head) -> Broken | None:
+def check_trusted(session: Session, trusted: Head) -> Broken | None:
     """Whether the ledger still has the entry that a trusted head ends with; what is wrong where it has not."""
     if trusted == Head(0, GENESIS):
         return None
@@ -275,24 +273,24 @@ def verify(
     the ledger must match the digests in it; texts that were erased are no fault. With `since`, a head that is
     trusted, only what came after it is walked.
     """
-    kept = kept_by_seq(published)
+    kept = group_by_seq(published)
     at = since or Head(0, GENESIS)
     if kept.get(0, {GENESIS}) != {GENESIS}:
         return Broken(
             0, "the published head of the empty ledger is not the one that this ledger started from"
         )
-    if (broken := stands_at(session, at)) is not None:
+    if (broken := check_trusted(session, at)) is not None:
         return broken
     while True:
         further = walk(session, at, kept)
         if isinstance(further, Broken):
             return further
         if further == at:
-            return ends(session, at, kept)
+            return check_end(session, at, kept)
         at = further
 
 
-def self_consistent(session: Session, seq: int) -> bool:
+def is_self_consistent(session: Session, seq: int) -> bool:
     """Whether this entry's hash follows from its content and the hash before it, and its columns from its content."""
     rows = {row.seq: row for row in _entries(session, max(seq - 2, 0), 2)}
     row = rows.get(seq)
@@ -309,13 +307,13 @@ def self_consistent(session: Session, seq: int) -> bool:
 def _column_difference(row: Any) -> str | None:
     try:
         body = json.loads(row.body)
-        told = (body["seq"], body["actor"], body["action"], body["at"], *body["subject"])
+        sealed = (body["seq"], body["actor"], body["action"], body["at"], *body["subject"])
     except (ValueError, KeyError, TypeError):
         return "body"
     at = row.at.isoformat(timespec="microseconds")
-    shown = (row.seq, row.actor_id, row.action, at, row.subject_type, row.subject_id)
+    columns = (row.seq, row.actor_id, row.action, at, row.subject_type, row.subject_id)
     names = ("seq", "actor_id", "action", "at", "subject_type", "subject_id")
-    return next((name for name, a, b in zip(names, told, shown, strict=False) if a != b), None)
+    return next((name for name, a, b in zip(names, sealed, columns, strict=False) if a != b), None)
 
 
 _TEXTS_AT_ONCE = 400
@@ -342,7 +340,7 @@ def _verify_texts(
         if (
             row.salt is None
             or row.text is None
-            or text_digest(row.salt, row.text) != reference["sha256"]
+            or digest_text(row.salt, row.text) != reference["sha256"]
         ):
             return Broken(seq, f"the text beside entry {seq} was changed")
     return None

@@ -88,44 +88,44 @@ class Standing:
         )
 
 
-def config() -> "Config":
+def build_config() -> "Config":
     """Alembic's configuration, made in code so that an installed package needs no file beside it."""
     from alembic.config import Config
 
-    made = Config()
-    made.set_main_option("script_location", str(_MIGRATIONS))
-    return made
+    settings = Config()
+    settings.set_main_option("script_location", str(_MIGRATIONS))
+    return settings
 
 
-def head() -> str:
+def newest_revision() -> str:
     """The newest revision that this release knows."""
-    return max(known())
+    return max(known_revisions())
 
 
-def known() -> set[str]:
+def known_revisions() -> set[str]:
     """Every revision that this release knows; a database at another one was made by a newer release.
 
     A migration's file is named after its revision: every command asks this, and loading Alembic takes a tenth of a second.
     """
-    found = {path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py")}
-    if not found:
+    revisions = {path.name[:4] for path in _MIGRATIONS.glob("versions/[0-9]*.py")}
+    if not revisions:
         raise RuntimeError("this release carries no migrations")
-    return found
+    return revisions
 
 
-def current(database: Database) -> str | None:
+def read_revision(database: Database) -> str | None:
     """The revision that the database stands at, or None for one that was never migrated."""
-    return standing(database).revision
+    return read_standing(database).revision
 
 
-def standing(database: Database) -> Standing:
+def read_standing(database: Database) -> Standing:
     """Where the database stands. It only looks, so that it waits for nobody who writes."""
     with database.read() as session:
         return _standing(session.connection())
 
 
 def _standing(connection: Connection) -> Standing:
-    revisions, revision, oldest = known(), None, None
+    revisions, revision, oldest = known_revisions(), None, None
     if inspect(connection).has_table("alembic_version"):
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision is not None and revision >= RANGES_SINCE:
@@ -136,11 +136,11 @@ def _standing(connection: Connection) -> Standing:
     return Standing(revision, oldest, max(revisions), revision in revisions)
 
 
-def steps(since: str | None) -> list[Step]:
+def list_steps(since: str | None) -> list[Step]:
     """The migrations that follow on `since`, oldest first."""
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory.from_config(config())
+    scripts = ScriptDirectory.from_config(build_config())
     ahead = [
         script for script in scripts.walk_revisions() if since is None or script.revision > since
     ]
@@ -161,15 +161,15 @@ def upgrade(
     *,
     target: str | None = None,
     keep: bool = True,
-    told: Callable[[Step], None] = lambda _step: None,
+    report: Callable[[Step], None] = lambda _step: None,
 ) -> tuple[str | None, str]:
     """Bring the database to `target`, or to the newest revision; from where to where it went.
 
     It is one transaction: a process that is killed meanwhile leaves the database where it was. Several replicas may
     start at once: one migrates, the others wait for it. A newer database on which this release runs stays as it is.
-    With `keep=False` everything is tried and undone. `told` hears of each migration that has run. Raises UpgradeRefused.
+    With `keep=False` everything is tried and undone. `report` hears of each migration that has run. Raises UpgradeRefused.
     """
-    before = standing(database)
+    before = read_standing(database)
     if target is None and before.fits and before.revision is not None:
         return before.revision, before.revision
     with database.reshaping(keep=keep) as connection:
@@ -180,7 +180,7 @@ def upgrade(
             if before.problem is not None:
                 raise UpgradeRefused(before.problem)
             return before.revision, before.revision or ""
-        _run(connection, target or "head", told)
+        _run(connection, target or "head", report)
         after = _standing(connection)
         if after.fits and (missing := _missing_triggers(connection)):
             raise UpgradeRefused(
@@ -190,11 +190,11 @@ def upgrade(
         return before.revision, after.revision or ""
 
 
-def _run(connection: Connection, target: str, told: Callable[[Step], None]) -> None:
+def _run(connection: Connection, target: str, report: Callable[[Step], None]) -> None:
     from alembic import command
 
-    made = config()
-    in_force = triggers.names(connection)
+    settings = build_config()
+    in_force = triggers.list_names(connection)
 
     def applied(*, step: Any, **_rest: Any) -> None:
         script = step.up_revision
@@ -206,21 +206,21 @@ def _run(connection: Connection, target: str, told: Callable[[Step], None]) -> N
                 text("UPDATE runtime SET oldest_revision = :oldest WHERE id = 1"),
                 {"oldest": done.oldest},
             )
-        told(done)
+        report(done)
 
-    made.attributes["connection"] = connection
-    made.attributes["applied"] = applied
-    command.upgrade(made, target)
+    settings.attributes["connection"] = connection
+    settings.attributes["applied"] = applied
+    command.upgrade(settings, target)
 
 
 def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
     """The triggers in force after a migration. Raises UpgradeRefused for rows that point nowhere and lost triggers."""
-    if loose := dangling(connection):
+    if loose := list_dangling(connection):
         raise UpgradeRefused(
             f"Revision {revision} would leave rows that point nowhere: {'; '.join(loose)}. Nothing was changed. "
             "If such rows were there before, repair them; otherwise please report this."
         )
-    after = triggers.names(connection)
+    after = triggers.list_names(connection)
     if lost := before - after:
         raise UpgradeRefused(
             f"Revision {revision} would drop {', '.join(sorted(lost))}. Nothing was changed; please report this."
@@ -228,7 +228,7 @@ def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
     return after
 
 
-def dangling(connection: Connection) -> list[str]:
+def list_dangling(connection: Connection) -> list[str]:
     """References that are broken, or not enforced, in words; foreign keys are off while SQLite's tables are made anew."""
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -246,4 +246,4 @@ def dangling(connection: Connection) -> list[str]:
 
 
 def _missing_triggers(connection: Connection) -> set[str]:
-    return triggers.expected(connection.dialect.name) - triggers.names(connection)
+    return triggers.list_expected(connection.dialect.name) - triggers.list_names(connection)

@@ -33,7 +33,7 @@ def create(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-def faults(connection: Connection) -> list[str]:
+def list_faults(connection: Connection) -> list[str]:
     """What is wrong with the triggers, each in a few words; empty when all are in force and do what ours do."""
     if connection.dialect.name == "sqlite":
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
@@ -73,7 +73,7 @@ def faults(connection: Connection) -> list[str]:
 
 def restore(connection: Connection) -> list[str]:
     """Put the triggers in force that are missing, switched off or changed; which those were."""
-    wrong = faults(connection)
+    wrong = list_faults(connection)
     statements = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
     if wrong:
         for statement in statements:
@@ -104,7 +104,7 @@ def _kind(statement: str) -> int:
     return _BEFORE | bit | (_ROW if "FOR EACH ROW" in statement else 0)
 
 
-def names(connection: Connection) -> set[str]:
+def list_names(connection: Connection) -> set[str]:
     """The triggers that are in force now."""
     if connection.dialect.name == "sqlite":
         query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
@@ -113,7 +113,7 @@ def names(connection: Connection) -> set[str]:
     return set(connection.execute(text(query)).scalars())
 
 
-def expected(dialect: str) -> set[str]:
+def list_expected(dialect: str) -> set[str]:
     """The triggers that must be in force on this kind of database."""
     statements = _SQLITE if dialect == "sqlite" else _POSTGRESQL
     return {s.split()[2] for s in statements if s.startswith("CREATE TRIGGER")}

@@ -1,6 +1,6 @@
 """Which events from outside were handled already: one that is delivered again changes nothing, and none is lost.
 
-What one transaction handles is marked in it (`first_seen`). What takes several is marked as begun and, after it, as done:
+What one transaction handles is marked in it (`note_first_seen`). What takes several is marked as begun and, after it, as done:
 whoever died in between is asked again, since nothing was acknowledged.
 """
 
@@ -44,7 +44,7 @@ _ONCE: dict[str, Any] = {
 }
 
 
-def first_seen(session: Session, key: str) -> bool:
+def note_first_seen(session: Session, key: str) -> bool:
     """True the first time that this key is seen, in the transaction that handles what it names."""
     now = clock.real_now(session)
     return _insert(session, key, began_at=now, done_at=now)
@@ -70,7 +70,7 @@ def begin(session: Session, key: str) -> Turn:
     return Turn.MINE
 
 
-def done(session: Session, key: str) -> None:
+def mark_done(session: Session, key: str) -> None:
     """The event of this key was handled."""
     row = session.get(Inbox, key)
     if row is not None:

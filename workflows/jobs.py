@@ -202,7 +202,7 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 
 def _has_old_rows(session: Session) -> bool:
-    return cursors.where(session, _PURGE) is not None
+    return cursors.read_position(session, _PURGE) is not None
 
 
 def _purge_some(database: Database, occasion: Occasion, seconds: float) -> None:

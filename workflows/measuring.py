@@ -45,7 +45,7 @@ def list_figures(session: Session) -> Iterator[Figure]:
 def _mirror(session: Session) -> Iterator[Figure]:
     """In real time, as the readings themselves are."""
     now = clock.real_now(session)
-    for kind, reading in readings.standing(session).items():
+    for kind, reading in readings.read_standing(session).items():
         age = reading.age(now)
         seconds = math.inf if age is None else age.total_seconds()
         yield Figure("mirror_age_seconds", seconds, kind)
@@ -64,7 +64,7 @@ def _delivery(session: Session) -> Iterator[Figure]:
 
 
 def _due(session: Session, now: datetime) -> Iterator[Figure]:
-    for what, look in (("timers", timers.late), ("schedules", timers.late_schedules)):
+    for what, look in (("timers", timers.find_late), ("schedules", timers.find_late_schedules)):
         number, oldest = look(session, now=now)
         yield Figure(f"{what}_due", number)
         yield Figure(f"{what}_late_seconds", _age(now, oldest))

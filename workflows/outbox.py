@@ -141,7 +141,7 @@ def refresh(
     At most one update waits per copy. `clicked` is the channel and ts of the card that somebody just clicked: it goes
     first. A copy that is being sent at this moment is marked, so that settling it asks for the update.
     """
-    copies = produce.marked_copies(session, subject.type, subject.id)
+    copies = produce.mark_and_list_copies(session, subject.type, subject.id)
     edits = [
         _edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST) for copy in copies
     ]
@@ -160,7 +160,8 @@ def refresh_all(
         part = wanted[start : start + 500]
         produce.mark_all_stale(session, subject_type, part)
         edits = [
-            _edit(copy, now, LAST) for copy in produce.copies_of_all(session, subject_type, part)
+            _edit(copy, now, LAST)
+            for copy in produce.list_copies_of_all(session, subject_type, part)
         ]
         if edits:
             produce.add_edits(session, edits)
@@ -173,7 +174,7 @@ def queue_update(session: Session, copy: Message, *, now: datetime, priority: in
     session.info["wake"] = True
 
 
-def _edit(copy: Any, now: datetime, priority: int) -> dict[str, Any]:
+def _edit(copy: Message | produce.Copy, now: datetime, priority: int) -> dict[str, Any]:
     return {
         "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
         "lane_key": copy.lane_key,
@@ -225,7 +226,7 @@ def publish_homes(
         for lane, due_at in sorted(waiting.items())
         if due_at > wanted[lane][1]
     ]
-    produce.hasten(session, late)
+    produce.bring_forward(session, late)
     fresh = sorted(wanted.keys() - waiting.keys())
     produce.add_lanes(session, fresh)
     rows = []
@@ -287,4 +288,4 @@ def _typed(value: Any, hint: Any) -> Any:
 
 def waits(session: Session, *, now: datetime) -> int:
     """How many rows are due and not settled; zero means that delivery is idle."""
-    return claim.left(session, due_now=now)
+    return claim.count_due(session, due_now=now)

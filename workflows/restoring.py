@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage import runtime
-from storage.audit.queries import about
+from storage.audit.queries import list_about
 from storage.enums import HoldReason
 from storage.people import erasure as erasure_queries
 from storage.people import queries
@@ -26,7 +26,7 @@ from workflows.people import service as people
 from workflows.policies import service as policies
 
 
-def still_known(session: Session, noted: Iterable[NotedErasure]) -> list[NotedErasure]:
+def list_still_known(session: Session, noted: Iterable[NotedErasure]) -> list[NotedErasure]:
     """Of those who were erased, whom this database still knows, though it knows nothing of their last erasure.
 
     Whoever came back after it stays: then the ledger has the entry of the erasure.
@@ -42,7 +42,7 @@ def still_known(session: Session, noted: Iterable[NotedErasure]) -> list[NotedEr
 def _moments(session: Session, person_ids: Collection[str]) -> dict[str, list[set[datetime]]]:
     """When each was erased by this ledger, oldest first; what was done once more in a copy has its first time, too."""
     moments: dict[str, list[set[datetime]]] = {one: [] for one in person_ids}
-    for entry in about(session, [("person", one) for one in person_ids]):
+    for entry in list_about(session, [("person", one) for one in person_ids]):
         if entry.action == heads.ERASED:
             first = json.loads(entry.body)["facts"].get("replayed")
             moments[entry.subject_id].append(
@@ -76,7 +76,7 @@ def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
     people.erase(session, SYSTEM, noted.person_id, now=now, noted=noted)
 
 
-def unnoted_erasures(session: Session, kept: Kept) -> list[NotedErasure]:
+def list_unnoted_erasures(session: Session, kept: Kept) -> list[NotedErasure]:
     """Erasures that the anchor does not know of: it was set, or came back, after them."""
     known = {(one.person_id, one.at) for one in kept.erasures}
     erased = queries.list_erased(session)
@@ -85,7 +85,7 @@ def unnoted_erasures(session: Session, kept: Kept) -> list[NotedErasure]:
         noted
         for person_id in erased
         if not any((person_id, at) in known for at in _last(moments[person_id]))
-        and (noted := heads.erasure(session, person_id)) is not None
+        and (noted := heads.find_erasure(session, person_id)) is not None
     ]
 
 
@@ -93,13 +93,13 @@ def _last(moments: list[set[datetime]]) -> set[datetime]:
     return moments[-1] if moments else set()
 
 
-def unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestoration]:
+def list_unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestoration]:
     """Copies that were put in place, and of which the anchor does not know."""
     known = {(one.seq, one.at) for one in kept.restorations}
     return [
         noted
-        for hold in holding.every(session)
-        if (noted := restoration(hold)) is not None and (noted.seq, noted.at) not in known
+        for hold in holding.list_holds(session)
+        if (noted := describe_restoration(hold)) is not None and (noted.seq, noted.at) not in known
     ]
 
 
@@ -107,7 +107,7 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
     """Let everything go again, as holding.release; administrators are told of a copy that was put in place."""
     restored = [
         hold
-        for hold in holding.every(session)
+        for hold in holding.list_holds(session)
         if hold.released_at is None and hold.why is not HoldReason.ASKED
     ]
     holding.release(session, actor, looks=looks, now=now)
@@ -127,7 +127,7 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
         )
 
 
-def restoration(hold: HoldRecord) -> NotedRestoration | None:
+def describe_restoration(hold: HoldRecord) -> NotedRestoration | None:
     """What the anchor keeps of a hold; None for one that an operator asked for, after which the ledger simply goes on."""
     if hold.known_seq is None:
         return None

@@ -50,7 +50,7 @@ def unread(
     """Those of these people, by Slack id, of whom Slack has told nothing since then (real time)."""
     read = {
         slack_id: row.refreshed_at
-        for slack_id, row in people_queries.by_slack_ids(session, org_key, slack_ids).items()
+        for slack_id, row in people_queries.find_by_slack_ids(session, org_key, slack_ids).items()
     }
     return tuple(one for one in sorted(set(slack_ids)) if is_before(read.get(one), since))
 

@@ -49,7 +49,7 @@ def start_again(
     """Let `kind` fall due at this instant, also when it was started, run or cancelled before."""
     start(session, subject, kind, due_at, seq=seq)
     session.flush()
-    queries.again(session, subject.type, subject.id, kind, seq, due_at)
+    queries.restart(session, subject.type, subject.id, kind, seq, due_at)
 
 
 def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) -> None:
@@ -60,7 +60,7 @@ def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) 
     """
     start(session, subject, kind, due_at)
     session.flush()
-    queries.again(session, subject.type, subject.id, kind, 0, due_at)
+    queries.restart(session, subject.type, subject.id, kind, 0, due_at)
 
 
 def wake(session: Session, subjects: Sequence[Subject], kind: str, by: datetime) -> None:
@@ -102,7 +102,9 @@ def candidates(
     kinds: Sequence[str] | None = None,
 ) -> list[DueTimer]:
     """Timers that look due, oldest first, read without locks; only of these kinds, when some are given."""
-    rows = queries.candidates(session, due_now=due_now, real_now=real_now, most=most, kinds=kinds)
+    rows = queries.list_candidates(
+        session, due_now=due_now, real_now=real_now, most=most, kinds=kinds
+    )
     return [
         DueTimer(id_, Subject(type_, subject), kind, seq) for id_, type_, subject, kind, seq in rows
     ]
@@ -133,7 +135,7 @@ def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -
 
 def next_due(session: Session, after: datetime) -> datetime | None:
     """When anything falls due next, later than `after` (governed time), for a clock that goes from one to the next."""
-    return queries.next_due(session, after)
+    return queries.find_next_due(session, after)
 
 
 def next_occurrence(
@@ -244,7 +246,7 @@ def due_schedules(
     session: Session, *, now: datetime, kinds: Sequence[str] | None = None
 ) -> Sequence[int]:
     """The schedules that look due, read without locks; only of these kinds, when some are given."""
-    return queries.due_schedules(session, now=now, kinds=kinds)
+    return queries.list_due_schedules(session, now=now, kinds=kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,11 +74,11 @@ def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | Non
     outside read along, for whom amounts, names and reasons are left out.
     """
     copy = settle.find_copy(session, *place) if place is not None else None
-    if copy is None or copy.subject_type is None or not actor.is_member:
+    if copy is None or not actor.is_member:
         return None
     _, org_key, reader = copy.lane_key.split(":", 2)
     if reader[0] in "UW":
-        is_theirs = letters.person_of(session, org_key, reader) == actor.id
+        is_theirs = letters.find_person_id(session, org_key, reader) == actor.id
         return (copy.subject_type, copy.subject_id) if is_theirs else None
     is_closed = channels.is_closed(session, org_key, reader)
     return (copy.subject_type, copy.subject_id) if is_closed else None

@@ -63,7 +63,7 @@ class Versioned:
 def _document(api: FastAPI, forms: tuple[type[BaseModel], ...]) -> dict[str, Any]:
     """The OpenAPI document, with what refusals and uploads look like: FastAPI knows only the models that it handles."""
     if api.openapi_schema is None:
-        made = get_openapi(
+        document = get_openapi(
             title=api.title,
             summary=api.summary,
             description=api.description,
@@ -71,12 +71,12 @@ def _document(api: FastAPI, forms: tuple[type[BaseModel], ...]) -> dict[str, Any
             servers=api.servers,
             routes=api.routes,
         )
-        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
         models: tuple[type[BaseModel], ...] = (Fault, Problem, *forms)
-        _, told = models_json_schema(
+        _, definitions = models_json_schema(
             [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
         )
-        for name, schema in told["$defs"].items():
+        for name, schema in definitions["$defs"].items():
             schemas.setdefault(name, schema)
-        api.openapi_schema = made
+        api.openapi_schema = document
     return api.openapi_schema

@@ -81,8 +81,8 @@ class Door:
                 may_wait = any(one.alias == "wait" for one in self.dependant.query_params)
 
                 async def guarded(request: Request) -> Response:
-                    shown = await _BEARER(request)
-                    caller = await run_in_threadpool(door.recognise, request, shown, self.act)
+                    credentials = await _BEARER(request)
+                    caller = await run_in_threadpool(door.recognise, request, credentials, self.act)
                     request.state.caller = caller
                     asked = request.query_params.get("wait", "0")
                     waits = may_wait and asked != "0"
@@ -99,32 +99,34 @@ class Door:
 
         return Guarded
 
-    def caller(self, request: Request, shown: Shown) -> Caller:
+    def caller(self, request: Request, credentials: Shown) -> Caller:
         """Who calls, as the guarded route has found. Raises TokenRefused."""
         known: Caller | None = getattr(request.state, "caller", None)
-        return known or self.recognise(request, shown)
+        return known or self.recognise(request, credentials)
 
     def recognise(
-        self, request: Request, shown: HTTPAuthorizationCredentials | None, act: str = ""
+        self, request: Request, credentials: HTTPAuthorizationCredentials | None, act: str = ""
     ) -> Caller:
         """Who calls; a person as Slack has them now, where what they call (`act`) rests on it.
 
         Raises TokenRefused, and CannotVerify where Slack has to be asked and does not answer.
         """
         deps = self._deps
-        token, actor, now = self._known(shown)
-        if standing.confirmed(deps, actor, "api", act) != actor:
-            token, actor, now = self._known(shown)
+        token, actor, now = self._known(credentials)
+        if standing.confirm_actor(deps, actor, "api", act) != actor:
+            token, actor, now = self._known(credentials)
         request.state.actor = actor
-        acts.by(actor.id)
+        acts.name_actor(actor.id)
         if token.last_used_at is None or now - token.last_used_at >= USED_WITHIN:
             try:
-                deps.db.run(lambda session: tokens.used(session, token, now=now))
+                deps.db.run(lambda session: tokens.note_used(session, token, now=now))
             except DatabaseBusy:
                 log.info("when %s was used could not be kept", token.prefix)
         return Caller(token, actor)
 
-    def _known(self, shown: HTTPAuthorizationCredentials | None) -> tuple[Token, Actor, datetime]:
+    def _known(
+        self, credentials: HTTPAuthorizationCredentials | None
+    ) -> tuple[Token, Actor, datetime]:
         """The token, whose it is by the record, and the governed time. Raises TokenRefused."""
         deps = self._deps
         try:
@@ -132,7 +134,7 @@ class Door:
                 now = deps.now(session)
                 token, actor = tokens.recognise(
                     session,
-                    shown.credentials if shown else None,
+                    credentials.credentials if credentials else None,
                     org_key=deps.team.org_key,
                     now=now,
                 )

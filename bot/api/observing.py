@@ -35,7 +35,7 @@ class Observed:
             await send(message)
 
         method = scope["method"] if scope["method"] in _METHODS else metrics.OTHER
-        with acts.acting(act, began=began):
+        with acts.log_act(act, began=began):
             try:
                 await self._app(scope, receive, noted)
             finally:

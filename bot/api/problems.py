@@ -27,6 +27,7 @@ from workflows.tokens.service import TokenRefused
 log = logging.getLogger("mlgov")
 
 MEDIA_TYPE = "application/problem+json"
+HOW_TO_MAKE_OWN = "People make their own by `/mlgov token` in Slack."
 
 
 class Fault(BaseModel):
@@ -90,7 +91,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The answer that says why not."""
-    told = Problem(
+    body = Problem(
         type=f"urn:mlgov:problem:{code}",
         title=_TITLES.get(status, "Not done"),
         status=status,
@@ -98,14 +99,14 @@ def problem(
         faults=list(faults),
     )
     return JSONResponse(
-        told.model_dump(exclude_defaults=True),
+        body.model_dump(exclude_defaults=True),
         status_code=status,
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def describe_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """How the OpenAPI document tells of these answers."""
     return {
         status: {
@@ -205,11 +206,12 @@ def _wrong(faults: list[Fault], is_json: bool) -> JSONResponse:
 
 
 def _token(error: TokenRefused) -> JSONResponse:
+    detail = f"{error.sentence} {HOW_TO_MAKE_OWN}" if error.helps_own else error.sentence
     if error.code in ("scope", "bound"):
-        return problem(403, f"token-{error.code}", error.sentence)
+        return problem(403, f"token-{error.code}", detail)
     return problem(
         401,
         f"token-{error.code}",
-        error.sentence,
+        detail,
         headers={"WWW-Authenticate": 'Bearer realm="mlgov"'},
     )

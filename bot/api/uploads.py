@@ -76,7 +76,7 @@ def require_json(request: Request) -> None:
         raise Faulty([("body", "send JSON, with Content-Type: application/json")])
 
 
-def described(form: type[BaseModel]) -> dict[str, Any]:
+def describe_form(form: type[BaseModel]) -> dict[str, Any]:
     """How the OpenAPI document tells of a JSON body that is read apart; `application.create` is told of the form too."""
     schema = {"$ref": f"#/components/schemas/{form.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from bot.api.door import Caller, Door, needs
-from bot.api.problems import NotTaken, answers
+from bot.api.problems import NotTaken, describe_answers
 from bot.api.waiting import Waiters
 from bot.approvals import resources
 from bot.approvals.resources import ApprovalsTold, ApprovalTold, Statement
@@ -133,7 +133,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                 "model": ApprovalTold,
                 "description": "It was asked before; this is how it stands.",
             },
-            **answers(400, 401, 403, 404, 408, 409, 413, 422, 429),
+            **describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429),
         },
         openapi_extra=needs(Scope.ASK),
     )
@@ -173,7 +173,9 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             }
         )
 
-    @made.get("", response_model_exclude_none=True, responses=answers(400, 401, 403, 422, 429))
+    @made.get(
+        "", response_model_exclude_none=True, responses=describe_answers(400, 401, 403, 422, 429)
+    )
     def list_(
         caller: Calls,
         state: ApprovalState | None = None,
@@ -211,7 +213,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     @made.get(
         "/{approval_id}",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 422, 429),
+        responses=describe_answers(400, 401, 403, 404, 422, 429),
     )
     async def show(
         approval_id: ApprovalId, caller: Calls, wait: Wait = 0, seen: Seen = None
@@ -230,7 +232,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                 "content": {"application/vnd.dsse.envelope.v1+json": {}},
                 "description": "The envelope, byte for byte as `mlgov verify` checks it.",
             },
-            **answers(400, 401, 403, 404, 409, 422, 429),
+            **describe_answers(400, 401, 403, 404, 409, 422, 429),
         },
     )
     def statement(approval_id: ApprovalId, caller: Calls) -> Response:
@@ -251,7 +253,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     @made.post(
         "/{approval_id}/decisions",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+        responses=describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
         openapi_extra=needs(Scope.DECIDE),
     )
     def decide(approval_id: ApprovalId, form: DecideRequest, caller: Calls) -> ApprovalTold:
@@ -282,7 +284,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     @made.post(
         "/{approval_id}/withdraw",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+        responses=describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
         openapi_extra=needs(Scope.ASK),
     )
     def withdraw(approval_id: ApprovalId, form: WithdrawRequest, caller: Calls) -> ApprovalTold:

@@ -25,7 +25,7 @@ def lines(card: Card) -> list[str]:
         told.append(f"*Since it was asked:* {blocks.escape(' · '.join(card.changes), 400)}")
     if card.added:
         decide = "decides" if len(card.added) == 1 else "decide"
-        told.append(f"So {blocks.listed(list(card.added))} {decide} as well.")
+        told.append(f"So {blocks.join_names(list(card.added))} {decide} as well.")
     if card.bars:
         told.append(f"*Can't be approved now:* {blocks.escape('; '.join(card.bars), 400)}")
     if card.stuck:

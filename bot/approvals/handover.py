@@ -57,7 +57,7 @@ def open_modal(click: Click) -> Reply:
 
 def _menu(takers: Takers) -> Element:
     if takers.others:
-        return blocks.searched(SEARCH, placeholder="Type a name")
+        return blocks.search_select(SEARCH, placeholder="Type a name")
     return blocks.select(
         TO,
         [blocks.option(each.name, each.slack_id) for each in takers.people],

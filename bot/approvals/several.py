@@ -93,7 +93,7 @@ def _pick(card: Card, zone: ZoneInfo) -> Block:
     sure = " It asks you to be sure: ticking it says so." if card.round.confirm else ""
     return blocks.input_(
         f"{card.words.project} asks to {card.words.asks}",
-        blocks.checks(PICK, [blocks.option(f"Decide request #{card.id}", "yes")]),
+        blocks.checkboxes(PICK, [blocks.option(f"Decide request #{card.id}", "yes")]),
         block_id=f"{PICK}:{words.value(card)}",
         hint=f"{by}{comment}{sure}{f' {new}' if new else ''} {card.requester.name}: “{card.reason}”",
         optional=True,

@@ -68,11 +68,11 @@ def asked(card: Card, position: int) -> str:
         joint = " or " if stage.mode == "any" else " and "
         told = [
             (f"{part.quorum} of " if part.quorum > 1 else "")
-            + (blocks.listed(list(part.asked)) or "nobody")
+            + (blocks.join_names(list(part.asked)) or "nobody")
             for part in stage.parts
         ]
         return f"{name} ({joint.join(told)})"
-    who = blocks.listed(list(stage.asked)) or "nobody"
+    who = blocks.join_names(list(stage.asked)) or "nobody"
     many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
     instead = ", in place of nobody" if stage.has_fallback else ""
     return f"{name} ({who}{many}{instead})"
@@ -83,7 +83,7 @@ def passed(card: Card) -> str:
     told = []
     for stage in card.rounds[: card.stage]:
         names = [line.person.name for line in card.approvers if line.position == stage.position]
-        told.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.listed(names)}")
+        told.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.join_names(names)}")
     return " · ".join(told)
 
 
@@ -111,7 +111,7 @@ def silence(card: Card, *, to_requester: bool = False) -> str:
 
 def escalation(step: Escalated) -> str:
     """`this also goes to ML admins`: what escalating does, whether they are one or many."""
-    who = blocks.listed(list(step.who)) or "nobody else"
+    who = blocks.join_names(list(step.who)) or "nobody else"
     if step.way == "notify":
         return f"a message goes to {who}"
     return f"this goes to {who} instead" if step.way == "replace" else f"this also goes to {who}"
@@ -179,7 +179,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
         by = (
             f"{len(names)} people decided, last {at}"
             if in_thread and len(names) > 1
-            else f"by {blocks.listed(names)}, {at}"
+            else f"by {blocks.join_names(names)}, {at}"
         )
         if card.extras.review is not None:
             by = glass(card)

@@ -32,7 +32,7 @@ def _is_url(anchor: str) -> bool:
     return anchor.startswith(("http://", "https://"))
 
 
-def place_fault(anchor: str | None) -> str:
+def find_place_fault(anchor: str | None) -> str:
     """Why heads could not be kept in the file `anchor`, with the mend; empty when they can, or when it is an address."""
     if anchor is None or _is_url(anchor):
         return ""
@@ -51,7 +51,7 @@ def place_fault(anchor: str | None) -> str:
 
 def require_place(anchor: str | None) -> None:
     """Raises AnchorUnreachable when heads could not be kept in the file: the ledger would be without a witness."""
-    if wrong := place_fault(anchor):
+    if wrong := find_place_fault(anchor):
         raise AnchorUnreachable(wrong)
 
 
@@ -94,7 +94,7 @@ def keep(anchor: str, noted: Noted) -> None:
         ) from error
 
 
-def kept(anchor: str) -> list[tuple[int, str]]:
+def read_heads(anchor: str) -> list[tuple[int, str]]:
     """Every head with which the ledger must agree, as (entries, hash). Raises AnchorUnreachable."""
     return list(read(anchor).heads)
 

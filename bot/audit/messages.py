@@ -33,24 +33,24 @@ def head(record: PublishedHead, notice: LedgerHead, scene: Scene) -> Rendered:
 def changed(record: Alarm, notice: RecordChanged, scene: Scene) -> Rendered:
     """What was changed, whose decision of which day, and what to do."""
     places = counted(record.number, "place")
-    if not scene.is_closed or not record.told:
+    if not scene.is_closed or not record.faults:
         text = f"The record was changed outside mlgov in {places}. `mlgov audit verify` says where."
         return Rendered(text, [blocks.section(f":warning: *{text}*")], is_final=True)
-    first = blocks.escape(record.told[0].sentence, 900)
+    first = blocks.escape(record.faults[0].sentence, 900)
     text = (
         first
         if record.number == 1
         else f"The record was changed outside mlgov in {places}. {first}"
     )
-    lines = [f"• {blocks.escape(one.sentence, 900)}" for one in record.told]
-    mends = list(dict.fromkeys(one.mend for one in record.told))
-    more = record.number - len(record.told)
-    told = (
+    lines = [f"• {blocks.escape(one.sentence, 900)}" for one in record.faults]
+    mends = list(dict.fromkeys(one.mend for one in record.faults))
+    more = record.number - len(record.faults)
+    sentence = (
         f":warning: *{first}*"
         if record.number == 1
         else f":warning: *The record was changed outside mlgov in {places}.*"
     )
-    body = [blocks.section(told)]
+    body = [blocks.section(sentence)]
     if record.number > 1:
         body += blocks.sections(lines)
     body += [blocks.section(each) for each in mends]

@@ -43,7 +43,7 @@ class Nightly:
         deps = self._deps
         with deps.db.read() as session:
             now = deps.now(session)
-            night, begins = telling.night_of(now, deps.policy)
+            night, begins = telling.find_night(now, deps.policy)
             if night == self._done or holding.is_held(session):
                 return
             if night != self._night and not telling.is_due(session, night, begins):
@@ -90,9 +90,9 @@ class Nightly:
             except GovernanceError as error:
                 log.warning("%s The nightly check goes on without it.", error.sentence)
         with self._deps.db.read() as session:
-            at = telling.resume_at(session, night)
+            at = telling.find_checkpoint(session, night)
             is_due = telling.is_due(
-                session, *telling.night_of(self._deps.now(session), self._deps.policy)
+                session, *telling.find_night(self._deps.now(session), self._deps.policy)
             )
         if not is_due:
             self._done, self._look = night, None
@@ -102,8 +102,8 @@ class Nightly:
 
     def _finish(self, night: str, look: Look) -> None:
         deps = self._deps
-        found = deps.db.run(
-            lambda session: telling.finish(
+        outcome = deps.db.run(
+            lambda session: telling.finish_night(
                 session,
                 night,
                 look,
@@ -113,8 +113,8 @@ class Nightly:
             )
         )
         self._done, self._look = night, None
-        if found:
+        if outcome:
             log.error(
                 "the record was changed outside mlgov in %d places; `mlgov audit verify` says where",
-                found,
+                outcome,
             )

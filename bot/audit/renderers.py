@@ -15,7 +15,7 @@ from workflows.record.telling import Alarm
 
 
 def _load(session: Session, notice: LedgerHead, scene: Scene) -> PublishedHead:
-    return heads.current(session, now=scene.now)
+    return heads.read_current(session, now=scene.now)
 
 
 def _alarm(session: Session, notice: RecordChanged, scene: Scene) -> Alarm:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from bot import failpoints
 from bot.api.door import Caller, Door, needs
-from bot.api.problems import NotTaken, answers
-from bot.api.uploads import Uploads, described, require_json
+from bot.api.problems import NotTaken, describe_answers
+from bot.api.uploads import Uploads, describe_form, require_json
 from bot.budgets import deliveries
 from bot.budgets.deliveries import Costs, Delivery, Reading
 from bot.context import Deps
@@ -50,8 +50,8 @@ def router(deps: Deps, door: Door, uploads: Uploads) -> APIRouter:
 
     @api.post(
         "",
-        responses=answers(400, 401, 403, 408, 409, 413, 422, 429, 503),
-        openapi_extra=needs(Scope.COSTS) | described(Costs),
+        responses=describe_answers(400, 401, 403, 408, 409, 413, 422, 429, 503),
+        openapi_extra=needs(Scope.COSTS) | describe_form(Costs),
     )
     async def take(request: Request, caller: Calls) -> CostsTaken:
         """Take in cost. The same again changes nothing."""

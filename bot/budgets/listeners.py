@@ -145,7 +145,7 @@ def _view(
         )
     return views.increase(
         detail,
-        routes.words(route),
+        routes.describe_route(route),
         before=before,
         changes=changes,
         opened_on=":".join(card or ("", "")),

@@ -106,7 +106,7 @@ def _meant(doubted: AmountDoubted, currency: str) -> Block:
     amount = words.exact(doubted.amount)
     return blocks.input_(
         doubted.question,
-        blocks.checks(
+        blocks.checkboxes(
             MEANT, [blocks.option(f"Yes, {amount} {currency}", money_text(doubted.amount))]
         ),
         block_id=meant_block(doubted.amount),

@@ -25,7 +25,7 @@ def warning(name: str, words: str) -> Check:
     return Check(name, True, words, is_warning=True)
 
 
-def several(names: list[str], last: str = "and", most: int = 5) -> str:
+def list_some(names: list[str], last: str = "and", most: int = 5) -> str:
     """`a, b and c`; of many the first, and how many more."""
     if len(names) > most:
         return f"{', '.join(names[:most])} {last} {len(names) - most} more"

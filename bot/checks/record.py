@@ -53,7 +53,7 @@ class Record:
         try:
             database = opening.build(self._settings)
             try:
-                with opening.in_words(database.url):
+                with opening.translate_errors(database.url):
                     return self._look(database)
             finally:
                 database.close()
@@ -66,7 +66,7 @@ class Record:
                 "database", True, f"{database.url.database} isn't there yet; `mlgov run` makes it"
             )
         database.hold_host()
-        standing = migrate.standing(database)
+        standing = migrate.read_standing(database)
         if standing.is_newer and standing.problem is not None:
             return Check("database", False, standing.problem)
         name = "SQLite" if database.is_sqlite else "PostgreSQL"
@@ -102,10 +102,10 @@ class Record:
                 name = database.url.database or ""
                 if database.is_sqlite and not Path(name).exists():
                     return None
-                with opening.in_words(database.url):
+                with opening.translate_errors(database.url):
                     organisation.require(database, team)
-                    here = organisation.known(database)
-                    behind = organisation.left_behind(database) if here else 0
+                    here = organisation.find_organisation(database)
+                    behind = organisation.count_left_behind(database) if here else 0
             finally:
                 database.close()
         except OtherOrganisation as error:
@@ -129,13 +129,13 @@ class Record:
             return None
         place = self._settings.mlgov_policy
         try:
-            said = policy.load(place)
+            running = policy.load(place)
         except GovernanceError:
             return None  # said where the file is looked at
         database = opening.build(self._settings)
         try:
             with database.read() as session:
-                was = policies.replaced(session, said)
+                was = policies.replaced(session, running)
         finally:
             database.close()
         if was is None:
@@ -167,7 +167,7 @@ class Record:
         database = opening.build(self._settings)
         try:
             with database.read() as session:
-                standing, now = readings.standing(session), runtime.real_now(session)
+                standing, now = readings.read_standing(session), runtime.real_now(session)
         finally:
             database.close()
         if all(row.read_at is None and not row.failures for row in standing.values()):
@@ -201,7 +201,7 @@ class Record:
                 True,
                 "none; set MLGOV_ANCHOR to keep the ledger's heads outside the database",
             )
-        if wrong := anchor.place_fault(place):
+        if wrong := anchor.find_place_fault(place):
             return Check("anchor", False, wrong)
         if "://" not in place and not Path(place).exists():
             folder = Path(place).absolute().parent
@@ -212,7 +212,7 @@ class Record:
                 f"the folder {folder} isn't there and is made with the first head. If a disk belongs there, mount it first.",
             )
         try:
-            return Check("anchor", True, f"{len(anchor.kept(place))} heads kept at {place}")
+            return Check("anchor", True, f"{len(anchor.read_heads(place))} heads kept at {place}")
         except GovernanceError as error:
             return Check("anchor", False, error.sentence)
 
@@ -249,7 +249,7 @@ class Record:
 
         def look(database: Database) -> int:
             with database.read() as session:
-                return len(webhooks.webhooks(session))
+                return len(webhooks.list_webhooks(session))
 
         followers = self._read(look, 0)
         if self._settings.mlgov_webhook_key is not None:
@@ -272,25 +272,25 @@ class Record:
 
         def look(database: Database) -> tombstones.Standing:
             with database.read() as session:
-                return tombstones.standing(session)
+                return tombstones.read_standing(session)
 
         standing, name = self._read(look, nothing), "erasure key"
         database = opening.build(self._settings)
         try:
-            found = erasure_key.find(self._settings, erasure_key.path(database.url))
+            key = erasure_key.find(self._settings, erasure_key.database_path(database.url))
         except GovernanceError as error:
             return Check(name, False, error.sentence)
-        if standing.people and not standing.is_of(found.key):
-            missing = erased.missing(standing.people, found.key is not None)
+        if standing.people and not standing.is_of(key.key):
+            missing = erased.key_missing(standing.people, key.key is not None)
             return Check(name, False, missing.sentence)
-        if found.key is None and found.place is None:
+        if key.key is None and key.place is None:
             return warning(name, f"none, so nobody can be erased. {erased.WANTED}")
-        if found.key is None:
-            return Check(name, True, f"none yet; {found.place} is made at the start")
-        if found.place is not None and found.place.stat().st_mode & 0o077:
+        if key.key is None:
+            return Check(name, True, f"none yet; {key.place} is made at the start")
+        if key.place is not None and key.place.stat().st_mode & 0o077:
             return warning(
                 name,
-                f"{found.place} can be read by others than its owner; `chmod 600 {found.place}` mends that.",
+                f"{key.place} can be read by others than its owner; `chmod 600 {key.place}` mends that.",
             )
         known = counted(standing.people, "erased person is", "erased people are")
         return Check(name, True, f"{known} known again by it")
@@ -303,16 +303,16 @@ class Record:
                 return status.measure(session).by_state
 
         nothing: dict[str, int] = {}
-        found = self._read(look, nothing)
-        if not found:
+        standing = self._read(look, nothing)
+        if not standing:
             return None
-        if dead := found["dead"]:
+        if dead := standing["dead"]:
             return warning(
                 "deliveries",
                 f"{counted(dead, 'dead letter')} {'waits' if dead == 1 else 'wait'} for a person to decide: `mlgov outbox list` shows why, "
                 "`mlgov outbox retry` sends one again.",
             )
-        waits = found["pending"] + found["sending"]
+        waits = standing["pending"] + standing["sending"]
         return Check("deliveries", True, f"no dead letters, {counted(waits, 'message')} on the way")
 
     def projects(self) -> list[ProjectRecord]:
@@ -338,7 +338,7 @@ class Record:
             return otherwise
         database = opening.build(self._settings)
         try:
-            with opening.in_words(database.url):
+            with opening.translate_errors(database.url):
                 return look(database)
         except GovernanceError:
             return otherwise

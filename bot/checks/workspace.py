@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 
-from bot.checks.check import Check, several, warning
+from bot.checks.check import Check, list_some, warning
 from bot.context import Team
 from bot.people import payloads
 from bot.people.asking import SlackReads, SlackSilent
@@ -130,22 +130,24 @@ def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[s
     missing = [word for word in without if word not in known]
     disabled = [word for word in without if word in known]
     if without or unclear:
-        told = [
-            *([f"Slack has no {several(missing, 'or')}"] if missing else []),
+        complaints = [
+            *([f"Slack has no {list_some(missing, 'or')}"] if missing else []),
             *(
-                [f"{several(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled"]
+                [f"{list_some(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled"]
                 if disabled
                 else []
             ),
         ]
         sentences = [
-            f"{', and '.join(told)}. Mend it in Slack, or correct the policy." if told else "",
+            f"{', and '.join(complaints)}. Mend it in Slack, or correct the policy."
+            if complaints
+            else "",
             *(f"{one.word} names nobody: {one.clause}. Next: {one.remedy}." for one in unclear),
         ]
         return Check("groups", False, " ".join(each for each in sentences if each))
     if not wanted:
         return Check("groups", True, "the policy names none")
-    return Check("groups", True, f"Slack has {several(wanted)}")
+    return Check("groups", True, f"Slack has {list_some(wanted)}")
 
 
 def _administrators(
@@ -164,9 +166,9 @@ def _administrators(
     for word in _meant(groups, words, kept).who(words):
         if word[0] in "UW":
             ids[word] = None
-        for one in groups:
-            if word == one["id"] and not one.get("date_delete"):
-                ids |= dict.fromkeys(str(member) for member in one.get("users") or ())
+        for group in groups:
+            if word == group["id"] and not group.get("date_delete"):
+                ids |= dict.fromkeys(str(member) for member in group.get("users") or ())
     names: list[str] = []
     looked_at = 0
     for user_id in ids:
@@ -178,10 +180,10 @@ def _administrators(
     if not names:
         return warning(
             "administrators",
-            f"nobody: {several(list(words))} (roles: admin) holds no active member of the workspace. Add somebody in Slack, or correct the policy.",
+            f"nobody: {list_some(list(words))} (roles: admin) holds no active member of the workspace. Add somebody in Slack, or correct the policy.",
         )
     more = len(ids) - looked_at
-    return Check("administrators", True, several([*names, f"{more} more"] if more else names))
+    return Check("administrators", True, list_some([*names, f"{more} more"] if more else names))
 
 
 def _channels(workspace: Workspace, own: Mapping[str, str], policy: Policy) -> Check:
@@ -191,18 +193,18 @@ def _channels(workspace: Workspace, own: Mapping[str, str], policy: Policy) -> C
     if not wanted:
         return Check("channels", True, "the policy names none")
     if not outside:
-        return Check("channels", True, f"mlgov is in {several(sorted(set(wanted.values())))}")
+        return Check("channels", True, f"mlgov is in {list_some(sorted(set(wanted.values())))}")
     there = workspace.other_channels({name.lstrip("#") for name in outside})
     to_join = [name for name in outside if name.lstrip("#") in there]
     unseen = [name for name in outside if name.lstrip("#") not in there]
-    told = []
+    complaints = []
     if to_join:
-        told.append(f"mlgov isn't in {several(to_join, 'or')}: type /invite @mlgov there.")
+        complaints.append(f"mlgov isn't in {list_some(to_join, 'or')}: type /invite @mlgov there.")
     if unseen:
-        told.append(
-            f"Slack shows mlgov no {several(unseen, 'or')}: make it, or correct the policy; if it's private, type /invite @mlgov there."
+        complaints.append(
+            f"Slack shows mlgov no {list_some(unseen, 'or')}: make it, or correct the policy; if it's private, type /invite @mlgov there."
         )
-    return Check("channels", False, " ".join(told))
+    return Check("channels", False, " ".join(complaints))
 
 
 def _projects(own: Mapping[str, str], projects: Sequence[ProjectRecord]) -> Check:
@@ -210,9 +212,9 @@ def _projects(own: Mapping[str, str], projects: Sequence[ProjectRecord]) -> Chec
     if not outside:
         return Check("projects", True, "mlgov is in the channel of each project that has one")
     whose = (
-        f"the channel of {several(outside)}"
+        f"the channel of {list_some(outside)}"
         if len(outside) == 1
-        else f"the channels of {several(outside)}"
+        else f"the channels of {list_some(outside)}"
     )
     return warning(
         "projects",

@@ -1,12 +1,11 @@
 """`mlgov approvals`: what waits, and deciding it, through the API and with your own token."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from bot.cli import explaining
-from bot.cli.base import Json, fail, say
+from bot.cli.base import Json, fail, print_table, say, say_json
 
 app = typer.Typer(
     help="List, show and decide requests through the API; explain them from the database.",
@@ -27,40 +26,44 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List requests, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     params: dict[str, Any] = {"state": state, "gate": gate, "mine": mine or None}
     params = {name: str(value).lower() for name, value in params.items() if value}
     with caller() as api:
-        found = once(api, "GET", "/approvals", params=params)["approvals"]
+        requests = call_once(api, "GET", "/approvals", params=params)["approvals"]
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(requests)
         return
-    if not found:
+    if not requests:
         say("Nothing waits for you." if mine else "There are no such requests.")
         return
-    table = Table("id", "gate", "what", "how it stands", "decide by")
-    for one in found:
-        table.add_row(
-            str(one["id"]), one["gate"], one["asks"], one["news"], _minute(one["decide_by"])
-        )
-    Console().print(table)
+    print_table(
+        ("id", "gate", "what", "how it stands", "decide by"),
+        [
+            (
+                str(request["id"]),
+                request["gate"],
+                request["asks"],
+                request["news"],
+                _minute(request["decide_by"]),
+            )
+            for request in requests
+        ],
+    )
 
 
 @app.command()
 def show(request: RequestId, as_json: Json = False) -> None:
     """Show one request and how it stands."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     with caller() as api:
-        found = once(api, "GET", f"/approvals/{request}")
+        answer = call_once(api, "GET", f"/approvals/{request}")
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(answer)
         return
-    for line in _lines(found):
+    for line in _describe_request(answer):
         say(line)
 
 
@@ -72,53 +75,53 @@ def decide(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Approve or reject as yourself. It counts exactly as a click in Slack does."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     if verdict not in ("approve", "reject"):
         raise fail(f"{verdict}: write approve or reject.", 2)
     with caller() as api:
-        found = once(api, "GET", f"/approvals/{request}")
+        current = call_once(api, "GET", f"/approvals/{request}")
         if not yes:
-            for line in _lines(found):
+            for line in _describe_request(current):
                 typer.echo(line, err=True)
             if not typer.confirm(f"{verdict.capitalize()} this?", err=True):
                 raise fail("Nothing was decided.")
-        told = once(
+        decided = call_once(
             api,
             "POST",
             f"/approvals/{request}/decisions",
-            body={"verdict": verdict, "revision": found["revision"], "reason": reason},
+            body={"verdict": verdict, "revision": current["revision"], "reason": reason},
         )
-    say(told["news"])
+    say(decided["news"])
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    asked_by = found["requested_by"]["name"]
+def _describe_request(request: dict[str, Any]) -> list[str]:
+    asked_by = request["requested_by"]["name"]
     return [
-        found["asks"],
-        found["news"],
-        f"“{found['reason']}” — {asked_by}, {_minute(found['requested_at'])}",
+        request["asks"],
+        request["news"],
+        f"“{request['reason']}” — {asked_by}, {_minute(request['requested_at'])}",
         *(
-            f"{label}: {found[label]}"
+            f"{label}: {request[label]}"
             for label in ("digest", "commit", "environment")
-            if found.get(label)
+            if request.get(label)
         ),
         *(
             f"{stage['name']}: {stage['approved']} of {stage['quorum']} approved ({stage['state']})"
-            for stage in found["stages"]
+            for stage in request["stages"]
         ),
-        *(_said(one) for one in found["decisions"]),
+        *(_describe_decision(one) for one in request["decisions"]),
         *(
-            [f"Decide by {_minute(found['decide_by'])}; then it expires."]
-            if found["state"] == "pending"
+            [f"Decide by {_minute(request['decide_by'])}; then it expires."]
+            if request["state"] == "pending"
             else []
         ),
     ]
 
 
-def _said(one: dict[str, Any]) -> str:
-    why = f": {one['reason']}" if one["reason"] else ""
-    return f"{one['by']['name']} said {one['verdict']}, {_minute(one['at'])}{why}"
+def _describe_decision(decision: dict[str, Any]) -> str:
+    why = f": {decision['reason']}" if decision["reason"] else ""
+    return f"{decision['by']['name']} said {decision['verdict']}, {_minute(decision['at'])}{why}"
 
 
 def _minute(at: str) -> str:

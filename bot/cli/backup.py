@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, say, settings
+from bot.cli.base import Json, fail, load_settings, say
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -57,7 +57,7 @@ def backup(
         _say_dump(url, file)
         raise typer.Exit(ELSEWHERE)
     database = _sqlite_file(url)
-    if copies.same_file(file, database):
+    if copies.is_same_file(file, database):
         raise fail(f"{file} is the database itself; name another file for its copy.")
     if file.is_dir():
         raise fail(f"{file} is a folder; name a file in it.")
@@ -65,14 +65,14 @@ def backup(
         raise fail(f"{file} is there already; --force writes over it.")
     with _host_held(url):
         try:
-            found = copies.write(database, file, probe=failpoints.hit)
+            contents = copies.write(database, file, probe=failpoints.hit)
         except copies.Unusable as error:
             raise fail(str(error)) from None
-    broken = copies.ledger_fault(file)
+    broken = copies.find_ledger_fault(file)
     if as_json:
-        say(json.dumps(_as_json(file, found, broken)))
+        say(json.dumps(_as_json(file, contents, broken)))
     else:
-        say(f"{file} is a copy of {database}: {_holds(found)}.")
+        say(f"{file} is a copy of {database}: {_describe_contents(contents)}.")
         for line in _lacks():
             say(line)
     if broken is not None:
@@ -121,14 +121,14 @@ def _restore(url: "URL", file: Path, *, force: bool) -> None:
     if not url.database or url.database == ":memory:":
         raise fail("MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db.")
     database = Path(url.database)
-    if copies.same_file(file, database):
+    if copies.is_same_file(file, database):
         raise fail(f"{file} is the database itself; name a copy of it.")
     if not database.absolute().parent.is_dir():
         raise fail(f"There is no folder {database.absolute().parent}.")
     try:
         with _host_held(url):
             pass
-        with copies.alone(database):
+        with copies.hold_alone(database):
             _replace(file, database, force=force)
     except copies.InUse:
         raise fail(
@@ -149,12 +149,12 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
     from storage import backup as copies
 
     kept = _anchored()
-    present = copies.facts_of(database) if database.exists() else None
+    present = copies.read_facts(database) if database.exists() else None
     staged = copies.stage(file, database)
     try:
-        found = copies.contents(staged, called=str(file))
+        contents = copies.read_contents(staged, called=str(file))
         _check_ledger(staged, file, kept, force=force)
-        theirs = copies.facts_of(staged)
+        theirs = copies.read_facts(staged)
         orgs = {one[1] for one in (present, theirs) if one is not None and one[1]}
         if len(orgs) > 1 and not force:
             raise fail(
@@ -166,11 +166,11 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
         aside = copies.swap(staged, database, now=datetime.now(UTC), probe=failpoints.hit)
     finally:
         copies.clear(staged)
-    say(f"{database} is the copy {file} now: {_holds(found)}.")
+    say(f"{database} is the copy {file} now: {_describe_contents(contents)}.")
     if aside is not None:
         say(f"What was there before is kept as {aside}; remove it when nobody needs it.")
-    ends = f"{found.last_at:%a %d %b %Y, %H:%M} UTC" if found.last_at else "its start"
-    for line in _told(kept, present, found.entries, ends, erased):
+    ends = f"{contents.last_at:%a %d %b %Y, %H:%M} UTC" if contents.last_at else "its start"
+    for line in _describe_restore(kept, present, contents.entries, ends, erased):
         say(line)
     _note(database)
     say(_NEXT)
@@ -187,7 +187,7 @@ def _anchored() -> "Kept | None":
     from bot.audit import anchor
     from workflows.errors import GovernanceError
 
-    place = settings().mlgov_anchor
+    place = load_settings().mlgov_anchor
     if place is None:
         return None
     try:
@@ -205,7 +205,7 @@ def _check_ledger(staged: Path, file: Path, kept: "Kept | None", *, force: bool)
     from storage import ledger
 
     try:
-        with copies.reading(staged) as session:
+        with copies.open_copy(staged) as session:
             entries = ledger.head(session).seq
             agreed = [
                 ledger.Head(seq, digest)
@@ -230,21 +230,21 @@ def _make_ready(staged: Path, database: Path, kept: "Kept | None", known: int) -
     from workflows.audit.records import Kept, NotedErasure
 
     erasures = {one.person_id: one for one in (kept.erasures if kept else ())}
-    for gone in (copies.erased_in(database) if database.exists() else None) or ():
+    for gone in (copies.list_erased(database) if database.exists() else None) or ():
         erasures.setdefault(gone[0], NotedErasure(*gone))
     opened = Database(f"sqlite:///{staged}")
     try:
         migrate.upgrade(opened)
-        erasure_key.attach(opened, settings(), beside=database)
+        erasure_key.attach(opened, load_settings(), beside=database)
         restoring.mark(opened, known_seq=known)
         erased = restoring.replay(opened, Kept(erasures=tuple(erasures.values())))
     finally:
         opened.close()
-    copies.to_single_file(staged)
+    copies.fold_log(staged)
     return erased
 
 
-def _told(
+def _describe_restore(
     kept: "Kept | None",
     present: "tuple[int, str | None] | None",
     entries: int,
@@ -266,7 +266,7 @@ def _told(
         lines.append(f"What happened since {ends} is not in it.")
     if erased:
         lines.append(
-            f"{_counted(erased, 'person', 'people')} who {'was' if erased == 1 else 'were'} erased after the copy {'is' if erased == 1 else 'are'} erased from it once more."
+            f"{_count_words(erased, 'person', 'people')} who {'was' if erased == 1 else 'were'} erased after the copy {'is' if erased == 1 else 'are'} erased from it once more."
         )
     if kept is None:
         lines.append(
@@ -281,7 +281,7 @@ def _note(database: Path) -> None:
     from bot import restoring
     from storage.db import Database
 
-    place = settings().mlgov_anchor
+    place = load_settings().mlgov_anchor
     if place is None:
         return
     opened = Database(f"sqlite:///{database}")
@@ -293,31 +293,31 @@ def _note(database: Path) -> None:
 
 def _mark(url: "URL") -> None:
     from bot import erasure_key, holding, restoring
-    from bot.cli.base import opened
+    from bot.cli.base import open_database
     from storage import backup as copies
     from storage.enums import HoldReason
     from workflows.delivery import holding as holds
 
     if url.get_backend_name() == "sqlite":
         try:
-            with copies.alone(_sqlite_file(url)):
+            with copies.hold_alone(_sqlite_file(url)):
                 pass
         except copies.InUse:
             raise fail(
                 f"{url.database} is in use by another process. Stop mlgov, then mark it."
             ) from None
     kept = _anchored()
-    with opened() as database:
-        erasure_key.attach(database, settings())
+    with open_database() as database:
+        erasure_key.attach(database, load_settings())
         with database.read() as session:
-            hold = holds.current(session)
+            hold = holds.find_current(session)
         if hold is not None and hold.why is HoldReason.RESTORED:
-            raise fail(f"It is marked already. {holding.sentence(hold)} {holding.NEXT}")
+            raise fail(f"It is marked already. {holding.describe_hold(hold)} {holding.NEXT}")
         hold = restoring.mark(database, known_seq=kept.known if kept else 0)
-        done = restoring.reconcile(database, settings().mlgov_anchor)
+        done = restoring.reconcile(database, load_settings().mlgov_anchor)
     ends = f"{hold.window.governed_from:%a %d %b %Y, %H:%M} UTC"
     say(f"The database is marked as a restored copy of {hold.copy_seq:,} entries.")
-    for line in _told(kept, None, hold.copy_seq, ends, done.erased):
+    for line in _describe_restore(kept, None, hold.copy_seq, ends, done.erased):
         say(line)
     say(_NEXT)
 
@@ -348,10 +348,10 @@ def _say_pg_restore(url: "URL", file: Path) -> None:
 def _url() -> "URL":
     from sqlalchemy.exc import ArgumentError
 
-    from storage.db import normal_url
+    from storage.db import normalise_url
 
     try:
-        return normal_url(settings().mlgov_database_url.get_secret_value())
+        return normalise_url(load_settings().mlgov_database_url.get_secret_value())
     except ArgumentError:
         raise fail(
             "MLGOV_DATABASE_URL is no database URL; write one like sqlite:///mlgov.db."
@@ -369,20 +369,18 @@ def _sqlite_file(url: "URL") -> Path:
     return path
 
 
-def _holds(found: "Contents") -> str:
-    if found.last_at is None:
+def _describe_contents(contents: "Contents") -> str:
+    if contents.last_at is None:
         ledger = "an empty ledger"
     else:
-        ledger = (
-            f"the ledger up to entry {found.entries:,} of {found.last_at:%a %d %b %Y, %H:%M} UTC"
-        )
+        ledger = f"the ledger up to entry {contents.entries:,} of {contents.last_at:%a %d %b %Y, %H:%M} UTC"
     return (
-        f"{_counted(found.people, 'person', 'people')}, {_counted(found.requests, 'request')}, {ledger}, "
-        f"{_size(found.size)}, revision {found.revision}"
+        f"{_count_words(contents.people, 'person', 'people')}, {_count_words(contents.requests, 'request')}, {ledger}, "
+        f"{_size(contents.size)}, revision {contents.revision}"
     )
 
 
-def _counted(number: int, word: str, words: str | None = None) -> str:
+def _count_words(number: int, word: str, words: str | None = None) -> str:
     return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 
@@ -397,7 +395,7 @@ def _lacks() -> list[str]:
     """What a copy of the database does not hold, as far as this environment tells."""
     from bot import erasure_key
 
-    read = settings()
+    read = load_settings()
     keys = [name for name in _KEYS if os.environ.get(name)]
     files = [
         f"{name}_FILE ({os.environ[f'{name}_FILE']})"
@@ -409,7 +407,7 @@ def _lacks() -> list[str]:
         "It holds names and reasons in clear; keep it where only operators read.",
         f"Not in it, so keep these elsewhere: the tokens and keys of the environment ({named}) and the policy file {read.mlgov_policy}.",
     ]
-    if (key := erasure_key.file(read, _url())) is not None:
+    if (key := erasure_key.find_file(read, _url())) is not None:
         lines.append(
             f"Nor {key}, the key by which people who were erased are known again: keep it where keys are kept, apart from the copies."
         )
@@ -428,15 +426,15 @@ _NO_ANCHOR = (
 )
 
 
-def _as_json(file: Path, found: "Contents", broken: str | None) -> dict[str, object]:
+def _as_json(file: Path, contents: "Contents", broken: str | None) -> dict[str, object]:
     return {
         "file": str(file),
-        "revision": found.revision,
-        "people": found.people,
-        "requests": found.requests,
-        "entries": found.entries,
-        "last_at": found.last_at.isoformat() if found.last_at else None,
-        "bytes": found.size,
+        "revision": contents.revision,
+        "people": contents.people,
+        "requests": contents.requests,
+        "entries": contents.entries,
+        "last_at": contents.last_at.isoformat() if contents.last_at else None,
+        "bytes": contents.size,
         "ledger_fault": broken,
     }
 
@@ -444,7 +442,7 @@ def _as_json(file: Path, found: "Contents", broken: str | None) -> dict[str, obj
 @contextmanager
 def _host_held(url: "URL") -> Iterator[None]:
     """Refuse a SQLite file that another machine has open."""
-    from bot.settings import another_host
+    from bot.settings import explain_another_host
     from storage.db import Database
     from storage.host import AnotherHost
 
@@ -453,7 +451,7 @@ def _host_held(url: "URL") -> Iterator[None]:
         database.hold_host()
         yield
     except AnotherHost as error:
-        raise fail(another_host(error.host)) from None
+        raise fail(explain_another_host(error.host)) from None
     finally:
         database.close()
 

@@ -1,8 +1,9 @@
 """What the commands share: settings, the database, and turning refusals into one sentence and an exit code."""
 
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from slack_sdk import WebClient
+
     from bot.context import Team
     from bot.settings import Settings
     from storage.db import Database
@@ -23,13 +26,42 @@ def say(text: str = "") -> None:
     typer.echo(text)
 
 
+def say_json(value: object, *, ensure_ascii: bool = False) -> None:
+    """What programs read, over several lines."""
+    say(json.dumps(value, indent=2, ensure_ascii=ensure_ascii))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table as wide as the terminal; cells may hold rich's markup."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def connect_slack() -> "tuple[Settings, WebClient, Team]":
+    """The settings, Slack, and where the token is of, as Slack tells."""
+    from bot import installation
+    from bot.settings import SettingsRefused
+
+    read = load_settings()
+    try:
+        slack = installation.client(read, timeout=10)
+        return read, slack, installation.load_team(read, slack)
+    except SettingsRefused as error:
+        raise fail(str(error)) from None
+
+
 def fail(sentence: str, code: int = 1) -> "typer.Exit":
     """Say why on standard error; raise what this returns."""
     typer.echo(sentence, err=True)
     return typer.Exit(code)
 
 
-def settings(**given: object) -> "Settings":
+def load_settings(**given: object) -> "Settings":
     """The settings from the environment."""
     from bot import settings as module
 
@@ -39,7 +71,7 @@ def settings(**given: object) -> "Settings":
         raise fail(str(error)) from None
 
 
-def unknown_settings() -> list[str]:
+def list_unknown_settings() -> list[str]:
     """A sentence about each `MLGOV_` name in the environment that is no setting."""
     from bot import settings as module
 
@@ -47,7 +79,7 @@ def unknown_settings() -> list[str]:
 
 
 @contextmanager
-def opened(
+def open_database(
     *, create: bool = False, upgrades: bool = True, team: "Team | None" = None
 ) -> "Iterator[Database]":
     """The governance database at this release's schema; with `create`, made or upgraded when it is not.
@@ -59,11 +91,11 @@ def opened(
     from workflows.errors import GovernanceError
 
     try:
-        database = opening.build(settings())
+        database = opening.build(load_settings())
     except GovernanceError as error:
         raise fail(error.sentence) from None
     try:
-        with opening.in_words(database.url):
+        with opening.translate_errors(database.url):
             database.hold_host()
             if team is not None:
                 _require(database, team)
@@ -97,23 +129,23 @@ def _ready(database: "Database", *, create: bool, upgrades: bool) -> None:
         )
     if not upgrades:
         return
-    problem = migrate.standing(database).problem
+    problem = migrate.read_standing(database).problem
     if problem is not None and not create:
         raise fail(problem)
     migrate.upgrade(database)
     from bot import erasure_key
 
     # Whoever fills a database may tell of people.
-    (erasure_key.attach if create else erasure_key.look)(database, settings())
+    (erasure_key.attach if create else erasure_key.attach_known)(database, load_settings())
 
 
-def policy_text() -> "PolicyText":
+def load_policy_text() -> "PolicyText":
     """The policy in force in the database, by which every replica goes; before there is one, the file that MLGOV_POLICY
     names, or ./governance.yml."""
     from workflows import policy
     from workflows.errors import GovernanceError
 
-    read = settings()
+    read = load_settings()
     place = read.mlgov_policy
     is_missing = "mlgov_policy" in read.model_fields_set and not place.exists()
     if not is_missing and (applied := _policy_in_force()) is not None:
@@ -130,7 +162,7 @@ def _policy_in_force() -> "PolicyText | None":
 
     if not _has_tables():
         return None
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         version = service.in_force(session)
         return None if version is None else service.text(session, version)
 
@@ -141,19 +173,19 @@ def _has_tables() -> bool:
     from workflows.errors import GovernanceError
 
     try:
-        database = opening.build(settings())
+        database = opening.build(load_settings())
         if database.is_sqlite and not Path(database.url.database or "").exists():
             return False
         try:
-            with opening.in_words(database.url):
-                return migrate.current(database) is not None
+            with opening.translate_errors(database.url):
+                return migrate.read_revision(database) is not None
         finally:
             database.close()
     except GovernanceError as error:
         raise fail(error.sentence) from None
 
 
-def org_key(database: "Database") -> str:
+def find_org_key(database: "Database") -> str:
     """The organisation this database governs: as `mlgov run` learned it from Slack, or as the tokens tell now."""
     from storage import runtime
 
@@ -161,17 +193,17 @@ def org_key(database: "Database") -> str:
         known = runtime.facts(session).get("org_key")
     if known:
         return str(known)
-    token = settings().slack_bot_token
+    token = load_settings().slack_bot_token
     if token is None:
         raise fail(
             "This database has not met its Slack workspace yet: set SLACK_BOT_TOKEN, or start `mlgov run` once."
         )
     from bot import installation, organisation
-    from workflows.people.organisation import meet
+    from workflows.people.organisation import adopt
 
-    team = installation.who_am_i(settings())
+    team = installation.load_team(load_settings())
     with database.begin() as session:
-        meet(session, organisation.of(team))
+        adopt(session, organisation.of(team))
     return team.org_key
 
 

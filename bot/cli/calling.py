@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from bot.cli.base import fail, settings
+from bot.cli.base import fail, load_settings
 from workflows.errors import GovernanceError
 from workflows.sources import http
 from workflows.sources.http import CertificatesUnreadable
@@ -59,9 +59,9 @@ class Caller:
                 f"{self._http.base_url} does not answer ({type(error).__name__})"
             ) from None
         if answer.status_code in PASSING:
-            raise Passing(_detail(answer))
+            raise Passing(_read_detail(answer))
         if answer.status_code >= 400:
-            raise fail(_detail(answer))
+            raise fail(_read_detail(answer))
         if answer.is_redirect:
             to = answer.headers.get("location", "elsewhere")
             raise fail(
@@ -72,14 +72,14 @@ class Caller:
 
     def read(self, method: str, path: str, **given: Any) -> Any:
         """The JSON of a call. Raises as `call` does, and NotMlgov for what is none."""
-        return told(self.call(method, path, **given))
+        return parse_answer(self.call(method, path, **given))
 
     def document(self, path: str, **given: Any) -> str:
         """A model card or an approval pack. Raises as `call` does, and NotMlgov for a page that somebody else made."""
         answer = self.call("GET", path, **given)
         kind = answer.headers.get("content-type", "").partition(";")[0]
         if kind == "application/json" and path.endswith("/pack"):
-            is_ours = str(told(answer)["format"]).startswith("mlgov ")
+            is_ours = str(parse_answer(answer)["format"]).startswith("mlgov ")
         else:
             is_ours = kind == "text/markdown" or _OUR_PAGE in answer.text
         if not is_ours:
@@ -96,26 +96,26 @@ class NotMlgov(GovernanceError):
         )
 
 
-class Told(dict[str, Any]):
+class AnswerObject(dict[str, Any]):
     """A JSON object of the API; what should stand in it and does not raises NotMlgov."""
 
     def __missing__(self, key: str) -> Any:
         raise NotMlgov(f"An answer without {key!r}")
 
 
-def told(answer: httpx.Response) -> Any:
-    """The JSON of an answer, its objects as Told. Raises NotMlgov."""
+def parse_answer(answer: httpx.Response) -> Any:
+    """The JSON of an answer, its objects as AnswerObject. Raises NotMlgov."""
     try:
-        found = json.loads(answer.content, object_hook=Told)
+        body = json.loads(answer.content, object_hook=AnswerObject)
     except (ValueError, RecursionError):
         kind = answer.headers.get("content-type", "").partition(";")[0] or "no JSON"
         raise NotMlgov(f"HTTP {answer.status_code} ({kind})") from None
-    if not isinstance(found, Told | list):
+    if not isinstance(body, AnswerObject | list):
         raise NotMlgov(f"HTTP {answer.status_code} with other JSON")
-    return found
+    return body
 
 
-def _detail(answer: httpx.Response) -> str:
+def _read_detail(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
@@ -125,7 +125,7 @@ def _detail(answer: httpx.Response) -> str:
 @contextmanager
 def caller() -> Iterator[Caller]:
     """The API that MLGOV_URL and MLGOV_TOKEN name."""
-    read = settings()
+    read = load_settings()
     if read.mlgov_url is None:
         raise fail(
             "MLGOV_URL is not set: set it to where mlgov is reached, like https://mlgov.example.com."
@@ -151,7 +151,7 @@ def caller() -> Iterator[Caller]:
         yield Caller(client)
 
 
-def once(caller: Caller, method: str, path: str, **given: Any) -> Any:
+def call_once(caller: Caller, method: str, path: str, **given: Any) -> Any:
     """The JSON of one call that is not tried again. Raises typer.Exit(1) with the sentence."""
     try:
         return caller.read(method, path, **given)

@@ -13,50 +13,50 @@ from workflows.budgets.sources import SourceRecord
 UNALLOCATED = "(unallocated)"
 
 
-def as_json(found: CostSummary) -> str:
+def as_json(summary: CostSummary) -> str:
     """Totals for programs; amounts are exact decimal strings."""
     return json.dumps(
         {
-            "by": found.by,
-            "basis": found.basis.value,
-            "data_through": found.data_through.isoformat() if found.data_through else None,
+            "by": summary.by,
+            "basis": summary.basis.value,
+            "data_through": summary.data_through.isoformat() if summary.data_through else None,
             "lines": [
                 {"label": line.label, "currency": line.currency, "amount": money_text(line.amount)}
-                for line in found.lines
+                for line in summary.lines
             ],
-            "totals": {currency: money_text(amount) for currency, amount in found.totals},
+            "totals": {currency: money_text(amount) for currency, amount in summary.totals},
         },
         indent=2,
     )
 
 
-def show(found: CostSummary) -> None:
+def show(summary: CostSummary) -> None:
     """Totals for people, to the last digit."""
-    if not found.lines:
+    if not summary.lines:
         Console().print("No cost yet. `mlgov import costs FILE` brings some in.")
         return
-    table = Table(found.by, "currency", f"{found.basis} cost")
+    table = Table(summary.by, "currency", f"{summary.basis} cost")
     table.columns[2].justify = "right"
-    for line in found.lines:
+    for line in summary.lines:
         table.add_row(_plain(line.label or UNALLOCATED), line.currency, money_text(line.amount))
     table.add_section()
-    for currency, amount in found.totals:
+    for currency, amount in summary.totals:
         table.add_row("total", currency, money_text(amount))
     console = Console()
     console.print(table)
-    if found.data_through:
-        console.print(f"Data through {found.data_through}.", highlight=False)
+    if summary.data_through:
+        console.print(f"Data through {summary.data_through}.", highlight=False)
 
 
-def show_sources(found: Sequence[SourceRecord]) -> None:
+def show_sources(sources: Sequence[SourceRecord]) -> None:
     """Where cost comes from, for people."""
-    if not found:
+    if not sources:
         Console().print("No cost yet. `mlgov import costs FILE` brings some in.")
         return
     table = Table("source", "delivered by", "data through")
-    for one in found:
-        whose = f"token {one.token}" if one.token else "the command line"
-        table.add_row(_plain(one.source), _plain(whose), str(one.charges_through or ""))
+    for source in sources:
+        whose = f"token {source.token}" if source.token else "the command line"
+        table.add_row(_plain(source.source), _plain(whose), str(source.charges_through or ""))
     Console().print(table)
 
 
@@ -95,8 +95,8 @@ def report_lines(report: CostReport) -> list[str]:
 def crossing_lines(crossings: tuple[Crossing, ...] | list[Crossing]) -> list[str]:
     """Which budgets crossed a threshold: told in Slack, or over already and told only here."""
     already = [crossing for crossing in crossings if not crossing.told]
-    told = [crossing for crossing in crossings if crossing.told]
-    lines = [f"alert: {_crossing(crossing)}" for crossing in told]
+    alerted = [crossing for crossing in crossings if crossing.told]
+    lines = [f"alert: {_crossing(crossing)}" for crossing in alerted]
     if already:
         lines.append(
             f"{len(already)} budgets were over a threshold when this first came in; nobody in Slack was told:"

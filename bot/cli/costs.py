@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, policy_text, say
+from bot.cli.base import Json, fail, load_policy_text, open_database, say
 from storage.enums import CostBasis
 
 app = typer.Typer(help="Exact totals of imported cost, and who delivers it.", no_args_is_help=True)
@@ -41,16 +41,16 @@ def summary(
 
     form = SummaryForm(
         by=by.value,
-        basis=basis or policy_text().policy.costs.basis,
+        basis=basis or load_policy_text().policy.costs.basis,
         first=from_.date() if from_ else None,
         last=to.date() if to else None,
     )
-    with opened() as database, database.read() as session:
-        found = costs.summarise_costs(session, form)
+    with open_database() as database, database.read() as session:
+        record = costs.summarise_costs(session, form)
     if as_json:
-        say(cost_tables.as_json(found))
+        say(cost_tables.as_json(record))
     else:
-        cost_tables.show(found)
+        cost_tables.show(record)
 
 
 @app.command()
@@ -61,16 +61,16 @@ def sources(as_json: Json = False) -> None:
     from bot.cli import cost_tables
     from workflows.budgets import sources as deliverers
 
-    with opened() as database, database.read() as session:
-        found = deliverers.list_sources(session)
+    with open_database() as database, database.read() as session:
+        records = deliverers.list_sources(session)
     if as_json:
         rows = [
             {"source": one.source, "token": one.token, "charges_through": one.charges_through}
-            for one in found
+            for one in records
         ]
         say(json.dumps(rows, default=str))
     else:
-        cost_tables.show_sources(found)
+        cost_tables.show_sources(records)
 
 
 @app.command()
@@ -91,7 +91,7 @@ def give(
 
     if (token is None) is not command_line:
         raise fail("Name the token that delivers it, or give --command-line.")
-    with opened() as database:
+    with open_database() as database:
         try:
             with database.begin(patient=True) as session:
                 deliverers.give_source(session, OPERATOR, source, token, now=clock.now(session))

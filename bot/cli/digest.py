@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bot.cli.base import fail, opened, policy_text, say
+from bot.cli.base import fail, load_policy_text, open_database, say
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -46,14 +46,14 @@ def render(
     """
     from workflows.people import service as people
 
-    policy = policy_text().policy
-    with opened() as database, database.read() as session:
-        found = people.look_up(session, person)
-        actor = people.actor(session, found.id)
+    policy = load_policy_text().policy
+    with open_database() as database, database.read() as session:
+        account = people.look_up(session, person)
+        actor = people.actor(session, account.id)
         if actor is None:
-            raise fail(f"Nobody here has the id {found.id!r}.")
+            raise fail(f"Nobody here has the id {account.id!r}.")
         record = _find(session, actor, _day(at), policy)
-        say(_shown(record, format_, policy.organisation.name, actor.name))
+        say(_render_digest(record, format_, policy.organisation.name, actor.name))
 
 
 def _day(text: str) -> date | None:
@@ -82,7 +82,7 @@ def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy"
     return service.preview_digest(session, actor, policy=policy, now=now, planned=day)
 
 
-def _shown(record: "ShownDigest", format_: str, organisation: str, reader: str) -> str:
+def _render_digest(record: "ShownDigest", format_: str, organisation: str, reader: str) -> str:
     import json
 
     from bot.approvals import views as approval_views
@@ -92,6 +92,6 @@ def _shown(record: "ShownDigest", format_: str, organisation: str, reader: str) 
         return pages.html(record, organisation=organisation, reader=reader)
     if format_ == "text":
         return pages.text(record, organisation=organisation, reader=reader)
-    shown = messages.digest(record, approval_views.in_digest, with_pictures=False)
-    found = {"text": shown.text, "blocks": shown.blocks}
-    return json.dumps(found, indent=1, ensure_ascii=False)
+    message = messages.digest(record, approval_views.in_digest, with_pictures=False)
+    output = {"text": message.text, "blocks": message.blocks}
+    return json.dumps(output, indent=1, ensure_ascii=False)

@@ -21,7 +21,7 @@ _OURS = ("bot", "workflows", "storage", "sandbox")
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-def guarded(command: Callable[[], None]) -> int:
+def run_guarded(command: Callable[[], None]) -> int:
     """Run a command; its exit code. Whatever it raises ends as one sentence on standard error."""
     # It logs whole pages that a proxy answers; what is wrong is said here, in words.
     logging.getLogger("slack_sdk.web.base_client").setLevel(logging.CRITICAL)
@@ -43,7 +43,7 @@ def guarded(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        say_why(error)
+        say_error(error)
         _close_output()
         return 1
     finally:
@@ -67,23 +67,23 @@ def _close_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def say_why(error: BaseException) -> None:
+def say_error(error: BaseException) -> None:
     """The sentence on standard error; with MLGOV_LOG=debug the traceback before it."""
     if _is_debugging():
         traceback.print_exception(error)
-    print(sentence(error), file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever broke
+    print(describe_error(error), file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever broke
 
 
 def _in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
-        say_why(args.exc_value)
+        say_error(args.exc_value)
 
 
 def _is_debugging() -> bool:
     return os.environ.get("MLGOV_LOG", "").strip().casefold() == "debug"
 
 
-def sentence(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What a person reads about an exception."""
     try:
         known = _known(error)
@@ -129,14 +129,14 @@ def _of_ours(error: BaseException) -> str | None:
     if isinstance(error, SlackApiError | SlackClientError):
         from bot import slack_words
 
-        return slack_words.refusal(error, "SLACK_BOT_TOKEN", "Slack's API")
+        return slack_words.describe_refusal(error, "SLACK_BOT_TOKEN", "Slack's API")
     from httpx import HTTPError, InvalidURL
 
     if isinstance(error, HTTPError | InvalidURL):
         return f"A server can't be reached ({type(error).__name__}). `mlgov doctor` says which."
     from bot import opening
 
-    return opening.words(error)
+    return opening.describe_error(error)
 
 
 def _of_files(error: BaseException) -> str | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, opened, org_key, policy_text, say
+from bot.cli.base import Json, find_org_key, load_policy_text, open_database, say, say_json
 
 
 def explain(
@@ -12,37 +12,36 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say for every stage why each person could or could not decide it."""
-    import json
     from dataclasses import asdict
 
     from workflows import clock, decisions
 
-    policy = policy_text().policy
-    with opened() as database, database.read() as session:
-        found = decisions.explain(
-            session, request, policy=policy, now=clock.now(session), org_key=org_key(database)
+    policy = load_policy_text().policy
+    with open_database() as database, database.read() as session:
+        explanation = decisions.explain(
+            session, request, policy=policy, now=clock.now(session), org_key=find_org_key(database)
         )
-    card = found.card
+    card = explanation.card
     if as_json:
-        told = {
+        output = {
             "id": card.id,
             "state": card.state.value,
             "by_rule": card.by_rule,
-            "left_out": [asdict(one) for one in card.dropped],
+            "left_out": [asdict(dropped) for dropped in card.dropped],
             "stages": [
-                {"name": name, "people": [asdict(one) for one in people]}
-                for name, people in found.stages
+                {"name": name, "people": [asdict(dropped) for dropped in people]}
+                for name, people in explanation.stages
             ],
         }
-        say(json.dumps(told, indent=2, ensure_ascii=False))
+        say_json(output)
         return
     say(f"Request {card.id}, {card.state.value}: {card.words.project} asks to {card.words.asks}")
     say(f"Policy version {card.policy_id}, expires {card.expires_at:%Y-%m-%d %H:%M} UTC")
     if card.by_rule:
         say(f"It passed by rule, nobody was asked: {card.by_rule}")
-    for one in card.dropped:
-        say(f"{one.name} is left out: {one.when} does not hold")
-    for position, (name, people) in enumerate(found.stages):
+    for dropped in card.dropped:
+        say(f"{dropped.name} is left out: {dropped.when} does not hold")
+    for position, (name, people) in enumerate(explanation.stages):
         stage = card.rounds[position]
         say(f"{position + 1}. {name}: {stage.approved} of {stage.quorum} approved")
         for each in people:

@@ -31,7 +31,7 @@ VERDICTS = {
 
 
 @contextmanager
-def refused() -> Iterator[None]:
+def refusals_in_words() -> Iterator[None]:
     """A refusal is one sentence."""
     from pydantic import ValidationError
 
@@ -78,7 +78,7 @@ def fairness(
     from workflows.policy.inventory import FairnessRules
     from workflows.sources import predictions
 
-    with refused():
+    with refusals_in_words():
         rules = FairnessRules(least=least, ratio=Decimal(str(ratio)))
         cells = predictions.read(
             file, predictions.Columns(truth, prediction, tuple(group), positive, threshold)
@@ -88,9 +88,9 @@ def fairness(
     if as_json:
         say(judged.model_dump_json(indent=2))
     else:
-        _show(judged)
+        _print_figures(judged)
     if submit:
-        hand_in(
+        submit_evidence(
             submit,
             {"type": "fairness_report", "fairness": counts.model_dump(mode="json")},
             quiet=as_json,
@@ -104,50 +104,50 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
     from workflows.evidence import explaining
     from workflows.sources import explanations
 
-    with refused():
+    with refusals_in_words():
         read = explanations.read(file.read_bytes(), name=file.name)
-        found = explaining.Explained.model_validate(read)
+        explained = explaining.Explained.model_validate(read)
     if as_json:
-        say(found.model_dump_json(indent=2))
+        say(explained.model_dump_json(indent=2))
     else:
-        for sentence in filter(None, (*explaining.describe_drivers(found), found.limits)):
+        for sentence in filter(None, (*explaining.describe_drivers(explained), explained.limits)):
             say(sentence)
     if submit:
-        hand_in(
+        submit_evidence(
             submit,
-            {"type": "explainability_report", "explained": found.model_dump(mode="json")},
+            {"type": "explainability_report", "explained": explained.model_dump(mode="json")},
             quiet=as_json,
         )
 
 
-def hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
+def submit_evidence(named: str, body: dict[str, Any], *, quiet: bool) -> None:
     """Evidence for a version, and what is still missing for it."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
     from bot.cli.models import split
 
     model, version = split(named)
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)
+        answer = call_once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)
     if quiet:
         return
-    missing = found["check"]["missing"]
+    missing = answer["check"]["missing"]
     left = (
-        f" Still missing for {found['check']['next_step']}: {', '.join(missing)}."
+        f" Still missing for {answer['check']['next_step']}: {', '.join(missing)}."
         if missing
         else ""
     )
     say(f"Handed in for {model} {version}.{left}")
 
 
-def _show(found: "Judged") -> None:
+def _print_figures(judged: "Judged") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    for one in found.compared:
+    for comparison in judged.compared:
         table = Table(
-            escape(one.name),
+            escape(comparison.name),
             "people",
             "selected",
             "of the highest",
@@ -157,7 +157,7 @@ def _show(found: "Judged") -> None:
         )
         for column in table.columns[1:]:
             column.justify = "right"
-        for each in one.groups:
+        for each in comparison.groups:
             rates = (
                 each.selection_rate,
                 each.impact_ratio,
@@ -167,17 +167,17 @@ def _show(found: "Judged") -> None:
             table.add_row(escape(each.name), f"{each.count:,}", *(_figure(rate) for rate in rates))
         console.print(table)
         console.print(
-            f"demographic parity: difference {_figure(one.demographic_parity_difference)}, ratio {_figure(one.demographic_parity_ratio)} · "
-            f"equalized odds: difference {_figure(one.equalized_odds_difference)}, ratio {_figure(one.equalized_odds_ratio)}",
+            f"demographic parity: difference {_figure(comparison.demographic_parity_difference)}, ratio {_figure(comparison.demographic_parity_ratio)} · "
+            f"equalized odds: difference {_figure(comparison.equalized_odds_difference)}, ratio {_figure(comparison.equalized_odds_ratio)}",
             highlight=False,
         )
-        console.print(f"Verdict: {VERDICTS[one.verdict]}")
-        for flag in one.flags:
+        console.print(f"Verdict: {VERDICTS[comparison.verdict]}")
+        for flag in comparison.flags:
             console.print(f"- {escape(flag)}", highlight=False)
         console.print()
-    if found.counts.left_out:
+    if judged.counts.left_out:
         console.print(
-            f"{found.counts.left_out:,} rows lack a truth, a prediction or a group and are left out.",
+            f"{judged.counts.left_out:,} rows lack a truth, a prediction or a group and are left out.",
             highlight=False,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, fail, say
+from bot.cli.base import Json, fail, say, say_json
 
 if TYPE_CHECKING:
     from bot.cli.calling import Caller
@@ -34,11 +34,11 @@ class Watch:
         from workflows.releases import answers
 
         try:
-            found = answers.require_answer(self._form, answer, self._first)
+            verified = answers.require_answer(self._form, answer, self._first)
         except GovernanceError as error:
             raise fail(error.sentence) from None
-        self._first = self._first or found
-        return found
+        self._first = self._first or verified
+        return verified
 
 
 def gate(
@@ -127,27 +127,25 @@ def gate(
     key = hashlib.sha256(named.encode()).hexdigest()
     body = {name: value for name, value in asked.items() if value}
     with caller() as api:
-        found = _wait(api, body, key, time.monotonic() + seconds, Watch(form))
-        if found is None:
+        answer = _wait(api, body, key, time.monotonic() + seconds, Watch(form))
+        if answer is None:
             typer.echo(
                 f"mlgov could not be reached within {timeout}, so nothing is known. The same command asks again.",
                 err=True,
             )
             raise typer.Exit(1)
-        if statement is not None and found["state"] == "approved":
-            _keep(api, found, statement, form)
+        if statement is not None and answer["state"] == "approved":
+            _keep(api, answer, statement, form)
     if as_json:
-        import json
-
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(answer)
     else:
-        say(found["news"])
-    if found["state"] == "pending":
+        say(answer["news"])
+    if answer["state"] == "pending":
         typer.echo(
-            f"Still pending after {timeout}. Request {found['id']} can be decided until {_minute(found['decide_by'])}; the same command goes on waiting.",
+            f"Still pending after {timeout}. Request {answer['id']} can be decided until {_minute(answer['decide_by'])}; the same command goes on waiting.",
             err=True,
         )
-    raise typer.Exit(EXITS[found["state"]])
+    raise typer.Exit(EXITS[answer["state"]])
 
 
 def _seconds(text: str) -> float:
@@ -158,8 +156,8 @@ def _seconds(text: str) -> float:
 
     if text.endswith("s") and text[:-1].isascii() and text[:-1].isdigit():
         return float(text[:-1])
-    found = parse_duration(text)
-    return found.total_seconds() if isinstance(found, timedelta) else 0.0
+    seconds = parse_duration(text)
+    return seconds.total_seconds() if isinstance(seconds, timedelta) else 0.0
 
 
 def _form(asked: dict[str, Any], form: type["AskRelease"]) -> "AskRelease":
@@ -186,27 +184,27 @@ def _wait(
     """The request, ended or as it stands when the time is over; None when mlgov never answered."""
     from bot.cli.calling import Passing
 
-    found: dict[str, Any] | None = None
-    told, told_at, pause, is_away = "", time.monotonic(), 1.0, False
+    current: dict[str, Any] | None = None
+    news, told_at, pause, is_away = "", time.monotonic(), 1.0, False
     while True:
         left = until - time.monotonic()
         try:
-            if found is None:
+            if current is None:
                 headers = {"Idempotency-Key": key}
-                found = watch.checked(api.read("POST", "/approvals", body=body, headers=headers))
-                for other in found.get("apart") or ():
+                current = watch.checked(api.read("POST", "/approvals", body=body, headers=headers))
+                for other in current.get("apart") or ():
                     words = "; ".join(one["words"] for one in other["differences"])
                     _progress(f"Not joined with request {other['id']}: {words}.")
-                _progress(f"Request {found['id']} at {found['gate']}: {found['asks']}.")
+                _progress(f"Request {current['id']} at {current['gate']}: {current['asks']}.")
             elif left > 0:
                 wait = max(1, min(LOOK, int(left)))
                 answer = api.read(
                     "GET",
-                    f"/approvals/{found['id']}",
-                    params={"wait": wait, "seen": found["mark"]},
+                    f"/approvals/{current['id']}",
+                    params={"wait": wait, "seen": current["mark"]},
                     patience=wait + 15.0,
                 )
-                found = watch.checked(answer)
+                current = watch.checked(answer)
             pause = 1.0
             if is_away:
                 _progress("mlgov answers again.")
@@ -216,29 +214,29 @@ def _wait(
                 _progress(f"{passing}. Trying again until the time is over.")
                 is_away, told_at = True, time.monotonic()
             if time.monotonic() >= until:
-                return found
+                return current
             time.sleep(max(0.0, min(pause, until - time.monotonic())))
             pause = min(pause * 2, 15.0)
             continue
-        if found["state"] != "pending" or time.monotonic() >= until:
-            return found
-        if found["news"] != told:
-            told, told_at = found["news"], time.monotonic()
-            _progress(told)
+        if current["state"] != "pending" or time.monotonic() >= until:
+            return current
+        if current["news"] != news:
+            news, told_at = current["news"], time.monotonic()
+            _progress(news)
         elif time.monotonic() - told_at > HEARTBEAT:
             told_at = time.monotonic()
-            _progress(f"Still: {told}")
+            _progress(f"Still: {news}")
 
 
-def _keep(api: "Caller", found: dict[str, Any], file: Path, form: "AskRelease") -> None:
+def _keep(api: "Caller", answer: dict[str, Any], file: Path, form: "AskRelease") -> None:
     """Write the statement about the request, once it says what was asked."""
     from bot.cli.calling import Passing
     from workflows.errors import GovernanceError
     from workflows.releases import answers
 
     try:
-        envelope = api.call("GET", f"/approvals/{found['id']}/statement").content
-        answers.require_statement(form, found, envelope)
+        envelope = api.call("GET", f"/approvals/{answer['id']}/statement").content
+        answers.require_statement(form, answer, envelope)
         file.write_bytes(envelope)
     except Passing as passing:
         raise fail(f"Approved, but the statement could not be fetched: {passing}.") from None

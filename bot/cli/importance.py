@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.base import Json, fail, say
-from bot.cli.figures import File, Submit, hand_in, refused
+from bot.cli.figures import File, Submit, refusals_in_words, submit_evidence
 
 
 def importance(
@@ -65,11 +65,11 @@ def importance(
 
     folder = Path(tempfile.mkdtemp(prefix="mlgov-registry-"))
     try:
-        with refused():
+        with refusals_in_words():
             digest = _download(model, folder)
-            same = _compared(submit, folder, digest) if submit else ""
+            same = _compare_digest(submit, folder, digest) if submit else ""
             made_with = trying.describe_model(folder)[2]
-            found = trying.run_importance(
+            importances = trying.run_importance(
                 folder,
                 file,
                 seconds=seconds,
@@ -82,19 +82,21 @@ def importance(
                 needs_isolation=not with_network,
                 sandbox=not without_sandbox,
             )
-            told = json.dumps(trying.build_file(found, file)).encode()
-            explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))
+            output = json.dumps(trying.build_file(importances, file)).encode()
+            explained = explaining.Explained.model_validate(
+                explanations.read(output, name=file.name)
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if as_json:
         say(explained.model_dump_json(indent=2))
     else:
         say(
-            f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
+            f"{model}: {importances.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
         )
         for sentence in (*explaining.describe_drivers(explained), explained.limits):
             say(sentence)
-        for warning in found.warnings:
+        for warning in importances.warnings:
             say(f"Warning: {warning}")
     if submit:
         body = {
@@ -102,44 +104,46 @@ def importance(
             "explained": explained.model_dump(mode="json"),
             "summary": f"Of {model} in MLflow, {same}",
         }
-        hand_in(submit, body, quiet=as_json)
+        submit_evidence(submit, body, quiet=as_json)
 
 
 def _download(model: str, folder: Path) -> str:
     """The contents of the version, and their digest."""
-    from bot.cli.base import settings
+    from bot.cli.base import load_settings
     from bot.registry import syncing
 
     name, _, version = model.rpartition(":")
     if not name:
         raise fail(f"Name the model with its version, like {model}:7.", 2)
-    registry = syncing.make_client(settings())
+    registry = syncing.make_client(load_settings())
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
         )
     try:
-        found = registry.download(name, version, folder)
+        file = registry.download(name, version, folder)
     finally:
         registry.close()
-    if found.sha256 is None:
-        raise fail(f"{model} cannot be read: {found.why}.")
-    return found.sha256
+    if file.sha256 is None:
+        raise fail(f"{model} cannot be read: {file.why}.")
+    return file.sha256
 
 
-def _compared(submit: str, folder: Path, digest: str) -> str:
+def _compare_digest(submit: str, folder: Path, digest: str) -> str:
     """Whether what is tried is what the record names: all of it, or one of its files, as a pipeline may have digested it."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
     from bot.cli.models import digest_of, split
 
     key, version = split(submit)
     with caller() as api:
-        told = once(api, "GET", f"/models/{key}")
-    held = next((one["digest"] for one in told["versions"] if one["version"] == version), None)
-    if held is None:
+        answer = call_once(api, "GET", f"/models/{key}")
+    registered = next(
+        (one["digest"] for one in answer["versions"] if one["version"] == version), None
+    )
+    if registered is None:
         return f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."
-    held = held.removeprefix("sha256:")
+    registered = registered.removeprefix("sha256:")
     files = (digest_of(one) for one in folder.rglob("*") if one.is_file())
-    if held == digest or f"sha256:{held}" in files:
-        return f"whose contents are those on the record (sha256:{held[:12]}…)."
-    return f"whose contents are sha256:{digest[:12]}…: NOT the digest on the record (sha256:{held[:12]}…)."
+    if registered == digest or f"sha256:{registered}" in files:
+        return f"whose contents are those on the record (sha256:{registered[:12]}…)."
+    return f"whose contents are sha256:{digest[:12]}…: NOT the digest on the record (sha256:{registered[:12]}…)."

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli.base import fail, is_terminal, opened, org_key, policy_text, say
+from bot.cli.base import fail, find_org_key, is_terminal, load_policy_text, open_database, say
 
 app = typer.Typer(
     help="Bring in people, projects, budgets, milestones, models and cost.", no_args_is_help=True
@@ -105,13 +105,13 @@ def _import(
 
     mappings = dict(_mapping(item) for item in map_ or [])
     request = imports.Request(kind, file, mappings, dry_run, skip_bad_rows, **more)
-    policy = policy_text().policy
-    with opened(create=True) as database, counting(is_terminal()) as progress:
+    policy = load_policy_text().policy
+    with open_database(create=True) as database, counting(is_terminal()) as progress:
         report = imports.run(
             database,
             request,
             policy=policy,
-            org_key=org_key(database),
+            org_key=find_org_key(database),
             progress=progress,
             probe=failpoints.hit,
         )
@@ -173,10 +173,10 @@ def costs(
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 
-    policy = policy_text().policy
+    policy = load_policy_text().policy
     options = focus.ReadOptions(tag_keys=policy.costs.tag_keys, source=source, separate=separate)
-    with opened(create=True) as database:
-        key = org_key(database)
+    with open_database(create=True) as database:
+        key = find_org_key(database)
         try:
             with reading(is_terminal()) as progress:
                 read = focus.read(files, options=options, progress=progress)

@@ -73,7 +73,7 @@ def _say_version(asked: bool) -> None:
     if asked:
         from bot import version
 
-        typer.echo(version.words())
+        typer.echo(version.describe_version())
         raise typer.Exit
 
 
@@ -97,7 +97,7 @@ list_whole_sentences(app)
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run a command, by default the one that was typed; what goes wrong is one sentence on standard error."""
-    sys.exit(ending.guarded(lambda: app(args=words)))
+    sys.exit(ending.run_guarded(lambda: app(args=words)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, say, settings
+from bot.cli.base import fail, load_settings, say
 
 app = typer.Typer(help="The rubric of maturity check-ins.", no_args_is_help=True)
 rubric_app = typer.Typer(
@@ -23,7 +23,7 @@ def _chosen(file: Path | None) -> Path | None:
     from workflows import policy
     from workflows.maturity import rubric
 
-    place = settings().mlgov_policy
+    place = load_settings().mlgov_policy
     if file is not None or not place.exists():
         return file
     return rubric.place(place, policy.load(place).policy.maturity.rubric)
@@ -37,12 +37,12 @@ def check(file: File = None) -> None:
 
     try:
         chosen = _chosen(file)
-        found = rubric.load(chosen)
+        loaded = rubric.load(chosen)
     except GovernanceError as error:
         raise fail(error.sentence) from None
-    count = len(found.rubric.statements)
+    count = len(loaded.rubric.statements)
     say(
-        f"{chosen or 'The rubric that comes with mlgov'}: good. {found.rubric.name}, {count} statements, "
+        f"{chosen or 'The rubric that comes with mlgov'}: good. {loaded.rubric.name}, {count} statements, "
         f"about {records.minutes(count)} minutes for a person."
     )
 
@@ -54,7 +54,7 @@ def show(file: File = None) -> None:
     from workflows.maturity import rubric
 
     try:
-        found = rubric.load(_chosen(file))
+        loaded = rubric.load(_chosen(file))
     except GovernanceError as error:
         raise fail(error.sentence) from None
-    say(found.text.rstrip())
+    say(loaded.text.rstrip())

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import fail, opened, say
+from bot.cli.base import fail, open_database, say
 
 if TYPE_CHECKING:
     from storage.db import Database
@@ -32,18 +32,18 @@ def migrate(
         raise fail("Give --check or --dry-run, not both.", 2)
     from storage import migrate as migrations
 
-    with opened(create=not (check or dry_run), upgrades=False) as database:
-        now = migrations.standing(database)
+    with open_database(create=not (check or dry_run), upgrades=False) as database:
+        now = migrations.read_standing(database)
         if now.fits:
             say(_at_home(now))
             return
         if check or now.is_newer:
             raise fail(now.problem or "")
-        steps = migrations.steps(now.revision)
+        steps = migrations.list_steps(now.revision)
         if dry_run:
             _try(database, now, steps)
             return
-        before, after = migrations.upgrade(database, told=_tell)
+        before, after = migrations.upgrade(database, report=_tell)
         if before == after:
             say(f"Somebody else has just brought the database to revision {after}.")
         elif before is None:
@@ -64,7 +64,7 @@ def _at_home(now: "Standing") -> str:
 def _try(database: "Database", now: "Standing", steps: "list[Step]") -> None:
     from storage import migrate as migrations
 
-    migrations.upgrade(database, keep=False, told=_tell)
+    migrations.upgrade(database, keep=False, report=_tell)
     say(f"Tried and undone: the database is still at revision {now.revision or 'none'}.")
     oldest = steps[-1].oldest
     if now.revision is None:

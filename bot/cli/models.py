@@ -1,14 +1,13 @@
 """`mlgov model`: the inventory from the command line and from pipelines, through the API."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bot.cli import readings
-from bot.cli.base import Json, fail, say
+from bot.cli.base import Json, fail, print_table, say, say_json
 
 app = typer.Typer(
     help="Register models, add versions, hand in evidence, see what is missing, and move versions on, through the API.",
@@ -30,63 +29,65 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the models that you see."""
-    from rich.console import Console
-    from rich.table import Table
+    from bot.cli.calling import call_once, caller
 
-    from bot.cli.calling import caller, once
-
-    found: list[dict[str, Any]] = []
+    models: list[dict[str, Any]] = []
     asked = {"q": word, "limit": "200"}
     with caller() as api:
         while True:
-            told = once(api, "GET", "/models", params=asked)
-            found += told["models"]
-            if told["next"] is None:
+            page = call_once(api, "GET", "/models", params=asked)
+            models += page["models"]
+            if page["next"] is None:
                 break
-            asked["after"] = told["next"]
+            asked["after"] = page["next"]
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(models)
         return
-    if not found:
+    if not models:
         say("There are no such models.")
         return
-    table = Table(
-        "key", "name", "state", "tier", "owner", "project", "open findings", "next review"
+    print_table(
+        ("key", "name", "state", "tier", "owner", "project", "open findings", "next review"),
+        [
+            (
+                model["key"],
+                model["name"],
+                model["state"].replace("_", " "),
+                str(model["tier"] or "—"),
+                model["owner"] or "—",
+                model["project"] or "—",
+                str(model["open_findings"]),
+                model["next_review"] or "—",
+            )
+            for model in models
+        ],
     )
-    for one in found:
-        table.add_row(
-            one["key"],
-            one["name"],
-            one["state"].replace("_", " "),
-            str(one["tier"] or "—"),
-            one["owner"] or "—",
-            one["project"] or "—",
-            str(one["open_findings"]),
-            one["next_review"] or "—",
-        )
-    Console().print(table)
 
 
 @app.command()
 def show(model: Model, as_json: Json = False) -> None:
     """Show one model and its versions."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     with caller() as api:
-        found = once(api, "GET", f"/models/{model}")
+        answer = call_once(api, "GET", f"/models/{model}")
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(answer)
         return
     say(
-        f"{found['name']}: {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}"
+        f"{answer['name']}: {answer['state'].replace('_', ' ')}, tier {answer['tier'] or 'not assessed'}"
     )
-    say(f"owned by {found['owner'] or 'nobody'}, project {found['project'] or 'none'}")
-    if found["purpose"]:
-        say(found["purpose"])
-    for one in found["versions"]:
-        until = f", approved until {one['approved_until'][:10]}" if one["approved_until"] else ""
+    say(f"owned by {answer['owner'] or 'nobody'}, project {answer['project'] or 'none'}")
+    if answer["purpose"]:
+        say(answer["purpose"])
+    for version in answer["versions"]:
+        until = (
+            f", approved until {version['approved_until'][:10]}"
+            if version["approved_until"]
+            else ""
+        )
         say(
-            f"  {one['version']}: {one['state'].replace('_', ' ')}{until}; leads on: {', '.join(one['steps']) or 'nothing'}"
+            f"  {version['version']}: {version['state'].replace('_', ' ')}{until}; leads on: {', '.join(version['steps']) or 'nothing'}"
         )
 
 
@@ -115,7 +116,7 @@ def register(
     ] = None,
 ) -> None:
     """Put a model on the inventory. The same call again changes nothing."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     body = {
         "name": name,
@@ -130,9 +131,9 @@ def register(
         "eu_class": eu_class,
     }
     with caller() as api:
-        found = once(api, "POST", "/models", body=_given(body))
+        answer = call_once(api, "POST", "/models", body=_drop_missing(body))
     say(
-        f"{found['name']} is in the inventory as {found['key']}, tier {found['tier'] or 'not assessed'}."
+        f"{answer['name']} is in the inventory as {answer['key']}, tier {answer['tier'] or 'not assessed'}."
     )
 
 
@@ -153,7 +154,7 @@ def version(
     run_id: Annotated[str | None, typer.Option("--run", help="The run that made it.")] = None,
 ) -> None:
     """Add a version, in development. The same version with the same digest again changes nothing."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     body = {
@@ -164,42 +165,42 @@ def version(
         "run_id": run_id,
     }
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions", body=_given(body))
-    say(f"{model} {found['version']} is {found['state'].replace('_', ' ')}.")
+        answer = call_once(api, "POST", f"/models/{model}/versions", body=_drop_missing(body))
+    say(f"{model} {answer['version']} is {answer['state'].replace('_', ' ')}.")
 
 
 @app.command()
 def check(named: Named, as_json: Json = False) -> None:
     """Print what a version lacks for its next step: exit 0 when nothing is missing, 20 when something is."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     with caller() as api:
-        found = once(api, "GET", f"/models/{model}/versions/{name}/check")
+        answer = call_once(api, "GET", f"/models/{model}/versions/{name}/check")
     if as_json:
-        say(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(answer)
     else:
-        _tell(found)
-    if not found["is_complete"]:
+        _say_check(answer)
+    if not answer["is_complete"]:
         raise typer.Exit(MISSING)
 
 
-def _tell(found: dict[str, Any]) -> None:
-    step = found["next_step"]
+def _say_check(answer: dict[str, Any]) -> None:
+    step = answer["next_step"]
     say(
-        f"{found['model']} {found['version']} is {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}."
+        f"{answer['model']} {answer['version']} is {answer['state'].replace('_', ' ')}, tier {answer['tier'] or 'not assessed'}."
     )
-    if found["missing"]:
-        say(f"Missing for {step}: {', '.join(found['missing'])}")
+    if answer["missing"]:
+        say(f"Missing for {step}: {', '.join(answer['missing'])}")
     elif step:
         say(f"Nothing is missing for {step}.")
-    for other in found["steps"]:
-        if other["missing"] and other["missing"] != found["missing"]:
+    for other in answer["steps"]:
+        if other["missing"] and other["missing"] != answer["missing"]:
             say(f"{other['label']} would be refused: {', '.join(other['missing'])}")
-    if found["waived"]:
-        say(f"Waived, not passed: {', '.join(found['waived'])}")
-    if found["open_findings"]:
-        say(f"Open findings: {found['open_findings']}")
+    if answer["waived"]:
+        say(f"Waived, not passed: {', '.join(answer['waived'])}")
+    if answer["open_findings"]:
+        say(f"Open findings: {answer['open_findings']}")
 
 
 @app.command()
@@ -231,7 +232,7 @@ def evidence(
     ] = None,
 ) -> None:
     """Hand in evidence, and say what is still missing. The same evidence again changes nothing."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     body = {
@@ -246,8 +247,10 @@ def evidence(
     }
     body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))
-    _tell(found["check"])
+        answer = call_once(
+            api, "POST", f"/models/{model}/versions/{name}/evidence", body=_drop_missing(body)
+        )
+    _say_check(answer["check"])
 
 
 def _figures(type_: str, file: Path) -> dict[str, Any]:
@@ -334,7 +337,7 @@ def move(
     ] = None,
 ) -> None:
     """Take a step of a version, as yourself: with a token from `/mlgov token`."""
-    from bot.cli.calling import caller, once
+    from bot.cli.calling import call_once, caller
 
     model, name = split(named)
     body = {
@@ -345,8 +348,10 @@ def move(
         "new_version": new_version,
     }
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))
-    say(found["said"])
+        answer = call_once(
+            api, "POST", f"/models/{model}/versions/{name}/steps", body=_drop_missing(body)
+        )
+    say(answer["said"])
 
 
 def split(named: str) -> tuple[str, str]:
@@ -357,7 +362,7 @@ def split(named: str) -> tuple[str, str]:
     return model.strip().casefold(), name.strip()
 
 
-def _given(body: dict[str, Any]) -> dict[str, Any]:
+def _drop_missing(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in (None, "", [])}
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, say, settings
+from bot.cli.base import Json, connect_slack, fail, open_database, say, say_json
 
 if TYPE_CHECKING:
     from workflows.people.organisation import Plan
@@ -20,20 +20,18 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     """Show whose this database is, or move it into the Enterprise Grid that its workspace joined."""
     if context.invoked_subcommand is not None:
         return
-    import json
-
     from workflows.people import organisation
 
-    with opened() as database, database.read() as session:
-        here = organisation.known(session)
-        behind = organisation.left_behind(session, here) if here else 0
+    with open_database() as database, database.read() as session:
+        here = organisation.find_organisation(session)
+        behind = organisation.count_left_behind(session, here) if here else 0
     if as_json:
-        found = {
+        output = {
             "organisation": here.org_key if here else None,
             "before": list(here.was) if here else [],
             "left_behind": behind,
         }
-        say(json.dumps(found, indent=2))
+        say_json(output, ensure_ascii=True)
         return
     if here is None:
         say("This database has met no organisation yet: `mlgov run` introduces it.")
@@ -43,7 +41,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     say(f"This database governs {what} {here.org_key}{before}.")
     if behind:
         say(
-            f"{_people(behind)} still {'stands' if behind == 1 else 'stand'} under {here.team_id}, as before it joined the "
+            f"{_count_people(behind)} still {'stands' if behind == 1 else 'stand'} under {here.team_id}, as before it joined the "
             "Grid. `mlgov organisation move --dry-run` says what it would take to bring them over."
         )
 
@@ -63,21 +61,14 @@ def move(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Carry everybody over to the Enterprise Grid that the workspace joined: they stay who they are. Stop mlgov first."""
-    from bot import installation
     from bot.organisation import Mover
-    from bot.settings import SettingsRefused
     from workflows.people.organisation import unmapped_words
 
-    read = settings()
-    try:
-        slack = installation.client(read, timeout=10)
-        team = installation.who_am_i(read, slack)
-    except SettingsRefused as error:
-        raise fail(str(error)) from None
-    with opened() as database:
+    _, slack, team = connect_slack()
+    with open_database() as database:
         mover = Mover(database, slack, team)
         plan = mover.plan()
-        for line in _lines(plan):
+        for line in _describe_plan(plan):
             say(line)
         if plan.unmapped and not leave_unknown:
             if not dry_run:
@@ -92,22 +83,22 @@ def move(
             raise fail("Nothing was moved.")
         done = mover.move(leaves=leave_unknown)
     say(
-        f"{done.was} is {done.now} now: {_people(len(done.ids))} stayed who they were. Start mlgov; it reads Slack anew first."
+        f"{done.was} is {done.now} now: {_count_people(len(done.ids))} stayed who they were. Start mlgov; it reads Slack anew first."
     )
 
 
-def _people(count: int) -> str:
+def _count_people(count: int) -> str:
     from workflows.wording import counted
 
     return counted(count, "person", "people")
 
 
-def _lines(plan: "Plan") -> list[str]:
+def _describe_plan(plan: "Plan") -> list[str]:
     from workflows.wording import counted
 
     stay = "stays" if len(plan.ids) == 1 else "stay"
     lines = [
-        f"{plan.was} → {plan.now}: {_people(len(plan.ids))} would be called by the Grid's ids, and {stay} who they are: what "
+        f"{plan.was} → {plan.now}: {_count_people(len(plan.ids))} would be called by the Grid's ids, and {stay} who they are: what "
         "they asked, decided and own stays theirs."
     ]
     if plan.joined:
@@ -133,12 +124,12 @@ def _lines(plan: "Plan") -> list[str]:
     )
     if plan.erased:
         lines.append(
-            f"{_people(plan.erased)} who {'was' if plan.erased == 1 else 'were'} erased would be known by the Grid's ids, too, "
+            f"{_count_people(plan.erased)} who {'was' if plan.erased == 1 else 'were'} erased would be known by the Grid's ids, too, "
             "and stay away."
         )
     if plan.erased_unknown:
         lines.append(
-            f"Slack doesn't list {_people(plan.erased_unknown)} who {'was' if plan.erased_unknown == 1 else 'were'} erased. "
+            f"Slack doesn't list {_count_people(plan.erased_unknown)} who {'was' if plan.erased_unknown == 1 else 'were'} erased. "
             "They stay away as long as Slack calls them by the id or the address that they had; whoever it calls by another "
             "id comes back as somebody new."
         )

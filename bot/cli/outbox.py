@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, say, settings
+from bot.cli.base import Json, connect_slack, open_database, print_table, say, say_json
 
 if TYPE_CHECKING:
     from bot.delivery.reviewing import Review
@@ -23,50 +23,46 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List rows that are not sent yet, dead letters first."""
-    import json
-
-    from rich.console import Console
-    from rich.table import Table
-
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         rows = dead_letters.list_rows(session, state=state)
     if as_json:
-        say(json.dumps([row.as_json() for row in rows], indent=2))
+        say_json([row.as_json() for row in rows], ensure_ascii=True)
         return
     if not rows:
         say("Nothing waits: everything that was to be sent is sent.")
         return
-    table = Table("id", "state", "what", "to", "due", "tries", "why")
-    for row in rows:
-        table.add_row(
-            str(row.id),
-            row.state,
-            f"{row.op} {row.kind}",
-            row.lane_key,
-            f"{row.due_at:%d %b %H:%M}",
-            str(row.attempts),
-            row.last_error or "",
-        )
-    Console().print(table)
+    print_table(
+        ("id", "state", "what", "to", "due", "tries", "why"),
+        [
+            (
+                str(row.id),
+                row.state,
+                f"{row.op} {row.kind}",
+                row.lane_key,
+                f"{row.due_at:%d %b %H:%M}",
+                str(row.attempts),
+                row.last_error or "",
+            )
+            for row in rows
+        ],
+    )
 
 
 @app.command()
 def show(row: RowId) -> None:
     """Everything about one row, as JSON."""
-    import json
-
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.read() as session:
-        say(json.dumps(dead_letters.show(session, row).as_json(), indent=2))
+    with open_database() as database, database.read() as session:
+        say_json(dead_letters.show(session, row).as_json(), ensure_ascii=True)
 
 
 @app.command()
 def retry(row: RowId) -> None:
     """Send a dead letter again. If it did arrive after all, people will see it twice: `mark-sent` says that it did."""
-    _act("retry", row, "will be sent again")
+    _settle("retry", row, "will be sent again")
 
 
 @app.command("mark-sent")
@@ -81,7 +77,7 @@ def mark_sent(
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         dead_letters.mark_sent(session, OPERATOR, row, ts=ts, now=clock.now(session))
     say(f"Row {row} counts as sent.")
 
@@ -89,7 +85,7 @@ def mark_sent(
 @app.command()
 def cancel(row: RowId) -> None:
     """Drop a row that waits or is dead."""
-    _act("cancel", row, "is cancelled")
+    _settle("cancel", row, "is cancelled")
 
 
 @app.command()
@@ -100,42 +96,33 @@ def review(
     as_json: Json = False,
 ) -> None:
     """List what is held back after a copy was restored, and which of it stands in Slack already. Sends nothing."""
-    import json
-
-    from bot import installation
     from bot.delivery.reviewing import review as look
-    from bot.settings import SettingsRefused
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    read = settings()
-    try:
-        slack = installation.client(read, timeout=10)
-        team = installation.who_am_i(read, slack)
-    except SettingsRefused as error:
-        raise fail(str(error)) from None
-    with opened(team=team) as database:
-        found = look(database, slack, stamps="real" if read.is_real_slack else "governed")
-        if found is None:
+    read, slack, team = connect_slack()
+    with open_database(team=team) as database:
+        reviewed = look(database, slack, stamps="real" if read.is_real_slack else "governed")
+        if reviewed is None:
             say("Nothing is held: messages are sent as they come.")
             return
-        standing = [one for one in found.messages if one.ts is not None]
+        standing = [message for message in reviewed.messages if message.ts is not None]
         if mark_found:
-            for one in standing:
+            for message in standing:
                 with database.begin() as session:
                     dead_letters.mark_sent(
                         session,
                         OPERATOR,
-                        one.row.id,
-                        ts=one.ts,
-                        channel=one.channel,
+                        message.row.id,
+                        ts=message.ts,
+                        channel=message.channel,
                         now=clock.now(session),
                     )
     if as_json:
-        say(json.dumps(_review_as_json(found), indent=2))
+        say_json(_review_as_json(reviewed), ensure_ascii=True)
         return
-    _say_review(found, was_marked=mark_found)
+    _say_review(reviewed, was_marked=mark_found)
 
 
 @app.command()
@@ -153,9 +140,9 @@ def release(
     from workflows.delivery import holding
     from workflows.wording import counted
 
-    with opened() as database, database.begin(patient=True) as session:
+    with open_database() as database, database.begin(patient=True) as session:
         now = clock.now(session)
-        waits = holding.waits(session, now=now)
+        waits = holding.count_waits(session, now=now)
         restoring.release(session, OPERATOR, looks=not without_looking, now=now)
     say(
         f"Released: {counted(len(waits.posts), 'message')} that waited and everything new are sent from now on"
@@ -167,41 +154,43 @@ def release(
     )
 
 
-def _say_review(found: "Review", *, was_marked: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _say_review(review: "Review", *, was_marked: bool) -> None:
+    from bot.holding import describe_hold
 
-    from bot.holding import sentence
-
-    say(sentence(found.hold))
-    table = Table("id", "what", "to", "written", "in Slack")
-    for one in found.messages:
-        table.add_row(
-            str(one.row.id),
-            one.row.kind,
-            one.row.lane_key,
-            f"{one.row.created_at:%d %b %H:%M}",
-            f"cannot be looked up ({one.trouble})" if one.trouble else _at(one.ts),
+    say(describe_hold(review.hold))
+    if review.messages:
+        print_table(
+            ("id", "what", "to", "written", "in Slack"),
+            [
+                (
+                    str(message.row.id),
+                    message.row.kind,
+                    message.row.lane_key,
+                    f"{message.row.created_at:%d %b %H:%M}",
+                    f"cannot be looked up ({message.trouble})"
+                    if message.trouble
+                    else _describe_ts(message.ts),
+                )
+                for message in review.messages
+            ],
         )
-    if found.messages:
-        Console().print(table)
-    standing = sum(one.ts is not None for one in found.messages)
-    unclear = sum(bool(one.trouble) for one in found.messages)
-    if not found.messages:
+    standing = sum(message.ts is not None for message in review.messages)
+    unclear = sum(bool(message.trouble) for message in review.messages)
+    if not review.messages:
         say("No message waits.")
     else:
         say(
-            f"{len(found.messages)} messages wait: {standing} stand in Slack already"
+            f"{len(review.messages)} messages wait: {standing} stand in Slack already"
             + (" and count as sent now" if was_marked and standing else "")
-            + f", {len(found.messages) - standing - unclear} do not"
+            + f", {len(review.messages) - standing - unclear} do not"
             + (f", {unclear} could not be looked up" if unclear else "")
             + "."
         )
-    others = found.waits.others
+    others = review.waits.others
     if others:
         listed = ", ".join(f"{number} {op}" for op, number in sorted(others.items()))
         say(f"Besides, harmless to repeat: {listed}.")
-    due = found.waits.timers | found.waits.schedules
+    due = review.waits.timers | review.waits.schedules
     if due:
         listed = ", ".join(f"{kind} ({number})" for kind, number in sorted(due.items()))
         say(f"Fallen due meanwhile, runs after the release: {listed}.")
@@ -215,7 +204,7 @@ def _say_review(found: "Review", *, was_marked: bool) -> None:
     say("`mlgov outbox release` sends the rest.")
 
 
-def _at(ts: str | None) -> str:
+def _describe_ts(ts: str | None) -> str:
     from datetime import UTC, datetime
 
     if ts is None:
@@ -223,12 +212,12 @@ def _at(ts: str | None) -> str:
     return f"since {datetime.fromtimestamp(float(ts), UTC):%d %b %H:%M} UTC"
 
 
-def _review_as_json(found: "Review") -> dict[str, object]:
+def _review_as_json(review: "Review") -> dict[str, object]:
     return {
-        "why": found.hold.why.value,
-        "held_at": found.hold.held_at.isoformat(),
-        "copy_entries": found.hold.copy_seq,
-        "known_entries": found.hold.known_seq,
+        "why": review.hold.why.value,
+        "held_at": review.hold.held_at.isoformat(),
+        "copy_entries": review.hold.copy_seq,
+        "known_entries": review.hold.known_seq,
         "messages": [
             {
                 "id": one.row.id,
@@ -237,18 +226,18 @@ def _review_as_json(found: "Review") -> dict[str, object]:
                 "ts": one.ts,
                 "trouble": one.trouble or None,
             }
-            for one in found.messages
+            for one in review.messages
         ],
-        "others": found.waits.others,
-        "due": found.waits.timers | found.waits.schedules,
+        "others": review.waits.others,
+        "due": review.waits.timers | review.waits.schedules,
     }
 
 
-def _act(action: str, row: int, outcome: str) -> None:
+def _settle(action: str, row: int, outcome: str) -> None:
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         getattr(dead_letters, action)(session, OPERATOR, row, now=clock.now(session))
     say(f"Row {row} {outcome}.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, opened, say, settings
+from bot.cli.base import fail, load_settings, open_database, say
 
 app = typer.Typer(help="Erase a person, or export what is kept about one.", no_args_is_help=True)
 
@@ -24,27 +24,27 @@ def erase(
     from workflows.people import service
     from workflows.wording import counted
 
-    with opened() as database:
-        erasure_key.attach(database, settings())
+    with open_database() as database:
+        erasure_key.attach(database, load_settings())
         with database.read() as session:
-            found = service.look_up(session, person)
+            account = service.look_up(session, person)
         if not yes and not typer.confirm(
-            f"Erase {found.name} ({found.id})? This cannot be undone.", err=True
+            f"Erase {account.name} ({account.id})? This cannot be undone.", err=True
         ):
             raise fail("Nothing was erased.")
         with database.begin(patient=True) as session:
-            report = service.erase(session, OPERATOR, found.id, now=clock.now(session))
+            report = service.erase(session, OPERATOR, account.id, now=clock.now(session))
         left = wiping.wipe(database)
     say(
-        f"{found.id} is erased: {counted(report.texts, 'text')}, {counted(report.memberships, 'membership')}, and the identity are gone."
+        f"{account.id} is erased: {counted(report.texts, 'text')}, {counted(report.memberships, 'membership')}, and the identity are gone."
     )
-    if found.slack_id is not None and not found.is_deactivated:
+    if account.slack_id is not None and not account.is_deactivated:
         say(
-            f"They are active in Slack as far as mlgov knows: when it reads Slack next, {found.id} has the name from there again."
+            f"They are active in Slack as far as mlgov knows: when it reads Slack next, {account.id} has the name from there again."
         )
     if report.owned_projects:
         say(
-            f"These projects still name {found.id} and want somebody else: {', '.join(report.owned_projects)}."
+            f"These projects still name {account.id} and want somebody else: {', '.join(report.owned_projects)}."
         )
     if report.named_in_policy:
         say(
@@ -63,7 +63,7 @@ def wipe() -> None:
     """Write a SQLite file anew and empty its log, so that nothing of who was erased is left in them."""
     from bot import wiping
 
-    with opened() as database:
+    with open_database() as database:
         for sentence in wiping.wipe(database):
             say(sentence)
 
@@ -78,15 +78,15 @@ def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     from workflows.people import tombstones
     from workflows.wording import counted
 
-    with opened() as database:
+    with open_database() as database:
         with database.read() as session:
-            people = stored.standing(session).people
+            people = stored.read_standing(session).people
         if not yes and not typer.confirm(
             f"Give up the key by which {counted(people, 'erased person is', 'erased people are')} known? This cannot be undone.",
             err=True,
         ):
             raise fail("Nothing was changed.")
-        key, place = erasure_key.renew(database, settings())
+        key, place = erasure_key.renew(database, load_settings())
         with database.begin(patient=True) as session:
             people = tombstones.start_anew(session, OPERATOR, key, now=clock.now(session))
     where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
@@ -108,8 +108,10 @@ def export(person: PersonId) -> None:
 
     from workflows.people import service
 
-    with opened() as database, database.read() as session:
-        found = service.look_up(session, person)
+    with open_database() as database, database.read() as session:
+        account = service.look_up(session, person)
         say(
-            json.dumps(service.export(session, found.id), indent=2, ensure_ascii=False, default=str)
+            json.dumps(
+                service.export(session, account.id), indent=2, ensure_ascii=False, default=str
+            )
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import Json, fail, opened, org_key, say, settings
+from bot.cli.base import Json, fail, find_org_key, load_settings, open_database, say, say_json
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -23,30 +23,30 @@ app = typer.Typer(
 File = Annotated[Path | None, typer.Argument(help="The file; MLGOV_POLICY when it is left out.")]
 
 
-def _read(file: Path | None) -> "tuple[Path, PolicyText]":
-    path, found, _ = _read_all(file)
-    return path, found
+def _load(file: Path | None) -> "tuple[Path, PolicyText]":
+    path, loaded, _ = _load_all(file)
+    return path, loaded
 
 
-def _read_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
+def _load_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
     from workflows import policy
     from workflows.errors import GovernanceError
     from workflows.maturity import rubric
 
-    path = file or settings().mlgov_policy
+    path = file or load_settings().mlgov_policy
     try:
-        found = policy.load(path)
-        asked = rubric.load(rubric.place(path, found.policy.maturity.rubric))
+        loaded = policy.load(path)
+        asked = rubric.load(rubric.place(path, loaded.policy.maturity.rubric))
     except GovernanceError as error:
         raise fail(error.sentence) from None
-    return path, found, asked
+    return path, loaded, asked
 
 
 def _running(session: "Session") -> "tuple[int, Policy] | None":
     from workflows.policies import service
 
-    found = service.in_force(session)
-    return None if found is None else (found, service.version(session, found))
+    running = service.in_force(session)
+    return None if running is None else (running, service.version(session, running))
 
 
 @app.command()
@@ -62,31 +62,33 @@ def check(
     from workflows.policy import review
     from workflows.policy.reading import line_of
 
-    path, found = _read(file)
-    wrong = review.review(found.policy)
+    path, loaded = _load(file)
+    wrong = review.review(loaded.policy)
     looked = "people and groups were not looked at"
     if not offline and _has_database():
-        with opened() as database, database.read() as session:
-            if readings.unread(session):
+        with open_database() as database, database.read() as session:
+            if readings.list_unread(session):
                 looked = "people and groups were not looked at, because mlgov hasn't read them from Slack yet: `mlgov sync` does, and `mlgov run` when it starts"
             else:
-                wrong += checking.against_mirror(session, found.policy, org_key(database))
+                wrong += checking.check_against_mirror(
+                    session, loaded.policy, find_org_key(database)
+                )
                 looked = "people and groups are known"
     if wrong:
-        told = [
-            f"{path}:{line_of(found.text, place)}: {'.'.join(str(part) for part in place)}: {words}"
+        complaints = [
+            f"{path}:{line_of(loaded.text, place)}: {'.'.join(str(part) for part in place)}: {words}"
             for place, words in wrong
         ]
-        raise fail("\n".join(dict.fromkeys(told)))
+        raise fail("\n".join(dict.fromkeys(complaints)))
     say(
-        f"{path}: good. Policy {found.sha256[:12]}, gates: {', '.join(found.policy.gates) or 'none'}; {looked}."
+        f"{path}: good. Policy {loaded.sha256[:12]}, gates: {', '.join(loaded.policy.gates) or 'none'}; {looked}."
     )
 
 
 def _has_database() -> bool:
     from sqlalchemy.engine import make_url
 
-    url = make_url(settings().mlgov_database_url.get_secret_value())
+    url = make_url(load_settings().mlgov_database_url.get_secret_value())
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
@@ -95,16 +97,16 @@ def diff(file: File = None) -> None:
     """Say in words how a policy file differs from the policy in force."""
     from workflows.policies.differences import differences
 
-    path, found = _read(file)
-    with opened() as database, database.read() as session:
+    path, loaded = _load(file)
+    with open_database() as database, database.read() as session:
         running = _running(session)
     if running is None:
         say(f"{path}: no policy is in force yet.")
         return
-    told = differences(running[1], found.policy)
-    if not told:
+    changes = differences(running[1], loaded.policy)
+    if not changes:
         say(f"{path}: nothing differs from version {running[0]}, which is in force.")
-    for each in told:
+    for each in changes:
         say(f"- {each}")
 
 
@@ -129,20 +131,20 @@ def apply(
     from workflows.people import service as people
     from workflows.policies import service
 
-    path, found, asked = _read_all(file)
-    with opened() as database:
-        org = org_key(database)
+    path, loaded, asked = _load_all(file)
+    with open_database() as database:
+        org = find_org_key(database)
         with database.begin(patient=True) as session:
             service.lock(session)
-            was = service.replaced(session, found)
+            was = service.replaced(session, loaded)
             if was is not None and not again:
                 raise GovernanceError(service.replaced_words(str(path), *was))
             now = clock.now(session)
-            version = jobs.put_in_force(session, OPERATOR, found, asked, org_key=org, now=now)
+            version = jobs.put_in_force(session, OPERATOR, loaded, asked, org_key=org, now=now)
             meanings = people.confirm_handles(
-                session, OPERATOR, policy=found.policy, org_key=org, now=now
+                session, OPERATOR, policy=loaded.policy, org_key=org, now=now
             )
-        say(f"{path}: version {version} is in force ({found.sha256[:12]}).")
+        say(f"{path}: version {version} is in force ({loaded.sha256[:12]}).")
         for each in meanings:
             say(f"- {each}")
         if reroute:
@@ -154,7 +156,7 @@ def apply(
                         session,
                         OPERATOR,
                         approval_id,
-                        policy=found.policy,
+                        policy=loaded.policy,
                         policy_id=version,
                         now=clock.now(session),
                         org_key=org,
@@ -163,17 +165,17 @@ def apply(
                     f"- request {moved.id}: "
                     + ("moved" if moved.moved else f"stays as it is: {moved.why}")
                 )
-        if told := _left_behind(database, path):
-            say(told)
+        if warning := _describe_left_behind(database, path):
+            say(warning)
 
 
-def _left_behind(database: "Database", applied: Path) -> str:
+def _describe_left_behind(database: "Database", applied: Path) -> str:
     """What the next start makes of the file that the settings name, where it isn't the one that was applied."""
     from workflows import policy
     from workflows.errors import GovernanceError
     from workflows.policies import service
 
-    kept = settings().mlgov_policy
+    kept = load_settings().mlgov_policy
     if kept.exists() and kept.read_bytes() == applied.read_bytes():
         return ""
     try:
@@ -194,7 +196,7 @@ def show() -> None:
     """Print the policy that is in force, as it was written."""
     from workflows.policies import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         version = service.in_force(session)
         if version is None:
             raise fail("No policy is in force yet; `mlgov policy apply FILE` does it.")
@@ -206,19 +208,19 @@ def groups() -> None:
     """Say which user group each @handle of the policy in force means, and why one names nobody."""
     from workflows.people import service
 
-    with opened() as database:
-        org = org_key(database)
+    with open_database() as database:
+        org = find_org_key(database)
         with database.read() as session:
             running = _running(session)
-            told = (
+            lines = (
                 service.handles(session, policy=running[1], org_key=org)
                 if running is not None
                 else None
             )
-    if told is None:
+    if lines is None:
         say("No policy is in force yet: `mlgov policy apply` puts one in force.")
         return
-    for each in told or ["The policy names no user group by its handle."]:
+    for each in lines or ["The policy names no user group by its handle."]:
         say(each)
 
 
@@ -229,31 +231,32 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Replay past requests under a policy file: which would be routed otherwise, blocked or sped up, and who is asked more."""
-    import json
     from dataclasses import asdict
 
     from workflows import clock, decisions
     from workflows.durations import parse_duration
 
-    path, found = _read(file)
+    path, loaded = _load(file)
     try:
         back = parse_duration(since)
     except ValueError as error:
         raise fail(f"--since: {error}", 2) from None
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         result = decisions.simulate(
             session,
-            found.policy,
+            loaded.policy,
             since=clock.now(session) - _as_delta(back),
-            org_key=org_key(database),
+            org_key=find_org_key(database),
         )
     if as_json:
-        say(json.dumps(asdict(result), indent=2, ensure_ascii=False))
+        say_json(asdict(result))
         return
-    say(f"{path}: {_summary(result)}")
-    for one in result.requests:
-        if one.effect != "same":
-            say(f"- request {one.id} at {one.gate}: {_EFFECTS[one.effect]}: {one.why}")
+    say(f"{path}: {_summarise(result)}")
+    for request in result.requests:
+        if request.effect != "same":
+            say(
+                f"- request {request.id} at {request.gate}: {_EFFECTS[request.effect]}: {request.why}"
+            )
     _say_asked(result)
 
 
@@ -271,10 +274,10 @@ def _as_delta(value: object) -> timedelta:
     return value
 
 
-def _summary(result: Any) -> str:
+def _summarise(result: Any) -> str:
     from workflows.wording import counted
 
-    told = [
+    counts = [
         f"{result.count(effect)} {words}"
         for effect, words in (
             ("same", "as they went"),
@@ -286,7 +289,7 @@ def _summary(result: Any) -> str:
         if result.count(effect)
     ]
     many = counted(len(result.requests), "request")
-    return f"{many} replayed: {', '.join(told)}." if told else "no request to replay."
+    return f"{many} replayed: {', '.join(counts)}." if counts else "no request to replay."
 
 
 def _say_asked(result: Any) -> None:
@@ -296,7 +299,7 @@ def _say_asked(result: Any) -> None:
             for name, before in result.asked_before.items()
             if result.asked_after[name] != before
         ),
-        key=lambda one: (-abs(one[0]), one[1]),
+        key=lambda change: (-abs(change[0]), change[1]),
     )
     for more, name, before in changed:
         say(f"- {name} would be asked {before + more} times instead of {before} ({more:+d})")
@@ -305,11 +308,9 @@ def _say_asked(result: Any) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of governance.yml, for editors."""
-    import json
-
     from workflows import policy
 
-    say(json.dumps(policy.json_schema(), indent=2))
+    say_json(policy.json_schema(), ensure_ascii=True)
 
 
 @app.command()
@@ -317,4 +318,4 @@ def example() -> None:
     """Print a policy to start from."""
     from bot import resources
 
-    say(resources.path("governance.yml").read_text(encoding="utf-8").rstrip())
+    say(resources.resource_path("governance.yml").read_text(encoding="utf-8").rstrip())

@@ -9,9 +9,9 @@ Report = Callable[[Read], None]
 
 
 @contextmanager
-def reading(shown: bool) -> Iterator[Report | None]:
+def reading(is_shown: bool) -> Iterator[Report | None]:
     """A bar over the bytes of all files while the block runs."""
-    if not shown:
+    if not is_shown:
         yield None
         return
     from rich.console import Console

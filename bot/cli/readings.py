@@ -40,8 +40,10 @@ def reading(
         value = _asked(prometheus, query)
         say(f"Prometheus says {value}.")
     row = {"metric": metric, "value": value, "at": at}
-    found = _give(named, [{key: held for key, held in row.items() if held is not None}])
-    if found[0]["is_breach"]:
+    accepted = _submit_readings(
+        named, [{key: held for key, held in row.items() if held is not None}]
+    )
+    if accepted[0]["is_breach"]:
         say("Kept: it is a breach, and a finding is open.")
         raise typer.Exit(BREACH)
     say("Kept.")
@@ -80,9 +82,9 @@ def readings(
     breaches = number = 0
     for named, rows in groups.items():
         for start in range(0, len(rows), BATCH):
-            found = _give(named, rows[start : start + BATCH])
-            number += len(found)
-            breaches += sum(one["is_breach"] for one in found)
+            accepted = _submit_readings(named, rows[start : start + BATCH])
+            number += len(accepted)
+            breaches += sum(one["is_breach"] for one in accepted)
     say(f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach.")
     if breaches:
         raise typer.Exit(BREACH)
@@ -98,16 +100,16 @@ def _add(groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int
     groups.setdefault(named, []).append({key: row[key] for key in ("metric", "value", "at")})
 
 
-def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    from bot.cli.calling import caller, once
+def _submit_readings(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from bot.cli.calling import call_once, caller
     from bot.cli.models import split
 
     model, version = split(named)
     with caller() as api:
-        found: list[dict[str, Any]] = once(
+        answers: list[dict[str, Any]] = call_once(
             api, "POST", f"/models/{model}/versions/{version}/readings", body=rows
         )
-    return found
+    return answers
 
 
 def _asked(url: str, query: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, org_key, policy_text, say
+from bot.cli.base import Json, fail, find_org_key, load_policy_text, open_database, say
 
 if TYPE_CHECKING:
     from workflows.registry.records import RegistryStatus
@@ -25,33 +25,33 @@ def status(as_json: Json = False) -> None:
     from workflows.registry import reads
     from workflows.wording import counted
 
-    with opened() as database, database.read() as session:
-        found = reads.load_status(session)
+    with open_database() as database, database.read() as session:
+        registry = reads.load_status(session)
         lost = reads.list_given_up(session)
     if as_json:
         say(
             json.dumps(
-                asdict(found) | {"writes_given_up": [asdict(one) for one in lost]},
+                asdict(registry) | {"writes_given_up": [asdict(one) for one in lost]},
                 default=str,
                 indent=2,
             )
         )
         return
-    if found.baseline_at is None:
+    if registry.baseline_at is None:
         say(
-            found.failure
+            registry.failure
             or "The registry was not read yet. `mlgov run` reads it where MLGOV_MLFLOW_URL says."
         )
         return
     say(
-        f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {counted(found.models, 'model')}, {counted(found.versions, 'version')}."
+        f"Read {registry.looked_at:%Y-%m-%d %H:%M} UTC: {counted(registry.models, 'model')}, {counted(registry.versions, 'version')}."
     )
-    if found.failure:
-        say(f"It cannot be read now: {found.failure}")
-    for line in _waiting(found):
+    if registry.failure:
+        say(f"It cannot be read now: {registry.failure}")
+    for line in _describe_waiting(registry):
         say(line)
     say(
-        f"Unknown to the inventory: {counted(found.unknown, 'model')}; contents that cannot be read: {counted(found.unverified, 'version')}; open: {counted(found.open_drift, 'finding')}."
+        f"Unknown to the inventory: {counted(registry.unknown, 'model')}; contents that cannot be read: {counted(registry.unverified, 'version')}; open: {counted(registry.open_drift, 'finding')}."
     )
     for each in lost:
         say(f"Given up: {each.what} ({each.error})")
@@ -61,22 +61,22 @@ def status(as_json: Json = False) -> None:
 def sync() -> None:
     """Look at the registry now: read it, compare, and write what is wanted."""
     from bot import installation
-    from bot.cli.base import settings
+    from bot.cli.base import load_settings
     from bot.context import Deps, PolicyHolder
     from bot.directory import Directory
     from bot.registry import syncing
     from workflows.policies import service as policies
 
-    read = settings()
+    read = load_settings()
     registry = syncing.make_client(read)
     if registry is None:
         raise fail(
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
         )
-    text = policy_text()
+    text = load_policy_text()
     slack = installation.client(read, timeout=3)
-    team = installation.who_am_i(read, slack)
-    with opened(team=team) as database:
+    team = installation.load_team(read, slack)
+    with open_database(team=team) as database:
         with database.read() as session:
             version = policies.in_force(session) or 0
         directory = Directory(slack, database, team, lambda *_: None)
@@ -92,24 +92,24 @@ def sync() -> None:
     status(as_json=False)
 
 
-def _waiting(found: "RegistryStatus") -> Iterator[str]:
+def _describe_waiting(registry: "RegistryStatus") -> Iterator[str]:
     """What waits to be accepted, and how."""
-    if not found.asks:
+    if not registry.asks:
         return
-    if found.accepted_at is None:
+    if registry.accepted_at is None:
         yield "Its baseline waits for somebody to accept it:"
-    elif found.frozen_at is not None:
+    elif registry.frozen_at is not None:
         yield (
-            f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because too much moved at once. "
-            + ("This waits:" if found.waiting else "It was all put right since.")
+            f"Frozen since {registry.frozen_at:%Y-%m-%d %H:%M} UTC, because too much moved at once. "
+            + ("This waits:" if registry.waiting else "It was all put right since.")
         )
     else:
         yield "So much is gone that somebody has to say it is meant:"
-    for one in found.waiting[:MOST_LISTED]:
-        yield f"  {one.words}"
-    if len(found.waiting) > MOST_LISTED:
-        yield f"  …and {len(found.waiting) - MOST_LISTED} more (--json lists them)"
-    yield f"`mlgov registry accept {found.revision}` accepts exactly this, and so does the button in Slack."
+    for change in registry.waiting[:MOST_LISTED]:
+        yield f"  {change.words}"
+    if len(registry.waiting) > MOST_LISTED:
+        yield f"  …and {len(registry.waiting) - MOST_LISTED} more (--json lists them)"
+    yield f"`mlgov registry accept {registry.revision}` accepts exactly this, and so does the button in Slack."
 
 
 @app.command()
@@ -127,16 +127,16 @@ def accept(
     from workflows.actors import OPERATOR
     from workflows.registry import reads, service
 
-    policy = policy_text().policy
-    with opened() as database:
-        org = org_key(database)
+    policy = load_policy_text().policy
+    with open_database() as database:
+        org = find_org_key(database)
         with database.read() as session:
-            found = reads.load_status(session, alias=policy.registry.alias)
-        if revision is None and found.asks:
-            for line in _waiting(found):
+            registry = reads.load_status(session, alias=policy.registry.alias)
+        if revision is None and registry.asks:
+            for line in _describe_waiting(registry):
                 say(line)
             raise fail("Nothing was accepted. Say which list you accept, by its number.")
-        accepted = revision if revision is not None else found.revision
+        accepted = revision if revision is not None else registry.revision
         sentence = database.run(
             lambda session: service.accept_offers(
                 session, OPERATOR, accepted, policy=policy, org_key=org, now=clock.now(session)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, say, settings, unknown_settings
+from bot.cli.base import fail, list_unknown_settings, load_settings, say
 
 DEMO_OPENS = "2026-01-26T08:50Z"
 
@@ -46,7 +46,7 @@ def run(
     from bot.settings import SettingsRefused
     from workflows.errors import GovernanceError
 
-    read = settings()
+    read = load_settings()
     if not http and read.slack_app_token is None:
         raise fail(
             "SLACK_APP_TOKEN is not set, so Socket Mode is not possible. Set it (xapp-…), or run with --http and set "
@@ -65,7 +65,7 @@ def run(
             migrates=not no_migrate,
             hold=hold,
             announce=say,
-            notes=unknown_settings(),
+            notes=list_unknown_settings(),
         )
     except SettingsRefused as error:
         raise fail(str(error)) from None
@@ -112,7 +112,7 @@ def demo(
     except OSError as error:
         if error.filename is not None:
             raise
-        raise fail(server.why(error, "127.0.0.1", port)) from None
+        raise fail(server.explain_failure(error, "127.0.0.1", port)) from None
     except GovernanceError as error:
         raise fail(_of_demo(error.sentence)) from None
 
@@ -132,7 +132,7 @@ def manifest(
     from bot import manifest as made
 
     try:
-        say(made.text(http).rstrip())
+        say(made.render_text(http).rstrip())
     except ValueError as error:
         raise fail(str(error), 2) from None
 
@@ -151,7 +151,7 @@ def doctor() -> None:
     try:
         report = checks.run(module.read(os.environ), os.environ)
     except module.SettingsRefused as error:
-        report = checks.refused(error)
+        report = checks.check_refused(error)
     for check in report:
         say(check.line)
         sound = sound and check.ok

@@ -7,7 +7,7 @@ from bot.cli import ending
 
 def main() -> None:
     """Run the command that was typed."""
-    sys.exit(ending.guarded(_run))
+    sys.exit(ending.run_guarded(_run))
 
 
 def _run() -> None:

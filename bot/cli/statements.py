@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli.base import fail, opened, say, settings
+from bot.cli.base import fail, load_settings, open_database, say
 
 keys_app = typer.Typer(
     help="Make, publish and rotate the key that signs statements.", no_args_is_help=True
@@ -86,22 +86,22 @@ def verify(
         environment=environment,
     )
     try:
-        found = checking.check_statement(
+        verdict = checking.check_statement(
             envelope, public, wanted, at=moment, is_now=at is None, retired=retired
         )
     except GovernanceError as error:
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
-        _require_standing(status, found.id)
-    by = {0: "by rule", 1: "by 1 person"}.get(found.deciders, f"by {found.deciders} people")
-    where = f" for {found.environment}" if found.environment else ""
+        _require_standing(status, verdict.id)
+    by = {0: "by rule", 1: "by 1 person"}.get(verdict.deciders, f"by {verdict.deciders} people")
+    where = f" for {verdict.environment}" if verdict.environment else ""
     say(
-        f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
-        f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
+        f"Holds: {verdict.subject} ({verdict.digest[:19]}…) was approved{where} at {verdict.gate} {by}, "
+        f"{verdict.decided_at:%d %b %Y %H:%M} UTC; until {verdict.expires_at:%d %b %H:%M} UTC."
     )
-    if found.entry is not None:
-        say(f"It rests on entry {found.entry:,} of the ledger.")
-    if found.ahead:
+    if verdict.entry is not None:
+        say(f"It rests on entry {verdict.entry:,} of the ledger.")
+    if verdict.ahead:
         say("It is a demonstration's, judged by its own clock: it proves nothing real.")
 
 
@@ -166,12 +166,12 @@ def publish() -> None:
     from workflows.statements import envelopes, service
 
     try:
-        key = issuing.load_key(settings())
+        key = issuing.load_key(load_settings())
     except SettingsRefused as error:
         raise fail(str(error)) from None
     if key is None:
         raise fail("MLGOV_SIGNING_KEY_FILE is not set. `mlgov keys new` makes a key.")
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         service.publish_key(session, OPERATOR, key, now=clock.now(session))
     say(envelopes.public_pem(key.public_key()).rstrip())
 
@@ -183,7 +183,7 @@ def rotate(out: Out) -> None:
     from workflows.actors import OPERATOR
     from workflows.statements import envelopes, service
 
-    with opened() as database:
+    with open_database() as database:
         key = envelopes.load_private_key(_written(out))
         with database.begin() as session:
             now = clock.now(session)
@@ -201,12 +201,12 @@ def list_keys() -> None:
     """List the keys that were ever published."""
     from workflows.statements import service
 
-    with opened() as database, database.read() as session:
-        found = service.list_keys(session)
-    for key in found:
+    with open_database() as database, database.read() as session:
+        keys = service.list_keys(session)
+    for key in keys:
         state = f"retired {key.retired_at:%d %b %Y}" if key.retired_at else "in use"
         say(f"{key.key_id}  published {key.published_at:%d %b %Y}, {state}")
-    if not found:
+    if not keys:
         say("No key is published. `mlgov keys new` makes one.")
 
 
@@ -229,14 +229,14 @@ def list_() -> None:
     from workflows import clock
     from workflows.statements import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         now = clock.now(session)
-        found = service.list_latest(session)
-    for one in found:
+        statements = service.list_latest(session)
+    for statement in statements:
         say(
-            f"{one.id}  request {one.approval_id}, {one.state(now)}, until {one.expires_at:%d %b %Y %H:%M} UTC"
+            f"{statement.id}  request {statement.approval_id}, {statement.state(now)}, until {statement.expires_at:%d %b %Y %H:%M} UTC"
         )
-    if not found:
+    if not statements:
         say("No statement was handed out yet.")
 
 
@@ -268,7 +268,7 @@ def _change(what: str, statement: str) -> None:
         "resume": service.resume_statement,
         "withdraw": service.withdraw_statement,
     }[what]
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         now = clock.now(session)
-        found = act(session, OPERATOR, statement, now=now)
-    say(f"{found.id} is {found.state(now)} now; who checks it with --status hears of it.")
+        record = act(session, OPERATOR, statement, now=now)
+    say(f"{record.id} is {record.state(now)} now; who checks it with --status hears of it.")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import fail, opened, policy_text, say, settings
+from bot.cli.base import fail, load_policy_text, load_settings, open_database, say
 from workflows.wording import counted
 
 if TYPE_CHECKING:
@@ -27,20 +27,20 @@ def sync(
     from bot import installation, logs, organisation
     from bot.people import mirrored
     from bot.settings import SettingsRefused
-    from workflows.people.organisation import meet
+    from workflows.people.organisation import adopt
 
-    read = settings()
+    read = load_settings()
     logs.configure(read.mlgov_log, read.mlgov_log_format)
     try:
         slack = installation.client(read, timeout=10)
-        team = installation.who_am_i(read, slack)
+        team = installation.load_team(read, slack)
     except SettingsRefused as error:
         raise fail(str(error)) from None
-    with opened(create=True, team=team) as database:
+    with open_database(create=True, team=team) as database:
         policy = _policy(database)
         with database.begin() as session:
-            meet(session, organisation.of(team))
-        directory = mirrored.directory(slack, database, team, lambda: policy)
+            adopt(session, organisation.of(team))
+        directory = mirrored.build_directory(slack, database, team, lambda: policy)
         try:
             result = directory.reader.read(PATIENCE, _wait, accept=accept)
         finally:
@@ -76,4 +76,4 @@ def _policy(database: "Database") -> "Policy":
         version = service.in_force(session)
         if version is not None:
             return service.version(session, version)
-    return policy_text().policy
+    return load_policy_text().policy

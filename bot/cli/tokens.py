@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, fail, opened, org_key, policy_text, say
+from bot.cli.base import (
+    Json,
+    fail,
+    find_org_key,
+    load_policy_text,
+    open_database,
+    print_table,
+    say,
+    say_json,
+)
 
 app = typer.Typer(help="Make, list and revoke tokens for programs.", no_args_is_help=True)
 
@@ -50,12 +59,13 @@ def create(
             }
         )
     except ValidationError as error:
-        raise fail(": ".join(first_fault(error)), 2) from None
+        hint = " They do it by `/mlgov token` in Slack." if "approvals:decide" in scope else ""
+        raise fail(": ".join(first_fault(error)) + hint, 2) from None
     except ValueError as error:
         raise fail(f"--expires {expires}: {error}.", 2) from None
-    policy = policy_text().policy
-    with opened() as database:
-        key = org_key(database)
+    policy = load_policy_text().policy
+    with open_database() as database:
+        key = find_org_key(database)
         with database.begin() as session:
             secret, token = service.create(
                 session, OPERATOR, form, policy=policy, org_key=key, now=clock.now(session)
@@ -71,58 +81,48 @@ def create(
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List tokens, people's own too; never the tokens themselves."""
-    import json
-
-    from rich.console import Console
-    from rich.table import Table
-
     from workflows import clock
     from workflows.tokens import service
 
-    with opened() as database, database.read() as session:
+    with open_database() as database, database.read() as session:
         now = clock.now(session)
-        found = service.list_tokens(session)
+        tokens = service.list_tokens(session)
     if as_json:
-        say(
-            json.dumps(
-                [
-                    {
-                        "prefix": token.prefix,
-                        "kind": token.kind,
-                        "name": token.name,
-                        "acts_as": token.person_id,
-                        "scopes": token.scopes,
-                        "projects": token.projects,
-                        "gates": token.gates,
-                        "state": token.state(now),
-                        "expires_at": token.expires_at.isoformat(),
-                        "last_used_at": token.last_used_at.isoformat()
-                        if token.last_used_at
-                        else None,
-                    }
-                    for token in found
-                ],
-                indent=2,
-            )
-        )
+        output = [
+            {
+                "prefix": token.prefix,
+                "kind": token.kind,
+                "name": token.name,
+                "acts_as": token.person_id,
+                "scopes": token.scopes,
+                "projects": token.projects,
+                "gates": token.gates,
+                "state": token.state(now),
+                "expires_at": token.expires_at.isoformat(),
+                "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+            }
+            for token in tokens
+        ]
+        say_json(output, ensure_ascii=True)
         return
-    if not found:
+    if not tokens:
         say("There are no tokens. `mlgov token create` makes one.")
         return
-    table = Table("token", "whose", "for", "bound to", "state", "until", "last used")
-    for token in found:
-        bound = ", ".join((*token.projects, *token.gates)) or "everything"
-        last = f"{token.last_used_at:%d %b %H:%M}" if token.last_used_at else "never"
-        table.add_row(
-            token.prefix,
-            token.whose,
-            ", ".join(token.scopes),
-            bound,
-            token.state(now),
-            f"{token.expires_at:%d %b %Y}",
-            last,
-        )
-    Console().print(table)
+    print_table(
+        ("token", "whose", "for", "bound to", "state", "until", "last used"),
+        [
+            (
+                token.prefix,
+                token.whose,
+                ", ".join(token.scopes),
+                ", ".join((*token.projects, *token.gates)) or "everything",
+                token.state(now),
+                f"{token.expires_at:%d %b %Y}",
+                f"{token.last_used_at:%d %b %H:%M}" if token.last_used_at else "never",
+            )
+            for token in tokens
+        ],
+    )
 
 
 @app.command()
@@ -136,6 +136,6 @@ def revoke(
     from workflows.actors import OPERATOR
     from workflows.tokens import service
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         ended = service.revoke(session, OPERATOR, token, now=clock.now(session))
     say(f"{ended.prefix} is revoked: it opens nothing any more.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, opened, say, settings
+from bot.cli.base import fail, load_settings, open_database, say
 
 app = typer.Typer(help="Let tickets and operations follow what happens.", no_args_is_help=True)
 
@@ -28,12 +28,13 @@ def add(
     from workflows.webhooks import service
 
     root = _root()
-    with opened() as database, database.begin() as session:
-        made = service.add(session, OPERATOR, url, event, now=clock.now(session))
+    with open_database() as database, database.begin() as session:
+        webhook = service.add(session, OPERATOR, url, event, now=clock.now(session))
     typer.echo(
-        f"{made.id} follows {', '.join(made.events)}. Its secret (Standard Webhooks):", err=True
+        f"{webhook.id} follows {', '.join(webhook.events)}. Its secret (Standard Webhooks):",
+        err=True,
     )
-    say(service.secret(root, made.id))
+    say(service.derive_secret(root, webhook.id))
 
 
 @app.command("list")
@@ -41,11 +42,11 @@ def list_() -> None:
     """List who follows what."""
     from workflows.webhooks import service
 
-    with opened() as database, database.read() as session:
-        found = service.webhooks(session)
-    for one in found:
-        say(f"{one.id}  {one.url}  {', '.join(one.events)}")
-    if not found:
+    with open_database() as database, database.read() as session:
+        webhooks = service.list_webhooks(session)
+    for webhook in webhooks:
+        say(f"{webhook.id}  {webhook.url}  {', '.join(webhook.events)}")
+    if not webhooks:
         say("Nobody follows. `mlgov webhook add` lets somebody.")
 
 
@@ -55,11 +56,11 @@ def secret(webhook: WebhookId) -> None:
     from workflows.webhooks import service
 
     root = _root()
-    with opened() as database, database.read() as session:
-        known = {one.id for one in service.webhooks(session)}
+    with open_database() as database, database.read() as session:
+        known = {one.id for one in service.list_webhooks(session)}
     if webhook not in known:
         raise fail(f"There is no webhook {webhook!r}. `mlgov webhook list` shows them.")
-    say(service.secret(root, webhook))
+    say(service.derive_secret(root, webhook))
 
 
 @app.command()
@@ -69,13 +70,13 @@ def remove(webhook: WebhookId) -> None:
     from workflows.actors import OPERATOR
     from workflows.webhooks import service
 
-    with opened() as database, database.begin() as session:
+    with open_database() as database, database.begin() as session:
         service.remove(session, OPERATOR, webhook, now=clock.now(session))
     say(f"{webhook} is told nothing more.")
 
 
 def _root() -> str:
-    key = settings().mlgov_webhook_key
+    key = load_settings().mlgov_webhook_key
     if key is None or len(key.get_secret_value()) < 32:
         raise fail(
             "Set MLGOV_WEBHOOK_KEY (or MLGOV_WEBHOOK_KEY_FILE), here and where mlgov runs, to at least 32 random "

@@ -42,8 +42,8 @@ class Draft:
     @property
     def digest(self) -> str:
         """Names what people see; equal digests need no edit. Pictures count by what they show, not by their files."""
-        shown = json.dumps([self.text, self.blocks], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+        content = json.dumps([self.text, self.blocks], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Drafts:

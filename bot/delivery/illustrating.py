@@ -30,12 +30,12 @@ class Illustrator:
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
 
-    def files(self, shown: tuple[Picture, ...], is_over: OutOfTime) -> dict[str, str] | Outcome:
+    def files(self, pictures: tuple[Picture, ...], is_over: OutOfTime) -> dict[str, str] | Outcome:
         """The files (key → id) of the pictures that can be shown; Limited when uploads have to wait."""
-        if not shown:
+        if not pictures:
             return {}
         try:
-            return self._uploads.files(shown, is_over=is_over)
+            return self._uploads.files(pictures, is_over=is_over)
         except Later as later:
             if later.wait > PATIENCE:
                 return {}
@@ -48,9 +48,9 @@ class Illustrator:
 
         When Slack refuses the blocks, which is certain, the files are forgotten and the words go out alone.
         """
-        shown = draft.with_pictures(files)
+        complete = draft.with_pictures(files)
         try:
-            return call(pictures.place(shown.blocks, files)), shown
+            return call(pictures.place(complete.blocks, files)), complete
         except SlackApiError as error:
             if not files or classify(error).code not in REFUSED:
                 raise

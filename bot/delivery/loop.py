@@ -57,7 +57,7 @@ class Delivery:
     `slack` builds the client (without retries); `policy` gives the policy in force; `audience` says whether only
     members of the organisation read along in a channel; `home` renders a person's App Home; `admin` names the
     channel that hears of dead letters; `stamps` says by which time Slack's timestamps are made, "governed" only for a
-    stand-in. `told` is called for counters: with `dead` for each dead letter, `lost` when the lane had been taken
+    stand-in. `report` is called for counters: with `dead` for each dead letter, `lost` when the lane had been taken
     from us, and with the outcome else (`done`, `unchanged`, `limited`, `unknown`, `refused`, …). Commits of this process
     wake it by themselves. `guards=False` leaves out the look at the watch before sending: only a test wants that.
     """
@@ -77,7 +77,7 @@ class Delivery:
         pace: Pace | None = None,
         workers: int = 4,
         stamps: Stamps = "real",
-        told: Told | None = None,
+        report: Told | None = None,
         guards: bool = True,
         courier: Courier | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class Delivery:
         self._pace = pace or Pace()
         self._org_key = org_key
         self._admin = admin
-        self._told = told or (lambda name: None)
+        self._told = report or (lambda name: None)
         self._workers = workers
         me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._claimer = Claimer(org_key, me, self._pace, admin=admin)

@@ -12,7 +12,7 @@ from workflows.delivery.records import DeadLetters, HoldRecord
 
 
 def _load(session: Session, notice: LettersDied, scene: Scene) -> DeadLetters:
-    return dead_letters.of_lane(session, notice.lane)
+    return dead_letters.list_of_lane(session, notice.lane)
 
 
 def _as_noticed(session: Session, notice: ClockSetBack, scene: Scene) -> ClockSetBack:

@@ -48,11 +48,11 @@ def review(
     """Look for everything that waits; None when nothing is held."""
     with database.read() as session:
         real, now = clock.both(session)
-        hold = holding.current(session)
+        hold = holding.find_current(session)
         if hold is None:
             return None
-        window = holding.standing(session, real).window or hold.window
-        waits = holding.waits(session, now=now)
+        window = holding.read_state(session, real).window or hold.window
+        waits = holding.count_waits(session, now=now)
         rows = [dead_letters.show(session, row_id) for row_id in waits.posts]
         threads = {
             row.id: parent.ts
@@ -98,10 +98,10 @@ class _Reader:
         return None if isinstance(answer, str) else str(answer["channel"]["id"])
 
     def _read(self, channel: str, thread_ts: str | None) -> dict[str, str] | str:
-        found = self._asked(
+        review = self._asked(
             lambda: self._lookup.marks(self._slack, channel, thread_ts, self._window)
         )
-        return found if isinstance(found, str) else dict(found)
+        return review if isinstance(review, str) else dict(review)
 
     def _asked(self, ask: Callable[[], object]) -> Any:
         """What Slack answers, after it was waited for as it wants; its error's code when it refuses."""

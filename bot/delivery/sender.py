@@ -148,11 +148,13 @@ class Sender:
                 opened = channel
         if errand.is_unknown:
             failpoints.hit("lookup.before")
-            found = self._lookup.find(self._slack, errand, channel, self._real(errand, claimed_at))
+            outcome = self._lookup.find(
+                self._slack, errand, channel, self._real(errand, claimed_at)
+            )
             failpoints.hit("lookup.after")
-            if isinstance(found, Done) and errand.window and errand.subject is None:
-                found = self._made_true(errand, channel, found)
-            return Result(found, opened)
+            if isinstance(outcome, Done) and errand.window and errand.subject is None:
+                outcome = self._accept_found(errand, channel, outcome)
+            return Result(outcome, opened)
         return Result(self._send(errand, channel, claimed_at), opened)
 
     def _send(self, errand: Errand, channel: str, claimed_at: float) -> Outcome:
@@ -180,7 +182,7 @@ class Sender:
 
         failpoints.hit("send.before")
         try:
-            answer, shown = self._pictures.send(draft, files, post)
+            answer, posted = self._pictures.send(draft, files, post)
         except Exception as error:
             failpoints.hit("send.after")
             return self._not_posted(errand, classify(error))
@@ -189,20 +191,20 @@ class Sender:
             began,
             str(answer.get("channel") or channel),
             str(answer["ts"]),
-            shown.digest,
-            shown.is_final,
+            posted.digest,
+            posted.is_final,
         )
 
-    def _made_true(self, errand: Errand, channel: str, found: Done) -> Outcome:
+    def _accept_found(self, errand: Errand, channel: str, posted: Done) -> Outcome:
         """A message from a time that this database does not know says what was true then; it follows no record, so that
         it is corrected here where something else is true now."""
         draft = self._draft(errand, channel)
-        if not isinstance(draft, Draft) or draft.text == found.says or not found.ts:
-            return found
+        if not isinstance(draft, Draft) or draft.text == posted.says or not posted.ts:
+            return posted
         bare = draft.with_pictures({})
         try:
             self._slack.chat_update(
-                channel=channel, ts=found.ts, text=bare.text, blocks=bare.blocks
+                channel=channel, ts=posted.ts, text=bare.text, blocks=bare.blocks
             )
         except Exception as error:
             failure = classify(error)
@@ -213,7 +215,7 @@ class Sender:
                 errand.id,
                 failure.code,
             )
-        return found
+        return posted
 
     def _not_posted(self, errand: Errand, failure: Failure) -> Outcome:
         """Posting is limited by channel; when a second channel is limited as well, the limit is the workspace's."""
@@ -255,12 +257,12 @@ class Sender:
 
         failpoints.hit("send.before")
         try:
-            _, shown = self._pictures.send(draft, files, edit)
+            _, edited = self._pictures.send(draft, files, edit)
         except Exception as error:
             failpoints.hit("send.after")
             return _failed("chat.update", classify(error))
         failpoints.hit("send.after")
-        return Done(began, copy.channel, copy.ts, shown.digest, shown.is_final)
+        return Done(began, copy.channel, copy.ts, edited.digest, edited.is_final)
 
     def _delete(self, errand: Errand, claimed_at: float) -> Outcome:
         copy = errand.copy

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import acts, blocks, standing
-from bot.answers import in_words
+from bot.answers import without_pictures
 from bot.context import Deps
 from bot.front import views
 from bot.rendering import View
@@ -30,12 +30,12 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
         actor = deps.directory.actor(
             user_id, team_id=body.get("team_id"), enterprise_id=body.get("enterprise_id")
         )
-        acts.by(actor.id)
-        actor = standing.confirmed(deps, actor, "home", "opened")
+        acts.name_actor(actor.id)
+        actor = standing.confirm_actor(deps, actor, "home", "opened")
 
         def work(session: Session) -> None:
             now = deps.now(session)
-            people.home_opened(session, actor.id, now=clock.real_now(session))
+            people.note_home_opened(session, actor.id, now=clock.real_now(session))
             pages.reset_pages(session, actor.id)
             if actor.is_member:
                 meeting.record_meeting(session, actor.id, "home", now=now)
@@ -59,7 +59,7 @@ def _publish(deps: Deps, actor: Actor, user_id: str) -> None:
     """Show somebody their Home without writing anything down: its first pages, and in words what pictures say."""
     with deps.db.read() as session:
         view = _view(deps, session, actor, {})
-    deps.slack.views_publish(user_id=user_id, view=in_words(view.view))
+    deps.slack.views_publish(user_id=user_id, view=without_pictures(view.view))
 
 
 def _view(deps: Deps, session: Session, actor: Actor, page_numbers: dict[str, Any]) -> View:

@@ -8,8 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from bot.api.door import Caller, Door, needs
-from bot.api.problems import answers
-from bot.api.uploads import Uploads, described, require_json
+from bot.api.uploads import Uploads, describe_form, require_json
 from bot.context import Deps
 from bot.inventory import acting, resources, uploads
 from bot.inventory.reaching import UNBOUND, Reach, call_name, find_person_ids, with_refusals
@@ -54,7 +53,7 @@ IdempotencyKey = Annotated[
 ]  # fmt: skip
 
 
-_TOLD_ERRORS = answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
+_TOLD_ERRORS = describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
 _WRITES, _READS_ONLY = needs(Scope.MODELS), needs(Scope.MODELS_READ)
 
 
@@ -119,7 +118,7 @@ def _add_models(api: APIRouter, at: Reach) -> None:
     door = at.door
     Calls = Annotated[Caller, Depends(door.caller)]
 
-    @api.get("", responses=answers(400, 401, 403, 422, 429), openapi_extra=_READS_ONLY)
+    @api.get("", responses=describe_answers(400, 401, 403, 422, 429), openapi_extra=_READS_ONLY)
     def list_(
         caller: Calls,
         q: Annotated[
@@ -248,7 +247,7 @@ def _add_evidence(api: APIRouter, at: Reach, taking: Uploads) -> None:
         "/{key}/versions/{version}/evidence",
         status_code=201,
         responses=_TOLD_ERRORS,
-        openapi_extra=_WRITES | described(NewEvidence),
+        openapi_extra=_WRITES | describe_form(NewEvidence),
     )
     async def hand_in(
         key: Key, version: Version, caller: Calls, request: Request, name: IdempotencyKey = None

@@ -101,5 +101,5 @@ def text(
 def project(chosen: tuple[str, str] | None) -> Block:
     """The project, looked up; `chosen` is the key and name of the one that it has."""
     initial = blocks.option(chosen[1], chosen[0]) if chosen else None
-    menu = blocks.searched(words.PICK_PROJECT, placeholder="Pick a project", initial=initial)
+    menu = blocks.search_select(words.PICK_PROJECT, placeholder="Pick a project", initial=initial)
     return blocks.input_("Project", menu, block_id=PROJECT, optional=True)

@@ -186,7 +186,7 @@ def _route(click: Click, found: ModelCard) -> str:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-    return routes.words(route)
+    return routes.describe_route(route)
 
 
 def _describe(click: Click, at: At) -> Reply:

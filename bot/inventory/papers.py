@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from bot.api.door import Caller, Door
-from bot.api.problems import answers
+from bot.api.problems import describe_answers
 from bot.context import Deps
 from bot.inventory import pages
 from bot.inventory.reaching import Reach
@@ -25,7 +25,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     """The endpoints for documents under /models."""
     api = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
-    told_errors = answers(400, 401, 403, 404, 422, 429)
+    told_errors = describe_answers(400, 401, 403, 404, 422, 429)
     at = Reach(deps, door)
 
     @api.get(

@@ -107,7 +107,7 @@ def describe_window(
     model = model_card.model
     own_card = model_card.evidence.get(CARD)
     card = own_card.card if own_card else None
-    upstream = blocks.searched_many(
+    upstream = blocks.multi_search_select(
         words.PICK_UPSTREAM,
         placeholder="None",
         initial=[blocks.option(name, key) for key, name in taken],

@@ -255,7 +255,7 @@ def item_lines(evidence: Item, policy: Policy, today: date) -> str:
 
 def file_of(evidence: Item) -> str | None:
     """Slack's id of the file that an item is, where it was handed in as one."""
-    return slack_files.id_of(evidence.uri) if evidence.is_file else None
+    return slack_files.file_id_of(evidence.uri) if evidence.is_file else None
 
 
 def item_status(evidence: Item, policy: Policy, today: date) -> str:

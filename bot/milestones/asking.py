@@ -91,7 +91,7 @@ def window(
                 policy=policy,
                 org_key=click.deps.team.org_key,
             )
-            decided_by = routes.words(route)
+            decided_by = routes.describe_route(route)
     return Open(
         windows.reschedule(
             milestone,

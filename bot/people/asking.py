@@ -58,7 +58,7 @@ class SlackReads:
     def __init__(
         self, slack: WebClient, *, timeout: float, stop: threading.Event | None = None
     ) -> None:
-        self._client = slack_client.like(slack, timeout=timeout)
+        self._client = slack_client.copy_client(slack, timeout=timeout)
         self._stop = stop
 
     @classmethod
@@ -139,24 +139,24 @@ class SlackReads:
 
     def teams(self) -> list[str]:
         """auth.teams.list: the workspaces of an org-wide installation."""
-        found: list[str] = []
+        team_ids: list[str] = []
         for page in self._pages(self._client.auth_teams_list, "teams"):
-            found += [str(team["id"]) for team in page]
-        return found
+            team_ids += [str(team["id"]) for team in page]
+        return team_ids
 
     def exchange(self, user_ids: Sequence[str], team_id: str | None) -> tuple[str, dict[str, str]]:
         """migration.exchange: the Grid's key, and by which id it names each of these people; who is left out is unknown there.
 
         Slack takes 400 at once.
         """
-        enterprise, found = "", dict[str, str]()
+        enterprise, exchanged = "", dict[str, str]()
         for start in range(0, len(user_ids), EXCHANGED):
             part = user_ids[start : start + EXCHANGED]
             answer = self._ask(self._client.migration_exchange, users=list(part), team_id=team_id)
             enterprise = str(answer.get("enterprise_id") or "")
             ids = answer.get("user_id_map") or {}
-            found |= {str(here): str(there) for here, there in ids.items()}
-        return enterprise, found
+            exchanged |= {str(here): str(there) for here, there in ids.items()}
+        return enterprise, exchanged
 
     def _pages(
         self, method: Callable[..., Any], field: str, *, whole: bool = False, **args: Any

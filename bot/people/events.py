@@ -172,5 +172,5 @@ class Events:
     def _may_open(self, user_id: str) -> bool:
         """Whether this person's being in a channel may let others than full members read it."""
         with self._db.read() as session:
-            unknown, outsider = people.outsiders(session, self._ours.org_key, [user_id])
+            unknown, outsider = people.find_outsiders(session, self._ours.org_key, [user_id])
         return bool(unknown) or outsider

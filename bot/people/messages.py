@@ -163,7 +163,7 @@ def _why(entries: int, members: int, before: bool) -> str:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    told = [blocks.escape(name, 60) for name in names[:_NAMES]]
+    shown_names = [blocks.escape(name, 60) for name in names[:_NAMES]]
     if len(names) > _NAMES:
-        told.append(counted(len(names) - _NAMES, "other"))
-    return ", ".join(told)
+        shown_names.append(counted(len(names) - _NAMES, "other"))
+    return ", ".join(shown_names)

@@ -16,7 +16,7 @@ from workflows.people.records import GroupChange
 from workflows.policy import Policy
 
 
-def directory(
+def build_directory(
     slack: WebClient, database: Database, team: Team, policy: Callable[[], Policy]
 ) -> Directory:
     """Changes of groups that approve are told, and handles of the policy that name nobody; whom files named by address is joined with who they are in Slack, and who
@@ -38,7 +38,7 @@ def directory(
         )
         if people.join(session, policy=rules, org_key=org_key, now=now).has_more:
             return True
-        leaving.tell(session, policy=rules, org_key=org_key, now=now)
+        leaving.notify_administrators(session, policy=rules, org_key=org_key, now=now)
         # At a first start nobody was known when what recurs was set up.
         readers.enrol_readers(session, policy=rules, org_key=org_key, now=now)
         return False

@@ -27,8 +27,8 @@ class Organisation:
 def enterprise_of(user: Payload) -> str | None:
     """The Enterprise Grid that a person belongs to."""
     enterprise = user.get("enterprise_user") or {}
-    found = enterprise.get("enterprise_id") or user.get("enterprise_id")
-    return str(found) if found else None
+    enterprise_id = enterprise.get("enterprise_id") or user.get("enterprise_id")
+    return str(enterprise_id) if enterprise_id else None
 
 
 def teams_of(user: Payload) -> frozenset[str]:

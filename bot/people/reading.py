@@ -65,12 +65,12 @@ class Result:
     @property
     def words(self) -> str:
         """What was read, in words."""
-        told = [
+        parts = [
             counted(self.entries[kind], _ONE[kind], WORDS[kind])
             for kind in KINDS
             if kind in self.entries
         ]
-        return f"{', '.join(told)} in {self.seconds:.0f} s"
+        return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
 
 _ONE = {"people": "person", "groups": "user group", "channels": "channel"}
@@ -169,7 +169,7 @@ class Reader:
     def _due(self) -> tuple[str, ...]:
         """The parts to read now."""
         with self._db.read() as session:
-            standing, now = readings.standing(session), real_now(session)
+            standing, now = readings.read_standing(session), real_now(session)
         read = [row.read_at for row in standing.values() if row.read_at is not None]
         if len(read) == len(KINDS):
             self._is_there.set()
@@ -192,9 +192,9 @@ class Reader:
     # --- once
 
     def read(
-        self, patience: float, told: Callable[[str], None], *, accept: bool = False
+        self, patience: float, report: Callable[[str], None], *, accept: bool = False
     ) -> Result | None:
-        """Read everything now, in this thread; None when another process reads all the while. `told` hears of a wait.
+        """Read everything now, in this thread; None when another process reads all the while. `report` hears of a wait.
 
         Who reads the channels that matter less is left to the next reading of a running mlgov. With `accept`, whoever
         is listed no more has left, however many they are.
@@ -211,7 +211,7 @@ class Reader:
             if time.monotonic() > deadline or self._stop.wait(1):
                 return None
             if not has_told:
-                told("Another process is reading Slack at this moment; waiting for it.")
+                report("Another process is reading Slack at this moment; waiting for it.")
                 has_told = True
 
     def _read(

@@ -167,7 +167,7 @@ class Refresher:
         """Whom a whole reading left out: how many have left by it, and how many are kept."""
         org_key = self._ours.org_key
         with self._db.read() as session:
-            found = leaving.absent(
+            absent = leaving.find_absent(
                 session,
                 listed,
                 org_key=org_key,
@@ -178,18 +178,18 @@ class Refresher:
             )
         self._db.run(
             lambda session: leaving.keep(
-                session, listed, found.kept, org_key=org_key, now=clock.now(session)
+                session, listed, absent.kept, org_key=org_key, now=clock.now(session)
             ),
             patient=True,
         )
         left = 0
-        if len(found.gone) > MOST_ASKED:
-            for part in parts(found.gone):
+        if len(absent.gone) > MOST_ASKED:
+            for part in parts(absent.gone):
                 progress("people", len(listed))
                 left += self._write_left(part, began, leaving.UNLISTED)
-            return left, len(found.kept)
+            return left, len(absent.kept)
         # A list can leave somebody out who has only moved to another workspace: a few are asked about.
-        for user_id in found.gone:
+        for user_id in absent.gone:
             progress("people", len(listed))
             try:
                 read_at = self._real_now()
@@ -203,7 +203,7 @@ class Refresher:
                 left += self._write_left([user_id], read_at, leaving.UNLISTED)
             else:
                 self._write_people([described], read_at)
-        return left, len(found.kept)
+        return left, len(absent.kept)
 
     def read_groups(self, progress: Progress) -> int:
         """All user groups with their members; how many there are. Raises SlackSilent."""
@@ -234,7 +234,7 @@ class Refresher:
     def audiences_to_read(self, names: Sequence[str], since: datetime) -> list[tuple[str, bool]]:
         """(Slack id, shared outside) of the channels whose members were not looked at since, the important ones first."""
         with self._db.read() as session:
-            return people.audiences_to_read(session, self._ours.org_key, names, since=since)
+            return people.list_audiences_to_read(session, self._ours.org_key, names, since=since)
 
     def read_audience(self, channel_id: str, is_shared_outside: bool) -> None:
         """Who reads one channel that mlgov is in. Raises SlackSilent."""
@@ -257,7 +257,7 @@ class Refresher:
     def _has_guests(self, channel_id: str) -> bool:
         for page in self._reads.channel_members(channel_id):
             with self._db.read() as session:
-                unknown, outsider = people.outsiders(session, self._ours.org_key, page)
+                unknown, outsider = people.find_outsiders(session, self._ours.org_key, page)
             if outsider or len(unknown) > MOST_UNKNOWN:
                 return True
             for user_id in unknown:
@@ -282,10 +282,10 @@ class Refresher:
         self, described: Iterable[Mapping[str, Any]], read_at: datetime, *, asked: str | None = None
     ) -> None:
         described = list(described)
-        for one in described:
-            if payloads.is_own(one, self._ours):
-                self._workspaces.learn_from(one)
-        seen = [payloads.person(one, self._ours, asked=asked) for one in described]
+        for user in described:
+            if payloads.is_own(user, self._ours):
+                self._workspaces.learn_from(user)
+        seen = [payloads.person(user, self._ours, asked=asked) for user in described]
 
         def work(session: Session) -> None:
             people.upsert_from_slack(session, seen, read_at=read_at, now=clock.now(session))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
 from bot.api.door import Caller, Door
-from bot.api.problems import answers
+from bot.api.problems import describe_answers
 from bot.context import Deps
 from storage.enums import CostBasis, Scope
 from storage.money import money_text
@@ -46,7 +46,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     api = APIRouter(prefix="/status", tags=["status"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
-    @api.get("/{project}", responses=answers(400, 401, 403, 404, 422, 429))
+    @api.get("/{project}", responses=describe_answers(400, 401, 403, 404, 422, 429))
     def show(
         project: Annotated[str, Path(pattern=PROJECT, description="Its key.")], caller: Calls
     ) -> StatusTold:

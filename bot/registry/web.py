@@ -32,7 +32,7 @@ def router(deps: Deps) -> APIRouter | None:
 
         def take(session: Session) -> None:
             # One transaction: what was marked as seen has been heeded.
-            if inbox.first_seen(session, name):
+            if inbox.note_first_seen(session, name):
                 service.note_hint(session, now=deps.now(session))
 
         deps.db.run(take)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
-from bot.api.problems import answers
+from bot.api.problems import describe_answers
 from bot.context import Deps
 from workflows.statements import service
 
@@ -56,7 +56,7 @@ def router(deps: Deps) -> APIRouter:
             ]
         )
 
-    @api.get("/statements/{statement_id}", responses=answers(404, 422))
+    @api.get("/statements/{statement_id}", responses=describe_answers(404, 422))
     def standing(statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")]) -> StandingTold:
         """Whether a statement still stands."""
         with deps.db.read() as session:

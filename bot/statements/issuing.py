@@ -91,7 +91,7 @@ class Issuer:
             faults = Look.at_one(session, "approval", str(approval_id))
         try:
             deps.db.run(
-                lambda session: telling.tell(
+                lambda session: telling.notify_new_faults(
                     session,
                     faults,
                     policy=deps.policy,

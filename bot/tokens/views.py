@@ -18,7 +18,7 @@ def mine(tokens: Sequence[Token], *, now: datetime) -> dict[str, Any]:
     """One's own tokens in use, and making one."""
     used = [token for token in tokens if token.state(now) == "in use"]
     options = [blocks.option(text, value) for text, value in CHOICES]
-    shown: list[Block] = [
+    view_blocks: list[Block] = [
         blocks.section(
             "*A token lets the command line or a program of yours act as you*\n"
             "It reads requests, and decides them by the same rules as your clicks. Whoever has it can decide as you, "
@@ -32,7 +32,7 @@ def mine(tokens: Sequence[Token], *, now: datetime) -> dict[str, Any]:
         ),
     ]
     return blocks.modal(
-        "Your API tokens", shown, callback_id=MAKE, submit="Make a token", close="Close"
+        "Your API tokens", view_blocks, callback_id=MAKE, submit="Make a token", close="Close"
     )
 
 

@@ -66,8 +66,8 @@ def target(url: str, allowed: Collection[str]) -> Target:
         raise Forbidden("its address is not https")
     if not host or parsed.userinfo:
         raise Forbidden("its address names no host, or a password")
-    found = socket.getaddrinfo(host, parsed.port or 443, type=socket.SOCK_STREAM)
-    addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    resolved = socket.getaddrinfo(host, parsed.port or 443, type=socket.SOCK_STREAM)
+    addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in resolved]
     if not is_allowed and not all(is_public(one) for one in addresses):
         raise Forbidden(
             f"{host} lies in a private network; MLGOV_WEBHOOK_HOSTS allows single hosts"

@@ -43,7 +43,9 @@ class Courier:
         notice = rebuild(WebhookEvent, errand.notice)
         with self._database.read() as session:
             began = clock.real_now(session)
-            event = service.event(session, notice) if isinstance(notice, WebhookEvent) else None
+            event = (
+                service.build_event(session, notice) if isinstance(notice, WebhookEvent) else None
+            )
         if event is None:
             return Dropped("the webhook was removed")
         if self._root is None:
@@ -55,7 +57,7 @@ class Courier:
         except OSError:
             return NotSent("its host cannot be found")
         timestamp = int(began.timestamp())
-        key = service.secret(self._root, notice.facts()["webhook_id"])
+        key = service.derive_secret(self._root, notice.facts()["webhook_id"])
         try:
             with self._http.stream(
                 "POST",
@@ -67,7 +69,7 @@ class Courier:
                     "user-agent": "mlgov",
                     "webhook-id": event.id,
                     "webhook-timestamp": str(timestamp),
-                    "webhook-signature": service.signature(key, event.id, timestamp, event.body),
+                    "webhook-signature": service.sign_event(key, event.id, timestamp, event.body),
                 },
                 extensions={"sni_hostname": target.host},
             ) as answer:

@@ -48,7 +48,7 @@ class Shows:
 NOTHING = Shows()
 
 
-def _any(value: Any, pointer: str, found: Findings) -> None:
+def _any(value: Any, pointer: str, findings: Findings) -> None:
     """Looked at elsewhere."""
 
 
@@ -75,9 +75,9 @@ def message_blocks(value: Any, shows: Shows = NOTHING) -> list[dict[str, Any]]:
     """
     if not isinstance(value, list):
         raise SlackError("invalid_blocks_format")
-    found = _findings(value, "message", "/blocks", shows)
-    if found:
-        raise SlackError("invalid_blocks", findings=found)
+    findings = _findings(value, "message", "/blocks", shows)
+    if findings:
+        raise SlackError("invalid_blocks", findings=findings)
     tables = [block for block in value if block["type"] == "table"]
     if len(tables) > 1:
         raise SlackError("only_one_table_allowed")
@@ -103,76 +103,76 @@ def view(value: Any, expected: str, shows: Shows = NOTHING) -> dict[str, Any]:
     if len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()) > MOST_VIEW_BYTES:
         raise SlackError("view_too_large")
     kind = value.get("type")
-    found: Findings = []
+    findings: Findings = []
     if kind != expected:
-        found.append(finding(f"unsupported type: {kind}", "/view/type"))
+        findings.append(finding(f"unsupported type: {kind}", "/view/type"))
     else:
-        _VIEWS[expected](value, "/view", found)
+        _VIEWS[expected](value, "/view", findings)
         if isinstance(value.get("blocks"), list):
             surface: Surface = "modal" if expected == "modal" else "home"
-            found += _findings(value["blocks"], surface, "/view/blocks", shows)
+            findings += _findings(value["blocks"], surface, "/view/blocks", shows)
         elif value.get("blocks") is not None:
-            found.append(finding("must provide an array", "/view/blocks"))
-    if not found and expected == "modal" and value.get("submit") is None:
+            findings.append(finding("must provide an array", "/view/blocks"))
+    if not findings and expected == "modal" and value.get("submit") is None:
         inputs = [one for one in value["blocks"] if one["type"] == "input"]
         if inputs:
-            found.append(
+            findings.append(
                 finding("missing required field: submit (the view has input blocks)", "/view")
             )
-    if found:
-        raise SlackError("invalid_arguments", findings=found)
+    if findings:
+        raise SlackError("invalid_arguments", findings=findings)
     sound = {key: one for key, one in value.items() if one is not None}
     sound["blocks"] = _with_ids(value["blocks"])
     return sound
 
 
 def _findings(blocks: list[Any], surface: Surface, pointer: str, shows: Shows) -> Findings:
-    found: Findings = []
+    findings: Findings = []
     most = MOST_BLOCKS[surface]
     if len(blocks) > most:
         return [finding(f"no more than {most} items allowed", pointer)]
     for index, block in enumerate(blocks):
-        _block(block, surface, f"{pointer}/{index}", found)
-    if not found:
-        _unique_ids(blocks, pointer, found)
-        _totals(blocks, pointer, found)
-        _files(blocks, pointer, found, shows)
-        _focus(blocks, pointer, found)
-    return found
+        _block(block, surface, f"{pointer}/{index}", findings)
+    if not findings:
+        _unique_ids(blocks, pointer, findings)
+        _totals(blocks, pointer, findings)
+        _files(blocks, pointer, findings, shows)
+        _focus(blocks, pointer, findings)
+    return findings
 
 
-def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
+def _block(block: Any, surface: Surface, pointer: str, findings: Findings) -> None:
     if not isinstance(block, dict):
-        found.append(finding("must provide an object", pointer))
+        findings.append(finding("must provide an object", pointer))
         return
     kind = block.get("type")
     if kind is None:
-        found.append(finding("missing required field: type", pointer))
+        findings.append(finding("missing required field: type", pointer))
     elif isinstance(kind, str) and kind in BLOCKS:
         surfaces, check = BLOCKS[kind]
         if surface not in surfaces:
-            found.append(
+            findings.append(
                 finding(f"unsupported type: {kind} (not in a {surface})", f"{pointer}/type")
             )
         else:
-            check(block, pointer, found)
+            check(block, pointer, findings)
             part = block.get("element")
             name = part.get("type") if isinstance(part, dict) else None
             if surface != "modal" and name in MODAL_ONLY:
                 text = f"unsupported type: {name} (not in a {surface})"
-                found.append(finding(text, f"{pointer}/element/type"))
+                findings.append(finding(text, f"{pointer}/element/type"))
     else:
-        found.append(unsupported(kind, pointer))
+        findings.append(unsupported(kind, pointer))
 
 
-def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
+def _unique_ids(blocks: list[dict[str, Any]], pointer: str, findings: Findings) -> None:
     seen: set[str] = set()
     for index, block in enumerate(blocks):
         block_id = block.get("block_id")
         if block_id is None:
             continue
         if block_id in seen:
-            found.append(
+            findings.append(
                 finding(f"`block_id` already exists: {block_id}", f"{pointer}/{index}/block_id")
             )
         seen.add(block_id)
@@ -184,24 +184,24 @@ def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> 
         key = (id(block), action_id)
         if key in actions:
             place = next(index for index, one in enumerate(blocks) if one is block)
-            found.append(
+            findings.append(
                 finding(f"`action_id` already exists: {action_id}", f"{pointer}/{place}/elements")
             )
         actions.add(key)
 
 
-def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
+def _totals(blocks: list[dict[str, Any]], pointer: str, findings: Findings) -> None:
     markdown = sum(len(one["text"]) for one in blocks if one["type"] == "markdown")
     if markdown > MOST_MARKDOWN_CHARACTERS:
-        found.append(
+        findings.append(
             finding(f"markdown blocks: no more than {MOST_MARKDOWN_CHARACTERS} characters", pointer)
         )
     charts = sum(one["type"] == "data_visualization" for one in blocks)
     if charts > MOST_CHARTS:
-        found.append(finding(f"no more than {MOST_CHARTS} data_visualization blocks", pointer))
+        findings.append(finding(f"no more than {MOST_CHARTS} data_visualization blocks", pointer))
     for index, block in enumerate(blocks):
         if block["type"] == "table" and _characters(block) > MOST_TABLE_CHARACTERS:
-            found.append(
+            findings.append(
                 finding(
                     f"must be less than {MOST_TABLE_CHARACTERS + 1} characters",
                     f"{pointer}/{index}/rows",
@@ -209,11 +209,11 @@ def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None
             )
 
 
-def _files(blocks: list[dict[str, Any]], pointer: str, found: Findings, shows: Shows) -> None:
+def _files(blocks: list[dict[str, Any]], pointer: str, findings: Findings, shows: Shows) -> None:
     for index, block in enumerate(blocks):
         if block["type"] == "video" and not shows.video(block["video_url"]):
             place = f"{pointer}/{index}/video_url"
-            found.append(finding("must match an unfurl domain that the app may embed", place))
+            findings.append(finding("must match an unfurl domain that the app may embed", place))
         places = {
             "": block,
             "/accessory": block.get("accessory"),
@@ -222,12 +222,14 @@ def _files(blocks: list[dict[str, Any]], pointer: str, found: Findings, shows: S
         for place, part in places.items():
             file = part.get("slack_file") if isinstance(part, dict) else None
             if file and not shows.file(file):
-                found.append(finding("invalid slack file", f"{pointer}/{index}{place}/slack_file"))
+                findings.append(
+                    finding("invalid slack file", f"{pointer}/{index}{place}/slack_file")
+                )
 
 
-def _focus(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
+def _focus(blocks: list[dict[str, Any]], pointer: str, findings: Findings) -> None:
     if sum(bool(element.get("focus_on_load")) for _, element in elements(blocks)) > 1:
-        found.append(finding("only one element can have focus_on_load", pointer))
+        findings.append(finding("only one element can have focus_on_load", pointer))
 
 
 def _characters(value: Any) -> int:

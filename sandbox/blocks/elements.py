@@ -69,9 +69,9 @@ FILTER = record(
 _FILE_ID = re.compile(r"F[A-Z0-9]{8,}")
 
 
-def _file_id(value: Any, pointer: str, found: Findings) -> None:
+def _file_id(value: Any, pointer: str, findings: Findings) -> None:
     if not isinstance(value, str) or not _FILE_ID.fullmatch(value):
-        found.append(finding("input must match regex pattern: ^[F][A-Z0-9]{8,}$", pointer))
+        findings.append(finding("input must match regex pattern: ^[F][A-Z0-9]{8,}$", pointer))
 
 
 SLACK_FILE = record(optional={"id": _file_id, "url": url(3000)}, also=exactly_one("id", "url"))
@@ -82,62 +82,62 @@ _CONFIRMED: dict[str, Check] = _INPUT | {"confirm": CONFIRM}
 _SEVERAL: dict[str, Check] = {"max_selected_items": integer(1)}
 
 
-def _offers_initial(value: Any, pointer: str, found: Findings) -> None:
+def _offers_initial(value: Any, pointer: str, findings: Findings) -> None:
     """Options are given once, and an initial choice is one of them, letter by letter."""
-    exactly_one("options", "option_groups")(value, pointer, found)
+    exactly_one("options", "option_groups")(value, pointer, findings)
     options = list(value.get("options") or ())
     for group in value.get("option_groups") or ():
         options += group["options"]
-    _initial_among(value, options, pointer, found)
+    _initial_among(value, options, pointer, findings)
 
 
-def _initial_among(value: Any, options: list[Any], pointer: str, found: Findings) -> None:
+def _initial_among(value: Any, options: list[Any], pointer: str, findings: Findings) -> None:
     seen: set[str] = set()
     for option in options:
         if option["value"] in seen:
-            found.append(finding(f"duplicate option value: {option['value']}", pointer))
+            findings.append(finding(f"duplicate option value: {option['value']}", pointer))
         seen.add(option["value"])
     chosen = list(value.get("initial_options") or ())
     if value.get("initial_option"):
         chosen.append(value["initial_option"])
-    for one in chosen:
-        if one not in options:
-            found.append(finding("initial option must match one of the options", pointer))
+    for choice in chosen:
+        if choice not in options:
+            findings.append(finding("initial option must match one of the options", pointer))
 
 
-def _plain_options(value: Any, pointer: str, found: Findings) -> None:
-    _initial_among(value, value["options"], pointer, found)
+def _plain_options(value: Any, pointer: str, findings: Findings) -> None:
+    _initial_among(value, value["options"], pointer, findings)
 
 
-def _lengths(value: Any, pointer: str, found: Findings) -> None:
+def _lengths(value: Any, pointer: str, findings: Findings) -> None:
     least, most = value.get("min_length") or 0, value.get("max_length")
     if most is not None and least > most:
-        found.append(finding("min_length must not be greater than max_length", pointer))
+        findings.append(finding("min_length must not be greater than max_length", pointer))
 
 
-def _date(value: Any, pointer: str, found: Findings) -> None:
+def _date(value: Any, pointer: str, findings: Findings) -> None:
     if not is_date(value):
-        found.append(finding("must be a valid date: YYYY-MM-DD", pointer))
+        findings.append(finding("must be a valid date: YYYY-MM-DD", pointer))
 
 
-def _time(value: Any, pointer: str, found: Findings) -> None:
+def _time(value: Any, pointer: str, findings: Findings) -> None:
     if not is_time(value):
-        found.append(finding("must be a valid time: HH:mm", pointer))
+        findings.append(finding("must be a valid time: HH:mm", pointer))
 
 
-def _zone(value: Any, pointer: str, found: Findings) -> None:
+def _zone(value: Any, pointer: str, findings: Findings) -> None:
     if not isinstance(value, str) or value not in available_timezones():
-        found.append(finding("must be a valid IANA time zone", pointer))
+        findings.append(finding("must be a valid IANA time zone", pointer))
 
 
-def _decimal(value: Any, pointer: str, found: Findings) -> None:
+def _decimal(value: Any, pointer: str, findings: Findings) -> None:
     if isinstance(value, str):
         try:
             float(value)
         except ValueError:
-            found.append(finding("must be a number", pointer))
+            findings.append(finding("must be a number", pointer))
     else:
-        number(value, pointer, found)
+        number(value, pointer, findings)
 
 
 def _element(required: dict[str, Check], optional: dict[str, Check], also: Any = None) -> Check:

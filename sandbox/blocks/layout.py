@@ -41,9 +41,9 @@ def _block(required: dict[str, Check], optional: dict[str, Check], also: Any = N
     return record({"type": _KIND} | required, {"block_id": ID} | optional, also=also)
 
 
-def _section(value: Any, pointer: str, found: Findings) -> None:
+def _section(value: Any, pointer: str, findings: Findings) -> None:
     if value.get("text") is None and value.get("fields") is None:
-        found.append(finding("must define either `text` or `fields`", pointer))
+        findings.append(finding("must define either `text` or `fields`", pointer))
 
 
 _CONTEXT_ELEMENT = typed(
@@ -63,13 +63,13 @@ _CELL = typed(
 _COLUMN = record(optional={"align": one_of("left", "center", "right"), "is_wrapped": boolean})
 
 
-def _same_categories(value: Any, pointer: str, found: Findings) -> None:
+def _same_categories(value: Any, pointer: str, findings: Findings) -> None:
     if value["type"] == "pie":
         return
     categories = value["axis_config"]["categories"]
     for index, series in enumerate(value["series"]):
         if [point["label"] for point in series["data"]] != categories:
-            found.append(
+            findings.append(
                 finding("series data must cover every category", f"{pointer}/series/{index}/data")
             )
 

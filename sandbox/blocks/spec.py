@@ -19,13 +19,13 @@ def finding(text: str, pointer: str) -> str:
 def string(most: int | None = None, *, least: int = 0) -> Check:
     """A string of `least` to `most` characters."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if not isinstance(value, str):
-            found.append(finding("must provide a string", pointer))
+            findings.append(finding("must provide a string", pointer))
         elif len(value) < least:
-            found.append(finding(f"must be more than {least - 1} characters", pointer))
+            findings.append(finding(f"must be more than {least - 1} characters", pointer))
         elif most is not None and len(value) > most:
-            found.append(finding(f"must be less than {most + 1} characters", pointer))
+            findings.append(finding(f"must be less than {most + 1} characters", pointer))
 
     return check
 
@@ -34,52 +34,52 @@ def url(most: int) -> Check:
     """An absolute http(s) address of at most `most` characters."""
     size = string(most, least=1)
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
-        before = len(found)
-        size(value, pointer, found)
-        if len(found) == before:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        before = len(findings)
+        size(value, pointer, findings)
+        if len(findings) == before:
             parts = urlsplit(value)
             if parts.scheme not in ("http", "https", "mailto", "slack") or not (
                 parts.netloc or parts.path
             ):
-                found.append(finding("must be a valid URL", pointer))
+                findings.append(finding("must be a valid URL", pointer))
 
     return check
 
 
-def boolean(value: Any, pointer: str, found: Findings) -> None:
+def boolean(value: Any, pointer: str, findings: Findings) -> None:
     """True or false."""
     if not isinstance(value, bool):
-        found.append(finding("must provide a boolean", pointer))
+        findings.append(finding("must provide a boolean", pointer))
 
 
 def integer(least: int | None = None, most: int | None = None) -> Check:
     """A whole number between two bounds."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
-            found.append(finding("must provide an integer", pointer))
+            findings.append(finding("must provide an integer", pointer))
         elif least is not None and value < least:
-            found.append(finding(f"must be greater than or equal to {least}", pointer))
+            findings.append(finding(f"must be greater than or equal to {least}", pointer))
         elif most is not None and value > most:
-            found.append(finding(f"must be less than or equal to {most}", pointer))
+            findings.append(finding(f"must be less than or equal to {most}", pointer))
 
     return check
 
 
-def number(value: Any, pointer: str, found: Findings) -> None:
+def number(value: Any, pointer: str, findings: Findings) -> None:
     """Any number."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        found.append(finding("must provide a number", pointer))
+        findings.append(finding("must provide a number", pointer))
 
 
 def one_of(*allowed: Any) -> Check:
     """One of a few values."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if value not in allowed:
             names = ", ".join(str(one) for one in allowed)
-            found.append(finding(f"must be a valid enum value: {names}", pointer))
+            findings.append(finding(f"must be a valid enum value: {names}", pointer))
 
     return check
 
@@ -87,17 +87,17 @@ def one_of(*allowed: Any) -> Check:
 def array(item: Check, *, least: int = 0, most: int | None = None) -> Check:
     """A list of `least` to `most` items."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if not isinstance(value, list):
-            found.append(finding("must provide an array", pointer))
+            findings.append(finding("must provide an array", pointer))
             return
         if len(value) < least:
-            found.append(finding(f"no fewer than {least} items allowed", pointer))
+            findings.append(finding(f"no fewer than {least} items allowed", pointer))
         if most is not None and len(value) > most:
-            found.append(finding(f"no more than {most} items allowed", pointer))
+            findings.append(finding(f"no more than {most} items allowed", pointer))
             return
-        for index, one in enumerate(value):
-            item(one, f"{pointer}/{index}", found)
+        for index, element in enumerate(value):
+            item(element, f"{pointer}/{index}", findings)
 
     return check
 
@@ -111,22 +111,22 @@ def record(
     """An object with these fields and no others; `also` looks at the whole of a sound one."""
     needed, known = dict(required or {}), {**(required or {}), **(optional or {})}
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if not isinstance(value, dict):
-            found.append(finding("must provide an object", pointer))
+            findings.append(finding("must provide an object", pointer))
             return
-        before = len(found)
+        before = len(findings)
         for name in needed:
             if value.get(name) is None:
-                found.append(finding(f"missing required field: {name}", pointer))
-        for name, one in value.items():
+                findings.append(finding(f"missing required field: {name}", pointer))
+        for name, field in value.items():
             field_check = known.get(name)
             if field_check is None:
-                found.append(finding(f"invalid additional property: {name}", pointer))
-            elif one is not None:
-                field_check(one, f"{pointer}/{name}", found)
-        if also is not None and len(found) == before:
-            also(value, pointer, found)
+                findings.append(finding(f"invalid additional property: {name}", pointer))
+            elif field is not None:
+                field_check(field, f"{pointer}/{name}", findings)
+        if also is not None and len(findings) == before:
+            also(value, pointer, findings)
 
     return check
 
@@ -141,19 +141,19 @@ def unsupported(kind: Any, pointer: str) -> str:
 def typed(kinds: Mapping[str, Check], allowed: Collection[str] | None = None) -> Check:
     """An object that says what it is by its `type`; `allowed` narrows the kinds."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if not isinstance(value, dict):
-            found.append(finding("must provide an object", pointer))
+            findings.append(finding("must provide an object", pointer))
             return
         kind = value.get("type")
         if kind is None:
-            found.append(finding("missing required field: type", pointer))
+            findings.append(finding("missing required field: type", pointer))
             return
         kind_check = kinds.get(kind) if isinstance(kind, str) else None
         if kind_check is None or (allowed is not None and kind not in allowed):
-            found.append(unsupported(kind, pointer))
+            findings.append(unsupported(kind, pointer))
             return
-        kind_check(value, pointer, found)
+        kind_check(value, pointer, findings)
 
     return check
 
@@ -161,10 +161,10 @@ def typed(kinds: Mapping[str, Check], allowed: Collection[str] | None = None) ->
 def exactly_one(*names: str) -> Check:
     """Exactly one of these fields is there."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
+    def check(value: Any, pointer: str, findings: Findings) -> None:
         if sum(value.get(name) is not None for name in names) != 1:
             quoted = " or ".join(f"`{name}`" for name in names)
-            found.append(finding(f"must define either {quoted}", pointer))
+            findings.append(finding(f"must define either {quoted}", pointer))
 
     return check
 
@@ -172,9 +172,9 @@ def exactly_one(*names: str) -> Check:
 def every(*checks: Check) -> Check:
     """All of these checks."""
 
-    def check(value: Any, pointer: str, found: Findings) -> None:
-        for one in checks:
-            one(value, pointer, found)
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        for check_ in checks:
+            check_(value, pointer, findings)
 
     return check
 

@@ -226,8 +226,8 @@ class Events:
             return self._message_event(event, happening)
         if kind == "app_mention":
             mention: Message = event["message"]
-            shown = render.message(world, mention, base_url=self._installation.base_url)
-            return shown | {"type": kind, "channel": mention.channel_id, "event_ts": mention.ts}
+            content = render.message(world, mention, base_url=self._installation.base_url)
+            return content | {"type": kind, "channel": mention.channel_id, "event_ts": mention.ts}
         event["event_ts"] = f"{world.clock.now().timestamp():.6f}"
         if kind in ("user_change", "team_join"):
             with_email = "users:read.email" in self._installation.granted
@@ -251,11 +251,11 @@ class Events:
 
         if "subtype" not in event:
             message: Message = event["message"]
-            told = shown(message) | place | {"event_ts": message.ts}
+            base = shown(message) | place | {"event_ts": message.ts}
             if channel.is_ext_shared:
-                told |= {"user_team": message.team_id, "source_team": message.team_id}
-            return told
-        told = {
+                base |= {"user_team": message.team_id, "source_team": message.team_id}
+            return base
+        base = {
             "type": "message",
             "subtype": event["subtype"],
             "previous_message": shown(event["previous_message"]),
@@ -264,10 +264,10 @@ class Events:
             "event_ts": event["ts"],
         } | place
         if "message" in event:
-            told["message"] = shown(event["message"])
+            base["message"] = shown(event["message"])
         else:
-            told["deleted_ts"] = event["deleted_ts"]
-        return told
+            base["deleted_ts"] = event["deleted_ts"]
+        return base
 
     # --- delivering ----------------------------------------------------------------------------
 

@@ -91,26 +91,26 @@ def ephemeral_action(
     user: User,
     team_id: str,
     channel: Channel,
-    shown: Ephemeral,
+    ephemeral: Ephemeral,
     action: dict[str, Any],
     values: dict[str, Any],
 ) -> dict[str, Any]:
     """block_actions on an ephemeral message; Slack leaves the message itself out."""
     container: dict[str, Any] = {
         "type": "message",
-        "message_ts": shown.ts,
+        "message_ts": ephemeral.ts,
         "channel_id": channel.id,
         "is_ephemeral": True,
     }
-    if shown.thread_ts:
-        container["thread_ts"] = shown.thread_ts
+    if ephemeral.thread_ts:
+        container["thread_ts"] = ephemeral.thread_ts
     return _base(installation, "block_actions", user, team_id) | {
         "container": container,
         "trigger_id": installation.issue_trigger(user.id),
         "channel": {"id": channel.id, "name": channel_name(channel)},
         "state": {"values": values},
         "response_url": installation.issue_response_url(
-            user.id, channel.id, ephemeral_id=shown.id, thread_ts=shown.thread_ts
+            user.id, channel.id, ephemeral_id=ephemeral.id, thread_ts=ephemeral.thread_ts
         ),
         "actions": [action],
     }

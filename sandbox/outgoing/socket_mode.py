@@ -138,12 +138,12 @@ class Sockets:
             return (time.perf_counter() - started) * 1000
 
         try:
-            said = acknowledged.result(self._installation.ack_seconds)
+            answer = acknowledged.result(self._installation.ack_seconds)
         except FutureTimeout:
             return Answer("http_timeout", ms())
         except _Lost:
             return Answer("connection_failed", ms())
-        payload = said.get("payload")
+        payload = answer.get("payload")
         return Answer(None, ms(), body=json.dumps(payload).encode() if payload else b"")
 
     # --- ends ----------------------------------------------------------------------------------
@@ -207,14 +207,14 @@ class Sockets:
 
 def _acknowledge(connection: _Connection, text: str) -> None:
     try:
-        said = json.loads(text)
+        frame = json.loads(text)
     except ValueError:
         return
-    if not isinstance(said, dict):
+    if not isinstance(frame, dict):
         return
-    waiting = connection.waiting.get(str(said.get("envelope_id")))
+    waiting = connection.waiting.get(str(frame.get("envelope_id")))
     if waiting is not None and not waiting.done():
-        waiting.set_result(said)
+        waiting.set_result(frame)
 
 
 def _farewell(reason: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def team_info(call: Call) -> Answer:
 
 
 def _team(call: Call, team: Team) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "id": team.id,
         "name": team.name,
         "domain": team.domain,
@@ -43,12 +43,12 @@ def _team(call: Call, team: Team) -> dict[str, Any]:
     }
     enterprise = call.world.enterprise
     if enterprise is not None:
-        shown |= {
+        content |= {
             "enterprise_id": enterprise.id,
             "enterprise_name": enterprise.name,
             "enterprise_domain": enterprise.domain,
         }
-    return shown
+    return content
 
 
 def bot_info(call: Call) -> Answer:
@@ -59,7 +59,7 @@ def bot_info(call: Call) -> Answer:
     bot = next((user for user in world.users.values() if user.bot_id == wanted), None)
     if bot is None or call.team_id() not in bot.team_ids:
         raise SlackError("bot_not_found")
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "id": bot.bot_id,
         "deleted": bot.deleted,
         "name": bot.real_name,
@@ -68,5 +68,5 @@ def bot_info(call: Call) -> Answer:
         "icons": {},
     }
     if bot.id == world.app.bot_user_id:
-        shown["app_id"] = world.app.id
-    return {"ok": True, "bot": shown}
+        content["app_id"] = world.app.id
+    return {"ok": True, "bot": content}

@@ -118,10 +118,10 @@ class Call:
     def channel(self, name: str = "channel") -> Channel:
         """The conversation asked about, if the app may know of it; else `channel_not_found`."""
         channel_id = self.needed(name, "channel_not_found")
-        found = self.world.channels.get(channel_id)
-        if found is None or not self.sees(found):
+        conversation = self.world.channels.get(channel_id)
+        if conversation is None or not self.sees(conversation):
             raise SlackError("channel_not_found")
-        return found
+        return conversation
 
     def sees(self, channel: Channel) -> bool:
         """Whether the app can know of it: public in a workspace it is in, or it is a member."""
@@ -136,10 +136,10 @@ class Call:
 
     def user(self, user_id: str) -> User:
         """The person asked about; else `user_not_found`."""
-        found = self.world.users.get(user_id)
-        if found is None:
+        account = self.world.users.get(user_id)
+        if account is None:
             raise SlackError("user_not_found")
-        return found
+        return account
 
     # --- pages ---------------------------------------------------------------------------------
 

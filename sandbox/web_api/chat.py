@@ -49,10 +49,10 @@ def post_message(call: Call) -> Answer:
 
 
 def _posted(call: Call, message: Message) -> Answer:
-    shown = render.message(
+    rendered = render.message(
         call.world, message, with_metadata=True, base_url=call.installation.base_url
     )
-    return {"ok": True, "channel": message.channel_id, "ts": message.ts, "message": shown}
+    return {"ok": True, "channel": message.channel_id, "ts": message.ts, "message": rendered}
 
 
 def destination(call: Call) -> Channel:
@@ -134,10 +134,16 @@ def update(call: Call) -> Answer:
         changes["metadata"] = what.metadata or None
     edited = not what.blocks and not what.attachments
     after = call.world.messages.edit(channel.id, message.ts, mark_edited=edited, **changes)
-    shown = render.message(
+    rendered = render.message(
         call.world, after, with_metadata=True, base_url=call.installation.base_url
     )
-    return {"ok": True, "channel": channel.id, "ts": after.ts, "text": after.text, "message": shown}
+    return {
+        "ok": True,
+        "channel": channel.id,
+        "ts": after.ts,
+        "text": after.text,
+        "message": rendered,
+    }
 
 
 def delete(call: Call) -> Answer:
@@ -175,7 +181,7 @@ def post_ephemeral(call: Call) -> Answer:
     what = content.of(call)
     if what.is_empty:
         raise SlackError("no_text")
-    shown = world.messages.post_ephemeral(
+    ephemeral = world.messages.post_ephemeral(
         channel.id,
         user_id,
         app.bot_user_id,
@@ -186,7 +192,7 @@ def post_ephemeral(call: Call) -> Answer:
         bot_id=app.bot_id,
         app_id=app.id,
     )
-    return {"ok": True, "message_ts": shown.ts}
+    return {"ok": True, "message_ts": ephemeral.ts}
 
 
 def get_permalink(call: Call) -> Answer:

@@ -58,18 +58,20 @@ def _attachments(call: Call) -> list[dict[str, Any]] | None:
     raw = call.json("attachments", "invalid_attachments")
     if raw is None:
         return None
-    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+    if not isinstance(raw, list) or not all(isinstance(attachment, dict) for attachment in raw):
         raise SlackError("invalid_attachments")
     if len(raw) > MOST_ATTACHMENTS:
         raise SlackError("too_many_attachments")
-    for n, one in enumerate(raw):
-        if one.get("actions"):
+    for n, attachment in enumerate(raw):
+        if attachment.get("actions"):
             raise SlackError(
                 "invalid_attachments",
                 findings=[f"attachment {n}: actions (Slack's, not the sandbox's)"],
             )
-        if one.get("blocks") is not None:
-            one["blocks"] = check.message_blocks(one["blocks"], call.installation.shows)
+        if attachment.get("blocks") is not None:
+            attachment["blocks"] = check.message_blocks(
+                attachment["blocks"], call.installation.shows
+            )
     return raw
 
 

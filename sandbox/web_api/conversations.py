@@ -38,8 +38,8 @@ def open_(call: Call) -> Answer:
                 call.user(user_id)
             channel = world.open_mpim(wanted)
         known = len(world.channels) == before
-        shown = render.channel(world, channel) if call.flag("return_im") else {"id": channel.id}
-        answer: Answer = {"ok": True, "channel": shown}
+        rendered = render.channel(world, channel) if call.flag("return_im") else {"id": channel.id}
+        answer: Answer = {"ok": True, "channel": rendered}
         return answer | ({"no_op": True, "already_open": True} if known else {})
     call.installation.require(*_OPEN_SCOPES)
     return {"ok": True, "no_op": True, "already_open": True, "channel": {"id": channel.id}}
@@ -50,7 +50,7 @@ def list_(call: Call) -> Answer:
     call.needs_team()
     kinds = _kinds(call, READ_SCOPES)
     skip_archived, team_id = call.flag("exclude_archived"), call.team_id()
-    found = [
+    channels = [
         one
         for one in call.world.channels.values()
         if one.kind in kinds
@@ -58,9 +58,9 @@ def list_(call: Call) -> Answer:
         and call.sees(one)
         and not (skip_archived and one.is_archived)
     ]
-    page, cursor = call.page(found, call.whole("limit", 100, 1, 1000))
-    shown = [render.channel(call.world, one, with_members=True) for one in page]
-    return {"ok": True, "channels": shown, **paged(cursor)}
+    page, cursor = call.page(channels, call.whole("limit", 100, 1, 1000))
+    rendered = [render.channel(call.world, one, with_members=True) for one in page]
+    return {"ok": True, "channels": rendered, **paged(cursor)}
 
 
 def of_user(call: Call) -> Answer:
@@ -71,7 +71,7 @@ def of_user(call: Call) -> Answer:
     call.user(user_id)
     skip_archived = call.flag("exclude_archived")
     within = call.team_id() if call.world.app.org_wide else None
-    found = [
+    channels = [
         one
         for one in call.world.channels.values()
         if one.kind in kinds
@@ -80,7 +80,7 @@ def of_user(call: Call) -> Answer:
         and call.sees(one)
         and not (skip_archived and one.is_archived)
     ]
-    page, cursor = call.page(found, call.whole("limit", 100, 1, 999))
+    page, cursor = call.page(channels, call.whole("limit", 100, 1, 999))
     return {"ok": True, "channels": [render.channel(call.world, one) for one in page]} | paged(
         cursor
     )
@@ -88,12 +88,14 @@ def of_user(call: Call) -> Answer:
 
 def _kinds(call: Call, scopes: dict[str, str]) -> set[str]:
     """The kinds of conversation asked for; each needs its scope."""
-    asked = [one.strip() for one in call.text("types", "public_channel").split(",") if one.strip()]
-    for one in asked:
-        if one not in TYPES:
+    asked = [
+        kind.strip() for kind in call.text("types", "public_channel").split(",") if kind.strip()
+    ]
+    for kind in asked:
+        if kind not in TYPES:
             raise SlackError("invalid_types")
-        call.installation.require(scopes[TYPES[one]])
-    return {TYPES[one] for one in asked}
+        call.installation.require(scopes[TYPES[kind]])
+    return {TYPES[kind] for kind in asked}
 
 
 def _readable(call: Call, scopes: dict[str, str]) -> Channel:
@@ -105,8 +107,8 @@ def _readable(call: Call, scopes: dict[str, str]) -> Channel:
 def info(call: Call) -> Answer:
     """conversations.info."""
     channel = _readable(call, READ_SCOPES)
-    shown = render.channel(call.world, channel, with_members=call.flag("include_num_members"))
-    return {"ok": True, "channel": shown}
+    rendered = render.channel(call.world, channel, with_members=call.flag("include_num_members"))
+    return {"ok": True, "channel": rendered}
 
 
 def members(call: Call) -> Answer:
@@ -146,8 +148,8 @@ def history(call: Call) -> Answer:
         and bounds.hold(one.ts)
         and (before is None or one.ts < before)
     )
-    found = list(islice(matching, limit + 1))
-    return _messages(call, found, limit) | {"pin_count": 0}
+    messages = list(islice(matching, limit + 1))
+    return _messages(call, messages, limit) | {"pin_count": 0}
 
 
 def replies(call: Call) -> Answer:
@@ -160,14 +162,14 @@ def replies(call: Call) -> Answer:
     bounds = _Bounds(call)
     after = _passed(call)
     shown_from = time.monotonic() - call.installation.faults.history_lag
-    found = [
+    messages = [
         one
         for one in channel.replies(root.ts)
         if one.posted_at <= shown_from and bounds.hold(one.ts) and (after is None or one.ts > after)
     ]
     if after is None and root.posted_at <= shown_from:
-        found.insert(0, root)
-    return _messages(call, found, limit)
+        messages.insert(0, root)
+    return _messages(call, messages, limit)
 
 
 def _history_of(call: Call) -> Channel:
@@ -177,9 +179,9 @@ def _history_of(call: Call) -> Channel:
     return channel
 
 
-def _messages(call: Call, found: list[Message], limit: int) -> Answer:
-    more = len(found) > limit
-    page = found[:limit]
+def _messages(call: Call, messages: list[Message], limit: int) -> Answer:
+    more = len(messages) > limit
+    page = messages[:limit]
     with_metadata = call.flag("include_all_metadata")
     answer: dict[str, Any] = {
         "ok": True,

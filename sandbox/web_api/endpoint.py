@@ -155,11 +155,11 @@ class WebApi:
     def _take(self, request: _Request) -> Reply:
         kind = request.headers.get("content-type", "")
         try:
-            said = files.take(self._installation, request.secret, kind, request.body)
+            upload = files.take(self._installation, request.secret, kind, request.body)
         except SlackError as error:
             # Slack documents no codes here, only that anything but 200 is a failed upload.
             return Reply(400, error.code.encode())
-        return Reply(200, said.encode())
+        return Reply(200, upload.encode())
 
     def _run(self, request: _Request, args: dict[str, Any]) -> dict[str, Any]:
         method = METHODS.get(request.name)

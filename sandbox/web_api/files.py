@@ -45,17 +45,17 @@ def complete_upload(call: Call) -> Answer:
     if (
         not isinstance(wanted, list)
         or not wanted
-        or not all(isinstance(one, dict) and one.get("id") for one in wanted)
+        or not all(isinstance(entry, dict) and entry.get("id") for entry in wanted)
     ):
         raise SlackError("invalid_arguments", findings=["must provide files: id"])
     files: list[tuple[File, str]] = []
-    for one in wanted:
-        file = call.world.files.find(str(one["id"]))
+    for entry in wanted:
+        file = call.world.files.find(str(entry["id"]))
         if file is None or file.data is None:
             raise SlackError("file_not_found")
         if file.is_complete:
             raise SlackError("file_update_failed")
-        files.append((file, str(one.get("title") or "")))
+        files.append((file, str(entry.get("title") or "")))
     channel = call.channel("channel_id") if call.args.get("channel_id") else None
     thread_ts = None
     if channel is not None:

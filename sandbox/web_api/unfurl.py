@@ -72,14 +72,16 @@ def _by_id(call: Call) -> tuple[str, str]:
 def _attachment(call: Call, url: str, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict) or not content:
         raise SlackError("cannot_parse_attachment")
-    shown = dict(content)
-    if shown.get("blocks") is not None:
+    attachment = dict(content)
+    if attachment.get("blocks") is not None:
         try:
-            shown["blocks"] = check.message_blocks(shown["blocks"], call.installation.shows)
+            attachment["blocks"] = check.message_blocks(
+                attachment["blocks"], call.installation.shows
+            )
         except SlackError as error:
             raise SlackError("cannot_parse_attachment", findings=error.findings) from None
     app = call.world.app
-    return shown | {
+    return attachment | {
         "from_url": url,
         "app_unfurl_url": url,
         "is_app_unfurl": True,

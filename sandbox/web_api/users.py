@@ -39,8 +39,8 @@ def teams(call: Call) -> Answer:
         if not one.foreign and (world.app.org_wide or one.id == world.app.team_id)
     ]
     page, cursor = call.page(own, call.whole("limit", 100, 1, 1000))
-    shown = [{"id": one.id, "name": one.name} for one in page]
-    return {"ok": True, "teams": shown, **paged(cursor)}
+    described = [{"id": team.id, "name": team.name} for team in page]
+    return {"ok": True, "teams": described, **paged(cursor)}
 
 
 def info(call: Call) -> Answer:
@@ -53,9 +53,9 @@ def list_(call: Call) -> Answer:
     """users.list: the people of the workspace, those who left too."""
     call.needs_team()
     team_id, with_email = call.team_id(), _with_email(call)
-    found = [one for one in call.world.users.values() if team_id in one.team_ids]
+    users = [one for one in call.world.users.values() if team_id in one.team_ids]
     # Without a limit Slack tries to give them all.
-    page, cursor = call.page(found, call.whole("limit", max(len(found), 1), 1, 1000))
+    page, cursor = call.page(users, call.whole("limit", max(len(users), 1), 1, 1000))
     return {
         "ok": True,
         "members": [render.user(call.world, one, with_email=with_email) for one in page],
@@ -67,19 +67,19 @@ def list_(call: Call) -> Answer:
 def lookup_by_email(call: Call) -> Answer:
     """users.lookupByEmail: people of the organisation who are still there."""
     wanted = call.needed("email", "users_not_found").casefold()
-    for one in call.world.users.values():
-        if (one.email or "").casefold() == wanted and not one.deleted and not one.is_bot:
-            if call.world.is_foreign(one):
+    for user in call.world.users.values():
+        if (user.email or "").casefold() == wanted and not user.deleted and not user.is_bot:
+            if call.world.is_foreign(user):
                 break
-            return {"ok": True, "user": render.user(call.world, one, with_email=True)}
+            return {"ok": True, "user": render.user(call.world, user, with_email=True)}
     raise SlackError("users_not_found")
 
 
 def profile(call: Call) -> Answer:
     """users.profile.get: a person's profile, or the app's own."""
     user = call.user(call.text("user") or call.world.app.bot_user_id)
-    shown = render.user(call.world, user, with_email=_with_email(call))
-    return {"ok": True, "profile": shown["profile"]}
+    content = render.user(call.world, user, with_email=_with_email(call))
+    return {"ok": True, "profile": content["profile"]}
 
 
 def _with_email(call: Call) -> bool:

@@ -52,12 +52,12 @@ def publish(call: Call) -> Answer:
     if user is None or user.is_bot or call.world.is_foreign(user):
         raise SlackError("invalid_arguments", findings=["invalid `user_id`"])
     body = _view(call, "home")
-    shown = call.world.views.home(user_id)
-    if shown is not None:
-        _same_hash(call, shown)
+    view = call.world.views.home(user_id)
+    if view is not None:
+        _same_hash(call, view)
     elif call.text("hash"):
         raise SlackError("hash_conflict")
-    _free_external_id(call, body, shown)
+    _free_external_id(call, body, view)
     return {"ok": True, "view": call.world.views.publish(user_id, body).as_json()}
 
 

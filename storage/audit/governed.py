@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Row, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -22,8 +22,25 @@ ERASED = "person.erased"
 RETURNED = "person.returned"
 
 
-def emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[Any]]:
-    """Of the next texts (id, author_id, created_at), those that were emptied or marked although the ledger knows of no
+class EmptiedText(NamedTuple):
+    id: int
+    author_id: str
+    created_at: datetime
+
+
+class HeadPublication(NamedTuple):
+    """A message that carries the ledger's head; `dedupe_key` says which and where to."""
+
+    id: int
+    dedupe_key: str
+    state: str
+    created_at: datetime
+    settled_at: datetime | None
+    last_error: str | None
+
+
+def list_emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[EmptiedText]]:
+    """Of the next texts, those that were emptied or marked although the ledger knows of no
     erasure of their author; and the last text that was looked at, `after` itself at the end."""
     last = session.execute(
         select(func.max(PrivateText.id)).where(
@@ -56,16 +73,16 @@ def emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[An
         )
         .order_by(PrivateText.id)
     ).all()
-    return int(last), list(rows)
+    return int(last), [EmptiedText(*row) for row in rows]
 
 
-def names(session: Session, ids: Collection[str]) -> dict[str, str]:
+def find_names(session: Session, ids: Collection[str]) -> dict[str, str]:
     """What these people are called."""
     rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(sorted(ids))))
     return {row.id: row.name for row in rows}
 
 
-def titles(session: Session, kind: str, id_: str) -> str:
+def find_title(session: Session, kind: str, id_: str) -> str:
     """What a subject is called where people know it by a name: `Lane keeping 11`; empty for others."""
     if kind == "approval":
         row = session.execute(
@@ -77,7 +94,7 @@ def titles(session: Session, kind: str, id_: str) -> str:
             return ""
         if row.subject_type == "release":
             return str(row.facts.get("subject", ""))
-        return titles(session, row.subject_type, str(row.subject_id))
+        return find_title(session, row.subject_type, str(row.subject_id))
     if kind == "budget":
         named = session.scalar(
             select(Project.name)
@@ -99,9 +116,9 @@ def titles(session: Session, kind: str, id_: str) -> str:
     return ""
 
 
-def heads(session: Session) -> Sequence[Any]:
-    """Publications of the ledger's head (dedupe_key, state, created_at, settled_at, last_error), the newest first."""
-    return session.execute(
+def list_heads(session: Session) -> list[HeadPublication]:
+    """Publications of the ledger's head, the newest 200 first."""
+    rows = session.execute(
         select(
             Outbox.id,
             Outbox.dedupe_key,
@@ -113,10 +130,11 @@ def heads(session: Session) -> Sequence[Any]:
         .where(Outbox.dedupe_key >= "head:", Outbox.dedupe_key < "head;")
         .order_by(Outbox.id.desc())
         .limit(200)
-    ).all()
+    )
+    return [HeadPublication(*row) for row in rows]
 
 
-def cancelled_alarms(session: Session) -> Sequence[Any]:
+def list_cancelled_alarms(session: Session) -> Sequence[Row[int, datetime]]:
     """Alarms about the record (id, created_at) that were given up, by whomever; the newest 100."""
     return session.execute(
         select(Outbox.id, Outbox.created_at)
@@ -146,21 +164,21 @@ def was_cancelled_by_somebody(session: Session, outbox_id: int) -> bool:
     )
 
 
-def first_at(session: Session) -> datetime | None:
+def find_first_at(session: Session) -> datetime | None:
     """When the ledger began."""
     return session.execute(
         select(AuditEntry.at).order_by(AuditEntry.seq).limit(1)
     ).scalar_one_or_none()
 
 
-def first_sealed(session: Session) -> int | None:
+def find_first_sealed(session: Session) -> int | None:
     """The first entry that seals how its subject stands; None in a ledger without any."""
     return session.execute(
         select(func.min(AuditEntry.seq)).where(AuditEntry.body.like('%,"record":{%'))
     ).scalar_one_or_none()
 
 
-def erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
+def find_erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
     """Of these people, whom the ledger says are erased: the last entry that says so, and when.
 
     Slack's own word that somebody is active again ends it, by an entry of its own.
@@ -194,7 +212,7 @@ def was_erased(session: Session, person_id: str) -> bool:
     return row.first() is not None
 
 
-def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
+def list_erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
     """Who is marked as erased although the ledger knows of no erasure, and since when; at most 100."""
     known = exists().where(
         AuditEntry.subject_type == "person",
@@ -210,7 +228,7 @@ def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
     return [(row.id, row.erased_at) for row in rows]
 
 
-def last_facts(session: Session, action: str, kind: str, id_: str) -> dict[str, Any] | None:
+def find_last_facts(session: Session, action: str, kind: str, id_: str) -> dict[str, Any] | None:
     """The facts of the last entry that says this about a subject."""
     body = session.scalar(
         select(AuditEntry.body)
@@ -222,7 +240,7 @@ def last_facts(session: Session, action: str, kind: str, id_: str) -> dict[str, 
         .order_by(AuditEntry.seq.desc())
         .limit(1)
     )
-    return None if body is None else standing.body_of(body).get("facts")
+    return None if body is None else standing.parse_body(body).get("facts")
 
 
 def open_subjects(session: Session, kind: str, action: str) -> list[str]:
@@ -241,16 +259,16 @@ def open_subjects(session: Session, kind: str, action: str) -> list[str]:
     )
 
 
-def linked(session: Session) -> dict[str, str]:
+def find_linked(session: Session) -> dict[str, str]:
     """Whose entry became whose, by opaque ids: what files named became people of Slack."""
     rows = session.execute(
         select(AuditEntry.subject_id, AuditEntry.body).where(
             AuditEntry.subject_type == "person", AuditEntry.action == "person.linked"
         )
     )
-    found = {}
+    current_by_old = {}
     for row in rows:
-        facts = standing.body_of(row.body).get("facts") or {}
+        facts = standing.parse_body(row.body).get("facts") or {}
         if "was" in facts:
-            found[str(facts["was"])] = row.subject_id
-    return found
+            current_by_old[str(facts["was"])] = row.subject_id
+    return current_by_old

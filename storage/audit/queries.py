@@ -11,29 +11,29 @@ _PART = 400
 """Subjects in one statement."""
 
 
-def about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[AuditEntry]:
+def list_about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[AuditEntry]:
     """Entries about these (type, id), oldest first."""
     wanted = sorted(set(subjects))
-    found: list[AuditEntry] = []
+    entries: list[AuditEntry] = []
     for start in range(0, len(wanted), _PART):
         part = wanted[start : start + _PART]
-        found += session.execute(
+        entries += session.execute(
             select(AuditEntry).where(
                 tuple_(AuditEntry.subject_type, AuditEntry.subject_id).in_(part)
             )
         ).scalars()
-    return sorted(found, key=lambda one: one.seq)
+    return sorted(entries, key=lambda entry: entry.seq)
 
 
-def hashes(session: Session, seqs: Collection[int]) -> dict[int, str]:
+def find_hashes(session: Session, seqs: Collection[int]) -> dict[int, str]:
     """Entry number → its hash."""
     wanted = sorted(set(seqs))
-    found: dict[int, str] = {}
+    by_seq: dict[int, str] = {}
     for start in range(0, len(wanted), _PART):
         rows = session.execute(
             select(AuditEntry.seq, AuditEntry.hash).where(
                 AuditEntry.seq.in_(wanted[start : start + _PART])
             )
         )
-        found |= {row.seq: row.hash for row in rows}
-    return found
+        by_seq |= {row.seq: row.hash for row in rows}
+    return by_seq

@@ -92,7 +92,7 @@ def _without_slack_ids(value: Any, people: Mapping[str, str]) -> Any:
 
 
 def _people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    by_slack_id: dict[str, str] = {}
     wanted = sorted(slack_ids)
     for start in range(0, len(wanted), PART):
         rows = session.execute(
@@ -100,14 +100,14 @@ def _people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
             .where(_person.c.slack_id.in_(wanted[start : start + PART]))
             .group_by(_person.c.slack_id)
         )
-        found |= {row.slack_id: row.id for row in rows}
+        by_slack_id |= {row.slack_id: row.id for row in rows}
         aliases = session.execute(
             select(_alias.c.slack_id, _alias.c.person_id).where(
                 _alias.c.slack_id.in_(wanted[start : start + PART])
             )
         )
-        found |= {row.slack_id: row.person_id for row in aliases}
-    return found
+        by_slack_id |= {row.slack_id: row.person_id for row in aliases}
+    return by_slack_id
 
 
 def _whom(value: Any, people: Mapping[str, str]) -> str | None:
@@ -172,18 +172,18 @@ _DECISIONS = (
 
 def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     numbers = [int(id_) for id_ in ids]
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     values = {"ids": numbers}
     more = []
     stages = []
     for row in session.execute(_APPROVALS, values):
         if row.place is not None:
             stages.append(row)
-        if str(row.id) in found:
+        if str(row.id) in records:
             continue
         if row.has_more:
             more.append(row.id)
-        found[str(row.id)] = {
+        records[str(row.id)] = {
             "about": [row.subject_type, row.subject_id],
             "asked": digest(row.facts),
             "bound": digest(row.bound),
@@ -205,14 +205,14 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
             "until": _plain(row.valid_until),
         }
     if more:
-        _beside(session, more, found)
+        _beside(session, more, records)
     named = {each for row in stages for each in _slack_ids([row.approvers, row.rules])}
     people = _people(session, named) if named else {}
     for row in stages:
         whom = _whom([row.approvers, row.rules], people)
-        found[str(row.id)]["stages"].append([row.name, row.quorum, row.ask, whom])
+        records[str(row.id)]["stages"].append([row.name, row.quorum, row.ask, whom])
     for row in session.execute(_DECISIONS, values):
-        if (record := found.get(str(row.approval_id))) is not None:
+        if (record := records.get(str(row.approval_id))) is not None:
             record["decisions"].append(
                 {
                     "id": row.id,
@@ -228,10 +228,10 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
                     "reason": row.reason_id,
                 }
             )
-    return found
+    return records
 
 
-def _beside(session: Session, ids: list[int], found: dict[str, Record]) -> None:
+def _beside(session: Session, ids: list[int], records: dict[str, Record]) -> None:
     """What requests are bound to beside their verdicts: conditions, and the review of broken glass."""
     for row in session.execute(
         select(
@@ -245,7 +245,7 @@ def _beside(session: Session, ids: list[int], found: dict[str, Record]) -> None:
         .where(_condition.c.approval_id.in_(ids))
         .order_by(_condition.c.id)
     ):
-        found[str(row.approval_id)]["conditions"].append(
+        records[str(row.approval_id)]["conditions"].append(
             [row.id, row.decision_id, row.owner_id, _plain(row.due), row.state]
         )
     for review in session.execute(
@@ -257,7 +257,7 @@ def _beside(session: Session, ids: list[int], found: dict[str, Record]) -> None:
             _review.c.is_fine,
         ).where(_review.c.approval_id.in_(ids))
     ):
-        found[str(review.approval_id)]["review"] = [
+        records[str(review.approval_id)]["review"] = [
             review.broken_by,
             _plain(review.broken_at),
             review.reviewed_by,
@@ -267,9 +267,9 @@ def _beside(session: Session, ids: list[int], found: dict[str, Record]) -> None:
 
 def _budgets(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     numbers = [int(id_) for id_ in ids]
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     for row in session.execute(select(_budget).where(_budget.c.id.in_(numbers))):
-        found[str(row.id)] = {
+        records[str(row.id)] = {
             "basis": row.basis,
             "currency": row.currency,
             # Elsewhere the last day follows from the budget that takes over, whose entry it is.
@@ -287,7 +287,7 @@ def _budgets(session: Session, ids: Sequence[str]) -> dict[str, Record]:
         .where(_revision.c.budget_id.in_(numbers))
         .order_by(_revision.c.budget_id, _revision.c.revision)
     ):
-        if (record := found.get(str(row.budget_id))) is not None:
+        if (record := records.get(str(row.budget_id))) is not None:
             record["revisions"].append(
                 {
                     "revision": row.revision,
@@ -297,7 +297,7 @@ def _budgets(session: Session, ids: Sequence[str]) -> dict[str, Record]:
                     "approval": row.approval_id,
                 }
             )
-    return found
+    return records
 
 
 def _models(session: Session, ids: Sequence[str]) -> dict[str, Record]:
@@ -319,9 +319,9 @@ def _models(session: Session, ids: Sequence[str]) -> dict[str, Record]:
 
 def _versions(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     numbers = [int(id_) for id_ in ids]
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     for row in session.execute(select(_version).where(_version.c.id.in_(numbers))):
-        found[str(row.id)] = {
+        records[str(row.id)] = {
             "approval": row.approval_id,
             "approved_digest": row.approved_digest,
             "approved_until": _plain(row.approved_until),
@@ -337,9 +337,9 @@ def _versions(session: Session, ids: Sequence[str]) -> dict[str, Record]:
         .where(_part.c.version_id.in_(numbers))
         .order_by(_part.c.version_id, _part.c.part, _part.c.person_id)
     ):
-        if (record := found.get(str(row.version_id))) is not None:
+        if (record := records.get(str(row.version_id))) is not None:
             record["parts"].append([row.part, row.person_id])
-    return found
+    return records
 
 
 def _tokens(session: Session, ids: Sequence[str]) -> dict[str, Record]:
@@ -451,8 +451,8 @@ KINDS: dict[str, Kind] = {
 
 def read(session: Session, kind: str, ids: Collection[str]) -> dict[str, Record]:
     """How these subjects stand now; who is not there is left out."""
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
-        found |= KINDS[kind].read(session, wanted[start : start + PART])
-    return found
+        records |= KINDS[kind].read(session, wanted[start : start + PART])
+    return records

@@ -29,7 +29,7 @@ REFUSED = ".refused"
 _entry = cast(Table, AuditEntry.__table__)
 
 
-def agree(ledger: Record, table: Record) -> bool:
+def are_equal(ledger: Record, table: Record) -> bool:
     """Whether the rows stand as an entry sealed them."""
     if ledger.keys() != table.keys():
         # Sealed by another release, which sealed less or more: what both know counts.
@@ -37,16 +37,16 @@ def agree(ledger: Record, table: Record) -> bool:
         table = {name: value for name, value in table.items() if name in ledger}
     if "stages" not in ledger:
         return ledger == table
-    said, stands = ledger["stages"], table["stages"]
+    sealed, stands = ledger["stages"], table["stages"]
     return (
         {**ledger, "stages": []} == {**table, "stages": []}
         and [
             # Whom a stage asks is not proven where it names somebody whom nobody here had met.
             (*before[:3], before[3] if before[3] is None else now[3])
-            for before, now in zip(said, stands, strict=False)
+            for before, now in zip(sealed, stands, strict=False)
         ]
-        == [tuple(before) for before in said]
-        and [now[:3] for now in stands] == [before[:3] for before in said]
+        == [tuple(before) for before in sealed]
+        and [now[:3] for now in stands] == [before[:3] for before in sealed]
     )
 
 
@@ -97,7 +97,7 @@ class Basis:
     """How the subject stood then; None for an entry of a release that sealed nothing."""
 
 
-def body_of(text: str) -> dict[str, Any]:
+def parse_body(text: str) -> dict[str, Any]:
     """The content of an entry; empty for what was put in its place and is no content of ours."""
     try:
         body = json.loads(text)
@@ -110,26 +110,28 @@ UNREADABLE = (TypeError, ValueError, ArithmeticError, LookupError, RecursionErro
 """What reading a row raises that holds something that no code of ours writes."""
 
 
-def readable(
+def read_readable(
     session: Session, kind: str, ids: Collection[str]
 ) -> tuple[dict[str, Record], list[str]]:
     """How these subjects stand now, and those whose rows can't be read as what they should be."""
     try:
         return read(session, kind, ids), []
     except UNREADABLE:
-        found: dict[str, Record] = {}
+        records: dict[str, Record] = {}
         broken = []
         for id_ in ids:
             try:
-                found |= read(session, kind, [id_])
+                records |= read(session, kind, [id_])
             except UNREADABLE:
                 broken.append(id_)
-        return found, broken
+        return records, broken
 
 
-def bases(session: Session, kind: str, ids: Collection[str], *, after: int = 0) -> dict[str, Basis]:
+def find_bases(
+    session: Session, kind: str, ids: Collection[str], *, after: int = 0
+) -> dict[str, Basis]:
     """The last entry about each subject that is no refusal, of those after entry `after`."""
-    found: dict[str, Basis] = {}
+    by_id: dict[str, Basis] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
         newest = (
@@ -143,13 +145,18 @@ def bases(session: Session, kind: str, ids: Collection[str], *, after: int = 0) 
             .group_by(_entry.c.subject_id)
         )
         for row in session.execute(select(_entry).where(_entry.c.seq.in_(newest))):
-            found[row.subject_id] = Basis(
-                row.seq, row.hash, row.at, row.action, row.actor_id, body_of(row.body).get("record")
+            by_id[row.subject_id] = Basis(
+                row.seq,
+                row.hash,
+                row.at,
+                row.action,
+                row.actor_id,
+                parse_body(row.body).get("record"),
             )
-    return found
+    return by_id
 
 
-def page(session: Session, kind: str, after: str | None, most: int) -> list[str]:
+def list_ids(session: Session, kind: str, after: str | None, most: int) -> list[str]:
     """Ids of subjects that are there, in the order of their key, after this one."""
     column = KINDS[kind].key
     statement = select(column).order_by(column).limit(most)
@@ -158,7 +165,9 @@ def page(session: Session, kind: str, after: str | None, most: int) -> list[str]
     return [str(each) for each in session.execute(statement).scalars()]
 
 
-def page_told(session: Session, kind: str, beyond: str, most: int, *, after: int = 0) -> list[str]:
+def list_told_ids(
+    session: Session, kind: str, beyond: str, most: int, *, after: int = 0
+) -> list[str]:
     """Ids of subjects of which entries after `after` tell, in the order of their text, beyond this one."""
     return list(
         session.execute(

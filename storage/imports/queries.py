@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from storage.imports.tables import HeadingMap
 
 
-def headings(session: Session, kind: str) -> dict[str, str]:
+def list_headings(session: Session, kind: str) -> dict[str, str]:
     """Their heading (folded) → our field, as remembered for one kind of import."""
     rows = session.execute(
         select(HeadingMap.theirs, HeadingMap.ours).where(HeadingMap.kind == kind)

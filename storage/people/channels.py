@@ -26,7 +26,7 @@ def find_channel(session: Session, org_key: str, name_or_id: str | None) -> str 
     ).scalar_one_or_none()
 
 
-def speaks_in(session: Session, org_key: str, channel: str) -> bool:
+def is_joined(session: Session, org_key: str, channel: str) -> bool:
     """Whether the bot is in a channel, as far as the mirror knows."""
     return (
         session.execute(

@@ -160,7 +160,7 @@ def is_person(column: Any) -> bool:
     return any(key.column.table.name == "person" for key in column.foreign_keys)
 
 
-def named() -> Iterator[Any]:
+def list_naming_columns() -> Iterator[Any]:
     """The columns, of every table there is, in which a person may be named by Slack id or address."""
     for table in Base.metadata.sorted_tables:
         for column in table.columns:

@@ -52,14 +52,14 @@ def open_requests(session: Session, person_id: str) -> list[int]:
 
 def erase_texts(session: Session, person_id: str, now: datetime) -> int:
     """Empty what the person wrote, with its salts; how many texts that was."""
-    found = session.execute(
+    result = session.execute(
         update(PrivateText)
         .where(PrivateText.author_id == person_id, PrivateText.erased_at.is_(None))
         .values(salt=None, text=None, erased_at=now)
         .returning(PrivateText.id)
         .execution_options(**_QUIET)
     )
-    return len(found.all())
+    return len(result.all())
 
 
 def forget_answers(session: Session, person_id: str) -> int:
@@ -107,19 +107,19 @@ def forget_digests(session: Session, person_id: str) -> int:
             release.contents = {
                 one: content for one, content in release.contents.items() if one != person_id
             }
-    found = session.execute(
+    result = session.execute(
         update(Digest)
         .where(Digest.person_id == person_id)
         .values(content=None, tz="", last_error=None)
         .returning(Digest.id)
         .execution_options(**_QUIET)
     )
-    return len(found.all())
+    return len(result.all())
 
 
 def end_absences(session: Session, person_id: str, now: datetime) -> int:
     """Nobody stands in for the person any more, nor they for anybody; how many absences that ended."""
-    found = session.execute(
+    result = session.execute(
         update(Absence)
         .where(
             or_(Absence.person_id == person_id, Absence.stand_in_id == person_id),
@@ -129,18 +129,18 @@ def end_absences(session: Session, person_id: str, now: datetime) -> int:
         .returning(Absence.id)
         .execution_options(**_QUIET)
     )
-    return len(found.all())
+    return len(result.all())
 
 
 def delete_memberships(session: Session, person_id: str) -> int:
     """Take the person out of every user group; how many that was."""
-    found = session.execute(
+    result = session.execute(
         delete(UserGroupMember)
         .where(UserGroupMember.person_id == person_id)
         .returning(UserGroupMember.group_id)
         .execution_options(**_QUIET)
     )
-    return len(found.all())
+    return len(result.all())
 
 
 def forget_meeting(session: Session, person_id: str) -> None:
@@ -161,7 +161,7 @@ def forget_manager(session: Session, person_id: str) -> None:
     )
 
 
-def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
+def list_shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     """(subject type, subject id) of the records whose cards may show the person."""
     decided = select(Decision.approval_id).where(
         or_(Decision.person_id == person_id, Decision.for_id == person_id)
@@ -215,21 +215,21 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         .where(MaturityCycle.started_by == person_id, MaturityCycle.state == CycleState.OPEN)
         .order_by(MaturityInvitation.id)
     ).scalars()
-    made = (
+    author_of = (
         select(ModelVersion.model_id)
         .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
         .where(ModelPerson.person_id == person_id)
     )
-    found = select(Finding.model_id).where(
+    queries = select(Finding.model_id).where(
         or_(Finding.owner_id == person_id, Finding.accepted_by == person_id)
     )
     models = session.execute(
         select(Model.id)
-        .where(or_(Model.owner_id == person_id, Model.id.in_(made), Model.id.in_(found)))
+        .where(or_(Model.owner_id == person_id, Model.id.in_(author_of), Model.id.in_(queries)))
         .order_by(Model.id)
     ).scalars()
     asked = requests.all()
-    shown = session.execute(
+    texts = session.execute(
         select(DigestDecision.digest_id)
         .where(DigestDecision.approval_id.in_(asked))
         .order_by(DigestDecision.digest_id)
@@ -242,7 +242,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     ).scalars()
     return [
         *(("approval", str(one)) for one in asked),
-        *(("digest", str(one)) for one in shown),
+        *(("digest", str(one)) for one in texts),
         *(("digest_release", str(one)) for one in sent_by_them),
         *(("budget_alert", str(one)) for one in alerts),
         *(("model", str(one)) for one in models),
@@ -251,7 +251,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     ]
 
 
-def parts_in_projects(session: Session, person_id: str) -> list[str]:
+def list_owned_projects(session: Session, person_id: str) -> list[str]:
     """Keys of the projects that the person owns, sponsors or manages."""
     return list(
         session.execute(
@@ -268,7 +268,7 @@ def parts_in_projects(session: Session, person_id: str) -> list[str]:
     )
 
 
-def named_in_policy(session: Session, slack_id: str) -> bool:
+def is_named_in_policy(session: Session, slack_id: str) -> bool:
     """Whether any policy text holds the Slack id."""
     word = _word(slack_id)
     texts = session.execute(
@@ -290,7 +290,7 @@ def replace_names(
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
     `word` is one that never stood for anybody: the same person's lanes may have been put away before.
     """
-    swap = sweeping.swapping(names, word)
+    swap = sweeping.build_swap(names, word)
     cut = 0
     for slack_id in slack_ids:
         cut += _replace_lanes(session, slack_id, swap, word, now)

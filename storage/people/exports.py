@@ -46,8 +46,8 @@ Rows = Sequence[Row[Any]]
 
 
 def _rows(session: Session, statement: Any) -> list[dict[str, Any]]:
-    found: Rows = session.execute(statement).all()
-    return [dict(row._mapping) for row in found]
+    rows: Rows = session.execute(statement).all()
+    return [dict(row._mapping) for row in rows]
 
 
 def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]:

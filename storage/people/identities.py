@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     PrimaryKeyConstraint,
@@ -32,7 +32,7 @@ _QUIET = {"synchronize_session": False}
 _MANAGER = Person.__table__.c.manager_id
 
 
-def references() -> Iterator[Any]:
+def list_references() -> Iterator[Any]:
     """Every column that names a person, of every table there is."""
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
@@ -46,7 +46,7 @@ def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
     Where both stand in a place that holds somebody once, that of the second stays.
     """
     session.flush()
-    for column in references():
+    for column in list_references():
         for part in parts(replaced):
             named = session.execute(select(column).where(column.in_(part)).distinct()).scalars()
             for old_id in sorted(named):
@@ -70,7 +70,7 @@ def join_people(session: Session, gone: Person, kept: Person) -> None:
     for the ledger tells of both. A second membership and a second count of nothing but mlgov's own are let go.
     """
     session.flush()
-    for column in references():
+    for column in list_references():
         if column is _MANAGER or column.table.name in _HELD_LIGHTLY:
             _replace(session, column, gone.id, kept.id)
             continue
@@ -108,9 +108,19 @@ def list_stages_naming(session: Session, words: Collection[str]) -> list[int]:
     )
 
 
-def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[Any]:
-    """Verdicts (id, approval_id, position, verdict, stage of the request) that count in requests that wait and are these
-    people's, who are one, where one of them asked, or gave one before."""
+class WaitingDouble(NamedTuple):
+    """A verdict, and the stage at which its request is."""
+
+    id: int
+    approval_id: int
+    position: int
+    verdict: str
+    stage: int
+
+
+def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[WaitingDouble]:
+    """Verdicts that count in requests that wait and are these people's, who are one, where one of them asked, or gave
+    one before."""
     mine = Decision.person_id.in_(person_ids)
     earlier = aliased(Decision)
     is_second = (
@@ -123,26 +133,21 @@ def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[
         )
         .exists()
     )
-    return list(
-        session.execute(
-            select(
-                Decision.id,
-                Decision.approval_id,
-                Decision.position,
-                Decision.verdict,
-                Approval.stage,
-            )
-            .join(Approval, Approval.id == Decision.approval_id)
-            .where(
-                Approval.state == ApprovalState.PENDING,
-                Decision.taken_back_at.is_(None),
-                mine,
-                or_(Approval.requester_id.in_(person_ids), is_second),
-            )
-            .order_by(Decision.approval_id, Decision.id)
-            .with_for_update(of=Approval)
+    rows = session.execute(
+        select(
+            Decision.id, Decision.approval_id, Decision.position, Decision.verdict, Approval.stage
         )
+        .join(Approval, Approval.id == Decision.approval_id)
+        .where(
+            Approval.state == ApprovalState.PENDING,
+            Decision.taken_back_at.is_(None),
+            mine,
+            or_(Approval.requester_id.in_(person_ids), is_second),
+        )
+        .order_by(Decision.approval_id, Decision.id)
+        .with_for_update(of=Approval)
     )
+    return [WaitingDouble(*row) for row in rows]
 
 
 def list_verdicts_from(session: Session, approval_id: int, position: int) -> list[int]:

@@ -1,8 +1,8 @@
 """Who is in the mirror, beside whom Slack lists."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -11,21 +11,38 @@ from storage.people.lookups import parts
 from storage.people.tables import Person
 
 
+class Listed(NamedTuple):
+    """Somebody who counts as active, or is kept though Slack lists them no more since `missing_since`."""
+
+    id: str
+    slack_id: str
+    name: str
+    missing_since: datetime | None
+
+
+_LISTED = select(
+    Person.id,
+    # Never empty here: whoever Slack lists, or once did, has an id of Slack's.
+    func.coalesce(Person.slack_id, ""),
+    Person.name,
+    Person.missing_since,
+)
+
+
 def list_known(
     session: Session, org_key: str, team_ids: Collection[str], *, before: datetime
-) -> Sequence[Any]:
-    """The people (id, slack_id, missing_since) of these workspaces who count as active, bots apart.
+) -> list[Listed]:
+    """The people of these workspaces who count as active, bots apart.
 
     Of whom Slack told since `before` (real time) is left out, as is everybody whom it has never described.
     """
-    return session.execute(
-        select(Person.id, Person.slack_id, Person.missing_since)
-        .where(
+    rows = session.execute(
+        _LISTED.where(
             *_active(org_key, team_ids),
             or_(Person.refreshed_at.is_(None), Person.refreshed_at < before),
-        )
-        .order_by(Person.id)
-    ).all()
+        ).order_by(Person.id)
+    )
+    return [Listed(*row) for row in rows]
 
 
 def count_active(session: Session, org_key: str, team_ids: Collection[str]) -> int:
@@ -58,15 +75,14 @@ def set_missing(session: Session, ids: Collection[str], since: datetime | None) 
         )
 
 
-def list_missing(session: Session, org_key: str) -> Sequence[Any]:
-    """Who is kept although Slack lists them no more (id, slack_id, name, missing_since), by name."""
-    return session.execute(
-        select(Person.id, Person.slack_id, Person.name, Person.missing_since)
-        .where(
+def list_missing(session: Session, org_key: str) -> list[Listed]:
+    """Who is kept although Slack lists them no more, by name."""
+    rows = session.execute(
+        _LISTED.where(
             Person.org_key == org_key,
             Person.missing_since.is_not(None),
             Person.is_deactivated.is_(False),
             Person.erased_at.is_(None),
-        )
-        .order_by(Person.name, Person.id)
-    ).all()
+        ).order_by(Person.name, Person.id)
+    )
+    return [Listed(*row) for row in rows]

@@ -40,21 +40,21 @@ def in_parts(
         yield from session.execute(statement.where(column.in_(part)))
 
 
-def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
+def find_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
     """Opaque id → person."""
-    found: dict[str, Person] = {}
+    by_id: dict[str, Person] = {}
     for part in parts(ids):
         rows = session.execute(select(Person).where(Person.id.in_(part))).scalars()
-        found |= {row.id: row for row in rows}
-    return found
+        by_id |= {row.id: row for row in rows}
+    return by_id
 
 
-def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+def find_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
     """Text id → the words; erased ones are empty."""
-    found: dict[int, str] = {}
+    by_id: dict[int, str] = {}
     for part in parts(ids):
         rows = session.execute(
             select(PrivateText.id, PrivateText.text).where(PrivateText.id.in_(part))
         )
-        found |= {id_: text or "" for id_, text in rows}
-    return found
+        by_id |= {id_: text or "" for id_, text in rows}
+    return by_id

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, bindparam, delete, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -119,12 +119,16 @@ def list_erased(session: Session) -> Sequence[str]:
     )
 
 
-def by_slack_ids(session: Session, org_key: str, slack_ids: Collection[str]) -> dict[str, Person]:
+def find_by_slack_ids(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> dict[str, Person]:
     """Slack id as it was given → the person of one organisation one of whose ids it is."""
     return _by_slack_ids(session, org_key, slack_ids, Person)
 
 
-def ids_by_slack_id(session: Session, org_key: str, slack_ids: Collection[str]) -> dict[str, str]:
+def find_ids_by_slack_id(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> dict[str, str]:
     """The same with their opaque ids alone, which of thousands is much quicker."""
     return _by_slack_ids(session, org_key, slack_ids, Person.id)
 
@@ -255,7 +259,7 @@ def list_member_ids(session: Session, group_id: int) -> set[str]:
     )
 
 
-def list_members(session: Session, group_ids: Collection[int]) -> Sequence[Any]:
+def list_members(session: Session, group_ids: Collection[int]) -> Sequence[Row[int, Person]]:
     """(group_id, Person) of the members of these groups."""
     if not group_ids:
         return []
@@ -381,5 +385,5 @@ def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
 
 def has_groups(session: Session, org_key: str) -> bool:
     """Whether any user group of an organisation was ever seen."""
-    found = select(UserGroup.id).where(UserGroup.org_key == org_key).limit(1)
-    return session.execute(found).first() is not None
+    statement = select(UserGroup.id).where(UserGroup.org_key == org_key).limit(1)
+    return session.execute(statement).first() is not None

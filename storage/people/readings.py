@@ -33,7 +33,7 @@ class Standing:
         return max(timedelta(0), real_now - self.read_at)
 
 
-def standing(session: Session) -> dict[str, Standing]:
+def read_standing(session: Session) -> dict[str, Standing]:
     """How each part stands; one that was never tried is there too, with nothing in it."""
     rows = {row.kind: row for row in session.execute(select(MirrorReading)).scalars()}
     return {
@@ -44,7 +44,7 @@ def standing(session: Session) -> dict[str, Standing]:
     }
 
 
-def unread(session: Session) -> tuple[str, ...]:
+def list_unread(session: Session) -> tuple[str, ...]:
     """The parts that were never read, in words; empty once there is a mirror."""
     read = set(
         session.execute(

@@ -17,7 +17,7 @@ _LANES = {"lane.key", "outbox.lane_key", "message.lane_key"}
 Swap = Callable[[str], str]
 
 
-def swapping(names: Sequence[str], person_id: str) -> Swap:
+def build_swap(names: Sequence[str], person_id: str) -> Swap:
     """Puts the opaque id in the place of each of these Slack ids and addresses, where they stand as whole words."""
     whole = re.compile(
         "|".join(
@@ -39,7 +39,7 @@ def sweep(session: Session, names: Sequence[str], swap: Swap) -> dict[str, list[
     for table in Base.metadata.sorted_tables:
         wanted = [
             column
-            for column in columns.named()
+            for column in columns.list_naming_columns()
             if column.table is table and str(column) not in _LANES
         ]
         if wanted:
@@ -61,11 +61,11 @@ def _sweep_table(
     ).all()
     swept = []
     for row in rows:
-        held = dict(zip(wanted, row[len(keys) :], strict=True))
+        values = dict(zip(wanted, row[len(keys) :], strict=True))
         changed = {
             column.name: value
-            for column, before in held.items()
-            if (value := swapped(before, swap)) != before
+            for column, before in values.items()
+            if (value := swap_value(before, swap)) != before
         }
         if changed:
             where = [key == is_ for key, is_ in zip(keys, row, strict=False)]
@@ -82,28 +82,28 @@ def _holds(column: Any, name: str) -> Any:
     return or_(*(text.contains(form, autoescape=True) for form in sorted(forms)))
 
 
-def swapped(value: Any, swap: Swap) -> Any:
+def swap_value(value: Any, swap: Swap) -> Any:
     """A value as JSON has it, swapped wherever it holds text."""
     if isinstance(value, str):
         return swap(value)
     if isinstance(value, list):
-        return [swapped(one, swap) for one in value]
+        return [swap_value(one, swap) for one in value]
     if isinstance(value, dict):
-        return {swap(key): swapped(one, swap) for key, one in value.items()}
+        return {swap(key): swap_value(one, swap) for key, one in value.items()}
     return value
 
 
 _ADDRESS = re.compile(r"[^\s@<>()\",;:]+@[^\s@<>()\",;:]+\.[^\s@<>()\",;:]+")
 
 
-def addresses(value: Any) -> Iterator[str]:
+def list_addresses(value: Any) -> Iterator[str]:
     """The e-mail addresses in a value as JSON has it."""
     if isinstance(value, str):
         yield from _ADDRESS.findall(value)
     elif isinstance(value, list):
-        for one in value:
-            yield from addresses(one)
+        for item in value:
+            yield from list_addresses(item)
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             yield from _ADDRESS.findall(key)
-            yield from addresses(one)
+            yield from list_addresses(item)

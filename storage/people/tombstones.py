@@ -62,7 +62,7 @@ def _digest(key: bytes, *words: str) -> str:
     return hmac.new(key, json.dumps(words).encode(), hashlib.sha256).hexdigest()
 
 
-def standing(session: Session) -> Standing:
+def read_standing(session: Session) -> Standing:
     """What the database knows of its key."""
     people = select(func.count(Tombstone.person_id.distinct())).scalar_subquery()
     row = session.execute(select(Runtime.erasure_check, people).where(Runtime.id == 1)).one()
@@ -114,7 +114,7 @@ def lift(session: Session, person_id: str) -> None:
 
 def forget_all(session: Session) -> int:
     """Give all of them up; how many people had any."""
-    people = standing(session).people
+    people = read_standing(session).people
     session.execute(delete(Tombstone))
     return people
 
@@ -128,15 +128,15 @@ def find(session: Session, kind: str, org_key: str, names: Collection[str]) -> M
         for known_as in _keys_of(session, org_key)
         for name in names
     }
-    found: dict[str, Stone] = {}
+    stones: dict[str, Stone] = {}
     for part in parts(marks):
         rows = session.execute(
             select(Tombstone.mark, Tombstone.person_id, Tombstone.made_at).where(
                 Tombstone.mark.in_(part)
             )
         )
-        found |= {marks[row.mark]: Stone(row.person_id, row.made_at) for row in rows}
-    return found
+        stones |= {marks[row.mark]: Stone(row.person_id, row.made_at) for row in rows}
+    return stones
 
 
 def _keys_of(session: Session, org_key: str) -> list[str]:
@@ -167,7 +167,7 @@ def copy_marks(session: Session, org_key: str, global_ids: Mapping[str, str], ne
 
 def _key(session: Session, *, must_be: bool = False) -> Any:
     """The key; None where there is nothing that it could open."""
-    key, known = session.info.get(KEY), standing(session)
+    key, known = session.info.get(KEY), read_standing(session)
     if not must_be and not known.people:
         return None
     if not known.is_of(key):

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.people.tables import Person
@@ -13,33 +12,33 @@ from storage.tokens.tables import ApiToken
 
 def find_token(session: Session, prefix: str, *, lock: bool = False) -> ApiToken | None:
     """The token of that prefix."""
-    found = select(ApiToken).where(ApiToken.prefix == prefix)
+    statement = select(ApiToken).where(ApiToken.prefix == prefix)
     if lock:
-        found = found.with_for_update()
-    return session.execute(found).scalar_one_or_none()
+        statement = statement.with_for_update()
+    return session.execute(statement).scalar_one_or_none()
 
 
-def list_tokens(session: Session, *, person_id: str | None = None) -> Sequence[Any]:
+def list_tokens(session: Session, *, person_id: str | None = None) -> Sequence[Row[ApiToken, str]]:
     """(token, name of whose it is), the newest first; of one person, or all."""
-    found = (
+    statement = (
         select(ApiToken, Person.name)
         .join(Person, Person.id == ApiToken.person_id)
         .order_by(ApiToken.id.desc())
     )
     if person_id is not None:
-        found = found.where(ApiToken.person_id == person_id)
-    return session.execute(found).all()
+        statement = statement.where(ApiToken.person_id == person_id)
+    return session.execute(statement).all()
 
 
 def is_name_taken(session: Session, name: str, *, now: datetime) -> bool:
     """Whether a machine token of that name is in use."""
-    found = select(ApiToken.id).where(
+    statement = select(ApiToken.id).where(
         ApiToken.name == name,
         ApiToken.kind == "machine",
         ApiToken.revoked_at.is_(None),
         ApiToken.expires_at > now,
     )
-    return session.execute(found.limit(1)).first() is not None
+    return session.execute(statement.limit(1)).first() is not None
 
 
 def touch(session: Session, token_id: int, *, now: datetime) -> None:
@@ -60,10 +59,10 @@ def add_program(session: Session, person_id: str, org_key: str, name: str) -> No
 
 def forget_tokens(session: Session, person_id: str) -> int:
     """Delete a person's tokens; how many there were."""
-    found = session.execute(
+    result = session.execute(
         delete(ApiToken)
         .where(ApiToken.person_id == person_id)
         .returning(ApiToken.id)
         .execution_options(synchronize_session=False)
     )
-    return len(found.all())
+    return len(result.all())

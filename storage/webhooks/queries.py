@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry, AuditHead
@@ -15,10 +14,10 @@ from storage.webhooks.tables import Webhook
 
 def find_webhook(session: Session, webhook_id: str, *, lock: bool = False) -> Webhook | None:
     """A webhook that was not removed."""
-    found = select(Webhook).where(Webhook.id == webhook_id, Webhook.removed_at.is_(None))
+    statement = select(Webhook).where(Webhook.id == webhook_id, Webhook.removed_at.is_(None))
     if lock:
-        found = found.with_for_update()
-    return session.execute(found).scalar_one_or_none()
+        statement = statement.with_for_update()
+    return session.execute(statement).scalar_one_or_none()
 
 
 def list_webhooks(session: Session) -> Sequence[Webhook]:
@@ -39,20 +38,20 @@ def are_behind(session: Session) -> bool:
     return bool(reached < session.execute(select(AuditHead.seq)).scalar_one())
 
 
-def head(session: Session) -> int:
+def find_last_seq(session: Session) -> int:
     """The number of the ledger's last entry."""
     return session.execute(select(AuditHead.seq)).scalar_one()
 
 
-def first_restored(session: Session) -> int:
+def find_first_restored(session: Session) -> int:
     """The last entry of the ledger whose number was given once; later ones may have been given before a restore."""
-    found: int | None = session.execute(
+    first: int | None = session.execute(
         select(func.min(Hold.copy_seq)).where(Hold.why != HoldReason.ASKED)
     ).scalar_one()
-    return sys.maxsize if found is None else found
+    return sys.maxsize if first is None else first
 
 
-def list_entries(session: Session, after: int, *, most: int) -> Sequence[Any]:
+def list_entries(session: Session, after: int, *, most: int) -> Sequence[Row[int, str]]:
     """(seq, action) of the entries that follow, in order."""
     return session.execute(
         select(AuditEntry.seq, AuditEntry.action)

@@ -50,7 +50,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
     program.chmod(0o755)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with Sandbox(World.from_dict(organisation()), manifest.data(), limits=False) as slack:
+    with Sandbox(World.from_dict(organisation()), manifest.load_manifest(), limits=False) as slack:
         env = {
             name: value
             for name, value in os.environ.items()

@@ -200,7 +200,7 @@ def person_approves(api: Api, number: int, *who: str) -> None:
 def test_the_night_finds_it_says_it_once_and_says_nothing_of_what_is_mended(api: Api) -> None:
     office = api.office
     with office.db.read() as session:
-        assert ledger.last_about(session, "record.checked", "record", "2026-01-26") is (None)
+        assert ledger.find_last_about(session, "record.checked", "record", "2026-01-26") is (None)
     number = api.ask(api.token()).json()["id"]
     person_approves(api, number)
     flip = "UPDATE decision SET verdict = '{}' WHERE approval_id = :number AND position = 1"

@@ -111,7 +111,7 @@ def test_what_is_followed_arrives_signed_and_in_order(
         told = json.loads(body)
         assert told["data"]["link"] == "/api/v1/approvals/7"
         assert told["data"]["facts"] == {"digest": ASK["digest"]}
-        key = base64.b64decode(service.secret(ROOT, webhook).removeprefix("whsec_"))
+        key = base64.b64decode(service.derive_secret(ROOT, webhook).removeprefix("whsec_"))
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         proof = hmac.new(key, signed, hashlib.sha256).digest()
         assert headers["webhook-signature"] == f"v1,{base64.b64encode(proof).decode()}"

@@ -53,4 +53,4 @@ def told(database: Database, number: int) -> list[str]:
     with database.read() as session:
         look = Look().all(session, START)
         faults = [each for each in look.faults if each.kind == "approval"]
-        return [each.sentence for each in wording.tell(session, faults)]
+        return [each.sentence for each in wording.describe_faults(session, faults)]

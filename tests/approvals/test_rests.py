@@ -399,7 +399,7 @@ def test_nothing_ends_approved_past_what_today_demands(
     assert all(approved.values()), ("each kind gets there at all", approved)
     waiting.yard.ledger_holds()
     with waiting.yard.db.read() as session:
-        told = wording.tell(session, Look().all(session, waiting.yard.now).faults)
+        told = wording.describe_faults(session, Look().all(session, waiting.yard.now).faults)
         assert not [one.sentence for one in told if one.fault.kind in ("approval", "")], told
         held = session.execute(
             select(ModelVersion.state).where(ModelVersion.id.in_(waiting.versions))

@@ -56,7 +56,7 @@ def press(office: Office, user: str, action: str, *, shown: Any = None, settle: 
     """Press a button on the newest card in this person's own messages."""
     seat = office.sandbox.seat(user)
     message = shown or office.card(seat, seat.dm().id, action)
-    outcome = seat.click(channel_id=seat.dm().id, ts=message.ts, action_id=action, shown=message)
+    outcome = seat.click(channel_id=seat.dm().id, ts=message.ts, action_id=action, message=message)
     assert outcome.ok, outcome
     if settle:
         office.settle()
@@ -155,7 +155,7 @@ def test_a_button_from_elsewhere_is_answered_in_words(office: Office) -> None:
                 if element.get("action_id") == "approvals.approve":
                     element["value"] = value
         ola.click(
-            channel_id=ola.dm().id, ts=message.ts, action_id="approvals.approve", shown=message
+            channel_id=ola.dm().id, ts=message.ts, action_id="approvals.approve", message=message
         )
     eventually(lambda: len(ola.ephemerals()) >= 6, "each was answered")
     from_elsewhere, unmarked = sorted({item.text for item in ola.ephemerals()}, key=len)

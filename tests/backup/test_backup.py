@@ -96,7 +96,7 @@ def test_copies_taken_while_another_process_writes_are_each_of_one_moment(
     for number, one in enumerate(found):
         copy = tmp_path / f"{number}.db"
         assert one.people == one.entries == asked(copy, "SELECT seq FROM audit_head")
-        assert backup.ledger_fault(copy) is None
+        assert backup.find_ledger_fault(copy) is None
 
 
 def test_without_an_anchor_it_says_what_that_costs(file: Path, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_is_there_already_stays_unless_it_is_forced(file: Path, tmp_path: P
     assert (code, "--force writes over it" in words) == (1, True)
     assert target.read_text(encoding="utf-8") == "precious"
     assert mlgov(file, "backup", str(target), "--force")[0] == 0
-    assert backup.contents(target).people == 0
+    assert backup.read_contents(target).people == 0
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-host"])
@@ -160,7 +160,7 @@ def test_an_older_database_is_copied_as_it_is(file: Path, tmp_path: Path) -> Non
     code, words = mlgov(file, "backup", str(tmp_path / "copy.db"))
     assert (code, "revision 0015" in words) == (0, True)
     assert asked(tmp_path / "copy.db", "SELECT version_num FROM alembic_version") == ("0015")
-    assert backup.to_single_file(file)
+    assert backup.fold_log(file)
     assert asked(file, "SELECT version_num FROM alembic_version") == "0015"
 
 

@@ -336,7 +336,7 @@ def test_while_held_nothing_falls_due(database: Database) -> None:
     restored(database)
     assert runner.run() == 0
     with database.read() as session:
-        waits = holding.waits(session, now=clock.now(session))
+        waits = holding.count_waits(session, now=clock.now(session))
     assert waits.timers == {"test.ring": 1}
     release(database)
     assert (runner.run(), ran) == (1, ["test.ring"])
@@ -354,4 +354,4 @@ def test_an_operator_who_asks_twice_has_one_hold(database: Database) -> None:
     with database.begin(patient=True) as session:
         again = holding.begin(session, OPERATOR, HoldReason.ASKED, now=clock.now(session))
         assert again.why is HoldReason.RESTORED
-        assert len(holding.every(session)) == 1
+        assert len(holding.list_holds(session)) == 1

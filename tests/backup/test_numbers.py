@@ -157,7 +157,7 @@ def test_where_no_copy_came_back_numbers_go_on(database: Database) -> None:
 
 
 def test_every_table_that_the_database_numbers_has_a_floor(database: Database) -> None:
-    names = {table.name for table in floors.numbered()}
+    names = {table.name for table in floors.list_numbered_tables()}
     assert {"approval", "budget", "milestone", "model", "digest", "outbox"} <= names
     restored(database)
     with database.read() as session:
@@ -178,14 +178,14 @@ def test_an_event_of_an_entry_whose_number_was_given_before_has_another_id(
         made = webhooks.add(session, OPERATOR, "https://tickets.test", ["*"], now=NOW)
         audit.record(session, SYSTEM, "thing.done", ("thing", 1), now=NOW)
     with database.read() as session:
-        before = webhooks.event(session, webhooks.WebhookEvent(made.id, 2))
+        before = webhooks.build_event(session, webhooks.WebhookEvent(made.id, 2))
     assert before is not None
     assert before.id == f"{made.id}_2"
     restored(database, known_seq=9)
     with database.read() as session:
         # One that was in the copy is sent under the id that receivers know.
-        again = webhooks.event(session, webhooks.WebhookEvent(made.id, 2))
-        after = webhooks.event(session, webhooks.WebhookEvent(made.id, 3))
+        again = webhooks.build_event(session, webhooks.WebhookEvent(made.id, 2))
+        after = webhooks.build_event(session, webhooks.WebhookEvent(made.id, 3))
     assert again == before
     assert after is not None
     assert after.id.startswith(f"{made.id}_3_")

@@ -78,7 +78,7 @@ def aside(file: Path) -> list[Path]:
 def published(file: Path, place: Path) -> None:
     """What delivery does each day: the head goes to the anchor."""
     with opened(file) as database, database.read() as session:
-        anchor.keep(str(place), heads.current(session, now=NOW))
+        anchor.keep(str(place), heads.read_current(session, now=NOW))
 
 
 def test_the_copy_is_in_place_and_the_database_before_is_kept(file: Path, tmp_path: Path) -> None:
@@ -102,11 +102,11 @@ def test_the_copy_is_in_place_and_the_database_before_is_kept(file: Path, tmp_pa
     assert "mlgov outbox review" in words
     with opened(file) as database:
         with database.read() as session:
-            hold = holding.current(session)
+            hold = holding.find_current(session)
             assert hold is not None
             assert (hold.why, hold.copy_seq, hold.known_seq) == (HoldReason.RESTORED, 2, 4)
         with database.engine.connect() as connection:
-            assert triggers.expected("sqlite") <= triggers.names(connection)
+            assert triggers.list_expected("sqlite") <= triggers.list_names(connection)
     assert not list(tmp_path.glob("*.restoring*"))
 
 
@@ -280,7 +280,7 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
         assert done_now.hold is not None
         assert done_now.hold.why is HoldReason.RESTORED
         with database.read() as session:
-            assert len(holding.every(session)) == 1
+            assert len(holding.list_holds(session)) == 1
     (noted,) = anchor.read(str(place)).restorations
     assert (noted.seq, noted.known) == (2, 3)
 
@@ -328,7 +328,7 @@ def test_who_was_erased_after_the_copy_is_erased_from_it_again(
     assert scene.ana in noted
     assert not any(trace in noted for trace in (*TRACES, "U0ANA"))
     if knows == "anchor":
-        backup.to_single_file(file)
+        backup.fold_log(file)
         file.unlink()
         code, words = mlgov(file, "restore", str(copy), MLGOV_ANCHOR=str(place))
     else:
@@ -365,7 +365,7 @@ def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
     assert (done.hold.why, done.hold.known_seq) == (HoldReason.BEHIND, 41)
     with database.read() as session:
         assert not [trace for trace in TRACES if trace in everything(session)]
-        assert ledger.verify(session, [ledger.Head(*h) for h in anchor.kept(place)]) is (None)
+        assert ledger.verify(session, [ledger.Head(*h) for h in anchor.read_heads(place)]) is (None)
     if database.is_sqlite:
         assert database.url.database is not None
         left = bytes_around(Path(database.url.database))
@@ -381,7 +381,7 @@ def test_a_current_database_is_not_held(database: Database, tmp_path: Path) -> N
     assert restoring.reconcile(database, None).hold is None
     assert restoring.reconcile(database, place).hold is None
     with database.read() as session:
-        anchor.keep(place, heads.current(session, now=NOW))
+        anchor.keep(place, heads.read_current(session, now=NOW))
     assert restoring.reconcile(database, place).hold is None
 
 
@@ -417,7 +417,7 @@ def test_marking_by_hand_is_for_both_databases(
     assert "1 person who was erased after the copy" in words
     with database.read() as session:
         assert not [trace for trace in TRACES if trace in everything(session)]
-        hold = holding.current(session)
+        hold = holding.find_current(session)
         assert hold is not None
         assert hold.why is HoldReason.RESTORED
     code, words = cli.run("restore", "--mark", **given)
@@ -471,4 +471,4 @@ def test_the_staged_copy_is_brought_to_this_release(file: Path) -> None:
         database.engine.dispose()
     code, words = mlgov(file, "restore", str(copy))
     assert code == 0, words
-    assert asked(file, "SELECT version_num FROM alembic_version") == migrate.head()
+    assert asked(file, "SELECT version_num FROM alembic_version") == migrate.newest_revision()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def slack() -> Iterator[Sandbox]:
     world = World.from_dict(organisation())
-    with Sandbox(world, manifest.data(), limits=False) as stand_in:
+    with Sandbox(world, manifest.load_manifest(), limits=False) as stand_in:
         yield stand_in
 
 

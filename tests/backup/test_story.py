@@ -262,7 +262,7 @@ def test_who_was_erased_since_is_erased_again_with_what_waits_of_theirs(office: 
         told = bring_back(office, copied)
     assert "1 person who was erased after the copy" in told
     with office.db.read() as session:
-        (again,) = people.records(session, [tim.id]).values()
+        (again,) = people.list_people(session, [tim.id]).values()
     assert (again.name, again.slack_id) == ("an erased person", None)
     assert state(office) is ApprovalState.WITHDRAWN
     assert verified(office)

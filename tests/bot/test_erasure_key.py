@@ -163,7 +163,7 @@ def test_whoever_starts_at_the_same_time_gets_the_same_key(
     for database in databases:
         with database.read() as session:
             assert session.info[stored.KEY] == key
-            assert stored.standing(session).is_of(key)
+            assert stored.read_standing(session).is_of(key)
         database.close()
 
 

@@ -248,7 +248,7 @@ def _prometheus(company: Company, database: Database) -> object:
 def _anchor(company: Company, database: Database) -> object:
     place = there(company, "outside", "/heads")
     anchor.keep(place, HEAD)
-    return anchor.kept(place)
+    return anchor.read_heads(place)
 
 
 def _response_url(company: Company, database: Database) -> object:
@@ -262,7 +262,7 @@ def _web_api(company: Company, database: Database) -> object:
     read = settings.read(
         {}, slack_bot_token="xoxb-1", slack_api_url=there(company, "outside", "/api/")
     )
-    return installation.who_am_i(read)
+    return installation.load_team(read)
 
 
 def _upload(company: Company, database: Database) -> object:

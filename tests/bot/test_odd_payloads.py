@@ -72,7 +72,7 @@ def nothing_broke(caplog: pytest.LogCaptureFixture) -> None:
     assert not broken, broken[0][-2500:]
 
 
-@pytest.mark.parametrize("action_id", sorted(app.router().actions))
+@pytest.mark.parametrize("action_id", sorted(app.build_router().actions))
 def test_a_button_with_an_odd_value(
     office: Office, caplog: pytest.LogCaptureFixture, action_id: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_button_with_an_odd_value(
     nothing_broke(caplog)
 
 
-@pytest.mark.parametrize("action_id", sorted(app.router().actions))
+@pytest.mark.parametrize("action_id", sorted(app.build_router().actions))
 def test_the_same_in_a_window(
     office: Office, caplog: pytest.LogCaptureFixture, action_id: str
 ) -> None:
@@ -123,7 +123,7 @@ def test_the_same_in_a_window(
     nothing_broke(caplog)
 
 
-@pytest.mark.parametrize("callback_id", sorted(app.router().submissions))
+@pytest.mark.parametrize("callback_id", sorted(app.build_router().submissions))
 def test_a_window_with_odd_metadata_and_answers(
     office: Office, caplog: pytest.LogCaptureFixture, callback_id: str
 ) -> None:
@@ -153,7 +153,7 @@ def test_a_window_with_odd_metadata_and_answers(
 
 def test_an_interaction_without_a_trigger(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    for action_id in sorted(app.router().actions):
+    for action_id in sorted(app.build_router().actions):
         answer = send(
             office,
             person()

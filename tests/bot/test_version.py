@@ -17,13 +17,13 @@ def test_the_command_line_says_it() -> None:
     release, python = metadata.version("mlgov"), platform.python_version()
     assert run("--version") == (
         0,
-        f"mlgov {release} (database revision {migrate.head()}, Python {python})\n",
+        f"mlgov {release} (database revision {migrate.newest_revision()}, Python {python})\n",
     )
 
 
 @pytest.mark.slow
 def test_health_metrics_and_the_api_say_it(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    release, revision = metadata.version("mlgov"), migrate.head()
+    release, revision = metadata.version("mlgov"), migrate.newest_revision()
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         base = api.office.base_url
         health = httpx.get(f"{base}/healthz", trust_env=False).text

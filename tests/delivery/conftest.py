@@ -50,7 +50,7 @@ def make(
             admin=lambda session: workplace.ADMIN,
             pace=pace,
             stamps="governed",
-            told=lambda name: told.update([name]),
+            report=lambda name: told.update([name]),
             **more,
         )
         made.append(delivery)

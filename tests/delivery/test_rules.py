@@ -215,7 +215,7 @@ def test_edits_are_paced_by_workspace_and_a_clicked_card_may_run_ahead_of_them(
         assert claimer.sleeps(session) <= timedelta(seconds=1.2)
         assert claimer.sleeps(session) > timedelta(0) or earned() > taken - ordinary
     with database.begin() as session:
-        for copy in produce.copies(session, "person", "p-U0ANA"):
+        for copy in produce.list_copies(session, "person", "p-U0ANA"):
             outbox.queue_update(session, copy, now=now, priority=outbox.FIRST)
     with database.read() as session:
         assert claimer.sleeps(session) == timedelta(0)
@@ -325,7 +325,7 @@ def test_only_slack_lanes_have_an_address(key: str) -> None:
     assert Address.of("home:slack:T1:U7") == Address("T1", "U7")
     assert Address.of("slack:T1:U7").is_person
     assert not Address.of("slack:T1:C7").is_person
-    with pytest.raises(ValueError, match="no Slack conversation"):
+    with pytest.raises(ValueError, match="no conversation"):
         Address.of(key)
 
 

@@ -178,7 +178,7 @@ def open_place(database: Database) -> Iterator[Opened]:
             watch: WatchGroups = lambda session, changes, now: None,
         ) -> Place:
             sandbox = stack.enter_context(
-                Sandbox(World.from_dict(organisation), manifest.data(), limits=limits)
+                Sandbox(World.from_dict(organisation), manifest.load_manifest(), limits=limits)
             )
             slack = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[])
             slack.proxy = None

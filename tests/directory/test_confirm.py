@@ -102,7 +102,7 @@ def test_one_act_waits_for_slack_so_long_in_all(
     monkeypatch.setattr("bot.directory.PATIENCE", 0.4)
     monkeypatch.setattr("bot.directory.ALTOGETHER", 0.6)
     acme.sandbox.faults.slow("users.info", seconds=4)
-    with acts.acting(acts.Act("click")) as act:
+    with acts.log_act(acts.Act("click")) as act:
         for _ in range(6):
             with pytest.raises(CannotVerify):
                 acme.directory.confirm(FAY, [], max_age=NOW)

@@ -212,7 +212,9 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
     ).policy
     for _ in range(2):
         with place.db.begin() as session:
-            leaving.tell(session, policy=rules, org_key="T0ACME", now=clock.now(session))
+            leaving.notify_administrators(
+                session, policy=rules, org_key="T0ACME", now=clock.now(session)
+            )
     with place.db.read() as session:
         posts = session.execute(
             select(Outbox.notice).where(Outbox.kind == PeopleMissing.kind)
@@ -238,7 +240,7 @@ def test_how_many_are_too_many_to_believe(missing: int, there: int, is_much: boo
 @ONE
 def test_who_had_left_before_and_who_was_never_described_are_no_news(acme: Place) -> None:
     with acme.db.begin() as session:
-        assert people.place_for(session, "T0ACME", "U0NEVER")
+        assert people.find_or_add_person(session, "T0ACME", "U0NEVER")
     acme.world.remove_user(BEN)
     assert acme.read().left == 0
     assert "U0NEVER" in active(acme)

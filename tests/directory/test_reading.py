@@ -14,7 +14,7 @@ from bot.people import reading
 from sandbox.limits import RateLimits
 from storage import leases, runtime
 from storage.people import queries, readings
-from storage.people.channels import speaks_in
+from storage.people.channels import is_joined
 from storage.people.tables import Channel, MirrorReading
 from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 from tests.directory.test_mirror import closed, members
@@ -80,7 +80,7 @@ class stands:
 
     def __init__(self, place: Place, kind: str) -> None:
         with place.db.read() as session:
-            self.row = readings.standing(session)[kind]
+            self.row = readings.read_standing(session)[kind]
             self.now = runtime.real_now(session)
 
     @property
@@ -196,9 +196,9 @@ def test_a_channel_that_mlgov_left_is_not_spoken_in(acme: Place) -> None:
     acme.world.archive("C0SHARED")
     acme.read()
     with acme.db.read() as session:
-        assert speaks_in(session, "T0ACME", "C0GOV")
-        assert not speaks_in(session, "T0ACME", "C0GUEST")
-        assert not speaks_in(session, "T0ACME", "C0SHARED")
+        assert is_joined(session, "T0ACME", "C0GOV")
+        assert not is_joined(session, "T0ACME", "C0GUEST")
+        assert not is_joined(session, "T0ACME", "C0SHARED")
     assert not closed(acme, "C0GUEST")
 
 
@@ -212,7 +212,7 @@ def test_one_joined_while_slack_lists_them_stays_joined(open_place: Opened) -> N
         lambda session: people.leave_other_channels(session, (), org_key="T0ACME", began=began)
     )
     with place.db.read() as session:
-        assert speaks_in(session, "T0ACME", "C0GOV"), "it was read after the list began"
+        assert is_joined(session, "T0ACME", "C0GOV"), "it was read after the list began"
 
 
 def test_the_channels_that_matter_are_looked_at_first(acme: Place) -> None:
@@ -220,7 +220,7 @@ def test_the_channels_that_matter_are_looked_at_first(acme: Place) -> None:
         for row in session.query(Channel):
             row.refreshed_at = None
     with acme.db.read() as session:
-        found = people.audiences_to_read(
+        found = people.list_audiences_to_read(
             session, "T0ACME", ["#with-a-guest"], since=runtime.real_now(session)
         )
         assert next(channel for channel, _ in found) == "C0GUEST"
@@ -237,7 +237,7 @@ def test_a_reading_hears_that_its_turn_is_over(open_place: Opened) -> None:
     with pytest.raises(reading.Interrupted):
         place.directory.reader._read(Lost(), readings.KINDS)  # type: ignore[arg-type]
     with place.db.read() as session:
-        assert readings.unread(session) == ("people", "user groups", "channels")
+        assert readings.list_unread(session) == ("people", "user groups", "channels")
         assert queries.find_by_slack_id(session, "T0ACME", OLA) is None
 
 

@@ -77,7 +77,7 @@ def test_one_bad_row_means_that_nothing_is_written(desk: Desk) -> None:
     assert report.refused
     assert "2 rows of 4 cannot be taken" in said(report)
     assert "line 4, email: 'not an address' is no e-mail address" in said(report)
-    assert "line 5: no Slack id and no e-mail address; write one of them" in said(report)
+    assert "line 5: no member id and no e-mail address; write one of them" in said(report)
     assert person(desk, "U0ANA").business_unit is None
     assert entries(desk) == 0
 
@@ -134,7 +134,7 @@ def test_an_unknown_manager_is_named(desk: Desk) -> None:
 def test_somebody_slack_has_not_told_of_is_kept_and_said(desk: Desk) -> None:
     report = desk.bring("people", "slack id,manager\nU0NEW,U0ANA\n")
     assert report.added == 1
-    assert "Slack has not told of U0NEW yet" in said(report)
+    assert "Nobody has seen U0NEW in the workspace yet" in said(report)
     with desk.db.begin() as session:
         people.upsert_from_slack(
             session, [PersonSeen(ORG, "U0NEW", ORG, "Nia")], read_at=NOW, now=NOW

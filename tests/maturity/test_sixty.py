@@ -194,7 +194,9 @@ def test_every_answer_is_kept_and_nobody_is_asked_twice(
     database.close()
     policy_file = tmp_path / "governance.yml"
     policy_file.write_text(POLICY, encoding="utf-8")
-    with Sandbox(World.from_dict(world(PEOPLE), governed), manifest.data(), limits=False) as slack:
+    with Sandbox(
+        World.from_dict(world(PEOPLE), governed), manifest.load_manifest(), limits=False
+    ) as slack:
         given = {
             "slack_bot_token": slack.bot_token,
             "slack_app_token": slack.app_token,

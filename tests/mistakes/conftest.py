@@ -15,7 +15,7 @@ from tests.stories.office import POLICY, organisation
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[Sandbox]:
     with Sandbox(
-        World.from_dict(organisation()), manifest.data(), limits=False, faults=Faults()
+        World.from_dict(organisation()), manifest.load_manifest(), limits=False, faults=Faults()
     ) as running:
         yield running
 

@@ -293,7 +293,7 @@ def test_a_migration_that_fails_is_told_under_a_reference(
     with database.engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE person (id TEXT)")
         connection.commit()
-    assert migrate.current(database) is None
+    assert migrate.read_revision(database) is None
     database.close()
     ended = typed(right, tmp_path, "run")
     assert (ended.code, "Traceback" in ended.said) == (1, False)

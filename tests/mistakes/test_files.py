@@ -99,7 +99,7 @@ def test_a_port_that_there_is_not(right: dict[str, str], tmp_path: Path) -> None
 
 def test_addresses_that_cannot_be_listened_on() -> None:
     """Whoever runs these tests may be an administrator, so the errors are given."""
-    refused = server.why(PermissionError(errno.EACCES, "Permission denied"), "", 80)
+    refused = server.explain_failure(PermissionError(errno.EACCES, "Permission denied"), "", 80)
     assert refused.startswith("Port 80 is for administrators. Give a --port of 1024")
 
 

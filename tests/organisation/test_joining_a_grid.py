@@ -33,7 +33,7 @@ GLOBAL = {
 
 def wider() -> dict[str, Any]:
     """The app's manifest with the scope that an exchange of ids needs."""
-    made = manifest.data()
+    made = manifest.load_manifest()
     made["oauth_config"]["scopes"]["bot"].append("tokens.basic")
     return made
 

@@ -258,7 +258,7 @@ def test_whoever_slack_does_not_list_is_known_by_what_they_had(
     move(database, rest)
     with database.begin() as session:
         read(session, seen(CY, E, is_deactivated=True))
-        assert tombstones.known_addresses(session, E, ["cy@acme.test"])
+        assert tombstones.find_erased_addresses(session, E, ["cy@acme.test"])
     assert by(database, CY) is None
 
 
@@ -306,14 +306,14 @@ def test_people_whom_an_earlier_release_left_behind_come_over(
         for person_id in (ids[ANA], again[E, "W0ANA"]):
             actor = Actor(person_id, ActorKind.PERSON, "Ana", ANA)
             audit.record(session, actor, "people.tried", ("person", person_id), now=NOW)
-        here = organisation.known(session)
+        here = organisation.find_organisation(session)
         assert here is not None
-        assert organisation.left_behind(session, here) == 4
+        assert organisation.count_left_behind(session, here) == 4
     assert move(database, here=here).joined == 2
     for before, after in GRID.items():
         assert by(database, before) == by(database, after) == ids[before]
     with database.read() as session:
-        assert organisation.left_behind(session, Known(E, T)) == 0
+        assert organisation.count_left_behind(session, Known(E, T)) == 0
         shell = session.get(Person, again[E, "W0ANA"])
         assert shell is not None
         assert (shell.slack_id, shell.is_deactivated) == (None, True)
@@ -340,7 +340,7 @@ def test_people_whom_an_earlier_release_left_behind_come_over(
 def test_a_token_of_another_organisation_is_refused_in_words(
     here: Known | None, there: Installed, words: str | None
 ) -> None:
-    told = organisation.refusal(here, there)
+    told = organisation.explain_refusal(here, there)
     assert (words in told) if told and words else told == words
 
 
@@ -351,7 +351,7 @@ def test_a_process_from_before_the_move_makes_nobody_anew(
     with database.begin() as session, pytest.raises(OtherOrganisation, match="Start mlgov again"):
         read(session, seen(ANA))
     with database.begin() as session, pytest.raises(OtherOrganisation, match="Start mlgov again"):
-        people.place_for(session, T, ANA)
+        people.find_or_add_person(session, T, ANA)
     with database.read() as session:
         assert (
             session.execute(

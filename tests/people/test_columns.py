@@ -180,4 +180,4 @@ def test_who_comes_back_can_be_erased_again(database: Database) -> None:
     ],
 )
 def test_only_whole_ids_and_addresses_are_theirs(text: str, swept: str) -> None:
-    assert sweeping.swapping([SLACK, EMAIL], "p_1")(text) == swept
+    assert sweeping.build_swap([SLACK, EMAIL], "p_1")(text) == swept

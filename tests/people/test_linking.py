@@ -107,7 +107,7 @@ def test_whom_a_file_named_is_joined_once_with_everything_that_names_them(desk: 
 
 
 def test_every_column_that_names_a_person_is_moved(database: Database) -> None:
-    named = {(column.table.name, column.name) for column in identities.references()}
+    named = {(column.table.name, column.name) for column in identities.list_references()}
     assert ("model", "owner_id") in named
     assert ("milestone", "owner_id") in named
     with database.read() as session:

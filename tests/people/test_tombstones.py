@@ -81,7 +81,7 @@ def test_whoever_is_active_is_who_they_were(database: Database) -> None:
         assert (back.id, back.name, back.can_decide) == (person_id, "Ana Costa", True)
         assert session.execute(select(Tombstone)).all() == []
         assert ledger.verify(session) is None
-        said = ledger.last_about(session, tombstones.RETURNED, "person", person_id)
+        said = ledger.find_last_about(session, tombstones.RETURNED, "person", person_id)
         assert said is not None
         assert Look().all(session, NOW).faults == []
     with database.begin() as session:
@@ -254,7 +254,7 @@ def test_a_key_may_change_until_somebody_is_erased(database: Database) -> None:
     new = b"a key that was set before anybody was erased"
     with database.begin() as session:
         tombstones.start_with(session, new)
-        assert stored.standing(session).is_of(new)
+        assert stored.read_standing(session).is_of(new)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)

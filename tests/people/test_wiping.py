@@ -26,7 +26,7 @@ def place(database: Database) -> Path:
 
 
 def content(path: Path) -> bytes:
-    log = backup.beside(path, "-wal")
+    log = backup.path_beside(path, "-wal")
     return path.read_bytes() + (log.read_bytes() if log.exists() else b"")
 
 
@@ -99,7 +99,7 @@ def test_a_reader_that_ends_is_waited_for(database: Database) -> None:
 
 @SQLITE
 def test_files_that_restores_left_are_named(database: Database) -> None:
-    aside = backup.beside(place(database), ".before-restore-20260126T090000Z")
+    aside = backup.path_beside(place(database), ".before-restore-20260126T090000Z")
     aside.write_bytes(b"x")
     assert f"{aside} is from before and still holds them" in " ".join(wiping.wipe(database))
 

@@ -99,7 +99,7 @@ def test_people_and_groups_that_nobody_knows_and_stages_that_nobody_passes(house
     for name in ("fay", "fred"):
         house.flag(name, team_id="T0ACME")  # Slack has described them
     with house.db.read() as session:
-        found = checking.against_mirror(session, policy.parse(text).policy, ORG)
+        found = checking.check_against_mirror(session, policy.parse(text).policy, ORG)
     told = "\n".join(words for _, words in found)
     for each in ("@nobody", "U0NOPE", "S0NOPE", "@gone"):
         assert f" {each}" in told

@@ -26,7 +26,7 @@ from workflows.people import service as people
 from workflows.policies import service as policies
 from workflows.record import wording
 from workflows.record.looking import Look
-from workflows.record.records import Told
+from workflows.record.records import DescribedFault
 from workflows.statements import envelopes
 from workflows.statements import service as statements
 from workflows.tokens import service as tokens
@@ -138,10 +138,10 @@ def _leave(whole: Whole) -> None:
         audit.record(session, SYSTEM, "case.closed", ("case", 1), now=yard.now)
 
 
-def look(session: Session, yard: Yard, **more: Any) -> list[Told]:
+def look(session: Session, yard: Yard, **more: Any) -> list[DescribedFault]:
     """Everything that a look finds, in words."""
     found = Look(**more).all(session, yard.now)
-    return wording.tell(session, found.faults)
+    return wording.describe_faults(session, found.faults)
 
 
 @contextmanager

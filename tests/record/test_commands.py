@@ -73,6 +73,6 @@ def test_verify_says_what_was_changed_and_guard_puts_triggers_back(
     assert guarded.exit_code == 0
     assert "audit_entry_no_delete is missing before" in guarded.output
     with own.db.engine.connect() as connection:
-        assert triggers.faults(connection) == []
+        assert triggers.list_faults(connection) == []
     assert "All triggers are in place." in audit("guard").output
     assert "trigger" not in audit("verify").output

@@ -20,12 +20,12 @@ def test_a_night_begins_at_four_where_the_organisation_is() -> None:
         (datetime(2026, 1, 27, 3, 0, tzinfo=UTC), "2026-01-27"),
         (datetime(2026, 7, 27, 2, 0, tzinfo=UTC), "2026-07-27"),
     ):
-        assert telling.night_of(at, POLICY)[0] == night
+        assert telling.find_night(at, POLICY)[0] == night
 
 
 def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(database: Database) -> None:
     morning = EVENING + timedelta(hours=8)
-    night, begins = telling.night_of(morning, POLICY)
+    night, begins = telling.find_night(morning, POLICY)
     with database.read() as session:
         assert not telling.is_due(session, night, begins)
     with database.begin() as session:
@@ -35,18 +35,18 @@ def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(database: Dat
         assert telling.is_due(session, night, begins)
         # What began after four in the morning has nothing to check yet.
         assert not telling.is_due(session, night, EVENING - timedelta(hours=1))
-        assert telling.resume_at(session, night) == ledger.Head(0, ledger.GENESIS)
+        assert telling.find_checkpoint(session, night) == ledger.Head(0, ledger.GENESIS)
         halfway = ledger.walk(session, ledger.Head(0, ledger.GENESIS), {}, limit=3)
         assert isinstance(halfway, ledger.Head)
     with database.begin() as session:
         telling.checkpoint(session, night, halfway, now=morning)
     with database.read() as session:
-        assert telling.resume_at(session, night) == halfway
+        assert telling.find_checkpoint(session, night) == halfway
         # Another night begins anew.
-        assert telling.resume_at(session, "2026-01-28").seq == 0
-        look = Look(at=telling.resume_at(session, night)).all(session, morning)
+        assert telling.find_checkpoint(session, "2026-01-28").seq == 0
+        look = Look(at=telling.find_checkpoint(session, night)).all(session, morning)
         assert (look.faults, look.at) == ([], ledger.head(session))
     with database.begin() as session:
-        telling.finish(session, night, look, policy=POLICY, org_key="T0", now=morning)
+        telling.finish_night(session, night, look, policy=POLICY, org_key="T0", now=morning)
     with database.read() as session:
         assert not telling.is_due(session, night, begins)

@@ -290,7 +290,7 @@ def _anchor() -> Any:
 
 def _without_triggers(connection: Any) -> Any:
     """Drop the triggers, and say how they come back."""
-    for name in triggers.expected(connection.dialect.name):
+    for name in triggers.list_expected(connection.dialect.name):
         table = "audit_head" if "head" in name else "audit_entry"
         on = "" if connection.dialect.name == "sqlite" else f" ON {table}"
         connection.execute(text(f"DROP TRIGGER {name}{on}"))

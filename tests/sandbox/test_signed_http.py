@@ -233,7 +233,7 @@ def test_a_stale_window_sends_what_it_shows(sandbox: Sandbox, app: App, http: Ht
     app.client.chat_update(channel="C0GENERAL", ts=posted["ts"], text="over")
     with pytest.raises(NotPossible):
         seat.click(channel_id="C0GENERAL", ts=posted["ts"], action_id="go")
-    assert seat.click(shown=old, action_id="go").ok
+    assert seat.click(message=old, action_id="go").ok
     assert values == ["7"]
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def slack() -> Iterator[Sandbox]:
     world = World.from_dict(organisation())
-    with Sandbox(world, manifest.data(), limits=False, faults=Faults()) as running_:
+    with Sandbox(world, manifest.load_manifest(), limits=False, faults=Faults()) as running_:
         yield running_
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def slack() -> Iterator[Sandbox]:
     with Sandbox(
-        World.from_dict(organisation()), manifest.data(), limits=False, faults=Faults()
+        World.from_dict(organisation()), manifest.load_manifest(), limits=False, faults=Faults()
     ) as running:
         yield running
 

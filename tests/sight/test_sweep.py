@@ -32,7 +32,7 @@ OUTSIDERS = {"guest": GUS, "stranger": SAM, "bot": BOB, "leaver": LEA}
 
 
 def test_the_sweep_knows_every_button_window_menu_word_and_path(attack: Attack) -> None:
-    router = app.router()
+    router = app.build_router()
     for what, known, there in (
         ("button to CLICKS", forged.CLICKS, router.actions),
         ("window to SUBMISSIONS", forged.SUBMISSIONS, router.submissions),
@@ -198,7 +198,7 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(attack: Attack, whos
 
 
 def test_every_act_says_whose_standing_it_rests_on(attack: Attack) -> None:
-    router = app.router()
+    router = app.build_router()
     for kind, there in (
         ("click", router.actions),
         ("submission", router.submissions),

@@ -45,7 +45,7 @@ def verify(database: Database, *published: Head) -> ledger.Broken | None:
 def without_triggers(database: Database, *statements: str) -> None:
     """What somebody with all rights on the database can do."""
     with database.engine.begin() as connection:
-        for name in triggers.names(connection):
+        for name in triggers.list_names(connection):
             table = "audit_head" if "head" in name else "audit_entry"
             on = "" if database.is_sqlite else f" ON {table}"
             connection.execute(text(f"DROP TRIGGER {name}{on}"))

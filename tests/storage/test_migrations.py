@@ -13,31 +13,31 @@ from storage.tables import Base
 
 
 def test_the_tables_are_those_of_the_head_revision(database: Database) -> None:
-    assert migrate.current(database) == migrate.head()
+    assert migrate.read_revision(database) == migrate.newest_revision()
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
 def test_the_ledgers_triggers_are_in_force(database: Database) -> None:
     with database.engine.connect() as connection:
-        assert triggers.expected(connection.dialect.name) <= triggers.names(connection)
+        assert triggers.list_expected(connection.dialect.name) <= triggers.list_names(connection)
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
     migrate.upgrade(database)
-    assert migrate.current(database) == migrate.head()
+    assert migrate.read_revision(database) == migrate.newest_revision()
 
 
 def test_a_migration_is_named_after_its_revision() -> None:
-    scripts = ScriptDirectory.from_config(migrate.config())
-    assert migrate.head() == scripts.get_current_head()
-    assert migrate.known() == {one.revision for one in scripts.walk_revisions()}
+    scripts = ScriptDirectory.from_config(migrate.build_config())
+    assert migrate.newest_revision() == scripts.get_current_head()
+    assert migrate.known_revisions() == {one.revision for one in scripts.walk_revisions()}
 
 
 def test_a_database_without_tables_stands_nowhere(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     try:
-        assert migrate.current(database) is None
+        assert migrate.read_revision(database) is None
     finally:
         database.close()
 

@@ -273,7 +273,7 @@ def opened(
     policy_file.write_text(policy, encoding="utf-8")
     sandbox = Sandbox(
         World.from_dict(world or organisation(), governed),
-        app_manifest or manifest.data(),
+        app_manifest or manifest.load_manifest(),
         limits=limits,
         # What these stories tell is no matter of three seconds, which a busy machine takes for a slow statement.
         ack_seconds=20.0,
@@ -311,7 +311,7 @@ def opened(
                 sandbox.deliver_to(f"{server.url}/slack/events")
             yield Office(sandbox, bot, work / "anchor.jsonl", work, server.url)
             exchanges = sandbox.inspector.since(0, 1000)
-            assert not buttons.unanswered(exchanges, app.router())
+            assert not buttons.unanswered(exchanges, app.build_router())
         finally:
             if socket_mode is not None:
                 socket_mode.stop()

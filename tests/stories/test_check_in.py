@@ -199,7 +199,7 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
     reader, outsider = (company.sandbox.seat(id_) for id_ in ("U0P004", "U0P007"))
     with company.db.begin(patient=True) as session:
         for seat in (reader, outsider):
-            (row,) = people.by_slack_ids(session, "T0ACME", [seat.user_id]).values()
+            (row,) = people.find_by_slack_ids(session, "T0ACME", [seat.user_id]).values()
             row.persona = None
     boss = company.sandbox.seat(BOSS)
     boss.slash("/mlgov", "maturity start", "C0GOV")
@@ -245,7 +245,7 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
             channel_id=outsider.dm().id,
             ts=message.ts,
             action_id=action,
-            shown=replace(message, blocks=[row]),
+            message=replace(message, blocks=[row]),
         )
         company.private(outsider, refusal)
     assert not outsider.modals()

@@ -70,7 +70,7 @@ def test_an_ordinary_approval_takes_few_statements(database_url: str, tmp_path: 
         card = office.card(fay, fay.dm().id, "approvals.approve")
         with counted() as asked:
             clicked = fay.click(
-                channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", shown=card
+                channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", message=card
             )
             assert clicked.ok
         (decided,) = {thread for thread, sql in asked if sql.startswith("INSERT INTO decision")}

@@ -254,7 +254,7 @@ def test_a_stand_in_gives_one_place_on_once(places: Office) -> None:
         channel_id=ned.dm().id,
         ts=office.card(ned, ned.dm().id, "approvals.details").ts,
         action_id="approvals.more",
-        shown=_offering(office, NED, "hand_over:1:2"),
+        message=_offering(office, NED, "hand_over:1:2"),
     )
     office.private(ned, "You are not among those who decide this")
     for user_id in (FRED, NED):
@@ -264,7 +264,7 @@ def test_a_stand_in_gives_one_place_on_once(places: Office) -> None:
             channel_id=seat.dm().id,
             ts="",
             action_id="approvals.approve",
-            shown=_offering(office, user_id, "1:2", "approvals.approve"),
+            message=_offering(office, user_id, "1:2", "approvals.approve"),
         )
         eventually(
             lambda seat=seat, before=before: len(seat.ephemerals()) > before,

@@ -360,7 +360,7 @@ def test_where_the_policy_says_so_rows_are_counted_and_not_kept(counting: Office
 def test_the_window_has_no_field_for_files_that_mlgov_may_not_read(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    app = manifest.data()
+    app = manifest.load_manifest()
     app["oauth_config"]["scopes"]["bot_optional"].remove("files:read")
     url = fresh_url("sqlite", request, tmp_path)
     with told(url, tmp_path, app_manifest=app) as office:

@@ -184,7 +184,7 @@ def test_a_click_that_is_out_of_date_or_not_theirs_changes_nothing(office: Offic
     tim = office.sandbox.seat(TIM)
     shown = office.card(tim, tim.dm().id, "milestones.done")
     send(office, use(office, TIM, "milestones.reschedule"), new="2026-01-30", reason="a day")
-    tim.click(channel_id=tim.dm().id, ts=shown.ts, action_id="milestones.done", shown=shown)
+    tim.click(channel_id=tim.dm().id, ts=shown.ts, action_id="milestones.done", message=shown)
     office.private(tim, "This milestone changed since it was shown to you")
     fay = office.sandbox.seat(FAY)
     listed = fay.slash("/mlgov", "milestones triage", "C0TRIAGE").body

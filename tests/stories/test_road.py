@@ -68,7 +68,7 @@ def amount(office: Office) -> Decimal:
 
 
 def verified(office: Office) -> bool:
-    kept = anchor.kept(str(office.anchor)) if office.anchor.exists() else []
+    kept = anchor.read_heads(str(office.anchor)) if office.anchor.exists() else []
     with office.db.read() as session:
         return heads.verify(session, kept).holds
 
@@ -159,7 +159,7 @@ def test_a_click_that_does_not_count_is_answered_in_private(office: Office) -> N
         assert seat.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve").ok
         office.private(seat, words)
     ola.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve")
-    ola.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve", shown=card)
+    ola.click(channel_id="C0TRIAGE", ts=card.ts, action_id="approvals.approve", message=card)
     office.private(ola, "already")
     office.settle()
     assert state(office) is ApprovalState.PENDING
@@ -188,7 +188,7 @@ def test_somebody_who_left_the_group_decides_nothing(office: Office) -> None:
     card = office.card(fay, fay.dm().id, "approvals.approve")
     office.sandbox.world.set_usergroup_members("S0FIN", [FRED])
     eventually(lambda: not _in_finance(office, FAY), "the mirror follows the group")
-    fay.click(channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", shown=card)
+    fay.click(channel_id=fay.dm().id, ts=card.ts, action_id="approvals.approve", message=card)
     office.private(fay, "You are not among those who decide this")
     office.settle()
     assert state(office) is ApprovalState.PENDING

@@ -15,7 +15,7 @@ from workflows.errors import GovernanceError
 
 def offering(*callback_ids: str) -> dict[str, Any]:
     """The manifest with these shortcuts besides its own."""
-    data = manifest.data()
+    data = manifest.load_manifest()
     own = data["features"].get("shortcuts", [])
     more = [
         {"name": one, "type": "message", "callback_id": one, "description": "a test's"}

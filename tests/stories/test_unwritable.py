@@ -33,7 +33,7 @@ def _written_until_full(database: Database) -> None:
     with suppress(CannotWrite):
         for number in range(100_000):
             database.run(
-                lambda session, key=f"{number}:{'x' * 2000}": inbox.first_seen(  # type: ignore[misc]
+                lambda session, key=f"{number}:{'x' * 2000}": inbox.note_first_seen(  # type: ignore[misc]
                     session, key
                 )
             )

@@ -60,7 +60,7 @@ def kept() -> dict[str, str]:
     own = sorted({file.name[:4] for file in FOLDER.glob("*.json.xz")})
     return {
         revision: next(one for one in own if one >= revision)
-        for revision in sorted(migrate.known())
+        for revision in sorted(migrate.known_revisions())
         if own and revision <= own[-1]
     }
 

@@ -97,9 +97,9 @@ def make(revision: str, commit: str, url: str) -> None:
         content = json.loads(facts.read_text(encoding="utf-8"))
     database = Database(url)
     try:
-        if migrate.current(database) != revision:
+        if migrate.read_revision(database) != revision:
             raise SystemExit(
-                f"{commit} made a database at {migrate.current(database)}, not at {revision}"
+                f"{commit} made a database at {migrate.read_revision(database)}, not at {revision}"
             )
         with database.engine.connect() as connection:
             content["tables"] = dumps.rows(connection)
@@ -120,7 +120,7 @@ def main(wanted: list[str]) -> None:
     todo = wanted or [
         one
         for one in sorted(last)
-        if one < migrate.head() and not dumps.path(one, "postgres").exists()
+        if one < migrate.newest_revision() and not dumps.path(one, "postgres").exists()
     ]
     if strange := set(todo) - last.keys():
         raise SystemExit(f"no commit has {', '.join(sorted(strange))} as its newest migration")

@@ -93,7 +93,7 @@ def release_before(folder: Path) -> Path | None:
         latest = max(Path(name).name[:4] for name in names if Path(name).name[0].isdigit())
         if latest < migrate.RANGES_SINCE:
             return None
-        if latest < migrate.head():
+        if latest < migrate.newest_revision():
             unpack(commit, folder / "before")
             return folder / "before"
     return None

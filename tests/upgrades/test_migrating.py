@@ -13,7 +13,7 @@ from tests.cli import run
 from tests.conftest import BACKENDS
 from tests.upgrades import dumps, releases
 
-HEAD = migrate.head()
+HEAD = migrate.newest_revision()
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_it_says_what_it_does(empty_url: Callable[[str], str], tmp_path: Path) -
         "Afterwards only an mlgov of revision 0017 or newer runs on it. Stop older ones first."
         in words
     )
-    assert (migrate.current(database), _rows(database)) == ("0012", before)
+    assert (migrate.read_revision(database), _rows(database)) == ("0012", before)
     code, words = run("migrate", MLGOV_DATABASE_URL=url)
     assert (code, words.splitlines()[-1]) == (
         0,
@@ -119,7 +119,7 @@ def test_rows_that_would_point_nowhere_are_refused(
         in done.stderr
     )
     assert "Nothing was changed." in done.stderr
-    assert (migrate.current(database), _rows(database)) == (HEAD, before)
+    assert (migrate.read_revision(database), _rows(database)) == (HEAD, before)
 
 
 def test_a_ledger_without_its_triggers_is_refused(
@@ -130,10 +130,10 @@ def test_a_ledger_without_its_triggers_is_refused(
     done = releases.mlgov(tree, "migrate", MLGOV_DATABASE_URL=url)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "Revision 9001 would drop audit_entry_no_delete, audit_entry_no_" in done.stderr
-    assert migrate.current(database) == HEAD
+    assert migrate.read_revision(database) == HEAD
     with database.read() as session:
         connection = session.connection()
-        assert triggers.expected(connection.dialect.name) <= triggers.names(connection)
+        assert triggers.list_expected(connection.dialect.name) <= triggers.list_names(connection)
 
 
 def test_a_killed_upgrade_has_changed_nothing(filled: tuple[Database, str], tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_killed_upgrade_has_changed_nothing(filled: tuple[Database, str], tmp_
     before = _rows(database)
     tree = releases.next_release(tmp_path, oldest=HEAD, body=KILLED)
     assert releases.mlgov(tree, "migrate", MLGOV_DATABASE_URL=url).returncode == -9
-    assert (migrate.current(database), _rows(database)) == (HEAD, before)
+    assert (migrate.read_revision(database), _rows(database)) == (HEAD, before)
 
 
 def test_of_two_that_start_at_once_one_upgrades_and_the_other_waits(

@@ -29,7 +29,7 @@ def test_a_newer_release_takes_nobody_out_until_it_says_so(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = fresh_url(backend, request, tmp_path)
-    head = migrate.head()
+    head = migrate.newest_revision()
     with opened(url, tmp_path, scale=1.0) as office:
         office.project("triage", "Ticket triage")
         tree = releases.next_release(tmp_path, oldest=head, body=ADDS)
@@ -109,12 +109,12 @@ def test_the_release_before_runs_as_a_process_on_the_schema_of_the_one_after(
     tree = releases.release_before(tmp_path)
     if tree is None:
         tree = releases.ROOT
-        newer = releases.next_release(tmp_path, oldest=migrate.head(), body=ADDS)
+        newer = releases.next_release(tmp_path, oldest=migrate.newest_revision(), body=ADDS)
         assert releases.mlgov(newer, "migrate", MLGOV_DATABASE_URL=url).returncode == 0
     database = Database(url)
-    oldest = migrate.standing(database).oldest
+    oldest = migrate.read_standing(database).oldest
     database.close()
-    with Sandbox(World.from_dict(organisation()), manifest.data(), limits=False) as slack:
+    with Sandbox(World.from_dict(organisation()), manifest.load_manifest(), limits=False) as slack:
         env = environment(slack, tmp_path, MLGOV_DATABASE_URL=url, PYTHONPATH=str(tree))
         if oldest is None or oldest > releases.newest(tree):
             done = mlgov(env, tree, "run", "--http")
@@ -130,7 +130,7 @@ def test_the_release_before_runs_as_a_process_on_the_schema_of_the_one_after(
 
 def test_each_migration_says_which_code_runs_on_it() -> None:
     """In `oldest_revision`, never older than what the one before it says."""
-    steps = migrate.steps("0016")
+    steps = migrate.list_steps("0016")
     assert [step.revision for step in steps if step.oldest > step.revision] == []
     assert [step.oldest for step in steps] == sorted(step.oldest for step in steps)
     for step in steps:

@@ -42,7 +42,7 @@ APPROVE = "approvals.approve"
 
 def test_every_revision_but_the_newest_has_a_dump() -> None:
     """Whoever adds a migration makes a dump of the revision before it: `python -m tests.upgrades.make_dumps`."""
-    assert KEPT.keys() == migrate.known() - {migrate.head()}
+    assert KEPT.keys() == migrate.known_revisions() - {migrate.newest_revision()}
     for revision in OWN:
         for backend in BACKENDS:
             assert dumps.path(revision, backend).exists(), (revision, backend)
@@ -66,11 +66,11 @@ def test_it_is_what_it_was(
         assert [table for table, content in before.items() if not content["rows"]] == []
         if dump.rows_of == revision:
             assert before == dump.tables
-        for step in migrate.steps(revision):
+        for step in migrate.list_steps(revision):
             assert migrate.upgrade(database, target=step.revision)[1] == step.revision
             _sound(database)
         _binds_to_groups(database)
-        assert migrate.standing(database).fits
+        assert migrate.read_standing(database).fits
         assert _differences(before, _rows(database)) == []
         _read(database, dump, set(before))
     finally:
@@ -110,8 +110,8 @@ def _binds_to_groups(database: Database) -> None:
 def _sound(database: Database) -> None:
     with database.read() as session:
         connection = session.connection()
-        assert migrate.dangling(connection) == []
-        assert triggers.names(connection) >= triggers.expected(connection.dialect.name)
+        assert migrate.list_dangling(connection) == []
+        assert triggers.list_names(connection) >= triggers.list_expected(connection.dialect.name)
         assert ledger.verify(session) is None
 
 
@@ -168,7 +168,7 @@ def _agrees(database: Database, dump: Dump, tables: Collection[str]) -> None:
     """
     with database.read() as session:
         look = Look().all(session, datetime.fromisoformat(dump.at))
-        told = wording.tell(session, look.faults)
+        told = wording.describe_faults(session, look.faults)
     filled = set(dump.filled) | {
         table for of_kind in _TABLES.values() for table in of_kind
     }.difference(tables)
@@ -184,7 +184,7 @@ def _read(database: Database, dump: Dump, tables: Collection[str]) -> None:
     now = datetime.fromisoformat(dump.at)
     names = dict(zip(dump.column("person", "id"), dump.column("person", "name"), strict=True))
     with database.read() as session:
-        assert {id_: one.name for id_, one in people.records(session, names).items()} == names
+        assert {id_: one.name for id_, one in people.list_people(session, names).items()} == names
         for place, id_ in enumerate(int(one) for one in dump.column("approval", "id")):
             card = decisions.card(session, id_, policy=policy, now=now)
             assert card.state.value == dump.column("approval", "state")[place]

@@ -21,7 +21,7 @@ from tests.watching.promtool import scrape
 
 pytestmark = pytest.mark.slow
 
-ALIVE = (200, f"ok {version.words()}")
+ALIVE = (200, f"ok {version.describe_version()}")
 
 
 def asked(office: Office, path: str) -> tuple[int, str]:

@@ -160,7 +160,7 @@ def test_a_wrong_signing_secret_leaves_one_line(
 
 
 def test_json_holds_what_was_added_and_the_traceback(lines: list[str]) -> None:
-    with acts.acting(acts.Act("click", reference="ab12cd")):
+    with acts.log_act(acts.Act("click", reference="ab12cd")):
         try:
             raise ValueError("two\nlines")
         except ValueError:
@@ -175,8 +175,8 @@ def test_json_holds_what_was_added_and_the_traceback(lines: list[str]) -> None:
 
 def test_a_block_that_breaks_is_a_failure(lines: list[str]) -> None:
     def breaks() -> None:
-        with acts.acting(acts.Act("click")):
-            acts.refused()
+        with acts.log_act(acts.Act("click")):
+            acts.note_refusal()
             raise KeyError
 
     with pytest.raises(KeyError):

@@ -103,7 +103,7 @@ def test_kinds_are_bounded(body: dict[str, object], kind: str) -> None:
 
 def test_an_unknown_method_is_counted_as_other() -> None:
     before = metrics.CALLS.labels("other", "ok")._value.get()
-    metrics.slack_call("no.such.method", "ok", 0.1)
+    metrics.count_slack_call("no.such.method", "ok", 0.1)
     assert metrics.CALLS.labels("other", "ok")._value.get() == before + 1
 
 

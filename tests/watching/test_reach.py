@@ -85,12 +85,12 @@ def test_every_call_is_seen_with_its_end() -> None:
 
     def observe(method: str, failure: Failure | None, seconds: float) -> None:
         assert seconds >= 0
-        seen.append((method, slack_reach.result(failure)))
+        seen.append((method, slack_reach.call_result(failure)))
 
     slack = slack_client.web_client(
         "xoxb-1", base_url="http://127.0.0.1:1/", timeout=1, observer=observe
     )
-    for client in (slack, slack_client.like(slack, timeout=2)):
+    for client in (slack, slack_client.copy_client(slack, timeout=2)):
         with pytest.raises((SlackApiError, OSError)):
             client.auth_test()
     assert seen == [("auth.test", "failed")] * 2

@@ -9,7 +9,7 @@ from bot import resources
 from workflows import policy
 from workflows.policy import PolicyRefused
 
-GOOD = resources.path("governance.yml").read_text(encoding="utf-8")
+GOOD = resources.resource_path("governance.yml").read_text(encoding="utf-8")
 
 
 def refusal(text: str) -> str:

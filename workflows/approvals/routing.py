@@ -95,7 +95,7 @@ def _shortage(
 
 def _unread(session: Session, stage: Stage) -> str:
     """Where nobody has read yet who is in Slack's user groups, that is what is wrong; empty where it was read."""
-    if not readings.unread(session):
+    if not readings.list_unread(session):
         return ""
     words = ", ".join(dict.fromkeys(approver.rule for approver in stage.approvers))
     return (

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import ledger
-from storage.audit.queries import about
+from storage.audit.queries import list_about
 from storage.people.channels import find_channel
 from workflows import outbox
 from workflows.audit.notices import LedgerHead, PersonErased
@@ -43,7 +43,7 @@ def witness(session: Session, *, now: datetime) -> None:
     outbox.anchor_head(session, LedgerHead("first"), dedupe_key="head:first:anchor", now=now)
 
 
-def current(session: Session, *, now: datetime) -> PublishedHead:
+def read_current(session: Session, *, now: datetime) -> PublishedHead:
     """The head as it stands now."""
     head = ledger.head(session)
     return PublishedHead(head.seq, head.hash, now)
@@ -59,15 +59,15 @@ def note_erasure(session: Session, person_id: str, *, now: datetime) -> None:
     )
 
 
-def erasure(session: Session, person_id: str) -> NotedErasure | None:
+def find_erasure(session: Session, person_id: str) -> NotedErasure | None:
     """What the anchor keeps of an erasure; None when the ledger knows of none."""
-    found = ledger.last_about(session, ERASED, "person", person_id)
-    return None if found is None else NotedErasure(person_id, *found)
+    entry = ledger.find_last_about(session, ERASED, "person", person_id)
+    return None if entry is None else NotedErasure(person_id, *entry)
 
 
-def erasures(session: Session, person_id: str) -> int:
+def list_erasures(session: Session, person_id: str) -> int:
     """How many times a person was erased, by the ledger."""
-    entries = about(session, [("person", person_id)])
+    entries = list_about(session, [("person", person_id)])
     return sum(entry.action == ERASED for entry in entries)
 
 
@@ -76,8 +76,8 @@ def for_anchor(
 ) -> PublishedHead | NotedErasure | None:
     """What a row of the outbox has to tell the anchor, as it stands now."""
     if kind == PersonErased.kind:
-        return erasure(session, str(notice["person_id"]))
-    return current(session, now=now)
+        return find_erasure(session, str(notice["person_id"]))
+    return read_current(session, now=now)
 
 
 def verify(session: Session, kept: Sequence[tuple[int, str]]) -> Verification:

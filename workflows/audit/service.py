@@ -44,7 +44,7 @@ def write_text(session: Session, author: Actor, text: str, *, now: datetime) -> 
         author_id=author.id,
         salt=salt,
         text=text,
-        sha256=ledger.text_digest(salt, text),
+        sha256=ledger.digest_text(salt, text),
         created_at=now,
         erased_at=None,
     )

@@ -72,7 +72,7 @@ def begin_evaluation(session: Session) -> None:
 
 def is_under_way(session: Session, owner: str) -> bool:
     """Whether budgets are left to be looked at, and nobody else is at it."""
-    if cursors.where(session, WORK) is None:
+    if cursors.read_position(session, WORK) is None:
         return False
     return leases.is_free_for(
         session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session)
@@ -105,7 +105,7 @@ def evaluate_all(
     try:
         while end is None or time.monotonic() < end:
             with database.read(within=PATIENT_MS / 1000) as session:
-                begun = cursors.where(session, WORK)
+                begun = cursors.read_position(session, WORK)
                 if begun is None:
                     break
                 chosen = queries.list_after(session, begun, LOOKED_AT)
@@ -346,7 +346,7 @@ class _CrossingFacts:
             or projects[burn.project_id].owner_id
             for burn in burns
         }
-        people = lookups.people(session, [id_ for id_ in owners.values() if id_])
+        people = lookups.find_people(session, [id_ for id_ in owners.values() if id_])
         if org_key is None:
             org_key = next((person.org_key for person in people.values()), "")
         channels = [project.channel for project in projects.values() if project.channel]

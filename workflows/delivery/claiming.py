@@ -49,16 +49,16 @@ class Claimer:
         real, due = clock.both(session)
         free = real - self._jumped(session)
         closed = gates.read(session)
-        standing = holding.standing(session, real)
+        standing = holding.read_state(session, real)
         if self._closure(closed, EVERYTHING, real) is not None:
             return Claimed((), False)
         taken: dict[str, Errand] = {}
-        found = 0
+        claimed = 0
         if not standing.is_held and self._closure(closed, "chat.update", real, first=True) is None:
-            lanes = claim.edit_lanes(
+            lanes = claim.list_edit_lanes(
                 session, due_now=due, real_now=real, lease_now=free, most=4 * most
             )
-            found += len(lanes)
+            claimed += len(lanes)
             for lane in lanes[:most]:
                 waits = self._take(session, "chat.update", real, first=lane.priority == FIRST)
                 if waits:
@@ -67,7 +67,7 @@ class Claimer:
                     taken[lane.key] = errand
         may_post = self._closure(closed, "chat.postMessage", real) is None
         if len(taken) < most:
-            lanes = claim.post_lanes(
+            lanes = claim.list_post_lanes(
                 session,
                 due_now=due,
                 real_now=real,
@@ -76,13 +76,13 @@ class Claimer:
                 is_held=standing.is_held,
                 most=most,
             )
-            found += len(lanes)
+            claimed += len(lanes)
             for lane in lanes:
                 if lane.key in taken or len(taken) >= most:
                     continue
                 if (errand := self._new(session, lane, real, due, may_post, standing)) is not None:
                     taken[lane.key] = errand
-        return Claimed(tuple(taken.values()), found >= most)
+        return Claimed(tuple(taken.values()), claimed >= most)
 
     def sleeps(self, session: Session) -> timedelta:
         """How long nothing can be sent, as far as this database tells; zero when something can be now."""
@@ -93,7 +93,7 @@ class Claimer:
             method: self._closure(closed, method, real)
             for method in (EVERYTHING, "chat.postMessage", "chat.update")
         }
-        moments, due_at = claim.next_times(
+        moments, due_at = claim.find_next_times(
             session,
             due_now=due,
             leases_last=self._jumped(session),
@@ -151,7 +151,7 @@ class Claimer:
             return None
         if self._is_unreadable(session, lane, row, due):
             return None
-        copy = claim.copy(session, row.message_id or 0)
+        copy = claim.find_copy(session, row.message_id or 0)
         if copy is None or not copy.live:
             settle.end(session, row.id, OutboxState.CANCELLED, "its message is gone", now=due)
             return None
@@ -171,7 +171,7 @@ class Claimer:
         may_post: bool,
         standing: Standing,
     ) -> Errand | None:
-        head = claim.head(
+        head = claim.find_head(
             session, lane.key, due_now=due, may_post=may_post, is_held=standing.is_held
         )
         row = claim.lock_row(session, head) if head is not None else None
@@ -182,9 +182,9 @@ class Claimer:
             return None
         thread_ts = None
         if row.thread_of is not None:
-            state, thread_ts = claim.parent(session, row.thread_of)
+            state, thread_ts = claim.find_parent(session, row.thread_of)
             if thread_ts is None or state != OutboxState.SENT:
-                self._cancel(session, row, "the card that it belongs to was not sent", due)
+                self._cancel(session, row, "the message that it belongs to was not sent", due)
                 return None
         is_expired = row.expires_at is not None and row.expires_at <= due
         was_unknown = row.state == OutboxState.SENDING

@@ -62,14 +62,14 @@ def bury(
     outbox.refresh(session, subject_of(lane), now=now)
 
 
-def of_lane(session: Session, lane: str) -> DeadLetters:
+def list_of_lane(session: Session, lane: str) -> DeadLetters:
     """The dead letters of a destination, oldest first."""
-    found = tuple(_shown(row, None) for row in letters.dead_of(session, lane))
+    records = tuple(_shown(row, None) for row in letters.list_dead(session, lane))
     try:
         address = Address.of(lane)
     except ValueError:
-        return DeadLetters(lane, None, False, found)
-    return DeadLetters(lane, address.slack_id, address.is_person, found)
+        return DeadLetters(lane, None, False, records)
+    return DeadLetters(lane, address.slack_id, address.is_person, records)
 
 
 def list_rows(session: Session, *, state: str | None = None, most: int = 100) -> list[OutboxRow]:
@@ -80,15 +80,15 @@ def list_rows(session: Session, *, state: str | None = None, most: int = 100) ->
             f"There is no state {state!r}; choose one of {', '.join(name for name in _STATES if name)}.",
             field="state",
         )
-    return [_shown(row, channel) for row, channel in letters.rows(session, states, most=most)]
+    return [_shown(row, channel) for row, channel in letters.list_rows(session, states, most=most)]
 
 
 def show(session: Session, row_id: int) -> OutboxRow:
     """One row. Raises NotFound."""
-    found = letters.find(session, row_id)
-    if found is None:
+    letter = letters.find(session, row_id)
+    if letter is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    return _shown(*found)
+    return _shown(*letter)
 
 
 def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> OutboxRow:
@@ -126,8 +126,8 @@ def mark_sent(
     `channel` is the conversation where it stands, for a direct message that was never opened from here. Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
     """
     row = _dead(session, row_id, "marked as sent")
-    found = letters.find(session, row_id)
-    channel = channel or (found[1] if found else None)
+    letter = letters.find(session, row_id)
+    channel = channel or (letter[1] if letter else None)
     channel = channel or _conversation(row.lane_key)
     if ts is not None:
         _check_ts(ts)

@@ -33,9 +33,9 @@ class Standing:
     window: Window | None = None
 
 
-def standing(session: Session, real_now: datetime) -> Standing:
+def read_state(session: Session, real_now: datetime) -> Standing:
     """How it stands now; several holds make one span."""
-    rows = holds.standing(session, real_now - LOOKS_FOR)
+    rows = holds.list_in_force(session, real_now - LOOKS_FOR)
     looked = [row for row in rows if row.looks]
     window = None
     if looked:
@@ -53,15 +53,15 @@ def is_held(session: Session) -> bool:
     return holds.is_held(session)
 
 
-def current(session: Session) -> HoldRecord | None:
+def find_current(session: Session) -> HoldRecord | None:
     """The hold in force."""
-    row = holds.current(session)
+    row = holds.find_current(session)
     return None if row is None else _record(row)
 
 
-def every(session: Session) -> list[HoldRecord]:
+def list_holds(session: Session) -> list[HoldRecord]:
     """All holds there ever were, oldest first."""
-    return [_record(row) for row in holds.every(session)]
+    return [_record(row) for row in holds.list_holds(session)]
 
 
 def find(session: Session, hold_id: int) -> HoldRecord:
@@ -83,11 +83,11 @@ def begin(
     An operator who asks for it while it is held anyway gets the hold in force.
     """
     real = clock.real_now(session)
-    found = holds.current(session)
-    if found is not None and why is HoldReason.ASKED:
-        return _record(found)
+    hold = holds.find_current(session)
+    if hold is not None and why is HoldReason.ASKED:
+        return _record(hold)
     head = ledger.head(session)
-    last = ledger.last_at(session)
+    last = ledger.find_last_at(session)
     governed_from = min(last, now) if last is not None else now
     ahead = now - real
     row = Hold(
@@ -136,7 +136,7 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
         raise InvalidInput("Nothing is held: messages are sent as they come.")
     real = clock.real_now(session)
     released = 0
-    for row in holds.every(session):
+    for row in holds.list_holds(session):
         released += row.released_at is None
         row.released_at = row.released_at or real
         row.looks = row.looks and looks
@@ -145,16 +145,19 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
     session.info["wake"] = True
 
 
-def waits(session: Session, *, now: datetime) -> Waits:
+def count_waits(session: Session, *, now: datetime) -> Waits:
     """What a release would let go."""
-    rows = holds.waiting(session)
+    rows = holds.list_waiting(session)
     posts = tuple(row.id for row in rows if row.op == Op.POST)
     others: dict[str, int] = {}
     for row in rows:
         if row.op != Op.POST:
             others[row.op] = others.get(row.op, 0) + 1
     return Waits(
-        posts, others, dict(holds.due_timers(session, now)), dict(holds.due_schedules(session, now))
+        posts,
+        others,
+        dict(holds.count_due_timers(session, now)),
+        dict(holds.count_due_schedules(session, now)),
     )
 
 

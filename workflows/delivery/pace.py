@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-LOOKUP_METHODS = ("conversations.history", "conversations.replies")
 EVERYTHING = "*"
 PLAIN_GATES = ("chat.postMessage", EVERYTHING)
 """Methods without a pace of their own: chat.postMessage is paced by channel, and `*` stands for the whole token."""

@@ -10,4 +10,4 @@ def reader(session: Session, address: Address) -> str | None:
     """The person whose direct message it is, by their opaque id; None for a channel, or for somebody unknown."""
     if not address.is_person:
         return None
-    return letters.person_of(session, address.org_key, address.slack_id)
+    return letters.find_person_id(session, address.org_key, address.slack_id)

@@ -35,7 +35,7 @@ class Address:
         scheme, _, rest = lane_key.removeprefix("home:").partition(":")
         org_key, _, slack_id = rest.partition(":")
         if scheme != "slack" or not org_key or not slack_id:
-            raise ValueError(f"no Slack conversation: {lane_key!r}")
+            raise ValueError(f"no conversation: {lane_key!r}")
         return cls(org_key, slack_id)
 
 

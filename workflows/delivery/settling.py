@@ -94,7 +94,7 @@ class _Settling:
         until = self.real + wait if wait else None
         if isinstance(outcome, Done) and self.errand.op == Op.POST and not outcome.was_found:
             until = self.pace.next_slot(self.errand.slot, outcome.began)
-        held = settle.give_back(
+        is_given_back = settle.give_back(
             self.session,
             self.errand.lane,
             self.errand.epoch,
@@ -102,9 +102,9 @@ class _Settling:
             edits_from=until if self.errand.is_edit else None,
             opened=self.opened,
         )
-        if not held:
+        if not is_given_back:
             return Settled(is_ours=False)
-        is_dead = self._row(outcome)
+        is_dead = self._end(outcome)
         ready = until - self.real if until else timedelta(0)
         return Settled(is_ours=True, is_dead=is_dead, ready_in=max(ready, timedelta(0)))
 
@@ -121,14 +121,15 @@ class _Settling:
             case _:
                 return timedelta(0)
 
-    def _row(self, outcome: Outcome) -> bool:
+    def _end(self, outcome: Outcome) -> bool:
+        """Settle the row where the attempt ended it, else say what becomes of it next; whether it died."""
         match outcome:
             case Done():
                 self._done(outcome)
             case Unchanged(is_final=is_final):
                 self._sent(None)
                 if (copy := self.errand.copy) is not None:
-                    settle.shown(
+                    settle.mark_copy_shown(
                         self.session, copy.id, digest=copy.shown_hash, final=is_final, now=self.now
                     )
             case Dropped(why=why):
@@ -136,9 +137,19 @@ class _Settling:
             case Gone(why=why):
                 settle.end(self.session, self.errand.id, OutboxState.CANCELLED, why, now=self.now)
                 if (copy := self.errand.copy) is not None:
-                    settle.gone(self.session, copy.id, why, now=self.now)
+                    settle.mark_copy_gone(self.session, copy.id, why, now=self.now)
             case Refused(why=why):
                 return self._bury(why)
+            case _:
+                return self._retry(outcome)
+        return False
+
+    def _retry(
+        self,
+        outcome: Limited | Locked | NotSent | Unknown | TooEarly | NotThere | LookupFailed,
+    ) -> bool:
+        """Let the row have another attempt, or die of this one; whether it died."""
+        match outcome:
             case Limited(method=method, retry_after=retry_after, closes=closes):
                 if closes:
                     self._close(method, retry_after)
@@ -168,7 +179,7 @@ class _Settling:
         errand = self.errand
         stale = self._sent(outcome.ts)
         if errand.copy is not None:
-            settle.shown(
+            settle.mark_copy_shown(
                 self.session,
                 errand.copy.id,
                 digest=outcome.digest,
@@ -211,15 +222,15 @@ class _Settling:
             self._cancel("expired before it could be sent")
             return False
         if self.errand.attempts >= self.pace.attempts:
-            return self._bury("Slack did not take it")
-        self._keep(OutboxState.PENDING, "not found in Slack", lookups=0)
+            return self._bury("it was not taken")
+        self._keep(OutboxState.PENDING, "not found where it goes", lookups=0)
         if self.errand.window is not None:
-            settle.looked(self.session, self.errand.id, real_now=self.real)
+            settle.mark_looked_for(self.session, self.errand.id, real_now=self.real)
         return False
 
     def _sent(self, ts: str | None) -> bool:
         known = self.errand.copy.ts if self.errand.copy else None
-        return settle.sent(self.session, self.errand.id, ts=ts or known, now=self.now)
+        return settle.mark_sent(self.session, self.errand.id, ts=ts or known, now=self.now)
 
     def _cancel(self, why: str) -> None:
         errand = self.errand
@@ -256,7 +267,7 @@ class _Settling:
         attempts = errand.attempts
         if not counts and not (errand.is_unknown and errand.op == Op.POST):
             attempts -= 1
-        settle.again(
+        settle.reschedule(
             self.session,
             errand.id,
             OutboxState.SENDING if in_doubt else OutboxState.PENDING,
@@ -266,7 +277,7 @@ class _Settling:
         )
 
     def _keep(self, state: OutboxState, why: str, *, lookups: int | None = None) -> None:
-        settle.again(
+        settle.reschedule(
             self.session,
             self.errand.id,
             state,

@@ -25,11 +25,11 @@ def measure(session: Session) -> Measured:
     none = {
         state.value: 0 for state in (OutboxState.PENDING, OutboxState.SENDING, OutboxState.DEAD)
     }
-    oldest = letters.oldest_due(session, now=now)
+    oldest = letters.find_oldest_due(session, now=now)
     age = (now - oldest).total_seconds() if oldest is not None else 0.0
-    return Measured(none | letters.counts(session), max(age, 0.0))
+    return Measured(none | letters.count_states(session), max(age, 0.0))
 
 
 def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
     """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
-    return letters.daily_heads(session)
+    return letters.list_daily_heads(session)

@@ -23,12 +23,12 @@ JUST_DUE = timedelta(minutes=1)
 
 def _keep(session: Session, occasion: Occasion, real_now: datetime) -> bool:
     """Write down how late it is; whether the clock was set back since the last time."""
-    found = runtime.keep_clock(session)
-    if found is None:
+    kept = runtime.keep_clock(session)
+    if kept is None:
         return False
     now = occasion.now
-    overtaken.stay_due(session, now=now, was=now + found.by, within=JUST_DUE)
-    seconds = round(found.by.total_seconds())
+    overtaken.stay_due(session, now=now, was=now + kept.by, within=JUST_DUE)
+    seconds = round(kept.by.total_seconds())
     log.warning(
         "the clock went back by %s s; leases, pace and back-off go on as if it had not. Check its time synchronisation",
         seconds,

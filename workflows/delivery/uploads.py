@@ -48,9 +48,9 @@ def keep(session: Session, key: str, file_id: str) -> Upload:
     return find(session, [key])[key]
 
 
-def ready(session: Session, keys: Iterable[str]) -> None:
+def mark_ready(session: Session, keys: Iterable[str]) -> None:
     """Slack can show these from now on."""
-    uploads.ready(session, sorted(keys))
+    uploads.mark_ready(session, sorted(keys))
 
 
 def forget(session: Session, files: Mapping[str, str]) -> None:

@@ -43,8 +43,8 @@ def load_items(session: Session, version_ids: Collection[int]) -> list[Item]:
         one for row in rows for one in (row.produced_by, row.decided_by, row.waiver_owner_id) if one
     }
     texts = {one for row in rows for one in (row.text_id, row.word_id) if one}
-    people = lookups.people(session, ids) if ids else {}
-    words = lookups.texts(session, texts) if texts else {}
+    people = lookups.find_people(session, ids) if ids else {}
+    words = lookups.find_texts(session, texts) if texts else {}
 
     def text(text_id: int | None) -> str:
         return (words.get(text_id, "") or ERASED) if text_id else ""

@@ -67,7 +67,7 @@ class _Projects(ProjectTable, NamesPeople[ProjectRow, ProjectItem]):
         if self._has_changed and (moved := allocation.reallocate(self.session, self.policy)):
             yield f"{counted(moved, 'group')} of cost {'would belong' if self.is_dry_run else 'belong'} to another project now."
         if self.uninvited:
-            if readings.WORDS["channels"] in readings.unread(self.session):
+            if readings.WORDS["channels"] in readings.list_unread(self.session):
                 yield "mlgov hasn't read yet which channels it is in. It writes in these once it has (`mlgov run` and `mlgov sync` read them) and is a member; invite it with `/invite @mlgov` where it isn't:"
             else:
                 yield "mlgov is not in these channels, so it cannot write there. Invite it in each with `/invite @mlgov`; it finds them then:"

@@ -67,7 +67,7 @@ def run(
         sheet, notes = _read(request, policy)
         table = bringing.table_of(request, sheet, actor, policy=policy, org_key=org_key)
         with database.read(within=PATIENT_MS / 1000) as session:
-            known = queries.headings(session, request.kind)
+            known = queries.list_headings(session, request.kind)
         columns = find_columns(sheet.headings, KINDS[request.kind], request.mappings, known)
         running = _Import(database, request, sheet, columns, notes, table)
         if table.most is None or len(running.rows) <= table.most or request.dry_run:

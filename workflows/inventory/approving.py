@@ -397,7 +397,7 @@ def _find_pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
 
 def _find_org_key(session: Session, model: Model) -> str:
     """The organisation whose Slack is told, which is its owner's."""
-    owner = lookups.people(session, [model.owner_id] if model.owner_id else [])
+    owner = lookups.find_people(session, [model.owner_id] if model.owner_id else [])
     return next((one.org_key for one in owner.values()), "")
 
 

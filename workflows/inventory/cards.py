@@ -128,7 +128,7 @@ def _step_records(
     session: Session, model: ModelRecord, rows: Sequence[ModelTransition]
 ) -> tuple[StepTaken, ...]:
     people = reads.load_people(session, [row.actor_id for row in rows])
-    texts = lookups.texts(session, {row.reason_id for row in rows if row.reason_id})
+    texts = lookups.find_texts(session, {row.reason_id for row in rows if row.reason_id})
     names = {each.id: each.version for each in model.versions}
     return tuple(
         StepTaken(
@@ -149,7 +149,7 @@ def load_version_card(
 ) -> ModelCard | None:
     """The card of a version before the person whose direct message shows it; None when there is none any more."""
     version = queries.find_version(session, version_id)
-    reader = lookups.people(session, [person_id]).get(person_id)
+    reader = lookups.find_people(session, [person_id]).get(person_id)
     if version is None or reader is None:
         return None
     actor = Actor(reader.id, ActorKind.PERSON, reader.name, reader.slack_id, reader.tz)

@@ -111,7 +111,7 @@ def _load_names(
     )
     text_ids = {row.tier_reason_id for row in rows}
     text_ids |= {id_ for row in findings for id_ in (row.text_id, row.word_id)}
-    texts = lookups.texts(session, {id_ for id_ in text_ids if id_})
+    texts = lookups.find_texts(session, {id_ for id_ in text_ids if id_})
     projects = queries.find_projects(session, {row.project_id for row in rows if row.project_id})
     return _Names(people, texts, projects)
 
@@ -192,7 +192,7 @@ def _derive_tier(row: Model) -> int | None:
 
 def load_people(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
     wanted = {one for one in ids if one}
-    rows = lookups.people(session, wanted) if wanted else {}
+    rows = lookups.find_people(session, wanted) if wanted else {}
     return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
 
 
@@ -288,7 +288,7 @@ def find_finding(session: Session, finding_id: int) -> FindingRecord | None:
         return None
     model = load_model(session, row.model_id)
     people = load_people(session, [row.owner_id, row.accepted_by])
-    texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})
+    texts = lookups.find_texts(session, {text for text in (row.text_id, row.word_id) if text})
     versions = {each.id: each.version for each in model.versions}
     return _finding_record(row, model.name, versions, _Names(people, texts))
 

@@ -397,7 +397,7 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
         return
     if standings.is_model_risk(session, actor, policy) or has_developed(session, row, actor):
         return
-    owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
+    owner = lookups.find_people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
     raise NotAllowed(
         f"Only its owner, its developers and model risk can change what stands here. Ask {who}.",
@@ -406,7 +406,7 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
 
 
 def require_people(session: Session, ids: Collection[str], field: str) -> None:
-    people = lookups.people(session, set(ids))
+    people = lookups.find_people(session, set(ids))
     for person_id in ids:
         person = people.get(person_id)
         if (

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from storage.inventory import queries
 from storage.inventory.tables import Model
 from storage.people import lookups
-from storage.people.channels import speaks_in
+from storage.people.channels import is_joined
 from workflows import outbox, resting, rollout
 from workflows.inventory.notices import ModelShown, StepTold
 from workflows.outbox import Destination, Notice, Subject
@@ -41,7 +41,7 @@ def refresh_copies(
 def find_channel(session: Session, model: Model, org_key: str) -> str | None:
     """The Slack id of the model's project's channel, where mlgov can speak there."""
     project = queries.find_project_by_id(session, model.project_id)
-    if project is not None and project.channel and speaks_in(session, org_key, project.channel):
+    if project is not None and project.channel and is_joined(session, org_key, project.channel):
         return project.channel
     return None
 
@@ -91,7 +91,7 @@ def notify_people(
     unasked: bool = True,
 ) -> None:
     """Message these people, each once for this fact; through the rollout where nobody's own deed asks for it."""
-    for person_id, person in sorted(lookups.people(session, set(person_ids)).items()):
+    for person_id, person in sorted(lookups.find_people(session, set(person_ids)).items()):
         if not person.slack_id or person.is_deactivated or person.is_bot:
             continue
         to = Destination.person(org_key, person.slack_id)

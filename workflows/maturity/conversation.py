@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.audit.tables import PrivateText
 from storage.enums import Answer, CycleState, InvitationState
-from storage.ledger import text_digest
+from storage.ledger import digest_text
 from storage.maturity import answers as said
 from storage.maturity import queries
 from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvitation, MaturityNote
@@ -201,7 +201,7 @@ def digest_answers(session: Session, cycle_id: int) -> str:
     for invitation_id, statement, answer in said.list_cycle_answers(session, cycle_id):
         answers.setdefault(invitation_id, []).append((statement, answer))
     parts = sorted(
-        text_digest(invitation.salt, json.dumps(sorted(answers[invitation.id])))
+        digest_text(invitation.salt, json.dumps(sorted(answers[invitation.id])))
         for invitation, _ in queries.list_with_people(session, cycle_id)
         if invitation.salt and invitation.id in answers
     )

@@ -32,7 +32,7 @@ def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]
         )
     }
     direct = [name for name in names if name[:1] in {"U", "W"}]
-    return members | {row.id for row in people.by_slack_ids(session, org_key, direct).values()}
+    return members | {row.id for row in people.find_by_slack_ids(session, org_key, direct).values()}
 
 
 def _chosen(

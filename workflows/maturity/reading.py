@@ -55,7 +55,7 @@ def find_to_send(
         return check_in
     sent = any(
         copy.kind == kind and copy.notice.get("number", 0) == number
-        for copy in produce.copies(session, TYPE, str(invitation_id))
+        for copy in produce.list_copies(session, TYPE, str(invitation_id))
     )
     return check_in if sent else None
 

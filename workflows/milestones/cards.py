@@ -24,7 +24,7 @@ def reminder(
     ids = list(
         dict.fromkeys(item.milestone_id for item in statements.list_items_of(session, message.id))
     )
-    person = lookups.people(session, [message.person_id])[message.person_id]
+    person = lookups.find_people(session, [message.person_id])[message.person_id]
     mine = reminders.build_run(session, person, policy=policy, now=now)
     today = mine.today
     rows = sorted(
@@ -74,6 +74,6 @@ def milestone(
     row = queries.find(session, milestone_id)
     if row is None:
         return None
-    people = lookups.people(session, [by_id] if by_id else [])
+    people = lookups.find_people(session, [by_id] if by_id else [])
     (record,) = reads.load_records(session, [row], policy=policy, now=now)
     return record, reads.person_ref(people.get(by_id or "")), reads.today_of(policy, now)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from storage.milestones import queries
 from storage.milestones.tables import Milestone, MilestoneMove
 from storage.people import lookups
-from storage.people.channels import speaks_in
+from storage.people.channels import is_joined
 from workflows import outbox, permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
@@ -96,7 +96,7 @@ def add_milestone(
             f"You can add milestones of your own to {project.name}. For somebody else, ask who owns, manages or sponsors it.",
             field="owner",
         )
-    owner = lookups.people(session, [owner_id]).get(owner_id)
+    owner = lookups.find_people(session, [owner_id]).get(owner_id)
     if owner is None or not owner.is_member:
         raise InvalidInput(
             "A milestone needs an owner who is a member of the organisation.", field="owner"
@@ -147,7 +147,7 @@ def add_milestone(
             session, row.id, owner, "named", by=actor, policy=policy, now=now, org_key=org_key
         )
     channel = (form.promise or "").partition(":")[0]
-    if channel and speaks_in(session, org_key, channel):
+    if channel and is_joined(session, org_key, channel):
         outbox.post(
             session,
             MilestoneCard(row.id, "promised", actor.id),
@@ -379,7 +379,7 @@ def hand_over(
 ) -> None:
     """Somebody else answers for it from now on, and is told. `to` is an opaque id."""
     row = lock_open(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
-    owner = lookups.people(session, [to]).get(to)
+    owner = lookups.find_people(session, [to]).get(to)
     if owner is None or not owner.is_member:
         raise InvalidInput(
             "Pick a member of the organisation; a guest, a bot or somebody who left cannot own a milestone.",

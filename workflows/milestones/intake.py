@@ -121,7 +121,7 @@ class MilestoneTable(MilestoneWriter):
         elif row.actual is not None and row.actual > self.today:
             item.fault("actual", f"{row.actual} is still to come")
 
-    # --- what needs what
+            # --- what needs what
 
     def check_together(self, items: Sequence[MilestoneItem]) -> None:
         """A need that nobody has, in the record or in the file, is a fault, and so is a circle of needs."""
@@ -201,7 +201,7 @@ class MilestoneTable(MilestoneWriter):
                 milestone.revision += 1
                 item.change("needs", len(old), len(wanted))
 
-    # --- who is told
+                # --- who is told
 
     def follow_up(self, items: Sequence[MilestoneItem]) -> None:
         """Needs are linked, copies follow, and what was overdue goes on its list."""
@@ -223,7 +223,7 @@ class MilestoneTable(MilestoneWriter):
             )
             if id_
         }
-        people = lookups.people(self.session, answering)
+        people = lookups.find_people(self.session, answering)
         listed: dict[str, list[Milestone]] = defaultdict(list)
         for item in overdue:
             if item.milestone is None:

@@ -119,7 +119,9 @@ def load_list(
         now=now,
     )
     still = tuple(one for one in records if one.is_open and one.forecast < today)
-    starter = lookups.people(session, [overdue_list.started_by] if overdue_list.started_by else [])
+    starter = lookups.find_people(
+        session, [overdue_list.started_by] if overdue_list.started_by else []
+    )
     return OverdueList(
         id=overdue_list.id,
         file=overdue_list.file,

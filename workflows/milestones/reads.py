@@ -91,11 +91,11 @@ def load_records(
     today = today_of(policy, now)
     linked = load_net(session, rows, today)
     projects = queries.load_projects(session, {row.project_id for row in linked.rows.values()})
-    texts = lookups.texts(
+    texts = lookups.find_texts(
         session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
     asked = queries.find_move_requests(session, [row.id for row in rows])
-    people = lookups.people(
+    people = lookups.find_people(
         session,
         {one for row in rows for one in (row.owner_id, row.done_by) if one}
         | {row.requester_id for row in asked.values()},
@@ -212,10 +212,12 @@ def load_detail(session: Session, milestone_id: int, *, policy: Policy, now: dat
     """A milestone with its history. Raises NotFound."""
     record = load_record(session, milestone_id, policy=policy, now=now)
     moves = queries.list_moves(session, milestone_id, MOVES_SHOWN)
-    texts = lookups.texts(session, {row.reason_id for row in moves if row.reason_id})
+    texts = lookups.find_texts(session, {row.reason_id for row in moves if row.reason_id})
     project = queries.load_projects(session, [record.project_id])[record.project_id]
     parts = answering_ids(record.owner.id if record.owner else None, project)
-    people = lookups.people(session, set(parts) | {row.moved_by for row in moves if row.moved_by})
+    people = lookups.find_people(
+        session, set(parts) | {row.moved_by for row in moves if row.moved_by}
+    )
     return Detail(
         record,
         tuple(

@@ -52,8 +52,7 @@ def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | No
     }
     return [parts[one] for one in policy.milestones.tell]
 
-
-# --- whose mornings are looked at
+    # --- whose mornings are looked at
 
 
 def schedule_people_of(
@@ -74,14 +73,13 @@ def ensure_scheduled(session: Session, *, policy: Policy, now: datetime) -> None
 
 
 def _schedule(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
-    for person in sorted(lookups.people(session, ids).values(), key=lambda known: known.id):
+    for person in sorted(lookups.find_people(session, ids).values(), key=lambda known: known.id):
         if person.is_member:
             statements.add_person(session, person.id)
             at = calendar_of(person, policy).next_open(now)
             timers.keep_going(session, Subject(SUBJECT, person.id), LOOK, at)
 
-
-# --- one morning of one person
+            # --- one morning of one person
 
 
 def run_reminders(
@@ -91,7 +89,7 @@ def run_reminders(
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
     """
-    person = lookups.people(session, [person_id]).get(person_id)
+    person = lookups.find_people(session, [person_id]).get(person_id)
     if person is None or not person.is_member:
         return
     subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, policy)
@@ -188,7 +186,7 @@ class ReminderRun:
         """The reminders of a milestone for this person up to a day."""
         if row.reminds_from is None:
             return []
-        # By the organisation's day: the person's own would be another one after a journey.
+            # By the organisation's day: the person's own would be another one after a journey.
         since = reads.today_of(self.policy, row.reminds_from)
         return [
             step
@@ -202,7 +200,9 @@ class ReminderRun:
         self, rows: Sequence[Milestone], projects: dict[int, Project]
     ) -> dict[int, list[str]]:
         named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
-        people = lookups.people(self.session, {one for ids in named.values() for one in ids if one})
+        people = lookups.find_people(
+            self.session, {one for ids in named.values() for one in ids if one}
+        )
         reachable = {id_ for id_, person in people.items() if person.is_member}
         return {id_: rules.chain(ids, reachable) for id_, ids in named.items()}
 
@@ -220,7 +220,7 @@ class ReminderRun:
             return None, None
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
-        also = lookups.people(self.session, [one for one in new if one != self.person.id])
+        also = lookups.find_people(self.session, [one for one in new if one != self.person.id])
         return step.on, next((reads.person_ref(one) for one in also.values()), None)
 
     def record_items(self, fell_due: _DueReminders, into: int | None) -> None:

@@ -76,8 +76,7 @@ def load_detail(
         raise reads.no_milestone()
     return reads.load_detail(session, milestone_id, policy=policy, now=now)
 
-
-# --- who may
+    # --- who may
 
 
 def sees(
@@ -135,7 +134,7 @@ def require_answering(
     fact = RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering")
     if not sees(session, actor, row, policy=policy, clicked=clicked):
         raise reads.no_milestone(fact)
-    people = lookups.people(session, ids)
+    people = lookups.find_people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"
     raise NotAllowed(

@@ -92,7 +92,7 @@ def snoozed_until(
 
 def own_day(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
     """The person's own day."""
-    person = lookups.people(session, [actor.id])[actor.id]
+    person = lookups.find_people(session, [actor.id])[actor.id]
     return reminders.calendar_of(person, policy).day(now)
 
 
@@ -107,7 +107,7 @@ def _lock_reminded(
 ) -> tuple[Milestone, reminders.ReminderRun]:
     permissions.require_member(actor, "milestone.snooze", subject=("milestone", milestone_id))
     row = queries.lock(session, milestone_id)
-    person = lookups.people(session, [actor.id]).get(actor.id)
+    person = lookups.find_people(session, [actor.id]).get(actor.id)
     if row is None or person is None:
         raise reads.no_milestone()
     mine = reminders.build_run(session, person, policy=policy, now=now)

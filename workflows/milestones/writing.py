@@ -122,7 +122,7 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
         if row.type is not None:
             item.put(milestone, "type", row.type.value)
         if item.owner is not None and item.owner[0] != milestone.owner_id:
-            before = lookups.people(
+            before = lookups.find_people(
                 self.session, [milestone.owner_id] if milestone.owner_id else []
             )
             names = "".join(person.name for person in before.values())

@@ -281,9 +281,9 @@ def _ledger(
     subjects |= {
         ("finding", str(row.id)) for row in finding_queries.list_findings(session, model.id)
     }
-    entries = audit_queries.about(session, subjects)
-    before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
-    head = heads.current(session, now=now)
+    entries = audit_queries.list_about(session, subjects)
+    before = audit_queries.find_hashes(session, [one.seq - 1 for one in entries])
+    head = heads.read_current(session, now=now)
     return records.Ledger(
         entries=tuple(
             records.Entry(

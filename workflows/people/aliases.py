@@ -32,7 +32,7 @@ def find(
 ) -> dict[str, Person]:
     """Slack id → the one entry there is of each of these people, by any of their ids."""
     ids = {id_ for seen in wanted.values() for id_ in (seen.slack_id, *seen.other_ids)}
-    known = queries.by_slack_ids(session, org_key, ids)
+    known = queries.find_by_slack_ids(session, org_key, ids)
     people: dict[str, Person] = {}
     for slack_id, seen in wanted.items():
         entries = {

@@ -65,44 +65,44 @@ def resolve_approvers(
     expanded = expand(rules, roles)
     groups = _groups(session, org_key, [member for _, member in expanded], afresh=afresh)
     members: dict[int, list[Person]] = {}
-    for group_id, person in queries.list_members(session, [row.id for row in groups.values()]):
-        members.setdefault(group_id, []).append(person)
+    for group_id, member_row in queries.list_members(session, [row.id for row in groups.values()]):
+        members.setdefault(group_id, []).append(member_row)
     subjects = {
         row.id: row
         for row in queries.list_people(session, [one for one in subject_people.values() if one])
     }
-    people = queries.by_slack_ids(
+    people = queries.find_by_slack_ids(
         session, org_key, [one for _, one in expanded if one[:1] in {"U", "W"}]
     )
-    found: dict[str, Eligible] = {}
+    eligible: dict[str, Eligible] = {}
     for rule, member in expanded:
         if member.startswith("subject."):
             person_id = subject_people.get(member.removeprefix("subject."))
             person = subjects.get(person_id) if person_id else None
-            _add(found, rule, [person] if person else [], None, None)
+            _add(eligible, rule, [person] if person else [], None, None)
         elif handles.is_handle(member) or member.startswith("S"):
             group = groups.get(member)
             if group is not None:
-                _add(found, rule, members.get(group.id, []), group.slack_id, group.refreshed_at)
+                _add(eligible, rule, members.get(group.id, []), group.slack_id, group.refreshed_at)
         elif member in people:
-            _add(found, rule, [people[member]], None, None)
-    return found
+            _add(eligible, rule, [people[member]], None, None)
+    return eligible
 
 
 def _add(
-    found: dict[str, Eligible],
+    eligible: dict[str, Eligible],
     rule: str,
     people: Collection[Person],
     group: str | None,
     group_read_at: datetime | None,
 ) -> None:
     for row in people:
-        if row.id not in found and _may_decide(row) and row.slack_id is not None:
+        if row.id not in eligible and _may_decide(row) and row.slack_id is not None:
             read_at = group_read_at if group else row.refreshed_at
-            found[row.id] = Eligible(row.id, row.slack_id, rule, group, read_at)
+            eligible[row.id] = Eligible(row.id, row.slack_id, rule, group, read_at)
 
 
-def mirror_age(
+def read_mirror_age(
     session: Session, org_key: str, slack_id: str, rules: Collection[str], *, roles: Roles
 ) -> MirrorAge:
     """How old the mirror is where a decision of this person by these rules would read it."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.people import queries
-from storage.people.channels import find_channel, speaks_in
+from storage.people.channels import find_channel, is_joined
 from storage.projects import cards
 from storage.projects import queries as projects
 from workflows import clock, outbox
@@ -63,7 +63,7 @@ def _give_named(session: Session, *, org_key: str, now: datetime) -> None:
     """Projects whose file gave a channel's name that nobody knew find it once mlgov is in it."""
     for project in projects.list_with_named_channel(session):
         channel = find_channel(session, org_key, project.channel_name)
-        if channel is None or not speaks_in(session, org_key, channel):
+        if channel is None or not is_joined(session, org_key, channel):
             continue
         project.channel, project.channel_name = channel, None
         audit.record(session, SYSTEM, "project.channel_found", ("project", project.id), now=now)
@@ -94,7 +94,7 @@ def set_audience(
     session.flush()
 
 
-def audiences_to_read(
+def list_audiences_to_read(
     session: Session, org_key: str, names: Collection[str], *, since: datetime
 ) -> list[tuple[str, bool]]:
     """(Slack id, shared outside) of channels whose members were not read since, those that matter most first.

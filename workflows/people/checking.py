@@ -12,7 +12,7 @@ from workflows.policy.gates import Fault
 from workflows.wording import counted
 
 
-def against_mirror(session: Session, policy: Policy, org_key: str) -> list[Fault]:
+def check_against_mirror(session: Session, policy: Policy, org_key: str) -> list[Fault]:
     """What the mirror says against this policy, each with its place in the file."""
     return [*_unknown(session, policy, org_key), *_too_few(session, policy, org_key)]
 
@@ -34,7 +34,7 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
     words = {word.removeprefix("oncall:") for _, word in named}
     people = {
         slack_id
-        for slack_id, row in queries.by_slack_ids(
+        for slack_id, row in queries.find_by_slack_ids(
             session, org_key, [one for one in words if one[0] in "UW"]
         ).items()
         if not row.is_deactivated
@@ -48,16 +48,16 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
     for path, word in named:
         bare = word.removeprefix("oncall:")
         if bare[0] in "UW" and bare not in people:
-            yield path, f"nobody active in Slack has the id {bare}"
+            yield path, f"nobody active in the workspace has the id {bare}"
         elif (unclear := meant.unclear.get(bare)) is not None:
             yield (
                 path,
                 f"{bare} names nobody: {unclear.clause}"
                 if unclear.having
-                else f"there is no user group {bare} in Slack",
+                else f"there is no user group {bare} in the workspace",
             )
         elif bare[0] == "S" and bare not in groups:
-            yield path, f"no user group in Slack has the id {bare}"
+            yield path, f"no user group of the workspace has the id {bare}"
 
 
 def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
@@ -69,7 +69,7 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
             for party in stage.parties:
                 if any(word.startswith(("subject.", "requester.")) for word in party.approvers):
                     continue
-                found = resolve_approvers(
+                approvers = resolve_approvers(
                     session,
                     [word.removeprefix("oncall:") for word in party.approvers],
                     org_key,
@@ -77,8 +77,8 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
                     roles=policy.roles,
                     afresh=True,
                 )
-                if len(found) < party.quorum:
-                    have = counted(len(found), "person", "people")
+                if len(approvers) < party.quorum:
+                    have = counted(len(approvers), "person", "people")
                     yield (
                         ("gates", name, "stages", index),
                         f"the stage {stage.name} needs {party.quorum} and {', '.join(party.approvers)} reaches {have}, so nobody could pass it",

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.people import aliases, erasure, queries
+from storage.people.tables import Person
 from storage.tokens import queries as token_queries
 from workflows import outbox, resting
 from workflows.actors import Actor, ActorKind
@@ -38,17 +39,7 @@ def erase(
     """
     if actor.kind is not ActorKind.OPERATOR and noted is None:
         raise NotAllowed("Only who operates mlgov can erase a person, by `mlgov people erase`.")
-    person = queries.find_person(session, person_id)
-    if person is None:
-        raise NotFound(f"Nobody here has the id {person_id!r}.")
-    if person.erased_at is not None:
-        raise InvalidInput(f"{person_id} is erased already.")
-    waiting = erasure.open_requests(session, person_id)
-    if waiting:
-        listed = ", ".join(f"#{one}" for one in waiting[:10])
-        raise InvalidInput(
-            f"{person_id} asked, or has decided, in requests that still wait: {listed}. Let them be decided or withdrawn first."
-        )
+    person = _find_erasable(session, person_id)
     # A reading of Slack that runs at this moment must not write into what is emptied here.
     queries.lock_people(session, [person_id])
     tombstones.bury(session, person)
@@ -57,18 +48,11 @@ def erase(
     names = [*slack_ids, *([person.email] if person.email else [])]
     others = queries.list_by_email(session, person.email) if person.email else ()
     same_address = tuple(row.id for row in others if row.id != person_id)
-    before = heads.erasures(session, person_id)
-    owned = erasure.parts_in_projects(session, person_id)
-    shown = erasure.shown_in(session, person_id)
+    before = heads.list_erasures(session, person_id)
+    owned = erasure.list_owned_projects(session, person_id)
+    shown_texts = erasure.list_shown_in(session, person_id)
     aliases.forget_aliases_of(session, person_id)
-    person.slack_id = person.team_id = person.email = person.tz = None
-    person.manager_id = person.business_unit = None
-    person.persona = person.country = None
-    person.name, person.title = NAME, ""
-    person.is_deactivated = True
-    person.refreshed_at = person.home_opened_at = None
-    person.away_until = person.stands_in_until = person.status_away_until = None
-    person.erased_at = now
+    _empty(person, now)
     session.flush()
     texts = erasure.erase_texts(session, person_id, now)
     answers = erasure.forget_answers(session, person_id)
@@ -79,7 +63,7 @@ def erase(
     resting.everything(session, at=now)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
-    in_policy = any(erasure.named_in_policy(session, one) for one in slack_ids)
+    in_policy = any(erasure.is_named_in_policy(session, one) for one in slack_ids)
     messages = 0
     requests: list[int] = []
     if names:
@@ -90,7 +74,7 @@ def erase(
         audit.record(
             session, actor, "approval.name_erased", ("approval", request), now=now, person=person_id
         )
-    for type_, id_ in shown:
+    for type_, id_ in shown_texts:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(
         session,
@@ -109,3 +93,28 @@ def erase(
     if noted is None:
         heads.note_erasure(session, person_id, now=now)
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy, same_address)
+
+
+def _find_erasable(session: Session, person_id: str) -> Person:
+    person = queries.find_person(session, person_id)
+    if person is None:
+        raise NotFound(f"Nobody here has the id {person_id!r}.")
+    if person.erased_at is not None:
+        raise InvalidInput(f"{person_id} is erased already.")
+    if waiting := erasure.open_requests(session, person_id):
+        listed = ", ".join(f"#{one}" for one in waiting[:10])
+        raise InvalidInput(
+            f"{person_id} asked, or has decided, in requests that still wait: {listed}. Let them be decided or withdrawn first."
+        )
+    return person
+
+
+def _empty(person: Person, now: datetime) -> None:
+    person.slack_id = person.team_id = person.email = person.tz = None
+    person.manager_id = person.business_unit = None
+    person.persona = person.country = None
+    person.name, person.title = NAME, ""
+    person.is_deactivated = True
+    person.refreshed_at = person.home_opened_at = None
+    person.away_until = person.stands_in_until = person.status_away_until = None
+    person.erased_at = now

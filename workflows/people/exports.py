@@ -20,11 +20,11 @@ def export(session: Session, person_id: str) -> dict[str, Any]:
     person = queries.find_person(session, person_id)
     if person is None:
         raise NotFound(f"Nobody here has the id {person_id!r}.")
-    found: dict[str, Any] = _plain(exports.collect(session, person))
-    found["person"] = found["person"][0]
-    for entry in found["ledger"]:
+    rows: dict[str, Any] = _plain(exports.collect(session, person))
+    rows["person"] = rows["person"][0]
+    for entry in rows["ledger"]:
         entry["body"] = json.loads(entry["body"])
-    return found
+    return rows
 
 
 def _plain(value: Any) -> Any:

@@ -85,7 +85,7 @@ class PersonRow(BaseModel):
         known = slack_or_email(value)
         if known is None or "@" in known:
             raise ValueError(
-                f"{value!r} is no Slack id; it looks like U024BE7LH and stands in the person's profile under “Copy member ID”"
+                f"{value!r} is no member id; it looks like U024BE7LH and stands in the person's profile under “Copy member ID”"
             )
         return known
 
@@ -114,5 +114,5 @@ class PersonRow(BaseModel):
     @model_validator(mode="after")
     def _names_a_person(self) -> "PersonRow":
         if not (self.slack_id or self.email or self.person):
-            raise ValueError("no Slack id and no e-mail address; write one of them")
+            raise ValueError("no member id and no e-mail address; write one of them")
         return self

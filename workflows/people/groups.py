@@ -41,7 +41,7 @@ class ApproversTold:
     gates: tuple[str, ...]
 
 
-def gates_of(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
+def list_gates(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
     """The gates at which members of this group approve, by the policy's names; also where a handle that means it names
     nobody just now, for requests that wait go by the group."""
     names = {
@@ -70,7 +70,7 @@ def announce(
         return
     meant = handles.read(session, org_key, naming.people(policy))
     for change in changes:
-        gates = gates_of(policy, change.group_id, meant)
+        gates = list_gates(policy, change.group_id, meant)
         if not gates:
             continue
         audit.record(
@@ -86,8 +86,8 @@ def announce(
         channel = find_channel(session, org_key, policy.channels.governance)
         if channel is None:
             continue
-        told = ":".join([*change.added, "/", *change.removed, now.isoformat()])
-        digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+        key = ":".join([*change.added, "/", *change.removed, now.isoformat()])
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         outbox.post(
             session,
             ApproversChanged(org_key, change.group_id, change.added, change.removed, gates),
@@ -99,8 +99,8 @@ def announce(
 
 def read(session: Session, notice: ApproversChanged) -> ApproversTold:
     """The change with names."""
-    found = queries.list_groups(session, notice.org_key, [notice.group_id])
-    group = next(iter(found), None)
+    groups = queries.list_groups(session, notice.org_key, [notice.group_id])
+    group = next(iter(groups), None)
     people = {
         row.id: row.name for row in queries.list_people(session, [*notice.added, *notice.removed])
     }

@@ -68,7 +68,7 @@ def leave(
     """
     rows = [
         row
-        for row in queries.by_slack_ids(session, org_key, slack_ids).values()
+        for row in queries.find_by_slack_ids(session, org_key, slack_ids).values()
         # By another of their ids Slack may know somebody no more whom it still knows.
         if row.slack_id in slack_ids
         and row.erased_at is None
@@ -98,7 +98,7 @@ def leave(
     return len(left)
 
 
-def absent(
+def find_absent(
     session: Session,
     listed: Collection[str],
     *,
@@ -145,12 +145,12 @@ def keep(
     leaving_queries.set_missing(session, back - set(ids), None)
 
 
-def tell(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def notify_administrators(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Tell the administrators, once a day, of those who are kept."""
     if not leaving_queries.list_missing(session, org_key):
         return
     day = now.astimezone(policy.organisation.zone).date()
-    linking.tell_administrators(
+    linking.notify_administrators(
         session, PeopleMissing(org_key), f"missing:{day}", None, policy, org_key, now
     )
 
@@ -158,5 +158,5 @@ def tell(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
 def read(session: Session, notice: PeopleMissing) -> MissingTold:
     """Who is kept, with names."""
     rows = leaving_queries.list_missing(session, notice.org_key)
-    since = [row.missing_since for row in rows]
+    since = [row.missing_since for row in rows if row.missing_since is not None]
     return MissingTold(tuple(row.name for row in rows), min(since) + KEPT_FOR if since else None)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sqlalchemy.orm import Session
 
 from storage.people import identities, queries
-from storage.people.channels import find_channel, speaks_in
+from storage.people.channels import find_channel, is_joined
 from storage.people.tables import Person
 from workflows import outbox, rollout, visibility
 from workflows.actors import SYSTEM, Actor
@@ -78,22 +78,22 @@ def join(session: Session, *, policy: Policy, org_key: str, now: datetime) -> Jo
     """
     if not policy.people.link_by_email:
         return Joined(0, False)
-    found = identities.list_clear(session, org_key, most=MOST + 1)
-    if found:
-        link(session, SYSTEM, _pairs(session, found[:MOST]), now=now, why="email")
+    matches = identities.list_clear(session, org_key, most=MOST + 1)
+    if matches:
+        link(session, SYSTEM, _pairs(session, matches[:MOST]), now=now, why="email")
         _tell_joined(session, policy=policy, org_key=org_key, now=now)
-    if len(found) > MOST:
+    if len(matches) > MOST:
         return Joined(MOST, True)
     if unclear := identities.list_unclear(session, org_key):
         groups = [identities.list_ids_by_email(session, org_key, one.email) for one in unclear]
         _tell_unclear(session, groups, policy=policy, org_key=org_key, now=now)
-    return Joined(len(found), False)
+    return Joined(len(matches), False)
 
 
-def _pairs(session: Session, found: Sequence[identities.Match]) -> list[Pair]:
-    ids = [id_ for one in found for id_ in (one.entry_id, one.member_id)]
+def _pairs(session: Session, matches: Sequence[identities.Match]) -> list[Pair]:
+    ids = [id_ for one in matches for id_ in (one.entry_id, one.member_id)]
     rows = {row.id: row for row in queries.list_people(session, ids)}
-    return [(rows[one.entry_id], rows[one.member_id]) for one in found]
+    return [(rows[one.entry_id], rows[one.member_id]) for one in matches]
 
 
 # --- joining
@@ -135,7 +135,7 @@ def _leads_back(above: Mapping[str, str], person_id: str) -> bool:
 def _tell_joined(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     key = now.isoformat()
     notice, subject = PeopleJoined(org_key, key), Subject.of("people_joined", key)
-    tell_administrators(session, notice, f"joined:{key}", subject, policy, org_key, now)
+    notify_administrators(session, notice, f"joined:{key}", subject, policy, org_key, now)
     outbox.refresh(session, subject, now=now)
 
 
@@ -149,12 +149,12 @@ def _tell_unclear(
 ) -> None:
     groups = tuple(tuple(ids) for ids in unclear)
     digest = hashlib.sha256(repr(sorted(groups)).encode()).hexdigest()[:16]
-    tell_administrators(
+    notify_administrators(
         session, PeopleNotJoined(groups), f"not-joined:{digest}", None, policy, org_key, now
     )
 
 
-def tell_administrators(
+def notify_administrators(
     session: Session,
     notice: Notice,
     key: str,
@@ -165,7 +165,7 @@ def tell_administrators(
 ) -> None:
     """In the administrators' channel where mlgov is in it, else to each of them; once for a key."""
     channel = find_channel(session, org_key, policy.channels.admin)
-    if channel is not None and speaks_in(session, org_key, channel):
+    if channel is not None and is_joined(session, org_key, channel):
         outbox.post(
             session,
             notice,

@@ -145,7 +145,7 @@ def upsert_people(
                     for slack_id in unknown
                 ],
             )
-            rows |= queries.by_slack_ids(session, org_key, unknown)
+            rows |= queries.find_by_slack_ids(session, org_key, unknown)
         current: dict[str, Person] = {}
         for slack_id, row in rows.items():
             ids[(org_key, slack_id)] = row.id
@@ -188,7 +188,7 @@ def _could_decide(row: Person) -> bool:
 def _erased(session: Session, org_key: str, people: Sequence[PersonSeen]) -> dict[str, Stone]:
     """Slack id → the tombstone of who was erased, by any of their ids."""
     ids = {id_ for seen in people for id_ in (seen.slack_id, *seen.other_ids)}
-    stones = tombstones.known(session, org_key, ids)
+    stones = tombstones.find_erased(session, org_key, ids)
     return {
         seen.slack_id: stones[id_]
         for seen in people
@@ -231,23 +231,23 @@ def _new_person(org_key: str, slack_id: str | None) -> dict[str, Any]:
     }
 
 
-def place_for(session: Session, org_key: str, slack_id: str) -> str | None:
+def find_or_add_person(session: Session, org_key: str, slack_id: str) -> str | None:
     """The opaque id of somebody who is only known by their Slack id; a place is made for who was never seen.
 
     Slack is asked about them before they can do anything. None for who was erased: only Slack can bring them back.
     Raises ErasureKeyMissing.
     """
-    found = queries.find_by_slack_id(session, org_key, slack_id)
-    if found is not None:
-        return found.id
-    if tombstones.known(session, org_key, [slack_id]):
+    person = queries.find_by_slack_id(session, org_key, slack_id)
+    if person is not None:
+        return person.id
+    if tombstones.find_erased(session, org_key, [slack_id]):
         return None
     organisation.require_ours(session, org_key)
     queries.insert_people(session, [_new_person(org_key, slack_id)])
-    found = queries.find_by_slack_id(session, org_key, slack_id)
-    if found is None:
+    person = queries.find_by_slack_id(session, org_key, slack_id)
+    if person is None:
         raise RuntimeError("a person who was just added is not there")
-    return found.id
+    return person.id
 
 
 def upsert_groups(
@@ -339,13 +339,13 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
     """Slack id → opaque id; a place is made for who was never seen. Who was erased is left out: only a reading of
     people, which says whether they are active, brings them back."""
 
-    ids = queries.ids_by_slack_id(session, org_key, slack_ids)
+    ids = queries.find_ids_by_slack_id(session, org_key, slack_ids)
     missing = slack_ids - ids.keys()
-    new = sorted(missing - tombstones.known(session, org_key, missing).keys())
+    new = sorted(missing - tombstones.find_erased(session, org_key, missing).keys())
     if new:
         organisation.require_ours(session, org_key)
         queries.insert_people(session, [_new_person(org_key, id_) for id_ in new])
-        ids |= queries.ids_by_slack_id(session, org_key, new)
+        ids |= queries.find_ids_by_slack_id(session, org_key, new)
     return ids
 
 

@@ -63,12 +63,12 @@ class Installed:
         return self.team_id == self.enterprise_id
 
 
-def known(session: Session) -> Known | None:
+def find_organisation(session: Session) -> Known | None:
     """Whose this database is; None before it has met its organisation."""
     return Known.of(runtime.facts(session))
 
 
-def refusal(here: Known | None, there: Installed) -> str | None:
+def explain_refusal(here: Known | None, there: Installed) -> str | None:
     """Why nothing may be done with this token on that database, and what to do; None where it is the organisation's."""
     if here is None or here.org_key == there.org_key:
         return None
@@ -84,7 +84,7 @@ def refusal(here: Known | None, there: Installed) -> str | None:
         )
     if there.enterprise_id is None and there.team_id == here.team_id:
         return (
-            f"Slack says that {there.name or there.team_id} is no longer part of the Enterprise Grid {here.org_key}, which "
+            f"{there.name or there.team_id} is no longer part of the Enterprise Grid {here.org_key}, which "
             "this database governs. Set SLACK_BOT_TOKEN to a token of that Grid, or name another database in "
             "MLGOV_DATABASE_URL."
         )
@@ -106,20 +106,24 @@ def may_move(here: Known, there: Installed) -> bool:
     )
 
 
-def left_behind(session: Session, here: Known) -> int:
+def count_left_behind(session: Session, here: Known) -> int:
     """People who still stand under the key of the workspace although the database is the Grid's: earlier releases took
     the new key over without them."""
-    return 0 if source(here) == here.org_key else moving.count_own(session, source(here))
+    return (
+        0
+        if find_source_key(here) == here.org_key
+        else moving.count_own(session, find_source_key(here))
+    )
 
 
 def require(here: Known | None, there: Installed) -> None:
     """Raises OtherOrganisation for a token of another organisation than the database's."""
-    sentence = refusal(here, there)
+    sentence = explain_refusal(here, there)
     if sentence is not None:
         raise OtherOrganisation(sentence)
 
 
-def meet(session: Session, there: Installed) -> None:
+def adopt(session: Session, there: Installed) -> None:
     """This is the database's organisation from now on, where it had none. Raises OtherOrganisation."""
     facts = moving.lock(session)
     here = Known.of(facts)
@@ -168,12 +172,12 @@ class Plan:
     """People who were erased and whom Slack doesn't list: they are known by the ids that they had."""
 
 
-def asked_about(session: Session, here: Known) -> list[str]:
+def list_slack_ids(session: Session, here: Known) -> list[str]:
     """The Slack ids that Slack has to be asked about: of everybody who is not erased."""
-    return sorted({str(row.slack_id) for row in moving.list_known(session, source(here))})
+    return sorted({str(row.slack_id) for row in moving.list_known(session, find_source_key(here))})
 
 
-def source(here: Known) -> str:
+def find_source_key(here: Known) -> str:
     """The key under which the people stand who are to move."""
     return here.team_id
 
@@ -183,13 +187,13 @@ def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, st
 
     Raises ErasureKeyMissing where erased people could not be told.
     """
-    old = source(here)
+    old = find_source_key(here)
     people = moving.list_known(session, old)
     ids = {row.id: exchanged[str(row.slack_id)] for row in people if row.slack_id in exchanged}
     twins = len(ids) - len(set(ids.values()))
     missing = [row for row in people if row.id not in ids]
     active = [row for row in missing if _is_active(row)]
-    stones = erased.known(session, old, exchanged.keys())
+    stones = erased.find_erased(session, old, exchanged.keys())
     whose = {stone.person_id for stone in stones.values()}
     own = {str(row.slack_id) for row in people} | set(ids.values())
     return Plan(
@@ -200,12 +204,12 @@ def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, st
         kept=len(missing) - len(active),
         others=moving.count_own(session, old) - len(people),
         joined=twins
-        + len({row.id for row in queries.by_slack_ids(session, new_key, own).values()}),
+        + len({row.id for row in queries.find_by_slack_ids(session, new_key, own).values()}),
         groups=moving.count_places(session, UserGroup, old),
         channels=moving.count_places(session, Channel, old),
         waiting=moving.count_waiting(session),
         erased=len(whose),
-        erased_unknown=tombstones.standing(session).people - len(whose),
+        erased_unknown=tombstones.read_standing(session).people - len(whose),
     )
 
 
@@ -236,41 +240,41 @@ def move(
             "Somebody else has just moved this database. `mlgov organisation` shows where it is."
         )
     new_key = there.org_key
-    found = plan(session, here, new_key, exchanged)
-    if found.unmapped and not leaves:
-        raise InvalidInput(unmapped_words(found.unmapped))
-    people = list(moving.list_known(session, found.was))
+    planned = plan(session, here, new_key, exchanged)
+    if planned.unmapped and not leaves:
+        raise InvalidInput(unmapped_words(planned.unmapped))
+    people = list(moving.list_known(session, planned.was))
     for row in people:
-        if row.id not in found.ids and _is_active(row):
+        if row.id not in planned.ids and _is_active(row):
             row.is_deactivated = True
-    if _join_twins(session, people, found, now=now):
-        joined = found.joined
-        found = replace(plan(session, here, new_key, exchanged), joined=joined)
-        people = list(moving.list_known(session, found.was))
-    _join_others(session, people, found, now=now)
+    if _join_twins(session, people, planned, now=now):
+        joined = planned.joined
+        planned = replace(plan(session, here, new_key, exchanged), joined=joined)
+        people = list(moving.list_known(session, planned.was))
+    _join_others(session, people, planned, now=now)
     before = {row.id: str(row.slack_id) for row in people}
-    tombstones.copy_marks(session, found.was, exchanged, new_key)
-    moving.rename_people(session, found.was, new_key, found.ids)
-    slack_aliases.forget_aliases(session, new_key, found.ids.values())
+    tombstones.copy_marks(session, planned.was, exchanged, new_key)
+    moving.rename_people(session, planned.was, new_key, planned.ids)
+    slack_aliases.forget_aliases(session, new_key, planned.ids.values())
     slack_aliases.add_aliases(
         session,
         new_key,
         {
             before[person_id]: person_id
-            for person_id, slack_id in found.ids.items()
+            for person_id, slack_id in planned.ids.items()
             if before[person_id] != slack_id
         },
     )
-    moving.rename_places(session, found.was, new_key)
-    renamed = {before[id_]: slack_id for id_, slack_id in found.ids.items()}
-    moving.rename_lanes(session, found.was, new_key, renamed)
-    moving.rename_in_notices(session, found.was, new_key)
+    moving.rename_places(session, planned.was, new_key)
+    renamed = {before[id_]: slack_id for id_, slack_id in planned.ids.items()}
+    moving.rename_lanes(session, planned.was, new_key, renamed)
+    moving.rename_in_notices(session, planned.was, new_key)
     runtime.set_facts(
         session,
         {
             "org_key": new_key,
             "team_id": there.team_id,
-            "was": [*(one for one in here.was if one != found.was), found.was],
+            "was": [*(one for one in here.was if one != planned.was), planned.was],
         },
     )
     audit.record(
@@ -279,17 +283,17 @@ def move(
         MOVED,
         SUBJECT,
         now=now,
-        was=found.was,
+        was=planned.was,
         now_is=new_key,
-        people=len(found.ids),
-        kept=found.kept,
-        left=len(found.unmapped),
-        others=found.others,
-        joined=found.joined,
-        erased=found.erased,
-        erased_unknown=found.erased_unknown,
+        people=len(planned.ids),
+        kept=planned.kept,
+        left=len(planned.unmapped),
+        others=planned.others,
+        joined=planned.joined,
+        erased=planned.erased,
+        erased_unknown=planned.erased_unknown,
     )
-    return found
+    return planned
 
 
 def unmapped_words(names: Sequence[str]) -> str:
@@ -297,30 +301,34 @@ def unmapped_words(names: Sequence[str]) -> str:
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
     is_one = len(names) == 1
     return (
-        f"Slack doesn't know {listed} in the Grid, so nobody can say who {'that is' if is_one else 'they are'} there. "
-        "Look in Slack whether they are members; `mlgov organisation move --leave-unknown` moves without them: they count "
-        "as having left until Slack names them again by the id that they have here."
+        f"The Grid doesn't know {listed}, so nobody can say who {'that is' if is_one else 'they are'} there. "
+        "Look there whether they are members; `mlgov organisation move --leave-unknown` moves without them: they count "
+        "as having left until the Grid names them again by the id that they have here."
     )
 
 
-def _join_twins(session: Session, people: Sequence[Person], found: Plan, *, now: datetime) -> bool:
+def _join_twins(
+    session: Session, people: Sequence[Person], planned: Plan, *, now: datetime
+) -> bool:
     """Entries here whom Slack names by one id in the Grid are one person; whether there were any."""
     by_id: dict[str, list[Person]] = {}
     for row in people:
-        if row.id in found.ids:
-            by_id.setdefault(found.ids[row.id], []).append(row)
+        if row.id in planned.ids:
+            by_id.setdefault(planned.ids[row.id], []).append(row)
     twins = [rows for rows in by_id.values() if len(rows) > 1]
     for rows in twins:
         aliases.join(session, rows, now=now)
     return bool(twins)
 
 
-def _join_others(session: Session, people: Sequence[Person], found: Plan, *, now: datetime) -> None:
+def _join_others(
+    session: Session, people: Sequence[Person], planned: Plan, *, now: datetime
+) -> None:
     """Whoever stands under the new key already and is somebody here is one with them."""
     names = {
-        name: row for row in people for name in (str(row.slack_id), found.ids.get(row.id)) if name
+        name: row for row in people for name in (str(row.slack_id), planned.ids.get(row.id)) if name
     }
-    others = queries.by_slack_ids(session, found.now, names.keys())
+    others = queries.find_by_slack_ids(session, planned.now, names.keys())
     for slack_id, other in sorted(others.items()):
         if other.slack_id is not None:  # it was not joined by its other id
             aliases.absorb(session, other, names[slack_id], now=now)

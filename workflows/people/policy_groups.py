@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.people import handles as stored
 from storage.people import queries, readings
-from storage.people.channels import find_channel, speaks_in
+from storage.people.channels import find_channel, is_joined
 from storage.people.tables import PolicyGroup
 from workflows import handles, outbox, rollout, visibility
 from workflows.actors import SYSTEM, Actor
@@ -147,7 +147,7 @@ def _keep(
 
 
 def _were_read(session: Session) -> bool:
-    return readings.standing(session)["groups"].read_at is not None
+    return readings.read_standing(session)["groups"].read_at is not None
 
 
 def _handles(policy: Policy) -> list[str]:
@@ -170,23 +170,23 @@ def confirm(
         return []
     rows = stored.lock(session, org_key, [word[1:] for word in words])
     meant = handles.read(session, org_key, words, afresh=True)
-    told = []
+    sentences = []
     for row in rows:
         word, before = AT + row.handle, row.group_id
         group_id = meant.groups.get(word)
         if group_id is None:
             unclear = meant.unclear[word]
-            told.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
+            sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
             continue
         _keep(session, actor, row, group_id, now=now)
         if before not in (None, group_id):
-            told.append(
+            sentences.append(
                 f"{word} means {_named(session, org_key, group_id)} from now on; until now it meant "
                 f"{_named(session, org_key, before)}. Open requests stay with whom they asked."
             )
     session.flush()
     settle(session, policy=policy, org_key=org_key, now=now)
-    return told
+    return sentences
 
 
 def _named(session: Session, org_key: str, group_id: str | None) -> str:
@@ -200,7 +200,7 @@ def _names(session: Session, org_key: str, ids: Sequence[str]) -> dict[str, str]
     return {row.slack_id: row.name for row in queries.list_groups(session, org_key, ids)}
 
 
-def kept(session: Session, org_key: str) -> dict[str, str]:
+def list_kept(session: Session, org_key: str) -> dict[str, str]:
     """Handle (without the at sign) → Slack id of the group that it means, of every handle that ever meant one."""
     return {
         row.handle: row.group_id
@@ -209,17 +209,17 @@ def kept(session: Session, org_key: str) -> dict[str, str]:
     }
 
 
-def standing(session: Session, *, policy: Policy, org_key: str) -> list[str]:
+def describe_handles(session: Session, *, policy: Policy, org_key: str) -> list[str]:
     """What each handle of the policy means now, a sentence each."""
     words = _handles(policy)
     meant = handles.read(session, org_key, words)
-    told = []
+    sentences = []
     for word in words:
         if (unclear := meant.unclear.get(word)) is not None:
-            told.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
+            sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
         else:
-            told.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
-    return told
+            sentences.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
+    return sentences
 
 
 # --- telling
@@ -251,7 +251,7 @@ def _administrators(session: Session, *, policy: Policy, org_key: str) -> list[D
     """The administrators' channel where mlgov is in it, else each of them: those, too, whom a handle named that names
     nobody by now, for they have no right by being told."""
     channel = find_channel(session, org_key, policy.channels.admin)
-    if channel is not None and speaks_in(session, org_key, channel):
+    if channel is not None and is_joined(session, org_key, channel):
         return [Destination.channel(org_key, channel)]
     people = visibility.holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
     words = policy.roles.get(rollout.ADMIN, ())

@@ -19,7 +19,7 @@ from workflows.sources.rows import I, Item, R, Table
 from workflows.sources.text import storable
 
 _ERASED = (
-    "{word} was erased here, and no file brings anybody back; take the row out. Who is active in Slack is known again "
+    "{word} was erased here, and no file brings anybody back; take the row out. Who is active in the workspace is known again "
     "once mlgov has read it"
 )
 
@@ -42,7 +42,7 @@ class People:
         """Slack ids that Slack has not told of yet."""
         self.added: set[str] = set()
         """Opaque ids of who was not known before the row that is being read."""
-        self._has_erased = tombstones.any_erased(session)
+        self._has_erased = tombstones.is_anybody_erased(session)
         for row in queries.list_organisation(session, org_key):
             self.add(row)
 
@@ -71,9 +71,9 @@ class People:
     def _place_by_slack_id(self, slack_id: str) -> Person | None:
         """None for who was erased."""
         if self._writes:
-            person_id = mirror.place_for(self._session, self._org_key, slack_id)
+            person_id = mirror.find_or_add_person(self._session, self._org_key, slack_id)
             return queries.find_person(self._session, person_id) if person_id else None
-        if tombstones.known(self._session, self._org_key, [slack_id]):
+        if tombstones.find_erased(self._session, self._org_key, [slack_id]):
             return None
         return Person(id=mirror.new_id(), org_key=self._org_key, slack_id=slack_id, name=slack_id)
 
@@ -100,10 +100,12 @@ class People:
         known = [row for row in people if row.slack_id] or people
         active = [row for row in known if not row.is_deactivated] or known
         if len(active) > 1:
-            return f"{len(active)} people have the address {email}; give the Slack id instead"
+            return f"{len(active)} people have the address {email}; give the member id instead"
         if active:
             return active[0]
-        if self._has_erased and tombstones.known_addresses(self._session, self._org_key, [email]):
+        if self._has_erased and tombstones.find_erased_addresses(
+            self._session, self._org_key, [email]
+        ):
             return _ERASED.format(word=email)
         return None
 
@@ -112,10 +114,10 @@ class People:
         if "@" not in word:
             return self.with_slack_id(word)
         return self.with_email(word) or (
-            f"nobody is known by the address {word}, and mlgov hasn't read Slack's people yet; "
+            f"nobody is known by the address {word}, and mlgov hasn't read the workspace's people yet; "
             "read them by `mlgov sync`, or import people first"
-            if readings.unread(self._session)
-            else f"nobody is known by the address {word}; give the Slack id, or import people first"
+            if readings.list_unread(self._session)
+            else f"nobody is known by the address {word}; give the member id, or import people first"
         )
 
     def unlinked(self, email: str) -> list[Person]:

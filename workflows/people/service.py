@@ -10,11 +10,11 @@ from storage.people import queries
 from storage.people.tables import Person
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotFound
-from workflows.people.approvers import mirror_age, resolve_approvers
+from workflows.people.approvers import read_mirror_age, resolve_approvers
 from workflows.people.channels import (
-    audiences_to_read,
     forget_channels,
     leave_other_channels,
+    list_audiences_to_read,
     set_audience,
     upsert_channels,
 )
@@ -22,12 +22,17 @@ from workflows.people.erasure import erase
 from workflows.people.exports import export
 from workflows.people.groups import announce as announce_groups
 from workflows.people.linking import join
-from workflows.people.mirror import change_members, place_for, refresh_members, upsert_groups
+from workflows.people.mirror import (
+    change_members,
+    find_or_add_person,
+    refresh_members,
+    upsert_groups,
+)
 from workflows.people.mirror import upsert_people as upsert_from_slack
 from workflows.people.policy_groups import confirm as confirm_handles
-from workflows.people.policy_groups import kept as meant_groups
+from workflows.people.policy_groups import describe_handles as handles
+from workflows.people.policy_groups import list_kept as meant_groups
 from workflows.people.policy_groups import settle as settle_handles
-from workflows.people.policy_groups import standing as handles
 from workflows.people.records import PersonRecord
 from workflows.sources.text import folded_email
 
@@ -36,31 +41,31 @@ __all__ = [
     "actor_by_slack_id",
     "announce_groups",
     "audience_is_closed",
-    "audiences_to_read",
     "change_members",
     "confirm_handles",
     "erase",
     "export",
     "find_by_email",
     "find_by_slack_id",
+    "find_or_add_person",
+    "find_outsiders",
+    "find_stranger",
     "forget_channels",
     "handles",
     "has_groups",
-    "home_opened",
     "join",
     "leave_other_channels",
+    "list_audiences_to_read",
+    "list_people",
     "look_up",
     "meant_groups",
-    "mirror_age",
-    "outsiders",
-    "place_for",
+    "note_home_opened",
+    "read_mirror_age",
     "record",
-    "records",
     "refresh_members",
     "resolve_approvers",
     "set_audience",
     "settle_handles",
-    "stranger",
     "upsert_channels",
     "upsert_from_slack",
     "upsert_groups",
@@ -120,7 +125,7 @@ def actor_by_slack_id(
     return None if row is None else (as_actor(row), row.team_id, row.refreshed_at)
 
 
-def stranger(session: Session, slack_id: str, team_id: str | None) -> Actor | None:
+def find_stranger(session: Session, slack_id: str, team_id: str | None) -> Actor | None:
     """Somebody of another organisation who was met before, by Slack id and workspace."""
     for row in queries.list_by_slack_id(session, slack_id):
         if row.is_stranger and row.team_id == team_id:
@@ -128,9 +133,11 @@ def stranger(session: Session, slack_id: str, team_id: str | None) -> Actor | No
     return None
 
 
-def outsiders(session: Session, org_key: str, slack_ids: Collection[str]) -> tuple[list[str], bool]:
+def find_outsiders(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> tuple[list[str], bool]:
     """Of these people, whom the mirror has never met, and whether any is a guest or of another organisation."""
-    rows = queries.by_slack_ids(session, org_key, slack_ids)
+    rows = queries.find_by_slack_ids(session, org_key, slack_ids)
     unknown = [one for one in slack_ids if one not in rows or rows[one].team_id is None]
     return unknown, any(row.is_guest or row.is_stranger for row in rows.values())
 
@@ -147,12 +154,14 @@ def find_by_email(session: Session, org_key: str, email: str) -> PersonRecord | 
     Only imports may match by e-mail: addresses can be changed, so they never say who acts.
     """
     address = folded_email(email)
-    found = [row for row in queries.list_by_email(session, address or "") if row.org_key == org_key]
-    active = [row for row in found if not row.is_deactivated] or found
+    people = [
+        row for row in queries.list_by_email(session, address or "") if row.org_key == org_key
+    ]
+    active = [row for row in people if not row.is_deactivated] or people
     return record(active[0]) if len(active) == 1 else None
 
 
-def records(session: Session, ids: Collection[str]) -> dict[str, PersonRecord]:
+def list_people(session: Session, ids: Collection[str]) -> dict[str, PersonRecord]:
     """People by opaque ids; ids that nobody has are left out."""
     return {row.id: record(row) for row in queries.list_people(session, ids)}
 
@@ -164,18 +173,18 @@ def look_up(session: Session, text: str) -> PersonRecord:
     if row is not None:
         return record(row)
     address = folded_email(wanted)
-    found = (
+    matches = (
         queries.list_by_email(session, address)
         if address
         else queries.list_by_slack_id(session, wanted.upper())
     )
-    if len(found) == 1:
-        return record(found[0])
-    if found:
-        ids = ", ".join(one.id for one in found)
+    if len(matches) == 1:
+        return record(matches[0])
+    if matches:
+        ids = ", ".join(one.id for one in matches)
         raise NotFound(f"{wanted} fits several people: {ids}. Name one by its id.")
     raise NotFound(
-        f"Nobody here has the id, Slack id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."
+        f"Nobody here has the id, member id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."
     )
 
 
@@ -184,7 +193,7 @@ def has_groups(session: Session, org_key: str) -> bool:
     return queries.has_groups(session, org_key)
 
 
-def home_opened(session: Session, person_id: str, *, now: datetime) -> None:
+def note_home_opened(session: Session, person_id: str, *, now: datetime) -> None:
     """The person has looked at App Home, so that it is kept in step from now on."""
     row = queries.find_person(session, person_id)
     if row is not None:

@@ -28,7 +28,7 @@ class ErasureKeyMissing(GovernanceError):
     """Erased people cannot be told from others here, so nothing is read of anybody."""
 
 
-def missing(people: int, has_other: bool) -> ErasureKeyMissing:
+def key_missing(people: int, has_other: bool) -> ErasureKeyMissing:
     """The refusal where so many people were erased under a key that is not here."""
     counted = "1 person was" if people == 1 else f"{people:,} people were"
     why = "MLGOV_ERASURE_KEY is another one" if has_other else "that key isn't here"
@@ -38,34 +38,36 @@ def missing(people: int, has_other: bool) -> ErasureKeyMissing:
     )
 
 
-def any_erased(session: Session) -> bool:
+def is_anybody_erased(session: Session) -> bool:
     """Whether anybody was erased from this database and is known again."""
-    return tombstones.standing(session).people > 0
+    return tombstones.read_standing(session).people > 0
 
 
-def known(session: Session, org_key: str, slack_ids: Collection[str]) -> Mapping[str, Stone]:
+def find_erased(session: Session, org_key: str, slack_ids: Collection[str]) -> Mapping[str, Stone]:
     """Of these Slack ids, those of people who were erased. Raises ErasureKeyMissing."""
     return _find(session, tombstones.SLACK, org_key, slack_ids)
 
 
-def known_addresses(session: Session, org_key: str, emails: Collection[str]) -> Mapping[str, Stone]:
+def find_erased_addresses(
+    session: Session, org_key: str, emails: Collection[str]
+) -> Mapping[str, Stone]:
     """Of these addresses (folded), those of people who were erased. Raises ErasureKeyMissing."""
     return _find(session, tombstones.EMAIL, org_key, emails)
 
 
-def hiding(session: Session, org_key: str, values: Any) -> Callable[[Any], Any]:
+def build_hiding(session: Session, org_key: str, values: Any) -> Callable[[Any], Any]:
     """What puts opaque ids in the place of erased people's addresses, in values like these, as JSON has them.
 
     For what other systems tell again and again. Raises ErasureKeyMissing.
     """
-    folded = {one: folded_email(one) for one in sweeping.addresses(values)}
-    stones = known_addresses(session, org_key, {one for one in folded.values() if one})
+    folded = {one: folded_email(one) for one in sweeping.list_addresses(values)}
+    stones = find_erased_addresses(session, org_key, {one for one in folded.values() if one})
 
     def hide(value: Any) -> Any:
-        for address in sweeping.addresses(value) if stones else ():
+        for address in sweeping.list_addresses(value) if stones else ():
             stone = stones.get(folded.get(address) or "")
             if stone is not None:
-                value = sweeping.swapped(value, sweeping.swapping([address], stone.person_id))
+                value = sweeping.swap_value(value, sweeping.build_swap([address], stone.person_id))
         return value
 
     return hide
@@ -80,7 +82,7 @@ def _find(session: Session, kind: str, org_key: str, names: Collection[str]) -> 
 
 def _refusal(session: Session) -> ErasureKeyMissing:
     has_other = session.info.get(tombstones.KEY) is not None
-    return missing(tombstones.standing(session).people, has_other)
+    return key_missing(tombstones.read_standing(session).people, has_other)
 
 
 def bury(session: Session, person: Person) -> None:
@@ -88,11 +90,11 @@ def bury(session: Session, person: Person) -> None:
     try:
         tombstones.put(session, person, real_now(session))
     except tombstones.WrongKey:
-        if tombstones.standing(session).people:
+        if tombstones.read_standing(session).people:
             raise _refusal(session) from None
         if session.info.get(tombstones.KEY) is None:
             raise InvalidInput(
-                f"Whoever is erased has to stay away when Slack is read again, and mlgov knows them by a key for that. {WANTED}"
+                f"Whoever is erased has to stay away when the workspace is read again, and mlgov knows them by a key for that. {WANTED}"
             ) from None
         raise InvalidInput(
             "Another mlgov on this database has another MLGOV_ERASURE_KEY. Give all of them the same one, start them "
@@ -122,11 +124,11 @@ def bring_back(session: Session, stone: Stone, slack_id: str, *, now: datetime) 
 
 def start_with(session: Session, key: bytes | None) -> None:
     """Take this key for the database's, where nobody was erased under another. Raises ErasureKeyMissing."""
-    standing = tombstones.standing(session)
+    standing = tombstones.read_standing(session)
     if standing.is_of(key):
         return
     if standing.people:
-        raise missing(standing.people, key is not None)
+        raise key_missing(standing.people, key is not None)
     if key is not None:
         tombstones.set_check(session, key)
 

@@ -11,21 +11,21 @@ DECISION = "decision"
 REVISION = "revision"
 
 
-def differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:
+def find_differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:
     """Where the rows are not as the ledger has them; only what the ledger tells of is compared."""
     faults: list[Fault] = []
     day = _day(kind, ledger, table)
     for name in sorted(ledger):
-        said, stands = ledger[name], table.get(name)
+        sealed, stands = ledger[name], table.get(name)
         if name == "decisions":
-            faults += _decisions(id_, entry, said, stands or [])
+            faults += _decisions(id_, entry, sealed, stands or [])
         elif name == "revisions":
-            faults += _revisions(id_, entry, said, stands or [], day)
+            faults += _revisions(id_, entry, sealed, stands or [], day)
         elif name == "stages":
-            faults += _stages(id_, entry, said, stands or [], day)
-        elif said != stands:
+            faults += _stages(id_, entry, sealed, stands or [], day)
+        elif sealed != stands:
             faults.append(
-                Fault("changed", kind, id_, entry, name, _text(said), _text(stands), day=day)
+                Fault("changed", kind, id_, entry, name, _text(sealed), _text(stands), day=day)
             )
     # A state that was changed explains the times that were changed with it.
     if any(each.field == "state" for each in faults):
@@ -35,11 +35,11 @@ def differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) 
 
 def aliased(record: Record, people: Mapping[str, str]) -> dict[str, Any]:
     """The record with the people of today in the place of those who became one with them."""
-    found: dict[str, Any] = _renamed(dict(record), people)
-    if "parts" in found:
-        found["parts"] = sorted({tuple(each) for each in found["parts"]})
-        found["parts"] = [list(each) for each in found["parts"]]
-    return found
+    renamed: dict[str, Any] = _renamed(dict(record), people)
+    if "parts" in renamed:
+        renamed["parts"] = sorted({tuple(each) for each in renamed["parts"]})
+        renamed["parts"] = [list(each) for each in renamed["parts"]]
+    return renamed
 
 
 def joined_as(person_id: str, people: Mapping[str, str]) -> str:
@@ -92,12 +92,12 @@ def _text(value: Any) -> str:
 
 
 def _decisions(
-    id_: str, entry: int, said: Sequence[Record], stands: Sequence[Record]
+    id_: str, entry: int, sealed: Sequence[Record], stands: Sequence[Record]
 ) -> list[Fault]:
     faults = []
     rows = {row["id"]: row for row in stands}
-    told = {row["id"]: row for row in said}
-    for number, row in sorted(told.items()):
+    sealed_by_id = {row["id"]: row for row in sealed}
+    for number, row in sorted(sealed_by_id.items()):
         now = rows.get(number)
         common = {"person": row["person"], "day": row["at"] or ""}
         if now is None:
@@ -131,19 +131,19 @@ def _decisions(
             day=str(row["at"] or ""),
         )
         for number, row in sorted(rows.items())
-        if number not in told
+        if number not in sealed_by_id
     ]
     return faults
 
 
 def _revisions(
-    id_: str, entry: int, said: Sequence[Record], stands: Sequence[Record], day: str
+    id_: str, entry: int, sealed: Sequence[Record], stands: Sequence[Record], day: str
 ) -> list[Fault]:
     rows = {row["revision"]: row for row in stands}
-    told = {row["revision"]: row for row in said}
+    sealed_by_revision = {row["revision"]: row for row in sealed}
     faults = []
-    for number in sorted(told.keys() | rows.keys()):
-        before, now = told.get(number), rows.get(number)
+    for number in sorted(sealed_by_revision.keys() | rows.keys()):
+        before, now = sealed_by_revision.get(number), rows.get(number)
         if before is None or now is None:
             what = "revision_added" if before is None else "revision_gone"
             faults.append(
@@ -180,9 +180,9 @@ _STAGE = ("name", "quorum", "ask", "whom")
 
 
 def _stages(
-    id_: str, entry: int, said: Sequence[Any], stands: Sequence[Any], day: str
+    id_: str, entry: int, sealed: Sequence[Any], stands: Sequence[Any], day: str
 ) -> list[Fault]:
-    if len(said) != len(stands):
+    if len(sealed) != len(stands):
         return [
             Fault(
                 "stages_changed",
@@ -190,7 +190,7 @@ def _stages(
                 id_,
                 entry,
                 "stages",
-                str(len(said)),
+                str(len(sealed)),
                 str(len(stands)),
                 day=day,
             )
@@ -206,7 +206,7 @@ def _stages(
             _text(now[part]),
             day=day,
         )
-        for place, (before, now) in enumerate(zip(said, stands, strict=True))
+        for place, (before, now) in enumerate(zip(sealed, stands, strict=True))
         for part, name in enumerate(_STAGE)
         # A stage that named somebody whom nobody here had met is not proven in whom it asks.
         if before[part] != now[part] and not (name == "whom" and before[part] is None)
@@ -221,39 +221,39 @@ def older(kind: str, entries: Sequence[Any]) -> dict[str, Any]:
 
     `entries` are (action, at, actor_id, facts), oldest first.
     """
-    told: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     for action, at, _actor, facts in entries:
         verb = action.partition(".")[2]
         if kind == "approval":
-            told.setdefault("state", "pending")
+            record.setdefault("state", "pending")
             if verb in _ENDS:
-                told["state"] = verb
+                record["state"] = verb
                 if verb != "lapsed":
-                    told["decided"] = at
+                    record["decided"] = at
         elif kind == "token":
-            told.setdefault("revoked", None)
+            record.setdefault("revoked", None)
             if verb == "revoked":
-                told["revoked"] = at
+                record["revoked"] = at
         elif kind == "key":
-            told.setdefault("retired", None)
+            record.setdefault("retired", None)
             if verb == "retired":
-                told["retired"] = at
+                record["retired"] = at
         elif kind == "model_version" and "target" in facts:
-            told["state"] = facts["target"]
+            record["state"] = facts["target"]
         elif kind == "policy" and "sha256" in facts:
-            told["sha256"] = facts["sha256"]
+            record["sha256"] = facts["sha256"]
         elif kind == "statement":
-            told.setdefault("withdrawn", None)
+            record.setdefault("withdrawn", None)
             if verb == "withdrawn":
-                told["withdrawn"] = at
-    return told
+                record["withdrawn"] = at
+    return record
 
 
 def older_votes(
     id_: str, entry: int, entries: Sequence[Any], stands: Sequence[Record]
 ) -> list[Fault]:
     """Verdicts that entries which sealed nothing prove, against the rows: by person, stage, verdict and time."""
-    told = {
+    votes = {
         (actor, facts.get("stage"), facts.get("verdict"), at)
         for action, at, actor, facts in entries
         if action == "approval.decided"
@@ -270,7 +270,7 @@ def older_votes(
             person=str(person),
             day=str(at),
         )
-        for person, _, verdict, at in sorted(told - rows, key=str)
+        for person, _, verdict, at in sorted(votes - rows, key=str)
     ]
     faults += [
         Fault(
@@ -283,6 +283,6 @@ def older_votes(
             person=str(person),
             day=str(at),
         )
-        for person, _, verdict, at in sorted(rows - told, key=str)
+        for person, _, verdict, at in sorted(rows - votes, key=str)
     ]
     return faults

@@ -103,11 +103,11 @@ class Look:
         look._compare(session, kind, [id_], are_there=True)
         if not look.faults:
             # The rows are as the entry has them, so what is wrong is an entry, or the policy that it names.
-            seqs = [row.seq for row in entries_of.about(session, [(kind, id_)])]
+            seqs = [row.seq for row in entries_of.list_about(session, [(kind, id_)])]
             look.faults += [
                 Fault("chain", entry=seq, field=f"entry {seq} was changed")
                 for seq in seqs
-                if not ledger.self_consistent(session, seq)
+                if not ledger.is_self_consistent(session, seq)
             ]
         if not look.faults:
             look.faults.append(Fault("unproven", kind, id_))
@@ -130,16 +130,16 @@ class Look:
     def _published(self) -> dict[int, set[str]]:
         known = self.kept.heads if self.kept else ()
         heads = [ledger.Head(seq, digest) for seq, digest in known]
-        return ledger.kept_by_seq([*heads, *self.expected])
+        return ledger.group_by_seq([*heads, *self.expected])
 
     def _broken(self, broken: ledger.Broken) -> None:
         self.faults.append(Fault("chain", entry=broken.seq, field=broken.reason))
 
     def _begin(self, session: Session, now: datetime) -> bool:
-        wrong = triggers.faults(session.connection())
+        wrong = triggers.list_faults(session.connection())
         if wrong:
             self.faults.append(Fault("triggers", field=", ".join(wrong)))
-        broken = ledger.stands_at(session, self.at)
+        broken = ledger.check_trusted(session, self.at)
         first = self._published.get(0, {ledger.GENESIS})
         if broken is None and first != {ledger.GENESIS}:
             broken = ledger.Broken(
@@ -160,7 +160,7 @@ class Look:
         if further != self.at:
             self.at = further
             return False
-        if (broken := ledger.ends(session, self.at, self._published)) is not None:
+        if (broken := ledger.check_end(session, self.at, self._published)) is not None:
             self._broken(broken)
         return True
 
@@ -173,14 +173,14 @@ class Look:
             ids = (
                 []
                 if kind in _ONLY_TOLD or self.since is not None
-                else standing.page(session, kind, self._cursor, PAGE)
+                else standing.list_ids(session, kind, self._cursor, PAGE)
             )
             if ids:
                 self._compare(session, kind, ids, are_there=True)
                 self._cursor = ids[-1]
                 return False
             self._told = ""
-        ids = standing.page_told(
+        ids = standing.list_told_ids(
             session, kind, self._told, PAGE, after=self.since.seq if self.since else 0
         )
         if ids:
@@ -198,7 +198,7 @@ class Look:
             self._people(session, ids)
             return
         are_there = are_there or kind in _ONLY_TOLD
-        tables, broken = standing.readable(session, kind, ids)
+        tables, broken = standing.read_readable(session, kind, ids)
         if are_there or self.since is not None:
             self.faults += [Fault("unreadable", kind, id_) for id_ in broken]
         ids = [id_ for id_ in ids if id_ not in broken]
@@ -222,7 +222,7 @@ class Look:
                 self.faults.append(_nobody_knows(kind, id_, table))
                 continue
             self.subjects += 1
-            self.faults += steps.unexplained(kind, id_, about, self._people_joined(session))
+            self.faults += steps.find_unexplained(kind, id_, about, self._people_joined(session))
             if (record := about[-1].record) is not None:
                 self.faults += self._sealed(session, kind, id_, about[-1].seq, record, table)
             else:
@@ -232,12 +232,12 @@ class Look:
     def _entries(self, session: Session, kind: str, ids: Sequence[str]) -> dict[str, list[Entry]]:
         """The entries about these subjects that changed them, oldest first, of those that are looked at."""
         after = self.since.seq if self.since else 0
-        found: dict[str, list[Entry]] = {}
-        for row in entries_of.about(session, [(kind, id_) for id_ in ids]):
+        by_subject: dict[str, list[Entry]] = {}
+        for row in entries_of.list_about(session, [(kind, id_) for id_ in ids]):
             if row.seq <= after or row.action.endswith(standing.REFUSED):
                 continue
-            body = standing.body_of(row.body)
-            found.setdefault(row.subject_id, []).append(
+            body = standing.parse_body(row.body)
+            by_subject.setdefault(row.subject_id, []).append(
                 Entry(
                     row.seq,
                     row.at.isoformat(timespec="microseconds"),
@@ -247,12 +247,12 @@ class Look:
                     body.get("record"),
                 )
             )
-        return found
+        return by_subject
 
     def _people_joined(self, session: Session) -> dict[str, str]:
         """Who became one with whom: entries of files and people of Slack."""
         if self._aliases is None:
-            self._aliases = governed.linked(session)
+            self._aliases = governed.find_linked(session)
         return self._aliases
 
     def _sealed(
@@ -265,20 +265,20 @@ class Look:
         table: dict[str, Any],
     ) -> list[Fault]:
         """Where rows are not as an entry sealed them."""
-        found = comparing.differences(kind, id_, seq, record, table)
-        if found and (joined := self._people_joined(session)):
+        faults = comparing.find_differences(kind, id_, seq, record, table)
+        if faults and (joined := self._people_joined(session)):
             # Of entries that both acted, rows stay under the id that is no more: both sides are read as one.
-            found = comparing.differences(
+            faults = comparing.find_differences(
                 kind, id_, seq, comparing.aliased(record, joined), comparing.aliased(table, joined)
             )
-        return found
+        return faults
 
     def _people(self, session: Session, ids: Sequence[str]) -> None:
         """Whoever the ledger says was erased has to be."""
-        tables, broken = standing.readable(session, "person", ids)
+        tables, broken = standing.read_readable(session, "person", ids)
         self.faults += [Fault("unreadable", "person", id_) for id_ in broken]
         ids = [id_ for id_ in ids if id_ not in broken]
-        for id_, (seq, at) in sorted(governed.erasures(session, ids).items()):
+        for id_, (seq, at) in sorted(governed.find_erasures(session, ids).items()):
             self.subjects += 1
             table = tables.get(id_)
             if table is None or table["known"]:
@@ -294,24 +294,26 @@ class Look:
                 )
 
     def _older(self, kind: str, id_: str, about: Sequence[Entry], table: dict[str, Any]) -> None:
-        told = [(each.action, each.at, each.actor_id, each.facts) for each in about]
+        history = [(each.action, each.at, each.actor_id, each.facts) for each in about]
         seq = about[-1].seq
-        self.faults += comparing.differences(kind, id_, seq, comparing.older(kind, told), table)
+        self.faults += comparing.find_differences(
+            kind, id_, seq, comparing.older(kind, history), table
+        )
         if kind == "approval":
-            self.faults += comparing.older_votes(id_, seq, told, table["decisions"])
+            self.faults += comparing.older_votes(id_, seq, history, table["decisions"])
 
     def _gone(self, session: Session, kind: str, ids: Sequence[str]) -> list[Fault]:
         """Subjects of the ledger whose rows are gone. Only tokens go, with whom they act as when they are erased."""
         if not ids or kind == "person":
             return []
         faults = []
-        for row in entries_of.about(session, [(kind, id_) for id_ in ids]):
-            facts = standing.body_of(row.body).get("facts") or {}
+        for row in entries_of.list_about(session, [(kind, id_) for id_ in ids]):
+            facts = standing.parse_body(row.body).get("facts") or {}
             if row.action == "token.created":
                 whose = str(facts.get("acts_as", ""))
                 if governed.was_erased(session, whose):
                     ids = [id_ for id_ in ids if id_ != row.subject_id]
-        bases = standing.bases(session, kind, ids)
+        bases = standing.find_bases(session, kind, ids)
         for id_ in ids:
             if (basis := bases.get(id_)) is None:
                 continue
@@ -326,9 +328,9 @@ class Look:
         if not self._text:
             self.faults += [
                 Fault("erased_unknown", "person", id_, person=id_, day=at.isoformat())
-                for id_, at in governed.erased_without_entry(session)
+                for id_, at in governed.list_erased_without_entry(session)
             ]
-        reached, rows = governed.emptied_texts(session, self._text, 20 * PAGE)
+        reached, rows = governed.list_emptied_texts(session, self._text, 20 * PAGE)
         self.faults += [
             Fault(
                 "text_emptied",
@@ -349,10 +351,10 @@ class Look:
                 id=str(row.id),
                 day=row.created_at.isoformat(timespec="microseconds"),
             )
-            for row in governed.cancelled_alarms(session)
+            for row in governed.list_cancelled_alarms(session)
             if not governed.was_cancelled_by_somebody(session, row.id)
         ]
-        rows = governed.heads(session)
+        rows = governed.list_heads(session)
         has_anchor = self.kept is not None
         places = [":anchor"] if has_anchor else [":channel"]
         for row in rows:
@@ -382,7 +384,7 @@ class Look:
             if row.state == OutboxState.SENT and row.settled_at is not None
         ]
         last = self.kept.last_at if self.kept else max(sent, default=None)
-        last = last or governed.first_at(session)
+        last = last or governed.find_first_at(session)
         if last is not None and now - last > HEAD_EVERY:
             self.faults.append(Fault("heads_late", day=last.isoformat()))
         return True

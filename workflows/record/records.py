@@ -62,7 +62,7 @@ def _safe(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DescribedFault:
     """A fault in words."""
 
     fault: Fault

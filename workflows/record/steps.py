@@ -89,7 +89,7 @@ _BEGINNINGS: dict[str, dict[str, Any]] = {
 """What a subject begins with, before the first entry about it."""
 
 
-def unexplained(
+def find_unexplained(
     kind: str, id_: str, entries: Sequence[Entry], people: Mapping[str, str]
 ) -> list[Fault]:
     """What changed between two seals that no entry says. `entries` are all about one subject, oldest first.
@@ -107,9 +107,9 @@ def unexplained(
         if entry.record is None:
             continue
         if before is not None:
-            found = comparing.differences(kind, id_, proven, before, entry.record)
-            if found and people:
-                found = comparing.differences(
+            differing = comparing.find_differences(kind, id_, proven, before, entry.record)
+            if differing and people:
+                differing = comparing.find_differences(
                     kind,
                     id_,
                     proven,
@@ -118,7 +118,7 @@ def unexplained(
                 )
             faults += [
                 fault
-                for fault in found
+                for fault in differing
                 if not _is_explained(fault, between, before, entry.record, people)
             ]
         before, proven, between = entry.record, entry.seq, []
@@ -200,16 +200,16 @@ def _asked_again(fault: Fault, between: Sequence[Entry]) -> bool:
 def _revision(fault: Fault, between: Sequence[Entry]) -> bool:
     if fault.what != "revision_added":
         return False
-    told = [
+    revisions = [
         entry.facts.get("new" if entry.verb in ("raised", "put_back") else "amount")
         for entry in between
         if entry.verb in ("created", "changed", "raised", "put_back")
     ]
-    return any(_same(amount, fault.table) for amount in told)
+    return any(_same(amount, fault.table) for amount in revisions)
 
 
-def _same(one: Any, other: str) -> bool:
+def _same(value: Any, other: str) -> bool:
     try:
-        return Decimal(str(one)) == Decimal(other)
+        return Decimal(str(value)) == Decimal(other)
     except InvalidOperation:
         return False

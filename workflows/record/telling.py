@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.audit import governed
-from storage.people.channels import find_channel, speaks_in
+from storage.people.channels import find_channel, is_joined
 from workflows import outbox, rollout, visibility
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
@@ -19,7 +19,7 @@ from workflows.policy import Policy
 from workflows.record import wording
 from workflows.record.looking import Look
 from workflows.record.notices import RecordChanged
-from workflows.record.records import Fault, Told
+from workflows.record.records import DescribedFault, Fault
 
 FAULT = "fault"
 """The type of subject under which the ledger keeps faults, each by its key."""
@@ -34,7 +34,7 @@ MOST_AT_ONCE = 50
 """Faults that are put on the ledger one by one; of more, how many there are says enough."""
 
 
-def night_of(now: datetime, policy: Policy) -> tuple[str, datetime]:
+def find_night(now: datetime, policy: Policy) -> tuple[str, datetime]:
     """The night whose check is due last, by its date, and when it began to be due."""
     zone = policy.organisation.zone
     day = now.astimezone(zone).date()
@@ -47,19 +47,19 @@ def night_of(now: datetime, policy: Policy) -> tuple[str, datetime]:
 
 def is_due(session: Session, night: str, begins: datetime) -> bool:
     """Whether the check of this night is still to be done: a ledger that began after it has nothing to check."""
-    first = governed.first_at(session)
+    first = governed.find_first_at(session)
     if first is None or first >= begins:
         return False
-    return ledger.last_about(session, CHECKED, RECORD, night) is None
+    return ledger.find_last_about(session, CHECKED, RECORD, night) is None
 
 
-def resume_at(session: Session, night: str) -> ledger.Head:
+def find_checkpoint(session: Session, night: str) -> ledger.Head:
     """How far the chain was walked in this night by somebody who then stopped: the last checkpoint on the ledger."""
-    found = governed.last_facts(session, CHECKPOINT, RECORD, night)
-    if found is None:
+    facts = governed.find_last_facts(session, CHECKPOINT, RECORD, night)
+    if facts is None:
         return ledger.Head(0, ledger.GENESIS)
-    at = ledger.Head(int(found["seq"]), str(found["hash"]))
-    return at if ledger.stands_at(session, at) is None else ledger.Head(0, ledger.GENESIS)
+    at = ledger.Head(int(facts["seq"]), str(facts["hash"]))
+    return at if ledger.check_trusted(session, at) is None else ledger.Head(0, ledger.GENESIS)
 
 
 def checkpoint(session: Session, night: str, at: ledger.Head, *, now: datetime) -> None:
@@ -67,16 +67,16 @@ def checkpoint(session: Session, night: str, at: ledger.Head, *, now: datetime) 
     audit.record(session, SYSTEM, CHECKPOINT, (RECORD, night), now=now, seq=at.seq, hash=at.hash)
 
 
-def finish(
+def finish_night(
     session: Session, night: str, look: Look, *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """The check of a night is done: what is new is told, what is mended too; how many new faults there were.
 
     The head after it goes to the anchor, so that the next check can be trusted to begin there.
     """
-    if ledger.last_about(session, CHECKED, RECORD, night) is not None:
+    if ledger.find_last_about(session, CHECKED, RECORD, night) is not None:
         return 0
-    told = tell(session, look.faults, policy=policy, org_key=org_key, now=now)
+    alarms = notify_new_faults(session, look.faults, policy=policy, org_key=org_key, now=now)
     standing = {fault.key for fault in look.faults}
     for key in governed.open_subjects(session, FAULT, FOUND):
         if key not in standing:
@@ -95,10 +95,10 @@ def finish(
     outbox.anchor_head(
         session, LedgerHead(f"checked:{night}"), dedupe_key=f"head:checked:{night}:anchor", now=now
     )
-    return told
+    return alarms
 
 
-def tell(
+def notify_new_faults(
     session: Session, faults: Sequence[Fault], *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """Tell of those faults that were not told yet; how many those are."""
@@ -115,7 +115,7 @@ def tell(
     places = [
         place
         for place in dict.fromkeys((governance, admin))
-        if place and speaks_in(session, org_key, place)
+        if place and is_joined(session, org_key, place)
     ]
     for place in places:
         outbox.post(
@@ -143,7 +143,7 @@ def tell(
 class Alarm:
     """What a message about the record shows."""
 
-    told: tuple[Told, ...]
+    faults: tuple[DescribedFault, ...]
     number: int
 
 
@@ -151,7 +151,7 @@ def read(session: Session, notice: RecordChanged) -> Alarm:
     """The faults of a message, in words, with the names that people have now."""
     faults = []
     for key in notice.keys:
-        facts = governed.last_facts(session, FOUND, FAULT, key)
+        facts = governed.find_last_facts(session, FOUND, FAULT, key)
         if facts is not None:
             faults.append(Fault.of(facts["fault"]))
-    return Alarm(tuple(wording.tell(session, faults)), notice.number)
+    return Alarm(tuple(wording.describe_faults(session, faults)), notice.number)

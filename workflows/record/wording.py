@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from storage.audit import governed, standing
-from workflows.record.records import Fault, Told
+from workflows.record.records import DescribedFault, Fault
 from workflows.wording import counted
 
 LOOK = (
@@ -113,19 +113,23 @@ _KINDS = {
 }
 
 
-def tell(session: Session, faults: Sequence[Fault]) -> list[Told]:
+def describe_faults(session: Session, faults: Sequence[Fault]) -> list[DescribedFault]:
     """The faults in words, with the names that people and models have now."""
-    people = governed.names(session, {each.person for each in faults if each.person})
+    people = governed.find_names(session, {each.person for each in faults if each.person})
     titles: dict[tuple[str, str], str] = {}
     for fault in faults:
         subject = fault.kind, fault.id
         if fault.id.isdigit() and subject not in titles:
             try:
-                titles[subject] = governed.titles(session, *subject)
+                titles[subject] = governed.find_title(session, *subject)
             except standing.UNREADABLE:
                 titles[subject] = ""  # what was changed can't even be read
     return [
-        Told(fault, sentence(fault, titles.get((fault.kind, fault.id), ""), people), mend(fault))
+        DescribedFault(
+            fault,
+            describe_fault(fault, titles.get((fault.kind, fault.id), ""), people),
+            mend(fault),
+        )
         for fault in faults
     ]
 
@@ -141,65 +145,66 @@ def mend(fault: Fault) -> str:
     return HOLD if fault.kind == "approval" else LOOK
 
 
-def sentence(fault: Fault, title: str, people: dict[str, str]) -> str:
+_CHANGED = "{What}{day} was changed outside mlgov: {about}{proof}."
+_SENTENCES = {
+    "chain": "The ledger itself was changed: {field}.",
+    "triggers": "What keeps the ledger append-only in the database isn't in place: {field}.",
+    "head_cancelled": "A head of the ledger that was to be published{day} was cancelled outside mlgov (message {id}).",
+    "alarm_cancelled": "An alarm about the record{day} was cancelled outside mlgov before it was sent (message {id}).",
+    "heads_late": "No head of the ledger was published since {since}, though one is due every day.",
+    "text_emptied": "Words that {who} wrote{day} (text {id}) were emptied outside mlgov: the ledger knows of no erasure of theirs.",
+    "unerased": "{id} was erased{day}{proof}, and is known again, outside mlgov.",
+    "erased_unknown": "{id} is marked as erased{day}, and the ledger knows of no erasure.",
+    "unknown": "{What}{day} was put into the database outside mlgov: the ledger doesn't know it.",
+    "unproven": "{What} is approved in the database, and the ledger doesn't prove it.",
+    "unpinned": "{What}{day} isn't pinned in the policy (`statements: keys`), so nothing that it signs counts.",
+    "unreadable": "{What} can't be read any more: something was written into it that mlgov never writes.",
+    "gone": "{What}{day} was deleted outside mlgov{proof}.",
+    "decision_added": "A verdict of {who}{day} on {what}, to {about} it, was put into the database outside mlgov: "
+    "the ledger has none{proof}.",
+    "decision_gone": "The verdict of {who}{day} on {what}, to {about} it, was deleted outside mlgov{proof}.",
+    "decision_changed": "The verdict of {who}{day} on {what} was changed outside mlgov: {about}{proof}.",
+    "revision_added": "{What} was changed outside mlgov: revision {number} was put in: {about}{proof}.",
+    "revision_gone": "{What} was changed outside mlgov: revision {number} was deleted: {about}{proof}.",
+    "revision_changed": "{What} was changed outside mlgov: revision {number} was changed: {about}{proof}.",
+}
+
+
+def describe_fault(fault: Fault, title: str, people: dict[str, str]) -> str:
     """One sentence that names what, who and when."""
-    who = people.get(fault.person, fault.person) or "somebody"
-    what, day, proof = _subject(fault, title), _day(fault.day), _proof(fault)
+    what = _subject(fault, title)
+    return _SENTENCES.get(fault.what, _CHANGED).format(
+        what=what,
+        What=_capital(what),
+        who=people.get(fault.person, fault.person) or "somebody",
+        day=_day(fault.day),
+        since=_on(fault.day),
+        proof="" if fault.entry is None else f" (entry {fault.entry:,})",
+        about=_about(fault),
+        id=fault.id,
+        field=fault.field,
+        number=fault.field.partition(".")[0],
+    )
+
+
+def _about(fault: Fault) -> str:
+    """What differs; of a verdict that is only on one side, which it was."""
+    number, _, field = fault.field.partition(".")
     match fault.what:
-        case "chain":
-            return f"The ledger itself was changed: {fault.field}."
-        case "triggers":
-            return (
-                f"What keeps the ledger append-only in the database isn't in place: {fault.field}."
-            )
-        case "head_cancelled":
-            return f"A head of the ledger that was to be published{day} was cancelled outside mlgov (message {fault.id})."
-        case "alarm_cancelled":
-            return f"An alarm about the record{day} was cancelled outside mlgov before it was sent (message {fault.id})."
-        case "heads_late":
-            return f"No head of the ledger was published since {_on(fault.day)}, though one is due every day."
-        case "text_emptied":
-            return f"Words that {who} wrote{day} (text {fault.id}) were emptied outside mlgov: the ledger knows of no erasure of theirs."
-        case "unerased":
-            return f"{fault.id} was erased{day} (entry {fault.entry:,}), and is known again, outside mlgov."
-        case "erased_unknown":
-            return f"{fault.id} is marked as erased{day}, and the ledger knows of no erasure."
-        case "unknown":
-            return f"{_capital(what)}{day} was put into the database outside mlgov: the ledger doesn't know it."
-        case "unproven":
-            return f"{_capital(what)} is approved in the database, and the ledger doesn't prove it."
-        case "unpinned":
-            return f"{_capital(what)}{day} isn't pinned in the policy (`statements: keys`), so nothing that it signs counts."
-        case "unreadable":
-            return f"{_capital(what)} can't be read any more: something was written into it that mlgov never writes."
-        case "gone":
-            return f"{_capital(what)}{day} was deleted outside mlgov{proof}."
         case "decision_added":
-            return (
-                f"A verdict of {who}{day} on {what}, to {_verb(fault.table)} it, was put into the database outside mlgov: "
-                f"the ledger has none{proof}."
-            )
+            return _verb(fault.table)
         case "decision_gone":
-            return f"The verdict of {who}{day} on {what}, to {_verb(fault.ledger)} it, was deleted outside mlgov{proof}."
-        case "decision_changed":
-            return f"The verdict of {who}{day} on {what} was changed outside mlgov: {_changed(fault)}{proof}."
+            return _verb(fault.ledger)
         case "revision_added" | "revision_gone" | "revision_changed":
-            number, _, field = fault.field.partition(".")
-            did = {"added": "was put in", "gone": "was deleted"}.get(
-                fault.what.removeprefix("revision_"), "was changed"
-            )
-            about = f": {_changed(fault, field or 'amount')}"
-            return f"{_capital(what)} was changed outside mlgov: revision {number} {did}{about}{proof}."
+            return _changed(fault, field or "amount")
+        case "stages_changed" | "stage_changed" if field:
+            return f"in stage {number} {_changed(fault, field)}"
         case "stages_changed" | "stage_changed":
-            number, _, field = fault.field.partition(".")
-            about = (
-                f"in stage {number} {_changed(fault, field)}"
-                if field
-                else f"it has {_number(fault.table)} in the database, and {fault.ledger} on the ledger"
+            return (
+                f"it has {_number(fault.table)} in the database, and {fault.ledger} on the ledger"
             )
-            return f"{_capital(what)}{day} was changed outside mlgov: {about}{proof}."
         case _:
-            return f"{_capital(what)}{day} was changed outside mlgov: {_changed(fault)}{proof}."
+            return _changed(fault)
 
 
 def _subject(fault: Fault, title: str) -> str:
@@ -283,15 +288,11 @@ def _day(at: str) -> str:
     return f" of {moment.day} {moment:%b %Y}"
 
 
-def _proof(fault: Fault) -> str:
-    return "" if fault.entry is None else f" (entry {fault.entry:,})"
-
-
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def summary(faults: Collection[Told]) -> str:
+def summary(faults: Collection[DescribedFault]) -> str:
     """The first line of an alarm about several."""
     number = len(faults)
     return (

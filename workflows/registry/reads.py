@@ -17,7 +17,7 @@ def load_status(session: Session, *, alias: str = "the alias") -> records.Regist
     state = queries.find_state(session)
     models = [row for row in queries.list_models(session) if row.gone_at is None]
     seen = [row for row in queries.list_versions(session) if row.gone_at is None]
-    by = lookups.people(session, [state.accepted_by]) if state and state.accepted_by else {}
+    by = lookups.find_people(session, [state.accepted_by]) if state and state.accepted_by else {}
     return records.RegistryStatus(
         looked_at=state.looked_at if state else None,
         failure=(state.failure or "") if state else "",

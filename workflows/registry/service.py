@@ -15,7 +15,7 @@ from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
 from workflows.inventory import standings
-from workflows.people.tombstones import hiding
+from workflows.people.tombstones import build_hiding
 from workflows.policy import Policy
 from workflows.registry import drifting, offers, rules, seeing, telling
 from workflows.registry.drifting import Around
@@ -125,8 +125,7 @@ def list_to_read(
                 contents.append((model.name, version.version))
     return runs, contents
 
-
-# --- what was read
+    # --- what was read
 
 
 def record_failure(
@@ -170,7 +169,7 @@ def _without_erased(
         [dict(model.tags), model.description, [dict(one.tags) for one in model.versions]]
         for model in snapshot.models
     ]
-    hide = hiding(session, org_key, [texts, [list(who) for _, who in runs.values()]])
+    hide = build_hiding(session, org_key, [texts, [list(who) for _, who in runs.values()]])
     models = tuple(
         replace(
             model,
@@ -272,8 +271,7 @@ def _offer_baseline(
         now=now,
     )
 
-
-# --- what a person decides
+    # --- what a person decides
 
 
 def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy) -> None:

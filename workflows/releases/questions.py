@@ -44,7 +44,7 @@ def question_beside(row: AskedRow, form: AskRelease, facts: dict[str, Any]) -> d
     """
     words = {}
     if form.reason:
-        words["reason"] = ledger.text_digest(row.reason_salt or "", form.reason)
+        words["reason"] = ledger.digest_text(row.reason_salt or "", form.reason)
     return rules.build_question(facts, words)
 
 
@@ -58,7 +58,7 @@ def list_differences(
         for field in rules.PEOPLE
         for person in rules.list_values(asked.get(field))
     }
-    rows = lookups.people(session, ids) if ids else {}
+    rows = lookups.find_people(session, ids) if ids else {}
     return rules.list_differences(before, now, {person: row.name for person, row in rows.items()})
 
 

@@ -143,7 +143,7 @@ def require_agreement(
         people = recorded.parts.get(part, ())
         if person is None or not people or person in people:
             continue
-        rows = lookups.people(session, people)
+        rows = lookups.find_people(session, people)
         names = _join_names(tuple(rows[one].name for one in people if one in rows))
         did = "developed" if part is Part.DEVELOPER else "validated"
         raise InvalidInput(

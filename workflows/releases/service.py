@@ -336,7 +336,7 @@ def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
         for field in rules.PEOPLE
     }
     ids = {person for people in named.values() for person in people}
-    rows = lookups.people(session, ids) if ids else {}
+    rows = lookups.find_people(session, ids) if ids else {}
     return {
         field: ", ".join(rows[one].name for one in people if one in rows)
         for field, people in named.items()

@@ -45,14 +45,14 @@ class Proof:
 
 def prove_approval(session: Session, approval_id: int) -> Proof:
     """The proof of an approval. Raises RecordDisagrees where the ledger has none, or the tables say something else."""
-    basis = standing.bases(session, "approval", [str(approval_id)]).get(str(approval_id))
-    tables, broken = standing.readable(session, "approval", [str(approval_id)])
+    basis = standing.find_bases(session, "approval", [str(approval_id)]).get(str(approval_id))
+    tables, broken = standing.read_readable(session, "approval", [str(approval_id)])
     table = tables.get(str(approval_id))
     if basis is None or broken or table is None:
         raise RecordDisagrees(approval_id)
     entries = [
-        (row, standing.body_of(row.body).get("facts") or {})
-        for row in entries_of.about(session, [("approval", str(approval_id))])
+        (row, standing.parse_body(row.body).get("facts") or {})
+        for row in entries_of.list_about(session, [("approval", str(approval_id))])
         if not row.action.endswith(standing.REFUSED)
     ]
     verdicts = [row for row, _ in entries if row.action in _ENDS]
@@ -63,14 +63,14 @@ def prove_approval(session: Session, approval_id: int) -> Proof:
         or verdicts[-1].action != "approval.approved"
         or not opened
         or not asking
-        or (basis.record is not None and not standing.agree(basis.record, table))
+        or (basis.record is not None and not standing.are_equal(basis.record, table))
         or (basis.record is None and not _older_agree(entries, table))
     ):
         raise RecordDisagrees(approval_id)
     asked_in, asked = asking[-1]
     rests_on = {basis.seq, asked_in.seq, verdicts[-1].seq, *(row.seq for row in opened)}
     if standing.digest(asked) != table["asked"] or not all(
-        ledger.self_consistent(session, seq) for seq in sorted(rests_on)
+        ledger.is_self_consistent(session, seq) for seq in sorted(rests_on)
     ):
         raise RecordDisagrees(approval_id)
     record = basis.record or table
@@ -113,8 +113,8 @@ def _older_agree(entries: list[tuple[AuditEntry, dict[str, Any]]], table: standi
 def _prove_policy(session: Session, approval_id: int, version: str) -> str:
     """The digest of the policy that was in force, by the ledger; its text must still have it."""
     digests = [
-        standing.body_of(row.body).get("facts", {}).get("sha256")
-        for row in entries_of.about(session, [("policy", version)])
+        standing.parse_body(row.body).get("facts", {}).get("sha256")
+        for row in entries_of.list_about(session, [("policy", version)])
         if row.action == "policy.adopted"
     ]
     table = standing.read(session, "policy", [version]).get(version)

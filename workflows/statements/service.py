@@ -100,8 +100,8 @@ def list_trusted_keys(session: Session, *, pins: Collection[str] = ()) -> list[K
     else they put there.
     """
     rows = {row.key_id: row for row in queries.list_keys(session) if not pins or row.key_id in pins}
-    tables, _ = standing.readable(session, "key", list(rows))
-    bases = standing.bases(session, "key", list(rows))
+    tables, _ = standing.read_readable(session, "key", list(rows))
+    bases = standing.find_bases(session, "key", list(rows))
     counted = []
     for key_id, row in rows.items():
         basis = bases.get(key_id)
@@ -256,7 +256,7 @@ def find_statement(session: Session, statement_id: str) -> StatementRecord:
     Raises NotFound.
     """
     row = queries.find_statement(session, statement_id)
-    basis = standing.bases(session, "statement", [statement_id]).get(statement_id)
+    basis = standing.find_bases(session, "statement", [statement_id]).get(statement_id)
     if row is None or basis is None:
         raise NotFound(f"There is no statement {statement_id!r} here.")
     record = _record(session, row)
@@ -269,7 +269,7 @@ def find_statement(session: Session, statement_id: str) -> StatementRecord:
             withdrawn_at=record.withdrawn_at or _moment_of(sealed["withdrawn"]),
         )
     about = str(row.approval_id)
-    approval = standing.bases(session, "approval", [about]).get(about)
+    approval = standing.find_bases(session, "approval", [about]).get(about)
     if approval is not None and approval.record is not None:
         is_approved = approval.record["state"] == ApprovalState.APPROVED
         record = replace(record, is_approved=record.is_approved and is_approved)

@@ -27,9 +27,7 @@ class NewToken(BaseModel):
     @classmethod
     def _never_decides(cls, value: tuple[Scope, ...]) -> tuple[Scope, ...]:
         if Scope.DECIDE in value:
-            raise ValueError(
-                "a machine can ask and never decides; people make their own tokens by /mlgov token"
-            )
+            raise ValueError("a machine can ask and never decides; people make tokens of their own")
         return tuple(dict.fromkeys(value))
 
     @field_validator("lasts")

@@ -7,7 +7,6 @@ import secrets
 import string
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -35,10 +34,14 @@ USED_WITHIN = timedelta(minutes=1)
 class TokenRefused(GovernanceError):
     """This token opens nothing here. `code` says why: missing, unknown, expired, revoked, left, scope or bound."""
 
-    def __init__(self, code: str, sentence: str, *, prefix: str = "") -> None:
+    def __init__(
+        self, code: str, sentence: str, *, prefix: str = "", helps_own: bool = False
+    ) -> None:
+        """`helps_own`: a token of the person's own would do, so a surface says how it is made."""
         super().__init__(sentence)
         self.code = code
         self.prefix = prefix
+        self.helps_own = helps_own
 
 
 def create(
@@ -160,8 +163,9 @@ def recognise(
     if not text:
         raise TokenRefused(
             "missing",
-            "This needs a token: send it as `Authorization: Bearer mlgov_…`. An operator makes one by "
-            "`mlgov token create`, a person by `/mlgov token` in Slack.",
+            "This needs a token: send it as `Authorization: Bearer mlgov_…`. An operator makes one for a program by "
+            "`mlgov token create`.",
+            helps_own=True,
         )
     shape = _SHAPE.match(text)
     row = queries.find_token(session, shape[1]) if shape else None
@@ -207,15 +211,12 @@ def require(
     """Refuse what the token is not for, and where it may not be used. Raises TokenRefused."""
     if scope not in token.scopes:
         if scope is Scope.DECIDE:
-            sentence = (
-                "A program's token can ask and read, and never decides. Decide in Slack, or with a token of your own, "
-                "which `/mlgov token` makes."
-            )
+            sentence = "A program's token can ask and read, and never decides: a person does, by a token of their own."
         elif scope is Scope.ASK and token.kind is TokenKind.PERSONAL:
             sentence = "A person's token reads and decides; asking at a gate needs a program's token, made by `mlgov token create`."
         else:
             sentence = f"The token {token.prefix} is not for {scope.value}; it is for {', '.join(token.scopes)}."
-        raise TokenRefused("scope", sentence, prefix=token.prefix)
+        raise TokenRefused("scope", sentence, prefix=token.prefix, helps_own=scope is Scope.DECIDE)
     if project is not None and token.projects and project not in token.projects:
         raise TokenRefused(
             "bound",
@@ -230,7 +231,7 @@ def require(
         )
 
 
-def used(session: Session, token: Token, *, now: datetime) -> None:
+def note_used(session: Session, token: Token, *, now: datetime) -> None:
     """Remember that it was used."""
     queries.touch(session, token.id, now=now)
 
@@ -260,7 +261,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _record(row: Any, whose: str) -> Token:
+def _record(row: ApiToken, whose: str) -> Token:
     return Token(
         id=row.id,
         kind=TokenKind(row.kind),

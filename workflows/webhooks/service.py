@@ -72,39 +72,39 @@ def add(
             f"{wrong[0] if wrong else ''!r} is no event; write approval.approved, approval.* or *.",
             field="events",
         )
-    made = Webhook(
+    webhook = Webhook(
         id=f"wh_{secrets.token_hex(8)}",
         url=url,
         events=list(dict.fromkeys(events)),
-        seq=queries.head(session),
+        seq=queries.find_last_seq(session),
         created_at=now,
         removed_at=None,
     )
-    session.add(made)
+    session.add(webhook)
     session.flush()
     audit.record(
         session,
         actor,
         "webhook.added",
-        ("webhook", made.id),
+        ("webhook", webhook.id),
         now=now,
-        events=made.events,
+        events=webhook.events,
         url_sha256=hashlib.sha256(url.encode()).hexdigest(),
     )
-    return _record(made)
+    return _record(webhook)
 
 
 def remove(session: Session, actor: Actor, webhook_id: str, *, now: datetime) -> None:
     """Tell it nothing more; what waits to be sent is dropped. Raises NotFound."""
-    found = queries.find_webhook(session, webhook_id, lock=True)
-    if found is None:
+    webhook = queries.find_webhook(session, webhook_id, lock=True)
+    if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id!r}. `mlgov webhook list` shows them.")
-    found.removed_at = now
+    webhook.removed_at = now
     session.flush()
-    audit.record(session, actor, "webhook.removed", ("webhook", found.id), now=now)
+    audit.record(session, actor, "webhook.removed", ("webhook", webhook.id), now=now)
 
 
-def webhooks(session: Session) -> list[WebhookRecord]:
+def list_webhooks(session: Session) -> list[WebhookRecord]:
     """All subscriptions."""
     return [_record(row) for row in queries.list_webhooks(session)]
 
@@ -138,7 +138,7 @@ def announce(session: Session, *, now: datetime) -> int:
     return queued
 
 
-def event(session: Session, notice: WebhookEvent) -> Event | None:
+def build_event(session: Session, notice: WebhookEvent) -> Event | None:
     """What to send; None when the webhook was removed."""
     row = queries.find_webhook(session, notice.webhook_id)
     body = queries.find_body(session, notice.seq)
@@ -154,11 +154,11 @@ def event(session: Session, notice: WebhookEvent) -> Event | None:
     }
     if type_ == "approval":
         data["link"] = f"/api/v1/approvals/{id_}"
-    told = {"type": entry["action"], "timestamp": entry["at"], "data": data}
+    payload = {"type": entry["action"], "timestamp": entry["at"], "data": data}
     return Event(
         _event_id(session, row.id, notice.seq, body),
         row.url,
-        json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(),
+        json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode(),
     )
 
 
@@ -166,23 +166,23 @@ def _event_id(session: Session, webhook_id: str, seq: int, body: str) -> str:
     """The same whenever the event is sent again. After a copy came back, entries of the ledger have numbers that others
     had before; receivers know an event by its id, so that it tells these from those."""
     name = f"{webhook_id}_{seq}"
-    if seq <= queries.first_restored(session):
+    if seq <= queries.find_first_restored(session):
         return name
     return f"{name}_{hashlib.sha256(body.encode()).hexdigest()[:12]}"
 
 
-def secret(root: str, webhook_id: str) -> str:
+def derive_secret(root: str, webhook_id: str) -> str:
     """A webhook's secret: it follows from the deployment's key, so that the database holds none."""
-    made = hmac.new(root.encode(), f"webhook:{webhook_id}".encode(), hashlib.sha256)
-    return f"whsec_{base64.b64encode(made.digest()).decode()}"
+    digest = hmac.new(root.encode(), f"webhook:{webhook_id}".encode(), hashlib.sha256)
+    return f"whsec_{base64.b64encode(digest.digest()).decode()}"
 
 
-def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
+def sign_event(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     """The header `webhook-signature` (standardwebhooks.com)."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = b"%b.%d.%b" % (event_id.encode(), timestamp, body)
-    found = hmac.new(key, signed, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(found).decode()}"
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def _follows(events: Sequence[str], action: str) -> bool:

@@ -61,7 +61,7 @@ class Demo:
         self.clock = GovernedClock(start)
         self.sandbox = Sandbox(
             World.from_dict(organisation.world(), self.clock),
-            manifest.data(),
+            manifest.load_manifest(),
             port=port,
             limits=limits,
         )
@@ -86,7 +86,7 @@ class Demo:
         """Make the database, start both sides, and bring the story to where it opens. Raises NotOurs."""
         database = opening.build(settings.read({}, mlgov_database_url=self._url))
         try:
-            with opening.in_words(database.url):
+            with opening.translate_errors(database.url):
                 _make_ours(database)
                 with database.begin() as session:
                     runtime.set_made_by(session, "demo")

@@ -82,10 +82,10 @@ def this_quarter(demo: "Demo") -> None:
 
 
 def _actor(session: Session, slack_id: str) -> Actor:
-    found = people.actor_by_slack_id(session, org.TEAM, slack_id)
-    if found is None:
+    actor = people.actor_by_slack_id(session, org.TEAM, slack_id)
+    if actor is None:
         raise RuntimeError(f"the demo's story does not hold: nobody is {slack_id}")
-    return found[0]
+    return actor[0]
 
 
 def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, better: bool) -> None:
@@ -96,14 +96,14 @@ def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, bett
     if mine is None:
         return
     chance = random.Random(f"{user_id} {now:%Y-%m}")  # noqa: S311 - invented answers, not a secret
-    said: dict[str, tuple[str | None, str | None]] = {}
+    answers: dict[str, tuple[str | None, str | None]] = {}
     for dimension in rubric.load().rubric.dimensions:
         for likely, statements in zip(
             LIKELY[dimension.key], (dimension.medium, dimension.high), strict=True
         ):
-            for one in statements:
+            for statement in statements:
                 roll = chance.random() - (0.15 if better else 0)
-                said[one.id] = (
+                answers[statement.id] = (
                     None,
                     "yes"
                     if roll < likely
@@ -113,4 +113,4 @@ def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, bett
                     if roll > 0.97
                     else "no",
                 )
-    service.keep_window_answers(session, actor, mine.id, said, policy=deps.policy, now=now)
+    service.keep_window_answers(session, actor, mine.id, answers, policy=deps.policy, now=now)

@@ -55,11 +55,11 @@ _WORDS = {
 }
 
 
-_DRIVERS = {
-    "warranty-fraud-score": (("claims before", "0.41"), ("days since repair", "0.23"), ("part price", "0.19"), ("workshop", "0.06")),
-    "ticket-router": (("words of the subject", "0.52"), ("customer's fleet", "0.17"), ("hour of day", "0.03")),
-    "parts-demand": (("kilometres driven", "0.38"), ("season", "0.31"), ("age of the fleet", "0.12")),
-    "lane-keeping": (("left marking", "0.44"), ("right marking", "0.42"), ("kerb", "0.05")),
+_DRIVERS ={
+"warranty-fraud-score":(("claims before","0.41"),("days since repair","0.23"),("part price","0.19"),("workshop","0.06")),
+"ticket-router":(("words of the subject","0.52"),("customer's fleet","0.17"),("hour of day","0.03")),
+"parts-demand":(("kilometres driven","0.38"),("season","0.31"),("age of the fleet","0.12")),
+"lane-keeping":(("left marking","0.44"),("right marking","0.42"),("kerb","0.05")),
 }  # fmt: skip
 _GROUPS = {
     "warranty-fraud-score": (
@@ -81,10 +81,10 @@ class Teller:
         self.model = self.version = 0
 
     def who(self, slack_id: str) -> Actor:
-        found = people.actor_by_slack_id(self.session, org.TEAM, slack_id)
-        if found is None:
+        actor = people.actor_by_slack_id(self.session, org.TEAM, slack_id)
+        if actor is None:
             raise RuntimeError(f"the demo's story does not hold: nobody is {slack_id}")
-        return found[0]
+        return actor[0]
 
     @property
     def around(self) -> dict[str, Any]:
@@ -187,27 +187,25 @@ class Teller:
         )
 
     def groups(self) -> dict[str, Any] | None:
-        found = _GROUPS.get(reads.load_model(self.session, self.model).key)
-        if found is None:
+        names = _GROUPS.get(reads.load_model(self.session, self.model).key)
+        if names is None:
             return None
         groups = [
             {"names": [name], "tp": tp, "fp": fp, "fn": fn, "tn": tn}
-            for name, tp, fp, fn, tn in found
+            for name, tp, fp, fn, tn in names
         ]
         return {
-            "counted": [{"columns": ["region" if len(found) > 2 else "channel"], "groups": groups}]
+            "counted": [{"columns": ["region" if len(names) > 2 else "channel"], "groups": groups}]
         }
 
     def drivers(self) -> dict[str, Any] | None:
-        found = _DRIVERS.get(reads.load_model(self.session, self.model).key)
-        drivers = [{"feature": name, "importance": weight} for name, weight in found or ()]
+        factors = _DRIVERS.get(reads.load_model(self.session, self.model).key)
+        drivers = [{"feature": name, "importance": weight} for name, weight in factors or ()]
         return {"method": "permutation importance", "drivers": drivers} if drivers else None
 
     def accept(self, who: str) -> None:
-        found = cards.load_card(
-            self.session, self.who(who), self.model, self.version, **self.around
-        )
-        chosen = [(one.id, one.revision) for one in found.can_accept]
+        card = cards.load_card(self.session, self.who(who), self.model, self.version, **self.around)
+        chosen = [(one.id, one.revision) for one in card.can_accept]
         evidencing.decide_evidence(
             self.session, self.who(who), chosen, accept=True, word="", **self.around
         )
@@ -225,10 +223,10 @@ class Teller:
         request = decisions.submit(
             self.session, self.who(validator), form, policy_id=version, **around
         )
-        for one in deciders:
+        for decider in deciders:
             card = decisions.card(self.session, request, **self.around)
             verdict = Decide(approval_id=request, revision=card.revision, verdict=Verdict.APPROVE)
-            decisions.act(self.session, self.who(one), verdict, **around)
+            decisions.act(self.session, self.who(decider), verdict, **around)
 
     def use(
         self, owner: str, developer: str, validator: str, *deciders: str, metrics: str, watched: str

@@ -177,15 +177,15 @@ def world() -> dict[str, Any]:
 
 def _channel(project: DemoProject) -> dict[str, Any]:
     people = dict.fromkeys([project.owner, project.manager, project.sponsor, SOFIA, DANIEL])
-    made: dict[str, Any] = {"name": project.channel, "members": list(people), "app": True}
+    channel: dict[str, Any] = {"name": project.channel, "members": list(people), "app": True}
     if project.key == "warranty-fraud":
-        made["members"].append(LUCAS)
+        channel["members"].append(LUCAS)
     if project.key == "lane-vision":
-        made["members"].append(YUKI)
+        channel["members"].append(YUKI)
     if project.key == "voice-intake":
-        made["members"].append(NOA)
-        made["teams"] = [TEAM, "T0NORTH"]
-    return made
+        channel["members"].append(NOA)
+        channel["teams"] = [TEAM, "T0NORTH"]
+    return channel
 
 
 def people_csv() -> str:

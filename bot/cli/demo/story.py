@@ -71,17 +71,17 @@ class Story:
 
     def verify(self) -> ActionResult:
         """Check the ledger against the heads that were kept outside the database."""
-        kept = anchor.kept(str(self._demo.anchor)) if self._demo.anchor.exists() else []
+        kept = anchor.read_heads(str(self._demo.anchor)) if self._demo.anchor.exists() else []
         with self._demo.running.deps.db.read() as session:
-            found = heads.verify(session, kept)
-        if found.holds:
+            verdict = heads.verify(session, kept)
+        if verdict.holds:
             self._verified = True
             return ActionResult(
                 True,
-                f"The ledger holds: {found.entries} entries, and {found.compared} heads kept outside agree.",
+                f"The ledger holds: {verdict.entries} entries, and {verdict.compared} heads kept outside agree.",
             )
         self._found = True
-        return ActionResult(False, f"Found it: {found.reason}.")
+        return ActionResult(False, f"Found it: {verdict.reason}.")
 
     def tamper(self) -> ActionResult:
         """Change an entry as somebody with all rights on the database could."""
@@ -91,7 +91,7 @@ class Story:
             )
         database = self._demo.running.deps.db
         with database.engine.begin() as connection:
-            for name in triggers.names(connection):
+            for name in triggers.list_names(connection):
                 table = "audit_head" if "head" in name else "audit_entry"
                 connection.execute(
                     text(f"DROP TRIGGER {name}" + ("" if database.is_sqlite else f" ON {table}"))

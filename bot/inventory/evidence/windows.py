@@ -18,7 +18,7 @@ from workflows.registry.records import Found
 
 def shared_window(file: Shared) -> Block:
     """A file that somebody shared: which version of a model is it for?"""
-    menu = blocks.searched(words.PICK_VERSION, placeholder="Pick a version")
+    menu = blocks.search_select(words.PICK_VERSION, placeholder="Pick a version")
     body = [
         blocks.section(f"*{blocks.escape(file.name, 120)}*"),
         blocks.section(
@@ -214,7 +214,7 @@ def look_window(
         body.append(
             blocks.input_(
                 f"The {name}",
-                blocks.checks(fields.PICK, [blocks.option(what, "yes")]),
+                blocks.checkboxes(fields.PICK, [blocks.option(what, "yes")]),
                 block_id=f"{fields.PICK}:{item.id}:{item.revision}",
                 optional=True,
             )

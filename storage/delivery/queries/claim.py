@@ -58,6 +58,7 @@ _SKIP = "\nFOR NO KEY UPDATE OF l SKIP LOCKED"
 _HEAD = f"""
 SELECT o.id FROM outbox o WHERE o.lane_key = :lane AND {_POSTS} AND {_DUE}
 ORDER BY CASE o.state WHEN 'sending' THEN 0 ELSE 1 END, o.priority, o.id LIMIT 1"""  # noqa: S608
+"""A message whose outcome is unknown goes first: whatever follows it in the lane would overtake it."""
 
 _NEXT = f"""{_LANES_THAT_WAIT}
 SELECT l.not_before, l.edit_not_before, l.lease_until,
@@ -104,11 +105,13 @@ _LEFT_DUE = _typed(_LEFT)
 _LOCK_ROW = (
     select(Outbox)
     .where(Outbox.id == bindparam("row_id"), Outbox.state.in_(bindparam("waiting", expanding=True)))
+    # An operator who settles this row at this moment holds it: the lane waits for its next turn, not for them.
     .with_for_update(skip_locked=True, of=Outbox)
 )
 _PARENT = select(Outbox.state, Outbox.ts).where(Outbox.id == bindparam("row_id"))
 _COPY = select(Message).where(Message.id == bindparam("message_id"))
 _LEASE = (
+    # No fence here: the lane's row is locked by the SELECT that found it free, in this transaction.
     update(Lane)
     .where(Lane.key == bindparam("lane"))
     .values(lease_owner=bindparam("me"), lease_until=bindparam("until"), epoch=Lane.epoch + 1)
@@ -131,6 +134,7 @@ _BEGIN_ATTEMPT = (
     .where(Outbox.id == bindparam("row_id"))
     .values(
         state=OutboxState.SENDING,
+        # Counted before the call, so that a process that dies of a message does not try it for ever.
         attempts=Outbox.attempts + 1,
         attempt_at=bindparam("real_now"),
         attempt_governed_at=bindparam("due_now"),
@@ -165,7 +169,7 @@ class FreeLane:
     not_before: datetime | None = None
 
 
-def post_lanes(
+def list_post_lanes(
     session: Session,
     *,
     due_now: datetime,
@@ -197,7 +201,7 @@ def post_lanes(
     ]
 
 
-def edit_lanes(
+def list_edit_lanes(
     session: Session, *, due_now: datetime, real_now: datetime, lease_now: datetime, most: int
 ) -> list[FreeLane]:
     """Lanes with an edit to make, each once, with the edit that goes first; `lease_now` as in `post_lanes`."""
@@ -205,13 +209,13 @@ def edit_lanes(
         _EDIT_LANES_BY[session.get_bind().dialect.name],
         {"due_now": due_now, "real_now": real_now, "lease_now": lease_now, "most": most},
     )
-    found: dict[str, FreeLane] = {}
+    lanes: dict[str, FreeLane] = {}
     for key, epoch, channel, head, priority in rows:
-        found.setdefault(key, FreeLane(key, epoch, channel, head, priority))
-    return list(found.values())
+        lanes.setdefault(key, FreeLane(key, epoch, channel, head, priority))
+    return list(lanes.values())
 
 
-def head(
+def find_head(
     session: Session, lane: str, *, due_now: datetime, may_post: bool, is_held: bool = False
 ) -> int | None:
     """The row that goes first in a lane: one whose outcome is unknown, else the oldest."""
@@ -228,13 +232,13 @@ def lock_row(session: Session, row_id: int) -> Outbox | None:
     ).scalar_one_or_none()
 
 
-def parent(session: Session, row_id: int) -> tuple[str, str | None]:
+def find_parent(session: Session, row_id: int) -> tuple[str, str | None]:
     """The state and the ts of the card whose thread a row joins."""
     state, ts = session.execute(_PARENT, {"row_id": row_id}).one()
     return state, ts
 
 
-def copy(session: Session, message_id: int) -> Message | None:
+def find_copy(session: Session, message_id: int) -> Message | None:
     """The copy that an edit is about."""
     return session.execute(_COPY, {"message_id": message_id}).scalar_one_or_none()
 
@@ -263,7 +267,7 @@ def begin_look(
     )
 
 
-def next_times(
+def find_next_times(
     session: Session,
     *,
     due_now: datetime,
@@ -294,7 +298,7 @@ def next_times(
     return moments, due
 
 
-def left(session: Session, *, due_now: datetime) -> int:
+def count_due(session: Session, *, due_now: datetime) -> int:
     """How many rows are due and not settled."""
     count: int = session.execute(_LEFT_DUE, {"due_now": due_now}).scalar_one()
     return count

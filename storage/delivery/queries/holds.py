@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
@@ -35,9 +35,21 @@ _TO_REVIEW = (
 )
 
 
-def standing(session: Session, since: datetime) -> Sequence[Any]:
+class HoldSpan(NamedTuple):
+    """What a claim reads of a hold. The spans are of real and of governed time."""
+
+    id: int
+    released_at: datetime | None
+    looks: bool
+    look_from: datetime
+    look_until: datetime
+    governed_from: datetime
+    governed_until: datetime
+
+
+def list_in_force(session: Session, since: datetime) -> list[HoldSpan]:
     """Holds that are in force, and those since then after which messages are looked for before they are sent."""
-    return session.execute(_STANDING, {"since": since}).all()
+    return [HoldSpan(*row) for row in session.execute(_STANDING, {"since": since})]
 
 
 def is_held(session: Session) -> bool:
@@ -45,17 +57,17 @@ def is_held(session: Session) -> bool:
     return session.execute(_IS_HELD).first() is not None
 
 
-def current(session: Session) -> Hold | None:
+def find_current(session: Session) -> Hold | None:
     """The hold in force; the latest, where there are several."""
     return session.execute(_CURRENT).scalar_one_or_none()
 
 
-def every(session: Session) -> Sequence[Hold]:
+def list_holds(session: Session) -> Sequence[Hold]:
     """All holds there ever were, oldest first."""
     return session.execute(_ALL).scalars().all()
 
 
-def waiting(session: Session) -> Sequence[Outbox]:
+def list_waiting(session: Session) -> Sequence[Outbox]:
     """What waits to be sent, oldest first."""
     return session.execute(_TO_REVIEW).scalars().all()
 
@@ -77,7 +89,7 @@ def open_copies(session: Session) -> Sequence[Message]:
     return copies
 
 
-def due_timers(session: Session, now: datetime) -> Mapping[str, int]:
+def count_due_timers(session: Session, now: datetime) -> Mapping[str, int]:
     """How many timers have fallen due, by kind."""
     rows = session.execute(
         select(Timer.kind, func.count())
@@ -88,7 +100,7 @@ def due_timers(session: Session, now: datetime) -> Mapping[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def due_schedules(session: Session, now: datetime) -> Mapping[str, int]:
+def count_due_schedules(session: Session, now: datetime) -> Mapping[str, int]:
     """How many schedules have fallen due, by kind."""
     rows = session.execute(
         select(Schedule.kind, func.count())

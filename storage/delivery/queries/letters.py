@@ -86,14 +86,14 @@ def find(session: Session, row_id: int) -> tuple[Outbox, str | None] | None:
     return None if row is None else (row[0], row[1])
 
 
-def rows(
+def list_rows(
     session: Session, states: Sequence[OutboxState], *, most: int
 ) -> Sequence[tuple[Outbox, str | None]]:
     """The newest rows in these states."""
-    found = session.execute(
+    result = session.execute(
         _ONE.where(Outbox.state.in_(states)).order_by(Outbox.id.desc()).limit(most)
     )
-    return [(row, channel) for row, channel in found]
+    return [(row, channel) for row, channel in result]
 
 
 def lock(session: Session, row_id: int) -> Outbox | None:
@@ -101,7 +101,7 @@ def lock(session: Session, row_id: int) -> Outbox | None:
     return session.execute(_LOCKED, {"row_id": row_id}).scalar_one_or_none()
 
 
-def dead_of(session: Session, lane: str) -> Sequence[Outbox]:
+def list_dead(session: Session, lane: str) -> Sequence[Outbox]:
     """The dead letters of a destination, oldest first."""
     return session.execute(_OF_LANE, {"lane": lane}).scalars().all()
 
@@ -111,12 +111,12 @@ def edit_waits(session: Session, message_id: int) -> bool:
     return session.execute(_EDIT_WAITS, {"message": message_id}).first() is not None
 
 
-def counts(session: Session) -> dict[str, int]:
+def count_states(session: Session) -> dict[str, int]:
     """How many rows wait, are being sent, and are dead."""
     return {row[0]: row[1] for row in session.execute(_COUNTS)}
 
 
-def oldest_due(session: Session, *, now: datetime) -> datetime | None:
+def find_oldest_due(session: Session, *, now: datetime) -> datetime | None:
     """When the oldest row that is due and not settled fell due."""
     ages = [
         session.execute(statement, {"now": now}).scalar_one_or_none()
@@ -125,7 +125,7 @@ def oldest_due(session: Session, *, now: datetime) -> datetime | None:
     return min((age for age in ages if age is not None), default=None)
 
 
-def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
+def list_daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
     """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
     return [
         (key, state, created_at, settled_at)
@@ -133,7 +133,7 @@ def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime
     ]
 
 
-def person_of(session: Session, org_key: str, slack_id: str) -> str | None:
+def find_person_id(session: Session, org_key: str, slack_id: str) -> str | None:
     """The person one of whose Slack ids this is."""
     return session.execute(BY_SLACK_ID, {"org": org_key, "slack": slack_id}).scalar_one_or_none()
 

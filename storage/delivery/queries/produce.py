@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, case, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -178,20 +178,36 @@ def mark_all_stale(session: Session, subject_type: str, subject_ids: Sequence[st
     session.execute(_MARK_ALL_STALE, {"s_type": subject_type, "s_ids": list(subject_ids)})
 
 
-def copies_of_all(session: Session, subject_type: str, subject_ids: Sequence[str]) -> Sequence[Any]:
+class Copy(NamedTuple):
+    """A message that shows its subject in Slack."""
+
+    id: int
+    lane_key: str
+    channel: str
+    ts: str
+    kind: str
+    notice: dict[str, Any]
+    notice_version: int
+    subject_type: str
+    subject_id: str
+
+
+def list_copies_of_all(
+    session: Session, subject_type: str, subject_ids: Sequence[str]
+) -> list[Copy]:
     """The copies of several subjects of one type, by lane."""
-    return session.execute(
-        _COPIES_OF_ALL, {"s_type": subject_type, "s_ids": list(subject_ids)}
-    ).all()
+    wanted = {"s_type": subject_type, "s_ids": list(subject_ids)}
+    return [Copy(*row) for row in session.execute(_COPIES_OF_ALL, wanted)]
 
 
-def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
-    """Every copy of the subject that stands in Slack (columns of Message), by lane."""
-    return session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id}).all()
+def list_copies(session: Session, subject_type: str, subject_id: str) -> list[Copy]:
+    """Every copy of the subject that stands in Slack, by lane."""
+    wanted = {"s_type": subject_type, "s_id": subject_id}
+    return [Copy(*row) for row in session.execute(_COPIES, wanted)]
 
 
-def marked_copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
-    """`mark_stale`, and every copy of the subject that stands in Slack (columns of Message), by lane.
+def mark_and_list_copies(session: Session, subject_type: str, subject_id: str) -> list[Copy]:
+    """`mark_stale`, and every copy of the subject that stands in Slack, by lane.
 
     Mostly nothing about it waits to be sent, and then one look tells both: what is sent by then stands among the copies.
     """
@@ -200,8 +216,8 @@ def marked_copies(session: Session, subject_type: str, subject_id: str) -> Seque
     if rows[0].waits:
         # What waited may be sent between that look and the mark: the copies are read once more, after it.
         mark_stale(session, subject_type, subject_id)
-        return session.execute(_COPIES, values).all()
-    return [row for row in rows if row.id is not None]
+        return list_copies(session, subject_type, subject_id)
+    return [Copy(*row[1:]) for row in rows if row.id is not None]
 
 
 def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
@@ -211,7 +227,7 @@ def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
     }
 
 
-def hasten(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
+def bring_forward(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
     """What waits in these lanes is due at this earlier time."""
     if lanes:
         session.connection().execute(

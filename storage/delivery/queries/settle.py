@@ -1,7 +1,7 @@
 """Writing down how an attempt ended. Everything is fenced: the lane's epoch must still be the one of the claim."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import String, bindparam, func, insert, select, update
 from sqlalchemy.engine import CursorResult
@@ -38,7 +38,9 @@ _SENT = (
         last_error=None,
         settled_at=bindparam("now"),
     )
-    .returning(Outbox.stale)
+    .returning(
+        Outbox.stale
+    )  # its record changed while it was being sent: the copy is edited at once
     .execution_options(synchronize_session=False)
 )
 _END = (
@@ -61,6 +63,7 @@ _AGAIN = (
 _LOOKED = (
     update(Outbox)
     .where(Outbox.id == bindparam("row_id"))
+    # From here on it counts as attempted: what is older than the span in question is not looked for again.
     .values(attempt_at=bindparam("looked_at"))
     .execution_options(synchronize_session=False)
 )
@@ -93,9 +96,20 @@ _COPY_AT = select(
 ).where(Message.channel == bindparam("c"), Message.ts == bindparam("t"))
 
 
-def find_copy(session: Session, channel: str, ts: str) -> Any:
-    """What one of our messages shows (kind, notice, subject) and its lane, by where it stands; None for one not of ours."""
-    return session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
+class ShownCopy(NamedTuple):
+    """What one of our messages shows, and the key of its lane."""
+
+    kind: str
+    notice: dict[str, Any]
+    subject_type: str
+    subject_id: str
+    lane_key: str
+
+
+def find_copy(session: Session, channel: str, ts: str) -> ShownCopy | None:
+    """The message of ours that stands there; None for one that is not ours."""
+    row = session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
+    return None if row is None else ShownCopy(*row)
 
 
 def give_back(
@@ -122,7 +136,7 @@ def give_back(
     return bool(result.rowcount)
 
 
-def sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -> bool:
+def mark_sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -> bool:
     """It is out; True when its record changed meanwhile."""
     stale: bool = session.execute(
         _SENT, {"row_id": row_id, "posted_ts": ts, "now": now}
@@ -135,7 +149,7 @@ def end(session: Session, row_id: int, state: OutboxState, why: str, *, now: dat
     session.execute(_END, {"row_id": row_id, "new_state": state, "why": why[:500], "now": now})
 
 
-def again(
+def reschedule(
     session: Session, row_id: int, state: OutboxState, why: str, *, attempts: int, lookups: int
 ) -> None:
     """It waits for its next turn, as `pending` or, with an unknown outcome, as `sending`."""
@@ -151,7 +165,7 @@ def again(
     )
 
 
-def looked(session: Session, row_id: int, *, real_now: datetime) -> None:
+def mark_looked_for(session: Session, row_id: int, *, real_now: datetime) -> None:
     """It was looked for now, and is not in Slack: the next time it is sent."""
     session.execute(_LOOKED, {"row_id": row_id, "looked_at": real_now})
 
@@ -164,12 +178,14 @@ def add_copy(session: Session, values: dict[str, Any]) -> Message | None:
     return session.execute(_COPY, values).scalar_one()
 
 
-def shown(session: Session, copy_id: int, *, digest: str, final: bool, now: datetime) -> None:
+def mark_copy_shown(
+    session: Session, copy_id: int, *, digest: str, final: bool, now: datetime
+) -> None:
     """A copy shows something else now."""
     session.execute(_SHOWN, {"copy_id": copy_id, "digest": digest, "final": final, "now": now})
 
 
-def gone(session: Session, copy_id: int, why: str, *, now: datetime) -> None:
+def mark_copy_gone(session: Session, copy_id: int, why: str, *, now: datetime) -> None:
     """A copy does not stand in Slack any more; what waits for it is cancelled."""
     session.execute(_GONE, {"copy_id": copy_id})
     session.execute(_CANCEL_EDITS, {"copy_id": copy_id, "why": why, "now": now})

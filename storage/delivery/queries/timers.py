@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, case, func, or_, select, text, update
+from sqlalchemy import Row, Table, bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -122,7 +122,7 @@ def start(session: Session, values: dict[str, Any]) -> None:
     session.execute(_INSERT[session.get_bind().dialect.name], values)
 
 
-def again(
+def restart(
     session: Session, subject_type: str, subject_id: str, kind: str, seq: int, due_at: datetime
 ) -> None:
     """Let a timer that has run, or was given up, fall due again; one that waits is left as it is."""
@@ -181,14 +181,14 @@ def lock_due_of(session: Session, subject_type: str, subject_id: str) -> Sequenc
     return session.execute(_DUE_OF, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
 
 
-def candidates(
+def list_candidates(
     session: Session,
     *,
     due_now: datetime,
     real_now: datetime,
     most: int,
     kinds: Sequence[str] | None,
-) -> Sequence[Any]:
+) -> Sequence[Row[int, str, str, str, int]]:
     """Timers that look due, oldest first: id, type and id of the subject, kind, seq."""
     parameters: dict[str, Any] = {"due_now": due_now, "real_now": real_now, "most": most}
     if kinds is None:
@@ -208,19 +208,19 @@ def lock(session: Session, timer_id: int) -> Timer | None:
     return session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one_or_none()
 
 
-def next_due(session: Session, after: datetime) -> datetime | None:
+def find_next_due(session: Session, after: datetime) -> datetime | None:
     """When a timer, a schedule or a message falls due next, later than `after` (governed time)."""
     moments = [session.execute(one, {"after": after}).scalar_one() for one in _NEXT]
     return min((moment for moment in moments if moment), default=None)
 
 
-def late(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
+def find_late(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
     """How many timers are due, those that are tried again later included, and since when the oldest is."""
     number, oldest = session.execute(_LATE, {"due_now": now}).one()
     return number, oldest
 
 
-def late_schedules(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
+def find_late_schedules(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
     """The same of schedules."""
     number, oldest = session.execute(_LATE_SCHEDULES, {"due_now": now}).one()
     return number, oldest
@@ -236,7 +236,9 @@ def lock_schedules_of(session: Session, owner: str) -> Sequence[Schedule]:
     return session.execute(_SCHEDULES_OF, {"owner": owner}).scalars().all()
 
 
-def due_schedules(session: Session, *, now: datetime, kinds: Sequence[str] | None) -> Sequence[int]:
+def list_due_schedules(
+    session: Session, *, now: datetime, kinds: Sequence[str] | None
+) -> Sequence[int]:
     """Ids of the schedules that look due."""
     if kinds is None:
         return session.execute(_DUE_SCHEDULES, {"now": now}).scalars().all()

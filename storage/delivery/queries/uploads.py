@@ -54,7 +54,7 @@ def add(session: Session, key: str, file_id: str, *, now: datetime) -> None:
     session.execute(_ADD[session.get_bind().dialect.name], row)
 
 
-def ready(session: Session, keys: Sequence[str]) -> None:
+def mark_ready(session: Session, keys: Sequence[str]) -> None:
     """Slack can show these now."""
     session.execute(_READY, {"keys": list(keys)})
 
