@@ -21,7 +21,7 @@ SOON = timedelta(minutes=1)
 def changed(session: Session, subject_type: str, ids: Collection[int], *, now: datetime) -> None:
     """These subjects are not what they were."""
     if ids:
-        look(session, replaying.open_about(session, subject_type, ids), at=now)
+        look(session, replaying.list_open_about(session, subject_type, ids), at=now)
 
 
 def changed_in(
@@ -29,7 +29,7 @@ def changed_in(
 ) -> None:
     """Something of these projects is not what it was; only what is asked about one type of subject, where one is named."""
     if projects:
-        look(session, replaying.open_in(session, projects, subject_type), at=now)
+        look(session, replaying.list_open_in(session, projects, subject_type), at=now)
 
 
 def everything(session: Session, *, at: datetime) -> None:

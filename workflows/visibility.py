@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
+from storage.approvals.queries import StandingRow
+from storage.approvals.reaching import PersonRow
 from storage.delivery.queries import letters, settle
 from storage.people import channels
 from storage.projects import sight as sight_queries
@@ -48,12 +50,12 @@ class Sight:
 def sight(session: Session, person_id: str, *, policy: Policy) -> Sight:
     """What this person may see now, by the mirror and the policy in force."""
     rows = queries.list_standing(session, person_id)
-    if not rows or not _is_member(rows[0]):
+    if not rows or not is_member(rows[0]):
         return Sight(person_id, False, frozenset())
     if LEADER in _roles(session, rows, policy):
         return Sight(person_id, True, frozenset())
-    found = sight_queries.list_of_person_and_reports(session, person_id)
-    return Sight(person_id, False, frozenset(found))
+    project_ids = sight_queries.list_of_person_and_reports(session, person_id)
+    return Sight(person_id, False, frozenset(project_ids))
 
 
 def sees_project(session: Session, actor: Actor, project_id: int | None, *, policy: Policy) -> bool:
@@ -87,8 +89,7 @@ def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | Non
 def roles(session: Session, person_id: str, *, policy: Policy) -> frozenset[str]:
     """The policy's roles that this person holds; none for who is no full, active member."""
     rows = queries.list_standing(session, person_id)
-    is_one = bool(rows) and _is_member(rows[0])
-    return _roles(session, rows, policy) if is_one else frozenset()
+    return _roles(session, rows, policy) if rows and is_member(rows[0]) else frozenset()
 
 
 def holders(session: Session, role: str, *, policy: Policy, org_key: str) -> dict[str, str]:
@@ -101,11 +102,9 @@ def members(session: Session, word: str, *, policy: Policy, org_key: str) -> dic
     role = word.removeprefix(ROLE)
     words = policy.roles.get(role, ()) if role != word else (word,)
     slack_ids = set(handles.read(session, org_key, words).who(words))
-    rows = [
-        *reaching.list_named(session, org_key, slack_ids=slack_ids, ids=()),
-        *reaching.list_members(session, org_key, slack_ids=slack_ids),
-    ]
-    return {row.id: row.slack_id for row in rows if _is_member(row) and row.slack_id}
+    rows = [row for row, _ in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=())]
+    rows += [row for row, *_ in reaching.list_members(session, org_key, slack_ids=slack_ids)]
+    return {row.id: row.slack_id for row in rows if row.slack_id and is_member(row)}
 
 
 def reached_by(
@@ -113,7 +112,7 @@ def reached_by(
 ) -> str | None:
     """The first of these words of the policy that means this person now; None when none does."""
     rows = queries.list_standing(session, person_id)
-    if not rows or not _is_member(rows[0]):
+    if not rows or not is_member(rows[0]):
         return None
     of_roles = [each for members in policy.roles.values() for each in members]
     meant = handles.read(session, rows[0].org_key, [*words, *of_roles])
@@ -134,7 +133,7 @@ def reached_by(
     )
 
 
-def _roles(session: Session, rows: queries.Rows, policy: Policy) -> frozenset[str]:
+def _roles(session: Session, rows: Sequence[StandingRow], policy: Policy) -> frozenset[str]:
     words = [each for members in policy.roles.values() for each in members]
     meant, ids = handles.read(session, rows[0].org_key, words), _ids(rows)
     return frozenset(
@@ -142,15 +141,18 @@ def _roles(session: Session, rows: queries.Rows, policy: Policy) -> frozenset[st
     )
 
 
-def _ids(rows: queries.Rows) -> set[str]:
+def _ids(rows: Sequence[StandingRow]) -> set[str]:
     """The Slack ids by which a policy can mean the person of these rows: theirs, and those of their groups."""
-    return {rows[0].slack_id, *queries.other_ids(rows[0])} | {
-        row.group_id for row in rows if row.group_id is not None
-    }
+    ids = {rows[0].slack_id, *rows[0].other_ids, *(row.group_id for row in rows)}
+    return {id_ for id_ in ids if id_ is not None}
 
 
-def _is_member(row: object) -> bool:
-    return not any(
-        getattr(row, flag)
-        for flag in ("is_bot", "is_guest", "is_stranger", "is_deactivated", "erased_at")
+def is_member(row: StandingRow | PersonRow) -> bool:
+    """Whether the mirror has this person as a full, active member of the organisation."""
+    return not (
+        row.is_bot
+        or row.is_guest
+        or row.is_stranger
+        or row.is_deactivated
+        or row.erased_at is not None
     )

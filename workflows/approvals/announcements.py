@@ -288,6 +288,5 @@ def follow(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    for row in reminding.list_showing(session, approval_id):
-        shown = Subject.of(row.subject_type, row.subject_id)
-        outbox.refresh(session, shown, now=now, clicked=clicked)
+    for type_, id_ in reminding.list_showing(session, approval_id):
+        outbox.refresh(session, Subject.of(type_, id_), now=now, clicked=clicked)

@@ -1,12 +1,12 @@
 """Breaking the glass: in an emergency one person approves at once; everybody hears of it, and others review it in time."""
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from storage.people.channels import find_channel
 from workflows import handles, outbox, timers
@@ -86,7 +86,7 @@ def break_glass(
         due_at=due_at,
         times_late=0,
     )
-    changing.mark(session, head.id, has_more=True)
+    changing.set_columns(session, head.id, has_more=True)
     audit.record(
         session,
         actor,
@@ -217,7 +217,9 @@ def _broadcast(session: Session, approval_id: int, times: int, around: Circumsta
     )
 
 
-def _note_breaker(session: Session, head: Any, person_id: str, around: Circumstances) -> None:
+def _note_breaker(
+    session: Session, head: RequestRow, person_id: str, around: Circumstances
+) -> None:
     person = people.one(session, person_id)
     if person is not None:
         announcements.note(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage.actions import queries as more
 from storage.actions.tables import ApprovalCondition
 from storage.approvals import changing, queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState, ConditionState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
@@ -141,7 +142,7 @@ def fell_due(
 def _lapse(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     one: ApprovalCondition,
     around: Circumstances,
@@ -167,7 +168,7 @@ def _lapse(
         about=[head.subject_type, head.subject_id],
     )
     ids = {request.requester_id, one.owner_id, one.set_by} | {
-        row.person_id for row in queries.list_decided(session, head.id)
+        row.person_id for row in queries.list_verdicts(session, head.id)
     }
     known = [people.one(session, person_id) for person_id in sorted(ids)]
     concerned = [person for person in known if person is not None]
@@ -231,7 +232,7 @@ def _open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition
 def _changed(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     one: ApprovalCondition,
     what: str,
     around: Circumstances,

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
+from storage.approvals.queries import RequestRow, StandingRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
@@ -35,11 +36,11 @@ NOT_CONFIRMED = (
 class Entered:
     """A request, locked, with somebody in front of it who may do what they came for."""
 
-    head: Any
+    head: RequestRow
     request: rules.Request
-    decided: Sequence[Any]
+    decided: Sequence[VerdictRow]
     """The rows of the verdicts that count."""
-    rows: Sequence[Any]
+    rows: Sequence[StandingRow]
     """Who acts, as the mirror has them; empty for a program."""
     entitled: Entitlement | None = None
     """By what they decide, where the act is one of those who decide."""
@@ -84,7 +85,7 @@ def enter(
     rows = queries.list_standing(session, actor.id) if is_person else ()
     met = _met(rows, form, rule, around) if is_person else ()
     head, request = locked(session, form.approval_id)
-    at = Entered(head, request, queries.list_decided(session, head.id), rows)
+    at = Entered(head, request, queries.list_verdicts(session, head.id), rows)
     try:
         return _judged(session, actor, form, rule, at, met, around)
     except Unconfirmed:
@@ -124,7 +125,7 @@ def _judged(
 
 
 def _met(
-    rows: Sequence[Any], form: OnRequest, rule: Rule, around: Circumstances
+    rows: Sequence[StandingRow], form: OnRequest, rule: Rule, around: Circumstances
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
     standing = people.standing(rows) if rows else None
@@ -190,9 +191,9 @@ def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
 # --- what acts are judged by
 
 
-def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+def locked(session: Session, approval_id: int) -> tuple[RequestRow, rules.Request]:
     """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
-    rows = queries.request_for_update(session, approval_id)
+    rows = queries.lock_request(session, approval_id)
     if not rows:
         raise NotFound(reads.NO_REQUEST)
     head = rows[0]
@@ -210,16 +211,16 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
 def by_itself(session: Session, approval_id: int) -> Entered:
     """A request, locked, with nobody in front of it: mlgov looks at what it rests on. Raises NotFound."""
     head, request = locked(session, approval_id)
-    return Entered(head, request, queries.list_decided(session, head.id), ())
+    return Entered(head, request, queries.list_verdicts(session, head.id), ())
 
 
 def votes_of(session: Session, approval_id: int) -> list[Vote]:
     """The verdicts that count."""
-    return votes_in(queries.list_decided(session, approval_id))
+    return votes_in(queries.list_verdicts(session, approval_id))
 
 
-def votes_in(rows: Sequence[Any]) -> list[Vote]:
-    """The verdicts of rows of `queries.list_decided`."""
+def votes_in(rows: Sequence[VerdictRow]) -> list[Vote]:
+    """The verdicts of rows of `queries.list_verdicts`."""
     return [
         Vote(
             row.person_id,

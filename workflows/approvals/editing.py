@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing, queries, replaying
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState
 from workflows import outbox, permissions, timers
 from workflows.actors import SYSTEM, Actor
@@ -107,7 +108,7 @@ def _asked(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    head: Any
+    head: RequestRow
     request: rules.Request
     before: Card
     prepared: Prepared
@@ -126,7 +127,7 @@ class _Plan:
     """From here on the stages are replaced."""
     rest: tuple[Stage, ...]
     bound: Bound
-    void: tuple[Any, ...]
+    void: tuple[VerdictRow, ...]
     """Verdicts that count no more."""
     expires_at: datetime
 
@@ -138,7 +139,7 @@ class _Plan:
 
 def _editorial(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
     edit_id = _keep(session, actor, change, around, reopened=None, void=())
-    changing.mark(session, change.head.id, has_more=True)
+    changing.set_columns(session, change.head.id, has_more=True)
     outbox.refresh(
         session, announcements.subject(change.head.id), now=around.now, clicked=around.clicked
     )
@@ -161,7 +162,7 @@ def _material(session: Session, actor: Actor, change: _Change, around: Circumsta
         gone = [row.id for row in plan.void]
         changing.void_decisions(session, gone, at=around.now)
         more.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
-    changing.mark(
+    changing.set_columns(
         session,
         head.id,
         facts=change.prepared.facts,
@@ -190,7 +191,7 @@ def _plan(
 ) -> _Plan:
     """Raises NobodyToDecide when what is asked now could never pass."""
     head, request, prepared = change.head, change.request, change.prepared
-    decided = queries.list_decided(session, head.id)
+    decided = queries.list_verdicts(session, head.id)
     apart = separation.apart(gate, prepared, actor)
     expires_at = around.now + gate.expires_after
     words = people.words(session, around.policy, prepared.people, actor.id, org_key=around.org_key)
@@ -269,7 +270,7 @@ def _keep(
     around: Circumstances,
     *,
     reopened: str | None,
-    void: Sequence[Any],
+    void: Sequence[VerdictRow],
 ) -> int:
     """What stood there before, the new words, and the ledger's entry."""
     head, is_reworded = change.head, change.reason != change.before.reason
@@ -288,7 +289,7 @@ def _keep(
     text = None
     if is_reworded:
         text = audit.write_text(session, actor, change.reason, now=around.now)
-        changing.mark(session, head.id, reason_id=text.id)
+        changing.set_columns(session, head.id, reason_id=text.id)
     audit.record(
         session,
         actor,
@@ -338,7 +339,7 @@ def _tell(
     asked: dict[str, people.Reached] = {}
     if plan.asks_anew:
         (asked,) = people.reached(session, plan.rest[:1], around.org_key)
-        kept = {row.person_id for row in queries.list_decided(session, head.id)}
+        kept = {row.person_id for row in queries.list_verdicts(session, head.id)}
         for person_id in {head.requester_id, *plan.bound.apart, *kept}:
             asked.pop(person_id, None)
         announcements.ask(

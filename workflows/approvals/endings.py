@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing, queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
@@ -47,7 +47,7 @@ class Circumstances:
 def end(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     outcome: ApprovalState,
     around: Circumstances,
@@ -119,12 +119,14 @@ def end(
     )
 
 
-def _wind_up(session: Session, head: Any, outcome: ApprovalState, around: Circumstances) -> None:
+def _wind_up(
+    session: Session, head: RequestRow, outcome: ApprovalState, around: Circumstances
+) -> None:
     """What was still open beside the decision ends with it; only an approval leaves its conditions."""
     question = more.find_open_question(session, head.id)
     if question is not None:
         question.ended_at = around.now
-        changing.mark(session, head.id, paused_at=None)
+        changing.set_columns(session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
         more.drop_conditions(session, head.id, now=around.now)
     else:
@@ -135,7 +137,7 @@ def pass_by_rule(
     session: Session, approval_id: int, project_id: int, around: Circumstances
 ) -> None:
     """A request that the policy lets pass without asking anybody: approved as it is opened, and shown as such."""
-    head = queries.request_for_update(session, approval_id)[0]
+    head = queries.lock_request(session, approval_id)[0]
     request = rules.Request(
         head.requester_id,
         ApprovalState.PENDING,
@@ -150,7 +152,7 @@ def pass_by_rule(
     end(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
 
 
-def tell_story(session: Session, head: Any, decision_id: int, around: Circumstances) -> None:
+def tell_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:
     """One line in the thread under the channel's card."""
     announcements.tell_story(
         session,
@@ -164,7 +166,13 @@ def tell_story(session: Session, head: Any, decision_id: int, around: Circumstan
 
 
 def tell(
-    session: Session, head: Any, what: str, item_id: int, around: Circumstances, *, times: int = 0
+    session: Session,
+    head: RequestRow,
+    what: str,
+    item_id: int,
+    around: Circumstances,
+    *,
+    times: int = 0,
 ) -> None:
     """One line in the thread about what somebody did beside deciding."""
     announcements.tell(

@@ -28,7 +28,7 @@ def escalate(session: Session, approval_id: int, position: int, around: Circumst
     escalation = stage.escalation
     if is_over or request.stage != position or stage.escalated or escalation is None:
         return
-    barred = judging.spent_in(queries.list_decided(session, approval_id))
+    barred = judging.spent_in(queries.list_verdicts(session, approval_id))
     barred |= {request.requester_id, *request.apart}
     coming = tuple(replace(one, is_late=True) for one in escalation.approvers)
     # Who would never be counted is not asked; who is only told need not be counted.

@@ -61,7 +61,7 @@ def hand_over(
         [approver.stored() for approver in (*request.current.approvers, *given)],
     )
     head, request = door.locked(session, head.id)
-    changing.mark(session, head.id, has_more=True)
+    changing.set_columns(session, head.id, has_more=True)
     audit.record(
         session,
         actor,

@@ -1,12 +1,14 @@
 """Asking the requester something before deciding: the request waits, its clock stands still, the answer lets it go on."""
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
+from storage.actions.tables import ApprovalQuestion
 from storage.approvals import changing
+from storage.approvals.queries import RequestRow
+from storage.audit.tables import PrivateText
 from workflows import outbox, resting, timers
 from workflows.actors import Actor
 from workflows.approvals import announcements, endings, people, rules
@@ -117,7 +119,7 @@ def drop(
     return "You took your question back, and the request goes on."
 
 
-def _question(session: Session, at: Entered) -> Any:
+def _question(session: Session, at: Entered) -> ApprovalQuestion:
     question = more.find_open_question(session, at.head.id)
     if question is None:
         raise GovernanceError(
@@ -129,16 +131,16 @@ def _question(session: Session, at: Entered) -> Any:
 def _goes_on(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
-    question: Any,
+    question: ApprovalQuestion,
     around: Circumstances,
     what: str,
-    text: Any,
+    text: PrivateText | None,
 ) -> None:
     question.ended_at = around.now
     # A clock that was set back meanwhile gives nobody more time than a question holds a request for.
-    stood_still = max(around.now - head.paused_at, timedelta(0))
+    stood_still = max(around.now - (head.paused_at or around.now), timedelta(0))
     unused = PATIENCE - stood_still
     changing.revise(
         session,
@@ -165,5 +167,7 @@ def _goes_on(
     endings.tell(session, head, what, question.id, around)
 
 
-def _follow(session: Session, head: Any, request: rules.Request, around: Circumstances) -> None:
+def _follow(
+    session: Session, head: RequestRow, request: rules.Request, around: Circumstances
+) -> None:
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from storage.approvals.queries import VerdictRow
 from workflows.actors import Actor
 from workflows.approvals import absences, door, people, reads, rules
 from workflows.approvals.door import Entered
@@ -84,7 +84,7 @@ def _in_place_of(
     return None
 
 
-def spent_in(decided: Sequence[Any]) -> set[str]:
+def spent_in(decided: Sequence[VerdictRow]) -> set[str]:
     """Who has decided, themselves or through whoever stood in for them."""
     return {
         person_id

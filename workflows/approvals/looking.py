@@ -1,12 +1,12 @@
 """A request that waits is looked at again because something changed: it is routed anew, shown, told, and asked anew."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState
 from workflows import outbox
 from workflows.actors import SYSTEM
@@ -125,9 +125,9 @@ def _ask_again(
 
 def _ask_others(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
-    decided: Sequence[Any],
+    decided: Sequence[VerdictRow],
     around: Circumstances,
 ) -> None:
     """Those whom the stage that is asked now asks since the policy names others for it."""

@@ -45,7 +45,7 @@ def nudge(session: Session, actor: Actor, form: Nudge, at: Entered, around: Circ
     decided = judging.spent_in(at.decided)
     for person_id in {*decided, request.requester_id, *request.apart}:
         asked.pop(person_id, None)
-    changing.mark(session, head.id, nudged_at=around.now)
+    changing.set_columns(session, head.id, nudged_at=around.now)
     times = int(around.now.timestamp())
     audit.record(
         session,

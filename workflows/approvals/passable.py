@@ -6,12 +6,12 @@ reaches too few, whoever asked and the administrators hear it at once instead of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from storage.approvals import reminding as statements
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import outbox, rollout, visibility
 from workflows.actors import SYSTEM
@@ -37,7 +37,7 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     if request.state is not ApprovalState.PENDING or around.now >= request.expires_at:
         return False
     is_changed = False
-    decided = queries.list_decided(session, approval_id)
+    decided = queries.list_verdicts(session, approval_id)
     stages = list(request.stages[request.stage :])
     while (short := _shortage(session, request, stages, decided, around)) is not None:
         stage, position = stages[short.position], request.stage + short.position
@@ -55,7 +55,7 @@ def _shortage(
     session: Session,
     request: Request,
     stages: Sequence[Stage],
-    decided: Sequence[Any],
+    decided: Sequence[VerdictRow],
     around: Circumstances,
 ) -> seating.Shortage | None:
     """The first stage that has too few people left for the places that are still open in it."""
@@ -74,7 +74,7 @@ def _shortage(
     return seating.shortage_in(ways)
 
 
-def _given(request: Request, decided: Sequence[Any], party: int) -> int:
+def _given(request: Request, decided: Sequence[VerdictRow], party: int) -> int:
     """How many approvals a group of the stage that is asked now has."""
     return sum(
         row.position == request.stage
@@ -85,7 +85,7 @@ def _given(request: Request, decided: Sequence[Any], party: int) -> int:
 
 
 def _with_fallback(
-    session: Session, head: Any, stage: Stage, around: Circumstances
+    session: Session, head: RequestRow, stage: Stage, around: Circumstances
 ) -> Stage | None:
     """The stage with those who decide in place of nobody, by the policy that the request is bound to."""
     policy = rereading.policy_of(session, head, around)
@@ -103,11 +103,11 @@ def _with_fallback(
 
 def _fall_back(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: Request,
     position: int,
     stage: Stage,
-    decided: Sequence[Any],
+    decided: Sequence[VerdictRow],
     around: Circumstances,
 ) -> None:
     stored = stage.stored()
@@ -146,7 +146,7 @@ def _fall_back(
 
 def _tell(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: Request,
     position: int,
     short: seating.Shortage,

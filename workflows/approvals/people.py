@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
-from workflows import handles
+from storage.approvals.queries import StandingRow
+from storage.approvals.reaching import PersonRow
+from workflows import handles, visibility
 from workflows.approvals import rules
 from workflows.approvals.binding import Words
 from workflows.approvals.rules import PERSON, Approver, Group, Stage, Standing
@@ -32,40 +33,29 @@ class Reached:
     """Which time it is that it says so."""
 
 
-def is_member(row: Any) -> bool:
-    """Whether the mirror has this person as a full, active member of the organisation."""
-    return not (
-        row.is_bot
-        or row.is_guest
-        or row.is_stranger
-        or row.is_deactivated
-        or row.erased_at is not None
-    )
-
-
-def standing(rows: Sequence[Any]) -> Standing:
+def standing(rows: Sequence[StandingRow]) -> Standing:
     """A person and their groups, from the rows of `queries.list_standing`."""
     first = rows[0]
     return Standing(
         first.id,
         first.slack_id,
-        is_member(first),
+        visibility.is_member(first),
         first.refreshed_at,
         tuple(
             Group(row.group_id, row.group_name, row.group_read_at, row.since)
             for row in rows
-            if row.group_id is not None
+            if row.group_id is not None and row.group_name is not None
         ),
-        queries.other_ids(first),
+        first.other_ids,
     )
 
 
 def givers(session: Session, stages: Iterable[Stage]) -> dict[str, Standing]:
     """Those who gave away their places in these stages, by id; nothing is read while nobody did."""
-    found = {
+    ids = {
         approver.by for stage in stages for approver in stage.approvers if approver.by is not None
     }
-    return standings(session, found) if found else {}
+    return standings(session, ids) if ids else {}
 
 
 def standings(session: Session, ids: Iterable[str]) -> dict[str, Standing]:
@@ -76,10 +66,9 @@ def standings(session: Session, ids: Iterable[str]) -> dict[str, Standing]:
 
 def one(session: Session, person_id: str) -> Reached | None:
     """Somebody by their id, where they are a member with a Slack id."""
-    rows = queries.list_standing(session, person_id)
-    if not rows or not is_member(rows[0]) or not rows[0].slack_id:
+    row = next(iter(queries.list_standing(session, person_id)), None)
+    if row is None or not visibility.is_member(row) or not row.slack_id:
         return None
-    row = rows[0]
     return Reached(row.id, row.slack_id, row.name, row.tz, row.country)
 
 
@@ -103,8 +92,8 @@ def words(
 
 def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
     """Somebody by their Slack id, where they are a member."""
-    for row in reaching.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
-        if is_member(row) and row.slack_id:
+    for row, _ in reaching.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
+        if visibility.is_member(row) and row.slack_id:
             return Reached(row.id, row.slack_id, row.name)
     return None
 
@@ -136,8 +125,8 @@ def reached_parties(
     named: dict[str, dict[str, Reached]] = {}
     members: dict[str, dict[str, tuple[Reached, datetime]]] = {}
 
-    def person(row: Any) -> Reached | None:
-        if not is_member(row) or not row.slack_id:
+    def person(row: PersonRow) -> Reached | None:
+        if not visibility.is_member(row) or not row.slack_id:
             return None
         return Reached(
             row.id,
@@ -150,13 +139,13 @@ def reached_parties(
             row.status_times,
         )
 
-    for row in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
-        if (found := person(row)) is not None:
-            named.setdefault(PERSON + row.id, {})[row.id] = found
-            named.setdefault(row.named_as, {})[row.id] = found
-    for row in reaching.list_members(session, org_key, slack_ids=slack_ids):
-        if (found := person(row)) is not None:
-            members.setdefault(row.group_id, {})[row.id] = (found, row.since)
+    for row, named_as in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
+        if (reached := person(row)) is not None:
+            for word in (PERSON + row.id, *([named_as] if named_as else [])):
+                named.setdefault(word, {})[row.id] = reached
+    for row, group_id, since in reaching.list_members(session, org_key, slack_ids=slack_ids):
+        if (reached := person(row)) is not None:
+            members.setdefault(group_id, {})[row.id] = (reached, since)
 
     def admits(stage: Stage, approver: Approver, id_: str, since: datetime) -> bool:
         if stage.pinned is None and by is None:
@@ -166,21 +155,21 @@ def reached_parties(
         return rules.is_counted(stage, approver, id_, since, moment)
 
     def meant(stage: Stage, approver: Approver) -> dict[str, Reached]:
-        found: dict[str, Reached] = {}
+        people: dict[str, Reached] = {}
         for who in approver.who:
-            found |= named.get(who, {})
-            found |= {
+            people |= named.get(who, {})
+            people |= {
                 id_: person
                 for id_, (person, since) in members.get(who, {}).items()
                 if admits(stage, approver, id_, since)
             }
-        return found
+        return people
 
     def party(stage: Stage, index: int) -> dict[str, Reached]:
-        found: dict[str, Reached] = {}
+        people: dict[str, Reached] = {}
         for approver in stage.own:
             if approver.party == index:
-                found |= meant(stage, approver)
+                people |= meant(stage, approver)
         for approver in stage.approvers:
             if approver.by is None or approver.party != index:
                 continue
@@ -189,13 +178,13 @@ def reached_parties(
                 for one in rules.takers(stage, approver.among or ())
                 for id_ in meant(stage, one)
             }
-            if found.pop(approver.by, None) is not None:
-                found |= {
+            if people.pop(approver.by, None) is not None:
+                people |= {
                     id_: person
                     for id_, person in meant(stage, approver).items()
                     if approver.among is None or id_ in may
                 }
         gave_away = {approver.by for approver in stage.approvers if approver.by}
-        return {id_: one for id_, one in found.items() if id_ not in gave_away}
+        return {id_: person for id_, person in people.items() if id_ not in gave_away}
 
     return [[party(stage, index) for index in range(len(stage.quorums))] for stage in stages]

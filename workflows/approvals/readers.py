@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
+from storage.approvals.queries import CardRow
 from workflows.approvals.absences import Principal
 from workflows.approvals.binding import MANAGER, ROLE
 from workflows.approvals.extras import Handover
@@ -30,7 +30,7 @@ _BY_WORD = {
 
 
 def reader_of(
-    head: Any,
+    head: CardRow,
     bound: Bound,
     stage: Stage,
     lines: Sequence[Line],
@@ -104,7 +104,7 @@ def _is_free(found: Entitlement, used: Collection[str], bound: Bound) -> bool:
 
 
 def _stands_in_for(
-    head: Any,
+    head: CardRow,
     bound: Bound,
     stage: Stage,
     lines: Sequence[Line],

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching, waiting
+from storage.approvals.queries import CardRow, DecisionRow, StageRow
 from storage.enums import ApprovalState, Verdict
 from workflows import handles
 from workflows.actors import Actor
@@ -66,13 +67,9 @@ def cards(
     """Several requests at once, in the order of `ids`; those that do not exist are left out."""
     if not ids:
         return ()
-    heads = {row.id: row for row in queries.list_cards(session, ids)}
-    stages: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in queries.list_stages(session, ids):
-        stages[row.approval_id].append(row)
-    verdicts: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in queries.list_decisions(session, ids):
-        verdicts[row.approval_id].append(row)
+    heads = queries.list_cards(session, ids)
+    stages = queries.list_stages(session, ids)
+    verdicts = queries.list_decisions(session, ids)
     names = _Names(session, heads.values(), stages)
     rows = queries.list_standing(session, reader_id) if reader_id else ()
     reader = people.standing(rows) if rows else None
@@ -89,7 +86,7 @@ def cards(
             session, head.subject_id, facts, policy=policy, now=now
         )
 
-    def moved(head: Any) -> Moved | None:
+    def moved(head: CardRow) -> Moved | None:
         subject = subjects[head.subject_type]
         if head.state != ApprovalState.PENDING or not isinstance(subject, Movable):
             return None
@@ -200,7 +197,12 @@ def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
 class _Names:
     """What groups and people are called, read once for all cards."""
 
-    def __init__(self, session: Session, heads: Any, stages: Mapping[int, Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        heads: Iterable[CardRow],
+        stages: Mapping[int, Sequence[StageRow]],
+    ) -> None:
         items = [
             item
             for rows in stages.values()
@@ -221,18 +223,17 @@ class _Names:
         org_key = next((head.org_key for head in heads), None)
         if org_key is None:
             return
-        for row in reaching.list_named(
+        for row, named_as in reaching.list_named(
             session,
             org_key,
             slack_ids={word for word in words if word[0] in "UW"},
             ids={word.removeprefix(PERSON) for word in words if PERSON in word},
         ):
             self._names[PERSON + row.id] = row.name
-            if row.named_as:
-                self._names[row.named_as] = row.name
+            if named_as:
+                self._names[named_as] = row.name
         if any(word[0] == "S" for word in words):
-            for row in reaching.list_groups(session, org_key):
-                self._names[row.slack_id] = row.name
+            self._names |= reaching.list_group_names(session, org_key)
 
     def told(self, approvers: Iterable[Approver]) -> tuple[str, ...]:
         """Whom approvers stand for, each once."""
@@ -243,9 +244,9 @@ class _Names:
 
 
 def _card(
-    head: Any,
-    stages: Sequence[Any],
-    verdicts: Sequence[Any],
+    head: CardRow,
+    stages: Sequence[StageRow],
+    verdicts: Sequence[DecisionRow],
     names: _Names,
     reader: Standing | None,
     extras: Extras,
@@ -347,7 +348,7 @@ def _card(
 
 
 def _round(
-    row: Any, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
+    row: StageRow, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
 ) -> Round:
     stage = Stage.of(row)
     found = counts(stage, voters)

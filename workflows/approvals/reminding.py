@@ -4,7 +4,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
 from storage.approvals import reminding as statements
 from storage.enums import ApprovalState, Ask
 from workflows import outbox, timers
@@ -45,15 +44,15 @@ def due(session: Session, approval_id: int, position: int, around: Circumstances
 
 def tell(session: Session, person_id: str, around: Circumstances) -> None:
     """One message with everything whose reminder came since the last one; nothing when all of it was decided."""
-    rows = queries.list_standing(session, person_id)
-    if not rows or not people.is_member(rows[0]) or rows[0].slack_id is None:
+    person = people.one(session, person_id)
+    if person is None:
         return
-    calendar = calendar_for(around.policy, tz=rows[0].tz, country=rows[0].country)
+    calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
     if not calendar.is_open(around.now):
         at = calendar.next_open(around.now)
         timers.keep_going(session, Subject(DECIDING, person_id), TELL, at)
         return
-    last = statements.last_told(session, person_id)
+    last = statements.find_last_reminder(session, person_id)
     waiting = reads.waiting_for(
         session, person_id, subjects=around.subjects, policy=around.policy, now=around.now
     )
@@ -71,7 +70,7 @@ def tell(session: Session, person_id: str, around: Circumstances) -> None:
     outbox.post(
         session,
         ApprovalsDue(reminder_id),
-        to=Destination.person(around.org_key, rows[0].slack_id),
+        to=Destination.person(around.org_key, person.slack_id),
         dedupe_key=f"approval:reminder:{reminder_id}",
         now=around.now,
         subject=Subject.of("approval_reminder", reminder_id),
@@ -81,7 +80,7 @@ def tell(session: Session, person_id: str, around: Circumstances) -> None:
 
 def read(session: Session, reminder_id: int, around: Circumstances) -> Reminder | None:
     """A reminder as it stands now: what it shows, the most urgent first, and when the next one comes."""
-    person_id = statements.whose(session, reminder_id)
+    person_id = statements.find_reminded(session, reminder_id)
     if person_id is None:
         return None
     cards = reads.cards(

@@ -1,10 +1,9 @@
 """Asking a stage anew: verdicts count no more, the request goes back to that stage, and its people get new cards."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from storage.approvals import changing, queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from workflows import outbox
 from workflows.approvals import announcements, clocks, people, rules
@@ -13,7 +12,7 @@ from workflows.approvals.endings import Circumstances
 
 def reopen(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     position: int,
     around: Circumstances,
@@ -24,7 +23,7 @@ def reopen(
 
     `void` are ids of verdicts of that stage itself that count no more, None for all of them.
     """
-    decided = queries.list_decided(session, head.id)
+    decided = queries.list_verdicts(session, head.id)
     gone = [
         row.id
         for row in decided
@@ -37,7 +36,7 @@ def reopen(
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
-    changing.mark(session, head.id, edition=head.edition + 1)
+    changing.set_columns(session, head.id, edition=head.edition + 1)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     spent = {row.person_id for row in decided if row.id not in gone}
     for person_id in {*spent, request.requester_id, *request.apart}:

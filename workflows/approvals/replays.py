@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
+from storage.approvals.queries import RequestRow
+from storage.approvals.replaying import PastRow
 from storage.enums import ApprovalState
 from workflows import handles, outbox, timers
 from workflows.actors import Actor
@@ -55,7 +57,7 @@ class Simulation:
 def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
     """Replay requests since then. Who is in which group is as of now; nothing is changed."""
     rows = replaying.list_since(session, since)
-    stages = replaying.stages_of(session, [row.id for row in rows])
+    stages = queries.list_stages(session, [row.id for row in rows])
     meant = handles.read(session, org_key, naming.people(policy), afresh=True)
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
@@ -80,7 +82,7 @@ def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str)
                 tuple(one.name for one in new),
             )
         )
-    names = replaying.names(session, sorted(before.keys() | after.keys()))
+    names = replaying.list_names(session, sorted(before.keys() | after.keys()))
     return Simulation(
         tuple(replayed),
         {names.get(one, one): before[one] for one in names},
@@ -118,7 +120,7 @@ def _asked(session: Session, stages: Sequence[Stage], barred: set[str], org_key:
 
 
 def _replay(
-    session: Session, row: Any, kept: Bound, policy: Policy, meant: Meant, org_key: str
+    session: Session, row: PastRow, kept: Bound, policy: Policy, meant: Meant, org_key: str
 ) -> tuple[Effect, str, tuple[Stage, ...]]:
     gate = policy.gates.get(row.gate)
     if gate is None:
@@ -177,7 +179,7 @@ def reroute(
     votes = votes_of(session, approval_id)
     decided = {vote.position for vote in votes}
     done = max(decided, default=-1) + 1
-    expires_at = head.asked_at + gate.expires_after
+    expires_at = (head.asked_at or around.now) + gate.expires_after
     try:
         if passes_by(gate, head.gate, kept.facts):
             return Rerouted(approval_id, False, "it would pass by rule; ask for it again")
@@ -235,7 +237,7 @@ def _shape(stage: Stage) -> tuple[object, ...]:
 
 def _move(
     session: Session,
-    head: Any,
+    head: RequestRow,
     position: int,
     stages: Sequence[Stage],
     bound: Bound,

@@ -8,11 +8,11 @@ but who holds one of its roles is the word of the policy in force.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import changing, replaying
+from storage.approvals.queries import RequestRow
 from storage.policies import queries as policies
 from workflows import policy as policies_text
 from workflows.actors import SYSTEM
@@ -63,7 +63,7 @@ def take(session: Session, at: Entered, around: Circumstances) -> Reading | None
     return taken(session, at, reread(session, at.head, around).again, around)
 
 
-def reread(session: Session, head: Any, around: Circumstances) -> Reread:
+def reread(session: Session, head: RequestRow, around: Circumstances) -> Reread:
     """What a request is about, as it stands now, read once; nothing of a subject that rests on no record."""
     subject = around.subjects[head.subject_type]
     if not isinstance(subject, Rereadable):
@@ -316,7 +316,7 @@ def keep(session: Session, reading: Reading, route: Route, around: Circumstances
             expires_at=head.expires_at,
         )
     else:
-        changing.mark(session, head.id, bound=kept.stored())
+        changing.set_columns(session, head.id, bound=kept.stored())
     audit.record(
         session,
         SYSTEM,
@@ -356,7 +356,7 @@ def apart_now(reading: Reading) -> dict[str, str]:
     return kept
 
 
-def policy_of(session: Session, head: Any, around: Circumstances) -> Policy:
+def policy_of(session: Session, head: RequestRow, around: Circumstances) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
     if head.policy_id == around.policy_id:
         return around.policy

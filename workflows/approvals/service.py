@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState, Verdict
 from workflows import clock, outbox
 from workflows.actors import SYSTEM, Actor
@@ -142,7 +142,7 @@ def show_again(
 
 def _require_dispensable(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     votes: Sequence[Vote],
     entitled: Entitlement,
@@ -182,7 +182,12 @@ def _require_dispensable(
 
 
 def _keep(
-    session: Session, actor: Actor, form: Decide, entitled: Entitlement, head: Any, now: datetime
+    session: Session,
+    actor: Actor,
+    form: Decide,
+    entitled: Entitlement,
+    head: RequestRow,
+    now: datetime,
 ) -> tuple[int, bool]:
     reason = audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     via = entitled.group.slack_id if entitled.group else None
@@ -226,7 +231,7 @@ def _keep(
 
 def _next_stage(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     decision_id: int,
     decided: set[str],

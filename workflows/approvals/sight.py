@@ -47,7 +47,7 @@ def sees(session: Session, actor: Actor, card: Card, around: Circumstances) -> b
     return (
         _has_a_part(card, actor)
         or visibility.sees_project(
-            session, actor, queries.project_of(session, card.id), policy=around.policy
+            session, actor, queries.find_project_id(session, card.id), policy=around.policy
         )
         or visibility.reached_by(
             session, actor.id, sorted(reads.groups_asked(session, card.id)), policy=around.policy
@@ -75,4 +75,4 @@ def _is_before_them(
     if subject is None or subject == (TYPE, str(approval_id)):
         return subject is not None
     beside = reminding.list_showing(session, approval_id)
-    return subject in {(row.subject_type, str(row.subject_id)) for row in beside}
+    return subject in {(type_, str(id_)) for type_, id_ in beside}

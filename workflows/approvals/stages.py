@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from storage.enums import Ask
 
@@ -87,6 +87,21 @@ class Escalation:
     approvers: tuple[Approver, ...]
 
 
+class StageColumns(Protocol):
+    """What a stage is made of again; every row that has a stage's columns."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def approvers(self) -> list[Any]: ...
+    @property
+    def quorum(self) -> int: ...
+    @property
+    def ask(self) -> str: ...
+    @property
+    def rules(self) -> dict[str, Any] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage of a request: `quorum` different people out of its approvers must approve, or of each of its groups."""
@@ -144,7 +159,7 @@ class Stage:
         return tuple(party.quorum for party in self.parties)
 
     @classmethod
-    def of(cls, row: Any) -> "Stage":
+    def of(cls, row: StageColumns) -> "Stage":
         """From its row."""
         kept = row.rules or {}
         escalation = kept.get("escalate")

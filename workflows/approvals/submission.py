@@ -135,12 +135,13 @@ def submit(
 
 
 def _opened_before(session: Session, actor: Actor, form: SubmitRequest) -> int | None:
-    found = waiting.find_by_key(session, form.request_key)
-    if found is None:
+    opened = waiting.find_by_key(session, form.request_key)
+    if opened is None:
         return None
-    if found.requester_id != actor.id:
+    approval_id, requester_id = opened
+    if requester_id != actor.id:
         raise NotAllowed("Somebody else has asked under this key; use one of your own.")
-    return int(found.id)
+    return approval_id
 
 
 def _open(

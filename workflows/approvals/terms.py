@@ -78,12 +78,12 @@ def keep(
             due=one.due.isoformat(),
             words=audit.text_fact(text),
         )
-    changing.mark(session, approval_id, has_more=True)
+    changing.set_columns(session, approval_id, has_more=True)
 
 
 def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
     """The request is approved: its conditions bind now, and their owners are told."""
-    for one in more.open_conditions(session, approval_id):
+    for one in more.list_open_conditions(session, approval_id):
         subject = announcements.subject(approval_id)
         timers.start(session, subject, DUE, one.due_at, seq=one.id)
         soon = one.due_at - timedelta(days=1)

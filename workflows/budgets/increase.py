@@ -51,7 +51,7 @@ class BudgetIncrease:
         permissions.require_member(actor, "budget.increase", subject=(TYPE, form.budget_id))
         if replacing is not None:
             # Another budget would be told of in what follows, and its sight was not asked about.
-            about = approvals.subject_of(session, replacing)
+            about = approvals.find_subject(session, replacing)
             if about != (TYPE, form.budget_id):
                 raise NotFound(service.NO_BUDGET)
         budget = queries.lock_budget(session, form.budget_id)

@@ -294,7 +294,7 @@ def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Pla
             alert = queries.find_alert(session, int(alert_id))
             return alert is not None and alert.budget_id == budget_id
         case ("approval", approval_id):
-            about = approvals.subject_of(session, int(approval_id))
+            about = approvals.find_subject(session, int(approval_id))
             return about == ("budget", budget_id)
         case _:
             return False

@@ -119,7 +119,7 @@ def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Cli
         case ("milestone_import", id_):
             return row.import_id == int(id_)
         case ("approval", id_):
-            return approvals.subject_of(session, int(id_)) == (TYPE, row.id)
+            return approvals.find_subject(session, int(id_)) == (TYPE, row.id)
         case _:
             return False
 

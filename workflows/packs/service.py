@@ -41,7 +41,7 @@ def make(
     model, version = found.model, found.version
     if version is None:
         raise NotFound(reads.OUT_OF_SIGHT)
-    asked = replaying.ids_about(session, approving.TYPE, version_id)
+    asked = replaying.list_about(session, approving.TYPE, version_id)
     about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
     bound = sorted({one.policy_id for one in about})
     return records.Pack(
@@ -171,7 +171,7 @@ def _steps(
 
 def _request(session: Session, card: Card) -> records.Request:
     envelope = statements.envelope_of(session, card.id)
-    (head,) = approval_queries.list_cards(session, [card.id])
+    head = approval_queries.list_cards(session, [card.id])[card.id]
     return records.Request(
         id=card.id,
         gate=card.gate,
