@@ -61,14 +61,14 @@ def ask(
         _require_same(session, known, asking, people)
         return Asked(known.id, False, people)
     prepared = releases.RELEASE.prepare(session, actor, asking, policy=policy, now=now)
-    way = ways.current(
+    way = ways.find_current_way(
         session, actor, form.gate_name, prepared, policy=policy, now=now, org_key=org_key
     )
     apart = []
     for row in queries.list_pending(session, form.gate_name, prepared.subject_id, now=now):
         differences = _differences(session, row, asking, people) or tuple(
             Difference(STAGES, words)
-            for words in ways.beyond(Bound.of(row.bound), row.requester_id, way)
+            for words in ways.list_beyond(Bound.of(row.bound), row.requester_id, way)
         )
         if not differences and not _may_join(actor, row):
             differences = (_SOMEBODY_ELSE,)

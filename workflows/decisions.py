@@ -66,7 +66,7 @@ def submit(
 
     Raises GovernanceError when the subject refuses the form, or when a stage could never pass.
     """
-    return submission.submit(
+    return submission.submit_request(
         session,
         actor,
         form,
@@ -101,7 +101,7 @@ def act(
     around = Circumstances(
         SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked, policy_id, _lapsed(now)
     )
-    told = acts.perform(session, actor, form, around)
+    told = acts.perform_act(session, actor, form, around)
     if not isinstance(form, Decide):  # which knows whether anything shows the request
         follow(session, form.approval_id, now=now, clicked=clicked)
     return told
@@ -139,7 +139,7 @@ def takers(
 ) -> Takers:
     """Who could take the actor's place in a request, by name. Raises what the door would refuse."""
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked)
-    return acts.takers(session, actor, form, around, query=query)
+    return acts.list_takers(session, actor, form, around, query=query)
 
 
 def expire(
@@ -180,7 +180,7 @@ def look_again(
     decide, the fallback is asked, or that is told.
     """
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
-    looks = (moved.look, looking.look_again, passable.look)
+    looks = (moved.recheck_subject, looking.recheck_facts, passable.recheck_passable)
     changed = [look(session, approval_id, around) for look in looks]
     if any(changed):
         follow(session, approval_id, now=now, clicked=clicked)
@@ -213,21 +213,21 @@ def remind(
 ) -> None:
     """A reminder of a stage fell due; each who has not decided is told when they are at work."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    reminding.due(session, approval_id, position, around)
+    reminding.plan_reminders(session, approval_id, position, around)
 
 
 def tell_due(
     session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """One message with everything that this person is to be reminded of now."""
-    reminding.tell(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
+    reminding.send_reminder(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
 
 
 def reminder(
     session: Session, reminder_id: int, *, policy: Policy, now: datetime
 ) -> Reminder | None:
     """A reminder as it stands now; None when there is none."""
-    return reminding.read(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
+    return reminding.read_reminder(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
 
 
 def escalate(
@@ -241,7 +241,7 @@ def escalate(
 ) -> None:
     """A stage waited too long. Does nothing when it has been decided, or escalated before."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    escalating.escalate(session, approval_id, position, around)
+    escalating.escalate_stage(session, approval_id, position, around)
     follow(session, approval_id, now=now, clicked=None)
 
 
@@ -250,12 +250,12 @@ def validity_ended(
 ) -> None:
     """An approval holds no longer."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    escalating.validity_ended(session, approval_id, around)
+    escalating.end_validity(session, approval_id, around)
 
 
 def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
     """What requests since then would have met under another policy. Changes nothing."""
-    return replays.simulate(session, policy, since=since, org_key=org_key)
+    return replays.simulate_policy(session, policy, since=since, org_key=org_key)
 
 
 def reroute(
@@ -270,7 +270,7 @@ def reroute(
 ) -> Rerouted:
     """Move an open request to this version of the policy, or say why it stays on its own."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    moved = replays.reroute(session, actor, approval_id, policy_id, around)
+    moved = replays.reroute_request(session, actor, approval_id, policy_id, around)
     if moved.moved:
         resting.look(session, [approval_id], at=now)
         follow(session, approval_id, now=now, clicked=None)
@@ -287,7 +287,7 @@ def explain(
 ) -> Explained:
     """Why each person could or could not decide a request. Raises NotFound."""
     found = card(session, approval_id, policy=policy, now=now)
-    return explaining.explain(session, found, org_key=org_key, now=now)
+    return explaining.explain_request(session, found, org_key=org_key, now=now)
 
 
 def route(
@@ -300,7 +300,9 @@ def route(
     org_key: str,
 ) -> Route:
     """Who would be asked at this gate, in which order. `people` are the subject's owner, sponsor and so on."""
-    return routing.route(session, actor, policy.gate(gate), people, policy=policy, org_key=org_key)
+    return routing.preview_route(
+        session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
+    )
 
 
 def review_due(
@@ -308,7 +310,7 @@ def review_due(
 ) -> None:
     """Broken glass was to be reviewed by now. Does nothing when it was."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    breakglass.fell_due(session, approval_id, around)
+    breakglass.remind_review(session, approval_id, around)
 
 
 def _lapsed(now: datetime) -> Callable[[Session, int], None]:
@@ -328,7 +330,7 @@ def condition_due(
 ) -> None:
     """The day of a condition comes, or is over. Does nothing for one that has ended."""
     around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
-    conditions.fell_due(session, approval_id, condition_id, kind, around)
+    conditions.follow_up_condition(session, approval_id, condition_id, kind, around)
     follow(session, approval_id, now=now, clicked=None)
 
 
@@ -350,22 +352,22 @@ def waiting_for(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    return reads.waiting_for(session, actor.id, subjects=SUBJECTS, policy=policy, now=now)
+    return reads.list_waiting(session, actor.id, subjects=SUBJECTS, policy=policy, now=now)
 
 
 def asked_by(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
-    return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+    return reads.list_asked(session, actor, subjects=SUBJECTS, policy=policy, now=now)
 
 
 def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
-    return reads.waiting_ids(session, actor.id, now=now)
+    return reads.list_waiting_ids(session, actor.id, now=now)
 
 
 def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
     """Every request of this person, pending ones first, and when each of the pending ones expires."""
-    return reads.asked_ids(session, actor, now=now)
+    return reads.list_asked_ids(session, actor, now=now)
 
 
 def cards(
@@ -395,14 +397,14 @@ def pending_of_project(
 
 def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
     """Whom the stages of a request name (Slack ids and `@group`s), to be confirmed with Slack before a decision."""
-    return reads.groups_asked(session, approval_id)
+    return reads.list_approver_ids(session, approval_id)
 
 
 def show_again(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
-    service.show_again(session, approval_id, now=now, clicked=clicked)
+    service.redraw_card(session, approval_id, now=now, clicked=clicked)
     follow(session, approval_id, now=now, clicked=clicked)
 
 
@@ -420,7 +422,7 @@ def seen_card(
     `clicked` is the message of ours that they have before them.
     """
     around = Circumstances(SUBJECTS, policy, "", now, clicked)
-    return sight.require(session, actor, approval_id, around)
+    return sight.require_card(session, actor, approval_id, around)
 
 
 def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
@@ -434,4 +436,4 @@ def follow(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    announcements.follow(session, approval_id, now=now, clicked=clicked)
+    announcements.refresh_showing(session, approval_id, now=now, clicked=clicked)

@@ -63,7 +63,7 @@ def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
             raise GovernanceError(
                 "A request waits in this database, and no policy was ever in force: it is damaged."
             )
-        approvals.end_unheard(
+        approvals.withdraw_for_erasure(
             session,
             approval_id,
             subjects=decisions.SUBJECTS,

@@ -35,7 +35,7 @@ def show(command: Command) -> Reply:
     """My absences, with the way to end them; without any, the modal at once where there can be one."""
     deps = command.deps
     with deps.db.read() as session:
-        found = absences.mine(session, command.actor.id, now=deps.now(session))
+        found = absences.list_absences(session, command.actor.id, now=deps.now(session))
     if not found and command.trigger_id:
         return Open(_modal())
     if not found:
@@ -139,7 +139,7 @@ def plan(submission: Submission) -> Reply:
         until=date.fromisoformat(said[UNTIL]),
     )
     found = deps.db.run(
-        lambda session: standing_in.plan(
+        lambda session: standing_in.plan_absence(
             session,
             submission.actor,
             form,
@@ -161,7 +161,7 @@ def back(click: Click) -> Reply:
         )
     deps = click.deps
     found = deps.db.run(
-        lambda session: absences.come_back(
+        lambda session: absences.end_absence(
             session, click.actor, int(click.value), now=deps.now(session)
         )
     )

@@ -59,11 +59,11 @@ def _escalated(session: Session, notice: ApprovalEscalated, scene: Scene) -> Car
 
 
 def _absence(session: Session, notice: AbsenceTold, scene: Scene) -> AbsenceRecord | None:
-    return absences.read(session, notice.absence_id)
+    return absences.find_absence(session, notice.absence_id)
 
 
 def _offer(session: Session, notice: AwayOffered, scene: Scene) -> Offer | None:
-    return absences.offered(session, notice.person_id, now=scene.now)
+    return absences.find_offer(session, notice.person_id, now=scene.now)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (

@@ -463,7 +463,7 @@ def test_the_place_is_on_record(house: House) -> None:
     away(house, "ned", "tim")
     house.decide("tim", asked)
     with house.db.read() as session:
-        votes = door.votes_of(session, asked)
+        votes = door.list_votes(session, asked)
     assert [(vote.person_id, vote.place) for vote in votes] == [
         ("p-ola", "p-ola"),
         ("p-tim", "p-fred"),

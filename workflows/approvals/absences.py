@@ -47,7 +47,7 @@ class Principal:
     standing: Standing
 
 
-def plan(
+def record_absence(
     session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """Let somebody decide in this person's place for these days, in this person's zone; the absence's id.
@@ -64,7 +64,7 @@ def plan(
         )
     if not form.since <= form.until <= form.since + LONGEST:
         raise InvalidInput("Choose a last day after the first, within half a year.", field="until")
-    stand_in = people.by_slack_id(session, org_key, form.stand_in)
+    stand_in = people.find_by_slack_id(session, org_key, form.stand_in)
     if stand_in is None or stand_in.id == actor.id:
         raise InvalidInput(
             "Choose somebody else of this organisation, no guest and no bot.", field="stand_in"
@@ -127,7 +127,7 @@ def away_offer(person_id: str) -> Subject:
     return Subject.of("away", person_id)
 
 
-def offer(
+def offer_stand_ins(
     session: Session,
     asked: Mapping[str, Reached],
     *,
@@ -169,7 +169,7 @@ class Offer:
     """Whether somebody decides for them now."""
 
 
-def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
+def find_offer(session: Session, person_id: str, *, now: datetime) -> Offer | None:
     """How an offer stands; None for somebody who is nobody any more."""
     rows = approval_queries.list_standing(session, person_id)
     if not rows:
@@ -182,7 +182,7 @@ def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
     )
 
 
-def come_back(session: Session, actor: Actor, absence_id: int, *, now: datetime) -> AbsenceRecord:
+def end_absence(session: Session, actor: Actor, absence_id: int, *, now: datetime) -> AbsenceRecord:
     """Nobody decides in this person's place any more. Raises NotFound for who is not that person."""
     absence = queries.find_absence(session, absence_id)
     if absence is None or absence.person_id != actor.id:
@@ -198,17 +198,17 @@ def come_back(session: Session, actor: Actor, absence_id: int, *, now: datetime)
     return absence
 
 
-def read(session: Session, absence_id: int) -> AbsenceRecord | None:
+def find_absence(session: Session, absence_id: int) -> AbsenceRecord | None:
     """An absence as it stands; None where there is none of this id."""
     return queries.find_absence(session, absence_id)
 
 
-def mine(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRecord]:
+def list_absences(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRecord]:
     """A person's own absences that are not over, the next one first."""
     return queries.list_absences_of(session, person_id, now=now)
 
 
-def principals(
+def list_principals(
     session: Session, rows: Sequence[StandingRow], person_id: str, *, now: datetime
 ) -> tuple[Principal, ...]:
     """Who is away now and has this person in their place, through others who are away too; nearly always nobody.
@@ -229,10 +229,10 @@ def principals(
                 absent.append(absent_id)
                 waiting.append(absent_id)
     theirs = [approval_queries.list_standing(session, absent_id) for absent_id in absent]
-    return tuple(Principal(each[0].name, people.standing(each)) for each in theirs if each)
+    return tuple(Principal(each[0].name, people.build_standing(each)) for each in theirs if each)
 
 
-def with_stand_ins(
+def add_stand_ins(
     session: Session, asked: Mapping[str, Reached], *, now: datetime
 ) -> dict[str, Reached]:
     """Those who are asked, and who stands in for those of them who are away; nothing is read while nobody is."""
@@ -245,7 +245,7 @@ def with_stand_ins(
         at = stand_ins.get(person_id)
         while at is not None and at not in seen:
             seen.add(at)
-            if (stand_in := people.one(session, at)) is not None:
+            if (stand_in := people.find_person(session, at)) is not None:
                 with_them.setdefault(at, stand_in)
             at = stand_ins.get(at)
     return with_them

@@ -26,7 +26,7 @@ TO_CONFIRM = timedelta(days=2)
 """For how long after its day a condition that its owner says is met waits for whoever set it."""
 
 
-def owner(
+def require_owner(
     session: Session, actor: Actor, form: ClaimMet, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever sees to the condition."""
@@ -36,7 +36,7 @@ def owner(
         )
 
 
-def setter(
+def require_setter(
     session: Session, actor: Actor, form: ConfirmMet, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever set the condition."""
@@ -46,11 +46,11 @@ def setter(
         )
 
 
-def claim(
+def claim_met(
     session: Session, actor: Actor, form: ClaimMet, at: Entered, around: Circumstances
 ) -> str:
     """Its owner says that the condition is met; whoever set it confirms. What one set for oneself is met at once."""
-    head, one = at.head, _open(session, form, at)
+    head, one = at.head, _require_open(session, form, at)
     if one.state == ConditionState.CLAIMED:
         raise GovernanceError(
             "You said so already; whoever set the condition has to confirm it now."
@@ -66,7 +66,7 @@ def claim(
     is_own = one.set_by == one.owner_id
     one.state = (ConditionState.MET if is_own else ConditionState.CLAIMED).value
     one.ended_at = around.now if is_own else None
-    _changed(
+    _record_change(
         session,
         actor,
         head,
@@ -77,27 +77,27 @@ def claim(
     )
     if is_own:
         return "The condition is met. The card says so."
-    terms.note(session, one, one.set_by, "claimed", around)
+    terms.notify_about(session, one, one.set_by, "claimed", around)
     return "Whoever set the condition was told, and confirms it. You will hear."
 
 
-def confirm(
+def confirm_met(
     session: Session, actor: Actor, form: ConfirmMet, at: Entered, around: Circumstances
 ) -> str:
     """Whoever set the condition agrees that it is met, or says what is missing; then it is open again."""
-    head, request, one = at.head, at.request, _open(session, form, at)
+    head, request, one = at.head, at.request, _require_open(session, form, at)
     if one.state != ConditionState.CLAIMED:
         raise GovernanceError(
             "Its owner has not said yet that it is met. You will be told when they do."
         )
     if form.is_met:
         one.state, one.ended_at = ConditionState.MET.value, around.now
-        _changed(session, actor, head, one, "condition_met", around)
-        terms.note(session, one, one.owner_id, "met", around)
+        _record_change(session, actor, head, one, "condition_met", around)
+        terms.notify_about(session, one, one.owner_id, "met", around)
         return "The condition is met. Its owner was told."
     text = audit.write_text(session, actor, form.why, now=around.now) if form.why else None
     one.state, one.claimed_at = ConditionState.OPEN.value, None
-    _changed(
+    _record_change(
         session,
         actor,
         head,
@@ -109,15 +109,15 @@ def confirm(
     if around.now >= one.due_at:
         _lapse(session, actor, head, request, one, around)
         return "The condition is not met, and its day is over: the approval has lapsed, and everybody was told."
-    terms.note(session, one, one.owner_id, "refused", around)
+    terms.notify_about(session, one, one.owner_id, "refused", around)
     return "Its owner was told that something is missing, and can say again that it is met until the day is over."
 
 
-def fell_due(
+def follow_up_condition(
     session: Session, approval_id: int, condition_id: int, kind: str, around: Circumstances
 ) -> None:
     """A day before, on the day, or when the time to confirm is over. Does nothing for a condition that has ended."""
-    head, request = door.locked(session, approval_id)
+    head, request = door.lock_request(session, approval_id)
     one = more.find_condition(session, condition_id)
     if (
         one is None
@@ -127,14 +127,14 @@ def fell_due(
         return
     if kind == SOON:
         if one.state == ConditionState.OPEN:
-            terms.note(session, one, one.owner_id, "soon", around, before=one.due_at)
+            terms.notify_about(session, one, one.owner_id, "soon", around, before=one.due_at)
         return
     if kind == DUE and one.state == ConditionState.CLAIMED:
         # Its owner was in time; whoever set it is reminded, and has a little longer.
         subject = announcements.subject(approval_id)
         until = one.due_at + TO_CONFIRM
         timers.start(session, subject, CONFIRM, until, seq=one.id)
-        terms.note(session, one, one.set_by, "unconfirmed", around, before=until)
+        terms.notify_about(session, one, one.set_by, "unconfirmed", around, before=until)
         return
     _lapse(session, SYSTEM, head, request, one, around)
 
@@ -170,7 +170,7 @@ def _lapse(
     ids = {request.requester_id, one.owner_id, one.set_by} | {
         row.person_id for row in queries.list_verdicts(session, head.id)
     }
-    known = [people.one(session, person_id) for person_id in sorted(ids)]
+    known = [people.find_person(session, person_id) for person_id in sorted(ids)]
     concerned = [person for person in known if person is not None]
     subject.lapse(
         session,
@@ -184,9 +184,9 @@ def _lapse(
     )
     around.lapsed(session, head.id)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell(session, head, "lapsed", one.id, around)
+    endings.post_thread_line(session, head, "lapsed", one.id, around)
     for person in sorted(concerned, key=lambda each: each.slack_id):
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             person,
@@ -194,7 +194,7 @@ def _lapse(
             one.id,
             org_key=around.org_key,
             now=around.now,
-            due_at=terms.at_work(person, around),
+            due_at=terms.next_at_work(person, around),
         )
     heads.publish(
         session,
@@ -212,7 +212,7 @@ def _find(session: Session, form: OnCondition) -> ApprovalCondition:
     return one
 
 
-def _open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition:
+def _require_open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition:
     request, one = at.request, _find(session, form)
     if request.state is not ApprovalState.APPROVED:
         raise GovernanceError(
@@ -229,7 +229,7 @@ def _open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition
     return one
 
 
-def _changed(
+def _record_change(
     session: Session,
     actor: Actor,
     head: RequestRow,
@@ -250,4 +250,4 @@ def _changed(
         **facts,
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell(session, head, what, one.id, around, times=one.revision)
+    endings.post_thread_line(session, head, what, one.id, around, times=one.revision)

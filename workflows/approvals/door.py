@@ -48,7 +48,7 @@ class Entered:
     @property
     def votes(self) -> list[Vote]:
         """The verdicts that count."""
-        return votes_in(self.decided)
+        return build_votes(self.decided)
 
 
 Who = Callable[[Session, Actor, Any, Entered, Circumstances], Entitlement | None]
@@ -83,21 +83,21 @@ def enter(
     permissions.require_member(actor, rule.action, subject=subject)
     is_person = actor.kind is ActorKind.PERSON
     rows = queries.list_standing(session, actor.id) if is_person else ()
-    met = _met(rows, form, rule, around) if is_person else ()
-    head, request = locked(session, form.approval_id)
+    met = _require_met(rows, form, rule, around) if is_person else ()
+    head, request = lock_request(session, form.approval_id)
     at = Entered(head, request, queries.list_verdicts(session, head.id), rows)
     try:
-        return _judged(session, actor, form, rule, at, met, around)
+        return _judge_entry(session, actor, form, rule, at, met, around)
     except Unconfirmed:
         raise
     except GovernanceError as refusal:
         card = _card(session, at.head.id, actor, around)
-        if sight.sees(session, actor, card, around):
+        if sight.sees_request(session, actor, card, around):
             raise
-        raise sight.unknown(refusal.audit) from None
+        raise sight.unknown_request(refusal.audit) from None
 
 
-def _judged(
+def _judge_entry(
     session: Session,
     actor: Actor,
     form: OnRequest,
@@ -118,20 +118,20 @@ def _judged(
     if rule.waits:
         _require_waiting(session, actor, at, rule, around)
     if form.revision != request.revision:
-        raise refused(
+        raise build_refusal(
             session, Refusal.STALE, head.id, actor, around, action=rule.action, shown=form.revision
         )
     return at
 
 
-def _met(
+def _require_met(
     rows: Sequence[StandingRow], form: OnRequest, rule: Rule, around: Circumstances
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
-    standing = people.standing(rows) if rows else None
+    standing = people.build_standing(rows) if rows else None
     if standing is None or rows[0].org_key != around.org_key or not standing.is_member:
         if standing is not None:
-            ask_first((Basis(standing),), (), around)
+            require_slack_asked((Basis(standing),), (), around)
         raise refusals.no_member(rule.action, form.approval_id)
     return (Basis(standing),)
 
@@ -145,7 +145,7 @@ def _require_waiting(
     elif around.now >= at.request.expires_at:
         why = Refusal.OVERDUE
     if why is not None:
-        raise refused(session, why, at.head.id, actor, around, action=rule.action)
+        raise build_refusal(session, why, at.head.id, actor, around, action=rule.action)
 
 
 # --- how fresh Slack's word is
@@ -157,20 +157,22 @@ def require_fresh(basis: Iterable[Basis], around: Circumstances) -> None:
     for one in everybody:
         readings = [one.standing.read_at, *([one.group.read_at] if one.group else [])]
         if not all(_is_recent(around.mirrored_since, at) for at in readings):
-            raise unconfirmed(everybody, (), around)
+            raise build_unconfirmed(everybody, (), around)
 
 
-def ask_first(basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances) -> None:
+def require_slack_asked(
+    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
+) -> None:
     """Before a refusal that another word from Slack could lift: have it asked about these. Does nothing once it was.
 
     `approvers` are Slack ids and `@group`s. Raises Unconfirmed.
     """
-    first = unconfirmed(basis, approvers, around)
+    first = build_unconfirmed(basis, approvers, around)
     if around.mirrored_since is not None and not first.named <= around.asked:
         raise first
 
 
-def unconfirmed(
+def build_unconfirmed(
     basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
 ) -> Unconfirmed:
     """The refusal that has Slack asked about these, and the act tried again."""
@@ -191,7 +193,7 @@ def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
 # --- what acts are judged by
 
 
-def locked(session: Session, approval_id: int) -> tuple[RequestRow, rules.Request]:
+def lock_request(session: Session, approval_id: int) -> tuple[RequestRow, rules.Request]:
     """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
     rows = queries.lock_request(session, approval_id)
     if not rows:
@@ -208,18 +210,18 @@ def locked(session: Session, approval_id: int) -> tuple[RequestRow, rules.Reques
     )
 
 
-def by_itself(session: Session, approval_id: int) -> Entered:
+def enter_unattended(session: Session, approval_id: int) -> Entered:
     """A request, locked, with nobody in front of it: mlgov looks at what it rests on. Raises NotFound."""
-    head, request = locked(session, approval_id)
+    head, request = lock_request(session, approval_id)
     return Entered(head, request, queries.list_verdicts(session, head.id), ())
 
 
-def votes_of(session: Session, approval_id: int) -> list[Vote]:
+def list_votes(session: Session, approval_id: int) -> list[Vote]:
     """The verdicts that count."""
-    return votes_in(queries.list_verdicts(session, approval_id))
+    return build_votes(queries.list_verdicts(session, approval_id))
 
 
-def votes_in(rows: Sequence[VerdictRow]) -> list[Vote]:
+def build_votes(rows: Sequence[VerdictRow]) -> list[Vote]:
     """The verdicts of rows of `queries.list_verdicts`."""
     return [
         Vote(
@@ -233,7 +235,7 @@ def votes_in(rows: Sequence[VerdictRow]) -> list[Vote]:
     ]
 
 
-def refused(
+def build_refusal(
     session: Session,
     why: Refusal,
     approval_id: int,
@@ -245,7 +247,7 @@ def refused(
 ) -> GovernanceError:
     """The refusal as an error with its sentence, to be raised. `shown` is the revision that whoever acts was shown."""
     card = _card(session, approval_id, actor, around)
-    return refusals.refused(
+    return refusals.describe_refusal(
         why, card, actor, card.reader.line if card.reader else None, action=action, shown=shown
     )
 
@@ -262,7 +264,7 @@ def _card(session: Session, approval_id: int, actor: Actor, around: Circumstance
     )
 
 
-def entitlement(at: Entered) -> Entitlement:
+def require_entitlement(at: Entered) -> Entitlement:
     """By what somebody decides whom the door let in for it."""
     if at.entitled is None:
         raise RuntimeError("an act of those who decide is let in by what they decide by")
@@ -272,7 +274,7 @@ def entitlement(at: Entered) -> Entitlement:
 # --- who may do what is neither a decision nor emergency
 
 
-def requester(action: str, sentence: str) -> Who:
+def only_requester(action: str, sentence: str) -> Who:
     """Only the person or program that asked; `sentence` is said to everybody else."""
 
     def who(

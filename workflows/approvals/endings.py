@@ -44,7 +44,7 @@ class Circumstances:
     """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
 
 
-def end(
+def end_request(
     session: Session,
     actor: Actor,
     head: RequestRow,
@@ -105,9 +105,9 @@ def end(
     if head.has_more:
         _wind_up(session, head, outcome, around)
     outbox.refresh(session, announcements.subject(head.id), now=now, clicked=around.clicked)
-    tell_story(session, head, decision_id, around)
+    post_story(session, head, decision_id, around)
     if outcome is not ApprovalState.WITHDRAWN:
-        announcements.tell_requester(
+        announcements.notify_requester(
             session, head.id, head.requester_slack_id, org_key=around.org_key, now=now
         )
     heads.publish(
@@ -130,7 +130,7 @@ def _wind_up(
     if outcome is not ApprovalState.APPROVED:
         more.drop_conditions(session, head.id, now=around.now)
     else:
-        terms.begin(session, head.id, around)
+        terms.begin_conditions(session, head.id, around)
 
 
 def pass_by_rule(
@@ -146,15 +146,15 @@ def pass_by_rule(
         head.expires_at,
         (rules.Stage.of(head),),
     )
-    announcements.show_passed(
+    announcements.post_passed_card(
         session, approval_id, project_id=project_id, org_key=around.org_key, now=around.now
     )
-    end(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
+    end_request(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
 
 
-def tell_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:
+def post_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:
     """One line in the thread under the channel's card."""
-    announcements.tell_story(
+    announcements.post_story(
         session,
         head.id,
         decision_id,
@@ -165,7 +165,7 @@ def tell_story(session: Session, head: RequestRow, decision_id: int, around: Cir
     )
 
 
-def tell(
+def post_thread_line(
     session: Session,
     head: RequestRow,
     what: str,
@@ -175,7 +175,7 @@ def tell(
     times: int = 0,
 ) -> None:
     """One line in the thread about what somebody did beside deciding."""
-    announcements.tell(
+    announcements.post_thread_line(
         session,
         head.id,
         what,

@@ -24,7 +24,7 @@ PATIENCE = timedelta(days=7)
 a request for ever: without an answer in that time it can still expire."""
 
 
-def ask(
+def ask_question(
     session: Session, actor: Actor, form: AskInformation, at: Entered, around: Circumstances
 ) -> str:
     """The request waits for the requester's answer; nothing about it falls due meanwhile."""
@@ -67,10 +67,10 @@ def ask(
         words=audit.text_fact(text),
     )
     _follow(session, head, request, around)
-    endings.tell(session, head, "question", question_id, around)
+    endings.post_thread_line(session, head, "question", question_id, around)
     if head.requester_slack_id:
         requester = Reached(head.requester_id, head.requester_slack_id, "")
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             requester,
@@ -82,44 +82,46 @@ def ask(
     return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
 
 
-def answer(session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances) -> str:
+def answer_question(
+    session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances
+) -> str:
     """The answer is there: the request goes on, with as much time as it had when the question came."""
     head, request = at.head, at.request
-    question = _question(session, at)
+    question = _require_open_question(session, at)
     if not form.answer:
         raise InvalidInput("Say in a sentence what they asked.", field="answer")
     text = audit.write_text(session, actor, form.answer, now=around.now)
     question.answer_id = text.id
-    _goes_on(session, actor, head, request, question, around, "answered", text)
-    asker = people.one(session, question.asked_by)
+    _resume_request(session, actor, head, request, question, around, "answered", text)
+    asker = people.find_person(session, question.asked_by)
     if asker is not None:
-        announcements.note(
+        announcements.notify_person(
             session, head.id, asker, "answer", question.id, org_key=around.org_key, now=around.now
         )
     return "Your answer is on the card, and whoever asked was told. The request goes on."
 
 
-def asker(
+def require_asker(
     session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever asked the question that is open."""
-    if actor.id != _question(session, at).asked_by:
+    if actor.id != _require_open_question(session, at).asked_by:
         raise NotAllowed(
             "Only the person who asked the question can take it back. You can still reject the request."
         )
 
 
-def drop(
+def drop_question(
     session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
 ) -> str:
     """Whoever asked needs no answer any more: the request goes on."""
     head, request = at.head, at.request
-    question = _question(session, at)
-    _goes_on(session, actor, head, request, question, around, "unasked", None)
+    question = _require_open_question(session, at)
+    _resume_request(session, actor, head, request, question, around, "unasked", None)
     return "You took your question back, and the request goes on."
 
 
-def _question(session: Session, at: Entered) -> ApprovalQuestion:
+def _require_open_question(session: Session, at: Entered) -> ApprovalQuestion:
     question = more.find_open_question(session, at.head.id)
     if question is None:
         raise GovernanceError(
@@ -128,7 +130,7 @@ def _question(session: Session, at: Entered) -> ApprovalQuestion:
     return question
 
 
-def _goes_on(
+def _resume_request(
     session: Session,
     actor: Actor,
     head: RequestRow,
@@ -164,7 +166,7 @@ def _goes_on(
     )
     session.flush()
     _follow(session, head, request, around)
-    endings.tell(session, head, what, question.id, around)
+    endings.post_thread_line(session, head, what, question.id, around)
 
 
 def _follow(

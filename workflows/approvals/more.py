@@ -20,7 +20,7 @@ Row = TypeVar("Row", QuestionRow, HandoverRow, ConditionRow, ReviewRow, EditRow)
 Record = TypeVar("Record")
 
 
-def extras(
+def list_extras(
     session: Session, ids: Sequence[int], asked: Callable[[int, dict[str, Any]], str]
 ) -> dict[int, Extras]:
     """By request; `asked` puts what a request asked before into words."""

@@ -11,7 +11,7 @@ from storage.approvals.queries import StandingRow
 from storage.approvals.reaching import PersonRow
 from workflows import handles, visibility
 from workflows.approvals import rules
-from workflows.approvals.binding import Words
+from workflows.approvals.binding import PolicyWords
 from workflows.approvals.rules import PERSON, Approver, Group, Stage, Standing
 from workflows.policy import Policy, naming
 
@@ -33,7 +33,7 @@ class Reached:
     """Which time it is that it says so."""
 
 
-def standing(rows: Sequence[StandingRow]) -> Standing:
+def build_standing(rows: Sequence[StandingRow]) -> Standing:
     """A person and their groups, from the rows of `queries.list_standing`."""
     first = rows[0]
     return Standing(
@@ -50,21 +50,21 @@ def standing(rows: Sequence[StandingRow]) -> Standing:
     )
 
 
-def givers(session: Session, stages: Iterable[Stage]) -> dict[str, Standing]:
+def list_givers(session: Session, stages: Iterable[Stage]) -> dict[str, Standing]:
     """Those who gave away their places in these stages, by id; nothing is read while nobody did."""
     ids = {
         approver.by for stage in stages for approver in stage.approvers if approver.by is not None
     }
-    return standings(session, ids) if ids else {}
+    return list_standings(session, ids) if ids else {}
 
 
-def standings(session: Session, ids: Iterable[str]) -> dict[str, Standing]:
+def list_standings(session: Session, ids: Iterable[str]) -> dict[str, Standing]:
     """People and their groups, by id, in one statement for all; whom nobody knows is left out."""
     rows = queries.list_standings(session, ids)
-    return {person_id: standing(each) for person_id, each in rows.items()}
+    return {person_id: build_standing(each) for person_id, each in rows.items()}
 
 
-def one(session: Session, person_id: str) -> Reached | None:
+def find_person(session: Session, person_id: str) -> Reached | None:
     """Somebody by their id, where they are a member with a Slack id."""
     row = next(iter(queries.list_standing(session, person_id)), None)
     if row is None or not visibility.is_member(row) or not row.slack_id:
@@ -72,17 +72,17 @@ def one(session: Session, person_id: str) -> Reached | None:
     return Reached(row.id, row.slack_id, row.name, row.tz, row.country)
 
 
-def words(
+def resolve_words(
     session: Session,
     policy: Policy,
     people_of: Mapping[str, str | None],
     requester_id: str | None,
     *,
     org_key: str,
-) -> Words:
+) -> PolicyWords:
     """What the words of this policy stand for now, in a request of somebody (None for nobody's) about these people."""
     rows = queries.list_standing(session, requester_id) if requester_id else ()
-    return Words(
+    return PolicyWords(
         policy,
         people_of,
         rows[0].manager_id if rows else None,
@@ -90,7 +90,7 @@ def words(
     )
 
 
-def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
+def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
     """Somebody by their Slack id, where they are a member."""
     for row, _ in reaching.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
         if visibility.is_member(row) and row.slack_id:
@@ -98,15 +98,17 @@ def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None
     return None
 
 
-def reached(session: Session, stages: Sequence[Stage], org_key: str) -> list[dict[str, Reached]]:
+def list_reached(
+    session: Session, stages: Sequence[Stage], org_key: str
+) -> list[dict[str, Reached]]:
     """For each stage, everyone whom its approvers reach now, by person id, with at most two statements for all."""
     return [
         {id_: person for party in parties for id_, person in party.items()}
-        for parties in reached_parties(session, stages, org_key)
+        for parties in list_reached_parties(session, stages, org_key)
     ]
 
 
-def reached_parties(
+def list_reached_parties(
     session: Session, stages: Sequence[Stage], org_key: str, *, by: datetime | None = None
 ) -> list[list[dict[str, Reached]]]:
     """For each group of each stage, everyone whom it reaches now.

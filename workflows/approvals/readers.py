@@ -29,7 +29,7 @@ _BY_WORD = {
 }
 
 
-def reader_of(
+def describe_reader(
     head: CardRow,
     bound: Bound,
     stage: Stage,
@@ -61,8 +61,8 @@ def reader_of(
         why = (
             ""
             if is_done
-            else _why(
-                admitted, head.subject_type, _giver(handovers, standing.person_id, head.stage)
+            else _describe_entitlement(
+                admitted, head.subject_type, _find_giver(handovers, standing.person_id, head.stage)
             )
         )
     stands_in_for = ""
@@ -127,7 +127,7 @@ def _stands_in_for(
     )
 
 
-def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
+def _find_giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
     return next(
         (
             one.holder.name
@@ -138,7 +138,7 @@ def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
     )
 
 
-def _why(found: Entitlement, subject_type: str, giver: str) -> str:
+def _describe_entitlement(found: Entitlement, subject_type: str, giver: str) -> str:
     if found.rule == HANDED_OVER:
         return f"{giver} handed this over to you"
     if found.rule.startswith(ONCALL) and found.group is not None:

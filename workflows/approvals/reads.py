@@ -13,7 +13,7 @@ from workflows import handles
 from workflows.actors import Actor
 from workflows.approvals import absences, changes, more, people, readers
 from workflows.approvals.absences import Principal
-from workflows.approvals.binding import may_break
+from workflows.approvals.binding import find_break_right
 from workflows.approvals.extras import Extras
 from workflows.approvals.records import Card, Escalated, Line, Part, Round, Someone
 from workflows.approvals.rules import (
@@ -72,10 +72,10 @@ def cards(
     verdicts = queries.list_decisions(session, ids)
     names = _Names(session, heads.values(), stages)
     rows = queries.list_standing(session, reader_id) if reader_id else ()
-    reader = people.standing(rows) if rows else None
-    away = absences.principals(session, rows, reader_id or "", now=now)
+    reader = people.build_standing(rows) if rows else None
+    away = absences.list_principals(session, rows, reader_id or "", now=now)
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
-    givers = people.givers(session, now_asked) if reader is not None else {}
+    givers = people.list_givers(session, now_asked) if reader is not None else {}
     meant = (
         handles.read(session, rows[0].org_key, naming.people(policy)) if rows else handles.Meant()
     )
@@ -92,13 +92,13 @@ def cards(
             return None
         return subject.reread(session, head.subject_id, head.facts, policy=policy, now=now).moved
 
-    extras = more.extras(
+    extras = more.list_extras(
         session,
         [id_ for id_, head in heads.items() if head.has_more],
         lambda id_, facts: told(id_, facts).asks,
     )
     return tuple(
-        _card(
+        _build_card(
             heads[id_],
             stages[id_],
             verdicts[id_],
@@ -109,7 +109,7 @@ def cards(
             givers,
             reader is not None
             and heads[id_].state == ApprovalState.PENDING
-            and may_break(policy, heads[id_].gate, reader, meant) is not None,
+            and find_break_right(policy, heads[id_].gate, reader, meant) is not None,
             now=now,
             words=told(id_, heads[id_].facts),
             is_editable=subjects[heads[id_].subject_type].is_editable,
@@ -120,7 +120,7 @@ def cards(
     )
 
 
-def waiting_for(
+def list_waiting(
     session: Session,
     person_id: str,
     *,
@@ -129,7 +129,7 @@ def waiting_for(
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    ids = waiting_ids(session, person_id, now=now)
+    ids = list_waiting_ids(session, person_id, now=now)
     found = cards(
         session,
         ids[: MOST_SHOWN * 2],
@@ -141,20 +141,20 @@ def waiting_for(
     return tuple(card for card in found if card.reader and card.reader.why)[:MOST_SHOWN]
 
 
-def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
+def list_waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
     rows = queries.list_standing(session, person_id)
-    standing = people.standing(rows) if rows else None
+    standing = people.build_standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return []
-    away = absences.principals(session, rows, person_id, now=now)
+    away = absences.list_principals(session, rows, person_id, now=now)
     places = [standing, *(one.standing for one in away)]
     undecided = [
         (row.id, Stage.of(row))
         for row in queries.list_undecided(session, person_id, now=now)
         if person_id not in Bound.of(row.bound).apart
     ]
-    givers = people.givers(session, [stage for _, stage in undecided])
+    givers = people.list_givers(session, [stage for _, stage in undecided])
     return [
         id_
         for id_, stage in undecided
@@ -162,7 +162,9 @@ def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]
     ]
 
 
-def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
+def list_asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
     """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
     the pending ones expires."""
     found = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
@@ -170,7 +172,7 @@ def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[in
     return [id_ for id_, _, _ in found], pending
 
 
-def asked_by(
+def list_asked(
     session: Session,
     actor: Actor,
     *,
@@ -183,7 +185,7 @@ def asked_by(
     return cards(session, ids, subjects=subjects, policy=policy, now=now, reader_id=actor.id)
 
 
-def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
+def list_approver_ids(session: Session, approval_id: int) -> frozenset[str]:
     """Whom the stages of a request name (Slack ids of people and groups), to be confirmed with Slack before a decision."""
     return frozenset(
         who
@@ -243,7 +245,7 @@ class _Names:
         return self._names.get(word, word.removeprefix(PERSON))
 
 
-def _card(
+def _build_card(
     head: CardRow,
     stages: Sequence[StageRow],
     verdicts: Sequence[DecisionRow],
@@ -288,7 +290,7 @@ def _card(
         for row in stages
     ]
     rounds = tuple(
-        _round(
+        _build_round(
             row, names, voters[index], head.asked_at if is_pending and index == head.stage else None
         )
         for index, row in enumerate(stages)
@@ -309,7 +311,7 @@ def _card(
         expires_at=head.expires_at,
         decided_at=head.decided_at,
         policy_id=head.policy_id,
-        reader=readers.reader_of(
+        reader=readers.describe_reader(
             head,
             bound,
             Stage.of(stages[head.stage]),
@@ -338,7 +340,9 @@ def _card(
         is_editable=is_editable,
         known=bound.known,
         known_at=datetime.fromisoformat(bound.known_at) if bound.known_at else None,
-        changes=changes.told(changes.read(bound.rests), changes.read(bound.now or ())),
+        changes=changes.describe_changes(
+            changes.load_rests(bound.rests), changes.load_rests(bound.now or ())
+        ),
         moved_at=datetime.fromisoformat(bound.moved_at) if bound.moved_at else None,
         added=bound.added,
         bars=bound.bars if is_pending else (),
@@ -347,7 +351,7 @@ def _card(
     )
 
 
-def _round(
+def _build_round(
     row: StageRow, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
 ) -> Round:
     stage = Stage.of(row)

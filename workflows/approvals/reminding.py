@@ -8,7 +8,7 @@ from storage.approvals import reminding as statements
 from storage.enums import ApprovalState, Ask
 from workflows import outbox, timers
 from workflows.approvals import people, reads, rules
-from workflows.approvals.door import locked, votes_of
+from workflows.approvals.door import list_votes, lock_request
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.notices import ApprovalsDue
 from workflows.approvals.records import Card, Reminder
@@ -20,17 +20,19 @@ TELL = "approval.tell_due"
 DECIDING = "deciding"
 
 
-def due(session: Session, approval_id: int, position: int, around: Circumstances) -> None:
+def plan_reminders(
+    session: Session, approval_id: int, position: int, around: Circumstances
+) -> None:
     """A stage's reminder fell due: those who have not decided are told at their next working moment."""
-    _, request = locked(session, approval_id)
+    _, request = lock_request(session, approval_id)
     is_over = request.state is not ApprovalState.PENDING or around.now >= request.expires_at
     if is_over or request.stage != position or request.current.ask is Ask.QUIET:
         return
-    votes = votes_of(session, approval_id)
+    votes = list_votes(session, approval_id)
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
     found = rules.counts(request.current, rules.approvals(votes, position))
-    (parties,) = people.reached_parties(session, [request.current], around.org_key)
+    (parties,) = people.list_reached_parties(session, [request.current], around.org_key)
     for index, party in enumerate(parties):
         if found[index] >= request.current.quorums[index]:
             continue
@@ -42,9 +44,9 @@ def due(session: Session, approval_id: int, position: int, around: Circumstances
             )
 
 
-def tell(session: Session, person_id: str, around: Circumstances) -> None:
+def send_reminder(session: Session, person_id: str, around: Circumstances) -> None:
     """One message with everything whose reminder came since the last one; nothing when all of it was decided."""
-    person = people.one(session, person_id)
+    person = people.find_person(session, person_id)
     if person is None:
         return
     calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
@@ -53,7 +55,7 @@ def tell(session: Session, person_id: str, around: Circumstances) -> None:
         timers.keep_going(session, Subject(DECIDING, person_id), TELL, at)
         return
     last = statements.find_last_reminder(session, person_id)
-    waiting = reads.waiting_for(
+    waiting = reads.list_waiting(
         session, person_id, subjects=around.subjects, policy=around.policy, now=around.now
     )
     shown = [
@@ -78,7 +80,7 @@ def tell(session: Session, person_id: str, around: Circumstances) -> None:
     )
 
 
-def read(session: Session, reminder_id: int, around: Circumstances) -> Reminder | None:
+def read_reminder(session: Session, reminder_id: int, around: Circumstances) -> Reminder | None:
     """A reminder as it stands now: what it shows, the most urgent first, and when the next one comes."""
     person_id = statements.find_reminded(session, reminder_id)
     if person_id is None:
@@ -92,10 +94,10 @@ def read(session: Session, reminder_id: int, around: Circumstances) -> Reminder 
         reader_id=person_id,
     )
     shown = tuple(sorted(cards, key=lambda card: (card.expires_at, card.id)))
-    return Reminder(shown, _next(shown, around.now))
+    return Reminder(shown, _find_next(shown, around.now))
 
 
-def _next(cards: tuple[Card, ...], now: datetime) -> datetime | None:
+def _find_next(cards: tuple[Card, ...], now: datetime) -> datetime | None:
     later = [
         at
         for card in cards

@@ -10,7 +10,7 @@ from workflows.approvals import announcements, clocks, people, rules
 from workflows.approvals.endings import Circumstances
 
 
-def reopen(
+def reopen_stage(
     session: Session,
     head: RequestRow,
     request: rules.Request,
@@ -32,7 +32,7 @@ def reopen(
     ]
     if gone:
         changing.void_decisions(session, gone, at=around.now)
-    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
+    (reached,) = people.list_reached(session, [request.stages[position]], around.org_key)
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
@@ -41,7 +41,7 @@ def reopen(
     spent = {row.person_id for row in decided if row.id not in gone}
     for person_id in {*spent, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
-    announcements.ask(
+    announcements.ask_stage(
         session,
         head.id,
         request.stages[position],
@@ -56,4 +56,6 @@ def reopen(
         now=around.now,
         edition=head.edition + 1,
     )
-    clocks.restart(session, head.id, request.stages[position], position, now=around.now)
+    clocks.restart_stage_timers(
+        session, head.id, request.stages[position], position, now=around.now
+    )

@@ -203,7 +203,7 @@ def admission(
     own = admitted(stage, stage.own, standing, now)
     if isinstance(own, Entitlement):
         return own
-    return _taken(stage, standing, now, givers, len(stage.approvers)) or own
+    return _find_taken_place(stage, standing, now, givers, len(stage.approvers)) or own
 
 
 def admitted(
@@ -238,7 +238,7 @@ def takers(stage: Stage, among: Sequence[str]) -> list[Approver]:
     return [*stage.own, Approver(HANDED_OVER, tuple(among), is_late=True)]
 
 
-def _taken(
+def _find_taken_place(
     stage: Stage, standing: Standing, now: datetime, givers: Standings, until: int
 ) -> Entitlement | None:
     """The place that somebody took, by the approvers before `until`: while they may take it, and it is still there."""
@@ -248,7 +248,7 @@ def _taken(
             given_by.setdefault(approver.by, []).append((index, approver))
     for giver, records in given_by.items():
         first, approver = records[0]
-        held = _held(stage, givers.get(giver), now, givers, first)
+        held = _find_place_to_give(stage, givers.get(giver), now, givers, first)
         if approver.among is None:
             fit: Entitlement | Refusal | None = Entitlement(
                 HANDED_OVER, None, standing.read_at, basis=(Basis(standing),)
@@ -270,7 +270,7 @@ def _taken(
     return None
 
 
-def _held(
+def _find_place_to_give(
     stage: Stage, giver: Standing | None, now: datetime, givers: Standings, until: int
 ) -> Entitlement | None:
     """The place that somebody gave away, as far as it is still theirs to give: their own, or one that they had taken."""
@@ -279,7 +279,7 @@ def _held(
     own = admitted(stage, stage.own, giver, now)
     if isinstance(own, Entitlement):
         return own
-    return _taken(stage, giver, now, givers, until)
+    return _find_taken_place(stage, giver, now, givers, until)
 
 
 def judge(
@@ -309,7 +309,7 @@ def judge(
         return Refusal.REPEATED
     entitled = admission(request.current, standing, now, givers)
     if entitled is None:
-        return _why_not(request, standing)
+        return _find_refusal(request, standing)
     if standing.person_id in request.apart:
         return Refusal.APART
     if isinstance(entitled, Refusal):
@@ -328,7 +328,7 @@ def places_used(votes: Sequence[Vote], position: int) -> set[str]:
     return {vote.place for vote in votes if vote.position == position and vote.place}
 
 
-def _why_not(request: Request, standing: Standing) -> Refusal:
+def _find_refusal(request: Request, standing: Standing) -> Refusal:
     later = request.stages[request.stage + 1 :]
     if any(entitlement(stage.approvers, standing) for stage in later):
         return Refusal.NOT_YET

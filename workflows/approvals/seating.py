@@ -33,12 +33,12 @@ def shortage(needs: Sequence[tuple[int, Collection[str]]]) -> Shortage | None:
     holder: dict[str, tuple[int, int]] = {}
     for position, (quorum, people) in enumerate(needs):
         for place in range(quorum):
-            if not _seat((position, place), needs, holder):
+            if not _seat_person((position, place), needs, holder):
                 return Shortage(position, len(set(people)), alone=False)
     return None
 
 
-def _seat(
+def _seat_person(
     place: tuple[int, int],
     needs: Sequence[tuple[int, Collection[str]]],
     holder: dict[str, tuple[int, int]],
@@ -67,7 +67,7 @@ def seats(needs: Sequence[Need]) -> dict[str, tuple[int, int]]:
     holder: dict[str, tuple[int, int]] = {}
     for position, (quorum, _) in enumerate(needs):
         for place in range(quorum):
-            _seat((position, place), needs, holder)
+            _seat_person((position, place), needs, holder)
     return holder
 
 

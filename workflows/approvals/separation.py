@@ -10,7 +10,7 @@ from workflows.subjects import Prepared
 _DID = {"requester": "asked for", "developer": "developed", "validator": "validated"}
 
 
-def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
+def list_apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
     """Who may not decide beside the requester, by person id, each with what they are to the subject.
 
     Raises NotAllowed when two parts that the gate wants apart are one person.
@@ -22,7 +22,7 @@ def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
     }
     for (one, first), (other, second) in combinations(parts.items(), 2):
         if first is not None and first == second:
-            raise NotAllowed(_same(one, other), audit=_fact(one, other))
+            raise NotAllowed(_describe_same(one, other), audit=_build_fact(one, other))
     found: dict[str, str] = {person: part for part, person in parts.items() if person}
     for part, people in prepared.also.items():
         if part in gate.separate:
@@ -35,7 +35,7 @@ def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
     return found
 
 
-def _same(one: str, other: str) -> str:
+def _describe_same(one: str, other: str) -> str:
     if one == "requester":
         return (
             f"You {_DID[other]} this, so the policy wants somebody else to ask for it. Nothing was sent; "
@@ -47,5 +47,5 @@ def _same(one: str, other: str) -> str:
     )
 
 
-def _fact(one: str, other: str) -> RefusalFact:
+def _build_fact(one: str, other: str) -> RefusalFact:
     return RefusalFact("approval.submit", "bot", "", why="not_separate", parts=[one, other])

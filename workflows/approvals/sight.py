@@ -13,12 +13,12 @@ from workflows.errors import NotFound, RefusalFact
 TYPE = "approval"
 
 
-def unknown(audit: RefusalFact | None = None) -> NotFound:
+def unknown_request(audit: RefusalFact | None = None) -> NotFound:
     """What is said of a request that is not there, and in the same words of one that is not for who asks."""
     return NotFound(reads.NO_REQUEST, audit=audit)
 
 
-def require(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
+def require_card(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
     """A request as it stands, before somebody who may read it. Raises NotFound for everybody else."""
     card = reads.card(
         session,
@@ -28,12 +28,12 @@ def require(session: Session, actor: Actor, approval_id: int, around: Circumstan
         now=around.now,
         reader_id=actor.id,
     )
-    if not sees(session, actor, card, around):
-        raise unknown()
+    if not sees_request(session, actor, card, around):
+        raise unknown_request()
     return card
 
 
-def sees(session: Session, actor: Actor, card: Card, around: Circumstances) -> bool:
+def sees_request(session: Session, actor: Actor, card: Card, around: Circumstances) -> bool:
     """Whether somebody may read a request; `card` is it before them.
 
     Its project is in their sight; they asked, decided, or own or set a condition; any stage asks them, themselves, for
@@ -50,7 +50,10 @@ def sees(session: Session, actor: Actor, card: Card, around: Circumstances) -> b
             session, actor, queries.find_project_id(session, card.id), policy=around.policy
         )
         or visibility.reached_by(
-            session, actor.id, sorted(reads.groups_asked(session, card.id)), policy=around.policy
+            session,
+            actor.id,
+            sorted(reads.list_approver_ids(session, card.id)),
+            policy=around.policy,
         )
         is not None
         or _is_before_them(session, actor, card.id, around)

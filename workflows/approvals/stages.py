@@ -249,7 +249,7 @@ class Bound:
     """The condition by which it passed without being asked; empty for a request that people decide."""
     valid_for: timedelta | None = None
     way: tuple[str, ...] | None = None
-    """What its stages demand, by `ways.demand`; none for a request that an older release opened."""
+    """What its stages demand, by `ways.digest_demand`; none for a request that an older release opened."""
     known: tuple[dict[str, Any], ...] = ()
     """What mlgov read of its own record when a stage opened, as `subjects.Known` stores it."""
     known_at: str | None = None

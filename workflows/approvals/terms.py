@@ -30,7 +30,7 @@ CONFIRM = "approval.condition_confirm"
 FURTHEST = timedelta(days=365)
 
 
-def keep(
+def keep_conditions(
     session: Session,
     actor: Actor,
     approval_id: int,
@@ -42,7 +42,7 @@ def keep(
     zone = around.policy.organisation.zone
     today = around.now.astimezone(zone).date()
     for number, one in enumerate(terms):
-        owner = people.by_slack_id(session, around.org_key, one.owner)
+        owner = people.find_by_slack_id(session, around.org_key, one.owner)
         if owner is None:
             raise InvalidInput(
                 "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
@@ -81,7 +81,7 @@ def keep(
     changing.set_columns(session, approval_id, has_more=True)
 
 
-def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
+def begin_conditions(session: Session, approval_id: int, around: "Circumstances") -> None:
     """The request is approved: its conditions bind now, and their owners are told."""
     for one in more.list_open_conditions(session, approval_id):
         subject = announcements.subject(approval_id)
@@ -89,16 +89,16 @@ def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
         soon = one.due_at - timedelta(days=1)
         if soon > around.now:
             timers.start(session, subject, SOON, soon, seq=one.id)
-        note(session, one, one.owner_id, "condition", around)
+        notify_about(session, one, one.owner_id, "condition", around)
 
 
-def at_work(person: people.Reached, around: "Circumstances") -> datetime:
+def next_at_work(person: people.Reached, around: "Circumstances") -> datetime:
     """When somebody is at work, now or next: what comes by the clock and isn't urgent is told then."""
     calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
     return calendar.next_open(around.now)
 
 
-def note(
+def notify_about(
     session: Session,
     one: ApprovalCondition,
     person_id: str,
@@ -109,10 +109,10 @@ def note(
 ) -> None:
     """A message of its own about a condition to one person. With `before` it waits until they are at work, unless that
     would be too late."""
-    person = people.one(session, person_id)
+    person = people.find_person(session, person_id)
     if person is not None:
-        at = at_work(person, around)
-        announcements.note(
+        at = next_at_work(person, around)
+        announcements.notify_person(
             session,
             one.approval_id,
             person,

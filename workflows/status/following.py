@@ -45,7 +45,7 @@ def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[s
         )
         for row in rows
     ]
-    asked = people.reached(session, stages, org_key) if stages else []
+    asked = people.list_reached(session, stages, org_key) if stages else []
     yield from (row.requester_id for row in rows)
     yield from _of_projects(rows)
     for reached in asked:
