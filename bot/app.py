@@ -286,7 +286,7 @@ def _create(
     with opening.in_words(database.url), database.begin(patient=True) as session:
         meet(session, organisation.of(team))
         now = clock.now(session)
-        begun = jobs.begin(
+        begun = jobs.begin_policy(
             session, text, asked, place=str(settings.mlgov_policy), org_key=team.org_key, now=now
         )
         heads.witness(session, now=now)

@@ -99,11 +99,19 @@ def act(
     everyone who may not do it, or not any more, or on what was shown; nothing is changed then.
     """
     around = Circumstances(
-        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked, policy_id, _lapsed(now)
+        SUBJECTS,
+        policy,
+        org_key,
+        now,
+        clicked,
+        mirrored_since,
+        asked,
+        policy_id,
+        _withdraw_statement(now),
     )
     told = acts.perform_act(session, actor, form, around)
     if not isinstance(form, Decide):  # which knows whether anything shows the request
-        follow(session, form.approval_id, now=now, clicked=clicked)
+        refresh_showing(session, form.approval_id, now=now, clicked=clicked)
     return told
 
 
@@ -124,7 +132,7 @@ def require_entitled(
     acts.require_entitled(session, actor, form, around)
 
 
-def takers(
+def list_takers(
     session: Session,
     actor: Actor,
     form: HandOver,
@@ -161,10 +169,10 @@ def expire(
         org_key=org_key,
         clicked=clicked,
     )
-    follow(session, approval_id, now=now, clicked=clicked)
+    refresh_showing(session, approval_id, now=now, clicked=clicked)
 
 
-def look_again(
+def recheck(
     session: Session,
     approval_id: int,
     *,
@@ -183,7 +191,7 @@ def look_again(
     looks = (moved.recheck_subject, looking.recheck_facts, passable.recheck_passable)
     changed = [look(session, approval_id, around) for look in looks]
     if any(changed):
-        follow(session, approval_id, now=now, clicked=clicked)
+        refresh_showing(session, approval_id, now=now, clicked=clicked)
     return any(changed)
 
 
@@ -202,7 +210,7 @@ def require_editable(
     return editing.require_editable(session, actor, approval_id, around)
 
 
-def remind(
+def plan_reminders(
     session: Session,
     approval_id: int,
     position: int,
@@ -216,14 +224,14 @@ def remind(
     reminding.plan_reminders(session, approval_id, position, around)
 
 
-def tell_due(
+def send_reminder(
     session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """One message with everything that this person is to be reminded of now."""
     reminding.send_reminder(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
 
 
-def reminder(
+def read_reminder(
     session: Session, reminder_id: int, *, policy: Policy, now: datetime
 ) -> Reminder | None:
     """A reminder as it stands now; None when there is none."""
@@ -242,10 +250,10 @@ def escalate(
     """A stage waited too long. Does nothing when it has been decided, or escalated before."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
     escalating.escalate_stage(session, approval_id, position, around)
-    follow(session, approval_id, now=now, clicked=None)
+    refresh_showing(session, approval_id, now=now, clicked=None)
 
 
-def validity_ended(
+def end_validity(
     session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """An approval holds no longer."""
@@ -272,12 +280,12 @@ def reroute(
     around = Circumstances(SUBJECTS, policy, org_key, now)
     moved = replays.reroute_request(session, actor, approval_id, policy_id, around)
     if moved.moved:
-        resting.look(session, [approval_id], at=now)
-        follow(session, approval_id, now=now, clicked=None)
+        resting.recheck(session, [approval_id], at=now)
+        refresh_showing(session, approval_id, now=now, clicked=None)
     return moved
 
 
-def open_requests(session: Session) -> tuple[int, ...]:
+def list_open(session: Session) -> tuple[int, ...]:
     """Ids of all requests that wait, oldest first."""
     return tuple(replaying.list_open(session))
 
@@ -290,7 +298,7 @@ def explain(
     return explaining.explain_request(session, found, org_key=org_key, now=now)
 
 
-def route(
+def preview_route(
     session: Session,
     actor: Actor,
     gate: str,
@@ -305,7 +313,7 @@ def route(
     )
 
 
-def review_due(
+def remind_review(
     session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """Broken glass was to be reviewed by now. Does nothing when it was."""
@@ -313,12 +321,12 @@ def review_due(
     breakglass.remind_review(session, approval_id, around)
 
 
-def _lapsed(now: datetime) -> Callable[[Session, int], None]:
+def _withdraw_statement(now: datetime) -> Callable[[Session, int], None]:
     """What rests on an approval goes with it: its signed statement is withdrawn."""
     return lambda session, approval_id: statements.take_back(session, approval_id, now=now)
 
 
-def condition_due(
+def follow_up_condition(
     session: Session,
     approval_id: int,
     condition_id: int,
@@ -329,9 +337,9 @@ def condition_due(
     org_key: str,
 ) -> None:
     """The day of a condition comes, or is over. Does nothing for one that has ended."""
-    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
+    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_withdraw_statement(now))
     conditions.follow_up_condition(session, approval_id, condition_id, kind, around)
-    follow(session, approval_id, now=now, clicked=None)
+    refresh_showing(session, approval_id, now=now, clicked=None)
 
 
 def card(
@@ -348,24 +356,28 @@ def card(
     )
 
 
-def waiting_for(
+def list_waiting(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
     return reads.list_waiting(session, actor.id, subjects=SUBJECTS, policy=policy, now=now)
 
 
-def asked_by(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> tuple[Card, ...]:
+def list_asked(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
     return reads.list_asked(session, actor, subjects=SUBJECTS, policy=policy, now=now)
 
 
-def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+def list_waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
     return reads.list_waiting_ids(session, actor.id, now=now)
 
 
-def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
+def list_asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
     """Every request of this person, pending ones first, and when each of the pending ones expires."""
     return reads.list_asked_ids(session, actor, now=now)
 
@@ -382,7 +394,7 @@ def cards(
     return reads.cards(session, ids, subjects=SUBJECTS, policy=policy, now=now, reader_id=reader_id)
 
 
-def pending_of_project(
+def list_pending_of_project(
     session: Session, project_id: int, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """Requests about this project that wait for somebody, oldest first."""
@@ -395,20 +407,20 @@ def pending_of_project(
     )
 
 
-def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
+def list_approver_ids(session: Session, approval_id: int) -> frozenset[str]:
     """Whom the stages of a request name (Slack ids and `@group`s), to be confirmed with Slack before a decision."""
     return reads.list_approver_ids(session, approval_id)
 
 
-def show_again(
+def redraw_card(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.redraw_card(session, approval_id, now=now, clicked=clicked)
-    follow(session, approval_id, now=now, clicked=clicked)
+    refresh_showing(session, approval_id, now=now, clicked=clicked)
 
 
-def seen_card(
+def require_card(
     session: Session,
     actor: Actor,
     approval_id: int,
@@ -425,14 +437,16 @@ def seen_card(
     return sight.require_card(session, actor, approval_id, around)
 
 
-def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
+def list_projects_in_sight(
+    session: Session, actor: Actor, *, policy: Policy
+) -> frozenset[int] | None:
     """Ids of the projects whose requests are listed for somebody; None for all of them."""
     if actor.kind is ActorKind.PROGRAM:
         return None
     return visibility.sight(session, actor.id, policy=policy).within
 
 
-def follow(
+def refresh_showing(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""

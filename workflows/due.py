@@ -214,10 +214,12 @@ class Runner:
             if holds.is_held(session):
                 return 0
             real, due = clock.both(session)
-            found = timers.candidates(
+            found = timers.list_due(
                 session, due_now=due, real_now=real, most=most, kinds=list(self._registry.timers)
             )
-            slots = timers.due_schedules(session, now=due, kinds=list(self._registry.schedules))
+            slots = timers.list_due_schedules(
+                session, now=due, kinds=list(self._registry.schedules)
+            )
         ran = sum(self._timer(timer) for timer in found)
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
         ran += sum(self._watch(name) for name in self._registry.watchers)
@@ -247,7 +249,7 @@ class Runner:
             if state is Lock.HELD:
                 return False
             now = clock.now(session)
-            if not timers.take(session, timer.id, due_now=now):
+            if not timers.take_timer(session, timer.id, due_now=now):
                 return False
             if state is Lock.GONE:
                 timers.cancel_one(session, timer.id)
@@ -284,7 +286,7 @@ class Runner:
 
         def work(session: Session) -> None:
             real, now = clock.both(session)
-            is_dead = timers.failed(session, timer.id, why, real_now=real)
+            is_dead = timers.count_failure(session, timer.id, why, real_now=real)
             trouble = self._registry.troubles.get(timer.kind)
             if trouble is not None:
                 trouble(session, timer, why, is_dead, self._occasion(now))

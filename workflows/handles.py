@@ -103,7 +103,7 @@ def is_handle(word: str) -> bool:
     return word.startswith(AT)
 
 
-def read(session: Session, org_key: str, words: Iterable[str], *, afresh: bool = False) -> Meant:
+def resolve(session: Session, org_key: str, words: Iterable[str], *, afresh: bool = False) -> Meant:
     """What the handles among these words mean now; other words are left alone.
 
     With `afresh` they mean what they would if an administrator put the policy in force at this moment.
@@ -113,14 +113,14 @@ def read(session: Session, org_key: str, words: Iterable[str], *, afresh: bool =
     }
     if not wanted:
         return Meant()
-    return judge(
+    return judge_handles(
         wanted,
         handles.list_having(session, org_key, wanted),
         {} if afresh else handles.list_meant(session, org_key, wanted),
     )
 
 
-def judge(
+def judge_handles(
     wanted: Collection[str], having: Iterable[tuple[str, str]], meant: Mapping[str, str]
 ) -> Meant:
     """What handles (without the at sign) mean, by the groups that have one (handle, Slack id) and those that each meant."""

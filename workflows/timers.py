@@ -93,7 +93,7 @@ def cancel_one(session: Session, timer_id: int) -> None:
     queries.cancel_one(session, timer_id)
 
 
-def candidates(
+def list_due(
     session: Session,
     *,
     due_now: datetime,
@@ -108,7 +108,7 @@ def candidates(
     ]
 
 
-def take(session: Session, timer_id: int, *, due_now: datetime) -> bool:
+def take_timer(session: Session, timer_id: int, *, due_now: datetime) -> bool:
     """Lock the timer, after its subject was locked; False when it is no longer due or somebody else has it."""
     found = queries.lock_due(session, timer_id, due_now=due_now)
     if found is None:
@@ -117,7 +117,7 @@ def take(session: Session, timer_id: int, *, due_now: datetime) -> bool:
     return True
 
 
-def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -> bool:
+def count_failure(session: Session, timer_id: int, error: str, *, real_now: datetime) -> bool:
     """Count a failed run and back off; True when it was the last try and the timer is dead now."""
     timer = queries.lock(session, timer_id)
     if timer is None or timer.state != TimerState.DUE:
@@ -194,7 +194,7 @@ def schedule(
         return
     same = (found.local_time, found.weekday, found.tz) == (local_time, weekday, tz)
     if found.is_enabled and not same:
-        _move(found, wall, ZoneInfo(tz), weekday)
+        _move_slot(found, wall, ZoneInfo(tz), weekday)
     elif not found.is_enabled:
         found.next_at = _first_after(found, now, wall, ZoneInfo(tz), weekday)
         found.is_enabled = True
@@ -211,18 +211,18 @@ def unschedule(session: Session, owner: str, kind: str) -> None:
 def move_zone(session: Session, owner: str, tz: str) -> None:
     """Somebody lives in another zone now: what recurs for them keeps its wall time and its slots, there."""
     for found in queries.lock_schedules_of(session, owner):
-        relocate(found, tz)
+        move_schedule(found, tz)
 
 
-def relocate(found: Schedule, tz: str) -> None:
+def move_schedule(found: Schedule, tz: str) -> None:
     """`move_zone` for one schedule that this transaction holds."""
     if found.tz != tz:
         wall = time.fromisoformat(found.local_time)
-        _move(found, wall, ZoneInfo(tz), found.weekday)
+        _move_slot(found, wall, ZoneInfo(tz), found.weekday)
         found.tz = tz
 
 
-def _move(found: Schedule, wall: time, zone: ZoneInfo, weekday: int | None) -> None:
+def _move_slot(found: Schedule, wall: time, zone: ZoneInfo, weekday: int | None) -> None:
     """The next run keeps its slot: the same local date, or the wanted weekday of the same ISO week."""
     day = found.next_at.astimezone(ZoneInfo(found.tz)).date()
     if weekday is not None:
@@ -240,7 +240,7 @@ def _first_after(
     return at
 
 
-def due_schedules(
+def list_due_schedules(
     session: Session, *, now: datetime, kinds: Sequence[str] | None = None
 ) -> Sequence[int]:
     """The schedules that look due, read without locks; only of these kinds, when some are given."""
@@ -265,10 +265,10 @@ def take_schedule(session: Session, schedule_id: int, *, now: datetime) -> Taken
     missed while nothing ran only the latest runs; the others are told as skipped.
     """
     found = queries.lock_due_schedule(session, schedule_id, now=now)
-    return None if found is None else advance(found, now)
+    return None if found is None else advance_schedule(found, now)
 
 
-def advance(found: Schedule, now: datetime) -> Taken | None:
+def advance_schedule(found: Schedule, now: datetime) -> Taken | None:
     """`take_schedule` for a due schedule that this transaction holds."""
     zone, wall = ZoneInfo(found.tz), time.fromisoformat(found.local_time)
     last = found.last_slot or ""

@@ -83,7 +83,7 @@ def _looked_at(click: Click, approval_id: int) -> tuple[Card, datetime]:
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        found = decisions.seen_card(
+        found = decisions.require_card(
             session, click.actor, approval_id, policy=deps.policy, now=now, clicked=click.card
         )
     return found, now

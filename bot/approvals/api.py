@@ -101,7 +101,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             place = reads.place(session, approval_id)
             if scope is Scope.READ:
                 with told_by_id(approval_id):
-                    decisions.seen_card(
+                    decisions.require_card(
                         session,
                         caller.actor,
                         approval_id,
@@ -152,7 +152,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             )
         asking = Asking(form=form, project=project, token=caller.token.prefix)
         opened = deps.db.run(
-            lambda session: askings.ask(
+            lambda session: askings.ask_at_gate(
                 session,
                 caller.actor,
                 asking,
@@ -191,7 +191,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
         with deps.db.read() as session:
             if mine:
-                cards = decisions.waiting_for(
+                cards = decisions.list_waiting(
                     session, caller.actor, policy=deps.policy, now=deps.now(session)
                 )
                 ids = [card.id for card in cards]
@@ -201,7 +201,9 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                     state=state,
                     gates=wanted,
                     projects=caller.token.projects,
-                    within=decisions.within(session, caller.actor, policy=deps.policy),
+                    within=decisions.list_projects_in_sight(
+                        session, caller.actor, policy=deps.policy
+                    ),
                     before=before,
                     most=limit + 1,
                 )

@@ -126,8 +126,8 @@ def show(command: Command) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         text, shown = views.answer(
-            decisions.waiting_for(session, command.actor, policy=deps.policy, now=now),
-            decisions.asked_by(session, command.actor, policy=deps.policy, now=now),
+            decisions.list_waiting(session, command.actor, policy=deps.policy, now=now),
+            decisions.list_asked(session, command.actor, policy=deps.policy, now=now),
         )
     return Private(text, shown)
 

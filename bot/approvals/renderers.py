@@ -49,7 +49,7 @@ def _story(session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene)
 
 
 def _due(session: Session, notice: ApprovalsDue, scene: Scene) -> Reminder | None:
-    return decisions.reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
+    return decisions.read_reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
 
 
 def _escalated(session: Session, notice: ApprovalEscalated, scene: Scene) -> Card | None:

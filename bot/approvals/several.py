@@ -42,7 +42,7 @@ def open_window(click: Click) -> Reply:
 
 def _waiting(deps: Deps, actor: Actor) -> list[Card]:
     with deps.db.read() as session:
-        found = decisions.waiting_for(session, actor, policy=deps.policy, now=deps.now(session))
+        found = decisions.list_waiting(session, actor, policy=deps.policy, now=deps.now(session))
     return [card for card in found if card.paused_at is None]
 
 

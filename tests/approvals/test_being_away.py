@@ -36,7 +36,9 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
 
 def waiting(house: House, who: str) -> list[int]:
     with house.db.read() as session:
-        found = decisions.waiting_for(session, house.actor(who), policy=house.policy, now=house.now)
+        found = decisions.list_waiting(
+            session, house.actor(who), policy=house.policy, now=house.now
+        )
     return [card.id for card in found]
 
 

@@ -352,7 +352,7 @@ def test_the_way_is_told_before_it_is_asked(house: House) -> None:
 
     house.text = gate(f"{OWNER}\n{LARGE}")
     with house.db.read() as session:
-        route = decisions.route(
+        route = decisions.preview_route(
             session,
             house.actor("fay"),
             "budget_increase",

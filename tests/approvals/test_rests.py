@@ -216,12 +216,12 @@ class Waiting:
         with self.yard.db.begin() as session:
             session.execute(update(Project).where(Project.id == self.project).values(**values))
             if self.chance.random() < 0.7:
-                resting.changed_in(session, [self.project], now=self.yard.now)
+                resting.recheck_projects(session, [self.project], now=self.yard.now)
 
     def _tell(self, session: Any, type_: str, ids: list[int]) -> None:
         """Now and then the word does not get through: a decision looks for itself."""
         if self.chance.random() < 0.7:
-            resting.changed(session, type_, ids, now=self.yard.now)
+            resting.recheck_about(session, type_, ids, now=self.yard.now)
 
     def look(self) -> None:
         self.yard.until(self.yard.now)
@@ -247,7 +247,7 @@ class Waiting:
         except RecordChanged:
             # What a click does then: the card shows it, in a transaction of its own.
             self.yard.db.run(
-                lambda session: decisions.look_again(
+                lambda session: decisions.recheck(
                     session, number, policy=self.yard.policy, now=self.yard.now, org_key=ORG
                 )
             )

@@ -21,7 +21,7 @@ from workflows.people import service as people
 def means(office: Office) -> str | None:
     """What `@finance` means to the bot now, or the fault why it names nobody."""
     with office.db.read() as session:
-        meant = handles.read(session, office.bot.deps.team.org_key, ["@finance"])
+        meant = handles.resolve(session, office.bot.deps.team.org_key, ["@finance"])
     unclear = meant.unclear.get("@finance")
     return unclear.fault.value if unclear else meant.groups["@finance"]
 

@@ -110,7 +110,7 @@ def record_absence(
         until=until.isoformat(timespec="microseconds"),
     )
     outbox.refresh(session, away_offer(actor.id), now=now)
-    resting.everything(session, at=now)
+    resting.recheck_all(session, at=now)
     outbox.post(
         session,
         AbsenceTold(absence_id),
@@ -194,7 +194,7 @@ def end_absence(session: Session, actor: Actor, absence_id: int, *, now: datetim
     audit.record(session, actor, "absence.ended", ("person", actor.id), now=now, absence=absence_id)
     outbox.refresh(session, Subject.of("absence", absence_id), now=now)
     outbox.refresh(session, away_offer(actor.id), now=now)
-    resting.everything(session, at=now)
+    resting.recheck_all(session, at=now)
     return absence
 
 

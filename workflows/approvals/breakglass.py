@@ -44,7 +44,7 @@ def require_glass_breaker(
 ) -> Entitlement:
     """Whoever the policy names for this gate, also who asked or took part: it is all on record, and told."""
     standing = people.build_standing(at.rows)
-    meant = handles.read(session, around.org_key, naming.people(around.policy))
+    meant = handles.resolve(session, around.org_key, naming.people(around.policy))
     named = find_break_right(around.policy, at.head.gate, standing, meant)
     if named is None:
         words = list_glass_breakers(around.policy, at.head.gate, meant)
@@ -117,7 +117,7 @@ def require_reviewer(
     if found is None:
         raise GovernanceError("Nobody broke the glass here, so there is nothing to review.")
     standing = people.build_standing(at.rows)
-    meant = handles.read(session, around.org_key, naming.people(around.policy))
+    meant = handles.resolve(session, around.org_key, naming.people(around.policy))
     breaks_too = find_break_right(around.policy, head.gate, standing, meant)
     givers = people.list_givers(session, request.stages)
     admitted = [rules.admission(stage, standing, around.now, givers) for stage in request.stages]

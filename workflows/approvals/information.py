@@ -153,7 +153,7 @@ def _resume_request(
     )
     timers.shift(session, announcements.subject(head.id), -unused)
     # What changed while the question was open was left alone: nobody could approve.
-    resting.look(session, [head.id], at=around.now)
+    resting.recheck(session, [head.id], at=around.now)
     audit.record(
         session,
         actor,

@@ -157,7 +157,7 @@ def _report_stuck(
         person_id: person
         for person_id in (
             request.requester_id,
-            *visibility.holders(
+            *visibility.list_holders(
                 session, rollout.ADMIN, policy=around.policy, org_key=around.org_key
             ),
         )

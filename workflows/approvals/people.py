@@ -86,7 +86,7 @@ def resolve_words(
         policy,
         people_of,
         rows[0].manager_id if rows else None,
-        handles.read(session, org_key, naming.people(policy)),
+        handles.resolve(session, org_key, naming.people(policy)),
     )
 
 

@@ -77,7 +77,9 @@ def cards(
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
     givers = people.list_givers(session, now_asked) if reader is not None else {}
     meant = (
-        handles.read(session, rows[0].org_key, naming.people(policy)) if rows else handles.Meant()
+        handles.resolve(session, rows[0].org_key, naming.people(policy))
+        if rows
+        else handles.Meant()
     )
 
     def told(id_: int, facts: dict[str, Any]) -> Words:

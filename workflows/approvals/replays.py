@@ -60,7 +60,7 @@ def simulate_policy(
     """Replay requests since then. Who is in which group is as of now; nothing is changed."""
     rows = replaying.list_since(session, since)
     stages = queries.list_stages(session, [row.id for row in rows])
-    meant = handles.read(session, org_key, naming.people(policy), afresh=True)
+    meant = handles.resolve(session, org_key, naming.people(policy), afresh=True)
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
     replayed = []

@@ -49,7 +49,7 @@ def sees_request(session: Session, actor: Actor, card: Card, around: Circumstanc
         or visibility.sees_project(
             session, actor, queries.find_project_id(session, card.id), policy=around.policy
         )
-        or visibility.reached_by(
+        or visibility.find_reaching_word(
             session,
             actor.id,
             sorted(reads.list_approver_ids(session, card.id)),
@@ -74,7 +74,7 @@ def _has_a_part(card: Card, actor: Actor) -> bool:
 def _is_before_them(
     session: Session, actor: Actor, approval_id: int, around: Circumstances
 ) -> bool:
-    subject = visibility.shown(session, actor, around.clicked)
+    subject = visibility.find_shown(session, actor, around.clicked)
     if subject is None or subject == (TYPE, str(approval_id)):
         return subject is not None
     beside = reminding.list_showing(session, approval_id)

@@ -350,7 +350,7 @@ def _follow(
     speaks: bool = False,
     spared: Collection[str] = (),
 ) -> None:
-    resting.changed_in(session, [budget.project_id], now=now, subject_type=TYPE)
+    resting.recheck_projects(session, [budget.project_id], now=now, subject_type=TYPE)
     alerts.evaluate(
         session,
         policy=policy,

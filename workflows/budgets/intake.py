@@ -254,7 +254,7 @@ def apply_rows(
     session.flush()
     for project_id in sorted({budget.project_id for budget in touched}):
         _follow_on(session, project_id)
-    resting.changed_in(
+    resting.recheck_projects(
         session, {budget.project_id for budget in touched}, now=now, subject_type=increase.TYPE
     )
     crossings = alerts.evaluate(

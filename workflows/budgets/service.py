@@ -288,7 +288,7 @@ def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
 
 
 def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Place) -> bool:
-    subject = visibility.shown(session, actor, clicked)
+    subject = visibility.find_shown(session, actor, clicked)
     match subject:
         case ("budget_alert", alert_id):
             alert = queries.find_alert(session, int(alert_id))

@@ -35,7 +35,7 @@ def through(session: Session, kind: str, *, policy: Policy, org_key: str) -> dic
         return {}
     found: dict[str, str] = {}
     for word in digest.audience:
-        for person_id in visibility.members(session, word, policy=policy, org_key=org_key):
+        for person_id in visibility.list_members(session, word, policy=policy, org_key=org_key):
             found.setdefault(person_id, word)
     said = queries.subscriptions(session, kind)
     wanted = [one for one, yes in said.items() if yes and one not in found]
@@ -51,7 +51,7 @@ def word_for(session: Session, person_id: str, kind: str, *, policy: Policy) -> 
     said = queries.find_subscription(session, person_id, kind)
     if digest is None or said is False:
         return None
-    word = visibility.reached_by(session, person_id, digest.audience, policy=policy)
+    word = visibility.find_reaching_word(session, person_id, digest.audience, policy=policy)
     if word is not None or said is None:
         return word
     person = people_queries.find_person(session, person_id)
@@ -70,7 +70,7 @@ def _is_reader(person: Person) -> bool:
 
 def owners(session: Session, digest: Digest, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Who answers for a digest: person id → Slack id."""
-    return visibility.members(session, digest.owner, policy=policy, org_key=org_key)
+    return visibility.list_members(session, digest.owner, policy=policy, org_key=org_key)
 
 
 def enrol(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:

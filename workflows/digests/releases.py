@@ -231,7 +231,7 @@ def _require_owner(
     session: Session, actor: Actor, release: DigestRelease, *, policy: Policy, org_key: str
 ) -> None:
     digest = policy.digests.named.get(release.kind)
-    if digest is not None and actor.id in visibility.members(
+    if digest is not None and actor.id in visibility.list_members(
         session, digest.owner, policy=policy, org_key=org_key
     ):
         return

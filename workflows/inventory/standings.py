@@ -34,7 +34,7 @@ def policy_parts(
         ]
         if not named:
             unnamed.add(who)
-        elif actor.kind is ActorKind.PERSON and visibility.reached_by(
+        elif actor.kind is ActorKind.PERSON and visibility.find_reaching_word(
             session, actor.id, named, policy=policy
         ):
             held.add(who)
@@ -169,5 +169,7 @@ def holders(
     ):
         if who in parts:
             for word in words:
-                found |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
+                found |= visibility.list_members(
+                    session, word, policy=policy, org_key=org_key
+                ).keys()
     return found

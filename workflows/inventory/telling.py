@@ -27,12 +27,12 @@ def subject(model_id: int) -> Subject:
 def follow(session: Session, model_id: int, *, now: datetime, clicked: Clicked = None) -> None:
     """Every copy of a model's card shows what is true now, and what waits for a decision about it is looked at again."""
     session.flush()
-    resting.changed(
+    resting.recheck_about(
         session, VERSION, [row.id for row in queries.versions_of(session, [model_id])], now=now
     )
     model = queries.find_model(session, model_id)
     if model is not None and model.project_id is not None:
-        resting.changed_in(session, [model.project_id], now=now, subject_type="release")
+        resting.recheck_projects(session, [model.project_id], now=now, subject_type="release")
     outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
 
 

@@ -81,7 +81,7 @@ def apply_rows(
             touched.append(project)
     accounts.write(session)
     session.flush()
-    resting.changed_in(session, changed, now=now)
+    resting.recheck_projects(session, changed, now=now)
     _follow(session, touched, now=now)
     return outcome
 

@@ -77,9 +77,9 @@ def _mine(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> l
 def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
     """What `/mlgov` says."""
     mine = _mine(session, actor, policy=policy, now=now)
-    _, pending = decisions.asked_ids(session, actor, now=now)
+    _, pending = decisions.list_asked_ids(session, actor, now=now)
     return Summary(
-        waiting=len(decisions.waiting_ids(session, actor, now=now)),
+        waiting=len(decisions.list_waiting_ids(session, actor, now=now)),
         due=len(milestones.due_for(session, actor, policy=policy, now=now)),
         models=len(needs.needing(session, actor, policy=policy, now=now)),
         has_check_in=maturity.open_invitation(session, actor, policy=policy) is not None,
@@ -101,7 +101,7 @@ def home(
 ) -> HomeStatus:
     """What waits for a person, what they asked for, and the projects they own, sponsor or manage, a page of each."""
     at = {name: int((pages or {}).get(name, 0)) for name in HOME_SIZES}
-    asked, pending = decisions.asked_ids(session, actor, now=now)
+    asked, pending = decisions.list_asked_ids(session, actor, now=now)
     mine = _mine(session, actor, policy=policy, now=now)
     introduces = meeting.shows_in_home(session, actor.id, now=now)
 
@@ -118,7 +118,7 @@ def home(
         return Page(found, number, size, len(ids))
 
     return HomeStatus(
-        waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
+        waiting=cards(decisions.list_waiting_ids(session, actor, now=now), WAITING),
         due=page(
             milestones.due_for(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
         ),
@@ -219,7 +219,7 @@ def project(
     open_ = [each for each in planned.get(found.id, ()) if each.is_open]
     return ProjectStatus(
         line,
-        decisions.pending_of_project(session, found.id, policy=policy, now=now),
+        decisions.list_pending_of_project(session, found.id, policy=policy, now=now),
         tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
         milestone_reads.today_of(policy, now),
         _caution(session, actor, found, policy=policy, now=now),
@@ -248,7 +248,7 @@ def _caution(
 
 def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
-    held = visibility.roles(session, actor.id, policy=policy)
+    held = visibility.list_roles(session, actor.id, policy=policy)
     own_ids = aliases.list_slack_ids(session, actor.id)
     mine = project_queries.list_of_person(session, actor.id)
     parts = {
