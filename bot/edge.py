@@ -224,7 +224,9 @@ class Edge:
         except Exception as error:
             in_modal = view is not None and view.get("type") == "modal"
             reply = (
-                Open(errors.notice_view("mlgov", errors.sentence_for(error, self.deps, actor)))
+                Open(
+                    errors.notice_view("mlgov", errors.slack_sentence_for(error, self.deps, actor))
+                )
                 if in_modal
                 else errors.private(error, self.deps, actor)
             )

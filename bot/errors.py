@@ -15,6 +15,7 @@ from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from workflows import permissions
 from workflows.actors import Actor
+from workflows.approvals import absences, nudge, reads, retraction
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
@@ -30,6 +31,12 @@ _OUT_OF_RANGE = "22003"
 AWAY = "mlgov can't reach its database just now. Nothing was changed; try again in a minute."
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 CANNOT_WRITE = "mlgov can't write anything down just now, so nothing was changed. You can still look things up; tell an administrator, who finds the reason in the log."
+
+_NEXT_COMMAND = dict.fromkeys((reads.NO_REQUEST, nudge.NOT_YOURS, retraction.NOTHING_TO_TAKE_BACK), " `/mlgov approvals` lists what waits for you.") | {
+    absences.NO_ABSENCE: " `/mlgov away` shows yours.",
+    absences.OVERLAPS: " `/mlgov away` shows it and ends it.",
+}
+"""The command that helps somebody in Slack whom this sentence refused."""
 
 
 def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
@@ -85,9 +92,15 @@ def _unread(deps: Deps) -> str:
     )
 
 
+def slack_sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
+    """The same words with the command that helps, where there is one and whoever reads them can type it."""
+    words = sentence_for(error, deps, actor)
+    return words + _NEXT_COMMAND.get(words, "")
+
+
 def private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:
     """The same words for a message that Slack reads as mrkdwn: a name in them pings nobody and links nowhere."""
-    return Private(blocks.harmless(sentence_for(error, deps, actor)))
+    return Private(blocks.harmless(slack_sentence_for(error, deps, actor)))
 
 
 def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
@@ -125,7 +138,7 @@ def as_reply(
     error: Exception, deps: Deps | None, actor: Actor | None, *, view: Mapping[str, Any] | None
 ) -> Reply:
     """The same words where the person was: under the field, in the modal, or beside the message."""
-    words = sentence_for(error, deps, actor)
+    words = slack_sentence_for(error, deps, actor)
     if view is None or view.get("type") == "home":
         return Private(blocks.harmless(words))
     inputs = [block["block_id"] for block in view.get("blocks", ()) if block.get("type") == "input"]

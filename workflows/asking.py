@@ -114,9 +114,9 @@ def _differences(
 def _require_same(session: Session, row: Any, asking: Asking, people: dict[str, str]) -> None:
     differences = _differences(session, row, asking, people)
     if differences:
-        told = "; ".join(one.words for one in differences)
+        differing = "; ".join(one.words for one in differences)
         raise KeyReused(
-            f"This Idempotency-Key named another question before, request {row.id}: {told}. "
+            f"This Idempotency-Key named another question before, request {row.id}: {differing}. "
             "Use a new key for a new question.",
             differences,
         )

@@ -109,10 +109,10 @@ def act(
         policy_id,
         _withdraw_statement(now),
     )
-    told = acts.perform_act(session, actor, form, around)
+    sentence = acts.perform_act(session, actor, form, around)
     if not isinstance(form, Decide):  # which knows whether anything shows the request
         refresh_showing(session, form.approval_id, now=now, clicked=clicked)
-    return told
+    return sentence
 
 
 def require_entitled(
@@ -294,8 +294,8 @@ def explain(
     session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
 ) -> Explained:
     """Why each person could or could not decide a request. Raises NotFound."""
-    found = card(session, approval_id, policy=policy, now=now)
-    return explaining.explain_request(session, found, org_key=org_key, now=now)
+    card_ = card(session, approval_id, policy=policy, now=now)
+    return explaining.explain_request(session, card_, org_key=org_key, now=now)
 
 
 def preview_route(

@@ -142,13 +142,13 @@ class Registry:
         """All of these in one. A kind that stands in two of them is a mistake of ours and raises ValueError."""
 
         def joined(name: str) -> dict[str, Any]:
-            found: dict[str, Any] = {}
+            handlers: dict[str, Any] = {}
             for part in parts:
                 for key, value in getattr(part, name).items():
-                    if key in found:
+                    if key in handlers:
                         raise ValueError(f"{key} stands twice among the {name}")
-                    found[key] = value
-            return found
+                    handlers[key] = value
+            return handlers
 
         return cls(
             timers=joined("timers"),
@@ -186,10 +186,10 @@ class Runner:
         policy: Callable[[], tuple[Policy, int]],
         org_key: str,
         probe: Callable[[str], None] = lambda name: None,
-        told: Callable[[Run], None] = _nobody,
+        report: Callable[[Run], None] = _nobody,
         beat: Callable[[], None] = _nothing,
     ) -> None:
-        self._told = told
+        self._told = report
         self._beat = beat
         self._database = database
         self._registry = registry
@@ -214,13 +214,13 @@ class Runner:
             if holds.is_held(session):
                 return 0
             real, due = clock.both(session)
-            found = timers.list_due(
+            due_timers = timers.list_due(
                 session, due_now=due, real_now=real, most=most, kinds=list(self._registry.timers)
             )
             slots = timers.list_due_schedules(
                 session, now=due, kinds=list(self._registry.schedules)
             )
-        ran = sum(self._timer(timer) for timer in found)
+        ran = sum(self._timer(timer) for timer in due_timers)
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
         ran += sum(self._watch(name) for name in self._registry.watchers)
         return ran + sum(self._go_on(name) for name in self._registry.long)
@@ -241,7 +241,7 @@ class Runner:
         handler = self._registry.timers[timer.kind]
         lock = self._registry.locks.get(timer.subject.type)
         make = self._registry.made.get(timer.kind)
-        made: Any = None
+        prepared: Any = None
 
         def work(session: Session) -> bool:
             # The subject before the timer, as a click does: the other order deadlocks with one.
@@ -254,7 +254,7 @@ class Runner:
             if state is Lock.GONE:
                 timers.cancel_one(session, timer.id)
                 return False
-            handler(session, timer, replace(self._occasion(now), made=made))
+            handler(session, timer, replace(self._occasion(now), made=prepared))
             session.flush()
             self._probe("timer.before_commit")
             return True
@@ -262,7 +262,7 @@ class Runner:
         try:
             if make is not None:
                 with self._database.read(within=MAKING_FOR) as session:
-                    made = make(session, timer, self._occasion(clock.now(session)))
+                    prepared = make(session, timer, self._occasion(clock.now(session)))
             ran = self._database.run(work)
         except Overtaken:
             return False  # it is due still, and made anew at the next tick

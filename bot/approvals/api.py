@@ -86,7 +86,7 @@ def told_by_id(approval_id: int) -> Iterator[None]:
 
 def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) -> APIRouter:
     """The endpoints under /approvals."""
-    made = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
+    routes = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
     def look(session: Session, approval_id: int) -> ApprovalTold:
@@ -113,18 +113,18 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
 
     def shown(approval_id: int) -> ApprovalTold:
         with deps.db.read() as session:
-            found = look(session, approval_id)
-        if found.state is ApprovalState.APPROVED and found.digest is not None:
+            card = look(session, approval_id)
+        if card.state is ApprovalState.APPROVED and card.digest is not None:
             try:
                 envelope = statement_of(approval_id)
             except CannotWrite:
                 envelope = None  # how it was decided is told; the statement comes with another look
             if envelope is not None:
                 signed = Statement.model_validate(json.loads(envelope))
-                return found.model_copy(update={"statement": signed})
-        return found
+                return card.model_copy(update={"statement": signed})
+        return card
 
-    @made.post(
+    @routes.post(
         "",
         status_code=201,
         response_model_exclude_none=True,
@@ -173,7 +173,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             }
         )
 
-    @made.get("", response_model_exclude_none=True, responses=answers(400, 401, 403, 422, 429))
+    @routes.get("", response_model_exclude_none=True, responses=answers(400, 401, 403, 422, 429))
     def list_(
         caller: Calls,
         state: ApprovalState | None = None,
@@ -207,10 +207,10 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                     before=before,
                     most=limit + 1,
                 )
-            found = [look(session, one) for one in ids[:limit]]
-        return ApprovalsTold(approvals=found, next=ids[limit - 1] if len(ids) > limit else None)
+            listed = [look(session, id_) for id_ in ids[:limit]]
+        return ApprovalsTold(approvals=listed, next=ids[limit - 1] if len(ids) > limit else None)
 
-    @made.get(
+    @routes.get(
         "/{approval_id}",
         response_model_exclude_none=True,
         responses=answers(400, 401, 403, 404, 422, 429),
@@ -224,7 +224,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             await waiters.wait(approval_id, seen, wait)
         return await run_in_threadpool(shown, approval_id)
 
-    @made.get(
+    @routes.get(
         "/{approval_id}/statement",
         response_class=Response,
         responses={
@@ -238,8 +238,8 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     def statement(approval_id: ApprovalId, caller: Calls) -> Response:
         """The signed statement about an approved release, as a file."""
         allowed(caller, approval_id, Scope.READ)
-        found = shown(approval_id)
-        if found.state is not ApprovalState.APPROVED or found.digest is None:
+        card = shown(approval_id)
+        if card.state is not ApprovalState.APPROVED or card.digest is None:
             raise NotTaken(
                 "There is a statement only about an approved release; this request is not one."
             )
@@ -250,7 +250,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             )
         return Response(envelope + "\n", media_type="application/vnd.dsse.envelope.v1+json")
 
-    @made.post(
+    @routes.post(
         "/{approval_id}/decisions",
         response_model_exclude_none=True,
         responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
@@ -281,7 +281,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             )
         return shown(approval_id)
 
-    @made.post(
+    @routes.post(
         "/{approval_id}/withdraw",
         response_model_exclude_none=True,
         responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
@@ -294,4 +294,4 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             act(deps, caller.actor, Withdraw(approval_id=approval_id, revision=form.revision), None)
         return shown(approval_id)
 
-    return made
+    return routes

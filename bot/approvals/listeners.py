@@ -111,8 +111,8 @@ def ask_again(click: Click) -> Reply:
     form = AskAgain(
         approval_id=at.approval_id, revision=at.revision, stands=":".join(at.rest) or "-"
     )
-    told = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, told)
+    sentence = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, sentence)
 
 
 def details(click: Click) -> Reply:
@@ -125,11 +125,11 @@ def show(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        text, shown = views.answer(
+        text, parts = views.answer(
             decisions.list_waiting(session, command.actor, policy=deps.policy, now=now),
             decisions.list_asked(session, command.actor, policy=deps.policy, now=now),
         )
-    return Private(text, shown)
+    return Private(text, parts)
 
 
 def _said(click: Click, approval_id: int) -> Reply:

@@ -68,11 +68,11 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         return lapses.earlier(record, notice.person_id) or _finished(record)
     reader = record.reader
     if reader is not None and reader.line is not None:
-        told = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
+        line = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
         return _settled(
             record,
             scene,
-            f"{told} · {words.asks(record)}",
+            f"{line} · {words.asks(record)}",
             [words.take_back_button(record), words.details_button(record)],
         )
     if reader is not None and reader.is_part_done:
@@ -163,27 +163,27 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
     if (short := lapses.earlier(record, record.requester.id)) is not None:
         return short
-    shown = [
+    parts = [
         blocks.section(words.outcome(record)),
         *(blocks.context(line) for line in words.conditions(record)),
     ]
-    shown += [
+    parts += [
         blocks.context(f"{words.verdict(line)}: {blocks.quote(line.reason, 600)}")
         for line in record.lines
         if line.reason
     ][-10:]
     if record.by_rule:
-        shown.append(blocks.context("The policy lets this pass without asking anybody."))
+        parts.append(blocks.context("The policy lets this pass without asking anybody."))
     if words.can_ask_again(record):
-        shown.append(
+        parts.append(
             words.buttons(
                 record, [words.again_button(record), words.details_button(record)], "ended"
             )
         )
     elif record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
-        shown.append(blocks.context("You can ask again with a new request."))
+        parts.append(blocks.context("You can ask again with a new request."))
     return Rendered(
-        f"Your request: {words.plain_outcome(record)}", shown, is_final=record.is_settled
+        f"Your request: {words.plain_outcome(record)}", parts, is_final=record.is_settled
     )
 
 
@@ -212,19 +212,19 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     head = f"*{did}* · {name}"
     if line.verdict == "approve":
         head += f", {given} of {stage.quorum}" if not stage.parts else ""
-    told = [f"{head} · {blocks.when(line.at)}"]
+    lines = [f"{head} · {blocks.when(line.at)}"]
     if line.reason:
-        told.append(blocks.quote(line.reason, 600))
+        lines.append(blocks.quote(line.reason, 600))
     if line.verdict == "reject":
-        told.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
+        lines.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
     elif is_last and line.position + 1 < len(record.rounds):
-        told.append(f"Now with {words.asked(record, line.position + 1)}.")
+        lines.append(f"Now with {words.asked(record, line.position + 1)}.")
     elif is_last:
-        told.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
+        lines.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
     text = f"{did} ({name}, {given} of {stage.quorum})"
     if line.verdict == "reject":
         text = f"{did}: {blocks.escape(line.reason, 150)}"
-    return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+    return Rendered(text, [blocks.section("\n".join(lines))], is_final=True)
 
 
 def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
@@ -233,8 +233,8 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
     zone = scene.policy.organisation.zone
     if not waiting:
         text = "Nothing of this waits for you any more"
-        told = [f"*{text}*", *(_how_it_went(card) for card in record.cards[:MOST_DUE])]
-        return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+        lines = [f"*{text}*", *(_how_it_went(card) for card in record.cards[:MOST_DUE])]
+        return Rendered(text, [blocks.section("\n".join(lines))], is_final=True)
     first = waiting[0]
     by = blocks.instant(first.expires_at, zone)
     text = (
@@ -243,24 +243,24 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
         else f"{len(waiting)} decisions still wait for you, the first until {by}"
     )
     head = "Still waiting for you" if len(waiting) == 1 else text
-    shown = [blocks.section(f"*{head}*")]
+    parts = [blocks.section(f"*{head}*")]
     for card in waiting[:MOST_DUE]:
-        shown += views.waiting(card, "due")
+        parts += views.waiting(card, "due")
     if len(waiting) > MOST_DUE:
-        shown.append(
+        parts.append(
             blocks.context(f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`")
         )
     gone = [card for card in record.cards if not _waits(card)]
     if gone:
-        shown.append(blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE])))
-    shown.append(
+        parts.append(blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE])))
+    parts.append(
         blocks.context(
             f"You will be reminded again {blocks.when(record.next_at)}, unless you decide before."
             if record.next_at is not None
             else "This is the last reminder."
         )
     )
-    return Rendered(text, shown)
+    return Rendered(text, parts)
 
 
 MOST_DUE = 10
@@ -336,8 +336,8 @@ def _moved(record: Card, *, to_requester: bool = False) -> list[Block]:
 
 
 def _said(record: Card) -> list[Block]:
-    told = words.said(record)
-    return [blocks.section("\n".join(told))] if told else []
+    lines = words.said(record)
+    return [blocks.section("\n".join(lines))] if lines else []
 
 
 def _question(record: Card) -> list[Block]:

@@ -23,57 +23,61 @@ def _taken_back(record: Card, item_id: int) -> str | None:
 
 
 def _question(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.questions if item.id == item_id), None)
-    if one is None:
+    question = next((item for item in record.extras.questions if item.id == item_id), None)
+    if question is None:
         return None
-    who = blocks.mention(one.asker.slack_id, one.asker.name)
+    who = blocks.mention(question.asker.slack_id, question.asker.name)
     asked = blocks.mention(record.requester.slack_id, record.requester.name)
-    return f"*{who} asks {asked}* · {blocks.when(one.asked_at)} · the clock stands still\n{blocks.quote(one.text, 600)}"
+    return f"*{who} asks {asked}* · {blocks.when(question.asked_at)} · the clock stands still\n{blocks.quote(question.text, 600)}"
 
 
 def _answered(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.questions if item.id == item_id), None)
-    if one is None or one.ended_at is None:
+    question = next((item for item in record.extras.questions if item.id == item_id), None)
+    if question is None or question.ended_at is None:
         return None
     who = blocks.mention(record.requester.slack_id, record.requester.name)
     on = f"the clock runs on, until {blocks.when(record.expires_at)}"
-    return f"*{who} answered* · {blocks.when(one.ended_at)} · {on}\n{blocks.quote(one.answer or '', 600)}"
+    return f"*{who} answered* · {blocks.when(question.ended_at)} · {on}\n{blocks.quote(question.answer or '', 600)}"
 
 
 def _unasked(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.questions if item.id == item_id), None)
-    if one is None or one.ended_at is None:
+    question = next((item for item in record.extras.questions if item.id == item_id), None)
+    if question is None or question.ended_at is None:
         return None
-    who = blocks.mention(one.asker.slack_id, one.asker.name)
-    return f"*{who} took the question back* · {blocks.when(one.ended_at)} · the clock runs on"
+    who = blocks.mention(question.asker.slack_id, question.asker.name)
+    return f"*{who} took the question back* · {blocks.when(question.ended_at)} · the clock runs on"
 
 
 def _handed_over(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.handovers if item.id == item_id), None)
-    if one is None:
+    handover = next((item for item in record.extras.handovers if item.id == item_id), None)
+    if handover is None:
         return None
-    giver = blocks.mention(one.giver.slack_id, one.giver.name)
-    taker = blocks.mention(one.taker.slack_id, one.taker.name)
-    whose = f"{blocks.escape(one.principal.name, 60)}'s place " if one.principal is not None else ""
-    told = f"*{giver} handed {whose}over to {taker}* · {blocks.when(one.at)}"
-    return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
+    giver = blocks.mention(handover.giver.slack_id, handover.giver.name)
+    taker = blocks.mention(handover.taker.slack_id, handover.taker.name)
+    whose = (
+        f"{blocks.escape(handover.principal.name, 60)}'s place "
+        if handover.principal is not None
+        else ""
+    )
+    line = f"*{giver} handed {whose}over to {taker}* · {blocks.when(handover.at)}"
+    return line + (f"\n{blocks.quote(handover.note, 400)}" if handover.note else "")
 
 
 def _edited(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.edits if item.id == item_id), None)
-    if one is None:
+    edit = next((item for item in record.extras.edits if item.id == item_id), None)
+    if edit is None:
         return None
-    who = blocks.mention(one.editor.slack_id, one.editor.name)
-    at = blocks.when(one.at)
-    if not one.is_material:
+    who = blocks.mention(edit.editor.slack_id, edit.editor.name)
+    at = blocks.when(edit.at)
+    if not edit.is_material:
         return f"*{who} reworded this* · {at} · it asks for the same, so nobody is asked anew"
-    before = blocks.escape(one.asks, 200)
-    if not one.reopened:
+    before = blocks.escape(edit.asks, 200)
+    if not edit.reopened:
         return f"*{who} changed what is asked* · {at}\nBefore: {before}"
-    name = blocks.escape(one.reopened, 60)
+    name = blocks.escape(edit.reopened, 60)
     lost = (
-        f" · {blocks.counted(one.voided, 'decision')} no longer {'counts' if one.voided == 1 else 'count'}"
-        if one.voided
+        f" · {blocks.counted(edit.voided, 'decision')} no longer {'counts' if edit.voided == 1 else 'count'}"
+        if edit.voided
         else ""
     )
     return f"*{who} changed what is asked* · {at}\nBefore: {before}\n{name} is asked anew{lost}."
@@ -108,13 +112,15 @@ def _one(record: Card, item_id: int) -> Condition | None:
 
 def _condition(did: str, by_setter: bool) -> Story:
     def told(record: Card, item_id: int) -> str | None:
-        one = _one(record, item_id)
-        if one is None:
+        condition = _one(record, item_id)
+        if condition is None:
             return None
-        by = one.setter if by_setter else one.owner
+        by = condition.setter if by_setter else condition.owner
         who = blocks.mention(by.slack_id, by.name)
-        proof = f"\n{blocks.quote(one.proof, 400)}" if one.proof and not by_setter else ""
-        return f"*{who} {did}* · {blocks.quote(one.text, 200)}{proof}"
+        proof = (
+            f"\n{blocks.quote(condition.proof, 400)}" if condition.proof and not by_setter else ""
+        )
+        return f"*{who} {did}* · {blocks.quote(condition.text, 200)}{proof}"
 
     return told
 
@@ -161,17 +167,17 @@ Note = Callable[[Card, ApprovalNote, Scene], Rendered]
 
 def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """The requester is asked something; a reply under this message is the answer too."""
-    one = next((item for item in record.extras.questions if item.id == notice.item_id), None)
-    if one is None or not record.is_pending or not one.is_open:
-        how = "You answered" if one is not None and one.answer is not None else "Settled"
+    question = next((item for item in record.extras.questions if item.id == notice.item_id), None)
+    if question is None or not record.is_pending or not question.is_open:
+        how = "You answered" if question is not None and question.answer is not None else "Settled"
         line = f"*{how}* · {words.asks(record)}"
         return Rendered(line, [blocks.section(line)], is_final=True)
-    who = blocks.escape(one.asker.name, 60)
-    head = f"{who} asks you before deciding: {blocks.quote(one.text, 600)}"
+    who = blocks.escape(question.asker.name, 60)
+    head = f"{who} asks you before deciding: {blocks.quote(question.text, 600)}"
     return Rendered(
         head,
         [
-            blocks.section(f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"),
+            blocks.section(f"*{who} asks you before deciding*\n{blocks.quote(question.text, 600)}"),
             blocks.context(f"{words.asks(record)} · {words.silence(record, to_requester=True)}"),
             blocks.context("Answer with the button, or reply to this message in its thread."),
             words.buttons(
@@ -194,19 +200,19 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
             is_final=True,
         )
     news = blocks.escape(change.told, 300)
-    shown = [
+    parts = [
         blocks.section(
             f"*{news}*\nYou asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}. "
             "Nobody can approve that before you say what you want now."
         )
     ]
     if change.again:
-        shown.append(
+        parts.append(
             blocks.context(
                 f"{blocks.escape(change.again, 70)} asks to {blocks.escape(change.asks, 200)}; people are asked anew."
             )
         )
-    shown += [
+    parts += [
         blocks.context(words.silence(record, to_requester=True)),
         words.buttons(
             record, [*words.moved_buttons(record), words.details_button(record)], "subject_moved"
@@ -214,15 +220,15 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
     ]
     return Rendered(
         f"{news} · you asked to {blocks.escape(record.words.asks, 200)}: what do you want now?",
-        shown,
+        parts,
     )
 
 
 def _answer_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """Whoever asked reads the answer, and can decide there and then."""
-    one = next((item for item in record.extras.questions if item.id == notice.item_id), None)
+    question = next((item for item in record.extras.questions if item.id == notice.item_id), None)
     who = blocks.escape(record.requester.name, 60)
-    answer = blocks.quote((one.answer if one else "") or "", 600)
+    answer = blocks.quote((question.answer if question else "") or "", 600)
     head = f"{who} answered: {answer}"
     return Rendered(
         f"{head} · {words.asks(record)}",
@@ -268,41 +274,45 @@ def _decide(record: Card, where: str) -> list[Block]:
 
 def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To the owner or the setter of a condition: what it is, how it stands, and the button that is theirs."""
-    one = _one(record, notice.item_id)
-    if one is None or record.state is not ApprovalState.APPROVED or not one.binds:
+    condition = _one(record, notice.item_id)
+    if condition is None or record.state is not ApprovalState.APPROVED or not condition.binds:
         line = words.outcome(record)
         return Rendered(words.plain_outcome(record), [blocks.section(line)], is_final=True)
-    owner = blocks.escape(one.owner.name, 60)
-    value = f"{words.value(record)}:{one.id}:{one.revision}"
+    owner = blocks.escape(condition.owner.name, 60)
+    value = f"{words.value(record)}:{condition.id}:{condition.revision}"
     row: list[Element] = []
-    if one.state is ConditionState.MET:
+    if condition.state is ConditionState.MET:
         head = "A condition is met"
-    elif notice.person_id == one.setter.id and one.state is ConditionState.CLAIMED:
+    elif notice.person_id == condition.setter.id and condition.state is ConditionState.CLAIMED:
         head = f"{owner} says that your condition is met"
         row = [
             blocks.button("Confirm", words.CONFIRM, value, style="primary"),
             blocks.button("Not yet…", words.UNCONFIRMED, value),
         ]
-    elif notice.person_id == one.owner.id and one.state is ConditionState.OPEN:
-        head = f"An approval depends on you until {blocks.day(one.due)}"
+    elif notice.person_id == condition.owner.id and condition.state is ConditionState.OPEN:
+        head = f"An approval depends on you until {blocks.day(condition.due)}"
         row = [blocks.button("Met…", words.CLAIM, value, style="primary")]
     else:
         head = "A condition waits"
     undone = blocks.escape(record.words.undone or record.words.stays, 200)
     risk = (
-        f" · if it is not met by the end of {blocks.day(one.due)}, the approval lapses and {undone}"
-        if one.state is not ConditionState.MET
+        f" · if it is not met by the end of {blocks.day(condition.due)}, the approval lapses and {undone}"
+        if condition.state is not ConditionState.MET
         else ""
     )
-    shown = [
-        blocks.section(f"*{head}*\n{words.condition(one)}"),
-        *([blocks.section(f"Proof: {blocks.quote(one.proof, 600)}")] if one.proof else []),
+    parts = [
+        blocks.section(f"*{head}*\n{words.condition(condition)}"),
+        *(
+            [blocks.section(f"Proof: {blocks.quote(condition.proof, 600)}")]
+            if condition.proof
+            else []
+        ),
         blocks.context(f"{words.asks(record)} · approved{risk}"),
     ]
     row.append(words.details_button(record))
     return Rendered(
-        f"{head}: {blocks.quote(one.text, 200)} · {words.asks(record)}",
-        [*shown, words.buttons(record, row, f"condition:{one.id}:{one.revision}")],
+        f"{head}: {blocks.quote(condition.text, 200)} · {words.asks(record)}",
+        [*parts, words.buttons(record, row, f"condition:{condition.id}:{condition.revision}")],
         is_final=record.is_settled,
     )
 
@@ -322,8 +332,8 @@ def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
 
 def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To somebody whose verdict counts no more, because another thing is asked now."""
-    one = next((item for item in record.extras.edits if item.id == notice.item_id), None)
-    if not record.is_pending or one is None:
+    edit = next((item for item in record.extras.edits if item.id == notice.item_id), None)
+    if not record.is_pending or edit is None:
         return Rendered(
             words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
         )
@@ -333,7 +343,7 @@ def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head} · {words.asks(record)}",
         [
             blocks.section(
-                f"*{head}*\nNow: {words.asks(record)}\nBefore: {blocks.escape(one.asks, 200)}"
+                f"*{head}*\nNow: {words.asks(record)}\nBefore: {blocks.escape(edit.asks, 200)}"
             ),
             blocks.context(
                 f"With {words.asked(record, record.stage)} now. If it comes to you again, you get a card."

@@ -61,7 +61,7 @@ def approve(card: Card, *, metadata: str) -> Block:
 
 def details(card: Card, *, now: datetime) -> Block:
     """Everything about a request: the facts, each stage, and who decided by which rule."""
-    shown: list[Block] = [
+    parts: list[Block] = [
         blocks.section(f"*{words.asks(card, 400)}*" if card.is_pending else words.outcome(card)),
         blocks.section(
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
@@ -69,38 +69,38 @@ def details(card: Card, *, now: datetime) -> Block:
     ]
     to_requester = card.reader is not None and card.reader.is_requester
     if change := changed.subject(card, to_requester=to_requester):
-        shown.append(blocks.section(change))
-    told = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
-    shown += [blocks.context(line) for line in told]
+        parts.append(blocks.section(change))
+    lines = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
+    parts += [blocks.context(line) for line in lines]
     facts = [
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]
     ]
-    shown += [blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)]
+    parts += [blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)]
     if read := changed.known(card):
-        shown.append(blocks.context(read))
-    shown.append(blocks.divider())
+        parts.append(blocks.context(read))
+    parts.append(blocks.divider())
     for stage in card.rounds:
-        shown.append(blocks.section(_stage(card, stage.position)))
+        parts.append(blocks.section(_stage(card, stage.position)))
     if card.dropped:
-        shown.append(blocks.context(words.left_out(card)))
+        parts.append(blocks.context(words.left_out(card)))
     if len(card.lines) > MOST_LINES:
-        shown.append(blocks.context(f"…and {len(card.lines) - MOST_LINES} more"))
+        parts.append(blocks.context(f"…and {len(card.lines) - MOST_LINES} more"))
     reader = card.reader
     if card.is_pending:
         if reader is not None and reader.why and reader.line is None:
-            shown.append(blocks.context(f"You are asked because {blocks.escape(reader.why, 100)}."))
-        shown.append(blocks.context(words.silence(card, to_requester=to_requester)))
+            parts.append(blocks.context(f"You are asked because {blocks.escape(reader.why, 100)}."))
+        parts.append(blocks.context(words.silence(card, to_requester=to_requester)))
         if reader is not None and (mine := words.own_buttons(card)):
-            shown.append(words.buttons(card, mine, "details"))
-    shown.append(
+            parts.append(words.buttons(card, mine, "details"))
+    parts.append(
         blocks.context(
             f"{words.state(card)} · policy version {card.policy_id} · as of {blocks.when(now)}"
         )
     )
     return blocks.modal(
         f"Request #{card.id}",
-        shown,
+        parts,
         callback_id=words.DETAILS_VIEW,
         close="Close",
         metadata=str(card.id),
@@ -117,14 +117,14 @@ def _stage(card: Card, position: int) -> str:
         state = "not asked yet" if card.is_pending else "not asked"
     else:
         state = "asked now" if card.is_pending else words.STATES[card.state].split()[-1]
-    told = [f"*{position + 1}. {words.asked(card, position)}* · {words.tally(stage)} · {state}"]
-    told += [_line(line) for line in card.lines[:MOST_LINES] if line.position == position]
-    told += [
+    lines = [f"*{position + 1}. {words.asked(card, position)}* · {words.tally(stage)} · {state}"]
+    lines += [_line(line) for line in card.lines[:MOST_LINES] if line.position == position]
+    lines += [
         f"• _{words.verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
         for line in card.taken_back[-MOST_LINES:]
         if line.position == position and line.taken_back_at is not None
     ]
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _line(line: Line) -> str:
@@ -133,8 +133,8 @@ def _line(line: Line) -> str:
         rule += f", as a member of {blocks.escape(line.group, 60)}"
     if line.read_at is not None:
         rule += f" (read from Slack {blocks.when(line.read_at)})"
-    told = f"• *{words.verdict(line)}* · {blocks.when(line.at)} · by {rule}"
-    return told + (f"\n{blocks.quote(line.reason, 300)}" if line.reason else "")
+    line_ = f"• *{words.verdict(line)}* · {blocks.when(line.at)} · by {rule}"
+    return line_ + (f"\n{blocks.quote(line.reason, 300)}" if line.reason else "")
 
 
 def waiting(card: Card, where: str = "list") -> list[Block]:
@@ -181,13 +181,13 @@ def in_digest(card: Card, is_first: bool) -> list[Block]:
             words.buttons(card, elements, "digest"),
         ]
     if not card.is_pending:
-        told = words.outcome(card)
+        outcome = words.outcome(card)
     elif reader is not None and reader.line is not None:
         did = "approved" if reader.line.verdict == "approve" else "rejected"
-        told = f"*You {did}* · {blocks.when(reader.line.at)} · {words.asks(card)} · waiting for {words.progress(card)}"
+        outcome = f"*You {did}* · {blocks.when(reader.line.at)} · {words.asks(card)} · waiting for {words.progress(card)}"
     else:
-        told = f"*Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
-    return [blocks.section(told, accessory=words.details_button(card), block_id=place)]
+        outcome = f"*Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
+    return [blocks.section(outcome, accessory=words.details_button(card), block_id=place)]
 
 
 def asked(card: Card) -> Block:
@@ -252,29 +252,29 @@ def answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[
         )
     else:
         text = nothing_waits(asked_)
-    shown = [blocks.section(f"*{text}*" if waiting_ else text)]
-    fitting = _fitting([waiting(card) for card in waiting_[:MOST_LISTED]], shown)
-    shown += [block for entry in fitting for block in entry]
-    shown += several(len(waiting_))
+    parts = [blocks.section(f"*{text}*" if waiting_ else text)]
+    fitting = _fitting([waiting(card) for card in waiting_[:MOST_LISTED]], parts)
+    parts += [block for entry in fitting for block in entry]
+    parts += several(len(waiting_))
     if len(waiting_) > len(fitting):
-        shown.append(
+        parts.append(
             blocks.context(
                 f"…and {len(waiting_) - len(fitting)} more: decide some, and they move up."
             )
         )
     if asked_:
-        shown += [blocks.divider(), blocks.section("*You asked for*")]
-        room = min(MOST_LISTED, blocks.MESSAGE_BLOCKS - 1 - len(shown))
-        mine = _fitting([[asked(card)] for card in asked_[:room]], shown)
-        shown += [block for entry in mine for block in entry]
+        parts += [blocks.divider(), blocks.section("*You asked for*")]
+        room = min(MOST_LISTED, blocks.MESSAGE_BLOCKS - 1 - len(parts))
+        mine = _fitting([[asked(card)] for card in asked_[:room]], parts)
+        parts += [block for entry in mine for block in entry]
         if len(asked_) > len(mine):
-            shown.append(blocks.context(f"…and {len(asked_) - len(mine)} more"))
-    return text, shown
+            parts.append(blocks.context(f"…and {len(asked_) - len(mine)} more"))
+    return text, parts
 
 
-def _fitting(entries: list[list[Block]], shown: list[Block]) -> list[list[Block]]:
-    """As many of the entries, in order, as a message with `shown` in it still has room for."""
-    room = MOST_CHARACTERS - len(json.dumps(shown, ensure_ascii=False))
+def _fitting(entries: list[list[Block]], before: list[Block]) -> list[list[Block]]:
+    """As many of the entries, in order, as a message with `before` in it still has room for."""
+    room = MOST_CHARACTERS - len(json.dumps(before, ensure_ascii=False))
     kept = []
     for entry in entries:
         room -= len(json.dumps(entry, ensure_ascii=False))

@@ -49,10 +49,10 @@ def tally(stage: Round) -> str:
     if not stage.parts:
         return f"{stage.approved} of {stage.quorum} approved"
     joint = " or " if stage.mode == "any" else " and "
-    told = [
+    counts = [
         f"{blocks.escape(part.name, 60)} {part.approved} of {part.quorum}" for part in stage.parts
     ]
-    return f"{joint.join(told)} approved"
+    return f"{joint.join(counts)} approved"
 
 
 def progress(card: Card) -> str:
@@ -66,12 +66,12 @@ def asked(card: Card, position: int) -> str:
     name = blocks.escape(stage.name, 60)
     if stage.parts:
         joint = " or " if stage.mode == "any" else " and "
-        told = [
+        clauses = [
             (f"{part.quorum} of " if part.quorum > 1 else "")
             + (blocks.listed(list(part.asked)) or "nobody")
             for part in stage.parts
         ]
-        return f"{name} ({joint.join(told)})"
+        return f"{name} ({joint.join(clauses)})"
     who = blocks.listed(list(stage.asked)) or "nobody"
     many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
     instead = ", in place of nobody" if stage.has_fallback else ""
@@ -80,11 +80,11 @@ def asked(card: Card, position: int) -> str:
 
 def passed(card: Card) -> str:
     """`Budget owner approved: Ana Ruiz`, for the stages that are behind; empty in the first."""
-    told = []
+    clauses = []
     for stage in card.rounds[: card.stage]:
         names = [line.person.name for line in card.approvers if line.position == stage.position]
-        told.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.listed(names)}")
-    return " · ".join(told)
+        clauses.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.listed(names)}")
+    return " · ".join(clauses)
 
 
 def step(card: Card) -> str:
@@ -102,11 +102,11 @@ def silence(card: Card, *, to_requester: bool = False) -> str:
     if card.moved is not None:
         silent = "you don't" if to_requester else f"{name} doesn't"
         return f"If {silent} say so by {blocks.when(card.expires_at)} this expires and {stays}."
-    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
+    sentence = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
     step = card.round.escalation
     if step is None or step.at is None:
-        return told
-    return f"From {blocks.when(step.at)} {escalation(step)}. {told}"
+        return sentence
+    return f"From {blocks.when(step.at)} {escalation(step)}. {sentence}"
 
 
 def escalation(step: Escalated) -> str:
@@ -241,39 +241,39 @@ def state(card: Card) -> str:
 
 def said(card: Card) -> list[str]:
     """What changed meanwhile, and what was asked, answered and handed over, one line each, newest last; mrkdwn."""
-    told = changed.lines(card)
-    for one in card.extras.questions[-2:]:
-        asker = blocks.escape(one.asker.name, 60)
-        if one.is_open:
-            told.append(f"*{asker} asks:* {blocks.quote(one.text, 300)}")
-        elif one.answer is not None:
-            told.append(
-                f"{asker} asked: {blocks.quote(one.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(one.answer, 300)}"
+    lines = changed.lines(card)
+    for question in card.extras.questions[-2:]:
+        asker = blocks.escape(question.asker.name, 60)
+        if question.is_open:
+            lines.append(f"*{asker} asks:* {blocks.quote(question.text, 300)}")
+        elif question.answer is not None:
+            lines.append(
+                f"{asker} asked: {blocks.quote(question.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(question.answer, 300)}"
             )
     if card.is_pending:
-        told += conditions(card)
+        lines += conditions(card)
     if card.is_pending and card.extras.edits:
-        told.append(edited(card.extras.edits[-1]))
-    told += [
+        lines.append(edited(card.extras.edits[-1]))
+    lines += [
         f"{blocks.escape(one.giver.name, 60)} handed {_whose(one)}over to {blocks.escape(one.taker.name, 60)}"
         for one in card.extras.handovers
         if one.position == card.stage
     ]
-    return told
+    return lines
 
 
-def _whose(one: Handover) -> str:
+def _whose(handover: Handover) -> str:
     """`Ola's place `, where a stand-in gave it on."""
-    if one.principal is None:
+    if handover.principal is None:
         return ""
-    return f"{blocks.escape(one.principal.name, 60)}'s place "
+    return f"{blocks.escape(handover.principal.name, 60)}'s place "
 
 
-def edited(one: Edit) -> str:
+def edited(edit: Edit) -> str:
     """`Changed Mon 26 Jan at 9:14 · before: raise January's budget: 40,000 → 52,000 EUR`, for mrkdwn."""
-    if one.is_material:
-        return f"*Changed* {blocks.when(one.at)} · before: {blocks.escape(one.asks, 200)}"
-    return f"*Reworded* {blocks.when(one.at)} · it asks for the same"
+    if edit.is_material:
+        return f"*Changed* {blocks.when(edit.at)} · before: {blocks.escape(edit.asks, 200)}"
+    return f"*Reworded* {blocks.when(edit.at)} · it asks for the same"
 
 
 CONDITION_STATES = {
@@ -285,10 +285,10 @@ CONDITION_STATES = {
 }
 
 
-def condition(one: Condition) -> str:
+def condition(condition_: Condition) -> str:
     """`“Plan the clean-up” · Tim by Fri 30 Jan · open`, for mrkdwn."""
-    owner = blocks.escape(one.owner.name, 60)
-    return f"{blocks.quote(one.text, 300)} · {owner} by {blocks.day(one.due)} · {CONDITION_STATES[one.state]}"
+    owner = blocks.escape(condition_.owner.name, 60)
+    return f"{blocks.quote(condition_.text, 300)} · {owner} by {blocks.day(condition_.due)} · {CONDITION_STATES[condition_.state]}"
 
 
 def conditions(card: Card) -> list[str]:
@@ -301,14 +301,14 @@ def glass(card: Card) -> str:
     review = card.extras.review
     if review is None:
         return ""
-    told = (
+    sentence = (
         f"glass broken by {blocks.escape(review.breaker.name, 60)}, {blocks.when(review.broken_at)}"
     )
     if review.reviewer is None or review.reviewed_at is None:
         late = ", late" if review.times_late else ""
-        return f"{told} · to be reviewed by {blocks.when(review.due_at)}{late}"
+        return f"{sentence} · to be reviewed by {blocks.when(review.due_at)}{late}"
     how = "was right" if review.is_fine else "was not right"
-    return f"{told} · {blocks.escape(review.reviewer.name, 60)} reviewed it, {blocks.when(review.reviewed_at)}: it {how}"
+    return f"{sentence} · {blocks.escape(review.reviewer.name, 60)} reviewed it, {blocks.when(review.reviewed_at)}: it {how}"
 
 
 def glass_button(card: Card) -> Element:

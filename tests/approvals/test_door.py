@@ -445,11 +445,11 @@ def test_it_names_everybody_whose_standing_an_act_rests_on(house: House) -> None
     assert refused.value.people == {"U0TIM", "U0NED", "U0FRED"}
     assert refused.value.approvers == {"S0FINANCE"}
     asked = {"mirrored_since": START + timedelta(days=1), "asked": refused.value.named}
-    with pytest.raises(Unconfirmed, match="Slack doesn't confirm"):
+    with pytest.raises(Unconfirmed, match="Nothing confirms"):
         house.act("tim", form, **asked)
     for name in ("tim", "ned"):
         house.flag(name, refreshed_at=START + timedelta(days=2))
-    with pytest.raises(Unconfirmed, match="Slack doesn't confirm"):
+    with pytest.raises(Unconfirmed, match="Nothing confirms"):
         house.act("tim", form, **asked)
     house.flag("fred", refreshed_at=START + timedelta(days=2))
     with house.db.begin() as session:

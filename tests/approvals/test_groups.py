@@ -20,18 +20,18 @@ REFUSED = (
     "Ask an administrator to {remedy}."
 )
 SHARED = REFUSED.format(
-    why="2 user groups in Slack have the handle @finance",
+    why="2 user groups have the handle @finance",
     remedy="write the id of the right one in the policy instead (S0FINANCE or S0MAL), "
-    "or give the others another handle in Slack",
+    "or give the others another handle",
 )
 MOVED = REFUSED.format(
-    why="another user group in Slack has the handle @finance by now",
+    why="another user group has the handle @finance by now",
     remedy="put the policy in force again if S0MAL is the right one (`mlgov policy apply`), "
     "or write S0FINANCE in it instead of @finance",
 )
 GONE = REFUSED.format(
-    why="no user group in Slack has the handle @finance any more",
-    remedy="give S0FINANCE that handle again in Slack, or name another user group in the policy",
+    why="no user group has the handle @finance any more",
+    remedy="give S0FINANCE that handle again, or name another user group in the policy",
 )
 
 

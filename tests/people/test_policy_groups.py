@@ -201,9 +201,9 @@ def test_putting_the_policy_in_force_tells_what_is_still_unclear(db: Database) -
     with db.begin() as session:
         (sentence,) = people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW)
     assert sentence == (
-        "@finance names nobody: 2 user groups in Slack have the handle @finance. "
+        "@finance names nobody: 2 user groups have the handle @finance. "
         "Next: write the id of the right one in the policy instead (S0FIN or S0MAL), "
-        "or give the others another handle in Slack."
+        "or give the others another handle."
     )
     assert everybody_by_it(db) == [set()] * 5
 

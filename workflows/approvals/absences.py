@@ -25,6 +25,10 @@ from workflows.policy import Policy
 
 AbsenceRecord = queries.AbsenceRow
 """An absence with names, unescaped."""
+NO_ABSENCE = "There is no such absence of yours any more."
+OVERLAPS = (
+    "You have named somebody for some of these days. End that absence first, or choose others."
+)
 LONGEST = timedelta(days=180)
 _MOMENT = timedelta(microseconds=1)
 
@@ -76,7 +80,7 @@ def record_absence(
     stand_ins = dict(overlapping)
     if actor.id in stand_ins:
         raise InvalidInput(
-            "You have named somebody for some of these days. `/mlgov away` shows it and ends it.",
+            OVERLAPS,
             field="since",
         )
     # Followed to its end, since a chain of absences that came back here would let nobody decide.
@@ -186,7 +190,7 @@ def end_absence(session: Session, actor: Actor, absence_id: int, *, now: datetim
     """Nobody decides in this person's place any more. Raises NotFound for who is not that person."""
     absence = queries.find_absence(session, absence_id)
     if absence is None or absence.person_id != actor.id:
-        raise NotFound("There is no such absence of yours. `/mlgov away` shows yours.")
+        raise NotFound(NO_ABSENCE)
     if absence.ended_at is not None or absence.until <= now:
         raise GovernanceError("This absence is over already.")
     queries.end_absence(session, absence_id, now=now)

@@ -90,7 +90,7 @@ ACTS: Mapping[type[OnRequest], Act] = {
             "approval.nudge",
             door.only_requester(
                 "approval.nudge",
-                "Only the person who asked for this can nudge. `/mlgov approvals` lists what waits for you.",
+                nudge.NOT_YOURS,
             ),
         ),
         nudge.nudge_approvers,

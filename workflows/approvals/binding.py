@@ -137,11 +137,11 @@ def list_fallback(gate: Gate, name: str, words: PolicyWords) -> tuple[Approver, 
 
 def list_glass_breakers(policy: Policy, gate: str, meant: Meant) -> tuple[Approver, ...]:
     """Whom the policy lets break the glass at this gate."""
-    found = policy.gates.get(gate)
-    if found is None or found.break_glass is None:
+    rules = policy.gates.get(gate)
+    if rules is None or rules.break_glass is None:
         return ()
     words = PolicyWords(policy, {}, meant=meant)
-    return tuple(words.of(word) for word in found.break_glass.by)
+    return tuple(words.of(word) for word in rules.break_glass.by)
 
 
 def find_break_right(

@@ -113,8 +113,8 @@ def require_reviewer(
 ) -> Entitlement:
     """Somebody who decides at this gate, but neither broke the glass, nor asked, nor had a part in what was asked."""
     head, request = at.head, at.request
-    found = more.find_review(session, head.id)
-    if found is None:
+    row = more.find_review(session, head.id)
+    if row is None:
         raise GovernanceError("Nobody broke the glass here, so there is nothing to review.")
     standing = people.build_standing(at.rows)
     meant = handles.resolve(session, around.org_key, naming.people(around.policy))
@@ -122,7 +122,7 @@ def require_reviewer(
     givers = people.list_givers(session, request.stages)
     admitted = [rules.admission(stage, standing, around.now, givers) for stage in request.stages]
     entitled = next((one for one in (*admitted, breaks_too) if isinstance(one, Entitlement)), None)
-    set_apart = {found.broken_by, request.requester_id, *request.apart}
+    set_apart = {row.broken_by, request.requester_id, *request.apart}
     if entitled is not None and not set_apart & {actor.id, entitled.place}:
         return entitled
     if entitled is None:
@@ -143,14 +143,14 @@ def review_glass(
     """They say whether it was right."""
     head = at.head
     subject = ("approval", head.id)
-    found = more.find_review(session, head.id)
-    if found is None or found.reviewed_at is not None:
-        raise GovernanceError("This was reviewed already. The card says by whom.")
+    row = more.find_review(session, head.id)
+    if row is None or row.reviewed_at is not None:
+        raise GovernanceError("This was reviewed already. The request says by whom.")
     if not form.is_fine and not form.note:
         raise InvalidInput("Say in a sentence what was not right.", field="note")
     text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
-    found.reviewed_by, found.reviewed_at = actor.id, around.now
-    found.is_fine, found.note_id = form.is_fine, text.id if text else None
+    row.reviewed_by, row.reviewed_at = actor.id, around.now
+    row.is_fine, row.note_id = form.is_fine, text.id if text else None
     session.flush()
     timers.cancel_kind(session, announcements.subject(head.id), REVIEW)
     audit.record(
@@ -160,44 +160,44 @@ def review_glass(
         subject,
         now=around.now,
         is_fine=form.is_fine,
-        late=found.times_late,
+        late=row.times_late,
         note=audit.text_fact(text) if text else None,
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.post_thread_line(session, head, "reviewed", 0, around)
-    _note_breaker(session, head, found.broken_by, around)
+    _note_breaker(session, head, row.broken_by, around)
     return "Your review is on record, and whoever broke the glass was told."
 
 
 def remind_review(session: Session, approval_id: int, around: Circumstances) -> None:
     """Nobody has reviewed it in time: everybody who governs hears again, every time it is due, until somebody does."""
     _, request = door.lock_request(session, approval_id)
-    found = more.find_review(session, approval_id)
-    if found is None or found.reviewed_at is not None:
+    row = more.find_review(session, approval_id)
+    if row is None or row.reviewed_at is not None:
         return
-    found.times_late += 1
+    row.times_late += 1
     again = around.now + AGAIN
     session.flush()
-    timers.start(session, announcements.subject(approval_id), REVIEW, again, seq=found.times_late)
+    timers.start(session, announcements.subject(approval_id), REVIEW, again, seq=row.times_late)
     audit.record(
         session,
         SYSTEM,
         "approval.review_late",
         ("approval", approval_id),
         now=around.now,
-        times=found.times_late,
+        times=row.times_late,
     )
     outbox.refresh(session, announcements.subject(approval_id), now=around.now)
-    _broadcast(session, approval_id, found.times_late, around)
+    _broadcast(session, approval_id, row.times_late, around)
     for reached in people.list_reached(session, request.stages, around.org_key):
         for person in sorted(reached.values(), key=lambda each: each.slack_id):
-            if person.id not in {found.broken_by, request.requester_id, *request.apart}:
+            if person.id not in {row.broken_by, request.requester_id, *request.apart}:
                 announcements.notify_person(
                     session,
                     approval_id,
                     person,
                     "review",
-                    found.times_late,
+                    row.times_late,
                     org_key=around.org_key,
                     now=around.now,
                 )

@@ -20,9 +20,9 @@ def select_counting(rests: Iterable[Rest], gate: Gate | None, name: str) -> tupl
 
 def list_graver(before: Iterable[Rest], now: Iterable[Rest]) -> tuple[Rest, ...]:
     """What those who were shown `before` have not been asked about: what weighs more, or is simply not the same."""
-    shown = {one.name: one for one in before}
+    by_name = {one.name: one for one in before}
     return tuple(
-        one for one in now if (old := shown.get(one.name)) is not None and _is_graver(old, one)
+        one for one in now if (old := by_name.get(one.name)) is not None and _is_graver(old, one)
     )
 
 
@@ -41,11 +41,11 @@ def load_rests(stored: Iterable[Mapping[str, Any]]) -> tuple[Rest, ...]:
 
 def describe_changes(before: Sequence[Rest], now: Sequence[Rest]) -> tuple[str, ...]:
     """What changed since, each a clause for people: `tier 3 → 1`, `1 critical finding`."""
-    shown = {one.name: one for one in before}
+    by_name = {one.name: one for one in before}
     return tuple(
         _clause(old, one)
         for one in now
-        if (old := shown.get(one.name)) is not None and old.value != one.value
+        if (old := by_name.get(one.name)) is not None and old.value != one.value
     )
 
 

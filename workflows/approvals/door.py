@@ -24,10 +24,10 @@ from workflows.approvals.refusals import Unconfirmed
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
-ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
+ASK_FIRST = "Whether everybody this rests on still belongs here has to be asked first. Nothing was changed; try again in a minute."
 
 NOT_CONFIRMED = (
-    "Slack doesn't confirm that everybody this rests on still belongs here. Nothing was changed; "
+    "Nothing confirms that everybody this rests on still belongs here. Nothing was changed; "
     "if that is wrong, try again in a minute, or ask an administrator."
 )
 
@@ -119,7 +119,13 @@ def _judge_entry(
         _require_waiting(session, actor, at, rule, around)
     if form.revision != request.revision:
         raise build_refusal(
-            session, Refusal.STALE, head.id, actor, around, action=rule.action, shown=form.revision
+            session,
+            Refusal.STALE,
+            head.id,
+            actor,
+            around,
+            action=rule.action,
+            shown_revision=form.revision,
         )
     return at
 
@@ -154,8 +160,8 @@ def _require_waiting(
 def require_fresh(basis: Iterable[Basis], around: Circumstances) -> None:
     """Everybody on whose standing an act rests was read from Slack lately. Raises Unconfirmed, which names them."""
     everybody = tuple(basis)
-    for one in everybody:
-        readings = [one.standing.read_at, *([one.group.read_at] if one.group else [])]
+    for each in everybody:
+        readings = [each.standing.read_at, *([each.group.read_at] if each.group else [])]
         if not all(_is_recent(around.mirrored_since, at) for at in readings):
             raise build_unconfirmed(everybody, (), around)
 
@@ -182,7 +188,7 @@ def build_unconfirmed(
     named = groups.union(approvers)
     is_asked = whom | named <= around.asked
     return Unconfirmed(
-        NOT_CONFIRMED if is_asked else ASK_SLACK, people=whom, approvers=frozenset(named)
+        NOT_CONFIRMED if is_asked else ASK_FIRST, people=whom, approvers=frozenset(named)
     )
 
 
@@ -243,12 +249,17 @@ def build_refusal(
     around: Circumstances,
     *,
     action: str = "approval.decide",
-    shown: int | None = None,
+    shown_revision: int | None = None,
 ) -> GovernanceError:
-    """The refusal as an error with its sentence, to be raised. `shown` is the revision that whoever acts was shown."""
+    """The refusal as an error with its sentence, to be raised. `shown_revision` is the revision that whoever acts was shown."""
     card = _card(session, approval_id, actor, around)
     return refusals.describe_refusal(
-        why, card, actor, card.reader.line if card.reader else None, action=action, shown=shown
+        why,
+        card,
+        actor,
+        card.reader.line if card.reader else None,
+        action=action,
+        shown_revision=shown_revision,
     )
 
 

@@ -93,7 +93,7 @@ def edit_request(
     is_material = _select_asked(prepared.facts) != _select_asked(head.facts)
     if not is_material and form.reason == before.reason:
         raise InvalidInput(
-            "Nothing here is different from what you asked. Change something, or close the window.",
+            "Nothing here is different from what you asked. Change something, or leave it as it is.",
             field="reason",
         )
     change = _Change(head, request, before, prepared, form.reason, is_material, around.policy_id)

@@ -58,10 +58,10 @@ def end_request(
     subject, now = around.subjects[head.subject_type], around.now
     subject.lock(session, head.subject_id)
     timers.cancel(session, announcements.subject(head.id))
-    held = (head.bound or {}).get("valid_for")
+    valid_seconds = (head.bound or {}).get("valid_for")
     valid_until = (
-        now + timedelta(seconds=held)
-        if held is not None and outcome is ApprovalState.APPROVED
+        now + timedelta(seconds=valid_seconds)
+        if valid_seconds is not None and outcome is ApprovalState.APPROVED
         else None
     )
     queries.advance(

@@ -45,8 +45,8 @@ def escalate_stage(
         around.org_key,
         by=request.expires_at if is_asked else None,
     )
-    found = {id_: one for party in parties for id_, one in party.items()}
-    who = {id_: one for id_, one in found.items() if id_ not in barred}
+    reached = {id_: one for party in parties for id_, one in party.items()}
+    who = {id_: one for id_, one in reached.items() if id_ not in barred}
     changed = _apply_escalation(stage, escalation, who)
     statements.set_stage(
         session,
@@ -116,7 +116,7 @@ def _notify(
     who: dict[str, Reached],
     around: Circumstances,
 ) -> None:
-    for person in sorted(who.values(), key=lambda one: one.slack_id):
+    for person in sorted(who.values(), key=lambda person: person.slack_id):
         rollout.tell(
             session,
             person.id,

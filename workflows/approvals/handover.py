@@ -237,13 +237,13 @@ def _require_fit(
             field="to",
         )
     door.require_fresh((Basis(standing),), around)
-    found = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
-    if isinstance(found, Entitlement):
-        door.require_fresh(found.basis, around)
+    admitted = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
+    if isinstance(admitted, Entitlement):
+        door.require_fresh(admitted.basis, around)
         _require_one_group(trial, at, around)
         return
     door.require_slack_asked((Basis(standing),), (*among, *_list_asked(stage)), around)
-    if found is Refusal.TOO_NEW:
+    if admitted is Refusal.TOO_NEW:
         raise InvalidInput(
             f"{taker.name} has not been in their group for long enough to decide this. Choose somebody else.",
             field="to",

@@ -98,7 +98,7 @@ def answer_question(
         announcements.notify_person(
             session, head.id, asker, "answer", question.id, org_key=around.org_key, now=around.now
         )
-    return "Your answer is on the card, and whoever asked was told. The request goes on."
+    return "Your answer is with the request, and whoever asked was told. The request goes on."
 
 
 def require_asker(
@@ -125,7 +125,7 @@ def _require_open_question(session: Session, at: Entered) -> ApprovalQuestion:
     question = more.find_open_question(session, at.head.id)
     if question is None:
         raise GovernanceError(
-            "No question is open on this request, so there is nothing to answer. The card shows how it stands."
+            "No question is open on this request, so there is nothing to answer. The request shows how it stands."
         )
     return question
 

@@ -29,13 +29,13 @@ def require_entitled(
         )
     standing = people.build_standing(at.rows)
     givers = people.list_givers(session, [at.request.current])
-    found = rules.judge(
+    verdict = rules.judge(
         at.request, at.votes, standing, revision=form.revision, now=around.now, givers=givers
     )
-    if isinstance(found, Entitlement):
-        return found
+    if isinstance(verdict, Entitlement):
+        return verdict
     basis = [Basis(standing)]
-    if found in _NOT_ASKED and _may_stand_in(at, standing.person_id):
+    if verdict in _NOT_ASKED and _may_stand_in(at, standing.person_id):
         principals = absences.list_principals(session, at.rows, standing.person_id, now=around.now)
         basis += [Basis(one.standing) for one in principals]
         instead = _find_place_of_absent(
@@ -44,10 +44,12 @@ def require_entitled(
         if instead is not None:
             basis_of = (Basis(standing), *instead.basis)
             return replace(instead, basis=basis_of)
-    if found in _BY_MEMBERSHIP:
+    if verdict in _BY_MEMBERSHIP:
         basis += [Basis(one) for one in givers.values()]
         door.require_slack_asked(basis, reads.list_approver_ids(session, at.head.id), around)
-    raise door.build_refusal(session, found, at.head.id, actor, around, shown=form.revision)
+    raise door.build_refusal(
+        session, verdict, at.head.id, actor, around, shown_revision=form.revision
+    )
 
 
 def _may_stand_in(at: Entered, person_id: str) -> bool:
@@ -74,13 +76,15 @@ def _find_place_of_absent(
     for principal in principals:
         if principal.person_id in spent:
             continue
-        found = rules.judge(
+        verdict = rules.judge(
             at.request, at.votes, principal, revision=form.revision, now=around.now, givers=givers
         )
-        if isinstance(found, Entitlement):
-            return replace(found, instead_of=principal.person_id)
-        if found is Refusal.STALE:
-            raise door.build_refusal(session, found, at.head.id, actor, around, shown=form.revision)
+        if isinstance(verdict, Entitlement):
+            return replace(verdict, instead_of=principal.person_id)
+        if verdict is Refusal.STALE:
+            raise door.build_refusal(
+                session, verdict, at.head.id, actor, around, shown_revision=form.revision
+            )
     return None
 
 

@@ -159,8 +159,10 @@ def _notify_concerned(
     head, times = at.head, at.head.revision
     endings.post_thread_line(session, head, "moved", 0, around, times=times)
     concerned = {row.person_id: row.id for row in at.decided}
-    told = [people.find_person(session, person_id) for person_id in sorted(concerned)]
-    for person in sorted((one for one in told if one is not None), key=lambda one: one.slack_id):
+    people_ = [people.find_person(session, person_id) for person_id in sorted(concerned)]
+    for person in sorted(
+        (one for one in people_ if one is not None), key=lambda person: person.slack_id
+    ):
         is_void = concerned[person.id] in void
         announcements.notify_person(
             session,

@@ -21,7 +21,7 @@ def require_unmoved(moved: Moved | None) -> None:
     """Raise SubjectMoved where what would be approved is no longer what was asked."""
     if moved is not None:
         raise SubjectMoved(
-            f"{moved.told}. Nothing was approved: whoever asked is asked what they want now, and you get a card when they say so."
+            f"{moved.told}. Nothing was approved: whoever asked is asked what they want now, and you are asked again when they say so."
         )
 
 

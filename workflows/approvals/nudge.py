@@ -15,6 +15,7 @@ from workflows.approvals.forms import Nudge
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
 
+NOT_YOURS = "Only the person who asked for this can nudge."
 EVERY = timedelta(hours=24)
 """Between two nudges of one request."""
 

@@ -59,10 +59,10 @@ def _find_shortage(
     around: Circumstances,
 ) -> seating.Shortage | None:
     """The first stage that has too few people left for the places that are still open in it."""
-    found = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    reached = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
     barred = judging.list_spent(decided) | {request.requester_id, *request.apart}
     ways = []
-    for index, (stage, parties) in enumerate(zip(stages, found, strict=True)):
+    for index, (stage, parties) in enumerate(zip(stages, reached, strict=True)):
         needs: list[seating.Need] = [
             (
                 max(0, quorum - (_count_given(request, decided, party) if not index else 0)),
@@ -163,13 +163,13 @@ def _report_stuck(
         )
         if (person := people.find_person(session, person_id)) is not None
     }
-    told = [
+    note_ids = [
         announcements.notify_person(
             session, head.id, person, STUCK, position, org_key=around.org_key, now=around.now
         )
         for _, person in sorted(whom.items())
     ]
-    if any(one is not None for one in told):
+    if any(one is not None for one in note_ids):
         audit.record(
             session,
             SYSTEM,

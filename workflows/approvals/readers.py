@@ -46,7 +46,7 @@ def describe_reader(
     """How the reader stands to a request; `givers` gave their places in the stage away, `used` are those decided with."""
     if standing is None:
         return None
-    found = entitlement(stage.approvers, standing)
+    entitled = entitlement(stage.approvers, standing)
     admitted = admission(stage, standing, now, givers)
     apart = bound.apart.get(standing.person_id, "")
     why, is_done = "", False
@@ -70,7 +70,7 @@ def describe_reader(
     if admitted is None and not gave and not apart and stage.delegate and standing.is_member:
         stands_in_for = _stands_in_for(head, bound, stage, lines, away, givers, used, now)
         why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
-    group = found.group if found is not None else None
+    group = entitled.group if entitled is not None else None
     return Reader(
         standing.person_id,
         why,
@@ -98,9 +98,9 @@ def describe_reader(
     )
 
 
-def _is_free(found: Entitlement, used: Collection[str], bound: Bound) -> bool:
+def _is_free(entitled: Entitlement, used: Collection[str], bound: Bound) -> bool:
     """Whether nobody has decided with this place in the stage, and who had it may decide."""
-    return found.place not in used and found.place not in bound.apart
+    return entitled.place not in used and entitled.place not in bound.apart
 
 
 def _stands_in_for(
@@ -120,8 +120,8 @@ def _stands_in_for(
             for one in away
             if one.standing.person_id not in decided
             and one.standing.person_id not in bound.apart
-            and isinstance(held := admission(stage, one.standing, now, givers), Entitlement)
-            and _is_free(held, used, bound)
+            and isinstance(place := admission(stage, one.standing, now, givers), Entitlement)
+            and _is_free(place, used, bound)
         ),
         "",
     )
@@ -138,15 +138,15 @@ def _find_giver(handovers: Sequence[Handover], person_id: str, position: int) ->
     )
 
 
-def _describe_entitlement(found: Entitlement, subject_type: str, giver: str) -> str:
-    if found.rule == HANDED_OVER:
+def _describe_entitlement(entitled: Entitlement, subject_type: str, giver: str) -> str:
+    if entitled.rule == HANDED_OVER:
         return f"{giver} handed this over to you"
-    if found.rule.startswith(ONCALL) and found.group is not None:
-        return f"you are on call in {found.group.name}"
-    if found.group is not None:
-        return f"you are in {found.group.name}"
-    if found.rule == "subject.owner":
+    if entitled.rule.startswith(ONCALL) and entitled.group is not None:
+        return f"you are on call in {entitled.group.name}"
+    if entitled.group is not None:
+        return f"you are in {entitled.group.name}"
+    if entitled.rule == "subject.owner":
         return f"you own this {subject_type}"
-    if found.rule.startswith(ROLE):
-        return f"you hold the role {found.rule.removeprefix(ROLE)}"
-    return _BY_WORD.get(found.rule, "the policy names you")
+    if entitled.rule.startswith(ROLE):
+        return f"you hold the role {entitled.rule.removeprefix(ROLE)}"
+    return _BY_WORD.get(entitled.rule, "the policy names you")

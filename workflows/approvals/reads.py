@@ -30,7 +30,7 @@ from workflows.errors import NotFound
 from workflows.policy import Policy, naming
 from workflows.subjects import Movable, Moved, SubjectType, Words
 
-NO_REQUEST = "There is no such request here any more. `/mlgov approvals` lists what waits for you."
+NO_REQUEST = "There is no such request here any more."
 """Said of a request that is not there, and of one that is not for who asks."""
 MOST_SHOWN = 20
 REMEMBERED = timedelta(days=14)
@@ -47,12 +47,12 @@ def card(
     reader_id: str | None = None,
 ) -> Card:
     """A request as it stands now, and how `reader_id` stands to it. Raises NotFound."""
-    found = cards(
+    cards_ = cards(
         session, [approval_id], subjects=subjects, policy=policy, now=now, reader_id=reader_id
     )
-    if not found:
+    if not cards_:
         raise NotFound(NO_REQUEST)
-    return found[0]
+    return cards_[0]
 
 
 def cards(
@@ -132,7 +132,7 @@ def list_waiting(
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
     ids = list_waiting_ids(session, person_id, now=now)
-    found = cards(
+    candidates = cards(
         session,
         ids[: MOST_SHOWN * 2],
         subjects=subjects,
@@ -140,7 +140,7 @@ def list_waiting(
         now=now,
         reader_id=person_id,
     )
-    return tuple(card for card in found if card.reader and card.reader.why)[:MOST_SHOWN]
+    return tuple(card for card in candidates if card.reader and card.reader.why)[:MOST_SHOWN]
 
 
 def list_waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
@@ -169,9 +169,9 @@ def list_asked_ids(
 ) -> tuple[list[int], list[datetime]]:
     """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
     the pending ones expires."""
-    found = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
-    pending = [at for _, state, at in found if state is ApprovalState.PENDING]
-    return [id_ for id_, _, _ in found], pending
+    rows = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
+    pending = [at for _, state, at in rows if state is ApprovalState.PENDING]
+    return [id_ for id_, _, _ in rows], pending
 
 
 def list_asked(
@@ -357,17 +357,17 @@ def _build_round(
     row: StageRow, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
 ) -> Round:
     stage = Stage.of(row)
-    found = counts(stage, voters)
+    approved = counts(stage, voters)
     parts = tuple(
         Part(
             party.name,
             party.quorum,
             names.told(one for one in stage.approvers if one.party == index),
-            found[index],
+            approved[index],
         )
         for index, party in enumerate(stage.parties)
     )
-    nearest = min(range(len(found)), key=lambda one: stage.quorums[one] - found[one])
+    nearest = min(range(len(approved)), key=lambda index: stage.quorums[index] - approved[index])
     is_any = stage.mode == "any" and bool(parts)
     escalation = stage.escalation
     return Round(
@@ -376,7 +376,7 @@ def _build_round(
         stage.quorums[nearest] if is_any else sum(stage.quorums),
         stage.ask,
         names.told(stage.approvers),
-        found[nearest] if is_any else sum(found),
+        approved[nearest] if is_any else sum(approved),
         stage.mode,
         parts,
         stage.comment,

@@ -83,10 +83,10 @@ def clear_name(text: str) -> str:
 
 def join_names(people: list[str]) -> str:
     """`A`, `A and B`, `A, B and C`, `A, B and 4 others`."""
-    told = [clear_name(person) for person in people]
-    if len(told) > 3:
-        told = [*told[:2], f"{len(told) - 2} others"]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
+    written = [clear_name(person) for person in people]
+    if len(written) > 3:
+        written = [*written[:2], f"{len(written) - 2} others"]
+    return " and ".join(filter(None, [", ".join(written[:-1]), written[-1]])) if written else ""
 
 
 def format_moment(at: datetime, actor: Actor) -> str:
@@ -157,26 +157,26 @@ def wait_for_answer(card: Card) -> GovernanceError:
     )
 
 
-def describe_change(card: Card, shown: int | None) -> str:
+def describe_change(card: Card, shown_revision: int | None) -> str:
     """What is different from what somebody was shown at that revision, and that nothing was done."""
     edits = [
         one
         for one in card.extras.edits
         if one.is_material
-        and shown is not None
+        and shown_revision is not None
         and one.revision is not None
-        and one.revision >= shown
+        and one.revision >= shown_revision
     ]
     if edits and card.is_pending:
         return (
             f"This changed while you looked: {clear_name(card.requester.name)} asked to {clear_text(edits[0].asks)}, and asks to "
-            f"{clear_text(card.words.asks)} now. Nothing was done; the card shows how it stands."
+            f"{clear_text(card.words.asks)} now. Nothing was done; look at the request again."
         )
     if not card.is_pending:
-        return "This changed while you looked. Nothing was done; the card shows how it stands now."
+        return "This changed while you looked. Nothing was done; look at the request again to see how it stands now."
     return (
         f"This changed while you looked: it is with {describe_progress(card.round)} now, and asks to {clear_text(card.words.asks)}. "
-        "The card shows how it stands; decide there again."
+        "Nothing was done; look at the request again, and decide anew."
     )
 
 
@@ -201,11 +201,11 @@ def describe_refusal(
     standing_line: Line | None = None,
     *,
     action: str = "approval.decide",
-    shown: int | None = None,
+    shown_revision: int | None = None,
 ) -> GovernanceError:
     """The refusal as an error. What an auditor wants to see carries its fact for the ledger.
 
-    `shown` is the revision that whoever acts was shown.
+    `shown_revision` is the revision that whoever acts was shown.
     """
     fact = RefusalFact(action, "approval", str(card.id), why=why.value, stage=card.stage)
     waits = f"Waiting for: {describe_progress(card.round)}."
@@ -242,7 +242,7 @@ def describe_refusal(
                 audit=fact,
             )
         case Refusal.STALE:
-            return CardChanged(describe_change(card, shown))
+            return CardChanged(describe_change(card, shown_revision))
         case Refusal.NEEDED_LATER:
             later = card.rounds[card.stage + 1 :]
             return NotAllowed(

@@ -31,10 +31,10 @@ def plan_reminders(
     votes = list_votes(session, approval_id)
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
-    found = rules.counts(request.current, rules.approvals(votes, position))
+    approved = rules.counts(request.current, rules.approvals(votes, position))
     (parties,) = people.list_reached_parties(session, [request.current], around.org_key)
     for index, party in enumerate(parties):
-        if found[index] >= request.current.quorums[index]:
+        if approved[index] >= request.current.quorums[index]:
             continue
         for person_id in sorted(party.keys() - barred):
             person = party[person_id]
@@ -58,16 +58,16 @@ def send_reminder(session: Session, person_id: str, around: Circumstances) -> No
     waiting = reads.list_waiting(
         session, person_id, subjects=around.subjects, policy=around.policy, now=around.now
     )
-    shown = [
+    due_cards = [
         card
         for card in waiting
         if card.round.ask is not Ask.QUIET
         and any(at <= around.now and (last is None or at > last) for at in card.round.remind_at)
     ]
-    if not shown:
+    if not due_cards:
         return
     reminder_id = statements.insert_reminder(
-        session, person_id, [card.id for card in shown], around.now
+        session, person_id, [card.id for card in due_cards], around.now
     )
     outbox.post(
         session,
@@ -76,7 +76,7 @@ def send_reminder(session: Session, person_id: str, around: Circumstances) -> No
         dedupe_key=f"approval:reminder:{reminder_id}",
         now=around.now,
         subject=Subject.of("approval_reminder", reminder_id),
-        expires_at=max(card.expires_at for card in shown),
+        expires_at=max(card.expires_at for card in due_cards),
     )
 
 
@@ -93,8 +93,8 @@ def read_reminder(session: Session, reminder_id: int, around: Circumstances) -> 
         now=around.now,
         reader_id=person_id,
     )
-    shown = tuple(sorted(cards, key=lambda card: (card.expires_at, card.id)))
-    return Reminder(shown, _find_next(shown, around.now))
+    by_urgency = tuple(sorted(cards, key=lambda card: (card.expires_at, card.id)))
+    return Reminder(by_urgency, _find_next(by_urgency, around.now))
 
 
 def _find_next(cards: tuple[Card, ...], now: datetime) -> datetime | None:

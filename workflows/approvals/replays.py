@@ -119,8 +119,8 @@ def _list_asked(
 ) -> set[str]:
     """Everybody whom these stages ask, each once."""
     plain = [replace(stage, pinned=None) for stage in stages]
-    found = people.list_reached(session, plain, org_key) if plain else []
-    return {one for each in found for one in each} - barred
+    reached = people.list_reached(session, plain, org_key) if plain else []
+    return {one for each in reached for one in each} - barred
 
 
 def _replay(

@@ -115,9 +115,9 @@ def require_as_shown(
             f"The policy says by now that others decide for {stage.name}. Nothing was decided. Look at the request again to see whom it asks."
         )
     if reading.graver:
-        told = "; ".join(changes.describe_changes(reading.shown, reading.graver))
+        changed = "; ".join(changes.describe_changes(reading.shown, reading.graver))
         raise MovedOn(
-            f"Since this was shown to you: {told}. Nothing was decided. Look at the request again before you approve it."
+            f"Since this was shown to you: {changed}. Nothing was decided. Look at the request again before you approve it."
         )
     return reading
 

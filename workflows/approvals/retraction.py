@@ -13,15 +13,15 @@ from workflows.approvals.forms import TakeBack
 from workflows.audit import service as audit
 from workflows.errors import NotAllowed
 
+NOTHING_TO_TAKE_BACK = "You have not decided on this, so there is nothing to take back."
+
 
 def require_decided(
     session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
 ) -> None:
     """Only who has decided."""
     if not any(row.person_id == actor.id for row in at.decided):
-        raise NotAllowed(
-            "You have not decided on this, so there is nothing to take back. `/mlgov approvals` lists what waits for you."
-        )
+        raise NotAllowed(NOTHING_TO_TAKE_BACK)
 
 
 def take_back_decision(

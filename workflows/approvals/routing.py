@@ -45,8 +45,8 @@ def staff_stages(
     bound_ = [replace(stage, pinned=None) for stage in stages]
     while True:
         _require_clear(session, bound_, words)
-        found = people.list_reached_parties(session, bound_, org_key, by=by)
-        short = _find_shortage(bound_, found, barred)
+        reached = people.list_reached_parties(session, bound_, org_key, by=by)
+        short = _find_shortage(bound_, reached, barred)
         if short is None:
             break
         stage = bound_[short.position]
@@ -58,7 +58,7 @@ def staff_stages(
         bound_[short.position] = add_fallback(stage, spare)
     return tuple(
         filled if asked.pinned is None else pin_members(filled, parties, now)
-        for asked, filled, parties in zip(stages, bound_, found, strict=True)
+        for asked, filled, parties in zip(stages, bound_, reached, strict=True)
     )
 
 
@@ -86,13 +86,13 @@ def _describe_unclear(stage: Stage, unclear: Unclear) -> str:
 
 def _find_shortage(
     stages: Sequence[Stage],
-    found: Sequence[Sequence[Mapping[str, object]]],
+    reached: Sequence[Sequence[Mapping[str, object]]],
     barred: Collection[str],
 ) -> seating.Shortage | None:
     return seating.shortage_in(
         [
             rules.ways(stage, [party.keys() - set(barred) for party in parties])
-            for stage, parties in zip(stages, found, strict=True)
+            for stage, parties in zip(stages, reached, strict=True)
         ]
     )
 
@@ -103,7 +103,7 @@ def _describe_unread(session: Session, stage: Stage) -> str:
         return ""
     words = ", ".join(dict.fromkeys(approver.rule for approver in stage.approvers))
     return (
-        f"mlgov hasn't read yet who is in Slack and in its user groups, so it can't tell whom the stage {stage.name} "
+        f"mlgov hasn't read yet who belongs to the organisation and its user groups, so it can't tell whom the stage {stage.name} "
         f"asks ({words}). Nothing was sent; try again in a few minutes. Where it stays like this, `mlgov doctor` says why."
     )
 
@@ -158,15 +158,17 @@ def preview_route(
     """The way that a request of this person would take, as far as it can be told before it is written."""
     words = people.resolve_words(session, policy, people_of, actor.id, org_key=org_key)
     stages = [bind_stage(gate, stage, words) for stage in gate.stages]
-    told: set[str] = set()
+    notified: set[str] = set()
     legs = []
-    found = people.list_reached(session, [replace(one, pinned=None) for one in stages], org_key)
-    for source, stage, reached in zip(gate.stages, stages, found, strict=True):
+    reached_by_stage = people.list_reached(
+        session, [replace(one, pinned=None) for one in stages], org_key
+    )
+    for source, stage, reached in zip(gate.stages, stages, reached_by_stage, strict=True):
         reached.pop(actor.id, None)
         asks = stage.ask is Ask.DM or (
             stage.ask is Ask.CHANNEL and len(reached) <= announcements.MOST_DIRECT
         )
-        told |= reached.keys() if asks else set()
+        notified |= reached.keys() if asks else set()
         legs.append(
             Leg(
                 stage.name,
@@ -177,5 +179,5 @@ def preview_route(
             )
         )
     return Route(
-        tuple(legs), len(told), gate.auto_approve or (f"!({gate.when})" if gate.when else "")
+        tuple(legs), len(notified), gate.auto_approve or (f"!({gate.when})" if gate.when else "")
     )

@@ -210,9 +210,9 @@ def admitted(
     stage: Stage, approvers: Sequence[Approver], standing: Standing, now: datetime
 ) -> Entitlement | Refusal | None:
     """How this person stands to these approvers, where being in a group counts as the stage has it."""
-    found = entitlement(approvers, standing)
-    if found is None or (stage.pinned is None and stage.member_since is None):
-        return found
+    entitled = entitlement(approvers, standing)
+    if entitled is None or (stage.pinned is None and stage.member_since is None):
+        return entitled
 
     def admits(approver: Approver, group: Group) -> bool:
         return is_counted(stage, approver, standing.person_id, group.since, now)
@@ -248,24 +248,24 @@ def _find_taken_place(
             given_by.setdefault(approver.by, []).append((index, approver))
     for giver, records in given_by.items():
         first, approver = records[0]
-        held = _find_place_to_give(stage, givers.get(giver), now, givers, first)
+        place = _find_place_to_give(stage, givers.get(giver), now, givers, first)
         if approver.among is None:
             fit: Entitlement | Refusal | None = Entitlement(
                 HANDED_OVER, None, standing.read_at, basis=(Basis(standing),)
             )
         else:
             fit = admitted(stage, takers(stage, approver.among), standing, now)
-        if held is None or not isinstance(fit, Entitlement):
+        if place is None or not isinstance(fit, Entitlement):
             continue
-        parties = tuple(one.party for _, one in records if one.party in held.parties)
+        parties = tuple(one.party for _, one in records if one.party in place.parties)
         if parties:
             return Entitlement(
                 HANDED_OVER,
                 fit.group,
                 fit.read_at,
                 parties,
-                place=held.place,
-                basis=(*fit.basis, *held.basis),
+                place=place.place,
+                basis=(*fit.basis, *place.basis),
             )
     return None
 
@@ -400,8 +400,8 @@ def given(stage: Stage, voters: Sequence[tuple[int, ...]]) -> int:
 
 def is_passed(stage: Stage, voters: Sequence[tuple[int, ...]]) -> bool:
     """Whether every group of the stage has approved, or one where one is enough."""
-    found = counts(stage, voters)
-    done = [have >= need for have, need in zip(found, stage.quorums, strict=True)]
+    approved = counts(stage, voters)
+    done = [have >= need for have, need in zip(approved, stage.quorums, strict=True)]
     return any(done) if stage.mode == "any" else all(done)
 
 

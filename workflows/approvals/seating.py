@@ -80,10 +80,10 @@ def shortage_in(stages: Sequence[Sequence[Sequence[Need]]]) -> Shortage | None:
     worst: Shortage | None = None
     for ways in islice(product(*stages), MOST_WAYS):
         owners = [stage for stage, needs in enumerate(ways) for _ in needs]
-        found = shortage([need for needs in ways for need in needs])
-        if found is None:
+        short = shortage([need for needs in ways for need in needs])
+        if short is None:
             return None
-        told = Shortage(owners[found.position], found.found, found.alone)
-        if worst is None or told.position > worst.position:
-            worst = told
+        of_stage = Shortage(owners[short.position], short.found, short.alone)
+        if worst is None or of_stage.position > worst.position:
+            worst = of_stage
     return worst

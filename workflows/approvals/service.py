@@ -153,7 +153,7 @@ def _require_dispensable(
     stages = request.stages[request.stage :]
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
-    found = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    reached = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
     gave = [
         (vote.person_id, vote.parties)
         for vote in votes
@@ -161,13 +161,13 @@ def _require_dispensable(
     ]
     now = [
         (party.keys() - barred) | {one for one, parties in gave if index in parties}
-        for index, party in enumerate(found[0])
+        for index, party in enumerate(reached[0])
     ]
     now = [
         party | {actor.id} if index in entitled.parties else party
         for index, party in enumerate(now)
     ]
-    later = [[party.keys() - barred for party in parties] for parties in found[1:]]
+    later = [[party.keys() - barred for party in parties] for parties in reached[1:]]
 
     def short(without: set[str]) -> bool:
         plan = [rules.ways(stages[0], now)] + [
@@ -192,7 +192,7 @@ def _record_decision(
     reason = audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     via = entitled.group.slack_id if entitled.group else None
     read_at = clock.governed(session, entitled.read_at) if entitled.read_at else None
-    shown = rules.digest(head.facts)
+    shown_digest = rules.digest(head.facts)
     kept = queries.insert_decision(
         session,
         approval_id=form.approval_id,
@@ -207,7 +207,7 @@ def _record_decision(
         decided_at=now,
         for_id=entitled.instead_of,
         place_id=None if entitled.place == actor.id else entitled.place,
-        shown=shown,
+        shown=shown_digest,
     )
     audit.record(
         session,
@@ -218,7 +218,7 @@ def _record_decision(
         verdict=form.verdict.value,
         stage=head.stage,
         revision=form.revision,
-        shown=shown,
+        shown=shown_digest,
         instead_of=entitled.instead_of,
         place=None if entitled.place == actor.id else entitled.place,
         rule=mask_named(entitled.rule),

@@ -19,12 +19,12 @@ def plan_absence(
     absence_id = absences.record_absence(
         session, actor, form, policy=policy, org_key=org_key, now=now
     )
-    found = absences.find_absence(session, absence_id)
-    if found is None:
-        raise NotFound("There is no such absence. `/mlgov away` shows yours.")
+    absence = absences.find_absence(session, absence_id)
+    if absence is None:
+        raise NotFound(absences.NO_ABSENCE)
     stand_in = people.find_by_slack_id(session, org_key, form.stand_in)
-    if found.since > now or stand_in is None:
-        return found
+    if absence.since > now or stand_in is None:
+        return absence
     for approval_id in reads.list_waiting_ids(session, actor.id, now=now):
         head, request = door.lock_request(session, approval_id)
         stage = request.current
@@ -43,4 +43,4 @@ def plan_absence(
                 expires_at=request.expires_at,
                 now=now,
             )
-    return found
+    return absence

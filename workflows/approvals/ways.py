@@ -23,7 +23,7 @@ def digest_demand(stage: Stage) -> str:
     When people are reminded, and how they are asked, is no part of it.
     """
     escalation = stage.escalation
-    told = {
+    demanded = {
         "name": stage.name,
         "approvers": [_list_word(each) for each in stage.approvers],
         "quorums": list(stage.quorums),
@@ -36,7 +36,7 @@ def digest_demand(stage: Stage) -> str:
         if escalation
         else None,
     }
-    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(demanded, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -98,11 +98,11 @@ def list_beyond(bound: Bound, requester_id: str, now: Way) -> tuple[str, ...]:
     """What today's way demands that a request of before does not, as clauses; empty where that one asks as much or more."""
     if bound.way is None:
         return ("it was opened by an older release of mlgov, which kept less of what it asks",)
-    told = [
+    clauses = [
         f"{stage.name} has to decide today, and does not there, or not by the same rules"
         for stage in now.stages
         if bound.way is not None and not _is_demanded(stage, bound.way)
     ]
     if now.apart.keys() - bound.apart.keys() - {requester_id}:
-        told.append("somebody is kept apart from those who decide today, and is not there")
-    return tuple(told)
+        clauses.append("somebody is kept apart from those who decide today, and is not there")
+    return tuple(clauses)
