@@ -32,7 +32,10 @@ AWAY = "mlgov can't reach its database just now. Nothing was changed; try again 
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 CANNOT_WRITE = "mlgov can't write anything down just now, so nothing was changed. You can still look things up; tell an administrator, who finds the reason in the log."
 
-_NEXT_COMMAND = dict.fromkeys((reads.NO_REQUEST, nudge.NOT_YOURS, retraction.NOTHING_TO_TAKE_BACK), " `/mlgov approvals` lists what waits for you.") | {
+_NEXT_COMMAND = dict.fromkeys(
+    (reads.NO_REQUEST, nudge.NOT_YOURS, retraction.NOTHING_TO_TAKE_BACK),
+    " `/mlgov approvals` lists what waits for you.",
+) | {
     absences.NO_ABSENCE: " `/mlgov away` shows yours.",
     absences.OVERLAPS: " `/mlgov away` shows it and ends it.",
 }

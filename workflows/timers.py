@@ -14,6 +14,7 @@ from workflows.calendar import local_instant
 from workflows.outbox import Subject
 
 MAX_ATTEMPTS = 8
+"""Tries before a timer is given up. With the pauses between them (2, 4, … 128 s) that is about four minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def next_occurrence(
 ) -> datetime:
     """The first instant after `after` at which clocks in `zone` show `wall` (on that weekday; 0 is Monday)."""
     local = after.astimezone(zone)
+    # A week on is the same weekday, and a day beyond for one that the zone skipped.
     for days in range(0, 9):
         day = local + timedelta(days=days)
         if weekday is not None and day.weekday() != weekday:

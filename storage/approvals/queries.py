@@ -101,6 +101,7 @@ _REQUEST = (
     )
     .where(_approval.c.id == bindparam("approval_id"))
     .order_by(_stage.c.position)
+    # Of the request alone: with the requester's row locked, all requests of one person would wait for each other.
     .with_for_update(of=_approval)
 )
 
@@ -116,6 +117,7 @@ def lock_request(session: Session, approval_id: int) -> list[RequestRow]:
 _LOCK = (
     select(Approval.id)
     .where(Approval.id == bindparam("approval_id"))
+    # A tick that waited behind a click would hold up all that is due after it; what is held waits for the next tick.
     .with_for_update(skip_locked=True)
 )
 _EXISTS = select(Approval.id).where(Approval.id == bindparam("approval_id"))
@@ -238,6 +240,7 @@ def list_standings(session: Session, ids: Iterable[str]) -> dict[str, list[Stand
 
 _INSERT_DECISION = insert(_decision).returning(
     _decision.c.id,
+    # Mostly nothing shows it, and then the click that decides is spared a statement.
     or_(
         select(_digest.c.digest_id)
         .where(_digest.c.approval_id == bindparam("of_approval"))

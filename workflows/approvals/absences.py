@@ -73,6 +73,7 @@ def record_absence(
         raise InvalidInput(
             "Choose somebody else of this organisation, no guest and no bot.", field="stand_in"
         )
+    # Before absences are read, so that of two that name each other at one moment the second sees the first.
     queries.lock_people(session, sorted([actor.id, stand_in.id]))
     since = max(now, local_instant(form.since, time(0), zone))
     until = local_instant(form.until + timedelta(days=1), time(0), zone)
@@ -146,6 +147,7 @@ def offer_stand_ins(
     """
     for person in asked.values():
         until = person.status_away_until
+        # Whoever is back within a quarter of the time has time enough to decide themselves.
         if until is None or min(until, expires_at) - now <= (expires_at - now) / 4:
             continue
         if person.away_until is not None and person.away_until > now:

@@ -258,15 +258,11 @@ def _find_reopened(gate: Gate, stages: Sequence[Stage], request: rules.Request) 
         (
             index
             for index, old in enumerate(passed)
-            if index >= len(stages) or _shape(old) != _shape(stages[index])
+            if index >= len(stages) or old.shape != stages[index].shape
         ),
         len(passed),
     )
     return min(named, differs, max(len(stages) - 1, 0))
-
-
-def _shape(stage: Stage) -> tuple[object, ...]:
-    return stage.name, stage.mode, stage.quorums
 
 
 def _record_edit(
@@ -344,23 +340,15 @@ def _notify_concerned(
     head = change.head
     asked: dict[str, people.Reached] = {}
     if plan.asks_anew:
-        (asked,) = people.list_reached(session, plan.rest[:1], around.org_key)
         kept = {row.person_id for row in queries.list_verdicts(session, head.id)}
-        for person_id in {head.requester_id, *plan.bound.apart, *kept}:
-            asked.pop(person_id, None)
-        announcements.ask_stage(
+        asked = endings.ask_stage(
             session,
-            head.id,
+            head,
             plan.rest[0],
             plan.stage,
-            asked,
-            project_id=head.project_id,
-            has_card=head.card_id is not None,
-            receipt_to=None,
+            {head.requester_id, *plan.bound.apart, *kept},
+            around,
             expires_at=plan.expires_at,
-            policy=around.policy,
-            org_key=around.org_key,
-            now=around.now,
             edition=head.edition + 1,
         )
     for row in plan.void:

@@ -1,6 +1,6 @@
 """The end of a request: the subject changes or stays, the timers stop, everybody concerned is told, all at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, clocks, rules, terms
+from workflows.approvals import announcements, clocks, people, rules, terms
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -56,6 +56,8 @@ def end_request(
 ) -> None:
     """The subject changes or stays, the timers stop, and everybody who has a copy or asked is told: all at once."""
     subject, now = around.subjects[head.subject_type], around.now
+    # The request is locked, then its subject, then timers, lanes and the ledger's head: one order everywhere, so that
+    # two transactions never wait for each other.
     subject.lock(session, head.subject_id)
     timers.cancel(session, announcements.subject(head.id))
     valid_seconds = (head.bound or {}).get("valid_for")
@@ -150,6 +152,38 @@ def pass_by_rule(
         session, approval_id, project_id=project_id, org_key=around.org_key, now=around.now
     )
     end_request(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
+
+
+def ask_stage(
+    session: Session,
+    head: RequestRow,
+    stage: rules.Stage,
+    position: int,
+    barred: Collection[str],
+    around: Circumstances,
+    *,
+    expires_at: datetime,
+    edition: int,
+) -> dict[str, people.Reached]:
+    """Ask a later stage, or one anew, without those who are `barred` from it; whom it asks, by id."""
+    (asked,) = people.list_reached(session, [stage], around.org_key)
+    asked = {id_: person for id_, person in asked.items() if id_ not in barred}
+    announcements.ask_stage(
+        session,
+        head.id,
+        stage,
+        position,
+        asked,
+        project_id=head.project_id,
+        has_card=head.card_id is not None,
+        receipt_to=None,
+        expires_at=expires_at,
+        policy=around.policy,
+        org_key=around.org_key,
+        now=around.now,
+        edition=edition,
+    )
+    return asked
 
 
 def post_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:

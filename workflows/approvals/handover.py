@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
-from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import announcements, door, endings, judging, people, rules, seating
@@ -293,15 +292,7 @@ def _is_short(
 ) -> bool:
     stages = request.stages[request.stage :]
     barred = {vote.person_id for vote in votes} | {request.requester_id, *request.apart}
-    gave = [
-        (vote.person_id, vote.parties)
-        for vote in votes
-        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
-    ]
-    now = [
-        (party.keys() - barred) | {one for one, parties in gave if index in parties}
-        for index, party in enumerate(reached[0])
-    ]
+    now = rules.list_holders(request, votes, reached[0], barred)
     plan = [rules.ways(stages[0], now)] + [
         rules.ways(stage, [party.keys() - barred for party in parties])
         for stage, parties in zip(stages[1:], reached[1:], strict=True)

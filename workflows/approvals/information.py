@@ -66,7 +66,7 @@ def ask_question(
         stage=request.stage,
         words=audit.text_fact(text),
     )
-    _follow(session, head, request, around)
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.post_thread_line(session, head, "question", question_id, around)
     if head.requester_slack_id:
         requester = Reached(head.requester_id, head.requester_slack_id, "")
@@ -165,11 +165,5 @@ def _resume_request(
         words=audit.text_fact(text) if text is not None else None,
     )
     session.flush()
-    _follow(session, head, request, around)
-    endings.post_thread_line(session, head, what, question.id, around)
-
-
-def _follow(
-    session: Session, head: RequestRow, request: rules.Request, around: Circumstances
-) -> None:
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
+    endings.post_thread_line(session, head, what, question.id, around)

@@ -132,22 +132,14 @@ def _ask_others(
 ) -> None:
     """Those whom the stage that is asked now asks since the policy names others for it."""
     stage = request.stages[request.stage]
-    (reached,) = people.list_reached(session, [stage], around.org_key)
-    for person_id in {request.requester_id, *request.apart, *judging.list_spent(decided)}:
-        reached.pop(person_id, None)
-    announcements.ask_stage(
+    endings.ask_stage(
         session,
-        head.id,
+        head,
         stage,
         request.stage,
-        reached,
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
+        {request.requester_id, *request.apart, *judging.list_spent(decided)},
+        around,
         expires_at=request.expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=head.edition,
     )
 

@@ -15,7 +15,7 @@ from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import outbox, rollout, visibility
 from workflows.actors import SYSTEM
-from workflows.approvals import announcements, door, judging, people, rereading, seating
+from workflows.approvals import announcements, door, judging, people, rereading, routing, seating
 from workflows.approvals.binding import list_fallback
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.people import Reached
@@ -98,7 +98,7 @@ def _add_fallback(
     spare = tuple(replace(one, is_late=True) for one in list_fallback(gate, stage.name, words))
     if not spare:
         return None
-    return replace(stage, approvers=stage.approvers + spare, fallback=spare)
+    return routing.add_fallback(stage, spare)
 
 
 def _fall_back(

@@ -6,7 +6,7 @@ from storage.approvals import changing, queries
 from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from workflows import outbox
-from workflows.approvals import announcements, clocks, people, rules
+from workflows.approvals import announcements, clocks, endings, rules
 from workflows.approvals.endings import Circumstances
 
 
@@ -32,28 +32,20 @@ def reopen_stage(
     ]
     if gone:
         changing.void_decisions(session, gone, at=around.now)
-    (reached,) = people.list_reached(session, [request.stages[position]], around.org_key)
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
     changing.set_columns(session, head.id, edition=head.edition + 1)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     spent = {row.person_id for row in decided if row.id not in gone}
-    for person_id in {*spent, request.requester_id, *request.apart}:
-        reached.pop(person_id, None)
-    announcements.ask_stage(
+    endings.ask_stage(
         session,
-        head.id,
+        head,
         request.stages[position],
         position,
-        reached,
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
+        {*spent, request.requester_id, *request.apart},
+        around,
         expires_at=request.expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=head.edition + 1,
     )
     clocks.restart_stage_timers(

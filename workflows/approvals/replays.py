@@ -14,7 +14,7 @@ from storage.approvals.replaying import PastRow
 from storage.enums import ApprovalState
 from workflows import handles, outbox, timers
 from workflows.actors import Actor
-from workflows.approvals import announcements, clocks, people, routing, ways
+from workflows.approvals import announcements, clocks, endings, people, routing, ways
 from workflows.approvals.binding import PolicyWords, bind_stages, find_passing_rule
 from workflows.approvals.door import list_votes, lock_request
 from workflows.approvals.endings import EXPIRE, Circumstances
@@ -188,8 +188,8 @@ def reroute_request(
         if find_passing_rule(gate, head.gate, kept.facts):
             return Rerouted(approval_id, False, "it would pass by rule; ask for it again")
         stages, dropped = bind_stages(gate, head.gate, words, kept.facts)
-        if [_shape(one) for one in stages[:done]] != [
-            _shape(one) for one in request.stages[:done]
+        if [stage.shape for stage in stages[:done]] != [
+            stage.shape for stage in request.stages[:done]
         ] or len(stages) <= request.stage:
             return Rerouted(approval_id, False, "stages in which people have decided would change")
         rest = routing.staff_stages(
@@ -235,10 +235,6 @@ def reroute_request(
     return Rerouted(approval_id, True, "")
 
 
-def _shape(stage: Stage) -> tuple[object, ...]:
-    return stage.name, stage.mode, stage.quorums
-
-
 def _move_request(
     session: Session,
     head: RequestRow,
@@ -267,18 +263,6 @@ def _move_request(
     timers.keep_going(session, subject, EXPIRE, expires_at)
     clocks.restart_stage_timers(session, head.id, stages[0], position, now=around.now)
     outbox.refresh(session, subject, now=around.now)
-    (asked,) = people.list_reached(session, stages[:1], around.org_key)
-    announcements.ask_stage(
-        session,
-        head.id,
-        stages[0],
-        position,
-        {one: person for one, person in asked.items() if one not in silent},
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
-        expires_at=expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
+    endings.ask_stage(
+        session, head, stages[0], position, silent, around, expires_at=expires_at, edition=0
     )

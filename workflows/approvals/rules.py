@@ -36,6 +36,7 @@ __all__ = [
     "is_counted",
     "is_passed",
     "judge",
+    "list_holders",
     "places_used",
     "step",
     "takers",
@@ -403,6 +404,22 @@ def is_passed(stage: Stage, voters: Sequence[tuple[int, ...]]) -> bool:
     approved = counts(stage, voters)
     done = [have >= need for have, need in zip(approved, stage.quorums, strict=True)]
     return any(done) if stage.mode == "any" else all(done)
+
+
+def list_holders(
+    request: Request,
+    votes: Sequence[Vote],
+    parties: Sequence[Mapping[str, object]],
+    barred: Collection[str],
+) -> list[set[str]]:
+    """Of each group of the stage that is asked now, who has approved for it or, of those whom it reaches, still could."""
+    gave = [
+        vote for vote in votes if vote.position == request.stage and vote.verdict is Verdict.APPROVE
+    ]
+    return [
+        (party.keys() - barred) | {vote.person_id for vote in gave if index in vote.parties}
+        for index, party in enumerate(parties)
+    ]
 
 
 def ways(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 MOST_WAYS = 512
-"""Combinations of `any_of` groups that are tried before a request is refused."""
+"""Combinations of `any_of` groups that are tried before a request is refused: nine stages of two groups each. Their number
+doubles with every stage, and each costs a matching within a click."""
 
 Need = tuple[int, Collection[str]]
 """A quorum, and the people who could fill its places."""

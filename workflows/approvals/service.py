@@ -154,18 +154,9 @@ def _require_dispensable(
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
     reached = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
-    gave = [
-        (vote.person_id, vote.parties)
-        for vote in votes
-        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
-    ]
-    now = [
-        (party.keys() - barred) | {one for one, parties in gave if index in parties}
-        for index, party in enumerate(reached[0])
-    ]
     now = [
         party | {actor.id} if index in entitled.parties else party
-        for index, party in enumerate(now)
+        for index, party in enumerate(rules.list_holders(request, votes, reached[0], barred))
     ]
     later = [[party.keys() - barred for party in parties] for parties in reached[1:]]
 
@@ -241,24 +232,16 @@ def _ask_next_stage(
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
-    (reached,) = people.list_reached(session, [request.stages[position]], around.org_key)
-    for person_id in {*decided, request.requester_id, *request.apart}:
-        reached.pop(person_id, None)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     endings.post_story(session, head, decision_id, around)
-    announcements.ask_stage(
+    endings.ask_stage(
         session,
-        head.id,
+        head,
         request.stages[position],
         position,
-        reached,
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
+        {*decided, request.requester_id, *request.apart},
+        around,
         expires_at=request.expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=head.edition,
     )
     start = clocks.restart_stage_timers if head.edition else clocks.start_stage_timers

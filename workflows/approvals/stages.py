@@ -152,6 +152,11 @@ class Stage:
         return [approver for approver in self.approvers if approver.by is None]
 
     @property
+    def shape(self) -> tuple[object, ...]:
+        """What verdicts given in it count towards; a stage of another shape is another stage."""
+        return self.name, self.mode, self.quorums
+
+    @property
     def quorums(self) -> tuple[int, ...]:
         """How many each of its groups needs."""
         if not self.parties:
