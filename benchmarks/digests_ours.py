@@ -41,7 +41,7 @@ def main() -> None:
                 policy=found,
                 now=portfolio.NOW,
             )
-        messages.digest(Shown(number + 1, content, ()), approval_views.in_digest)
+        messages.digest(Shown(number + 1, content, ()), approval_views.digest_row)
         said[actor.id] = {one["currency"]: one["spent"] for one in content.figures["money"]}
     took = time.perf_counter() - began
     Path(out).write_text(json.dumps({"seconds": took, "said": said}), encoding="utf-8")

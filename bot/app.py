@@ -106,7 +106,7 @@ NOUNS: tuple[Noun, ...] = (
     milestone_listeners,
     inventory_listeners,
     registry_listeners,
-    Digests(approval_views.in_digest),
+    Digests(approval_views.digest_row),
     maturity_listeners,
     token_listeners,
 )
@@ -119,7 +119,7 @@ RENDERERS = (
     *front_renderers.RENDERERS,
     *inventory_renderers.RENDERERS,
     *registry_renderers.RENDERERS,
-    *digest_renderers.renderers(approval_views.in_digest),
+    *digest_renderers.renderers(approval_views.digest_row),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
     *people_renderers.RENDERERS,

@@ -76,7 +76,7 @@ def card(click: Click, approval_id: int) -> Card:
 def details(click: Click, approval_id: int) -> dict[str, object]:
     """The modal with everything about the request. Raises NotFound for who may not see it."""
     found, now = _looked_at(click, approval_id)
-    return views.details(found, now=now)
+    return views.details_window(found, now=now)
 
 
 def _looked_at(click: Click, approval_id: int) -> tuple[Card, datetime]:

@@ -92,7 +92,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     def look(session: Session, approval_id: int) -> ApprovalTold:
         card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
         mark = reads.marks(session, [approval_id])[approval_id]
-        return resources.told(card, reads.place(session, approval_id), mark)
+        return resources.build_approval(card, reads.place(session, approval_id), mark)
 
     def allowed(caller: Caller, approval_id: int, scope: Scope) -> None:
         """Refuse a request that is not for the caller as one that is not there; acts are judged by their own door."""
@@ -169,7 +169,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
         return shown(opened.id).model_copy(
             update={
                 "people": opened.people or None,
-                "apart": [resources.apart(each) for each in opened.apart] or None,
+                "apart": [resources.build_apart(each) for each in opened.apart] or None,
             }
         )
 

@@ -66,7 +66,7 @@ def open_modal(click: Click) -> Reply:
     return Open(_modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None))
 
 
-def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
+def away_offer(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
     """To somebody who is asked while their status says that they are away."""
     if record.is_planned or record.until is None:
         line = (
@@ -174,7 +174,7 @@ def _span(absence: AbsenceRecord) -> str:
     return f"from {blocks.when(absence.since)} until {blocks.when(absence.until)}"
 
 
-def told(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:
+def absence_note(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:
     """To the stand-in: for whom, and when."""
     who = blocks.escape(record.person, 60)
     if record.ended_at is not None or record.until <= scene.now:

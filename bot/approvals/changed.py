@@ -4,7 +4,7 @@ from bot import blocks
 from workflows.approvals.records import Card
 
 
-def known(card: Card) -> str:
+def describe_known(card: Card) -> str:
     """`From the inventory, read Mon 26 Jan: tier 1 · EU AI Act class high`; empty where mlgov read nothing itself."""
     lines_ = []
     for source in dict.fromkeys(one["source"] for one in card.known):
@@ -18,7 +18,7 @@ def known(card: Card) -> str:
     return "\n".join(lines_)
 
 
-def lines(card: Card) -> list[str]:
+def list_changes(card: Card) -> list[str]:
     """What is not as it was when this was asked, who decides as well since, and what bars it now: a line each, mrkdwn."""
     lines_ = []
     if card.changes:
@@ -33,7 +33,7 @@ def lines(card: Card) -> list[str]:
     return lines_
 
 
-def plainly(card: Card) -> str:
+def describe_changes(card: Card) -> str:
     """The same in one plain line, where nothing is bold; empty when nothing changed."""
     lines_ = []
     if card.changes:
@@ -43,7 +43,7 @@ def plainly(card: Card) -> str:
     return " ".join(lines_)
 
 
-def subject(card: Card, *, to_requester: bool = False) -> str:
+def describe_moved_subject(card: Card, *, to_requester: bool = False) -> str:
     """`*Changed since*: January's budget is 2,000 EUR now; it was 1,000 EUR when this was asked. Nobody can approve this
     before Tim says what to ask for now`; empty where what is asked about is as it was. `to_requester` for whoever asked."""
     if card.moved is None:

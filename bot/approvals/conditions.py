@@ -128,7 +128,7 @@ def open_claim(click: Click) -> Reply:
         blocks.modal(
             "Condition met",
             [
-                blocks.section(words.condition(condition)),
+                blocks.section(words.describe_condition(condition)),
                 blocks.input_(
                     "How does one see that it is met?",
                     blocks.text_input(PROOF, multiline=True, max_length=2000),
@@ -191,7 +191,7 @@ def open_missing(click: Click) -> Reply:
         blocks.modal(
             "Not met yet",
             [
-                blocks.section(words.condition(condition)),
+                blocks.section(words.describe_condition(condition)),
                 blocks.input_(
                     "What is missing?",
                     blocks.text_input(MISSING, multiline=True, max_length=2000),

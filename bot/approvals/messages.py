@@ -44,10 +44,10 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
             None,
             [
                 "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
-                words.step(record).capitalize(),
-                words.asked(record, record.stage),
-                words.tally(record.round),
-                words.passed(record),
+                words.describe_step(record).capitalize(),
+                words.describe_asked(record, record.stage),
+                words.describe_tally(record.round),
+                words.describe_passed(record),
             ],
         )
     )
@@ -56,7 +56,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         [
             *_question(record),
             blocks.context(with_whom),
-            blocks.context(words.silence(record)),
+            blocks.context(words.describe_silence(record)),
             words.buttons(record, buttons),
         ],
     )
@@ -65,7 +65,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
 def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     """An approver's own card: the question while it is theirs, then how it went on."""
     if not record.is_pending:
-        return lapses.earlier(record, notice.person_id) or _finished(record)
+        return lapses.describe_earlier(record, notice.person_id) or _finished(record)
     reader = record.reader
     if reader is not None and reader.line is not None:
         line = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
@@ -96,9 +96,9 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
             [
                 "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
-                words.step(record),
-                words.tally(record.round),
-                words.passed(record),
+                words.describe_step(record),
+                words.describe_tally(record.round),
+                words.describe_passed(record),
             ],
         )
     )
@@ -107,7 +107,7 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         [
             *_question(record),
             blocks.context(why),
-            blocks.context(words.silence(record)),
+            blocks.context(words.describe_silence(record)),
             words.buttons(record, words.decide_buttons(record)),
         ],
     )
@@ -125,13 +125,17 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             [blocks.section(f"*{words.state(record)}* · {what}")],
             is_final=record.is_settled,
         )
-    later = [words.asked(record, stage.position) for stage in record.rounds[record.stage + 1 :]]
-    where = f"With {words.asked(record, record.stage)}: {words.tally(record.round)}"
+    later = [
+        words.describe_asked(record, stage.position) for stage in record.rounds[record.stage + 1 :]
+    ]
+    where = (
+        f"With {words.describe_asked(record, record.stage)}: {words.describe_tally(record.round)}"
+    )
     if later:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
-    how = f"{words.progress(record)} · decide by {by}"
+    how = f"{words.describe_progress(record)} · decide by {by}"
     if record.question:
         how = f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
     elif record.moved is not None:
@@ -143,9 +147,14 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             *_moved(record, to_requester=True),
             *_said(record),
             blocks.context(
-                " · ".join(filter(None, [where, words.passed(record), words.left_out(record)]))
+                " · ".join(
+                    filter(
+                        None,
+                        [where, words.describe_passed(record), words.describe_left_out(record)],
+                    )
+                )
             ),
-            blocks.context(words.silence(record, to_requester=True)),
+            blocks.context(words.describe_silence(record, to_requester=True)),
             words.buttons(record, _receipt_buttons(record)),
         ],
     )
@@ -161,14 +170,14 @@ def _receipt_buttons(record: Card) -> list[Element]:
 
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
-    if (short := lapses.earlier(record, record.requester.id)) is not None:
+    if (short := lapses.describe_earlier(record, record.requester.id)) is not None:
         return short
     parts = [
-        blocks.section(words.outcome(record)),
-        *(blocks.context(line) for line in words.conditions(record)),
+        blocks.section(words.describe_outcome(record)),
+        *(blocks.context(line) for line in words.list_conditions(record)),
     ]
     parts += [
-        blocks.context(f"{words.verdict(line)}: {blocks.quote(line.reason, 600)}")
+        blocks.context(f"{words.describe_verdict(line)}: {blocks.quote(line.reason, 600)}")
         for line in record.lines
         if line.reason
     ][-10:]
@@ -183,7 +192,7 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     elif record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
         parts.append(blocks.context("You can ask again with a new request."))
     return Rendered(
-        f"Your request: {words.plain_outcome(record)}", parts, is_final=record.is_settled
+        f"Your request: {words.describe_outcome_plainly(record)}", parts, is_final=record.is_settled
     )
 
 
@@ -195,7 +204,9 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     )
     if line is None:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     stage = record.rounds[line.position]
     given = sum(item.position == line.position and item.id <= line.id for item in record.approvers)
@@ -218,7 +229,7 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     if line.verdict == "reject":
         lines.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
     elif is_last and line.position + 1 < len(record.rounds):
-        lines.append(f"Now with {words.asked(record, line.position + 1)}.")
+        lines.append(f"Now with {words.describe_asked(record, line.position + 1)}.")
     elif is_last:
         lines.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
     text = f"{did} ({name}, {given} of {stage.quorum})"
@@ -245,7 +256,7 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
     head = "Still waiting for you" if len(waiting) == 1 else text
     parts = [blocks.section(f"*{head}*")]
     for card in waiting[:MOST_DUE]:
-        parts += views.waiting(card, "due")
+        parts += views.waiting_row(card, "due")
     if len(waiting) > MOST_DUE:
         parts.append(
             blocks.context(f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`")
@@ -274,8 +285,8 @@ def _waits(card: Card) -> bool:
 
 def _how_it_went(card: Card) -> str:
     if not card.is_pending:
-        return f"• {words.outcome(card)}"
-    return f"• *Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
+        return f"• {words.describe_outcome(card)}"
+    return f"• *Went on* · {words.asks(card)} · waiting for {words.describe_progress(card)}"
 
 
 def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered:
@@ -290,10 +301,10 @@ def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered
             text,
             [
                 blocks.section(
-                    f"*{text}*\nWith {words.asked(record, record.stage)}: {words.tally(record.round)}",
+                    f"*{text}*\nWith {words.describe_asked(record, record.stage)}: {words.describe_tally(record.round)}",
                     accessory=words.details_button(record),
                 ),
-                blocks.context(words.silence(record)),
+                blocks.context(words.describe_silence(record)),
                 blocks.context(
                     "You are told because the policy names you. Nothing is asked of you."
                 ),
@@ -301,7 +312,7 @@ def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered
             is_final=True,
         )
     step = stage.escalation
-    done = words.escalation(step) if step is not None else "others are asked"
+    done = words.describe_escalation(step) if step is not None else "others are asked"
     text = f"{name} has not decided for a while, so {done} now"
     return Rendered(text, [blocks.section(f"*{text}*")], is_final=True)
 
@@ -327,16 +338,16 @@ def _news(record: Card, scene: Scene) -> str:
         return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
     if record.moved is not None:
         return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)}: {blocks.escape(record.moved.told, 200)}"
-    return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
+    return f"{words.asks(record)} · {words.describe_progress(record)} · decide by {by}"
 
 
 def _moved(record: Card, *, to_requester: bool = False) -> list[Block]:
-    change = changed.subject(record, to_requester=to_requester)
+    change = changed.describe_moved_subject(record, to_requester=to_requester)
     return [blocks.section(change)] if change else []
 
 
 def _said(record: Card) -> list[Block]:
-    lines = words.said(record)
+    lines = words.list_remarks(record)
     return [blocks.section("\n".join(lines))] if lines else []
 
 
@@ -347,7 +358,7 @@ def _question(record: Card) -> list[Block]:
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
         ),
         *_moved(record),
-        *([blocks.context(read)] if (read := changed.known(record)) else []),
+        *([blocks.context(read)] if (read := changed.describe_known(record)) else []),
         *_said(record),
     ]
 
@@ -356,7 +367,7 @@ def _settled(
     record: Card, scene: Scene, head: str, buttons: list[Element] | None = None
 ) -> Rendered:
     """Nothing left to decide for this reader, though others still do."""
-    text = f"{head}\nWaiting for {words.asked(record, record.stage)}: {words.tally(record.round)}"
+    text = f"{head}\nWaiting for {words.describe_asked(record, record.stage)}: {words.describe_tally(record.round)}"
     if buttons:
         return Rendered(
             _news(record, scene), [blocks.section(text), words.buttons(record, buttons, "settled")]
@@ -375,10 +386,10 @@ def _settled(
 
 def _finished(record: Card, *, in_thread: bool = False) -> Rendered:
     return Rendered(
-        words.plain_outcome(record),
+        words.describe_outcome_plainly(record),
         [
-            blocks.section(words.outcome(record, in_thread=in_thread)),
-            *(blocks.context(line) for line in words.conditions(record)),
+            blocks.section(words.describe_outcome(record, in_thread=in_thread)),
+            *(blocks.context(line) for line in words.list_conditions(record)),
         ],
         is_final=record.is_settled,
     )

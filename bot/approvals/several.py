@@ -88,7 +88,7 @@ _VERDICTS: dict[Verdict, Element] = {
 def _pick(card: Card, zone: ZoneInfo) -> Block:
     """What is asked in full as the label, one box to tick under it, why it is asked and until when."""
     by = f"By {blocks.instant(card.expires_at, zone)}."
-    new = changed.plainly(card)
+    new = changed.describe_changes(card)
     comment = " It asks for a comment." if card.round.comment else ""
     sure = " It asks you to be sure: ticking it says so." if card.round.confirm else ""
     return blocks.input_(

@@ -19,7 +19,7 @@ def _taken_back(record: Card, item_id: int) -> str | None:
     if line is None:
         return None
     who = blocks.mention(line.person.slack_id, line.person.name)
-    return f"*{who} took their approval back* · {blocks.when(line.taken_back_at or line.at)} · now with {words.progress(record)}"
+    return f"*{who} took their approval back* · {blocks.when(line.taken_back_at or line.at)} · now with {words.describe_progress(record)}"
 
 
 def _question(record: Card, item_id: int) -> str | None:
@@ -85,11 +85,11 @@ def _edited(record: Card, item_id: int) -> str | None:
 
 def _moved(record: Card, item_id: int) -> str | None:
     """What a request rests on is not what it was."""
-    lines = changed.lines(record)
+    lines = changed.list_changes(record)
     if not lines:
         return None
     at = f" · {blocks.when(record.moved_at)}" if record.moved_at else ""
-    now = f"\nNow with {words.asked(record, record.stage)}." if record.is_pending else ""
+    now = f"\nNow with {words.describe_asked(record, record.stage)}." if record.is_pending else ""
     return f"*This changed while it waits*{at}\n" + "\n".join(lines) + now
 
 
@@ -103,16 +103,16 @@ def _subject_moved(record: Card, item_id: int) -> str | None:
 
 def _nudged(record: Card, item_id: int) -> str | None:
     who = blocks.mention(record.requester.slack_id, record.requester.name)
-    return f"*{who} reminded* {words.asked(record, item_id)}"
+    return f"*{who} reminded* {words.describe_asked(record, item_id)}"
 
 
-def _one(record: Card, item_id: int) -> Condition | None:
+def _find_condition(record: Card, item_id: int) -> Condition | None:
     return next((item for item in record.extras.conditions if item.id == item_id), None)
 
 
 def _condition(did: str, by_setter: bool) -> Story:
     def told(record: Card, item_id: int) -> str | None:
-        condition = _one(record, item_id)
+        condition = _find_condition(record, item_id)
         if condition is None:
             return None
         by = condition.setter if by_setter else condition.owner
@@ -126,7 +126,7 @@ def _condition(did: str, by_setter: bool) -> Story:
 
 
 def _lapsed(record: Card, item_id: int) -> str | None:
-    return words.outcome(record)
+    return words.describe_outcome(record)
 
 
 def _glass(record: Card, item_id: int) -> str | None:
@@ -134,7 +134,7 @@ def _glass(record: Card, item_id: int) -> str | None:
     if review is None:
         return None
     who = blocks.mention(review.breaker.slack_id, review.breaker.name)
-    return f"*{who} broke the glass* · {words.glass(record)}\n{blocks.quote(review.reason, 400)}"
+    return f"*{who} broke the glass* · {words.describe_glass(record)}\n{blocks.quote(review.reason, 400)}"
 
 
 STORIES: dict[str, Story] = {
@@ -158,7 +158,7 @@ STORIES: dict[str, Story] = {
 
 def story(record: Card, notice: ApprovalTold, scene: Scene) -> Rendered:
     """One line of the thread."""
-    line = STORIES[notice.what](record, notice.item_id) or words.progress(record)
+    line = STORIES[notice.what](record, notice.item_id) or words.describe_progress(record)
     return Rendered(line, [blocks.section(line)], is_final=True)
 
 
@@ -178,7 +178,9 @@ def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered
         head,
         [
             blocks.section(f"*{who} asks you before deciding*\n{blocks.quote(question.text, 600)}"),
-            blocks.context(f"{words.asks(record)} · {words.silence(record, to_requester=True)}"),
+            blocks.context(
+                f"{words.asks(record)} · {words.describe_silence(record, to_requester=True)}"
+            ),
             blocks.context("Answer with the button, or reply to this message in its thread."),
             words.buttons(
                 record, [words.answer_button(record), words.details_button(record)], "question"
@@ -193,9 +195,9 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
     if not record.is_pending or change is None:
         line = f"*Settled* · {words.asks(record)}"
         if not record.is_pending:
-            line = words.outcome(record)
+            line = words.describe_outcome(record)
         return Rendered(
-            words.plain_outcome(record) if not record.is_pending else line,
+            words.describe_outcome_plainly(record) if not record.is_pending else line,
             [blocks.section(line)],
             is_final=True,
         )
@@ -213,7 +215,7 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
             )
         )
     parts += [
-        blocks.context(words.silence(record, to_requester=True)),
+        blocks.context(words.describe_silence(record, to_requester=True)),
         words.buttons(
             record, [*words.moved_buttons(record), words.details_button(record)], "subject_moved"
         ),
@@ -234,7 +236,7 @@ def _answer_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head} · {words.asks(record)}",
         [
             blocks.section(f"*{who} answered*\n{answer}"),
-            blocks.context(f"{words.asks(record)} · {words.progress(record)}"),
+            blocks.context(f"{words.asks(record)} · {words.describe_progress(record)}"),
             *_decide(record, "answer"),
         ],
         is_final=not record.is_pending,
@@ -246,7 +248,9 @@ def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     reader = record.reader
     if not record.is_pending:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     who = blocks.escape(record.requester.name, 60)
     mine = reader is not None and reader.why and reader.line is None
@@ -256,8 +260,8 @@ def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head}: {words.asks(record)}",
         [
             blocks.section(f"*{head}*\n{words.asks(record)}"),
-            blocks.context(f"{words.progress(record)}{why}"),
-            blocks.context(words.silence(record)),
+            blocks.context(f"{words.describe_progress(record)}{why}"),
+            blocks.context(words.describe_silence(record)),
             *_decide(record, "nudge"),
         ],
     )
@@ -274,10 +278,12 @@ def _decide(record: Card, where: str) -> list[Block]:
 
 def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To the owner or the setter of a condition: what it is, how it stands, and the button that is theirs."""
-    condition = _one(record, notice.item_id)
+    condition = _find_condition(record, notice.item_id)
     if condition is None or record.state is not ApprovalState.APPROVED or not condition.binds:
-        line = words.outcome(record)
-        return Rendered(words.plain_outcome(record), [blocks.section(line)], is_final=True)
+        line = words.describe_outcome(record)
+        return Rendered(
+            words.describe_outcome_plainly(record), [blocks.section(line)], is_final=True
+        )
     owner = blocks.escape(condition.owner.name, 60)
     value = f"{words.value(record)}:{condition.id}:{condition.revision}"
     row: list[Element] = []
@@ -301,7 +307,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
         else ""
     )
     parts = [
-        blocks.section(f"*{head}*\n{words.condition(condition)}"),
+        blocks.section(f"*{head}*\n{words.describe_condition(condition)}"),
         *(
             [blocks.section(f"Proof: {blocks.quote(condition.proof, 600)}")]
             if condition.proof
@@ -320,10 +326,10 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
 def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To everybody who had a part in it."""
     return Rendered(
-        words.plain_outcome(record),
+        words.describe_outcome_plainly(record),
         [
-            blocks.section(words.outcome(record)),
-            *(blocks.context(line) for line in words.conditions(record)),
+            blocks.section(words.describe_outcome(record)),
+            *(blocks.context(line) for line in words.list_conditions(record)),
             blocks.context("It can be asked for again with a new request."),
         ],
         is_final=True,
@@ -335,7 +341,9 @@ def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     edit = next((item for item in record.extras.edits if item.id == notice.item_id), None)
     if not record.is_pending or edit is None:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     who = blocks.escape(record.requester.name, 60)
     head = f"Your decision counts no more: {who} changed what is asked"
@@ -346,7 +354,7 @@ def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
                 f"*{head}*\nNow: {words.asks(record)}\nBefore: {blocks.escape(edit.asks, 200)}"
             ),
             blocks.context(
-                f"With {words.asked(record, record.stage)} now. If it comes to you again, you get a card."
+                f"With {words.describe_asked(record, record.stage)} now. If it comes to you again, you get a card."
             ),
             *_decide(record, "edited"),
         ],
@@ -358,7 +366,9 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     no more)."""
     if not record.is_pending:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     reader = record.reader
     if notice.item_id:
@@ -367,7 +377,7 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         head = "What you approved changed, and your approval still counts"
     else:
         head = "What you asked for changed while it waits"
-    lines = changed.lines(record)
+    lines = changed.list_changes(record)
     row: list[Block]
     if reader is not None and reader.line is not None:
         mine = [words.take_back_button(record), words.details_button(record)]
@@ -378,7 +388,7 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head} · {words.asks(record)}",
         [
             blocks.section("\n".join([f"*{head}*", words.asks(record), *lines])),
-            blocks.context(f"With {words.asked(record, record.stage)} now."),
+            blocks.context(f"With {words.describe_asked(record, record.stage)} now."),
             *row,
         ],
     )
@@ -388,7 +398,7 @@ def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To those who review broken glass that is late, and to whoever broke it once it was reviewed."""
     head = f"Broken glass: {words.asks(record)}"
     return Rendered(
-        f"{head} · {words.glass(record)}",
+        f"{head} · {words.describe_glass(record)}",
         [blocks.section(f"*{head}*"), *breakglass.row(record)],
         is_final=record.is_settled,
     )
@@ -412,7 +422,7 @@ def _stuck_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         head,
         [
             blocks.section(f"*{head}*\n{way_on}"),
-            blocks.context(words.silence(record)),
+            blocks.context(words.describe_silence(record)),
             words.buttons(record, [words.details_button(record)], "stuck"),
         ],
     )
@@ -437,7 +447,7 @@ NOTES: dict[str, Note] = {
 
 def note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """A message of its own to one person."""
-    short = lapses.earlier(record, notice.person_id)
+    short = lapses.describe_earlier(record, notice.person_id)
     if short is not None and notice.what != "lapsed":
         return short
     return NOTES[notice.what](record, notice, scene)

@@ -44,7 +44,7 @@ def asks(card: Card, limit: int = 200) -> str:
     )
 
 
-def tally(stage: Round) -> str:
+def describe_tally(stage: Round) -> str:
     """`0 of 2 approved`; for a stage of groups `Validation 1 of 1 and Model risk 0 of 2 approved`."""
     if not stage.parts:
         return f"{stage.approved} of {stage.quorum} approved"
@@ -55,12 +55,12 @@ def tally(stage: Round) -> str:
     return f"{joint.join(counts)} approved"
 
 
-def progress(card: Card) -> str:
+def describe_progress(card: Card) -> str:
     """`Finance: 0 of 2 approved`, for mrkdwn."""
-    return f"{blocks.escape(card.round.name, 60)}: {tally(card.round)}"
+    return f"{blocks.escape(card.round.name, 60)}: {describe_tally(card.round)}"
 
 
-def asked(card: Card, position: int) -> str:
+def describe_asked(card: Card, position: int) -> str:
     """`Finance (Finance partners, 2 of them)`: a stage and whom it asks; `Release (Validators and 2 of Model risk)`."""
     stage = card.rounds[position]
     name = blocks.escape(stage.name, 60)
@@ -78,7 +78,7 @@ def asked(card: Card, position: int) -> str:
     return f"{name} ({who}{many}{instead})"
 
 
-def passed(card: Card) -> str:
+def describe_passed(card: Card) -> str:
     """`Budget owner approved: Ana Ruiz`, for the stages that are behind; empty in the first."""
     clauses = []
     for stage in card.rounds[: card.stage]:
@@ -87,12 +87,12 @@ def passed(card: Card) -> str:
     return " · ".join(clauses)
 
 
-def step(card: Card) -> str:
+def describe_step(card: Card) -> str:
     """`step 2 of 2`; empty when there is only one."""
     return f"step {card.stage + 1} of {len(card.rounds)}" if len(card.rounds) > 1 else ""
 
 
-def silence(card: Card, *, to_requester: bool = False) -> str:
+def describe_silence(card: Card, *, to_requester: bool = False) -> str:
     """What happens if nobody does anything, and when, in the order of time; `to_requester` for whoever asked."""
     name = blocks.escape(card.requester.name, 60)
     if card.paused_at is not None:
@@ -106,10 +106,10 @@ def silence(card: Card, *, to_requester: bool = False) -> str:
     step = card.round.escalation
     if step is None or step.at is None:
         return sentence
-    return f"From {blocks.when(step.at)} {escalation(step)}. {sentence}"
+    return f"From {blocks.when(step.at)} {describe_escalation(step)}. {sentence}"
 
 
-def escalation(step: Escalated) -> str:
+def describe_escalation(step: Escalated) -> str:
     """`this also goes to ML admins`: what escalating does, whether they are one or many."""
     who = blocks.listed(list(step.who)) or "nobody else"
     if step.way == "notify":
@@ -126,12 +126,12 @@ def ask_again_button(card: Card) -> Element | None:
         ASK_AGAIN,
         f"{value(card)}:{card.moved.mark}",
         style="primary",
-        confirm=_sure(card.moved.doubt),
+        confirm=_ask_doubt(card.moved.doubt),
         hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
     )
 
 
-def _sure(doubt: str) -> Element | None:
+def _ask_doubt(doubt: str) -> Element | None:
     return blocks.confirm("Is that right?", doubt, yes="Yes, ask") if doubt else None
 
 
@@ -156,7 +156,7 @@ def moved_buttons(card: Card) -> list[Element]:
     ]
 
 
-def left_out(card: Card) -> str:
+def describe_left_out(card: Card) -> str:
     """`Finance is not asked: increase.percent > 20.0 does not hold`; empty when every stage is asked."""
     return " · ".join(
         f"{blocks.escape(one.name, 60)} is not asked: `{blocks.escape(one.when, 120)}` does not hold"
@@ -164,7 +164,7 @@ def left_out(card: Card) -> str:
     )
 
 
-def outcome(card: Card, *, in_thread: bool = False) -> str:
+def describe_outcome(card: Card, *, in_thread: bool = False) -> str:
     """The one line that is left of a finished card."""
     state = f"*{STATES[card.state]}*"
     at = blocks.when(card.decided_at or card.expires_at)
@@ -182,7 +182,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
             else f"by {blocks.listed(names)}, {at}"
         )
         if card.extras.review is not None:
-            by = glass(card)
+            by = describe_glass(card)
         return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{_holds(card)}{more}"
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         by_whom = blocks.escape(card.rejection.person.name, 60)
@@ -191,7 +191,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
         by_whom = blocks.escape(card.requester.name, 60)
         return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
     if card.state is ApprovalState.EXPIRED:
-        return f"{state} {at} · {what} · {progress(card)} · {stays}{more}"
+        return f"{state} {at} · {what} · {describe_progress(card)} · {stays}{more}"
     if card.state is ApprovalState.LAPSED:
         undone = blocks.escape(card.words.undone or card.words.stays, 200)
         unmet = [one for one in card.conditions if one.state is ConditionState.UNMET]
@@ -208,7 +208,7 @@ def _holds(card: Card) -> str:
     return f" · holds until {blocks.when(card.valid_until)}" if card.valid_until else ""
 
 
-def plain_outcome(card: Card) -> str:
+def describe_outcome_plainly(card: Card) -> str:
     """The same for a notification: no emoji, no emphasis, no date syntax."""
     state = STATES[card.state].split()[-1]
     if card.state is ApprovalState.APPROVED:
@@ -220,7 +220,7 @@ def plain_outcome(card: Card) -> str:
     return f"{state}: {asks(card)}; {blocks.escape(card.words.stays, 200)}"
 
 
-def verdict(line: Line) -> str:
+def describe_verdict(line: Line) -> str:
     """`Ana Ruiz approved`."""
     did = "approved" if line.verdict == "approve" else "rejected"
     for_whom = f" for {blocks.escape(line.instead_of, 60)}" if line.instead_of else ""
@@ -239,9 +239,9 @@ def state(card: Card) -> str:
     return STATES[card.state]
 
 
-def said(card: Card) -> list[str]:
+def list_remarks(card: Card) -> list[str]:
     """What changed meanwhile, and what was asked, answered and handed over, one line each, newest last; mrkdwn."""
-    lines = changed.lines(card)
+    lines = changed.list_changes(card)
     for question in card.extras.questions[-2:]:
         asker = blocks.escape(question.asker.name, 60)
         if question.is_open:
@@ -251,25 +251,25 @@ def said(card: Card) -> list[str]:
                 f"{asker} asked: {blocks.quote(question.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(question.answer, 300)}"
             )
     if card.is_pending:
-        lines += conditions(card)
+        lines += list_conditions(card)
     if card.is_pending and card.extras.edits:
-        lines.append(edited(card.extras.edits[-1]))
+        lines.append(describe_edit(card.extras.edits[-1]))
     lines += [
-        f"{blocks.escape(one.giver.name, 60)} handed {_whose(one)}over to {blocks.escape(one.taker.name, 60)}"
+        f"{blocks.escape(one.giver.name, 60)} handed {_describe_place(one)}over to {blocks.escape(one.taker.name, 60)}"
         for one in card.extras.handovers
         if one.position == card.stage
     ]
     return lines
 
 
-def _whose(handover: Handover) -> str:
+def _describe_place(handover: Handover) -> str:
     """`Ola's place `, where a stand-in gave it on."""
     if handover.principal is None:
         return ""
     return f"{blocks.escape(handover.principal.name, 60)}'s place "
 
 
-def edited(edit: Edit) -> str:
+def describe_edit(edit: Edit) -> str:
     """`Changed Mon 26 Jan at 9:14 · before: raise January's budget: 40,000 → 52,000 EUR`, for mrkdwn."""
     if edit.is_material:
         return f"*Changed* {blocks.when(edit.at)} · before: {blocks.escape(edit.asks, 200)}"
@@ -285,18 +285,18 @@ CONDITION_STATES = {
 }
 
 
-def condition(condition_: Condition) -> str:
+def describe_condition(condition_: Condition) -> str:
     """`“Plan the clean-up” · Tim by Fri 30 Jan · open`, for mrkdwn."""
     owner = blocks.escape(condition_.owner.name, 60)
     return f"{blocks.quote(condition_.text, 300)} · {owner} by {blocks.day(condition_.due)} · {CONDITION_STATES[condition_.state]}"
 
 
-def conditions(card: Card) -> list[str]:
+def list_conditions(card: Card) -> list[str]:
     """What the approval depends on, one line each."""
-    return [f"*On condition* · {condition(one)}" for one in card.conditions]
+    return [f"*On condition* · {describe_condition(one)}" for one in card.conditions]
 
 
-def glass(card: Card) -> str:
+def describe_glass(card: Card) -> str:
     """`glass broken by Ada, today 9:14 · to be reviewed by Wed 09:14`, for mrkdwn."""
     review = card.extras.review
     if review is None:

@@ -90,6 +90,6 @@ def _shown(record: "Shown", format_: str, organisation: str, reader: str) -> str
         return pages.html(record, organisation=organisation, reader=reader)
     if format_ == "text":
         return pages.text(record, organisation=organisation, reader=reader)
-    shown = messages.digest(record, approval_views.in_digest, with_pictures=False)
+    shown = messages.digest(record, approval_views.digest_row, with_pictures=False)
     found = {"text": shown.text, "blocks": shown.blocks}
     return json.dumps(found, indent=1, ensure_ascii=False)

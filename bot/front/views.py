@@ -60,8 +60,8 @@ def _waiting(found: HomeStatus) -> list[Block]:
         ]
     shown = [blocks.header(news)]
     for card in found.waiting.items:
-        shown += approval_views.waiting(card)
-    shown += approval_views.several(found.waiting.total)
+        shown += approval_views.waiting_row(card)
+    shown += approval_views.decide_several_row(found.waiting.total)
     shown += turn(found.waiting, WAITING, "the most urgent first")
     if found.waiting.total and (found.due.total or found.models or found.check_in):
         shown.append(blocks.divider())
@@ -79,8 +79,8 @@ def what_waits(found: HomeStatus) -> list[Block]:
     due = found.due.items[:ANSWER_DUE]
     shown: list[Block] = []
     for card in decisions:
-        shown += approval_views.waiting(card)
-    shown += approval_views.several(len(decisions))
+        shown += approval_views.waiting_row(card)
+    shown += approval_views.decide_several_row(len(decisions))
     shown += [_due(one, found.today) for one in due]
     shown += model_views.needing(found.models, found.today)
     if found.check_in is not None:
@@ -106,7 +106,7 @@ def _asked(found: HomeStatus) -> list[Block]:
     return [
         blocks.divider(),
         blocks.header("You asked for"),
-        *(approval_views.asked(card) for card in found.asked.items),
+        *(approval_views.asked_row(card) for card in found.asked.items),
         *turn(found.asked, ASKED, "those that wait first"),
     ]
 

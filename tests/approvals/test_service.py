@@ -92,7 +92,7 @@ def test_a_reading_is_told_in_governed_time(house: House) -> None:
     assert (len(kept), len(told)) == (2, 2)
     for read_at in [*kept, *map(datetime.fromisoformat, told)]:
         assert abs(read_at - START) < timedelta(seconds=1)
-    shown = str(views.details(house.card(asked), now=house.now))
+    shown = str(views.details_window(house.card(asked), now=house.now))
     assert f"read from Slack <!date^{int(START.timestamp())}" in shown
 
 

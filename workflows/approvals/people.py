@@ -1,6 +1,6 @@
 """Whom approver rules reach, read from the mirror of Slack."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -122,71 +122,95 @@ def list_reached_parties(
         for approver in stage.approvers
         for who in (*approver.who, *(approver.among or ()))
     }
-    ids = {word.removeprefix(PERSON) for word in words if word.startswith(PERSON)}
-    slack_ids = {word for word in words if word[0] in "UWS" and PERSON not in word}
-    named: dict[str, dict[str, Reached]] = {}
-    members: dict[str, dict[str, tuple[Reached, datetime]]] = {}
+    reach = _Reach.read(session, org_key, words, by)
+    return [
+        [reach.list_party(stage, index) for index in range(len(stage.quorums))] for stage in stages
+    ]
 
-    def person(row: PersonRow) -> Reached | None:
-        if not visibility.is_member(row) or not row.slack_id:
-            return None
-        return Reached(
-            row.id,
-            row.slack_id,
-            row.name,
-            row.tz,
-            row.country,
-            row.away_until,
-            row.status_away_until,
-            row.status_times,
-        )
 
-    for row, named_as in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
-        if (reached := person(row)) is not None:
-            for word in (PERSON + row.id, *([named_as] if named_as else [])):
-                named.setdefault(word, {})[row.id] = reached
-    for row, group_id, since in reaching.list_members(session, org_key, slack_ids=slack_ids):
-        if (reached := person(row)) is not None:
-            members.setdefault(group_id, {})[row.id] = (reached, since)
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Whom the words of some stages reach, as the mirror has it."""
 
-    def admits(stage: Stage, approver: Approver, id_: str, since: datetime) -> bool:
-        if stage.pinned is None and by is None:
-            return True
-        # In time is also who will have been in it long enough a moment before.
-        moment = (by or since) - timedelta(microseconds=1)
-        return rules.is_counted(stage, approver, id_, since, moment)
+    named: Mapping[str, dict[str, Reached]]
+    """Word → the person whom it names, by id."""
+    members: Mapping[str, dict[str, tuple[Reached, datetime]]]
+    """Slack id of a user group → its members by id, and since when each is in it."""
+    by: datetime | None
 
-    def meant(stage: Stage, approver: Approver) -> dict[str, Reached]:
-        people: dict[str, Reached] = {}
-        for who in approver.who:
-            people |= named.get(who, {})
-            people |= {
-                id_: person
-                for id_, (person, since) in members.get(who, {}).items()
-                if admits(stage, approver, id_, since)
-            }
-        return people
+    @classmethod
+    def read(
+        cls, session: Session, org_key: str, words: Collection[str], by: datetime | None
+    ) -> "_Reach":
+        """In two statements, however many words there are."""
+        ids = {word.removeprefix(PERSON) for word in words if word.startswith(PERSON)}
+        slack_ids = {word for word in words if word[0] in "UWS" and PERSON not in word}
+        named: dict[str, dict[str, Reached]] = {}
+        members: dict[str, dict[str, tuple[Reached, datetime]]] = {}
+        for row, named_as in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
+            if (person := _reached(row)) is not None:
+                for word in (PERSON + row.id, *([named_as] if named_as else [])):
+                    named.setdefault(word, {})[row.id] = person
+        for row, group_id, since in reaching.list_members(session, org_key, slack_ids=slack_ids):
+            if (person := _reached(row)) is not None:
+                members.setdefault(group_id, {})[row.id] = (person, since)
+        return cls(named, members, by)
 
-    def party(stage: Stage, index: int) -> dict[str, Reached]:
+    def list_party(self, stage: Stage, index: int) -> dict[str, Reached]:
+        """Whom one group of a stage reaches, by id: those whom it asks, and in their place those who took it."""
         people: dict[str, Reached] = {}
         for approver in stage.own:
             if approver.party == index:
-                people |= meant(stage, approver)
+                people |= self._list_meant(stage, approver)
         for approver in stage.approvers:
             if approver.by is None or approver.party != index:
                 continue
-            may = {
-                id_
-                for one in rules.takers(stage, approver.among or ())
-                for id_ in meant(stage, one)
-            }
             if people.pop(approver.by, None) is not None:
+                may = self._list_takers(stage, approver)
                 people |= {
                     id_: person
-                    for id_, person in meant(stage, approver).items()
-                    if approver.among is None or id_ in may
+                    for id_, person in self._list_meant(stage, approver).items()
+                    if may is None or id_ in may
                 }
         gave_away = {approver.by for approver in stage.approvers if approver.by}
         return {id_: person for id_, person in people.items() if id_ not in gave_away}
 
-    return [[party(stage, index) for index in range(len(stage.quorums))] for stage in stages]
+    def _list_takers(self, stage: Stage, approver: Approver) -> set[str] | None:
+        """Who may take the place that this approver took; None where an earlier release did not keep it."""
+        if approver.among is None:
+            return None
+        takers = rules.takers(stage, approver.among)
+        return {id_ for taker in takers for id_ in self._list_meant(stage, taker)}
+
+    def _list_meant(self, stage: Stage, approver: Approver) -> dict[str, Reached]:
+        people: dict[str, Reached] = {}
+        for who in approver.who:
+            people |= self.named.get(who, {})
+            people |= {
+                id_: person
+                for id_, (person, since) in self.members.get(who, {}).items()
+                if self._admits(stage, approver, id_, since)
+            }
+        return people
+
+    def _admits(self, stage: Stage, approver: Approver, id_: str, since: datetime) -> bool:
+        if stage.pinned is None and self.by is None:
+            return True
+        # In time is also who will have been in it long enough a moment before.
+        moment = (self.by or since) - timedelta(microseconds=1)
+        return rules.is_counted(stage, approver, id_, since, moment)
+
+
+def _reached(row: PersonRow) -> Reached | None:
+    if not visibility.is_member(row) or not row.slack_id:
+        return None
+    return Reached(
+        row.id,
+        row.slack_id,
+        row.name,
+        row.tz,
+        row.country,
+        row.away_until,
+        row.status_away_until,
+        row.status_times,
+    )
