@@ -103,7 +103,7 @@ def list_due(
     kinds: Sequence[str] | None = None,
 ) -> list[DueTimer]:
     """Timers that look due, oldest first, read without locks; only of these kinds, when some are given."""
-    rows = queries.candidates(session, due_now=due_now, real_now=real_now, most=most, kinds=kinds)
+    rows = queries.list_due(session, due_now=due_now, real_now=real_now, most=most, kinds=kinds)
     return [
         DueTimer(id_, Subject(type_, subject), kind, seq) for id_, type_, subject, kind, seq in rows
     ]

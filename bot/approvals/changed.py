@@ -51,7 +51,7 @@ def describe_moved_subject(card: Card, *, to_requester: bool = False) -> str:
     name = blocks.escape(card.requester.name, 60)
     says = "you say" if to_requester else f"{name} says"
     return (
-        f"*Changed since*: {blocks.escape(card.moved.told, 300)}. "
+        f"*Changed since*: {blocks.escape(card.moved.clause, 300)}. "
         f"Nobody can approve this before {says} what to ask for now."
     )
 

@@ -139,7 +139,7 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
     if record.question:
         how = f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
     elif record.moved is not None:
-        how = f"waiting for you: {blocks.escape(record.moved.told, 200)}"
+        how = f"waiting for you: {blocks.escape(record.moved.clause, 200)}"
     return Rendered(
         f"{head} · {how}",
         [
@@ -337,7 +337,7 @@ def _news(record: Card, scene: Scene) -> str:
     if record.question is not None:
         return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
     if record.moved is not None:
-        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)}: {blocks.escape(record.moved.told, 200)}"
+        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)}: {blocks.escape(record.moved.clause, 200)}"
     return f"{words.asks(record)} · {words.describe_progress(record)} · decide by {by}"
 
 

@@ -144,7 +144,7 @@ def build_approval(
         asked=place.asked or None,
         question=place.question,
         known=place.known or None,
-        changed=[*card.changes, *([card.moved.told] if card.moved else [])] or None,
+        changed=[*card.changes, *([card.moved.clause] if card.moved else [])] or None,
         barred=list(card.bars) or None,
         reason=card.reason,
         requested_by=Who(id=card.requester.id, name=card.requester.name),

@@ -98,7 +98,7 @@ def _subject_moved(record: Card, item_id: int) -> str | None:
     if record.moved is None:
         return None
     asked = blocks.mention(record.requester.slack_id, record.requester.name)
-    return f"*{blocks.escape(record.moved.told, 300)}*\n{asked} is asked what to ask for now; nobody can approve it before."
+    return f"*{blocks.escape(record.moved.clause, 300)}*\n{asked} is asked what to ask for now; nobody can approve it before."
 
 
 def _nudged(record: Card, item_id: int) -> str | None:
@@ -201,7 +201,7 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
             [blocks.section(line)],
             is_final=True,
         )
-    news = blocks.escape(change.told, 300)
+    news = blocks.escape(change.clause, 300)
     parts = [
         blocks.section(
             f"*{news}*\nYou asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}. "

@@ -212,7 +212,7 @@ def asked_row(card: Card) -> Block:
         )
     if card.moved is not None:
         return blocks.section(
-            f"*Waiting for you* · {words.asks(card)}\n{blocks.escape(card.moved.told, 200)}. "
+            f"*Waiting for you* · {words.asks(card)}\n{blocks.escape(card.moved.clause, 200)}. "
             "Nobody can approve it before you say what to ask for now.",
             accessory=words.details_button(card),
             block_id=place,

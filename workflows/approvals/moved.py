@@ -21,7 +21,7 @@ def require_unmoved(moved: Moved | None) -> None:
     """Raise SubjectMoved where what would be approved is no longer what was asked."""
     if moved is not None:
         raise SubjectMoved(
-            f"{moved.told}. Nothing was approved: whoever asked is asked what they want now, and you are asked again when they say so."
+            f"{moved.clause}. Nothing was approved: whoever asked is asked what they want now, and you are asked again when they say so."
         )
 
 
@@ -83,7 +83,7 @@ def ask_request_again(
     )
     if again is None or form.stands != moved.mark:
         raise CardChanged(
-            f"{moved.told}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
+            f"{moved.clause}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
         )
     reason = sight.require_card(session, actor, head.id, around).reason
     if not reason:

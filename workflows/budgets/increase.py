@@ -160,7 +160,7 @@ class BudgetIncrease:
             raise NotFound("This budget is not in the record any more.")
         moved = self.reread(session, subject_id, facts, policy=policy, now=now).moved
         if moved is not None:
-            raise SubjectMoved(f"{moved.told}. Nothing was approved.")
+            raise SubjectMoved(f"{moved.clause}. Nothing was approved.")
         more = Decimal(facts["new"]) - Decimal(facts["old"])
         current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
         raised = [Piece(piece.first, piece.last, piece.amount + more) for piece in current]

@@ -26,7 +26,7 @@ PART = Registry(
         digests.CHECK: digests.check,
         releases.PREVIEW: releases.ask,
     },
-    made={digests.BUILD: digests.make, releases.PREVIEW: releases.make},
+    prepare={digests.BUILD: digests.make, releases.PREVIEW: releases.make},
     schedules={
         "digests.enrol": _enrol,
         **{readers.schedule_kind(kind): slots.fall_due for kind in readers.KINDS},

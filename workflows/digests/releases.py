@@ -114,7 +114,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if not owners:
         troubles.tell(session, release.kind, release.week, occasion)
         return
-    previews = occasion.made
+    previews = occasion.prepared
     if not isinstance(previews, Previews) or not previews.telling.keep(session):
         raise Overtaken
     contents = {

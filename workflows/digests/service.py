@@ -93,7 +93,7 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
-    made = occasion.made
+    made = occasion.prepared
     if not isinstance(made, Made) or made.word != word or not made.telling.keep(session):
         raise Overtaken
     content = made.content
