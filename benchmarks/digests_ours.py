@@ -41,7 +41,7 @@ def main() -> None:
                 policy=running,
                 now=portfolio.NOW,
             )
-        messages.digest(ShownDigest(number + 1, content, ()), approval_views.in_digest)
+        messages.digest(ShownDigest(number + 1, content, ()), approval_views.digest_row)
         texts[actor.id] = {one["currency"]: one["spent"] for one in content.figures["money"]}
     took = time.perf_counter() - began
     Path(out).write_text(json.dumps({"seconds": took, "said": texts}), encoding="utf-8")

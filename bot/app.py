@@ -106,7 +106,7 @@ NOUNS: tuple[Noun, ...] = (
     milestone_listeners,
     inventory_listeners,
     registry_listeners,
-    Digests(approval_views.in_digest),
+    Digests(approval_views.digest_row),
     maturity_listeners,
     token_listeners,
 )
@@ -119,7 +119,7 @@ RENDERERS = (
     *front_renderers.RENDERERS,
     *inventory_renderers.RENDERERS,
     *registry_renderers.RENDERERS,
-    *digest_renderers.renderers(approval_views.in_digest),
+    *digest_renderers.renderers(approval_views.digest_row),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
     *people_renderers.RENDERERS,
@@ -286,7 +286,7 @@ def _create(
     with opening.translate_errors(database.url), database.begin(patient=True) as session:
         adopt(session, organisation.of(team))
         now = clock.now(session)
-        begun = jobs.begin(
+        begun = jobs.begin_policy(
             session, text, asked, place=str(settings.mlgov_policy), org_key=team.org_key, now=now
         )
         heads.witness(session, now=now)

@@ -228,8 +228,12 @@ class Directory:
             return actor
         with self._db.read() as session:
             now = clock.real_now(session)
-            known = standing.word(session, actor.id, words, now - max_age) if is_person else None
-            others = standing.unread(
+            known = (
+                standing.read_freshness(session, actor.id, words, now - max_age)
+                if is_person
+                else None
+            )
+            others = standing.list_unread(
                 session, self._ours.org_key, named, now - (named_age or max_age)
             )
         flights: dict[str, Future[None]] = {}

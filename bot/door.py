@@ -67,7 +67,7 @@ def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Clicked) -> Go
     )
     try:
         with deps.db.read() as session:
-            decisions.seen_card(
+            decisions.require_card(
                 session,
                 actor,
                 approval_id,
@@ -197,7 +197,7 @@ def takers(
     """Who could take the actor's place, by name. Raises what the door would."""
 
     def work(session: Session, actor: Actor, word: Word) -> Takers:
-        return decisions.takers(
+        return decisions.list_takers(
             session,
             actor,
             form,
@@ -234,7 +234,7 @@ def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> 
             )
             return
         if isinstance(stale, RecordChanged | SubjectMoved):
-            decisions.look_again(
+            decisions.recheck(
                 session,
                 approval_id,
                 policy=deps.policy,
@@ -243,6 +243,6 @@ def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> 
                 clicked=clicked,
             )
         if clicked is not None:
-            decisions.show_again(session, approval_id, now=now, clicked=clicked)
+            decisions.redraw_card(session, approval_id, now=now, clicked=clicked)
 
     deps.db.run(work)

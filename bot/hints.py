@@ -3,6 +3,9 @@
 from workflows.errors import GovernanceError
 
 HINTS = {
+    "absences.overlapping": "`/mlgov away` shows it and ends it.",
+    "absences.own": "`/mlgov away` shows yours.",
+    "approvals.waiting": "`/mlgov approvals` lists what waits for you.",
     "budgets.list": "`/mlgov budget` lists yours.",
     "digests.decided": "The card shows by whom.",
     "digests.preview": "`/mlgov digest preview` shows how things stand now.",

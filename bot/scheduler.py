@@ -46,7 +46,7 @@ class Scheduler:
             policy=policy,
             org_key=org_key,
             probe=failpoints.hit,
-            told=report,
+            report=report,
             beat=self._beat.strike,
         )
         self._each_tick = tuple(_guarded(job) for job in each_tick)

@@ -89,7 +89,7 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
     handlers = [*registry.timers.values(), *registry.schedules.values()]
     handlers += [watcher.run for watcher in registry.watchers.values()]
     handlers += [work.run for work in registry.long.values()]
-    handlers += registry.made.values()
+    handlers += registry.prepare.values()
     for handler in handlers:
         found.add((handler.__module__, handler.__qualname__))
         # One that was made for an act hands on to that.

@@ -24,7 +24,7 @@ STAGES = "stages"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskOutcome:
     """What became of an asking."""
 
     id: int
@@ -35,7 +35,7 @@ class Asked:
     """What it did not join; only for a request that is new."""
 
 
-def ask(
+def ask_at_gate(
     session: Session,
     actor: Actor,
     asking: Asking,
@@ -46,7 +46,7 @@ def ask(
     policy_id: int,
     now: datetime,
     org_key: str,
-) -> Asked:
+) -> AskOutcome:
     """Open a request, or give the one that answers this very question already.
 
     The same key gives the same request, ended or not. Another key joins a request that waits when every field of the
@@ -59,21 +59,21 @@ def ask(
     people = questions.resolve_people(session, form)
     if known is not None:
         _require_same(session, known, asking, people)
-        return Asked(known.id, False, people)
+        return AskOutcome(known.id, False, people)
     prepared = releases.RELEASE.prepare(session, actor, asking, policy=policy, now=now)
-    way = ways.current(
+    way = ways.find_current_way(
         session, actor, form.gate_name, prepared, policy=policy, now=now, org_key=org_key
     )
     apart = []
     for row in queries.list_pending(session, form.gate_name, prepared.subject_id, now=now):
         differences = _differences(session, row, asking, people) or tuple(
             Difference(STAGES, words)
-            for words in ways.beyond(Bound.of(row.bound), row.requester_id, way)
+            for words in ways.list_beyond(Bound.of(row.bound), row.requester_id, way)
         )
         if not differences and not _may_join(actor, row):
             differences = (_SOMEBODY_ELSE,)
         if not differences:
-            return Asked(row.id, False, people)
+            return AskOutcome(row.id, False, people)
         apart.append(Apart(row.id, differences))
     approval_id = decisions.submit(
         session,
@@ -90,7 +90,7 @@ def ask(
         now=now,
         org_key=org_key,
     )
-    return Asked(approval_id, True, people, tuple(apart))
+    return AskOutcome(approval_id, True, people, tuple(apart))
 
 
 def _may_join(actor: Actor, row: AskedRow) -> bool:
@@ -114,9 +114,9 @@ def _differences(
 def _require_same(session: Session, row: AskedRow, asking: Asking, people: dict[str, str]) -> None:
     differences = _differences(session, row, asking, people)
     if differences:
-        told = "; ".join(one.words for one in differences)
+        differing = "; ".join(one.words for one in differences)
         raise KeyReused(
-            f"This Idempotency-Key named another question before, request {row.id}: {told}. "
+            f"This Idempotency-Key named another question before, request {row.id}: {differing}. "
             "Use a new key for a new question.",
             differences,
         )

@@ -58,11 +58,11 @@ def _countries() -> dict[str, str]:
     """Every name and code of a country, folded → its ISO code."""
     import holidays
 
-    found: dict[str, str] = {}
+    codes_by_name: dict[str, str] = {}
     for module, (name, *codes) in holidays.registry.COUNTRIES.items():
         for known in (module, name, *codes):
-            found[_folded(known)] = codes[0]
-    return found
+            codes_by_name[_folded(known)] = codes[0]
+    return codes_by_name
 
 
 @lru_cache(maxsize=256)

@@ -66,7 +66,7 @@ def submit(
 
     Raises GovernanceError when the subject refuses the form, or when a stage could never pass.
     """
-    return submission.submit(
+    return submission.submit_request(
         session,
         actor,
         form,
@@ -99,12 +99,20 @@ def act(
     everyone who may not do it, or not any more, or on what was shown; nothing is changed then.
     """
     around = Circumstances(
-        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked, policy_id, _lapsed(now)
+        SUBJECTS,
+        policy,
+        org_key,
+        now,
+        clicked,
+        mirrored_since,
+        asked,
+        policy_id,
+        _withdraw_statement(now),
     )
-    told = acts.perform(session, actor, form, around)
+    sentence = acts.perform_act(session, actor, form, around)
     if not isinstance(form, Decide):  # which knows whether anything shows the request
-        follow(session, form.approval_id, now=now, clicked=clicked)
-    return told
+        refresh_showing(session, form.approval_id, now=now, clicked=clicked)
+    return sentence
 
 
 def require_entitled(
@@ -124,7 +132,7 @@ def require_entitled(
     acts.require_entitled(session, actor, form, around)
 
 
-def takers(
+def list_takers(
     session: Session,
     actor: Actor,
     form: HandOver,
@@ -139,7 +147,7 @@ def takers(
 ) -> Takers:
     """Who could take the actor's place in a request, by name. Raises what the door would refuse."""
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked)
-    return acts.takers(session, actor, form, around, query=query)
+    return acts.list_takers(session, actor, form, around, query=query)
 
 
 def expire(
@@ -161,10 +169,10 @@ def expire(
         org_key=org_key,
         clicked=clicked,
     )
-    follow(session, approval_id, now=now, clicked=clicked)
+    refresh_showing(session, approval_id, now=now, clicked=clicked)
 
 
-def look_again(
+def recheck(
     session: Session,
     approval_id: int,
     *,
@@ -180,10 +188,10 @@ def look_again(
     decide, the fallback is asked, or that is told.
     """
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
-    looks = (moved.look, looking.look_again, passable.look)
+    looks = (moved.recheck_subject, looking.recheck_facts, passable.recheck_passable)
     changed = [look(session, approval_id, around) for look in looks]
     if any(changed):
-        follow(session, approval_id, now=now, clicked=clicked)
+        refresh_showing(session, approval_id, now=now, clicked=clicked)
     return any(changed)
 
 
@@ -202,7 +210,7 @@ def require_editable(
     return editing.require_editable(session, actor, approval_id, around)
 
 
-def remind(
+def plan_reminders(
     session: Session,
     approval_id: int,
     position: int,
@@ -213,21 +221,21 @@ def remind(
 ) -> None:
     """A reminder of a stage fell due; each who has not decided is told when they are at work."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    reminding.due(session, approval_id, position, around)
+    reminding.plan_reminders(session, approval_id, position, around)
 
 
-def tell_due(
+def send_reminder(
     session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """One message with everything that this person is to be reminded of now."""
-    reminding.tell(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
+    reminding.send_reminder(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
 
 
-def reminder(
+def read_reminder(
     session: Session, reminder_id: int, *, policy: Policy, now: datetime
 ) -> Reminder | None:
     """A reminder as it stands now; None when there is none."""
-    return reminding.read(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
+    return reminding.read_reminder(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
 
 
 def escalate(
@@ -241,21 +249,21 @@ def escalate(
 ) -> None:
     """A stage waited too long. Does nothing when it has been decided, or escalated before."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    escalating.escalate(session, approval_id, position, around)
-    follow(session, approval_id, now=now, clicked=None)
+    escalating.escalate_stage(session, approval_id, position, around)
+    refresh_showing(session, approval_id, now=now, clicked=None)
 
 
-def validity_ended(
+def end_validity(
     session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """An approval holds no longer."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    escalating.validity_ended(session, approval_id, around)
+    escalating.end_validity(session, approval_id, around)
 
 
 def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
     """What requests since then would have met under another policy. Changes nothing."""
-    return replays.simulate(session, policy, since=since, org_key=org_key)
+    return replays.simulate_policy(session, policy, since=since, org_key=org_key)
 
 
 def reroute(
@@ -270,14 +278,14 @@ def reroute(
 ) -> Rerouted:
     """Move an open request to this version of the policy, or say why it stays on its own."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    moved = replays.reroute(session, actor, approval_id, policy_id, around)
+    moved = replays.reroute_request(session, actor, approval_id, policy_id, around)
     if moved.moved:
-        resting.look(session, [approval_id], at=now)
-        follow(session, approval_id, now=now, clicked=None)
+        resting.recheck(session, [approval_id], at=now)
+        refresh_showing(session, approval_id, now=now, clicked=None)
     return moved
 
 
-def open_requests(session: Session) -> tuple[int, ...]:
+def list_open(session: Session) -> tuple[int, ...]:
     """Ids of all requests that wait, oldest first."""
     return tuple(replaying.list_open(session))
 
@@ -286,11 +294,11 @@ def explain(
     session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
 ) -> Explained:
     """Why each person could or could not decide a request. Raises NotFound."""
-    found = card(session, approval_id, policy=policy, now=now)
-    return explaining.explain(session, found, org_key=org_key, now=now)
+    card_ = card(session, approval_id, policy=policy, now=now)
+    return explaining.explain_request(session, card_, org_key=org_key, now=now)
 
 
-def route(
+def preview_route(
     session: Session,
     actor: Actor,
     gate: str,
@@ -300,25 +308,27 @@ def route(
     org_key: str,
 ) -> Route:
     """Who would be asked at this gate, in which order. `people` are the subject's owner, sponsor and so on."""
-    return routing.route(session, actor, policy.gate(gate), people, policy=policy, org_key=org_key)
+    return routing.preview_route(
+        session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
+    )
 
 
-def review_due(
+def remind_review(
     session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """Broken glass was to be reviewed by now. Does nothing when it was."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    breakglass.fell_due(session, approval_id, around)
+    breakglass.remind_review(session, approval_id, around)
 
 
-def _lapsed(now: datetime) -> Callable[[Session, int], None]:
+def _withdraw_statement(now: datetime) -> Callable[[Session, int], None]:
     """What rests on an approval goes with it: its signed statement is withdrawn."""
     return lambda session, approval_id: statements.withdraw_for_approval(
         session, approval_id, now=now
     )
 
 
-def condition_due(
+def follow_up_condition(
     session: Session,
     approval_id: int,
     condition_id: int,
@@ -329,9 +339,9 @@ def condition_due(
     org_key: str,
 ) -> None:
     """The day of a condition comes, or is over. Does nothing for one that has ended."""
-    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
-    conditions.fell_due(session, approval_id, condition_id, kind, around)
-    follow(session, approval_id, now=now, clicked=None)
+    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_withdraw_statement(now))
+    conditions.follow_up_condition(session, approval_id, condition_id, kind, around)
+    refresh_showing(session, approval_id, now=now, clicked=None)
 
 
 def card(
@@ -348,26 +358,30 @@ def card(
     )
 
 
-def waiting_for(
+def list_waiting(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    return reads.waiting_for(session, actor.id, subjects=SUBJECTS, policy=policy, now=now)
+    return reads.list_waiting(session, actor.id, subjects=SUBJECTS, policy=policy, now=now)
 
 
-def asked_by(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> tuple[Card, ...]:
+def list_asked(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
-    return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+    return reads.list_asked(session, actor, subjects=SUBJECTS, policy=policy, now=now)
 
 
-def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+def list_waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
-    return reads.waiting_ids(session, actor.id, now=now)
+    return reads.list_waiting_ids(session, actor.id, now=now)
 
 
-def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
+def list_asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
     """Every request of this person, pending ones first, and when each of the pending ones expires."""
-    return reads.asked_ids(session, actor, now=now)
+    return reads.list_asked_ids(session, actor, now=now)
 
 
 def cards(
@@ -382,7 +396,7 @@ def cards(
     return reads.cards(session, ids, subjects=SUBJECTS, policy=policy, now=now, reader_id=reader_id)
 
 
-def pending_of_project(
+def list_pending_of_project(
     session: Session, project_id: int, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """Requests about this project that wait for somebody, oldest first."""
@@ -395,20 +409,20 @@ def pending_of_project(
     )
 
 
-def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
+def list_approver_ids(session: Session, approval_id: int) -> frozenset[str]:
     """Whom the stages of a request name (Slack ids and `@group`s), to be confirmed with Slack before a decision."""
-    return reads.groups_asked(session, approval_id)
+    return reads.list_approver_ids(session, approval_id)
 
 
-def show_again(
+def redraw_card(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
-    service.show_again(session, approval_id, now=now, clicked=clicked)
-    follow(session, approval_id, now=now, clicked=clicked)
+    service.redraw_card(session, approval_id, now=now, clicked=clicked)
+    refresh_showing(session, approval_id, now=now, clicked=clicked)
 
 
-def seen_card(
+def require_card(
     session: Session,
     actor: Actor,
     approval_id: int,
@@ -422,18 +436,20 @@ def seen_card(
     `clicked` is the message of ours that they have before them.
     """
     around = Circumstances(SUBJECTS, policy, "", now, clicked)
-    return sight.require(session, actor, approval_id, around)
+    return sight.require_card(session, actor, approval_id, around)
 
 
-def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
+def list_projects_in_sight(
+    session: Session, actor: Actor, *, policy: Policy
+) -> frozenset[int] | None:
     """Ids of the projects whose requests are listed for somebody; None for all of them."""
     if actor.kind is ActorKind.PROGRAM:
         return None
     return visibility.sight(session, actor.id, policy=policy).within
 
 
-def follow(
+def refresh_showing(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    announcements.follow(session, approval_id, now=now, clicked=clicked)
+    announcements.refresh_showing(session, approval_id, now=now, clicked=clicked)

@@ -25,8 +25,8 @@ from workflows.timers import DueTimer
 
 log = logging.getLogger(__name__)
 
-MAKING_FOR = 60.0
-"""Seconds that one statement of what is made beforehand may take."""
+PREPARING_FOR = 60.0
+"""Seconds that one statement of what is prepared beforehand may take."""
 LONG_WORK_FOR = 1.0
 """Seconds of one tick for which long work goes on."""
 LONGEST_PAUSE = 900.0
@@ -51,12 +51,12 @@ class Occasion:
     policy: Policy
     policy_id: int
     org_key: str
-    made: Any = None
-    """What the `made` of a timer's kind has found out beforehand, where nobody waited for it."""
+    prepared: Any = None
+    """What the `prepare` of a timer's kind has found out beforehand, where nobody waited for it."""
 
 
 class Overtaken(Exception):
-    """What was made beforehand does not fit any more."""
+    """What was prepared beforehand does not fit any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class DueSlot:
 
 
 TimerHandler = Callable[[Session, DueTimer, Occasion], None]
-Make = Callable[[Session, DueTimer, Occasion], Any]
+Prepare = Callable[[Session, DueTimer, Occasion], Any]
 ScheduleHandler = Callable[[Session, DueSlot, Occasion], None]
 LockSubject = Callable[[Session, str], Lock]
 Died = Callable[[Session, DueTimer, str, Occasion], None]
@@ -119,15 +119,15 @@ class Registry:
 
     A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
-    type without one is not locked. What takes long to find out is `made` before, by kind of timer, in a read
-    transaction, and handed to the handler as `occasion.made`; it raises Overtaken where that fits no more. `died` is told when a timer was given up, in the transaction that says so;
+    type without one is not locked. What takes long to find out is prepared before, by kind of timer, in a read
+    transaction, and handed to the handler as `occasion.prepared`; it raises Overtaken where that fits no more. `died` is told when a timer was given up, in the transaction that says so;
     `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
     a schedule runs once a day, `weekly` the weekday (0 is Monday) as well. `watchers` are asked at every tick, after
     what was due, and then `long` work.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
-    made: Mapping[str, Make] = field(default_factory=dict)
+    prepare: Mapping[str, Prepare] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleHandler] = field(default_factory=dict)
     locks: Mapping[str, LockSubject] = field(default_factory=dict)
     died: Died | None = None
@@ -142,17 +142,17 @@ class Registry:
         """All of these in one. A kind that stands in two of them is a mistake of ours and raises ValueError."""
 
         def joined(name: str) -> dict[str, Any]:
-            found: dict[str, Any] = {}
+            handlers: dict[str, Any] = {}
             for part in parts:
                 for key, value in getattr(part, name).items():
-                    if key in found:
+                    if key in handlers:
                         raise ValueError(f"{key} stands twice among the {name}")
-                    found[key] = value
-            return found
+                    handlers[key] = value
+            return handlers
 
         return cls(
             timers=joined("timers"),
-            made=joined("made"),
+            prepare=joined("prepare"),
             schedules=joined("schedules"),
             locks=joined("locks"),
             died=next((part.died for part in parts if part.died), None),
@@ -175,7 +175,7 @@ def _nothing() -> None:
 class Runner:
     """Runs what is due. `policy` gives the policy in force and the id of its version.
 
-    `told` hears of every run, `beat` is called between two of them. `probe` is called with `timer.before_commit`, `timer.after_commit` and the same for `schedule`, for tests.
+    `report` is called with every run, `beat` is called between two of them. `probe` is called with `timer.before_commit`, `timer.after_commit` and the same for `schedule`, for tests.
     """
 
     def __init__(
@@ -186,10 +186,10 @@ class Runner:
         policy: Callable[[], tuple[Policy, int]],
         org_key: str,
         probe: Callable[[str], None] = lambda name: None,
-        told: Callable[[Run], None] = _nobody,
+        report: Callable[[Run], None] = _nobody,
         beat: Callable[[], None] = _nothing,
     ) -> None:
-        self._told = told
+        self._report = report
         self._beat = beat
         self._database = database
         self._registry = registry
@@ -214,11 +214,13 @@ class Runner:
             if holds.is_held(session):
                 return 0
             real, due = clock.both(session)
-            found = timers.candidates(
+            due_timers = timers.list_due(
                 session, due_now=due, real_now=real, most=most, kinds=list(self._registry.timers)
             )
-            slots = timers.due_schedules(session, now=due, kinds=list(self._registry.schedules))
-        ran = sum(self._timer(timer) for timer in found)
+            slots = timers.list_due_schedules(
+                session, now=due, kinds=list(self._registry.schedules)
+            )
+        ran = sum(self._timer(timer) for timer in due_timers)
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
         ran += sum(self._watch(name) for name in self._registry.watchers)
         return ran + sum(self._go_on(name) for name in self._registry.long)
@@ -226,7 +228,7 @@ class Runner:
     def _ended(self, kind: str, about: str, began: float, *, broke: str | None = None) -> None:
         seconds = time.monotonic() - began
         reference = broke or secrets.token_hex(3)
-        self._told(Run(kind, about, broke is None, seconds, reference))
+        self._report(Run(kind, about, broke is None, seconds, reference))
 
     def _occasion(self, now: datetime) -> Occasion:
         policy, version = self._policy()
@@ -238,8 +240,8 @@ class Runner:
         about = f"{timer.subject.type} {timer.subject.id}"
         handler = self._registry.timers[timer.kind]
         lock = self._registry.locks.get(timer.subject.type)
-        make = self._registry.made.get(timer.kind)
-        made: Any = None
+        prepare = self._registry.prepare.get(timer.kind)
+        prepared: Any = None
 
         def work(session: Session) -> bool:
             # The subject before the timer, as a click does: the other order deadlocks with one.
@@ -247,23 +249,23 @@ class Runner:
             if state is Lock.HELD:
                 return False
             now = clock.now(session)
-            if not timers.take(session, timer.id, due_now=now):
+            if not timers.take_timer(session, timer.id, due_now=now):
                 return False
             if state is Lock.GONE:
                 timers.cancel_one(session, timer.id)
                 return False
-            handler(session, timer, replace(self._occasion(now), made=made))
+            handler(session, timer, replace(self._occasion(now), prepared=prepared))
             session.flush()
             self._probe("timer.before_commit")
             return True
 
         try:
-            if make is not None:
-                with self._database.read(within=MAKING_FOR) as session:
-                    made = make(session, timer, self._occasion(clock.now(session)))
+            if prepare is not None:
+                with self._database.read(within=PREPARING_FOR) as session:
+                    prepared = prepare(session, timer, self._occasion(clock.now(session)))
             ran = self._database.run(work)
         except Overtaken:
-            return False  # it is due still, and made anew at the next tick
+            return False  # it is due still, and prepared anew at the next tick
         except DatabaseAway:
             raise
         except DatabaseBusy:
@@ -284,7 +286,7 @@ class Runner:
 
         def work(session: Session) -> None:
             real, now = clock.both(session)
-            is_dead = timers.failed(session, timer.id, why, real_now=real)
+            is_dead = timers.count_failure(session, timer.id, why, real_now=real)
             trouble = self._registry.troubles.get(timer.kind)
             if trouble is not None:
                 trouble(session, timer, why, is_dead, self._occasion(now))

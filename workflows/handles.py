@@ -50,23 +50,25 @@ class Unclear:
         """What is wrong, as a clause."""
         match self.fault:
             case Fault.UNKNOWN:
-                return f"no user group in Slack has the handle {self.word}"
+                return f"no user group has the handle {self.word}"
             case Fault.GONE:
-                return f"no user group in Slack has the handle {self.word} any more"
+                return f"no user group has the handle {self.word} any more"
             case Fault.MOVED:
-                return f"another user group in Slack has the handle {self.word} by now"
+                return f"another user group has the handle {self.word} by now"
             case Fault.SHARED:
                 number = counted(len(self.having), "user group")
-                return f"{number} in Slack have the handle {self.word}"
+                return f"{number} have the handle {self.word}"
 
     @property
     def remedy(self) -> str:
         """What an administrator does about it, after "to"."""
         match self.fault:
             case Fault.UNKNOWN:
-                return "give a user group that handle in Slack, or name another one in the policy"
+                return "give a user group that handle, or name another one in the policy"
             case Fault.GONE:
-                return f"give {self.meant} that handle again in Slack, or name another user group in the policy"
+                return (
+                    f"give {self.meant} that handle again, or name another user group in the policy"
+                )
             case Fault.MOVED:
                 return (
                     f"put the policy in force again if {self.having[0]} is the right one (`mlgov policy apply`), "
@@ -76,7 +78,7 @@ class Unclear:
                 ids = " or ".join(self.having)
                 return (
                     f"write the id of the right one in the policy instead ({ids}), "
-                    "or give the others another handle in Slack"
+                    "or give the others another handle"
                 )
 
 
@@ -103,7 +105,7 @@ def is_handle(word: str) -> bool:
     return word.startswith(AT)
 
 
-def read(session: Session, org_key: str, words: Iterable[str], *, afresh: bool = False) -> Meant:
+def resolve(session: Session, org_key: str, words: Iterable[str], *, afresh: bool = False) -> Meant:
     """What the handles among these words mean now; other words are left alone.
 
     With `afresh` they mean what they would if an administrator put the policy in force at this moment.
@@ -113,23 +115,23 @@ def read(session: Session, org_key: str, words: Iterable[str], *, afresh: bool =
     }
     if not wanted:
         return Meant()
-    return judge(
+    return judge_handles(
         wanted,
         handles.list_having(session, org_key, wanted),
         {} if afresh else handles.list_meant(session, org_key, wanted),
     )
 
 
-def judge(
+def judge_handles(
     wanted: Collection[str], having: Iterable[tuple[str, str]], meant: Mapping[str, str]
 ) -> Meant:
     """What handles (without the at sign) mean, by the groups that have one (handle, Slack id) and those that each meant."""
-    found: dict[str, list[str]] = {handle: [] for handle in wanted}
+    owners: dict[str, list[str]] = {handle: [] for handle in wanted}
     for handle, slack_id in having:
-        if handle in found:
-            found[handle].append(slack_id)
+        if handle in owners:
+            owners[handle].append(slack_id)
     groups, unclear = {}, {}
-    for handle, ids in found.items():
+    for handle, ids in owners.items():
         fault = _fault(ids, meant.get(handle))
         if fault is None:
             groups[AT + handle] = ids[0]

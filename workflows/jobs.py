@@ -71,7 +71,7 @@ def put_in_force(
     return version
 
 
-def begin(
+def begin_policy(
     session: Session,
     text: PolicyText,
     asked: RubricText,
@@ -142,11 +142,11 @@ def _of_request(
     return handle
 
 
-_condition_due = _of_request(decisions.condition_due, lambda timer: (timer.seq, timer.kind))
+_condition_due = _of_request(decisions.follow_up_condition, lambda timer: (timer.seq, timer.kind))
 
 
-def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.tell_due(
+def _send_reminder(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.send_reminder(
         session,
         timer.subject.id,
         policy=occasion.policy,
@@ -155,9 +155,9 @@ def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
-def _look_at_all(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+def _recheck_all(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     """Waivers, acceptances and evidence end with a day: what waits is looked at again once it is over."""
-    resting.everything(session, at=occasion.now)
+    resting.recheck_all(session, at=occasion.now)
 
 
 def _lock_approval(session: Session, approval_id: str) -> Lock:
@@ -174,7 +174,7 @@ def _publish_head(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     )
 
 
-def _evaluate(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+def _begin_evaluation(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     alerts.begin_evaluation(session)
 
 
@@ -223,20 +223,20 @@ REGISTRY = Registry.of(
     Registry(
         timers={
             EXPIRE: _of_request(decisions.expire),
-            resting.LOOK: _of_request(decisions.look_again),
+            resting.RECHECK: _of_request(decisions.recheck),
             clocks.REMIND: _of_request(
-                decisions.remind, lambda timer: (clocks.position_of(timer.seq),)
+                decisions.plan_reminders, lambda timer: (clocks.position_of(timer.seq),)
             ),
             clocks.ESCALATE: _of_request(decisions.escalate, lambda timer: (timer.seq,)),
-            clocks.LAPSE: _of_request(decisions.validity_ended),
-            breakglass.REVIEW: _of_request(decisions.review_due),
+            clocks.LAPSE: _of_request(decisions.end_validity),
+            breakglass.REVIEW: _of_request(decisions.remind_review),
             **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),
-            reminding.TELL: _tell_due,
+            reminding.TELL: _send_reminder,
         },
         schedules={
             "ledger.head": _publish_head,
-            "budgets.evaluate": _evaluate,
-            "approvals.look": _look_at_all,
+            "budgets.evaluate": _begin_evaluation,
+            "approvals.look": _recheck_all,
             "delivery.purge": _purge,
         },
         locks={"approval": _lock_approval},

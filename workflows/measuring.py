@@ -71,7 +71,7 @@ def _due(session: Session, now: datetime) -> Iterator[Figure]:
 
 
 def _approvals(session: Session, now: datetime) -> Iterator[Figure]:
-    number, oldest, overdue = waiting.how_many(session, now=now)
+    number, oldest, overdue = waiting.count_waiting(session, now=now)
     yield Figure("approvals_waiting", number)
     yield Figure("approvals_oldest_seconds", _age(now, oldest))
     yield Figure("approvals_overdue", overdue)

@@ -81,7 +81,7 @@ def _slack(org_key: str, slack_id: str) -> str:
     return f"slack:{org_key}:{slack_id}"
 
 
-def _row(
+def _build_row(
     notice: Notice, op: Op, lane_key: str, dedupe_key: str, now: datetime, subject: Subject | None
 ) -> dict[str, Any]:
     return {
@@ -124,7 +124,7 @@ def post(
     """
     if to.key not in session.info.get(_LANES, ()):
         produce.add_lane(session, to.key)
-    row = _row(notice, Op.POST, to.key, dedupe_key, now, subject) | {
+    row = _build_row(notice, Op.POST, to.key, dedupe_key, now, subject) | {
         "thread_of": thread_of,
         "due_at": due_at or now,
         "expires_at": expires_at,
@@ -143,7 +143,8 @@ def refresh(
     """
     copies = produce.mark_and_list_copies(session, subject.type, subject.id)
     edits = [
-        _edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST) for copy in copies
+        _build_edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST)
+        for copy in copies
     ]
     session.info.setdefault(_LANES, set()).update(copy.lane_key for copy in copies)
     if edits:
@@ -160,7 +161,7 @@ def refresh_all(
         part = wanted[start : start + 500]
         produce.mark_all_stale(session, subject_type, part)
         edits = [
-            _edit(copy, now, LAST)
+            _build_edit(copy, now, LAST)
             for copy in produce.list_copies_of_all(session, subject_type, part)
         ]
         if edits:
@@ -170,11 +171,11 @@ def refresh_all(
 
 def queue_update(session: Session, copy: Message, *, now: datetime, priority: int = LAST) -> None:
     """Ask for one copy to be rendered anew; when an update of it waits already, that one will do."""
-    produce.add_edits(session, [_edit(copy, now, priority)])
+    produce.add_edits(session, [_build_edit(copy, now, priority)])
     session.info["wake"] = True
 
 
-def _edit(copy: Message | produce.Copy, now: datetime, priority: int) -> dict[str, Any]:
+def _build_edit(copy: Message | produce.Copy, now: datetime, priority: int) -> dict[str, Any]:
     return {
         "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
         "lane_key": copy.lane_key,
@@ -233,7 +234,7 @@ def publish_homes(
     for lane in fresh:
         person_id, due_at = wanted[lane]
         key = f"home:{person_id}:{uuid.uuid4().hex}"
-        row = _row(HomeChanged(person_id), Op.HOME, lane, key, now, None)
+        row = _build_row(HomeChanged(person_id), Op.HOME, lane, key, now, None)
         rows.append(row | {"due_at": due_at})
     produce.add_rows(session, rows)
 
@@ -242,7 +243,7 @@ def anchor_head(session: Session, notice: Notice, *, dedupe_key: str, now: datet
     """Write the ledger's head to the anchor outside the database, after this transaction commits."""
     lane = Destination.anchor().key
     produce.add_lane(session, lane)
-    produce.add_row(session, _row(notice, Op.ANCHOR, lane, dedupe_key, now, None))
+    produce.add_row(session, _build_row(notice, Op.ANCHOR, lane, dedupe_key, now, None))
     session.info["wake"] = True
 
 
@@ -252,7 +253,7 @@ def send_event(
     """Tell a system outside, once this transaction commits; in order, and again until it takes it."""
     lane = f"webhook:{webhook_id}"
     produce.add_lane(session, lane)
-    produce.add_row(session, _row(notice, Op.WEBHOOK, lane, dedupe_key, now, None))
+    produce.add_row(session, _build_row(notice, Op.WEBHOOK, lane, dedupe_key, now, None))
     session.info["wake"] = True
 
 
@@ -286,6 +287,6 @@ def _typed(value: Any, hint: Any) -> Any:
     return hint(value) if isinstance(hint, type) and not isinstance(value, hint) else value
 
 
-def waits(session: Session, *, now: datetime) -> int:
+def count_waiting(session: Session, *, now: datetime) -> int:
     """How many rows are due and not settled; zero means that delivery is idle."""
     return claim.count_due(session, due_now=now)

@@ -19,7 +19,7 @@ def require_member(
     if actor.is_deactivated:
         code, sentence = (
             "deactivated",
-            "Your account is deactivated in Slack, so mlgov can't act for you.",
+            "Your account is deactivated, so mlgov can't act for you.",
         )
     elif actor.is_stranger:
         code = "stranger"
@@ -27,7 +27,7 @@ def require_member(
     elif actor.is_bot:
         code, sentence = (
             "bot",
-            "Bots can't use mlgov from Slack. They can ask through the HTTP API.",
+            "Bots can't use mlgov as people do. They can ask through the HTTP API.",
         )
     else:
         code = "guest"

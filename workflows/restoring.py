@@ -63,7 +63,7 @@ def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
             raise GovernanceError(
                 "A request waits in this database, and no policy was ever in force: it is damaged."
             )
-        approvals.end_unheard(
+        approvals.withdraw_for_erasure(
             session,
             approval_id,
             subjects=decisions.SUBJECTS,
@@ -71,7 +71,7 @@ def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
             org_key=str(runtime.facts(session).get("org_key", "")),
             now=now,
         )
-        decisions.follow(session, approval_id, now=now, clicked=None)
+        decisions.refresh_showing(session, approval_id, now=now, clicked=None)
         session.flush()
     people.erase(session, SYSTEM, noted.person_id, now=now, noted=noted)
 

@@ -113,7 +113,7 @@ def reaches(session: Session, person_id: str, *, policy: Policy) -> bool:
     """Whether the rollout lets this person be messaged unasked now."""
     allowed = ALLOWED.get(policy.rollout)
     return allowed is None or not allowed.isdisjoint(
-        visibility.roles(session, person_id, policy=policy)
+        visibility.list_roles(session, person_id, policy=policy)
     )
 
 
@@ -151,7 +151,7 @@ def report_weekly(
 
 def require_overseer(session: Session, actor: Actor, *, policy: Policy) -> None:
     """Refuse everyone who neither administers mlgov nor leads. Raises NotAllowed."""
-    roles = visibility.roles(session, actor.id, policy=policy)
+    roles = visibility.list_roles(session, actor.id, policy=policy)
     if roles.isdisjoint(OVERSEERS):
         raise NotAllowed(
             "What mlgov held back is listed for its administrators and for leaders.",

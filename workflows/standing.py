@@ -15,7 +15,7 @@ from workflows.people import service as people
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Freshness:
     """Somebody by the mirror, whether Slack's word on them is too old, and on which of the user groups that matter."""
 
     actor: Actor
@@ -24,7 +24,9 @@ class Word:
     """By Slack id."""
 
 
-def word(session: Session, person_id: str, words: Collection[str], since: datetime) -> Word | None:
+def read_freshness(
+    session: Session, person_id: str, words: Collection[str], since: datetime
+) -> Freshness | None:
     """Slack's word on somebody, and on those of their user groups that `words` mean (`@group`, `S…`): whether there is none
     since then (real time)."""
     rows = queries.list_standing(session, person_id)
@@ -36,15 +38,15 @@ def word(session: Session, person_id: str, words: Collection[str], since: dateti
         if row.group_id is not None and is_before(row.group_read_at, since)
     }
     # Mostly all is fresh, and then nobody has to know which groups matter.
-    meant = handles.read(session, rows[0].org_key, words).who(words) if old else ()
-    return Word(
+    meant = handles.resolve(session, rows[0].org_key, words).who(words) if old else ()
+    return Freshness(
         people.as_actor(rows[0]),
         is_before(rows[0].refreshed_at, since),
         tuple(sorted(old.intersection(meant))),
     )
 
 
-def unread(
+def list_unread(
     session: Session, org_key: str, slack_ids: Collection[str], since: datetime
 ) -> tuple[str, ...]:
     """Those of these people, by Slack id, of whom Slack has told nothing since then (real time)."""

@@ -102,7 +102,20 @@ class Prepared:
     """The digest of all that was asked, from the salted digest of the reason; none where nobody compares questions."""
 
 
-def project_rests(project: Any) -> tuple[Rest, ...]:
+class ProjectColumns(Protocol):
+    """What conditions are told of a project; every row that has these columns of its."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def business_unit(self) -> str | None: ...
+
+
+def project_rests(project: ProjectColumns) -> tuple[Rest, ...]:
     """What conditions are told of a project, as what a request rests on where a condition speaks of it."""
     labels = {
         "project.key": "project",
@@ -116,7 +129,7 @@ def project_rests(project: Any) -> tuple[Rest, ...]:
     )
 
 
-def project_facts(project: Any) -> Facts:
+def project_facts(project: ProjectColumns) -> Facts:
     """What conditions are told of a project's row; unknown words are empty."""
     return {
         "project.key": project.key,
@@ -166,7 +179,7 @@ class ReadAgain:
 class Moved:
     """What a request asks to change is not what it was when it was asked: plain text, not escaped."""
 
-    told: str
+    clause: str
     """`January's budget is 2,000 EUR now; it was 1,000 EUR when this was asked`."""
     mark: str
     """Names how the record stands, so that an answer is to what was shown; without a colon."""

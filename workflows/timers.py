@@ -14,6 +14,7 @@ from workflows.calendar import local_instant
 from workflows.outbox import Subject
 
 MAX_ATTEMPTS = 8
+"""Tries before a timer is given up. With the pauses between them (2, 4, … 128 s) that is about four minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ def wake(session: Session, subjects: Sequence[Subject], kind: str, by: datetime)
 
 def shift(session: Session, subject: Subject, by: timedelta) -> None:
     """Put off whatever still waits for this subject by this long, or bring it forward with a negative span."""
-    for found in queries.lock_due_of(session, subject.type, subject.id):
-        found.due_at += by
+    for timer in queries.lock_due_of(session, subject.type, subject.id):
+        timer.due_at += by
 
 
 def cancel(session: Session, subject: Subject) -> None:
@@ -83,9 +84,9 @@ def cancel(session: Session, subject: Subject) -> None:
 
 def cancel_kind(session: Session, subject: Subject, kind: str) -> None:
     """Nothing of this kind falls due for the subject any more."""
-    for found in queries.lock_due_of(session, subject.type, subject.id):
-        if found.kind == kind:
-            found.state = TimerState.CANCELLED
+    for timer in queries.lock_due_of(session, subject.type, subject.id):
+        if timer.kind == kind:
+            timer.state = TimerState.CANCELLED
 
 
 def cancel_one(session: Session, timer_id: int) -> None:
@@ -93,7 +94,7 @@ def cancel_one(session: Session, timer_id: int) -> None:
     queries.cancel_one(session, timer_id)
 
 
-def candidates(
+def list_due(
     session: Session,
     *,
     due_now: datetime,
@@ -102,24 +103,22 @@ def candidates(
     kinds: Sequence[str] | None = None,
 ) -> list[DueTimer]:
     """Timers that look due, oldest first, read without locks; only of these kinds, when some are given."""
-    rows = queries.list_candidates(
-        session, due_now=due_now, real_now=real_now, most=most, kinds=kinds
-    )
+    rows = queries.list_due(session, due_now=due_now, real_now=real_now, most=most, kinds=kinds)
     return [
         DueTimer(id_, Subject(type_, subject), kind, seq) for id_, type_, subject, kind, seq in rows
     ]
 
 
-def take(session: Session, timer_id: int, *, due_now: datetime) -> bool:
+def take_timer(session: Session, timer_id: int, *, due_now: datetime) -> bool:
     """Lock the timer, after its subject was locked; False when it is no longer due or somebody else has it."""
-    found = queries.lock_due(session, timer_id, due_now=due_now)
-    if found is None:
+    timer = queries.lock_due(session, timer_id, due_now=due_now)
+    if timer is None:
         return False
-    found.state = TimerState.DONE
+    timer.state = TimerState.DONE
     return True
 
 
-def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -> bool:
+def count_failure(session: Session, timer_id: int, error: str, *, real_now: datetime) -> bool:
     """Count a failed run and back off; True when it was the last try and the timer is dead now."""
     timer = queries.lock(session, timer_id)
     if timer is None or timer.state != TimerState.DUE:
@@ -143,6 +142,7 @@ def next_occurrence(
 ) -> datetime:
     """The first instant after `after` at which clocks in `zone` show `wall` (on that weekday; 0 is Monday)."""
     local = after.astimezone(zone)
+    # A week on is the same weekday, and a day beyond for one that the zone skipped.
     for days in range(0, 9):
         day = local + timedelta(days=days)
         if weekday is not None and day.weekday() != weekday:
@@ -180,8 +180,8 @@ def schedule(
     runs twice: moved to an instant that has passed, it runs at once. What was stopped starts with the next slot.
     """
     wall = time.fromisoformat(local_time)
-    found = queries.lock_schedule(session, owner, kind)
-    if found is None:
+    known = queries.lock_schedule(session, owner, kind)
+    if known is None:
         session.add(
             Schedule(
                 owner=owner,
@@ -194,55 +194,55 @@ def schedule(
             )
         )
         return
-    same = (found.local_time, found.weekday, found.tz) == (local_time, weekday, tz)
-    if found.is_enabled and not same:
-        _move(found, wall, ZoneInfo(tz), weekday)
-    elif not found.is_enabled:
-        found.next_at = _first_after(found, now, wall, ZoneInfo(tz), weekday)
-        found.is_enabled = True
-    found.local_time, found.weekday, found.tz = local_time, weekday, tz
+    same = (known.local_time, known.weekday, known.tz) == (local_time, weekday, tz)
+    if known.is_enabled and not same:
+        _move_slot(known, wall, ZoneInfo(tz), weekday)
+    elif not known.is_enabled:
+        known.next_at = _first_after(known, now, wall, ZoneInfo(tz), weekday)
+        known.is_enabled = True
+    known.local_time, known.weekday, known.tz = local_time, weekday, tz
 
 
 def unschedule(session: Session, owner: str, kind: str) -> None:
     """Let `kind` recur for `owner` no more. What ran is remembered, so that starting again repeats no slot."""
-    found = queries.lock_schedule(session, owner, kind)
-    if found is not None:
-        found.is_enabled = False
+    known = queries.lock_schedule(session, owner, kind)
+    if known is not None:
+        known.is_enabled = False
 
 
 def move_zone(session: Session, owner: str, tz: str) -> None:
     """Somebody lives in another zone now: what recurs for them keeps its wall time and its slots, there."""
-    for found in queries.lock_schedules_of(session, owner):
-        relocate(found, tz)
+    for known in queries.lock_schedules_of(session, owner):
+        move_schedule(known, tz)
 
 
-def relocate(found: Schedule, tz: str) -> None:
+def move_schedule(known: Schedule, tz: str) -> None:
     """`move_zone` for one schedule that this transaction holds."""
-    if found.tz != tz:
-        wall = time.fromisoformat(found.local_time)
-        _move(found, wall, ZoneInfo(tz), found.weekday)
-        found.tz = tz
+    if known.tz != tz:
+        wall = time.fromisoformat(known.local_time)
+        _move_slot(known, wall, ZoneInfo(tz), known.weekday)
+        known.tz = tz
 
 
-def _move(found: Schedule, wall: time, zone: ZoneInfo, weekday: int | None) -> None:
+def _move_slot(known: Schedule, wall: time, zone: ZoneInfo, weekday: int | None) -> None:
     """The next run keeps its slot: the same local date, or the wanted weekday of the same ISO week."""
-    day = found.next_at.astimezone(ZoneInfo(found.tz)).date()
+    day = known.next_at.astimezone(ZoneInfo(known.tz)).date()
     if weekday is not None:
         day += timedelta(days=weekday - day.weekday())
-    found.next_at = local_instant(day, wall, zone)
+    known.next_at = local_instant(day, wall, zone)
 
 
 def _first_after(
-    found: Schedule, now: datetime, wall: time, zone: ZoneInfo, weekday: int | None
+    known: Schedule, now: datetime, wall: time, zone: ZoneInfo, weekday: int | None
 ) -> datetime:
     """The first run after `now` whose slot has not run."""
     at = next_occurrence(now, wall, zone, weekday=weekday)
-    while found.last_slot is not None and (slot_of(at, zone, weekday) <= found.last_slot):
+    while known.last_slot is not None and (slot_of(at, zone, weekday) <= known.last_slot):
         at = next_occurrence(at, wall, zone, weekday=weekday)
     return at
 
 
-def due_schedules(
+def list_due_schedules(
     session: Session, *, now: datetime, kinds: Sequence[str] | None = None
 ) -> Sequence[int]:
     """The schedules that look due, read without locks; only of these kinds, when some are given."""
@@ -266,22 +266,22 @@ def take_schedule(session: Session, schedule_id: int, *, now: datetime) -> Taken
     The slot is a local date or an ISO week (`slot_of`), so a clock change or a journey cannot run one twice. Of slots
     missed while nothing ran only the latest runs; the others are told as skipped.
     """
-    found = queries.lock_due_schedule(session, schedule_id, now=now)
-    return None if found is None else advance(found, now)
+    due = queries.lock_due_schedule(session, schedule_id, now=now)
+    return None if due is None else advance_schedule(due, now)
 
 
-def advance(found: Schedule, now: datetime) -> Taken | None:
+def advance_schedule(due: Schedule, now: datetime) -> Taken | None:
     """`take_schedule` for a due schedule that this transaction holds."""
-    zone, wall = ZoneInfo(found.tz), time.fromisoformat(found.local_time)
-    last = found.last_slot or ""
-    latest, skipped = found.next_at, []
-    while (following := next_occurrence(latest, wall, zone, weekday=found.weekday)) <= now:
-        if (slot := slot_of(latest, zone, found.weekday)) > last:
+    zone, wall = ZoneInfo(due.tz), time.fromisoformat(due.local_time)
+    last = due.last_slot or ""
+    latest, skipped = due.next_at, []
+    while (following := next_occurrence(latest, wall, zone, weekday=due.weekday)) <= now:
+        if (slot := slot_of(latest, zone, due.weekday)) > last:
             skipped.append(slot)
         latest = following
-    slot = slot_of(latest, zone, found.weekday)
-    found.next_at = following
+    slot = slot_of(latest, zone, due.weekday)
+    due.next_at = following
     if slot <= last:
         return None
-    found.last_slot = slot
-    return Taken(found.owner, found.kind, slot, latest, tuple(skipped))
+    due.last_slot = slot
+    return Taken(due.owner, due.kind, slot, latest, tuple(skipped))

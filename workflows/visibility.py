@@ -2,7 +2,7 @@
 
 A leader (role `leader` of the policy) sees all projects. Everybody else sees those that they own, sponsor or manage,
 and those of the people who report to them, at any remove. Who is no full, active member sees none. Beside that, whoever
-has a message of ours before them may see what its buttons open (`shown`): it told them already.
+has a message of ours before them may see what its buttons open (`find_shown`): it told them already.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
+from storage.approvals.queries import StandingRow
+from storage.approvals.reaching import PersonRow
 from storage.delivery.queries import letters, settle
 from storage.people import channels
 from storage.projects import sight as sight_queries
@@ -48,12 +50,12 @@ class Sight:
 def sight(session: Session, person_id: str, *, policy: Policy) -> Sight:
     """What this person may see now, by the mirror and the policy in force."""
     rows = queries.list_standing(session, person_id)
-    if not rows or not _is_member(rows[0]):
+    if not rows or not is_member(rows[0]):
         return Sight(person_id, False, frozenset())
-    if LEADER in _roles(session, rows, policy):
+    if LEADER in _select_roles(session, rows, policy):
         return Sight(person_id, True, frozenset())
-    found = sight_queries.list_of_person_and_reports(session, person_id)
-    return Sight(person_id, False, frozenset(found))
+    project_ids = sight_queries.list_of_person_and_reports(session, person_id)
+    return Sight(person_id, False, frozenset(project_ids))
 
 
 def sees_project(session: Session, actor: Actor, project_id: int | None, *, policy: Policy) -> bool:
@@ -67,7 +69,7 @@ def sees_project(session: Session, actor: Actor, project_id: int | None, *, poli
     )
 
 
-def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | None:
+def find_shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | None:
     """Type and id of the subject of the message of ours that the actor has before them; None where it tells them nothing.
 
     A direct message tells its own reader alone. A message in a channel tells everybody there, unless people from
@@ -84,40 +86,37 @@ def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | Non
     return (copy.subject_type, copy.subject_id) if is_closed else None
 
 
-def roles(session: Session, person_id: str, *, policy: Policy) -> frozenset[str]:
+def list_roles(session: Session, person_id: str, *, policy: Policy) -> frozenset[str]:
     """The policy's roles that this person holds; none for who is no full, active member."""
     rows = queries.list_standing(session, person_id)
-    is_one = bool(rows) and _is_member(rows[0])
-    return _roles(session, rows, policy) if is_one else frozenset()
+    return _select_roles(session, rows, policy) if rows and is_member(rows[0]) else frozenset()
 
 
-def holders(session: Session, role: str, *, policy: Policy, org_key: str) -> dict[str, str]:
+def list_holders(session: Session, role: str, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Everyone who holds a role of the policy now: person id → Slack id, full and active members only."""
-    return members(session, f"role:{role}", policy=policy, org_key=org_key)
+    return list_members(session, f"role:{role}", policy=policy, org_key=org_key)
 
 
-def members(session: Session, word: str, *, policy: Policy, org_key: str) -> dict[str, str]:
+def list_members(session: Session, word: str, *, policy: Policy, org_key: str) -> dict[str, str]:
     """Everyone whom a word of the policy means now (`role:leader`, `@group`, a Slack id): person id → Slack id."""
     role = word.removeprefix(ROLE)
     words = policy.roles.get(role, ()) if role != word else (word,)
-    slack_ids = set(handles.read(session, org_key, words).who(words))
-    rows = [
-        *reaching.list_named(session, org_key, slack_ids=slack_ids, ids=()),
-        *reaching.list_members(session, org_key, slack_ids=slack_ids),
-    ]
-    return {row.id: row.slack_id for row in rows if _is_member(row) and row.slack_id}
+    slack_ids = set(handles.resolve(session, org_key, words).who(words))
+    rows = [row for row, _ in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=())]
+    rows += [row for row, *_ in reaching.list_members(session, org_key, slack_ids=slack_ids)]
+    return {row.id: row.slack_id for row in rows if row.slack_id and is_member(row)}
 
 
-def reached_by(
+def find_reaching_word(
     session: Session, person_id: str, words: Sequence[str], *, policy: Policy
 ) -> str | None:
     """The first of these words of the policy that means this person now; None when none does."""
     rows = queries.list_standing(session, person_id)
-    if not rows or not _is_member(rows[0]):
+    if not rows or not is_member(rows[0]):
         return None
     of_roles = [each for members in policy.roles.values() for each in members]
-    meant = handles.read(session, rows[0].org_key, [*words, *of_roles])
-    ids = _ids(rows)
+    meant = handles.resolve(session, rows[0].org_key, [*words, *of_roles])
+    ids = _list_slack_ids(rows)
     return next(
         (
             word
@@ -134,23 +133,26 @@ def reached_by(
     )
 
 
-def _roles(session: Session, rows: queries.Rows, policy: Policy) -> frozenset[str]:
+def _select_roles(session: Session, rows: Sequence[StandingRow], policy: Policy) -> frozenset[str]:
     words = [each for members in policy.roles.values() for each in members]
-    meant, ids = handles.read(session, rows[0].org_key, words), _ids(rows)
+    meant, ids = handles.resolve(session, rows[0].org_key, words), _list_slack_ids(rows)
     return frozenset(
         role for role, members in policy.roles.items() if ids.intersection(meant.who(members))
     )
 
 
-def _ids(rows: queries.Rows) -> set[str]:
+def _list_slack_ids(rows: Sequence[StandingRow]) -> set[str]:
     """The Slack ids by which a policy can mean the person of these rows: theirs, and those of their groups."""
-    return {rows[0].slack_id, *queries.other_ids(rows[0])} | {
-        row.group_id for row in rows if row.group_id is not None
-    }
+    ids = {rows[0].slack_id, *rows[0].other_ids, *(row.group_id for row in rows)}
+    return {id_ for id_ in ids if id_ is not None}
 
 
-def _is_member(row: object) -> bool:
-    return not any(
-        getattr(row, flag)
-        for flag in ("is_bot", "is_guest", "is_stranger", "is_deactivated", "erased_at")
+def is_member(row: StandingRow | PersonRow) -> bool:
+    """Whether the mirror has this person as a full, active member of the organisation."""
+    return not (
+        row.is_bot
+        or row.is_guest
+        or row.is_stranger
+        or row.is_deactivated
+        or row.erased_at is not None
     )

@@ -76,14 +76,14 @@ def card(click: Click, approval_id: int) -> Card:
 def details(click: Click, approval_id: int) -> dict[str, object]:
     """The modal with everything about the request. Raises NotFound for who may not see it."""
     found, now = _looked_at(click, approval_id)
-    return views.details(found, now=now)
+    return views.details_window(found, now=now)
 
 
 def _looked_at(click: Click, approval_id: int) -> tuple[Card, datetime]:
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        found = decisions.seen_card(
+        found = decisions.require_card(
             session, click.actor, approval_id, policy=deps.policy, now=now, clicked=click.card
         )
     return found, now

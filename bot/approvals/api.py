@@ -86,13 +86,13 @@ def told_by_id(approval_id: int) -> Iterator[None]:
 
 def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) -> APIRouter:
     """The endpoints under /approvals."""
-    made = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
+    routes = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
     def look(session: Session, approval_id: int) -> ApprovalTold:
         card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
         mark = reads.load_marks(session, [approval_id])[approval_id]
-        return resources.told(card, reads.find_place(session, approval_id), mark)
+        return resources.build_approval(card, reads.find_place(session, approval_id), mark)
 
     def allowed(caller: Caller, approval_id: int, scope: Scope) -> None:
         """Refuse a request that is not for the caller as one that is not there; acts are judged by their own door."""
@@ -101,7 +101,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             place = reads.find_place(session, approval_id)
             if scope is Scope.READ:
                 with told_by_id(approval_id):
-                    decisions.seen_card(
+                    decisions.require_card(
                         session,
                         caller.actor,
                         approval_id,
@@ -113,18 +113,18 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
 
     def shown(approval_id: int) -> ApprovalTold:
         with deps.db.read() as session:
-            found = look(session, approval_id)
-        if found.state is ApprovalState.APPROVED and found.digest is not None:
+            card = look(session, approval_id)
+        if card.state is ApprovalState.APPROVED and card.digest is not None:
             try:
                 envelope = statement_of(approval_id)
             except CannotWrite:
                 envelope = None  # how it was decided is told; the statement comes with another look
             if envelope is not None:
                 signed = Statement.model_validate(json.loads(envelope))
-                return found.model_copy(update={"statement": signed})
-        return found
+                return card.model_copy(update={"statement": signed})
+        return card
 
-    @made.post(
+    @routes.post(
         "",
         status_code=201,
         response_model_exclude_none=True,
@@ -152,7 +152,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             )
         asking = Asking(form=form, project=project, token=caller.token.prefix)
         opened = deps.db.run(
-            lambda session: askings.ask(
+            lambda session: askings.ask_at_gate(
                 session,
                 caller.actor,
                 asking,
@@ -169,11 +169,11 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
         return shown(opened.id).model_copy(
             update={
                 "people": opened.people or None,
-                "apart": [resources.apart(each) for each in opened.apart] or None,
+                "apart": [resources.build_apart(each) for each in opened.apart] or None,
             }
         )
 
-    @made.get(
+    @routes.get(
         "", response_model_exclude_none=True, responses=describe_answers(400, 401, 403, 422, 429)
     )
     def list_(
@@ -193,7 +193,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
         with deps.db.read() as session:
             if mine:
-                cards = decisions.waiting_for(
+                cards = decisions.list_waiting(
                     session, caller.actor, policy=deps.policy, now=deps.now(session)
                 )
                 ids = [card.id for card in cards]
@@ -203,14 +203,16 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                     state=state,
                     gates=wanted,
                     projects=caller.token.projects,
-                    within=decisions.within(session, caller.actor, policy=deps.policy),
+                    within=decisions.list_projects_in_sight(
+                        session, caller.actor, policy=deps.policy
+                    ),
                     before=before,
                     most=limit + 1,
                 )
-            found = [look(session, one) for one in ids[:limit]]
-        return ApprovalsTold(approvals=found, next=ids[limit - 1] if len(ids) > limit else None)
+            listed = [look(session, id_) for id_ in ids[:limit]]
+        return ApprovalsTold(approvals=listed, next=ids[limit - 1] if len(ids) > limit else None)
 
-    @made.get(
+    @routes.get(
         "/{approval_id}",
         response_model_exclude_none=True,
         responses=describe_answers(400, 401, 403, 404, 422, 429),
@@ -224,7 +226,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             await waiters.wait(approval_id, seen, wait)
         return await run_in_threadpool(shown, approval_id)
 
-    @made.get(
+    @routes.get(
         "/{approval_id}/statement",
         response_class=Response,
         responses={
@@ -238,8 +240,8 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     def statement(approval_id: ApprovalId, caller: Calls) -> Response:
         """The signed statement about an approved release, as a file."""
         allowed(caller, approval_id, Scope.READ)
-        found = shown(approval_id)
-        if found.state is not ApprovalState.APPROVED or found.digest is None:
+        card = shown(approval_id)
+        if card.state is not ApprovalState.APPROVED or card.digest is None:
             raise NotTaken(
                 "There is a statement only about an approved release; this request is not one."
             )
@@ -250,7 +252,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             )
         return Response(envelope + "\n", media_type="application/vnd.dsse.envelope.v1+json")
 
-    @made.post(
+    @routes.post(
         "/{approval_id}/decisions",
         response_model_exclude_none=True,
         responses=describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
@@ -281,7 +283,7 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             )
         return shown(approval_id)
 
-    @made.post(
+    @routes.post(
         "/{approval_id}/withdraw",
         response_model_exclude_none=True,
         responses=describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
@@ -294,4 +296,4 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
             act(deps, caller.actor, Withdraw(approval_id=approval_id, revision=form.revision), None)
         return shown(approval_id)
 
-    return made
+    return routes

@@ -35,23 +35,23 @@ def show(command: Command) -> Reply:
     """My absences, with the way to end them; without any, the modal at once where there can be one."""
     deps = command.deps
     with deps.db.read() as session:
-        found = absences.mine(session, command.actor.id, now=deps.now(session))
-    if not found and command.trigger_id:
+        planned = absences.list_absences(session, command.actor.id, now=deps.now(session))
+    if not planned and command.trigger_id:
         return Open(_modal())
-    if not found:
+    if not planned:
         return Private(
             "You have named nobody to decide for you. Type `/mlgov away` where you can use slash commands to do it."
         )
-    text = f"{blocks.escape(found[0].stand_in, 60)} can decide for you, {_span(found[0])}"
-    shown: list[Block] = [
+    text = f"{blocks.escape(planned[0].stand_in, 60)} can decide for you, {_span(planned[0])}"
+    parts: list[Block] = [
         blocks.section(
             f"*{blocks.escape(one.stand_in, 60)} can decide for you*, {_span(one)}",
             accessory=blocks.button("I'm back", BACK, str(one.id)),
         )
-        for one in found
+        for one in planned
     ]
-    shown.append(blocks.actions([blocks.button("Plan another", PLAN, "new")]))
-    return Private(text, shown)
+    parts.append(blocks.actions([blocks.button("Plan another", PLAN, "new")]))
+    return Private(text, parts)
 
 
 def open_modal(click: Click) -> Reply:
@@ -66,7 +66,7 @@ def open_modal(click: Click) -> Reply:
     return Open(_modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None))
 
 
-def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
+def away_offer(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
     """To somebody who is asked while their status says that they are away."""
     if record.is_planned or record.until is None:
         line = (
@@ -81,13 +81,13 @@ def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
     until = (
         "" if is_open else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
     )
-    shown = "" if is_open else f" until {blocks.when(record.until)}"
+    until_then = "" if is_open else f" until {blocks.when(record.until)}"
     day = "" if is_open else record.until.date().isoformat()
     return Rendered(
         f"You are asked to decide, and your status says that you are away{until}. Somebody can decide for you",
         [
             blocks.section(
-                f"*You are asked to decide, and your status says that you are away{shown}*\n"
+                f"*You are asked to decide, and your status says that you are away{until_then}*\n"
                 "Somebody you trust can decide in your place: every decision says so, and you can end it at any time."
             ),
             blocks.context(
@@ -128,18 +128,18 @@ def _modal(since: date | None = None, until: date | None = None) -> Block:
 
 def plan(submission: Submission) -> Reply:
     """Days and a person were chosen."""
-    said = {name: acting.words_of(submission, name) for name in (STAND_IN, SINCE, UNTIL)}
-    lacks = {name: "Choose one." for name, text in said.items() if not text}
+    entered = {name: acting.words_of(submission, name) for name in (STAND_IN, SINCE, UNTIL)}
+    lacks = {name: "Choose one." for name, text in entered.items() if not text}
     if lacks:
         return FieldErrors(lacks)
     deps = submission.deps
     form = Away(
-        stand_in=said[STAND_IN],
-        since=date.fromisoformat(said[SINCE]),
-        until=date.fromisoformat(said[UNTIL]),
+        stand_in=entered[STAND_IN],
+        since=date.fromisoformat(entered[SINCE]),
+        until=date.fromisoformat(entered[UNTIL]),
     )
-    found = deps.db.run(
-        lambda session: standing_in.plan(
+    absence = deps.db.run(
+        lambda session: standing_in.plan_absence(
             session,
             submission.actor,
             form,
@@ -149,7 +149,7 @@ def plan(submission: Submission) -> Reply:
         )
     )
     return Private(
-        f"{blocks.escape(found.stand_in, 60)} can decide for you, {_span(found)}, and was told. `/mlgov away` shows and ends it."
+        f"{blocks.escape(absence.stand_in, 60)} can decide for you, {_span(absence)}, and was told. `/mlgov away` shows and ends it."
     )
 
 
@@ -160,21 +160,21 @@ def back(click: Click) -> Reply:
             "This button is from another release of mlgov. `/mlgov away` shows your absences."
         )
     deps = click.deps
-    found = deps.db.run(
-        lambda session: absences.come_back(
+    absence = deps.db.run(
+        lambda session: absences.end_absence(
             session, click.actor, int(click.value), now=deps.now(session)
         )
     )
     return Private(
-        f"Welcome back. {blocks.escape(found.stand_in, 60)} does not decide for you any more."
+        f"Welcome back. {blocks.escape(absence.stand_in, 60)} does not decide for you any more."
     )
 
 
-def _span(one: AbsenceRecord) -> str:
-    return f"from {blocks.when(one.since)} until {blocks.when(one.until)}"
+def _span(absence: AbsenceRecord) -> str:
+    return f"from {blocks.when(absence.since)} until {blocks.when(absence.until)}"
 
 
-def told(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:
+def absence_note(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:
     """To the stand-in: for whom, and when."""
     who = blocks.escape(record.person, 60)
     if record.ended_at is not None or record.until <= scene.now:

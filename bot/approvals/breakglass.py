@@ -80,7 +80,7 @@ def open_wrong(click: Click) -> Reply:
         blocks.modal(
             "Review",
             [
-                blocks.section(f"*{words.asks(card)}*\n{words.glass(card)}"),
+                blocks.section(f"*{words.asks(card)}*\n{words.describe_glass(card)}"),
                 blocks.input_(
                     "What was not right?",
                     blocks.text_input(NOTE, multiline=True, max_length=2000),
@@ -127,9 +127,9 @@ def broadcast(record: Card, notice: GlassBroken, scene: Scene) -> Rendered:
 def row(record: Card) -> list[Block]:
     """How it stands, and the buttons of the review while it is to come."""
     review = record.extras.review
-    shown: list[Block] = [blocks.context(words.glass(record))]
+    parts: list[Block] = [blocks.context(words.describe_glass(record))]
     if review is not None and review.note:
-        shown.append(blocks.context(f"Review: {blocks.quote(review.note, 400)}"))
+        parts.append(blocks.context(f"Review: {blocks.quote(review.note, 400)}"))
     buttons: list[Element] = [words.details_button(record)]
     if review is not None and review.reviewed_at is None:
         buttons = [
@@ -137,4 +137,4 @@ def row(record: Card) -> list[Block]:
             blocks.button("Was not right…", words.WRONG, words.value(record)),
             *buttons,
         ]
-    return [*shown, words.buttons(record, buttons, "glass")]
+    return [*parts, words.buttons(record, buttons, "glass")]

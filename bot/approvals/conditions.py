@@ -36,7 +36,7 @@ def open_modal(click: Click) -> Reply:
     form = Decide(approval_id=at.approval_id, revision=at.revision, verdict=Verdict.APPROVE)
     door.require_entitled(click.deps, click.actor, form, click.card)
     card = acting.card(click, at.approval_id)
-    shown = [
+    fields = [
         blocks.section(
             f"*{words.asks(card)}*\nYour approval counts now. If a condition is not met by the end of its day, the approval lapses."
         )
@@ -44,7 +44,7 @@ def open_modal(click: Click) -> Reply:
     for number in range(MOST):
         is_first = number == 0
         which = "" if is_first else "Another: "
-        shown += [
+        fields += [
             blocks.input_(
                 f"{which}What has to happen?",
                 blocks.text_input(TEXT, multiline=is_first, max_length=1000),
@@ -67,7 +67,7 @@ def open_modal(click: Click) -> Reply:
     return Open(
         blocks.modal(
             "Approve on conditions",
-            shown,
+            fields,
             callback_id=SUBMIT_TERMS,
             submit="Approve",
             metadata=acting.remember(card, click),
@@ -81,22 +81,24 @@ def approve(submission: Submission) -> Reply:
     terms: list[Terms] = []
     wrong: dict[str, str] = {}
     for number in range(MOST):
-        said = {
+        entered = {
             name: acting.words_of(submission, f"{name}_{number}") for name in (TEXT, OWNER, DUE)
         }
-        if number and not any(said.values()):
+        if number and not any(entered.values()):
             continue
         lacks = {
             TEXT: "Say what has to happen.",
             OWNER: "Choose who sees to it.",
             DUE: "Choose a day.",
         }
-        wrong |= {f"{name}_{number}": lacks[name] for name, text in said.items() if not text}
-        if len(said[TEXT]) < 3 and f"{TEXT}_{number}" not in wrong:
+        wrong |= {f"{name}_{number}": lacks[name] for name, text in entered.items() if not text}
+        if len(entered[TEXT]) < 3 and f"{TEXT}_{number}" not in wrong:
             wrong[f"{TEXT}_{number}"] = "Say it in a sentence."
         if not wrong:
             terms.append(
-                Terms(text=said[TEXT], owner=said[OWNER], due=date.fromisoformat(said[DUE]))
+                Terms(
+                    text=entered[TEXT], owner=entered[OWNER], due=date.fromisoformat(entered[DUE])
+                )
             )
     if wrong:
         return FieldErrors(wrong)
@@ -121,22 +123,22 @@ def open_claim(click: Click) -> Reply:
         condition_revision=revision,
         proof="",
     )
-    card, one = _condition(click, form)
+    card, condition = _condition(click, form)
     return Open(
         blocks.modal(
             "Condition met",
             [
-                blocks.section(words.condition(one)),
+                blocks.section(words.describe_condition(condition)),
                 blocks.input_(
                     "How does one see that it is met?",
                     blocks.text_input(PROOF, multiline=True, max_length=2000),
                     block_id=PROOF,
-                    hint=f"{one.setter.name} reads it and confirms.",
+                    hint=f"{condition.setter.name} reads it and confirms.",
                 ),
             ],
             callback_id=SUBMIT_PROOF,
             submit="Met",
-            metadata=acting.remember(card, click, one.id, one.revision),
+            metadata=acting.remember(card, click, condition.id, condition.revision),
         )
     )
 
@@ -184,22 +186,22 @@ def open_missing(click: Click) -> Reply:
         condition_revision=revision,
         is_met=False,
     )
-    card, one = _condition(click, form)
+    card, condition = _condition(click, form)
     return Open(
         blocks.modal(
             "Not met yet",
             [
-                blocks.section(words.condition(one)),
+                blocks.section(words.describe_condition(condition)),
                 blocks.input_(
                     "What is missing?",
                     blocks.text_input(MISSING, multiline=True, max_length=2000),
                     block_id=MISSING,
-                    hint=f"{one.owner.name} reads it, and can say again that it is met until the day is over.",
+                    hint=f"{condition.owner.name} reads it, and can say again that it is met until the day is over.",
                 ),
             ],
             callback_id=SUBMIT_MISSING,
             submit="Not met yet",
-            metadata=acting.remember(card, click, one.id, one.revision),
+            metadata=acting.remember(card, click, condition.id, condition.revision),
         )
     )
 
@@ -224,7 +226,7 @@ def _condition(click: Click, form: OnCondition) -> tuple[Card, Condition]:
     """What the window is about, for whoever may do what it is for. Raises the refusal of everybody else."""
     door.require_entitled(click.deps, click.actor, form, click.card)
     card = acting.card(click, form.approval_id)
-    found = next((one for one in card.conditions if one.id == form.condition_id), None)
-    if found is None:
+    condition = next((one for one in card.conditions if one.id == form.condition_id), None)
+    if condition is None:
         raise NotFound("This condition binds nobody any more. The card shows why.")
-    return card, found
+    return card, condition

@@ -99,10 +99,10 @@ def open_answer(click: Click) -> Reply:
 def answer(submission: Submission) -> Reply:
     """The answer was typed."""
     at = acting.of_window(submission)
-    said = acting.words_of(submission, ANSWER)
-    if not said:
+    entered = acting.words_of(submission, ANSWER)
+    if not entered:
         return FieldErrors({ANSWER: "Say in a sentence what they asked."})
-    form = Answer(approval_id=at.approval_id, revision=at.revision, answer=said)
+    form = Answer(approval_id=at.approval_id, revision=at.revision, answer=entered)
     door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
@@ -111,8 +111,8 @@ def unask(click: Click) -> Reply:
     """Whoever asked needs no answer any more."""
     at = acting.seen(click)
     form = DropQuestion(approval_id=at.approval_id, revision=at.revision)
-    said = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, said)
+    sentence = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, sentence)
 
 
 def replied(deps: Deps, actor: Actor, facts: dict[str, object], text: str) -> Reply | None:

@@ -7,7 +7,7 @@ from storage.enums import ApprovalState
 from workflows.approvals.records import Card
 
 
-def earlier(record: Card, person_id: str) -> Rendered | None:
+def describe_earlier(record: Card, person_id: str) -> Rendered | None:
     """A message from before the lapse, to somebody who gets one of its own about that; None for everything else."""
     hears = {record.requester.id, *(line.person.id for line in record.lines)}
     for each in record.conditions:

@@ -55,7 +55,7 @@ def _verdict(at: Seen, verdict: Verdict, reason: str = "") -> Decide:
 def open_approve(click: Click) -> Reply:
     """A stage that wants a comment asks for it; whoever may not decide is told before they write one."""
     card, metadata = _asking_why(click, Verdict.APPROVE)
-    return Open(views.approve(card, metadata=metadata))
+    return Open(views.approve_window(card, metadata=metadata))
 
 
 def approve_with(submission: Submission) -> Reply:
@@ -68,7 +68,7 @@ def approve_with(submission: Submission) -> Reply:
 def open_reject(click: Click) -> Reply:
     """Rejecting asks for the reason; whoever may not decide is told before they write one."""
     card, metadata = _asking_why(click, Verdict.REJECT)
-    return Open(views.reject(card, metadata=metadata))
+    return Open(views.reject_window(card, metadata=metadata))
 
 
 def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
@@ -111,8 +111,8 @@ def ask_again(click: Click) -> Reply:
     form = AskAgain(
         approval_id=at.approval_id, revision=at.revision, stands=":".join(at.rest) or "-"
     )
-    told = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, told)
+    sentence = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, sentence)
 
 
 def details(click: Click) -> Reply:
@@ -125,11 +125,11 @@ def show(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        text, shown = views.answer(
-            decisions.waiting_for(session, command.actor, policy=deps.policy, now=now),
-            decisions.asked_by(session, command.actor, policy=deps.policy, now=now),
+        text, parts = views.build_answer(
+            decisions.list_waiting(session, command.actor, policy=deps.policy, now=now),
+            decisions.list_asked(session, command.actor, policy=deps.policy, now=now),
         )
-    return Private(text, shown)
+    return Private(text, parts)
 
 
 def _said(click: Click, approval_id: int) -> Reply:
@@ -140,5 +140,7 @@ def _said(click: Click, approval_id: int) -> Reply:
         return Done()
     card = acting.card(click, approval_id)
     if not card.is_pending:
-        return Private(words.outcome(card))
-    return Private(f"You approved: {words.asks(card)} · waiting for {words.progress(card)}")
+        return Private(words.describe_outcome(card))
+    return Private(
+        f"You approved: {words.asks(card)} · waiting for {words.describe_progress(card)}"
+    )

@@ -44,10 +44,10 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
             None,
             [
                 "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
-                words.step(record).capitalize(),
-                words.asked(record, record.stage),
-                words.tally(record.round),
-                words.passed(record),
+                words.describe_step(record).capitalize(),
+                words.describe_asked(record, record.stage),
+                words.describe_tally(record.round),
+                words.describe_passed(record),
             ],
         )
     )
@@ -56,7 +56,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         [
             *_question(record),
             blocks.context(with_whom),
-            blocks.context(words.silence(record)),
+            blocks.context(words.describe_silence(record)),
             words.buttons(record, buttons),
         ],
     )
@@ -65,14 +65,14 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
 def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     """An approver's own card: the question while it is theirs, then how it went on."""
     if not record.is_pending:
-        return lapses.earlier(record, notice.person_id) or _finished(record)
+        return lapses.describe_earlier(record, notice.person_id) or _finished(record)
     reader = record.reader
     if reader is not None and reader.line is not None:
-        told = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
+        line = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
         return _settled(
             record,
             scene,
-            f"{told} · {words.asks(record)}",
+            f"{line} · {words.asks(record)}",
             [words.take_back_button(record), words.details_button(record)],
         )
     if reader is not None and reader.is_part_done:
@@ -96,9 +96,9 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
             [
                 "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
-                words.step(record),
-                words.tally(record.round),
-                words.passed(record),
+                words.describe_step(record),
+                words.describe_tally(record.round),
+                words.describe_passed(record),
             ],
         )
     )
@@ -107,7 +107,7 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         [
             *_question(record),
             blocks.context(why),
-            blocks.context(words.silence(record)),
+            blocks.context(words.describe_silence(record)),
             words.buttons(record, words.decide_buttons(record)),
         ],
     )
@@ -125,17 +125,21 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             [blocks.section(f"*{words.state(record)}* · {what}")],
             is_final=record.is_settled,
         )
-    later = [words.asked(record, stage.position) for stage in record.rounds[record.stage + 1 :]]
-    where = f"With {words.asked(record, record.stage)}: {words.tally(record.round)}"
+    later = [
+        words.describe_asked(record, stage.position) for stage in record.rounds[record.stage + 1 :]
+    ]
+    where = (
+        f"With {words.describe_asked(record, record.stage)}: {words.describe_tally(record.round)}"
+    )
     if later:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
-    how = f"{words.progress(record)} · decide by {by}"
+    how = f"{words.describe_progress(record)} · decide by {by}"
     if record.question:
         how = f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
     elif record.moved is not None:
-        how = f"waiting for you: {blocks.escape(record.moved.told, 200)}"
+        how = f"waiting for you: {blocks.escape(record.moved.clause, 200)}"
     return Rendered(
         f"{head} · {how}",
         [
@@ -143,9 +147,14 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             *_moved(record, to_requester=True),
             *_said(record),
             blocks.context(
-                " · ".join(filter(None, [where, words.passed(record), words.left_out(record)]))
+                " · ".join(
+                    filter(
+                        None,
+                        [where, words.describe_passed(record), words.describe_left_out(record)],
+                    )
+                )
             ),
-            blocks.context(words.silence(record, to_requester=True)),
+            blocks.context(words.describe_silence(record, to_requester=True)),
             words.buttons(record, _receipt_buttons(record)),
         ],
     )
@@ -161,29 +170,29 @@ def _receipt_buttons(record: Card) -> list[Element]:
 
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
-    if (short := lapses.earlier(record, record.requester.id)) is not None:
+    if (short := lapses.describe_earlier(record, record.requester.id)) is not None:
         return short
-    shown = [
-        blocks.section(words.outcome(record)),
-        *(blocks.context(line) for line in words.conditions(record)),
+    parts = [
+        blocks.section(words.describe_outcome(record)),
+        *(blocks.context(line) for line in words.list_conditions(record)),
     ]
-    shown += [
-        blocks.context(f"{words.verdict(line)}: {blocks.quote(line.reason, 600)}")
+    parts += [
+        blocks.context(f"{words.describe_verdict(line)}: {blocks.quote(line.reason, 600)}")
         for line in record.lines
         if line.reason
     ][-10:]
     if record.by_rule:
-        shown.append(blocks.context("The policy lets this pass without asking anybody."))
+        parts.append(blocks.context("The policy lets this pass without asking anybody."))
     if words.can_ask_again(record):
-        shown.append(
+        parts.append(
             words.buttons(
                 record, [words.again_button(record), words.details_button(record)], "ended"
             )
         )
     elif record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
-        shown.append(blocks.context("You can ask again with a new request."))
+        parts.append(blocks.context("You can ask again with a new request."))
     return Rendered(
-        f"Your request: {words.plain_outcome(record)}", shown, is_final=record.is_settled
+        f"Your request: {words.describe_outcome_plainly(record)}", parts, is_final=record.is_settled
     )
 
 
@@ -195,7 +204,9 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     )
     if line is None:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     stage = record.rounds[line.position]
     given = sum(item.position == line.position and item.id <= line.id for item in record.approvers)
@@ -212,19 +223,19 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     head = f"*{did}* · {name}"
     if line.verdict == "approve":
         head += f", {given} of {stage.quorum}" if not stage.parts else ""
-    told = [f"{head} · {blocks.when(line.at)}"]
+    lines = [f"{head} · {blocks.when(line.at)}"]
     if line.reason:
-        told.append(blocks.quote(line.reason, 600))
+        lines.append(blocks.quote(line.reason, 600))
     if line.verdict == "reject":
-        told.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
+        lines.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
     elif is_last and line.position + 1 < len(record.rounds):
-        told.append(f"Now with {words.asked(record, line.position + 1)}.")
+        lines.append(f"Now with {words.describe_asked(record, line.position + 1)}.")
     elif is_last:
-        told.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
+        lines.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
     text = f"{did} ({name}, {given} of {stage.quorum})"
     if line.verdict == "reject":
         text = f"{did}: {blocks.escape(line.reason, 150)}"
-    return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+    return Rendered(text, [blocks.section("\n".join(lines))], is_final=True)
 
 
 def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
@@ -233,8 +244,8 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
     zone = scene.policy.organisation.zone
     if not waiting:
         text = "Nothing of this waits for you any more"
-        told = [f"*{text}*", *(_how_it_went(card) for card in record.cards[:MOST_DUE])]
-        return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+        lines = [f"*{text}*", *(_how_it_went(card) for card in record.cards[:MOST_DUE])]
+        return Rendered(text, [blocks.section("\n".join(lines))], is_final=True)
     first = waiting[0]
     by = blocks.instant(first.expires_at, zone)
     text = (
@@ -243,24 +254,24 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
         else f"{len(waiting)} decisions still wait for you, the first until {by}"
     )
     head = "Still waiting for you" if len(waiting) == 1 else text
-    shown = [blocks.section(f"*{head}*")]
+    parts = [blocks.section(f"*{head}*")]
     for card in waiting[:MOST_DUE]:
-        shown += views.waiting(card, "due")
+        parts += views.waiting_row(card, "due")
     if len(waiting) > MOST_DUE:
-        shown.append(
+        parts.append(
             blocks.context(f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`")
         )
     gone = [card for card in record.cards if not _waits(card)]
     if gone:
-        shown.append(blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE])))
-    shown.append(
+        parts.append(blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE])))
+    parts.append(
         blocks.context(
             f"You will be reminded again {blocks.when(record.next_at)}, unless you decide before."
             if record.next_at is not None
             else "This is the last reminder."
         )
     )
-    return Rendered(text, shown)
+    return Rendered(text, parts)
 
 
 MOST_DUE = 10
@@ -274,8 +285,8 @@ def _waits(card: Card) -> bool:
 
 def _how_it_went(card: Card) -> str:
     if not card.is_pending:
-        return f"• {words.outcome(card)}"
-    return f"• *Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
+        return f"• {words.describe_outcome(card)}"
+    return f"• *Went on* · {words.asks(card)} · waiting for {words.describe_progress(card)}"
 
 
 def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered:
@@ -290,10 +301,10 @@ def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered
             text,
             [
                 blocks.section(
-                    f"*{text}*\nWith {words.asked(record, record.stage)}: {words.tally(record.round)}",
+                    f"*{text}*\nWith {words.describe_asked(record, record.stage)}: {words.describe_tally(record.round)}",
                     accessory=words.details_button(record),
                 ),
-                blocks.context(words.silence(record)),
+                blocks.context(words.describe_silence(record)),
                 blocks.context(
                     "You are told because the policy names you. Nothing is asked of you."
                 ),
@@ -301,7 +312,7 @@ def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered
             is_final=True,
         )
     step = stage.escalation
-    done = words.escalation(step) if step is not None else "others are asked"
+    done = words.describe_escalation(step) if step is not None else "others are asked"
     text = f"{name} has not decided for a while, so {done} now"
     return Rendered(text, [blocks.section(f"*{text}*")], is_final=True)
 
@@ -326,18 +337,18 @@ def _news(record: Card, scene: Scene) -> str:
     if record.question is not None:
         return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
     if record.moved is not None:
-        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)}: {blocks.escape(record.moved.told, 200)}"
-    return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
+        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)}: {blocks.escape(record.moved.clause, 200)}"
+    return f"{words.asks(record)} · {words.describe_progress(record)} · decide by {by}"
 
 
 def _moved(record: Card, *, to_requester: bool = False) -> list[Block]:
-    change = changed.subject(record, to_requester=to_requester)
+    change = changed.describe_moved_subject(record, to_requester=to_requester)
     return [blocks.section(change)] if change else []
 
 
 def _said(record: Card) -> list[Block]:
-    told = words.said(record)
-    return [blocks.section("\n".join(told))] if told else []
+    lines = words.list_remarks(record)
+    return [blocks.section("\n".join(lines))] if lines else []
 
 
 def _question(record: Card) -> list[Block]:
@@ -347,7 +358,7 @@ def _question(record: Card) -> list[Block]:
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
         ),
         *_moved(record),
-        *([blocks.context(read)] if (read := changed.known(record)) else []),
+        *([blocks.context(read)] if (read := changed.describe_known(record)) else []),
         *_said(record),
     ]
 
@@ -356,7 +367,7 @@ def _settled(
     record: Card, scene: Scene, head: str, buttons: list[Element] | None = None
 ) -> Rendered:
     """Nothing left to decide for this reader, though others still do."""
-    text = f"{head}\nWaiting for {words.asked(record, record.stage)}: {words.tally(record.round)}"
+    text = f"{head}\nWaiting for {words.describe_asked(record, record.stage)}: {words.describe_tally(record.round)}"
     if buttons:
         return Rendered(
             _news(record, scene), [blocks.section(text), words.buttons(record, buttons, "settled")]
@@ -375,10 +386,10 @@ def _settled(
 
 def _finished(record: Card, *, in_thread: bool = False) -> Rendered:
     return Rendered(
-        words.plain_outcome(record),
+        words.describe_outcome_plainly(record),
         [
-            blocks.section(words.outcome(record, in_thread=in_thread)),
-            *(blocks.context(line) for line in words.conditions(record)),
+            blocks.section(words.describe_outcome(record, in_thread=in_thread)),
+            *(blocks.context(line) for line in words.list_conditions(record)),
         ],
         is_final=record.is_settled,
     )

@@ -11,5 +11,5 @@ def nudge(click: Click) -> Reply:
     """They get the card once more."""
     at = acting.seen(click)
     form = Nudge(approval_id=at.approval_id, revision=at.revision)
-    said = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, said)
+    sentence = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, sentence)

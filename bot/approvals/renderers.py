@@ -49,7 +49,7 @@ def _story(session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene)
 
 
 def _due(session: Session, notice: ApprovalsDue, scene: Scene) -> Reminder | None:
-    return decisions.reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
+    return decisions.read_reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
 
 
 def _escalated(session: Session, notice: ApprovalEscalated, scene: Scene) -> Card | None:
@@ -59,11 +59,11 @@ def _escalated(session: Session, notice: ApprovalEscalated, scene: Scene) -> Car
 
 
 def _absence(session: Session, notice: AbsenceTold, scene: Scene) -> AbsenceRecord | None:
-    return absences.read(session, notice.absence_id)
+    return absences.find_absence(session, notice.absence_id)
 
 
 def _offer(session: Session, notice: AwayOffered, scene: Scene) -> Offer | None:
-    return absences.offered(session, notice.person_id, now=scene.now)
+    return absences.find_offer(session, notice.person_id, now=scene.now)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
@@ -73,8 +73,8 @@ RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalEnded, _card, messages.ended),
     Renderer(ApprovalStory, _story, messages.story),
     Renderer(GlassBroken, _card, breakglass.broadcast),
-    Renderer(AbsenceTold, _absence, away.told),
-    Renderer(AwayOffered, _offer, away.offered),
+    Renderer(AbsenceTold, _absence, away.absence_note),
+    Renderer(AwayOffered, _offer, away.away_offer),
     Renderer(ApprovalTold, _story, told.story),
     Renderer(ApprovalNote, _asked, told.note),
     Renderer(ApprovalsDue, _due, messages.due),

@@ -125,7 +125,9 @@ class ApprovalsTold(BaseModel):
     )
 
 
-def told(card: Card, place: Place, mark: Mark, statement: Statement | None = None) -> ApprovalTold:
+def build_approval(
+    card: Card, place: Place, mark: Mark, statement: Statement | None = None
+) -> ApprovalTold:
     """A request for programs."""
     names = {stage.position: stage.name for stage in card.rounds}
     return ApprovalTold(
@@ -134,7 +136,7 @@ def told(card: Card, place: Place, mark: Mark, statement: Statement | None = Non
         gate=card.gate,
         project=place.project,
         asks=f"{card.words.project} asks to {card.words.asks}",
-        news=news(card),
+        news=describe_news(card),
         subject=place.asked.get("subject"),
         digest=place.asked.get("digest"),
         commit=place.asked.get("commit"),
@@ -142,7 +144,7 @@ def told(card: Card, place: Place, mark: Mark, statement: Statement | None = Non
         asked=place.asked or None,
         question=place.question,
         known=place.known or None,
-        changed=[*card.changes, *([card.moved.told] if card.moved else [])] or None,
+        changed=[*card.changes, *([card.moved.clause] if card.moved else [])] or None,
         barred=list(card.bars) or None,
         reason=card.reason,
         requested_by=Who(id=card.requester.id, name=card.requester.name),
@@ -158,7 +160,7 @@ def told(card: Card, place: Place, mark: Mark, statement: Statement | None = Non
     )
 
 
-def apart(record: Apart) -> ApartTold:
+def build_apart(record: Apart) -> ApartTold:
     """A request that an asking did not join, for programs."""
     return ApartTold(
         id=record.id,
@@ -168,7 +170,7 @@ def apart(record: Apart) -> ApartTold:
     )
 
 
-def news(card: Card) -> str:
+def describe_news(card: Card) -> str:
     """How a request stands, in one plain sentence."""
     state = words.STATES[card.state].split()[-1]
     if card.is_pending:

@@ -17,5 +17,5 @@ def take_back(click: Click) -> Reply:
     """The verdict counts no more."""
     at = acting.seen(click)
     form = TakeBack(approval_id=at.approval_id, revision=at.revision)
-    said = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, said)
+    sentence = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, sentence)

@@ -42,13 +42,13 @@ def open_window(click: Click) -> Reply:
 
 def _waiting(deps: Deps, actor: Actor) -> list[Card]:
     with deps.db.read() as session:
-        found = decisions.waiting_for(session, actor, policy=deps.policy, now=deps.now(session))
-    return [card for card in found if card.paused_at is None]
+        cards = decisions.list_waiting(session, actor, policy=deps.policy, now=deps.now(session))
+    return [card for card in cards if card.paused_at is None]
 
 
 def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
     more = len(waiting) - MOST
-    shown = [
+    parts = [
         blocks.input_(
             "What do you decide?",
             blocks.radio(
@@ -68,10 +68,10 @@ def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
         ),
     ]
     if more > 0:
-        shown.insert(-1, blocks.context(f"…and {more} more: decide these, and they move up."))
+        parts.insert(-1, blocks.context(f"…and {more} more: decide these, and they move up."))
     return blocks.modal(
         "Decide several",
-        shown,
+        parts,
         callback_id=SUBMIT,
         submit="Decide",
         close="Cancel",
@@ -88,7 +88,7 @@ _VERDICTS: dict[Verdict, Element] = {
 def _pick(card: Card, zone: ZoneInfo) -> Block:
     """What is asked in full as the label, one box to tick under it, why it is asked and until when."""
     by = f"By {blocks.instant(card.expires_at, zone)}."
-    new = changed.plainly(card)
+    new = changed.describe_changes(card)
     comment = " It asks for a comment." if card.round.comment else ""
     sure = " It asks you to be sure: ticking it says so." if card.round.confirm else ""
     return blocks.input_(
@@ -158,11 +158,11 @@ def _result(outcomes: Sequence[_Outcome], verdict: Verdict) -> Block:
     if left:
         head += f", {len(left)} not decided" if done else ""
         head = head if done else "Nothing was decided"
-    shown: list[Block] = [blocks.section(f"*{head}*")]
+    parts: list[Block] = [blocks.section(f"*{head}*")]
     if done:
         lines = [f"• {blocks.escape(one.label, 200)}" for one in done]
-        shown.append(blocks.section("\n".join(lines)))
-    shown += [
+        parts.append(blocks.section("\n".join(lines)))
+    parts += [
         blocks.section(
             f"*{blocks.escape(one.label, 200)}*\nNot decided: {blocks.escape(one.refusal, 400)}",
             accessory=blocks.button("Details", words.DETAILS, one.value),
@@ -170,4 +170,4 @@ def _result(outcomes: Sequence[_Outcome], verdict: Verdict) -> Block:
         )
         for one in left
     ]
-    return blocks.modal("Decided", shown, callback_id="notice", close="Close")
+    return blocks.modal("Decided", parts, callback_id="notice", close="Close")

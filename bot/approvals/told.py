@@ -19,61 +19,65 @@ def _taken_back(record: Card, item_id: int) -> str | None:
     if line is None:
         return None
     who = blocks.mention(line.person.slack_id, line.person.name)
-    return f"*{who} took their approval back* · {blocks.when(line.taken_back_at or line.at)} · now with {words.progress(record)}"
+    return f"*{who} took their approval back* · {blocks.when(line.taken_back_at or line.at)} · now with {words.describe_progress(record)}"
 
 
 def _question(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.questions if item.id == item_id), None)
-    if one is None:
+    question = next((item for item in record.extras.questions if item.id == item_id), None)
+    if question is None:
         return None
-    who = blocks.mention(one.asker.slack_id, one.asker.name)
+    who = blocks.mention(question.asker.slack_id, question.asker.name)
     asked = blocks.mention(record.requester.slack_id, record.requester.name)
-    return f"*{who} asks {asked}* · {blocks.when(one.asked_at)} · the clock stands still\n{blocks.quote(one.text, 600)}"
+    return f"*{who} asks {asked}* · {blocks.when(question.asked_at)} · the clock stands still\n{blocks.quote(question.text, 600)}"
 
 
 def _answered(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.questions if item.id == item_id), None)
-    if one is None or one.ended_at is None:
+    question = next((item for item in record.extras.questions if item.id == item_id), None)
+    if question is None or question.ended_at is None:
         return None
     who = blocks.mention(record.requester.slack_id, record.requester.name)
     on = f"the clock runs on, until {blocks.when(record.expires_at)}"
-    return f"*{who} answered* · {blocks.when(one.ended_at)} · {on}\n{blocks.quote(one.answer or '', 600)}"
+    return f"*{who} answered* · {blocks.when(question.ended_at)} · {on}\n{blocks.quote(question.answer or '', 600)}"
 
 
 def _unasked(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.questions if item.id == item_id), None)
-    if one is None or one.ended_at is None:
+    question = next((item for item in record.extras.questions if item.id == item_id), None)
+    if question is None or question.ended_at is None:
         return None
-    who = blocks.mention(one.asker.slack_id, one.asker.name)
-    return f"*{who} took the question back* · {blocks.when(one.ended_at)} · the clock runs on"
+    who = blocks.mention(question.asker.slack_id, question.asker.name)
+    return f"*{who} took the question back* · {blocks.when(question.ended_at)} · the clock runs on"
 
 
 def _handed_over(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.handovers if item.id == item_id), None)
-    if one is None:
+    handover = next((item for item in record.extras.handovers if item.id == item_id), None)
+    if handover is None:
         return None
-    giver = blocks.mention(one.giver.slack_id, one.giver.name)
-    taker = blocks.mention(one.taker.slack_id, one.taker.name)
-    whose = f"{blocks.escape(one.principal.name, 60)}'s place " if one.principal is not None else ""
-    told = f"*{giver} handed {whose}over to {taker}* · {blocks.when(one.at)}"
-    return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
+    giver = blocks.mention(handover.giver.slack_id, handover.giver.name)
+    taker = blocks.mention(handover.taker.slack_id, handover.taker.name)
+    whose = (
+        f"{blocks.escape(handover.principal.name, 60)}'s place "
+        if handover.principal is not None
+        else ""
+    )
+    line = f"*{giver} handed {whose}over to {taker}* · {blocks.when(handover.at)}"
+    return line + (f"\n{blocks.quote(handover.note, 400)}" if handover.note else "")
 
 
 def _edited(record: Card, item_id: int) -> str | None:
-    one = next((item for item in record.extras.edits if item.id == item_id), None)
-    if one is None:
+    edit = next((item for item in record.extras.edits if item.id == item_id), None)
+    if edit is None:
         return None
-    who = blocks.mention(one.editor.slack_id, one.editor.name)
-    at = blocks.when(one.at)
-    if not one.is_material:
+    who = blocks.mention(edit.editor.slack_id, edit.editor.name)
+    at = blocks.when(edit.at)
+    if not edit.is_material:
         return f"*{who} reworded this* · {at} · it asks for the same, so nobody is asked anew"
-    before = blocks.escape(one.asks, 200)
-    if not one.reopened:
+    before = blocks.escape(edit.asks, 200)
+    if not edit.reopened:
         return f"*{who} changed what is asked* · {at}\nBefore: {before}"
-    name = blocks.escape(one.reopened, 60)
+    name = blocks.escape(edit.reopened, 60)
     lost = (
-        f" · {blocks.counted(one.voided, 'decision')} no longer {'counts' if one.voided == 1 else 'count'}"
-        if one.voided
+        f" · {blocks.counted(edit.voided, 'decision')} no longer {'counts' if edit.voided == 1 else 'count'}"
+        if edit.voided
         else ""
     )
     return f"*{who} changed what is asked* · {at}\nBefore: {before}\n{name} is asked anew{lost}."
@@ -81,11 +85,11 @@ def _edited(record: Card, item_id: int) -> str | None:
 
 def _moved(record: Card, item_id: int) -> str | None:
     """What a request rests on is not what it was."""
-    lines = changed.lines(record)
+    lines = changed.list_changes(record)
     if not lines:
         return None
     at = f" · {blocks.when(record.moved_at)}" if record.moved_at else ""
-    now = f"\nNow with {words.asked(record, record.stage)}." if record.is_pending else ""
+    now = f"\nNow with {words.describe_asked(record, record.stage)}." if record.is_pending else ""
     return f"*This changed while it waits*{at}\n" + "\n".join(lines) + now
 
 
@@ -94,33 +98,35 @@ def _subject_moved(record: Card, item_id: int) -> str | None:
     if record.moved is None:
         return None
     asked = blocks.mention(record.requester.slack_id, record.requester.name)
-    return f"*{blocks.escape(record.moved.told, 300)}*\n{asked} is asked what to ask for now; nobody can approve it before."
+    return f"*{blocks.escape(record.moved.clause, 300)}*\n{asked} is asked what to ask for now; nobody can approve it before."
 
 
 def _nudged(record: Card, item_id: int) -> str | None:
     who = blocks.mention(record.requester.slack_id, record.requester.name)
-    return f"*{who} reminded* {words.asked(record, item_id)}"
+    return f"*{who} reminded* {words.describe_asked(record, item_id)}"
 
 
-def _one(record: Card, item_id: int) -> Condition | None:
+def _find_condition(record: Card, item_id: int) -> Condition | None:
     return next((item for item in record.extras.conditions if item.id == item_id), None)
 
 
 def _condition(did: str, by_setter: bool) -> Story:
     def told(record: Card, item_id: int) -> str | None:
-        one = _one(record, item_id)
-        if one is None:
+        condition = _find_condition(record, item_id)
+        if condition is None:
             return None
-        by = one.setter if by_setter else one.owner
+        by = condition.setter if by_setter else condition.owner
         who = blocks.mention(by.slack_id, by.name)
-        proof = f"\n{blocks.quote(one.proof, 400)}" if one.proof and not by_setter else ""
-        return f"*{who} {did}* · {blocks.quote(one.text, 200)}{proof}"
+        proof = (
+            f"\n{blocks.quote(condition.proof, 400)}" if condition.proof and not by_setter else ""
+        )
+        return f"*{who} {did}* · {blocks.quote(condition.text, 200)}{proof}"
 
     return told
 
 
 def _lapsed(record: Card, item_id: int) -> str | None:
-    return words.outcome(record)
+    return words.describe_outcome(record)
 
 
 def _glass(record: Card, item_id: int) -> str | None:
@@ -128,7 +134,7 @@ def _glass(record: Card, item_id: int) -> str | None:
     if review is None:
         return None
     who = blocks.mention(review.breaker.slack_id, review.breaker.name)
-    return f"*{who} broke the glass* · {words.glass(record)}\n{blocks.quote(review.reason, 400)}"
+    return f"*{who} broke the glass* · {words.describe_glass(record)}\n{blocks.quote(review.reason, 400)}"
 
 
 STORIES: dict[str, Story] = {
@@ -152,7 +158,7 @@ STORIES: dict[str, Story] = {
 
 def story(record: Card, notice: ApprovalTold, scene: Scene) -> Rendered:
     """One line of the thread."""
-    line = STORIES[notice.what](record, notice.item_id) or words.progress(record)
+    line = STORIES[notice.what](record, notice.item_id) or words.describe_progress(record)
     return Rendered(line, [blocks.section(line)], is_final=True)
 
 
@@ -161,18 +167,20 @@ Note = Callable[[Card, ApprovalNote, Scene], Rendered]
 
 def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """The requester is asked something; a reply under this message is the answer too."""
-    one = next((item for item in record.extras.questions if item.id == notice.item_id), None)
-    if one is None or not record.is_pending or not one.is_open:
-        how = "You answered" if one is not None and one.answer is not None else "Settled"
+    question = next((item for item in record.extras.questions if item.id == notice.item_id), None)
+    if question is None or not record.is_pending or not question.is_open:
+        how = "You answered" if question is not None and question.answer is not None else "Settled"
         line = f"*{how}* · {words.asks(record)}"
         return Rendered(line, [blocks.section(line)], is_final=True)
-    who = blocks.escape(one.asker.name, 60)
-    head = f"{who} asks you before deciding: {blocks.quote(one.text, 600)}"
+    who = blocks.escape(question.asker.name, 60)
+    head = f"{who} asks you before deciding: {blocks.quote(question.text, 600)}"
     return Rendered(
         head,
         [
-            blocks.section(f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"),
-            blocks.context(f"{words.asks(record)} · {words.silence(record, to_requester=True)}"),
+            blocks.section(f"*{who} asks you before deciding*\n{blocks.quote(question.text, 600)}"),
+            blocks.context(
+                f"{words.asks(record)} · {words.describe_silence(record, to_requester=True)}"
+            ),
             blocks.context("Answer with the button, or reply to this message in its thread."),
             words.buttons(
                 record, [words.answer_button(record), words.details_button(record)], "question"
@@ -187,48 +195,48 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
     if not record.is_pending or change is None:
         line = f"*Settled* · {words.asks(record)}"
         if not record.is_pending:
-            line = words.outcome(record)
+            line = words.describe_outcome(record)
         return Rendered(
-            words.plain_outcome(record) if not record.is_pending else line,
+            words.describe_outcome_plainly(record) if not record.is_pending else line,
             [blocks.section(line)],
             is_final=True,
         )
-    news = blocks.escape(change.told, 300)
-    shown = [
+    news = blocks.escape(change.clause, 300)
+    parts = [
         blocks.section(
             f"*{news}*\nYou asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}. "
             "Nobody can approve that before you say what you want now."
         )
     ]
     if change.again:
-        shown.append(
+        parts.append(
             blocks.context(
                 f"{blocks.escape(change.again, 70)} asks to {blocks.escape(change.asks, 200)}; people are asked anew."
             )
         )
-    shown += [
-        blocks.context(words.silence(record, to_requester=True)),
+    parts += [
+        blocks.context(words.describe_silence(record, to_requester=True)),
         words.buttons(
             record, [*words.moved_buttons(record), words.details_button(record)], "subject_moved"
         ),
     ]
     return Rendered(
         f"{news} · you asked to {blocks.escape(record.words.asks, 200)}: what do you want now?",
-        shown,
+        parts,
     )
 
 
 def _answer_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """Whoever asked reads the answer, and can decide there and then."""
-    one = next((item for item in record.extras.questions if item.id == notice.item_id), None)
+    question = next((item for item in record.extras.questions if item.id == notice.item_id), None)
     who = blocks.escape(record.requester.name, 60)
-    answer = blocks.quote((one.answer if one else "") or "", 600)
+    answer = blocks.quote((question.answer if question else "") or "", 600)
     head = f"{who} answered: {answer}"
     return Rendered(
         f"{head} · {words.asks(record)}",
         [
             blocks.section(f"*{who} answered*\n{answer}"),
-            blocks.context(f"{words.asks(record)} · {words.progress(record)}"),
+            blocks.context(f"{words.asks(record)} · {words.describe_progress(record)}"),
             *_decide(record, "answer"),
         ],
         is_final=not record.is_pending,
@@ -240,7 +248,9 @@ def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     reader = record.reader
     if not record.is_pending:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     who = blocks.escape(record.requester.name, 60)
     mine = reader is not None and reader.why and reader.line is None
@@ -250,8 +260,8 @@ def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head}: {words.asks(record)}",
         [
             blocks.section(f"*{head}*\n{words.asks(record)}"),
-            blocks.context(f"{words.progress(record)}{why}"),
-            blocks.context(words.silence(record)),
+            blocks.context(f"{words.describe_progress(record)}{why}"),
+            blocks.context(words.describe_silence(record)),
             *_decide(record, "nudge"),
         ],
     )
@@ -268,41 +278,47 @@ def _decide(record: Card, where: str) -> list[Block]:
 
 def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To the owner or the setter of a condition: what it is, how it stands, and the button that is theirs."""
-    one = _one(record, notice.item_id)
-    if one is None or record.state is not ApprovalState.APPROVED or not one.binds:
-        line = words.outcome(record)
-        return Rendered(words.plain_outcome(record), [blocks.section(line)], is_final=True)
-    owner = blocks.escape(one.owner.name, 60)
-    value = f"{words.value(record)}:{one.id}:{one.revision}"
+    condition = _find_condition(record, notice.item_id)
+    if condition is None or record.state is not ApprovalState.APPROVED or not condition.binds:
+        line = words.describe_outcome(record)
+        return Rendered(
+            words.describe_outcome_plainly(record), [blocks.section(line)], is_final=True
+        )
+    owner = blocks.escape(condition.owner.name, 60)
+    value = f"{words.value(record)}:{condition.id}:{condition.revision}"
     row: list[Element] = []
-    if one.state is ConditionState.MET:
+    if condition.state is ConditionState.MET:
         head = "A condition is met"
-    elif notice.person_id == one.setter.id and one.state is ConditionState.CLAIMED:
+    elif notice.person_id == condition.setter.id and condition.state is ConditionState.CLAIMED:
         head = f"{owner} says that your condition is met"
         row = [
             blocks.button("Confirm", words.CONFIRM, value, style="primary"),
             blocks.button("Not yet…", words.UNCONFIRMED, value),
         ]
-    elif notice.person_id == one.owner.id and one.state is ConditionState.OPEN:
-        head = f"An approval depends on you until {blocks.day(one.due)}"
+    elif notice.person_id == condition.owner.id and condition.state is ConditionState.OPEN:
+        head = f"An approval depends on you until {blocks.day(condition.due)}"
         row = [blocks.button("Met…", words.CLAIM, value, style="primary")]
     else:
         head = "A condition waits"
     undone = blocks.escape(record.words.undone or record.words.stays, 200)
     risk = (
-        f" · if it is not met by the end of {blocks.day(one.due)}, the approval lapses and {undone}"
-        if one.state is not ConditionState.MET
+        f" · if it is not met by the end of {blocks.day(condition.due)}, the approval lapses and {undone}"
+        if condition.state is not ConditionState.MET
         else ""
     )
-    shown = [
-        blocks.section(f"*{head}*\n{words.condition(one)}"),
-        *([blocks.section(f"Proof: {blocks.quote(one.proof, 600)}")] if one.proof else []),
+    parts = [
+        blocks.section(f"*{head}*\n{words.describe_condition(condition)}"),
+        *(
+            [blocks.section(f"Proof: {blocks.quote(condition.proof, 600)}")]
+            if condition.proof
+            else []
+        ),
         blocks.context(f"{words.asks(record)} · approved{risk}"),
     ]
     row.append(words.details_button(record))
     return Rendered(
-        f"{head}: {blocks.quote(one.text, 200)} · {words.asks(record)}",
-        [*shown, words.buttons(record, row, f"condition:{one.id}:{one.revision}")],
+        f"{head}: {blocks.quote(condition.text, 200)} · {words.asks(record)}",
+        [*parts, words.buttons(record, row, f"condition:{condition.id}:{condition.revision}")],
         is_final=record.is_settled,
     )
 
@@ -310,10 +326,10 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
 def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To everybody who had a part in it."""
     return Rendered(
-        words.plain_outcome(record),
+        words.describe_outcome_plainly(record),
         [
-            blocks.section(words.outcome(record)),
-            *(blocks.context(line) for line in words.conditions(record)),
+            blocks.section(words.describe_outcome(record)),
+            *(blocks.context(line) for line in words.list_conditions(record)),
             blocks.context("It can be asked for again with a new request."),
         ],
         is_final=True,
@@ -322,10 +338,12 @@ def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
 
 def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To somebody whose verdict counts no more, because another thing is asked now."""
-    one = next((item for item in record.extras.edits if item.id == notice.item_id), None)
-    if not record.is_pending or one is None:
+    edit = next((item for item in record.extras.edits if item.id == notice.item_id), None)
+    if not record.is_pending or edit is None:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     who = blocks.escape(record.requester.name, 60)
     head = f"Your decision counts no more: {who} changed what is asked"
@@ -333,10 +351,10 @@ def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head} · {words.asks(record)}",
         [
             blocks.section(
-                f"*{head}*\nNow: {words.asks(record)}\nBefore: {blocks.escape(one.asks, 200)}"
+                f"*{head}*\nNow: {words.asks(record)}\nBefore: {blocks.escape(edit.asks, 200)}"
             ),
             blocks.context(
-                f"With {words.asked(record, record.stage)} now. If it comes to you again, you get a card."
+                f"With {words.describe_asked(record, record.stage)} now. If it comes to you again, you get a card."
             ),
             *_decide(record, "edited"),
         ],
@@ -348,7 +366,9 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     no more)."""
     if not record.is_pending:
         return Rendered(
-            words.plain_outcome(record), [blocks.section(words.outcome(record))], is_final=True
+            words.describe_outcome_plainly(record),
+            [blocks.section(words.describe_outcome(record))],
+            is_final=True,
         )
     reader = record.reader
     if notice.item_id:
@@ -357,7 +377,7 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         head = "What you approved changed, and your approval still counts"
     else:
         head = "What you asked for changed while it waits"
-    lines = changed.lines(record)
+    lines = changed.list_changes(record)
     row: list[Block]
     if reader is not None and reader.line is not None:
         mine = [words.take_back_button(record), words.details_button(record)]
@@ -368,7 +388,7 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         f"{head} · {words.asks(record)}",
         [
             blocks.section("\n".join([f"*{head}*", words.asks(record), *lines])),
-            blocks.context(f"With {words.asked(record, record.stage)} now."),
+            blocks.context(f"With {words.describe_asked(record, record.stage)} now."),
             *row,
         ],
     )
@@ -378,7 +398,7 @@ def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To those who review broken glass that is late, and to whoever broke it once it was reviewed."""
     head = f"Broken glass: {words.asks(record)}"
     return Rendered(
-        f"{head} · {words.glass(record)}",
+        f"{head} · {words.describe_glass(record)}",
         [blocks.section(f"*{head}*"), *breakglass.row(record)],
         is_final=record.is_settled,
     )
@@ -402,7 +422,7 @@ def _stuck_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         head,
         [
             blocks.section(f"*{head}*\n{way_on}"),
-            blocks.context(words.silence(record)),
+            blocks.context(words.describe_silence(record)),
             words.buttons(record, [words.details_button(record)], "stuck"),
         ],
     )
@@ -427,7 +447,7 @@ NOTES: dict[str, Note] = {
 
 def note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """A message of its own to one person."""
-    short = lapses.earlier(record, notice.person_id)
+    short = lapses.describe_earlier(record, notice.person_id)
     if short is not None and notice.what != "lapsed":
         return short
     return NOTES[notice.what](record, notice, scene)

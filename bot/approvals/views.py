@@ -21,7 +21,7 @@ MOST_FACTS = 20
 MOST_LINES = 30
 
 
-def reject(card: Card, *, metadata: str) -> Block:
+def reject_window(card: Card, *, metadata: str) -> Block:
     """Asks for the reason."""
     return blocks.modal(
         "Reject this request",
@@ -40,7 +40,7 @@ def reject(card: Card, *, metadata: str) -> Block:
     )
 
 
-def approve(card: Card, *, metadata: str) -> Block:
+def approve_window(card: Card, *, metadata: str) -> Block:
     """Asks for the comment that the stage wants."""
     return blocks.modal(
         "Approve this request",
@@ -59,48 +59,50 @@ def approve(card: Card, *, metadata: str) -> Block:
     )
 
 
-def details(card: Card, *, now: datetime) -> Block:
+def details_window(card: Card, *, now: datetime) -> Block:
     """Everything about a request: the facts, each stage, and who decided by which rule."""
-    shown: list[Block] = [
-        blocks.section(f"*{words.asks(card, 400)}*" if card.is_pending else words.outcome(card)),
+    parts: list[Block] = [
+        blocks.section(
+            f"*{words.asks(card, 400)}*" if card.is_pending else words.describe_outcome(card)
+        ),
         blocks.section(
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
     to_requester = card.reader is not None and card.reader.is_requester
-    if change := changed.subject(card, to_requester=to_requester):
-        shown.append(blocks.section(change))
-    told = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
-    shown += [blocks.context(line) for line in told]
+    if change := changed.describe_moved_subject(card, to_requester=to_requester):
+        parts.append(blocks.section(change))
+    lines = [*words.list_remarks(card), *([] if card.is_pending else words.list_conditions(card))]
+    parts += [blocks.context(line) for line in lines]
     facts = [
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]
     ]
-    shown += [blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)]
-    if read := changed.known(card):
-        shown.append(blocks.context(read))
-    shown.append(blocks.divider())
+    parts += [blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)]
+    if read := changed.describe_known(card):
+        parts.append(blocks.context(read))
+    parts.append(blocks.divider())
     for stage in card.rounds:
-        shown.append(blocks.section(_stage(card, stage.position)))
+        parts.append(blocks.section(_stage(card, stage.position)))
     if card.dropped:
-        shown.append(blocks.context(words.left_out(card)))
+        parts.append(blocks.context(words.describe_left_out(card)))
     if len(card.lines) > MOST_LINES:
-        shown.append(blocks.context(f"…and {len(card.lines) - MOST_LINES} more"))
+        parts.append(blocks.context(f"…and {len(card.lines) - MOST_LINES} more"))
     reader = card.reader
     if card.is_pending:
         if reader is not None and reader.why and reader.line is None:
-            shown.append(blocks.context(f"You are asked because {blocks.escape(reader.why, 100)}."))
-        shown.append(blocks.context(words.silence(card, to_requester=to_requester)))
+            parts.append(blocks.context(f"You are asked because {blocks.escape(reader.why, 100)}."))
+        parts.append(blocks.context(words.describe_silence(card, to_requester=to_requester)))
         if reader is not None and (mine := words.own_buttons(card)):
-            shown.append(words.buttons(card, mine, "details"))
-    shown.append(
+            parts.append(words.buttons(card, mine, "details"))
+    parts.append(
         blocks.context(
             f"{words.state(card)} · policy version {card.policy_id} · as of {blocks.when(now)}"
         )
     )
     return blocks.modal(
         f"Request #{card.id}",
-        shown,
+        parts,
         callback_id=words.DETAILS_VIEW,
         close="Close",
         metadata=str(card.id),
@@ -117,14 +119,16 @@ def _stage(card: Card, position: int) -> str:
         state = "not asked yet" if card.is_pending else "not asked"
     else:
         state = "asked now" if card.is_pending else words.STATES[card.state].split()[-1]
-    told = [f"*{position + 1}. {words.asked(card, position)}* · {words.tally(stage)} · {state}"]
-    told += [_line(line) for line in card.lines[:MOST_LINES] if line.position == position]
-    told += [
-        f"• _{words.verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
+    lines = [
+        f"*{position + 1}. {words.describe_asked(card, position)}* · {words.describe_tally(stage)} · {state}"
+    ]
+    lines += [_line(line) for line in card.lines[:MOST_LINES] if line.position == position]
+    lines += [
+        f"• _{words.describe_verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
         for line in card.taken_back[-MOST_LINES:]
         if line.position == position and line.taken_back_at is not None
     ]
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _line(line: Line) -> str:
@@ -133,25 +137,25 @@ def _line(line: Line) -> str:
         rule += f", as a member of {blocks.escape(line.group, 60)}"
     if line.read_at is not None:
         rule += f" (read from Slack {blocks.when(line.read_at)})"
-    told = f"• *{words.verdict(line)}* · {blocks.when(line.at)} · by {rule}"
-    return told + (f"\n{blocks.quote(line.reason, 300)}" if line.reason else "")
+    line_ = f"• *{words.describe_verdict(line)}* · {blocks.when(line.at)} · by {rule}"
+    return line_ + (f"\n{blocks.quote(line.reason, 300)}" if line.reason else "")
 
 
-def waiting(card: Card, where: str = "list") -> list[Block]:
+def waiting_row(card: Card, where: str = "list") -> list[Block]:
     """A request that waits for the reader, with its buttons; `where` names the place among a message's blocks."""
     why = card.reader.why if card.reader else ""
     return [
         blocks.section(
             f"*{words.asks(card)}*\n{blocks.quote(card.reason, 160)} — {blocks.escape(card.requester.name, 60)}"
         ),
-        *([blocks.context(" · ".join(new))] if (new := changed.lines(card)) else []),
+        *([blocks.context(" · ".join(new))] if (new := changed.list_changes(card)) else []),
         blocks.context(
             " · ".join(
                 filter(
                     None,
                     [
                         f"You are asked because {blocks.escape(why, 100)}" if why else "",
-                        words.progress(card),
+                        words.describe_progress(card),
                         f"by {blocks.when(card.expires_at)}, else it expires and {blocks.escape(card.words.stays, 120)}",
                     ],
                 )
@@ -161,7 +165,7 @@ def waiting(card: Card, where: str = "list") -> list[Block]:
     ]
 
 
-def in_digest(card: Card, is_first: bool) -> list[Block]:
+def digest_row(card: Card, is_first: bool) -> list[Block]:
     """A request inside somebody's digest: with its buttons while it is theirs to decide, else how it went on.
 
     Only the first one of a message has a button that stands out.
@@ -173,7 +177,7 @@ def in_digest(card: Card, is_first: bool) -> list[Block]:
         elements = words.decide_buttons(card)
         if not is_first:
             elements[0].pop("style", None)
-        new = "".join(f"\n{line}" for line in changed.lines(card))
+        new = "".join(f"\n{line}" for line in changed.list_changes(card))
         return [
             blocks.section(
                 f"*{words.asks(card, 120)}*\nYou are asked because {blocks.escape(reader.why, 60)} · {by}{new}"
@@ -181,24 +185,24 @@ def in_digest(card: Card, is_first: bool) -> list[Block]:
             words.buttons(card, elements, "digest"),
         ]
     if not card.is_pending:
-        told = words.outcome(card)
+        outcome = words.describe_outcome(card)
     elif reader is not None and reader.line is not None:
         did = "approved" if reader.line.verdict == "approve" else "rejected"
-        told = f"*You {did}* · {blocks.when(reader.line.at)} · {words.asks(card)} · waiting for {words.progress(card)}"
+        outcome = f"*You {did}* · {blocks.when(reader.line.at)} · {words.asks(card)} · waiting for {words.describe_progress(card)}"
     else:
-        told = f"*Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
-    return [blocks.section(told, accessory=words.details_button(card), block_id=place)]
+        outcome = f"*Went on* · {words.asks(card)} · waiting for {words.describe_progress(card)}"
+    return [blocks.section(outcome, accessory=words.details_button(card), block_id=place)]
 
 
-def asked(card: Card) -> Block:
+def asked_row(card: Card) -> Block:
     """A request of the reader's own, on one line."""
     place = f"approval:{card.id}:{card.revision}:mine"
     if words.can_ask_again(card):
         return blocks.section(
-            words.outcome(card), accessory=words.again_button(card), block_id=place
+            words.describe_outcome(card), accessory=words.again_button(card), block_id=place
         )
     if not card.is_pending:
-        return blocks.section(words.outcome(card))
+        return blocks.section(words.describe_outcome(card))
     if card.question is not None:
         asker = blocks.escape(card.question.asker.name, 60)
         return blocks.section(
@@ -208,21 +212,21 @@ def asked(card: Card) -> Block:
         )
     if card.moved is not None:
         return blocks.section(
-            f"*Waiting for you* · {words.asks(card)}\n{blocks.escape(card.moved.told, 200)}. "
+            f"*Waiting for you* · {words.asks(card)}\n{blocks.escape(card.moved.clause, 200)}. "
             "Nobody can approve it before you say what to ask for now.",
             accessory=words.details_button(card),
             block_id=place,
         )
     return blocks.section(
-        f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
-        f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}"
-        + "".join(f"\n{line}" for line in changed.lines(card)),
+        f"*Waiting* · {words.asks(card)}\nWith {words.describe_asked(card, card.stage)}: "
+        f"{words.describe_tally(card.round)} · answer by {blocks.when(card.expires_at)}"
+        + "".join(f"\n{line}" for line in changed.list_changes(card)),
         accessory=words.details_button(card),
         block_id=place,
     )
 
 
-def several(total: int) -> list[Block]:
+def decide_several_row(total: int) -> list[Block]:
     """The button that opens the window, where several requests wait."""
     if total < 2:
         return []
@@ -242,7 +246,7 @@ def nothing_waits(asked_: Sequence[Card]) -> str:
     return f"Nothing waits for you. {many} with others; the first answer is due {blocks.when(oldest.expires_at)}."
 
 
-def answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[Block]]:
+def build_answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[Block]]:
     """`/mlgov approvals`: the text and the blocks."""
     if waiting_:
         text = (
@@ -252,29 +256,29 @@ def answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[
         )
     else:
         text = nothing_waits(asked_)
-    shown = [blocks.section(f"*{text}*" if waiting_ else text)]
-    fitting = _fitting([waiting(card) for card in waiting_[:MOST_LISTED]], shown)
-    shown += [block for entry in fitting for block in entry]
-    shown += several(len(waiting_))
+    parts = [blocks.section(f"*{text}*" if waiting_ else text)]
+    fitting = _fitting([waiting_row(card) for card in waiting_[:MOST_LISTED]], parts)
+    parts += [block for entry in fitting for block in entry]
+    parts += decide_several_row(len(waiting_))
     if len(waiting_) > len(fitting):
-        shown.append(
+        parts.append(
             blocks.context(
                 f"…and {len(waiting_) - len(fitting)} more: decide some, and they move up."
             )
         )
     if asked_:
-        shown += [blocks.divider(), blocks.section("*You asked for*")]
-        room = min(MOST_LISTED, blocks.MESSAGE_BLOCKS - 1 - len(shown))
-        mine = _fitting([[asked(card)] for card in asked_[:room]], shown)
-        shown += [block for entry in mine for block in entry]
+        parts += [blocks.divider(), blocks.section("*You asked for*")]
+        room = min(MOST_LISTED, blocks.MESSAGE_BLOCKS - 1 - len(parts))
+        mine = _fitting([[asked_row(card)] for card in asked_[:room]], parts)
+        parts += [block for entry in mine for block in entry]
         if len(asked_) > len(mine):
-            shown.append(blocks.context(f"…and {len(asked_) - len(mine)} more"))
-    return text, shown
+            parts.append(blocks.context(f"…and {len(asked_) - len(mine)} more"))
+    return text, parts
 
 
-def _fitting(entries: list[list[Block]], shown: list[Block]) -> list[list[Block]]:
-    """As many of the entries, in order, as a message with `shown` in it still has room for."""
-    room = MOST_CHARACTERS - len(json.dumps(shown, ensure_ascii=False))
+def _fitting(entries: list[list[Block]], before: list[Block]) -> list[list[Block]]:
+    """As many of the entries, in order, as a message with `before` in it still has room for."""
+    room = MOST_CHARACTERS - len(json.dumps(before, ensure_ascii=False))
     kept = []
     for entry in entries:
         room -= len(json.dumps(entry, ensure_ascii=False))

@@ -44,55 +44,55 @@ def asks(card: Card, limit: int = 200) -> str:
     )
 
 
-def tally(stage: Round) -> str:
+def describe_tally(stage: Round) -> str:
     """`0 of 2 approved`; for a stage of groups `Validation 1 of 1 and Model risk 0 of 2 approved`."""
     if not stage.parts:
         return f"{stage.approved} of {stage.quorum} approved"
     joint = " or " if stage.mode == "any" else " and "
-    told = [
+    counts = [
         f"{blocks.escape(part.name, 60)} {part.approved} of {part.quorum}" for part in stage.parts
     ]
-    return f"{joint.join(told)} approved"
+    return f"{joint.join(counts)} approved"
 
 
-def progress(card: Card) -> str:
+def describe_progress(card: Card) -> str:
     """`Finance: 0 of 2 approved`, for mrkdwn."""
-    return f"{blocks.escape(card.round.name, 60)}: {tally(card.round)}"
+    return f"{blocks.escape(card.round.name, 60)}: {describe_tally(card.round)}"
 
 
-def asked(card: Card, position: int) -> str:
+def describe_asked(card: Card, position: int) -> str:
     """`Finance (Finance partners, 2 of them)`: a stage and whom it asks; `Release (Validators and 2 of Model risk)`."""
     stage = card.rounds[position]
     name = blocks.escape(stage.name, 60)
     if stage.parts:
         joint = " or " if stage.mode == "any" else " and "
-        told = [
+        clauses = [
             (f"{part.quorum} of " if part.quorum > 1 else "")
             + (blocks.join_names(list(part.asked)) or "nobody")
             for part in stage.parts
         ]
-        return f"{name} ({joint.join(told)})"
+        return f"{name} ({joint.join(clauses)})"
     who = blocks.join_names(list(stage.asked)) or "nobody"
     many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
     instead = ", in place of nobody" if stage.has_fallback else ""
     return f"{name} ({who}{many}{instead})"
 
 
-def passed(card: Card) -> str:
+def describe_passed(card: Card) -> str:
     """`Budget owner approved: Ana Ruiz`, for the stages that are behind; empty in the first."""
-    told = []
+    clauses = []
     for stage in card.rounds[: card.stage]:
         names = [line.person.name for line in card.approvers if line.position == stage.position]
-        told.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.join_names(names)}")
-    return " · ".join(told)
+        clauses.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.join_names(names)}")
+    return " · ".join(clauses)
 
 
-def step(card: Card) -> str:
+def describe_step(card: Card) -> str:
     """`step 2 of 2`; empty when there is only one."""
     return f"step {card.stage + 1} of {len(card.rounds)}" if len(card.rounds) > 1 else ""
 
 
-def silence(card: Card, *, to_requester: bool = False) -> str:
+def describe_silence(card: Card, *, to_requester: bool = False) -> str:
     """What happens if nobody does anything, and when, in the order of time; `to_requester` for whoever asked."""
     name = blocks.escape(card.requester.name, 60)
     if card.paused_at is not None:
@@ -102,14 +102,14 @@ def silence(card: Card, *, to_requester: bool = False) -> str:
     if card.moved is not None:
         silent = "you don't" if to_requester else f"{name} doesn't"
         return f"If {silent} say so by {blocks.when(card.expires_at)} this expires and {stays}."
-    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
+    sentence = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
     step = card.round.escalation
     if step is None or step.at is None:
-        return told
-    return f"From {blocks.when(step.at)} {escalation(step)}. {told}"
+        return sentence
+    return f"From {blocks.when(step.at)} {describe_escalation(step)}. {sentence}"
 
 
-def escalation(step: Escalated) -> str:
+def describe_escalation(step: Escalated) -> str:
     """`this also goes to ML admins`: what escalating does, whether they are one or many."""
     who = blocks.join_names(list(step.who)) or "nobody else"
     if step.way == "notify":
@@ -126,12 +126,12 @@ def ask_again_button(card: Card) -> Element | None:
         ASK_AGAIN,
         f"{value(card)}:{card.moved.mark}",
         style="primary",
-        confirm=_sure(card.moved.doubt),
+        confirm=_ask_doubt(card.moved.doubt),
         hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
     )
 
 
-def _sure(doubt: str) -> Element | None:
+def _ask_doubt(doubt: str) -> Element | None:
     return blocks.confirm("Is that right?", doubt, yes="Yes, ask") if doubt else None
 
 
@@ -156,7 +156,7 @@ def moved_buttons(card: Card) -> list[Element]:
     ]
 
 
-def left_out(card: Card) -> str:
+def describe_left_out(card: Card) -> str:
     """`Finance is not asked: increase.percent > 20.0 does not hold`; empty when every stage is asked."""
     return " · ".join(
         f"{blocks.escape(one.name, 60)} is not asked: `{blocks.escape(one.when, 120)}` does not hold"
@@ -164,7 +164,7 @@ def left_out(card: Card) -> str:
     )
 
 
-def outcome(card: Card, *, in_thread: bool = False) -> str:
+def describe_outcome(card: Card, *, in_thread: bool = False) -> str:
     """The one line that is left of a finished card."""
     state = f"*{STATES[card.state]}*"
     at = blocks.when(card.decided_at or card.expires_at)
@@ -182,7 +182,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
             else f"by {blocks.join_names(names)}, {at}"
         )
         if card.extras.review is not None:
-            by = glass(card)
+            by = describe_glass(card)
         return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{_holds(card)}{more}"
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         by_whom = blocks.escape(card.rejection.person.name, 60)
@@ -191,7 +191,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
         by_whom = blocks.escape(card.requester.name, 60)
         return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
     if card.state is ApprovalState.EXPIRED:
-        return f"{state} {at} · {what} · {progress(card)} · {stays}{more}"
+        return f"{state} {at} · {what} · {describe_progress(card)} · {stays}{more}"
     if card.state is ApprovalState.LAPSED:
         undone = blocks.escape(card.words.undone or card.words.stays, 200)
         unmet = [one for one in card.conditions if one.state is ConditionState.UNMET]
@@ -208,7 +208,7 @@ def _holds(card: Card) -> str:
     return f" · holds until {blocks.when(card.valid_until)}" if card.valid_until else ""
 
 
-def plain_outcome(card: Card) -> str:
+def describe_outcome_plainly(card: Card) -> str:
     """The same for a notification: no emoji, no emphasis, no date syntax."""
     state = STATES[card.state].split()[-1]
     if card.state is ApprovalState.APPROVED:
@@ -220,7 +220,7 @@ def plain_outcome(card: Card) -> str:
     return f"{state}: {asks(card)}; {blocks.escape(card.words.stays, 200)}"
 
 
-def verdict(line: Line) -> str:
+def describe_verdict(line: Line) -> str:
     """`Ana Ruiz approved`."""
     did = "approved" if line.verdict == "approve" else "rejected"
     for_whom = f" for {blocks.escape(line.instead_of, 60)}" if line.instead_of else ""
@@ -239,41 +239,41 @@ def state(card: Card) -> str:
     return STATES[card.state]
 
 
-def said(card: Card) -> list[str]:
+def list_remarks(card: Card) -> list[str]:
     """What changed meanwhile, and what was asked, answered and handed over, one line each, newest last; mrkdwn."""
-    told = changed.lines(card)
-    for one in card.extras.questions[-2:]:
-        asker = blocks.escape(one.asker.name, 60)
-        if one.is_open:
-            told.append(f"*{asker} asks:* {blocks.quote(one.text, 300)}")
-        elif one.answer is not None:
-            told.append(
-                f"{asker} asked: {blocks.quote(one.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(one.answer, 300)}"
+    lines = changed.list_changes(card)
+    for question in card.extras.questions[-2:]:
+        asker = blocks.escape(question.asker.name, 60)
+        if question.is_open:
+            lines.append(f"*{asker} asks:* {blocks.quote(question.text, 300)}")
+        elif question.answer is not None:
+            lines.append(
+                f"{asker} asked: {blocks.quote(question.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(question.answer, 300)}"
             )
     if card.is_pending:
-        told += conditions(card)
+        lines += list_conditions(card)
     if card.is_pending and card.extras.edits:
-        told.append(edited(card.extras.edits[-1]))
-    told += [
-        f"{blocks.escape(one.giver.name, 60)} handed {_whose(one)}over to {blocks.escape(one.taker.name, 60)}"
+        lines.append(describe_edit(card.extras.edits[-1]))
+    lines += [
+        f"{blocks.escape(one.giver.name, 60)} handed {_describe_place(one)}over to {blocks.escape(one.taker.name, 60)}"
         for one in card.extras.handovers
         if one.position == card.stage
     ]
-    return told
+    return lines
 
 
-def _whose(one: Handover) -> str:
+def _describe_place(handover: Handover) -> str:
     """`Ola's place `, where a stand-in gave it on."""
-    if one.principal is None:
+    if handover.principal is None:
         return ""
-    return f"{blocks.escape(one.principal.name, 60)}'s place "
+    return f"{blocks.escape(handover.principal.name, 60)}'s place "
 
 
-def edited(one: Edit) -> str:
+def describe_edit(edit: Edit) -> str:
     """`Changed Mon 26 Jan at 9:14 · before: raise January's budget: 40,000 → 52,000 EUR`, for mrkdwn."""
-    if one.is_material:
-        return f"*Changed* {blocks.when(one.at)} · before: {blocks.escape(one.asks, 200)}"
-    return f"*Reworded* {blocks.when(one.at)} · it asks for the same"
+    if edit.is_material:
+        return f"*Changed* {blocks.when(edit.at)} · before: {blocks.escape(edit.asks, 200)}"
+    return f"*Reworded* {blocks.when(edit.at)} · it asks for the same"
 
 
 CONDITION_STATES = {
@@ -285,30 +285,30 @@ CONDITION_STATES = {
 }
 
 
-def condition(one: Condition) -> str:
+def describe_condition(condition_: Condition) -> str:
     """`“Plan the clean-up” · Tim by Fri 30 Jan · open`, for mrkdwn."""
-    owner = blocks.escape(one.owner.name, 60)
-    return f"{blocks.quote(one.text, 300)} · {owner} by {blocks.day(one.due)} · {CONDITION_STATES[one.state]}"
+    owner = blocks.escape(condition_.owner.name, 60)
+    return f"{blocks.quote(condition_.text, 300)} · {owner} by {blocks.day(condition_.due)} · {CONDITION_STATES[condition_.state]}"
 
 
-def conditions(card: Card) -> list[str]:
+def list_conditions(card: Card) -> list[str]:
     """What the approval depends on, one line each."""
-    return [f"*On condition* · {condition(one)}" for one in card.conditions]
+    return [f"*On condition* · {describe_condition(one)}" for one in card.conditions]
 
 
-def glass(card: Card) -> str:
+def describe_glass(card: Card) -> str:
     """`glass broken by Ada, today 9:14 · to be reviewed by Wed 09:14`, for mrkdwn."""
     review = card.extras.review
     if review is None:
         return ""
-    told = (
+    sentence = (
         f"glass broken by {blocks.escape(review.breaker.name, 60)}, {blocks.when(review.broken_at)}"
     )
     if review.reviewer is None or review.reviewed_at is None:
         late = ", late" if review.times_late else ""
-        return f"{told} · to be reviewed by {blocks.when(review.due_at)}{late}"
+        return f"{sentence} · to be reviewed by {blocks.when(review.due_at)}{late}"
     how = "was right" if review.is_fine else "was not right"
-    return f"{told} · {blocks.escape(review.reviewer.name, 60)} reviewed it, {blocks.when(review.reviewed_at)}: it {how}"
+    return f"{sentence} · {blocks.escape(review.reviewer.name, 60)} reviewed it, {blocks.when(review.reviewed_at)}: it {how}"
 
 
 def glass_button(card: Card) -> Element:

@@ -96,7 +96,7 @@ def open_change(click: Click) -> Reply:
 def open_again(click: Click) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     with click.deps.db.read() as session:
-        card = decisions.seen_card(
+        card = decisions.require_card(
             session,
             click.actor,
             _ids(click.value)[0],
@@ -135,7 +135,7 @@ def _view(
         detail = service.load_detail_for(
             session, actor, budget_id, policy=deps.policy, now=deps.now(session), clicked=card
         )
-        route = decisions.route(
+        route = decisions.preview_route(
             session,
             actor,
             BUDGET_INCREASE.gate,

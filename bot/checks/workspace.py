@@ -109,7 +109,7 @@ def _meant(
         (str(one.get("handle")), str(one["id"])) for one in groups if not one.get("date_delete")
     ]
     wanted = {word[1:] for word in words if handles.is_handle(word)}
-    return handles.judge(wanted, having, kept)
+    return handles.judge_handles(wanted, having, kept)
 
 
 def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[str, str]) -> Check:

@@ -92,6 +92,6 @@ def _render_digest(record: "ShownDigest", format_: str, organisation: str, reade
         return pages.html(record, organisation=organisation, reader=reader)
     if format_ == "text":
         return pages.text(record, organisation=organisation, reader=reader)
-    message = messages.digest(record, approval_views.in_digest, with_pictures=False)
+    message = messages.digest(record, approval_views.digest_row, with_pictures=False)
     output = {"text": message.text, "blocks": message.blocks}
     return json.dumps(output, indent=1, ensure_ascii=False)

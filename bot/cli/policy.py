@@ -149,7 +149,7 @@ def apply(
             say(f"- {each}")
         if reroute:
             with database.read() as session:
-                waiting = decisions.open_requests(session)
+                waiting = decisions.list_open(session)
             for approval_id in waiting:
                 with database.begin(patient=True) as session:
                     moved = decisions.reroute(

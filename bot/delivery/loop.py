@@ -158,7 +158,7 @@ class Delivery:
                 idle = self._busy == 0
             if idle:
                 with self._database.read() as session:
-                    if outbox.waits(session, now=clock.now(session)) == 0:
+                    if outbox.count_waiting(session, now=clock.now(session)) == 0:
                         return True
             self.wake()
             time.sleep(BREATH)

@@ -157,7 +157,7 @@ def _place(value: str) -> tuple[str, int]:
 
 def _help(router: Router, asked: Command | Click) -> Private:
     with asked.deps.db.read() as session:
-        roles = visibility.roles(session, asked.actor.id, policy=asked.deps.policy)
+        roles = visibility.list_roles(session, asked.actor.id, policy=asked.deps.policy)
     hidden = frozenset() if roles & rollout.OVERSEERS else FOR_OVERSEERS
     shown = {name: word for name, word in router.words.items() if name not in hidden}
     placed = {name for _, names in GROUPS for name in names}

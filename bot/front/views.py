@@ -65,8 +65,8 @@ def _waiting(status: HomeStatus) -> list[Block]:
         ]
     body = [blocks.header(first_line)]
     for card in status.waiting.items:
-        body += approval_views.waiting(card)
-    body += approval_views.several(status.waiting.total)
+        body += approval_views.waiting_row(card)
+    body += approval_views.decide_several_row(status.waiting.total)
     body += turn(status.waiting, WAITING, "the most urgent first")
     if status.waiting.total and (status.due.total or status.models or status.check_in):
         body.append(blocks.divider())
@@ -84,8 +84,8 @@ def what_waits(status: HomeStatus) -> list[Block]:
     due = status.due.items[:ANSWER_DUE]
     body: list[Block] = []
     for card in decisions:
-        body += approval_views.waiting(card)
-    body += approval_views.several(len(decisions))
+        body += approval_views.waiting_row(card)
+    body += approval_views.decide_several_row(len(decisions))
     body += [_due(one, status.today) for one in due]
     body += model_views.need_blocks(status.models, status.today)
     if status.check_in is not None:
@@ -111,7 +111,7 @@ def _asked(status: HomeStatus) -> list[Block]:
     return [
         blocks.divider(),
         blocks.header("You asked for"),
-        *(approval_views.asked(card) for card in status.asked.items),
+        *(approval_views.asked_row(card) for card in status.asked.items),
         *turn(status.asked, ASKED, "those that wait first"),
     ]
 

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from bot.api.door import Caller, Door, needs
+from bot.api.problems import describe_answers
 from bot.api.uploads import Uploads, describe_form, require_json
 from bot.context import Deps
 from bot.inventory import acting, resources, uploads

@@ -178,7 +178,7 @@ def _route(click: Click, found: ModelCard) -> str:
         )
     with deps.db.read() as session:
         people = approving.MODEL_APPROVAL.people(session, found.version.id)
-        route = decisions.route(
+        route = decisions.preview_route(
             session,
             click.actor,
             approving.GATE,

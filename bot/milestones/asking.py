@@ -53,7 +53,7 @@ def open_again(click: Click) -> Reply:
     approval_id, _ = submissions.ids(click.value)
     deps = click.deps
     with deps.db.read() as session:
-        card = decisions.seen_card(
+        card = decisions.require_card(
             session,
             click.actor,
             approval_id,
@@ -83,7 +83,7 @@ def window(
     with click.deps.db.read() as session:
         today = reads.today_of(policy, click.deps.now(session))
         if policy.milestones.reschedule is not None:
-            route = decisions.route(
+            route = decisions.preview_route(
                 session,
                 click.actor,
                 policy.milestones.reschedule,

@@ -1,8 +1,8 @@
 """Statements about what people do with a request beside deciding it."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -19,22 +19,132 @@ from storage.audit.tables import PrivateText
 from storage.enums import ConditionState
 from storage.people.tables import Person
 
-Rows = Sequence[Any]
-"""Rows of a statement, read by column name."""
-
-_one, _two, _three = aliased(Person), aliased(Person), aliased(Person)
+_first, _second, _third = aliased(Person), aliased(Person), aliased(Person)
 _said, _replied = aliased(PrivateText), aliased(PrivateText)
 _IDS: Any = bindparam("ids", expanding=True)
 
+
+class QuestionRow(NamedTuple):
+    """A question about a request, with names and words."""
+
+    id: int
+    approval_id: int
+    asked_by: str
+    asker_name: str
+    asker_slack_id: str | None
+    question: str | None
+    asked_at: datetime
+    answer_id: int | None
+    answer: str | None
+    ended_at: datetime | None
+
+
+class HandoverRow(NamedTuple):
+    """A place that was given to somebody else, with names and words."""
+
+    id: int
+    approval_id: int
+    position: int
+    from_id: str
+    giver_name: str
+    giver_slack_id: str | None
+    to_id: str
+    taker_name: str
+    taker_slack_id: str | None
+    for_id: str | None
+    principal_name: str | None
+    principal_slack_id: str | None
+    note: str | None
+    created_at: datetime
+
+
+class EditRow(NamedTuple):
+    """What a request asked before it was changed, with names and words."""
+
+    id: int
+    approval_id: int
+    person_id: str
+    editor_name: str
+    editor_slack_id: str | None
+    is_material: bool
+    facts: dict[str, Any]
+    reason: str | None
+    reopened: str | None
+    voided: int
+    edited_at: datetime
+    revision: int | None
+
+
+class ConditionRow(NamedTuple):
+    """A condition of an approval, with names and words."""
+
+    id: int
+    approval_id: int
+    decision_id: int
+    set_by: str
+    setter_name: str
+    setter_slack_id: str | None
+    owner_id: str
+    owner_name: str
+    owner_slack_id: str | None
+    text: str | None
+    due: date
+    due_at: datetime
+    state: str
+    proof: str | None
+    claimed_at: datetime | None
+    ended_at: datetime | None
+    revision: int
+
+
+class ReviewRow(NamedTuple):
+    """The review of an approval for which the glass was broken, with names and words."""
+
+    approval_id: int
+    broken_by: str
+    breaker_name: str
+    breaker_slack_id: str | None
+    role: str
+    reason: str | None
+    broken_at: datetime
+    due_at: datetime
+    times_late: int
+    reviewed_by: str | None
+    reviewer_name: str | None
+    reviewer_slack_id: str | None
+    is_fine: bool | None
+    note: str | None
+    reviewed_at: datetime | None
+
+
+class AbsenceRow(NamedTuple):
+    """An absence, with the names of both."""
+
+    id: int
+    person_id: str
+    person: str
+    stand_in_id: str
+    stand_in: str
+    stand_in_slack_id: str | None
+    since: datetime
+    until: datetime
+    ended_at: datetime | None
+
+
 _QUESTIONS = (
     select(
-        ApprovalQuestion.__table__,
-        _one.name.label("asker_name"),
-        _one.slack_id.label("asker_slack_id"),
+        ApprovalQuestion.id,
+        ApprovalQuestion.approval_id,
+        ApprovalQuestion.asked_by,
+        _first.name.label("asker_name"),
+        _first.slack_id.label("asker_slack_id"),
         _said.text.label("question"),
+        ApprovalQuestion.asked_at,
+        ApprovalQuestion.answer_id,
         _replied.text.label("answer"),
+        ApprovalQuestion.ended_at,
     )
-    .join(_one, _one.id == ApprovalQuestion.asked_by)
+    .join(_first, _first.id == ApprovalQuestion.asked_by)
     .outerjoin(_said, _said.id == ApprovalQuestion.question_id)
     .outerjoin(_replied, _replied.id == ApprovalQuestion.answer_id)
     .where(ApprovalQuestion.approval_id.in_(_IDS))
@@ -42,108 +152,142 @@ _QUESTIONS = (
 )
 _HANDOVERS = (
     select(
-        ApprovalHandover.__table__,
-        _one.name.label("giver_name"),
-        _one.slack_id.label("giver_slack_id"),
-        _two.name.label("taker_name"),
-        _two.slack_id.label("taker_slack_id"),
-        _three.name.label("principal_name"),
-        _three.slack_id.label("principal_slack_id"),
+        ApprovalHandover.id,
+        ApprovalHandover.approval_id,
+        ApprovalHandover.position,
+        ApprovalHandover.from_id,
+        _first.name.label("giver_name"),
+        _first.slack_id.label("giver_slack_id"),
+        ApprovalHandover.to_id,
+        _second.name.label("taker_name"),
+        _second.slack_id.label("taker_slack_id"),
+        ApprovalHandover.for_id,
+        _third.name.label("principal_name"),
+        _third.slack_id.label("principal_slack_id"),
         _said.text.label("note"),
+        ApprovalHandover.created_at,
     )
-    .join(_one, _one.id == ApprovalHandover.from_id)
-    .join(_two, _two.id == ApprovalHandover.to_id)
-    .outerjoin(_three, _three.id == ApprovalHandover.for_id)
+    .join(_first, _first.id == ApprovalHandover.from_id)
+    .join(_second, _second.id == ApprovalHandover.to_id)
+    .outerjoin(_third, _third.id == ApprovalHandover.for_id)
     .outerjoin(_said, _said.id == ApprovalHandover.note_id)
     .where(ApprovalHandover.approval_id.in_(_IDS))
     .order_by(ApprovalHandover.id)
 )
 _EDITS = (
     select(
-        ApprovalEdit.__table__,
-        _one.name.label("editor_name"),
-        _one.slack_id.label("editor_slack_id"),
+        ApprovalEdit.id,
+        ApprovalEdit.approval_id,
+        ApprovalEdit.person_id,
+        _first.name.label("editor_name"),
+        _first.slack_id.label("editor_slack_id"),
+        ApprovalEdit.is_material,
+        ApprovalEdit.facts,
         _said.text.label("reason"),
+        ApprovalEdit.reopened,
+        ApprovalEdit.voided,
+        ApprovalEdit.edited_at,
+        ApprovalEdit.revision,
     )
-    .join(_one, _one.id == ApprovalEdit.person_id)
+    .join(_first, _first.id == ApprovalEdit.person_id)
     .outerjoin(_said, _said.id == ApprovalEdit.reason_id)
     .where(ApprovalEdit.approval_id.in_(_IDS))
     .order_by(ApprovalEdit.id)
 )
-_CONDITION = (
+_CONDITIONS = (
     select(
-        ApprovalCondition.__table__,
-        _one.name.label("setter_name"),
-        _one.slack_id.label("setter_slack_id"),
-        _two.name.label("owner_name"),
-        _two.slack_id.label("owner_slack_id"),
+        ApprovalCondition.id,
+        ApprovalCondition.approval_id,
+        ApprovalCondition.decision_id,
+        ApprovalCondition.set_by,
+        _first.name.label("setter_name"),
+        _first.slack_id.label("setter_slack_id"),
+        ApprovalCondition.owner_id,
+        _second.name.label("owner_name"),
+        _second.slack_id.label("owner_slack_id"),
         _said.text.label("text"),
+        ApprovalCondition.due,
+        ApprovalCondition.due_at,
+        ApprovalCondition.state,
         _replied.text.label("proof"),
+        ApprovalCondition.claimed_at,
+        ApprovalCondition.ended_at,
+        ApprovalCondition.revision,
     )
-    .join(_one, _one.id == ApprovalCondition.set_by)
-    .join(_two, _two.id == ApprovalCondition.owner_id)
+    .join(_first, _first.id == ApprovalCondition.set_by)
+    .join(_second, _second.id == ApprovalCondition.owner_id)
     .outerjoin(_said, _said.id == ApprovalCondition.text_id)
     .outerjoin(_replied, _replied.id == ApprovalCondition.proof_id)
+    .where(ApprovalCondition.approval_id.in_(_IDS))
     .order_by(ApprovalCondition.id)
 )
-_CONDITIONS = _CONDITION.where(ApprovalCondition.approval_id.in_(_IDS))
 _REVIEWS = (
     select(
-        ApprovalReview.__table__,
-        _one.name.label("breaker_name"),
-        _one.slack_id.label("breaker_slack_id"),
-        _two.name.label("reviewer_name"),
-        _two.slack_id.label("reviewer_slack_id"),
+        ApprovalReview.approval_id,
+        ApprovalReview.broken_by,
+        _first.name.label("breaker_name"),
+        _first.slack_id.label("breaker_slack_id"),
+        ApprovalReview.role,
         _said.text.label("reason"),
+        ApprovalReview.broken_at,
+        ApprovalReview.due_at,
+        ApprovalReview.times_late,
+        ApprovalReview.reviewed_by,
+        _second.name.label("reviewer_name"),
+        _second.slack_id.label("reviewer_slack_id"),
+        ApprovalReview.is_fine,
         _replied.text.label("note"),
+        ApprovalReview.reviewed_at,
     )
-    .join(_one, _one.id == ApprovalReview.broken_by)
-    .outerjoin(_two, _two.id == ApprovalReview.reviewed_by)
+    .join(_first, _first.id == ApprovalReview.broken_by)
+    .outerjoin(_second, _second.id == ApprovalReview.reviewed_by)
     .outerjoin(_said, _said.id == ApprovalReview.reason_id)
     .outerjoin(_replied, _replied.id == ApprovalReview.note_id)
     .where(ApprovalReview.approval_id.in_(_IDS))
 )
 
 
-def list_questions(session: Session, ids: Sequence[int]) -> Rows:
-    """Questions about these requests, oldest first, with names and words."""
-    return session.execute(_QUESTIONS, {"ids": list(ids)}).all()
+def _insert(
+    session: Session,
+    table: type[ApprovalEdit | ApprovalQuestion | ApprovalHandover | ApprovalCondition | Absence],
+    values: dict[str, Any],
+) -> int:
+    return int(session.execute(insert(table).returning(table.id), values).scalar_one())
 
 
-def list_handovers(session: Session, ids: Sequence[int]) -> Rows:
-    """Places that were given to others, oldest first, with names and words."""
-    return session.execute(_HANDOVERS, {"ids": list(ids)}).all()
+def list_questions(session: Session, ids: Sequence[int]) -> list[QuestionRow]:
+    """Questions about these requests, oldest first."""
+    return list(map(QuestionRow._make, session.execute(_QUESTIONS, {"ids": list(ids)})))
 
 
-def list_edits(session: Session, ids: Sequence[int]) -> Rows:
-    """What these requests asked before they were changed, oldest first, with names and words."""
-    return session.execute(_EDITS, {"ids": list(ids)}).all()
+def list_handovers(session: Session, ids: Sequence[int]) -> list[HandoverRow]:
+    """Places that were given to others, oldest first."""
+    return list(map(HandoverRow._make, session.execute(_HANDOVERS, {"ids": list(ids)})))
+
+
+def list_edits(session: Session, ids: Sequence[int]) -> list[EditRow]:
+    """What these requests asked before they were changed, oldest first."""
+    return list(map(EditRow._make, session.execute(_EDITS, {"ids": list(ids)})))
 
 
 def insert_edit(session: Session, **values: Any) -> int:
     """Keep what a request asked before; its id."""
-    return int(
-        session.execute(insert(ApprovalEdit).returning(ApprovalEdit.id), values).scalar_one()
-    )
+    return _insert(session, ApprovalEdit, values)
 
 
-def list_conditions(session: Session, ids: Sequence[int]) -> Rows:
-    """Conditions of these requests, in the order in which they were set, with names and words."""
-    return session.execute(_CONDITIONS, {"ids": list(ids)}).all()
+def list_conditions(session: Session, ids: Sequence[int]) -> list[ConditionRow]:
+    """Conditions of these requests, in the order in which they were set."""
+    return list(map(ConditionRow._make, session.execute(_CONDITIONS, {"ids": list(ids)})))
 
 
-def list_reviews(session: Session, ids: Sequence[int]) -> Rows:
+def list_reviews(session: Session, ids: Sequence[int]) -> list[ReviewRow]:
     """Reviews of glass that was broken, one per request."""
-    return session.execute(_REVIEWS, {"ids": list(ids)}).all()
+    return list(map(ReviewRow._make, session.execute(_REVIEWS, {"ids": list(ids)})))
 
 
 def insert_question(session: Session, **values: Any) -> int:
     """Keep a question; its id."""
-    return int(
-        session.execute(
-            insert(ApprovalQuestion).returning(ApprovalQuestion.id), values
-        ).scalar_one()
-    )
+    return _insert(session, ApprovalQuestion, values)
 
 
 _OPEN_QUESTION = select(ApprovalQuestion).where(
@@ -158,20 +302,12 @@ def find_open_question(session: Session, approval_id: int) -> ApprovalQuestion |
 
 def insert_handover(session: Session, **values: Any) -> int:
     """Keep a hand-over; its id."""
-    return int(
-        session.execute(
-            insert(ApprovalHandover).returning(ApprovalHandover.id), values
-        ).scalar_one()
-    )
+    return _insert(session, ApprovalHandover, values)
 
 
 def insert_condition(session: Session, **values: Any) -> int:
     """Keep a condition; its id."""
-    return int(
-        session.execute(
-            insert(ApprovalCondition).returning(ApprovalCondition.id), values
-        ).scalar_one()
-    )
+    return _insert(session, ApprovalCondition, values)
 
 
 _OPEN_CONDITIONS = (
@@ -184,7 +320,7 @@ _OPEN_CONDITIONS = (
 )
 
 
-def open_conditions(session: Session, approval_id: int) -> Sequence[ApprovalCondition]:
+def list_open_conditions(session: Session, approval_id: int) -> Sequence[ApprovalCondition]:
     """Conditions that nobody has confirmed yet; their request is locked by the caller."""
     return session.execute(_OPEN_CONDITIONS, {"approval_id": approval_id}).scalars().all()
 
@@ -218,7 +354,7 @@ def find_condition(session: Session, condition_id: int) -> ApprovalCondition | N
 
 
 _ABSENCES = (
-    select(Absence.__table__)
+    select(Absence.person_id, Absence.stand_in_id)
     .where(
         Absence.ended_at.is_(None),
         Absence.until > bindparam("since"),
@@ -228,42 +364,48 @@ _ABSENCES = (
 )
 
 
-def list_absences(session: Session, *, since: datetime, until: datetime) -> Rows:
-    """Absences that overlap this span and were not cut short before."""
-    return session.execute(_ABSENCES, {"since": since, "until": until}).all()
+def list_absences(session: Session, *, since: datetime, until: datetime) -> list[tuple[str, str]]:
+    """Who is away and who stands in for them, of absences that overlap this span and were not cut short before."""
+    rows = session.execute(_ABSENCES, {"since": since, "until": until})
+    return [(person_id, stand_in_id) for person_id, stand_in_id in rows]
 
 
-def absences_of(session: Session, person_id: str, *, now: datetime) -> Rows:
-    """A person's own absences that are not over, the next one first, with the stand-in's name."""
-    return session.execute(
-        select(
-            Absence.__table__, _two.name.label("stand_in"), _two.slack_id.label("stand_in_slack_id")
-        )
-        .join(_two, _two.id == Absence.stand_in_id)
-        .where(Absence.person_id == person_id, Absence.ended_at.is_(None), Absence.until > now)
-        .order_by(Absence.since, Absence.id)
-    ).all()
+_ABSENCE = (
+    select(
+        Absence.id,
+        Absence.person_id,
+        _first.name.label("person"),
+        Absence.stand_in_id,
+        _second.name.label("stand_in"),
+        _second.slack_id.label("stand_in_slack_id"),
+        Absence.since,
+        Absence.until,
+        Absence.ended_at,
+    )
+    .join(_first, _first.id == Absence.person_id)
+    .join(_second, _second.id == Absence.stand_in_id)
+)
 
 
-def find_absence(session: Session, absence_id: int) -> Any:
-    """An absence with the names of both."""
-    return session.execute(
-        select(
-            Absence.__table__,
-            _one.name.label("person"),
-            _one.slack_id.label("person_slack_id"),
-            _two.name.label("stand_in"),
-            _two.slack_id.label("stand_in_slack_id"),
-        )
-        .join(_one, _one.id == Absence.person_id)
-        .join(_two, _two.id == Absence.stand_in_id)
-        .where(Absence.id == absence_id)
-    ).first()
+def list_absences_of(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRow]:
+    """A person's own absences that are not over, the next one first."""
+    rows = session.execute(
+        _ABSENCE.where(
+            Absence.person_id == person_id, Absence.ended_at.is_(None), Absence.until > now
+        ).order_by(Absence.since, Absence.id)
+    )
+    return list(map(AbsenceRow._make, rows))
+
+
+def find_absence(session: Session, absence_id: int) -> AbsenceRow | None:
+    """An absence by its id."""
+    row = session.execute(_ABSENCE.where(Absence.id == absence_id)).first()
+    return None if row is None else AbsenceRow._make(row)
 
 
 def insert_absence(session: Session, **values: Any) -> int:
     """Keep an absence; its id."""
-    return int(session.execute(insert(Absence).returning(Absence.id), values).scalar_one())
+    return _insert(session, Absence, values)
 
 
 def end_absence(session: Session, absence_id: int, *, now: datetime) -> None:
@@ -271,20 +413,20 @@ def end_absence(session: Session, absence_id: int, *, now: datetime) -> None:
     session.execute(update(Absence).where(Absence.id == absence_id).values(ended_at=now))
 
 
-def set_until(session: Session, person_id: str, stand_in_id: str) -> None:
+def set_away_until(session: Session, person_id: str, stand_in_id: str) -> None:
     """Remember on both people until when the one may be stood in for, and the other stands in, at most."""
-    for column, side, one in (
+    for column, side, id_ in (
         (Person.away_until, Absence.person_id, person_id),
         (Person.stands_in_until, Absence.stand_in_id, stand_in_id),
     ):
         last = (
             select(func.max(Absence.until))
-            .where(side == one, Absence.ended_at.is_(None))
+            .where(side == id_, Absence.ended_at.is_(None))
             .scalar_subquery()
         )
         session.execute(
             update(Person)
-            .where(Person.id == one)
+            .where(Person.id == id_)
             .values({column: last})
             .execution_options(synchronize_session=False)
         )
@@ -313,7 +455,7 @@ def find_review(session: Session, approval_id: int) -> ApprovalReview | None:
 
 def list_concerning(session: Session, person_id: str) -> Sequence[int]:
     """Requests in which the person asked, gave or took a place, set or owns a condition, or broke or reviewed glass."""
-    found: set[int] = set()
+    ids: set[int] = set()
     for table, columns in (
         (ApprovalQuestion, ("asked_by",)),
         (ApprovalHandover, ("from_id", "to_id", "for_id")),
@@ -322,5 +464,5 @@ def list_concerning(session: Session, person_id: str) -> Sequence[int]:
         (ApprovalReview, ("broken_by", "reviewed_by")),
     ):
         named = or_(*(getattr(table, name) == person_id for name in columns))
-        found |= set(session.execute(select(table.approval_id).where(named)).scalars())
-    return sorted(found)
+        ids |= set(session.execute(select(table.approval_id).where(named)).scalars())
+    return sorted(ids)

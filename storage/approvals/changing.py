@@ -35,7 +35,7 @@ def revise(session: Session, approval_id: int, **values: Any) -> None:
     session.execute(_REVISE.values(**values), {"approval_id": approval_id})
 
 
-def mark(session: Session, approval_id: int, **values: Any) -> None:
+def set_columns(session: Session, approval_id: int, **values: Any) -> None:
     """Change the request's own columns without changing what it asks: its revision stays."""
     session.execute(update(_approval).where(_approval.c.id == approval_id).values(**values))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from sqlalchemy import Table, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -15,9 +15,6 @@ from storage.enums import ApprovalState
 from storage.people.tables import Channel, Person, SlackAlias, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 
-Rows = Sequence[Any]
-"""Rows of a statement, read by column name."""
-
 # The statements behind a click are written on the tables themselves: through the mapped classes each execution costs
 # about twice as much.
 _approval = cast(Table, Approval.__table__)
@@ -29,6 +26,41 @@ _member = cast(Table, UserGroupMember.__table__)
 _alias = cast(Table, SlackAlias.__table__)
 _digest = cast(Table, DigestDecision.__table__)
 _item = cast(Table, ApprovalReminderItem.__table__)
+
+
+class RequestRow(NamedTuple):
+    """A request and one of its stages."""
+
+    id: int
+    gate: str
+    subject_type: str
+    subject_id: int
+    project_id: int
+    facts: dict[str, Any]
+    requester_id: str
+    policy_id: int
+    state: str
+    stage: int
+    revision: int
+    card_id: int | None
+    channel: str | None
+    bound: dict[str, Any] | None
+    asked_at: datetime | None
+    expires_at: datetime
+    reason_id: int | None
+    paused_at: datetime | None
+    nudged_at: datetime | None
+    edition: int
+    moved: str | None
+    has_more: bool
+    requester_slack_id: str | None
+    position: int
+    name: str
+    approvers: list[Any]
+    quorum: int
+    ask: str
+    rules: dict[str, Any] | None
+
 
 _REQUEST = (
     select(
@@ -69,13 +101,14 @@ _REQUEST = (
     )
     .where(_approval.c.id == bindparam("approval_id"))
     .order_by(_stage.c.position)
+    # Of the request alone: with the requester's row locked, all requests of one person would wait for each other.
     .with_for_update(of=_approval)
 )
 
 
-def request_for_update(session: Session, approval_id: int) -> Rows:
-    """Lock the request; one row per stage, in order, each with the request's own columns. Empty when there is none."""
-    rows = session.execute(_REQUEST, {"approval_id": approval_id}).all()
+def lock_request(session: Session, approval_id: int) -> list[RequestRow]:
+    """Lock the request; one row per stage, in order. Empty when there is none."""
+    rows = list(map(RequestRow._make, session.execute(_REQUEST, {"approval_id": approval_id})))
     if rows:
         locked.hold(session, "approval", approval_id)
     return rows
@@ -84,6 +117,7 @@ def request_for_update(session: Session, approval_id: int) -> Rows:
 _LOCK = (
     select(Approval.id)
     .where(Approval.id == bindparam("approval_id"))
+    # A tick that waited behind a click would hold up all that is due after it; what is held waits for the next tick.
     .with_for_update(skip_locked=True)
 )
 _EXISTS = select(Approval.id).where(Approval.id == bindparam("approval_id"))
@@ -97,6 +131,18 @@ def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "go
     return "gone" if session.execute(_EXISTS, values).first() is None else "held"
 
 
+class VerdictRow(NamedTuple):
+    """A verdict that counts, as others are judged against it."""
+
+    id: int
+    person_id: str
+    position: int
+    verdict: str
+    for_id: str | None
+    place_id: str | None
+    parties: list[int] | None
+
+
 _DECIDED = select(
     _decision.c.id,
     _decision.c.person_id,
@@ -108,9 +154,40 @@ _DECIDED = select(
 ).where(_decision.c.approval_id == bindparam("approval_id"), _decision.c.taken_back_at.is_(None))
 
 
-def list_decided(session: Session, approval_id: int) -> Rows:
-    """The verdicts that count so far (id, person_id, position, verdict, for_id, place_id, parties)."""
-    return session.execute(_DECIDED, {"approval_id": approval_id}).all()
+def list_verdicts(session: Session, approval_id: int) -> list[VerdictRow]:
+    """The verdicts that count so far."""
+    return list(map(VerdictRow._make, session.execute(_DECIDED, {"approval_id": approval_id})))
+
+
+class StandingRow(NamedTuple):
+    """A person as the mirror of Slack has them, and one user group that they are in, if any."""
+
+    id: str
+    org_key: str
+    slack_id: str | None
+    name: str
+    is_bot: bool
+    is_guest: bool
+    is_stranger: bool
+    is_deactivated: bool
+    erased_at: datetime | None
+    refreshed_at: datetime | None
+    stands_in_until: datetime | None
+    away_until: datetime | None
+    status_away_until: datetime | None
+    manager_id: str | None
+    tz: str | None
+    country: str | None
+    since: datetime | None
+    group_id: str | None
+    group_name: str | None
+    group_read_at: datetime | None
+    aliases: str | None
+
+    @property
+    def other_ids(self) -> frozenset[str]:
+        """The other ids by which Slack names the person."""
+        return frozenset(self.aliases.split(",")) if self.aliases else frozenset()
 
 
 _STANDING = select(
@@ -137,7 +214,7 @@ _STANDING = select(
     select(func.aggregate_strings(_alias.c.slack_id, ","))
     .where(_alias.c.person_id == _person.c.id)
     .scalar_subquery()
-    .label("other_ids"),
+    .label("aliases"),
 ).select_from(
     _person.outerjoin(_member, _member.c.person_id == _person.c.id).outerjoin(
         _group, (_group.c.id == _member.c.group_id) & _group.c.is_disabled.is_(False)
@@ -147,26 +224,23 @@ _STANDING_OF_ONE = _STANDING.where(_person.c.id == bindparam("person_id"))
 _STANDING_OF = _STANDING.where(_person.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def list_standing(session: Session, person_id: str) -> Rows:
+def list_standing(session: Session, person_id: str) -> list[StandingRow]:
     """A person as the mirror has them; one row per user group they are in, at least one. Empty for nobody."""
-    return session.execute(_STANDING_OF_ONE, {"person_id": person_id}).all()
+    rows = session.execute(_STANDING_OF_ONE, {"person_id": person_id})
+    return list(map(StandingRow._make, rows))
 
 
-def list_standings(session: Session, ids: Iterable[str]) -> dict[str, list[Any]]:
+def list_standings(session: Session, ids: Iterable[str]) -> dict[str, list[StandingRow]]:
     """`list_standing` of several people, by id, in one statement."""
-    found: dict[str, list[Any]] = {}
-    for row in session.execute(_STANDING_OF, {"ids": sorted(set(ids))}):
-        found.setdefault(row.id, []).append(row)
-    return found
-
-
-def other_ids(row: Any) -> frozenset[str]:
-    """The other ids by which Slack names the person of a row of `list_standing`."""
-    return frozenset(row.other_ids.split(",")) if row.other_ids else frozenset()
+    standings: dict[str, list[StandingRow]] = {}
+    for row in map(StandingRow._make, session.execute(_STANDING_OF, {"ids": sorted(set(ids))})):
+        standings.setdefault(row.id, []).append(row)
+    return standings
 
 
 _INSERT_DECISION = insert(_decision).returning(
     _decision.c.id,
+    # Mostly nothing shows it, and then the click that decides is spared a statement.
     or_(
         select(_digest.c.digest_id)
         .where(_digest.c.approval_id == bindparam("of_approval"))
@@ -229,6 +303,13 @@ def insert_request(session: Session, values: dict[str, Any], stages: list[dict[s
     return approval_id
 
 
+class ChannelRow(NamedTuple):
+    """The channel of a project; `is_closed` once it is known that nobody from outside reads along."""
+
+    channel: str
+    is_closed: bool | None
+
+
 _CHANNEL = (
     select(
         Project.channel,
@@ -243,9 +324,73 @@ _CHANNEL = (
 )
 
 
-def find_channel_of(session: Session, project_id: int, org_key: str) -> Any:
-    """The project's own channel (channel, is_closed), by Slack id; None without one. What is not mirrored is open."""
-    return session.execute(_CHANNEL, {"project_id": project_id, "org": org_key}).first()
+def find_channel_of(session: Session, project_id: int, org_key: str) -> ChannelRow | None:
+    """The project's own channel, by Slack id; None without one. What is not mirrored is open."""
+    row = session.execute(_CHANNEL, {"project_id": project_id, "org": org_key}).first()
+    return None if row is None else ChannelRow._make(row)
+
+
+class CardRow(NamedTuple):
+    """A request as its cards show it."""
+
+    id: int
+    gate: str
+    subject_type: str
+    subject_id: int
+    facts: dict[str, Any]
+    state: str
+    stage: int
+    revision: int
+    created_at: datetime
+    expires_at: datetime
+    decided_at: datetime | None
+    policy_id: int
+    card_id: int | None
+    paused_at: datetime | None
+    nudged_at: datetime | None
+    has_more: bool
+    bound: dict[str, Any] | None
+    asked_at: datetime | None
+    valid_until: datetime | None
+    requester_id: str
+    requester_name: str
+    requester_slack_id: str | None
+    org_key: str
+    reason: str | None
+
+
+class StageRow(NamedTuple):
+    """A stage of a request."""
+
+    approval_id: int
+    position: int
+    name: str
+    approvers: list[Any]
+    quorum: int
+    ask: str
+    rules: dict[str, Any] | None
+
+
+class DecisionRow(NamedTuple):
+    """A verdict as cards show it, also one that counts no more."""
+
+    id: int
+    approval_id: int
+    person_id: str
+    name: str
+    slack_id: str | None
+    position: int
+    verdict: str
+    rule: str
+    via: str | None
+    membership_read_at: datetime | None
+    parties: list[int] | None
+    decided_at: datetime
+    taken_back_at: datetime | None
+    for_id: str | None
+    place_id: str | None
+    for_name: str | None
+    reason: str | None
 
 
 _absent = aliased(Person)
@@ -321,14 +466,14 @@ _CARD_DECISIONS = (
 )
 
 
-def project_of(session: Session, approval_id: int) -> int | None:
+def find_project_id(session: Session, approval_id: int) -> int | None:
     """The project that a request is about."""
     return session.execute(
         select(_approval.c.project_id).where(_approval.c.id == approval_id)
     ).scalar_one_or_none()
 
 
-def subject_of(session: Session, approval_id: int) -> tuple[str, int] | None:
+def find_subject(session: Session, approval_id: int) -> tuple[str, int] | None:
     """Type and id of what a request is about; None when there is no such request."""
     row = session.execute(
         select(_approval.c.subject_type, _approval.c.subject_id).where(
@@ -338,19 +483,38 @@ def subject_of(session: Session, approval_id: int) -> tuple[str, int] | None:
     return (row.subject_type, row.subject_id) if row is not None else None
 
 
-def list_cards(session: Session, ids: Sequence[int]) -> Rows:
-    """Requests with requester and reason, to show them."""
-    return session.execute(_CARDS, {"ids": list(ids)}).all()
+def list_cards(session: Session, ids: Sequence[int]) -> dict[int, CardRow]:
+    """Requests with requester and reason, by id; those that do not exist are left out."""
+    rows = map(CardRow._make, session.execute(_CARDS, {"ids": list(ids)}))
+    return {row.id: row for row in rows}
 
 
-def list_stages(session: Session, ids: Sequence[int]) -> Rows:
-    """The stages of several requests, in order."""
-    return session.execute(_CARD_STAGES, {"ids": list(ids)}).all()
+def list_stages(session: Session, ids: Sequence[int]) -> dict[int, list[StageRow]]:
+    """The stages of these requests, each request's in order."""
+    stages: dict[int, list[StageRow]] = {id_: [] for id_ in ids}
+    for row in map(StageRow._make, session.execute(_CARD_STAGES, {"ids": list(ids)})):
+        stages[row.approval_id].append(row)
+    return stages
 
 
-def list_decisions(session: Session, ids: Sequence[int]) -> Rows:
-    """The verdicts on several requests, with names and reasons, oldest first."""
-    return session.execute(_CARD_DECISIONS, {"ids": list(ids)}).all()
+def list_decisions(session: Session, ids: Sequence[int]) -> dict[int, list[DecisionRow]]:
+    """The verdicts on these requests, with names and reasons, each request's oldest first."""
+    decisions: dict[int, list[DecisionRow]] = {id_: [] for id_ in ids}
+    for row in map(DecisionRow._make, session.execute(_CARD_DECISIONS, {"ids": list(ids)})):
+        decisions[row.approval_id].append(row)
+    return decisions
+
+
+class UndecidedRow(NamedTuple):
+    """A request that waits, and the stage that is asked now."""
+
+    id: int
+    bound: dict[str, Any] | None
+    name: str
+    approvers: list[Any]
+    quorum: int
+    ask: str
+    rules: dict[str, Any] | None
 
 
 _mine = aliased(Decision)
@@ -400,9 +564,10 @@ _ASKED = (
 )
 
 
-def list_undecided(session: Session, person_id: str, *, now: datetime) -> Rows:
-    """Pending requests (id, bound, the stage asked now) that others made and this person has not decided."""
-    return session.execute(_WAITING, {"person_id": person_id, "now": now}).all()
+def list_undecided(session: Session, person_id: str, *, now: datetime) -> list[UndecidedRow]:
+    """Pending requests that others made and this person has not decided, the most urgent first."""
+    rows = session.execute(_WAITING, {"person_id": person_id, "now": now})
+    return list(map(UndecidedRow._make, rows))
 
 
 def list_asked_by(session: Session, person_id: str, *, since: datetime, most: int) -> Sequence[int]:

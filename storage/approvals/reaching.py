@@ -1,15 +1,32 @@
 """Whom the words of a stage reach: people by id, and the members of user groups."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from storage.people.tables import Person, SlackAlias, UserGroup, UserGroupMember
 
-Rows = Sequence[Any]
-"""Rows of a statement, read by column name."""
+
+class PersonRow(NamedTuple):
+    """Somebody whom the words of a stage reach."""
+
+    id: str
+    slack_id: str | None
+    name: str
+    is_bot: bool
+    is_guest: bool
+    is_stranger: bool
+    is_deactivated: bool
+    erased_at: datetime | None
+    tz: str | None
+    country: str | None
+    away_until: datetime | None
+    status_away_until: datetime | None
+    status_times: int
+
 
 _PERSON_COLUMNS = (
     Person.id,
@@ -58,22 +75,29 @@ _GROUP_NAMES = select(UserGroup.slack_id, UserGroup.name).where(
 
 def list_named(
     session: Session, org_key: str, *, slack_ids: Collection[str], ids: Collection[str]
-) -> Rows:
-    """People by any of their Slack ids, which `named_as` is, or by our own; one row for each id that was given."""
+) -> list[tuple[PersonRow, str | None]]:
+    """People by any of their Slack ids or by our own, once for each id; with the Slack id that named them."""
     if not slack_ids and not ids:
         return []
-    return session.execute(
-        _NAMED, {"org": org_key, "slack_ids": list(slack_ids), "ids": list(ids)}
-    ).all()
+    values = {"org": org_key, "slack_ids": list(slack_ids), "ids": list(ids)}
+    return [
+        (PersonRow._make(person), named_as) for *person, named_as in session.execute(_NAMED, values)
+    ]
 
 
-def list_members(session: Session, org_key: str, *, slack_ids: Collection[str]) -> Rows:
-    """Members of enabled user groups by the group's Slack id; one row per person and group."""
+def list_members(
+    session: Session, org_key: str, *, slack_ids: Collection[str]
+) -> list[tuple[PersonRow, str, datetime]]:
+    """Members of enabled user groups, once for each group: with its Slack id, and since when they are seen in it."""
     if not slack_ids:
         return []
-    return session.execute(_MEMBERS, {"org": org_key, "slack_ids": list(slack_ids)}).all()
+    values = {"org": org_key, "slack_ids": list(slack_ids)}
+    return [
+        (PersonRow._make(person), group_id, since)
+        for *person, group_id, since in session.execute(_MEMBERS, values)
+    ]
 
 
-def list_groups(session: Session, org_key: str) -> Rows:
-    """All user groups (slack_id, name), to name them to people."""
-    return session.execute(_GROUP_NAMES, {"org": org_key}).all()
+def list_group_names(session: Session, org_key: str) -> dict[str, str]:
+    """What all user groups are called, by Slack id."""
+    return {id_: name for id_, name in session.execute(_GROUP_NAMES, {"org": org_key})}

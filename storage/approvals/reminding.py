@@ -39,7 +39,7 @@ _STAGE = (
 )
 
 
-def last_told(session: Session, person_id: str) -> datetime | None:
+def find_last_reminder(session: Session, person_id: str) -> datetime | None:
     """When this person was reminded last."""
     return session.execute(_LAST, {"person_id": person_id}).scalar_one()
 
@@ -54,7 +54,7 @@ def insert_reminder(
     ).scalar_one()
     session.execute(
         insert(ApprovalReminderItem),
-        [{"reminder_id": reminder_id, "approval_id": one} for one in approval_ids],
+        [{"reminder_id": reminder_id, "approval_id": id_} for id_ in approval_ids],
     )
     return reminder_id
 
@@ -64,14 +64,14 @@ def list_items(session: Session, reminder_id: int) -> Sequence[int]:
     return session.execute(_ITEMS, {"reminder_id": reminder_id}).scalars().all()
 
 
-def whose(session: Session, reminder_id: int) -> str | None:
-    """Whom a reminder was for."""
+def find_reminded(session: Session, reminder_id: int) -> str | None:
+    """The id of whom a reminder was for."""
     return session.execute(_WHOSE, {"reminder_id": reminder_id}).scalar_one_or_none()
 
 
-def list_showing(session: Session, approval_id: int) -> Sequence[Any]:
-    """Digests and reminders (subject_type, subject_id) that show a request."""
-    return session.execute(_SHOWING, {"approval_id": approval_id}).all()
+def list_showing(session: Session, approval_id: int) -> list[tuple[str, int]]:
+    """Type and id of the digests and reminders that show a request."""
+    return [(type_, id_) for type_, id_ in session.execute(_SHOWING, {"approval_id": approval_id})]
 
 
 def set_stage(

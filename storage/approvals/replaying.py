@@ -2,69 +2,50 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.approvals.tables import Approval, ApprovalStage
 from storage.enums import ApprovalState
 from storage.people.lookups import parts
 from storage.people.tables import Person
 
-_COLUMNS = (
-    Approval.id,
-    Approval.gate,
-    Approval.subject_type,
-    Approval.state,
-    Approval.bound,
-    Approval.requester_id,
-    Approval.created_at,
-    Approval.decided_at,
-    Person.manager_id,
-)
+
+class PastRow(NamedTuple):
+    """A request of the past, to see it under another policy."""
+
+    id: int
+    gate: str
+    bound: dict[str, Any] | None
+    requester_id: str
+    created_at: datetime
+    manager_id: str | None
+
+
 _SINCE = (
-    select(*_COLUMNS)
+    select(
+        Approval.id,
+        Approval.gate,
+        Approval.bound,
+        Approval.requester_id,
+        Approval.created_at,
+        Person.manager_id,
+    )
     .join(Person, Person.id == Approval.requester_id)
     .where(Approval.created_at >= bindparam("since"))
     .order_by(Approval.id)
-)
-_STAGES = (
-    select(
-        ApprovalStage.approval_id,
-        ApprovalStage.name,
-        ApprovalStage.approvers,
-        ApprovalStage.quorum,
-        ApprovalStage.ask,
-        ApprovalStage.rules,
-    )
-    .where(ApprovalStage.approval_id.in_(bindparam("ids", expanding=True)))
-    .order_by(ApprovalStage.approval_id, ApprovalStage.position)
 )
 _OPEN = (
     select(Approval.id).where(Approval.state == ApprovalState.PENDING.value).order_by(Approval.id)
 )
 _NAMES = select(Person.id, Person.name).where(Person.id.in_(bindparam("ids", expanding=True)))
-_TOUCHED = (
-    select(Decision.id)
-    .where(
-        Decision.approval_id == bindparam("approval_id"), Decision.position >= bindparam("position")
-    )
-    .limit(1)
-)
 
 
-def list_since(session: Session, since: datetime) -> Sequence[Any]:
+def list_since(session: Session, since: datetime) -> list[PastRow]:
     """Requests opened since then, oldest first, with the requester's manager."""
-    return session.execute(_SINCE, {"since": since}).all()
-
-
-def stages_of(session: Session, ids: Sequence[int]) -> dict[int, list[Any]]:
-    """The stages of these requests, in order."""
-    found: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in session.execute(_STAGES, {"ids": list(ids)}):
-        found[row.approval_id].append(row)
-    return found
+    return list(map(PastRow._make, session.execute(_SINCE, {"since": since})))
 
 
 def list_open(session: Session) -> Sequence[int]:
@@ -72,7 +53,9 @@ def list_open(session: Session) -> Sequence[int]:
     return session.execute(_OPEN).scalars().all()
 
 
-def open_about(session: Session, subject_type: str, subject_ids: Collection[int]) -> Sequence[int]:
+def list_open_about(
+    session: Session, subject_type: str, subject_ids: Collection[int]
+) -> Sequence[int]:
     """Every request about one of these subjects that waits."""
     wanted = _OPEN.where(
         Approval.subject_type == subject_type, Approval.subject_id.in_(list(subject_ids))
@@ -80,20 +63,20 @@ def open_about(session: Session, subject_type: str, subject_ids: Collection[int]
     return session.execute(wanted).scalars().all()
 
 
-def open_in(
+def list_open_in(
     session: Session, project_ids: Collection[int], subject_type: str | None
 ) -> Sequence[int]:
     """Every request about something of these projects that waits; of one type, where it is named."""
-    found: list[int] = []
+    ids: list[int] = []
     for part in parts(project_ids):
         wanted = _OPEN.where(Approval.project_id.in_(part))
         if subject_type is not None:
             wanted = wanted.where(Approval.subject_type == subject_type)
-        found += session.execute(wanted).scalars()
-    return found
+        ids += session.execute(wanted).scalars()
+    return ids
 
 
-def ids_about(session: Session, subject_type: str, subject_id: int) -> list[int]:
+def list_about(session: Session, subject_type: str, subject_id: int) -> list[int]:
     """Every request about a subject, the first asked first."""
     return list(
         session.execute(
@@ -104,15 +87,9 @@ def ids_about(session: Session, subject_type: str, subject_id: int) -> list[int]
     )
 
 
-def names(session: Session, ids: Sequence[str]) -> dict[str, str]:
+def list_names(session: Session, ids: Sequence[str]) -> dict[str, str]:
     """What people are called."""
     return {row.id: row.name for row in session.execute(_NAMES, {"ids": list(ids)})}
-
-
-def is_decided_from(session: Session, approval_id: int, position: int) -> bool:
-    """Whether anybody has decided in this stage or a later one."""
-    values = {"approval_id": approval_id, "position": position}
-    return session.execute(_TOUCHED, values).first() is not None
 
 
 def replace_stages(

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, case, func, or_, select, text
 from sqlalchemy.orm import Session
@@ -37,7 +36,7 @@ _BY_PROJECT = (
 _OF_PROJECTS = _BY_PROJECT.where(Approval.project_id.in_(bindparam("ids", expanding=True)))
 
 
-def how_many(session: Session, *, now: datetime) -> tuple[int, datetime | None, int]:
+def count_waiting(session: Session, *, now: datetime) -> tuple[int, datetime | None, int]:
     """How many requests wait, since when the oldest does, and how many of them should have expired by now."""
     number, oldest, overdue = session.execute(_WAITING, {"now": now}).one()
     return number, oldest, overdue
@@ -63,6 +62,7 @@ def count_by_project(session: Session, project_ids: Collection[int] | None) -> d
 _BY_KEY = select(Approval.id, Approval.requester_id).where(Approval.request_key == bindparam("key"))
 
 
-def find_by_key(session: Session, request_key: str) -> Any:
-    """The request (id, requester_id) that this asking opened already."""
-    return session.execute(_BY_KEY, {"key": request_key}).first()
+def find_by_key(session: Session, request_key: str) -> tuple[int, str] | None:
+    """Id and requester of the request that this asking opened already."""
+    row = session.execute(_BY_KEY, {"key": request_key}).first()
+    return None if row is None else (row.id, row.requester_id)

@@ -305,7 +305,7 @@ class House:
         self.now = moment
 
     def _run(self, timer: DueTimer, session: Session) -> None:
-        if timers.take(session, timer.id, due_now=self.now):
+        if timers.take_timer(session, timer.id, due_now=self.now):
             occasion = Occasion(self.now, self.policy, 1, ORG)
             jobs.REGISTRY.timers[timer.kind](session, timer, occasion)
 

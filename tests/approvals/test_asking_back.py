@@ -11,7 +11,7 @@ from workflows.approvals.forms import DropQuestion
 from workflows.approvals.information import PATIENCE
 from workflows.approvals.refusals import CardChanged, WaitsForAnswer
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
-from workflows.resting import LOOK
+from workflows.resting import RECHECK
 
 WEEK = timedelta(days=7)
 
@@ -21,7 +21,7 @@ def due(house: House) -> list[object]:
         return list(
             session.execute(
                 select(Timer.due_at)
-                .where(Timer.state == "due", Timer.kind != LOOK)
+                .where(Timer.state == "due", Timer.kind != RECHECK)
                 .order_by(Timer.id)
             ).scalars()
         )

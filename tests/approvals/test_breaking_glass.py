@@ -42,7 +42,7 @@ def late(house: House) -> None:
             )
         ).scalars():
             timer.state = "done"
-            decisions.review_due(
+            decisions.remind_review(
                 session, int(timer.subject_id), policy=house.policy, now=house.now, org_key=ORG
             )
 

@@ -154,12 +154,12 @@ def test_every_message_is_one_that_slack_takes(state: ApprovalState, text: str) 
 def test_every_view_is_one_that_slack_takes(state: ApprovalState, text: str) -> None:
     for reader in readers(text):
         many = card(state, text, reader=reader, rounds=10)
-        made = views.details(many, now=START)
+        made = views.details_window(many, now=START)
         check.view(made, "modal")
         harmless(list(mrkdwn(made)))
-        check.view(views.reject(many, metadata="12:3:C0LANE:1.1"), "modal")
+        check.view(views.reject_window(many, metadata="12:3:C0LANE:1.1"), "modal")
         for count in (0, 1, 30):
-            told, shown = views.answer(
+            told, shown = views.build_answer(
                 [many] * min(count, 12)
                 if count < 30
                 else [replace(many, id=number) for number in range(30)],
@@ -172,8 +172,8 @@ def test_every_view_is_one_that_slack_takes(state: ApprovalState, text: str) -> 
                 block
                 for number in range(min(count, 5))
                 for block in (
-                    *views.waiting(replace(many, id=number)),
-                    views.asked(replace(many, id=100 + number)),
+                    *views.waiting_row(replace(many, id=number)),
+                    views.asked_row(replace(many, id=100 + number)),
                 )
             ]
             check.view({"type": "home", "blocks": home or shown}, "home")
@@ -271,6 +271,6 @@ def test_a_thread_that_outsiders_read_stays_empty() -> None:
 
 
 def test_the_empty_state_is_useful() -> None:
-    text, _ = views.answer([], [card(), card()])
+    text, _ = views.build_answer([], [card(), card()])
     assert text.startswith("Nothing waits for you. 2 requests of yours are with others")
-    assert "Nothing waits for you, and nothing" in views.answer([], [])[0]
+    assert "Nothing waits for you, and nothing" in views.build_answer([], [])[0]

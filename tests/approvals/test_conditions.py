@@ -41,7 +41,7 @@ def ticks(house: House) -> None:
                 return
             timer.state = "done"
             asked, seq, kind = int(timer.subject_id), timer.seq, timer.kind
-            decisions.condition_due(
+            decisions.follow_up_condition(
                 session, asked, seq, kind, policy=house.policy, now=house.now, org_key=ORG
             )
 

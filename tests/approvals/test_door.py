@@ -24,36 +24,36 @@ from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
 CHANGES = {
     "advance",
-    "end",
+    "end_request",
     "insert_condition",
     "insert_decision",
     "insert_edit",
     "insert_handover",
     "insert_question",
     "insert_review",
-    "mark",
     "replace_stages",
     "revise",
     "set_approvers",
+    "set_columns",
     "set_stage",
     "void_decisions",
 }
 """Functions that change or end a request, by name; all of them are in these modules."""
 CHANGING = {"changing", "endings", "more", "queries", "replaying", "statements"}
 BY_ITSELF = {
-    "service.end_unheard": "nobody acts: who asked, or decided, was erased",
+    "service.withdraw_for_erasure": "nobody acts: who asked, or decided, was erased",
     "endings.pass_by_rule": "the policy lets a new request pass",
-    "escalating.escalate": "a timer of mlgov's own",
+    "escalating.escalate_stage": "a timer of mlgov's own",
     "service.expire": "a timer of mlgov's own",
-    "passable.look": "whoever could decide has left",
-    "moved.look": "what a request asks to change was changed",
-    "looking.look_again": "the record changed under a request that waits",
-    "rereading.keep": "part of a decision, and of looking again",
-    "conditions.fell_due": "a timer of mlgov's own",
-    "replays.reroute": "an operator moves open requests to another policy",
-    "endings.end": "what acts end with",
-    "terms.keep": "part of a decision",
-    "reopening.reopen": "part of taking back",
+    "passable.recheck_passable": "whoever could decide has left",
+    "moved.recheck_subject": "what a request asks to change was changed",
+    "looking.recheck_facts": "the record changed under a request that waits",
+    "rereading.keep_reading": "part of a decision, and of looking again",
+    "conditions.follow_up_condition": "a timer of mlgov's own",
+    "replays.reroute_request": "an operator moves open requests to another policy",
+    "endings.end_request": "what acts end with",
+    "terms.keep_conditions": "part of a decision",
+    "reopening.reopen_stage": "part of taking back",
 }
 """What changes a request without somebody at the door, and why."""
 
@@ -163,7 +163,7 @@ def test_every_edge_takes_the_same_way_to_the_door() -> None:
             called = node.func
             if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
                 name = f"{called.value.id}.{called.attr}"
-                assert name not in {"decisions.act", "acts.perform"}, (
+                assert name not in {"decisions.act", "acts.perform_act"}, (
                     f"{path}:{node.lineno} acts on a request without asking how fresh Slack's word is"
                 )
             if isinstance(called, ast.Name) and called.id in {form.__name__ for form in ACTS}:
@@ -445,11 +445,11 @@ def test_it_names_everybody_whose_standing_an_act_rests_on(house: House) -> None
     assert refused.value.people == {"U0TIM", "U0NED", "U0FRED"}
     assert refused.value.approvers == {"S0FINANCE"}
     asked = {"mirrored_since": START + timedelta(days=1), "asked": refused.value.named}
-    with pytest.raises(Unconfirmed, match="Slack doesn't confirm"):
+    with pytest.raises(Unconfirmed, match="Nothing confirms"):
         house.act("tim", form, **asked)
     for name in ("tim", "ned"):
         house.flag(name, refreshed_at=START + timedelta(days=2))
-    with pytest.raises(Unconfirmed, match="Slack doesn't confirm"):
+    with pytest.raises(Unconfirmed, match="Nothing confirms"):
         house.act("tim", form, **asked)
     house.flag("fred", refreshed_at=START + timedelta(days=2))
     with house.db.begin() as session:
@@ -463,7 +463,7 @@ def test_the_place_is_on_record(house: House) -> None:
     away(house, "ned", "tim")
     house.decide("tim", asked)
     with house.db.read() as session:
-        votes = door.votes_of(session, asked)
+        votes = door.list_votes(session, asked)
     assert [(vote.person_id, vote.place) for vote in votes] == [
         ("p-ola", "p-ola"),
         ("p-tim", "p-fred"),

@@ -188,7 +188,7 @@ class Engine(RuleBasedStateMachine):
         form = Away(stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(days=3))
         try:
             with self.house.db.begin() as session:
-                absences.plan(
+                absences.record_absence(
                     session,
                     self.house.actor(who),
                     form,

@@ -352,7 +352,7 @@ def test_the_way_is_told_before_it_is_asked(house: House) -> None:
 
     house.text = gate(f"{OWNER}\n{LARGE}")
     with house.db.read() as session:
-        route = decisions.route(
+        route = decisions.preview_route(
             session,
             house.actor("fay"),
             "budget_increase",
@@ -383,6 +383,6 @@ def test_a_request_that_rests_on_a_mirror_never_read_says_so(house: House) -> No
     with house.db.begin() as session:
         session.execute(delete(MirrorReading))
     project = house.project(owner=None)
-    with pytest.raises(NobodyToDecide, match="hasn't read yet who is in Slack") as told:
+    with pytest.raises(NobodyToDecide, match="hasn't read yet who belongs") as told:
         house.submit("tim", project)
     assert "names nobody" not in told.value.sentence

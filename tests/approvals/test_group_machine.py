@@ -319,7 +319,7 @@ class Groups(RuleBasedStateMachine):
             return
         with self.house.db.read() as session:
             found = [
-                set(visibility.members(session, word, policy=self.house.policy, org_key=ORG))
+                set(visibility.list_members(session, word, policy=self.house.policy, org_key=ORG))
                 for word in ("role:leader", self.meant)
             ]
         assert found[0] in (set(), found[1]), "a role means another group"

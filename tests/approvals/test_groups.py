@@ -20,18 +20,18 @@ REFUSED = (
     "Ask an administrator to {remedy}."
 )
 SHARED = REFUSED.format(
-    why="2 user groups in Slack have the handle @finance",
+    why="2 user groups have the handle @finance",
     remedy="write the id of the right one in the policy instead (S0FINANCE or S0MAL), "
-    "or give the others another handle in Slack",
+    "or give the others another handle",
 )
 MOVED = REFUSED.format(
-    why="another user group in Slack has the handle @finance by now",
+    why="another user group has the handle @finance by now",
     remedy="put the policy in force again if S0MAL is the right one (`mlgov policy apply`), "
     "or write S0FINANCE in it instead of @finance",
 )
 GONE = REFUSED.format(
-    why="no user group in Slack has the handle @finance any more",
-    remedy="give S0FINANCE that handle again in Slack, or name another user group in the policy",
+    why="no user group has the handle @finance any more",
+    remedy="give S0FINANCE that handle again, or name another user group in the policy",
 )
 
 
@@ -167,16 +167,16 @@ def test_the_way_of_a_request_of_an_earlier_release_is_still_known(house: House)
     id_ = at_finance(house)
     with house.db.read() as session:
         stage = Stage.of(session.get_one(ApprovalStage, (id_, 1)))
-    by_handle = (ways.demand(stage.as_written()),)
-    assert ways.demand(stage) not in by_handle
+    by_handle = (ways.digest_demand(stage.as_written()),)
+    assert ways.digest_demand(stage) not in by_handle
     bound = ways.Bound(way=by_handle)
-    assert ways.beyond(bound, "p-tim", ways.Way((stage,), {})) == ()
+    assert ways.list_beyond(bound, "p-tim", ways.Way((stage,), {})) == ()
     moved = Stage.of(
         type(
             "Row", (), {**stage.stored(), "approvers": [{"rule": "role:finance", "who": ["S0MAL"]}]}
         )
     )
-    assert ways.beyond(bound, "p-tim", ways.Way((moved,), {})) != ()
+    assert ways.list_beyond(bound, "p-tim", ways.Way((moved,), {})) != ()
 
 
 def test_a_simulation_goes_by_what_the_handles_would_mean(house: House) -> None:

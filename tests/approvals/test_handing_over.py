@@ -68,7 +68,7 @@ def takers(house: House, name: str, approval_id: int) -> list[str]:
     """Who is offered to somebody who hands over."""
     form = HandOver(approval_id=approval_id, revision=house.card(approval_id).revision, to="")
     with house.db.begin() as session:
-        found = decisions.takers(
+        found = decisions.list_takers(
             session, house.actor(name), form, policy=house.policy, now=house.now, org_key=ORG
         )
     return [each.name for each in found.people]

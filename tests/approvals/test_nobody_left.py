@@ -78,7 +78,7 @@ def test_the_only_approver_leaves(database: Database) -> None:
     assert notes(there) == ["p-eve", "p-tim"]
     assert actions(there, "approval.stuck") == 1
     with there.db.begin() as session:
-        resting.everything(session, at=there.now)
+        resting.recheck_all(session, at=there.now)
     there.until(there.now + timedelta(hours=1))
     assert notes(there) == ["p-eve", "p-tim"]  # once
     assert there.card(id_).is_pending

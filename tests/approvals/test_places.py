@@ -257,7 +257,7 @@ class Places(RuleBasedStateMachine):
         form = Away(stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(30))
         try:
             with self.house.db.begin() as session:
-                absences.plan(
+                absences.record_absence(
                     session,
                     self.house.actor(name),
                     form,

@@ -23,7 +23,7 @@ from tests.approvals.conftest import ORG
 from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, VAL, Yard, settled
 from workflows import decisions, resting
 from workflows.approvals import changes
-from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.binding import PolicyWords, bind_stages, find_passing_rule
 from workflows.approvals.forms import AskAgain, SubmitRequest
 from workflows.approvals.refusals import RecordChanged
 from workflows.budgets.forms import IncreaseBudget
@@ -216,12 +216,12 @@ class Waiting:
         with self.yard.db.begin() as session:
             session.execute(update(Project).where(Project.id == self.project).values(**values))
             if self.chance.random() < 0.7:
-                resting.changed_in(session, [self.project], now=self.yard.now)
+                resting.recheck_projects(session, [self.project], now=self.yard.now)
 
     def _tell(self, session: Any, type_: str, ids: list[int]) -> None:
         """Now and then the word does not get through: a decision looks for itself."""
         if self.chance.random() < 0.7:
-            resting.changed(session, type_, ids, now=self.yard.now)
+            resting.recheck_about(session, type_, ids, now=self.yard.now)
 
     def look(self) -> None:
         self.yard.until(self.yard.now)
@@ -247,7 +247,7 @@ class Waiting:
         except RecordChanged:
             # What a click does then: the card shows it, in a transaction of its own.
             self.yard.db.run(
-                lambda session: decisions.look_again(
+                lambda session: decisions.recheck(
                     session, number, policy=self.yard.policy, now=self.yard.now, org_key=ORG
                 )
             )
@@ -285,8 +285,8 @@ class Waiting:
         assert not now.bars, (number, now.bars)
         gate = self.yard.policy.gates[name]
         demanded: set[str] = set()
-        if not passes_by(gate, name, now.conditions):
-            stages, _ = bind(gate, name, Words(self.yard.policy, {}), now.conditions)
+        if not find_passing_rule(gate, name, now.conditions):
+            stages, _ = bind_stages(gate, name, PolicyWords(self.yard.policy, {}), now.conditions)
             demanded = {one.name for one in stages}
         card = self.yard.card(number)
         decided = {card.rounds[line.position].name for line in card.approvers}
@@ -295,10 +295,10 @@ class Waiting:
             given = sum(line.position == one.position for line in card.approvers)
             assert given >= one.quorum
         if gate.when_facts_change == "ask_again":
-            counts = changes.counting(now.rests, gate, name)
+            counts = changes.select_counting(now.rests, gate, name)
             for line in card.approvers:
                 then = self.seen[line.id]
-                assert not changes.graver(then, counts), (self.asked[number], line)
+                assert not changes.list_graver(then, counts), (self.asked[number], line)
 
     def pending(self) -> list[int]:
         return [one for one in self.asked if self.yard.state(one) == "pending"]

@@ -92,7 +92,7 @@ def test_a_reading_is_told_in_governed_time(house: House) -> None:
     assert (len(kept), len(told)) == (2, 2)
     for read_at in [*kept, *map(datetime.fromisoformat, told)]:
         assert abs(read_at - START) < timedelta(seconds=1)
-    shown = str(views.details(house.card(asked), now=house.now))
+    shown = str(views.details_window(house.card(asked), now=house.now))
     assert f"read from Slack <!date^{int(START.timestamp())}" in shown
 
 
@@ -389,14 +389,14 @@ def test_what_waits_and_what_was_asked(house: House) -> None:
 
     def waiting(name: str) -> list[int]:
         with house.db.read() as session:
-            found = decisions.waiting_for(
+            found = decisions.list_waiting(
                 session, house.actor(name), policy=house.policy, now=house.now
             )
         return [card.id for card in found]
 
     def asked(name: str) -> list[tuple[int, str]]:
         with house.db.read() as session:
-            found = decisions.asked_by(
+            found = decisions.list_asked(
                 session, house.actor(name), policy=house.policy, now=house.now
             )
         return [(card.id, card.state.value) for card in found]

@@ -71,7 +71,7 @@ def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -
 def look(money: Money, approval_id: int) -> str | None:
     """What the clock does after the budget changed; how the requester was told that it stands."""
     with money.db.begin() as session:
-        decisions.look_again(session, approval_id, policy=money.policy, now=money.now, org_key=ORG)
+        decisions.recheck(session, approval_id, policy=money.policy, now=money.now, org_key=ORG)
     with money.db.read() as session:
         return session.get_one(Approval, approval_id).moved
 

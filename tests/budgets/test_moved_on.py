@@ -25,7 +25,7 @@ from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.budgets.rules import Amount, Piece, Span
 from workflows.errors import GovernanceError, Stale
 from workflows.record.looking import Look
-from workflows.resting import LOOK
+from workflows.resting import RECHECK
 from workflows.subjects import SubjectMoved
 
 JANUARY_31 = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -89,7 +89,7 @@ def test_an_approval_does_not_lower_a_month_that_an_import_has_set_since(money: 
 def test_the_requester_is_asked_once_and_what_they_say_is_asked_anew(money: Money) -> None:
     approval_id = moved_on(money)
     with money.db.read() as session:
-        waiting = select(Timer.subject_id).where(Timer.kind == LOOK)
+        waiting = select(Timer.subject_id).where(Timer.kind == RECHECK)
         assert list(session.execute(waiting).scalars()) == [str(approval_id)]
     stands = look(money, approval_id)
     look(money, approval_id)

@@ -55,7 +55,7 @@ def orders(database_url: str, slack: Sandbox, database: Database) -> Orders:
 def left(database: Database) -> int:
     """How many rows wait."""
     with database.read() as session:
-        return outbox.waits(session, now=clock.now(session))
+        return outbox.count_waiting(session, now=clock.now(session))
 
 
 def wait_until_idle(database: Database, seconds: float) -> None:

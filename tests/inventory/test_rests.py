@@ -194,7 +194,7 @@ def test_a_waiver_that_ends_while_it_waits_bars_it(yard: Yard) -> None:
     with pytest.raises(Barred, match=r"validation report \(waiver over\)"):
         yard.decide(RISK, request)
     # Nothing changed in the record: the day is over, and every night what waits is looked at.
-    yard.db.run(lambda session: resting.everything(session, at=yard.now))
+    yard.db.run(lambda session: resting.recheck_all(session, at=yard.now))
     look(yard)
     assert "waiver over" in yard.card(request).bars[0]
 
@@ -253,7 +253,7 @@ def test_a_role_that_is_somebody_elses_by_now_is_asked_as_it_is(yard: Yard) -> N
         session.add(PolicyVersion(sha256="1" * 64, text=yard.text, applied_at=yard.now))
     with pytest.raises(MovedOn, match="others decide for Model risk"):
         yard.decide(RISK, request)
-    yard.db.run(lambda session: resting.everything(session, at=yard.now))
+    yard.db.run(lambda session: resting.recheck_all(session, at=yard.now))
     look(yard)
     assert {"U0NED", "U0OTTO"} <= set(yard.told("approval.asked"))
     with pytest.raises(GovernanceError):

@@ -79,7 +79,7 @@ class Company:
                 due = session.execute(
                     select(Timer.id).where(Timer.state == "due", Timer.due_at <= now)
                 ).first()
-                if due is None and not outbox.waits(session, now=now):
+                if due is None and not outbox.count_waiting(session, now=now):
                     return
             time.sleep(0.05)
         raise AssertionError("mlgov does not come to rest")

@@ -162,7 +162,7 @@ class Team:
 
     def _waits(self) -> bool:
         with self.db.read() as session:
-            return outbox.waits(session, now=clock.now(session)) > 0
+            return outbox.count_waiting(session, now=clock.now(session)) > 0
 
     def _send(self, errand: Errand) -> Outcome:
         ts = str(errand.id)

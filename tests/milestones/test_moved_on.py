@@ -18,7 +18,7 @@ from workflows.milestones import changes
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.policies import service as policies
-from workflows.resting import LOOK
+from workflows.resting import RECHECK
 from workflows.subjects import SubjectMoved
 
 FIRST, ASKED = date(2026, 2, 2), date(2026, 2, 9)
@@ -87,7 +87,7 @@ def test_an_approval_does_not_bring_a_milestone_forward(asked: Team) -> None:
         approve(asked)
     assert due(asked) == date(2026, 3, 2)
     with asked.db.read() as session:
-        waiting = select(Timer.subject_id).where(Timer.kind == LOOK, Timer.state == "due")
+        waiting = select(Timer.subject_id).where(Timer.kind == RECHECK, Timer.state == "due")
         assert list(session.execute(waiting).scalars()) == ["1"]
     asked.tick()
     with asked.db.read() as session:

@@ -77,7 +77,7 @@ FOUND: dict[str, tuple[Change, str, str, int]] = {
     "a handle that two groups have": (
         twice,
         "groups",
-        "failed: @finance names nobody: 2 user groups in Slack have the handle @finance. Next: write the id of the right one in the policy instead (S0FIN or S0TWO), or give the others another handle in Slack.",
+        "failed: @finance names nobody: 2 user groups have the handle @finance. Next: write the id of the right one in the policy instead (S0FIN or S0TWO), or give the others another handle.",
         1,
     ),
     "a channel that Slack doesn't have": (

@@ -79,7 +79,7 @@ def db(database: Database) -> Database:
 
 def fault(database: Database, word: str = "@finance") -> Fault | None:
     with database.read() as session:
-        unclear = handles.read(session, ORG, [word]).unclear.get(word)
+        unclear = handles.resolve(session, ORG, [word]).unclear.get(word)
     return unclear.fault if unclear is not None else None
 
 
@@ -87,7 +87,7 @@ def everybody_by_it(database: Database) -> list[set[str]]:
     """Whom `@finance` reaches by each way in which mlgov asks: decisions, roles, sight, check-ins."""
     with database.read() as session:
         deciders = people.resolve_approvers(session, ["@finance"], ORG, {}, roles={})
-        holders = visibility.holders(session, "leader", policy=POLICY, org_key=ORG)
+        holders = visibility.list_holders(session, "leader", policy=POLICY, org_key=ORG)
         seeing = {
             row.id
             for row in session.execute(select(Person)).scalars()
@@ -96,7 +96,7 @@ def everybody_by_it(database: Database) -> list[set[str]]:
         reached = {
             row.id
             for row in session.execute(select(Person)).scalars()
-            if visibility.reached_by(session, row.id, ["@finance"], policy=POLICY)
+            if visibility.find_reaching_word(session, row.id, ["@finance"], policy=POLICY)
         }
         invited = {
             row.id
@@ -177,7 +177,7 @@ def test_the_administrators_whose_own_handle_is_unclear_are_told_and_hold_no_rig
             session, [group("S0MAL", "admins", "U0MAL")], org_key=ORG, read_at=None, now=NOW
         )
         people.settle_handles(session, policy=alone, org_key=ORG, now=NOW)
-        assert visibility.holders(session, "admin", policy=alone, org_key=ORG) == {}
+        assert visibility.list_holders(session, "admin", policy=alone, org_key=ORG) == {}
     assert told(db) == [("people.handle_unclear", "U0ADA")]
 
 
@@ -203,9 +203,9 @@ def test_putting_the_policy_in_force_tells_what_is_still_unclear(db: Database) -
     with db.begin() as session:
         (sentence,) = people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW)
     assert sentence == (
-        "@finance names nobody: 2 user groups in Slack have the handle @finance. "
+        "@finance names nobody: 2 user groups have the handle @finance. "
         "Next: write the id of the right one in the policy instead (S0FIN or S0MAL), "
-        "or give the others another handle in Slack."
+        "or give the others another handle."
     )
     assert everybody_by_it(db) == [set()] * 5
 
@@ -236,7 +236,7 @@ def test_before_the_groups_were_read_nothing_is_told_or_kept(database: Database)
         readings.record(session, {"groups": 2}, NOW + timedelta(minutes=1))
     see(database, ADMINS)
     with database.read() as session:
-        assert handles.read(session, ORG, ["@finance"]).who(["@finance"]) == ("S0FIN",)
+        assert handles.resolve(session, ORG, ["@finance"]).who(["@finance"]) == ("S0FIN",)
 
 
 def test_places_are_told_in_words() -> None:

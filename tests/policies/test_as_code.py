@@ -144,7 +144,7 @@ def test_past_requests_under_another_policy(house: House) -> None:
     effects = {one.id: (one.effect, one.why) for one in result.requests}
     assert effects[small][0] == "sped_up"
     assert effects[large][0] == "blocked"
-    assert "no user group in Slack has the handle @risk" in effects[large][1]
+    assert "no user group has the handle @risk" in effects[large][1]
     assert result.asked_before["Ola"] == 2
     assert result.asked_after["Ola"] == 0
     with house.db.read() as session:

@@ -38,7 +38,7 @@ OTHERS = replace(OURS, text=OURS.text + "\n# ours\n", sha256="f" * 64)
 
 def begin(database: Database, text: PolicyText, own: rubric.RubricText = OURS) -> jobs.InForce:
     with database.begin() as session:
-        return jobs.begin(session, text, own, place="governance.yml", org_key=ORG, now=NOW)
+        return jobs.begin_policy(session, text, own, place="governance.yml", org_key=ORG, now=NOW)
 
 
 def apply(database: Database, text: PolicyText, own: rubric.RubricText = OURS) -> int:

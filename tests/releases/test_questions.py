@@ -101,8 +101,8 @@ def organised(database: Database) -> Database:
     return database
 
 
-def ask(session: Session, form: AskRelease, program: str, key: str) -> asking.Asked:
-    return asking.ask(
+def ask(session: Session, form: AskRelease, program: str, key: str) -> asking.AskOutcome:
+    return asking.ask_at_gate(
         session,
         Actor(f"p-{program}", ActorKind.PROGRAM, program, is_bot=True),
         Asking(form=form, project=form.project or "", token="mlgov_m_ab12"),

@@ -85,7 +85,7 @@ def test_who_is_no_member_is_refused_everywhere(attack: Attack, who: str) -> Non
 SENTENCES = {
     "guest": "You are a guest in this workspace",
     "stranger": "You are from another organisation",
-    "bot": "Bots can't use mlgov from Slack",
+    "bot": "Bots can't use mlgov as people do",
     "leaver": "Your account is deactivated",
 }
 

@@ -266,7 +266,7 @@ def plant(office: Office) -> Planted:
         )
         session.add_all([digest, release])
         session.flush()
-        absence = absences.plan(
+        absence = absences.record_absence(
             session,
             ola,
             Away(stand_in=FAY, since=date(2026, 2, 2), until=date(2026, 2, 6)),

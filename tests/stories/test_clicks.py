@@ -87,4 +87,4 @@ def test_an_ordinary_approval_takes_few_statements(database_url: str, tmp_path: 
         office.settle()
         with office.db.read() as session:
             assert ledger.verify(session) is None
-            assert len(decisions.open_requests(session)) == 1
+            assert len(decisions.list_open(session)) == 1

@@ -161,7 +161,7 @@ def test_who_left_the_group_or_the_company_breaks_no_glass_and_reviews_none(offi
     )
     deactivated(office, ADA)
     answer = office.sandbox.delivery.send(Parcel("interactive", "view_submission", on_its_way))
-    assert "Your account is deactivated in Slack" in str(body_of(answer))
+    assert "Your account is deactivated" in str(body_of(answer))
     assert state(office) is ApprovalState.PENDING
     users = office.sandbox.world.users
     users[ADA] = replace(users[ADA], deleted=False)

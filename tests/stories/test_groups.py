@@ -21,7 +21,7 @@ from workflows.people import service as people
 def means(office: Office) -> str | None:
     """What `@finance` means to the bot now, or the fault why it names nobody."""
     with office.db.read() as session:
-        meant = handles.read(session, office.bot.deps.team.org_key, ["@finance"])
+        meant = handles.resolve(session, office.bot.deps.team.org_key, ["@finance"])
     unclear = meant.unclear.get("@finance")
     return unclear.fault.value if unclear else meant.groups["@finance"]
 
@@ -53,13 +53,13 @@ def test_a_handle_that_moves_while_a_request_waits(office: Office) -> None:
     world.update_usergroup("S0FIN", handle="finance-old")
     hears(office, "gone")
     assert texts(office, ADA, "C0ADMIN")[-1] == (
-        "@finance in the policy names nobody: no user group in Slack has the handle @finance any more"
+        "@finance in the policy names nobody: no user group has the handle @finance any more"
     )
     world.add_usergroup(UserGroup("S0MAL", "T0ACME", "finance", "Fake", user_ids=[TIM, ADA]))
     hears(office, "moved")
     told = texts(office, ADA, "C0ADMIN")
     assert told[-1] == (
-        "@finance in the policy names nobody: another user group in Slack has the handle @finance by now"
+        "@finance in the policy names nobody: another user group has the handle @finance by now"
     )
     assert told[-2] == "@finance in the policy still names nobody; a newer message says why"
     # Ada is in the group that took the handle, and is not asked; Fay was asked, and decides.
@@ -105,7 +105,7 @@ def test_a_group_of_another_workspace_makes_no_approvers(on_a_grid: Office) -> N
     )
     hears(office, "shared")
     assert texts(office, ADA, "C0ADMIN")[-1] == (
-        "@finance in the policy names nobody: 2 user groups in Slack have the handle @finance"
+        "@finance in the policy names nobody: 2 user groups have the handle @finance"
     )
     assert decide(office, OLA).ok
     office.move(timedelta(minutes=1))

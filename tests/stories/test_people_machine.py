@@ -265,7 +265,7 @@ class Machine(Surroundings):
         try:
             actor = self.actor(who)
             with self.office.db.begin(patient=True) as session:
-                standing_in.plan(
+                standing_in.plan_absence(
                     session,
                     actor,
                     away,

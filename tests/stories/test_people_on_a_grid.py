@@ -307,7 +307,7 @@ class GridMachine(Machine):
                     )
                 ).scalar_one_or_none()
                 assert absence_id is not None, f"{who} is somebody else by now"
-                absences.come_back(session, actor, absence_id, now=self.office.now())
+                absences.end_absence(session, actor, absence_id, now=self.office.now())
         except (GovernanceError, DatabaseBusy):
             return
         del self.stand_ins[who]

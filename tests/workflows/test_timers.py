@@ -97,8 +97,8 @@ def test_a_schedule_runs_each_slot_once_and_only_the_latest_after_a_pause(
     with database.begin() as session:
         timers.schedule(session, "org", "ledger.head", "09:00", "Europe/London", now=start)
     with database.begin() as session:
-        assert list(timers.due_schedules(session, now=start)) == []
-        (row,) = timers.due_schedules(session, now=start + timedelta(minutes=10))
+        assert list(timers.list_due_schedules(session, now=start)) == []
+        (row,) = timers.list_due_schedules(session, now=start + timedelta(minutes=10))
         taken = timers.take_schedule(session, row, now=start + timedelta(minutes=10))
         assert taken == timers.Taken(
             "org", "ledger.head", "2026-01-26", start + timedelta(minutes=10)
@@ -106,26 +106,26 @@ def test_a_schedule_runs_each_slot_once_and_only_the_latest_after_a_pause(
         assert timers.take_schedule(session, row, now=start + timedelta(minutes=10)) is None
     later = start + timedelta(days=5)
     with database.begin() as session:
-        (row,) = timers.due_schedules(session, now=later)
+        (row,) = timers.list_due_schedules(session, now=later)
         taken = timers.take_schedule(session, row, now=later)
         assert taken is not None
         assert taken.slot == "2026-01-30"
         assert taken.skipped == ("2026-01-27", "2026-01-28", "2026-01-29")
-        assert list(timers.due_schedules(session, now=later)) == []
+        assert list(timers.list_due_schedules(session, now=later)) == []
 
 
 def test_moving_west_does_not_run_a_slot_again(database: Database) -> None:
     start = at("2026-01-25T23:59+00:00")
     with database.begin() as session:
         timers.schedule(session, "p_1", "digest", "09:00", "Asia/Tokyo", now=start)
-        (row,) = timers.due_schedules(session, now=start + timedelta(hours=1))
+        (row,) = timers.list_due_schedules(session, now=start + timedelta(hours=1))
         assert timers.take_schedule(session, row, now=start + timedelta(hours=1)) is not None
         timers.schedule(
             session, "p_1", "digest", "09:00", "America/New_York", now=start + timedelta(hours=2)
         )
         evening = start + timedelta(hours=15)
-        assert list(timers.due_schedules(session, now=evening)) == []
-        (row,) = timers.due_schedules(session, now=evening + timedelta(days=1))
+        assert list(timers.list_due_schedules(session, now=evening)) == []
+        (row,) = timers.list_due_schedules(session, now=evening + timedelta(days=1))
         taken = timers.take_schedule(session, row, now=evening + timedelta(days=1))
         assert taken is not None
         assert taken.slot == "2026-01-27"
@@ -159,11 +159,11 @@ def test_whoever_travels_has_each_week_once(
     for minutes, zone in steps:
         now += timedelta(minutes=minutes)
         while row.next_at <= now:
-            taken = timers.advance(row, now)
+            taken = timers.advance_schedule(row, now)
             assert taken is not None
             slots += [*taken.skipped, taken.slot]
         if (minutes, zone) in moves:
-            timers.relocate(row, zone)
+            timers.move_schedule(row, zone)
     first = date.fromisocalendar(int(slots[0][:4]), int(slots[0][6:]), 1)
     weeks = [first + timedelta(weeks=n) for n in range(len(slots))]
     assert slots == [f"{w.isocalendar().year}-W{w.isocalendar().week:02}" for w in weeks]
@@ -179,12 +179,12 @@ def test_a_weekly_run_keeps_its_week_when_its_day_is_moved(database: Database) -
         timers.schedule(
             session, "p_1", "digest", "09:00", "Europe/London", now=wednesday, weekday=0
         )
-        (row,) = timers.due_schedules(session, now=wednesday)
+        (row,) = timers.list_due_schedules(session, now=wednesday)
         taken = timers.take_schedule(session, row, now=wednesday)
         assert taken is not None
         assert (taken.slot, taken.skipped) == ("2026-W05", ())
         later = at("2026-02-02T09:00+00:00")
-        assert list(timers.due_schedules(session, now=later - timedelta(hours=1))) == []
+        assert list(timers.list_due_schedules(session, now=later - timedelta(hours=1))) == []
         taken = timers.take_schedule(session, row, now=later)
         assert taken is not None
         assert taken.slot == "2026-W06"
@@ -198,13 +198,13 @@ def test_what_was_stopped_and_started_again_repeats_nothing(database: Database) 
             timers.schedule(session, "p_1", "digest", "09:00", "UTC", now=now, weekday=0)
 
         say(start)
-        (row,) = timers.due_schedules(session, now=start + timedelta(hours=1))
+        (row,) = timers.list_due_schedules(session, now=start + timedelta(hours=1))
         assert timers.take_schedule(session, row, now=start + timedelta(hours=1))
         timers.unschedule(session, "p_1", "digest")
-        assert list(timers.due_schedules(session, now=start + timedelta(days=30))) == []
+        assert list(timers.list_due_schedules(session, now=start + timedelta(days=30))) == []
         say(start + timedelta(days=16))
         later = start + timedelta(days=22)
-        (row,) = timers.due_schedules(session, now=later)
+        (row,) = timers.list_due_schedules(session, now=later)
         taken = timers.take_schedule(session, row, now=later)
         assert taken is not None
         assert (taken.slot, taken.skipped) == ("2026-W08", ())
@@ -217,12 +217,12 @@ def test_a_timer_is_started_once_and_taken_once(database: Database) -> None:
         timers.start(session, subject, "approval.expire", due)
         timers.start(session, subject, "approval.expire", due + timedelta(days=1))
     with database.begin() as session:
-        assert timers.candidates(session, due_now=due - timedelta(seconds=1), real_now=due) == []
-        (found,) = timers.candidates(session, due_now=due, real_now=due)
+        assert timers.list_due(session, due_now=due - timedelta(seconds=1), real_now=due) == []
+        (found,) = timers.list_due(session, due_now=due, real_now=due)
         assert (found.subject, found.kind) == (subject, "approval.expire")
-        assert timers.take(session, found.id, due_now=due)
+        assert timers.take_timer(session, found.id, due_now=due)
     with database.begin() as session:
-        assert not timers.take(session, found.id, due_now=due)
+        assert not timers.take_timer(session, found.id, due_now=due)
 
 
 def test_a_cancelled_timer_never_falls_due(database: Database) -> None:
@@ -231,4 +231,4 @@ def test_a_cancelled_timer_never_falls_due(database: Database) -> None:
     with database.begin() as session:
         timers.start(session, subject, "approval.expire", due)
         timers.cancel(session, subject)
-        assert timers.candidates(session, due_now=due, real_now=due) == []
+        assert timers.list_due(session, due_now=due, real_now=due) == []

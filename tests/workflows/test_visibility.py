@@ -95,8 +95,8 @@ def test_people_who_manage_each_other_end_the_search(db: Database) -> None:
 
 def test_roles_and_who_holds_them(db: Database) -> None:
     with db.read() as session:
-        assert visibility.roles(session, "p-lea", policy=POLICY) == {"leader", "pilot"}
-        assert visibility.roles(session, "p-leo", policy=POLICY) == {"leader"}
-        assert visibility.roles(session, "p-gus", policy=POLICY) == frozenset()
-        found = visibility.holders(session, "leader", policy=POLICY, org_key=ORG)
+        assert visibility.list_roles(session, "p-lea", policy=POLICY) == {"leader", "pilot"}
+        assert visibility.list_roles(session, "p-leo", policy=POLICY) == {"leader"}
+        assert visibility.list_roles(session, "p-gus", policy=POLICY) == frozenset()
+        found = visibility.list_holders(session, "leader", policy=POLICY, org_key=ORG)
     assert found == {"p-lea": "U0LEA", "p-leo": "U0LEO"}

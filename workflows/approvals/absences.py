@@ -1,9 +1,8 @@
 """Being away: for dated days somebody else may decide in one's place, in one's name, never before and never after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries
 from storage.approvals import queries as approval_queries
+from storage.approvals.queries import StandingRow
 from workflows import outbox, permissions, resting, rollout
 from workflows.actors import Actor
 from workflows.approvals import people
@@ -23,6 +23,12 @@ from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
+AbsenceRecord = queries.AbsenceRow
+"""An absence with names, unescaped."""
+NO_ABSENCE = "There is no such absence of yours any more."
+OVERLAPS = (
+    "You have named somebody for some of these days. End that absence first, or choose others."
+)
 LONGEST = timedelta(days=180)
 _MOMENT = timedelta(microseconds=1)
 
@@ -38,20 +44,6 @@ class Away(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class AbsenceRecord:
-    """An absence with names, unescaped."""
-
-    id: int
-    person_id: str
-    person: str
-    stand_in: str
-    stand_in_slack_id: str | None
-    since: datetime
-    until: datetime
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody who is away now, in whose place the reader may decide."""
 
@@ -59,7 +51,7 @@ class Principal:
     standing: Standing
 
 
-def plan(
+def record_absence(
     session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
 ) -> int:
     """Let somebody decide in this person's place for these days, in this person's zone; the absence's id.
@@ -76,39 +68,42 @@ def plan(
         )
     if not form.since <= form.until <= form.since + LONGEST:
         raise InvalidInput("Choose a last day after the first, within half a year.", field="until")
-    found = people.by_slack_id(session, org_key, form.stand_in)
-    if found is None or found.id == actor.id:
+    stand_in = people.find_by_slack_id(session, org_key, form.stand_in)
+    if stand_in is None or stand_in.id == actor.id:
         raise InvalidInput(
             "Choose somebody else of this organisation, no guest and no bot.", field="stand_in"
         )
-    queries.lock_people(session, sorted([actor.id, found.id]))
+    # Before absences are read, so that of two that name each other at one moment the second sees the first.
+    queries.lock_people(session, sorted([actor.id, stand_in.id]))
     since = max(now, local_instant(form.since, time(0), zone))
     until = local_instant(form.until + timedelta(days=1), time(0), zone)
     overlapping = queries.list_absences(session, since=since, until=until)
-    if any(row.person_id == actor.id for row in overlapping):
+    stand_ins = dict(overlapping)
+    if actor.id in stand_ins:
         raise InvalidInput(
-            "You have named somebody for some of these days. `/mlgov away` shows it and ends it.",
+            OVERLAPS,
             field="since",
+            hint="absences.overlapping",
         )
-    stand_ins = {row.person_id: row.stand_in_id for row in overlapping}
-    at: str | None = found.id
+    # Followed to its end, since a chain of absences that came back here would let nobody decide.
+    at: str | None = stand_in.id
     while at is not None and at != actor.id:
         at = stand_ins.pop(at, None)
     if at == actor.id:
         raise InvalidInput(
-            f"{found.name} is away in those days too, and their place comes back to you. Choose somebody else.",
+            f"{stand_in.name} is away in those days too, and their place comes back to you. Choose somebody else.",
             field="stand_in",
         )
     absence_id = queries.insert_absence(
         session,
         person_id=actor.id,
-        stand_in_id=found.id,
+        stand_in_id=stand_in.id,
         since=since,
         until=until,
         created_at=now,
         ended_at=None,
     )
-    queries.set_until(session, actor.id, found.id)
+    queries.set_away_until(session, actor.id, stand_in.id)
     audit.record(
         session,
         actor,
@@ -116,16 +111,16 @@ def plan(
         ("person", actor.id),
         now=now,
         absence=absence_id,
-        stand_in=found.id,
+        stand_in=stand_in.id,
         since=since.isoformat(timespec="microseconds"),
         until=until.isoformat(timespec="microseconds"),
     )
     outbox.refresh(session, away_offer(actor.id), now=now)
-    resting.everything(session, at=now)
+    resting.recheck_all(session, at=now)
     outbox.post(
         session,
         AbsenceTold(absence_id),
-        to=Destination.person(org_key, found.slack_id),
+        to=Destination.person(org_key, stand_in.slack_id),
         dedupe_key=f"absence:{absence_id}",
         now=now,
         subject=Subject.of("absence", absence_id),
@@ -138,7 +133,7 @@ def away_offer(person_id: str) -> Subject:
     return Subject.of("away", person_id)
 
 
-def offer(
+def offer_stand_ins(
     session: Session,
     asked: Mapping[str, Reached],
     *,
@@ -151,21 +146,22 @@ def offer(
 
     A status counts that covers more than a quarter of the time there is to decide. Nothing is delegated by itself.
     """
-    for one in asked.values():
-        until = one.status_away_until
+    for person in asked.values():
+        until = person.status_away_until
+        # Whoever is back within a quarter of the time has time enough to decide themselves.
         if until is None or min(until, expires_at) - now <= (expires_at - now) / 4:
             continue
-        if one.away_until is not None and one.away_until > now:
+        if person.away_until is not None and person.away_until > now:
             continue
         rollout.message_unasked(
             session,
-            one.id,
-            AwayOffered(one.id),
-            to=Destination.person(org_key, one.slack_id),
-            dedupe_key=f"away-offer:{one.id}:{one.status_times}",
+            person.id,
+            AwayOffered(person.id),
+            to=Destination.person(org_key, person.slack_id),
+            dedupe_key=f"away-offer:{person.id}:{person.status_times}",
             policy=policy,
             now=now,
-            subject=away_offer(one.id),
+            subject=away_offer(person.id),
             expires_at=expires_at,
         )
 
@@ -180,7 +176,7 @@ class Offer:
     """Whether somebody decides for them now."""
 
 
-def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
+def find_offer(session: Session, person_id: str, *, now: datetime) -> Offer | None:
     """How an offer stands; None for somebody who is nobody any more."""
     rows = approval_queries.list_standing(session, person_id)
     if not rows:
@@ -193,48 +189,34 @@ def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
     )
 
 
-def come_back(session: Session, actor: Actor, absence_id: int, *, now: datetime) -> AbsenceRecord:
+def end_absence(session: Session, actor: Actor, absence_id: int, *, now: datetime) -> AbsenceRecord:
     """Nobody decides in this person's place any more. Raises NotFound for who is not that person."""
-    found = read(session, absence_id)
-    if found is None or found.person_id != actor.id:
-        raise NotFound("There is no such absence of yours. `/mlgov away` shows yours.")
-    if found.ended_at is not None or found.until <= now:
+    absence = queries.find_absence(session, absence_id)
+    if absence is None or absence.person_id != actor.id:
+        raise NotFound(NO_ABSENCE, hint="absences.own")
+    if absence.ended_at is not None or absence.until <= now:
         raise GovernanceError("This absence is over already.")
-    row = queries.find_absence(session, absence_id)
     queries.end_absence(session, absence_id, now=now)
-    queries.set_until(session, actor.id, row.stand_in_id)
+    queries.set_away_until(session, actor.id, absence.stand_in_id)
     audit.record(session, actor, "absence.ended", ("person", actor.id), now=now, absence=absence_id)
     outbox.refresh(session, Subject.of("absence", absence_id), now=now)
     outbox.refresh(session, away_offer(actor.id), now=now)
-    resting.everything(session, at=now)
-    return found
+    resting.recheck_all(session, at=now)
+    return absence
 
 
-def read(session: Session, absence_id: int) -> AbsenceRecord | None:
-    """An absence as it stands."""
-    row = queries.find_absence(session, absence_id)
-    if row is None:
-        return None
-    return AbsenceRecord(
-        row.id,
-        row.person_id,
-        row.person,
-        row.stand_in,
-        row.stand_in_slack_id,
-        row.since,
-        row.until,
-        row.ended_at,
-    )
+def find_absence(session: Session, absence_id: int) -> AbsenceRecord | None:
+    """An absence as it stands; None where there is none of this id."""
+    return queries.find_absence(session, absence_id)
 
 
-def mine(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRecord]:
+def list_absences(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRecord]:
     """A person's own absences that are not over, the next one first."""
-    found = [read(session, row.id) for row in queries.absences_of(session, person_id, now=now)]
-    return [one for one in found if one is not None]
+    return queries.list_absences_of(session, person_id, now=now)
 
 
-def principals(
-    session: Session, rows: Any, person_id: str, *, now: datetime
+def list_principals(
+    session: Session, rows: Sequence[StandingRow], person_id: str, *, now: datetime
 ) -> tuple[Principal, ...]:
     """Who is away now and has this person in their place, through others who are away too; nearly always nobody.
 
@@ -244,36 +226,33 @@ def principals(
     if until is None or until <= now:
         return ()
     by_stand_in: dict[str, list[str]] = {}
-    for row in queries.list_absences(session, since=now, until=now + _MOMENT):
-        by_stand_in.setdefault(row.stand_in_id, []).append(row.person_id)
-    found: list[str] = []
+    for absent_id, stand_in_id in queries.list_absences(session, since=now, until=now + _MOMENT):
+        by_stand_in.setdefault(stand_in_id, []).append(absent_id)
+    absent: list[str] = []
     waiting = [person_id]
     while waiting:
-        for away in by_stand_in.pop(waiting.pop(), ()):
-            if away not in found and away != person_id:
-                found.append(away)
-                waiting.append(away)
-    standings = [approval_queries.list_standing(session, one) for one in found]
-    return tuple(Principal(one[0].name, people.standing(one)) for one in standings if one)
+        for absent_id in by_stand_in.pop(waiting.pop(), ()):
+            if absent_id not in absent and absent_id != person_id:
+                absent.append(absent_id)
+                waiting.append(absent_id)
+    theirs = [approval_queries.list_standing(session, absent_id) for absent_id in absent]
+    return tuple(Principal(each[0].name, people.build_standing(each)) for each in theirs if each)
 
 
-def with_stand_ins(
+def add_stand_ins(
     session: Session, asked: Mapping[str, Reached], *, now: datetime
 ) -> dict[str, Reached]:
     """Those who are asked, and who stands in for those of them who are away; nothing is read while nobody is."""
-    found = dict(asked)
-    if not any(one.away_until and one.away_until > now for one in asked.values()):
-        return found
-    stand_ins = {
-        row.person_id: row.stand_in_id
-        for row in queries.list_absences(session, since=now, until=now + _MOMENT)
-    }
+    with_them = dict(asked)
+    if not any(person.away_until and person.away_until > now for person in asked.values()):
+        return with_them
+    stand_ins = dict(queries.list_absences(session, since=now, until=now + _MOMENT))
     for person_id in asked:
         seen = {person_id}
         at = stand_ins.get(person_id)
         while at is not None and at not in seen:
             seen.add(at)
-            if (one := people.one(session, at)) is not None:
-                found.setdefault(at, one)
+            if (stand_in := people.find_person(session, at)) is not None:
+                with_them.setdefault(at, stand_in)
             at = stand_ins.get(at)
-    return found
+    return with_them

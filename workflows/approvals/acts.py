@@ -51,49 +51,63 @@ class Act:
     do: Do
 
 
-_DECIDES = Rule("approval.decide", judging.decides)
+_DECIDES = Rule("approval.decide", judging.require_entitled)
 
 ACTS: Mapping[type[OnRequest], Act] = {
     Decide: Act(_DECIDES, service.decide),
     HandOver: Act(_DECIDES, handover.hand_over),
-    AskInformation: Act(_DECIDES, information.ask),
-    BreakGlass: Act(Rule("approval.break_glass", breakglass.breaks), breakglass.break_glass),
-    ReviewGlass: Act(Rule("approval.review", breakglass.reviews, waits=False), breakglass.review),
-    ClaimMet: Act(Rule("approval.condition", conditions.owner, waits=False), conditions.claim),
-    ConfirmMet: Act(Rule("approval.condition", conditions.setter, waits=False), conditions.confirm),
-    TakeBack: Act(Rule("approval.take_back", retraction.decided), retraction.take_back),
-    DropQuestion: Act(Rule("approval.answer", information.asker), information.drop),
+    AskInformation: Act(_DECIDES, information.ask_question),
+    BreakGlass: Act(
+        Rule("approval.break_glass", breakglass.require_glass_breaker), breakglass.break_glass
+    ),
+    ReviewGlass: Act(
+        Rule("approval.review", breakglass.require_reviewer, waits=False), breakglass.review_glass
+    ),
+    ClaimMet: Act(
+        Rule("approval.condition", conditions.require_owner, waits=False), conditions.claim_met
+    ),
+    ConfirmMet: Act(
+        Rule("approval.condition", conditions.require_setter, waits=False), conditions.confirm_met
+    ),
+    TakeBack: Act(
+        Rule("approval.take_back", retraction.require_decided), retraction.take_back_decision
+    ),
+    DropQuestion: Act(
+        Rule("approval.answer", information.require_asker), information.drop_question
+    ),
     Answer: Act(
         Rule(
             "approval.answer",
-            door.requester(
+            door.only_requester(
                 "approval.answer",
                 "Only the person who asked for this can answer. If you know the answer, tell them, or write it in the thread.",
             ),
         ),
-        information.answer,
+        information.answer_question,
     ),
     Nudge: Act(
         Rule(
             "approval.nudge",
-            door.requester(
+            door.only_requester(
                 "approval.nudge",
-                "Only the person who asked for this can nudge. `/mlgov approvals` lists what waits for you.",
+                nudge.NOT_YOURS,
+                hint="approvals.waiting",
             ),
         ),
-        nudge.nudge,
+        nudge.nudge_approvers,
     ),
     Edit: Act(
-        Rule("approval.edit", door.requester("approval.edit", editing.NOT_YOURS)), editing.edit
+        Rule("approval.edit", door.only_requester("approval.edit", editing.NOT_YOURS)),
+        editing.edit_request,
     ),
     AskAgain: Act(
-        Rule("approval.ask_again", door.requester("approval.ask_again", editing.NOT_YOURS)),
-        moved.ask_again,
+        Rule("approval.ask_again", door.only_requester("approval.ask_again", editing.NOT_YOURS)),
+        moved.ask_request_again,
     ),
     Withdraw: Act(
         Rule(
             "approval.withdraw",
-            door.requester(
+            door.only_requester(
                 "approval.withdraw",
                 "Only the person who asked for this can withdraw it. If you decide on it, you can reject it with a reason.",
             ),
@@ -105,19 +119,19 @@ ACTS: Mapping[type[OnRequest], Act] = {
 """Every act on a request there is."""
 
 
-def perform(session: Session, actor: Actor, form: OnRequest, around: Circumstances) -> str:
+def perform_act(session: Session, actor: Actor, form: OnRequest, around: Circumstances) -> str:
     """Through the door, and then what the form says; a sentence (not escaped) for whoever did it."""
     act = ACTS[type(form)]
     at = door.enter(session, actor, form, act.rule, around)
     return act.do(session, actor, form, at, around)
 
 
-def takers(
+def list_takers(
     session: Session, actor: Actor, form: HandOver, around: Circumstances, *, query: str = ""
 ) -> handover.Takers:
     """Who could take the actor's place. Raises what the door would."""
     at = door.enter(session, actor, form, ACTS[type(form)].rule, around)
-    return handover.takers(session, actor, at, around, query=query)
+    return handover.list_takers(session, actor, at, around, query=query)
 
 
 def require_entitled(

@@ -62,7 +62,7 @@ def _send(session: Session, letters: Iterable[_Letter], *, now: datetime) -> dic
     }
 
 
-def ask(
+def ask_stage(
     session: Session,
     approval_id: int,
     stage: Stage,
@@ -84,10 +84,10 @@ def ask(
     later `edition` of the request, gets new cards: an edited one notifies nobody.
     """
     if stage.delegate and stage.ask is not Ask.QUIET:
-        absences.offer(
+        absences.offer_stand_ins(
             session, people, expires_at=expires_at, policy=policy, org_key=org_key, now=now
         )
-    people = absences.with_stand_ins(session, people, now=now) if stage.delegate else people
+    people = absences.add_stand_ins(session, people, now=now) if stage.delegate else people
     place = (
         queries.find_channel_of(session, project_id, org_key) if stage.ask is Ask.CHANNEL else None
     )
@@ -114,13 +114,13 @@ def ask(
         )
     is_enough = place is not None and place.is_closed and len(people) > MOST_DIRECT
     if stage.ask is Ask.DM or (stage.ask is Ask.CHANNEL and not is_enough):
-        letters += _asking(approval_id, position, people, org_key, expires_at, edition)
+        letters += _write_asks(approval_id, position, people, org_key, expires_at, edition)
     sent = _send(session, letters, now=now)
     if channel is not None and (card_id := sent[card_key]) is not None:
         changing.set_card(session, approval_id, card_id=card_id, channel=channel)
 
 
-def ask_one(
+def ask_newcomer(
     session: Session,
     approval_id: int,
     position: int,
@@ -143,7 +143,7 @@ def ask_one(
     )
 
 
-def _asking(
+def _write_asks(
     approval_id: int,
     position: int,
     people: Mapping[str, Reached],
@@ -164,7 +164,7 @@ def _asking(
     ]
 
 
-def ask_directly(
+def ask_people(
     session: Session,
     approval_id: int,
     position: int,
@@ -175,10 +175,10 @@ def ask_directly(
     now: datetime,
 ) -> None:
     """A card of their own to each of these people; who has one already gets no second."""
-    _send(session, _asking(approval_id, position, people, org_key, expires_at), now=now)
+    _send(session, _write_asks(approval_id, position, people, org_key, expires_at), now=now)
 
 
-def show_passed(
+def post_passed_card(
     session: Session, approval_id: int, *, project_id: int, org_key: str, now: datetime
 ) -> None:
     """What passed by rule is shown in the project's channel, where nobody was asked."""
@@ -195,7 +195,7 @@ def show_passed(
     )
 
 
-def tell_story(
+def post_story(
     session: Session,
     approval_id: int,
     decision_id: int,
@@ -218,7 +218,7 @@ def tell_story(
     )
 
 
-def tell(
+def post_thread_line(
     session: Session,
     approval_id: int,
     what: str,
@@ -243,7 +243,7 @@ def tell(
     )
 
 
-def note(
+def notify_person(
     session: Session,
     approval_id: int,
     person: Reached,
@@ -268,7 +268,7 @@ def note(
     )
 
 
-def tell_requester(
+def notify_requester(
     session: Session, approval_id: int, slack_id: str | None, *, org_key: str, now: datetime
 ) -> None:
     """News of the end, as a message of its own: an edited receipt notifies nobody."""
@@ -284,10 +284,9 @@ def tell_requester(
     )
 
 
-def follow(
+def refresh_showing(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    for row in reminding.list_showing(session, approval_id):
-        shown = Subject.of(row.subject_type, row.subject_id)
-        outbox.refresh(session, shown, now=now, clicked=clicked)
+    for type_, id_ in reminding.list_showing(session, approval_id):
+        outbox.refresh(session, Subject.of(type_, id_), now=now, clicked=clicked)

@@ -18,7 +18,7 @@ MANAGER = "requester.manager"
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class PolicyWords:
     """What the words of a gate stand for in one request."""
 
     policy: Policy
@@ -50,7 +50,7 @@ def _person(person_id: str | None) -> tuple[str, ...]:
     return (PERSON + person_id,) if person_id else ()
 
 
-def passes_by(gate: Gate, name: str, facts: Facts) -> str:
+def find_passing_rule(gate: Gate, name: str, facts: Facts) -> str:
     """The condition by which a request passes this gate without being asked; empty when people decide.
 
     Raises ConditionFailed.
@@ -63,7 +63,7 @@ def passes_by(gate: Gate, name: str, facts: Facts) -> str:
     return ""
 
 
-def chosen_by(
+def choose_stages(
     gate: Gate, name: str, facts: Facts
 ) -> tuple[tuple[policy_gates.Stage, ...], tuple[Dropped, ...]]:
     """The stages that hold for these facts, and those that were left out. Raises ConditionFailed."""
@@ -76,15 +76,15 @@ def chosen_by(
     return tuple(stages), tuple(dropped)
 
 
-def bind(
-    gate: Gate, name: str, words: Words, facts: Facts
+def bind_stages(
+    gate: Gate, name: str, words: PolicyWords, facts: Facts
 ) -> tuple[tuple[Stage, ...], tuple[Dropped, ...]]:
     """The stages that hold for these facts, bound, and those that were left out. Raises ConditionFailed."""
-    stages, dropped = chosen_by(gate, name, facts)
-    return tuple(bound(gate, stage, words) for stage in stages), dropped
+    stages, dropped = choose_stages(gate, name, facts)
+    return tuple(bind_stage(gate, stage, words) for stage in stages), dropped
 
 
-def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
+def bind_stage(gate: Gate, stage: policy_gates.Stage, words: PolicyWords) -> Stage:
     """One stage with every word replaced by whom it stands for now."""
     parties = stage.parties
     since = gate.rule(stage, "member_since")
@@ -118,13 +118,13 @@ def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
     )
 
 
-def pin(stage: Stage, people: Sequence[Mapping[str, object]], now: datetime) -> Stage:
+def pin_members(stage: Stage, people: Sequence[Mapping[str, object]], now: datetime) -> Stage:
     """The stage with its members of now written down."""
     members = frozenset(id_ for party in people for id_ in party)
     return replace(stage, pinned=members, pinned_at=now)
 
 
-def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
+def list_fallback(gate: Gate, name: str, words: PolicyWords) -> tuple[Approver, ...]:
     """Who decides in place of nobody in the stage of this name, for each of its groups."""
     stage = next(one for one in gate.stages if one.name == name)
     nobody = gate.rule(stage, "nobody")
@@ -135,17 +135,19 @@ def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
     )
 
 
-def breakers(policy: Policy, gate: str, meant: Meant) -> tuple[Approver, ...]:
+def list_glass_breakers(policy: Policy, gate: str, meant: Meant) -> tuple[Approver, ...]:
     """Whom the policy lets break the glass at this gate."""
-    found = policy.gates.get(gate)
-    if found is None or found.break_glass is None:
+    rules = policy.gates.get(gate)
+    if rules is None or rules.break_glass is None:
         return ()
-    words = Words(policy, {}, meant=meant)
-    return tuple(words.of(word) for word in found.break_glass.by)
+    words = PolicyWords(policy, {}, meant=meant)
+    return tuple(words.of(word) for word in rules.break_glass.by)
 
 
-def may_break(policy: Policy, gate: str, standing: Standing, meant: Meant) -> Entitlement | None:
+def find_break_right(
+    policy: Policy, gate: str, standing: Standing, meant: Meant
+) -> Entitlement | None:
     """By which of the policy's words this person may break the glass at this gate; None when they may not."""
     if not standing.is_member:
         return None
-    return entitlement(breakers(policy, gate, meant), standing)
+    return entitlement(list_glass_breakers(policy, gate, meant), standing)

@@ -1,12 +1,12 @@
 """Breaking the glass: in an emergency one person approves at once; everybody hears of it, and others review it in time."""
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from storage.people.channels import find_channel
 from workflows import handles, outbox, timers
@@ -21,7 +21,7 @@ from workflows.approvals import (
     rules,
     service,
 )
-from workflows.approvals.binding import breakers, may_break
+from workflows.approvals.binding import find_break_right, list_glass_breakers
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import BreakGlass, ReviewGlass
@@ -39,18 +39,18 @@ AGAIN = timedelta(days=1)
 """Between two reminders of a review that is late."""
 
 
-def breaks(
+def require_glass_breaker(
     session: Session, actor: Actor, form: BreakGlass, at: Entered, around: Circumstances
 ) -> Entitlement:
     """Whoever the policy names for this gate, also who asked or took part: it is all on record, and told."""
-    standing = people.standing(at.rows)
-    meant = handles.read(session, around.org_key, naming.people(around.policy))
-    named = may_break(around.policy, at.head.gate, standing, meant)
+    standing = people.build_standing(at.rows)
+    meant = handles.resolve(session, around.org_key, naming.people(around.policy))
+    named = find_break_right(around.policy, at.head.gate, standing, meant)
     if named is None:
-        words = breakers(around.policy, at.head.gate, meant)
+        words = list_glass_breakers(around.policy, at.head.gate, meant)
         asked = [who for one in words for who in one.who]
         if words:
-            door.ask_first((Basis(standing),), asked, around)
+            door.require_slack_asked((Basis(standing),), asked, around)
         raise NotAllowed(
             "The policy does not let you break the glass here. Those who are asked can decide; nudge them, or ask an administrator.",
             audit=RefusalFact("approval.break_glass", "approval", str(at.head.id), why="not_named"),
@@ -64,11 +64,11 @@ def break_glass(
     """Approve at once, whatever stages are left."""
     head, request = at.head, at.request
     subject = ("approval", head.id)
-    role = door.entitlement(at).rule
+    role = door.require_entitlement(at).rule
     rule = around.policy.gate(head.gate).break_glass
     if rule is None:
         raise RuntimeError("the door lets nobody break glass that a gate has not")
-    now = rereading.reread(session, head, around).again
+    now = rereading.reread_subject(session, head, around).again
     rereading.require_as_shown(session, at, now, around)
     if not form.reason:
         raise InvalidInput(
@@ -81,12 +81,12 @@ def break_glass(
         approval_id=head.id,
         broken_by=actor.id,
         reason_id=text.id,
-        role=service.unnamed(role),
+        role=service.mask_named(role),
         broken_at=around.now,
         due_at=due_at,
         times_late=0,
     )
-    changing.mark(session, head.id, has_more=True)
+    changing.set_columns(session, head.id, has_more=True)
     audit.record(
         session,
         actor,
@@ -94,42 +94,42 @@ def break_glass(
         subject,
         now=around.now,
         stage=request.stage,
-        role=service.unnamed(role),
+        role=service.mask_named(role),
         shown=rules.digest(head.facts),
         part=request.apart.get(actor.id),
         review_by=due_at.isoformat(timespec="microseconds"),
         reason=audit.text_fact(text),
     )
-    head, request = door.locked(session, head.id)
-    endings.end(session, actor, head, request, ApprovalState.APPROVED, around)
+    head, request = door.lock_request(session, head.id)
+    endings.end_request(session, actor, head, request, ApprovalState.APPROVED, around)
     timers.start(session, announcements.subject(head.id), REVIEW, due_at)
-    endings.tell(session, head, "glass", 0, around)
+    endings.post_thread_line(session, head, "glass", 0, around)
     _broadcast(session, head.id, 0, around)
     return "Approved at once. Everybody who governs was told, and others review it."
 
 
-def reviews(
+def require_reviewer(
     session: Session, actor: Actor, form: ReviewGlass, at: Entered, around: Circumstances
 ) -> Entitlement:
     """Somebody who decides at this gate, but neither broke the glass, nor asked, nor had a part in what was asked."""
     head, request = at.head, at.request
-    found = more.find_review(session, head.id)
-    if found is None:
+    row = more.find_review(session, head.id)
+    if row is None:
         raise GovernanceError("Nobody broke the glass here, so there is nothing to review.")
-    standing = people.standing(at.rows)
-    meant = handles.read(session, around.org_key, naming.people(around.policy))
-    breaks_too = may_break(around.policy, head.gate, standing, meant)
-    givers = people.givers(session, request.stages)
+    standing = people.build_standing(at.rows)
+    meant = handles.resolve(session, around.org_key, naming.people(around.policy))
+    breaks_too = find_break_right(around.policy, head.gate, standing, meant)
+    givers = people.list_givers(session, request.stages)
     admitted = [rules.admission(stage, standing, around.now, givers) for stage in request.stages]
     entitled = next((one for one in (*admitted, breaks_too) if isinstance(one, Entitlement)), None)
-    set_apart = {found.broken_by, request.requester_id, *request.apart}
+    set_apart = {row.broken_by, request.requester_id, *request.apart}
     if entitled is not None and not set_apart & {actor.id, entitled.place}:
         return entitled
     if entitled is None:
-        words = breakers(around.policy, head.gate, meant)
+        words = list_glass_breakers(around.policy, head.gate, meant)
         asked = {who for one in words for who in one.who}
-        asked |= reads.groups_asked(session, head.id)
-        door.ask_first((Basis(standing),), asked, around)
+        asked |= reads.list_approver_ids(session, head.id)
+        door.require_slack_asked((Basis(standing),), asked, around)
     raise NotAllowed(
         "Somebody who decides at this gate reviews it, and neither who broke the glass, nor who asked, "
         "nor who took part in what was asked.",
@@ -137,20 +137,20 @@ def reviews(
     )
 
 
-def review(
+def review_glass(
     session: Session, actor: Actor, form: ReviewGlass, at: Entered, around: Circumstances
 ) -> str:
     """They say whether it was right."""
     head = at.head
     subject = ("approval", head.id)
-    found = more.find_review(session, head.id)
-    if found is None or found.reviewed_at is not None:
-        raise GovernanceError("This was reviewed already. The card says by whom.")
+    row = more.find_review(session, head.id)
+    if row is None or row.reviewed_at is not None:
+        raise GovernanceError("This was reviewed already. The request says by whom.")
     if not form.is_fine and not form.note:
         raise InvalidInput("Say in a sentence what was not right.", field="note")
     text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
-    found.reviewed_by, found.reviewed_at = actor.id, around.now
-    found.is_fine, found.note_id = form.is_fine, text.id if text else None
+    row.reviewed_by, row.reviewed_at = actor.id, around.now
+    row.is_fine, row.note_id = form.is_fine, text.id if text else None
     session.flush()
     timers.cancel_kind(session, announcements.subject(head.id), REVIEW)
     audit.record(
@@ -160,44 +160,44 @@ def review(
         subject,
         now=around.now,
         is_fine=form.is_fine,
-        late=found.times_late,
+        late=row.times_late,
         note=audit.text_fact(text) if text else None,
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell(session, head, "reviewed", 0, around)
-    _note_breaker(session, head, found.broken_by, around)
+    endings.post_thread_line(session, head, "reviewed", 0, around)
+    _note_breaker(session, head, row.broken_by, around)
     return "Your review is on record, and whoever broke the glass was told."
 
 
-def fell_due(session: Session, approval_id: int, around: Circumstances) -> None:
+def remind_review(session: Session, approval_id: int, around: Circumstances) -> None:
     """Nobody has reviewed it in time: everybody who governs hears again, every time it is due, until somebody does."""
-    _, request = door.locked(session, approval_id)
-    found = more.find_review(session, approval_id)
-    if found is None or found.reviewed_at is not None:
+    _, request = door.lock_request(session, approval_id)
+    row = more.find_review(session, approval_id)
+    if row is None or row.reviewed_at is not None:
         return
-    found.times_late += 1
+    row.times_late += 1
     again = around.now + AGAIN
     session.flush()
-    timers.start(session, announcements.subject(approval_id), REVIEW, again, seq=found.times_late)
+    timers.start(session, announcements.subject(approval_id), REVIEW, again, seq=row.times_late)
     audit.record(
         session,
         SYSTEM,
         "approval.review_late",
         ("approval", approval_id),
         now=around.now,
-        times=found.times_late,
+        times=row.times_late,
     )
     outbox.refresh(session, announcements.subject(approval_id), now=around.now)
-    _broadcast(session, approval_id, found.times_late, around)
-    for reached in people.reached(session, request.stages, around.org_key):
+    _broadcast(session, approval_id, row.times_late, around)
+    for reached in people.list_reached(session, request.stages, around.org_key):
         for person in sorted(reached.values(), key=lambda each: each.slack_id):
-            if person.id not in {found.broken_by, request.requester_id, *request.apart}:
-                announcements.note(
+            if person.id not in {row.broken_by, request.requester_id, *request.apart}:
+                announcements.notify_person(
                     session,
                     approval_id,
                     person,
                     "review",
-                    found.times_late,
+                    row.times_late,
                     org_key=around.org_key,
                     now=around.now,
                 )
@@ -217,9 +217,11 @@ def _broadcast(session: Session, approval_id: int, times: int, around: Circumsta
     )
 
 
-def _note_breaker(session: Session, head: Any, person_id: str, around: Circumstances) -> None:
-    person = people.one(session, person_id)
+def _note_breaker(
+    session: Session, head: RequestRow, person_id: str, around: Circumstances
+) -> None:
+    person = people.find_person(session, person_id)
     if person is not None:
-        announcements.note(
+        announcements.notify_person(
             session, head.id, person, "reviewed", 0, org_key=around.org_key, now=around.now
         )

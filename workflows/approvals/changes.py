@@ -8,7 +8,7 @@ from workflows.subjects import Rest
 from workflows.wording import counted
 
 
-def counting(rests: Iterable[Rest], gate: Gate | None, name: str) -> tuple[Rest, ...]:
+def select_counting(rests: Iterable[Rest], gate: Gate | None, name: str) -> tuple[Rest, ...]:
     """Those that count at this gate: what only a condition would ask for counts where one speaks of it."""
     spoken: set[str] = set()
     if gate is not None:
@@ -18,11 +18,11 @@ def counting(rests: Iterable[Rest], gate: Gate | None, name: str) -> tuple[Rest,
     return tuple(one for one in rests if not one.by_condition or one.name in spoken)
 
 
-def graver(before: Iterable[Rest], now: Iterable[Rest]) -> tuple[Rest, ...]:
+def list_graver(before: Iterable[Rest], now: Iterable[Rest]) -> tuple[Rest, ...]:
     """What those who were shown `before` have not been asked about: what weighs more, or is simply not the same."""
-    shown = {one.name: one for one in before}
+    by_name = {one.name: one for one in before}
     return tuple(
-        one for one in now if (old := shown.get(one.name)) is not None and _is_graver(old, one)
+        one for one in now if (old := by_name.get(one.name)) is not None and _is_graver(old, one)
     )
 
 
@@ -34,18 +34,18 @@ def _is_graver(old: Rest, new: Rest) -> bool:
     return new.weight > old.weight
 
 
-def read(stored: Iterable[Mapping[str, Any]]) -> tuple[Rest, ...]:
+def load_rests(stored: Iterable[Mapping[str, Any]]) -> tuple[Rest, ...]:
     """From what the request's row keeps."""
     return tuple(Rest.of(one) for one in stored)
 
 
-def told(before: Sequence[Rest], now: Sequence[Rest]) -> tuple[str, ...]:
+def describe_changes(before: Sequence[Rest], now: Sequence[Rest]) -> tuple[str, ...]:
     """What changed since, each a clause for people: `tier 3 → 1`, `1 critical finding`."""
-    shown = {one.name: one for one in before}
+    by_name = {one.name: one for one in before}
     return tuple(
         _clause(old, one)
         for one in now
-        if (old := shown.get(one.name)) is not None and old.value != one.value
+        if (old := by_name.get(one.name)) is not None and old.value != one.value
     )
 
 
@@ -57,10 +57,10 @@ def _clause(old: Rest, new: Rest) -> str:
         if not now:
             return f"no {new.label} any more"
         return f"{counted(now, new.label)} instead of {before:,}"
-    return f"{new.label} {words(old)} → {words(new)}"
+    return f"{new.label} {describe_value(old)} → {describe_value(new)}"
 
 
-def words(rest: Rest) -> str:
+def describe_value(rest: Rest) -> str:
     """How people read the value."""
     if rest.words:
         return rest.words

@@ -18,7 +18,7 @@ LAPSE = "approval.lapse"
 _STEPS = 100
 
 
-def start(
+def start_stage_timers(
     session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
 ) -> None:
     """Start the clocks of a stage that is asked now; nothing for a stage without any."""
@@ -29,12 +29,12 @@ def start(
         timers.start(session, subject, ESCALATE, now + stage.escalation.after, seq=position)
 
 
-def restart(
+def restart_stage_timers(
     session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
 ) -> None:
     """Start the clocks of a stage anew, whatever they had been before."""
     subject = announcements.subject(approval_id)
-    start(session, approval_id, stage, position, now=now)
+    start_stage_timers(session, approval_id, stage, position, now=now)
     for step, after in enumerate(stage.remind_after):
         seq = position * _STEPS + step
         timers.start_again(session, subject, REMIND, now + after, seq=seq)

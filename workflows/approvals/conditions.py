@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage.actions import queries as more
 from storage.actions.tables import ApprovalCondition
 from storage.approvals import changing, queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState, ConditionState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
@@ -25,132 +26,136 @@ TO_CONFIRM = timedelta(days=2)
 """For how long after its day a condition that its owner says is met waits for whoever set it."""
 
 
-def owner(
+def require_owner(
     session: Session, actor: Actor, form: ClaimMet, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever sees to the condition."""
     if actor.id != _find(session, form).owner_id:
         raise NotAllowed(
-            "Only the owner of a condition can say that it is met. The card names them."
+            "Only the owner of a condition can say that it is met. The request names them."
         )
 
 
-def setter(
+def require_setter(
     session: Session, actor: Actor, form: ConfirmMet, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever set the condition."""
     if actor.id != _find(session, form).set_by:
         raise NotAllowed(
-            "Only the person who set the condition can confirm it. The card names them."
+            "Only the person who set the condition can confirm it. The request names them."
         )
 
 
-def claim(
+def claim_met(
     session: Session, actor: Actor, form: ClaimMet, at: Entered, around: Circumstances
 ) -> str:
     """Its owner says that the condition is met; whoever set it confirms. What one set for oneself is met at once."""
-    head, one = at.head, _open(session, form, at)
-    if one.state == ConditionState.CLAIMED:
+    head, condition = at.head, _require_open(session, form, at)
+    if condition.state == ConditionState.CLAIMED:
         raise GovernanceError(
             "You said so already; whoever set the condition has to confirm it now."
         )
-    if around.now >= one.due_at:
+    if around.now >= condition.due_at:
         raise GovernanceError(
             "The day of this condition is over, so it can't be met any more. The request can be made again."
         )
     if not form.proof:
         raise InvalidInput("Say in a sentence how one sees that it is met.", field="proof")
     text = audit.write_text(session, actor, form.proof, now=around.now)
-    one.proof_id, one.claimed_at = text.id, around.now
-    is_own = one.set_by == one.owner_id
-    one.state = (ConditionState.MET if is_own else ConditionState.CLAIMED).value
-    one.ended_at = around.now if is_own else None
-    _changed(
+    condition.proof_id, condition.claimed_at = text.id, around.now
+    is_own = condition.set_by == condition.owner_id
+    condition.state = (ConditionState.MET if is_own else ConditionState.CLAIMED).value
+    condition.ended_at = around.now if is_own else None
+    _record_change(
         session,
         actor,
         head,
-        one,
+        condition,
         "condition_met" if is_own else "condition_claimed",
         around,
         words=audit.text_fact(text),
     )
     if is_own:
-        return "The condition is met. The card says so."
-    terms.note(session, one, one.set_by, "claimed", around)
+        return "The condition is met, and the request says so."
+    terms.notify_about(session, condition, condition.set_by, "claimed", around)
     return "Whoever set the condition was told, and confirms it. You will hear."
 
 
-def confirm(
+def confirm_met(
     session: Session, actor: Actor, form: ConfirmMet, at: Entered, around: Circumstances
 ) -> str:
     """Whoever set the condition agrees that it is met, or says what is missing; then it is open again."""
-    head, request, one = at.head, at.request, _open(session, form, at)
-    if one.state != ConditionState.CLAIMED:
+    head, request, condition = at.head, at.request, _require_open(session, form, at)
+    if condition.state != ConditionState.CLAIMED:
         raise GovernanceError(
             "Its owner has not said yet that it is met. You will be told when they do."
         )
     if form.is_met:
-        one.state, one.ended_at = ConditionState.MET.value, around.now
-        _changed(session, actor, head, one, "condition_met", around)
-        terms.note(session, one, one.owner_id, "met", around)
+        condition.state, condition.ended_at = ConditionState.MET.value, around.now
+        _record_change(session, actor, head, condition, "condition_met", around)
+        terms.notify_about(session, condition, condition.owner_id, "met", around)
         return "The condition is met. Its owner was told."
     text = audit.write_text(session, actor, form.why, now=around.now) if form.why else None
-    one.state, one.claimed_at = ConditionState.OPEN.value, None
-    _changed(
+    condition.state, condition.claimed_at = ConditionState.OPEN.value, None
+    _record_change(
         session,
         actor,
         head,
-        one,
+        condition,
         "condition_refused",
         around,
         words=audit.text_fact(text) if text else None,
     )
-    if around.now >= one.due_at:
-        _lapse(session, actor, head, request, one, around)
+    if around.now >= condition.due_at:
+        _lapse(session, actor, head, request, condition, around)
         return "The condition is not met, and its day is over: the approval has lapsed, and everybody was told."
-    terms.note(session, one, one.owner_id, "refused", around)
+    terms.notify_about(session, condition, condition.owner_id, "refused", around)
     return "Its owner was told that something is missing, and can say again that it is met until the day is over."
 
 
-def fell_due(
+def follow_up_condition(
     session: Session, approval_id: int, condition_id: int, kind: str, around: Circumstances
 ) -> None:
     """A day before, on the day, or when the time to confirm is over. Does nothing for a condition that has ended."""
-    head, request = door.locked(session, approval_id)
-    one = more.find_condition(session, condition_id)
+    head, request = door.lock_request(session, approval_id)
+    condition = more.find_condition(session, condition_id)
     if (
-        one is None
+        condition is None
         or request.state is not ApprovalState.APPROVED
-        or one.state not in (ConditionState.OPEN, ConditionState.CLAIMED)
+        or condition.state not in (ConditionState.OPEN, ConditionState.CLAIMED)
     ):
         return
     if kind == SOON:
-        if one.state == ConditionState.OPEN:
-            terms.note(session, one, one.owner_id, "soon", around, before=one.due_at)
+        if condition.state == ConditionState.OPEN:
+            terms.notify_about(
+                session, condition, condition.owner_id, "soon", around, before=condition.due_at
+            )
         return
-    if kind == DUE and one.state == ConditionState.CLAIMED:
+    if kind == DUE and condition.state == ConditionState.CLAIMED:
         # Its owner was in time; whoever set it is reminded, and has a little longer.
         subject = announcements.subject(approval_id)
-        until = one.due_at + TO_CONFIRM
-        timers.start(session, subject, CONFIRM, until, seq=one.id)
-        terms.note(session, one, one.set_by, "unconfirmed", around, before=until)
+        until = condition.due_at + TO_CONFIRM
+        timers.start(session, subject, CONFIRM, until, seq=condition.id)
+        terms.notify_about(
+            session, condition, condition.set_by, "unconfirmed", around, before=until
+        )
         return
-    _lapse(session, SYSTEM, head, request, one, around)
+    _lapse(session, SYSTEM, head, request, condition, around)
 
 
 def _lapse(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
-    one: ApprovalCondition,
+    condition: ApprovalCondition,
     around: Circumstances,
 ) -> None:
     """The approval holds no more: the subject goes back, the other conditions end, everybody is told.
 
     One message tells a person all that follows, when they are at work next; what they had before gets shorter.
     """
-    one.state, one.ended_at = ConditionState.UNMET.value, around.now
+    condition.state, condition.ended_at = ConditionState.UNMET.value, around.now
     session.flush()
     subject = around.subjects[head.subject_type]
     subject.lock(session, head.subject_id)
@@ -163,13 +168,13 @@ def _lapse(
         "approval.lapsed",
         ("approval", head.id),
         now=around.now,
-        condition=one.id,
+        condition=condition.id,
         about=[head.subject_type, head.subject_id],
     )
-    ids = {request.requester_id, one.owner_id, one.set_by} | {
-        row.person_id for row in queries.list_decided(session, head.id)
+    ids = {request.requester_id, condition.owner_id, condition.set_by} | {
+        row.person_id for row in queries.list_verdicts(session, head.id)
     }
-    known = [people.one(session, person_id) for person_id in sorted(ids)]
+    known = [people.find_person(session, person_id) for person_id in sorted(ids)]
     concerned = [person for person in known if person is not None]
     subject.lapse(
         session,
@@ -183,17 +188,17 @@ def _lapse(
     )
     around.lapsed(session, head.id)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell(session, head, "lapsed", one.id, around)
+    endings.post_thread_line(session, head, "lapsed", condition.id, around)
     for person in sorted(concerned, key=lambda each: each.slack_id):
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             person,
             "lapsed",
-            one.id,
+            condition.id,
             org_key=around.org_key,
             now=around.now,
-            due_at=terms.at_work(person, around),
+            due_at=terms.next_at_work(person, around),
         )
     heads.publish(
         session,
@@ -205,39 +210,39 @@ def _lapse(
 
 
 def _find(session: Session, form: OnCondition) -> ApprovalCondition:
-    one = more.find_condition(session, form.condition_id)
-    if one is None or one.approval_id != form.approval_id:
+    condition = more.find_condition(session, form.condition_id)
+    if condition is None or condition.approval_id != form.approval_id:
         raise NotFound("There is no such condition here any more.")
-    return one
+    return condition
 
 
-def _open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition:
-    request, one = at.request, _find(session, form)
+def _require_open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition:
+    request, condition = at.request, _find(session, form)
     if request.state is not ApprovalState.APPROVED:
         raise GovernanceError(
             "This request is not approved any more, so its conditions bind nobody."
             if request.state is not ApprovalState.PENDING
             else "This request is not approved yet; its conditions begin to bind when it is."
         )
-    if one.state not in (ConditionState.OPEN, ConditionState.CLAIMED):
-        raise GovernanceError("This condition has ended; the card shows how.")
-    if form.condition_revision != one.revision:
+    if condition.state not in (ConditionState.OPEN, ConditionState.CLAIMED):
+        raise GovernanceError("This condition has ended; the request shows how.")
+    if form.condition_revision != condition.revision:
         raise CardChanged(
-            "This condition changed while you looked. Nothing was done; the card shows how it stands now."
+            "This condition changed while you looked. Nothing was done; look at the request again to see how it stands now."
         )
-    return one
+    return condition
 
 
-def _changed(
+def _record_change(
     session: Session,
     actor: Actor,
-    head: Any,
-    one: ApprovalCondition,
+    head: RequestRow,
+    condition: ApprovalCondition,
     what: str,
     around: Circumstances,
     **facts: Any,
 ) -> None:
-    one.revision += 1
+    condition.revision += 1
     session.flush()
     audit.record(
         session,
@@ -245,8 +250,8 @@ def _changed(
         f"approval.{what}",
         ("approval", head.id),
         now=around.now,
-        condition=one.id,
+        condition=condition.id,
         **facts,
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell(session, head, what, one.id, around, times=one.revision)
+    endings.post_thread_line(session, head, what, condition.id, around, times=condition.revision)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
+from storage.approvals.queries import RequestRow, StandingRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
@@ -23,10 +24,10 @@ from workflows.approvals.refusals import Unconfirmed
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
-ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
+ASK_FIRST = "Whether everybody this rests on still belongs here has to be asked first. Nothing was changed; try again in a minute."
 
 NOT_CONFIRMED = (
-    "Slack doesn't confirm that everybody this rests on still belongs here. Nothing was changed; "
+    "Nothing confirms that everybody this rests on still belongs here. Nothing was changed; "
     "if that is wrong, try again in a minute, or ask an administrator."
 )
 
@@ -35,11 +36,11 @@ NOT_CONFIRMED = (
 class Entered:
     """A request, locked, with somebody in front of it who may do what they came for."""
 
-    head: Any
+    head: RequestRow
     request: rules.Request
-    decided: Sequence[Any]
+    decided: Sequence[VerdictRow]
     """The rows of the verdicts that count."""
-    rows: Sequence[Any]
+    rows: Sequence[StandingRow]
     """Who acts, as the mirror has them; empty for a program."""
     entitled: Entitlement | None = None
     """By what they decide, where the act is one of those who decide."""
@@ -47,7 +48,7 @@ class Entered:
     @property
     def votes(self) -> list[Vote]:
         """The verdicts that count."""
-        return votes_in(self.decided)
+        return build_votes(self.decided)
 
 
 Who = Callable[[Session, Actor, Any, Entered, Circumstances], Entitlement | None]
@@ -82,21 +83,21 @@ def enter(
     permissions.require_member(actor, rule.action, subject=subject)
     is_person = actor.kind is ActorKind.PERSON
     rows = queries.list_standing(session, actor.id) if is_person else ()
-    met = _met(rows, form, rule, around) if is_person else ()
-    head, request = locked(session, form.approval_id)
-    at = Entered(head, request, queries.list_decided(session, head.id), rows)
+    met = _require_met(rows, form, rule, around) if is_person else ()
+    head, request = lock_request(session, form.approval_id)
+    at = Entered(head, request, queries.list_verdicts(session, head.id), rows)
     try:
-        return _judged(session, actor, form, rule, at, met, around)
+        return _judge_entry(session, actor, form, rule, at, met, around)
     except Unconfirmed:
         raise
     except GovernanceError as refusal:
         card = _card(session, at.head.id, actor, around)
-        if sight.sees(session, actor, card, around):
+        if sight.sees_request(session, actor, card, around):
             raise
-        raise sight.unknown(refusal.audit) from None
+        raise sight.unknown_request(refusal.audit) from None
 
 
-def _judged(
+def _judge_entry(
     session: Session,
     actor: Actor,
     form: OnRequest,
@@ -117,20 +118,26 @@ def _judged(
     if rule.waits:
         _require_waiting(session, actor, at, rule, around)
     if form.revision != request.revision:
-        raise refused(
-            session, Refusal.STALE, head.id, actor, around, action=rule.action, shown=form.revision
+        raise build_refusal(
+            session,
+            Refusal.STALE,
+            head.id,
+            actor,
+            around,
+            action=rule.action,
+            shown_revision=form.revision,
         )
     return at
 
 
-def _met(
-    rows: Sequence[Any], form: OnRequest, rule: Rule, around: Circumstances
+def _require_met(
+    rows: Sequence[StandingRow], form: OnRequest, rule: Rule, around: Circumstances
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
-    standing = people.standing(rows) if rows else None
+    standing = people.build_standing(rows) if rows else None
     if standing is None or rows[0].org_key != around.org_key or not standing.is_member:
         if standing is not None:
-            ask_first((Basis(standing),), (), around)
+            require_slack_asked((Basis(standing),), (), around)
         raise refusals.no_member(rule.action, form.approval_id)
     return (Basis(standing),)
 
@@ -144,7 +151,7 @@ def _require_waiting(
     elif around.now >= at.request.expires_at:
         why = Refusal.OVERDUE
     if why is not None:
-        raise refused(session, why, at.head.id, actor, around, action=rule.action)
+        raise build_refusal(session, why, at.head.id, actor, around, action=rule.action)
 
 
 # --- how fresh Slack's word is
@@ -153,23 +160,25 @@ def _require_waiting(
 def require_fresh(basis: Iterable[Basis], around: Circumstances) -> None:
     """Everybody on whose standing an act rests was read from Slack lately. Raises Unconfirmed, which names them."""
     everybody = tuple(basis)
-    for one in everybody:
-        readings = [one.standing.read_at, *([one.group.read_at] if one.group else [])]
+    for each in everybody:
+        readings = [each.standing.read_at, *([each.group.read_at] if each.group else [])]
         if not all(_is_recent(around.mirrored_since, at) for at in readings):
-            raise unconfirmed(everybody, (), around)
+            raise build_unconfirmed(everybody, (), around)
 
 
-def ask_first(basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances) -> None:
+def require_slack_asked(
+    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
+) -> None:
     """Before a refusal that another word from Slack could lift: have it asked about these. Does nothing once it was.
 
     `approvers` are Slack ids and `@group`s. Raises Unconfirmed.
     """
-    first = unconfirmed(basis, approvers, around)
+    first = build_unconfirmed(basis, approvers, around)
     if around.mirrored_since is not None and not first.named <= around.asked:
         raise first
 
 
-def unconfirmed(
+def build_unconfirmed(
     basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
 ) -> Unconfirmed:
     """The refusal that has Slack asked about these, and the act tried again."""
@@ -179,7 +188,7 @@ def unconfirmed(
     named = groups.union(approvers)
     is_asked = whom | named <= around.asked
     return Unconfirmed(
-        NOT_CONFIRMED if is_asked else ASK_SLACK, people=whom, approvers=frozenset(named)
+        NOT_CONFIRMED if is_asked else ASK_FIRST, people=whom, approvers=frozenset(named)
     )
 
 
@@ -190,11 +199,11 @@ def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
 # --- what acts are judged by
 
 
-def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+def lock_request(session: Session, approval_id: int) -> tuple[RequestRow, rules.Request]:
     """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
-    rows = queries.request_for_update(session, approval_id)
+    rows = queries.lock_request(session, approval_id)
     if not rows:
-        raise NotFound(reads.NO_REQUEST)
+        raise NotFound(reads.NO_REQUEST, hint="approvals.waiting")
     head = rows[0]
     return head, rules.Request(
         head.requester_id,
@@ -207,19 +216,19 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
     )
 
 
-def by_itself(session: Session, approval_id: int) -> Entered:
+def enter_unattended(session: Session, approval_id: int) -> Entered:
     """A request, locked, with nobody in front of it: mlgov looks at what it rests on. Raises NotFound."""
-    head, request = locked(session, approval_id)
-    return Entered(head, request, queries.list_decided(session, head.id), ())
+    head, request = lock_request(session, approval_id)
+    return Entered(head, request, queries.list_verdicts(session, head.id), ())
 
 
-def votes_of(session: Session, approval_id: int) -> list[Vote]:
+def list_votes(session: Session, approval_id: int) -> list[Vote]:
     """The verdicts that count."""
-    return votes_in(queries.list_decided(session, approval_id))
+    return build_votes(queries.list_verdicts(session, approval_id))
 
 
-def votes_in(rows: Sequence[Any]) -> list[Vote]:
-    """The verdicts of rows of `queries.list_decided`."""
+def build_votes(rows: Sequence[VerdictRow]) -> list[Vote]:
+    """The verdicts of rows of `queries.list_verdicts`."""
     return [
         Vote(
             row.person_id,
@@ -232,7 +241,7 @@ def votes_in(rows: Sequence[Any]) -> list[Vote]:
     ]
 
 
-def refused(
+def build_refusal(
     session: Session,
     why: Refusal,
     approval_id: int,
@@ -240,12 +249,17 @@ def refused(
     around: Circumstances,
     *,
     action: str = "approval.decide",
-    shown: int | None = None,
+    shown_revision: int | None = None,
 ) -> GovernanceError:
-    """The refusal as an error with its sentence, to be raised. `shown` is the revision that whoever acts was shown."""
+    """The refusal as an error with its sentence, to be raised. `shown_revision` is the revision that whoever acts was shown."""
     card = _card(session, approval_id, actor, around)
-    return refusals.refused(
-        why, card, actor, card.reader.line if card.reader else None, action=action, shown=shown
+    return refusals.describe_refusal(
+        why,
+        card,
+        actor,
+        card.reader.line if card.reader else None,
+        action=action,
+        shown_revision=shown_revision,
     )
 
 
@@ -261,7 +275,7 @@ def _card(session: Session, approval_id: int, actor: Actor, around: Circumstance
     )
 
 
-def entitlement(at: Entered) -> Entitlement:
+def require_entitlement(at: Entered) -> Entitlement:
     """By what somebody decides whom the door let in for it."""
     if at.entitled is None:
         raise RuntimeError("an act of those who decide is let in by what they decide by")
@@ -271,7 +285,7 @@ def entitlement(at: Entered) -> Entitlement:
 # --- who may do what is neither a decision nor emergency
 
 
-def requester(action: str, sentence: str) -> Who:
+def only_requester(action: str, sentence: str, *, hint: str | None = None) -> Who:
     """Only the person or program that asked; `sentence` is said to everybody else."""
 
     def who(
@@ -281,6 +295,7 @@ def requester(action: str, sentence: str) -> Who:
             raise NotAllowed(
                 sentence,
                 audit=RefusalFact(action, "approval", str(at.head.id), why="not_requester"),
+                hint=hint,
             )
 
     return who

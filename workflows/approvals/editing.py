@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing, queries, replaying
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState
 from workflows import outbox, permissions, timers
 from workflows.actors import SYSTEM, Actor
@@ -25,7 +26,7 @@ from workflows.approvals import (
     separation,
     sight,
 )
-from workflows.approvals.binding import bind, passes_by
+from workflows.approvals.binding import bind_stages, find_passing_rule
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import EXPIRE, Circumstances
 from workflows.approvals.forms import Edit
@@ -48,16 +49,16 @@ def require_editable(
 ) -> Card:
     """The request as it stands, for the window that changes it. Raises the refusal of who may not, or not any more."""
     permissions.require_member(actor, "approval.edit", subject=("approval", approval_id))
-    card = sight.require(session, actor, approval_id, around)
+    card = sight.require_card(session, actor, approval_id, around)
     if card.requester.id != actor.id:
         raise NotAllowed(
             NOT_YOURS,
             audit=RefusalFact("approval.edit", "approval", str(card.id), why="not_requester"),
         )
     if not card.is_pending:
-        raise door.refused(session, Refusal.ENDED, card.id, actor, around)
+        raise door.build_refusal(session, Refusal.ENDED, card.id, actor, around)
     if around.now >= card.expires_at:
-        raise door.refused(session, Refusal.OVERDUE, card.id, actor, around)
+        raise door.build_refusal(session, Refusal.OVERDUE, card.id, actor, around)
     if not card.is_editable:
         raise NotAllowed(
             "A pipeline asked for this, so it cannot be changed here. Withdraw it, and let the pipeline ask anew."
@@ -69,7 +70,9 @@ def require_editable(
     return card
 
 
-def edit(session: Session, actor: Actor, form: Edit, at: Entered, around: Circumstances) -> str:
+def edit_request(
+    session: Session, actor: Actor, form: Edit, at: Entered, around: Circumstances
+) -> str:
     """Change the request; a sentence (not escaped) for whoever did it.
 
     Another thing asked binds the request to the policy in force, as a new one would be.
@@ -87,27 +90,27 @@ def edit(session: Session, actor: Actor, form: Edit, at: Entered, around: Circum
     )
     if prepared.subject_id != head.subject_id:
         raise InvalidInput(STAYS)
-    is_material = _asked(prepared.facts) != _asked(head.facts)
+    is_material = _select_asked(prepared.facts) != _select_asked(head.facts)
     if not is_material and form.reason == before.reason:
         raise InvalidInput(
-            "Nothing here is different from what you asked. Change something, or close the window.",
+            "Nothing here is different from what you asked. Change something, or leave it as it is.",
             field="reason",
         )
     change = _Change(head, request, before, prepared, form.reason, is_material, around.policy_id)
     return (
-        _material(session, actor, change, around)
+        _change_question(session, actor, change, around)
         if is_material
-        else _editorial(session, actor, change, around)
+        else _change_words(session, actor, change, around)
     )
 
 
-def _asked(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _select_asked(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if name not in _OPENED_ON}
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    head: Any
+    head: RequestRow
     request: rules.Request
     before: Card
     prepared: Prepared
@@ -126,7 +129,7 @@ class _Plan:
     """From here on the stages are replaced."""
     rest: tuple[Stage, ...]
     bound: Bound
-    void: tuple[Any, ...]
+    void: tuple[VerdictRow, ...]
     """Verdicts that count no more."""
     expires_at: datetime
 
@@ -136,32 +139,32 @@ class _Plan:
         return self.start == self.stage
 
 
-def _editorial(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
-    edit_id = _keep(session, actor, change, around, reopened=None, void=())
-    changing.mark(session, change.head.id, has_more=True)
+def _change_words(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
+    edit_id = _record_edit(session, actor, change, around, reopened=None, void=())
+    changing.set_columns(session, change.head.id, has_more=True)
     outbox.refresh(
         session, announcements.subject(change.head.id), now=around.now, clicked=around.clicked
     )
-    endings.tell(session, change.head, "edited", edit_id, around)
+    endings.post_thread_line(session, change.head, "edited", edit_id, around)
     return "Every copy shows your new words. You ask for the same, so nobody is asked anew."
 
 
-def _material(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
+def _change_question(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
     head = change.head
     gate = around.policy.gates.get(head.gate)
     if gate is None:
         raise InvalidInput(
             "The policy has no such gate any more. Withdraw this request, and ask at a gate that there is."
         )
-    by_rule = passes_by(gate, head.gate, change.prepared.conditions)
-    plan = _plan(session, actor, change, gate, by_rule, around)
+    by_rule = find_passing_rule(gate, head.gate, change.prepared.conditions)
+    plan = _plan_change(session, actor, change, gate, by_rule, around)
     reopened = None if by_rule or not plan.asks_anew else plan.rest[0].name
-    edit_id = _keep(session, actor, change, around, reopened=reopened, void=plan.void)
+    edit_id = _record_edit(session, actor, change, around, reopened=reopened, void=plan.void)
     if plan.void:
         gone = [row.id for row in plan.void]
         changing.void_decisions(session, gone, at=around.now)
         more.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
-    changing.mark(
+    changing.set_columns(
         session,
         head.id,
         facts=change.prepared.facts,
@@ -170,12 +173,12 @@ def _material(session: Session, actor: Actor, change: _Change, around: Circumsta
         moved=None,
     )
     _restage(session, change, plan, around)
-    endings.tell(session, head, "edited", edit_id, around)
+    endings.post_thread_line(session, head, "edited", edit_id, around)
     if by_rule:
-        again, request = door.locked(session, head.id)
-        endings.end(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
+        again, request = door.lock_request(session, head.id)
+        endings.end_request(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
         return "What you ask for now passes by rule: it is approved."
-    _tell(session, change, plan, edit_id, around)
+    _notify_concerned(session, change, plan, edit_id, around)
     if not plan.asks_anew:
         return (
             "Every copy shows what you ask for now. Those who decided so far need not decide again."
@@ -185,21 +188,23 @@ def _material(session: Session, actor: Actor, change: _Change, around: Circumsta
     return f"Every copy shows what you ask for now. {name} is asked anew.{lost}"
 
 
-def _plan(
+def _plan_change(
     session: Session, actor: Actor, change: _Change, gate: Gate, by_rule: str, around: Circumstances
 ) -> _Plan:
     """Raises NobodyToDecide when what is asked now could never pass."""
     head, request, prepared = change.head, change.request, change.prepared
-    decided = queries.list_decided(session, head.id)
-    apart = separation.apart(gate, prepared, actor)
+    decided = queries.list_verdicts(session, head.id)
+    apart = separation.list_apart(gate, prepared, actor)
     expires_at = around.now + gate.expires_after
-    words = people.words(session, around.policy, prepared.people, actor.id, org_key=around.org_key)
+    words = people.resolve_words(
+        session, around.policy, prepared.people, actor.id, org_key=around.org_key
+    )
     dropped: tuple[Dropped, ...] = ()
     if by_rule:
         stages, stage, start = request.stages, 0, 0
     else:
-        stages, dropped = bind(gate, head.gate, words, prepared.conditions)
-        place = _place(gate, stages, request)
+        stages, dropped = bind_stages(gate, head.gate, words, prepared.conditions)
+        place = _find_reopened(gate, stages, request)
         stage = min(place, request.stage)
         start = stage if place <= request.stage else stage + 1
     bound = Bound(
@@ -212,13 +217,15 @@ def _plan(
         gate.valid_for,
         known=tuple(each.stored() for each in prepared.known),
         known_at=around.now.isoformat(timespec="microseconds"),
-        rests=tuple(each.stored() for each in changes.counting(prepared.rests, gate, head.gate)),
+        rests=tuple(
+            each.stored() for each in changes.select_counting(prepared.rests, gate, head.gate)
+        ),
     )
     void = tuple(row for row in decided if by_rule or row.position >= start)
     rest = tuple(stages[start:])
     if not by_rule and (rest or not start):
-        spent = judging.spent_in([row for row in decided if row not in void])
-        rest = routing.staffed(
+        spent = judging.list_spent([row for row in decided if row not in void])
+        rest = routing.staff_stages(
             session,
             gate,
             rest,
@@ -231,7 +238,7 @@ def _plan(
     return _Plan(stage, start, rest, bound, void, expires_at)
 
 
-def _place(gate: Gate, stages: Sequence[Stage], request: rules.Request) -> int:
+def _find_reopened(gate: Gate, stages: Sequence[Stage], request: rules.Request) -> int:
     """From which of the new stages on people are asked anew: where the policy says so, or where the way differs."""
     order = [stage.name for stage in gate.stages]
     first = next(
@@ -251,25 +258,21 @@ def _place(gate: Gate, stages: Sequence[Stage], request: rules.Request) -> int:
         (
             index
             for index, old in enumerate(passed)
-            if index >= len(stages) or _shape(old) != _shape(stages[index])
+            if index >= len(stages) or old.shape != stages[index].shape
         ),
         len(passed),
     )
     return min(named, differs, max(len(stages) - 1, 0))
 
 
-def _shape(stage: Stage) -> tuple[object, ...]:
-    return stage.name, stage.mode, stage.quorums
-
-
-def _keep(
+def _record_edit(
     session: Session,
     actor: Actor,
     change: _Change,
     around: Circumstances,
     *,
     reopened: str | None,
-    void: Sequence[Any],
+    void: Sequence[VerdictRow],
 ) -> int:
     """What stood there before, the new words, and the ledger's entry."""
     head, is_reworded = change.head, change.reason != change.before.reason
@@ -288,7 +291,7 @@ def _keep(
     text = None
     if is_reworded:
         text = audit.write_text(session, actor, change.reason, now=around.now)
-        changing.mark(session, head.id, reason_id=text.id)
+        changing.set_columns(session, head.id, reason_id=text.id)
     audit.record(
         session,
         actor,
@@ -326,39 +329,31 @@ def _restage(session: Session, change: _Change, plan: _Plan, around: Circumstanc
     timers.cancel(session, subject)
     timers.keep_going(session, subject, EXPIRE, plan.expires_at)
     asked = plan.rest[0] if plan.asks_anew else change.request.stages[plan.stage]
-    clocks.restart(session, head.id, asked, plan.stage, now=around.now)
+    clocks.restart_stage_timers(session, head.id, asked, plan.stage, now=around.now)
     outbox.refresh(session, subject, now=around.now, clicked=around.clicked)
 
 
-def _tell(
+def _notify_concerned(
     session: Session, change: _Change, plan: _Plan, edit_id: int, around: Circumstances
 ) -> None:
     """Those who are asked anew get a card; those whose verdict counts no more and who are not asked now, a word."""
     head = change.head
     asked: dict[str, people.Reached] = {}
     if plan.asks_anew:
-        (asked,) = people.reached(session, plan.rest[:1], around.org_key)
-        kept = {row.person_id for row in queries.list_decided(session, head.id)}
-        for person_id in {head.requester_id, *plan.bound.apart, *kept}:
-            asked.pop(person_id, None)
-        announcements.ask(
+        kept = {row.person_id for row in queries.list_verdicts(session, head.id)}
+        asked = endings.ask_stage(
             session,
-            head.id,
+            head,
             plan.rest[0],
             plan.stage,
-            asked,
-            project_id=head.project_id,
-            has_card=head.card_id is not None,
-            receipt_to=None,
+            {head.requester_id, *plan.bound.apart, *kept},
+            around,
             expires_at=plan.expires_at,
-            policy=around.policy,
-            org_key=around.org_key,
-            now=around.now,
             edition=head.edition + 1,
         )
     for row in plan.void:
-        person = people.one(session, row.person_id)
+        person = people.find_person(session, row.person_id)
         if person is not None and person.id not in asked:
-            announcements.note(
+            announcements.notify_person(
                 session, head.id, person, "edited", edit_id, org_key=around.org_key, now=around.now
             )

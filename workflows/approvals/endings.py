@@ -1,18 +1,18 @@
 """The end of a request: the subject changes or stays, the timers stop, everybody concerned is told, all at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing, queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, clocks, rules, terms
+from workflows.approvals import announcements, clocks, people, rules, terms
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -44,10 +44,10 @@ class Circumstances:
     """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
 
 
-def end(
+def end_request(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     outcome: ApprovalState,
     around: Circumstances,
@@ -56,12 +56,14 @@ def end(
 ) -> None:
     """The subject changes or stays, the timers stop, and everybody who has a copy or asked is told: all at once."""
     subject, now = around.subjects[head.subject_type], around.now
+    # The request is locked, then its subject, then timers, lanes and the ledger's head: one order everywhere, so that
+    # two transactions never wait for each other.
     subject.lock(session, head.subject_id)
     timers.cancel(session, announcements.subject(head.id))
-    held = (head.bound or {}).get("valid_for")
+    valid_seconds = (head.bound or {}).get("valid_for")
     valid_until = (
-        now + timedelta(seconds=held)
-        if held is not None and outcome is ApprovalState.APPROVED
+        now + timedelta(seconds=valid_seconds)
+        if valid_seconds is not None and outcome is ApprovalState.APPROVED
         else None
     )
     queries.advance(
@@ -105,9 +107,9 @@ def end(
     if head.has_more:
         _wind_up(session, head, outcome, around)
     outbox.refresh(session, announcements.subject(head.id), now=now, clicked=around.clicked)
-    tell_story(session, head, decision_id, around)
+    post_story(session, head, decision_id, around)
     if outcome is not ApprovalState.WITHDRAWN:
-        announcements.tell_requester(
+        announcements.notify_requester(
             session, head.id, head.requester_slack_id, org_key=around.org_key, now=now
         )
     heads.publish(
@@ -119,23 +121,25 @@ def end(
     )
 
 
-def _wind_up(session: Session, head: Any, outcome: ApprovalState, around: Circumstances) -> None:
+def _wind_up(
+    session: Session, head: RequestRow, outcome: ApprovalState, around: Circumstances
+) -> None:
     """What was still open beside the decision ends with it; only an approval leaves its conditions."""
     question = more.find_open_question(session, head.id)
     if question is not None:
         question.ended_at = around.now
-        changing.mark(session, head.id, paused_at=None)
+        changing.set_columns(session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
         more.drop_conditions(session, head.id, now=around.now)
     else:
-        terms.begin(session, head.id, around)
+        terms.begin_conditions(session, head.id, around)
 
 
 def pass_by_rule(
     session: Session, approval_id: int, project_id: int, around: Circumstances
 ) -> None:
     """A request that the policy lets pass without asking anybody: approved as it is opened, and shown as such."""
-    head = queries.request_for_update(session, approval_id)[0]
+    head = queries.lock_request(session, approval_id)[0]
     request = rules.Request(
         head.requester_id,
         ApprovalState.PENDING,
@@ -144,15 +148,47 @@ def pass_by_rule(
         head.expires_at,
         (rules.Stage.of(head),),
     )
-    announcements.show_passed(
+    announcements.post_passed_card(
         session, approval_id, project_id=project_id, org_key=around.org_key, now=around.now
     )
-    end(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
+    end_request(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
 
 
-def tell_story(session: Session, head: Any, decision_id: int, around: Circumstances) -> None:
+def ask_stage(
+    session: Session,
+    head: RequestRow,
+    stage: rules.Stage,
+    position: int,
+    barred: Collection[str],
+    around: Circumstances,
+    *,
+    expires_at: datetime,
+    edition: int,
+) -> dict[str, people.Reached]:
+    """Ask a later stage, or one anew, without those who are `barred` from it; whom it asks, by id."""
+    (asked,) = people.list_reached(session, [stage], around.org_key)
+    asked = {id_: person for id_, person in asked.items() if id_ not in barred}
+    announcements.ask_stage(
+        session,
+        head.id,
+        stage,
+        position,
+        asked,
+        project_id=head.project_id,
+        has_card=head.card_id is not None,
+        receipt_to=None,
+        expires_at=expires_at,
+        policy=around.policy,
+        org_key=around.org_key,
+        now=around.now,
+        edition=edition,
+    )
+    return asked
+
+
+def post_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:
     """One line in the thread under the channel's card."""
-    announcements.tell_story(
+    announcements.post_story(
         session,
         head.id,
         decision_id,
@@ -163,11 +199,17 @@ def tell_story(session: Session, head: Any, decision_id: int, around: Circumstan
     )
 
 
-def tell(
-    session: Session, head: Any, what: str, item_id: int, around: Circumstances, *, times: int = 0
+def post_thread_line(
+    session: Session,
+    head: RequestRow,
+    what: str,
+    item_id: int,
+    around: Circumstances,
+    *,
+    times: int = 0,
 ) -> None:
     """One line in the thread about what somebody did beside deciding."""
-    announcements.tell(
+    announcements.post_thread_line(
         session,
         head.id,
         what,

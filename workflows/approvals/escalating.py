@@ -10,30 +10,32 @@ from storage.enums import ApprovalState
 from workflows import outbox, rollout
 from workflows.actors import SYSTEM
 from workflows.approvals import announcements, judging, people
-from workflows.approvals.door import locked
+from workflows.approvals.door import lock_request
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.notices import ApprovalEscalated, ApprovalValidityEnded
 from workflows.approvals.people import Reached
-from workflows.approvals.service import unnamed
+from workflows.approvals.service import mask_named
 from workflows.approvals.stages import Escalation, Stage
 from workflows.audit import service as audit
 from workflows.outbox import Destination
 
 
-def escalate(session: Session, approval_id: int, position: int, around: Circumstances) -> None:
+def escalate_stage(
+    session: Session, approval_id: int, position: int, around: Circumstances
+) -> None:
     """A stage waited too long: add people, replace those who were asked, or tell somebody, as it was bound."""
-    head, request = locked(session, approval_id)
+    head, request = lock_request(session, approval_id)
     is_over = request.state is not ApprovalState.PENDING or around.now >= request.expires_at
     stage = request.current
     escalation = stage.escalation
     if is_over or request.stage != position or stage.escalated or escalation is None:
         return
-    barred = judging.spent_in(queries.list_decided(session, approval_id))
+    barred = judging.list_spent(queries.list_verdicts(session, approval_id))
     barred |= {request.requester_id, *request.apart}
     coming = tuple(replace(one, is_late=True) for one in escalation.approvers)
     # Who would never be counted is not asked; who is only told need not be counted.
     is_asked = escalation.way != "notify"
-    (parties,) = people.reached_parties(
+    (parties,) = people.list_reached_parties(
         session,
         [
             replace(stage, approvers=coming)
@@ -43,9 +45,9 @@ def escalate(session: Session, approval_id: int, position: int, around: Circumst
         around.org_key,
         by=request.expires_at if is_asked else None,
     )
-    found = {id_: one for party in parties for id_, one in party.items()}
-    who = {id_: one for id_, one in found.items() if id_ not in barred}
-    changed = _changed(stage, escalation, who)
+    reached = {id_: one for party in parties for id_, one in party.items()}
+    who = {id_: one for id_, one in reached.items() if id_ not in barred}
+    changed = _apply_escalation(stage, escalation, who)
     statements.set_stage(
         session,
         approval_id,
@@ -61,7 +63,7 @@ def escalate(session: Session, approval_id: int, position: int, around: Circumst
         now=around.now,
         stage=position,
         way=escalation.way,
-        rules=[unnamed(one.rule) for one in escalation.approvers],
+        rules=[mask_named(one.rule) for one in escalation.approvers],
         people=len(who),
     )
     subject = announcements.subject(approval_id)
@@ -79,7 +81,7 @@ def escalate(session: Session, approval_id: int, position: int, around: Circumst
     if escalation.way == "notify":
         _notify(session, approval_id, position, who, around)
     else:
-        announcements.ask_directly(
+        announcements.ask_people(
             session,
             approval_id,
             position,
@@ -99,7 +101,7 @@ def escalate(session: Session, approval_id: int, position: int, around: Circumst
         )
 
 
-def _changed(stage: Stage, escalation: Escalation, who: dict[str, Reached]) -> Stage:
+def _apply_escalation(stage: Stage, escalation: Escalation, who: dict[str, Reached]) -> Stage:
     if escalation.way == "notify" or not who:
         return replace(stage, escalated=True)
     kept = stage.approvers if escalation.way == "add" else ()
@@ -114,7 +116,7 @@ def _notify(
     who: dict[str, Reached],
     around: Circumstances,
 ) -> None:
-    for person in sorted(who.values(), key=lambda one: one.slack_id):
+    for person in sorted(who.values(), key=lambda person: person.slack_id):
         rollout.message_unasked(
             session,
             person.id,
@@ -126,9 +128,9 @@ def _notify(
         )
 
 
-def validity_ended(session: Session, approval_id: int, around: Circumstances) -> None:
+def end_validity(session: Session, approval_id: int, around: Circumstances) -> None:
     """The time for which an approval holds is over: it is said, on the ledger and to whoever asked."""
-    head, request = locked(session, approval_id)
+    head, request = lock_request(session, approval_id)
     if request.state is not ApprovalState.APPROVED:
         return
     audit.record(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries, replaying
 from storage.enums import Verdict as Decided
 from workflows.approvals import people, rules
-from workflows.approvals.door import votes_of
+from workflows.approvals.door import list_votes
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Entitlement, Refusal
 from workflows.approvals.stages import Bound, Stage
@@ -41,35 +41,34 @@ class Explained:
     stages: tuple[tuple[str, tuple[Verdict, ...]], ...]
 
 
-def explain(session: Session, card: Card, *, org_key: str, now: datetime) -> Explained:
+def explain_request(session: Session, card: Card, *, org_key: str, now: datetime) -> Explained:
     """Go through every stage and everybody who is named by any of them, asked for it, or took part."""
-    (head,) = queries.list_cards(session, [card.id])
-    stages = [Stage.of(row) for row in queries.list_stages(session, [card.id])]
+    head = queries.list_cards(session, [card.id])[card.id]
+    stages = [Stage.of(row) for row in queries.list_stages(session, [card.id])[card.id]]
     bound = Bound.of(head.bound)
-    open_ = people.reached(session, [replace(stage, pinned=None) for stage in stages], org_key)
+    open_ = people.list_reached(session, [replace(stage, pinned=None) for stage in stages], org_key)
     concerned = {one for each in open_ for one in each}
     concerned |= {card.requester.id, *bound.apart}
-    votes = votes_of(session, card.id)
+    votes = list_votes(session, card.id)
     concerned |= {vote.person_id for vote in votes}
-    names = replaying.names(session, sorted(concerned))
+    names = replaying.list_names(session, sorted(concerned))
     standings = [
-        (names[one], people.standing(found))
-        for one in sorted(concerned)
-        if (found := queries.list_standing(session, one))
+        (names[id_], standing)
+        for id_, standing in sorted(people.list_standings(session, concerned).items())
     ]
-    givers = people.givers(session, stages)
-    told = []
+    givers = people.list_givers(session, stages)
+    explained = []
     for position, stage in enumerate(stages):
         verdicts = []
         for name, standing in sorted(standings, key=lambda each: each[0]):
-            judged = _judged(card, bound, votes, stage, position, standing, now, givers)
+            judged = _judge_person(card, bound, votes, stage, position, standing, now, givers)
             if judged is not None:
                 verdicts.append(Verdict(name, *judged))
-        told.append((stage.name, tuple(verdicts)))
-    return Explained(card, tuple(told))
+        explained.append((stage.name, tuple(verdicts)))
+    return Explained(card, tuple(explained))
 
 
-def _judged(
+def _judge_person(
     card: Card,
     bound: Bound,
     votes: list[rules.Vote],

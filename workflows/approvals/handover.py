@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
-from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import announcements, door, endings, judging, people, rules, seating
@@ -32,17 +31,17 @@ def hand_over(
     A stand-in gives on the place of who is away, which is gone then for both.
     """
     head, request = at.head, at.request
-    entitled = door.entitlement(at)
-    taker = people.by_slack_id(session, around.org_key, form.to)
+    entitled = door.require_entitlement(at)
+    taker = people.find_by_slack_id(session, around.org_key, form.to)
     if taker is None:
         raise InvalidInput(
             "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
             field="to",
         )
-    among = _among(session, head.gate, around)
-    (trial,) = _trials(session, [taker], at, among, around)
+    among = _list_among(session, head.gate, around)
+    (trial,) = _prepare_trials(session, [taker], at, among, around)
     _require_taker(actor, trial, at, among, around)
-    given = _given(taker, at, among)
+    given = _write_handed_over(taker, at, among)
     text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
     handover_id = more.insert_handover(
         session,
@@ -60,8 +59,8 @@ def hand_over(
         request.stage,
         [approver.stored() for approver in (*request.current.approvers, *given)],
     )
-    head, request = door.locked(session, head.id)
-    changing.mark(session, head.id, has_more=True)
+    head, request = door.lock_request(session, head.id)
+    changing.set_columns(session, head.id, has_more=True)
     audit.record(
         session,
         actor,
@@ -76,8 +75,8 @@ def hand_over(
         note=audit.text_fact(text) if text else None,
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell(session, head, "handed_over", handover_id, around)
-    announcements.ask_one(
+    endings.post_thread_line(session, head, "handed_over", handover_id, around)
+    announcements.ask_newcomer(
         session,
         head.id,
         request.stage,
@@ -87,7 +86,7 @@ def hand_over(
         expires_at=request.expires_at,
         now=around.now,
     )
-    principal = people.one(session, entitled.instead_of) if entitled.instead_of else None
+    principal = people.find_person(session, entitled.instead_of) if entitled.instead_of else None
     if principal is not None:
         return (
             f"{taker.name} is asked in {principal.name}'s place. "
@@ -104,7 +103,7 @@ class Takers:
     others: int = 0
 
 
-def takers(
+def list_takers(
     session: Session, actor: Actor, at: Entered, around: Circumstances, *, query: str = ""
 ) -> Takers:
     """Whom `hand_over` would let take the actor's place, by name, as the mirror has them: at most 100 are tried, those
@@ -113,17 +112,17 @@ def takers(
     How fresh Slack's word is counts when somebody is chosen, not when they are offered.
     """
     around = replace(around, mirrored_since=None)
-    among = _among(session, at.head.gate, around)
+    among = _list_among(session, at.head.gate, around)
     stage = at.request.current
     asked = [replace(each, party=0) for each in rules.takers(stage, among)]
     pool = replace(stage, approvers=tuple(asked), parties=(), pinned=None)
-    (reached,) = people.reached(session, [pool], around.org_key)
+    (reached,) = people.list_reached(session, [pool], around.org_key)
     candidates = sorted(
         (each for each in reached.values() if query.casefold() in each.name.casefold()),
         key=lambda each: (each.name.casefold(), each.id),
     )
     fit = []
-    for trial in _trials(session, candidates[:MOST_TRIED], at, among, around):
+    for trial in _prepare_trials(session, candidates[:MOST_TRIED], at, among, around):
         try:
             _require_taker(actor, trial, at, among, around)
         except InvalidInput:
@@ -132,9 +131,9 @@ def takers(
     return Takers(tuple(fit), len(candidates[MOST_TRIED:]))
 
 
-def _given(taker: Reached, at: Entered, among: tuple[str, ...]) -> list[Approver]:
+def _write_handed_over(taker: Reached, at: Entered, among: tuple[str, ...]) -> list[Approver]:
     """What the stage keeps of a place that goes to somebody."""
-    entitled = door.entitlement(at)
+    entitled = door.require_entitlement(at)
     holder_id = entitled.instead_of or at.rows[0].id
     return [
         Approver(HANDED_OVER, (PERSON + taker.id,), party, holder_id, among)
@@ -153,7 +152,7 @@ class _Trial:
     """Whether too few people could decide then who can now."""
 
 
-def _trials(
+def _prepare_trials(
     session: Session,
     takers: Sequence[Reached],
     at: Entered,
@@ -162,17 +161,19 @@ def _trials(
 ) -> list[_Trial]:
     """In as many statements for a hundred people as for one."""
     request, stage = at.request, at.request.current
-    standings = people.standings(session, [taker.id for taker in takers])
-    givers = people.givers(session, [stage])
+    standings = people.list_standings(session, [taker.id for taker in takers])
+    givers = people.list_givers(session, [stage])
 
     def after(taker: Reached) -> rules.Request:
         stages = list(request.stages)
         stages[request.stage] = replace(
-            stage, approvers=(*stage.approvers, *_given(taker, at, among))
+            stage, approvers=(*stage.approvers, *_write_handed_over(taker, at, among))
         )
         return replace(request, stages=tuple(stages))
 
-    was_short, *are_short = _shortages(session, [request, *map(after, takers)], at.votes, around)
+    was_short, *are_short = _find_shortages(
+        session, [request, *map(after, takers)], at.votes, around
+    )
     return [
         _Trial(taker, standings[taker.id], givers, is_short and not was_short)
         for taker, is_short in zip(takers, are_short, strict=True)
@@ -186,7 +187,7 @@ def _require_taker(
     InvalidInput."""
     taker = trial.taker
     _require_fit(actor, trial, at, among, around)
-    if taker.id == door.entitlement(at).instead_of:
+    if taker.id == door.require_entitlement(at).instead_of:
         raise InvalidInput(
             f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
             field="to",
@@ -198,9 +199,9 @@ def _require_taker(
         )
 
 
-def _among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...]:
+def _list_among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...]:
     """Whom the policy lets take a place at this gate, beside those whom the stage asks."""
-    words = people.words(session, around.policy, {}, None, org_key=around.org_key)
+    words = people.resolve_words(session, around.policy, {}, None, org_key=around.org_key)
     return tuple(
         who for word in around.policy.gate(gate).hand_over_to for who in words.of(word).who
     )
@@ -224,7 +225,7 @@ def _require_fit(
             f"{taker.name} took part in what is asked, so they can't decide it. Choose somebody else.",
             field="to",
         )
-    if taker.id in judging.spent_in(at.decided):
+    if taker.id in judging.list_spent(at.decided):
         raise InvalidInput(
             f"{taker.name} has decided on this already, and nobody decides twice. Choose somebody else.",
             field="to",
@@ -235,13 +236,13 @@ def _require_fit(
             field="to",
         )
     door.require_fresh((Basis(standing),), around)
-    found = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
-    if isinstance(found, Entitlement):
-        door.require_fresh(found.basis, around)
+    admitted = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
+    if isinstance(admitted, Entitlement):
+        door.require_fresh(admitted.basis, around)
         _require_one_group(trial, at, around)
         return
-    door.ask_first((Basis(standing),), (*among, *_asked(stage)), around)
-    if found is Refusal.TOO_NEW:
+    door.require_slack_asked((Basis(standing),), (*among, *_list_asked(stage)), around)
+    if admitted is Refusal.TOO_NEW:
         raise InvalidInput(
             f"{taker.name} has not been in their group for long enough to decide this. Choose somebody else.",
             field="to",
@@ -255,18 +256,20 @@ def _require_fit(
 def _require_one_group(trial: _Trial, at: Entered, around: Circumstances) -> None:
     """Who decides for one group of a stage takes no place in another: they decide once, and one of them would be lost."""
     theirs = rules.admission(at.request.current, trial.standing, around.now, trial.givers)
-    if isinstance(theirs, Entitlement) and set(theirs.parties) != set(door.entitlement(at).parties):
+    if isinstance(theirs, Entitlement) and set(theirs.parties) != set(
+        door.require_entitlement(at).parties
+    ):
         raise InvalidInput(
             f"{trial.taker.name} decides in this stage already, for another of its groups. Choose somebody else.",
             field="to",
         )
 
 
-def _asked(stage: Stage) -> list[str]:
+def _list_asked(stage: Stage) -> list[str]:
     return [who for approver in stage.own for who in approver.who]
 
 
-def _shortages(
+def _find_shortages(
     session: Session,
     requests: Sequence[rules.Request],
     votes: Sequence[Vote],
@@ -276,7 +279,7 @@ def _shortages(
     could decide in them now."""
     stages = [stage for each in requests for stage in each.stages[each.stage :]]
     reached = iter(
-        people.reached_parties(session, stages, around.org_key, by=requests[0].expires_at)
+        people.list_reached_parties(session, stages, around.org_key, by=requests[0].expires_at)
     )
     return [
         _is_short(request, [next(reached) for _ in request.stages[request.stage :]], votes)
@@ -289,15 +292,7 @@ def _is_short(
 ) -> bool:
     stages = request.stages[request.stage :]
     barred = {vote.person_id for vote in votes} | {request.requester_id, *request.apart}
-    gave = [
-        (vote.person_id, vote.parties)
-        for vote in votes
-        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
-    ]
-    now = [
-        (party.keys() - barred) | {one for one, parties in gave if index in parties}
-        for index, party in enumerate(reached[0])
-    ]
+    now = rules.list_holders(request, votes, reached[0], barred)
     plan = [rules.ways(stages[0], now)] + [
         rules.ways(stage, [party.keys() - barred for party in parties])
         for stage, parties in zip(stages[1:], reached[1:], strict=True)

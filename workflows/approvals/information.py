@@ -1,12 +1,14 @@
 """Asking the requester something before deciding: the request waits, its clock stands still, the answer lets it go on."""
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
+from storage.actions.tables import ApprovalQuestion
 from storage.approvals import changing
+from storage.approvals.queries import RequestRow
+from storage.audit.tables import PrivateText
 from workflows import outbox, resting, timers
 from workflows.actors import Actor
 from workflows.approvals import announcements, endings, people, rules
@@ -22,7 +24,7 @@ PATIENCE = timedelta(days=7)
 a request for ever: without an answer in that time it can still expire."""
 
 
-def ask(
+def ask_question(
     session: Session, actor: Actor, form: AskInformation, at: Entered, around: Circumstances
 ) -> str:
     """The request waits for the requester's answer; nothing about it falls due meanwhile."""
@@ -64,11 +66,11 @@ def ask(
         stage=request.stage,
         words=audit.text_fact(text),
     )
-    _follow(session, head, request, around)
-    endings.tell(session, head, "question", question_id, around)
+    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
+    endings.post_thread_line(session, head, "question", question_id, around)
     if head.requester_slack_id:
         requester = Reached(head.requester_id, head.requester_slack_id, "")
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             requester,
@@ -80,65 +82,67 @@ def ask(
     return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
 
 
-def answer(session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances) -> str:
+def answer_question(
+    session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances
+) -> str:
     """The answer is there: the request goes on, with as much time as it had when the question came."""
     head, request = at.head, at.request
-    question = _question(session, at)
+    question = _require_open_question(session, at)
     if not form.answer:
         raise InvalidInput("Say in a sentence what they asked.", field="answer")
     text = audit.write_text(session, actor, form.answer, now=around.now)
     question.answer_id = text.id
-    _goes_on(session, actor, head, request, question, around, "answered", text)
-    asker = people.one(session, question.asked_by)
+    _resume_request(session, actor, head, request, question, around, "answered", text)
+    asker = people.find_person(session, question.asked_by)
     if asker is not None:
-        announcements.note(
+        announcements.notify_person(
             session, head.id, asker, "answer", question.id, org_key=around.org_key, now=around.now
         )
-    return "Your answer is on the card, and whoever asked was told. The request goes on."
+    return "Your answer is with the request, and whoever asked was told. The request goes on."
 
 
-def asker(
+def require_asker(
     session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
 ) -> None:
     """Only whoever asked the question that is open."""
-    if actor.id != _question(session, at).asked_by:
+    if actor.id != _require_open_question(session, at).asked_by:
         raise NotAllowed(
             "Only the person who asked the question can take it back. You can still reject the request."
         )
 
 
-def drop(
+def drop_question(
     session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
 ) -> str:
     """Whoever asked needs no answer any more: the request goes on."""
     head, request = at.head, at.request
-    question = _question(session, at)
-    _goes_on(session, actor, head, request, question, around, "unasked", None)
+    question = _require_open_question(session, at)
+    _resume_request(session, actor, head, request, question, around, "unasked", None)
     return "You took your question back, and the request goes on."
 
 
-def _question(session: Session, at: Entered) -> Any:
+def _require_open_question(session: Session, at: Entered) -> ApprovalQuestion:
     question = more.find_open_question(session, at.head.id)
     if question is None:
         raise GovernanceError(
-            "No question is open on this request, so there is nothing to answer. The card shows how it stands."
+            "No question is open on this request, so there is nothing to answer. The request shows how it stands."
         )
     return question
 
 
-def _goes_on(
+def _resume_request(
     session: Session,
     actor: Actor,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
-    question: Any,
+    question: ApprovalQuestion,
     around: Circumstances,
     what: str,
-    text: Any,
+    text: PrivateText | None,
 ) -> None:
     question.ended_at = around.now
     # A clock that was set back meanwhile gives nobody more time than a question holds a request for.
-    stood_still = max(around.now - head.paused_at, timedelta(0))
+    stood_still = max(around.now - (head.paused_at or around.now), timedelta(0))
     unused = PATIENCE - stood_still
     changing.revise(
         session,
@@ -149,7 +153,7 @@ def _goes_on(
     )
     timers.shift(session, announcements.subject(head.id), -unused)
     # What changed while the question was open was left alone: nobody could approve.
-    resting.look(session, [head.id], at=around.now)
+    resting.recheck(session, [head.id], at=around.now)
     audit.record(
         session,
         actor,
@@ -161,9 +165,5 @@ def _goes_on(
         words=audit.text_fact(text) if text is not None else None,
     )
     session.flush()
-    _follow(session, head, request, around)
-    endings.tell(session, head, what, question.id, around)
-
-
-def _follow(session: Session, head: Any, request: rules.Request, around: Circumstances) -> None:
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
+    endings.post_thread_line(session, head, what, question.id, around)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from storage.approvals.queries import VerdictRow
 from workflows.actors import Actor
 from workflows.approvals import absences, door, people, reads, rules
 from workflows.approvals.door import Entered
@@ -19,7 +19,7 @@ _BY_MEMBERSHIP = _NOT_ASKED | {Refusal.NO_MEMBER}
 """Refusals that another word from Slack could lift."""
 
 
-def decides(
+def require_entitled(
     session: Session, actor: Actor, form: OnRequest, at: Entered, around: Circumstances
 ) -> Entitlement:
     """By what this person's verdict counts, and in whose place. Raises the refusal when it does not."""
@@ -27,27 +27,29 @@ def decides(
         raise AlreadyDecided(
             "Whoever stands in for you has decided on this in your place, and nobody decides twice."
         )
-    standing = people.standing(at.rows)
-    givers = people.givers(session, [at.request.current])
-    found = rules.judge(
+    standing = people.build_standing(at.rows)
+    givers = people.list_givers(session, [at.request.current])
+    verdict = rules.judge(
         at.request, at.votes, standing, revision=form.revision, now=around.now, givers=givers
     )
-    if isinstance(found, Entitlement):
-        return found
+    if isinstance(verdict, Entitlement):
+        return verdict
     basis = [Basis(standing)]
-    if found in _NOT_ASKED and _may_stand_in(at, standing.person_id):
-        principals = absences.principals(session, at.rows, standing.person_id, now=around.now)
+    if verdict in _NOT_ASKED and _may_stand_in(at, standing.person_id):
+        principals = absences.list_principals(session, at.rows, standing.person_id, now=around.now)
         basis += [Basis(one.standing) for one in principals]
-        instead = _in_place_of(
+        instead = _find_place_of_absent(
             session, actor, form, at, [one.standing for one in principals], givers, around
         )
         if instead is not None:
             basis_of = (Basis(standing), *instead.basis)
             return replace(instead, basis=basis_of)
-    if found in _BY_MEMBERSHIP:
+    if verdict in _BY_MEMBERSHIP:
         basis += [Basis(one) for one in givers.values()]
-        door.ask_first(basis, reads.groups_asked(session, at.head.id), around)
-    raise door.refused(session, found, at.head.id, actor, around, shown=form.revision)
+        door.require_slack_asked(basis, reads.list_approver_ids(session, at.head.id), around)
+    raise door.build_refusal(
+        session, verdict, at.head.id, actor, around, shown_revision=form.revision
+    )
 
 
 def _may_stand_in(at: Entered, person_id: str) -> bool:
@@ -60,7 +62,7 @@ def _may_stand_in(at: Entered, person_id: str) -> bool:
     )
 
 
-def _in_place_of(
+def _find_place_of_absent(
     session: Session,
     actor: Actor,
     form: OnRequest,
@@ -70,21 +72,23 @@ def _in_place_of(
     around: Circumstances,
 ) -> Entitlement | None:
     """Whether one of those who are away would decide now, whose place nobody has used."""
-    spent = spent_in(at.decided)
+    spent = list_spent(at.decided)
     for principal in principals:
         if principal.person_id in spent:
             continue
-        found = rules.judge(
+        verdict = rules.judge(
             at.request, at.votes, principal, revision=form.revision, now=around.now, givers=givers
         )
-        if isinstance(found, Entitlement):
-            return replace(found, instead_of=principal.person_id)
-        if found is Refusal.STALE:
-            raise door.refused(session, found, at.head.id, actor, around, shown=form.revision)
+        if isinstance(verdict, Entitlement):
+            return replace(verdict, instead_of=principal.person_id)
+        if verdict is Refusal.STALE:
+            raise door.build_refusal(
+                session, verdict, at.head.id, actor, around, shown_revision=form.revision
+            )
     return None
 
 
-def spent_in(decided: Sequence[Any]) -> set[str]:
+def list_spent(decided: Sequence[VerdictRow]) -> set[str]:
     """Who has decided, themselves or through whoever stood in for them."""
     return {
         person_id

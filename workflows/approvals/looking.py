@@ -1,12 +1,12 @@
 """A request that waits is looked at again because something changed: it is routed anew, shown, told, and asked anew."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState
 from workflows import outbox
 from workflows.actors import SYSTEM
@@ -26,7 +26,7 @@ from workflows.audit import service as audit
 from workflows.policy import Gate
 
 
-def look_again(session: Session, approval_id: int, around: Circumstances) -> bool:
+def recheck_facts(session: Session, approval_id: int, around: Circumstances) -> bool:
     """Read again what a request rests on, and do what follows; whether anything was different.
 
     Its stages are those of now beside those it had. What it rests on is kept as its cards show it from now on, and its
@@ -34,22 +34,22 @@ def look_again(session: Session, approval_id: int, around: Circumstances) -> boo
     was approved before counts no more; and whoever has had a part in what is asked, by the record, has not decided.
     Nothing happens to one that has ended, and to one that waits for an answer before that is there.
     """
-    at = door.by_itself(session, approval_id)
+    at = door.enter_unattended(session, approval_id)
     head, request = at.head, at.request
     is_waiting = (
         request.state is ApprovalState.PENDING
         and around.now < request.expires_at
         and head.paused_at is None
     )
-    reading = rereading.take(session, at, around) if is_waiting else None
+    reading = rereading.read_record(session, at, around) if is_waiting else None
     if reading is None:
         return False
-    apart = rereading.apart_now(reading)
-    void, position = _void(reading, apart)
+    apart = rereading.list_apart_now(reading)
+    void, position = _choose_void(reading, apart)
     counting = [row for row in at.decided if row.id not in void]
-    route = rereading.routed(session, reading, apart, judging.spent_in(counting), around)
+    route = rereading.plan_route(session, reading, apart, judging.list_spent(counting), around)
     graver = bool(reading.graver)
-    if not rereading.keep(session, reading, route, around):
+    if not rereading.keep_reading(session, reading, route, around):
         return False
     asks_others = bool(route.added or route.renamed)
     if void:
@@ -60,11 +60,11 @@ def look_again(session: Session, approval_id: int, around: Circumstances) -> boo
     if request.stages[request.stage].name in route.renamed and not void:
         _ask_others(session, head, route.request, at.decided, around)
     if graver or asks_others or void:
-        _tell(session, at, void, around)
+        _notify_concerned(session, at, void, around)
     return True
 
 
-def _void(reading: rereading.Reading, apart: Collection[str]) -> tuple[set[int], int]:
+def _choose_void(reading: rereading.Reading, apart: Collection[str]) -> tuple[set[int], int]:
     """Ids of the verdicts that count no more, and the stage from which on people are asked anew."""
     decided = reading.at.decided
     late = {
@@ -74,7 +74,7 @@ def _void(reading: rereading.Reading, apart: Collection[str]) -> tuple[set[int],
     }
     gate = reading.gate
     if reading.graver and gate is not None and gate.when_facts_change == "ask_again":
-        first = _reopens_from(gate, reading.at.request)
+        first = _find_reopened(gate, reading.at.request)
         late |= {row.id: row.position for row in decided if row.position >= first}
     if not late:
         return set(), 0
@@ -84,7 +84,7 @@ def _void(reading: rereading.Reading, apart: Collection[str]) -> tuple[set[int],
     return {*late, *later}, position
 
 
-def _reopens_from(gate: Gate, request: rules.Request) -> int:
+def _find_reopened(gate: Gate, request: rules.Request) -> int:
     """From which stage on people are asked anew: where the gate says so, as when the requester changes what is asked."""
     order = [stage.name.casefold() for stage in gate.stages]
     wanted = (gate.change_reopens or order[0]).casefold()
@@ -120,47 +120,43 @@ def _ask_again(
         stage=position,
         back_from=request.stage,
     )
-    reopening.reopen(session, head, request, position, around, void=void)
+    reopening.reopen_stage(session, head, request, position, around, void=void)
 
 
 def _ask_others(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
-    decided: Sequence[Any],
+    decided: Sequence[VerdictRow],
     around: Circumstances,
 ) -> None:
     """Those whom the stage that is asked now asks since the policy names others for it."""
     stage = request.stages[request.stage]
-    (reached,) = people.reached(session, [stage], around.org_key)
-    for person_id in {request.requester_id, *request.apart, *judging.spent_in(decided)}:
-        reached.pop(person_id, None)
-    announcements.ask(
+    endings.ask_stage(
         session,
-        head.id,
+        head,
         stage,
         request.stage,
-        reached,
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
+        {request.requester_id, *request.apart, *judging.list_spent(decided)},
+        around,
         expires_at=request.expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=head.edition,
     )
 
 
-def _tell(session: Session, at: Entered, void: Collection[int], around: Circumstances) -> None:
+def _notify_concerned(
+    session: Session, at: Entered, void: Collection[int], around: Circumstances
+) -> None:
     """A line in the thread; a message to who asked, and to everybody who had decided on something else."""
     head, times = at.head, at.head.revision
-    endings.tell(session, head, "moved", 0, around, times=times)
+    endings.post_thread_line(session, head, "moved", 0, around, times=times)
     concerned = {row.person_id: row.id for row in at.decided}
-    told = [people.one(session, person_id) for person_id in sorted(concerned)]
-    for person in sorted((one for one in told if one is not None), key=lambda one: one.slack_id):
+    people_ = [people.find_person(session, person_id) for person_id in sorted(concerned)]
+    for person in sorted(
+        (one for one in people_ if one is not None), key=lambda person: person.slack_id
+    ):
         is_void = concerned[person.id] in void
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             person,
@@ -171,7 +167,7 @@ def _tell(session: Session, at: Entered, void: Collection[int], around: Circumst
             times=times,
         )
     if head.requester_slack_id:
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             people.Reached(head.requester_id, head.requester_slack_id, ""),

@@ -1,26 +1,36 @@
 """Reading what people did about requests beside deciding; only for those that have any of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from storage.actions import queries
+from storage.actions.queries import (
+    ConditionRow,
+    EditRow,
+    HandoverRow,
+    QuestionRow,
+    ReviewRow,
+)
 from storage.enums import ConditionState
 from workflows.approvals.extras import Condition, Edit, Extras, Handover, Question, Review, Someone
 
+Row = TypeVar("Row", QuestionRow, HandoverRow, ConditionRow, ReviewRow, EditRow)
+Record = TypeVar("Record")
 
-def extras(
+
+def list_extras(
     session: Session, ids: Sequence[int], asked: Callable[[int, dict[str, Any]], str]
 ) -> dict[int, Extras]:
     """By request; `asked` puts what a request asked before into words."""
     if not ids:
         return {}
-    questions = _by(queries.list_questions(session, ids), _question)
-    handovers = _by(queries.list_handovers(session, ids), _handover)
-    conditions = _by(queries.list_conditions(session, ids), condition)
-    reviews = _by(queries.list_reviews(session, ids), _review)
-    edits = _by(queries.list_edits(session, ids), lambda row: _edit(row, asked))
+    questions = _by_request(queries.list_questions(session, ids), _question)
+    handovers = _by_request(queries.list_handovers(session, ids), _handover)
+    conditions = _by_request(queries.list_conditions(session, ids), _condition)
+    reviews = _by_request(queries.list_reviews(session, ids), _review)
+    edits = _by_request(queries.list_edits(session, ids), lambda row: _edit(row, asked))
     return {
         id_: Extras(
             tuple(questions.get(id_, ())),
@@ -33,14 +43,14 @@ def extras(
     }
 
 
-def _by(rows: Sequence[Any], make: Any) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
+def _by_request(rows: Sequence[Row], make: Callable[[Row], Record]) -> dict[int, list[Record]]:
+    records: dict[int, list[Record]] = {}
     for row in rows:
-        found.setdefault(row.approval_id, []).append(make(row))
-    return found
+        records.setdefault(row.approval_id, []).append(make(row))
+    return records
 
 
-def _question(row: Any) -> Question:
+def _question(row: QuestionRow) -> Question:
     return Question(
         row.id,
         Someone(row.asked_by, row.asker_name, row.asker_slack_id),
@@ -51,7 +61,7 @@ def _question(row: Any) -> Question:
     )
 
 
-def _handover(row: Any) -> Handover:
+def _handover(row: HandoverRow) -> Handover:
     return Handover(
         row.id,
         row.position,
@@ -59,11 +69,13 @@ def _handover(row: Any) -> Handover:
         Someone(row.to_id, row.taker_name, row.taker_slack_id),
         row.note or "",
         row.created_at,
-        Someone(row.for_id, row.principal_name, row.principal_slack_id) if row.for_id else None,
+        Someone(row.for_id, row.principal_name or "", row.principal_slack_id)
+        if row.for_id
+        else None,
     )
 
 
-def _edit(row: Any, asked: Callable[[int, dict[str, Any]], str]) -> Edit:
+def _edit(row: EditRow, asked: Callable[[int, dict[str, Any]], str]) -> Edit:
     return Edit(
         row.id,
         Someone(row.person_id, row.editor_name, row.editor_slack_id),
@@ -77,8 +89,7 @@ def _edit(row: Any, asked: Callable[[int, dict[str, Any]], str]) -> Edit:
     )
 
 
-def condition(row: Any) -> Condition:
-    """One condition, from its row with names and texts."""
+def _condition(row: ConditionRow) -> Condition:
     return Condition(
         row.id,
         row.decision_id,
@@ -95,7 +106,7 @@ def condition(row: Any) -> Condition:
     )
 
 
-def _review(row: Any) -> Review:
+def _review(row: ReviewRow) -> Review:
     return Review(
         Someone(row.broken_by, row.breaker_name, row.breaker_slack_id),
         row.role,
@@ -103,7 +114,7 @@ def _review(row: Any) -> Review:
         row.broken_at,
         row.due_at,
         row.times_late,
-        Someone(row.reviewed_by, row.reviewer_name, row.reviewer_slack_id)
+        Someone(row.reviewed_by, row.reviewer_name or "", row.reviewer_slack_id)
         if row.reviewed_by
         else None,
         row.is_fine,

@@ -21,18 +21,18 @@ def require_unmoved(moved: Moved | None) -> None:
     """Raise SubjectMoved where what would be approved is no longer what was asked."""
     if moved is not None:
         raise SubjectMoved(
-            f"{moved.told}. Nothing was approved: whoever asked is asked what they want now, and you get a card when they say so."
+            f"{moved.clause}. Nothing was approved: whoever asked is asked what they want now, and you are asked again when they say so."
         )
 
 
-def look(session: Session, approval_id: int, around: Circumstances) -> bool:
+def recheck_subject(session: Session, approval_id: int, around: Circumstances) -> bool:
     """Something about the subject changed. Where the question did, the requester is asked, once for each time it does,
     and what was shown of the request counts no more. Does nothing where it has ended, or asks for the same as before;
     whether it did something."""
-    head, request = door.locked(session, approval_id)
+    head, request = door.lock_request(session, approval_id)
     if request.state is not ApprovalState.PENDING:
         return False
-    moved = rereading.reread(session, head, around).moved
+    moved = rereading.reread_subject(session, head, around).moved
     mark = moved.mark if moved is not None else None
     if mark == head.moved:
         if around.clicked is not None:
@@ -53,9 +53,9 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     if moved is None:
         return True
-    endings.tell(session, head, "subject_moved", head.revision, around)
+    endings.post_thread_line(session, head, "subject_moved", head.revision, around)
     if head.requester_slack_id:
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             Reached(head.requester_id, head.requester_slack_id, ""),
@@ -67,13 +67,13 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     return True
 
 
-def ask_again(
+def ask_request_again(
     session: Session, actor: Actor, form: AskAgain, at: Entered, around: Circumstances
 ) -> str:
     """The same change to what there is now: people are asked anew, as for any other change of what is asked."""
     head = at.head
     subject = around.subjects[head.subject_type]
-    moved = rereading.reread(session, head, around).moved
+    moved = rereading.reread_subject(session, head, around).moved
     if moved is None or not isinstance(subject, Movable):
         raise CardChanged(
             "What you asked about is as it was when you asked, so there is nothing to ask again. Look at the request again."
@@ -83,9 +83,9 @@ def ask_again(
     )
     if again is None or form.stands != moved.mark:
         raise CardChanged(
-            f"{moved.told}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
+            f"{moved.clause}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
         )
-    reason = sight.require(session, actor, head.id, around).reason
+    reason = sight.require_card(session, actor, head.id, around).reason
     if not reason:
         raise InvalidInput("Change the request, and say in a sentence why it is needed.")
     edit = Edit(
@@ -95,4 +95,4 @@ def ask_again(
         reason=reason,
         subject_type=head.subject_type,
     )
-    return editing.edit(session, actor, edit, at, around)
+    return editing.edit_request(session, actor, edit, at, around)

@@ -15,6 +15,7 @@ from workflows.approvals.forms import Nudge
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
 
+NOT_YOURS = "Only the person who asked for this can nudge."
 EVERY = timedelta(hours=24)
 """Between two nudges of one request."""
 
@@ -23,7 +24,9 @@ class TooSoon(GovernanceError):
     """They were nudged less than a day ago."""
 
 
-def nudge(session: Session, actor: Actor, form: Nudge, at: Entered, around: Circumstances) -> str:
+def nudge_approvers(
+    session: Session, actor: Actor, form: Nudge, at: Entered, around: Circumstances
+) -> str:
     """Everybody whom the stage asks and who has not decided gets the card once more."""
     head, request = at.head, at.request
     subject = ("approval", head.id)
@@ -34,18 +37,18 @@ def nudge(session: Session, actor: Actor, form: Nudge, at: Entered, around: Circ
     stage = request.stages[request.stage]
     if stage.ask is Ask.QUIET:
         raise GovernanceError(
-            f"{refusals.name(stage.name)} is asked quietly: they look when it suits them, and are not messaged."
+            f"{refusals.clear_name(stage.name)} is asked quietly: they look when it suits them, and are not messaged."
         )
     if head.nudged_at is not None and around.now < head.nudged_at + EVERY:
         raise TooSoon(
-            f"You nudged on {refusals.moment(head.nudged_at, actor)}. You can again from "
-            f"{refusals.moment(head.nudged_at + EVERY, actor)}."
+            f"You nudged on {refusals.format_moment(head.nudged_at, actor)}. You can again from "
+            f"{refusals.format_moment(head.nudged_at + EVERY, actor)}."
         )
-    (asked,) = people.reached(session, [stage], around.org_key)
-    decided = judging.spent_in(at.decided)
+    (asked,) = people.list_reached(session, [stage], around.org_key)
+    decided = judging.list_spent(at.decided)
     for person_id in {*decided, request.requester_id, *request.apart}:
         asked.pop(person_id, None)
-    changing.mark(session, head.id, nudged_at=around.now)
+    changing.set_columns(session, head.id, nudged_at=around.now)
     times = int(around.now.timestamp())
     audit.record(
         session,
@@ -58,7 +61,7 @@ def nudge(session: Session, actor: Actor, form: Nudge, at: Entered, around: Circ
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     for person in sorted(asked.values(), key=lambda each: each.slack_id):
-        announcements.note(
+        announcements.notify_person(
             session,
             head.id,
             person,
@@ -68,8 +71,6 @@ def nudge(session: Session, actor: Actor, form: Nudge, at: Entered, around: Circ
             now=around.now,
             times=times,
         )
-    endings.tell(session, head, "nudged", request.stage, around, times=times)
+    endings.post_thread_line(session, head, "nudged", request.stage, around, times=times)
     many = "1 person was" if len(asked) == 1 else f"{len(asked)} people were"
-    return (
-        f"{many} reminded. You can nudge again from {refusals.moment(around.now + EVERY, actor)}."
-    )
+    return f"{many} reminded. You can nudge again from {refusals.format_moment(around.now + EVERY, actor)}."

@@ -6,21 +6,21 @@ reaches too few, whoever asked and the administrators hear it at once instead of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from storage.approvals import reminding as statements
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import outbox, rollout, visibility
 from workflows.actors import SYSTEM
-from workflows.approvals import announcements, door, judging, people, rereading, seating
-from workflows.approvals.binding import fallback_of
+from workflows.approvals import announcements, door, judging, people, rereading, routing, seating
+from workflows.approvals.binding import list_fallback
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.people import Reached
 from workflows.approvals.rules import Request
-from workflows.approvals.service import unnamed
+from workflows.approvals.service import mask_named
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
 
@@ -28,22 +28,22 @@ STUCK = "stuck"
 """What a note is about that says that nobody is left to decide."""
 
 
-def look(session: Session, approval_id: int, around: Circumstances) -> bool:
+def recheck_passable(session: Session, approval_id: int, around: Circumstances) -> bool:
     """Take the fallback of each stage that could not pass any more, and tell of one that can't even so; once a stage.
 
     Whether the request is another one now.
     """
-    head, request = door.locked(session, approval_id)
+    head, request = door.lock_request(session, approval_id)
     if request.state is not ApprovalState.PENDING or around.now >= request.expires_at:
         return False
     is_changed = False
-    decided = queries.list_decided(session, approval_id)
+    decided = queries.list_verdicts(session, approval_id)
     stages = list(request.stages[request.stage :])
-    while (short := _shortage(session, request, stages, decided, around)) is not None:
+    while (short := _find_shortage(session, request, stages, decided, around)) is not None:
         stage, position = stages[short.position], request.stage + short.position
-        filled = None if stage.fallback else _with_fallback(session, head, stage, around)
+        filled = None if stage.fallback else _add_fallback(session, head, stage, around)
         if filled is None:
-            _tell(session, head, request, position, short, around)
+            _report_stuck(session, head, request, position, short, around)
             return is_changed
         stages[short.position] = filled
         _fall_back(session, head, request, position, filled, decided, around)
@@ -51,21 +51,21 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     return is_changed
 
 
-def _shortage(
+def _find_shortage(
     session: Session,
     request: Request,
     stages: Sequence[Stage],
-    decided: Sequence[Any],
+    decided: Sequence[VerdictRow],
     around: Circumstances,
 ) -> seating.Shortage | None:
     """The first stage that has too few people left for the places that are still open in it."""
-    found = people.reached_parties(session, stages, around.org_key, by=request.expires_at)
-    barred = judging.spent_in(decided) | {request.requester_id, *request.apart}
+    reached = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    barred = judging.list_spent(decided) | {request.requester_id, *request.apart}
     ways = []
-    for index, (stage, parties) in enumerate(zip(stages, found, strict=True)):
+    for index, (stage, parties) in enumerate(zip(stages, reached, strict=True)):
         needs: list[seating.Need] = [
             (
-                max(0, quorum - (_given(request, decided, party) if not index else 0)),
+                max(0, quorum - (_count_given(request, decided, party) if not index else 0)),
                 parties[party].keys() - barred,
             )
             for party, quorum in enumerate(stage.quorums)
@@ -74,7 +74,7 @@ def _shortage(
     return seating.shortage_in(ways)
 
 
-def _given(request: Request, decided: Sequence[Any], party: int) -> int:
+def _count_given(request: Request, decided: Sequence[VerdictRow], party: int) -> int:
     """How many approvals a group of the stage that is asked now has."""
     return sum(
         row.position == request.stage
@@ -84,30 +84,30 @@ def _given(request: Request, decided: Sequence[Any], party: int) -> int:
     )
 
 
-def _with_fallback(
-    session: Session, head: Any, stage: Stage, around: Circumstances
+def _add_fallback(
+    session: Session, head: RequestRow, stage: Stage, around: Circumstances
 ) -> Stage | None:
     """The stage with those who decide in place of nobody, by the policy that the request is bound to."""
-    policy = rereading.policy_of(session, head, around)
+    policy = rereading.load_bound_policy(session, head, around)
     gate = policy.gates.get(head.gate)
     if gate is None or all(one.name != stage.name for one in gate.stages):
         return None
-    words = people.words(
+    words = people.resolve_words(
         session, policy, Bound.of(head.bound).people, head.requester_id, org_key=around.org_key
     )
-    spare = tuple(replace(one, is_late=True) for one in fallback_of(gate, stage.name, words))
+    spare = tuple(replace(one, is_late=True) for one in list_fallback(gate, stage.name, words))
     if not spare:
         return None
-    return replace(stage, approvers=stage.approvers + spare, fallback=spare)
+    return routing.add_fallback(stage, spare)
 
 
 def _fall_back(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: Request,
     position: int,
     stage: Stage,
-    decided: Sequence[Any],
+    decided: Sequence[VerdictRow],
     around: Circumstances,
 ) -> None:
     stored = stage.stored()
@@ -121,19 +121,19 @@ def _fall_back(
         ("approval", head.id),
         now=around.now,
         stage=position,
-        rules=[unnamed(one.rule) for one in stage.fallback],
+        rules=[mask_named(one.rule) for one in stage.fallback],
     )
     outbox.refresh(session, announcements.subject(head.id), now=around.now)
     if position != request.stage:
         return
-    barred = judging.spent_in(decided) | {request.requester_id, *request.apart}
-    (parties,) = people.reached_parties(
+    barred = judging.list_spent(decided) | {request.requester_id, *request.apart}
+    (parties,) = people.list_reached_parties(
         session, [replace(stage, approvers=stage.fallback)], around.org_key, by=request.expires_at
     )
     coming: Mapping[str, Reached] = {
         id_: one for party in parties for id_, one in party.items() if id_ not in barred
     }
-    announcements.ask_directly(
+    announcements.ask_people(
         session,
         head.id,
         position,
@@ -144,9 +144,9 @@ def _fall_back(
     )
 
 
-def _tell(
+def _report_stuck(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: Request,
     position: int,
     short: seating.Shortage,
@@ -157,19 +157,19 @@ def _tell(
         person_id: person
         for person_id in (
             request.requester_id,
-            *visibility.holders(
+            *visibility.list_holders(
                 session, rollout.ADMIN, policy=around.policy, org_key=around.org_key
             ),
         )
-        if (person := people.one(session, person_id)) is not None
+        if (person := people.find_person(session, person_id)) is not None
     }
-    told = [
-        announcements.note(
+    note_ids = [
+        announcements.notify_person(
             session, head.id, person, STUCK, position, org_key=around.org_key, now=around.now
         )
         for _, person in sorted(whom.items())
     ]
-    if any(one is not None for one in told):
+    if any(one is not None for one in note_ids):
         audit.record(
             session,
             SYSTEM,

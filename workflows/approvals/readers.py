@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
+from storage.approvals.queries import CardRow
 from workflows.approvals.absences import Principal
 from workflows.approvals.binding import MANAGER, ROLE
 from workflows.approvals.extras import Handover
@@ -29,8 +29,8 @@ _BY_WORD = {
 }
 
 
-def reader_of(
-    head: Any,
+def describe_reader(
+    head: CardRow,
     bound: Bound,
     stage: Stage,
     lines: Sequence[Line],
@@ -46,7 +46,7 @@ def reader_of(
     """How the reader stands to a request; `givers` gave their places in the stage away, `used` are those decided with."""
     if standing is None:
         return None
-    found = entitlement(stage.approvers, standing)
+    entitled = entitlement(stage.approvers, standing)
     admitted = admission(stage, standing, now, givers)
     apart = bound.apart.get(standing.person_id, "")
     why, is_done = "", False
@@ -61,8 +61,8 @@ def reader_of(
         why = (
             ""
             if is_done
-            else _why(
-                admitted, head.subject_type, _giver(handovers, standing.person_id, head.stage)
+            else _describe_entitlement(
+                admitted, head.subject_type, _find_giver(handovers, standing.person_id, head.stage)
             )
         )
     stands_in_for = ""
@@ -70,7 +70,7 @@ def reader_of(
     if admitted is None and not gave and not apart and stage.delegate and standing.is_member:
         stands_in_for = _stands_in_for(head, bound, stage, lines, away, givers, used, now)
         why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
-    group = found.group if found is not None else None
+    group = entitled.group if entitled is not None else None
     return Reader(
         standing.person_id,
         why,
@@ -98,13 +98,13 @@ def reader_of(
     )
 
 
-def _is_free(found: Entitlement, used: Collection[str], bound: Bound) -> bool:
+def _is_free(entitled: Entitlement, used: Collection[str], bound: Bound) -> bool:
     """Whether nobody has decided with this place in the stage, and who had it may decide."""
-    return found.place not in used and found.place not in bound.apart
+    return entitled.place not in used and entitled.place not in bound.apart
 
 
 def _stands_in_for(
-    head: Any,
+    head: CardRow,
     bound: Bound,
     stage: Stage,
     lines: Sequence[Line],
@@ -120,14 +120,14 @@ def _stands_in_for(
             for one in away
             if one.standing.person_id not in decided
             and one.standing.person_id not in bound.apart
-            and isinstance(held := admission(stage, one.standing, now, givers), Entitlement)
-            and _is_free(held, used, bound)
+            and isinstance(place := admission(stage, one.standing, now, givers), Entitlement)
+            and _is_free(place, used, bound)
         ),
         "",
     )
 
 
-def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
+def _find_giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
     return next(
         (
             one.holder.name
@@ -138,15 +138,15 @@ def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
     )
 
 
-def _why(found: Entitlement, subject_type: str, giver: str) -> str:
-    if found.rule == HANDED_OVER:
+def _describe_entitlement(entitled: Entitlement, subject_type: str, giver: str) -> str:
+    if entitled.rule == HANDED_OVER:
         return f"{giver} handed this over to you"
-    if found.rule.startswith(ONCALL) and found.group is not None:
-        return f"you are on call in {found.group.name}"
-    if found.group is not None:
-        return f"you are in {found.group.name}"
-    if found.rule == "subject.owner":
+    if entitled.rule.startswith(ONCALL) and entitled.group is not None:
+        return f"you are on call in {entitled.group.name}"
+    if entitled.group is not None:
+        return f"you are in {entitled.group.name}"
+    if entitled.rule == "subject.owner":
         return f"you own this {subject_type}"
-    if found.rule.startswith(ROLE):
-        return f"you hold the role {found.rule.removeprefix(ROLE)}"
-    return _BY_WORD.get(found.rule, "the policy names you")
+    if entitled.rule.startswith(ROLE):
+        return f"you hold the role {entitled.rule.removeprefix(ROLE)}"
+    return _BY_WORD.get(entitled.rule, "the policy names you")

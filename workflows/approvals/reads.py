@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching, waiting
+from storage.approvals.queries import CardRow, DecisionRow, StageRow
 from storage.enums import ApprovalState, Verdict
 from workflows import handles
 from workflows.actors import Actor
 from workflows.approvals import absences, changes, more, people, readers
 from workflows.approvals.absences import Principal
-from workflows.approvals.binding import may_break
+from workflows.approvals.binding import find_break_right
 from workflows.approvals.extras import Extras
 from workflows.approvals.records import Card, Escalated, Line, Part, Round, Someone
 from workflows.approvals.rules import (
@@ -29,7 +30,7 @@ from workflows.errors import NotFound
 from workflows.policy import Policy, naming
 from workflows.subjects import Movable, Moved, SubjectType, Words
 
-NO_REQUEST = "There is no such request here any more. `/mlgov approvals` lists what waits for you."
+NO_REQUEST = "There is no such request here any more."
 """Said of a request that is not there, and of one that is not for who asks."""
 MOST_SHOWN = 20
 REMEMBERED = timedelta(days=14)
@@ -46,12 +47,12 @@ def card(
     reader_id: str | None = None,
 ) -> Card:
     """A request as it stands now, and how `reader_id` stands to it. Raises NotFound."""
-    found = cards(
+    cards_ = cards(
         session, [approval_id], subjects=subjects, policy=policy, now=now, reader_id=reader_id
     )
-    if not found:
-        raise NotFound(NO_REQUEST)
-    return found[0]
+    if not cards_:
+        raise NotFound(NO_REQUEST, hint="approvals.waiting")
+    return cards_[0]
 
 
 def cards(
@@ -66,21 +67,19 @@ def cards(
     """Several requests at once, in the order of `ids`; those that do not exist are left out."""
     if not ids:
         return ()
-    heads = {row.id: row for row in queries.list_cards(session, ids)}
-    stages: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in queries.list_stages(session, ids):
-        stages[row.approval_id].append(row)
-    verdicts: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in queries.list_decisions(session, ids):
-        verdicts[row.approval_id].append(row)
+    heads = queries.list_cards(session, ids)
+    stages = queries.list_stages(session, ids)
+    verdicts = queries.list_decisions(session, ids)
     names = _Names(session, heads.values(), stages)
     rows = queries.list_standing(session, reader_id) if reader_id else ()
-    reader = people.standing(rows) if rows else None
-    away = absences.principals(session, rows, reader_id or "", now=now)
+    reader = people.build_standing(rows) if rows else None
+    away = absences.list_principals(session, rows, reader_id or "", now=now)
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
-    givers = people.givers(session, now_asked) if reader is not None else {}
+    givers = people.list_givers(session, now_asked) if reader is not None else {}
     meant = (
-        handles.read(session, rows[0].org_key, naming.people(policy)) if rows else handles.Meant()
+        handles.resolve(session, rows[0].org_key, naming.people(policy))
+        if rows
+        else handles.Meant()
     )
 
     def told(id_: int, facts: dict[str, Any]) -> Words:
@@ -89,19 +88,19 @@ def cards(
             session, head.subject_id, facts, policy=policy, now=now
         )
 
-    def moved(head: Any) -> Moved | None:
+    def moved(head: CardRow) -> Moved | None:
         subject = subjects[head.subject_type]
         if head.state != ApprovalState.PENDING or not isinstance(subject, Movable):
             return None
         return subject.reread(session, head.subject_id, head.facts, policy=policy, now=now).moved
 
-    extras = more.extras(
+    extras = more.list_extras(
         session,
         [id_ for id_, head in heads.items() if head.has_more],
         lambda id_, facts: told(id_, facts).asks,
     )
     return tuple(
-        _card(
+        _build_card(
             heads[id_],
             stages[id_],
             verdicts[id_],
@@ -112,7 +111,7 @@ def cards(
             givers,
             reader is not None
             and heads[id_].state == ApprovalState.PENDING
-            and may_break(policy, heads[id_].gate, reader, meant) is not None,
+            and find_break_right(policy, heads[id_].gate, reader, meant) is not None,
             now=now,
             words=told(id_, heads[id_].facts),
             is_editable=subjects[heads[id_].subject_type].is_editable,
@@ -123,7 +122,7 @@ def cards(
     )
 
 
-def waiting_for(
+def list_waiting(
     session: Session,
     person_id: str,
     *,
@@ -132,8 +131,8 @@ def waiting_for(
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    ids = waiting_ids(session, person_id, now=now)
-    found = cards(
+    ids = list_waiting_ids(session, person_id, now=now)
+    candidates = cards(
         session,
         ids[: MOST_SHOWN * 2],
         subjects=subjects,
@@ -141,23 +140,23 @@ def waiting_for(
         now=now,
         reader_id=person_id,
     )
-    return tuple(card for card in found if card.reader and card.reader.why)[:MOST_SHOWN]
+    return tuple(card for card in candidates if card.reader and card.reader.why)[:MOST_SHOWN]
 
 
-def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
+def list_waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
     rows = queries.list_standing(session, person_id)
-    standing = people.standing(rows) if rows else None
+    standing = people.build_standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return []
-    away = absences.principals(session, rows, person_id, now=now)
+    away = absences.list_principals(session, rows, person_id, now=now)
     places = [standing, *(one.standing for one in away)]
     undecided = [
         (row.id, Stage.of(row))
         for row in queries.list_undecided(session, person_id, now=now)
         if person_id not in Bound.of(row.bound).apart
     ]
-    givers = people.givers(session, [stage for _, stage in undecided])
+    givers = people.list_givers(session, [stage for _, stage in undecided])
     return [
         id_
         for id_, stage in undecided
@@ -165,15 +164,17 @@ def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]
     ]
 
 
-def asked_ids(session: Session, actor: Actor, *, now: datetime) -> tuple[list[int], list[datetime]]:
+def list_asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
     """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
     the pending ones expires."""
-    found = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
-    pending = [at for _, state, at in found if state is ApprovalState.PENDING]
-    return [id_ for id_, _, _ in found], pending
+    rows = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
+    pending = [at for _, state, at in rows if state is ApprovalState.PENDING]
+    return [id_ for id_, _, _ in rows], pending
 
 
-def asked_by(
+def list_asked(
     session: Session,
     actor: Actor,
     *,
@@ -186,7 +187,7 @@ def asked_by(
     return cards(session, ids, subjects=subjects, policy=policy, now=now, reader_id=actor.id)
 
 
-def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
+def list_approver_ids(session: Session, approval_id: int) -> frozenset[str]:
     """Whom the stages of a request name (Slack ids of people and groups), to be confirmed with Slack before a decision."""
     return frozenset(
         who
@@ -200,7 +201,12 @@ def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
 class _Names:
     """What groups and people are called, read once for all cards."""
 
-    def __init__(self, session: Session, heads: Any, stages: Mapping[int, Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        heads: Iterable[CardRow],
+        stages: Mapping[int, Sequence[StageRow]],
+    ) -> None:
         items = [
             item
             for rows in stages.values()
@@ -221,18 +227,17 @@ class _Names:
         org_key = next((head.org_key for head in heads), None)
         if org_key is None:
             return
-        for row in reaching.list_named(
+        for row, named_as in reaching.list_named(
             session,
             org_key,
             slack_ids={word for word in words if word[0] in "UW"},
             ids={word.removeprefix(PERSON) for word in words if PERSON in word},
         ):
             self._names[PERSON + row.id] = row.name
-            if row.named_as:
-                self._names[row.named_as] = row.name
+            if named_as:
+                self._names[named_as] = row.name
         if any(word[0] == "S" for word in words):
-            for row in reaching.list_groups(session, org_key):
-                self._names[row.slack_id] = row.name
+            self._names |= reaching.list_group_names(session, org_key)
 
     def told(self, approvers: Iterable[Approver]) -> tuple[str, ...]:
         """Whom approvers stand for, each once."""
@@ -242,10 +247,10 @@ class _Names:
         return self._names.get(word, word.removeprefix(PERSON))
 
 
-def _card(
-    head: Any,
-    stages: Sequence[Any],
-    verdicts: Sequence[Any],
+def _build_card(
+    head: CardRow,
+    stages: Sequence[StageRow],
+    verdicts: Sequence[DecisionRow],
     names: _Names,
     reader: Standing | None,
     extras: Extras,
@@ -287,7 +292,7 @@ def _card(
         for row in stages
     ]
     rounds = tuple(
-        _round(
+        _build_round(
             row, names, voters[index], head.asked_at if is_pending and index == head.stage else None
         )
         for index, row in enumerate(stages)
@@ -308,7 +313,7 @@ def _card(
         expires_at=head.expires_at,
         decided_at=head.decided_at,
         policy_id=head.policy_id,
-        reader=readers.reader_of(
+        reader=readers.describe_reader(
             head,
             bound,
             Stage.of(stages[head.stage]),
@@ -337,7 +342,9 @@ def _card(
         is_editable=is_editable,
         known=bound.known,
         known_at=datetime.fromisoformat(bound.known_at) if bound.known_at else None,
-        changes=changes.told(changes.read(bound.rests), changes.read(bound.now or ())),
+        changes=changes.describe_changes(
+            changes.load_rests(bound.rests), changes.load_rests(bound.now or ())
+        ),
         moved_at=datetime.fromisoformat(bound.moved_at) if bound.moved_at else None,
         added=bound.added,
         bars=bound.bars if is_pending else (),
@@ -346,21 +353,21 @@ def _card(
     )
 
 
-def _round(
-    row: Any, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
+def _build_round(
+    row: StageRow, names: _Names, voters: Sequence[tuple[int, ...]], asked_at: datetime | None
 ) -> Round:
     stage = Stage.of(row)
-    found = counts(stage, voters)
+    approved = counts(stage, voters)
     parts = tuple(
         Part(
             party.name,
             party.quorum,
             names.told(one for one in stage.approvers if one.party == index),
-            found[index],
+            approved[index],
         )
         for index, party in enumerate(stage.parties)
     )
-    nearest = min(range(len(found)), key=lambda one: stage.quorums[one] - found[one])
+    nearest = min(range(len(approved)), key=lambda index: stage.quorums[index] - approved[index])
     is_any = stage.mode == "any" and bool(parts)
     escalation = stage.escalation
     return Round(
@@ -369,7 +376,7 @@ def _round(
         stage.quorums[nearest] if is_any else sum(stage.quorums),
         stage.ask,
         names.told(stage.approvers),
-        found[nearest] if is_any else sum(found),
+        approved[nearest] if is_any else sum(approved),
         stage.mode,
         parts,
         stage.comment,

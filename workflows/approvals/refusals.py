@@ -75,29 +75,29 @@ class Unconfirmed(GovernanceError):
         return self.people | self.approvers
 
 
-def name(text: str) -> str:
+def clear_name(text: str) -> str:
     """A name for a sentence: one line, of bearable length, that Slack shows as it is."""
     short = " ".join(text.split()).translate(_MARKS)
     return short if len(short) <= 60 else short[:59].rstrip() + "…"
 
 
-def names(people: list[str]) -> str:
+def join_names(people: list[str]) -> str:
     """`A`, `A and B`, `A, B and C`, `A, B and 4 others`."""
-    told = [name(person) for person in people]
-    if len(told) > 3:
-        told = [*told[:2], f"{len(told) - 2} others"]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
+    written = [clear_name(person) for person in people]
+    if len(written) > 3:
+        written = [*written[:2], f"{len(written) - 2} others"]
+    return " and ".join(filter(None, [", ".join(written[:-1]), written[-1]])) if written else ""
 
 
-def moment(at: datetime, actor: Actor) -> str:
+def format_moment(at: datetime, actor: Actor) -> str:
     """An instant in the reader's own zone: `Mon 26 Jan 14:05`."""
     local = at.astimezone(ZoneInfo(actor.tz) if actor.tz else UTC)
     return f"{local:%a} {local.day} {local:%b} {local:%H:%M}" + ("" if actor.tz else " UTC")
 
 
-def progress(round_: Round) -> str:
+def describe_progress(round_: Round) -> str:
     """`Finance (1 of 2)`."""
-    return f"{name(round_.name)} ({round_.approved} of {round_.quorum})"
+    return f"{clear_name(round_.name)} ({round_.approved} of {round_.quorum})"
 
 
 _PARTS = {
@@ -107,80 +107,80 @@ _PARTS = {
 }
 
 
-def missing(round_: Round) -> str:
+def describe_missing(round_: Round) -> str:
     """The groups of a stage that have not approved yet: `Model risk (1 of 2)`."""
     waited = [part for part in round_.parts if part.approved < part.quorum]
     if not waited:
-        return progress(round_)
+        return describe_progress(round_)
     joint = " or " if round_.mode == "any" else " and "
-    return joint.join(f"{name(part.name)} ({part.approved} of {part.quorum})" for part in waited)
+    return joint.join(
+        f"{clear_name(part.name)} ({part.approved} of {part.quorum})" for part in waited
+    )
 
 
-def _newness(card: Card, actor: Actor) -> str:
+def _describe_newness(card: Card, actor: Actor) -> str:
     reader, round_ = card.reader, card.round
-    group = name(reader.group) if reader and reader.group else "the group"
+    group = clear_name(reader.group) if reader and reader.group else "the group"
     if round_.is_pinned:
         return f"You joined {group} after this was asked for, and the policy counts only those who were in it then."
     if reader is None or reader.counts_from is None:
         return f"You have not been in {group} long enough to decide this."
     return (
         f"You are new in {group}, and the policy counts only those who have been in it for a while: "
-        f"you can decide from {moment(reader.counts_from, actor)}."
+        f"you can decide from {format_moment(reader.counts_from, actor)}."
     )
 
 
-def ended(card: Card, actor: Actor) -> str:
+def describe_end(card: Card, actor: Actor) -> str:
     """How a request ended, in one sentence."""
-    at = moment(card.decided_at or card.expires_at, actor)
+    at = format_moment(card.decided_at or card.expires_at, actor)
     if card.state is ApprovalState.APPROVED and card.extras.review is not None:
-        return f"{name(card.extras.review.breaker.name)} broke the glass on {at}, so this is approved. You can review that."
+        return f"{clear_name(card.extras.review.breaker.name)} broke the glass on {at}, so this is approved. You can review that."
     if card.state is ApprovalState.APPROVED:
-        return f"This was approved on {at} by {names([line.person.name for line in card.approvers])}. There is nothing left to decide."
+        return f"This was approved on {at} by {join_names([line.person.name for line in card.approvers])}. There is nothing left to decide."
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
-        return f"{name(card.rejection.person.name)} rejected this on {at}. {name(card.requester.name)} can ask again with a new request."
+        return f"{clear_name(card.rejection.person.name)} rejected this on {at}. {clear_name(card.requester.name)} can ask again with a new request."
     if card.state is ApprovalState.WITHDRAWN:
-        return (
-            f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
-        )
+        return f"{clear_name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
     if card.state is ApprovalState.LAPSED:
-        return f"This was approved, and lapsed because a condition was not met in time. {name(card.requester.name)} can ask again."
-    return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
+        return f"This was approved, and lapsed because a condition was not met in time. {clear_name(card.requester.name)} can ask again."
+    return f"This expired on {at}, before enough people had decided. {clear_name(card.requester.name)} can ask again."
 
 
-def waits(card: Card) -> GovernanceError:
+def wait_for_answer(card: Card) -> GovernanceError:
     """Nobody approves while the requester has not answered a question."""
     question = card.question
-    asker = name(question.asker.name) if question else "somebody"
+    asker = clear_name(question.asker.name) if question else "somebody"
     return WaitsForAnswer(
-        f"{asker} asked {name(card.requester.name)} something first, so this can't be approved until it is answered. "
+        f"{asker} asked {clear_name(card.requester.name)} something first, so this can't be approved until it is answered. "
         f"You can reject it, and {asker} can take the question back."
     )
 
 
-def changed(card: Card, shown: int | None) -> str:
+def describe_change(card: Card, shown_revision: int | None) -> str:
     """What is different from what somebody was shown at that revision, and that nothing was done."""
     edits = [
         one
         for one in card.extras.edits
         if one.is_material
-        and shown is not None
+        and shown_revision is not None
         and one.revision is not None
-        and one.revision >= shown
+        and one.revision >= shown_revision
     ]
     if edits and card.is_pending:
         return (
-            f"This changed while you looked: {name(card.requester.name)} asked to {clear(edits[0].asks)}, and asks to "
-            f"{clear(card.words.asks)} now. Nothing was done; the card shows how it stands."
+            f"This changed while you looked: {clear_name(card.requester.name)} asked to {clear_text(edits[0].asks)}, and asks to "
+            f"{clear_text(card.words.asks)} now. Nothing was done; look at the request again."
         )
     if not card.is_pending:
-        return "This changed while you looked. Nothing was done; the card shows how it stands now."
+        return "This changed while you looked. Nothing was done; look at the request again to see how it stands now."
     return (
-        f"This changed while you looked: it is with {progress(card.round)} now, and asks to {clear(card.words.asks)}. "
-        "The card shows how it stands; decide there again."
+        f"This changed while you looked: it is with {describe_progress(card.round)} now, and asks to {clear_text(card.words.asks)}. "
+        "Nothing was done; look at the request again, and decide anew."
     )
 
 
-def clear(text: str) -> str:
+def clear_text(text: str) -> str:
     """What is asked, for a sentence: one line that Slack shows as it is."""
     short = " ".join(text.split()).translate(_MARKS)
     return short if len(short) <= 200 else short[:199].rstrip() + "…"
@@ -194,38 +194,38 @@ def no_member(action: str, approval_id: int) -> NotAllowed:
     )
 
 
-def refused(
+def describe_refusal(
     why: Refusal,
     card: Card,
     actor: Actor,
     standing_line: Line | None = None,
     *,
     action: str = "approval.decide",
-    shown: int | None = None,
+    shown_revision: int | None = None,
 ) -> GovernanceError:
     """The refusal as an error. What an auditor wants to see carries its fact for the ledger.
 
-    `shown` is the revision that whoever acts was shown.
+    `shown_revision` is the revision that whoever acts was shown.
     """
     fact = RefusalFact(action, "approval", str(card.id), why=why.value, stage=card.stage)
-    waits = f"Waiting for: {progress(card.round)}."
+    waits = f"Waiting for: {describe_progress(card.round)}."
     match why:
         case Refusal.ENDED:
-            return AlreadyEnded(ended(card, actor))
+            return AlreadyEnded(describe_end(card, actor))
         case Refusal.OVERDUE:
             return Overdue(
-                f"This expired on {moment(card.expires_at, actor)}, so it can't be decided any more. {name(card.requester.name)} can ask again."
+                f"This expired on {format_moment(card.expires_at, actor)}, so it can't be decided any more. {clear_name(card.requester.name)} can ask again."
             )
         case Refusal.REQUESTER:
             return NotAllowed(f"You asked for this, so you can't decide it. {waits}", audit=fact)
         case Refusal.REPEATED:
             line = standing_line
             did = "approved" if line is None or line.verdict == "approve" else "rejected"
-            at = f" on {moment(line.at, actor)}" if line else ""
+            at = f" on {format_moment(line.at, actor)}" if line else ""
             return AlreadyDecided(f"You {did} this{at} already; it counts once. {waits}")
         case Refusal.NOT_YET:
             return NotAllowed(
-                f"It is not your turn yet: {name(card.round.name)} decides first ({card.round.approved} of {card.round.quorum}). "
+                f"It is not your turn yet: {clear_name(card.round.name)} decides first ({card.round.approved} of {card.round.quorum}). "
                 "You will be asked when it has.",
                 audit=fact,
             )
@@ -235,19 +235,19 @@ def refused(
                 audit=fact,
             )
         case Refusal.NOT_ASKED:
-            asked = names(list(card.round.asked)) or "nobody"
+            asked = join_names(list(card.round.asked)) or "nobody"
             return NotAllowed(
-                f"You are not among those who decide this. {name(card.round.name)} asks: {asked}. "
+                f"You are not among those who decide this. {clear_name(card.round.name)} asks: {asked}. "
                 "If you should be one of them, ask whoever looks after that list.",
                 audit=fact,
             )
         case Refusal.STALE:
-            return CardChanged(changed(card, shown))
+            return CardChanged(describe_change(card, shown_revision))
         case Refusal.NEEDED_LATER:
             later = card.rounds[card.stage + 1 :]
             return NotAllowed(
-                f"You are needed in a later stage ({names([r.name for r in later])}), where too few others could decide, "
-                f"and nobody decides twice. Leave {name(card.round.name)} to somebody else.",
+                f"You are needed in a later stage ({join_names([r.name for r in later])}), where too few others could decide, "
+                f"and nobody decides twice. Leave {clear_name(card.round.name)} to somebody else.",
                 audit=fact,
             )
         case Refusal.APART:
@@ -257,15 +257,15 @@ def refused(
                 audit=fact,
             )
         case Refusal.TOO_NEW:
-            return NotAllowed(f"{_newness(card, actor)} {waits}", audit=fact)
+            return NotAllowed(f"{_describe_newness(card, actor)} {waits}", audit=fact)
         case Refusal.PART_DONE:
             return AlreadyDecided(
-                f"Your part of {name(card.round.name)} is approved already, so nothing is needed from you. "
-                f"Waiting for: {missing(card.round)}."
+                f"Your part of {clear_name(card.round.name)} is approved already, so nothing is needed from you. "
+                f"Waiting for: {describe_missing(card.round)}."
             )
         case Refusal.PLACE_USED:
             return PlaceUsed(
-                f"Your place in {name(card.round.name)} has been used: whoever has it now has decided. {waits}"
+                f"Your place in {clear_name(card.round.name)} has been used: whoever has it now has decided. {waits}"
             )
         case Refusal.NO_MEMBER:
             return no_member(action, card.id)

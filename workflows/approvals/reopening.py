@@ -1,19 +1,18 @@
 """Asking a stage anew: verdicts count no more, the request goes back to that stage, and its people get new cards."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from storage.approvals import changing, queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from workflows import outbox
-from workflows.approvals import announcements, clocks, people, rules
+from workflows.approvals import announcements, clocks, endings, rules
 from workflows.approvals.endings import Circumstances
 
 
-def reopen(
+def reopen_stage(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     position: int,
     around: Circumstances,
@@ -24,7 +23,7 @@ def reopen(
 
     `void` are ids of verdicts of that stage itself that count no more, None for all of them.
     """
-    decided = queries.list_decided(session, head.id)
+    decided = queries.list_verdicts(session, head.id)
     gone = [
         row.id
         for row in decided
@@ -33,28 +32,22 @@ def reopen(
     ]
     if gone:
         changing.void_decisions(session, gone, at=around.now)
-    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
-    changing.mark(session, head.id, edition=head.edition + 1)
+    changing.set_columns(session, head.id, edition=head.edition + 1)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
     spent = {row.person_id for row in decided if row.id not in gone}
-    for person_id in {*spent, request.requester_id, *request.apart}:
-        reached.pop(person_id, None)
-    announcements.ask(
+    endings.ask_stage(
         session,
-        head.id,
+        head,
         request.stages[position],
         position,
-        reached,
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
+        {*spent, request.requester_id, *request.apart},
+        around,
         expires_at=request.expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=head.edition + 1,
     )
-    clocks.restart(session, head.id, request.stages[position], position, now=around.now)
+    clocks.restart_stage_timers(
+        session, head.id, request.stages[position], position, now=around.now
+    )

@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
+from storage.approvals.queries import RequestRow
+from storage.approvals.replaying import PastRow
 from storage.enums import ApprovalState
 from workflows import handles, outbox, timers
 from workflows.actors import Actor
-from workflows.approvals import announcements, clocks, people, routing, ways
-from workflows.approvals.binding import Words, bind, passes_by
-from workflows.approvals.door import locked, votes_of
+from workflows.approvals import announcements, clocks, endings, people, routing, ways
+from workflows.approvals.binding import PolicyWords, bind_stages, find_passing_rule
+from workflows.approvals.door import list_votes, lock_request
 from workflows.approvals.endings import EXPIRE, Circumstances
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
@@ -52,11 +54,13 @@ class Simulation:
         return sum(one.effect == effect for one in self.requests)
 
 
-def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
+def simulate_policy(
+    session: Session, policy: Policy, *, since: datetime, org_key: str
+) -> Simulation:
     """Replay requests since then. Who is in which group is as of now; nothing is changed."""
     rows = replaying.list_since(session, since)
-    stages = replaying.stages_of(session, [row.id for row in rows])
-    meant = handles.read(session, org_key, naming.people(policy), afresh=True)
+    stages = queries.list_stages(session, [row.id for row in rows])
+    meant = handles.resolve(session, org_key, naming.people(policy), afresh=True)
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
     replayed = []
@@ -64,12 +68,12 @@ def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str)
         kept = Bound.of(row.bound)
         old = [Stage.of(one) for one in stages[row.id]] if not kept.by_rule else []
         barred = {row.requester_id, *kept.apart}
-        before.update(_asked(session, old, barred, org_key))
+        before.update(_list_asked(session, old, barred, org_key))
         effect, why, new = _replay(session, row, kept, policy, meant, org_key)
         if effect == "same" and not _are_same(old, new):
             effect = "sped_up" if _places(new) < _places(old) else "routed"
-            why = _told(old, new)
-        after.update(_asked(session, old if effect == "unknown" else new, barred, org_key))
+            why = _describe_stages(old, new)
+        after.update(_list_asked(session, old if effect == "unknown" else new, barred, org_key))
         replayed.append(
             Replayed(
                 row.id,
@@ -80,7 +84,7 @@ def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str)
                 tuple(one.name for one in new),
             )
         )
-    names = replaying.names(session, sorted(before.keys() | after.keys()))
+    names = replaying.list_names(session, sorted(before.keys() | after.keys()))
     return Simulation(
         tuple(replayed),
         {names.get(one, one): before[one] for one in names},
@@ -99,7 +103,7 @@ def _places(stages: Sequence[Stage]) -> int:
     return sum(stage.quorum for stage in stages)
 
 
-def _told(old: Sequence[Stage], new: Sequence[Stage]) -> str:
+def _describe_stages(old: Sequence[Stage], new: Sequence[Stage]) -> str:
     def words(stages: Sequence[Stage]) -> str:
         return ", ".join(f"{one.name} ({one.quorum})" for one in stages)
 
@@ -110,15 +114,17 @@ def _told(old: Sequence[Stage], new: Sequence[Stage]) -> str:
     )
 
 
-def _asked(session: Session, stages: Sequence[Stage], barred: set[str], org_key: str) -> set[str]:
+def _list_asked(
+    session: Session, stages: Sequence[Stage], barred: set[str], org_key: str
+) -> set[str]:
     """Everybody whom these stages ask, each once."""
     plain = [replace(stage, pinned=None) for stage in stages]
-    found = people.reached(session, plain, org_key) if plain else []
-    return {one for each in found for one in each} - barred
+    reached = people.list_reached(session, plain, org_key) if plain else []
+    return {one for each in reached for one in each} - barred
 
 
 def _replay(
-    session: Session, row: Any, kept: Bound, policy: Policy, meant: Meant, org_key: str
+    session: Session, row: PastRow, kept: Bound, policy: Policy, meant: Meant, org_key: str
 ) -> tuple[Effect, str, tuple[Stage, ...]]:
     gate = policy.gates.get(row.gate)
     if gate is None:
@@ -126,14 +132,14 @@ def _replay(
     known = FACTS.get(gate.subject_type(row.gate), {})
     if row.bound is None or (any(gate.conditions()) and kept.facts.keys() < set(known)):
         return "unknown", "its facts were not kept, so no condition can be told", ()
-    words = Words(policy, kept.people, row.manager_id, meant)
+    words = PolicyWords(policy, kept.people, row.manager_id, meant)
     try:
-        by_rule = passes_by(gate, row.gate, kept.facts)
+        by_rule = find_passing_rule(gate, row.gate, kept.facts)
         if by_rule:
             effect: Effect = "same" if kept.by_rule else "sped_up"
             return effect, f"passes by rule: {by_rule}", ()
-        stages, _ = bind(gate, row.gate, words, kept.facts)
-        staffed = routing.staffed(
+        stages, _ = bind_stages(gate, row.gate, words, kept.facts)
+        staffed = routing.staff_stages(
             session,
             gate,
             stages,
@@ -157,7 +163,7 @@ class Rerouted:
     why: str
 
 
-def reroute(
+def reroute_request(
     session: Session, actor: Actor, approval_id: int, policy_id: int, around: Circumstances
 ) -> Rerouted:
     """Move one open request to the policy in force.
@@ -165,28 +171,28 @@ def reroute(
     What was decided stays decided: the request stays where stages with decisions in them differ, or where it could
     never pass any more.
     """
-    head, request = locked(session, approval_id)
+    head, request = lock_request(session, approval_id)
     kept, gate = Bound.of(head.bound), around.policy.gates.get(head.gate)
     if head.policy_id == policy_id:
         return Rerouted(approval_id, False, "it is on this version already")
     if gate is None:
         return Rerouted(approval_id, False, "the policy has no such gate any more")
-    words = people.words(
+    words = people.resolve_words(
         session, around.policy, kept.people, request.requester_id, org_key=around.org_key
     )
-    votes = votes_of(session, approval_id)
+    votes = list_votes(session, approval_id)
     decided = {vote.position for vote in votes}
     done = max(decided, default=-1) + 1
-    expires_at = head.asked_at + gate.expires_after
+    expires_at = (head.asked_at or around.now) + gate.expires_after
     try:
-        if passes_by(gate, head.gate, kept.facts):
+        if find_passing_rule(gate, head.gate, kept.facts):
             return Rerouted(approval_id, False, "it would pass by rule; ask for it again")
-        stages, dropped = bind(gate, head.gate, words, kept.facts)
-        if [_shape(one) for one in stages[:done]] != [
-            _shape(one) for one in request.stages[:done]
+        stages, dropped = bind_stages(gate, head.gate, words, kept.facts)
+        if [stage.shape for stage in stages[:done]] != [
+            stage.shape for stage in request.stages[:done]
         ] or len(stages) <= request.stage:
             return Rerouted(approval_id, False, "stages in which people have decided would change")
-        rest = routing.staffed(
+        rest = routing.staff_stages(
             session,
             gate,
             stages[request.stage :],
@@ -200,7 +206,7 @@ def reroute(
     except GovernanceError as error:
         why = error.sentence.partition(" Nothing was sent.")[0]
         return Rerouted(approval_id, False, why)
-    _move(
+    _move_request(
         session,
         head,
         request.stage,
@@ -209,7 +215,7 @@ def reroute(
             kept,
             dropped=dropped,
             valid_for=gate.valid_for,
-            way=ways.demands((*request.stages[: request.stage], *rest)),
+            way=ways.digest_demands((*request.stages[: request.stage], *rest)),
         ),
         policy_id,
         expires_at,
@@ -229,13 +235,9 @@ def reroute(
     return Rerouted(approval_id, True, "")
 
 
-def _shape(stage: Stage) -> tuple[object, ...]:
-    return stage.name, stage.mode, stage.quorums
-
-
-def _move(
+def _move_request(
     session: Session,
-    head: Any,
+    head: RequestRow,
     position: int,
     stages: Sequence[Stage],
     bound: Bound,
@@ -259,20 +261,8 @@ def _move(
     )
     timers.cancel(session, subject)
     timers.keep_going(session, subject, EXPIRE, expires_at)
-    clocks.restart(session, head.id, stages[0], position, now=around.now)
+    clocks.restart_stage_timers(session, head.id, stages[0], position, now=around.now)
     outbox.refresh(session, subject, now=around.now)
-    (asked,) = people.reached(session, stages[:1], around.org_key)
-    announcements.ask(
-        session,
-        head.id,
-        stages[0],
-        position,
-        {one: person for one, person in asked.items() if one not in silent},
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
-        expires_at=expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
+    endings.ask_stage(
+        session, head, stages[0], position, silent, around, expires_at=expires_at, edition=0
     )

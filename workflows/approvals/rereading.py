@@ -8,17 +8,23 @@ but who holds one of its roles is the word of the policy in force.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import changing, replaying
+from storage.approvals.queries import RequestRow
 from storage.policies import queries as policies
 from workflows import policy as policies_text
 from workflows.actors import SYSTEM
 from workflows.approvals import changes, routing, rules, ways
 from workflows.approvals import people as people_of
-from workflows.approvals.binding import ROLE, Words, bound, chosen_by, passes_by
+from workflows.approvals.binding import (
+    ROLE,
+    PolicyWords,
+    bind_stage,
+    choose_stages,
+    find_passing_rule,
+)
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.refusals import Barred, MovedOn
@@ -50,20 +56,20 @@ class Reading:
     def shown(self) -> tuple[Rest, ...]:
         """What it rests on as its cards show it."""
         kept = self.bound.now
-        return changes.read(self.bound.rests if kept is None else kept)
+        return changes.load_rests(self.bound.rests if kept is None else kept)
 
     @property
     def graver(self) -> tuple[Rest, ...]:
         """What nobody who looked at a card could know."""
-        return changes.graver(self.shown, self.rests)
+        return changes.list_graver(self.shown, self.rests)
 
 
-def take(session: Session, at: Entered, around: Circumstances) -> Reading | None:
+def read_record(session: Session, at: Entered, around: Circumstances) -> Reading | None:
     """What the record says of a request now, read without locks; None where there is nothing to read."""
-    return taken(session, at, reread(session, at.head, around).again, around)
+    return build_reading(session, at, reread_subject(session, at.head, around).again, around)
 
 
-def reread(session: Session, head: Any, around: Circumstances) -> Reread:
+def reread_subject(session: Session, head: RequestRow, around: Circumstances) -> Reread:
     """What a request is about, as it stands now, read once; nothing of a subject that rests on no record."""
     subject = around.subjects[head.subject_type]
     if not isinstance(subject, Rereadable):
@@ -73,16 +79,16 @@ def reread(session: Session, head: Any, around: Circumstances) -> Reread:
     )
 
 
-def taken(
+def build_reading(
     session: Session, at: Entered, now: ReadAgain | None, around: Circumstances
 ) -> Reading | None:
     """The same, of what conditions were told in this transaction."""
     head = at.head
     if now is None or head.bound is None:
         return None
-    policy = policy_of(session, head, around)
+    policy = load_bound_policy(session, head, around)
     gate = policy.gates.get(head.gate)
-    rests = changes.counting(now.rests, gate, head.gate)
+    rests = changes.select_counting(now.rests, gate, head.gate)
     return Reading(at, Bound.of(head.bound), policy, gate, now, rests)
 
 
@@ -93,7 +99,7 @@ def require_as_shown(
 
     `now` is what conditions are told of the subject now.
     """
-    reading = taken(session, at, now, around)
+    reading = build_reading(session, at, now, around)
     if reading is None:
         return None
     if reading.now.bars:
@@ -103,20 +109,20 @@ def require_as_shown(
             f"This can't be approved now: {why}. Nothing was decided; you can reject it, or wait until that's settled.{hint}"
         )
     stage = at.request.current
-    _, others = _by_roles_of_now(session, reading, [stage], around)
+    _, others = _apply_roles_of_now(session, reading, [stage], around)
     if others:
         raise MovedOn(
             f"The policy says by now that others decide for {stage.name}. Nothing was decided. Look at the request again to see whom it asks."
         )
     if reading.graver:
-        told = "; ".join(changes.told(reading.shown, reading.graver))
+        changed = "; ".join(changes.describe_changes(reading.shown, reading.graver))
         raise MovedOn(
-            f"Since this was shown to you: {told}. Nothing was decided. Look at the request again before you approve it."
+            f"Since this was shown to you: {changed}. Nothing was decided. Look at the request again before you approve it."
         )
     return reading
 
 
-def read_again(
+def restage_request(
     session: Session, at: Entered, reading: Reading | None, decided: set[str], around: Circumstances
 ) -> rules.Request:
     """The request with the stages that what the record says now chooses beside those it has; its row is locked.
@@ -126,27 +132,27 @@ def read_again(
     """
     if reading is None:
         return at.request
-    apart = apart_now(reading)
+    apart = list_apart_now(reading)
     late = sorted(decided & (apart.keys() - reading.bound.apart.keys()))
     if late:
-        rows = (people_of.one(session, one) for one in late)
+        rows = (people_of.find_person(session, one) for one in late)
         names = [row.name for row in rows if row is not None]
         raise NotAllowed(
             f"The record says by now that {', '.join(names) or 'somebody who decided'} had a part in this, and the policy keeps "
             "them apart from those who decide. Nothing was approved; the request has to be asked anew.",
             audit=RefusalFact("approval.decide", "approval", str(at.head.id), why="apart"),
         )
-    route = routed(session, reading, apart, decided, around)
+    route = plan_route(session, reading, apart, decided, around)
     if route.stuck:
         raise GovernanceError(
             f"What mlgov knows of this has changed since it was asked, so {route.stuck} Nothing was changed."
         )
-    keep(session, reading, route, around)
+    keep_reading(session, reading, route, around)
     return route.request
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class NewRoute:
     """The way of a request by what the record says now."""
 
     request: rules.Request
@@ -162,28 +168,28 @@ class Route:
     """Why a stage that has to decide too could never pass, and so stands in nobody's way yet."""
 
 
-def routed(
+def plan_route(
     session: Session,
     reading: Reading,
     apart: dict[str, str],
     decided: Collection[str],
     around: Circumstances,
-) -> Route:
+) -> NewRoute:
     """The stages that hold by now: those there are, with roles as they are held now, and those that have to be asked too."""
     request = replace(reading.at.request, apart=apart)
     way = reading.bound.way or ()
     current, *later = request.stages[request.stage :]
-    (current, *later), renamed = _by_roles_of_now(session, reading, (current, *later), around)
-    new = _new(reading, request)
+    (current, *later), renamed = _apply_roles_of_now(session, reading, (current, *later), around)
+    new = _choose_new(reading, request)
     staffed: tuple[Stage, ...] = ()
     stuck = ""
     try:
         if new and reading.gate is not None:
-            words = _words(session, reading, reading.policy, around)
-            staffed = routing.staffed(
+            words = _resolve_words(session, reading, reading.policy, around)
+            staffed = routing.staff_stages(
                 session,
                 reading.gate,
-                [bound(reading.gate, stage, words) for stage in new],
+                [bind_stage(reading.gate, stage, words) for stage in new],
                 words,
                 barred={request.requester_id, *apart, *decided},
                 by=request.expires_at,
@@ -192,8 +198,8 @@ def routed(
             )
     except GovernanceError as error:
         why = error.sentence.partition(" Nothing was sent.")[0]
-        stuck = f"{' and '.join(names(new))} has to decide too. {why}"
-    order = names(reading.gate.stages) if reading.gate is not None else ()
+        stuck = f"{' and '.join(list_names(new))} has to decide too. {why}"
+    order = list_names(reading.gate.stages) if reading.gate is not None else ()
     rest = sorted(
         (*later, *staffed), key=lambda stage: order.index(stage.name) if stage.name in order else -1
     )
@@ -207,19 +213,21 @@ def routed(
         len(stages),
     )
     others = [one for one in (current, *later) if one.name in renamed]
-    return Route(
+    return NewRoute(
         replace(request, stages=stages),
         start,
-        (*way, *ways.demands((*others, *staffed))),
-        names(staffed),
+        (*way, *ways.digest_demands((*others, *staffed))),
+        list_names(staffed),
         renamed,
         stuck,
     )
 
 
-def _words(session: Session, reading: Reading, policy: Policy, around: Circumstances) -> Words:
+def _resolve_words(
+    session: Session, reading: Reading, policy: Policy, around: Circumstances
+) -> PolicyWords:
     """What the words of this policy stand for, in this request."""
-    return people_of.words(
+    return people_of.resolve_words(
         session,
         policy,
         reading.bound.people,
@@ -228,17 +236,17 @@ def _words(session: Session, reading: Reading, policy: Policy, around: Circumsta
     )
 
 
-def _new(reading: Reading, request: rules.Request) -> list[StageRule]:
+def _choose_new(reading: Reading, request: rules.Request) -> list[StageRule]:
     """The stages that have to be asked by today's facts, and that the request has not."""
     gate, name = reading.gate, reading.at.head.gate
-    if gate is None or passes_by(gate, name, reading.now.conditions):
+    if gate is None or find_passing_rule(gate, name, reading.now.conditions):
         return []
-    chosen, _ = chosen_by(gate, name, reading.now.conditions)
+    chosen, _ = choose_stages(gate, name, reading.now.conditions)
     has = {stage.name for stage in request.stages}
     return [stage for stage in chosen if stage.name not in has]
 
 
-def _by_roles_of_now(
+def _apply_roles_of_now(
     session: Session, reading: Reading, stages: Sequence[Stage], around: Circumstances
 ) -> tuple[list[Stage], tuple[str, ...]]:
     """These stages with those who hold their roles by the policy in force, and the names of those that ask others now.
@@ -252,7 +260,7 @@ def _by_roles_of_now(
     }
     if not moved:
         return list(stages), ()
-    words = _words(session, reading, around.policy, around)
+    words = _resolve_words(session, reading, around.policy, around)
 
     def of_now(approver: Approver) -> Approver:
         if approver.rule not in moved or approver.by is not None:
@@ -280,7 +288,9 @@ def _by_roles_of_now(
     return now, tuple(others)
 
 
-def keep(session: Session, reading: Reading, route: Route, around: Circumstances) -> bool:
+def keep_reading(
+    session: Session, reading: Reading, route: NewRoute, around: Circumstances
+) -> bool:
     """Write down what was read, and the stages that follow from it; whether anything was different."""
     head, bound = reading.at.head, reading.bound
     rests = tuple(each.stored() for each in reading.rests)
@@ -316,7 +326,7 @@ def keep(session: Session, reading: Reading, route: Route, around: Circumstances
             expires_at=head.expires_at,
         )
     else:
-        changing.mark(session, head.id, bound=kept.stored())
+        changing.set_columns(session, head.id, bound=kept.stored())
     audit.record(
         session,
         SYSTEM,
@@ -342,7 +352,7 @@ def keep(session: Session, reading: Reading, route: Route, around: Circumstances
     return True
 
 
-def apart_now(reading: Reading) -> dict[str, str]:
+def list_apart_now(reading: Reading) -> dict[str, str]:
     """Who may not decide, with those of whom the record says by now that they had a part: person id → what they are."""
     kept = dict(reading.bound.apart)
     gate = reading.gate
@@ -356,23 +366,23 @@ def apart_now(reading: Reading) -> dict[str, str]:
     return kept
 
 
-def policy_of(session: Session, head: Any, around: Circumstances) -> Policy:
+def load_bound_policy(session: Session, head: RequestRow, around: Circumstances) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
     if head.policy_id == around.policy_id:
         return around.policy
     try:
-        bound = _parsed(policies.get_text(session, head.policy_id))
+        bound = _parse_policy(policies.get_text(session, head.policy_id))
     except PolicyRefused:
         return around.policy
     return bound if head.gate in bound.gates else around.policy
 
 
 @lru_cache(maxsize=32)
-def _parsed(text: str) -> Policy:
+def _parse_policy(text: str) -> Policy:
     """A click reads this: a version is parsed once."""
     return policies_text.parse(text).policy
 
 
-def names(stages: Sequence[Stage] | Sequence[StageRule]) -> tuple[str, ...]:
+def list_names(stages: Sequence[Stage] | Sequence[StageRule]) -> tuple[str, ...]:
     """What these stages are called."""
     return tuple(stage.name for stage in stages)

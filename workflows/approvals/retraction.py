@@ -13,18 +13,18 @@ from workflows.approvals.forms import TakeBack
 from workflows.audit import service as audit
 from workflows.errors import NotAllowed
 
+NOTHING_TO_TAKE_BACK = "You have not decided on this, so there is nothing to take back."
 
-def decided(
+
+def require_decided(
     session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
 ) -> None:
     """Only who has decided."""
     if not any(row.person_id == actor.id for row in at.decided):
-        raise NotAllowed(
-            "You have not decided on this, so there is nothing to take back. `/mlgov approvals` lists what waits for you."
-        )
+        raise NotAllowed(NOTHING_TO_TAKE_BACK, hint="approvals.waiting")
 
 
-def take_back(
+def take_back_decision(
     session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
 ) -> str:
     """This person's verdict counts no more; they can decide anew. What they are told.
@@ -46,9 +46,9 @@ def take_back(
         stage=mine.position,
         back_from=request.stage,
     )
-    endings.tell(session, head, "taken_back", mine.id, around)
+    endings.post_thread_line(session, head, "taken_back", mine.id, around)
     if mine.position < request.stage:
-        reopening.reopen(session, head, request, mine.position, around, void={mine.id})
+        reopening.reopen_stage(session, head, request, mine.position, around, void={mine.id})
         return (
             f"You took your approval back. The request is with {request.stages[mine.position].name} again, "
             "and who decided after you is asked anew."

@@ -10,7 +10,7 @@ from storage.enums import Ask
 from storage.people import readings
 from workflows.actors import Actor
 from workflows.approvals import announcements, people, rules, seating
-from workflows.approvals.binding import Words, bound, fallback_of, pin
+from workflows.approvals.binding import PolicyWords, bind_stage, list_fallback, pin_members
 from workflows.approvals.stages import Approver, Stage
 from workflows.errors import GovernanceError
 from workflows.handles import Unclear
@@ -21,11 +21,11 @@ class NobodyToDecide(GovernanceError):
     """A stage of the gate could never pass, so the request is refused rather than left to expire."""
 
 
-def staffed(
+def staff_stages(
     session: Session,
     gate: Gate,
     stages: Sequence[Stage],
-    words: Words,
+    words: PolicyWords,
     *,
     barred: Collection[str],
     by: datetime,
@@ -45,66 +45,70 @@ def staffed(
     bound_ = [replace(stage, pinned=None) for stage in stages]
     while True:
         _require_clear(session, bound_, words)
-        found = people.reached_parties(session, bound_, org_key, by=by)
-        short = _shortage(bound_, found, barred)
+        reached = people.list_reached_parties(session, bound_, org_key, by=by)
+        short = _find_shortage(bound_, reached, barred)
         if short is None:
             break
         stage = bound_[short.position]
-        spare = fallback_of(gate, stage.name, words)
+        spare = list_fallback(gate, stage.name, words)
         if stage.fallback or not spare:
-            raise NobodyToDecide(_unread(session, stage) or _sentence(stage, short))
-        bound_[short.position] = with_fallback(stage, spare)
+            raise NobodyToDecide(
+                _describe_unread(session, stage) or _describe_shortage(stage, short)
+            )
+        bound_[short.position] = add_fallback(stage, spare)
     return tuple(
-        filled if asked.pinned is None else pin(filled, parties, now)
-        for asked, filled, parties in zip(stages, bound_, found, strict=True)
+        filled if asked.pinned is None else pin_members(filled, parties, now)
+        for asked, filled, parties in zip(stages, bound_, reached, strict=True)
     )
 
 
-def with_fallback(stage: Stage, spare: tuple[Approver, ...]) -> Stage:
+def add_fallback(stage: Stage, spare: tuple[Approver, ...]) -> Stage:
     """The stage with those added who decide in place of nobody."""
     return replace(stage, approvers=stage.approvers + spare, fallback=spare)
 
 
-def _require_clear(session: Session, stages: Sequence[Stage], words: Words) -> None:
+def _require_clear(session: Session, stages: Sequence[Stage], words: PolicyWords) -> None:
     for stage in stages:
         late = stage.escalation.approvers if stage.escalation is not None else ()
         for word in (each for one in (*stage.approvers, *late) for each in one.written):
             if (unclear := words.meant.unclear.get(word)) is not None:
-                raise NobodyToDecide(_unread(session, stage) or _unclear(stage, unclear))
+                raise NobodyToDecide(
+                    _describe_unread(session, stage) or _describe_unclear(stage, unclear)
+                )
 
 
-def _unclear(stage: Stage, unclear: Unclear) -> str:
+def _describe_unclear(stage: Stage, unclear: Unclear) -> str:
     return (
         f"The stage {stage.name} goes by {unclear.word}, and {unclear.clause}, so it names nobody. Nothing was sent. "
         f"Ask an administrator to {unclear.remedy}."
     )
 
 
-def _shortage(
+def _find_shortage(
     stages: Sequence[Stage],
-    found: Sequence[Sequence[Mapping[str, object]]],
+    reached: Sequence[Sequence[Mapping[str, object]]],
     barred: Collection[str],
 ) -> seating.Shortage | None:
     return seating.shortage_in(
         [
             rules.ways(stage, [party.keys() - set(barred) for party in parties])
-            for stage, parties in zip(stages, found, strict=True)
+            for stage, parties in zip(stages, reached, strict=True)
         ]
     )
 
 
-def _unread(session: Session, stage: Stage) -> str:
+def _describe_unread(session: Session, stage: Stage) -> str:
     """Where nobody has read yet who is in Slack's user groups, that is what is wrong; empty where it was read."""
     if not readings.list_unread(session):
         return ""
     words = ", ".join(dict.fromkeys(approver.rule for approver in stage.approvers))
     return (
-        f"mlgov hasn't read yet who is in Slack and in its user groups, so it can't tell whom the stage {stage.name} "
+        f"mlgov hasn't read yet who belongs to the organisation and its user groups, so it can't tell whom the stage {stage.name} "
         f"asks ({words}). Nothing was sent; try again in a few minutes. Where it stays like this, `mlgov doctor` says why."
     )
 
 
-def _sentence(stage: Stage, short: seating.Shortage) -> str:
+def _describe_shortage(stage: Stage, short: seating.Shortage) -> str:
     words = ", ".join(dict.fromkeys(approver.rule for approver in stage.approvers))
     needs = f"{stage.quorum} {'person' if stage.quorum == 1 else 'people'}"
     if short.alone:
@@ -142,7 +146,7 @@ class Route:
     """The condition under which nobody is asked; empty when there is none."""
 
 
-def route(
+def preview_route(
     session: Session,
     actor: Actor,
     gate: Gate,
@@ -152,17 +156,19 @@ def route(
     org_key: str,
 ) -> Route:
     """The way that a request of this person would take, as far as it can be told before it is written."""
-    words = people.words(session, policy, people_of, actor.id, org_key=org_key)
-    stages = [bound(gate, stage, words) for stage in gate.stages]
-    told: set[str] = set()
+    words = people.resolve_words(session, policy, people_of, actor.id, org_key=org_key)
+    stages = [bind_stage(gate, stage, words) for stage in gate.stages]
+    notified: set[str] = set()
     legs = []
-    found = people.reached(session, [replace(one, pinned=None) for one in stages], org_key)
-    for source, stage, reached in zip(gate.stages, stages, found, strict=True):
+    reached_by_stage = people.list_reached(
+        session, [replace(one, pinned=None) for one in stages], org_key
+    )
+    for source, stage, reached in zip(gate.stages, stages, reached_by_stage, strict=True):
         reached.pop(actor.id, None)
         asks = stage.ask is Ask.DM or (
             stage.ask is Ask.CHANNEL and len(reached) <= announcements.MOST_DIRECT
         )
-        told |= reached.keys() if asks else set()
+        notified |= reached.keys() if asks else set()
         legs.append(
             Leg(
                 stage.name,
@@ -173,5 +179,5 @@ def route(
             )
         )
     return Route(
-        tuple(legs), len(told), gate.auto_approve or (f"!({gate.when})" if gate.when else "")
+        tuple(legs), len(notified), gate.auto_approve or (f"!({gate.when})" if gate.when else "")
     )

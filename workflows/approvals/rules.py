@@ -36,6 +36,7 @@ __all__ = [
     "is_counted",
     "is_passed",
     "judge",
+    "list_holders",
     "places_used",
     "step",
     "takers",
@@ -203,16 +204,16 @@ def admission(
     own = admitted(stage, stage.own, standing, now)
     if isinstance(own, Entitlement):
         return own
-    return _taken(stage, standing, now, givers, len(stage.approvers)) or own
+    return _find_taken_place(stage, standing, now, givers, len(stage.approvers)) or own
 
 
 def admitted(
     stage: Stage, approvers: Sequence[Approver], standing: Standing, now: datetime
 ) -> Entitlement | Refusal | None:
     """How this person stands to these approvers, where being in a group counts as the stage has it."""
-    found = entitlement(approvers, standing)
-    if found is None or (stage.pinned is None and stage.member_since is None):
-        return found
+    entitled = entitlement(approvers, standing)
+    if entitled is None or (stage.pinned is None and stage.member_since is None):
+        return entitled
 
     def admits(approver: Approver, group: Group) -> bool:
         return is_counted(stage, approver, standing.person_id, group.since, now)
@@ -238,7 +239,7 @@ def takers(stage: Stage, among: Sequence[str]) -> list[Approver]:
     return [*stage.own, Approver(HANDED_OVER, tuple(among), is_late=True)]
 
 
-def _taken(
+def _find_taken_place(
     stage: Stage, standing: Standing, now: datetime, givers: Standings, until: int
 ) -> Entitlement | None:
     """The place that somebody took, by the approvers before `until`: while they may take it, and it is still there."""
@@ -248,29 +249,29 @@ def _taken(
             given_by.setdefault(approver.by, []).append((index, approver))
     for giver, records in given_by.items():
         first, approver = records[0]
-        held = _held(stage, givers.get(giver), now, givers, first)
+        place = _find_place_to_give(stage, givers.get(giver), now, givers, first)
         if approver.among is None:
             fit: Entitlement | Refusal | None = Entitlement(
                 HANDED_OVER, None, standing.read_at, basis=(Basis(standing),)
             )
         else:
             fit = admitted(stage, takers(stage, approver.among), standing, now)
-        if held is None or not isinstance(fit, Entitlement):
+        if place is None or not isinstance(fit, Entitlement):
             continue
-        parties = tuple(one.party for _, one in records if one.party in held.parties)
+        parties = tuple(one.party for _, one in records if one.party in place.parties)
         if parties:
             return Entitlement(
                 HANDED_OVER,
                 fit.group,
                 fit.read_at,
                 parties,
-                place=held.place,
-                basis=(*fit.basis, *held.basis),
+                place=place.place,
+                basis=(*fit.basis, *place.basis),
             )
     return None
 
 
-def _held(
+def _find_place_to_give(
     stage: Stage, giver: Standing | None, now: datetime, givers: Standings, until: int
 ) -> Entitlement | None:
     """The place that somebody gave away, as far as it is still theirs to give: their own, or one that they had taken."""
@@ -279,7 +280,7 @@ def _held(
     own = admitted(stage, stage.own, giver, now)
     if isinstance(own, Entitlement):
         return own
-    return _taken(stage, giver, now, givers, until)
+    return _find_taken_place(stage, giver, now, givers, until)
 
 
 def judge(
@@ -309,7 +310,7 @@ def judge(
         return Refusal.REPEATED
     entitled = admission(request.current, standing, now, givers)
     if entitled is None:
-        return _why_not(request, standing)
+        return _find_refusal(request, standing)
     if standing.person_id in request.apart:
         return Refusal.APART
     if isinstance(entitled, Refusal):
@@ -328,7 +329,7 @@ def places_used(votes: Sequence[Vote], position: int) -> set[str]:
     return {vote.place for vote in votes if vote.position == position and vote.place}
 
 
-def _why_not(request: Request, standing: Standing) -> Refusal:
+def _find_refusal(request: Request, standing: Standing) -> Refusal:
     later = request.stages[request.stage + 1 :]
     if any(entitlement(stage.approvers, standing) for stage in later):
         return Refusal.NOT_YET
@@ -400,9 +401,25 @@ def given(stage: Stage, voters: Sequence[tuple[int, ...]]) -> int:
 
 def is_passed(stage: Stage, voters: Sequence[tuple[int, ...]]) -> bool:
     """Whether every group of the stage has approved, or one where one is enough."""
-    found = counts(stage, voters)
-    done = [have >= need for have, need in zip(found, stage.quorums, strict=True)]
+    approved = counts(stage, voters)
+    done = [have >= need for have, need in zip(approved, stage.quorums, strict=True)]
     return any(done) if stage.mode == "any" else all(done)
+
+
+def list_holders(
+    request: Request,
+    votes: Sequence[Vote],
+    parties: Sequence[Mapping[str, object]],
+    barred: Collection[str],
+) -> list[set[str]]:
+    """Of each group of the stage that is asked now, who has approved for it or, of those whom it reaches, still could."""
+    gave = [
+        vote for vote in votes if vote.position == request.stage and vote.verdict is Verdict.APPROVE
+    ]
+    return [
+        (party.keys() - barred) | {vote.person_id for vote in gave if index in vote.parties}
+        for index, party in enumerate(parties)
+    ]
 
 
 def ways(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 MOST_WAYS = 512
-"""Combinations of `any_of` groups that are tried before a request is refused."""
+"""Combinations of `any_of` groups that are tried before a request is refused: nine stages of two groups each. Their number
+doubles with every stage, and each costs a matching within a click."""
 
 Need = tuple[int, Collection[str]]
 """A quorum, and the people who could fill its places."""
@@ -33,12 +34,12 @@ def shortage(needs: Sequence[tuple[int, Collection[str]]]) -> Shortage | None:
     holder: dict[str, tuple[int, int]] = {}
     for position, (quorum, people) in enumerate(needs):
         for place in range(quorum):
-            if not _seat((position, place), needs, holder):
+            if not _seat_person((position, place), needs, holder):
                 return Shortage(position, len(set(people)), alone=False)
     return None
 
 
-def _seat(
+def _seat_person(
     place: tuple[int, int],
     needs: Sequence[tuple[int, Collection[str]]],
     holder: dict[str, tuple[int, int]],
@@ -67,7 +68,7 @@ def seats(needs: Sequence[Need]) -> dict[str, tuple[int, int]]:
     holder: dict[str, tuple[int, int]] = {}
     for position, (quorum, _) in enumerate(needs):
         for place in range(quorum):
-            _seat((position, place), needs, holder)
+            _seat_person((position, place), needs, holder)
     return holder
 
 
@@ -80,10 +81,10 @@ def shortage_in(stages: Sequence[Sequence[Sequence[Need]]]) -> Shortage | None:
     worst: Shortage | None = None
     for ways in islice(product(*stages), MOST_WAYS):
         owners = [stage for stage, needs in enumerate(ways) for _ in needs]
-        found = shortage([need for needs in ways for need in needs])
-        if found is None:
+        short = shortage([need for needs in ways for need in needs])
+        if short is None:
             return None
-        told = Shortage(owners[found.position], found.found, found.alone)
-        if worst is None or told.position > worst.position:
-            worst = told
+        of_stage = Shortage(owners[short.position], short.found, short.alone)
+        if worst is None or of_stage.position > worst.position:
+            worst = of_stage
     return worst

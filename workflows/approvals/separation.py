@@ -10,7 +10,7 @@ from workflows.subjects import Prepared
 _DID = {"requester": "asked for", "developer": "developed", "validator": "validated"}
 
 
-def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
+def list_apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
     """Who may not decide beside the requester, by person id, each with what they are to the subject.
 
     Raises NotAllowed when two parts that the gate wants apart are one person.
@@ -20,32 +20,32 @@ def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
         for part in gate.separate
         if part in _DID
     }
-    for (one, first), (other, second) in combinations(parts.items(), 2):
+    for (part_, first), (other, second) in combinations(parts.items(), 2):
         if first is not None and first == second:
-            raise NotAllowed(_same(one, other), audit=_fact(one, other))
-    found: dict[str, str] = {person: part for part, person in parts.items() if person}
+            raise NotAllowed(_describe_same(part_, other), audit=_build_fact(part_, other))
+    apart: dict[str, str] = {person: part for part, person in parts.items() if person}
     for part, people in prepared.also.items():
         if part in gate.separate:
             for person in people:
-                found.setdefault(person, part)
+                apart.setdefault(person, part)
     if prepared.is_apart or "contributors" in gate.separate:
         for person in prepared.contributors:
-            found.setdefault(person, "contributor")
-    found.pop(actor.id, None)
-    return found
+            apart.setdefault(person, "contributor")
+    apart.pop(actor.id, None)
+    return apart
 
 
-def _same(one: str, other: str) -> str:
-    if one == "requester":
+def _describe_same(part: str, other: str) -> str:
+    if part == "requester":
         return (
             f"You {_DID[other]} this, so the policy wants somebody else to ask for it. Nothing was sent; "
             "ask a colleague to open the request."
         )
     return (
-        f"The same person {_DID[one]} and {_DID[other]} this, and the policy wants two. Nothing was sent; "
+        f"The same person {_DID[part]} and {_DID[other]} this, and the policy wants two. Nothing was sent; "
         "have it validated by somebody else first."
     )
 
 
-def _fact(one: str, other: str) -> RefusalFact:
-    return RefusalFact("approval.submit", "bot", "", why="not_separate", parts=[one, other])
+def _build_fact(part: str, other: str) -> RefusalFact:
+    return RefusalFact("approval.submit", "bot", "", why="not_separate", parts=[part, other])

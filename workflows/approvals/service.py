@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
+from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState, Verdict
 from workflows import clock, outbox
 from workflows.actors import SYSTEM, Actor
@@ -38,16 +38,16 @@ from workflows.policy import Policy
 def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Circumstances) -> str:
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
     head, request, votes = at.head, at.request, at.votes
-    entitled = door.entitlement(at)
+    entitled = door.require_entitlement(at)
     if head.paused_at is not None and form.verdict is Verdict.APPROVE:
-        raise refusals.waits(
+        raise refusals.wait_for_answer(
             reads.card(
                 session, head.id, subjects=around.subjects, policy=around.policy, now=around.now
             )
         )
     reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
-        now = rereading.reread(session, head, around)
+        now = rereading.reread_subject(session, head, around)
         moved.require_unmoved(now.moved)
         reading = rereading.require_as_shown(session, at, now.again, around)
     if form.verdict is Verdict.REJECT and not form.reason:
@@ -61,33 +61,33 @@ def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Ci
         )
     step = rules.step(request, votes, form.verdict, entitled.parties)
     if isinstance(step, Refusal):
-        raise door.refused(session, step, head.id, actor, around)
+        raise door.build_refusal(session, step, head.id, actor, around)
     if step in (Step.NEXT_STAGE, Step.APPROVED):
         decided = {actor.id, *(vote.person_id for vote in votes)}
-        request = rereading.read_again(session, at, reading, decided, around)
+        request = rereading.restage_request(session, at, reading, decided, around)
         step = rules.step(request, votes, form.verdict, entitled.parties)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
-        rules.entitlement(stage.approvers, people.standing(at.rows))
+        rules.entitlement(stage.approvers, people.build_standing(at.rows))
         for stage in request.stages[request.stage + 1 :]
     ):
         _require_dispensable(session, head, request, votes, entitled, actor, around)
-    decision_id, is_shown = _keep(session, actor, form, entitled, head, around.now)
+    decision_id, is_shown = _record_decision(session, actor, form, entitled, head, around.now)
     if form.conditions and form.verdict is Verdict.APPROVE:
-        terms.keep(session, actor, head.id, decision_id, form.conditions, around)
-        head, request = door.locked(session, head.id)
+        terms.keep_conditions(session, actor, head.id, decision_id, form.conditions, around)
+        head, request = door.lock_request(session, head.id)
     if step is Step.WAITS:
         outbox.refresh(
             session, announcements.subject(head.id), now=around.now, clicked=around.clicked
         )
-        endings.tell_story(session, head, decision_id, around)
+        endings.post_story(session, head, decision_id, around)
     elif step is Step.NEXT_STAGE:
         decided = {actor.id, *(vote.person_id for vote in votes)}
-        _next_stage(session, head, request, decision_id, decided, around)
+        _ask_next_stage(session, head, request, decision_id, decided, around)
     else:
         outcome = ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
-        endings.end(session, actor, head, request, outcome, around, decision_id=decision_id)
+        endings.end_request(session, actor, head, request, outcome, around, decision_id=decision_id)
     if is_shown:
-        announcements.follow(session, head.id, now=around.now, clicked=around.clicked)
+        announcements.refresh_showing(session, head.id, now=around.now, clicked=around.clicked)
     return "Your decision is on record."
 
 
@@ -95,11 +95,11 @@ def withdraw(
     session: Session, actor: Actor, form: Withdraw, at: Entered, around: Circumstances
 ) -> str:
     """The requester takes the request back."""
-    endings.end(session, actor, at.head, at.request, ApprovalState.WITHDRAWN, around)
+    endings.end_request(session, actor, at.head, at.request, ApprovalState.WITHDRAWN, around)
     return "You withdrew the request. Nobody decides it any more."
 
 
-def end_unheard(
+def withdraw_for_erasure(
     session: Session,
     approval_id: int,
     *,
@@ -111,9 +111,9 @@ def end_unheard(
     """End a request that waits, as withdrawn: who asked or decided in it was erased, and would come back as a stranger
     to it. Does nothing when it has ended."""
     around = Circumstances(subjects, policy, org_key, now)
-    head, request = door.locked(session, approval_id)
+    head, request = door.lock_request(session, approval_id)
     if request.state is ApprovalState.PENDING:
-        endings.end(session, SYSTEM, head, request, ApprovalState.WITHDRAWN, around)
+        endings.end_request(session, SYSTEM, head, request, ApprovalState.WITHDRAWN, around)
 
 
 def expire(
@@ -128,12 +128,12 @@ def expire(
 ) -> None:
     """End a request whose time is up; nothing when it has ended or its time is not up."""
     around = Circumstances(subjects, policy, org_key, now, clicked)
-    head, request = door.locked(session, approval_id)
+    head, request = door.lock_request(session, approval_id)
     if request.state is ApprovalState.PENDING and now >= request.expires_at:
-        endings.end(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
+        endings.end_request(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
 
 
-def show_again(
+def redraw_card(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
@@ -142,7 +142,7 @@ def show_again(
 
 def _require_dispensable(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     votes: Sequence[Vote],
     entitled: Entitlement,
@@ -153,21 +153,12 @@ def _require_dispensable(
     stages = request.stages[request.stage :]
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
-    found = people.reached_parties(session, stages, around.org_key, by=request.expires_at)
-    gave = [
-        (vote.person_id, vote.parties)
-        for vote in votes
-        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
-    ]
-    now = [
-        (party.keys() - barred) | {one for one, parties in gave if index in parties}
-        for index, party in enumerate(found[0])
-    ]
+    reached = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
     now = [
         party | {actor.id} if index in entitled.parties else party
-        for index, party in enumerate(now)
+        for index, party in enumerate(rules.list_holders(request, votes, reached[0], barred))
     ]
-    later = [[party.keys() - barred for party in parties] for parties in found[1:]]
+    later = [[party.keys() - barred for party in parties] for parties in reached[1:]]
 
     def short(without: set[str]) -> bool:
         plan = [rules.ways(stages[0], now)] + [
@@ -178,16 +169,21 @@ def _require_dispensable(
 
     before, after = short(set()), short({actor.id})
     if after and not before:
-        raise door.refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
+        raise door.build_refusal(session, Refusal.NEEDED_LATER, head.id, actor, around)
 
 
-def _keep(
-    session: Session, actor: Actor, form: Decide, entitled: Entitlement, head: Any, now: datetime
+def _record_decision(
+    session: Session,
+    actor: Actor,
+    form: Decide,
+    entitled: Entitlement,
+    head: RequestRow,
+    now: datetime,
 ) -> tuple[int, bool]:
     reason = audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     via = entitled.group.slack_id if entitled.group else None
     read_at = clock.governed(session, entitled.read_at) if entitled.read_at else None
-    shown = rules.digest(head.facts)
+    shown_digest = rules.digest(head.facts)
     kept = queries.insert_decision(
         session,
         approval_id=form.approval_id,
@@ -195,14 +191,14 @@ def _keep(
         position=head.stage,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
-        rule=unnamed(entitled.rule),
+        rule=mask_named(entitled.rule),
         via=via,
         membership_read_at=read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
         decided_at=now,
         for_id=entitled.instead_of,
         place_id=None if entitled.place == actor.id else entitled.place,
-        shown=shown,
+        shown=shown_digest,
     )
     audit.record(
         session,
@@ -213,10 +209,10 @@ def _keep(
         verdict=form.verdict.value,
         stage=head.stage,
         revision=form.revision,
-        shown=shown,
+        shown=shown_digest,
         instead_of=entitled.instead_of,
         place=None if entitled.place == actor.id else entitled.place,
-        rule=unnamed(entitled.rule),
+        rule=mask_named(entitled.rule),
         via=via,
         membership_read_at=read_at.isoformat(timespec="microseconds") if read_at else None,
         reason=audit.text_fact(reason) if reason else None,
@@ -224,9 +220,9 @@ def _keep(
     return kept
 
 
-def _next_stage(
+def _ask_next_stage(
     session: Session,
-    head: Any,
+    head: RequestRow,
     request: rules.Request,
     decision_id: int,
     decided: set[str],
@@ -236,30 +232,22 @@ def _next_stage(
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
-    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
-    for person_id in {*decided, request.requester_id, *request.apart}:
-        reached.pop(person_id, None)
     outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.tell_story(session, head, decision_id, around)
-    announcements.ask(
+    endings.post_story(session, head, decision_id, around)
+    endings.ask_stage(
         session,
-        head.id,
+        head,
         request.stages[position],
         position,
-        reached,
-        project_id=head.project_id,
-        has_card=head.card_id is not None,
-        receipt_to=None,
+        {*decided, request.requester_id, *request.apart},
+        around,
         expires_at=request.expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=head.edition,
     )
-    start = clocks.restart if head.edition else clocks.start
+    start = clocks.restart_stage_timers if head.edition else clocks.start_stage_timers
     start(session, head.id, request.stages[position], position, now=around.now)
 
 
-def unnamed(word: str) -> str:
+def mask_named(word: str) -> str:
     """A rule's word for the ledger, which never names anybody: a Slack id becomes `named`."""
     return "named" if word.startswith(("U", "W")) else word

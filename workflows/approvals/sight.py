@@ -13,12 +13,12 @@ from workflows.errors import NotFound, RefusalFact
 TYPE = "approval"
 
 
-def unknown(audit: RefusalFact | None = None) -> NotFound:
+def unknown_request(audit: RefusalFact | None = None) -> NotFound:
     """What is said of a request that is not there, and in the same words of one that is not for who asks."""
-    return NotFound(reads.NO_REQUEST, audit=audit)
+    return NotFound(reads.NO_REQUEST, audit=audit, hint="approvals.waiting")
 
 
-def require(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
+def require_card(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
     """A request as it stands, before somebody who may read it. Raises NotFound for everybody else."""
     card = reads.card(
         session,
@@ -28,12 +28,12 @@ def require(session: Session, actor: Actor, approval_id: int, around: Circumstan
         now=around.now,
         reader_id=actor.id,
     )
-    if not sees(session, actor, card, around):
-        raise unknown()
+    if not sees_request(session, actor, card, around):
+        raise unknown_request()
     return card
 
 
-def sees(session: Session, actor: Actor, card: Card, around: Circumstances) -> bool:
+def sees_request(session: Session, actor: Actor, card: Card, around: Circumstances) -> bool:
     """Whether somebody may read a request; `card` is it before them.
 
     Its project is in their sight; they asked, decided, or own or set a condition; any stage asks them, themselves, for
@@ -47,10 +47,13 @@ def sees(session: Session, actor: Actor, card: Card, around: Circumstances) -> b
     return (
         _has_a_part(card, actor)
         or visibility.sees_project(
-            session, actor, queries.project_of(session, card.id), policy=around.policy
+            session, actor, queries.find_project_id(session, card.id), policy=around.policy
         )
-        or visibility.reached_by(
-            session, actor.id, sorted(reads.groups_asked(session, card.id)), policy=around.policy
+        or visibility.find_reaching_word(
+            session,
+            actor.id,
+            sorted(reads.list_approver_ids(session, card.id)),
+            policy=around.policy,
         )
         is not None
         or _is_before_them(session, actor, card.id, around)
@@ -71,8 +74,8 @@ def _has_a_part(card: Card, actor: Actor) -> bool:
 def _is_before_them(
     session: Session, actor: Actor, approval_id: int, around: Circumstances
 ) -> bool:
-    subject = visibility.shown(session, actor, around.clicked)
+    subject = visibility.find_shown(session, actor, around.clicked)
     if subject is None or subject == (TYPE, str(approval_id)):
         return subject is not None
     beside = reminding.list_showing(session, approval_id)
-    return subject in {(row.subject_type, str(row.subject_id)) for row in beside}
+    return subject in {(type_, str(id_)) for type_, id_ in beside}

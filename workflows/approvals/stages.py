@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from storage.enums import Ask
 
@@ -87,6 +87,21 @@ class Escalation:
     approvers: tuple[Approver, ...]
 
 
+class StageColumns(Protocol):
+    """What a stage is made of again; every row that has a stage's columns."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def approvers(self) -> list[Any]: ...
+    @property
+    def quorum(self) -> int: ...
+    @property
+    def ask(self) -> str: ...
+    @property
+    def rules(self) -> dict[str, Any] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage of a request: `quorum` different people out of its approvers must approve, or of each of its groups."""
@@ -137,6 +152,11 @@ class Stage:
         return [approver for approver in self.approvers if approver.by is None]
 
     @property
+    def shape(self) -> tuple[object, ...]:
+        """What verdicts given in it count towards; a stage of another shape is another stage."""
+        return self.name, self.mode, self.quorums
+
+    @property
     def quorums(self) -> tuple[int, ...]:
         """How many each of its groups needs."""
         if not self.parties:
@@ -144,7 +164,7 @@ class Stage:
         return tuple(party.quorum for party in self.parties)
 
     @classmethod
-    def of(cls, row: Any) -> "Stage":
+    def of(cls, row: StageColumns) -> "Stage":
         """From its row."""
         kept = row.rules or {}
         escalation = kept.get("escalate")
@@ -234,7 +254,7 @@ class Bound:
     """The condition by which it passed without being asked; empty for a request that people decide."""
     valid_for: timedelta | None = None
     way: tuple[str, ...] | None = None
-    """What its stages demand, by `ways.demand`; none for a request that an older release opened."""
+    """What its stages demand, by `ways.digest_demand`; none for a request that an older release opened."""
     known: tuple[dict[str, Any], ...] = ()
     """What mlgov read of its own record when a stage opened, as `subjects.Known` stores it."""
     known_at: str | None = None

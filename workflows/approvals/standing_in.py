@@ -12,26 +12,28 @@ from workflows.errors import NotFound
 from workflows.policy import Policy
 
 
-def plan(
+def plan_absence(
     session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
 ) -> AbsenceRecord:
-    """Plan an absence, as `absences.plan` does; one that begins now brings a card for everything that waits."""
-    absence_id = absences.plan(session, actor, form, policy=policy, org_key=org_key, now=now)
-    found = absences.read(session, absence_id)
-    if found is None:
-        raise NotFound("There is no such absence. `/mlgov away` shows yours.")
-    stand_in = people.by_slack_id(session, org_key, form.stand_in)
-    if found.since > now or stand_in is None:
-        return found
-    for approval_id in reads.waiting_ids(session, actor.id, now=now):
-        head, request = door.locked(session, approval_id)
+    """Plan an absence, as `absences.record_absence` does; one that begins now brings a card for everything that waits."""
+    absence_id = absences.record_absence(
+        session, actor, form, policy=policy, org_key=org_key, now=now
+    )
+    absence = absences.find_absence(session, absence_id)
+    if absence is None:
+        raise NotFound(absences.NO_ABSENCE, hint="absences.own")
+    stand_in = people.find_by_slack_id(session, org_key, form.stand_in)
+    if absence.since > now or stand_in is None:
+        return absence
+    for approval_id in reads.list_waiting_ids(session, actor.id, now=now):
+        head, request = door.lock_request(session, approval_id)
         stage = request.current
         if (
             stage.delegate
             and stage.ask is not Ask.QUIET
             and stand_in.id not in {request.requester_id, *request.apart}
         ):
-            announcements.ask_one(
+            announcements.ask_newcomer(
                 session,
                 head.id,
                 request.stage,
@@ -41,4 +43,4 @@ def plan(
                 expires_at=request.expires_at,
                 now=now,
             )
-    return found
+    return absence

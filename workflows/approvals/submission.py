@@ -20,8 +20,8 @@ from workflows.approvals import (
     separation,
     ways,
 )
-from workflows.approvals.binding import bind, passes_by
-from workflows.approvals.binding import bound as bound_stage
+from workflows.approvals.binding import bind_stage as bound_stage
+from workflows.approvals.binding import bind_stages, find_passing_rule
 from workflows.approvals.endings import EXPIRE, Circumstances, Subjects
 from workflows.approvals.forms import SubmitRequest
 from workflows.approvals.stages import Bound, Stage
@@ -31,7 +31,7 @@ from workflows.policy import Policy
 from workflows.subjects import Prepared
 
 
-def submit(
+def submit_request(
     session: Session,
     actor: Actor,
     form: SubmitRequest,
@@ -44,7 +44,7 @@ def submit(
 ) -> int:
     """Open a request and ask its first stage; its id. Raises GovernanceError; see `decisions.submit`."""
     permissions.require_member(actor, "approval.submit")
-    if (known := _opened_before(session, actor, form)) is not None:
+    if (known := _find_opened_before(session, actor, form)) is not None:
         return known
     subject = subjects[form.subject_type]
     gate = policy.gate(form.gate)
@@ -63,18 +63,18 @@ def submit(
         prepared = subject.prepare(session, actor, form.form, policy=policy, now=now)
     except GovernanceError:
         # The same asking may have come through another process while this one waited for the subject's lock.
-        if (known := _opened_before(session, actor, form)) is not None:
+        if (known := _find_opened_before(session, actor, form)) is not None:
             return known
         raise
-    if (known := _opened_before(session, actor, form)) is not None:
+    if (known := _find_opened_before(session, actor, form)) is not None:
         return known
-    words = people.words(session, policy, prepared.people, actor.id, org_key=org_key)
+    words = people.resolve_words(session, policy, prepared.people, actor.id, org_key=org_key)
     facts, expires_at = prepared.conditions, now + gate.expires_after
-    apart = separation.apart(gate, prepared, actor)
-    by_rule = passes_by(gate, form.gate, facts)
-    stages, dropped = bind(gate, form.gate, words, facts)
+    apart = separation.list_apart(gate, prepared, actor)
+    by_rule = find_passing_rule(gate, form.gate, facts)
+    stages, dropped = bind_stages(gate, form.gate, words, facts)
     if not by_rule:
-        stages = routing.staffed(
+        stages = routing.staff_stages(
             session,
             gate,
             stages,
@@ -92,12 +92,14 @@ def submit(
         dropped,
         by_rule,
         gate.valid_for,
-        () if by_rule else ways.demands(stages),
+        () if by_rule else ways.digest_demands(stages),
         tuple(each.stored() for each in prepared.known),
         now.isoformat(timespec="microseconds"),
-        rests=tuple(each.stored() for each in changes.counting(prepared.rests, gate, form.gate)),
+        rests=tuple(
+            each.stored() for each in changes.select_counting(prepared.rests, gate, form.gate)
+        ),
     )
-    approval_id = _open(
+    approval_id = _open_request(
         session,
         actor,
         form,
@@ -113,10 +115,10 @@ def submit(
         around = Circumstances(subjects, policy, org_key, now)
         endings.pass_by_rule(session, approval_id, prepared.project_id, around)
         return approval_id
-    (asked,) = people.reached(session, stages[:1], org_key)
+    (asked,) = people.list_reached(session, stages[:1], org_key)
     for barred in {actor.id, *apart}:
         asked.pop(barred, None)
-    announcements.ask(
+    announcements.ask_stage(
         session,
         approval_id,
         stages[0],
@@ -130,20 +132,21 @@ def submit(
         org_key=org_key,
         now=now,
     )
-    clocks.start(session, approval_id, stages[0], 0, now=now)
+    clocks.start_stage_timers(session, approval_id, stages[0], 0, now=now)
     return approval_id
 
 
-def _opened_before(session: Session, actor: Actor, form: SubmitRequest) -> int | None:
-    found = waiting.find_by_key(session, form.request_key)
-    if found is None:
+def _find_opened_before(session: Session, actor: Actor, form: SubmitRequest) -> int | None:
+    opened = waiting.find_by_key(session, form.request_key)
+    if opened is None:
         return None
-    if found.requester_id != actor.id:
+    approval_id, requester_id = opened
+    if requester_id != actor.id:
         raise NotAllowed("Somebody else has asked under this key; use one of your own.")
-    return int(found.id)
+    return approval_id
 
 
-def _open(
+def _open_request(
     session: Session,
     actor: Actor,
     form: SubmitRequest,

@@ -30,7 +30,7 @@ CONFIRM = "approval.condition_confirm"
 FURTHEST = timedelta(days=365)
 
 
-def keep(
+def keep_conditions(
     session: Session,
     actor: Actor,
     approval_id: int,
@@ -41,16 +41,16 @@ def keep(
     """Keep what this approval depends on. Raises InvalidInput for a day that has passed or an owner who is nobody."""
     zone = around.policy.organisation.zone
     today = around.now.astimezone(zone).date()
-    for number, one in enumerate(terms):
-        owner = people.by_slack_id(session, around.org_key, one.owner)
+    for number, term in enumerate(terms):
+        owner = people.find_by_slack_id(session, around.org_key, term.owner)
         if owner is None:
             raise InvalidInput(
                 "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
                 field=f"owner_{number}",
             )
-        if not today <= one.due <= today + FURTHEST:
+        if not today <= term.due <= today + FURTHEST:
             raise InvalidInput("Choose a day from today on, within a year.", field=f"due_{number}")
-        text = audit.write_text(session, actor, one.text, now=around.now)
+        text = audit.write_text(session, actor, term.text, now=around.now)
         condition_id = more.insert_condition(
             session,
             approval_id=approval_id,
@@ -58,8 +58,8 @@ def keep(
             set_by=actor.id,
             text_id=text.id,
             owner_id=owner.id,
-            due=one.due,
-            due_at=local_instant(one.due + timedelta(days=1), time(0), zone),
+            due=term.due,
+            due_at=local_instant(term.due + timedelta(days=1), time(0), zone),
             state=ConditionState.OPEN.value,
             proof_id=None,
             claimed_at=None,
@@ -75,32 +75,32 @@ def keep(
             condition=condition_id,
             decision=decision_id,
             owner=owner.id,
-            due=one.due.isoformat(),
+            due=term.due.isoformat(),
             words=audit.text_fact(text),
         )
-    changing.mark(session, approval_id, has_more=True)
+    changing.set_columns(session, approval_id, has_more=True)
 
 
-def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
+def begin_conditions(session: Session, approval_id: int, around: "Circumstances") -> None:
     """The request is approved: its conditions bind now, and their owners are told."""
-    for one in more.open_conditions(session, approval_id):
+    for condition in more.list_open_conditions(session, approval_id):
         subject = announcements.subject(approval_id)
-        timers.start(session, subject, DUE, one.due_at, seq=one.id)
-        soon = one.due_at - timedelta(days=1)
+        timers.start(session, subject, DUE, condition.due_at, seq=condition.id)
+        soon = condition.due_at - timedelta(days=1)
         if soon > around.now:
-            timers.start(session, subject, SOON, soon, seq=one.id)
-        note(session, one, one.owner_id, "condition", around)
+            timers.start(session, subject, SOON, soon, seq=condition.id)
+        notify_about(session, condition, condition.owner_id, "condition", around)
 
 
-def at_work(person: people.Reached, around: "Circumstances") -> datetime:
+def next_at_work(person: people.Reached, around: "Circumstances") -> datetime:
     """When somebody is at work, now or next: what comes by the clock and isn't urgent is told then."""
     calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
     return calendar.next_open(around.now)
 
 
-def note(
+def notify_about(
     session: Session,
-    one: ApprovalCondition,
+    condition: ApprovalCondition,
     person_id: str,
     what: str,
     around: "Circumstances",
@@ -109,17 +109,17 @@ def note(
 ) -> None:
     """A message of its own about a condition to one person. With `before` it waits until they are at work, unless that
     would be too late."""
-    person = people.one(session, person_id)
+    person = people.find_person(session, person_id)
     if person is not None:
-        at = at_work(person, around)
-        announcements.note(
+        at = next_at_work(person, around)
+        announcements.notify_person(
             session,
-            one.approval_id,
+            condition.approval_id,
             person,
             what,
-            one.id,
+            condition.id,
             org_key=around.org_key,
             now=around.now,
-            times=one.revision,
+            times=condition.revision,
             due_at=at if before is not None and at < before else None,
         )

@@ -51,7 +51,7 @@ class BudgetIncrease:
         permissions.require_member(actor, "budget.increase", subject=(TYPE, form.budget_id))
         if replacing is not None:
             # Another budget would be told of in what follows, and its sight was not asked about.
-            about = approvals.subject_of(session, replacing)
+            about = approvals.find_subject(session, replacing)
             if about != (TYPE, form.budget_id):
                 raise service.no_budget()
         budget = queries.lock_budget(session, form.budget_id)
@@ -161,7 +161,7 @@ class BudgetIncrease:
             raise NotFound("This budget is not in the record any more.")
         moved = self.reread(session, subject_id, facts, policy=policy, now=now).moved
         if moved is not None:
-            raise SubjectMoved(f"{moved.told}. Nothing was approved.")
+            raise SubjectMoved(f"{moved.clause}. Nothing was approved.")
         added = Decimal(facts["new"]) - Decimal(facts["old"])
         current = asking.list_pieces(session, budget, asking.asked_span(facts), facts["scope"])
         raised = [Piece(piece.first, piece.last, piece.amount + added) for piece in current]
@@ -351,7 +351,7 @@ def _follow(
     speaks: bool = False,
     spared: Collection[str] = (),
 ) -> None:
-    resting.changed_in(session, [budget.project_id], now=now, subject_type=TYPE)
+    resting.recheck_projects(session, [budget.project_id], now=now, subject_type=TYPE)
     alerts.evaluate(
         session,
         policy=policy,

@@ -369,7 +369,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         touched = [i.budget for i in items if i.budget and (i.is_new or i.fields)]
         projects = {budget.project_id for budget in touched}
         _follow_on(self.session, projects)
-        resting.changed_in(self.session, projects, now=self.now, subject_type=increase.TYPE)
+        resting.recheck_projects(self.session, projects, now=self.now, subject_type=increase.TYPE)
         crossings = alerts.evaluate(
             self.session,
             policy=self.policy,

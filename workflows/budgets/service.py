@@ -290,13 +290,13 @@ def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
 
 
 def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Place) -> bool:
-    subject = visibility.shown(session, actor, clicked)
+    subject = visibility.find_shown(session, actor, clicked)
     match subject:
         case ("budget_alert", alert_id):
             alert = queries.find_alert(session, int(alert_id))
             return alert is not None and alert.budget_id == budget_id
         case ("approval", approval_id):
-            about = approvals.subject_of(session, int(approval_id))
+            about = approvals.find_subject(session, int(approval_id))
             return about == ("budget", budget_id)
         case _:
             return False

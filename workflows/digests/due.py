@@ -28,7 +28,7 @@ PART = Registry(
         digests.CHECK: digests.record_if_late,
         releases.PREVIEW: releases.ask_owners,
     },
-    made={digests.BUILD: digests.make_digest, releases.PREVIEW: releases.make_previews},
+    prepare={digests.BUILD: digests.make_digest, releases.PREVIEW: releases.make_previews},
     schedules={
         "digests.enrol": _enrol_readers,
         **{readers.schedule_kind(kind): slots.plan_slot for kind in readers.KINDS},

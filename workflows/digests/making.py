@@ -33,7 +33,7 @@ def make_content(
     """
     from workflows.digests import frames  # pandas is heavy, and most processes never make a digest
 
-    waiting = decisions.waiting_for(session, actor, policy=policy, now=now)
+    waiting = decisions.list_waiting(session, actor, policy=policy, now=now)
     midnight = datetime.min.time()
     since = local_instant(first_day, midnight, zone)
     until = local_instant(first_day + rules.WEEK, midnight, zone)

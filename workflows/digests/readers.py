@@ -35,7 +35,7 @@ def list_readers(session: Session, kind: str, *, policy: Policy, org_key: str) -
         return {}
     words: dict[str, str] = {}
     for word in digest.audience:
-        for person_id in visibility.members(session, word, policy=policy, org_key=org_key):
+        for person_id in visibility.list_members(session, word, policy=policy, org_key=org_key):
             words.setdefault(person_id, word)
     own_words = queries.list_subscriptions(session, kind)
     wanted = [reader_id for reader_id, yes in own_words.items() if yes and reader_id not in words]
@@ -51,7 +51,7 @@ def word_for(session: Session, person_id: str, kind: str, *, policy: Policy) -> 
     wants = queries.find_subscription(session, person_id, kind)
     if digest is None or wants is False:
         return None
-    word = visibility.reached_by(session, person_id, digest.audience, policy=policy)
+    word = visibility.find_reaching_word(session, person_id, digest.audience, policy=policy)
     if word is not None or wants is None:
         return word
     person = people_queries.find_person(session, person_id)
@@ -62,7 +62,7 @@ def list_owners(
     session: Session, digest: Digest, *, policy: Policy, org_key: str
 ) -> dict[str, str]:
     """Who answers for a digest: person id → Slack id."""
-    return visibility.members(session, digest.owner, policy=policy, org_key=org_key)
+    return visibility.list_members(session, digest.owner, policy=policy, org_key=org_key)
 
 
 def enrol_readers(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:

@@ -114,7 +114,7 @@ def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if not owners:
         troubles.tell_owners(session, release.kind, release.week, occasion)
         return
-    previews = occasion.made
+    previews = occasion.prepared
     if not isinstance(previews, Previews) or not previews.telling.keep(session):
         raise Overtaken
     contents = {
@@ -233,7 +233,7 @@ def _require_owner(
     session: Session, actor: Actor, release: DigestRelease, *, policy: Policy, org_key: str
 ) -> None:
     digest = policy.digests.named.get(release.kind)
-    if digest is not None and actor.id in visibility.members(
+    if digest is not None and actor.id in visibility.list_members(
         session, digest.owner, policy=policy, org_key=org_key
     ):
         return

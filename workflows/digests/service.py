@@ -34,8 +34,7 @@ def subject(digest_id: int) -> Subject:
     """What a digest's message is a view of."""
     return Subject.of("digest", digest_id)
 
-
-# --- sending
+    # --- sending
 
 
 def start_timers(session: Session, digest: Digest, at: datetime) -> None:
@@ -93,7 +92,7 @@ def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> N
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
-    prepared = occasion.made
+    prepared = occasion.prepared
     if (
         not isinstance(prepared, PreparedDigest)
         or prepared.word != word
@@ -199,8 +198,7 @@ def record_failure(
     session.flush()
     troubles.tell_owners(session, digest.kind, digest.week, occasion)
 
-
-# --- reading
+    # --- reading
 
 
 def load_shown(
@@ -283,8 +281,7 @@ def load_own(
         raise NotFound("This digest is not kept any more.", hint="digests.preview")
     return digest_shown
 
-
-# --- what people say about it
+    # --- what people say about it
 
 
 def load_standing(session: Session, actor: Actor, kind: str, *, policy: Policy) -> Standing:

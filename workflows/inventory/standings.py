@@ -34,7 +34,7 @@ def find_policy_parts(
         ]
         if not named:
             unnamed.add(who)
-        elif actor.kind is ActorKind.PERSON and visibility.reached_by(
+        elif actor.kind is ActorKind.PERSON and visibility.find_reaching_word(
             session, actor.id, named, policy=policy
         ):
             parts.add(who)
@@ -178,5 +178,7 @@ def list_holders(
     ):
         if who in parts:
             for word in words:
-                holders |= visibility.members(session, word, policy=policy, org_key=org_key).keys()
+                holders |= visibility.list_members(
+                    session, word, policy=policy, org_key=org_key
+                ).keys()
     return holders

@@ -29,12 +29,12 @@ def refresh_copies(
 ) -> None:
     """Every copy of a model's card shows what is true now, and what waits for a decision about it is looked at again."""
     session.flush()
-    resting.changed(
+    resting.recheck_about(
         session, VERSION, [row.id for row in queries.list_versions(session, [model_id])], now=now
     )
     model = queries.find_model(session, model_id)
     if model is not None and model.project_id is not None:
-        resting.changed_in(session, [model.project_id], now=now, subject_type="release")
+        resting.recheck_projects(session, [model.project_id], now=now, subject_type="release")
     outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
 
 

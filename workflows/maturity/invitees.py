@@ -23,7 +23,7 @@ def folded(text: str) -> str:
 
 def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]:
     """Opaque ids of the people that Slack ids and groups name."""
-    meant = set(handles.read(session, org_key, names).who(names))
+    meant = set(handles.resolve(session, org_key, names).who(names))
     groups = people.list_groups(session, org_key, {name for name in meant if name[:1] == "S"})
     members = {
         person.id

@@ -50,7 +50,7 @@ def load_result(
     Raises NotFound for everybody else, as for one that is open or not there.
     """
     cycle = queries.find_cycle(session, cycle_id)
-    card = visibility.shown(session, actor, clicked)
+    card = visibility.find_shown(session, actor, clicked)
     if (
         cycle is None
         or cycle.result is None

@@ -26,7 +26,7 @@ def refresh_copies(
     """Every copy of these milestones, and of those linked to them, shows what is true now; mornings, and what waits for a
     decision about them, are looked at."""
     session.flush()
-    resting.changed(session, "milestone", [row.id for row in rows], now=now)
+    resting.recheck_about(session, "milestone", [row.id for row in rows], now=now)
     net = reads.load_net(session, rows, reads.today_of(policy, now))
     for type_, id_ in queries.list_showing_subjects(session, net.rows):
         outbox.refresh(session, Subject(type_, id_), now=now, clicked=clicked)

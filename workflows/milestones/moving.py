@@ -127,7 +127,7 @@ class MilestoneReschedule:
             raise reads.no_milestone()
         moved = _describe_drift(row, facts, policy=policy, now=now)
         if moved is not None:
-            raise SubjectMoved(f"{moved.told}. Nothing was approved.")
+            raise SubjectMoved(f"{moved.clause}. Nothing was approved.")
         changes.move(
             session,
             actor,

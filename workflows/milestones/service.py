@@ -94,7 +94,7 @@ def sees(
 
 
 def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Clicked) -> bool:
-    subject = visibility.shown(session, actor, clicked)
+    subject = visibility.find_shown(session, actor, clicked)
     match subject:
         case (type_, id_) if type_ == TYPE:
             return id_ == str(row.id)
@@ -104,7 +104,7 @@ def _is_before_them(session: Session, actor: Actor, row: Milestone, clicked: Cli
         case ("milestone_import", id_):
             return row.import_id == int(id_)
         case ("approval", id_):
-            return approvals.subject_of(session, int(id_)) == (TYPE, row.id)
+            return approvals.find_subject(session, int(id_)) == (TYPE, row.id)
         case _:
             return False
 
@@ -144,7 +144,7 @@ def require_answering(
 
 def is_administrator(session: Session, actor: Actor, policy: Policy) -> bool:
     """Whether the actor holds the policy's role `admin`, or is mlgov itself or its operator."""
-    return actor.kind is not ActorKind.PERSON or "admin" in visibility.roles(
+    return actor.kind is not ActorKind.PERSON or "admin" in visibility.list_roles(
         session, actor.id, policy=policy
     )
 

@@ -40,7 +40,7 @@ def make_pack(
     model, version = card.model, card.version
     if version is None:
         raise reads.out_of_sight()
-    asked = replaying.ids_about(session, approving.TYPE, version_id)
+    asked = replaying.list_about(session, approving.TYPE, version_id)
     about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
     bound = sorted({one.policy_id for one in about})
     return records.Pack(
@@ -170,7 +170,7 @@ def _steps(
 
 def _request(session: Session, card: Card) -> records.Request:
     envelope = statements.find_envelope(session, card.id)
-    (head,) = approval_queries.list_cards(session, [card.id])
+    head = approval_queries.list_cards(session, [card.id])[card.id]
     return records.Request(
         id=card.id,
         gate=card.gate,

@@ -37,7 +37,7 @@ def _groups(
     session: Session, org_key: str, members: Collection[str], *, afresh: bool = False
 ) -> dict[str, UserGroup]:
     """The enabled group behind each `@handle` and `S…`. A handle that names nobody is left out."""
-    meant = handles.read(session, org_key, members, afresh=afresh)
+    meant = handles.resolve(session, org_key, members, afresh=afresh)
     ids = {one: one for one in members if one.startswith("S")} | dict(meant.groups)
     rows = {
         row.slack_id: row

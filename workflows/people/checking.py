@@ -39,7 +39,7 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
         ).items()
         if not row.is_deactivated
     }
-    meant = handles.read(session, org_key, words, afresh=True)
+    meant = handles.resolve(session, org_key, words, afresh=True)
     groups = {
         row.slack_id
         for row in queries.list_groups(session, org_key, [one for one in words if one[0] == "S"])

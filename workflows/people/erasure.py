@@ -60,7 +60,7 @@ def erase(
     erasure.forget_digests(session, person_id)
     erasure.end_absences(session, person_id, now)
     memberships = erasure.delete_memberships(session, person_id)
-    resting.everything(session, at=now)
+    resting.recheck_all(session, at=now)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
     in_policy = any(erasure.is_named_in_policy(session, one) for one in slack_ids)

@@ -68,7 +68,7 @@ def announce(
     """Say each change of a group that approves; a group that decides nothing is nobody's news."""
     if not changes:
         return
-    meant = handles.read(session, org_key, naming.people(policy))
+    meant = handles.resolve(session, org_key, naming.people(policy))
     for change in changes:
         gates = list_gates(policy, change.group_id, meant)
         if not gates:

@@ -175,7 +175,7 @@ def notify_administrators(
             subject=subject,
         )
         return
-    admins = visibility.holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
+    admins = visibility.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
     for person_id, slack_id in sorted(admins.items()):
         rollout.message_unasked(
             session,

@@ -175,7 +175,7 @@ def upsert_people(
             touched = {row.id for row in current.values()}
             queries.touch_people(session, touched, read_at)
     if is_other:
-        resting.everything(session, at=now)
+        resting.recheck_all(session, at=now)
     return Upserted(ids, tuple(guests), tuple(stay_away))
 
 
@@ -318,7 +318,7 @@ def upsert_groups(
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
     if (moved or is_other) and not is_first:
-        resting.everything(session, at=now)
+        resting.recheck_all(session, at=now)
     return tuple(changes)
 
 
@@ -407,6 +407,6 @@ def change_members(
             changes.append(GroupChange(row.slack_id, joined, left))
     session.flush()
     if changes:
-        resting.everything(session, at=now)
+        resting.recheck_all(session, at=now)
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)

@@ -58,8 +58,7 @@ class HandleTold:
     places: tuple[str, ...]
     """Where the policy names it, in words."""
 
-
-# --- as groups come and go
+    # --- as groups come and go
 
 
 def settle(
@@ -74,12 +73,12 @@ def settle(
     words = _handles(policy)
     if not words or not (is_whole or _were_read(session)):
         return
-    meant = handles.read(session, org_key, words)
+    meant = handles.resolve(session, org_key, words)
     if all(_is_settled(stored.find(session, org_key, word[1:]), word, meant) for word in words):
         return
     rows = stored.lock(session, org_key, [word[1:] for word in words])
     # As it is now that nobody else settles them.
-    meant = handles.read(session, org_key, words)
+    meant = handles.resolve(session, org_key, words)
     for row in rows:
         if not _is_settled(row, AT + row.handle, meant):
             _settle(session, row, meant, policy=policy, org_key=org_key, now=now)
@@ -154,8 +153,7 @@ def _handles(policy: Policy) -> list[str]:
     """Every handle that the policy names anywhere, with the at sign."""
     return sorted(word for word in naming.people(policy) if handles.is_handle(word))
 
-
-# --- an administrator puts the policy in force
+    # --- an administrator puts the policy in force
 
 
 def confirm(
@@ -169,7 +167,7 @@ def confirm(
     if not words or not _were_read(session):
         return []
     rows = stored.lock(session, org_key, [word[1:] for word in words])
-    meant = handles.read(session, org_key, words, afresh=True)
+    meant = handles.resolve(session, org_key, words, afresh=True)
     sentences = []
     for row in rows:
         word, before = AT + row.handle, row.group_id
@@ -212,7 +210,7 @@ def list_kept(session: Session, org_key: str) -> dict[str, str]:
 def describe_handles(session: Session, *, policy: Policy, org_key: str) -> list[str]:
     """What each handle of the policy means now, a sentence each."""
     words = _handles(policy)
-    meant = handles.read(session, org_key, words)
+    meant = handles.resolve(session, org_key, words)
     sentences = []
     for word in words:
         if (unclear := meant.unclear.get(word)) is not None:
@@ -221,8 +219,7 @@ def describe_handles(session: Session, *, policy: Policy, org_key: str) -> list[
             sentences.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
     return sentences
 
-
-# --- telling
+    # --- telling
 
 
 def _tell(
@@ -253,11 +250,13 @@ def _administrators(session: Session, *, policy: Policy, org_key: str) -> list[D
     channel = find_channel(session, org_key, policy.channels.admin)
     if channel is not None and is_joined(session, org_key, channel):
         return [Destination.channel(org_key, channel)]
-    people = visibility.holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
+    people = visibility.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
     words = policy.roles.get(rollout.ADMIN, ())
-    for unclear in handles.read(session, org_key, words).unclear.values():
+    for unclear in handles.resolve(session, org_key, words).unclear.values():
         if unclear.meant is not None:
-            people |= visibility.members(session, unclear.meant, policy=policy, org_key=org_key)
+            people |= visibility.list_members(
+                session, unclear.meant, policy=policy, org_key=org_key
+            )
     return [Destination.person(org_key, slack_id) for _, slack_id in sorted(people.items())]
 
 
@@ -265,7 +264,7 @@ def read(session: Session, notice: HandleUnclear | HandleClear, *, policy: Polic
     """What a message about a handle shows, as it stands now."""
     word = AT + notice.handle
     row = stored.find(session, notice.org_key, notice.handle)
-    unclear = handles.read(session, notice.org_key, [word]).unclear.get(word)
+    unclear = handles.resolve(session, notice.org_key, [word]).unclear.get(word)
     group_id = row.group_id if row is not None else None
     ids = [*(unclear.having if unclear else ()), *([group_id] if group_id else ())]
     return HandleTold(

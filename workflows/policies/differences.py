@@ -50,8 +50,8 @@ def _way(gate: Gate) -> str:
 
 def _stage(stage: Stage) -> str:
     joint = " or " if stage.mode == "any" else " and "
-    told = joint.join(f"{party.quorum} of {', '.join(party.approvers)}" for party in stage.parties)
-    return told + (f", if {stage.when}" if stage.when else "")
+    needs = joint.join(f"{party.quorum} of {', '.join(party.approvers)}" for party in stage.parties)
+    return needs + (f", if {stage.when}" if stage.when else "")
 
 
 def _roles(old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
             before=int(last) if last else None,
         )
         # Who holds a role may be somebody else now: once every replica goes by it, what waits is looked at again.
-        resting.everything(session, at=now + resting.SOON)
+        resting.recheck_all(session, at=now + resting.SOON)
     return version_id
 
 

@@ -75,13 +75,13 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _constants(tokens: list[_Token], facts: Mapping[str, str]) -> dict[str, set[Value]]:
-    found: dict[str, set[Value]] = {}
+    constants: dict[str, set[Value]] = {}
     used: set[int] = set()
     for place, token in enumerate(tokens):
         if token.text == "in" and token.kind == "name":
             end, values = _list(tokens, place + 1)
             fact = tokens[place - 1].text if place else ""
-            _know(found, facts, fact, "==", values)
+            _know(constants, facts, fact, "==", values)
             used |= set(range(place - 1, end + 1))
         elif token.kind == "sign" and token.text in (*_ORDER, *_EQUAL):
             if not 0 < place < len(tokens) - 1:
@@ -91,18 +91,18 @@ def _constants(tokens: list[_Token], facts: Mapping[str, str]) -> dict[str, set[
                 left, right = right, left
             if {place - 1, place + 1} & used:
                 raise _NotDecidable
-            _know(found, facts, left.text, token.text, [right])
+            _know(constants, facts, left.text, token.text, [right])
             used |= {place - 1, place, place + 1}
     for place, token in enumerate(tokens):
         if place in used:
             continue
         if token.kind == "name" and facts.get(token.text) == "bool":
-            found.setdefault(token.text, set()).update((True, False))
+            constants.setdefault(token.text, set()).update((True, False))
         elif token.kind == "name" and token.text in ("true", "false"):
             continue
         elif token.kind != "sign" or token.text not in ("&&", "||", "!", "(", ")"):
             raise _NotDecidable
-    return found
+    return constants
 
 
 def _list(tokens: list[_Token], start: int) -> tuple[int, list[_Token]]:
@@ -122,7 +122,7 @@ def _list(tokens: list[_Token], start: int) -> tuple[int, list[_Token]]:
 
 
 def _know(
-    found: dict[str, set[Value]],
+    constants: dict[str, set[Value]],
     facts: Mapping[str, str],
     fact: str,
     sign: str,
@@ -131,11 +131,11 @@ def _know(
     kind = facts.get(fact)
     for value in values:
         if kind == "string" and value.kind == "text" and sign in _EQUAL:
-            found.setdefault(fact, set()).add(value.text[1:-1])
+            constants.setdefault(fact, set()).add(value.text[1:-1])
         elif kind in ("double", "int") and value.kind == "number":
-            found.setdefault(fact, set()).add(float(value.text))
+            constants.setdefault(fact, set()).add(float(value.text))
         elif kind == "bool" and value.text in ("true", "false") and sign in _EQUAL:
-            found.setdefault(fact, set()).update((True, False))
+            constants.setdefault(fact, set()).update((True, False))
         else:
             raise _NotDecidable
-    found.setdefault(fact, set())
+    constants.setdefault(fact, set())

@@ -26,19 +26,19 @@ def fault(text: str, subject_type: str) -> str | None:
     if len(text) > MAX_LENGTH:
         return f"a condition has at most {MAX_LENGTH} characters"
     try:
-        found = _compiled(text, subject_type).return_type().name()
+        type_name = _compiled(text, subject_type).return_type().name()
     except RuntimeError as error:
         return _words(str(error), subject_type)
-    if found != "BOOL":
-        return f"a condition is true or false, and this one is {found.lower()}: {text}"
+    if type_name != "BOOL":
+        return f"a condition is true or false, and this one is {type_name.lower()}: {text}"
     return None
 
 
 def holds(text: str, subject_type: str, facts: Facts) -> bool:
     """Whether a condition holds for these facts. Raises ConditionFailed, with the condition, when that cannot be told."""
     try:
-        found = _compiled(text, subject_type).eval(data=dict(facts))
-        value = found.value()
+        result = _compiled(text, subject_type).eval(data=dict(facts))
+        value = result.value()
     except RuntimeError as error:
         raise ConditionFailed(_untold(text, str(error))) from None
     if not isinstance(value, bool):

@@ -44,9 +44,7 @@ def parse_weekly(value: object) -> object:
 
 def _reader(value: object) -> object:
     if not isinstance(value, str) or not _READER.match(value):
-        raise ValueError(
-            f"{value!r} names nobody; write role:name, @group or a Slack id (U…, W…, S…)"
-        )
+        raise ValueError(f"{value!r} names nobody; write role:name, @group or an id (U…, W…, S…)")
     return value
 
 

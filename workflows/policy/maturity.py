@@ -24,7 +24,7 @@ _INVITED = re.compile(
 def _invited(value: object) -> object:
     if not isinstance(value, str) or not _INVITED.match(value):
         raise ValueError(
-            f"{value!r} invites nobody; write persona:NAME, role:NAME, @group or a Slack id (U…, W…, S…)"
+            f"{value!r} invites nobody; write persona:NAME, role:NAME, @group or an id (U…, W…, S…)"
         )
     return value
 

@@ -76,7 +76,7 @@ def checked(
     *,
     name: str,
     noun: str,
-    faults: Callable[[M], Iterable[Fault]] = lambda found: (),
+    faults: Callable[[M], Iterable[Fault]] = lambda parsed: (),
 ) -> M:
     """A YAML text as typed values. Raises PolicyRefused with one line per fault: file, line, key and reason.
 
@@ -86,12 +86,12 @@ def checked(
     if not isinstance(data, dict):
         raise PolicyRefused(f"{name}: is empty or no mapping; it starts with `version: 1`.")
     try:
-        found = model.model_validate(data)
-        wrong = list(faults(found))
+        parsed = model.model_validate(data)
+        wrong = list(faults(parsed))
     except ValidationError as error:
         wrong = [(fault["loc"], _words(fault)) for fault in error.errors(include_url=False)]
-        found = None
-    if found is None or wrong:
+        parsed = None
+    if parsed is None or wrong:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         raise PolicyRefused(
             "\n".join(
@@ -99,7 +99,7 @@ def checked(
                 for path, words in wrong
             )
         )
-    return found
+    return parsed
 
 
 def _data(text: str, *, name: str, noun: str) -> Any:

@@ -13,10 +13,10 @@ PLACES = {"model", "version", "metric"}
 
 
 def _template(query: str) -> str:
-    made = Template(query)
-    if not made.is_valid():
+    template = Template(query)
+    if not template.is_valid():
         raise ValueError("a `$` of PromQL itself is written `$$`")
-    strange = sorted(set(made.get_identifiers()) - PLACES)
+    strange = sorted(set(template.get_identifiers()) - PLACES)
     if strange:
         raise ValueError(f"${strange[0]} is not known; there are $model, $version and $metric")
     return query

@@ -88,10 +88,10 @@ def _reach(gate: Gate, name: str) -> Iterator[Fault]:
     if before and all(stages) and is_known(*stages):
         for facts in asked:
             if not any(holds(text or "true", facts) for text in stages):
-                shown = _shown(facts, list(written.values()), subject_type)
+                example = _shown(facts, list(written.values()), subject_type)
                 yield (
                     ("stages",),
-                    f"nobody is asked when {shown}: such a request is refused; leave one stage without a condition, "
+                    f"nobody is asked when {example}: such a request is refused; leave one stage without a condition, "
                     "or let it pass by auto_approve",
                 )
                 return

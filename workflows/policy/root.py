@@ -94,9 +94,9 @@ class Policy(Section):
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; GovernanceError when the policy has none."""
-        found = self.gates.get(name)
-        if found is None:
+        gate_ = self.gates.get(name)
+        if gate_ is None:
             raise GovernanceError(
                 f"The policy has no gate {name!r}, so nobody could decide this. An administrator can add it to governance.yml."
             )
-        return found
+        return gate_

@@ -18,7 +18,7 @@ _MEMBER = re.compile(r"^(?:[UW][A-Z0-9]{2,}|S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*)
 def _approver(value: object) -> object:
     if not isinstance(value, str) or not _APPROVER.match(value):
         raise ValueError(
-            f"{value!r} names no approver; write a Slack id (U…, W…, S…), @group, oncall:@group, role:name, "
+            f"{value!r} names no approver; write an id (U…, W…, S…), @group, oncall:@group, role:name, "
             "subject.owner, subject.sponsor, subject.manager, subject.developer, subject.validator or requester.manager"
         )
     return value
@@ -26,7 +26,7 @@ def _approver(value: object) -> object:
 
 def _member(value: object) -> object:
     if not isinstance(value, str) or not _MEMBER.match(value):
-        raise ValueError(f"{value!r} names nobody; write a Slack id (U…, W…, S…) or @group")
+        raise ValueError(f"{value!r} names nobody; write an id (U…, W…, S…) or @group")
     return value
 
 

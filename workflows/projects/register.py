@@ -145,7 +145,7 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
             for item in items
             if item.project is not None and (item.is_new or item.fields)
         }
-        resting.changed_in(self.session, list(changed), now=self.now)
+        resting.recheck_projects(self.session, list(changed), now=self.now)
         on_cards = [id_ for id_, fields in changed.items() if fields & _SHOWN]
         for type_, id_ in cards.list_subjects(self.session, on_cards) if on_cards else ():
             outbox.refresh(self.session, Subject.of(type_, id_), now=self.now)

@@ -126,7 +126,7 @@ def notify_new_faults(
             now=now,
         )
     if admin not in places:
-        admins = visibility.holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
+        admins = visibility.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
         for _, slack_id in sorted(admins.items()):
             # Whatever the rollout: a record that was meddled with is for whoever administers it.
             outbox.post(

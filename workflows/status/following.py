@@ -40,7 +40,7 @@ def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[s
         )
         for row in rows
     ]
-    asked = people.reached(session, stages, org_key) if stages else []
+    asked = people.list_reached(session, stages, org_key) if stages else []
     for row in rows:
         yield from (row.requester_id, row.owner_id, row.sponsor_id, row.manager_id)
     for reached in asked:

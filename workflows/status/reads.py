@@ -79,9 +79,9 @@ def _own_standings(
 def load_summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
     """What `/mlgov` says."""
     mine = _own_standings(session, actor, policy=policy, now=now)
-    _, pending = decisions.asked_ids(session, actor, now=now)
+    _, pending = decisions.list_asked_ids(session, actor, now=now)
     return Summary(
-        waiting=len(decisions.waiting_ids(session, actor, now=now)),
+        waiting=len(decisions.list_waiting_ids(session, actor, now=now)),
         due=len(milestones.list_due(session, actor, policy=policy, now=now)),
         models=len(needs.list_needs(session, actor, policy=policy, now=now)),
         has_check_in=maturity.open_invitation(session, actor, policy=policy) is not None,
@@ -103,7 +103,7 @@ def load_home(
 ) -> HomeStatus:
     """What waits for a person, what they asked for, and the projects they own, sponsor or manage, a page of each."""
     at = {name: int((pages or {}).get(name, 0)) for name in HOME_SIZES}
-    asked, pending = decisions.asked_ids(session, actor, now=now)
+    asked, pending = decisions.list_asked_ids(session, actor, now=now)
     mine = _own_standings(session, actor, policy=policy, now=now)
     introduces = meeting.shows_in_home(session, actor.id, now=now)
 
@@ -120,7 +120,7 @@ def load_home(
         return Page(page_cards, number, size, len(ids))
 
     return HomeStatus(
-        waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
+        waiting=cards(decisions.list_waiting_ids(session, actor, now=now), WAITING),
         due=page(
             milestones.list_due(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
         ),
@@ -225,7 +225,7 @@ def load_project(
     open_ = [each for each in planned.get(record.id, ()) if each.is_open]
     return ProjectStatus(
         line,
-        decisions.pending_of_project(session, record.id, policy=policy, now=now),
+        decisions.list_pending_of_project(session, record.id, policy=policy, now=now),
         tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
         milestone_reads.today_of(policy, now),
         _caution(session, actor, record, policy=policy, now=now),
@@ -254,7 +254,7 @@ def _caution(
 
 def load_part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
-    roles = visibility.roles(session, actor.id, policy=policy)
+    roles = visibility.list_roles(session, actor.id, policy=policy)
     own_ids = aliases.list_slack_ids(session, actor.id)
     mine = project_queries.list_of_person(session, actor.id)
     parts = {

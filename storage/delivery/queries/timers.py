@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, bindparam, case, func, or_, select, text, update
+from sqlalchemy import Table, bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -181,19 +181,23 @@ def lock_due_of(session: Session, subject_type: str, subject_id: str) -> Sequenc
     return session.execute(_DUE_OF, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
 
 
-def list_candidates(
+def list_due(
     session: Session,
     *,
     due_now: datetime,
     real_now: datetime,
     most: int,
     kinds: Sequence[str] | None,
-) -> Sequence[Row[int, str, str, str, int]]:
+) -> list[tuple[int, str, str, str, int]]:
     """Timers that look due, oldest first: id, type and id of the subject, kind, seq."""
     parameters: dict[str, Any] = {"due_now": due_now, "real_now": real_now, "most": most}
-    if kinds is None:
-        return session.execute(_CANDIDATES, parameters).all()
-    return session.execute(_CANDIDATES_OF_KINDS, parameters | {"kinds": list(kinds)}).all()
+    statement = _CANDIDATES if kinds is None else _CANDIDATES_OF_KINDS
+    if kinds is not None:
+        parameters["kinds"] = list(kinds)
+    return [
+        (id_, type_, subject_id, kind, seq)
+        for id_, type_, subject_id, kind, seq in session.execute(statement, parameters)
+    ]
 
 
 def lock_due(session: Session, timer_id: int, *, due_now: datetime) -> Timer | None:

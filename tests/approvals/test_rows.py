@@ -1,0 +1,39 @@
+"""Rows with names: each is made from the columns of its statement in their order, which no type checker sees."""
+
+from typing import Any
+
+import pytest
+
+from storage.actions import queries as actions
+from storage.approvals import queries, reaching, replaying
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [
+        (queries._REQUEST, queries.RequestRow),
+        (queries._DECIDED, queries.VerdictRow),
+        (queries._STANDING, queries.StandingRow),
+        (queries._CHANNEL, queries.ChannelRow),
+        (queries._CARDS, queries.CardRow),
+        (queries._CARD_STAGES, queries.StageRow),
+        (queries._CARD_DECISIONS, queries.DecisionRow),
+        (queries._WAITING, queries.UndecidedRow),
+        (replaying._SINCE, replaying.PastRow),
+        (actions._QUESTIONS, actions.QuestionRow),
+        (actions._HANDOVERS, actions.HandoverRow),
+        (actions._EDITS, actions.EditRow),
+        (actions._CONDITIONS, actions.ConditionRow),
+        (actions._REVIEWS, actions.ReviewRow),
+        (actions._ABSENCE, actions.AbsenceRow),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_row_has_the_columns_of_its_statement(statement: Any, row: Any) -> None:
+    assert tuple(statement.selected_columns.keys()) == row._fields
+
+
+def test_people_are_read_with_what_named_them() -> None:
+    columns = tuple(column.key for column in reaching._PERSON_COLUMNS)
+    assert columns == reaching.PersonRow._fields
+    assert reaching._MEMBERS.selected_columns.keys() == [*columns, "group_id", "since"]
