@@ -315,8 +315,8 @@ class Edge:
                 return []
             acts.named(payload["action_id"])
             query = str(payload.get("value") or "")[:80].strip()
-            asked = Search(self.deps, actor, query, dict(payload.get("view") or {}))
-            found = handler(asked)
+            metadata = str((payload.get("view") or {}).get("private_metadata") or "")
+            found = handler(Search(self.deps, actor, query, metadata))
         except Exception as error:
             errors.private(error, self.deps, actor)
             return []

@@ -4,8 +4,8 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from bot import blocks
-from bot.approvals import acting
 from bot.blocks import Block
+from bot.interactions import AbsenceRef, AwayPlan
 from bot.rendering import Rendered, Scene
 from bot.replies import FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
@@ -13,12 +13,11 @@ from bot.router import Router
 from workflows.approvals import absences, standing_in
 from workflows.approvals.absences import AbsenceRecord, Away, Offer
 from workflows.approvals.notices import AbsenceTold, AwayOffered
-from workflows.errors import InvalidInput
 from workflows.people.forms import OPEN_END
 
 PLAN, BACK = "approvals.away", "approvals.back"
 SUBMIT = "approvals.away_planned"
-OFFER = "offer:"
+OFFER = "offer"
 STAND_IN, SINCE, UNTIL = "stand_in", "since", "until"
 """Blocks of the fields."""
 
@@ -26,8 +25,8 @@ STAND_IN, SINCE, UNTIL = "stand_in", "since", "until"
 def register(router: Router) -> None:
     """Answer the word, the buttons and the modal."""
     router.word("away", "away", "who decides for you while you are away", show)
-    router.action(PLAN, open_modal)
-    router.action(BACK, back)
+    router.action(PLAN, open_modal, AwayPlan)
+    router.action(BACK, back, AbsenceRef)
     router.submission(SUBMIT, plan)
 
 
@@ -46,24 +45,23 @@ def show(command: Command) -> Reply:
     shown: list[Block] = [
         blocks.section(
             f"*{blocks.escape(one.stand_in, 60)} can decide for you*, {_span(one)}",
-            accessory=blocks.button("I'm back", BACK, str(one.id)),
+            accessory=blocks.button("I'm back", BACK, AbsenceRef(one.id).text),
         )
         for one in found
     ]
-    shown.append(blocks.actions([blocks.button("Plan another", PLAN, "new")]))
+    shown.append(blocks.actions([blocks.button("Plan another", PLAN, AwayPlan("new").text)]))
     return Private(text, shown)
 
 
-def open_modal(click: Click) -> Reply:
+def open_modal(click: Click, plan: AwayPlan) -> Reply:
     """Plan another; from an offer, for the days that the status covers."""
-    if not click.value.startswith(OFFER):
+    if plan.what != OFFER:
         return Open(_modal())
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
     zone = ZoneInfo(click.actor.tz) if click.actor.tz else deps.policy.organisation.zone
-    day = click.value.removeprefix(OFFER)
-    return Open(_modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None))
+    return Open(_modal(now.astimezone(zone).date(), plan.until))
 
 
 def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
@@ -82,7 +80,7 @@ def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
         "" if is_open else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
     )
     shown = "" if is_open else f" until {blocks.when(record.until)}"
-    day = "" if is_open else record.until.date().isoformat()
+    offer = AwayPlan(OFFER, None if is_open else record.until.date())
     return Rendered(
         f"You are asked to decide, and your status says that you are away{until}. Somebody can decide for you",
         [
@@ -94,11 +92,7 @@ def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
                 "Nothing happens if you leave it: what waits for you waits, or expires as it would."
             ),
             blocks.actions(
-                [
-                    blocks.button(
-                        "Choose who decides for you", PLAN, f"{OFFER}{day}", style="primary"
-                    )
-                ],
+                [blocks.button("Choose who decides for you", PLAN, offer.text, style="primary")],
                 block_id="away:offer",
             ),
         ],
@@ -128,15 +122,15 @@ def _modal(since: date | None = None, until: date | None = None) -> Block:
 
 def plan(submission: Submission) -> Reply:
     """Days and a person were chosen."""
-    said = {name: acting.words_of(submission, name) for name in (STAND_IN, SINCE, UNTIL)}
-    lacks = {name: "Choose one." for name, text in said.items() if not text}
+    picked = {name: submission.text(name) for name in (STAND_IN, SINCE, UNTIL)}
+    lacks = {name: "Choose one." for name, text in picked.items() if not text}
     if lacks:
         return FieldErrors(lacks)
     deps = submission.deps
     form = Away(
-        stand_in=said[STAND_IN],
-        since=date.fromisoformat(said[SINCE]),
-        until=date.fromisoformat(said[UNTIL]),
+        stand_in=picked[STAND_IN],
+        since=date.fromisoformat(picked[SINCE]),
+        until=date.fromisoformat(picked[UNTIL]),
     )
     found = deps.db.run(
         lambda session: standing_in.plan(
@@ -153,16 +147,12 @@ def plan(submission: Submission) -> Reply:
     )
 
 
-def back(click: Click) -> Reply:
+def back(click: Click, absence: AbsenceRef) -> Reply:
     """They are back."""
-    if not click.value.isdigit():
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov away` shows your absences."
-        )
     deps = click.deps
     found = deps.db.run(
         lambda session: absences.come_back(
-            session, click.actor, int(click.value), now=deps.now(session)
+            session, click.actor, absence.absence_id, now=deps.now(session)
         )
     )
     return Private(

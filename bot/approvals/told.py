@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bot import blocks
 from bot.approvals import breakglass, changed, lapses, words
 from bot.blocks import Block, Element
+from bot.interactions import RequestCondition
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, ConditionState
 from workflows.approvals.notices import ApprovalNote, ApprovalTold
@@ -273,7 +274,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
         line = words.outcome(record)
         return Rendered(words.plain_outcome(record), [blocks.section(line)], is_final=True)
     owner = blocks.escape(one.owner.name, 60)
-    value = f"{words.value(record)}:{one.id}:{one.revision}"
+    value = RequestCondition(record.id, record.revision, one.id, one.revision).text
     row: list[Element] = []
     if one.state is ConditionState.MET:
         head = "A condition is met"

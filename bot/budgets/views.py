@@ -7,6 +7,7 @@ from decimal import Decimal
 from bot import blocks
 from bot.blocks import Block
 from bot.budgets import words
+from bot.interactions import BudgetRef, IncreaseWindow, Place, Request
 from bot.pictures import Picture
 from storage.enums import ApprovalState
 from storage.money import exact_sum, money_text
@@ -35,15 +36,14 @@ def increase(
     gate_words: str,
     *,
     before: Entered | None = None,
-    changes: str = "",
-    opened_on: str = "",
+    changes: Request | None = None,
+    opened_on: Place = None,
     doubted: AmountDoubted | None = None,
 ) -> Block:
     """The window that asks for more: from what, to what, for how long, and why.
 
-    `changes` is what the button of a waiting request carried, which the window changes instead; `opened_on` is the card,
-    `channel:ts`, on which the button stood that opened it. An amount that is
-    `doubted` is asked again below its field, with a box to tick.
+    `changes` is the waiting request that the window changes instead; `opened_on` is the card on which the button stood
+    that opened it. An amount that is `doubted` is asked again below its field, with a box to tick.
     """
     burn = detail.burn
     period = burn.period_words
@@ -91,9 +91,14 @@ def increase(
         ],
         callback_id=words.SUBMIT_CHANGE if changes else words.SUBMIT_INCREASE,
         submit="Change" if changes else "Ask",
-        metadata=f"{burn.budget_id}:{burn.revision}"
-        + (f":{changes}" if changes else f"::{opened_on}:")
-        + f":{burn.span.first.isoformat()}",
+        metadata=IncreaseWindow(
+            burn.budget_id,
+            burn.revision,
+            changes.approval_id if changes else None,
+            opened_on,
+            changes.revision if changes else None,
+            burn.span.first,
+        ).text,
     )
 
 
@@ -193,7 +198,9 @@ def budget(detail: BudgetDetail) -> list[Block]:
     buttons = []
     if detail.asked is None or detail.asked.state is not ApprovalState.PENDING:
         buttons.append(
-            blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
+            blocks.button(
+                "Request increase", words.INCREASE, BudgetRef(burn.budget_id, burn.revision).text
+            )
         )
     buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     shown.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))

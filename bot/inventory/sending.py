@@ -1,8 +1,9 @@
 """Files about models that come to whoever asks for them: evidence to look at, model cards and approval packs."""
 
 from bot import blocks, slack_files
+from bot.interactions import EvidenceRef, VersionRef
 from bot.inventory import pages, words
-from bot.inventory.acting import OTHER_RELEASE, look
+from bot.inventory.acting import load_model
 from bot.replies import Reply, Send
 from bot.requests import Click
 from bot.router import Router
@@ -16,20 +17,16 @@ from workflows.people import service as people
 
 def register(router: Router) -> None:
     """Answer the buttons that ask for a file."""
-    router.action(words.READ_FILE, read_file)
-    router.action(words.SEND_CARD, model_card)
-    router.action(words.SEND_PACK, pack)
+    router.action(words.READ_FILE, read_file, EvidenceRef)
+    router.action(words.SEND_CARD, model_card, VersionRef)
+    router.action(words.SEND_PACK, pack, VersionRef)
 
 
-def read_file(click: Click) -> Reply:
+def read_file(click: Click, evidence: EvidenceRef) -> Reply:
     """Somebody who looks at evidence wants the file that it is: it comes to their direct conversation, if it is still the same."""
     deps = click.deps
-    try:
-        item_id = int(click.value)
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        item = evidencing.find(session, click.actor, item_id, policy=deps.policy)
+        item = evidencing.find(session, click.actor, evidence.item_id, policy=deps.policy)
         producer = people.actor(session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
@@ -61,9 +58,9 @@ def read_file(click: Click) -> Reply:
     return Send(f"{name.replace(' ', '-')}{ending}", make, told)
 
 
-def model_card(click: Click) -> Reply:
+def model_card(click: Click, ref: VersionRef) -> Reply:
     """The card of a model, or of a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _asked(click)
+    deps, (found, name) = click.deps, _load(click, ref)
 
     def make() -> bytes:
         with deps.db.read() as session:
@@ -77,12 +74,12 @@ def model_card(click: Click) -> Reply:
     return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
 
 
-def pack(click: Click) -> Reply:
+def pack(click: Click, ref: VersionRef) -> Reply:
     """Everything that an auditor asks about a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _asked(click)
+    deps, (found, name) = click.deps, _load(click, ref)
     version = found.version
     if version is None:
-        raise InvalidInput(OTHER_RELEASE)
+        raise ref.refusal()
 
     def make() -> bytes:
         with deps.db.read() as session:
@@ -99,11 +96,7 @@ def pack(click: Click) -> Reply:
     )
 
 
-def _asked(click: Click) -> tuple[ModelCard, str]:
+def _load(click: Click, ref: VersionRef) -> tuple[ModelCard, str]:
     """What the button is about, and how its file is called."""
-    try:
-        model_id, version_id = (int(one) for one in click.value.split(":"))
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
-    found, _ = look(click.deps, click.actor, model_id, version_id or None)
+    found, _ = load_model(click.deps, click.actor, ref.model_id, ref.version_id)
     return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])

@@ -5,8 +5,8 @@ import hashlib
 from sqlalchemy.orm import Session
 
 from bot import seals
+from bot.interactions import ClassifyWindow, ModelWindow, RegisterWindow
 from bot.inventory import acting, entered, fields
-from bot.inventory.acting import At
 from bot.replies import Reply
 from bot.requests import Submission
 from bot.router import Router
@@ -24,31 +24,32 @@ from workflows.inventory.forms import (
 
 def register(router: Router) -> None:
     """Answer the windows of an entry and of its life."""
+    router.submission(fields.SUBMIT_REGISTER, new, RegisterWindow)
+    router.submission(fields.SUBMIT_CLASSIFY, classify, ClassifyWindow)
     for callback, handler in (
-        (fields.SUBMIT_REGISTER, new),
         (fields.SUBMIT_DESCRIBE, describe),
         (fields.SUBMIT_ASSESS, assess),
         (fields.SUBMIT_VERSION, version),
         (fields.SUBMIT_STEP, step),
-        (fields.SUBMIT_CLASSIFY, classify),
     ):
-        router.submission(callback, entered.told(handler))
+        router.submission(callback, handler, ModelWindow)
 
 
-def new(submission: Submission) -> Reply:
+def new(submission: Submission, window: RegisterWindow) -> Reply:
     """A model for the inventory, assessed at once where that was said."""
     deps = submission.deps
-    name = entered.text(submission, fields.NAME)
+    name = submission.text(fields.NAME)
+    is_sealed = seals.is_sealed(deps, submission.actor, window.channel, window.seal)
 
     def work(session: Session) -> int:
         form = RegisterModel(
             key=slug(name),
             name=name,
             kind=submission.choice(fields.KIND, ModelKind),
-            vendor=entered.text(submission, fields.VENDOR) or None,
+            vendor=submission.text(fields.VENDOR) or None,
             project=submission.values.get(fields.PROJECT),
-            owner_id=entered.person(session, submission, fields.OWNER),
-            purpose=entered.text(submission, fields.PURPOSE),
+            owner_id=entered.person_id(session, submission, fields.OWNER),
+            purpose=submission.text(fields.PURPOSE),
             exposure=submission.values.get(fields.EXPOSURE),
             purpose_class=submission.values.get(fields.USE),
             eu_class=submission.values.get(fields.EU),
@@ -61,18 +62,11 @@ def new(submission: Submission) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
-            channel=_channel(submission),
+            channel=window.channel if is_sealed else "",
         )
 
     model_id = entered.run(submission, work)
-    return entered.done(submission, At("", model_id, 0, None, 0), "Registered.")
-
-
-def _channel(submission: Submission) -> str:
-    """The channel in which the window was opened from a message; empty where it was opened otherwise."""
-    channel, _, given = submission.metadata.partition(":")
-    is_sealed = seals.is_sealed(submission.deps, submission.actor, channel, given)
-    return channel if is_sealed else ""
+    return entered.details(deps, submission.actor, model_id, None, "Registered.")
 
 
 def _assessment(submission: Submission, model_id: int, revision: int) -> AssessTier:
@@ -84,29 +78,29 @@ def _assessment(submission: Submission, model_id: int, revision: int) -> AssessT
         purpose_class=submission.choice(fields.USE, PurposeClass),
         eu_class=submission.choice(fields.EU, EuClass),
         override=int(other) if other else None,
-        reason=entered.text(submission, fields.REASON),
+        reason=submission.text(fields.REASON),
     )
 
 
-def describe(submission: Submission) -> Reply:
+def describe(submission: Submission, at: ModelWindow) -> Reply:
     """What describes a model, anew."""
-    deps, at = submission.deps, At.read(submission.metadata)
+    deps = submission.deps
 
     def work(session: Session) -> None:
         reads.require_sight(session, submission.actor, at.model_id, policy=deps.policy)
         model = reads.one(session, at.model_id)
         form = RegisterModel(
             key=model.key,
-            name=entered.text(submission, fields.NAME),
+            name=submission.text(fields.NAME),
             kind=submission.choice(fields.KIND, ModelKind),
-            vendor=entered.text(submission, fields.VENDOR) or None,
+            vendor=submission.text(fields.VENDOR) or None,
             project=submission.values.get(fields.PROJECT),
-            owner_id=entered.person(session, submission, fields.OWNER),
-            purpose=entered.text(submission, fields.PURPOSE),
-            intended_use=entered.text(submission, fields.INTENDED),
-            out_of_scope=entered.text(submission, fields.SCOPE),
-            technique=entered.text(submission, fields.TECHNIQUE),
-            data_sources=entered.listed(submission, fields.DATA),
+            owner_id=entered.person_id(session, submission, fields.OWNER),
+            purpose=submission.text(fields.PURPOSE),
+            intended_use=submission.text(fields.INTENDED),
+            out_of_scope=submission.text(fields.SCOPE),
+            technique=submission.text(fields.TECHNIQUE),
+            data_sources=submission.listed(fields.DATA),
             affects_people=submission.values.get(fields.PEOPLE) == "yes",
             upstream=tuple(submission.values.get(fields.UPSTREAM) or ()),
             request_key=submission.key,
@@ -120,16 +114,16 @@ def describe(submission: Submission) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         )
 
     entered.run(submission, work)
-    return entered.done(submission, at, "Kept.")
+    return entered.confirm(submission, at, "Kept.")
 
 
-def assess(submission: Submission) -> Reply:
+def assess(submission: Submission, at: ModelWindow) -> Reply:
     """How material it is."""
-    deps, at = submission.deps, At.read(submission.metadata)
+    deps = submission.deps
     form = _assessment(submission, at.model_id, at.model_revision)
     tier = entered.run(
         submission,
@@ -139,28 +133,28 @@ def assess(submission: Submission) -> Reply:
             form,
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
-    return entered.done(submission, at, f"It is tier {tier}.")
+    return entered.confirm(submission, at, f"It is tier {tier}.")
 
 
-def version(submission: Submission) -> Reply:
+def version(submission: Submission, at: ModelWindow) -> Reply:
     """A version, in development."""
-    deps, at = submission.deps, At.read(submission.metadata)
-    prompt = entered.text(submission, fields.PROMPT)
-    base = entered.text(submission, fields.BASE)
+    deps = submission.deps
+    prompt = submission.text(fields.PROMPT)
+    base = submission.text(fields.BASE)
 
     def work(session: Session) -> int:
-        maker = entered.person(session, submission, fields.DEVELOPER)
+        maker = entered.person_id(session, submission, fields.DEVELOPER)
         form = AddVersion(
             model_id=at.model_id,
-            version=entered.text(submission, fields.VERSION),
-            digest=entered.text(submission, fields.DIGEST).lower() or None,
+            version=submission.text(fields.VERSION),
+            digest=submission.text(fields.DIGEST).lower() or None,
             generative=Generative(
                 model=base,
                 prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest() if prompt else None,
-                tools=entered.listed(submission, fields.TOOLS),
+                tools=submission.listed(fields.TOOLS),
             )
             if base
             else None,
@@ -173,17 +167,16 @@ def version(submission: Submission) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         )
 
     version_id = entered.run(submission, work)
     return entered.details(deps, submission.actor, at.model_id, version_id, "It is in development.")
 
 
-def classify(submission: Submission) -> Reply:
+def classify(submission: Submission, at: ClassifyWindow) -> Reply:
     """It is no model, or one after all."""
-    deps, at = submission.deps, At.read(submission.metadata)
-    is_model = submission.metadata.rsplit(":", 1)[-1] == "1"
+    deps = submission.deps
     entered.run(
         submission,
         lambda session: service.say_what_it_is(
@@ -191,32 +184,32 @@ def classify(submission: Submission) -> Reply:
             submission.actor,
             at.model_id,
             at.model_revision,
-            is_model=is_model,
-            reason=entered.text(submission, fields.REASON),
+            is_model=at.is_model,
+            reason=submission.text(fields.REASON),
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
-    return entered.done(submission, at, "Kept.")
+    return entered.confirm(submission, at, "Kept.")
 
 
-def step(submission: Submission) -> Reply:
+def step(submission: Submission, at: ModelWindow) -> Reply:
     """A step, or the request that it is."""
-    deps, at = submission.deps, At.read(submission.metadata)
+    deps = submission.deps
     with deps.db.read() as session:
-        validator = entered.person(session, submission, fields.VALIDATOR)
+        validator = entered.person_id(session, submission, fields.VALIDATOR)
     form = TakeStep.model_validate(
         {
             "version_id": at.version_id or 0,
             "revision": at.version_revision,
             "verb": at.verb,
-            "reason": entered.text(submission, fields.REASON),
+            "reason": submission.text(fields.REASON),
             "validator_id": validator,
             "change_class": submission.values.get(fields.CHANGE),
-            "new_version": entered.text(submission, fields.NEW) or None,
+            "new_version": submission.text(fields.NEW) or None,
             "request_key": submission.key,
         }
     )
-    said = acting.take_step(deps, submission.actor, form, acting.clicked_of(submission.metadata))
-    return entered.done(submission, at, said)
+    sentence = acting.take_step(deps, submission.actor, form, at.card)
+    return entered.confirm(submission, at, sentence)

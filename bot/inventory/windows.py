@@ -19,12 +19,9 @@ def register(
     purpose: str = "",
     owner: str | None = None,
     chosen: tuple[str, str] | None = None,
-    channel: str = "",
+    metadata: str = "",
 ) -> Block:
-    """A new entry: what somebody knows on the first day; the rest is described later.
-
-    `channel` is where the message stands from which it was opened, with its seal.
-    """
+    """A new entry: what somebody knows on the first day; the rest is described later."""
     shown = [
         fields.text(
             "Name",
@@ -67,7 +64,7 @@ def register(
         shown,
         callback_id=fields.SUBMIT_REGISTER,
         submit="Register",
-        metadata=channel,
+        metadata=metadata,
     )
 
 
@@ -376,5 +373,5 @@ def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
         shown,
         callback_id=fields.SUBMIT_CLASSIFY,
         submit="Keep",
-        metadata=f"{metadata}:{int(is_model)}",
+        metadata=metadata,
     )

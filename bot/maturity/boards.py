@@ -5,6 +5,7 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import CycleRef, GapRef, TargetsWindow, UnitRef
 from bot.maturity import messages, views, words
 from storage.enums import Level
 from workflows.maturity.records import (
@@ -41,7 +42,7 @@ def details(found: CycleResult, *, with_single: bool = False) -> Block:
         )
     )
     if with_single:
-        button = blocks.button("Single answers", words.SINGLE, str(found.cycle_id))
+        button = blocks.button("Single answers", words.SINGLE, CycleRef(found.cycle_id).text)
         shown.append(blocks.actions([button], block_id="maturity-single"))
     return blocks.modal("Maturity", shown, callback_id="notice", close="Close")
 
@@ -79,7 +80,11 @@ def plan(found: Plan, unit: str) -> list[Block]:
             "They are invited in their own working hours, reminded twice, and told who can see what."
         ),
         blocks.actions(
-            [blocks.button("Start the check-in", words.START, unit or "-", style="primary")],
+            [
+                blocks.button(
+                    "Start the check-in", words.START, UnitRef(unit or None).text, style="primary"
+                )
+            ],
             block_id="maturity-start",
         ),
     ]
@@ -88,7 +93,7 @@ def plan(found: Plan, unit: str) -> list[Block]:
 def cycle(found: CycleStatus) -> list[Block]:
     """How an open check-in goes, with what a leader can do."""
     which = f" of {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
-    value = str(found.cycle_id)
+    value = CycleRef(found.cycle_id).text
     early = blocks.button(
         "Early result",
         words.EARLY,
@@ -151,7 +156,7 @@ def targets(found: Targets, *, may_set: bool) -> list[Block]:
         label = "Change targets" if aimed else "Set targets"
         shown.append(
             blocks.actions(
-                [blocks.button(label, words.TARGETS, found.business_unit or "-")],
+                [blocks.button(label, words.TARGETS, UnitRef(found.business_unit).text)],
                 block_id="maturity-targets",
             )
         )
@@ -168,7 +173,7 @@ def _missing(one: Missing, unit: str | None, may_plan: bool) -> Block:
     if not may_plan:
         return blocks.section("\n".join(lines))
     label = "Plan more" if one.actions else "Plan it"
-    value = f"{one.id}|{unit or ''}"
+    value = GapRef(one.id, unit or "").text
     return blocks.section("\n".join(lines), accessory=blocks.button(label, words.PLAN, value))
 
 
@@ -181,7 +186,6 @@ def targets_window(found: Targets, *, may_set: bool = True) -> Block:
 
 def plan_action(found: Targets, statement: Missing, *, owner: str | None, due: date) -> Block:
     """Who does what by when, so that a statement holds."""
-    unit = found.business_unit or ""
     return blocks.modal(
         "Plan an action",
         [
@@ -203,7 +207,7 @@ def plan_action(found: Targets, statement: Missing, *, owner: str | None, due: d
         ],
         callback_id=words.KEEP_PLAN,
         submit="Plan",
-        metadata=f"{statement.id}|{unit}",
+        metadata=GapRef(statement.id, found.business_unit or "").text,
     )
 
 
@@ -236,8 +240,9 @@ def set_targets(found: Targets) -> Block:
         shown,
         callback_id=words.KEEP_TARGETS,
         submit="Set",
-        metadata=f"{found.business_unit or '-'}\n"
-        + ",".join(f"{key}={level.value}" for key, level in found.levels.items()),
+        metadata=TargetsWindow(
+            found.business_unit, {key: level.value for key, level in found.levels.items()}
+        ).text,
     )
 
 

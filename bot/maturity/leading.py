@@ -1,12 +1,10 @@
 """What leaders and assessors do: start and close check-ins, look at results, set targets."""
 
-from pydantic import ValidationError
-
 from bot import blocks
-from bot.blocks import Block
 from bot.context import Deps
+from bot.interactions import CycleRef, GapRef, TargetsWindow, UnitRef
 from bot.maturity import boards, messages, words
-from bot.replies import FieldErrors, Open, Private, Reply, Show
+from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from workflows import gaps
 from workflows.errors import InvalidInput, NotAllowed
@@ -32,15 +30,14 @@ def plan(command: Command, unit: str) -> Reply:
     )
 
 
-def start(click: Click) -> Reply:
+def start(click: Click, ref: UnitRef) -> Reply:
     """A leader has seen whom it asks, and starts it."""
-    unit = None if click.value == "-" else click.value
     deps = click.deps
     cycle_id = deps.db.run(
         lambda session: service.start(
             session,
             click.actor,
-            unit,
+            ref.unit,
             policy=deps.policy,
             org_key=deps.team.org_key,
             now=deps.now(session),
@@ -78,9 +75,9 @@ def open_cycles(command: Command) -> Reply:
     )
 
 
-def close(click: Click) -> Reply:
+def close(click: Click, ref: CycleRef) -> Reply:
     """Close a check-in before its time."""
-    cycle_id = words.ids(click.value)[0]
+    cycle_id = ref.cycle_id
     deps = click.deps
     deps.db.run(
         lambda session: service.close(
@@ -94,33 +91,33 @@ def close(click: Click) -> Reply:
     )
     with deps.db.read() as session:
         found = service.of_cycle(session, cycle_id)
-    return _told(found) if found else Private("The check-in is closed.")
+    return _show_result(found) if found else Private("The check-in is closed.")
 
 
-def early(click: Click) -> Reply:
+def early(click: Click, ref: CycleRef) -> Reply:
     """What it would find by now."""
     deps = click.deps
     found = deps.db.run(
         lambda session: service.early(
             session,
             click.actor,
-            words.ids(click.value)[0],
+            ref.cycle_id,
             policy=deps.policy,
             org_key=deps.team.org_key,
             now=deps.now(session),
         )
     )
-    return _told(found)
+    return _show_result(found)
 
 
-def _told(found: CycleResult) -> Private:
+def _show_result(found: CycleResult) -> Private:
     shown, drawn = messages.illustrated(found)
     return Private(words.headline(found), shown, drawn)
 
 
-def details(click: Click) -> Reply:
+def details(click: Click, ref: CycleRef) -> Reply:
     """Everything that is told of a result, for who may see it or has its card before them."""
-    cycle_id = words.ids(click.value)[0]
+    cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
         found = service.result(
@@ -137,9 +134,9 @@ def details(click: Click) -> Reply:
     return Open(boards.details(found, with_single=with_single))
 
 
-def single(click: Click) -> Reply:
+def single(click: Click, ref: CycleRef) -> Reply:
     """Single answers, for an assessor."""
-    cycle_id = words.ids(click.value)[0]
+    cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
         found = service.single_answers(
@@ -167,7 +164,7 @@ def targets(command: Command, unit: str) -> Reply:
     return Private("Targets", boards.targets(found, may_set=may_set))
 
 
-def open_targets(click: Click) -> Reply:
+def open_targets(click: Click, ref: UnitRef) -> Reply:
     """Choose what to aim for."""
     deps = click.deps
     with deps.db.read() as session:
@@ -180,26 +177,18 @@ def open_targets(click: Click) -> Reply:
         )
         found = service.targets(
             session,
-            None if click.value == "-" else click.value,
+            ref.unit,
             policy=deps.policy,
             now=deps.now(session),
         )
-    return _window(click, boards.set_targets(found))
+    return click.window(boards.set_targets(found))
 
 
-def _window(click: Click, view: Block) -> Reply:
-    """A window, in place of the one that is open: Slack stacks no more than three."""
-    in_modal = click.view is not None and click.view.get("type") == "modal"
-    return Show(view) if in_modal else Open(view)
-
-
-def keep_targets(submission: Submission) -> Reply:
+def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
     """Set the targets, and show what is missing."""
-    unit, said, shown = submission.metadata.partition("\n")
     form = SetTargets(
-        business_unit="" if unit == "-" else unit,
-        # A window of an earlier release doesn't say what it showed.
-        shown=dict(each.split("=", 1) for each in shown.split(",") if each) if said else None,
+        business_unit=window.unit or "",
+        shown=window.levels,
         levels={
             key: value
             for key, value in submission.values.items()
@@ -220,15 +209,8 @@ def keep_targets(submission: Submission) -> Reply:
     return Show(boards.targets_window(found))
 
 
-def _statement(value: str) -> tuple[str, str]:
-    """`statement|unit` of a button."""
-    statement, _, unit = value.partition("|")
-    return statement, unit
-
-
-def open_plan(click: Click) -> Reply:
+def open_plan(click: Click, gap: GapRef) -> Reply:
     """Plan what is done about a statement that does not hold."""
-    statement, unit = _statement(click.value)
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
@@ -239,44 +221,36 @@ def open_plan(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        found = service.targets(session, unit or None, policy=deps.policy, now=now)
-    one = next((each for gap in found.gaps for each in gap.missing if each.id == statement), None)
-    if one is None:
+        found = service.targets(session, gap.unit or None, policy=deps.policy, now=now)
+    missing = [each for one in found.gaps for each in one.missing if each.id == gap.statement]
+    if not missing:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
         )
-    return _window(
-        click,
-        boards.plan_action(found, one, owner=click.actor.slack_id, due=gaps.soonest(now.date())),
-    )
+    due = gaps.soonest(now.date())
+    return click.window(boards.plan_action(found, missing[0], owner=click.actor.slack_id, due=due))
 
 
-def keep_plan(submission: Submission) -> Reply:
+def keep_plan(submission: Submission, gap: GapRef) -> Reply:
     """The action was planned: a milestone, and the targets with it."""
-    statement, unit = _statement(submission.metadata)
     deps = submission.deps
-    picked = str(submission.values.get(boards.OWNER) or "")
+    picked = submission.text(boards.OWNER)
     owner = (
         deps.directory.actor(picked, team_id=None, enterprise_id=deps.team.enterprise_id)
         if picked
         else submission.actor
     )
-    try:
-        form = gaps.PlanAction(
-            business_unit=unit,
-            statement=statement,
-            title=submission.values.get(boards.TITLE),
-            due=submission.values.get(boards.DUE),
-            owner_id=owner.id,
-            request_key=submission.key,
-        )
-    except ValidationError as error:
-        return FieldErrors(
-            {
-                str(fault["loc"][0]): str(fault["msg"]).removeprefix("Value error, ")
-                for fault in error.errors()
-            }
-        )
+    form = submission.form(
+        gaps.PlanAction,
+        {
+            "business_unit": gap.unit,
+            "statement": gap.statement,
+            "title": submission.values.get(boards.TITLE),
+            "due": submission.values.get(boards.DUE),
+            "owner_id": owner.id,
+            "request_key": submission.key,
+        },
+    )
     found = deps.db.run(
         lambda session: gaps.plan(
             session,

@@ -2,6 +2,7 @@
 
 from bot import blocks
 from bot.blocks import Block, Element
+from bot.interactions import CheckInPart, CheckInRef, CycleRef
 from bot.maturity import pictures, words
 from bot.pictures import Picture
 from bot.rendering import Rendered, Scene
@@ -64,19 +65,19 @@ def buttons(found: MyCheckIn) -> list[Element]:
         blocks.button(
             "Go on" if found.answered else "Start",
             words.OPEN,
-            f"{found.id}:{found.next_dimension}",
+            CheckInPart(found.id, found.next_dimension).text,
             style="primary",
         )
     ]
     if found.answered:
-        made.append(blocks.button("What I said", words.SAID, str(found.id)))
-    made.append(blocks.button("Skip", words.SKIP, str(found.id)))
+        made.append(blocks.button("What I said", words.SAID, CheckInRef(found.id).text))
+    made.append(blocks.button("Skip", words.SKIP, CheckInRef(found.id).text))
     return made
 
 
 def short(found: MyCheckIn) -> list[Block]:
     """A card that asks for nothing any more."""
-    said = blocks.button("What I said", words.SAID, str(found.id))
+    said = blocks.button("What I said", words.SAID, CheckInRef(found.id).text)
     if found.state is InvitationState.LEFT:
         return [blocks.section(words.news(found))]
     if not found.is_open:
@@ -85,7 +86,7 @@ def short(found: MyCheckIn) -> list[Block]:
             blocks.actions([said], block_id=f"check-in-{found.id}"),
         ]
     if found.state is InvitationState.SKIPPED:
-        again = blocks.button("Take part after all", words.OPEN, f"{found.id}:0")
+        again = blocks.button("Take part after all", words.OPEN, CheckInPart(found.id).text)
         return [
             blocks.section(
                 f"*{words.news(found)}* · “{blocks.escape(found.skip_reason, 200)}”"
@@ -95,7 +96,7 @@ def short(found: MyCheckIn) -> list[Block]:
             blocks.context("You are not reminded."),
             blocks.actions([again], block_id=f"check-in-{found.id}"),
         ]
-    change = blocks.button("Change", words.OPEN, f"{found.id}:0")
+    change = blocks.button("Change", words.OPEN, CheckInPart(found.id).text)
     return [
         blocks.section(
             f"*{words.news(found)}*, thank you · you can change them {words.until(found.closes_at)}"
@@ -159,7 +160,7 @@ def result_blocks(found: CycleResult) -> list[Block]:
     if found.told and not found.is_early:
         shown.append(
             blocks.actions(
-                [blocks.button("Details", words.DETAILS, str(found.cycle_id))],
+                [blocks.button("Details", words.DETAILS, CycleRef(found.cycle_id).text)],
                 block_id=f"maturity-result-{found.cycle_id}",
             )
         )

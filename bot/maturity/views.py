@@ -4,6 +4,7 @@ from typing import Any
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import CheckInPart, CheckInRef
 from bot.maturity import words
 from storage.enums import Answer
 from workflows.maturity.forms import COMMENT, LINK, REASON
@@ -38,7 +39,7 @@ def dimension(found: MyCheckIn, position: int) -> Block:
         shown.append(blocks.context(f"Your comment: {blocks.quote(here.comment, 300)}"))
     if here.link:
         shown.append(blocks.context(f"Your proof: {blocks.escape(here.link, 300)}"))
-    value = f"{found.id}:{position}"
+    value = CheckInPart(found.id, position).text
     row = [
         blocks.button(
             "Change comment or proof" if here.comment or here.link else "Add comment or proof",
@@ -47,7 +48,7 @@ def dimension(found: MyCheckIn, position: int) -> Block:
         )
     ]
     if position:
-        row.append(blocks.button("Back", words.BACK, f"{found.id}:{position - 1}"))
+        row.append(blocks.button("Back", words.BACK, CheckInPart(found.id, position - 1).text))
     shown.append(blocks.actions(row, block_id=f"way-{position}"))
     return blocks.modal(
         "Maturity check-in",
@@ -90,7 +91,9 @@ def end(found: MyCheckIn) -> Block:
             ),
             blocks.actions(
                 [
-                    blocks.button(f"Go to {one.name}", words.BACK, f"{found.id}:{position}")
+                    blocks.button(
+                        f"Go to {one.name}", words.BACK, CheckInPart(found.id, position).text
+                    )
                     for position, one in open_[:3]
                 ],
                 block_id="way-open",
@@ -124,14 +127,18 @@ def note(found: MyCheckIn, position: int) -> Block:
                 hint="A page, a run or a dashboard that shows it.",
             ),
             blocks.actions(
-                [blocks.button("Back without it", words.BACK, f"{found.id}:{position}")],
+                [
+                    blocks.button(
+                        "Back without it", words.BACK, CheckInPart(found.id, position).text
+                    )
+                ],
                 block_id="way-note",
             ),
         ],
         callback_id=words.KEEP_NOTE,
         submit="Keep",
         close="Leave",
-        metadata=f"{found.id}:{position}",
+        metadata=CheckInPart(found.id, position).text,
     )
 
 
@@ -157,7 +164,7 @@ def skip(found: MyCheckIn) -> Block:
         ],
         callback_id=words.KEEP_SKIP,
         submit="Skip",
-        metadata=str(found.id),
+        metadata=CheckInRef(found.id).text,
     )
 
 
@@ -170,7 +177,9 @@ def said(found: MyCheckIn) -> list[Block]:
     ]
     for position, one in enumerate(found.dimensions):
         change = (
-            blocks.button("Change", words.OPEN, f"{found.id}:{position}") if found.is_open else None
+            blocks.button("Change", words.OPEN, CheckInPart(found.id, position).text)
+            if found.is_open
+            else None
         )
         shown.append(blocks.section(part(one), accessory=change))
     closing = (

@@ -6,6 +6,7 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block, Element
+from bot.interactions import MilestoneChoice, MilestoneRef
 from storage.enums import MilestoneStatus, MilestoneType
 from workflows.milestones.records import MilestoneRecord, Needed, Pushed
 
@@ -176,9 +177,13 @@ def linked(proof: str) -> str:
     return blocks.quote(proof, 200)
 
 
+def _ref(milestone: MilestoneRecord) -> MilestoneRef:
+    return MilestoneRef(milestone.id, milestone.revision)
+
+
 def value(milestone: MilestoneRecord) -> str:
     """What a button carries: which milestone, as it was shown."""
-    return f"{milestone.id}:{milestone.revision}"
+    return _ref(milestone).text
 
 
 def buttons(
@@ -212,7 +217,7 @@ def more(milestone: MilestoneRecord, *, snoozes: bool = True, is_snoozed: bool =
     """The menu More beside the buttons of a milestone."""
 
     def choice(label: str, verb: str) -> Element:
-        return blocks.option(label, f"{verb}:{value(milestone)}")
+        return blocks.option(label, MilestoneChoice(verb, _ref(milestone)).text)
 
     offered = [
         choice("On track again", TRACK) if milestone.risk is not None else choice("At risk…", RISK)
@@ -227,7 +232,7 @@ def menu(milestone: MilestoneRecord) -> Element:
     """Everything that can be done with a milestone in a private list, behind one menu."""
 
     def choice(label: str, verb: str) -> Element:
-        return blocks.option(label, f"{verb}:{value(milestone)}")
+        return blocks.option(label, MilestoneChoice(verb, _ref(milestone)).text)
 
     return blocks.overflow(
         MORE,

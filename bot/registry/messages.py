@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import VersionRef
 from bot.rendering import Rendered, Scene
 from workflows.inventory.records import FindingRecord
 from workflows.registry.notices import (
@@ -21,11 +22,6 @@ ACCEPT, OPEN = "registry.accept", "models.open"
 HIDDEN = (
     "The model registry changed. It is not shown, because people from outside read this channel."
 )
-
-
-def revision(value: str) -> int:
-    """What a button says was shown; no revision at all for a button of an earlier release."""
-    return int(value) if value.isascii() and value.isdecimal() else -1
 
 
 def _accept(label: str, question: str, record: RegistryStatus) -> Block:
@@ -158,7 +154,7 @@ def drift(record: FindingRecord, notice: DriftFound, scene: Scene) -> Rendered:
         return Rendered(news, [blocks.section(f"✅ *{news}*\n{words}")], is_final=True)
     news = f"{name}: the registry differs from the record"
     button = blocks.button(
-        "Open a request…", OPEN, f"{record.model_id}:0", hint=f"Open {record.model}"
+        "Open a request…", OPEN, VersionRef(record.model_id).text, hint=f"Open {record.model}"
     )
     return Rendered(
         news,

@@ -6,8 +6,8 @@ from typing import Any
 
 from bot import blocks, slack_files
 from bot.blocks import Block
+from bot.interactions import EvidenceWindow, FileRef, ModelRef, VersionRef
 from bot.inventory import acting, fields, uploads, words
-from bot.inventory.acting import OTHER_RELEASE, At
 from bot.inventory.evidence import windows
 from bot.readers import SLACK_SECONDS
 from bot.replies import Open, Private, Reply, Show
@@ -32,8 +32,8 @@ MOST_GROUP_COLUMNS = 4
 def register(router: Router) -> None:
     """Answer shared files, their button and window, and the menus that are looked up."""
     router.file(shared)
-    router.action(words.SHARED, open_shared)
-    router.action(words.PICK_VERSION, pick_version)
+    router.action(words.SHARED, open_shared, FileRef)
+    router.action(words.PICK_VERSION, pick_version, VersionRef)
     router.search(words.PICK_VERSION, versions)
     router.search(words.PICK_PROJECT, projects_of)
     router.search(words.PICK_UPSTREAM, models)
@@ -81,7 +81,9 @@ def _offer(found: Shared) -> list[Block]:
         f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
     ]
     told += [blocks.escape(one, 400) for one in found.said]
-    button = blocks.button("Hand it in as evidence…", words.SHARED, found.slack_id, style="primary")
+    button = blocks.button(
+        "Hand it in as evidence…", words.SHARED, FileRef(found.slack_id).text, style="primary"
+    )
     return [
         *blocks.sections(told),
         blocks.actions([button], block_id=f"file-{found.slack_id}"),
@@ -97,11 +99,11 @@ def _size(number: int) -> str:
     return f"{number / 1000:.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"
 
 
-def open_shared(click: Click) -> Reply:
+def open_shared(click: Click, file: FileRef) -> Reply:
     """Which model version is it for?"""
     deps = click.deps
     with deps.db.read() as session:
-        found = sharing.find(session, click.actor, click.value)
+        found = sharing.find(session, click.actor, file.file_id)
         if not reads.list_(session, click.actor, policy=deps.policy):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
@@ -109,52 +111,44 @@ def open_shared(click: Click) -> Reply:
     return Open(windows.shared(found))
 
 
-def pick_version(click: Click) -> Reply:
+def pick_version(click: Click, ref: VersionRef) -> Reply:
     """The version was picked: the window of evidence, with the file in it."""
     deps = click.deps
-    file_id = str((click.view or {}).get("private_metadata") or "")
-    try:
-        model_id, version_id = (int(one) for one in click.value.split(":"))
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        found = sharing.find(session, click.actor, file_id)
-    card, _ = acting.look(deps, click.actor, model_id, version_id)
+        file = sharing.find(session, click.actor, FileRef.read(click.metadata).file_id)
+    card, _ = acting.load_model(deps, click.actor, ref.model_id, ref.version_id)
     version = card.version
     if version is None:
-        raise InvalidInput(OTHER_RELEASE)
-    at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
+        raise ref.refusal()
+    model = card.model
+    window = EvidenceWindow(
+        words.EVIDENCE, model.id, model.revision, version.id, version.revision, None, file.slack_id
+    )
     view = windows.evidence(
         card,
         deps.policy,
-        found.type,
-        f"{at.text}:::{found.slack_id}",
-        found,
+        file.type,
+        window.text,
+        file,
         *acting.prefilled(deps, card),
         takes_files=acting.takes_files(deps),
     )
     return Show(view)
 
 
-def of(asked: Submission | Click) -> Shared | None:
+def load_file(asked: Submission | Click, file_id: str | None) -> Shared | None:
     """The file that a window of evidence was opened for, if it was."""
-    metadata = (
-        asked.metadata
-        if isinstance(asked, Submission)
-        else str((asked.view or {}).get("private_metadata") or "")
-    )
-    file_id = acting.file_of(metadata)
     if file_id is None:
         return None
     with asked.deps.db.read() as session:
         return sharing.find(session, asked.actor, file_id)
 
 
-def taken(submission: Submission, type_: str) -> dict[str, Any]:
+def taken(submission: Submission, file_id: str | None, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     rules = deps.policy.evidence.fairness
-    found = of(submission)
+    found = load_file(submission, file_id)
     put: list[str] = submission.values.get(fields.FILE) or []
 
     def is_counted(file: Shared) -> bool:
@@ -166,9 +160,9 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
         return sharing.fields(found, type_)
     counted = None
     with deps.readers.file() as reading:
-        file_id = found.slack_id if found is not None else put[0]
+        wanted = found.slack_id if found is not None else put[0]
         fetched = slack_files.fetch(
-            deps, file_id, owner=submission.actor.slack_id, seconds=slack_files.QUICK
+            deps, wanted, owner=submission.actor.slack_id, seconds=slack_files.QUICK
         )
         if found is None:
             found = Shared(
@@ -187,31 +181,27 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
 
 def _columns(submission: Submission) -> Columns:
     """Which columns of a file with rows say what, as the window asked."""
-
-    def said(block: str) -> str:
-        return str(submission.values.get(block) or "").strip()
-
     asked = {fields.TRUTH: "was true", fields.PREDICTION: "the model said"}
     for block, what in asked.items():
-        if not said(block):
+        if not submission.text(block):
             raise InvalidInput(f"Which column holds what {what}?", field=block)
-    cut = said(fields.CUT)
+    cut = submission.text(fields.CUT)
     try:
         threshold = float(cut) if cut else None
         if threshold is not None and not math.isfinite(threshold):
             raise ValueError
     except ValueError:
         raise InvalidInput("Write a number, like 0.5.", field=fields.CUT) from None
-    groups = tuple(one.strip() for one in said(fields.GROUPS).split(",") if one.strip())
+    groups = submission.listed(fields.GROUPS)
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
         raise InvalidInput(
             "Name one to four columns of groups, like sex, age.", field=fields.GROUPS
         )
     return Columns(
-        said(fields.TRUTH),
-        said(fields.PREDICTION),
+        submission.text(fields.TRUTH),
+        submission.text(fields.PREDICTION),
         groups,
-        said(fields.POSITIVE) or None,
+        submission.text(fields.POSITIVE) or None,
         threshold,
     )
 
@@ -224,7 +214,10 @@ def versions(search: Search) -> Sequence[tuple[str, str]]:
     with search.deps.db.read() as session:
         found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
     return [
-        (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
+        (
+            VersionRef(model.id, one.id).text,
+            f"{model.name} {one.version} · {words.STATES[one.state]}",
+        )
         for model in found
         for one in model.versions
         if one.state not in _CLOSED
@@ -233,7 +226,7 @@ def versions(search: Search) -> Sequence[tuple[str, str]]:
 
 def models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
-    own = At.read(str(search.view.get("private_metadata") or "")).model_id
+    own = ModelRef.read(search.metadata).model_id
     with search.deps.db.read() as session:
         found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)
     return [(one.key, one.name) for one in found if one.id != own]

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import FileRef, Ticked, VersionRef
 from bot.inventory import fields, views, words
 from bot.pictures import Picture
 from workflows.evidence.forms import FAIRNESS
@@ -26,7 +27,11 @@ def shared(found: Shared) -> Block:
         ),
     ]
     return blocks.modal(
-        "Hand in evidence", shown, callback_id="notice", close="Cancel", metadata=found.slack_id
+        "Hand in evidence",
+        shown,
+        callback_id="notice",
+        close="Cancel",
+        metadata=FileRef(found.slack_id).text,
     )
 
 
@@ -215,7 +220,7 @@ def look(
             blocks.input_(
                 f"The {name}",
                 blocks.checks(fields.PICK, [blocks.option(what, "yes")]),
-                block_id=f"{fields.PICK}:{item.id}:{item.revision}",
+                block_id=Ticked(fields.PICK, item.id, item.revision).text,
                 optional=True,
             )
         )
@@ -237,8 +242,8 @@ def look(
 _ACCEPT = blocks.option("Accept what I tick", "accept")
 
 
-def model_card(card: Card, at: str) -> Block:
-    """The nine sections of a model card, in short, and the documents to have; `at` is `model:version` by id, version 0 for none."""
+def model_card(card: Card, ref: VersionRef) -> Block:
+    """The nine sections of a model card, in short, and the documents to have."""
     shown: list[Block] = []
     if card.missing:
         shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
@@ -253,9 +258,9 @@ def model_card(card: Card, at: str) -> Block:
         if one.is_missing:
             told.append("_Missing: nobody said this yet._")
         shown += blocks.sections(told)
-    offered = [blocks.button("Send me this page", words.SEND_CARD, at)]
-    if not at.endswith(":0"):
-        offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, at))
+    offered = [blocks.button("Send me this page", words.SEND_CARD, ref.text)]
+    if ref.version_id is not None:
+        offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, ref.text))
     shown.append(blocks.actions(offered, block_id="documents"))
     shown.append(
         blocks.context(
