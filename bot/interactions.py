@@ -7,13 +7,15 @@ by another release, or made up; it is refused with the way on.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
 from typing import Annotated, Any, ClassVar, Self, get_type_hints
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from bot import blocks
 from workflows.errors import InvalidInput, all_faults
+from workflows.inputs import inputs_of
 
 BIGGEST = 2**31 - 1
 OPEN_AGAIN = "Nothing was changed; open it again."
@@ -35,6 +37,53 @@ class WrongFields(InvalidInput):
         self.faults = dict(faults)
 
 
+def block_of(field: str) -> str:
+    """The id of the block in which the field of a form is entered; that of a person's id is called without `_id`."""
+    return _BLOCKS.get(field, field.removesuffix("_id"))
+
+
+def ask(
+    form: type[BaseModel],
+    field: str,
+    element: blocks.Element | None = None,
+    *,
+    initial: str = "",
+    optional: bool | None = None,
+    **changes: Any,
+) -> blocks.Block:
+    """The input of a form's field in the form's own words, a text field where no `element` is given.
+
+    It is optional where the field is; `changes` are other words or settings for `blocks.input_` and the element.
+    """
+    asked = replace(inputs_of(form)[field], **changes)
+    block = block_of(field)
+    element = element or blocks.text_input(
+        block,
+        multiline=asked.multiline,
+        initial=initial,
+        placeholder=asked.placeholder,
+        min_length=asked.least,
+        max_length=asked.most,
+    )
+    if optional is None:
+        optional = not form.model_fields[field].is_required()
+    return blocks.input_(asked.label, element, block_id=block, hint=asked.hint, optional=optional)
+
+
+def ask_person(
+    form: type[BaseModel], field: str, slack_id: str | None = None, *, optional: bool = False
+) -> blocks.Block:
+    """As `ask`, for somebody of the workspace."""
+    placeholder = inputs_of(form)[field].placeholder
+    picker = blocks.person_picker(block_of(field), placeholder=placeholder, initial=slack_id)
+    return ask(form, field, picker, optional=optional)
+
+
+def ask_day(form: type[BaseModel], field: str, initial: date | None = None) -> blocks.Block:
+    """As `ask`, for a day."""
+    return ask(form, field, blocks.date_picker(block_of(field), initial=initial))
+
+
 _BLOCKS = {
     "key": "name",
     "words": "word",
@@ -45,7 +94,7 @@ _BLOCKS = {
     "valid_until": "until",
     "": "summary",
 }
-"""Fields of forms whose block is called otherwise; that of a person's id is called without `_id`."""
+"""Fields of forms whose block is called otherwise."""
 
 
 def faults_of(error: ValidationError, view: Mapping[str, Any]) -> dict[str, str]:
@@ -53,14 +102,14 @@ def faults_of(error: ValidationError, view: Mapping[str, Any]) -> dict[str, str]
 
     Raises InvalidInput for a window without fields.
     """
-    blocks = [block["block_id"] for block in view.get("blocks", ()) if block["type"] == "input"]
-    if not blocks:
+    ids = [block["block_id"] for block in view.get("blocks", ()) if block["type"] == "input"]
+    if not ids:
         raise InvalidInput(WINDOW_UNREADABLE)
     faults: dict[str, str] = {}
     for field, sentence in all_faults(error):
         name = field.partition(".")[0]
-        block = _BLOCKS.get(name, name.removesuffix("_id"))
-        faults.setdefault(block if block in blocks else blocks[-1], sentence)
+        block = block_of(name)
+        faults.setdefault(block if block in ids else ids[-1], sentence)
     return faults
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.interactions import WINDOW_UNREADABLE, WrongFields, faults_of, number
+from bot.interactions import WINDOW_UNREADABLE, WrongFields, block_of, faults_of, number
 from bot.pictures import Picture
 from bot.replies import Open, Show
 from workflows.actors import Actor
 from workflows.errors import InvalidInput
+from workflows.inputs import inputs_of
 
 if TYPE_CHECKING:
     from bot.context import Deps
@@ -155,17 +156,30 @@ class Submission:
             raise InvalidInput(WINDOW_UNREADABLE) from None
 
     def form(
-        self, kind: type[M], entered: Mapping[str, Any], wrong: Mapping[str, str] | None = None
+        self, kind: type[M], known: Mapping[str, Any], wrong: Mapping[str, str] | None = None
     ) -> M:
-        """A form of what was entered. Raises WrongFields with everything that is wrong, with what is known to be `wrong`."""
+        """A form, filled in with what was entered and what is `known` besides. An empty field has its default.
+
+        Raises WrongFields with everything that is wrong, and what is known to be `wrong` besides.
+        """
         faults = dict(wrong or {})
         try:
-            filled = kind.model_validate(entered)
+            filled = kind.model_validate(self._entered(kind) | known)
         except ValidationError as error:
             faults = faults_of(error, self.view) | faults
         if faults:
             raise WrongFields(faults)
         return filled
+
+    def _entered(self, kind: type[BaseModel]) -> dict[str, Any]:
+        """What was entered for the fields of a form that are asked for; nothing else can be entered."""
+        found = {}
+        for field in inputs_of(kind):
+            value = self.values.get(block_of(field))
+            value = value.strip() if isinstance(value, str) else value
+            if value not in (None, "", []):
+                found[field] = value
+        return found
 
     def number(self, block: str, default: int) -> int:
         """The number that was chosen there. Raises InvalidInput for what is none."""

@@ -3,7 +3,7 @@
 from bot import blocks
 from bot.approvals import acting, words
 from bot.blocks import Block, Element
-from bot.interactions import Request, RequestWindow
+from bot.interactions import Request, RequestWindow, ask
 from bot.rendering import Rendered, Scene
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
@@ -37,11 +37,7 @@ def open_glass(click: Click, request: Request) -> Reply:
                     f"*{words.asks(card)}*\n:warning: You approve this *at once and alone*. Everybody who governs is told now, "
                     "with your name and reason, and others review it afterwards."
                 ),
-                blocks.input_(
-                    "Why can't this wait?",
-                    blocks.text_input(REASON, multiline=True, min_length=10, max_length=2000),
-                    block_id=REASON,
-                ),
+                ask(BreakGlass, "reason"),
             ],
             callback_id=SUBMIT_GLASS,
             submit="Break the glass",
@@ -72,12 +68,7 @@ def open_wrong(click: Click, request: Request) -> Reply:
             "Review",
             [
                 blocks.section(f"*{words.asks(card)}*\n{words.glass(card)}"),
-                blocks.input_(
-                    "What was not right?",
-                    blocks.text_input(NOTE, multiline=True, max_length=2000),
-                    block_id=NOTE,
-                    hint="It stays on record. The approval itself stays; ask for a change back if it is needed.",
-                ),
+                ask(ReviewGlass, "note", optional=False),
             ],
             callback_id=SUBMIT_WRONG,
             submit="Was not right",

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot import blocks
 from bot.approvals import acting, words
-from bot.interactions import ConditionWindow, Request, RequestCondition, RequestWindow
+from bot.interactions import ConditionWindow, Request, RequestCondition, RequestWindow, ask
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
@@ -108,12 +108,7 @@ def open_claim(click: Click, condition: RequestCondition) -> Reply:
             "Condition met",
             [
                 blocks.section(words.condition(bound)),
-                blocks.input_(
-                    "How does one see that it is met?",
-                    blocks.text_input(PROOF, multiline=True, max_length=2000),
-                    block_id=PROOF,
-                    hint=f"{bound.setter.name} reads it and confirms.",
-                ),
+                ask(ClaimMet, "proof", hint=f"{bound.setter.name} reads it and confirms."),
             ],
             callback_id=SUBMIT_PROOF,
             submit="Met",
@@ -144,10 +139,10 @@ def open_missing(click: Click, condition: RequestCondition) -> Reply:
             "Not met yet",
             [
                 blocks.section(words.condition(bound)),
-                blocks.input_(
-                    "What is missing?",
-                    blocks.text_input(MISSING, multiline=True, max_length=2000),
-                    block_id=MISSING,
+                ask(
+                    ConfirmMet,
+                    "why",
+                    optional=False,
                     hint=f"{bound.owner.name} reads it, and can say again that it is met until the day is over.",
                 ),
             ],

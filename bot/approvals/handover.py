@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot import blocks, door
 from bot.approvals import acting, words
 from bot.blocks import Block, Element
-from bot.interactions import Request, RequestWindow
+from bot.interactions import Request, RequestWindow, ask
 from bot.replies import Done, FieldErrors, Open, Reply
 from bot.requests import Click, Search, Submission
 from bot.router import Router
@@ -39,14 +39,8 @@ def open_modal(click: Click, request: Request) -> Reply:
             "Hand over",
             [
                 blocks.section(f"*{words.asks(card)}*"),
-                blocks.input_("Who decides in your place?", _menu(takers), block_id=TO, hint=hint),
-                blocks.input_(
-                    "What should they know?",
-                    blocks.text_input(NOTE, multiline=True, max_length=1000),
-                    block_id=NOTE,
-                    optional=True,
-                    hint="Everyone who is asked reads it.",
-                ),
+                ask(HandOver, "to", _menu(takers), hint=hint),
+                ask(HandOver, "note"),
             ],
             callback_id=SUBMIT,
             submit="Hand over",

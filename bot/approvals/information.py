@@ -5,7 +5,7 @@ import html
 from bot import blocks, door
 from bot.approvals import acting, words
 from bot.context import Deps
-from bot.interactions import Request, RequestWindow
+from bot.interactions import Request, RequestWindow, ask
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
@@ -25,7 +25,7 @@ def register(router: Router) -> None:
     """Answer the buttons, the two modals, and replies to a question."""
     router.action(words.ANSWER, open_answer, Request)
     router.action(words.UNASK, unask, Request)
-    router.submission(SUBMIT_QUESTION, ask, RequestWindow)
+    router.submission(SUBMIT_QUESTION, submit_question, RequestWindow)
     router.submission(SUBMIT_ANSWER, answer, RequestWindow)
     router.reply(ApprovalNote.kind, replied)
 
@@ -38,11 +38,10 @@ def open_question(click: Click, request: Request) -> Reply:
             "Ask for information",
             [
                 blocks.section(f"*{words.asks(card)}*"),
-                blocks.input_(
-                    f"What do you want to know from {card.requester.name}?",
-                    blocks.text_input(QUESTION, multiline=True, min_length=3, max_length=3000),
-                    block_id=QUESTION,
-                    hint="Everyone who is asked reads it. The request waits for the answer and its clock stands still.",
+                ask(
+                    AskInformation,
+                    "question",
+                    label=f"What do you want to know from {card.requester.name}?",
                 ),
             ],
             callback_id=SUBMIT_QUESTION,
@@ -52,7 +51,7 @@ def open_question(click: Click, request: Request) -> Reply:
     )
 
 
-def ask(submission: Submission, request: RequestWindow) -> Reply:
+def submit_question(submission: Submission, request: RequestWindow) -> Reply:
     """The question was typed."""
     question = submission.text(QUESTION)
     if not question:
@@ -75,12 +74,7 @@ def open_answer(click: Click, request: Request) -> Reply:
                 blocks.section(
                     f"*{blocks.escape(question.asker.name, 60)} asks:* {blocks.quote(question.text, 1500)}"
                 ),
-                blocks.input_(
-                    "Your answer",
-                    blocks.text_input(ANSWER, multiline=True, min_length=1, max_length=3000),
-                    block_id=ANSWER,
-                    hint="Everyone who is asked reads it, and the request goes on.",
-                ),
+                ask(Answer, "answer"),
             ],
             callback_id=SUBMIT_ANSWER,
             submit="Answer",

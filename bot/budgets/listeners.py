@@ -177,8 +177,7 @@ def _read(submission: Submission, window: IncreaseWindow) -> tuple[IncreaseBudge
         {
             "budget_id": window.budget_id,
             "revision": window.revision,
-            "amount": submission.values.get(views.AMOUNT),
-            "scope": submission.values.get(views.SCOPE),
+            "amount": submission.text(views.AMOUNT),
             "first": window.first,
             "meant": _meant(submission),
         },

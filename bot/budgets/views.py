@@ -7,12 +7,14 @@ from decimal import Decimal
 from bot import blocks
 from bot.blocks import Block
 from bot.budgets import words
-from bot.interactions import BudgetRef, IncreaseWindow, Place, Request
+from bot.interactions import BudgetRef, IncreaseWindow, Place, Request, ask
 from bot.pictures import Picture
 from storage.enums import ApprovalState
 from storage.money import exact_sum, money_text
 from workflows.budgets.doubts import AmountDoubted
+from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.records import Breakdown, BudgetDetail
+from workflows.inputs import inputs_of
 
 AMOUNT, SCOPE, REASON = "amount", "scope", "reason"
 MEANT = "meant"
@@ -60,23 +62,20 @@ def increase(
                 f"*{blocks.money(burn.amount, burn.currency)}*; {words.share(burn)} of it is used."
                 f"{words.later(detail)}\n{gate_words}"
             ),
-            blocks.input_(
-                f"New amount, {burn.currency}",
-                blocks.text_input(
-                    AMOUNT,
-                    initial=known.amount,
-                    placeholder=f"More than {words.exact(burn.amount)}",
-                    max_length=40,
-                ),
-                block_id=AMOUNT,
+            ask(
+                IncreaseBudget,
+                "amount",
+                initial=known.amount,
+                label=f"{inputs_of(IncreaseBudget)['amount'].label}, {burn.currency}",
+                placeholder=f"More than {words.exact(burn.amount)}",
             ),
             *([_meant(doubted, burn.currency)] if doubted is not None else []),
-            blocks.input_(
-                "For how long",
+            ask(
+                IncreaseBudget,
+                "scope",
                 blocks.radio(
                     SCOPE, [only, onwards], initial=onwards if known.scope == "onwards" else only
                 ),
-                block_id=SCOPE,
             ),
             blocks.input_(
                 "Why",

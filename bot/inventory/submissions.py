@@ -10,12 +10,10 @@ from bot.inventory import acting, entered, fields
 from bot.replies import Reply
 from bot.requests import Submission
 from bot.router import Router
-from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
 from workflows.inventory import reads, service, versions
 from workflows.inventory.forms import (
     AddVersion,
     AssessTier,
-    Generative,
     RegisterModel,
     TakeStep,
     slug,
@@ -38,22 +36,16 @@ def register(router: Router) -> None:
 def new(submission: Submission, window: RegisterWindow) -> Reply:
     """A model for the inventory, assessed at once where that was said."""
     deps = submission.deps
-    name = submission.text(fields.NAME)
     is_sealed = seals.is_sealed(deps, submission.actor, window.channel, window.seal)
 
     def work(session: Session) -> int:
-        form = RegisterModel(
-            key=slug(name),
-            name=name,
-            kind=submission.choice(fields.KIND, ModelKind),
-            vendor=submission.text(fields.VENDOR) or None,
-            project=submission.values.get(fields.PROJECT),
-            owner_id=entered.person_id(session, submission, fields.OWNER),
-            purpose=submission.text(fields.PURPOSE),
-            exposure=submission.values.get(fields.EXPOSURE),
-            purpose_class=submission.values.get(fields.USE),
-            eu_class=submission.values.get(fields.EU),
-            request_key=submission.key,
+        form = submission.form(
+            RegisterModel,
+            {
+                "key": slug(submission.text(fields.NAME)),
+                "owner_id": entered.person_id(session, submission, fields.OWNER),
+                "request_key": submission.key,
+            },
         )
         return service.register(
             session,
@@ -69,41 +61,21 @@ def new(submission: Submission, window: RegisterWindow) -> Reply:
     return entered.details(deps, submission.actor, model_id, None, "Registered.")
 
 
-def _assessment(submission: Submission, model_id: int, revision: int) -> AssessTier:
-    other = submission.values.get(fields.TIER)
-    return AssessTier(
-        model_id=model_id,
-        revision=revision,
-        exposure=submission.choice(fields.EXPOSURE, Exposure),
-        purpose_class=submission.choice(fields.USE, PurposeClass),
-        eu_class=submission.choice(fields.EU, EuClass),
-        override=int(other) if other else None,
-        reason=submission.text(fields.REASON),
-    )
-
-
 def describe(submission: Submission, at: ModelWindow) -> Reply:
     """What describes a model, anew."""
     deps = submission.deps
 
     def work(session: Session) -> None:
         reads.require_sight(session, submission.actor, at.model_id, policy=deps.policy)
-        model = reads.one(session, at.model_id)
-        form = RegisterModel(
-            key=model.key,
-            name=submission.text(fields.NAME),
-            kind=submission.choice(fields.KIND, ModelKind),
-            vendor=submission.text(fields.VENDOR) or None,
-            project=submission.values.get(fields.PROJECT),
-            owner_id=entered.person_id(session, submission, fields.OWNER),
-            purpose=submission.text(fields.PURPOSE),
-            intended_use=submission.text(fields.INTENDED),
-            out_of_scope=submission.text(fields.SCOPE),
-            technique=submission.text(fields.TECHNIQUE),
-            data_sources=submission.listed(fields.DATA),
-            affects_people=submission.values.get(fields.PEOPLE) == "yes",
-            upstream=tuple(submission.values.get(fields.UPSTREAM) or ()),
-            request_key=submission.key,
+        form = submission.form(
+            RegisterModel,
+            {
+                "key": reads.one(session, at.model_id).key,
+                "owner_id": entered.person_id(session, submission, fields.OWNER),
+                "data_sources": submission.listed(fields.DATA),
+                "affects_people": submission.values.get(fields.PEOPLE) == "yes",
+                "request_key": submission.key,
+            },
         )
         service.edit(
             session,
@@ -124,7 +96,7 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
 def assess(submission: Submission, at: ModelWindow) -> Reply:
     """How material it is."""
     deps = submission.deps
-    form = _assessment(submission, at.model_id, at.model_revision)
+    form = submission.form(AssessTier, {"model_id": at.model_id, "revision": at.model_revision})
     tier = entered.run(
         submission,
         lambda session: service.assess(
@@ -144,21 +116,26 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
     deps = submission.deps
     prompt = submission.text(fields.PROMPT)
     base = submission.text(fields.BASE)
+    generative = (
+        {
+            "model": base,
+            "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest() if prompt else None,
+            "tools": submission.listed(fields.TOOLS),
+        }
+        if base
+        else None
+    )
 
     def work(session: Session) -> int:
         maker = entered.person_id(session, submission, fields.DEVELOPER)
-        form = AddVersion(
-            model_id=at.model_id,
-            version=submission.text(fields.VERSION),
-            digest=submission.text(fields.DIGEST).lower() or None,
-            generative=Generative(
-                model=base,
-                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest() if prompt else None,
-                tools=submission.listed(fields.TOOLS),
-            )
-            if base
-            else None,
-            developers=(maker,) if maker else (),
+        form = submission.form(
+            AddVersion,
+            {
+                "model_id": at.model_id,
+                "digest": submission.text(fields.DIGEST).lower() or None,
+                "generative": generative,
+                "developers": (maker,) if maker else (),
+            },
         )
         return versions.add_version(
             session,
@@ -199,17 +176,15 @@ def step(submission: Submission, at: ModelWindow) -> Reply:
     deps = submission.deps
     with deps.db.read() as session:
         validator = entered.person_id(session, submission, fields.VALIDATOR)
-    form = TakeStep.model_validate(
+    form = submission.form(
+        TakeStep,
         {
             "version_id": at.version_id or 0,
             "revision": at.version_revision,
             "verb": at.verb,
-            "reason": submission.text(fields.REASON),
             "validator_id": validator,
-            "change_class": submission.values.get(fields.CHANGE),
-            "new_version": submission.text(fields.NEW) or None,
             "request_key": submission.key,
-        }
+        },
     )
     sentence = acting.take_step(deps, submission.actor, form, at.card)
     return entered.confirm(submission, at, sentence)

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import ask, ask_person
 from bot.inventory import fields, words
 from storage.enums import ModelKind
 from workflows.evidence.forms import CARD, WORDS
+from workflows.inputs import inputs_of
 from workflows.inventory import rules
+from workflows.inventory.forms import AddVersion, AssessTier, Generative, RegisterModel, TakeStep
 from workflows.inventory.records import ModelCard, ModelRecord
 from workflows.inventory.rules import Guard, Move
 from workflows.registry.records import Found
@@ -23,40 +26,17 @@ def register(
 ) -> Block:
     """A new entry: what somebody knows on the first day; the rest is described later."""
     shown = [
-        fields.text(
-            "Name",
-            fields.NAME,
-            initial=name,
-            multiline=False,
-            optional=False,
-            most=80,
-            hint="As people call it, like Fraud score.",
-        ),
-        blocks.input_(
-            "What is it?",
+        ask(RegisterModel, "name", initial=name),
+        ask(
+            RegisterModel,
+            "kind",
             fields.menu(fields.KIND, words.KINDS, ModelKind.INTERNAL),
-            block_id=fields.KIND,
-        ),
-        fields.text(
-            "Vendor",
-            fields.VENDOR,
-            multiline=False,
-            most=80,
-            hint="For a model that is not your own.",
-        ),
-        fields.project(chosen),
-        blocks.input_(
-            "Owner",
-            blocks.person_picker(fields.OWNER, placeholder="Who answers for it", initial=owner),
-            block_id=fields.OWNER,
-        ),
-        fields.text(
-            "What is it for?",
-            fields.PURPOSE,
-            initial=purpose,
             optional=False,
-            hint="A sentence or two that an executive understands.",
         ),
+        ask(RegisterModel, "vendor"),
+        fields.project(chosen),
+        ask_person(RegisterModel, "owner_id", owner),
+        ask(RegisterModel, "purpose", initial=purpose, optional=False),
         *_assessed(None),
     ]
     return blocks.modal(
@@ -69,28 +49,19 @@ def register(
 
 
 def _assessed(model: ModelRecord | None) -> list[Block]:
-    optional = model is None
-    later = " You can say it later; development starts once it is said." if optional else ""
+    form = AssessTier if model else RegisterModel
+    exposure = ask(
+        form,
+        "exposure",
+        fields.menu(fields.EXPOSURE, words.EXPOSURES, model.exposure if model else None),
+    )
+    if model is None:
+        exposure["hint"]["text"] += " You can say it later; development starts once it is said."
+    purpose_class, eu_class = (model.purpose_class, model.eu_class) if model else (None, None)
     return [
-        blocks.input_(
-            "How much depends on it?",
-            fields.menu(fields.EXPOSURE, words.EXPOSURES, model.exposure if model else None),
-            block_id=fields.EXPOSURE,
-            optional=optional,
-            hint=f"Volume, money and people it reaches.{later}",
-        ),
-        blocks.input_(
-            "What does its output do?",
-            fields.menu(fields.USE, words.PURPOSES, model.purpose_class if model else None),
-            block_id=fields.USE,
-            optional=optional,
-        ),
-        blocks.input_(
-            "Class under the EU AI Act",
-            fields.menu(fields.EU, words.EU, model.eu_class if model else None),
-            block_id=fields.EU,
-            optional=optional,
-        ),
+        exposure,
+        ask(form, "purpose_class", fields.menu(fields.USE, words.PURPOSES, purpose_class)),
+        ask(form, "eu_class", fields.menu(fields.EU, words.EU, eu_class)),
     ]
 
 
@@ -104,68 +75,39 @@ def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) 
     card = held.card if held else None
     upstream = blocks.searched_many(
         words.PICK_UPSTREAM,
-        placeholder="None",
+        placeholder=inputs_of(RegisterModel)["upstream"].placeholder,
         initial=[blocks.option(name, key) for key, name in taken],
     )
     shown = [
-        fields.text(
-            "Name", fields.NAME, initial=model.name, multiline=False, optional=False, most=80
+        ask(RegisterModel, "name", initial=model.name, hint=""),
+        ask(
+            RegisterModel, "kind", fields.menu(fields.KIND, words.KINDS, model.kind), optional=False
         ),
-        blocks.input_(
-            "What is it?", fields.menu(fields.KIND, words.KINDS, model.kind), block_id=fields.KIND
-        ),
-        fields.text("Vendor", fields.VENDOR, initial=model.vendor or "", multiline=False, most=80),
+        ask(RegisterModel, "vendor", initial=model.vendor or "", hint=""),
         fields.project(
             (model.project_key, model.project or model.project_key) if model.project_key else None
         ),
-        blocks.input_(
-            "Owner",
-            blocks.person_picker(
-                fields.OWNER,
-                placeholder="Who answers for it",
-                initial=model.owner.slack_id if model.owner else None,
-            ),
-            block_id=fields.OWNER,
-        ),
-        fields.text("What is it for?", fields.PURPOSE, initial=model.purpose, optional=False),
-        fields.text(
-            "Intended use",
-            fields.INTENDED,
+        ask_person(RegisterModel, "owner_id", model.owner.slack_id if model.owner else None),
+        ask(RegisterModel, "purpose", initial=model.purpose, hint="", optional=False),
+        ask(
+            RegisterModel,
+            "intended_use",
             initial=model.intended_use or (card.intended_use[:WORDS] if card else ""),
-            hint="Who uses its output, for what.",
         ),
-        fields.text(
-            "Not meant for",
-            fields.SCOPE,
-            initial=model.out_of_scope,
-            hint="Uses that nobody validated.",
-        ),
-        fields.text(
-            "Technique",
-            fields.TECHNIQUE,
-            initial=model.technique,
-            multiline=False,
-            most=200,
-            hint="Like gradient boosting.",
-        ),
-        fields.text(
-            "Data that it is made from",
-            fields.DATA,
-            initial=", ".join(model.data_sources),
-            multiline=False,
-            most=1000,
-            hint="Names, separated by commas.",
-        ),
-        blocks.input_(
-            "Does its output bear on people one by one?",
+        ask(RegisterModel, "out_of_scope", initial=model.out_of_scope),
+        ask(RegisterModel, "technique", initial=model.technique),
+        ask(RegisterModel, "data_sources", initial=", ".join(model.data_sources)),
+        ask(
+            RegisterModel,
+            "affects_people",
             fields.menu(
                 fields.PEOPLE,
                 {"no": "No", "yes": "Yes: it asks for fairness evidence"},
                 "yes" if model.affects_people else "no",
             ),
-            block_id=fields.PEOPLE,
+            optional=False,
         ),
-        blocks.input_("Takes the output of", upstream, block_id=fields.UPSTREAM, optional=True),
+        ask(RegisterModel, "upstream", upstream),
     ]
     return blocks.modal(
         "Describe it", shown, callback_id=fields.SUBMIT_DESCRIBE, submit="Keep", metadata=metadata
@@ -180,16 +122,8 @@ def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     ]
     if can_risk:
         shown += [
-            blocks.input_(
-                "Another tier than what follows",
-                fields.menu(
-                    fields.TIER, {"1": "Tier 1, the most material", "2": "Tier 2", "3": "Tier 3"}
-                ),
-                block_id=fields.TIER,
-                optional=True,
-                hint="Only model risk sees this. Leave it empty to take what follows.",
-            ),
-            fields.text("Why another tier?", fields.REASON),
+            ask(AssessTier, "override", fields.menu(fields.TIER, _TIERS)),
+            ask(AssessTier, "reason"),
         ]
     return blocks.modal(
         "Assess its tier",
@@ -198,6 +132,9 @@ def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
         submit="Assess",
         metadata=metadata,
     )
+
+
+_TIERS = {"1": "Tier 1, the most material", "2": "Tier 2", "3": "Tier 3"}
 
 
 def version(
@@ -211,51 +148,26 @@ def version(
             f"*{words.named(model, None)}*"
             + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")
         ),
-        fields.text(
-            "Version",
-            fields.VERSION,
+        ask(
+            AddVersion,
+            "version",
             initial=name,
-            multiline=False,
-            optional=False,
-            most=60,
             hint="The newest in the registry that is not here yet." if seen else "",
         ),
-        blocks.input_(
-            "Developed by",
-            blocks.person_picker(fields.DEVELOPER, placeholder="Who made it", initial=maker),
-            block_id=fields.DEVELOPER,
-            hint="They can't validate or approve it. A pipeline can name several.",
-        ),
-        fields.text(
-            "Digest of its contents",
-            fields.DIGEST,
+        ask_person(AddVersion, "developers", maker),
+        ask(
+            AddVersion,
+            "digest",
             initial=f"sha256:{seen.digest}" if seen and seen.digest else "",
-            multiline=False,
-            most=80,
-            hint="sha256:… of what will be deployed. What is approved is exactly that.",
         ),
     ]
     if model.kind is ModelKind.GENERATIVE:
         about = last.about if last else {}
+        tools = ", ".join(str(tool) for tool in about.get("tools", ()))  # type: ignore[attr-defined]
         shown += [
-            fields.text(
-                "Model it uses",
-                fields.BASE,
-                initial=str(about.get("model", "")),
-                multiline=False,
-                optional=False,
-                most=200,
-                hint="The vendor's own id, with its date or version.",
-            ),
+            ask(Generative, "model", initial=str(about.get("model", ""))),
             fields.text("The prompt", fields.PROMPT, hint="Only its digest is kept."),
-            fields.text(
-                "Tools it may use",
-                fields.TOOLS,
-                initial=", ".join(str(one) for one in about.get("tools", ())),  # type: ignore[attr-defined]
-                multiline=False,
-                most=500,
-                hint="Names, separated by commas.",
-            ),
+            ask(Generative, "tools", initial=tools),
         ]
     return blocks.modal(
         "Add a version", shown, callback_id=fields.SUBMIT_VERSION, submit="Add", metadata=metadata
@@ -306,36 +218,24 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
             blocks.context(f"Takes its output: {listed}. Retired is the end; the record stays.")
         )
     if Guard.VALIDATOR_NAMED in move.guards:
-        shown.append(
-            blocks.input_(
-                "Who validates it?",
-                blocks.person_picker(fields.VALIDATOR, placeholder="Somebody who did not make it"),
-                block_id=fields.VALIDATOR,
-                hint="They are asked at once. Whoever made or owns it can't.",
-            )
-        )
+        shown.append(ask_person(TakeStep, "validator_id"))
     if move.verb == rules.CHANGE:
         shown += [
-            blocks.input_(
-                "How much does the change weigh?",
+            ask(
+                TakeStep,
+                "change_class",
                 blocks.radio(
                     fields.CHANGE,
-                    [blocks.option(text, one.value) for one, text in words.CHANGES.items()],
+                    [blocks.option(text, each.value) for each, text in words.CHANGES.items()],
                 ),
-                block_id=fields.CHANGE,
+                optional=False,
             ),
-            fields.text(
-                "Name of the new version",
-                fields.NEW,
-                initial=_next(version_.version) if version_ else "",
-                multiline=False,
-                most=60,
-                hint="For a material change.",
-            ),
+            ask(TakeStep, "new_version", initial=_next(version_.version) if version_ else ""),
         ]
     if move.asks_why:
-        label, hint = _WHY.get(move.verb, ("Why?", "It stays with the record."))
-        shown.append(fields.text(label, fields.REASON, hint=hint, optional=False, most=1000))
+        label, hint = _WHY.get(move.verb, (None, None))
+        known = {} if label is None else {"label": label, "hint": hint}
+        shown.append(ask(TakeStep, "reason", optional=False, **known))
     if route:
         shown.append(blocks.context(route))
     return blocks.modal(

@@ -82,18 +82,16 @@ def _person(submission: Submission, field: str) -> str:
 
 def add(submission: Submission, window: AddWindow) -> Reply:
     """A milestone is written down."""
-    deps, values = submission.deps, submission.values
+    deps = submission.deps
     if window.promise and not seals.is_sealed(deps, submission.actor, window.promise, window.seal):
         raise window.refusal()
     form = submission.form(
         AddMilestone,
         {
             "project": window.project or submission.text(windows.PROJECT),
-            "title": values.get(windows.TITLE) or "",
+            "title": submission.text(windows.TITLE),
             "due": day(submission, windows.DUE),
-            "type": values.get(windows.TYPE) or "other",
             "owner_id": _person(submission, windows.OWNER),
-            "needs": tuple(values.get(windows.NEEDS) or ()),
             "promise": window.promise or None,
             "request_key": submission.key,
         },

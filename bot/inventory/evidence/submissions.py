@@ -44,17 +44,15 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
             session, submission.actor, at.version_id or 0, type_, policy=deps.policy
         )
     link = submission.text(fields.URI)
-    form = SubmitEvidence.model_validate(
+    form = submission.form(
+        SubmitEvidence,
         {
             "type": type_,
             **sharing.taken(submission, at.file_id, type_),
             **({"uri": link} if link else {}),
-            "summary": submission.text(fields.SUMMARY),
             "metrics": measured,
             "watched": watched,
-            "outcome": submission.values.get(fields.OUTCOME),
-            "valid_until": submission.day(fields.UNTIL),
-        }
+        },
     )
     if form.fairness is not None:
         fairness.ready()

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 
 from bot import blocks
 from bot.blocks import Block
-from bot.interactions import FileRef, Ticked, VersionRef
+from bot.interactions import FileRef, Ticked, VersionRef, ask, ask_day
 from bot.inventory import fields, views, words
 from bot.pictures import Picture
-from workflows.evidence.forms import FAIRNESS
+from workflows.evidence.forms import FAIRNESS, SubmitEvidence
 from workflows.evidence.records import Item
 from workflows.evidence.sharing import Shared
 from workflows.inventory.model_cards import Card
@@ -53,13 +53,8 @@ def evidence(
     names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}
     lacking = [lack.type for each in found.lacks.values() for lack in each]
     ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
-    pick = blocks.input_(
-        "What is it?",
-        fields.menu(words.PICK_TYPE, ordered, type_),
-        block_id=fields.TYPE,
-        dispatch=True,
-        hint="What is missing stands first.",
-    )
+    pick = ask(SubmitEvidence, "type", fields.menu(words.PICK_TYPE, ordered, type_))
+    pick["dispatch_action"] = True
     about = f"*{words.named(found.model, found.version)}*" + (
         f" · {blocks.escape(file.name, 120)}" if file else ""
     )
@@ -80,13 +75,8 @@ def evidence(
             "conditional": "It passed on conditions",
             "fail": "It failed",
         }
-        shown.append(
-            blocks.input_(
-                "What did the validation come to?",
-                fields.menu(fields.OUTCOME, outcomes),
-                block_id=fields.OUTCOME,
-            )
-        )
+        outcome = fields.menu(fields.OUTCOME, outcomes)
+        shown.append(ask(SubmitEvidence, "outcome", outcome, optional=False))
     is_plan = type_ == "monitoring_plan"
     if is_plan or type_ == "performance_report":
         hint = (
@@ -118,9 +108,7 @@ def evidence(
             if takes_files
             else "A link, on which its readers find it."
         )
-        shown.append(
-            fields.text("Where it is kept", fields.URI, multiline=False, most=500, hint=hint)
-        )
+        shown.append(ask(SubmitEvidence, "uri", hint=hint))
         if takes_files:
             shown.append(
                 blocks.input_(
@@ -135,10 +123,8 @@ def evidence(
     if type_ == FAIRNESS and may_count and (file is None or file.has_rows):
         shown += _rows()
     shown += [
-        fields.text("What it shows, in words", fields.SUMMARY, hint="Approvers read it."),
-        blocks.input_(
-            "Good until", blocks.date_picker(fields.UNTIL), block_id=fields.UNTIL, optional=True
-        ),
+        ask(SubmitEvidence, "summary"),
+        ask_day(SubmitEvidence, "valid_until"),
     ]
     return blocks.modal(
         "Hand in evidence",

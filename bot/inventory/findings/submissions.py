@@ -27,15 +27,13 @@ def finding(submission: Submission, at: ModelWindow) -> Reply:
     deps = submission.deps
 
     def work(session: Session) -> int:
-        form = FileFinding.model_validate(
+        form = submission.form(
+            FileFinding,
             {
                 "model_id": at.model_id,
                 "version_id": at.version_id,
-                "words": submission.text(fields.WORD),
-                "severity": submission.values.get(fields.SEVERITY),
                 "owner_id": entered.person_id(session, submission, fields.OWNER),
-                "due": submission.day(fields.DUE),
-            }
+            },
         )
         return findings.file(
             session,
@@ -54,14 +52,13 @@ def finding(submission: Submission, at: ModelWindow) -> Reply:
 def settle(submission: Submission, at: ModelWindow) -> Reply:
     """What becomes of a finding."""
     deps = submission.deps
-    form = SettleFinding.model_validate(
+    form = submission.form(
+        SettleFinding,
         {
             "finding_id": at.version_revision,
             "revision": at.model_revision,
             "how": submission.values.get(fields.HOW) or "progress",
-            "word": submission.text(fields.WORD),
-            "until": submission.day(fields.UNTIL),
-        }
+        },
     )
     sentence = entered.run(
         submission,
