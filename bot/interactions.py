@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
-from typing import Annotated, Any, ClassVar, Self, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
@@ -185,13 +185,16 @@ Word = Annotated[str, Written(lambda parts: parts[0])]
 Rest = Annotated[str, Written(lambda parts: parts[0], width=None)]
 
 
-@dataclass(frozen=True)
+@dataclass_transform(frozen_default=True)
 class Carried:
-    """What a button or a window carries."""
+    """What a button or a window carries. Each class of it is a frozen dataclass."""
 
     SEPARATOR: ClassVar[str] = ":"
     THING: ClassVar[str] = "button"
     WAY_ON: ClassVar[str] = OPEN_AGAIN
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
 
     @property
     def text(self) -> str:
@@ -245,7 +248,6 @@ def _written(hint: Any) -> Written:
     return written
 
 
-@dataclass(frozen=True)
 class Nothing(Carried):
     """Of what says by itself what it is about; whatever it carries is not looked at."""
 
@@ -253,7 +255,6 @@ class Nothing(Carried):
 # --- requests
 
 
-@dataclass(frozen=True)
 class Request(Carried):
     """A request, and the revision of it that was shown; None in what an earlier release wrote."""
 
@@ -263,14 +264,12 @@ class Request(Carried):
     revision: Known = None
 
 
-@dataclass(frozen=True)
 class RequestOnRecord(Request):
     """As well, what the request stood on when the card offered to ask again."""
 
     stands: Rest = ""
 
 
-@dataclass(frozen=True)
 class RequestChoice(Carried):
     """An entry of a card's menu."""
 
@@ -281,7 +280,6 @@ class RequestChoice(Carried):
     on: Request
 
 
-@dataclass(frozen=True)
 class RequestCondition(Request):
     """A condition of a request, as it was shown."""
 
@@ -289,14 +287,12 @@ class RequestCondition(Request):
     condition_revision: Known = None
 
 
-@dataclass(frozen=True)
 class RequestWindow(Request):
     """A window about a request, and the card from which it was opened."""
 
     card: Card = None
 
 
-@dataclass(frozen=True)
 class ConditionWindow(RequestWindow):
     """A window about a condition of a request."""
 
@@ -304,7 +300,6 @@ class ConditionWindow(RequestWindow):
     condition_revision: Known = None
 
 
-@dataclass(frozen=True)
 class SeveralWindow(Carried):
     """Of the requests that it lists, those that ask for a comment, as a box for each carries them."""
 
@@ -313,7 +308,6 @@ class SeveralWindow(Carried):
     commented: Annotated[tuple[str, ...], Written(lambda parts: tuple(parts[0].split()), tuple, None)] = ()  # fmt: skip
 
 
-@dataclass(frozen=True)
 class Ticked(Carried):
     """The id of the block with a box to tick: what it stands for, as it was shown."""
 
@@ -324,7 +318,6 @@ class Ticked(Carried):
     revision: Number
 
 
-@dataclass(frozen=True)
 class AwayPlan(Carried):
     """`new`, or `offer` with the day until which somebody's status says that they are away."""
 
@@ -337,7 +330,6 @@ class AwayPlan(Carried):
         return f"{self.what}:{self.until or ''}" if self.what == "offer" else self.what
 
 
-@dataclass(frozen=True)
 class AbsenceRef(Carried):
     """Somebody's own absence."""
 
@@ -349,31 +341,20 @@ class AbsenceRef(Carried):
 # --- budgets
 
 
-@dataclass(frozen=True)
 class _OfBudgets(Carried):
     WAY_ON = "Use `/mlgov budget` instead."
 
 
-@dataclass(frozen=True)
 class AlertRef(_OfBudgets):
     """An alert."""
 
     alert_id: Number
 
 
-@dataclass(frozen=True)
 class BudgetRef(_OfBudgets):
     """A budget, and mostly the revision of it that was shown."""
 
     budget_id: Number
-    revision: Known = None
-
-
-@dataclass(frozen=True)
-class BudgetRequest(_OfBudgets):
-    """A request for more."""
-
-    approval_id: Number
     revision: Known = None
 
 
@@ -391,7 +372,6 @@ class _ChangesRequest:
         return Request(self.approval_id, self.shown)
 
 
-@dataclass(frozen=True)
 class IncreaseWindow(_OfBudgets, _ChangesRequest):
     """A budget as the window shows it; of a window that changes a request, that as well."""
 
@@ -409,12 +389,10 @@ class IncreaseWindow(_OfBudgets, _ChangesRequest):
 # --- digests
 
 
-@dataclass(frozen=True)
 class _OfDigests(Carried):
     WAY_ON = "`/mlgov digest last` shows your last digest."
 
 
-@dataclass(frozen=True)
 class DigestPart(_OfDigests):
     """A part of a digest; of the preview where its id is 0."""
 
@@ -422,7 +400,6 @@ class DigestPart(_OfDigests):
     part: Rest = ""
 
 
-@dataclass(frozen=True)
 class ReleaseRef(_OfDigests):
     """The first digests of an audience, which its owner looks at."""
 
@@ -432,7 +409,6 @@ class ReleaseRef(_OfDigests):
 # --- the front
 
 
-@dataclass(frozen=True)
 class PageRef(Carried):
     """A page of a list or of a section of App Home."""
 
@@ -442,7 +418,6 @@ class PageRef(Carried):
     number: Number
 
 
-@dataclass(frozen=True)
 class ProjectRef(Carried):
     """A project by its key; none where it stands for no project in particular."""
 
@@ -452,12 +427,10 @@ class ProjectRef(Carried):
 # --- models
 
 
-@dataclass(frozen=True)
 class _OfModels(Carried):
     WAY_ON = "Use `/mlgov models` instead."
 
 
-@dataclass(frozen=True)
 class ModelRef(_OfModels):
     """What to do about the model and the version that a card showed, each with its revision."""
 
@@ -468,35 +441,30 @@ class ModelRef(_OfModels):
     version_revision: Number
 
 
-@dataclass(frozen=True)
 class ModelWindow(ModelRef):
     """A window about a model, and the card from which it was opened."""
 
     card: Card = None
 
 
-@dataclass(frozen=True)
 class EvidenceWindow(ModelWindow):
     """The window of evidence; with a file that was shared, by Slack's id."""
 
     file_id: Annotated[str | None, _optional("", width=None)] = None
 
 
-@dataclass(frozen=True)
 class ReviewWindow(ModelWindow):
     """The window of a review, and the day for which it was due."""
 
     due: Day = None
 
 
-@dataclass(frozen=True)
 class ClassifyWindow(ModelWindow):
     """The window that says that an entry is a model, or that it is none."""
 
     is_model: Flag = False
 
 
-@dataclass(frozen=True)
 class RegisterWindow(Carried):
     """The channel of the message from which the window was opened, sealed; nothing where there was none."""
 
@@ -504,7 +472,6 @@ class RegisterWindow(Carried):
     seal: Rest = ""
 
 
-@dataclass(frozen=True)
 class VersionRef(_OfModels):
     """A model, and one of its versions."""
 
@@ -512,7 +479,6 @@ class VersionRef(_OfModels):
     version_id: ZeroForNone = None
 
 
-@dataclass(frozen=True)
 class FindingRef(_OfModels):
     """A finding, as it was shown."""
 
@@ -520,21 +486,18 @@ class FindingRef(_OfModels):
     revision: Number
 
 
-@dataclass(frozen=True)
 class EvidenceRef(_OfModels):
     """An item of evidence."""
 
     item_id: Number
 
 
-@dataclass(frozen=True)
 class FileRef(Carried):
     """A file that was shared, by Slack's id."""
 
     file_id: Rest
 
 
-@dataclass(frozen=True)
 class Picked(Carried):
     """What was picked in a menu or tapped."""
 
@@ -544,33 +507,28 @@ class Picked(Carried):
 # --- maturity
 
 
-@dataclass(frozen=True)
 class _OfMaturity(Carried):
     WAY_ON = "Use `/mlgov maturity` instead."
 
 
-@dataclass(frozen=True)
 class CheckInRef(_OfMaturity):
     """Somebody's own check-in."""
 
     invitation_id: Number
 
 
-@dataclass(frozen=True)
 class CheckInPart(CheckInRef):
     """A part of it, by its place."""
 
     position: Number = 0
 
 
-@dataclass(frozen=True)
 class CycleRef(_OfMaturity):
     """A check-in of the organisation, or of a unit."""
 
     cycle_id: Number
 
 
-@dataclass(frozen=True)
 class UnitRef(_OfMaturity):
     """A business unit; None for all of the organisation."""
 
@@ -579,7 +537,6 @@ class UnitRef(_OfMaturity):
     unit: Annotated[str | None, _optional("-")]
 
 
-@dataclass(frozen=True)
 class TargetsWindow(UnitRef):
     """The levels that it showed; None in a window of an earlier release, which does not say."""
 
@@ -592,7 +549,6 @@ class TargetsWindow(UnitRef):
     ] = None
 
 
-@dataclass(frozen=True)
 class GapRef(_OfMaturity):
     """A statement that does not hold, in a business unit; empty for all of the organisation."""
 
@@ -605,12 +561,10 @@ class GapRef(_OfMaturity):
 # --- milestones
 
 
-@dataclass(frozen=True)
 class _OfMilestones(Carried):
     WAY_ON = "Use `/mlgov milestones` instead."
 
 
-@dataclass(frozen=True)
 class MilestoneRef(_OfMilestones):
     """A milestone, as it was shown."""
 
@@ -618,7 +572,6 @@ class MilestoneRef(_OfMilestones):
     revision: Number
 
 
-@dataclass(frozen=True)
 class MilestoneChoice(_OfMilestones):
     """An entry of a milestone's menu."""
 
@@ -626,14 +579,12 @@ class MilestoneChoice(_OfMilestones):
     on: MilestoneRef
 
 
-@dataclass(frozen=True)
 class MilestoneWindow(MilestoneRef):
     """A window about a milestone, and the card from which it was opened."""
 
     card: Card = None
 
 
-@dataclass(frozen=True)
 class DayWindow(MilestoneWindow, _ChangesRequest):
     """The window of another day for a milestone; of one that changes a request, that as well."""
 
@@ -642,22 +593,12 @@ class DayWindow(MilestoneWindow, _ChangesRequest):
     """The revision of the request."""
 
 
-@dataclass(frozen=True)
-class MilestoneRequest(_OfMilestones):
-    """A request for another day."""
-
-    approval_id: Number
-    revision: Number
-
-
-@dataclass(frozen=True)
 class OverdueRef(_OfMilestones):
     """A list of milestones that were overdue when they were imported."""
 
     import_id: Number
 
 
-@dataclass(frozen=True)
 class AddWindow(Carried):
     """The project and the sealed promise (`channel:ts`) that a new milestone is about, where it is about one."""
 
@@ -687,14 +628,12 @@ class AddWindow(Carried):
 # --- the registry and tokens
 
 
-@dataclass(frozen=True)
 class RegistryRef(Carried):
     """The registry as it was shown; None for a button of an earlier release, which does not say."""
 
     revision: Annotated[int | None, _known(0)]
 
 
-@dataclass(frozen=True)
 class TokenRef(Carried):
     """A token, by the beginning that is shown of it."""
 

@@ -164,7 +164,7 @@ class Submission:
         """
         faults = dict(wrong or {})
         try:
-            filled = kind.model_validate(self._entered(kind) | known)
+            filled = kind.model_validate({**self._entered(kind), **known})
         except ValidationError as error:
             faults = faults_of(error, self.view) | faults
         if faults:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from bot import blocks, door, routes
 from bot.budgets import pictures, views, words
 from bot.context import Deps
-from bot.interactions import AlertRef, BudgetRef, BudgetRequest, IncreaseWindow, Place, Request
+from bot.interactions import AlertRef, BudgetRef, IncreaseWindow, Place, Request
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
@@ -30,8 +30,8 @@ def register(router: Router) -> None:
     router.action(words.ACKNOWLEDGE, acknowledge, AlertRef)
     router.action(words.INCREASE, open_increase, BudgetRef)
     router.action(words.BREAK_DOWN, break_down, BudgetRef)
-    router.action(f"{TYPE}.change", open_change, BudgetRequest)
-    router.action(f"{TYPE}.again", open_again, BudgetRequest)
+    router.action(f"{TYPE}.change", open_change, Request)
+    router.action(f"{TYPE}.again", open_again, Request)
     router.submission(words.SUBMIT_INCREASE, ask, IncreaseWindow)
     router.submission(words.SUBMIT_CHANGE, change, IncreaseWindow)
     router.word(
@@ -59,7 +59,7 @@ def open_increase(click: Click, budget: BudgetRef) -> Reply:
     return Open(_view(click.deps, click.actor, budget.budget_id, click.card))
 
 
-def open_change(click: Click, request: BudgetRequest) -> Reply:
+def open_change(click: Click, request: Request) -> Reply:
     """Open the same window for a request that waits."""
     deps = click.deps
     with deps.db.read() as session:
@@ -77,7 +77,7 @@ def open_change(click: Click, request: BudgetRequest) -> Reply:
     return Open(_view(deps, click.actor, budget_id, click.card, _entered(card), changes=changes))
 
 
-def open_again(click: Click, request: BudgetRequest) -> Reply:
+def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     with click.deps.db.read() as session:
         card = decisions.seen_card(

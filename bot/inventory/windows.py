@@ -1,6 +1,7 @@
 """The windows in which models are registered, described, assessed and moved on. Pure."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bot import blocks
 from bot.blocks import Block
@@ -179,17 +180,17 @@ def _next(name: str) -> str:
     return f"{head}{dot}{int(tail) + 1}" if tail.isascii() and tail.isdigit() else ""
 
 
-_WHY = {
-    rules.PASS: ("Why can it be approved?", "Approvers read it first."),
-    "return": ("What has to change?", "The developers read it."),
-    rules.DEPLOY: ("How do you know that it runs?", "A place, a check, a link."),
-    rules.SUSPEND: (
-        "What is wrong?",
-        "It is told in the channel, and to who owns what depends on it.",
-    ),
-    rules.RETIRE: ("Why is it retired?", ""),
-    rules.CHANGE: ("What changes, and why?", ""),
-    "resume": ("Why can it go on?", ""),
+_WHY: dict[str, dict[str, Any]] = {
+    rules.PASS: {"label": "Why can it be approved?", "hint": "Approvers read it first."},
+    "return": {"label": "What has to change?", "hint": "The developers read it."},
+    rules.DEPLOY: {"label": "How do you know that it runs?", "hint": "A place, a check, a link."},
+    rules.SUSPEND: {
+        "label": "What is wrong?",
+        "hint": "It is told in the channel, and to who owns what depends on it.",
+    },
+    rules.RETIRE: {"label": "Why is it retired?", "hint": ""},
+    rules.CHANGE: {"label": "What changes, and why?", "hint": ""},
+    "resume": {"label": "Why can it go on?", "hint": ""},
 }
 
 
@@ -233,8 +234,7 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
             ask(TakeStep, "new_version", initial=_next(version_.version) if version_ else ""),
         ]
     if move.asks_why:
-        label, hint = _WHY.get(move.verb, (None, None))
-        known = {} if label is None else {"label": label, "hint": hint}
+        known = _WHY.get(move.verb, {})
         shown.append(ask(TakeStep, "reason", optional=False, **known))
     if route:
         shown.append(blocks.context(route))

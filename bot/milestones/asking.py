@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from bot import door, routes
-from bot.interactions import DayWindow, MilestoneRequest, MilestoneWindow
+from bot.interactions import DayWindow, MilestoneWindow, Request
 from bot.milestones import submissions, windows
 from bot.replies import Open, Private, Reply
 from bot.requests import Click, Submission
@@ -21,12 +21,12 @@ from workflows.milestones.records import MilestoneRecord
 
 def register(router: Router) -> None:
     """Answer the buttons of requests for another day, and the window."""
-    router.action(f"{service.TYPE}.change", open_change, MilestoneRequest)
-    router.action(f"{service.TYPE}.again", open_again, MilestoneRequest)
+    router.action(f"{service.TYPE}.change", open_change, Request)
+    router.action(f"{service.TYPE}.again", open_again, Request)
     router.submission(windows.SUBMIT_CHANGE, change, DayWindow)
 
 
-def open_change(click: Click, request: MilestoneRequest) -> Reply:
+def open_change(click: Click, request: Request) -> Reply:
     """Open the window for a request that waits."""
     deps = click.deps
     with deps.db.read() as session:
@@ -45,7 +45,7 @@ def open_change(click: Click, request: MilestoneRequest) -> Reply:
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
 
 
-def open_again(click: Click, request: MilestoneRequest) -> Reply:
+def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     deps = click.deps
     with deps.db.read() as session:
