@@ -32,10 +32,10 @@ def entered(state: Payload) -> dict[str, Any]:
 
 
 def _value(element: Payload) -> Any:
-    if (one := element.get("selected_option")) is not None:
-        return one["value"]
-    if (many := element.get("selected_options")) is not None:
-        return [option["value"] for option in many]
+    if (chosen := element.get("selected_option")) is not None:
+        return chosen["value"]
+    if (options := element.get("selected_options")) is not None:
+        return [option["value"] for option in options]
     if (files := element.get("files")) is not None:
         return [str(file["id"]) for file in files]
     for key in (
@@ -183,13 +183,16 @@ class Edge:
         if not thread or thread == event.get("ts"):
             return None
         with self.deps.db.read() as session:
-            found = copies.shown_at(session, event["channel"], str(thread))
-        handler = self.router.replies.get(found[0]) if found else None
-        if found is None or handler is None:
+            notice = copies.shown_at(session, event["channel"], str(thread))
+        if notice is None:
             return None
-        actor = self._admit(actor, "reply", found[0])
-        acts.named(f"reply to {found[0]}")
-        return handler(self.deps, actor, found[1], text)
+        kind, facts = notice
+        handler = self.router.replies.get(kind)
+        if handler is None:
+            return None
+        actor = self._admit(actor, "reply", kind)
+        acts.named(f"reply to {kind}")
+        return handler(self.deps, actor, facts, text)
 
     # --- clicks
 
@@ -241,18 +244,18 @@ class Edge:
 
     def _answer_click(self, payload: Payload, view: Payload | None, reply: Answered) -> None:
         trigger_id = _trigger(payload)
-        said: Answered | None = None
+        instead: Answered | None = None
         if isinstance(reply, Open) and view is not None and view["type"] == "modal":
-            said = self._answers.push(trigger_id, reply)
+            instead = self._answers.push(trigger_id, reply)
         elif isinstance(reply, Open):
-            said = self._answers.open(trigger_id, reply)
+            instead = self._answers.open(trigger_id, reply)
         elif isinstance(reply, Show) and view is not None:
-            said = self._answers.show(view, reply)
+            instead = self._answers.show(view, reply)
         elif isinstance(reply, Private) and view is not None:
             notice = Open(errors.notice_view("mlgov", reply.text))
             above = view["type"] == "modal"
-            said = (self._answers.push if above else self._answers.open)(trigger_id, notice)
-        reply = said or reply
+            instead = (self._answers.push if above else self._answers.open)(trigger_id, notice)
+        reply = instead or reply
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
 
@@ -316,11 +319,11 @@ class Edge:
             acts.named(payload["action_id"])
             query = str(payload.get("value") or "")[:80].strip()
             metadata = str((payload.get("view") or {}).get("private_metadata") or "")
-            found = handler(Search(self.deps, actor, query, metadata))
+            matches = handler(Search(self.deps, actor, query, metadata))
         except Exception as error:
             errors.private(error, self.deps, actor)
             return []
-        return [blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]]
+        return [blocks.option(text, value) for value, text in matches[: blocks.SELECT_OPTIONS]]
 
     # --- modals
 
@@ -351,9 +354,9 @@ class Edge:
             reply = errors.as_reply(error, self.deps, actor, view=view)
         reply = self._sent(actor, reply)
         match reply:
-            case FieldErrors(found):
+            case FieldErrors(faults):
                 acts.refused()
-                return {"response_action": "errors", "errors": found}
+                return {"response_action": "errors", "errors": faults}
             case Show():
                 self._answers.illustrate(view["id"], reply)
                 return {"response_action": "update", "view": in_words(reply.view)}

@@ -236,7 +236,7 @@ def _layout(kind: type[Carried]) -> tuple[tuple[str, Written, bool], ...]:
         hints = get_type_hints(kind, include_extras=True)
         _LAYOUTS[kind] = tuple(
             (each.name, _written(hints[each.name]), each.default is MISSING)
-            for each in fields(kind)
+            for each in fields(kind)  # type: ignore[arg-type]  # made one by __init_subclass__
         )
     return _LAYOUTS[kind]
 
