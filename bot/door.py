@@ -13,12 +13,13 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from bot.context import Deps
+from bot.interactions import Place, Request
 from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import HandOver, OnRequest
 from workflows.approvals.handover import Takers
 from workflows.approvals.refusals import CardChanged, Overdue, RecordChanged, Unconfirmed
-from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
+from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.subjects import SubjectMoved
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
@@ -26,39 +27,18 @@ CONFIRMED_WITHIN = timedelta(minutes=10)
 GRACE = timedelta(minutes=1)
 """What was read a moment before the limit is not too old because Slack was asked about others meanwhile."""
 
-BIGGEST = 2**31 - 1
-ANOTHER_RELEASE = (
-    "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
-)
-
 T = TypeVar("T")
-Clicked = tuple[str, str] | None
 Also = Callable[[Session], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a button or a window showed: the request, its revision, and the card that it stands on or came from."""
-
-    approval_id: int
-    revision: int
-    clicked: Clicked
-    rest: tuple[str, ...] = ()
-    """What stands behind them."""
+def shown_revision(deps: Deps, actor: Actor, request: Request, clicked: Place) -> int:
+    """The revision that was shown. Raises the refusal of what an earlier release wrote, which does not say it."""
+    if request.revision is None:
+        raise unmarked(deps, actor, request.approval_id, clicked)
+    return request.revision
 
 
-def of_parts(deps: Deps, actor: Actor, approval_id: str, revision: str, clicked: Clicked) -> Seen:
-    """What was shown, from its parts; a card without channel or ts is none. Raises the refusal of what is missing."""
-    card = clicked if clicked is not None and all(clicked) else None
-    id_, shown = number(approval_id), number(revision)
-    if id_ is None:
-        raise InvalidInput(ANOTHER_RELEASE)
-    if shown is None:
-        raise unmarked(deps, actor, id_, card)
-    return Seen(id_, shown, card)
-
-
-def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Clicked) -> GovernanceError:
+def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Place) -> GovernanceError:
     """The refusal of a button or window of an earlier release, which does not say what it showed: the card is drawn
     anew. Whoever may not read the request is told what is said of one that is not there, and nothing is drawn."""
     stale = CardChanged(
@@ -79,14 +59,6 @@ def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Clicked) -> Go
         return unknown
     show_again(deps, approval_id, clicked, stale)
     return stale
-
-
-def number(text: str) -> int | None:
-    """A number of ours that a button carries; None for anything else."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        return None
-    value = int(text)
-    return value if 1 <= value <= BIGGEST else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +108,7 @@ def _by_word(
 
 
 def act(
-    deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked, *, also: Also | None = None
+    deps: Deps, actor: Actor, form: OnRequest, clicked: Place, *, also: Also | None = None
 ) -> str:
     """Do about a request what the form says; the sentence for whoever did it. `also` is done in its transaction.
 
@@ -145,7 +117,7 @@ def act(
 
     def work(session: Session, actor: Actor, word: Word) -> str:
         policy, version = deps.in_force
-        told = decisions.act(
+        sentence = decisions.act(
             session,
             actor,
             form,
@@ -159,7 +131,7 @@ def act(
         )
         if also is not None:
             also(session)
-        return told
+        return sentence
 
     try:
         return confirmed(deps, actor, work)
@@ -168,7 +140,7 @@ def act(
         raise
 
 
-def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked) -> None:
+def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Place) -> None:
     """Raise what the door would, before somebody is asked to write anything."""
 
     def work(session: Session, actor: Actor, word: Word) -> None:
@@ -191,9 +163,7 @@ def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked
         raise
 
 
-def takers(
-    deps: Deps, actor: Actor, form: HandOver, clicked: Clicked, *, query: str = ""
-) -> Takers:
+def takers(deps: Deps, actor: Actor, form: HandOver, clicked: Place, *, query: str = "") -> Takers:
     """Who could take the actor's place, by name. Raises what the door would."""
 
     def work(session: Session, actor: Actor, word: Word) -> Takers:
@@ -217,7 +187,7 @@ def takers(
         raise
 
 
-def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
+def show_again(deps: Deps, approval_id: int, clicked: Place, stale: Stale) -> None:
     """The card was not what the record is: draw it anew. A request whose time is up ends here and now; one that rests on
     something else by now is looked at again, and who asked for what is no longer the question is asked."""
 

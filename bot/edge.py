@@ -32,10 +32,10 @@ def entered(state: Payload) -> dict[str, Any]:
 
 
 def _value(element: Payload) -> Any:
-    if (one := element.get("selected_option")) is not None:
-        return one["value"]
-    if (many := element.get("selected_options")) is not None:
-        return [option["value"] for option in many]
+    if (chosen := element.get("selected_option")) is not None:
+        return chosen["value"]
+    if (options := element.get("selected_options")) is not None:
+        return [option["value"] for option in options]
     if (files := element.get("files")) is not None:
         return [str(file["id"]) for file in files]
     for key in (
@@ -99,7 +99,7 @@ class Edge:
         permissions.require_member(actor, permissions.MEMBERSHIP, subject=(kind, known))
         return actor
 
-    # --- commands and the same words in a direct message
+        # --- commands and the same words in a direct message
 
     def command(self, payload: Payload) -> Private:
         """`/mlgov …`: always answered in words, only to the person who typed it."""
@@ -183,15 +183,18 @@ class Edge:
         if not thread or thread == event.get("ts"):
             return None
         with self.deps.db.read() as session:
-            found = copies.find_shown_at(session, event["channel"], str(thread))
-        handler = self.router.replies.get(found[0]) if found else None
-        if found is None or handler is None:
+            notice = copies.find_shown_at(session, event["channel"], str(thread))
+        if notice is None:
             return None
-        actor = self._admit(actor, "reply", found[0])
-        acts.name_action(f"reply to {found[0]}")
-        return handler(self.deps, actor, found[1], text)
+        kind, facts = notice
+        handler = self.router.replies.get(kind)
+        if handler is None:
+            return None
+        actor = self._admit(actor, "reply", kind)
+        acts.name_action(f"reply to {kind}")
+        return handler(self.deps, actor, facts, text)
 
-    # --- clicks
+        # --- clicks
 
     def click(self, payload: Payload) -> None:
         """A button or menu was used; the card follows by itself, a refusal is said in private."""
@@ -241,18 +244,18 @@ class Edge:
 
     def _answer_click(self, payload: Payload, view: Payload | None, reply: Answered) -> None:
         trigger_id = _trigger(payload)
-        said: Answered | None = None
+        instead: Answered | None = None
         if isinstance(reply, Open) and view is not None and view["type"] == "modal":
-            said = self._answers.push(trigger_id, reply)
+            instead = self._answers.push(trigger_id, reply)
         elif isinstance(reply, Open):
-            said = self._answers.open(trigger_id, reply)
+            instead = self._answers.open(trigger_id, reply)
         elif isinstance(reply, Show) and view is not None:
-            said = self._answers.show(view, reply)
+            instead = self._answers.show(view, reply)
         elif isinstance(reply, Private) and view is not None:
             notice = Open(errors.notice_view("mlgov", reply.text))
             above = view["type"] == "modal"
-            said = (self._answers.push if above else self._answers.open)(trigger_id, notice)
-        reply = said or reply
+            instead = (self._answers.push if above else self._answers.open)(trigger_id, notice)
+        reply = instead or reply
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
 
@@ -265,7 +268,7 @@ class Edge:
         self._answers.send(actor.slack_id, reply)
         return Private(ON_ITS_WAY)
 
-    # --- message shortcuts
+        # --- message shortcuts
 
     def shortcut(self, payload: Payload) -> None:
         """A shortcut was used on a message: a modal opens, or words answer in private where the person was."""
@@ -302,7 +305,7 @@ class Edge:
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
 
-    # --- menus that are looked up
+            # --- menus that are looked up
 
     def search(self, payload: Payload) -> list[dict[str, Any]]:
         """The options that fit what was typed into a menu; none where something goes wrong, which Slack says by itself."""
@@ -315,14 +318,14 @@ class Edge:
                 return []
             acts.name_action(payload["action_id"])
             query = str(payload.get("value") or "")[:80].strip()
-            asked = Search(self.deps, actor, query, dict(payload.get("view") or {}))
-            found = handler(asked)
+            metadata = str((payload.get("view") or {}).get("private_metadata") or "")
+            matches = handler(Search(self.deps, actor, query, metadata))
         except Exception as error:
             errors.as_private(error, self.deps, actor)
             return []
-        return [blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]]
+        return [blocks.option(text, value) for value, text in matches[: blocks.SELECT_OPTIONS]]
 
-    # --- modals
+        # --- modals
 
     def submission(self, payload: Payload) -> dict[str, Any] | None:
         """A modal was submitted. The answer is Slack's `response_action`, or None to close it."""
@@ -351,9 +354,9 @@ class Edge:
             reply = errors.as_reply(error, self.deps, actor, view=view)
         reply = self._sent(actor, reply)
         match reply:
-            case FieldErrors(found):
+            case FieldErrors(faults):
                 acts.note_refusal()
-                return {"response_action": "errors", "errors": found}
+                return {"response_action": "errors", "errors": faults}
             case Show():
                 self._answers.illustrate(view["id"], reply)
                 return {"response_action": "update", "view": without_pictures(reply.view)}

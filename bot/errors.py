@@ -10,20 +10,17 @@ from sqlalchemy.exc import DBAPIError
 
 from bot import acts, blocks, hints
 from bot.context import Deps
+from bot.interactions import UNREADABLE, WrongFields, faults_of
 from bot.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact
 
 log = logging.getLogger("mlgov")
 
-UNREADABLE = (
-    "This button or window is from another release of mlgov. Nothing was changed; open it again."
-)
-"""Said where a payload holds what ours never hold: an older one, or one that somebody made up."""
 _OUT_OF_RANGE = "22003"
 """PostgreSQL's `numeric_value_out_of_range`."""
 
@@ -128,9 +125,16 @@ def as_reply(
     error: Exception, deps: Deps | None, actor: Actor | None, *, view: Mapping[str, Any] | None
 ) -> Reply:
     """The same words where the person was: under the field, in the modal, or beside the message."""
+    if isinstance(error, ValidationError) and view is not None:
+        try:
+            error = WrongFields(faults_of(error, view))
+        except InvalidInput as unreadable:
+            error = unreadable
     words = sentence_for(error, deps, actor)
     if view is None or view.get("type") == "home":
         return Private(blocks.harmless(words))
+    if isinstance(error, WrongFields):
+        return FieldErrors({at: blocks.cut(each, 2000) for at, each in error.faults.items()})
     inputs = [block["block_id"] for block in view.get("blocks", ()) if block.get("type") == "input"]
     field = error.field if isinstance(error, GovernanceError) else None
     if inputs:

@@ -7,8 +7,9 @@ function, unless the registration says why anybody may (`anybody="…"`).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from bot.interactions import Carried, Nothing
 from bot.replies import Reply
 from bot.requests import Click, Command, FileShared, Search, Shortcut, Submission
 from workflows.actors import Actor
@@ -26,6 +27,7 @@ FileHandler = Callable[[FileShared], Reply]
 SearchHandler = Callable[[Search], Sequence[tuple[str, str]]]
 """The options that fit, as (value, text), the best first; Slack shows a hundred."""
 
+P = TypeVar("P", bound=Carried)
 
 Kind = Literal["click", "submission", "shortcut", "command", "reply", "search", "file"]
 """What somebody did in Slack."""
@@ -52,21 +54,62 @@ class Router:
     replies: dict[str, ReplyHandler] = field(default_factory=dict)
     searches: dict[str, SearchHandler] = field(default_factory=dict)
     files: list[FileHandler] = field(default_factory=list)
+    carried: dict[tuple[Kind, str], type[Carried]] = field(default_factory=dict)
+    """What each button's value and each window's metadata is."""
     anybody: dict[tuple[Kind, str], str] = field(default_factory=dict)
     """What is for guests, strangers, bots and leavers too, by kind and id, and why."""
 
-    def action(self, action_id: str, handler: ClickHandler, *, anybody: str = "") -> None:
-        """`handler` answers clicks on `action_id` (`noun.verb`); `anybody` says why who is no member may too."""
+    @overload
+    def action(self, action_id: str, handler: ClickHandler, *, anybody: str = "") -> None: ...
+    @overload
+    def action(
+        self,
+        action_id: str,
+        handler: Callable[[Click, P], Reply],
+        carries: type[P],
+        *,
+        anybody: str = "",
+    ) -> None: ...
+    def action(
+        self,
+        action_id: str,
+        handler: Callable[..., Reply],
+        carries: type[Carried] = Nothing,
+        *,
+        anybody: str = "",
+    ) -> None:
+        """`handler` answers clicks on `action_id` (`noun.verb`), and is given what the value `carries`, unless that is
+        nothing; `anybody` says why who is no member may too."""
         self._once(self.actions, action_id)
-        self.actions[action_id] = handler
+        self.actions[action_id] = _given(handler, carries, lambda click: click.value)
+        self.carried[("click", action_id)] = carries
         self._open("click", action_id, anybody)
 
+    @overload
     def submission(
         self, callback_id: str, handler: SubmissionHandler, *, anybody: str = ""
+    ) -> None: ...
+    @overload
+    def submission(
+        self,
+        callback_id: str,
+        handler: Callable[[Submission, P], Reply],
+        carries: type[P],
+        *,
+        anybody: str = "",
+    ) -> None: ...
+    def submission(
+        self,
+        callback_id: str,
+        handler: Callable[..., Reply],
+        carries: type[Carried] = Nothing,
+        *,
+        anybody: str = "",
     ) -> None:
-        """`handler` answers submissions of the modal `callback_id` (`noun.verb`)."""
+        """`handler` answers submissions of the modal `callback_id` (`noun.verb`), given what its metadata `carries`."""
         self._once(self.submissions, callback_id)
-        self.submissions[callback_id] = handler
+        self.submissions[callback_id] = _given(handler, carries, lambda sent: sent.metadata)
+        self.carried[("submission", callback_id)] = carries
         self._open("submission", callback_id, anybody)
 
     def shortcut(self, callback_id: str, handler: ShortcutHandler, *, anybody: str = "") -> None:
@@ -121,3 +164,12 @@ class Router:
     def _once(table: Mapping[str, object], key: str) -> None:
         if key in table:
             raise ValueError(f"{key} is registered twice")
+
+
+def _given(
+    handler: Callable[..., Reply], carries: type[Carried], text: Callable[[Any], str]
+) -> Callable[[Any], Reply]:
+    """The handler with what was carried, read."""
+    if carries is Nothing:
+        return handler
+    return lambda asked: handler(asked, carries.read(text(asked)))

@@ -57,9 +57,16 @@ class Stale(GovernanceError):
     """The record changed since it was shown; the current state is shown instead."""
 
 
+def all_faults(error: "ValidationError") -> list[tuple[str, str]]:
+    """Where a form is wrong, each as `field.part` (empty for the form as a whole), and a sentence about it."""
+    faults = []
+    for fault in error.errors(include_url=False):
+        words = str(fault["msg"]).removeprefix("Value error, ")
+        field = ".".join(str(part) for part in fault["loc"])
+        faults.append((field, f"{words[:1].upper()}{words[1:]}."))
+    return faults
+
+
 def first_fault(error: "ValidationError") -> tuple[str, str]:
-    """Where a form is wrong first, as `field.part` (empty for the form as a whole), and a sentence about it."""
-    fault = error.errors(include_url=False)[0]
-    words = str(fault["msg"]).removeprefix("Value error, ")
-    place = ".".join(str(one) for one in fault["loc"])
-    return place, f"{words[:1].upper()}{words[1:]}."
+    """The first of them."""
+    return all_faults(error)[0]

@@ -4,8 +4,8 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from bot import blocks
-from bot.approvals import acting
 from bot.blocks import Block
+from bot.interactions import AbsenceRef, AwayPlan
 from bot.rendering import Rendered, Scene
 from bot.replies import FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
@@ -13,12 +13,11 @@ from bot.router import Router
 from workflows.approvals import absences, standing_in
 from workflows.approvals.absences import AbsenceRecord, Away, Offer
 from workflows.approvals.notices import AbsenceTold, AwayOffered
-from workflows.errors import InvalidInput
 from workflows.people.forms import OPEN_END
 
 PLAN, BACK = "approvals.away", "approvals.back"
 SUBMIT = "approvals.away_planned"
-OFFER = "offer:"
+OFFER = "offer"
 STAND_IN, SINCE, UNTIL = "stand_in", "since", "until"
 """Blocks of the fields."""
 
@@ -26,8 +25,8 @@ STAND_IN, SINCE, UNTIL = "stand_in", "since", "until"
 def register(router: Router) -> None:
     """Answer the word, the buttons and the modal."""
     router.word("away", "away", "who decides for you while you are away", show)
-    router.action(PLAN, open_modal)
-    router.action(BACK, back)
+    router.action(PLAN, open_modal, AwayPlan)
+    router.action(BACK, back, AbsenceRef)
     router.submission(SUBMIT, plan)
 
 
@@ -35,35 +34,34 @@ def show(command: Command) -> Reply:
     """My absences, with the way to end them; without any, the modal at once where there can be one."""
     deps = command.deps
     with deps.db.read() as session:
-        planned = absences.list_absences(session, command.actor.id, now=deps.now(session))
-    if not planned and command.trigger_id:
+        found = absences.list_absences(session, command.actor.id, now=deps.now(session))
+    if not found and command.trigger_id:
         return Open(_modal())
-    if not planned:
+    if not found:
         return Private(
             "You have named nobody to decide for you. Type `/mlgov away` where you can use slash commands to do it."
         )
-    text = f"{blocks.escape(planned[0].stand_in, 60)} can decide for you, {_span(planned[0])}"
-    parts: list[Block] = [
+    text = f"{blocks.escape(found[0].stand_in, 60)} can decide for you, {_span(found[0])}"
+    shown: list[Block] = [
         blocks.section(
             f"*{blocks.escape(one.stand_in, 60)} can decide for you*, {_span(one)}",
-            accessory=blocks.button("I'm back", BACK, str(one.id)),
+            accessory=blocks.button("I'm back", BACK, AbsenceRef(one.id).text),
         )
-        for one in planned
+        for one in found
     ]
-    parts.append(blocks.actions([blocks.button("Plan another", PLAN, "new")]))
-    return Private(text, parts)
+    shown.append(blocks.actions([blocks.button("Plan another", PLAN, AwayPlan("new").text)]))
+    return Private(text, shown)
 
 
-def open_modal(click: Click) -> Reply:
+def open_modal(click: Click, plan: AwayPlan) -> Reply:
     """Plan another; from an offer, for the days that the status covers."""
-    if not click.value.startswith(OFFER):
+    if plan.what != OFFER:
         return Open(_modal())
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
     zone = ZoneInfo(click.actor.tz) if click.actor.tz else deps.policy.organisation.zone
-    day = click.value.removeprefix(OFFER)
-    return Open(_modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None))
+    return Open(_modal(now.astimezone(zone).date(), plan.until))
 
 
 def away_offer(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
@@ -81,24 +79,20 @@ def away_offer(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
     until = (
         "" if is_open else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
     )
-    until_then = "" if is_open else f" until {blocks.when(record.until)}"
-    day = "" if is_open else record.until.date().isoformat()
+    shown = "" if is_open else f" until {blocks.when(record.until)}"
+    offer = AwayPlan(OFFER, None if is_open else record.until.date())
     return Rendered(
         f"You are asked to decide, and your status says that you are away{until}. Somebody can decide for you",
         [
             blocks.section(
-                f"*You are asked to decide, and your status says that you are away{until_then}*\n"
+                f"*You are asked to decide, and your status says that you are away{shown}*\n"
                 "Somebody you trust can decide in your place: every decision says so, and you can end it at any time."
             ),
             blocks.context(
                 "Nothing happens if you leave it: what waits for you waits, or expires as it would."
             ),
             blocks.actions(
-                [
-                    blocks.button(
-                        "Choose who decides for you", PLAN, f"{OFFER}{day}", style="primary"
-                    )
-                ],
+                [blocks.button("Choose who decides for you", PLAN, offer.text, style="primary")],
                 block_id="away:offer",
             ),
         ],
@@ -128,17 +122,17 @@ def _modal(since: date | None = None, until: date | None = None) -> Block:
 
 def plan(submission: Submission) -> Reply:
     """Days and a person were chosen."""
-    entered = {name: acting.words_of(submission, name) for name in (STAND_IN, SINCE, UNTIL)}
-    lacks = {name: "Choose one." for name, text in entered.items() if not text}
+    picked = {name: submission.text(name) for name in (STAND_IN, SINCE, UNTIL)}
+    lacks = {name: "Choose one." for name, text in picked.items() if not text}
     if lacks:
         return FieldErrors(lacks)
     deps = submission.deps
     form = Away(
-        stand_in=entered[STAND_IN],
-        since=date.fromisoformat(entered[SINCE]),
-        until=date.fromisoformat(entered[UNTIL]),
+        stand_in=picked[STAND_IN],
+        since=date.fromisoformat(picked[SINCE]),
+        until=date.fromisoformat(picked[UNTIL]),
     )
-    absence = deps.db.run(
+    found = deps.db.run(
         lambda session: standing_in.plan_absence(
             session,
             submission.actor,
@@ -149,29 +143,25 @@ def plan(submission: Submission) -> Reply:
         )
     )
     return Private(
-        f"{blocks.escape(absence.stand_in, 60)} can decide for you, {_span(absence)}, and was told. `/mlgov away` shows and ends it."
+        f"{blocks.escape(found.stand_in, 60)} can decide for you, {_span(found)}, and was told. `/mlgov away` shows and ends it."
     )
 
 
-def back(click: Click) -> Reply:
+def back(click: Click, absence: AbsenceRef) -> Reply:
     """They are back."""
-    if not click.value.isdigit():
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov away` shows your absences."
-        )
     deps = click.deps
-    absence = deps.db.run(
+    found = deps.db.run(
         lambda session: absences.end_absence(
-            session, click.actor, int(click.value), now=deps.now(session)
+            session, click.actor, absence.absence_id, now=deps.now(session)
         )
     )
     return Private(
-        f"Welcome back. {blocks.escape(absence.stand_in, 60)} does not decide for you any more."
+        f"Welcome back. {blocks.escape(found.stand_in, 60)} does not decide for you any more."
     )
 
 
-def _span(absence: AbsenceRecord) -> str:
-    return f"from {blocks.when(absence.since)} until {blocks.when(absence.until)}"
+def _span(one: AbsenceRecord) -> str:
+    return f"from {blocks.when(one.since)} until {blocks.when(one.until)}"
 
 
 def absence_note(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:

@@ -1,8 +1,9 @@
 """Breaking the glass, and the review afterwards."""
 
-from bot import blocks, door
+from bot import blocks
 from bot.approvals import acting, words
 from bot.blocks import Block, Element
+from bot.interactions import Request, RequestWindow, ask
 from bot.rendering import Rendered, Scene
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
@@ -18,19 +19,16 @@ REASON, NOTE = "reason", "note"
 
 def register(router: Router) -> None:
     """Answer the buttons and the two modals."""
-    router.action(words.GLASS, open_glass)
-    router.action(words.RIGHT, right)
-    router.action(words.WRONG, open_wrong)
-    router.submission(SUBMIT_GLASS, broken)
-    router.submission(SUBMIT_WRONG, wrong)
+    router.action(words.GLASS, open_glass, Request)
+    router.action(words.RIGHT, right, Request)
+    router.action(words.WRONG, open_wrong, Request)
+    router.submission(SUBMIT_GLASS, broken, RequestWindow)
+    router.submission(SUBMIT_WRONG, wrong, RequestWindow)
 
 
-def open_glass(click: Click) -> Reply:
+def open_glass(click: Click, request: Request) -> Reply:
     """Why can't it wait? Submitting is the confirmation."""
-    at = acting.seen(click)
-    form = BreakGlass(approval_id=at.approval_id, revision=at.revision, reason="")
-    door.require_entitled(click.deps, click.actor, form, click.card)
-    card = acting.card(click, at.approval_id)
+    card = acting.load_entitled(click, request, BreakGlass, reason="")
     return Open(
         blocks.modal(
             "Break glass",
@@ -39,11 +37,7 @@ def open_glass(click: Click) -> Reply:
                     f"*{words.asks(card)}*\n:warning: You approve this *at once and alone*. Everybody who governs is told now, "
                     "with your name and reason, and others review it afterwards."
                 ),
-                blocks.input_(
-                    "Why can't this wait?",
-                    blocks.text_input(REASON, multiline=True, min_length=10, max_length=2000),
-                    block_id=REASON,
-                ),
+                ask(BreakGlass, "reason"),
             ],
             callback_id=SUBMIT_GLASS,
             submit="Break the glass",
@@ -53,40 +47,28 @@ def open_glass(click: Click) -> Reply:
     )
 
 
-def broken(submission: Submission) -> Reply:
+def broken(submission: Submission, request: RequestWindow) -> Reply:
     """The reason was given."""
-    reason = acting.words_of(submission, REASON)
+    reason = submission.text(REASON)
     if not reason:
         return FieldErrors({REASON: "Say why this can't wait."})
-    at = acting.of_window(submission)
-    form = BreakGlass(approval_id=at.approval_id, revision=at.revision, reason=reason)
-    return Private(door.act(submission.deps, submission.actor, form, at.clicked))
+    return Private(acting.act(submission, request, BreakGlass, reason=reason))
 
 
-def right(click: Click) -> Reply:
+def right(click: Click, request: Request) -> Reply:
     """It was right."""
-    at = acting.seen(click)
-    form = ReviewGlass(approval_id=at.approval_id, revision=at.revision, is_fine=True)
-    return Private(door.act(click.deps, click.actor, form, click.card))
+    return Private(acting.act(click, request, ReviewGlass, is_fine=True))
 
 
-def open_wrong(click: Click) -> Reply:
+def open_wrong(click: Click, request: Request) -> Reply:
     """What was not right?"""
-    at = acting.seen(click)
-    form = ReviewGlass(approval_id=at.approval_id, revision=at.revision, is_fine=False)
-    door.require_entitled(click.deps, click.actor, form, click.card)
-    card = acting.card(click, at.approval_id)
+    card = acting.load_entitled(click, request, ReviewGlass, is_fine=False)
     return Open(
         blocks.modal(
             "Review",
             [
                 blocks.section(f"*{words.asks(card)}*\n{words.describe_glass(card)}"),
-                blocks.input_(
-                    "What was not right?",
-                    blocks.text_input(NOTE, multiline=True, max_length=2000),
-                    block_id=NOTE,
-                    hint="It stays on record. The approval itself stays; ask for a change back if it is needed.",
-                ),
+                ask(ReviewGlass, "note", optional=False),
             ],
             callback_id=SUBMIT_WRONG,
             submit="Was not right",
@@ -95,16 +77,9 @@ def open_wrong(click: Click) -> Reply:
     )
 
 
-def wrong(submission: Submission) -> Reply:
+def wrong(submission: Submission, request: RequestWindow) -> Reply:
     """Said what was not right."""
-    at = acting.of_window(submission)
-    form = ReviewGlass(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        is_fine=False,
-        note=acting.words_of(submission, NOTE),
-    )
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, request, ReviewGlass, is_fine=False, note=submission.text(NOTE))
     return Done()
 
 

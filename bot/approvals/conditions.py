@@ -1,14 +1,16 @@
 """Approving on conditions, saying that one is met, and confirming it."""
 
 from datetime import date
+from typing import Any
 
-from bot import blocks, door
+from bot import blocks
 from bot.approvals import acting, words
+from bot.interactions import ConditionWindow, Request, RequestCondition, RequestWindow, ask
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
 from storage.enums import Verdict
-from workflows.approvals.forms import ClaimMet, ConfirmMet, Decide, OnCondition, Terms
+from workflows.approvals.forms import ClaimMet, ConfirmMet, Decide, OnRequest, Terms
 from workflows.approvals.records import Card, Condition
 from workflows.errors import NotFound
 
@@ -22,21 +24,18 @@ MOST = 2
 
 def register(router: Router) -> None:
     """Answer the buttons and the three modals."""
-    router.action(words.CLAIM, open_claim)
-    router.action(words.CONFIRM, confirm)
-    router.action(words.UNCONFIRMED, open_missing)
-    router.submission(SUBMIT_TERMS, approve)
-    router.submission(SUBMIT_PROOF, claim)
-    router.submission(SUBMIT_MISSING, missing)
+    router.action(words.CLAIM, open_claim, RequestCondition)
+    router.action(words.CONFIRM, confirm, RequestCondition)
+    router.action(words.UNCONFIRMED, open_missing, RequestCondition)
+    router.submission(SUBMIT_TERMS, approve, RequestWindow)
+    router.submission(SUBMIT_PROOF, claim, ConditionWindow)
+    router.submission(SUBMIT_MISSING, missing, ConditionWindow)
 
 
-def open_modal(click: Click) -> Reply:
+def open_modal(click: Click, request: Request) -> Reply:
     """On which conditions?"""
-    at = acting.seen(click)
-    form = Decide(approval_id=at.approval_id, revision=at.revision, verdict=Verdict.APPROVE)
-    door.require_entitled(click.deps, click.actor, form, click.card)
-    card = acting.card(click, at.approval_id)
-    fields = [
+    card = acting.load_entitled(click, request, Decide, verdict=Verdict.APPROVE)
+    shown = [
         blocks.section(
             f"*{words.asks(card)}*\nYour approval counts now. If a condition is not met by the end of its day, the approval lapses."
         )
@@ -44,7 +43,7 @@ def open_modal(click: Click) -> Reply:
     for number in range(MOST):
         is_first = number == 0
         which = "" if is_first else "Another: "
-        fields += [
+        shown += [
             blocks.input_(
                 f"{which}What has to happen?",
                 blocks.text_input(TEXT, multiline=is_first, max_length=1000),
@@ -67,7 +66,7 @@ def open_modal(click: Click) -> Reply:
     return Open(
         blocks.modal(
             "Approve on conditions",
-            fields,
+            shown,
             callback_id=SUBMIT_TERMS,
             submit="Approve",
             metadata=acting.remember(card, click),
@@ -75,158 +74,101 @@ def open_modal(click: Click) -> Reply:
     )
 
 
-def approve(submission: Submission) -> Reply:
+def approve(submission: Submission, request: RequestWindow) -> Reply:
     """The conditions were written."""
-    at = acting.of_window(submission)
     terms: list[Terms] = []
     wrong: dict[str, str] = {}
     for number in range(MOST):
-        entered = {
-            name: acting.words_of(submission, f"{name}_{number}") for name in (TEXT, OWNER, DUE)
-        }
-        if number and not any(entered.values()):
+        typed = {name: submission.text(f"{name}_{number}") for name in (TEXT, OWNER, DUE)}
+        if number and not any(typed.values()):
             continue
         lacks = {
             TEXT: "Say what has to happen.",
             OWNER: "Choose who sees to it.",
             DUE: "Choose a day.",
         }
-        wrong |= {f"{name}_{number}": lacks[name] for name, text in entered.items() if not text}
-        if len(entered[TEXT]) < 3 and f"{TEXT}_{number}" not in wrong:
+        wrong |= {f"{name}_{number}": lacks[name] for name, text in typed.items() if not text}
+        if len(typed[TEXT]) < 3 and f"{TEXT}_{number}" not in wrong:
             wrong[f"{TEXT}_{number}"] = "Say it in a sentence."
         if not wrong:
             terms.append(
-                Terms(
-                    text=entered[TEXT], owner=entered[OWNER], due=date.fromisoformat(entered[DUE])
-                )
+                Terms(text=typed[TEXT], owner=typed[OWNER], due=date.fromisoformat(typed[DUE]))
             )
     if wrong:
         return FieldErrors(wrong)
-    form = Decide(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        verdict=Verdict.APPROVE,
-        conditions=tuple(terms),
-    )
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, request, Decide, verdict=Verdict.APPROVE, conditions=tuple(terms))
     return Done()
 
 
-def open_claim(click: Click) -> Reply:
+def open_claim(click: Click, condition: RequestCondition) -> Reply:
     """How does one see that it is met?"""
-    at = acting.seen(click)
-    condition_id, revision = acting.condition_of(click, at)
-    form = ClaimMet(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        condition_id=condition_id,
-        condition_revision=revision,
-        proof="",
-    )
-    card, condition = _condition(click, form)
+    card, bound = _load_condition(click, condition, ClaimMet, proof="")
     return Open(
         blocks.modal(
             "Condition met",
             [
-                blocks.section(words.describe_condition(condition)),
-                blocks.input_(
-                    "How does one see that it is met?",
-                    blocks.text_input(PROOF, multiline=True, max_length=2000),
-                    block_id=PROOF,
-                    hint=f"{condition.setter.name} reads it and confirms.",
-                ),
+                blocks.section(words.describe_condition(bound)),
+                ask(ClaimMet, "proof", hint=f"{bound.setter.name} reads it and confirms."),
             ],
             callback_id=SUBMIT_PROOF,
             submit="Met",
-            metadata=acting.remember(card, click, condition.id, condition.revision),
+            metadata=_remember(card, click, bound),
         )
     )
 
 
-def claim(submission: Submission) -> Reply:
+def claim(submission: Submission, condition: ConditionWindow) -> Reply:
     """A word of proof."""
-    proof = acting.words_of(submission, PROOF)
+    proof = submission.text(PROOF)
     if not proof:
         return FieldErrors({PROOF: "Say in a sentence how one sees that it is met."})
-    at = acting.of_window(submission)
-    condition_id, revision = acting.condition_of(submission, at)
-    form = ClaimMet(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        condition_id=condition_id,
-        condition_revision=revision,
-        proof=proof,
-    )
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, condition, ClaimMet, proof=proof)
     return Done()
 
 
-def confirm(click: Click) -> Reply:
+def confirm(click: Click, condition: RequestCondition) -> Reply:
     """It is met."""
-    at = acting.seen(click)
-    condition_id, revision = acting.condition_of(click, at)
-    form = ConfirmMet(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        condition_id=condition_id,
-        condition_revision=revision,
-        is_met=True,
-    )
-    return Private(door.act(click.deps, click.actor, form, click.card))
+    return Private(acting.act(click, condition, ConfirmMet, is_met=True))
 
 
-def open_missing(click: Click) -> Reply:
+def open_missing(click: Click, condition: RequestCondition) -> Reply:
     """What is missing?"""
-    at = acting.seen(click)
-    condition_id, revision = acting.condition_of(click, at)
-    form = ConfirmMet(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        condition_id=condition_id,
-        condition_revision=revision,
-        is_met=False,
-    )
-    card, condition = _condition(click, form)
+    card, bound = _load_condition(click, condition, ConfirmMet, is_met=False)
     return Open(
         blocks.modal(
             "Not met yet",
             [
-                blocks.section(words.describe_condition(condition)),
-                blocks.input_(
-                    "What is missing?",
-                    blocks.text_input(MISSING, multiline=True, max_length=2000),
-                    block_id=MISSING,
-                    hint=f"{condition.owner.name} reads it, and can say again that it is met until the day is over.",
+                blocks.section(words.describe_condition(bound)),
+                ask(
+                    ConfirmMet,
+                    "why",
+                    optional=False,
+                    hint=f"{bound.owner.name} reads it, and can say again that it is met until the day is over.",
                 ),
             ],
             callback_id=SUBMIT_MISSING,
             submit="Not met yet",
-            metadata=acting.remember(card, click, condition.id, condition.revision),
+            metadata=_remember(card, click, bound),
         )
     )
 
 
-def missing(submission: Submission) -> Reply:
+def missing(submission: Submission, condition: ConditionWindow) -> Reply:
     """Said what is missing."""
-    at = acting.of_window(submission)
-    condition_id, revision = acting.condition_of(submission, at)
-    form = ConfirmMet(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        condition_id=condition_id,
-        condition_revision=revision,
-        is_met=False,
-        why=acting.words_of(submission, MISSING),
-    )
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, condition, ConfirmMet, is_met=False, why=submission.text(MISSING))
     return Done()
 
 
-def _condition(click: Click, form: OnCondition) -> tuple[Card, Condition]:
+def _load_condition(
+    click: Click, condition: RequestCondition, kind: type[OnRequest], **entered: Any
+) -> tuple[Card, Condition]:
     """What the window is about, for whoever may do what it is for. Raises the refusal of everybody else."""
-    door.require_entitled(click.deps, click.actor, form, click.card)
-    card = acting.card(click, form.approval_id)
-    condition = next((one for one in card.conditions if one.id == form.condition_id), None)
-    if condition is None:
+    card = acting.load_entitled(click, condition, kind, **entered)
+    bound = next((each for each in card.conditions if each.id == condition.condition_id), None)
+    if bound is None:
         raise NotFound("This condition binds nobody any more. The card shows why.")
-    return card, condition
+    return card, bound
+
+
+def _remember(card: Card, click: Click, bound: Condition) -> str:
+    return ConditionWindow(card.id, card.revision, click.card, bound.id, bound.revision).text

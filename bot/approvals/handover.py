@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bot import blocks, door
 from bot.approvals import acting, words
 from bot.blocks import Block, Element
+from bot.interactions import Request, RequestWindow, ask
 from bot.replies import Done, FieldErrors, Open, Reply
 from bot.requests import Click, Search, Submission
 from bot.router import Router
@@ -21,16 +22,15 @@ SEARCH = "approvals.takers"
 
 def register(router: Router) -> None:
     """Answer the modal, and its menu where that is looked up."""
-    router.submission(SUBMIT, hand_over)
+    router.submission(SUBMIT, hand_over, RequestWindow)
     router.search(SEARCH, search)
 
 
-def open_modal(click: Click) -> Reply:
+def open_modal(click: Click, request: Request) -> Reply:
     """To whom? Only those are offered who can take the place; where nobody can, the way out is said."""
-    at = acting.seen(click)
-    form = HandOver(approval_id=at.approval_id, revision=at.revision, to="")
+    form = acting.form(click, request, HandOver, to="")
     takers = door.takers(click.deps, click.actor, form, click.card)
-    card = acting.card(click, at.approval_id)
+    card = acting.load_card(click, request.approval_id)
     if not takers.people and not takers.others:
         return Open(_nobody(card))
     hint = f"Only people who can decide this in your place: {card.round.name} asks them too, or the policy allows it."
@@ -39,14 +39,8 @@ def open_modal(click: Click) -> Reply:
             "Hand over",
             [
                 blocks.section(f"*{words.asks(card)}*"),
-                blocks.input_("Who decides in your place?", _menu(takers), block_id=TO, hint=hint),
-                blocks.input_(
-                    "What should they know?",
-                    blocks.text_input(NOTE, multiline=True, max_length=1000),
-                    block_id=NOTE,
-                    optional=True,
-                    hint="Everyone who is asked reads it.",
-                ),
+                ask(HandOver, "to", _menu(takers), hint=hint),
+                ask(HandOver, "note"),
             ],
             callback_id=SUBMIT,
             submit="Hand over",
@@ -91,25 +85,17 @@ def _nobody(card: Card) -> Block:
 
 def search(asked: Search) -> Sequence[tuple[str, str]]:
     """Those who can take the place and whose names hold what was typed."""
-    parts = str(asked.view.get("private_metadata") or "").split(":")
-    card = (parts[2], parts[3]) if len(parts) > 3 and all(parts[2:4]) else None
-    at = door.of_parts(asked.deps, asked.actor, parts[0], "".join(parts[1:2]), card)
-    form = HandOver(approval_id=at.approval_id, revision=at.revision, to="")
-    takers = door.takers(asked.deps, asked.actor, form, at.clicked, query=asked.query)
+    request = RequestWindow.read(asked.metadata)
+    revision = door.shown_revision(asked.deps, asked.actor, request, request.card)
+    form = HandOver(approval_id=request.approval_id, revision=revision, to="")
+    takers = door.takers(asked.deps, asked.actor, form, request.card, query=asked.query)
     return [(each.slack_id, each.name) for each in takers.people]
 
 
-def hand_over(submission: Submission) -> Reply:
+def hand_over(submission: Submission, request: RequestWindow) -> Reply:
     """Somebody was chosen."""
-    at = acting.of_window(submission)
-    to = acting.words_of(submission, TO)
+    to = submission.text(TO)
     if not to:
         return FieldErrors({TO: "Choose somebody."})
-    form = HandOver(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        to=to,
-        note=acting.words_of(submission, NOTE),
-    )
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, request, HandOver, to=to, note=submission.text(NOTE))
     return Done()

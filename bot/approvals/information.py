@@ -5,6 +5,7 @@ import html
 from bot import blocks, door
 from bot.approvals import acting, words
 from bot.context import Deps
+from bot.interactions import Request, RequestWindow, ask
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
@@ -22,29 +23,25 @@ QUESTION, ANSWER = "question", "answer"
 
 def register(router: Router) -> None:
     """Answer the buttons, the two modals, and replies to a question."""
-    router.action(words.ANSWER, open_answer)
-    router.action(words.UNASK, unask)
-    router.submission(SUBMIT_QUESTION, ask)
-    router.submission(SUBMIT_ANSWER, answer)
+    router.action(words.ANSWER, open_answer, Request)
+    router.action(words.UNASK, unask, Request)
+    router.submission(SUBMIT_QUESTION, submit_question, RequestWindow)
+    router.submission(SUBMIT_ANSWER, answer, RequestWindow)
     router.reply(ApprovalNote.kind, replied)
 
 
-def open_question(click: Click) -> Reply:
+def open_question(click: Click, request: Request) -> Reply:
     """What do you want to know?"""
-    at = acting.seen(click)
-    form = AskInformation(approval_id=at.approval_id, revision=at.revision, question="")
-    door.require_entitled(click.deps, click.actor, form, click.card)
-    card = acting.card(click, at.approval_id)
+    card = acting.load_entitled(click, request, AskInformation, question="")
     return Open(
         blocks.modal(
             "Ask for information",
             [
                 blocks.section(f"*{words.asks(card)}*"),
-                blocks.input_(
-                    f"What do you want to know from {card.requester.name}?",
-                    blocks.text_input(QUESTION, multiline=True, min_length=3, max_length=3000),
-                    block_id=QUESTION,
-                    hint="Everyone who is asked reads it. The request waits for the answer and its clock stands still.",
+                ask(
+                    AskInformation,
+                    "question",
+                    label=f"What do you want to know from {card.requester.name}?",
                 ),
             ],
             callback_id=SUBMIT_QUESTION,
@@ -54,27 +51,22 @@ def open_question(click: Click) -> Reply:
     )
 
 
-def ask(submission: Submission) -> Reply:
+def submit_question(submission: Submission, request: RequestWindow) -> Reply:
     """The question was typed."""
-    at = acting.of_window(submission)
-    question = acting.words_of(submission, QUESTION)
+    question = submission.text(QUESTION)
     if not question:
         return FieldErrors({QUESTION: "Say what you want to know."})
-    form = AskInformation(approval_id=at.approval_id, revision=at.revision, question=question)
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, request, AskInformation, question=question)
     return Done()
 
 
-def open_answer(click: Click) -> Reply:
+def open_answer(click: Click, request: Request) -> Reply:
     """The question, and room for the answer."""
-    at = acting.seen(click)
-    form = Answer(approval_id=at.approval_id, revision=at.revision, answer="")
-    door.require_entitled(click.deps, click.actor, form, click.card)
-    card = acting.card(click, at.approval_id)
+    card = acting.load_entitled(click, request, Answer, answer="")
     question = card.question
     if question is None:
         # The service says why, in its own sentence.
-        return Private(door.act(click.deps, click.actor, form, click.card))
+        return Private(acting.act(click, request, Answer, answer=""))
     return Open(
         blocks.modal(
             "Answer",
@@ -82,12 +74,7 @@ def open_answer(click: Click) -> Reply:
                 blocks.section(
                     f"*{blocks.escape(question.asker.name, 60)} asks:* {blocks.quote(question.text, 1500)}"
                 ),
-                blocks.input_(
-                    "Your answer",
-                    blocks.text_input(ANSWER, multiline=True, min_length=1, max_length=3000),
-                    block_id=ANSWER,
-                    hint="Everyone who is asked reads it, and the request goes on.",
-                ),
+                ask(Answer, "answer"),
             ],
             callback_id=SUBMIT_ANSWER,
             submit="Answer",
@@ -96,23 +83,19 @@ def open_answer(click: Click) -> Reply:
     )
 
 
-def answer(submission: Submission) -> Reply:
+def answer(submission: Submission, request: RequestWindow) -> Reply:
     """The answer was typed."""
-    at = acting.of_window(submission)
-    entered = acting.words_of(submission, ANSWER)
-    if not entered:
+    text = submission.text(ANSWER)
+    if not text:
         return FieldErrors({ANSWER: "Say in a sentence what they asked."})
-    form = Answer(approval_id=at.approval_id, revision=at.revision, answer=entered)
-    door.act(submission.deps, submission.actor, form, at.clicked)
+    acting.act(submission, request, Answer, answer=text)
     return Done()
 
 
-def unask(click: Click) -> Reply:
+def unask(click: Click, request: Request) -> Reply:
     """Whoever asked needs no answer any more."""
-    at = acting.seen(click)
-    form = DropQuestion(approval_id=at.approval_id, revision=at.revision)
-    sentence = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, sentence)
+    sentence = acting.act(click, request, DropQuestion)
+    return acting.answer(click, request.approval_id, sentence)
 
 
 def replied(deps: Deps, actor: Actor, facts: dict[str, object], text: str) -> Reply | None:

@@ -1,15 +1,13 @@
 """Reminding those who have not decided, for the requester."""
 
-from bot import door
 from bot.approvals import acting
+from bot.interactions import Request
 from bot.replies import Reply
 from bot.requests import Click
 from workflows.approvals.forms import Nudge
 
 
-def nudge(click: Click) -> Reply:
+def nudge(click: Click, request: Request) -> Reply:
     """They get the card once more."""
-    at = acting.seen(click)
-    form = Nudge(approval_id=at.approval_id, revision=at.revision)
-    sentence = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, sentence)
+    sentence = acting.act(click, request, Nudge)
+    return acting.answer(click, request.approval_id, sentence)

@@ -1,7 +1,7 @@
 """`Take back`: whoever decided can undo it while the request waits."""
 
-from bot import door
 from bot.approvals import acting, words
+from bot.interactions import Request
 from bot.replies import Reply
 from bot.requests import Click
 from bot.router import Router
@@ -10,12 +10,10 @@ from workflows.approvals.forms import TakeBack
 
 def register(router: Router) -> None:
     """Answer the button."""
-    router.action(words.TAKE_BACK, take_back)
+    router.action(words.TAKE_BACK, take_back, Request)
 
 
-def take_back(click: Click) -> Reply:
+def take_back(click: Click, request: Request) -> Reply:
     """The verdict counts no more."""
-    at = acting.seen(click)
-    form = TakeBack(approval_id=at.approval_id, revision=at.revision)
-    sentence = door.act(click.deps, click.actor, form, click.card)
-    return acting.told(click, at.approval_id, sentence)
+    sentence = acting.act(click, request, TakeBack)
+    return acting.answer(click, request.approval_id, sentence)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bot import blocks, door
+from bot import blocks
 from bot.approvals import acting, changed, words
 from bot.blocks import Block, Element
 from bot.context import Deps
+from bot.interactions import Request, SeveralWindow
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Submission
 from bot.router import Router
@@ -28,7 +29,7 @@ MOST = 10
 def register(router: Router) -> None:
     """Answer the button and the window."""
     router.action(words.SEVERAL, open_window)
-    router.submission(SUBMIT, decide)
+    router.submission(SUBMIT, decide, SeveralWindow)
 
 
 def open_window(click: Click) -> Reply:
@@ -75,7 +76,9 @@ def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
         callback_id=SUBMIT,
         submit="Decide",
         close="Cancel",
-        metadata=" ".join(words.value(card) for card in waiting[:MOST] if card.round.comment),
+        metadata=SeveralWindow(
+            tuple(words.value(card) for card in waiting[:MOST] if card.round.comment)
+        ).text,
     )
 
 
@@ -109,10 +112,10 @@ class _Outcome:
     refusal: str
 
 
-def decide(submission: Submission) -> Reply:
+def decide(submission: Submission, window: SeveralWindow) -> Reply:
     """Each that was ticked, on its own: one that does not count holds up no other."""
     verdict = submission.choice(VERDICT, Verdict, Verdict.APPROVE)
-    reason = acting.words_of(submission, REASON)
+    reason = submission.text(REASON)
     fields = [
         block for block in submission.view["blocks"] if block["block_id"].startswith(f"{PICK}:")
     ]
@@ -122,11 +125,10 @@ def decide(submission: Submission) -> Reply:
         return FieldErrors({first: "Tick at least one, or close the window."})
     if verdict is Verdict.REJECT and not reason:
         return FieldErrors({REASON: "Say in a sentence why you reject; each requester reads it."})
-    commented = submission.metadata.split()
-    asks = [one for one in ticked if _value(one) in commented]
+    asks = [block for block in ticked if _value(block) in window.commented]
     if verdict is Verdict.APPROVE and asks and not reason:
         return FieldErrors({REASON: "Say why you approve: a request that you ticked asks for it."})
-    outcomes = [_one(submission, block, verdict, reason) for block in ticked]
+    outcomes = [_decide_one(submission, block, verdict, reason) for block in ticked]
     if all(not one.refusal for one in outcomes) and len(outcomes) == len(fields):
         return Done()
     return Show(_result(outcomes, verdict))
@@ -137,14 +139,10 @@ def _value(block: Block) -> str:
     return str(block["block_id"]).removeprefix(f"{PICK}:")
 
 
-def _one(submission: Submission, block: Block, verdict: Verdict, reason: str) -> _Outcome:
+def _decide_one(submission: Submission, block: Block, verdict: Verdict, reason: str) -> _Outcome:
     value, label = _value(block), block["label"]["text"]
     try:
-        at = acting.of_value(submission, value)
-        form = Decide(
-            approval_id=at.approval_id, revision=at.revision, verdict=verdict, reason=reason
-        )
-        door.act(submission.deps, submission.actor, form, None)
+        acting.act(submission, Request.read(value), Decide, verdict=verdict, reason=reason)
     except GovernanceError as refusal:
         return _Outcome(value, label, refusal.sentence)
     return _Outcome(value, label, "")

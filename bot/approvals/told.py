@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bot import blocks
 from bot.approvals import breakglass, changed, lapses, words
 from bot.blocks import Block, Element
+from bot.interactions import RequestCondition
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, ConditionState
 from workflows.approvals.notices import ApprovalNote, ApprovalTold
@@ -285,7 +286,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
             words.describe_outcome_plainly(record), [blocks.section(line)], is_final=True
         )
     owner = blocks.escape(condition.owner.name, 60)
-    value = f"{words.value(record)}:{condition.id}:{condition.revision}"
+    value = RequestCondition(record.id, record.revision, condition.id, condition.revision).text
     row: list[Element] = []
     if condition.state is ConditionState.MET:
         head = "A condition is met"

@@ -3,6 +3,7 @@
 from bot import blocks
 from bot.approvals import changed
 from bot.blocks import Block, Element
+from bot.interactions import Request, RequestChoice, RequestOnRecord
 from storage.enums import ApprovalState, Ask, ConditionState
 from workflows.approvals.extras import Handover
 from workflows.approvals.records import Card, Condition, Edit, Escalated, Line, Round
@@ -124,7 +125,7 @@ def ask_again_button(card: Card) -> Element | None:
     return blocks.button(
         blocks.plain(card.moved.again, 70),
         ASK_AGAIN,
-        f"{value(card)}:{card.moved.mark}",
+        RequestOnRecord(card.id, card.revision, card.moved.mark).text,
         style="primary",
         confirm=_ask_doubt(card.moved.doubt),
         hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
@@ -141,7 +142,9 @@ def keep_button(card: Card) -> Element:
     return blocks.button(
         blocks.plain(label, 70),
         KEEP,
-        f"{value(card)}:{card.moved.mark}" if card.moved is not None else value(card),
+        RequestOnRecord(card.id, card.revision, card.moved.mark).text
+        if card.moved is not None
+        else value(card),
         hint=f"Take request {card.id} back: nobody decides it then",
     )
 
@@ -229,7 +232,7 @@ def describe_verdict(line: Line) -> str:
 
 def value(card: Card) -> str:
     """What a button carries: the request, and the revision that its card showed."""
-    return f"{card.id}:{card.revision}"
+    return Request(card.id, card.revision).text
 
 
 def state(card: Card) -> str:
@@ -318,7 +321,7 @@ def glass_button(card: Card) -> Element:
 
 def choice(label: str, verb: str, card: Card) -> Element:
     """An entry of More: what it does, and what it was offered on."""
-    return blocks.option(label, f"{verb}:{value(card)}")
+    return blocks.option(label, RequestChoice(verb, Request(card.id, card.revision)).text)
 
 
 def decide_buttons(card: Card) -> list[Element]:

@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from bot import blocks, door, routes
 from bot.budgets import pictures, views, words
 from bot.context import Deps
+from bot.interactions import AlertRef, BudgetRef, IncreaseWindow, Place, Request
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
@@ -19,7 +19,7 @@ from workflows.budgets import service
 from workflows.budgets.doubts import AmountDoubted
 from workflows.budgets.forms import IncreaseBudget, parse_amount
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE
-from workflows.errors import InvalidInput, NotAllowed
+from workflows.errors import NotAllowed
 from workflows.projects import service as projects
 
 SHOWN = 8
@@ -27,39 +27,25 @@ SHOWN = 8
 
 def register(router: Router) -> None:
     """Answer clicks, the window and the word `budget`."""
-    router.action(words.ACKNOWLEDGE, acknowledge)
-    router.action(words.INCREASE, open_increase)
-    router.action(words.BREAK_DOWN, break_down)
-    router.action(f"{TYPE}.change", open_change)
-    router.action(f"{TYPE}.again", open_again)
-    router.submission(words.SUBMIT_INCREASE, ask)
-    router.submission(words.SUBMIT_CHANGE, change)
+    router.action(words.ACKNOWLEDGE, acknowledge, AlertRef)
+    router.action(words.INCREASE, open_increase, BudgetRef)
+    router.action(words.BREAK_DOWN, break_down, BudgetRef)
+    router.action(f"{TYPE}.change", open_change, Request)
+    router.action(f"{TYPE}.again", open_again, Request)
+    router.submission(words.SUBMIT_INCREASE, ask, IncreaseWindow)
+    router.submission(words.SUBMIT_CHANGE, change, IncreaseWindow)
     router.word(
         "budget", "budget [project]", "what was spent, of how much, and through which day", budget
     )
 
 
-def _ids(value: str, least: int = 1) -> list[int]:
-    """The numbers that a button or a window carries, at least so many of them. Raises InvalidInput."""
-    try:
-        ids = [int(part) for part in value.split(":")]
-        if len(ids) < least:
-            raise ValueError(value)
-        return ids
-    except ValueError:
-        raise InvalidInput(
-            "This button is from another release of mlgov. Use `/mlgov budget` instead."
-        ) from None
-
-
-def acknowledge(click: Click) -> Reply:
+def acknowledge(click: Click, alert: AlertRef) -> Reply:
     """Someone has seen the alert."""
-    alert_id = _ids(click.value)[0]
     click.deps.db.run(
         lambda session: service.acknowledge_alert(
             session,
             click.actor,
-            alert_id,
+            alert.alert_id,
             policy=click.deps.policy,
             now=click.deps.now(session),
             clicked=click.card,
@@ -68,38 +54,36 @@ def acknowledge(click: Click) -> Reply:
     return Done()
 
 
-def open_increase(click: Click) -> Reply:
+def open_increase(click: Click, budget: BudgetRef) -> Reply:
     """Open the window that asks for more."""
-    return _window(click, _ids(click.value)[0])
+    return Open(_view(click.deps, click.actor, budget.budget_id, click.card))
 
 
-def open_change(click: Click) -> Reply:
+def open_change(click: Click, request: Request) -> Reply:
     """Open the same window for a request that waits."""
-    approval_id = _ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
         card = decisions.require_editable(
             session,
             click.actor,
-            approval_id,
+            request.approval_id,
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
             clicked=click.card,
         )
-    where = ":".join(click.card) if click.card else ":"
-    return _window(
-        click, card.facts["budget_id"], _entered(card), f"{approval_id}:{where}:{card.revision}"
-    )
+    changes = Request(card.id, card.revision)
+    budget_id = card.facts["budget_id"]
+    return Open(_view(deps, click.actor, budget_id, click.card, _entered(card), changes=changes))
 
 
-def open_again(click: Click) -> Reply:
+def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     with click.deps.db.read() as session:
         card = decisions.require_card(
             session,
             click.actor,
-            _ids(click.value)[0],
+            request.approval_id,
             policy=click.deps.policy,
             now=click.deps.now(session),
             clicked=click.card,
@@ -108,27 +92,21 @@ def open_again(click: Click) -> Reply:
         raise NotAllowed(
             "Somebody else asked for this. `/mlgov budget` has a button to ask yourself."
         )
-    return _window(click, card.facts["budget_id"], _entered(card))
+    return Open(_view(click.deps, click.actor, card.facts["budget_id"], click.card, _entered(card)))
 
 
 def _entered(card: Card) -> views.Entered:
     return views.Entered(words.exact(Decimal(card.facts["new"])), card.facts["scope"], card.reason)
 
 
-def _window(
-    click: Click, budget_id: int, before: views.Entered | None = None, changes: str = ""
-) -> Reply:
-    return Open(_view(click.deps, click.actor, budget_id, click.card, before, changes=changes))
-
-
 def _view(
     deps: Deps,
     actor: Actor,
     budget_id: int,
-    card: tuple[str, str] | None,
-    before: views.Entered | None,
+    card: Place,
+    before: views.Entered | None = None,
     *,
-    changes: str = "",
+    changes: Request | None = None,
     doubted: AmountDoubted | None = None,
 ) -> blocks.Block:
     with deps.db.read() as session:
@@ -148,27 +126,30 @@ def _view(
         routes.describe_route(route),
         before=before,
         changes=changes,
-        opened_on=":".join(card or ("", "")),
+        opened_on=card,
         doubted=doubted,
     )
 
 
-def _asked_twice(
-    submission: Submission, form: IncreaseBudget, reason: str, doubted: AmountDoubted
+def _ask_twice(
+    submission: Submission,
+    window: IncreaseWindow,
+    form: IncreaseBudget,
+    reason: str,
+    doubted: AmountDoubted,
 ) -> Reply:
     """The window once more with everything that was entered, and a box to tick below the amount that looks odd."""
     box = views.meant_block(doubted.amount)
     if box in submission.values:
         return FieldErrors({box: "Tick this if you mean it, or write another amount above."})
-    approval_id, card, revision, _ = _opened_on(submission)
     return Show(
         _view(
             submission.deps,
             submission.actor,
             form.budget_id,
-            card if all(card) else None,
+            window.card,
             views.Entered(words.exact(form.amount), form.scope, reason),
-            changes=f"{approval_id}:{':'.join(card)}:{revision}" if approval_id else "",
+            changes=None if window.approval_id is None else window.request,
             doubted=doubted,
         )
     )
@@ -188,75 +169,51 @@ def _meant(submission: Submission) -> object:
         return None
 
 
-def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
-    """The form and the reason, or what is wrong under which field."""
-    budget_id, revision = _ids(":".join(submission.metadata.split(":")[:2]), 2)
-    try:
-        form = IncreaseBudget(
-            budget_id=budget_id,
-            revision=revision,
-            amount=submission.values.get(views.AMOUNT),
-            scope=submission.values.get(views.SCOPE),
-            first=_opened_on(submission)[3],
-            meant=_meant(submission),
-        )
-    except ValidationError as error:
-        return FieldErrors(
-            {
-                str(fault["loc"][0]): str(fault["msg"]).removeprefix("Value error, ")
-                for fault in error.errors()
-            }
-        )
-    reason = str(submission.values.get(views.REASON) or "").strip()
-    if not reason:
-        return FieldErrors(
-            {views.REASON: "Say why, in a sentence; those who decide read this first."}
-        )
+def _read(submission: Submission, window: IncreaseWindow) -> tuple[IncreaseBudget, str]:
+    """The form and the reason. Raises WrongFields with all that is wrong."""
+    reason = submission.text(views.REASON)
+    form = submission.form(
+        IncreaseBudget,
+        {
+            "budget_id": window.budget_id,
+            "revision": window.revision,
+            "amount": submission.text(views.AMOUNT),
+            "first": window.first,
+            "meant": _meant(submission),
+        },
+        {}
+        if reason
+        else {views.REASON: "Say why, in a sentence; those who decide read this first."},
+    )
     return form, reason
 
 
-def _opened_on(submission: Submission) -> tuple[str, tuple[str, str], str, str | None]:
-    """The request that a window changes, the card from which it was opened, and the revision; empty where there is none.
-    Last the first day of the round that it shows; None in a window of an earlier release."""
-    parts = (*submission.metadata.split(":"), "", "", "", "", "")
-    approval_id, channel, ts, revision, first = parts[2:7]
-    return approval_id, (channel, ts), revision, first or None
-
-
-def change(submission: Submission) -> Reply:
+def change(submission: Submission, window: IncreaseWindow) -> Reply:
     """The window was sent: change the request."""
-    sent = _sent(submission)
-    if isinstance(sent, FieldErrors):
-        return sent
-    form, reason = sent
-    approval_id, card, revision, _ = _opened_on(submission)
-    at = door.of_parts(submission.deps, submission.actor, approval_id, revision, card)
+    form, reason = _read(submission, window)
+    deps, request = submission.deps, window.request
     edit = Edit(
-        approval_id=at.approval_id,
-        revision=at.revision,
+        approval_id=request.approval_id,
+        revision=door.shown_revision(deps, submission.actor, request, window.card),
         form=form,
         reason=reason,
         subject_type=TYPE,
     )
     try:
-        return Private(door.act(submission.deps, submission.actor, edit, at.clicked))
+        return Private(door.act(deps, submission.actor, edit, window.card))
     except AmountDoubted as doubted:
-        return _asked_twice(submission, form, reason, doubted)
+        return _ask_twice(submission, window, form, reason, doubted)
 
 
-def ask(submission: Submission) -> Reply:
+def ask(submission: Submission, window: IncreaseWindow) -> Reply:
     """The window was sent: open a request."""
-    sent = _sent(submission)
-    if isinstance(sent, FieldErrors):
-        return sent
-    form, reason = sent
-    _, card, _, _ = _opened_on(submission)
+    form, reason = _read(submission, window)
     deps = submission.deps
 
     def work(session: Session) -> None:
         policy, version = deps.in_force
         service.require_sight(
-            session, submission.actor, form.budget_id, policy=policy, clicked=card
+            session, submission.actor, form.budget_id, policy=policy, clicked=window.card
         )
         decisions.submit(
             session,
@@ -277,24 +234,23 @@ def ask(submission: Submission) -> Reply:
     try:
         deps.db.run(work)
     except AmountDoubted as doubted:
-        return _asked_twice(submission, form, reason, doubted)
+        return _ask_twice(submission, window, form, reason, doubted)
     return Done()
 
 
-def break_down(click: Click) -> Reply:
+def break_down(click: Click, budget: BudgetRef) -> Reply:
     """Open the window with services and days."""
-    budget_id = _ids(click.value)[0]
     with click.deps.db.read() as session:
-        found = service.load_breakdown(
+        breakdown = service.load_breakdown(
             session,
             click.actor,
-            budget_id,
+            budget.budget_id,
             policy=click.deps.policy,
             now=click.deps.now(session),
             clicked=click.card,
         )
-    shown = pictures.spend(found)
-    return Open(views.break_down(found, shown), (shown,) if shown else ())
+    picture = pictures.spend(breakdown)
+    return Open(views.break_down(breakdown, picture), (picture,) if picture else ())
 
 
 def budget(command: Command) -> Reply:
@@ -303,15 +259,15 @@ def budget(command: Command) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         if command.words:
-            found = [
+            listed = [
                 status.find_project(session, command.actor, command.words[0], policy=deps.policy)
             ]
         else:
-            found = list(projects.list_for(session, command.actor))
+            listed = list(projects.list_for(session, command.actor))
         burns = service.burns_by_project(
-            session, [project.id for project in found], policy=deps.policy, now=now
+            session, [project.id for project in listed], policy=deps.policy, now=now
         )
-        open_ = [burn for project in found for burn in burns.get(project.id, ())]
+        open_ = [burn for project in listed for burn in burns.get(project.id, ())]
         open_.sort(key=lambda burn: burn.spent / burn.amount, reverse=True)
         details = [
             service.load_detail(session, burn.budget_id, policy=deps.policy, now=now)
@@ -322,7 +278,7 @@ def budget(command: Command) -> Reply:
         return Private(text, [blocks.section(text)])
     first = details[0].burn
     text = f"{details[0].project}: {words.share(first)} of {first.period_words}'s budget, {words.through(first)}"
-    shown = [block for detail in details for block in views.budget(detail)]
+    answer = [block for detail in details for block in views.budget(detail)]
     if len(open_) > SHOWN:
-        shown.append(blocks.context(f"…and {len(open_) - SHOWN} more: `/mlgov budget PROJECT`"))
-    return Private(blocks.escape(text, 300), shown)
+        answer.append(blocks.context(f"…and {len(open_) - SHOWN} more: `/mlgov budget PROJECT`"))
+    return Private(blocks.escape(text, 300), answer)

@@ -3,6 +3,7 @@
 from bot import blocks
 from bot.blocks import Block
 from bot.budgets import words
+from bot.interactions import BudgetRef
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState
 from workflows.budgets.notices import ChannelNotClosed, LoadRefused, ThresholdCrossed
@@ -85,7 +86,9 @@ def _buttons(card: AlertCard) -> list[Block]:
         buttons.append(blocks.button("Acknowledge", words.ACKNOWLEDGE, str(card.id)))
     if card.asked is None or card.asked.state is not ApprovalState.PENDING:
         buttons.append(
-            blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
+            blocks.button(
+                "Request increase", words.INCREASE, BudgetRef(burn.budget_id, burn.revision).text
+            )
         )
     buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     return buttons

@@ -7,11 +7,14 @@ from decimal import Decimal
 from bot import blocks
 from bot.blocks import Block
 from bot.budgets import words
+from bot.interactions import BudgetRef, IncreaseWindow, Place, Request, ask
 from bot.pictures import Picture
 from storage.enums import ApprovalState
 from storage.money import exact_sum, money_text
 from workflows.budgets.doubts import AmountDoubted
+from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.records import Breakdown, BudgetDetail
+from workflows.inputs import inputs_of
 
 AMOUNT, SCOPE, REASON = "amount", "scope", "reason"
 MEANT = "meant"
@@ -35,15 +38,14 @@ def increase(
     gate_words: str,
     *,
     before: Entered | None = None,
-    changes: str = "",
-    opened_on: str = "",
+    changes: Request | None = None,
+    opened_on: Place = None,
     doubted: AmountDoubted | None = None,
 ) -> Block:
     """The window that asks for more: from what, to what, for how long, and why.
 
-    `changes` is what the button of a waiting request carried, which the window changes instead; `opened_on` is the card,
-    `channel:ts`, on which the button stood that opened it. An amount that is
-    `doubted` is asked again below its field, with a box to tick.
+    `changes` is the waiting request that the window changes instead; `opened_on` is the card on which the button stood
+    that opened it. An amount that is `doubted` is asked again below its field, with a box to tick.
     """
     burn = detail.burn
     period = burn.period_words
@@ -60,23 +62,20 @@ def increase(
                 f"*{blocks.money(burn.amount, burn.currency)}*; {words.share(burn)} of it is used."
                 f"{words.later(detail)}\n{gate_words}"
             ),
-            blocks.input_(
-                f"New amount, {burn.currency}",
-                blocks.text_input(
-                    AMOUNT,
-                    initial=known.amount,
-                    placeholder=f"More than {words.exact(burn.amount)}",
-                    max_length=40,
-                ),
-                block_id=AMOUNT,
+            ask(
+                IncreaseBudget,
+                "amount",
+                initial=known.amount,
+                label=f"{inputs_of(IncreaseBudget)['amount'].label}, {burn.currency}",
+                placeholder=f"More than {words.exact(burn.amount)}",
             ),
             *([_meant(doubted, burn.currency)] if doubted is not None else []),
-            blocks.input_(
-                "For how long",
+            ask(
+                IncreaseBudget,
+                "scope",
                 blocks.radio(
                     SCOPE, [only, onwards], initial=onwards if known.scope == "onwards" else only
                 ),
-                block_id=SCOPE,
             ),
             blocks.input_(
                 "Why",
@@ -91,9 +90,14 @@ def increase(
         ],
         callback_id=words.SUBMIT_CHANGE if changes else words.SUBMIT_INCREASE,
         submit="Change" if changes else "Ask",
-        metadata=f"{burn.budget_id}:{burn.revision}"
-        + (f":{changes}" if changes else f"::{opened_on}:")
-        + f":{burn.span.first.isoformat()}",
+        metadata=IncreaseWindow(
+            burn.budget_id,
+            burn.revision,
+            changes.approval_id if changes else None,
+            opened_on,
+            changes.revision if changes else None,
+            burn.span.first,
+        ).text,
     )
 
 
@@ -195,7 +199,9 @@ def budget(detail: BudgetDetail) -> list[Block]:
     buttons = []
     if detail.asked is None or detail.asked.state is not ApprovalState.PENDING:
         buttons.append(
-            blocks.button("Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}")
+            blocks.button(
+                "Request increase", words.INCREASE, BudgetRef(burn.budget_id, burn.revision).text
+            )
         )
     buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     body.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))

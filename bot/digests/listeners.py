@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bot import blocks
 from bot.digests import messages, views, words
 from bot.digests.messages import DecisionBlocks
+from bot.interactions import DigestPart, ReleaseRef
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command
 from bot.router import Router
@@ -34,9 +35,9 @@ class Digests:
 
     def register(self, router: Router) -> None:
         """Answer the buttons and the word `digest`."""
-        router.action(words.OPEN, open_detail)
-        router.action(words.SEND, send)
-        router.action(words.SKIP, skip)
+        router.action(words.OPEN, open_detail, DigestPart)
+        router.action(words.SEND, send, ReleaseRef)
+        router.action(words.SKIP, skip, ReleaseRef)
         router.word(
             "digest",
             "digest [preview | last | subscribe | unsubscribe]",
@@ -108,37 +109,38 @@ def _standing(found: Standing) -> str:
     return told
 
 
-def open_detail(click: Click) -> Reply:
+def open_detail(click: Click, of: DigestPart) -> Reply:
     """What stands behind a part of a digest: of the clicker's own, as it was sent."""
-    number, _, part = click.value.partition(":")
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        if number == "0":
-            found = service.preview_digest(session, click.actor, policy=deps.policy, now=now)
+        if of.digest_id:
+            digest = service.load_own(
+                session, click.actor, of.digest_id, policy=deps.policy, now=now
+            )
         else:
-            found = service.load_own(session, click.actor, _id(number), policy=deps.policy, now=now)
-    return Open(views.detail(found, part))
+            digest = service.preview_digest(session, click.actor, policy=deps.policy, now=now)
+    return Open(views.detail(digest, of.part))
 
 
-def send(click: Click) -> Reply:
+def send(click: Click, release: ReleaseRef) -> Reply:
     """The owner sends the first digests to an audience."""
-    return _decide(click, True)
+    return _decide(click, release.release_id, is_sent=True)
 
 
-def skip(click: Click) -> Reply:
+def skip(click: Click, release: ReleaseRef) -> Reply:
     """The owner leaves this week out."""
-    return _decide(click, False)
+    return _decide(click, release.release_id, is_sent=False)
 
 
-def _decide(click: Click, is_sent: bool) -> Reply:
+def _decide(click: Click, release_id: int, *, is_sent: bool) -> Reply:
     deps = click.deps
     try:
         deps.db.run(
             lambda session: releases.decide_release(
                 session,
                 click.actor,
-                _id(click.value),
+                release_id,
                 send=is_sent,
                 policy=deps.policy,
                 org_key=deps.team.org_key,
@@ -149,16 +151,8 @@ def _decide(click: Click, is_sent: bool) -> Reply:
     except Stale:
         deps.db.run(
             lambda session: releases.refresh_release(
-                session, _id(click.value), now=deps.now(session), clicked=click.card
+                session, release_id, now=deps.now(session), clicked=click.card
             )
         )
         raise
     return Done()
-
-
-def _id(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov digest last` shows your last digest."
-        )
-    return int(text)

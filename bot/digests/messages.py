@@ -6,6 +6,7 @@ from bot import blocks
 from bot.blocks import Block
 from bot.digests import words
 from bot.digests.charts import picture
+from bot.interactions import DigestPart
 from bot.pictures import Picture
 from bot.rendering import Rendered, Scene
 from storage.enums import ReleaseState
@@ -80,7 +81,7 @@ def _open_button(label: str, record: ShownDigest, part: str) -> Block:
     return blocks.button(
         label,
         words.OPEN,
-        f"{record.id or 0}:{part}",
+        DigestPart(record.id or 0, part).text,
         hint=f"{label}: {part if part != words.EVERYTHING else 'everything'}",
     )
 

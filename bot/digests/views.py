@@ -3,6 +3,7 @@
 from bot import blocks
 from bot.blocks import Block, Element
 from bot.digests import words
+from bot.interactions import MilestoneChoice, MilestoneRef
 from workflows.digests.phrases import LABELS
 from workflows.digests.records import Row, ShownDigest
 
@@ -56,5 +57,7 @@ def _further(row: Row) -> Element | None:
     if row.budget_id is not None:
         return blocks.button("Break down", BREAK_DOWN, str(row.budget_id))
     if row.milestone_id is not None:
-        return blocks.button("Details", MILESTONE, f"details:{row.milestone_id}:0")
+        return blocks.button(
+            "Details", MILESTONE, MilestoneChoice("details", MilestoneRef(row.milestone_id, 0)).text
+        )
     return None

@@ -1,11 +1,11 @@
 """The front door: `/mlgov` alone, `status`, `help`, `rollout`, and the buttons that lead on from there."""
 
 from bot.front import messages, views, words
+from bot.interactions import PageRef, ProjectRef
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command
 from bot.router import Router, Word
 from workflows import rollout, status, visibility
-from workflows.errors import InvalidInput
 from workflows.status import pages
 
 GROUPS = (
@@ -39,11 +39,11 @@ def register(router: Router) -> None:
     router.action(words.PROJECTS, mine)
     router.action(words.ALL, everything)
     router.action(words.HELP, help_)
-    router.action(words.PROJECT, open_project)
+    router.action(words.PROJECT, open_project, ProjectRef)
     for action_id in words.PAGE:
-        router.action(action_id, turn_home)
+        router.action(action_id, turn_home, PageRef)
     for action_id in words.LIST:
-        router.action(action_id, turn_list)
+        router.action(action_id, turn_list, PageRef)
 
 
 def waiting(click: Click) -> Reply:
@@ -113,26 +113,26 @@ def everything(click: Click) -> Reply:
     return _list(click, 0, everything=True)
 
 
-def turn_list(click: Click) -> Reply:
+def turn_list(click: Click, page: PageRef) -> Reply:
     """Another page of a list of projects, in the place of the one that was clicked."""
-    name, number = _place(click.value)
-    answer = _list(click, number, everything=name == EVERYTHING)
+    answer = _list(click, page.number, everything=page.name == EVERYTHING)
     return Private(answer.text, answer.blocks, replaces=True)
 
 
-def turn_home(click: Click) -> Reply:
+def turn_home(click: Click, page: PageRef) -> Reply:
     """Another page of a section of App Home; the edge shows the Home anew after every click in it."""
-    section, number = _place(click.value)
-    click.deps.db.run(lambda session: pages.turn_page(session, click.actor.id, section, number))
+    click.deps.db.run(
+        lambda session: pages.turn_page(session, click.actor.id, page.name, page.number)
+    )
     return Done()
 
 
-def open_project(click: Click) -> Reply:
+def open_project(click: Click, project: ProjectRef) -> Reply:
     """Everything about one project, in a window."""
     deps = click.deps
     with deps.db.read() as session:
         found = status.load_project(
-            session, click.actor, click.value, policy=deps.policy, now=deps.now(session)
+            session, click.actor, project.key or "", policy=deps.policy, now=deps.now(session)
         )
     return Open(views.project_window(found))
 
@@ -144,15 +144,6 @@ def held(command: Command) -> Reply:
         rollout.require_overseer(session, command.actor, policy=deps.policy)
         found = rollout.load_report(session, policy=deps.policy, now=deps.now(session))
     return messages.withheld(found)
-
-
-def _place(value: str) -> tuple[str, int]:
-    name, _, number = value.partition(":")
-    if not number.isdecimal() or len(number) > 6:
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov status` shows the list anew."
-        )
-    return name, int(number)
 
 
 def _help(router: Router, asked: Command | Click) -> Private:

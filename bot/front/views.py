@@ -8,6 +8,7 @@ from bot.approvals import views as approval_views
 from bot.approvals import words as approval_words
 from bot.blocks import Block, Element
 from bot.front import words
+from bot.interactions import PageRef
 from bot.inventory import views as model_views
 from bot.maturity import messages as maturity_messages
 from bot.maturity import pictures as maturity_pictures
@@ -185,9 +186,9 @@ def turners(page: Listed, ids: tuple[str, str], section: str) -> list[Element]:
     """Previous and Next, where there is such a page."""
     buttons = []
     if page.has_previous:
-        buttons.append(blocks.button("‹ Previous", ids[0], f"{section}:{page.number - 1}"))
+        buttons.append(blocks.button("‹ Previous", ids[0], PageRef(section, page.number - 1).text))
     if page.has_next:
-        buttons.append(blocks.button("Next ›", ids[1], f"{section}:{page.number + 1}"))
+        buttons.append(blocks.button("Next ›", ids[1], PageRef(section, page.number + 1).text))
     return buttons
 
 

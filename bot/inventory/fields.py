@@ -5,8 +5,10 @@ from typing import TypeVar
 
 from bot import blocks
 from bot.blocks import Block, Element
+from bot.interactions import ask
 from bot.inventory import words
 from workflows.evidence.forms import WORDS
+from workflows.inventory.forms import RegisterModel
 
 SUBMIT_REGISTER = "models.submit_register"
 SUBMIT_DESCRIBE = "models.submit_describe"
@@ -102,4 +104,4 @@ def project(chosen: tuple[str, str] | None) -> Block:
     """The project, looked up; `chosen` is the key and name of the one that it has."""
     initial = blocks.option(chosen[1], chosen[0]) if chosen else None
     menu = blocks.search_select(words.PICK_PROJECT, placeholder="Pick a project", initial=initial)
-    return blocks.input_("Project", menu, block_id=PROJECT, optional=True)
+    return ask(RegisterModel, "project", menu)

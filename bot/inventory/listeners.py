@@ -1,17 +1,24 @@
 """`/mlgov models`, `/mlgov model NAME`, the buttons of their cards, and the message shortcut."""
 
 from collections.abc import Callable
-from typing import Any
 
 from bot import blocks, routes, seals
+from bot.interactions import (
+    ClassifyWindow,
+    EvidenceWindow,
+    FindingRef,
+    ModelRef,
+    Picked,
+    RegisterWindow,
+    ReviewWindow,
+    VersionRef,
+)
 from bot.inventory import acting, entered, sending, submissions, views, windows, words
-from bot.inventory.acting import OTHER_RELEASE, At
 from bot.inventory.evidence import figures, sharing
 from bot.inventory.evidence import submissions as evidence_submissions
 from bot.inventory.evidence import windows as evidence_windows
 from bot.inventory.findings import submissions as finding_submissions
 from bot.inventory.findings import windows as finding_windows
-from bot.pictures import Picture
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
@@ -28,13 +35,13 @@ FROM_MESSAGE = "models.from_message"
 
 def register(router: Router) -> None:
     """Answer the words, the buttons, the shortcut and the windows."""
-    router.action(words.OPEN, open_model)
+    router.action(words.OPEN, open_model, VersionRef)
     router.action(words.REGISTER, open_register)
-    router.action(words.STEP, step)
-    router.action(f"{words.STEP}_look", more)
-    router.action(words.MORE, more)
-    router.action(words.SETTLE, open_settle)
-    router.action(words.PICK_TYPE, pick_type)
+    router.action(words.STEP, _open_step, ModelRef)
+    router.action(f"{words.STEP}_look", more, ModelRef)
+    router.action(words.MORE, more, ModelRef)
+    router.action(words.SETTLE, open_settle, FindingRef)
+    router.action(words.PICK_TYPE, pick_type, Picked)
     router.shortcut(FROM_MESSAGE, from_message)
     submissions.register(router)
     evidence_submissions.register(router)
@@ -76,36 +83,25 @@ def model(command: Command) -> Reply:
             session, command.actor, " ".join(command.words), policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
-    card, spend = acting.look(deps, command.actor, found.id, version.id if version else None)
+    card, spend = acting.load_model(deps, command.actor, found.id, version.id if version else None)
     return Private(
         words.headline(card.model, card.version), views.card_blocks(card, deps.policy, today, spend)
     )
 
 
-def _present(click: Click, view: dict[str, Any], drawn: tuple[Picture, ...] = ()) -> Reply:
-    """In place of the window that was clicked in, so that windows never pile up; else a new one."""
-    in_modal = click.view is not None and click.view.get("type") == "modal"
-    return Show(view, drawn) if in_modal else Open(view, drawn)
+def _details(click: Click, ref: VersionRef | ModelRef, sentence: str = "") -> Reply:
+    shown = entered.details(click.deps, click.actor, ref.model_id, ref.version_id, sentence)
+    return click.window(shown.view, shown.pictures)
 
 
-def _details(click: Click, model_id: int, version_id: int | None, said: str = "") -> Reply:
-    made = entered.details(click.deps, click.actor, model_id, version_id, said)
-    return _present(click, made.view, made.pictures)
-
-
-def open_model(click: Click) -> Reply:
+def open_model(click: Click, ref: VersionRef) -> Reply:
     """Everything about a model, for whoever clicked."""
-    model_id, _, version_id = click.value.partition(":")
-    try:
-        ids = int(model_id), int(version_id or 0) or None
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
-    return _details(click, *ids)
+    return _details(click, ref)
 
 
 def open_register(click: Click) -> Reply:
     """The window for a new entry."""
-    return _present(click, windows.register_window(owner=click.actor.slack_id))
+    return click.window(windows.register(owner=click.actor.slack_id))
 
 
 def from_message(shortcut: Shortcut) -> Reply:
@@ -119,54 +115,45 @@ def from_message(shortcut: Shortcut) -> Reply:
     # Whoever uses it stands in that channel, and may name the project that the channel is of.
     text = blocks.plain(shortcut.text, 600)
     return Open(
-        windows.register_window(
+        windows.register(
             purpose="" if text == "—" else text,
             owner=shortcut.actor.slack_id,
             chosen=here[0] if here else None,
-            channel=_sealed(shortcut) if here else "",
+            metadata=_sealed(shortcut) if here else "",
         )
     )
 
 
 def _sealed(shortcut: Shortcut) -> str:
-    """`channel:seal`, for the window's metadata."""
     channel = shortcut.channel
-    return f"{channel}:{seals.seal(shortcut.deps, shortcut.actor, channel)}"
+    return RegisterWindow(channel, seals.seal(shortcut.deps, shortcut.actor, channel)).text
 
 
 # --- steps and the menu
 
 
-def step(click: Click) -> Reply:
-    """The next step, from its button."""
-    return _open_step(click, At.read(click.value))
-
-
-def more(click: Click) -> Reply:
+def more(click: Click, at: ModelRef) -> Reply:
     """Whatever the menu offered."""
-    at = At.read(click.value)
-    found = _MENU.get(at.verb)
-    return found(click, at) if found else _open_step(click, at)
+    return _MENU.get(at.verb, _open_step)(click, at)
 
 
-def _seen(click: Click, at: At) -> ModelCard:
-    return acting.look(click.deps, click.actor, at.model_id, at.version_id)[0]
+def _load(click: Click, at: ModelRef) -> ModelCard:
+    return acting.load_model(click.deps, click.actor, at.model_id, at.version_id)[0]
 
 
-def _open_step(click: Click, at: At) -> Reply:
+def _open_step(click: Click, at: ModelRef) -> Reply:
     """The window of a step; who may not take it, or not yet, reads why at once."""
-    found = _seen(click, at)
+    found = _load(click, at)
     choice = next((one for one in found.choices if one.move.verb == at.verb), None)
     if choice is None or found.version is None:
-        return _details(click, at.model_id, at.version_id, "It moved on since it was shown to you.")
+        return _details(click, at, "It moved on since it was shown to you.")
     if choice.refusals:
         raise NotAllowed(
             f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}."
         )
     route = _route(click, found) if at.verb == rules.PASS else ""
-    return _present(
-        click,
-        windows.step_window(found, choice.move, route=route, metadata=acting.remember(at, click)),
+    return click.window(
+        windows.step(found, choice.move, route=route, metadata=acting.remember(at, click))
     )
 
 
@@ -189,147 +176,124 @@ def _route(click: Click, found: ModelCard) -> str:
     return routes.describe_route(route)
 
 
-def _describe(click: Click, at: At) -> Reply:
-    deps, found = click.deps, _seen(click, at)
+def _describe(click: Click, at: ModelRef) -> Reply:
+    deps, found = click.deps, _load(click, at)
     with deps.db.read() as session:
         taken = reads.list_upstream(session, found.model.id)
-    return _present(click, windows.describe_window(found, taken, acting.remember(at, click)))
+    return click.window(windows.describe(found, taken, acting.remember(at, click)))
 
 
-def _assess(click: Click, at: At) -> Reply:
-    found = _seen(click, at)
-    return _present(
-        click,
-        windows.assess_window(
-            found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)
-        ),
+def _assess(click: Click, at: ModelRef) -> Reply:
+    found = _load(click, at)
+    return click.window(
+        windows.assess(found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)),
     )
 
 
-def _version(click: Click, at: At) -> Reply:
-    found = _seen(click, at)
+def _version(click: Click, at: ModelRef) -> Reply:
+    found = _load(click, at)
     with click.deps.db.read() as session:
         seen = registry.find_offered(session, found.model.registry_name)
-    return _present(
-        click,
-        windows.version_window(
+    return click.window(
+        windows.version(
             found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click), seen=seen
         ),
     )
 
 
-def _evidence(click: Click, at: At) -> Reply:
-    return _present(
-        click,
-        evidence_windows.evidence_window(
-            _seen(click, at), click.deps.policy, None, acting.remember(at, click)
+def _evidence(click: Click, at: ModelRef) -> Reply:
+    return click.window(
+        evidence_windows.evidence(
+            _load(click, at), click.deps.policy, None, acting.remember(at, click)
         ),
     )
 
 
-def pick_type(click: Click) -> Reply:
+def pick_type(click: Click, picked: Picked) -> Reply:
     """The type of evidence was picked: its fields follow."""
-    metadata = str((click.view or {}).get("private_metadata") or "")
-    at = At.read(metadata)
-    found = _seen(click, at)
+    at = EvidenceWindow.read(click.metadata)
+    found = _load(click, at)
     return Show(
-        evidence_windows.evidence_window(
+        evidence_windows.evidence(
             found,
             click.deps.policy,
-            click.value,
-            metadata,
-            sharing.find_shared(click),
+            picked.value,
+            click.metadata,
+            sharing.load_file(click, at.file_id),
             *acting.prefilled(click.deps, found),
             takes_files=acting.takes_files(click.deps),
         )
     )
 
 
-def _look(click: Click, at: At) -> Reply:
-    found, deps = _seen(click, at), click.deps
+def _look(click: Click, at: ModelRef) -> Reply:
+    found, deps = _load(click, at), click.deps
     if not found.can_accept:
         return Private("There is no evidence left for you to look at.")
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     drawn = figures.draw_pictures(found.can_accept)
-    shown = evidence_windows.look_window(
+    shown = evidence_windows.look(
         found.can_accept, deps.policy, today, drawn, acting.remember(at, click)
     )
-    return _present(click, shown, tuple(drawn.values()))
+    return click.window(shown, tuple(drawn.values()))
 
 
-def _waive(click: Click, at: At) -> Reply:
+def _waive(click: Click, at: ModelRef) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    return _present(
-        click,
-        evidence_windows.waive_window(
-            _seen(click, at), deps.policy, today, acting.remember(at, click)
-        ),
+    return click.window(
+        evidence_windows.waive(_load(click, at), deps.policy, today, acting.remember(at, click)),
     )
 
 
-def _finding(click: Click, at: At) -> Reply:
-    return _present(
-        click, finding_windows.finding_window(_seen(click, at), acting.remember(at, click))
+def _finding(click: Click, at: ModelRef) -> Reply:
+    return click.window(
+        finding_windows.finding_window(_load(click, at), acting.remember(at, click))
     )
 
 
-def open_settle(click: Click) -> Reply:
+def open_settle(click: Click, ref: FindingRef) -> Reply:
     """What becomes of a finding."""
-    finding_id, _, revision = click.value.partition(":")
-    try:
-        number, shown = int(finding_id), int(revision)
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
     deps = click.deps
     with deps.db.read() as session:
-        found = reads.find_finding(session, number)
+        finding = reads.find_finding(session, ref.finding_id)
         today = reads.today_of(deps.policy, deps.now(session))
-        if found is None:
+        if finding is None:
             raise reads.out_of_sight()
-        reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
-    at = At("settle", found.model_id, shown, None, number)
-    return _present(
-        click, finding_windows.settle_window(found, today, metadata=acting.remember(at, click))
+        reads.require_sight(session, click.actor, finding.model_id, policy=deps.policy)
+    at = ModelRef("settle", finding.model_id, ref.revision, None, ref.finding_id)
+    return click.window(
+        finding_windows.settle_window(finding, today, metadata=acting.remember(at, click))
     )
 
 
-def _review(click: Click, at: At) -> Reply:
-    deps, found = click.deps, _seen(click, at)
+def _review(click: Click, at: ModelRef) -> Reply:
+    deps, found = click.deps, _load(click, at)
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    due = found.model.next_review.isoformat() if found.model.next_review else ""
-    return _present(
-        click,
-        finding_windows.review_window(found.model, today, f"{acting.remember(at, click)}:{due}"),
-    )
+    window = ReviewWindow(**{**vars(at), "card": click.card, "due": found.model.next_review})
+    return click.window(finding_windows.review_window(found.model, today, window.text))
 
 
-def _card(click: Click, at: At) -> Reply:
-    found, deps = _seen(click, at), click.deps
+def _card(click: Click, at: ModelRef) -> Reply:
+    found, deps = _load(click, at), click.deps
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     card = model_cards.build_card(found, deps.policy, today)
-    version_id = found.version.id if found.version else 0
-    return _present(
-        click, evidence_windows.model_card_window(card, f"{found.model.id}:{version_id}")
-    )
+    ref = VersionRef(found.model.id, found.version.id if found.version else None)
+    return click.window(evidence_windows.model_card(card, ref))
 
 
-def _classify(click: Click, at: At) -> Reply:
-    found = _seen(click, at)
+def _classify(click: Click, at: ModelRef) -> Reply:
+    found = _load(click, at)
     is_model = found.model.own_state.value == "not_a_model"
-    return _present(
-        click,
-        windows.classify_window(
-            found.model, is_model=is_model, metadata=acting.remember(at, click)
-        ),
-    )
+    window = ClassifyWindow(**{**vars(at), "card": click.card, "is_model": is_model})
+    return click.window(windows.classify(found.model, is_model=is_model, metadata=window.text))
 
 
-_MENU: dict[str, Callable[[Click, At], Reply]] = {
+_MENU: dict[str, Callable[[Click, ModelRef], Reply]] = {
     words.DESCRIBE: _describe,
     words.ASSESS: _assess,
     words.VERSION: _version,

@@ -4,6 +4,7 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import FindingRef, VersionRef
 from bot.inventory import views, words
 from bot.rendering import Rendered, Scene
 from storage.enums import FindingStatus, ModelState, Part
@@ -31,7 +32,7 @@ def _open_button(model_id: int, version_id: int | None = None, *, primary: bool 
             blocks.button(
                 "Open",
                 words.OPEN,
-                f"{model_id}:{version_id or 0}",
+                VersionRef(model_id, version_id).text,
                 style="primary" if primary else None,
             )
         ],
@@ -193,9 +194,12 @@ def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Render
             blocks.actions(
                 [
                     blocks.button(
-                        "Settle…", words.SETTLE, f"{record.id}:{record.revision}", style="primary"
+                        "Settle…",
+                        words.SETTLE,
+                        FindingRef(record.id, record.revision).text,
+                        style="primary",
                     ),
-                    blocks.button("Open", words.OPEN, f"{record.model_id}:0"),
+                    blocks.button("Open", words.OPEN, VersionRef(record.model_id).text),
                 ],
                 block_id=f"finding-{record.id}",
             ),

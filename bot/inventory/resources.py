@@ -1,7 +1,6 @@
 """Models as programs see and send them."""
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -21,7 +20,7 @@ from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Counts
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import rules
-from workflows.inventory.forms import DIGEST, KEY, Generative, Line, VersionName
+from workflows.inventory.forms import DIGEST, KEY, Generative, GiveReading, Line, VersionName
 from workflows.inventory.forms import Words as Text
 from workflows.inventory.records import Check, ModelRecord, VersionRecord
 
@@ -122,12 +121,8 @@ class NewStep(Body):
     )
 
 
-class NewReading(Body):
+class NewReading(GiveReading):
     """A value of a measure of the monitoring plan."""
-
-    metric: Annotated[str, Field(min_length=1, max_length=60)]
-    value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]
-    at: datetime | None = None
 
 
 class NewFinding(Body):

@@ -1,8 +1,9 @@
 """Files about models that come to whoever asks for them: evidence to look at, model cards and approval packs."""
 
 from bot import blocks, slack_files
+from bot.interactions import EvidenceRef, VersionRef
 from bot.inventory import pages, words
-from bot.inventory.acting import OTHER_RELEASE, look
+from bot.inventory.acting import load_model
 from bot.replies import Reply, Send
 from bot.requests import Click
 from bot.router import Router
@@ -16,20 +17,16 @@ from workflows.people import service as people
 
 def register(router: Router) -> None:
     """Answer the buttons that ask for a file."""
-    router.action(words.READ_FILE, read_file)
-    router.action(words.SEND_CARD, send_model_card)
-    router.action(words.SEND_PACK, send_pack)
+    router.action(words.READ_FILE, read_file, EvidenceRef)
+    router.action(words.SEND_CARD, model_card, VersionRef)
+    router.action(words.SEND_PACK, pack, VersionRef)
 
 
-def read_file(click: Click) -> Reply:
+def read_file(click: Click, evidence: EvidenceRef) -> Reply:
     """Somebody who looks at evidence wants the file that it is: it comes to their direct conversation, if it is still the same."""
     deps = click.deps
-    try:
-        item_id = int(click.value)
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        item = evidencing.find_item(session, click.actor, item_id, policy=deps.policy)
+        item = evidencing.find_item(session, click.actor, evidence.item_id, policy=deps.policy)
         producer = people.actor(session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
@@ -57,41 +54,41 @@ def read_file(click: Click) -> Reply:
 
     ending = (item.uri or "").rpartition(".")[2]
     ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
-    caption = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
-    return Send(f"{name.replace(' ', '-')}{ending}", make, caption)
+    told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
+    return Send(f"{name.replace(' ', '-')}{ending}", make, told)
 
 
-def send_model_card(click: Click) -> Reply:
+def model_card(click: Click, ref: VersionRef) -> Reply:
     """The card of a model, or of a version, as a page that stands alone."""
-    deps, (card, name) = click.deps, _find_card(click)
+    deps, (found, name) = click.deps, _load(click, ref)
 
     def make() -> bytes:
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-        built = model_cards.build_card(card, deps.policy, today)
+        built = model_cards.build_card(found, deps.policy, today)
         return pages.card_html(
             built, organisation=deps.policy.organisation.name, today=today
         ).encode()
 
-    named = words.model_name(card.model, card.version)
+    named = words.model_name(found.model, found.version)
     return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
 
 
-def send_pack(click: Click) -> Reply:
+def pack(click: Click, ref: VersionRef) -> Reply:
     """Everything that an auditor asks about a version, as a page that stands alone."""
-    deps, (card, name) = click.deps, _find_card(click)
-    version = card.version
+    deps, (found, name) = click.deps, _load(click, ref)
+    version = found.version
     if version is None:
-        raise InvalidInput(OTHER_RELEASE)
+        raise ref.refusal()
 
     def make() -> bytes:
         with deps.db.read() as session:
-            built = packs.make_pack(
+            made = packs.make_pack(
                 session, click.actor, version.id, policy=deps.policy, now=deps.now(session)
             )
-        return pages.pack_html(built).encode()
+        return pages.pack_html(made).encode()
 
-    named = words.model_name(card.model, version)
+    named = words.model_name(found.model, version)
     return Send(
         f"{name}-pack.html",
         make,
@@ -99,11 +96,7 @@ def send_pack(click: Click) -> Reply:
     )
 
 
-def _find_card(click: Click) -> tuple[ModelCard, str]:
+def _load(click: Click, ref: VersionRef) -> tuple[ModelCard, str]:
     """What the button is about, and how its file is called."""
-    try:
-        model_id, version_id = (int(one) for one in click.value.split(":"))
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
-    card, _ = look(click.deps, click.actor, model_id, version_id or None)
-    return card, "-".join([card.model.key, *([card.version.version] if card.version else [])])
+    found, _ = load_model(click.deps, click.actor, ref.model_id, ref.version_id)
+    return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bot import blocks
 from bot.blocks import Block, Element
+from bot.interactions import FindingRef, ModelRef, VersionRef
 from bot.inventory import words
 from bot.inventory.evidence import figures
 from bot.pictures import Picture
@@ -162,32 +163,34 @@ def _approval(card: ModelCard, zone: ZoneInfo, today: date) -> str:
 def buttons(card: ModelCard, *, leads_on: bool = True) -> list[Block]:
     """The next step where the reader can take it, and a menu with everything else that they can do."""
     model, version = card.model, card.version
-    at = f"{model.id}:{model.revision}:{version.id if version else 0}:{version.revision if version else 0}"
+
+    def at(verb: str) -> str:
+        ids = (version.id, version.revision) if version else (None, 0)
+        return ModelRef(verb, model.id, model.revision, *ids).text
+
     row: list[Element] = []
     main = next((one for one in card.choices if one.is_free and one.move.verb in MAIN), None)
     if main is not None:
-        row.append(
-            blocks.button(main.move.label, words.STEP, f"{main.move.verb}:{at}", style="primary")
-        )
+        row.append(blocks.button(main.move.label, words.STEP, at(main.move.verb), style="primary"))
     if card.can_accept:
         number = len(card.can_accept)
         row.append(
-            blocks.button(
-                f"Look at evidence ({number})", f"{words.STEP}_look", f"{words.LOOK}:{at}"
-            )
+            blocks.button(f"Look at evidence ({number})", f"{words.STEP}_look", at(words.LOOK))
         )
     if leads_on:
         row.append(
-            blocks.button("Details", words.OPEN, f"{model.id}:{version.id if version else 0}")
+            blocks.button(
+                "Details", words.OPEN, VersionRef(model.id, version.id if version else None).text
+            )
         )
     row.append(
         blocks.select(
             words.MORE,
-            [blocks.option(label, f"{verb}:{at}") for verb, label in menu(card)],
+            [blocks.option(label, at(verb)) for verb, label in menu(card)],
             placeholder="More…",
         )
     )
-    return [blocks.actions(row, block_id=f"model-{at}")]
+    return [blocks.actions(row, block_id=f"model-{at('').removeprefix(':')}")]
 
 
 def menu(card: ModelCard) -> list[tuple[str, str]]:
@@ -274,7 +277,7 @@ def details_window(
                 accessory=blocks.button(
                     "Settle…",
                     words.SETTLE,
-                    f"{item.id}:{item.revision}",
+                    FindingRef(item.id, item.revision).text,
                     hint=f"Settle finding {item.id}",
                 ),
                 block_id=f"finding-{item.id}",
@@ -412,7 +415,7 @@ def need_blocks(needs: Sequence[Need], today: date) -> list[Block]:
             accessory=blocks.button(
                 "Open",
                 words.OPEN,
-                f"{one.model.id}:{one.version.id if one.version else 0}",
+                VersionRef(one.model.id, one.version.id if one.version else None).text,
                 hint=f"Open {one.model.name}",
             ),
             block_id=f"need-{one.why}-{one.model.id}-{one.version.id if one.version else 0}",

@@ -5,6 +5,7 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import CycleRef, GapRef, TargetsWindow, UnitRef
 from bot.maturity import messages, views, words
 from storage.enums import Level
 from workflows.maturity.records import (
@@ -41,7 +42,7 @@ def details(cycle_result: CycleResult, *, with_single: bool = False) -> Block:
         )
     )
     if with_single:
-        button = blocks.button("Single answers", words.SINGLE, str(cycle_result.cycle_id))
+        button = blocks.button("Single answers", words.SINGLE, CycleRef(cycle_result.cycle_id).text)
         body.append(blocks.actions([button], block_id="maturity-single"))
     return blocks.modal("Maturity", body, callback_id="notice", close="Close")
 
@@ -79,7 +80,11 @@ def plan(draft: Plan, unit: str) -> list[Block]:
             "They are invited in their own working hours, reminded twice, and told who can see what."
         ),
         blocks.actions(
-            [blocks.button("Start the check-in", words.START, unit or "-", style="primary")],
+            [
+                blocks.button(
+                    "Start the check-in", words.START, UnitRef(unit or None).text, style="primary"
+                )
+            ],
             block_id="maturity-start",
         ),
     ]
@@ -88,7 +93,7 @@ def plan(draft: Plan, unit: str) -> list[Block]:
 def cycle(status: CycleStatus) -> list[Block]:
     """How an open check-in goes, with what a leader can do."""
     which = f" of {blocks.escape(status.business_unit, 60)}" if status.business_unit else ""
-    value = str(status.cycle_id)
+    value = CycleRef(status.cycle_id).text
     early = blocks.button(
         "Early result",
         words.EARLY,
@@ -151,7 +156,7 @@ def targets(aims: Targets, *, may_set: bool) -> list[Block]:
         label = "Change targets" if aimed else "Set targets"
         body.append(
             blocks.actions(
-                [blocks.button(label, words.TARGETS, aims.business_unit or "-")],
+                [blocks.button(label, words.TARGETS, UnitRef(aims.business_unit).text)],
                 block_id="maturity-targets",
             )
         )
@@ -168,7 +173,7 @@ def _missing(statement: Missing, unit: str | None, may_plan: bool) -> Block:
     if not may_plan:
         return blocks.section("\n".join(lines))
     label = "Plan more" if statement.actions else "Plan it"
-    value = f"{statement.id}|{unit or ''}"
+    value = GapRef(statement.id, unit or "").text
     return blocks.section("\n".join(lines), accessory=blocks.button(label, words.PLAN, value))
 
 
@@ -203,7 +208,7 @@ def plan_action(aims: Targets, statement: Missing, *, owner: str | None, due: da
         ],
         callback_id=words.KEEP_PLAN,
         submit="Plan",
-        metadata=f"{statement.id}|{unit}",
+        metadata=GapRef(statement.id, unit).text,
     )
 
 
@@ -236,8 +241,9 @@ def set_targets(aims: Targets) -> Block:
         inputs,
         callback_id=words.KEEP_TARGETS,
         submit="Set",
-        metadata=f"{aims.business_unit or '-'}\n"
-        + ",".join(f"{key}={level.value}" for key, level in aims.levels.items()),
+        metadata=TargetsWindow(
+            aims.business_unit, {key: level.value for key, level in aims.levels.items()}
+        ).text,
     )
 
 

@@ -1,12 +1,10 @@
 """What leaders and assessors do: start and close check-ins, look at results, set targets."""
 
-from pydantic import ValidationError
-
 from bot import blocks
-from bot.blocks import Block
 from bot.context import Deps
+from bot.interactions import CycleRef, GapRef, TargetsWindow, UnitRef
 from bot.maturity import boards, messages, words
-from bot.replies import FieldErrors, Open, Private, Reply, Show
+from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from workflows import gaps
 from workflows.errors import InvalidInput, NotAllowed
@@ -19,7 +17,7 @@ def plan(command: Command, unit: str) -> Reply:
     """Whom a check-in would ask, with the button that starts it."""
     deps = command.deps
     with deps.db.read() as session:
-        draft = service.plan_check_in(
+        found = service.plan_check_in(
             session,
             command.actor,
             unit or None,
@@ -28,26 +26,25 @@ def plan(command: Command, unit: str) -> Reply:
             now=deps.now(session),
         )
     return Private(
-        f"This asks {draft.people} people", boards.plan(draft, draft.business_unit or "")
+        f"This asks {found.people} people", boards.plan(found, found.business_unit or "")
     )
 
 
-def start(click: Click) -> Reply:
+def start(click: Click, ref: UnitRef) -> Reply:
     """A leader has seen whom it asks, and starts it."""
-    unit = None if click.value == "-" else click.value
     deps = click.deps
     cycle_id = deps.db.run(
         lambda session: service.start_check_in(
             session,
             click.actor,
-            unit,
+            ref.unit,
             policy=deps.policy,
             org_key=deps.team.org_key,
             now=deps.now(session),
         )
     )
-    (status,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
-    text = f"Started: {status.invited} people are invited, each in their own working hours, {words.until(status.closes_at)}."
+    (found,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
+    text = f"Started: {found.invited} people are invited, each in their own working hours, {words.until(found.closes_at)}."
     return Private(text, [blocks.section(text)])
 
 
@@ -78,9 +75,9 @@ def open_cycles(command: Command) -> Reply:
     )
 
 
-def close(click: Click) -> Reply:
+def close(click: Click, ref: CycleRef) -> Reply:
     """Close a check-in before its time."""
-    cycle_id = words.ids(click.value)[0]
+    cycle_id = ref.cycle_id
     deps = click.deps
     deps.db.run(
         lambda session: service.close_check_in(
@@ -93,37 +90,37 @@ def close(click: Click) -> Reply:
         )
     )
     with deps.db.read() as session:
-        result = service.find_of_cycle(session, cycle_id)
-    return _shown_result(result) if result else Private("The check-in is closed.")
+        found = service.find_of_cycle(session, cycle_id)
+    return _show_result(found) if found else Private("The check-in is closed.")
 
 
-def early(click: Click) -> Reply:
+def early(click: Click, ref: CycleRef) -> Reply:
     """What it would find by now."""
     deps = click.deps
-    result = deps.db.run(
+    found = deps.db.run(
         lambda session: service.tell_early(
             session,
             click.actor,
-            words.ids(click.value)[0],
+            ref.cycle_id,
             policy=deps.policy,
             org_key=deps.team.org_key,
             now=deps.now(session),
         )
     )
-    return _shown_result(result)
+    return _show_result(found)
 
 
-def _shown_result(result: CycleResult) -> Private:
-    body, drawn = messages.illustrated(result)
-    return Private(words.headline(result), body, drawn)
+def _show_result(found: CycleResult) -> Private:
+    shown, drawn = messages.illustrated(found)
+    return Private(words.headline(found), shown, drawn)
 
 
-def details(click: Click) -> Reply:
+def details(click: Click, ref: CycleRef) -> Reply:
     """Everything that is told of a result, for who may see it or has its card before them."""
-    cycle_id = words.ids(click.value)[0]
+    cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
-        result = service.load_result(
+        found = service.load_result(
             session,
             click.actor,
             cycle_id,
@@ -134,26 +131,26 @@ def details(click: Click) -> Reply:
         with_single = service.shows_single(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
-    return Open(boards.details(result, with_single=with_single))
+    return Open(boards.details(found, with_single=with_single))
 
 
-def single(click: Click) -> Reply:
+def single(click: Click, ref: CycleRef) -> Reply:
     """Single answers, for an assessor."""
-    cycle_id = words.ids(click.value)[0]
+    cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
-        answers = service.list_single_answers(
+        found = service.list_single_answers(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
         result = service.find_of_cycle(session, cycle_id)
-    return Open(boards.single(answers, words.name(result) if result else ""))
+    return Open(boards.single(found, words.name(result) if result else ""))
 
 
 def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
-        aims = service.load_targets(
+        found = service.load_targets(
             session,
             service.resolve_unit(
                 session, command.actor, unit, policy=deps.policy, org_key=deps.team.org_key
@@ -164,10 +161,10 @@ def targets(command: Command, unit: str) -> Reply:
         may_set = service.has_role(
             session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         )
-    return Private("Targets", boards.targets(aims, may_set=may_set))
+    return Private("Targets", boards.targets(found, may_set=may_set))
 
 
-def open_targets(click: Click) -> Reply:
+def open_targets(click: Click, ref: UnitRef) -> Reply:
     """Choose what to aim for."""
     deps = click.deps
     with deps.db.read() as session:
@@ -178,30 +175,20 @@ def open_targets(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        aims = service.load_targets(
+        found = service.load_targets(
             session,
-            None if click.value == "-" else click.value,
+            ref.unit,
             policy=deps.policy,
             now=deps.now(session),
         )
-    return _window(click, boards.set_targets(aims))
+    return click.window(boards.set_targets(found))
 
 
-def _window(click: Click, view: Block) -> Reply:
-    """A window, in place of the one that is open: Slack stacks no more than three."""
-    in_modal = click.view is not None and click.view.get("type") == "modal"
-    return Show(view) if in_modal else Open(view)
-
-
-def keep_targets(submission: Submission) -> Reply:
+def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
     """Set the targets, and show what is missing."""
-    unit, has_shown, shown_levels = submission.metadata.partition("\n")
     form = SetTargets(
-        business_unit="" if unit == "-" else unit,
-        # A window of an earlier release doesn't say what it showed.
-        shown=dict(each.split("=", 1) for each in shown_levels.split(",") if each)
-        if has_shown
-        else None,
+        business_unit=window.unit or "",
+        shown=window.levels,
         levels={
             key: value
             for key, value in submission.values.items()
@@ -209,7 +196,7 @@ def keep_targets(submission: Submission) -> Reply:
         },
     )
     deps = submission.deps
-    aims = deps.db.run(
+    found = deps.db.run(
         lambda session: service.set_targets(
             session,
             submission.actor,
@@ -219,18 +206,11 @@ def keep_targets(submission: Submission) -> Reply:
             now=deps.now(session),
         )
     )
-    return Show(boards.targets_window(aims))
+    return Show(boards.targets_window(found))
 
 
-def _statement(value: str) -> tuple[str, str]:
-    """`statement|unit` of a button."""
-    statement, _, unit = value.partition("|")
-    return statement, unit
-
-
-def open_plan(click: Click) -> Reply:
+def open_plan(click: Click, gap: GapRef) -> Reply:
     """Plan what is done about a statement that does not hold."""
-    statement, unit = _statement(click.value)
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
@@ -241,49 +221,37 @@ def open_plan(click: Click) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        aims = service.load_targets(session, unit or None, policy=deps.policy, now=now)
-    missing = next(
-        (each for gap in aims.gaps for each in gap.missing if each.id == statement), None
-    )
-    if missing is None:
+        found = service.load_targets(session, gap.unit or None, policy=deps.policy, now=now)
+    missing = [each for one in found.gaps for each in one.missing if each.id == gap.statement]
+    if not missing:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
         )
-    return _window(
-        click,
-        boards.plan_action(
-            aims, missing, owner=click.actor.slack_id, due=gaps.propose_day(now.date())
-        ),
-    )
+    due = gaps.propose_day(now.date())
+    return click.window(boards.plan_action(found, missing[0], owner=click.actor.slack_id, due=due))
 
 
-def keep_plan(submission: Submission) -> Reply:
+def keep_plan(submission: Submission, gap: GapRef) -> Reply:
     """The action was planned: a milestone, and the targets with it."""
-    statement, unit = _statement(submission.metadata)
     deps = submission.deps
-    picked = str(submission.values.get(boards.OWNER) or "")
+    picked = submission.text(boards.OWNER)
     owner = (
         deps.directory.actor(picked, team_id=None, enterprise_id=deps.team.enterprise_id)
         if picked
         else submission.actor
     )
-    try:
-        form = gaps.PlanAction(
-            business_unit=unit,
-            statement=statement,
-            title=submission.values.get(boards.TITLE),
-            due=submission.values.get(boards.DUE),
-            owner_id=owner.id,
-            request_key=submission.key,
-        )
-    except ValidationError as error:
-        return FieldErrors(
-            {
-                str(fault["loc"][0]): str(fault["msg"]).removeprefix("Value error, ")
-                for fault in error.errors()
-            }
-        )
-    aims = deps.db.run(
+    form = submission.form(
+        gaps.PlanAction,
+        {
+            "business_unit": gap.unit,
+            "statement": gap.statement,
+            "title": submission.values.get(boards.TITLE),
+            "due": submission.values.get(boards.DUE),
+            "owner_id": owner.id,
+            "request_key": submission.key,
+        },
+    )
+    found = deps.db.run(
         lambda session: gaps.plan_action(
             session,
             submission.actor,
@@ -293,4 +261,4 @@ def keep_plan(submission: Submission) -> Reply:
             now=deps.now(session),
         )
     )
-    return Show(boards.targets_window(aims))
+    return Show(boards.targets_window(found))

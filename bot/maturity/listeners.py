@@ -4,10 +4,19 @@ from pydantic import ValidationError
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import (
+    CheckInPart,
+    CheckInRef,
+    CycleRef,
+    GapRef,
+    Picked,
+    TargetsWindow,
+    UnitRef,
+)
 from bot.maturity import boards, leading, messages, views, words
 from bot.pictures import Picture
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
-from bot.requests import Click, Command, Submission, as_number
+from bot.requests import Click, Command, Submission
 from bot.router import Router
 from workflows.maturity import service
 from workflows.maturity.forms import GiveAnswer, Skip, WriteNote
@@ -23,24 +32,24 @@ HELP = (
 
 def register(router: Router) -> None:
     """Answer everything about check-ins."""
-    router.action(words.OPEN, open_)
-    router.action(words.BACK, back)
-    router.action(words.ANSWER, answer)
-    router.action(words.NOTE, open_note)
-    router.action(words.SKIP, open_skip)
-    router.action(words.SAID, said)
-    router.action(words.START, leading.start)
-    router.action(words.CLOSE, leading.close)
-    router.action(words.EARLY, leading.early)
-    router.action(words.DETAILS, leading.details)
-    router.action(words.SINGLE, leading.single)
-    router.action(words.TARGETS, leading.open_targets)
-    router.action(words.PLAN, leading.open_plan)
-    router.submission(words.KEEP_PLAN, leading.keep_plan)
-    router.submission(words.NEXT, next_)
-    router.submission(words.KEEP_NOTE, keep_note)
-    router.submission(words.KEEP_SKIP, skip)
-    router.submission(words.KEEP_TARGETS, leading.keep_targets)
+    router.action(words.OPEN, open_, CheckInPart)
+    router.action(words.BACK, back, CheckInPart)
+    router.action(words.ANSWER, answer, Picked)
+    router.action(words.NOTE, open_note, CheckInPart)
+    router.action(words.SKIP, open_skip, CheckInRef)
+    router.action(words.SAID, show_answers, CheckInRef)
+    router.action(words.START, leading.start, UnitRef)
+    router.action(words.CLOSE, leading.close, CycleRef)
+    router.action(words.EARLY, leading.early, CycleRef)
+    router.action(words.DETAILS, leading.details, CycleRef)
+    router.action(words.SINGLE, leading.single, CycleRef)
+    router.action(words.TARGETS, leading.open_targets, UnitRef)
+    router.action(words.PLAN, leading.open_plan, GapRef)
+    router.submission(words.KEEP_PLAN, leading.keep_plan, GapRef)
+    router.submission(words.NEXT, next_, CheckInPart)
+    router.submission(words.KEEP_NOTE, keep_note, CheckInPart)
+    router.submission(words.KEEP_SKIP, skip, CheckInRef)
+    router.submission(words.KEEP_TARGETS, leading.keep_targets, TargetsWindow)
     router.word(
         "maturity",
         "maturity [answers|targets|start|close|help]",
@@ -48,52 +57,38 @@ def register(router: Router) -> None:
         maturity,
     )
 
-
-def _faults(error: ValidationError) -> FieldErrors:
-    return FieldErrors(
-        {
-            str(fault["loc"][0]): str(fault["msg"]).removeprefix("Value error, ")
-            for fault in error.errors()
-        }
-    )
+    # --- the conversation
 
 
-# --- the conversation
-
-
-def _own(on: Click | Submission, invitation_id: int) -> MyCheckIn:
+def _load_own(on: Click | Submission, invitation_id: int) -> MyCheckIn:
     with on.deps.db.read() as session:
         return service.load_own(session, on.actor, invitation_id, policy=on.deps.policy)
 
 
-def _page(found: MyCheckIn, position: int) -> Block:
-    if not found.is_open:
-        return views.own_answers_window(found)
-    return views.dimension(found, min(max(0, position), len(found.dimensions) - 1))
+def _page(on: Click, part: CheckInPart) -> Block:
+    check_in = _load_own(on, part.invitation_id)
+    if not check_in.is_open:
+        return views.own_answers_window(check_in)
+    return views.dimension(check_in, min(part.position, len(check_in.dimensions) - 1))
 
 
-def open_(click: Click) -> Reply:
+def open_(click: Click, part: CheckInPart) -> Reply:
     """Start, go on, or change: open a part, in place when a window of the check-in is open already."""
-    invitation_id, position = words.ids(click.value)
-    page = _page(_own(click, invitation_id), position)
-    in_modal = click.view is not None and click.view.get("type") == "modal"
-    return Show(page) if in_modal else Open(page)
+    return click.window(_page(click, part))
 
 
-def back(click: Click) -> Reply:
+def back(click: Click, part: CheckInPart) -> Reply:
     """Another part, in place of what the window shows; what it showed was kept tap by tap."""
-    invitation_id, position = words.ids(click.value)
-    return Show(_page(_own(click, invitation_id), position))
+    return Show(_page(click, part))
 
 
-def answer(click: Click) -> Reply:
+def answer(click: Click, picked: Picked) -> Reply:
     """A tap on an answer: kept at once. The window shows the choice by itself."""
     action = click.payload["actions"][0]
-    invitation_id, _ = words.ids(str((click.view or {}).get("private_metadata") or ""))
     form = GiveAnswer(
-        invitation_id=invitation_id,
+        invitation_id=CheckInPart.read(click.metadata).invitation_id,
         statement=action["block_id"],
-        answer=click.value,
+        answer=picked.value,
         stamp=str(action.get("action_ts") or ""),
     )
     deps = click.deps
@@ -105,9 +100,8 @@ def answer(click: Click) -> Reply:
     return Done()
 
 
-def next_(submission: Submission) -> Reply:
+def next_(submission: Submission, part: CheckInPart) -> Reply:
     """Next, or Finish: keep what a lost tap has not told, and show what follows."""
-    invitation_id, position = words.ids(submission.metadata)
     shown = {
         block["block_id"]: (
             (block["element"].get("initial_option") or {}).get("value"),
@@ -117,65 +111,64 @@ def next_(submission: Submission) -> Reply:
         if block.get("type") == "input"
     }
     deps = submission.deps
-    found = deps.db.run(
+    check_in = deps.db.run(
         lambda session: service.keep_window_answers(
             session,
             submission.actor,
-            invitation_id,
+            part.invitation_id,
             shown,
             policy=deps.policy,
             now=deps.now(session),
         )
     )
-    if position + 1 < len(found.dimensions):
-        return Show(views.dimension(found, position + 1))
-    return Show(views.end(found))
+    if part.position + 1 < len(check_in.dimensions):
+        return Show(views.dimension(check_in, part.position + 1))
+    return Show(views.end(check_in))
 
 
-def open_note(click: Click) -> Reply:
+def open_note(click: Click, part: CheckInPart) -> Reply:
     """The comment and the proof of a part."""
-    invitation_id, position = words.ids(click.value)
-    found = _own(click, invitation_id)
-    return Show(views.note(found, position) if found.is_open else views.own_answers_window(found))
+    check_in = _load_own(click, part.invitation_id)
+    return Show(
+        views.note(check_in, part.position)
+        if check_in.is_open
+        else views.own_answers_window(check_in)
+    )
 
 
-def keep_note(submission: Submission) -> Reply:
+def keep_note(submission: Submission, part: CheckInPart) -> Reply:
     """Keep them, and show the part again."""
-    invitation_id, position = words.ids(submission.metadata)
-    found = _own(submission, invitation_id)
-    try:
-        form = WriteNote(
-            invitation_id=invitation_id,
-            dimension=found.dimensions[position].key,
-            comment=submission.values.get(views.COMMENT_FIELD),
-            link=submission.values.get(views.LINK_FIELD),
-        )
-    except ValidationError as error:
-        return _faults(error)
+    check_in = _load_own(submission, part.invitation_id)
+    form = submission.form(
+        WriteNote,
+        {
+            "invitation_id": part.invitation_id,
+            "dimension": check_in.dimensions[part.position].key,
+            "comment": submission.values.get(views.COMMENT_FIELD),
+            "link": submission.values.get(views.LINK_FIELD),
+        },
+    )
     deps = submission.deps
     after = deps.db.run(
         lambda session: service.keep_note(
             session, submission.actor, form, policy=deps.policy, now=deps.now(session)
         )
     )
-    return Show(views.dimension(after, position))
+    return Show(views.dimension(after, part.position))
 
 
-def open_skip(click: Click) -> Reply:
+def open_skip(click: Click, ref: CheckInRef) -> Reply:
     """Ask why not."""
-    found = _own(click, words.ids(click.value)[0])
-    if not found.waits:
-        return Private(words.news(found), messages.short(found))
-    return Open(views.skip(found))
+    check_in = _load_own(click, ref.invitation_id)
+    if not check_in.waits:
+        return Private(words.news(check_in), messages.short(check_in))
+    return Open(views.skip(check_in))
 
 
-def skip(submission: Submission) -> Reply:
+def skip(submission: Submission, ref: CheckInRef) -> Reply:
     """The reason was given."""
     try:
-        form = Skip(
-            invitation_id=as_number(submission.metadata),
-            reason=str(submission.values.get(views.REASON_FIELD) or "").strip(),
-        )
+        form = Skip(invitation_id=ref.invitation_id, reason=submission.text(views.REASON_FIELD))
     except ValidationError:
         return FieldErrors({views.REASON_FIELD: "Say in a few words why."})
     deps = submission.deps
@@ -187,12 +180,11 @@ def skip(submission: Submission) -> Reply:
     return Done()
 
 
-def said(click: Click) -> Reply:
+def show_answers(click: Click, ref: CheckInRef) -> Reply:
     """Everything that one said."""
-    return Open(views.own_answers_window(_own(click, words.ids(click.value)[0])))
+    return Open(views.own_answers_window(_load_own(click, ref.invitation_id)))
 
-
-# --- words
+    # --- words
 
 
 def maturity(command: Command) -> Reply:
@@ -229,16 +221,15 @@ def _status(command: Command) -> Reply:
             session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         )
     cycles = leading.open_now(deps) if leads else []
-    shown: list[Block] = []
+    parts: list[list[Block]] = []
     drawn: tuple[Picture, ...] = ()
     if own is not None and own.is_open:
-        shown += messages.card(own)
-    for one in cycles:
-        shown += [*([blocks.divider()] if shown else []), *boards.cycle(one)]
+        parts.append(messages.card(own))
+    parts += [boards.cycle(cycle) for cycle in cycles]
     if result is not None:
-        told, drawn = messages.illustrated(result)
-        shown += [*([blocks.divider()] if shown else []), *told]
-    if not shown:
+        result_blocks, drawn = messages.illustrated(result)
+        parts.append(result_blocks)
+    if not parts:
         text = "No check-in asks for you, and there is no result for you to see yet. `/mlgov maturity help` lists what there is."
         return Private(text, [blocks.section(text)])
     text = (
@@ -248,7 +239,8 @@ def _status(command: Command) -> Reply:
         if result is not None
         else "A check-in is open"
     )
-    return Private(text, shown, drawn)
+    answer = [block for part in parts for block in (blocks.divider(), *part)]
+    return Private(text, answer[1:], drawn)
 
 
 def _answers(command: Command) -> Reply:
@@ -260,7 +252,7 @@ def _answers(command: Command) -> Reply:
     if command.trigger_id is None:
         # Words in a direct message are answered by a message, which Slack keeps and its administrators can export.
         text = "What you said opens in a window, so that it does not stand in this conversation."
-        button = blocks.button("What I said", words.SAID, str(own.id))
+        button = blocks.button("What I said", words.SAID, CheckInRef(own.id).text)
         return Private(
             text, [blocks.section(text), blocks.actions([button], block_id="what-i-said")]
         )

@@ -2,6 +2,7 @@
 
 from bot import blocks
 from bot.blocks import Block, Element
+from bot.interactions import CheckInPart, CheckInRef, CycleRef
 from bot.maturity import pictures, words
 from bot.pictures import Picture
 from bot.rendering import Rendered, Scene
@@ -66,19 +67,19 @@ def buttons(check_in: MyCheckIn) -> list[Element]:
         blocks.button(
             "Go on" if check_in.answered else "Start",
             words.OPEN,
-            f"{check_in.id}:{check_in.next_dimension}",
+            CheckInPart(check_in.id, check_in.next_dimension).text,
             style="primary",
         )
     ]
     if check_in.answered:
-        elements.append(blocks.button("What I said", words.SAID, str(check_in.id)))
-    elements.append(blocks.button("Skip", words.SKIP, str(check_in.id)))
+        elements.append(blocks.button("What I said", words.SAID, CheckInRef(check_in.id).text))
+    elements.append(blocks.button("Skip", words.SKIP, CheckInRef(check_in.id).text))
     return elements
 
 
 def short(check_in: MyCheckIn) -> list[Block]:
     """A card that asks for nothing any more."""
-    own_answers = blocks.button("What I said", words.SAID, str(check_in.id))
+    own_answers = blocks.button("What I said", words.SAID, CheckInRef(check_in.id).text)
     if check_in.state is InvitationState.LEFT:
         return [blocks.section(words.news(check_in))]
     if not check_in.is_open:
@@ -87,7 +88,7 @@ def short(check_in: MyCheckIn) -> list[Block]:
             blocks.actions([own_answers], block_id=f"check-in-{check_in.id}"),
         ]
     if check_in.state is InvitationState.SKIPPED:
-        again = blocks.button("Take part after all", words.OPEN, f"{check_in.id}:0")
+        again = blocks.button("Take part after all", words.OPEN, CheckInPart(check_in.id).text)
         return [
             blocks.section(
                 f"*{words.news(check_in)}* · “{blocks.escape(check_in.skip_reason, 200)}”"
@@ -97,7 +98,7 @@ def short(check_in: MyCheckIn) -> list[Block]:
             blocks.context("You are not reminded."),
             blocks.actions([again], block_id=f"check-in-{check_in.id}"),
         ]
-    change = blocks.button("Change", words.OPEN, f"{check_in.id}:0")
+    change = blocks.button("Change", words.OPEN, CheckInPart(check_in.id).text)
     return [
         blocks.section(
             f"*{words.news(check_in)}*, thank you · you can change them {words.until(check_in.closes_at)}"
@@ -161,7 +162,7 @@ def result_blocks(cycle_result: CycleResult) -> list[Block]:
     if cycle_result.told and not cycle_result.is_early:
         body.append(
             blocks.actions(
-                [blocks.button("Details", words.DETAILS, str(cycle_result.cycle_id))],
+                [blocks.button("Details", words.DETAILS, CycleRef(cycle_result.cycle_id).text)],
                 block_id=f"maturity-result-{cycle_result.cycle_id}",
             )
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import CheckInPart, CheckInRef
 from bot.maturity import words
 from storage.enums import Answer
 from workflows.maturity.forms import COMMENT, LINK, REASON
@@ -38,7 +39,7 @@ def dimension(check_in: MyCheckIn, position: int) -> Block:
         body.append(blocks.context(f"Your comment: {blocks.quote(here.comment, 300)}"))
     if here.link:
         body.append(blocks.context(f"Your proof: {blocks.escape(here.link, 300)}"))
-    value = f"{check_in.id}:{position}"
+    value = CheckInPart(check_in.id, position).text
     row = [
         blocks.button(
             "Change comment or proof" if here.comment or here.link else "Add comment or proof",
@@ -47,7 +48,7 @@ def dimension(check_in: MyCheckIn, position: int) -> Block:
         )
     ]
     if position:
-        row.append(blocks.button("Back", words.BACK, f"{check_in.id}:{position - 1}"))
+        row.append(blocks.button("Back", words.BACK, CheckInPart(check_in.id, position - 1).text))
     body.append(blocks.actions(row, block_id=f"way-{position}"))
     return blocks.modal(
         "Maturity check-in",
@@ -93,7 +94,9 @@ def end(check_in: MyCheckIn) -> Block:
             blocks.actions(
                 [
                     blocks.button(
-                        f"Go to {dimension_part.name}", words.BACK, f"{check_in.id}:{position}"
+                        f"Go to {dimension_part.name}",
+                        words.BACK,
+                        CheckInPart(check_in.id, position).text,
                     )
                     for position, dimension_part in open_[:3]
                 ],
@@ -128,14 +131,18 @@ def note(check_in: MyCheckIn, position: int) -> Block:
                 hint="A page, a run or a dashboard that shows it.",
             ),
             blocks.actions(
-                [blocks.button("Back without it", words.BACK, f"{check_in.id}:{position}")],
+                [
+                    blocks.button(
+                        "Back without it", words.BACK, CheckInPart(check_in.id, position).text
+                    )
+                ],
                 block_id="way-note",
             ),
         ],
         callback_id=words.KEEP_NOTE,
         submit="Keep",
         close="Leave",
-        metadata=f"{check_in.id}:{position}",
+        metadata=CheckInPart(check_in.id, position).text,
     )
 
 
@@ -161,7 +168,7 @@ def skip(check_in: MyCheckIn) -> Block:
         ],
         callback_id=words.KEEP_SKIP,
         submit="Skip",
-        metadata=str(check_in.id),
+        metadata=CheckInRef(check_in.id).text,
     )
 
 
@@ -174,7 +181,7 @@ def own_answers(check_in: MyCheckIn) -> list[Block]:
     ]
     for position, dimension_part in enumerate(check_in.dimensions):
         change = (
-            blocks.button("Change", words.OPEN, f"{check_in.id}:{position}")
+            blocks.button("Change", words.OPEN, CheckInPart(check_in.id, position).text)
             if check_in.is_open
             else None
         )

@@ -5,7 +5,6 @@ from datetime import datetime
 from bot import blocks
 from storage.enums import Answer, AskedAs, InvitationState, Level, SeenBy
 from workflows.disclosure.rules import MOST_AGREEMENT
-from workflows.errors import InvalidInput
 from workflows.maturity.records import CycleResult, MyCheckIn, Terms
 
 OPEN = "maturity.open"
@@ -33,17 +32,6 @@ ANSWERS = {
     Answer.UNKNOWN: "Don't know",
 }
 LEVELS = {Level.LOW: "low", Level.MEDIUM: "medium", Level.HIGH: "high"}
-
-
-def ids(value: str) -> tuple[int, int]:
-    """`invitation:position` of a button; a lone number is followed by 0. Raises InvalidInput."""
-    try:
-        first, _, second = value.partition(":")
-        return int(first), int(second or 0)
-    except ValueError:
-        raise InvalidInput(
-            "This button is from another release of mlgov. Use `/mlgov maturity` instead."
-        ) from None
 
 
 def name(record: MyCheckIn | CycleResult) -> str:

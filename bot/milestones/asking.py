@@ -2,12 +2,12 @@
 
 from datetime import date
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from bot import door, routes
+from bot.interactions import DayWindow, MilestoneWindow, Request
 from bot.milestones import submissions, windows
-from bot.replies import FieldErrors, Open, Private, Reply
+from bot.replies import Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
 from workflows import decisions
@@ -15,48 +15,44 @@ from workflows.approvals.forms import Edit
 from workflows.approvals.records import Card
 from workflows.errors import NotAllowed
 from workflows.milestones import reads, service
-from workflows.milestones.forms import Reschedule
 from workflows.milestones.moving import RESCHEDULE
 from workflows.milestones.records import MilestoneRecord
 
 
 def register(router: Router) -> None:
     """Answer the buttons of requests for another day, and the window."""
-    router.action(f"{service.TYPE}.change", open_change)
-    router.action(f"{service.TYPE}.again", open_again)
-    router.submission(windows.SUBMIT_CHANGE, change)
+    router.action(f"{service.TYPE}.change", open_change, Request)
+    router.action(f"{service.TYPE}.again", open_again, Request)
+    router.submission(windows.SUBMIT_CHANGE, change, DayWindow)
 
 
-def open_change(click: Click) -> Reply:
+def open_change(click: Click, request: Request) -> Reply:
     """Open the window for a request that waits."""
-    approval_id, _ = submissions.ids(click.value)
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
         card = decisions.require_editable(
             session,
             click.actor,
-            approval_id,
+            request.approval_id,
             policy=deps.policy,
             now=now,
             org_key=deps.team.org_key,
             clicked=click.card,
         )
         milestone = _milestone(session, card, click)
-    where = ":".join(click.card) if click.card else ":"
-    metadata = f"{milestone.id}:{milestone.revision}:{where}:{approval_id}:{card.revision}"
+    metadata = DayWindow(milestone.id, milestone.revision, click.card, card.id, card.revision).text
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
 
 
-def open_again(click: Click) -> Reply:
+def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
-    approval_id, _ = submissions.ids(click.value)
     deps = click.deps
     with deps.db.read() as session:
         card = decisions.require_card(
             session,
             click.actor,
-            approval_id,
+            request.approval_id,
             policy=deps.policy,
             now=deps.now(session),
             clicked=click.card,
@@ -66,7 +62,8 @@ def open_again(click: Click) -> Reply:
                 "Somebody else asked for this. `/mlgov milestones` has a button to ask yourself."
             )
         milestone = _milestone(session, card, click)
-    return window(click, milestone, f"{milestone.id}:{milestone.revision}::", before=_entered(card))
+    metadata = MilestoneWindow(milestone.id, milestone.revision).text
+    return window(click, milestone, metadata, before=_entered(card))
 
 
 def window(
@@ -104,31 +101,18 @@ def window(
     )
 
 
-def change(submission: Submission) -> Reply:
+def change(submission: Submission, sent: DayWindow) -> Reply:
     """The window was sent: change the request."""
-    milestone_id, revision = submissions.ids(submission.metadata)
-    parts = (*submission.metadata.split(":"), "", "", "", "")
-    channel, ts, approval_id, seen_revision = parts[2:6]
-    at = door.of_parts(submission.deps, submission.actor, approval_id, seen_revision, (channel, ts))
-    try:
-        form = Reschedule(
-            milestone_id=milestone_id,
-            revision=revision,
-            new=submissions.day(submission, windows.NEW),
-        )
-    except ValidationError as error:
-        fault = str(error.errors()[0]["msg"])
-        return FieldErrors({windows.NEW: fault.removeprefix("Value error, ")})
-    deps = submission.deps
+    deps, request = submission.deps, sent.request
     edit = Edit(
-        approval_id=at.approval_id,
-        revision=at.revision,
-        form=form,
-        reason=submissions.text(submission, windows.REASON),
+        approval_id=request.approval_id,
+        revision=door.shown_revision(deps, submission.actor, request, sent.card),
+        form=submissions.new_day(submission, sent),
+        reason=submission.text(windows.REASON),
         subject_type=service.TYPE,
     )
-    with submissions.shown_again(deps, milestone_id, None):
-        return Private(door.act(deps, submission.actor, edit, at.clicked))
+    with submissions.shown_again(deps, sent.milestone_id, None):
+        return Private(door.act(deps, submission.actor, edit, sent.card))
 
 
 def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:

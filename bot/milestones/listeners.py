@@ -1,6 +1,5 @@
 """Clicks on milestones, the message shortcut, and `/mlgov milestones [project]`."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import date
@@ -9,6 +8,15 @@ from sqlalchemy.orm import Session
 
 from bot import blocks, seals
 from bot.context import Deps
+from bot.interactions import (
+    AddWindow,
+    MilestoneChoice,
+    MilestoneRef,
+    MilestoneWindow,
+    OverdueRef,
+    Place,
+    ProjectRef,
+)
 from bot.milestones import asking, submissions, views, windows, words
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command, Shortcut
@@ -30,12 +38,12 @@ _TAG = re.compile(r"<(?:[@#!][^>|]*\|?|[^>|]*\|)([^>]*)>|<([^>]*)>")
 
 def register(router: Router) -> None:
     """Answer the buttons, the windows, the shortcut and the word `milestones`."""
-    router.action(words.DONE, open_done)
-    router.action(words.RESCHEDULE, open_reschedule)
-    router.action(words.MORE, more)
-    router.action(words.ADD, open_add)
-    router.action(words.START, start)
-    router.action(words.LOOK, look_through)
+    router.action(words.DONE, open_done, MilestoneRef)
+    router.action(words.RESCHEDULE, open_reschedule, MilestoneRef)
+    router.action(words.MORE, more, MilestoneChoice)
+    router.action(words.ADD, open_add, ProjectRef)
+    router.action(words.START, start, OverdueRef)
+    router.action(words.LOOK, look_through, OverdueRef)
     router.shortcut(PROMISE, from_message)
     submissions.register(router)
     asking.register(router)
@@ -46,76 +54,63 @@ def register(router: Router) -> None:
         milestones,
     )
 
+    # --- opening windows
 
-# --- opening windows
 
-
-def open_done(click: Click) -> Reply:
+def open_done(click: Click, ref: MilestoneRef) -> Reply:
     """Ask for the proof."""
-    milestone, today = _shown(click, click.value)
-    return Open(windows.done(milestone, today, metadata=_metadata(click, click.value)))
+    milestone, today = _load(click, ref)
+    return Open(windows.done(milestone, today, metadata=_metadata(click, ref)))
 
 
-def open_reschedule(click: Click) -> Reply:
+def open_reschedule(click: Click, ref: MilestoneRef) -> Reply:
     """Ask for another day."""
-    return _reschedule(click, click.value)
+    milestone, _ = _load(click, ref)
+    return asking.window(click, milestone, _metadata(click, ref))
 
 
-def more(click: Click) -> Reply:
+def more(click: Click, choice: MilestoneChoice) -> Reply:
     """What stands behind the menu of a milestone."""
-    verb, _, value = click.value.partition(":")
-    found = _MENU.get(verb)
-    if found is None:
-        raise InvalidInput(submissions.OTHER_RELEASE)
-    return found(click, value)
+    handler = _MENU.get(choice.verb)
+    if handler is None:
+        raise choice.refusal()
+    return handler(click, choice.on)
 
 
-def _done(click: Click, value: str) -> Reply:
-    milestone, today = _shown(click, value)
-    return Open(windows.done(milestone, today, metadata=_metadata(click, value)))
+def _open_risk(click: Click, ref: MilestoneRef) -> Reply:
+    milestone, today = _load(click, ref)
+    return Open(windows.at_risk(milestone, today, metadata=_metadata(click, ref)))
 
 
-def _reschedule(click: Click, value: str) -> Reply:
-    milestone, _ = _shown(click, value)
-    return asking.window(click, milestone, _metadata(click, value))
-
-
-def _risk(click: Click, value: str) -> Reply:
-    milestone, today = _shown(click, value)
-    return Open(windows.at_risk(milestone, today, metadata=_metadata(click, value)))
-
-
-def _track(click: Click, value: str) -> Reply:
-    milestone_id, revision = submissions.ids(value)
+def _track(click: Click, ref: MilestoneRef) -> Reply:
     deps = click.deps
 
     def work(session: Session) -> None:
         changes.mark_on_track(
             session,
             click.actor,
-            milestone_id,
-            revision=revision,
+            ref.milestone_id,
+            revision=ref.revision,
             policy=deps.policy,
             now=deps.now(session),
             clicked=_card(click),
         )
 
-    submissions.run(deps, milestone_id, _card(click), work)
-    if _is_private(click):
+    submissions.run(deps, ref.milestone_id, _card(click), work)
+    if click.is_private:
         return Private("Noted: it is on track again.")
     return Done()
 
 
-def _snooze(click: Click, value: str) -> Reply:
-    milestone_id, _ = submissions.ids(value)
+def _open_snooze(click: Click, ref: MilestoneRef) -> Reply:
     deps = click.deps
 
-    def look(session: Session) -> Open:
+    def load(session: Session) -> Open:
         now = deps.now(session)
         choices = snoozing.list_choices(
-            session, click.actor, milestone_id, policy=deps.policy, now=now, clicked=click.card
+            session, click.actor, ref.milestone_id, policy=deps.policy, now=now, clicked=click.card
         )
-        record = reads.load_record(session, milestone_id, policy=deps.policy, now=now)
+        record = reads.load_record(session, ref.milestone_id, policy=deps.policy, now=now)
         today = snoozing.own_day(session, click.actor, policy=deps.policy, now=now)
         return Open(
             windows.snooze(
@@ -123,89 +118,86 @@ def _snooze(click: Click, value: str) -> Reply:
                 today,
                 choices,
                 snoozed_until=snoozing.snoozed_until(
-                    session, click.actor.id, milestone_id, today=today
+                    session, click.actor.id, ref.milestone_id, today=today
                 ),
-                metadata=_metadata(click, value),
+                metadata=_metadata(click, ref),
             )
         )
 
-    return submissions.run(deps, milestone_id, _card(click), look)
+    return submissions.run(deps, ref.milestone_id, _card(click), load)
 
 
-def _hand(click: Click, value: str) -> Reply:
-    milestone, today = _shown(click, value)
-    return Open(windows.hand_over(milestone, today, metadata=_metadata(click, value)))
+def _open_hand_over(click: Click, ref: MilestoneRef) -> Reply:
+    milestone, today = _load(click, ref)
+    return Open(windows.hand_over(milestone, today, metadata=_metadata(click, ref)))
 
 
-def _drop(click: Click, value: str) -> Reply:
-    milestone, today = _shown(click, value)
-    return Open(windows.drop(milestone, today, metadata=_metadata(click, value)))
+def _open_drop(click: Click, ref: MilestoneRef) -> Reply:
+    milestone, today = _load(click, ref)
+    return Open(windows.drop(milestone, today, metadata=_metadata(click, ref)))
 
 
-def _details(click: Click, value: str) -> Reply:
-    milestone_id, _ = submissions.ids(value)
+def _open_details(click: Click, ref: MilestoneRef) -> Reply:
     with click.deps.db.read() as session:
         now = click.deps.now(session)
-        found = service.load_detail(
+        detail = service.load_detail(
             session,
             click.actor,
-            milestone_id,
+            ref.milestone_id,
             policy=click.deps.policy,
             now=now,
             clicked=click.card,
         )
         today = reads.today_of(click.deps.policy, now)
-    return Open(windows.details(found, today))
+    return Open(windows.details(detail, today))
 
 
-_MENU: dict[str, Callable[[Click, str], Reply]] = {
-    words.DONE: _done,
-    words.RESCHEDULE: _reschedule,
-    words.RISK: _risk,
+_MENU: dict[str, Callable[[Click, MilestoneRef], Reply]] = {
+    words.DONE: open_done,
+    words.RESCHEDULE: open_reschedule,
+    words.RISK: _open_risk,
     words.TRACK: _track,
-    words.SNOOZE: _snooze,
-    words.HAND: _hand,
-    words.DROP: _drop,
-    words.DETAILS: _details,
+    words.SNOOZE: _open_snooze,
+    words.HAND: _open_hand_over,
+    words.DROP: _open_drop,
+    words.DETAILS: _open_details,
 }
 
 
-def _shown(click: Click, value: str) -> tuple[MilestoneRecord, date]:
+def _load(click: Click, ref: MilestoneRef) -> tuple[MilestoneRecord, date]:
     """The milestone that was clicked, still open and as it was shown, for who may change it."""
-    milestone_id, revision = submissions.ids(value)
     deps = click.deps
 
-    def look(session: Session) -> tuple[MilestoneRecord, date]:
+    def load(session: Session) -> tuple[MilestoneRecord, date]:
         now = deps.now(session)
         changes.lock_open(
-            session, click.actor, milestone_id, revision, policy=deps.policy, clicked=click.card
+            session,
+            click.actor,
+            ref.milestone_id,
+            ref.revision,
+            policy=deps.policy,
+            clicked=click.card,
         )
-        record = reads.load_record(session, milestone_id, policy=deps.policy, now=now)
+        record = reads.load_record(session, ref.milestone_id, policy=deps.policy, now=now)
         return record, reads.today_of(deps.policy, now)
 
-    return submissions.run(deps, milestone_id, _card(click), look)
+    return submissions.run(deps, ref.milestone_id, _card(click), load)
 
 
-def _is_private(click: Click) -> bool:
-    return bool((click.payload.get("container") or {}).get("is_ephemeral"))
-
-
-def _card(click: Click) -> tuple[str, str] | None:
+def _card(click: Click) -> Place:
     """The message that was clicked, where it is one that follows."""
-    return None if _is_private(click) else click.card
+    return None if click.is_private else click.card
 
 
-def _metadata(click: Click, value: str) -> str:
-    """`id:revision:channel:ts`, the place empty where nothing there can follow."""
-    return f"{value}:{':'.join(_card(click) or ('', ''))}"
+def _metadata(click: Click, ref: MilestoneRef) -> str:
+    return MilestoneWindow(ref.milestone_id, ref.revision, _card(click)).text
+
+    # --- adding
 
 
-# --- adding
-
-
-def open_add(click: Click) -> Reply:
+def open_add(click: Click, project: ProjectRef) -> Reply:
     """A new milestone, for the project of the list that the button stood under."""
-    key = None if click.value in ("", "-") else click.value
+    key = project.key
     return Open(add_window(click.deps, click.actor, project_key=key, is_fixed=key is not None))
 
 
@@ -226,7 +218,7 @@ def from_message(shortcut: Shortcut) -> Reply:
             # A sentence becomes a name: it is read in the middle of others.
             title="" if text == "—" else text.rstrip(" .!"),
             owner=shortcut.author,
-            promise=f"{shortcut.channel}:{shortcut.ts}",
+            promise=(shortcut.channel, shortcut.ts),
         )
     )
 
@@ -239,13 +231,13 @@ def add_window(
     is_fixed: bool = False,
     title: str = "",
     owner: str | None = None,
-    promise: str = "",
+    promise: Place = None,
 ) -> dict[str, object]:
     """The window that adds a milestone, also for App Home."""
     with deps.db.read() as session:
         mine = projects.list_for(session, actor)
         every = status.list_seen_projects(session, actor, policy=deps.policy)
-        channel = promise.partition(":")[0]
+        channel = promise[0] if promise else ""
         if channel and project_key not in {one.key for one in every}:
             every += [one for one in projects.list_all(session, actor) if one.channel == channel]
         chosen = project_key or (mine[0].key if len(mine) == 1 else None)
@@ -257,8 +249,9 @@ def add_window(
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
             raise projects.project_out_of_sight(project_key, ())
-        found = service.list_for_projects(session, ids, policy=deps.policy, now=deps.now(session))
-    others = [one for rows in found.values() for one in rows if one.is_open]
+        known = service.list_for_projects(session, ids, policy=deps.policy, now=deps.now(session))
+    others = [one for rows in known.values() for one in rows if one.is_open]
+    place = ":".join(promise or ())
     return windows.add(
         projects=[(one.key, one.name) for one in offered],
         chosen=chosen,
@@ -266,13 +259,11 @@ def add_window(
         title=title,
         owner=owner or actor.slack_id,
         others=others[:MOST_NEEDED],
-        metadata=json.dumps(
-            {
-                "project": project_key if is_fixed else None,
-                "promise": promise,
-                "seal": seals.seal(deps, actor, promise) if promise else "",
-            }
-        ),
+        metadata=AddWindow(
+            project_key if is_fixed else None,
+            place,
+            seals.seal(deps, actor, place) if place else "",
+        ).text,
     )
 
 
@@ -281,12 +272,11 @@ def _offered(
 ) -> list[ProjectRecord]:
     """The person's own projects first, then the others, as many as a menu takes; the chosen one is among them."""
     keys = {one.key for one in mine}
-    found = [*mine, *(one for one in every if one.key not in keys)]
-    found.sort(key=lambda one: one.key != chosen)
-    return found[: blocks.SELECT_OPTIONS]
+    offered = [*mine, *(one for one in every if one.key not in keys)]
+    offered.sort(key=lambda one: one.key != chosen)
+    return offered[: blocks.SELECT_OPTIONS]
 
-
-# --- lists
+    # --- lists
 
 
 def milestones(command: Command) -> Reply:
@@ -299,42 +289,40 @@ def milestones(command: Command) -> Reply:
             project = status.find_project(
                 session, command.actor, command.words[0], policy=deps.policy
             )
-            found = service.list_for_projects(session, [project.id], policy=deps.policy, now=now)
+            known = service.list_for_projects(session, [project.id], policy=deps.policy, now=now)
             return views.answer(
-                found.get(project.id, []), today, title=project.name, project_key=project.key
+                known.get(project.id, []), today, title=project.name, project_key=project.key
             )
         mine = service.list_open(session, command.actor, policy=deps.policy, now=now)
     return views.answer(mine, today, title="Your milestones", project_key=None)
 
 
-def look_through(click: Click) -> Reply:
+def look_through(click: Click, ref: OverdueRef) -> Reply:
     """What is on a list of overdue milestones, each with its menu."""
-    import_id = submissions.number(click.value)
-    with click.deps.db.read() as session:
-        found = lists.load_list_for(
-            session, click.actor, import_id, policy=click.deps.policy, now=click.deps.now(session)
+    deps = click.deps
+    with deps.db.read() as session:
+        overdue = lists.load_list_for(
+            session, click.actor, ref.import_id, policy=deps.policy, now=deps.now(session)
         )
-    if not found.milestones:
+    if not overdue.milestones:
         return Private("Nothing on this list is overdue any more.")
-    answer = views.answer(
-        found.milestones,
-        found.today,
+    return views.answer(
+        overdue.milestones,
+        overdue.today,
         title="Overdue when imported",
         project_key=None,
         with_picture=False,
     )
-    return answer
 
 
-def start(click: Click) -> Reply:
+def start(click: Click, ref: OverdueRef) -> Reply:
     """Reminders of what was overdue begin."""
-    import_id = submissions.number(click.value)
     deps = click.deps
     deps.db.run(
         lambda session: lists.start_reminding(
             session,
             click.actor,
-            import_id,
+            ref.import_id,
             policy=deps.policy,
             now=deps.now(session),
             clicked=click.card,

@@ -5,6 +5,7 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import OverdueRef
 from bot.milestones import words
 from bot.rendering import Rendered, Scene
 from workflows.milestones.notices import MilestoneCard, OverdueFound, RemindersDue
@@ -222,8 +223,10 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
             blocks.section(f"*{news}*\n" + "\n".join(lines)),
             blocks.actions(
                 [
-                    blocks.button("Start reminding", words.START, str(card.id), style="primary"),
-                    blocks.button("Look through", words.LOOK, str(card.id)),
+                    blocks.button(
+                        "Start reminding", words.START, OverdueRef(card.id).text, style="primary"
+                    ),
+                    blocks.button("Look through", words.LOOK, OverdueRef(card.id).text),
                 ],
                 block_id=f"overdue-{card.id}",
             ),

@@ -6,8 +6,10 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import ask, ask_day, ask_person
 from bot.milestones import words
 from storage.enums import MilestoneType
+from workflows.milestones.forms import AddMilestone, Reschedule
 from workflows.milestones.records import Detail, MilestoneRecord, SnoozeChoice
 
 SUBMIT_ADD = "milestones.submit_add"
@@ -64,29 +66,13 @@ def add(
             )
         )
     else:
-        shown.append(
-            blocks.input_(
-                "Project",
-                blocks.select(PROJECT, options, placeholder="Pick a project", initial=initial),
-                block_id=PROJECT,
-            )
-        )
+        menu = blocks.select(PROJECT, options, placeholder="Pick a project", initial=initial)
+        shown.append(ask(AddMilestone, "project", menu))
     shown += [
-        blocks.input_(
-            "What will be reached",
-            blocks.text_input(
-                TITLE, initial=title, placeholder="Validation report accepted", max_length=200
-            ),
-            block_id=TITLE,
-        ),
-        blocks.input_("By which day", blocks.date_picker(DUE), block_id=DUE),
-        blocks.input_(
-            "Who answers for it",
-            blocks.person_picker(OWNER, placeholder="Pick somebody", initial=owner),
-            block_id=OWNER,
-            hint="They are reminded before it is due, in their own working hours.",
-        ),
-        blocks.input_("What kind of step", _types(), block_id=TYPE),
+        ask(AddMilestone, "title", initial=title),
+        ask_day(AddMilestone, "due"),
+        ask_person(AddMilestone, "owner_id", owner),
+        ask(AddMilestone, "type", _types(), optional=False),
     ]
     if others:
         needed = [
@@ -94,13 +80,7 @@ def add(
             for one in others
         ]
         shown.append(
-            blocks.input_(
-                "What has to be met before",
-                blocks.choices(NEEDS, needed, placeholder="Nothing"),
-                block_id=NEEDS,
-                optional=True,
-                hint="When one of these slips, this one can only be met later; mlgov says by when.",
-            )
+            ask(AddMilestone, "needs", blocks.choices(NEEDS, needed, placeholder="Nothing"))
         )
     return blocks.modal(
         "Add a milestone", shown, callback_id=SUBMIT_ADD, submit="Add", metadata=metadata
@@ -177,13 +157,7 @@ def reschedule(
     if decided_by:
         shown.append(blocks.context(f"A later day has to be approved. {decided_by}"))
     shown += [
-        blocks.input_(
-            "New day",
-            blocks.date_picker(
-                NEW, initial=before.new if before else max(milestone.forecast, today)
-            ),
-            block_id=NEW,
-        ),
+        ask_day(Reschedule, "new", before.new if before else max(milestone.forecast, today)),
         _reason(
             "Why",
             "With other words alone nobody is asked anew; with another day they are."

@@ -6,6 +6,7 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block, Element
+from bot.interactions import MilestoneChoice, MilestoneRef
 from storage.enums import MilestoneStatus, MilestoneType
 from workflows.milestones.records import MilestoneRecord, Needed, Pushed
 
@@ -176,9 +177,13 @@ def linked(proof: str) -> str:
     return blocks.quote(proof, 200)
 
 
+def _ref(milestone: MilestoneRecord) -> MilestoneRef:
+    return MilestoneRef(milestone.id, milestone.revision)
+
+
 def value(milestone: MilestoneRecord) -> str:
     """What a button carries: which milestone, as it was shown."""
-    return f"{milestone.id}:{milestone.revision}"
+    return _ref(milestone).text
 
 
 def buttons(
@@ -209,7 +214,7 @@ def buttons(
 
 
 def _choice(milestone: MilestoneRecord, label: str, verb: str) -> Element:
-    return blocks.option(label, f"{verb}:{value(milestone)}")
+    return blocks.option(label, MilestoneChoice(verb, _ref(milestone)).text)
 
 
 def _risk_choice(milestone: MilestoneRecord) -> Element:

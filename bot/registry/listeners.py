@@ -1,5 +1,6 @@
 """The button with which model risk accepts the registry as it is."""
 
+from bot.interactions import RegistryRef
 from bot.registry import messages
 from bot.replies import Private, Reply
 from bot.requests import Click
@@ -10,10 +11,10 @@ from workflows.registry import service, telling
 
 def register(router: Router) -> None:
     """Answer the button."""
-    router.action(messages.ACCEPT, accept_offers)
+    router.action(messages.ACCEPT, accept, RegistryRef)
 
 
-def accept_offers(click: Click) -> Reply:
+def accept(click: Click, registry: RegistryRef) -> Reply:
     """What the card listed is taken; on an older card nothing is, and it shows what waits now."""
     deps = click.deps
     try:
@@ -21,7 +22,7 @@ def accept_offers(click: Click) -> Reply:
             lambda session: service.accept_offers(
                 session,
                 click.actor,
-                messages.read_revision(click.value),
+                -1 if registry.revision is None else registry.revision,
                 policy=deps.policy,
                 org_key=deps.team.org_key,
                 now=deps.now(session),

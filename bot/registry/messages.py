@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import VersionRef
 from bot.rendering import Rendered, Scene
 from workflows.inventory.records import FindingRecord
 from workflows.registry.notices import (
@@ -158,7 +159,7 @@ def drift(record: FindingRecord, notice: DriftFound, scene: Scene) -> Rendered:
         return Rendered(news, [blocks.section(f"✅ *{news}*\n{words}")], is_final=True)
     news = f"{name}: the registry differs from the record"
     button = blocks.button(
-        "Open a request…", OPEN, f"{record.model_id}:0", hint=f"Open {record.model}"
+        "Open a request…", OPEN, VersionRef(record.model_id).text, hint=f"Open {record.model}"
     )
     return Rendered(
         news,

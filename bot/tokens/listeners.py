@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.context import Deps
+from bot.interactions import TokenRef
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
@@ -16,7 +17,7 @@ def register(router: Router) -> None:
     """Answer the word, the modal and its buttons."""
     router.word("token", "token", "tokens of your own for the command line", open_)
     router.submission(views.MAKE, make)
-    router.action(views.REVOKE, revoke)
+    router.action(views.REVOKE, revoke, TokenRef)
 
 
 def open_(command: Command) -> Reply:
@@ -40,11 +41,11 @@ def make(submission: Submission) -> Reply:
     return Show(views.made(secret, token))
 
 
-def revoke(click: Click) -> Reply:
+def revoke(click: Click, token: TokenRef) -> Reply:
     """End one of one's own tokens."""
     deps = click.deps
     deps.db.run(
-        lambda session: service.revoke(session, click.actor, click.value, now=deps.now(session))
+        lambda session: service.revoke(session, click.actor, token.prefix, now=deps.now(session))
     )
     return Show(_mine(deps, click.actor))
 

@@ -124,9 +124,9 @@ def test_who_works_on_a_model_is_not_told_what_its_project_spent(
     pia = actor(office, PIA)
     with office.db.begin() as session:
         queries.set_part(session, secret.version, Part.VALIDATOR.value, {pia.id})
-    card, spend = acting.look(office.bot.deps, pia, secret.model)
+    card, spend = acting.load_model(office.bot.deps, pia, secret.model)
     assert (card.model.key, spend) == ("tapir", "")
-    _, spend = acting.look(office.bot.deps, actor(office, OLA), secret.model)
+    _, spend = acting.load_model(office.bot.deps, actor(office, OLA), secret.model)
     assert spend.startswith("Its project spent")
 
 

@@ -108,7 +108,7 @@ def test_from_a_bill_to_a_decided_approval(office: Office) -> None:
 def test_a_wrong_amount_is_said_under_its_field_and_nothing_is_lost(office: Office) -> None:
     over_budget(office)
     assert ask(office, amount="a lot").errors == {
-        "amount": "'a lot' isn't an amount; write it like 40000 or 40,000.50"
+        "amount": "'a lot' isn't an amount; write it like 40000 or 40,000.50."
     }
     tim = office.sandbox.seat(TIM)
     again = tim.submit(

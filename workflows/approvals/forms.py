@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from storage.enums import Verdict
+from workflows.inputs import Input
 
 MAX_REASON = 3000
 """Characters; what a text field of Slack takes."""
@@ -65,13 +66,29 @@ class Withdraw(OnRequest):
 class AskInformation(OnRequest):
     """Somebody who is asked to decide wants to know something first; the request waits for the answer."""
 
-    question: Reason
+    question: Annotated[
+        Reason,
+        Input(
+            "What do you want to know?",
+            "Everyone who is asked reads it. The request waits for the answer and its clock stands still.",
+            multiline=True,
+            least=3,
+        ),
+    ]
 
 
 class Answer(OnRequest):
     """The requester answers."""
 
-    answer: Reason
+    answer: Annotated[
+        Reason,
+        Input(
+            "Your answer",
+            "Everyone who is asked reads it, and the request goes on.",
+            multiline=True,
+            least=1,
+        ),
+    ]
 
 
 class DropQuestion(OnRequest):
@@ -81,8 +98,13 @@ class DropQuestion(OnRequest):
 class HandOver(OnRequest):
     """Somebody gives their place in the stage to somebody else, by Slack id."""
 
-    to: str
-    note: Reason = ""
+    to: Annotated[str, Input("Who decides in your place?")]
+    note: Annotated[
+        Reason,
+        Input(
+            "What should they know?", "Everyone who is asked reads it.", multiline=True, most=1000
+        ),
+    ] = ""
 
 
 class Nudge(OnRequest):
@@ -99,27 +121,35 @@ class OnCondition(OnRequest):
 class ClaimMet(OnCondition):
     """The owner of a condition says that it is met, with a word of proof."""
 
-    proof: Reason
+    proof: Annotated[Reason, Input("How does one see that it is met?", multiline=True, most=2000)]
 
 
 class ConfirmMet(OnCondition):
     """Whoever set the condition agrees, or says what is missing."""
 
     is_met: bool
-    why: Reason = ""
+    why: Annotated[Reason, Input("What is missing?", multiline=True, most=2000)] = ""
 
 
 class BreakGlass(OnRequest):
     """An emergency: approve at once, alone, and be reviewed afterwards."""
 
-    reason: Reason
+    reason: Annotated[Reason, Input("Why can't this wait?", multiline=True, least=10, most=2000)]
 
 
 class ReviewGlass(OnRequest):
     """Somebody else looks afterwards at glass that was broken."""
 
     is_fine: bool
-    note: Reason = ""
+    note: Annotated[
+        Reason,
+        Input(
+            "What was not right?",
+            "It stays on record. The approval itself stays; ask for a change back if it is needed.",
+            multiline=True,
+            most=2000,
+        ),
+    ] = ""
 
 
 class Edit(OnRequest):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from storage.enums import CostBasis, Period
+from workflows.inputs import Input
 from workflows.sources.cells import plausible_day
 
 MOST = Decimal(10) ** 15
@@ -140,8 +141,8 @@ class IncreaseBudget(BaseModel):
     budget_id: int
     revision: int
     """The budget's revision that the form showed."""
-    amount: Amount
-    scope: Literal["period", "onwards"]
+    amount: Annotated[Amount, Input("New amount", most=40)]
+    scope: Annotated[Literal["period", "onwards"], Input("For how long")]
     first: date | None = None
     """The first day of the round that the form showed, where it says so."""
     meant: Amount | None = None

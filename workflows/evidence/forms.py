@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from workflows.evidence.carding import CardText
 from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Counts
+from workflows.inputs import Input
 
 DIGEST = r"^(sha256:)?[0-9a-f]{64}$"
 URI = r"^(https?|s3|gs|az|abfss|dbfs|mlflow-artifacts|runs|git)://?[^\s<>|]{1,480}$"
@@ -95,15 +96,23 @@ class SubmitEvidence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+    type: Annotated[
+        str,
+        Field(pattern=r"^[a-z][a-z0-9_]{1,39}$"),
+        Input("What is it?", "What is missing stands first."),
+    ]
     sha256: Annotated[str, Field(pattern=DIGEST)] | None = None
-    uri: Annotated[str, Field(pattern=URI)] | None = None
-    summary: Words = ""
+    uri: Annotated[
+        Annotated[str, Field(pattern=URI)] | None, Input("Where it is kept", most=500)
+    ] = None
+    summary: Annotated[
+        Words, Input("What it shows, in words", "Approvers read it.", multiline=True)
+    ] = ""
     metrics: tuple[Measure, ...] = Field(default=(), max_length=50)
     """For a performance report, or any other that measures."""
     watched: tuple[Watched, ...] = Field(default=(), max_length=50)
     """For a monitoring plan."""
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome | None, Input("What did the validation come to?")] = None
     """For a validation report."""
     fairness: Counts | None = None
     """For a fairness report: groups counted, which mlgov compares itself."""
@@ -111,7 +120,7 @@ class SubmitEvidence(BaseModel):
     """For an explainability report: what drives the answers."""
     card: CardText | None = None
     """For a model card: its sections."""
-    valid_until: date | None = None
+    valid_until: Annotated[date | None, Input("Good until")] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "SubmitEvidence":

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from storage.enums import ChangeClass, EuClass, Exposure, ModelKind, PurposeClass, Severity
+from workflows.inputs import Input
 from workflows.sources.text import unmixed, visible
 
 KEY = r"^[a-z0-9][a-z0-9._-]{0,79}$"
@@ -47,27 +48,53 @@ class Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_EXPOSURE = Input("How much depends on it?", "Volume, money and people it reaches.")
+_PURPOSE_CLASS = Input("What does its output do?")
+_EU_CLASS = Input("Class under the EU AI Act")
+
+
 class RegisterModel(Form):
     """A model for the inventory. People are person ids."""
 
     key: Key
-    name: Annotated[Line, Field(min_length=2), AfterValidator(unmixed)]
-    kind: ModelKind = ModelKind.INTERNAL
-    vendor: Line | None = None
-    project: Line | None = None
+    name: Annotated[
+        Line,
+        Field(min_length=2),
+        AfterValidator(unmixed),
+        Input("Name", "As people call it, like Fraud score.", most=80),
+    ]
+    kind: Annotated[ModelKind, Input("What is it?")] = ModelKind.INTERNAL
+    vendor: Annotated[
+        Line | None, Input("Vendor", "For a model that is not your own.", most=80)
+    ] = None
+    project: Annotated[Line | None, Input("Project")] = None
     """Key of the project."""
-    owner_id: str | None = None
-    purpose: Words = ""
-    intended_use: Words = ""
-    out_of_scope: Words = ""
-    technique: Line = ""
-    data_sources: tuple[Line, ...] = Field(default=(), max_length=50)
-    affects_people: bool = False
-    upstream: tuple[Key, ...] = Field(default=(), max_length=50)
+    owner_id: Annotated[str | None, Input("Owner", placeholder="Who answers for it")] = None
+    purpose: Annotated[
+        Words,
+        Input(
+            "What is it for?", "A sentence or two that an executive understands.", multiline=True
+        ),
+    ] = ""
+    intended_use: Annotated[
+        Words, Input("Intended use", "Who uses its output, for what.", multiline=True)
+    ] = ""
+    out_of_scope: Annotated[
+        Words, Input("Not meant for", "Uses that nobody validated.", multiline=True)
+    ] = ""
+    technique: Annotated[Line, Input("Technique", "Like gradient boosting.", most=200)] = ""
+    data_sources: Annotated[
+        tuple[Line, ...],
+        Input("Data that it is made from", "Names, separated by commas.", most=1000),
+    ] = Field(default=(), max_length=50)
+    affects_people: Annotated[bool, Input("Does its output bear on people one by one?")] = False
+    upstream: Annotated[tuple[Key, ...], Input("Takes the output of", placeholder="None")] = Field(
+        default=(), max_length=50
+    )
     registry_name: Annotated[str, Field(max_length=250)] | None = None
-    exposure: Exposure | None = None
-    purpose_class: PurposeClass | None = None
-    eu_class: EuClass | None = None
+    exposure: Annotated[Exposure | None, _EXPOSURE] = None
+    purpose_class: Annotated[PurposeClass | None, _PURPOSE_CLASS] = None
+    eu_class: Annotated[EuClass | None, _EU_CLASS] = None
     """How material it is, all three or none; asked when it is registered, and by an assessment afterwards."""
     request_key: str
 
@@ -83,31 +110,57 @@ class AssessTier(Form):
 
     model_id: int
     revision: int
-    exposure: Exposure
-    purpose_class: PurposeClass
-    eu_class: EuClass
-    override: Annotated[int, Field(ge=1, le=3)] | None = None
-    reason: Words = ""
+    exposure: Annotated[Exposure, _EXPOSURE]
+    purpose_class: Annotated[PurposeClass, _PURPOSE_CLASS]
+    eu_class: Annotated[EuClass, _EU_CLASS]
+    override: Annotated[
+        Annotated[int, Field(ge=1, le=3)] | None,
+        Input(
+            "Another tier than what follows",
+            "Only model risk sees this. Leave it empty to take what follows.",
+        ),
+    ] = None
+    reason: Annotated[Words, Input("Why another tier?", multiline=True)] = ""
 
 
 class Generative(Form):
     """What a use of a generative model consists of; together it is the version's digest."""
 
-    model: Annotated[Line, Field(min_length=1)]
+    model: Annotated[
+        Line,
+        Field(min_length=1),
+        Input("Model it uses", "The vendor's own id, with its date or version.", most=200),
+    ]
     """The vendor's own id of the model, with its date or version."""
     prompt_sha256: Annotated[str, Field(pattern=DIGEST)] | None = None
-    tools: tuple[Line, ...] = Field(default=(), max_length=50)
+    tools: Annotated[
+        tuple[Line, ...], Input("Tools it may use", "Names, separated by commas.", most=500)
+    ] = Field(default=(), max_length=50)
 
 
 class AddVersion(Form):
     """A version of a model; who made it are person ids."""
 
     model_id: int
-    version: VersionName
-    digest: Annotated[str, Field(pattern=DIGEST)] | None = None
+    version: Annotated[VersionName, Input("Version", most=60)]
+    digest: Annotated[
+        Annotated[str, Field(pattern=DIGEST)] | None,
+        Input(
+            "Digest of its contents",
+            "sha256:… of what will be deployed. What is approved is exactly that.",
+            most=80,
+        ),
+    ] = None
     generative: Generative | None = None
     run_id: Annotated[str, Field(max_length=120)] | None = None
-    developers: tuple[str, ...] = Field(default=(), max_length=50)
+    developers: Annotated[
+        tuple[str, ...],
+        Input(
+            "Developed by",
+            "They can't validate or approve it. A pipeline can name several.",
+            placeholder="Who made it",
+        ),
+    ] = Field(default=(), max_length=50)
     contributors: tuple[str, ...] = Field(default=(), max_length=100)
 
     @field_validator("version")
@@ -122,10 +175,21 @@ class TakeStep(Form):
     version_id: int
     revision: int
     verb: Annotated[str, Field(pattern=r"^[a-z_]{2,30}$")]
-    reason: Words = ""
-    validator_id: str | None = None
-    change_class: ChangeClass | None = None
-    new_version: VersionName | None = None
+    reason: Annotated[
+        Words, Input("Why?", "It stays with the record.", multiline=True, most=1000)
+    ] = ""
+    validator_id: Annotated[
+        str | None,
+        Input(
+            "Who validates it?",
+            "They are asked at once. Whoever made or owns it can't.",
+            placeholder="Somebody who did not make it",
+        ),
+    ] = None
+    change_class: Annotated[ChangeClass | None, Input("How much does the change weigh?")] = None
+    new_version: Annotated[
+        VersionName | None, Input("Name of the new version", "For a material change.", most=60)
+    ] = None
     """The version that a material change leads to."""
     request_key: str
 
@@ -142,10 +206,12 @@ class FileFinding(Form):
 
     model_id: int
     version_id: int | None = None
-    words: Annotated[Words, Field(min_length=3)]
-    severity: Severity
-    owner_id: str | None = None
-    due: date | None = None
+    words: Annotated[Words, Field(min_length=3), Input("What is wrong?", multiline=True, most=2000)]
+    severity: Annotated[Severity, Input("How grave is it?")]
+    owner_id: Annotated[str | None, Input("Who mends it?", placeholder="Its owner")] = None
+    due: Annotated[
+        date | None, Input("By when?", "Left empty, the policy's time for that severity.")
+    ] = None
 
 
 class SettleFinding(Form):
@@ -153,9 +219,9 @@ class SettleFinding(Form):
 
     finding_id: int
     revision: int
-    how: Literal["progress", "resolve", "accept", "reopen"]
-    word: Words = ""
-    until: date | None = None
+    how: Annotated[Literal["progress", "resolve", "accept", "reopen"], Input("What becomes of it?")]
+    word: Annotated[Words, Input("How can one see it, or why?", multiline=True)] = ""
+    until: Annotated[date | None, Input("Accepted until", "Only where it is accepted.")] = None
 
 
 class GiveReading(Form):

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from storage.enums import MilestoneType
+from workflows.inputs import Input
 from workflows.sources.cells import (
     SomebodyOrNobody,
     chosen,
@@ -83,13 +84,28 @@ Title = Annotated[str, BeforeValidator(_title)]
 class AddMilestone(_Form):
     """Somebody promises something by a day."""
 
-    project: str
-    title: Title
-    type: MilestoneType = MilestoneType.OTHER
-    due: Day
-    owner_id: str | None = None
+    project: Annotated[str, Input("Project")]
+    title: Annotated[
+        Title, Input("What will be reached", most=200, placeholder="Validation report accepted")
+    ]
+    type: Annotated[MilestoneType, Input("What kind of step")] = MilestoneType.OTHER
+    due: Annotated[Day, Input("By which day")]
+    owner_id: Annotated[
+        str | None,
+        Input(
+            "Who answers for it",
+            "They are reminded before it is due, in their own working hours.",
+            placeholder="Pick somebody",
+        ),
+    ] = None
     """Opaque id; none means whoever adds it."""
-    needs: tuple[int, ...] = Field(default=(), max_length=MAX_NEEDS)
+    needs: Annotated[
+        tuple[int, ...],
+        Input(
+            "What has to be met before",
+            "When one of these slips, this one can only be met later; mlgov says by when.",
+        ),
+    ] = Field(default=(), max_length=MAX_NEEDS)
     promise: str | None = None
     request_key: str
 
@@ -104,7 +120,7 @@ class Reschedule(_Form):
 
     milestone_id: int
     revision: int
-    new: Day
+    new: Annotated[Day, Input("New day")]
 
     @field_validator("new")
     @classmethod

@@ -6,8 +6,8 @@ from typing import Any
 
 from bot import blocks, slack_files
 from bot.blocks import Block
+from bot.interactions import EvidenceWindow, FileRef, ModelRef, VersionRef
 from bot.inventory import acting, fields, uploads, words
-from bot.inventory.acting import OTHER_RELEASE, At
 from bot.inventory.evidence import windows
 from bot.readers import SLACK_SECONDS
 from bot.replies import Open, Private, Reply, Show
@@ -32,8 +32,8 @@ MOST_GROUP_COLUMNS = 4
 def register(router: Router) -> None:
     """Answer shared files, their button and window, and the menus that are looked up."""
     router.file(offer_file)
-    router.action(words.SHARED, open_shared)
-    router.action(words.PICK_VERSION, pick_version)
+    router.action(words.SHARED, open_shared, FileRef)
+    router.action(words.PICK_VERSION, pick_version, VersionRef)
     router.search(words.PICK_VERSION, search_versions)
     router.search(words.PICK_PROJECT, search_projects)
     router.search(words.PICK_UPSTREAM, search_models)
@@ -50,7 +50,7 @@ def offer_file(event: FileShared) -> Reply:
     with deps.readers.file() as reading:
         fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
         content = _understand(reading, fetched.name, fetched.data)
-    file = deps.db.run(
+    found = deps.db.run(
         lambda session: sharing.keep_file(
             session,
             actor,
@@ -63,7 +63,7 @@ def offer_file(event: FileShared) -> Reply:
             now=deps.now(session),
         )
     )
-    return Private(f"{file.name}: which evidence is it?", _offer(file))
+    return Private(f"{found.name}: which evidence is it?", _offer(found))
 
 
 def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
@@ -76,15 +76,17 @@ def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _offer(file: Shared) -> list[Block]:
-    lines = [
-        f"*{blocks.escape(file.name, 120)}* · {_size(file.size)} · `sha256:{file.sha256[:12]}…`"
+def _offer(found: Shared) -> list[Block]:
+    told = [
+        f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
     ]
-    lines += [blocks.escape(one, 400) for one in file.sentences]
-    button = blocks.button("Hand it in as evidence…", words.SHARED, file.slack_id, style="primary")
+    told += [blocks.escape(one, 400) for one in found.sentences]
+    button = blocks.button(
+        "Hand it in as evidence…", words.SHARED, FileRef(found.slack_id).text, style="primary"
+    )
     return [
-        *blocks.sections(lines),
-        blocks.actions([button], block_id=f"file-{file.slack_id}"),
+        *blocks.sections(told),
+        blocks.actions([button], block_id=f"file-{found.slack_id}"),
         blocks.context(
             "Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."
         ),
@@ -97,38 +99,36 @@ def _size(number: int) -> str:
     return f"{number / 1000:.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"
 
 
-def open_shared(click: Click) -> Reply:
+def open_shared(click: Click, file: FileRef) -> Reply:
     """Which model version is it for?"""
     deps = click.deps
     with deps.db.read() as session:
-        file = sharing.find_file(session, click.actor, click.value)
+        found = sharing.find_file(session, click.actor, file.file_id)
         if not reads.list_models(session, click.actor, policy=deps.policy):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
-    return Open(windows.shared_window(file))
+    return Open(windows.shared(found))
 
 
-def pick_version(click: Click) -> Reply:
+def pick_version(click: Click, ref: VersionRef) -> Reply:
     """The version was picked: the window of evidence, with the file in it."""
     deps = click.deps
-    file_id = str((click.view or {}).get("private_metadata") or "")
-    try:
-        model_id, version_id = (int(one) for one in click.value.split(":"))
-    except ValueError:
-        raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
-        file = sharing.find_file(session, click.actor, file_id)
-    card, _ = acting.look(deps, click.actor, model_id, version_id)
+        file = sharing.find_file(session, click.actor, FileRef.read(click.metadata).file_id)
+    card, _ = acting.load_model(deps, click.actor, ref.model_id, ref.version_id)
     version = card.version
     if version is None:
-        raise InvalidInput(OTHER_RELEASE)
-    at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
-    view = windows.evidence_window(
+        raise ref.refusal()
+    model = card.model
+    window = EvidenceWindow(
+        words.EVIDENCE, model.id, model.revision, version.id, version.revision, None, file.slack_id
+    )
+    view = windows.evidence(
         card,
         deps.policy,
         file.type,
-        f"{at.text}:::{file.slack_id}",
+        window.text,
         file,
         *acting.prefilled(deps, card),
         takes_files=acting.takes_files(deps),
@@ -136,42 +136,36 @@ def pick_version(click: Click) -> Reply:
     return Show(view)
 
 
-def find_shared(asked: Submission | Click) -> Shared | None:
+def load_file(asked: Submission | Click, file_id: str | None) -> Shared | None:
     """The file that a window of evidence was opened for, if it was."""
-    metadata = (
-        asked.metadata
-        if isinstance(asked, Submission)
-        else str((asked.view or {}).get("private_metadata") or "")
-    )
-    file_id = acting.file_of(metadata)
     if file_id is None:
         return None
     with asked.deps.db.read() as session:
         return sharing.find_file(session, asked.actor, file_id)
 
 
-def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
+def read_fields(submission: Submission, file_id: str | None, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     rules = deps.policy.evidence.fairness
-    shared_file = find_shared(submission)
+    found = load_file(submission, file_id)
     put: list[str] = submission.values.get(fields.FILE) or []
 
     def is_counted(file: Shared) -> bool:
         return type_ == FAIRNESS and file.has_rows and rules.rows_in_slack
 
-    if shared_file is None and not put:
+    if found is None and not put:
         return {}
-    if shared_file is not None and not is_counted(shared_file):
-        return sharing.list_fields(shared_file, type_)
+    if found is not None and not is_counted(found):
+        return sharing.list_fields(found, type_)
     counted = None
     with deps.readers.file() as reading:
-        file_id = shared_file.slack_id if shared_file is not None else put[0]
+        wanted = found.slack_id if found is not None else put[0]
         fetched = slack_files.fetch(
-            deps, file_id, owner=submission.actor.slack_id, seconds=slack_files.QUICK
+            deps, wanted, owner=submission.actor.slack_id, seconds=slack_files.QUICK
         )
-        if shared_file is None:
-            shared_file = Shared(
+        if found is None:
+            found = Shared(
                 fetched.id,
                 fetched.name,
                 len(fetched.data),
@@ -179,39 +173,35 @@ def read_fields(submission: Submission, type_: str) -> dict[str, Any]:
                 fetched.permalink,
                 _understand(reading, fetched.name, fetched.data),
             )
-        if is_counted(shared_file):
-            asked = uploads.Counting(_read_columns(submission), shared_file.name, rules.least)
+        if is_counted(found):
+            asked = uploads.Counting(_columns(submission), found.name, rules.least)
             counted = reading.run(uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
-    return sharing.list_fields(shared_file, type_, counted)
+    return sharing.list_fields(found, type_, counted)
 
 
-def _read_columns(submission: Submission) -> Columns:
+def _columns(submission: Submission) -> Columns:
     """Which columns of a file with rows say what, as the window asked."""
-
-    def value_of(block: str) -> str:
-        return str(submission.values.get(block) or "").strip()
-
     asked = {fields.TRUTH: "was true", fields.PREDICTION: "the model said"}
     for block, what in asked.items():
-        if not value_of(block):
+        if not submission.text(block):
             raise InvalidInput(f"Which column holds what {what}?", field=block)
-    cut = value_of(fields.CUT)
+    cut = submission.text(fields.CUT)
     try:
         threshold = float(cut) if cut else None
         if threshold is not None and not math.isfinite(threshold):
             raise ValueError
     except ValueError:
         raise InvalidInput("Write a number, like 0.5.", field=fields.CUT) from None
-    groups = tuple(one.strip() for one in value_of(fields.GROUPS).split(",") if one.strip())
+    groups = submission.listed(fields.GROUPS)
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
         raise InvalidInput(
             "Name one to four columns of groups, like sex, age.", field=fields.GROUPS
         )
     return Columns(
-        value_of(fields.TRUTH),
-        value_of(fields.PREDICTION),
+        submission.text(fields.TRUTH),
+        submission.text(fields.PREDICTION),
         groups,
-        value_of(fields.POSITIVE) or None,
+        submission.text(fields.POSITIVE) or None,
         threshold,
     )
 
@@ -222,10 +212,13 @@ def _read_columns(submission: Submission) -> Columns:
 def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        models = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
     return [
-        (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
-        for model in models
+        (
+            VersionRef(model.id, one.id).text,
+            f"{model.name} {one.version} · {words.STATES[one.state]}",
+        )
+        for model in found
         for one in model.versions
         if one.state not in _CLOSED
     ]
@@ -233,10 +226,10 @@ def search_versions(search: Search) -> Sequence[tuple[str, str]]:
 
 def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
-    own = At.read(str(search.view.get("private_metadata") or "")).model_id
+    own = ModelRef.read(search.metadata).model_id
     with search.deps.db.read() as session:
-        models = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
-    return [(one.key, one.name) for one in models if one.id != own]
+        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+    return [(one.key, one.name) for one in found if one.id != own]
 
 
 def search_projects(search: Search) -> Sequence[tuple[str, str]]:

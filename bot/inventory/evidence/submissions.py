@@ -2,13 +2,12 @@
 
 from pydantic import ValidationError
 
-from bot.inventory import acting, entered, fields
-from bot.inventory.acting import At
+from bot.interactions import EvidenceWindow, ModelWindow, Ticked
+from bot.inventory import entered, fields
 from bot.inventory.evidence import sharing
 from bot.replies import FieldErrors, Reply
-from bot.requests import UNREADABLE, Submission
+from bot.requests import Submission
 from bot.router import Router
-from workflows.errors import InvalidInput
 from workflows.evidence import fairness
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import evidencing
@@ -16,23 +15,23 @@ from workflows.inventory import evidencing
 
 def register(router: Router) -> None:
     """Answer the windows of evidence."""
+    router.submission(fields.SUBMIT_EVIDENCE, evidence, EvidenceWindow)
     for callback, handler in (
-        (fields.SUBMIT_EVIDENCE, evidence),
         (fields.SUBMIT_LOOK, look),
         (fields.SUBMIT_WAIVE, waive),
     ):
-        router.submission(callback, entered.told(handler))
+        router.submission(callback, handler, ModelWindow)
 
 
-def evidence(submission: Submission) -> Reply:
+def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
     """An item of evidence."""
-    deps, at = submission.deps, At.read(submission.metadata)
+    deps = submission.deps
     type_ = str(submission.values.get(fields.TYPE) or "")
-    lines = [one for one in entered.text(submission, fields.METRICS).splitlines() if one.strip()]
+    lines = [line for line in submission.text(fields.METRICS).splitlines() if line.strip()]
     try:
         is_plan = type_ == "monitoring_plan"
-        watched = tuple(Watched.read(one) for one in lines) if is_plan else ()
-        measured = () if is_plan else tuple(Measure.read(one) for one in lines)
+        watched = tuple(Watched.read(line) for line in lines) if is_plan else ()
+        measured = () if is_plan else tuple(Measure.read(line) for line in lines)
     except ArithmeticError:
         return FieldErrors({fields.METRICS: "A number in there is not written right."})
     except ValueError as error:
@@ -44,18 +43,16 @@ def evidence(submission: Submission) -> Reply:
         evidencing.require_may_hand_in(
             session, submission.actor, at.version_id or 0, type_, policy=deps.policy
         )
-    link = entered.text(submission, fields.URI)
-    form = SubmitEvidence.model_validate(
+    link = submission.text(fields.URI)
+    form = submission.form(
+        SubmitEvidence,
         {
             "type": type_,
-            **sharing.read_fields(submission, type_),
+            **sharing.read_fields(submission, at.file_id, type_),
             **({"uri": link} if link else {}),
-            "summary": entered.text(submission, fields.SUMMARY),
             "metrics": measured,
             "watched": watched,
-            "outcome": submission.values.get(fields.OUTCOME),
-            "valid_until": entered.day(submission, fields.UNTIL),
-        }
+        },
     )
     if form.fairness is not None:
         fairness.load_metrics()
@@ -69,39 +66,30 @@ def evidence(submission: Submission) -> Reply:
             submission.key,
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
-    return entered.done(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
+    return entered.confirm(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
 
 
-def _picked(block: str) -> tuple[int, int]:
-    """The evidence and its revision that a box stands for."""
-    try:
-        _, item_id, revision = block.split(":")
-        return int(item_id), int(revision)
-    except ValueError:
-        raise InvalidInput(UNREADABLE) from None
-
-
-def look(submission: Submission) -> Reply:
+def look(submission: Submission, at: ModelWindow) -> Reply:
     """Evidence accepted or rejected, all that was ticked at once."""
-    deps, at = submission.deps, At.read(submission.metadata)
+    deps = submission.deps
+    boxes = [
+        block["block_id"]
+        for block in submission.view["blocks"]
+        if block.get("block_id", "").startswith(f"{fields.PICK}:")
+    ]
     ticked = [
-        block
+        Ticked.read(block)
         for block, value in submission.values.items()
         if block.startswith(f"{fields.PICK}:") and value
     ]
     if not ticked:
-        offered = [
-            one["block_id"]
-            for one in submission.view["blocks"]
-            if one.get("block_id", "").startswith(f"{fields.PICK}:")
-        ]
-        if not offered:
-            raise InvalidInput(UNREADABLE)
-        return FieldErrors({offered[0]: "Tick what you looked at, or close the window."})
-    chosen = [_picked(block) for block in ticked]
+        if not boxes:
+            raise Ticked.refusal()
+        return FieldErrors({boxes[0]: "Tick what you looked at, or close the window."})
+    chosen = [(box.id, box.revision) for box in ticked]
     accept = submission.values.get(fields.VERDICT) != "reject"
     entered.run(
         submission,
@@ -110,20 +98,20 @@ def look(submission: Submission) -> Reply:
             submission.actor,
             chosen,
             accept=accept,
-            word=entered.text(submission, fields.WORD),
+            word=submission.text(fields.WORD),
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
     many = f"{len(chosen)} item{'s' if len(chosen) != 1 else ''}"
-    return entered.done(submission, at, f"{many} {'accepted' if accept else 'rejected'}.")
+    return entered.confirm(submission, at, f"{many} {'accepted' if accept else 'rejected'}.")
 
 
-def waive(submission: Submission) -> Reply:
+def waive(submission: Submission, at: ModelWindow) -> Reply:
     """A waiver, with its end."""
-    deps, at = submission.deps, At.read(submission.metadata)
-    until = entered.day(submission, fields.UNTIL)
+    deps = submission.deps
+    until = submission.day(fields.UNTIL)
     if until is None:
         return FieldErrors({fields.UNTIL: "Choose a day."})
     entered.run(
@@ -133,11 +121,11 @@ def waive(submission: Submission) -> Reply:
             submission.actor,
             at.version_id or 0,
             str(submission.values[fields.TYPE]),
-            reason=entered.text(submission, fields.REASON),
+            reason=submission.text(fields.REASON),
             until=until,
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
-    return entered.done(submission, at, "Waived; it is shown as waived, with your name.")
+    return entered.confirm(submission, at, "Waived; it is shown as waived, with your name.")

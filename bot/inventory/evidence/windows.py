@@ -5,9 +5,10 @@ from datetime import date, timedelta
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import FileRef, Ticked, VersionRef, ask, ask_day
 from bot.inventory import fields, views, words
 from bot.pictures import Picture
-from workflows.evidence.forms import FAIRNESS
+from workflows.evidence.forms import FAIRNESS, SubmitEvidence
 from workflows.evidence.records import Item
 from workflows.evidence.sharing import Shared
 from workflows.inventory.model_cards import Card
@@ -16,22 +17,26 @@ from workflows.policy import Policy
 from workflows.registry.records import Found
 
 
-def shared_window(file: Shared) -> Block:
+def shared(found: Shared) -> Block:
     """A file that somebody shared: which version of a model is it for?"""
     menu = blocks.search_select(words.PICK_VERSION, placeholder="Pick a version")
-    body = [
-        blocks.section(f"*{blocks.escape(file.name, 120)}*"),
+    shown = [
+        blocks.section(f"*{blocks.escape(found.name, 120)}*"),
         blocks.section(
             "Which model, in which version, is it for?", accessory=menu, block_id=fields.VERSION
         ),
     ]
     return blocks.modal(
-        "Hand in evidence", body, callback_id="notice", close="Cancel", metadata=file.slack_id
+        "Hand in evidence",
+        shown,
+        callback_id="notice",
+        close="Cancel",
+        metadata=FileRef(found.slack_id).text,
     )
 
 
-def evidence_window(
-    card: ModelCard,
+def evidence(
+    found: ModelCard,
     policy: Policy,
     type_: str | None,
     metadata: str,
@@ -46,25 +51,20 @@ def evidence_window(
     `takes_files` says that mlgov may read files; `seen` is what the registry says of the version, `before` the performance report of the version before it.
     """
     names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}
-    lacking = [lack.type for each in card.lacks.values() for lack in each]
+    lacking = [lack.type for each in found.lacks.values() for lack in each]
     ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
-    pick = blocks.input_(
-        "What is it?",
-        fields.menu(words.PICK_TYPE, ordered, type_),
-        block_id=fields.TYPE,
-        dispatch=True,
-        hint="What is missing stands first.",
-    )
-    about = f"*{words.model_name(card.model, card.version)}*" + (
+    pick = ask(SubmitEvidence, "type", fields.menu(words.PICK_TYPE, ordered, type_))
+    pick["dispatch_action"] = True
+    about = f"*{words.model_name(found.model, found.version)}*" + (
         f" · {blocks.escape(file.name, 120)}" if file else ""
     )
-    body: list[Block] = [blocks.section(about), pick]
+    shown: list[Block] = [blocks.section(about), pick]
     if file is not None and file.sentences and type_ == file.type:
-        body += blocks.sections(blocks.escape(one, 400) for one in file.sentences)
+        shown += blocks.sections(blocks.escape(one, 400) for one in file.sentences)
     if type_ is None:
         return blocks.modal(
             "Hand in evidence",
-            body,
+            shown,
             callback_id=fields.SUBMIT_EVIDENCE,
             submit="Hand in",
             metadata=metadata,
@@ -75,13 +75,8 @@ def evidence_window(
             "conditional": "It passed on conditions",
             "fail": "It failed",
         }
-        body.append(
-            blocks.input_(
-                "What did the validation come to?",
-                fields.menu(fields.OUTCOME, outcomes),
-                block_id=fields.OUTCOME,
-            )
-        )
+        outcome = fields.menu(fields.OUTCOME, outcomes)
+        shown.append(ask(SubmitEvidence, "outcome", outcome, optional=False))
     is_plan = type_ == "monitoring_plan"
     if is_plan or type_ == "performance_report":
         hint = (
@@ -89,8 +84,8 @@ def evidence_window(
             if is_plan
             else "One a line, like: accuracy = 0.91 >= 0.85. mlgov judges them."
         )
-        filled = _watched(card) if is_plan else _measured(card, seen, before)
-        body.append(
+        filled = _watched(found) if is_plan else _measured(found, seen, before)
+        shown.append(
             fields.text(
                 "What is watched" if is_plan else "Metrics and their thresholds",
                 fields.METRICS,
@@ -100,7 +95,7 @@ def evidence_window(
             )
         )
     elif type_ != "validation_report" and not (file is not None and file.type):
-        body.append(
+        shown.append(
             fields.text(
                 "Metrics and their thresholds",
                 fields.METRICS,
@@ -113,11 +108,9 @@ def evidence_window(
             if takes_files
             else "A link, on which its readers find it."
         )
-        body.append(
-            fields.text("Where it is kept", fields.URI, multiline=False, most=500, hint=hint)
-        )
+        shown.append(ask(SubmitEvidence, "uri", hint=hint))
         if takes_files:
-            body.append(
+            shown.append(
                 blocks.input_(
                     "The file itself",
                     blocks.file_input(fields.FILE),
@@ -128,16 +121,14 @@ def evidence_window(
             )
     may_count = takes_files and policy.evidence.fairness.rows_in_slack
     if type_ == FAIRNESS and may_count and (file is None or file.has_rows):
-        body += _rows()
-    body += [
-        fields.text("What it shows, in words", fields.SUMMARY, hint="Approvers read it."),
-        blocks.input_(
-            "Good until", blocks.date_picker(fields.UNTIL), block_id=fields.UNTIL, optional=True
-        ),
+        shown += _rows()
+    shown += [
+        ask(SubmitEvidence, "summary"),
+        ask_day(SubmitEvidence, "valid_until"),
     ]
     return blocks.modal(
         "Hand in evidence",
-        body,
+        shown,
         callback_id=fields.SUBMIT_EVIDENCE,
         submit="Hand in",
         metadata=metadata,
@@ -163,11 +154,11 @@ def _rows() -> list[Block]:
     ]
 
 
-def _measured(card: ModelCard, seen: Found | None, last: Item | None) -> str:
+def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
     """What the run in the registry measured, with the thresholds that were set before; a threshold that nobody set is left open."""
     if seen is None:
         return ""
-    before = card.evidence.get("performance_report") or last
+    before = found.evidence.get("performance_report") or last
     known = {one.name: one for one in before.metrics} if before else {}
     lines = []
     for name, value in list(seen.metrics.items())[:20]:
@@ -179,20 +170,20 @@ def _measured(card: ModelCard, seen: Found | None, last: Item | None) -> str:
     return "\n".join(lines)
 
 
-def _watched(card: ModelCard) -> str:
+def _watched(found: ModelCard) -> str:
     """The measures that were reported, to be watched against the same thresholds."""
-    report = card.evidence.get("performance_report")
+    report = found.evidence.get("performance_report")
     return "\n".join(
         f"{one.name} {'>=' if one.better == 'higher' else '<='} {one.threshold.normalize():f} every 7"
         for one in (report.metrics if report else ())
     )
 
 
-def look_window(
+def look(
     items: Sequence[Item], policy: Policy, today: date, drawn: Mapping[int, Picture], metadata: str
 ) -> Block:
     """Evidence to accept or to reject: each item as it stands, one box to tick."""
-    body: list[Block] = [
+    shown: list[Block] = [
         blocks.input_(
             "What do you decide?",
             blocks.radio(
@@ -204,18 +195,18 @@ def look_window(
         )
     ]
     for item in items[:15]:
-        body += views.evidence_blocks(item, policy, today, drawn)
+        shown += views.evidence_blocks(item, policy, today, drawn)
         name = policy.evidence.words(item.type)
         what = (
             "I looked at it, and what it says above is right"
             if item.explained
             else "I looked at it"
         )
-        body.append(
+        shown.append(
             blocks.input_(
                 f"The {name}",
                 blocks.checkboxes(fields.PICK, [blocks.option(what, "yes")]),
-                block_id=f"{fields.PICK}:{item.id}:{item.revision}",
+                block_id=Ticked(fields.PICK, item.id, item.revision).text,
                 optional=True,
             )
         )
@@ -224,10 +215,10 @@ def look_window(
         if any(one.flags for one in items)
         else "Needed to reject."
     )
-    body.append(fields.text("Why?", fields.WORD, hint=hint))
+    shown.append(fields.text("Why?", fields.WORD, hint=hint))
     return blocks.modal(
         "Look at evidence",
-        body,
+        shown,
         callback_id=fields.SUBMIT_LOOK,
         submit="Decide",
         metadata=metadata,
@@ -237,33 +228,32 @@ def look_window(
 _ACCEPT = blocks.option("Accept what I tick", "accept")
 
 
-def model_card_window(card: Card, at: str) -> Block:
-    """The nine sections of a model card, in short, and the documents to have; `at` is `model:version` by id, version 0 for none."""
-    body: list[Block] = []
+def model_card(card: Card, ref: VersionRef) -> Block:
+    """The nine sections of a model card, in short, and the documents to have."""
+    shown: list[Block] = []
     if card.missing:
-        body.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
-    for section in card.sections:
-        lines = [f"*{section.title}*"]
-        lines += [
-            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}"
-            for label, value in section.facts
+        shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
+    for one in card.sections:
+        told = [f"*{one.title}*"]
+        told += [
+            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}" for label, value in one.facts
         ]
-        if section.text:
-            lines.append(blocks.quote(section.text, 1200))
-        lines += [_row(table.columns, row) for table in section.tables for row in table.rows[:12]]
-        if section.is_missing:
-            lines.append("_Missing: nobody said this yet._")
-        body += blocks.sections(lines)
-    offered = [blocks.button("Send me this page", words.SEND_CARD, at)]
-    if not at.endswith(":0"):
-        offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, at))
-    body.append(blocks.actions(offered, block_id="documents"))
-    body.append(
+        if one.text:
+            told.append(blocks.quote(one.text, 1200))
+        told += [_row(table.columns, row) for table in one.tables for row in table.rows[:12]]
+        if one.is_missing:
+            told.append("_Missing: nobody said this yet._")
+        shown += blocks.sections(told)
+    offered = [blocks.button("Send me this page", words.SEND_CARD, ref.text)]
+    if ref.version_id is not None:
+        offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, ref.text))
+    shown.append(blocks.actions(offered, block_id="documents"))
+    shown.append(
         blocks.context(
             "The pack has everything that an auditor asks: evidence, decisions, policy and ledger."
         )
     )
-    return blocks.modal("Model card", body, callback_id="notice", close="Close")
+    return blocks.modal("Model card", shown, callback_id="notice", close="Close")
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
@@ -276,16 +266,16 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
     return f"• {blocks.escape(cells[0], 80)}: {' · '.join(named)}"
 
 
-def waive_window(card: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
+def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
     """Let a version go on without a type of evidence."""
-    lacking = list(dict.fromkeys(lack.type for each in card.lacks.values() for lack in each))
+    lacking = list(dict.fromkeys(lack.type for each in found.lacks.values() for lack in each))
     names = {
         one: policy.evidence.words(one).capitalize() for one in lacking or policy.evidence.all_types
     }
     most = today + policy.evidence.waive_at_most
-    body = [
+    shown = [
         blocks.section(
-            f"*{words.model_name(card.model, card.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
+            f"*{words.model_name(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
         ),
         blocks.input_("What is waived?", fields.menu(fields.TYPE, names), block_id=fields.TYPE),
         fields.text("Why can it be waived?", fields.REASON, optional=False),
@@ -297,5 +287,5 @@ def waive_window(card: ModelCard, policy: Policy, today: date, metadata: str) ->
         ),
     ]
     return blocks.modal(
-        "Waive evidence", body, callback_id=fields.SUBMIT_WAIVE, submit="Waive", metadata=metadata
+        "Waive evidence", shown, callback_id=fields.SUBMIT_WAIVE, submit="Waive", metadata=metadata
     )

@@ -1,13 +1,11 @@
 """The windows of findings and reviews, sent."""
 
-from datetime import date
-
 from sqlalchemy.orm import Session
 
-from bot.inventory import acting, entered, fields
-from bot.inventory.acting import At
+from bot.interactions import WINDOW_UNREADABLE, ModelWindow, ReviewWindow
+from bot.inventory import entered, fields
 from bot.replies import Reply
-from bot.requests import UNREADABLE, Submission
+from bot.requests import Submission
 from bot.router import Router
 from workflows.errors import InvalidInput
 from workflows.inventory import findings, reviews
@@ -16,28 +14,26 @@ from workflows.inventory.forms import FileFinding, SettleFinding
 
 def register(router: Router) -> None:
     """Answer the windows of findings and reviews."""
+    router.submission(fields.SUBMIT_REVIEW, review, ReviewWindow)
     for callback, handler in (
         (fields.SUBMIT_FINDING, finding),
         (fields.SUBMIT_SETTLE, settle),
-        (fields.SUBMIT_REVIEW, review),
     ):
-        router.submission(callback, entered.told(handler))
+        router.submission(callback, handler, ModelWindow)
 
 
-def finding(submission: Submission) -> Reply:
+def finding(submission: Submission, at: ModelWindow) -> Reply:
     """Something wrong."""
-    deps, at = submission.deps, At.read(submission.metadata)
+    deps = submission.deps
 
     def work(session: Session) -> int:
-        form = FileFinding.model_validate(
+        form = submission.form(
+            FileFinding,
             {
                 "model_id": at.model_id,
                 "version_id": at.version_id,
-                "words": entered.text(submission, fields.WORD),
-                "severity": submission.values.get(fields.SEVERITY),
-                "owner_id": entered.person(session, submission, fields.OWNER),
-                "due": entered.day(submission, fields.DUE),
-            }
+                "owner_id": entered.person_id(session, submission, fields.OWNER),
+            },
         )
         return findings.file_finding(
             session,
@@ -46,26 +42,25 @@ def finding(submission: Submission) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         )
 
     entered.run(submission, work)
-    return entered.done(submission, at, "Filed. Who mends it is told.")
+    return entered.confirm(submission, at, "Filed. Who mends it is told.")
 
 
-def settle(submission: Submission) -> Reply:
+def settle(submission: Submission, at: ModelWindow) -> Reply:
     """What becomes of a finding."""
-    deps, at = submission.deps, At.read(submission.metadata)
-    form = SettleFinding.model_validate(
+    deps = submission.deps
+    form = submission.form(
+        SettleFinding,
         {
             "finding_id": at.version_revision,
             "revision": at.model_revision,
             "how": submission.values.get(fields.HOW) or "progress",
-            "word": entered.text(submission, fields.WORD),
-            "until": entered.day(submission, fields.UNTIL),
-        }
+        },
     )
-    said = entered.run(
+    sentence = entered.run(
         submission,
         lambda session: findings.settle_finding(
             session,
@@ -73,30 +68,29 @@ def settle(submission: Submission) -> Reply:
             form,
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
-    return entered.done(submission, At("", at.model_id, 0, None, 0), said)
+    return entered.details(deps, submission.actor, at.model_id, None, sentence)
 
 
-def review(submission: Submission) -> Reply:
+def review(submission: Submission, at: ReviewWindow) -> Reply:
     """A review that was done."""
-    deps, at = submission.deps, At.read(submission.metadata)
-    try:
-        due = date.fromisoformat(submission.metadata.rsplit(":", 1)[-1])
-    except ValueError:
-        raise InvalidInput(UNREADABLE) from None
-    said = entered.run(
+    deps = submission.deps
+    due = at.due
+    if due is None:
+        raise InvalidInput(WINDOW_UNREADABLE)
+    sentence = entered.run(
         submission,
         lambda session: reviews.record_review(
             session,
             submission.actor,
             at.model_id,
             due,
-            words=entered.text(submission, fields.WORD),
+            words=submission.text(fields.WORD),
             policy=deps.policy,
             now=deps.now(session),
-            clicked=acting.clicked_of(submission.metadata),
+            clicked=at.card,
         ),
     )
-    return entered.done(submission, at, said)
+    return entered.confirm(submission, at, sentence)

@@ -4,8 +4,10 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
+from bot.interactions import ask, ask_day, ask_person
 from bot.inventory import fields, words
 from storage.enums import FindingStatus, Severity
+from workflows.inventory.forms import FileFinding, SettleFinding
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 
 
@@ -14,27 +16,14 @@ def finding_window(card: ModelCard, metadata: str) -> Block:
     owner = card.model.owner
     body = [
         blocks.section(f"*{words.model_name(card.model, card.version)}*"),
-        fields.text("What is wrong?", fields.WORD, optional=False, most=2000),
-        blocks.input_(
-            "How grave is it?",
+        ask(FileFinding, "words"),
+        ask(
+            FileFinding,
+            "severity",
             fields.menu(fields.SEVERITY, words.SEVERITIES, Severity.MEDIUM),
-            block_id=fields.SEVERITY,
         ),
-        blocks.input_(
-            "Who mends it?",
-            blocks.person_picker(
-                fields.OWNER, placeholder="Its owner", initial=owner.slack_id if owner else None
-            ),
-            block_id=fields.OWNER,
-            optional=True,
-        ),
-        blocks.input_(
-            "By when?",
-            blocks.date_picker(fields.DUE),
-            block_id=fields.DUE,
-            optional=True,
-            hint="Left empty, the policy's time for that severity.",
-        ),
+        ask_person(FileFinding, "owner_id", owner.slack_id if owner else None, optional=True),
+        ask_day(FileFinding, "due"),
     ]
     return blocks.modal(
         "File a finding", body, callback_id=fields.SUBMIT_FINDING, submit="File", metadata=metadata
@@ -52,19 +41,13 @@ def settle_window(record: FindingRecord, today: date, *, metadata: str) -> Block
         ways["reopen"] = "Open it again"
     body = [
         blocks.section(words.finding_line(record, today)),
-        blocks.input_(
-            "What becomes of it?",
+        ask(
+            SettleFinding,
+            "how",
             blocks.radio(fields.HOW, [blocks.option(text, way) for way, text in ways.items()]),
-            block_id=fields.HOW,
         ),
-        fields.text("How can one see it, or why?", fields.WORD),
-        blocks.input_(
-            "Accepted until",
-            blocks.date_picker(fields.UNTIL),
-            block_id=fields.UNTIL,
-            optional=True,
-            hint="Only where it is accepted.",
-        ),
+        ask(SettleFinding, "word"),
+        ask_day(SettleFinding, "until"),
     ]
     return blocks.modal(
         "Settle a finding",
