@@ -18,6 +18,7 @@ FLOORS = {
     "storage": ("the record", "#fdf3e3", "#9a6412"),
     "sandbox": ("a stand-in for Slack; imports none of the three", "#f1f1f1", "#666666"),
 }
+APART = ("migrations", "__main__")
 WIDTH, MARGIN, ROW, GAP = 1160, 20, 34, 10
 LETTER, SMALL_LETTER = 8.0, 6.3
 """Width of a letter, at the sizes used here."""
@@ -38,7 +39,7 @@ def _units(floor: str) -> Graph:
 
 def _unit(module: str, floor: str) -> str | None:
     parts = module.split(".")
-    return parts[1] if parts[0] == floor and len(parts) > 1 and parts[1] != "migrations" else None
+    return parts[1] if parts[0] == floor and len(parts) > 1 and parts[1] not in APART else None
 
 
 def rows(floor: str) -> list[list[str]]:
@@ -110,9 +111,7 @@ def svg() -> str:
     )
 
 
-def _row(
-    body: list[str], floor: str, names: list[str], known: set[str], y: int, ink: str
-) -> int:
+def _row(body: list[str], floor: str, names: list[str], known: set[str], y: int, ink: str) -> int:
     """Draw one row, on as many lines as it needs; where the next one begins."""
     left, right = MARGIN + 16, WIDTH - MARGIN - 16
     x = float(left)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.house import page, picture
 from tests.house.measures import MEASURES, Measure
 
 
@@ -10,4 +11,10 @@ def test_no_measure_rises(measure: Measure) -> None:
     places = list(measure.places())
     assert len(places) <= measure.most, (
         f"{len(places)} {measure.name} instead of {measure.most}:\n" + "\n".join(places)
+    )
+
+
+def test_the_picture_of_the_house_is_true() -> None:
+    assert picture.FILE.read_text(encoding="utf-8") == picture.svg(), (
+        f"`{page.COMMAND}` draws it anew"
     )

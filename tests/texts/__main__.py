@@ -18,6 +18,7 @@ from tests.texts import recorder
 
 OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
 
+
 def walk(demo: Demo) -> None:
     """Everybody reads everything, says every command, presses every kind of button; then a day passes, and a week."""
     members = [user.id for user in demo.sandbox.world.users.values() if not user.is_bot]
