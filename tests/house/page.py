@@ -18,7 +18,7 @@ LONGEST = 120
 """Letters of what is said of a file."""
 
 _PART = "<!-- walk {name} -->\n{body}\n<!-- end -->"
-_SENTENCE = re.compile(r"^(.+?[.:;])(\s|$)")
+_SENTENCE = re.compile(r"^(.+?[.])(\s|$)")
 
 
 def part(name: str, walk: Walk) -> str:
