@@ -19,7 +19,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex
 
 from tests.frozen import seams
-from tests.frozen.source import OURS, Source, place
+from tests.frozen.source import HOLE, OURS, Source, place
 
 FILE = Path(__file__).with_name("frozen.txt")
 COMMAND = "python -m tests.frozen"
@@ -186,8 +186,11 @@ def _words_with_dots(source: Source) -> set[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
             elif isinstance(node, ast.JoinedStr):
-                found.add("".join(getattr(part, "value", None) if isinstance(part, ast.Constant)
-                                  else "{}" for part in node.values))  # fmt: skip
+                parts = (
+                    str(part.value) if isinstance(part, ast.Constant) else HOLE
+                    for part in node.values
+                )
+                found.add("".join(parts))
     return {
         word
         for word in found
@@ -301,8 +304,8 @@ def _hint(hint: Any) -> str:
         if issubclass(hint, BaseModel):
             return "object"
         if dataclasses.is_dataclass(hint) and place(hint):
-            inside = (f"{field.name}: {_hint(_hints(hint)[field.name])}" for field in _fields(hint))
-            return f"({', '.join(inside)})"
+            parts = (f"{field.name}: {_hint(_hints(hint)[field.name])}" for field in _fields(hint))
+            return f"({', '.join(parts)})"
         return hint.__name__ if hint.__module__.partition(".")[0] not in OURS else "text"
     if isinstance(hint, typing.TypeAliasType if hasattr(typing, "TypeAliasType") else ()):
         return _hint(hint.__value__)
@@ -335,7 +338,7 @@ def _classes(modules: Iterable[types.ModuleType], fits: Callable[[Any], bool]) -
 def _tables(modules: list[types.ModuleType]) -> dict[str, Iterable[str]]:
     known = {id(value): value for module in modules for value in vars(module).values()
              if isinstance(value, type) and isinstance(getattr(value, "metadata", None), MetaData)}  # fmt: skip
-    (metadata,) = {id(each.metadata): each.metadata for each in known.values()}.values()
+    (metadata,) = {id(meta): meta for each in known.values() for meta in [_metadata(each)]}.values()
     columns: list[str] = []
     constraints: list[str] = []
     for table in metadata.sorted_tables:
@@ -369,6 +372,11 @@ def _tables(modules: list[types.ModuleType]) -> dict[str, Iterable[str]]:
             for index in table.indexes
         ]
     return {"columns": columns, "constraints and indexes": constraints}
+
+
+def _metadata(mapped: Any) -> MetaData:
+    found: MetaData = mapped.metadata
+    return found
 
 
 # --- programs
@@ -408,7 +416,8 @@ def _settings() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    for metric in {id(each): each for each in seams.METRICS._collector_to_names}.values():
+    metrics: list[Any] = list(seams.METRICS._collector_to_names)
+    for metric in metrics:
         labels = getattr(metric, "_labelnames", ())
         for described in metric.collect() if not labels else metric.describe():
             yield f"{described.name} {described.type}({', '.join(labels)})"

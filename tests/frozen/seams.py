@@ -6,7 +6,7 @@ Whoever renames one of these mends it here; the file itself must not change with
 import importlib
 import pkgutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -43,7 +43,7 @@ NOTICE = Notice
 RENDERERS = app.RENDERERS
 ROUTER = app.router
 
-SAID_BY = {
+SAID_BY: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "audit actions": [(audit.record, "action"), (RefusalFact, "action")],
     "dedupe keys": [(outbox.post, "dedupe_key"), (outbox.send_event, "dedupe_key")],
     "values of buttons and choices": [(blocks.button, "value"), (blocks.option, "value")],

@@ -113,7 +113,7 @@ class Recorder:
             yield
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
 
     def record(
         self,
@@ -126,7 +126,7 @@ class Recorder:
         for known in (self._events, self._moves, self._servers, self._at_service, self._inside):
             known.clear()
         self._around = getattr(around, "__code__", None)
-        self._service = service.__code__  # type: ignore[attr-defined]
+        self._service = service.__code__
         self._is_on = True
         try:
             act()
@@ -244,7 +244,7 @@ def _requested(office: Office) -> None:
     tim = office.sandbox.seat(TIM)
     alert = office.card(tim, "C0TRIAGE", "budgets.increase")
     tim.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.increase")
-    asked = {
+    asked: dict[str, dict[str, Any]] = {
         "amount": {"amount": "1500"},
         "scope": {"scope": ONLY},
         "reason": {"reason": "More GPUs"},

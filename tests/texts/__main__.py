@@ -55,7 +55,9 @@ def look_around(seat: Seat, pressed: Counter[str], *, speaks: bool) -> None:
                     seat.click(channel_id=channel.id, ts=message.ts, action_id=button)
                 close(seat)
     home = seat.home()
-    for button in dict.fromkeys(buttons(home.blocks)) if home is not None else ():
+    if home is None:
+        return
+    for button in dict.fromkeys(buttons(home.blocks)):
         if pressed[button] == TWICE:
             continue
         pressed[button] += 1

@@ -66,7 +66,7 @@ def listen() -> None:
         heard.add(level(f"refused: {sentence}"))
 
     inspector.Inspector.record = recorded  # type: ignore[method-assign]
-    errors.GovernanceError.__init__ = refused  # type: ignore[assignment,method-assign]
+    errors.GovernanceError.__init__ = refused  # type: ignore[method-assign]
 
 
 def pytest_configure() -> None:
