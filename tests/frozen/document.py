@@ -358,7 +358,8 @@ def _tables(modules: list[types.ModuleType]) -> dict[str, Iterable[str]]:
                 + (f" default {default}" if default is not None else "")
                 + "".join(f" → {target}" for target in targets)
             )
-        for constraint in table.constraints:
+        constraints_of: list[Any] = list(table.constraints)
+        for constraint in constraints_of:
             names = ", ".join(column.name for column in constraint.columns)
             said = (
                 f" {' '.join(str(constraint.sqltext).split())}"

@@ -5,6 +5,7 @@ folders of the plugin in `recorder` it prints all that was heard there instead.
 """
 
 import contextlib
+import signal
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -97,6 +98,9 @@ def main(folders: list[str]) -> None:
         }
     else:
         recorder.listen()
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler
+        )  # as Ctrl-C: what was met is printed
         demo = Demo(at=OPENS, limits=False)
         try:
             demo.start()
