@@ -10,7 +10,7 @@ ARGS ?=
 FILES := --dist loadfile --no-loadscope-reorder
 PARALLEL := -n 3 $(FILES)
 
-.PHONY: help install demo run test test-fast test-all check format bench
+.PHONY: help install demo run test test-fast test-all check format bench walk measure frozen page
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,3 +66,15 @@ format: $(STAMP) ## Let ruff write the formatting
 
 bench: $(STAMP) ## Measure, as ratios within one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+walk: $(STAMP) ## Print the files that an act enters, in order: make walk ACTION=approve (job, import)
+	$(BIN)/python -m tests.house.walk $(ACTION) $(ARGS)
+
+measure: $(STAMP) ## Figures of how the code is to live in
+	$(BIN)/python -m tests.house $(ARGS)
+
+frozen: $(STAMP) ## Write anew what is persisted or published, after a change that is meant
+	$(BIN)/python -m tests.frozen
+
+page: $(STAMP) ## Write the parts of docs/architecture.md that come from the code anew
+	$(BIN)/python -m tests.house.page

@@ -1,0 +1,1 @@
+"""How the house is to live in, in figures that tests hold."""
