@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Files with the most that is slow start first, so that no worker is left alone with one at the end.
     """
-    if not _is_at_length and (left := told_otherwise(items)):
+    if not _is_at_length and (left := told_otherwise(items) | walked_again(items)):
         config.hook.pytest_deselected(items=[item for item in items if item in left])
         items[:] = [item for item in items if item not in left]
     weight: Counter[Path] = Counter()
@@ -121,13 +121,32 @@ def told_otherwise(items: list[pytest.Item]) -> set[pytest.Item]:
             continue
         if way := WAY.search(item.nodeid):
             is_shared = "function" not in scopes_of(item)
-            story = str(item.path) if is_shared else WAY.sub("", item.nodeid, count=1)
+            story = item.nodeid.split("::")[0] if is_shared else WAY.sub("", item.nodeid, count=1)
             ways[story][way.group()].append(item)
     left: set[pytest.Item] = set()
     for story, told in ways.items():
         chosen = sorted(told)[zlib.crc32(story.encode()) % len(told)]
         left.update(item for way, other in told.items() if way != chosen for item in other)
     return left
+
+
+def walked_again(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Random walks of a service on PostgreSQL but the first: the rules are the same there as on SQLite."""
+    walks: defaultdict[str, list[tuple[int, pytest.Item]]] = defaultdict(list)
+    for item in items:
+        seed = getattr(item, "callspec", None) and item.callspec.params.get("seed")  # type: ignore[attr-defined]
+        if (
+            isinstance(seed, int)
+            and "postgres" in item.name
+            and not item.get_closest_marker("heavy")
+        ):
+            walks[item.nodeid.split("[")[0]].append((seed, item))
+    return {
+        item
+        for walk in walks.values()
+        for seed, item in walk
+        if seed > min(first for first, _ in walk)
+    }
 
 
 def starts_a_bot(item: pytest.Item) -> bool:
