@@ -9,6 +9,8 @@ ARGS ?=
 # Three at once: many tests wait for a process or a page. Whole files, in the order of tests/conftest.py.
 FILES := --dist loadfile --no-loadscope-reorder
 PARALLEL := -n 3 $(FILES)
+# Compiled files are written, also where the environment says no: hundreds of processes start.
+test test-fast test-all: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo run test test-fast test-all check format bench walk measure frozen page
 
@@ -51,8 +53,8 @@ test: $(STAMP) ## All tests that need nothing but this checkout (browser tests s
 test-fast: $(STAMP) ## The quick ones, in a minute or two
 	$(BIN)/python -m pytest -n 2 $(FILES) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
-test-all: $(HEAVY) ## Every test, also those that start heavy real servers or take long
-	$(BIN)/python -m pytest --cache-clear $(PARALLEL) $(ARGS) || { test $$? -eq 1 && $(BIN)/python -m tests.alone; }
+test-all: $(HEAVY) ## Every test in every way, also those that start heavy real servers or take long
+	$(BIN)/python -m pytest --cache-clear $(PARALLEL) --at-length $(ARGS) || { test $$? -eq 1 && $(BIN)/python -m tests.alone; }
 
 check: $(STAMP) ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

@@ -47,6 +47,19 @@ class _Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asked.wait(), 0.1)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close everything, and wait no longer than for what is being answered."""
+        for listening in [*self.servers, *(sockets or ())]:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while self.server_state.connections or self.server_state.tasks:
+                    await asyncio.sleep(0.002)
+        for task in self.server_state.tasks:
+            task.cancel()
+
     def ask_to_stop(self) -> None:
         """Stop soon; from any thread."""
         self.should_exit = True
@@ -138,7 +151,7 @@ class Sandbox:
             access_log=False,
             timeout_graceful_shutdown=1,
             # Slack pings too; its Python client notices a close() only when something arrives.
-            ws_ping_interval=0.5,
+            ws_ping_interval=0.1,
             ws_ping_timeout=30,
         )
         self._server = _Server(config)

@@ -20,7 +20,7 @@ def main() -> int:
     failed = sorted(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
     if not 0 < len(failed) <= FEW:
         return 1
-    code = int(pytest.main(["-n", "0", *failed]))
+    code = int(pytest.main(["-n", "0", "--at-length", *failed]))
     if code == 0:
         print("Failed beside others and passed alone; make them patient:")  # noqa: T201
         print("\n".join(f"  {name}" for name in failed))  # noqa: T201

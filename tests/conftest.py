@@ -1,10 +1,12 @@
 """Real databases for every test: a fresh SQLite file, and a clone of a migrated PostgreSQL template."""
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
-from collections import Counter
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,18 +50,51 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return "bytes" if isinstance(val, bytes) else None
 
 
-WHOLE = {Path(__file__).parent / name for name in ("api", "stories")}
+AT_LENGTH = "--at-length"
+"""The option of `make test-all`: every story in every way, and random machines with all their examples."""
+SHORT = 10
+"""Examples of a random machine otherwise."""
+_is_at_length = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        AT_LENGTH, action="store_true", help="every story in every way, random machines at length"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _is_at_length
+    _is_at_length = config.getoption(AT_LENGTH)
+
+
+def number_of_examples(at_length: int) -> int:
+    """How many examples a random machine has now, which has that many at length."""
+    return at_length if _is_at_length else min(at_length, SHORT)
+
+
+HERE = Path(__file__).parent
+WHOLE = {HERE / name for name in ("api", "stories")}
 """Folders whose tests start the whole bot."""
+STORIES = WHOLE | {HERE / name for name in ("digests", "organisation", "registry")}
+"""Folders in which whole bots are told about in more than one way."""
+EVERY_WAY = {HERE / "stories" / name for name in ("test_road.py", "test_unwritable.py")}
+"""The road, and what is about the database itself."""
+WAY = re.compile(r"(?<=[\[-])(?:(?:sqlite|postgres)(?:-(?:http|socket))?|http|socket)(?=[\]-])")
+"""The database and the transport in a test's name."""
 WEIGHTS = {"heavy": 20, "browser": 4, "crash": 4, "slow": 1}
 """About how many seconds a test so marked takes."""
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick tests are those of one part on SQLite: a whole bot and a second database take their time.
 
     Files with the most that is slow start first, so that no worker is left alone with one at the end.
     """
+    if not _is_at_length and (left := told_otherwise(items) | walked_again(items)):
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
     weight: Counter[Path] = Counter()
     for item in items:
         if item.path.parent in WHOLE or "postgres" in item.name:
@@ -67,6 +102,63 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in item.iter_markers():
             weight[item.path] += WEIGHTS.get(marker.name, 0)
     items.sort(key=lambda item: -weight[item.path])
+
+
+def told_otherwise(items: list[pytest.Item]) -> set[pytest.Item]:
+    """The same stories in their other ways: each is told over one transport on one database, in turn by its name.
+
+    Services are tested on both databases, and the road over every transport, always. Tests that kill processes, too.
+    """
+    ways: defaultdict[str, dict[str, list[pytest.Item]]] = defaultdict(lambda: defaultdict(list))
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.parent not in STORIES or item.path in EVERY_WAY or not starts_a_bot(item):
+            continue
+        # What is heavy is never run here, and would be no other way of what is not.
+        if any(item.get_closest_marker(name) for name in ("crash", "heavy")):
+            continue
+        if fixtures & {"database", "database_url"}:
+            continue
+        if way := WAY.search(item.nodeid):
+            is_shared = "function" not in scopes_of(item)
+            story = item.nodeid.split("::")[0] if is_shared else WAY.sub("", item.nodeid, count=1)
+            ways[story][way.group()].append(item)
+    left: set[pytest.Item] = set()
+    for story, told in ways.items():
+        chosen = sorted(told)[zlib.crc32(story.encode()) % len(told)]
+        left.update(item for way, other in told.items() if way != chosen for item in other)
+    return left
+
+
+def walked_again(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Random walks of a service on PostgreSQL but the first: the rules are the same there as on SQLite."""
+    walks: defaultdict[str, list[tuple[int, pytest.Item]]] = defaultdict(list)
+    for item in items:
+        seed = getattr(item, "callspec", None) and item.callspec.params.get("seed")  # type: ignore[attr-defined]
+        if (
+            isinstance(seed, int)
+            and "postgres" in item.name
+            and not item.get_closest_marker("heavy")
+        ):
+            walks[item.nodeid.split("[")[0]].append((seed, item))
+    return {
+        item
+        for walk in walks.values()
+        for seed, item in walk
+        if seed > min(first for first, _ in walk)
+    }
+
+
+def starts_a_bot(item: pytest.Item) -> bool:
+    """Whether a test is of a file that starts a whole bot, or stands in a folder of such tests."""
+    names = vars(getattr(item, "module", None))
+    return item.path.parent in WHOLE or not {"opened", "served"}.isdisjoint(names)
+
+
+def scopes_of(item: pytest.Item) -> set[str]:
+    """How long what the test's parameters make is kept."""
+    spec = getattr(item, "callspec", None)
+    return {scope.value for scope in spec._arg2scope.values()} if spec else set()
 
 
 @pytest.fixture(scope="session")

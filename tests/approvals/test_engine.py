@@ -23,7 +23,7 @@ from storage.db import Database
 from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, populated
 from tests.approvals.engine_rules import GATES, PEOPLE, rendered, require_quorum, stages_of
-from tests.conftest import fresh_url
+from tests.conftest import fresh_url, number_of_examples
 from workflows import decisions, policy
 from workflows.actors import OPERATOR
 from workflows.approvals import absences, rules
@@ -400,6 +400,7 @@ class Engine(RuleBasedStateMachine):
 def test_no_order_of_events_breaks_a_rule(
     backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    examples = number_of_examples(examples)
     database = Database(fresh_url(backend, request, tmp_path))
     _house[:] = [populated(database)]
     _house[0].group("risk", "ned", "fay", "ola")

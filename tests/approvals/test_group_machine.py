@@ -23,7 +23,7 @@ from storage.approvals.tables import ApprovalStage
 from storage.db import Database
 from storage.enums import Verdict
 from tests.approvals.conftest import ORG, START, House, populated
-from tests.conftest import fresh_url
+from tests.conftest import fresh_url, number_of_examples
 from workflows import clock, visibility
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import Decide
@@ -338,6 +338,7 @@ class Groups(RuleBasedStateMachine):
 def test_nobody_decides_who_was_not_in_the_group_that_was_meant(
     backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    examples = number_of_examples(examples)
     database = Database(fresh_url(backend, request, tmp_path))
     _house[:] = [populated(database, POLICY)]
     _house[0].sees_all = False
