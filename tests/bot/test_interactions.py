@@ -196,7 +196,7 @@ def test_what_is_mangled_is_read_or_refused_in_words(kind: type[Carried], text: 
 
 
 def test_each_button_and_window_says_what_it_carries() -> None:
-    router = app.router()
+    router = app.build_router()
     assert set(router.carried) == {
         *(("click", action_id) for action_id in router.actions),
         *(("submission", callback_id) for callback_id in router.submissions),
