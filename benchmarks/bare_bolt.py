@@ -21,8 +21,8 @@ from slack_bolt import App
 from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
 from slack_bolt.authorization import AuthorizeResult
 
-from bot.server import WebServer
-from bot.web import THREADS
+from bot.web.server import WebServer
+from bot.web.site import THREADS
 
 ROWS = 5
 """A decision, an audit entry, and three rows of the outbox."""

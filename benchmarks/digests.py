@@ -70,7 +70,7 @@ def _one(name: str, path: Path, shape: Shape, folder: Path) -> dict[str, Any]:
 def _picture_seconds() -> float:
     import time
 
-    from bot.charts.bars import Bars, Row
+    from bot.charts.drawing import Bars, Row
 
     rows = tuple(Row(f"Project {n}", 90.0 - n, "90 % (9 of 10 EUR)") for n in range(6))
     Bars(rows, 100.0, "all of the budget").png()

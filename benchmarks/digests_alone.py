@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import portfolio
+from storage.base import MoneySum
 from storage.money import money_text
-from storage.types import MoneySum
 
 _BELOW = """
 WITH RECURSIVE below(id) AS (SELECT :person UNION SELECT p.id FROM person p JOIN below b ON p.manager_id = b.id)

@@ -12,11 +12,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from benchmarks import portfolio
-from bot.approvals import views as approval_views
+from bot.approvals import windows as approval_views
 from bot.digests import messages
 from storage.db import Database
 from workflows import policy
-from workflows.digests import frames, making
+from workflows.digests import aggregates, service
 from workflows.digests.records import ShownDigest
 from workflows.people import service as people
 
@@ -33,7 +33,7 @@ def main() -> None:
             actor = people.actor(session, portfolio.reader(number))
             if actor is None:
                 raise RuntimeError(f"reader {number} is not there")
-            content = making.make_content(
+            content = service.make_content(
                 session,
                 actor,
                 first_day=portfolio.FIRST_DAY,
@@ -49,5 +49,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _ = frames  # loaded before the clock starts, as in a process that makes digests
+    _ = aggregates  # loaded before the clock starts, as in a process that makes digests
     main()

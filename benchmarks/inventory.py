@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from benchmarks import portfolio
 from benchmarks.portfolio import NOW, Shape
 from benchmarks.report import Ratio, Report, percentile
-from bot.inventory import views
+from bot.inventory import cards
 from storage.db import Database
 from storage.inventory.tables import Model, ModelVersion
 from workflows import policy
@@ -109,7 +109,7 @@ def _alternate(databases: dict[int, Database], looks: int) -> dict[int, list[flo
                 if actor is None:
                     raise RuntimeError("nobody reads")
                 _, counts = reads.list_first_models(
-                    session, actor, order=views.ORDER, most=views.MOST, policy=running
+                    session, actor, order=cards.ORDER, most=cards.MOST, policy=running
                 )
                 return sum(counts.values())
 

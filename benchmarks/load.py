@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.outgoing.signing import signature
+from sandbox.outgoing.delivery import signature
 
 PATIENCE = 30.0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import office
 from benchmarks.report import Ratio, Report
-from bot import manifest
+from bot import installed
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage.db import Database
@@ -26,7 +26,7 @@ def run(*, small: bool) -> Report:
     limits = office.CountedLimits()
     world = World.from_dict(_organisation(people, rooms))
     with (
-        Sandbox(world, manifest.load_manifest(), limits=limits) as sandbox,
+        Sandbox(world, installed.load_manifest(), limits=limits) as sandbox,
         tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder,
     ):
         limits.is_on = True

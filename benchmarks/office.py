@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
-from bot import manifest
-from sandbox.limits import RateLimits
+from bot import installed
+from sandbox.faults import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
 
@@ -108,7 +108,7 @@ class Slack:
 def slack(*, rooms: int = 4, limits: RateLimits | bool = False) -> Iterator[Slack]:
     """A stand-in for Slack in this process: no process that is measured shares its interpreter."""
     world = World.from_dict(organisation(rooms))
-    with Sandbox(world, manifest.load_manifest(), limits=limits) as sandbox:
+    with Sandbox(world, installed.load_manifest(), limits=limits) as sandbox:
         yield Slack(sandbox)
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from benchmarks.office import ADMIN, APPROVERS, REQUESTERS, TEAM, Slack, room
 from bot import app, settings
-from sandbox.channels import Message
+from sandbox.messages import Message
 from storage.db import Database
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import clock, decisions
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals.forms import SubmitRequest
-from workflows.budgets import intake
+from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow, IncreaseBudget
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE
 
@@ -76,7 +76,7 @@ def _submit_all(bot: app.Bot, count: int, rooms: int) -> None:
             )
             for number in range(count)
         ]
-        table = intake.BudgetTable(SYSTEM, policy=deps.policy, org_key=TEAM, are_meant=True)
+        table = imports.BudgetTable(SYSTEM, policy=deps.policy, org_key=TEAM, are_meant=True)
         if refused := table.take_rows(session, rows, now=now).faults:
             raise RuntimeError(f"a budget was refused: {refused[0].sentence}")
     for number in range(count):

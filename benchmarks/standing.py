@@ -24,16 +24,16 @@ from storage import backup
 from storage.db import CLICK_WAITS, Database, DatabaseBusy, waiting_until
 from workflows import clock, policy
 from workflows.actors import OPERATOR
+from workflows.anonymity.service import DisclosureBatch
 from workflows.audit import service as audit
-from workflows.budgets import alerts, intake, loading
+from workflows.budgets import alerts, cost_loading, imports
 from workflows.delivery import settling
-from workflows.digests import making
-from workflows.disclosure.service import DisclosureBatch
+from workflows.digests import service
 from workflows.people import mirror
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
 from workflows.policy import Policy
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 from workflows.sources import focus
 
 PACE = 0.2
@@ -141,7 +141,7 @@ def _work(ours: Database, sizes: Sizes, bill: Path) -> dict[str, Callable[[], No
         f"evaluation of {projects:,} budgets, no news": lambda: _evaluate(ours, running),
         f"import of {sizes.cost_rows:,} rows": lambda: _load(ours, running, bill),
         "the same import again": lambda: _load(ours, running, bill),
-        "removal of what was replaced": lambda: loading.remove_for(ours),
+        "removal of what was replaced": lambda: cost_loading.remove_for(ours),
         f"digests for {sizes.shape.readers:,} people": lambda: _digests(
             ours, running, sizes.shape.readers
         ),
@@ -168,7 +168,7 @@ def _evaluate(ours: Database, running: Policy) -> None:
 def _load(ours: Database, running: Policy, bill: Path) -> None:
     options = focus.ReadOptions(tag_keys=running.costs.tag_keys)
     with focus.read([bill], options=options) as read:
-        intake.take_costs(
+        imports.take_costs(
             ours, OPERATOR, read, policy=running, org_key=office.TEAM, now=portfolio.NOW
         )
 
@@ -179,7 +179,7 @@ def _digests(ours: Database, running: Policy, readers: int) -> None:
         with ours.read() as session:
             actor = people.actor(session, portfolio.reader(number))
             assert actor is not None
-            making.make_content(
+            service.make_content(
                 session,
                 actor,
                 first_day=portfolio.FIRST_DAY,

@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks import portfolio
 from benchmarks.portfolio import Shape
 from benchmarks.report import Ratio, Report, percentile
+from storage.base import MoneySum
 from storage.db import Database
-from storage.types import MoneySum
 from workflows import policy, status
 from workflows.people import service as people
 

@@ -16,7 +16,7 @@ from storage import migrate
 from storage.db import Database
 from storage.delivery.tables import Timer
 from storage.enums import TimerState
-from workflows.due import Occasion, Registry, Runner
+from workflows.job_runner import Occasion, Registry, Runner
 from workflows.policy import Policy, parse
 from workflows.timers import DueTimer
 

@@ -11,80 +11,69 @@ from slack_bolt import App
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
-from bot import (
-    acts,
-    bolt,
-    delivery,
-    erasure_key,
-    installation,
-    metrics,
-    opening,
-    organisation,
-    restoring,
-    web,
-)
-from bot.api import application
-from bot.api.door import Door
-from bot.api.uploads import Uploads
-from bot.api.waiting import Waiters
+from bot import anchor, delivery, logs, opening
+from bot.approvals import activity as approval_renderers
 from bot.approvals import api as approval_api
-from bot.approvals import listeners as approval_listeners
-from bot.approvals import renderers as approval_renderers
-from bot.approvals import views as approval_views
-from bot.audit import anchor
-from bot.audit import renderers as audit_renderers
+from bot.approvals import slack as approval_listeners
+from bot.approvals import windows as approval_views
+from bot.audit import messages as audit_renderers
 from bot.audit.nightly import Nightly
+from bot.background import Readers
 from bot.budgets import api as budget_api
-from bot.budgets import listeners as budget_listeners
-from bot.budgets import renderers as budget_renderers
-from bot.budgets.deliveries import Costs
-from bot.context import Deps, PolicyHolder, Team
+from bot.budgets import messages as budget_renderers
+from bot.budgets import slack as budget_listeners
+from bot.budgets.api import Costs
 from bot.delivery import Anchor, Delivery, Pace
-from bot.digests import renderers as digest_renderers
-from bot.digests.listeners import Digests
-from bot.edge import Edge
-from bot.front import home
-from bot.front import listeners as front_listeners
-from bot.front import meeting as front_meeting
-from bot.front import renderers as front_renderers
-from bot.gauges import Gauges
-from bot.health import Health
+from bot.deps import Deps, PolicyHolder, Team
+from bot.digests import messages as digest_renderers
+from bot.digests.slack import Digests
 from bot.inventory import api as inventory_api
-from bot.inventory import listeners as inventory_listeners
-from bot.inventory import papers as inventory_papers
-from bot.inventory import renderers as inventory_renderers
-from bot.inventory import watching
-from bot.inventory.resources import NewEvidence
-from bot.maturity import listeners as maturity_listeners
-from bot.maturity import renderers as maturity_renderers
-from bot.milestones import listeners as milestone_listeners
-from bot.milestones import renderers as milestone_renderers
-from bot.people import mirrored
-from bot.people import renderers as people_renderers
-from bot.projects import api as project_api
-from bot.readers import Readers
-from bot.registry import listeners as registry_listeners
-from bot.registry import renderers as registry_renderers
-from bot.registry import syncing
-from bot.registry import web as registry_web
-from bot.router import Router
+from bot.inventory import api as inventory_papers
+from bot.inventory import messages as inventory_renderers
+from bot.inventory import monitoring
+from bot.inventory import slack as inventory_listeners
+from bot.inventory.api import NewEvidence
+from bot.maturity import messages as maturity_renderers
+from bot.maturity import slack as maturity_listeners
+from bot.milestones import messages as milestone_renderers
+from bot.milestones import slack as milestone_listeners
+from bot.opening import SchemaWatch
+from bot.people import erasure, mirroring
+from bot.people import messages as people_renderers
+from bot.registry import messages as registry_renderers
+from bot.registry import slack as registry_listeners
+from bot.registry import slack as registry_web
+from bot.registry import sync
 from bot.scheduler import Scheduler
-from bot.schema import SchemaWatch
 from bot.settings import Settings, SettingsRefused
-from bot.slack_reach import Reach
+from bot.slack import bolt, installation
+from bot.slack.client import Reach
+from bot.slack.dispatcher import Edge
+from bot.slack.requests import Router
 from bot.statements import api as statement_api
-from bot.statements.issuing import Issuer
-from bot.tokens import listeners as token_listeners
+from bot.statements.api import Issuer
+from bot.status import api as project_api
+from bot.status import messages as front_renderers
+from bot.status import slack as front_listeners
+from bot.status import slack as front_meeting
+from bot.status import slack as status_slack
+from bot.tokens import slack as token_listeners
+from bot.web import api as web_api
+from bot.web import metrics, site
+from bot.web.authentication import Door
+from bot.web.long_polling import Waiters
+from bot.web.metrics import Gauges, Health
+from bot.web.uploads import Uploads
 from bot.webhooks.sending import Courier
 from storage import migrate, runtime
 from storage.db import Database
-from storage.people.channels import find_channel
+from storage.people.lookups import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
 from workflows.audit import heads
-from workflows.due import Run
-from workflows.maturity import rubric
-from workflows.measuring import Figure
+from workflows.job_runner import Run
+from workflows.maturity import rules
+from workflows.operations import Figure
 from workflows.people.organisation import adopt
 from workflows.policies import service as policies
 
@@ -146,18 +135,18 @@ class Bot:
     health: Health
     api: FastAPI
     started: threading.Event
-    registrar: syncing.Registrar | None = None
+    registrar: sync.Registrar | None = None
     """Reads the model registry, where the settings name one."""
-    watch: watching.Watch | None = None
+    watch: monitoring.Watch | None = None
     """Reads what is watched in use, where the settings name a Prometheus."""
     reach: Reach = field(default_factory=Reach)
     """What is known of Slack from here."""
-    whose: organisation.Watch | None = None
+    whose: opening.Watch | None = None
     """Sees whether the database is still this process's organisation's."""
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
-        return web.create(
+        return site.create(
             bolt=self.bolt if serve_slack else None,
             verifier=bolt.verifier(self.deps) if serve_slack else None,
             health=self.health,
@@ -257,7 +246,7 @@ def _create(
     migrates: bool,
 ) -> Bot:
     text = policy.load(settings.mlgov_policy)
-    asked = rubric.load(rubric.place(settings.mlgov_policy, text.policy.maturity.rubric))
+    asked = rules.load(rules.place(settings.mlgov_policy, text.policy.maturity.rubric))
     reach = Reach(scale=settings.mlgov_time_scale)
     with opening.translate_errors(database.url):
         database.hold_host()
@@ -265,26 +254,26 @@ def _create(
         if standing.problem is not None and (standing.is_newer or not migrates):
             raise SettingsRefused(standing.problem)
         _require_own(database, made_by)
-        here = organisation.find_organisation(database)
+        here = opening.find_organisation(database)
     team: Team | None = None
     if here is not None:
         # One that has governed before waits for Slack to come back, and nothing is written for another organisation.
         slack = installation.client(settings, timeout=3, observer=reach.observe)
         team = who(settings, slack)
-        organisation.require(database, team)
+        opening.require(database, team)
     with opening.translate_errors(database.url):
         if migrates:
             migrate.upgrade(database)
     if made_by == "run":
         database.in_real_time()
-    erasure_key.attach(database, settings)
-    restoring.reconcile(database, settings.mlgov_anchor)
+    erasure.attach(database, settings)
+    opening.reconcile(database, settings.mlgov_anchor)
     if team is None:
         # Whoever sets mlgov up reads at once what is wrong.
         slack = installation.client(settings, timeout=3, observer=reach.observe)
         team = installation.load_team(settings, slack)
     with opening.translate_errors(database.url), database.begin(patient=True) as session:
-        adopt(session, organisation.of(team))
+        adopt(session, opening.of(team))
         now = clock.now(session)
         begun = jobs.begin_policy(
             session, text, asked, place=str(settings.mlgov_policy), org_key=team.org_key, now=now
@@ -299,7 +288,7 @@ def _create(
         database,
         holder,
         slack,
-        mirrored.build_directory(slack, database, team, lambda: holder.policy),
+        mirroring.build_directory(slack, database, team, lambda: holder.policy),
         team,
         Readers.of(settings.mlgov_uploads),
     )
@@ -317,7 +306,7 @@ def _create(
             applied = policies.text(session, latest)
         holder.swap(applied, latest)
 
-    whose = organisation.Watch(database, team)
+    whose = opening.Watch(database, team)
     scheduler = Scheduler(
         database,
         jobs.REGISTRY,
@@ -331,7 +320,7 @@ def _create(
     return Bot(
         deps=deps,
         edge=edge,
-        bolt=bolt.build(deps, edge, open_home=home.opener(deps)),
+        bolt=bolt.build(deps, edge, open_home=status_slack.opener(deps)),
         delivery=sender,
         scheduler=scheduler,
         health=Health(
@@ -355,36 +344,36 @@ def _create(
 
 def _job_ran(run: Run) -> None:
     """One line and one count for what fell due; what mlgov does by itself has the system as its actor."""
-    outcome = acts.OK if run.went_well else acts.FAILED
+    outcome = logs.OK if run.went_well else logs.FAILED
     metrics.JOBS.labels(run.kind, outcome).inc()
     metrics.JOB_SECONDS.labels(run.kind).observe(run.seconds)
-    act = acts.Act("job", run.kind, SYSTEM.id, outcome, reference=run.reference)
+    act = logs.Act("job", run.kind, SYSTEM.id, outcome, reference=run.reference)
     if run.went_well and run.kind in jobs.REGISTRY.watchers:
         act.level = logging.DEBUG  # these come with every other commit
-    acts.write(act, run.seconds, about=run.about)
+    logs.write(act, run.seconds, about=run.about)
 
 
-def _watch(deps: Deps) -> watching.Watch | None:
-    prometheus = watching.make_client(deps.settings)
-    return watching.Watch(deps, prometheus) if prometheus is not None else None
+def _watch(deps: Deps) -> monitoring.Watch | None:
+    prometheus = monitoring.make_client(deps.settings)
+    return monitoring.Watch(deps, prometheus) if prometheus is not None else None
 
 
-def _registrar(deps: Deps) -> syncing.Registrar | None:
-    registry = syncing.make_client(deps.settings)
-    return syncing.Registrar(deps, registry) if registry is not None else None
+def _registrar(deps: Deps) -> sync.Registrar | None:
+    registry = sync.make_client(deps.settings)
+    return sync.Registrar(deps, registry) if registry is not None else None
 
 
 def _api(deps: Deps) -> FastAPI:
     door = Door(deps)
     uploads = Uploads(door, deps.readers)
-    return application.create(
+    return web_api.create(
         deps,
         (
             approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).find_or_issue),
             budget_api.router(deps, door, uploads),
             project_api.router(deps, door),
             inventory_api.router(deps, door, uploads),
-            inventory_papers.router(deps, door),
+            inventory_papers.papers_router(deps, door),
             statement_api.router(deps),
         ),
         (Costs, NewEvidence),
@@ -432,7 +421,7 @@ def _sender(deps: Deps, reach: Reach) -> Delivery:
         org_key=team.org_key,
         policy=lambda: holder.policy,
         audience=deps.directory.audience_is_closed,
-        home=home.renderer(deps),
+        home=status_slack.renderer(deps),
         anchor=Anchor(
             lambda session, errand, now: heads.for_anchor(
                 session, errand.notice, errand.kind, now=now

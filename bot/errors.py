@@ -8,16 +8,59 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from bot import acts, blocks, hints
-from bot.context import Deps
-from bot.interactions import UNREADABLE, WrongFields, faults_of
-from bot.replies import FieldErrors, Private, Reply, Show
+from bot import logs
+from bot.deps import Deps
+from bot.slack import blocks
+from bot.slack.interactions import UNREADABLE, WrongFields, faults_of
+from bot.slack.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact
+
+# --- What Slack adds to a refusal
+#
+# what to type or press to go on. Other surfaces show the refusal alone.
+
+HINTS = {
+    "absences.overlapping": "`/mlgov away` shows it and ends it.",
+    "absences.own": "`/mlgov away` shows yours.",
+    "approvals.waiting": "`/mlgov approvals` lists what waits for you.",
+    "budgets.list": "`/mlgov budget` lists yours.",
+    "digests.decided": "The card shows by whom.",
+    "digests.preview": "`/mlgov digest preview` shows how things stand now.",
+    "digests.sample": "`/mlgov digest preview` shows what it would say.",
+    "help": "`/mlgov help` lists what you can ask.",
+    "home": "Open the Home tab again.",
+    "maturity.answers": "`/mlgov maturity answers` shows what you said.",
+    "maturity.close": "`/mlgov maturity close` closes it.",
+    "maturity.own": "`/mlgov maturity` shows your own.",
+    "maturity.possible": "`/mlgov maturity` shows what you can do.",
+    "maturity.reopen": "Open it again from `/mlgov maturity`.",
+    "maturity.result": "`/mlgov maturity` shows its result.",
+    "maturity.results": "`/mlgov maturity` shows yours, and how an open check-in goes.",
+    "maturity.targets": "`/mlgov maturity targets` shows what is missing now.",
+    "milestones.list": "`/mlgov milestones` lists yours.",
+    "milestones.own": "`/mlgov milestones` lists what is yours.",
+    "milestones.reschedule": "The button Reschedule asks for it.",
+    "models.list": "`/mlgov models` lists those that you see.",
+    "models.show": "`/mlgov model NAME` shows it.",
+    "projects.list": "`/mlgov status` lists yours.",
+    "registry.waiting": "The card lists it.",
+    "window": "Open the window again.",
+}
+"""Code that a refusal carries (`GovernanceError.hint`) → the sentence that Slack adds."""
+
+
+def add_hint(error: GovernanceError) -> str:
+    """The refusal with its hint, as Slack shows it."""
+    return f"{error.sentence} {HINTS[error.hint]}" if error.hint else error.sentence
+
+
+# --- The one place where an error becomes words, and where a refusal that matters is put on the
+#     ledger
 
 log = logging.getLogger("mlgov")
 
@@ -37,8 +80,8 @@ def sentence_for(
     The reference is that of what is being answered, whose line in the log it finds as well.
     """
     if isinstance(error, GovernanceError):
-        acts.note_refusal()
-        sentence = hints.sentence(error) if in_slack else error.sentence
+        logs.note_refusal()
+        sentence = add_hint(error) if in_slack else error.sentence
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
         elif isinstance(error, _BY_THE_MIRROR) and deps is not None:
@@ -46,17 +89,17 @@ def sentence_for(
         return sentence
     if isinstance(error, ValidationError) or _is_beyond_any_record(error):
         # A form refused what came, and no field of its window is to blame.
-        acts.note_refusal()
+        logs.note_refusal()
         return UNREADABLE
-    acts.note_outcome(acts.FAILED)
+    logs.note_outcome(logs.FAILED)
     if isinstance(error, CannotWrite):
         return CANNOT_WRITE
     if isinstance(error, DatabaseAway):
         return AWAY
     if isinstance(error, DatabaseBusy):
         return BUSY
-    act = acts.current()
-    reference = act.reference if act else acts.new_reference()
+    act = logs.current()
+    reference = act.reference if act else logs.new_reference()
     log.error("something broke (ref %s)\n%s", reference, "".join(traceback.format_exception(error)))
     return f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})"
 

@@ -1,10 +1,15 @@
 """Opening the governance database, and saying in words why it cannot be used and what to do about it."""
 
+import logging
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from slack_sdk import WebClient
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import (
     ArgumentError,
@@ -15,11 +20,22 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from bot import anchor
+from bot.deps import Team
+from bot.people.lookup import SlackReads, SlackSilent
 from bot.settings import Settings, explain_another_host
-from storage import migrate
-from storage.db import Database, DatabaseAway, DatabaseBusy
-from storage.host import AnotherHost
-from workflows.errors import GovernanceError
+from storage import backup, migrate
+from storage.db import AnotherHost, Database, DatabaseAway, DatabaseBusy
+from storage.enums import HoldReason
+from workflows import clock, operations
+from workflows.actors import OPERATOR, SYSTEM
+from workflows.audit import heads
+from workflows.audit.service import Kept
+from workflows.delivery import holding
+from workflows.delivery.records import HoldRecord
+from workflows.errors import GovernanceError, InvalidInput
+from workflows.people import erasure, organisation
+from workflows.people.organisation import Installed, Known, Plan
 
 _SQLITE_HEAD = b"SQLite format 3\x00"
 _SERVER = (
@@ -194,3 +210,311 @@ def _sqlite_words(text: str, url: URL | None) -> str | None:
             or f"{place}: the database can't be opened. Check the folder and who may write there."
         )
     return None
+
+
+# --- A running replica's look at what newer releases do to its database
+
+schema_log = logging.getLogger(__name__)
+
+EVERY = 30.0
+"""Seconds between two looks."""
+
+
+class SchemaWatch:
+    """Called with each tick: says once in the log that a newer release took the database out of this one's reach."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next = time.monotonic() + EVERY
+        self._told: str | None = None
+
+    def __call__(self) -> None:
+        """Look, when it is time to."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + EVERY
+        problem = migrate.read_standing(self._database).problem
+        if problem is not None and problem != self._told:
+            schema_log.error("%s This replica is not ready until then.", problem)
+        self._told = problem
+
+
+# --- Telling a database what the anchor knows, before anything in it is served
+#
+# that it is an old copy, and who was erased.
+
+log = logging.getLogger("mlgov")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was done: how many people were erased once more, and the hold in force."""
+
+    erased: int
+    hold: HoldRecord | None
+
+
+def reconcile(database: Database, place: str | None) -> Reconciled:
+    """Compare a database with the anchor at `place` before it is served; nobody else may write to it meanwhile.
+
+    Raises GovernanceError when a restored copy would be served though the anchor, which knows who was erased after it,
+    cannot be read. A database that is no copy is served then: the anchor is asked again at the next start.
+    """
+    with database.read() as session:
+        hold = holding.find_current(session)
+    if place is None:
+        return Reconciled(0, hold)
+    try:
+        kept = anchor.read(place, may_be_missing=True)
+    except GovernanceError as error:
+        if hold is not None and hold.why is not HoldReason.ASKED:
+            raise GovernanceError(
+                f"{error.sentence} A restored copy is not served before that: people may be in it who were erased since."
+            ) from None
+        log.warning("%s Whether this database is an old copy is not known.", error.sentence)
+        return Reconciled(0, hold)
+    kept = _note_restorations(database, place, kept)
+    with database.begin(patient=True) as session:
+        entries = heads.read_current(session, now=clock.now(session)).seq
+        if kept.known > entries:
+            holding.begin(
+                session, SYSTEM, HoldReason.BEHIND, now=clock.now(session), known_seq=kept.known
+            )
+    kept = _note_restorations(database, place, kept)
+    erased = replay(database, kept)
+    with database.read() as session:
+        unnoted = operations.list_unnoted_erasures(session, kept)
+        hold = holding.find_current(session)
+    for noted in unnoted:
+        _keep(place, noted)
+    return Reconciled(erased, hold)
+
+
+def mark(database: Database, *, known_seq: int) -> HoldRecord:
+    """Say that the database is a copy that came back. `known_seq` is the last entry of the ledger known of elsewhere."""
+    with database.begin(patient=True) as session:
+        entries = heads.read_current(session, now=clock.now(session)).seq
+        return holding.begin(
+            session,
+            OPERATOR,
+            HoldReason.RESTORED,
+            now=clock.now(session),
+            known_seq=max(known_seq, entries),
+        )
+
+
+def replay(database: Database, kept: Kept) -> int:
+    """Erase once more whom the anchor says was erased and this database still knows; how many people that was.
+
+    Each is a transaction of its own. A SQLite file is then written anew, so that nothing of them is left in its pages.
+    """
+    with database.read() as session:
+        again = operations.list_still_known(session, kept.erasures)
+    for noted in again:
+        with database.begin(patient=True) as session:
+            operations.replay(session, noted, now=clock.now(session))
+        log.warning(
+            "%s was erased once more: this database is older than their erasure", noted.person_id
+        )
+    if again and database.is_sqlite and database.url.database:
+        fault = backup.compact(Path(database.url.database))
+        if fault is not None:
+            log.warning(
+                "the database file could not be written anew (%s); run `VACUUM` on it", fault
+            )
+    return len(again)
+
+
+def note(database: Database, place: str) -> None:
+    """Tell the anchor of copies that were put in place, where it can be told; else the next start tells it."""
+    try:
+        _note_restorations(database, place, anchor.read(place, may_be_missing=True))
+    except GovernanceError as error:
+        log.warning("%s It is told at the next start.", error.sentence)
+
+
+def _note_restorations(database: Database, place: str, kept: Kept) -> Kept:
+    with database.read() as session:
+        unnoted = operations.list_unnoted_restorations(session, kept)
+    for noted in unnoted:
+        _keep(place, noted)
+    return anchor.read(place, may_be_missing=True) if unnoted else kept
+
+
+def _keep(place: str, noted: anchor.Noted) -> None:
+    try:
+        anchor.keep(place, noted)
+    except GovernanceError as error:
+        log.warning("%s It is told again at the next start.", error.sentence)
+
+
+# --- How it is said that nothing is sent
+
+NEXT = "See what waits with `mlgov outbox review`, then let it go with `mlgov outbox release`."
+
+
+def describe_hold(hold: HoldRecord) -> str:
+    """Why nothing is sent, and since when."""
+    return f"Nothing is sent: {_why(hold)}."
+
+
+def _why(hold: HoldRecord) -> str:
+    held_at = f"{hold.held_at:%a %d %b %Y, %H:%M} UTC"
+    if hold.why is HoldReason.ASKED:
+        return f"mlgov was started with --hold on {held_at}"
+    copy = f"{hold.copy_seq:,} entries of the ledger"
+    ends = f"{hold.window.governed_from:%a %d %b %Y, %H:%M} UTC"
+    lacks = f", up to {ends}"
+    if hold.known_seq is not None and hold.known_seq > hold.copy_seq:
+        lacks = f" of {hold.known_seq:,}: what happened since {ends} is not in it"
+    if hold.why is HoldReason.BEHIND:
+        return f"the database has {copy}{lacks}. It looks like an old copy"
+    return f"a copy was restored on {held_at} with {copy}{lacks}"
+
+
+# --- Whose the database is, against where the token is of
+#
+# looked at before anything is written, and moved once.
+
+SECONDS = 10
+
+
+class SlackRefuses(GovernanceError):
+    """Slack does not say who is who in the Grid; nothing was moved."""
+
+
+def of(team: Team) -> Installed:
+    """Where a token is of."""
+    return Installed(team.org_key, team.team_id, team.enterprise_id, team.name)
+
+
+def find_organisation(database: Database) -> Known | None:
+    """Whose a database is, at whatever revision it stands; None for one that is empty, or has met nobody."""
+    if migrate.read_revision(database) is None:
+        return None
+    with database.read() as session:
+        return organisation.find_organisation(session)
+
+
+def require(database: Database, team: Team) -> None:
+    """Raises OtherOrganisation for a token of another organisation than the database's. Writes nothing."""
+    organisation.require(find_organisation(database), of(team))
+
+
+def count_left_behind(database: Database) -> int:
+    """People who still stand under the key of the workspace although the database is the Grid's."""
+    with database.read() as session:
+        here = organisation.find_organisation(session)
+        return organisation.count_left_behind(session, here) if here is not None else 0
+
+
+class Watch:
+    """Called with each tick: notices that the database was moved while this process serves it as it was."""
+
+    def __init__(self, database: Database, team: Team) -> None:
+        self._database = database
+        self._team = team
+        self.moved = threading.Event()
+
+    def __call__(self) -> None:
+        """Look."""
+        with self._database.read() as session:
+            here = organisation.find_organisation(session)
+        if here is not None and here.org_key != self._team.org_key:
+            self.moved.set()
+
+    @property
+    def sentence(self) -> str:
+        """What to do."""
+        return (
+            f"This database was moved to another organisation than {self._team.org_key}, for which this process was "
+            "started. Start mlgov again."
+        )
+
+
+class Mover:
+    """Asks Slack who is who in the Grid, then says what a move would do, or does it."""
+
+    def __init__(self, database: Database, slack: WebClient, team: Team) -> None:
+        self._database = database
+        self._reads = SlackReads.patient(slack, timeout=SECONDS)
+        self._team = team
+
+    def plan(self) -> Plan:
+        """What a move would do. Raises GovernanceError."""
+        here, exchanged = self._asked()
+        with self._database.read() as session:
+            return organisation.plan(session, here, self._team.org_key, exchanged)
+
+    def move(self, *, leaves: bool) -> Plan:
+        """Move, in one transaction. Raises GovernanceError; nothing has changed then."""
+        here, exchanged = self._asked()
+        with self._database.begin(patient=True) as session:
+            return organisation.move(
+                session,
+                OPERATOR,
+                here,
+                of(self._team),
+                exchanged,
+                leaves=leaves,
+                now=clock.now(session),
+            )
+
+    def _asked(self) -> tuple[Known, Mapping[str, str]]:
+        there = of(self._team)
+        with self._database.read() as session:
+            here = organisation.find_organisation(session)
+            if here is None:
+                raise InvalidInput(
+                    "This database has met no organisation yet, so there is nothing to move. Start `mlgov run`."
+                )
+            if not organisation.may_move(here, there) and not (
+                here.org_key == there.org_key and organisation.count_left_behind(session, here)
+            ):
+                organisation.require(here, there)
+                raise InvalidInput(
+                    f"This database governs {here.org_key} already, and nobody is left behind: there is nothing to move."
+                )
+            ids = organisation.list_slack_ids(session, here)
+            has_erased = erasure.is_anybody_erased(session)
+        team_id = organisation.find_source_key(here)
+        try:
+            if has_erased:
+                ids = sorted({*ids, *self._listed(team_id)})
+            enterprise, exchanged = self._reads.exchange(
+                ids, team_id if there.is_org_wide else None
+            )
+        except SlackSilent as error:
+            raise SlackRefuses(_why_mismatched(error.code)) from None
+        if exchanged and enterprise != there.org_key:
+            raise SlackRefuses(
+                f"Slack exchanges the ids of {team_id} for those of {enterprise}, and SLACK_BOT_TOKEN is of {there.org_key}. "
+                "Nothing was moved; set the token of the Grid that the workspace joined."
+            )
+        return here, exchanged
+
+    def _listed(self, team_id: str) -> set[str]:
+        """Everybody of the workspace, those who left too: some may be people who were erased here."""
+        is_org_wide = of(self._team).is_org_wide
+        return {
+            str(user["id"])
+            for page in self._reads.users(team_id if is_org_wide else None)
+            for user in page
+        }
+
+
+def _why_mismatched(code: str) -> str:
+    match code:
+        case "missing_scope":
+            return (
+                "Slack gives the Grid's ids only with the scope `tokens.basic`. Add it on your app's page under OAuth & "
+                "Permissions, install the app again, set its token, and try again; afterwards the scope can go. Nothing was "
+                "moved."
+            )
+        case "not_enterprise_team":
+            return (
+                "Slack says that this workspace is not part of an Enterprise Grid (yet), so nobody has other ids. Nothing was "
+                "moved; try again when Slack has finished."
+            )
+        case _:
+            return f"Slack did not say who is who in the Grid ({code}). Nothing was moved; try again in a minute."

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot import failpoints
-from bot.health import Beat
+from bot import background
+from bot.web.metrics import Beat
 from storage.db import Database, DatabaseBusy
-from workflows.due import Registry, Run, Runner
+from workflows.job_runner import Registry, Run, Runner
 from workflows.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Scheduler:
             registry,
             policy=policy,
             org_key=org_key,
-            probe=failpoints.hit,
+            probe=background.hit,
             report=report,
             beat=self._beat.strike,
         )

@@ -16,12 +16,13 @@ from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot import app, installation, logs, slack_words
-from bot import holding as holding_words
-from bot.context import Team
-from bot.server import WebServer
+from bot import app, logs
+from bot import opening as holding_words
+from bot.deps import Team
 from bot.settings import Settings, SettingsRefused
-from bot.slack_client import socket_proxy, web_client
+from bot.slack import errors, installation
+from bot.slack.client import socket_proxy, web_client
+from bot.web.server import WebServer
 from storage.enums import HoldReason
 from workflows import clock
 from workflows.actors import OPERATOR
@@ -118,9 +119,9 @@ class SocketMode:
             self._handler.client.wss_uri = None
         try:
             self._handler.connect()  # type: ignore[no-untyped-call]
-        except slack_words.TROUBLE as error:
+        except errors.TROUBLE as error:
             raise SettingsRefused(
-                f"Socket Mode can't connect. {slack_words.describe_refusal(error, 'SLACK_APP_TOKEN', self._where)}"
+                f"Socket Mode can't connect. {errors.describe_refusal(error, 'SLACK_APP_TOKEN', self._where)}"
             ) from None
         if not self._greeted.wait(_HELLO_SECONDS):
             log.warning("Slack took the connection and has not said hello yet")
@@ -182,7 +183,7 @@ def run(
         socket_mode = None if http else SocketMode(bot)
         if socket_mode is not None:
             ending.callback(socket_mode.stop)
-        logging.getLogger("storage.outage").disabled = False
+        logging.getLogger("storage.db").disabled = False
         # Before the first reading of Slack is done, /readyz says what it waits for.
         server.start()
         if not bot.start(ended):

@@ -4,13 +4,11 @@ It refuses what Slack refuses, with Slack's error codes, so that a bot that pass
 chance there. It knows nothing of the bot it serves.
 """
 
-from sandbox.clock import GovernedClock
-from sandbox.faults import Faults
-from sandbox.limits import RateLimits
-from sandbox.outcome import NotPossible, Outcome
+from sandbox.faults import Faults, RateLimits
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
-from sandbox.world import World
+from sandbox.submission import NotPossible, Outcome
+from sandbox.world import GovernedClock, World
 
 __all__ = [
     "Faults",

@@ -4,9 +4,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox import render
-from sandbox.channels import Channel, Ephemeral, Message
-from sandbox.outcome import NotPossible
-from sandbox.people import User
+from sandbox.messages import Channel, Ephemeral, Message
+from sandbox.org import User
+from sandbox.submission import NotPossible
 
 if TYPE_CHECKING:
     from sandbox.server import Sandbox

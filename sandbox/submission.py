@@ -1,16 +1,124 @@
 """Submitting a modal: what the client checks, and what the app's answer does to the stack."""
 
+import json
 import re
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from sandbox.blocks import check
+from sandbox.blocks import layout
 from sandbox.blocks.state import elements, is_empty
 from sandbox.errors import SlackError
 from sandbox.installation import Installation
-from sandbox.modals import MOST_MODALS
-from sandbox.outcome import Outcome, body_of, error_of, outcome_of
-from sandbox.outgoing.answers import Answer
-from sandbox.views import View
+from sandbox.views import MOST_MODALS, View
+
+# --- What the app answered to something that was sent to it
+
+Failure = Literal[
+    "http_timeout", "too_many_redirects", "connection_failed", "ssl_error", "http_error", "no_app"
+]
+PayloadKind = Literal["interactive", "slash_commands", "events_api"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`failure` is None when the app answered in time and well; `status` is None over a socket.
+
+    `body` is the answer as sent (over a socket: the envelope's payload, as JSON).
+    """
+
+    failure: Failure | None
+    ms: float
+    status: int | None = None
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Which repetition of an event this is, and why."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A payload and how it goes: `name` is what faults and the log call it."""
+
+    kind: PayloadKind
+    name: str
+    payload: dict[str, Any]
+    retry: Retry | None = None
+
+
+# --- What came of something a person did
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of something a person did.
+
+    `status` is the HTTP status the app answered with (None over Socket Mode, or when it did not
+    answer). `error` is a word for what went wrong (`operation_timeout`, `dispatch_failed`, …),
+    `text` what Slack's client would show the person about it. `errors` are the messages under a
+    modal's fields, block_id → text. `ms` is how long the app took. `body` is its answer, parsed.
+    """
+
+    ok: bool
+    status: int | None = None
+    error: str | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    ms: float = 0.0
+    body: Any = None
+    text: str | None = None
+
+
+class NotPossible(Exception):
+    """The person's client would not let them do this (no such button, not a member, …)."""
+
+
+_WORDS: dict[Failure, str] = {
+    "http_timeout": "operation_timeout",
+    "connection_failed": "dispatch_failed",
+    "http_error": "dispatch_failed",
+    "ssl_error": "dispatch_failed",
+    "too_many_redirects": "dispatch_failed",
+    "no_app": "dispatch_failed",
+}
+
+
+def error_of(answer: Answer) -> str | None:
+    """The word for a failed delivery; None when the app answered well."""
+    return None if answer.failure is None else _WORDS[answer.failure]
+
+
+def body_of(answer: Answer) -> Any:
+    """The app's answer: parsed JSON, else text, else None."""
+    if not answer.body:
+        return None
+    text = answer.body.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def outcome_of(answer: Answer, *, text: str | None = None) -> Outcome:
+    """The outcome of a delivery that carries no instructions back."""
+    error = error_of(answer)
+    return Outcome(
+        ok=error is None,
+        status=answer.status,
+        error=error,
+        ms=answer.ms,
+        body=body_of(answer),
+        text=text if error else None,
+    )
+
+
+# --- Submitting a modal
+#
+# what the client checks, and what the app's answer does to the stack.
 
 TROUBLE = "We had some trouble connecting. Try again?"
 MOST_FORM_BYTES = 10_000_000
@@ -129,11 +237,11 @@ def _respond(installation: Installation, view: View, answer_body: Any) -> dict[s
         case "errors":
             return _errors(view, answer_body.get("errors"))
         case "update":
-            body = check.view(answer_body.get("view"), "modal", shows)
+            body = layout.view(answer_body.get("view"), "modal", shows)
             if views.find(view.id) is not None:
                 views.update(view.id, body)
         case "push":
-            body = check.view(answer_body.get("view"), "modal", shows)
+            body = layout.view(answer_body.get("view"), "modal", shows)
             if len(views.stack(view.user_id)) >= MOST_MODALS:
                 raise SlackError("push_limit_reached")
             if views.find(view.id) is None:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from storage import ledger, migrate
-from storage.types import from_microseconds
+from storage.base import from_microseconds
 
 PAGES = 256
 """Pages that are copied at a time (1 MB): in between, whoever wants the database has it."""
@@ -305,7 +305,7 @@ def clear(staged: Path) -> None:
 def hold_alone(database: Path) -> Iterator[None]:
     """Hold the database's place against everybody: who starts meanwhile waits. Raises InUse when somebody has it open.
 
-    Every process of ours holds a shared lock beside the file (`storage.host`); others are found by SQLite's own.
+    Every process of ours holds a shared lock beside the file (`storage.db`); others are found by SQLite's own.
     """
     handle = os.open(path_beside(database, "-host"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -4,7 +4,10 @@ SQLite and PostgreSQL differ here and nowhere else. On SQLite one process writes
 lock of our own: writers that queue in SQLite's busy handler wait by sleeping, which multiplies the slowest answers.
 """
 
+import fcntl
+import logging
 import os
+import platform
 import re
 import threading
 import time
@@ -20,13 +23,156 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from storage import floors, ledger
-from storage.host import HostLock
-from storage.outage import Outage, is_away, is_unwritable
-from storage.people import tombstones
-from storage.runtime import IN_REAL_TIME, STEADY, touch
-from storage.steady import SteadyClock
-from storage.types import MoneySum
+from storage import leases, ledger
+from storage.base import MoneySum
+from storage.people import erasure
+from storage.runtime import IN_REAL_TIME, STEADY, SteadyClock, touch
+
+# --- One host for one SQLite file
+#
+# its write-ahead log lives in shared memory, which two machines do not share. Every process
+# that opens the file holds a shared lock beside it for as long as it runs. Whoever finds nobody
+# there writes down the name of its host; whoever finds others there must be on the same one.
+
+
+class AnotherHost(Exception):
+    """Processes on another machine have this SQLite file open; `host` is its name."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+def this_host() -> str:
+    """The name of this machine."""
+    return platform.node() or "unnamed"
+
+
+class HostLock:
+    """Holds the file beside `database` until `release()`. Raises AnotherHost when another machine does."""
+
+    def __init__(self, database: Path) -> None:
+        path = database.with_name(database.name + "-host")
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._hold()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, this_host().encode(), 0)
+        # Going from one kind of lock to the other is not atomic: the name is read once the shared one is held.
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+        held_by = os.pread(self._file, 1000, 0).decode("utf-8", "replace")
+        if held_by != this_host():
+            raise AnotherHost(held_by)
+
+    def release(self) -> None:
+        """Let others have it; once released it stays so."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+# --- Noticing that the database is away
+#
+# one line a minute, however many ask for it, and one line when it is back.
+
+log = logging.getLogger(__name__)
+
+EVERY = 60.0
+"""Seconds between two lines about one outage."""
+
+_CONNECTION_STATES = ("08", "57P", "53300")
+"""SQLSTATEs of PostgreSQL that begin so: no connection, shut down or starting, too many connections."""
+_UNWRITABLE_STATES = {"25006", "53100"}
+"""A server that only reads, as a standby does, and a full disk."""
+_SQLITE_AWAY = {10, 11, 14, 26}
+"""Primary result codes of SQLite: IOERR, CORRUPT, CANTOPEN, NOTADB."""
+_SQLITE_UNWRITABLE = {8, 13}
+"""READONLY and FULL."""
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be reached at all, and not only this statement failed."""
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_AWAY
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        # What libpq says about a connection, before and while it stands, carries no SQLSTATE.
+        return isinstance(error, OperationalError) and hasattr(error.orig, "sqlstate")
+    return str(state).startswith(_CONNECTION_STATES)
+
+
+def is_unwritable(error: DBAPIError) -> bool:
+    """Whether the database can be read and takes no change: a full disk, a file or a server that only reads."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_UNWRITABLE
+    return getattr(error.orig, "sqlstate", None) in _UNWRITABLE_STATES
+
+
+class Outage:
+    """One way in which the database may be away. Safe to call from many threads; the time is this machine's own."""
+
+    def __init__(self, words: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._words = words
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._told = -EVERY
+        self._is_told = False
+        self._failures = 0
+
+    def struck(self, error: Exception) -> None:
+        """It failed once more; told at once the first time, then once a minute."""
+        now = self._clock()
+        with self._lock:
+            self._failures += 1
+            if self._since is None:
+                self._since = now
+            if now - self._told < EVERY:
+                return  # also where small changes go well in between, as on a disk that is nearly full
+            self._told, self._is_told = now, True
+            failures, seconds = self._failures, now - self._since
+        cause = getattr(error, "orig", None) or error
+        lines = str(cause).strip().splitlines()
+        why = f"{type(cause).__name__}: {lines[0][:200]}" if lines else repr(cause)
+        span = f" for {seconds:.0f} seconds, in {failures} tries" if seconds else ""
+        log.error(
+            "the database %s%s: it is tried again until it is back (%s)", self._words, span, why
+        )
+
+    def over(self) -> None:
+        """It went well: one line, where it was told that it had failed before."""
+        if not self._failures:
+            return
+        with self._lock:
+            since, failures = self._since, self._failures
+            self._since, self._failures = None, 0
+            was_told, self._is_told = self._is_told, False
+        if since is None or not was_told:
+            return  # another thread was quicker, or it comes and goes within a minute
+        seconds = self._clock() - since
+        log.warning("the database is back after %.0f seconds and %s tries", seconds, failures)
+
+
+# --- The one place that opens connections and commits
+#
+# `begin()` for a change, `read()` for a look. SQLite and PostgreSQL differ here and nowhere
+# else. On SQLite one process writes one transaction at a time, behind a lock of our own:
+# writers that queue in SQLite's busy handler wait by sleeping, which multiplies the slowest
+# answers.
 
 T = TypeVar("T")
 
@@ -46,7 +192,7 @@ _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
 
 FLOORS_CHANGED = "floors_changed"
-"""The mark on a session that has raised the floors of numbers (`storage.floors`)."""
+"""The mark on a session that has raised the floors of numbers (`storage.leases`)."""
 
 _ONLY_READS = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _BETWEEN_SQLSTATES = {"40001", "40P01"}
@@ -182,7 +328,7 @@ class Database:
             ) -> Any:
                 if not self._floors:
                     return clause, multiparams, params
-                return floors.number_rows(connection, clause, multiparams, params, self._floors)
+                return leases.number_rows(connection, clause, multiparams, params, self._floors)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
@@ -211,8 +357,8 @@ class Database:
             self._host = HostLock(Path(file).absolute())
 
     def keep_erasure_key(self, key: bytes | None) -> None:
-        """By which erased people are known again (`storage.people.tombstones`)."""
-        self._info[tombstones.KEY] = key
+        """By which erased people are known again (`storage.people.erasure`)."""
+        self._info[erasure.KEY] = key
 
     def in_real_time(self) -> None:
         """Governed time is real time here for good, so that no transaction has to read how far it is ahead."""
@@ -243,7 +389,7 @@ class Database:
                     elif _END.get() is not None and left < QUICK_MS / 1000:
                         self._hurry(session, end)
                     if self.is_sqlite and self._floors is None:
-                        self._floors = floors.read_floors(session.connection())
+                        self._floors = leases.read_floors(session.connection())
                     yield session
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))

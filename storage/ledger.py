@@ -14,7 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from storage.audit import standing
+from storage.audit import governed
 from storage.audit.tables import AuditEntry, AuditHead, PrivateText
 
 GENESIS = "0" * 64
@@ -47,7 +47,7 @@ class PendingEntry:
     subject_id: str
     facts: dict[str, Any]
     record: dict[str, Any] | None = None
-    """How the rows that this entry is about stand once it is written; see `storage.audit.standing`."""
+    """How the rows that this entry is about stand once it is written; see `storage.audit.governed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def append(session: Session, entries: Sequence[PendingEntry]) -> None:
             },
             *_around_seq(entry),
         )
-        for entry in standing.seal(session, entries)
+        for entry in governed.seal(session, entries)
     ]
     connection = session.connection()
     seq, previous = connection.execute(_HEAD).one()

@@ -1,16 +1,15 @@
 """Every table in one import, for migrations and for the metadata test."""
 
-from storage import cursors, leases
-from storage.actions import tables as actions
+from storage import leases
+from storage.anonymity import tables as disclosure
+from storage.approvals import tables as actions
 from storage.approvals import tables as approvals
 from storage.audit import tables as audit
 from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
-from storage.disclosure import tables as disclosure
 from storage.evidence import tables as evidence
-from storage.front import tables as front
 from storage.imports import tables as imports
 from storage.inventory import tables as inventory
 from storage.maturity import tables as maturity
@@ -21,6 +20,7 @@ from storage.projects import tables as projects
 from storage.registry import tables as registry
 from storage.releases import tables as releases
 from storage.statements import tables as statements
+from storage.status import tables as front
 from storage.tokens import tables as tokens
 from storage.webhooks import tables as webhooks
 
@@ -30,7 +30,6 @@ __all__ = [
     "approvals",
     "audit",
     "budgets",
-    "cursors",
     "delivery",
     "digests",
     "disclosure",

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from storage import migrate
 from storage.db import Database
-from workflows.people import tombstones
+from workflows.people import erasure
 
 BACKENDS = ("sqlite", "postgres")
 
@@ -237,7 +237,7 @@ KEY = b"an invented key, as long as they have to be"
 def with_key(database: Database, key: bytes = KEY) -> Database:
     """The database with a key for its erased people, as a started mlgov gives it one."""
     with database.begin() as session:
-        tombstones.start_with(session, key)
+        erasure.start_with(session, key)
     database.keep_erasure_key(key)
     return database
 

@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from workflows import jobs
-from workflows.due import Registry, Watcher
+from workflows.job_runner import Registry, Watcher
 
 ROOT = Path(__file__).parents[1]
 WHOLE = (
@@ -40,7 +40,7 @@ ALLOWED = {
     "tests/stories/surroundings.py": "when Slack was read is part of the history that is tried",
     "benchmarks/standing.py": "each long job, beside people's clicks, is what is measured",
     "benchmarks/digests_ours.py": "making digests, beside nothing else, is what is measured",
-    "bot/cli/demo/maturity.py": "a leader ends a check-in of the past before its day, as leaders can",
+    "bot/demo/organisation.py": "a leader ends a check-in of the past before its day, as leaders can",
 }
 """Where work is done by hand all the same: unit tests of that very work."""
 
@@ -63,9 +63,9 @@ def started() -> dict[str, set[str]]:
                 work = node.args[1]
                 assert isinstance(work, ast.Attribute), f"{path} repeats a mystery"
                 found.setdefault(owners[path.parent.name], set()).add(work.attr)
-    from bot.directory import Directory
-    from bot.people.reading import Reader
+    from bot.people.mirror import Reader
     from bot.scheduler import Scheduler
+    from bot.slack.directory import Directory
 
     for name, kind in (("directory", Directory), ("reader", Reader), ("scheduler", Scheduler)):
         found[name] |= {

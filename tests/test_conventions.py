@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot import app, bolt, manifest
+from bot import app, installed
+from bot.slack import bolt
 from sandbox.manifest import Manifest
-from sandbox.web_api.methods import METHODS
+from sandbox.web_api.endpoint import METHODS
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "workflows", "storage", "sandbox")
@@ -40,13 +41,13 @@ def methods_in_use() -> set[str]:
 
 
 def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
-    needed, optional = manifest.list_scopes()
+    needed, optional = installed.list_scopes()
     asked = needed | optional
     used = methods_in_use() - ONCE
     for method in used:
         scopes = METHODS[method].scopes
         assert not scopes or asked & set(scopes), f"{method} needs one of {scopes}"
-    events = set(manifest.load_manifest()["settings"]["event_subscriptions"]["bot_events"])
+    events = set(installed.load_manifest()["settings"]["event_subscriptions"]["bot_events"])
     payloads = (ROOT / "bot" / "people" / "payloads.py").read_text(encoding="utf-8")
     for scope in asked - {"commands"}:
         by_method = any(scope in METHODS[method].scopes for method in used)
@@ -59,31 +60,31 @@ def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
 
 
 def test_the_manifest_subscribes_to_exactly_the_events_that_are_heard() -> None:
-    subscribed = set(manifest.load_manifest()["settings"]["event_subscriptions"]["bot_events"])
+    subscribed = set(installed.load_manifest()["settings"]["event_subscriptions"]["bot_events"])
     assert subscribed == {"app_home_opened", "message.im", *bolt.DIRECTORY_EVENTS}
 
 
 def test_the_manifest_has_exactly_the_commands_that_are_answered() -> None:
     commands = {
-        command["command"] for command in manifest.load_manifest()["features"]["slash_commands"]
+        command["command"] for command in installed.load_manifest()["features"]["slash_commands"]
     }
     assert commands == {"/mlgov"}
 
 
 def test_the_manifest_offers_exactly_the_shortcuts_that_are_answered() -> None:
-    offered = manifest.load_manifest()["features"].get("shortcuts", [])
+    offered = installed.load_manifest()["features"].get("shortcuts", [])
     assert {one["callback_id"] for one in offered} == set(app.build_router().shortcuts)
-    Manifest(manifest.load_manifest())  # refuses what Slack would not take
+    Manifest(installed.load_manifest())  # refuses what Slack would not take
 
 
 def test_the_usage_hint_names_words_that_exist() -> None:
-    (command,) = manifest.load_manifest()["features"]["slash_commands"]
+    (command,) = installed.load_manifest()["features"]["slash_commands"]
     words = set(re.findall(r"[a-z]+", command["usage_hint"])) - {"project"}
     assert words <= set(app.build_router().words)
 
 
 def test_the_manifest_for_http_has_its_request_urls() -> None:
-    made = yaml.safe_load(manifest.render_text("https://mlgov.example.com/"))
+    made = yaml.safe_load(installed.render_text("https://mlgov.example.com/"))
     url = "https://mlgov.example.com/slack/events"
     assert made["settings"]["event_subscriptions"]["request_url"] == url
     assert made["settings"]["interactivity"]["request_url"] == url
@@ -94,13 +95,13 @@ def test_the_manifest_for_http_has_its_request_urls() -> None:
 @pytest.mark.parametrize("url", ["http://mlgov.example.com", "mlgov.example.com", "https://"])
 def test_a_url_that_slack_would_refuse_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
-        manifest.render_text(url)
+        installed.render_text(url)
 
 
 HANDLES = {
     "workflows/handles.py",  # resolves them
-    "storage/people/handles.py",  # reads who has them
-    "workflows/people/policy_groups.py",  # keeps and tells what they mean
+    "storage/people/queries.py",  # reads who has them
+    "workflows/people/groups.py",  # keeps and tells what they mean
 }
 HAS_HANDLES = {
     "storage/people/exports.py": "a person's own groups are told to them by name and handle",
@@ -158,7 +159,7 @@ def test_clients_are_made_in_one_place() -> None:
         "request",
         "stream",
     }
-    places = {"workflows/sources/http.py", "bot/slack_client.py"}
+    places = {"workflows/sources/http.py", "bot/slack/client.py"}
     made: dict[str, set[str]] = {}
     for path, tree in sources("bot", "workflows", "storage"):
         for node in ast.walk(tree):

@@ -163,7 +163,7 @@ def test_everything_loads_and_helps_with_what_a_plain_installation_brings(tmp_pa
 DEMO = """
 import datetime, json
 from sqlalchemy import text
-from bot.cli.demo.command import Demo
+from bot.demo.command import Demo
 demo = Demo(at=datetime.datetime(2026, 1, 26, 8, 50, tzinfo=datetime.UTC))
 try:
     demo.start()

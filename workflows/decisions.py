@@ -5,49 +5,43 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries, replaying
-from workflows import resting, visibility
+from storage.approvals import activity, queries
+from workflows import permissions, resting
 from workflows.actors import Actor, ActorKind
+from workflows.approvable import SubjectType
 from workflows.approvals import (
-    acts,
-    announcements,
-    breakglass,
+    actions,
     conditions,
+    door,
     editing,
-    escalating,
-    explaining,
-    looking,
-    moved,
-    passable,
+    emergency,
+    escalation,
+    notifications,
+    policy_simulation,
     reads,
-    reminding,
-    replays,
-    routing,
+    rereading,
     service,
-    sight,
     submission,
 )
-from workflows.approvals.endings import Circumstances
-from workflows.approvals.explaining import Explained
+from workflows.approvals.completion import Circumstances
+from workflows.approvals.delegation import Takers
 from workflows.approvals.forms import Decide, HandOver, OnRequest, SubmitRequest
-from workflows.approvals.handover import Takers
+from workflows.approvals.policy_simulation import Explained, Rerouted, Simulation
 from workflows.approvals.records import Card, Reminder
-from workflows.approvals.replays import Rerouted, Simulation
-from workflows.approvals.routing import Route
+from workflows.approvals.submission import Route
 from workflows.budgets import increase
-from workflows.inventory import approving
-from workflows.milestones import moving
+from workflows.inventory import model_approval
+from workflows.milestones import reschedule
 from workflows.milestones import service as milestones
 from workflows.policy import Policy
 from workflows.releases import service as releases
 from workflows.statements import service as statements
-from workflows.subjects import SubjectType
 
 SUBJECTS: dict[str, SubjectType] = {
     increase.TYPE: increase.BUDGET_INCREASE,
     releases.TYPE: releases.RELEASE,
-    milestones.TYPE: moving.RESCHEDULE,
-    approving.TYPE: approving.MODEL_APPROVAL,
+    milestones.TYPE: reschedule.RESCHEDULE,
+    model_approval.TYPE: model_approval.MODEL_APPROVAL,
 }
 """What can be asked for, by subject type."""
 
@@ -109,7 +103,7 @@ def act(
         policy_id,
         _withdraw_statement(now),
     )
-    sentence = acts.perform_act(session, actor, form, around)
+    sentence = actions.perform_act(session, actor, form, around)
     if not isinstance(form, Decide):  # which knows whether anything shows the request
         refresh_showing(session, form.approval_id, now=now, clicked=clicked)
     return sentence
@@ -129,7 +123,7 @@ def require_entitled(
 ) -> None:
     """Raise what the door would refuse, before somebody is asked to write anything."""
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked)
-    acts.require_entitled(session, actor, form, around)
+    actions.require_entitled(session, actor, form, around)
 
 
 def list_takers(
@@ -147,7 +141,7 @@ def list_takers(
 ) -> Takers:
     """Who could take the actor's place in a request, by name. Raises what the door would refuse."""
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked)
-    return acts.list_takers(session, actor, form, around, query=query)
+    return actions.list_takers(session, actor, form, around, query=query)
 
 
 def expire(
@@ -188,7 +182,7 @@ def recheck(
     decide, the fallback is asked, or that is told.
     """
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
-    looks = (moved.recheck_subject, looking.recheck_facts, passable.recheck_passable)
+    looks = (rereading.recheck_subject, rereading.recheck_facts, service.recheck_passable)
     changed = [look(session, approval_id, around) for look in looks]
     if any(changed):
         refresh_showing(session, approval_id, now=now, clicked=clicked)
@@ -221,21 +215,21 @@ def plan_reminders(
 ) -> None:
     """A reminder of a stage fell due; each who has not decided is told when they are at work."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    reminding.plan_reminders(session, approval_id, position, around)
+    escalation.plan_reminders(session, approval_id, position, around)
 
 
 def send_reminder(
     session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
 ) -> None:
     """One message with everything that this person is to be reminded of now."""
-    reminding.send_reminder(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
+    escalation.send_reminder(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
 
 
 def read_reminder(
     session: Session, reminder_id: int, *, policy: Policy, now: datetime
 ) -> Reminder | None:
     """A reminder as it stands now; None when there is none."""
-    return reminding.read_reminder(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
+    return escalation.read_reminder(session, reminder_id, Circumstances(SUBJECTS, policy, "", now))
 
 
 def escalate(
@@ -249,7 +243,7 @@ def escalate(
 ) -> None:
     """A stage waited too long. Does nothing when it has been decided, or escalated before."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    escalating.escalate_stage(session, approval_id, position, around)
+    escalation.escalate_stage(session, approval_id, position, around)
     refresh_showing(session, approval_id, now=now, clicked=None)
 
 
@@ -258,12 +252,12 @@ def end_validity(
 ) -> None:
     """An approval holds no longer."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    escalating.end_validity(session, approval_id, around)
+    escalation.end_validity(session, approval_id, around)
 
 
 def simulate(session: Session, policy: Policy, *, since: datetime, org_key: str) -> Simulation:
     """What requests since then would have met under another policy. Changes nothing."""
-    return replays.simulate_policy(session, policy, since=since, org_key=org_key)
+    return policy_simulation.simulate_policy(session, policy, since=since, org_key=org_key)
 
 
 def reroute(
@@ -278,7 +272,7 @@ def reroute(
 ) -> Rerouted:
     """Move an open request to this version of the policy, or say why it stays on its own."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    moved = replays.reroute_request(session, actor, approval_id, policy_id, around)
+    moved = policy_simulation.reroute_request(session, actor, approval_id, policy_id, around)
     if moved.moved:
         resting.recheck(session, [approval_id], at=now)
         refresh_showing(session, approval_id, now=now, clicked=None)
@@ -287,7 +281,7 @@ def reroute(
 
 def list_open(session: Session) -> tuple[int, ...]:
     """Ids of all requests that wait, oldest first."""
-    return tuple(replaying.list_open(session))
+    return tuple(activity.list_open(session))
 
 
 def explain(
@@ -295,7 +289,7 @@ def explain(
 ) -> Explained:
     """Why each person could or could not decide a request. Raises NotFound."""
     card_ = card(session, approval_id, policy=policy, now=now)
-    return explaining.explain_request(session, card_, org_key=org_key, now=now)
+    return policy_simulation.explain_request(session, card_, org_key=org_key, now=now)
 
 
 def preview_route(
@@ -308,7 +302,7 @@ def preview_route(
     org_key: str,
 ) -> Route:
     """Who would be asked at this gate, in which order. `people` are the subject's owner, sponsor and so on."""
-    return routing.preview_route(
+    return submission.preview_route(
         session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
     )
 
@@ -318,7 +312,7 @@ def remind_review(
 ) -> None:
     """Broken glass was to be reviewed by now. Does nothing when it was."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
-    breakglass.remind_review(session, approval_id, around)
+    emergency.remind_review(session, approval_id, around)
 
 
 def _withdraw_statement(now: datetime) -> Callable[[Session, int], None]:
@@ -436,7 +430,7 @@ def require_card(
     `clicked` is the message of ours that they have before them.
     """
     around = Circumstances(SUBJECTS, policy, "", now, clicked)
-    return sight.require_card(session, actor, approval_id, around)
+    return door.require_card(session, actor, approval_id, around)
 
 
 def list_projects_in_sight(
@@ -445,11 +439,11 @@ def list_projects_in_sight(
     """Ids of the projects whose requests are listed for somebody; None for all of them."""
     if actor.kind is ActorKind.PROGRAM:
         return None
-    return visibility.sight(session, actor.id, policy=policy).within
+    return permissions.sight(session, actor.id, policy=policy).within
 
 
 def refresh_showing(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    announcements.refresh_showing(session, approval_id, now=now, clicked=clicked)
+    notifications.refresh_showing(session, approval_id, now=now, clicked=clicked)

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from storage.people import handles
+from storage.people import queries
 from workflows.wording import counted
 
 AT = "@"
@@ -117,8 +117,8 @@ def resolve(session: Session, org_key: str, words: Iterable[str], *, afresh: boo
         return Meant()
     return judge_handles(
         wanted,
-        handles.list_having(session, org_key, wanted),
-        {} if afresh else handles.list_meant(session, org_key, wanted),
+        queries.list_having(session, org_key, wanted),
+        {} if afresh else queries.list_meant(session, org_key, wanted),
     )
 
 

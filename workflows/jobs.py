@@ -9,30 +9,30 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage import cursors
+from storage import leases
 from storage.approvals import queries as approval_queries
 from storage.db import Database
 from workflows import decisions, inbox, resting, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import breakglass, clocks, reminding, terms
-from workflows.approvals.endings import EXPIRE
+from workflows.approvals import completion, emergency, escalation
+from workflows.approvals.completion import EXPIRE
 from workflows.audit import heads
-from workflows.budgets import alerts, allocation, loading
-from workflows.delivery import settling, timekeeping
-from workflows.digests import due as digests
-from workflows.digests import readers
-from workflows.due import DueSlot, Lock, LongWork, Occasion, Registry, TimerHandler
-from workflows.inventory import due as inventory
-from workflows.maturity import due as maturity
+from workflows.budgets import alerts, cost_loading, costs
+from workflows.delivery import holding, settling
+from workflows.digests import recipients
+from workflows.digests import scheduling as digests
+from workflows.inventory import monitoring as inventory
+from workflows.job_runner import DueSlot, Lock, LongWork, Occasion, Registry, TimerHandler
+from workflows.maturity import service as maturity
 from workflows.maturity import service as maturity_service
-from workflows.maturity.rubric import RubricText
-from workflows.milestones import due as milestones
+from workflows.maturity.rules import RubricText
+from workflows.milestones import lists as milestones
 from workflows.people import service as people
 from workflows.policies import service as policies
 from workflows.policy import Policy, PolicyText
-from workflows.status import due as front_door
+from workflows.status import following as front_door
 from workflows.timers import DueTimer
-from workflows.webhooks import due as webhooks
+from workflows.webhooks import service as webhooks
 
 _ME = f"{os.getpid()}-{secrets.token_hex(4)}"
 """Who does long work here."""
@@ -102,7 +102,7 @@ def begin_policy(
 
 
 def _follow(session: Session, policy: Policy, *, org_key: str, now: datetime) -> None:
-    allocation.reallocate(session, policy)
+    costs.reallocate(session, policy)
     people.settle_handles(session, policy=policy, org_key=org_key, now=now)
     ensure_schedules(session, policy, org_key=org_key, now=now)
 
@@ -121,7 +121,7 @@ def ensure_schedules(session: Session, policy: Policy, *, org_key: str, now: dat
             weekday=weekday,
             now=now,
         )
-    readers.enrol_readers(session, policy=policy, org_key=org_key, now=now)
+    recipients.enrol_readers(session, policy=policy, org_key=org_key, now=now)
 
 
 def _of_request(
@@ -194,15 +194,15 @@ def _evaluate_some(database: Database, occasion: Occasion, seconds: float) -> No
 
 
 def _remove_costs(database: Database, occasion: Occasion, seconds: float) -> None:
-    loading.remove_for(database, seconds)
+    cost_loading.remove_for(database, seconds)
 
 
 def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    cursors.begin(session, _PURGE)
+    leases.begin(session, _PURGE)
 
 
 def _has_old_rows(session: Session) -> bool:
-    return cursors.read_position(session, _PURGE) is not None
+    return leases.read_position(session, _PURGE) is not None
 
 
 def _purge_some(database: Database, occasion: Occasion, seconds: float) -> None:
@@ -212,7 +212,7 @@ def _purge_some(database: Database, occasion: Occasion, seconds: float) -> None:
         rows = settling.purge(session, now=occasion.now)
         events = inbox.purge(session, most=1_000)
         if not rows + events:
-            cursors.end(session, _PURGE)
+            leases.end(session, _PURGE)
         return rows + events
 
     while database.in_turn(step) and time.monotonic() < end:
@@ -224,14 +224,14 @@ REGISTRY = Registry.of(
         timers={
             EXPIRE: _of_request(decisions.expire),
             resting.RECHECK: _of_request(decisions.recheck),
-            clocks.REMIND: _of_request(
-                decisions.plan_reminders, lambda timer: (clocks.position_of(timer.seq),)
+            completion.REMIND: _of_request(
+                decisions.plan_reminders, lambda timer: (completion.position_of(timer.seq),)
             ),
-            clocks.ESCALATE: _of_request(decisions.escalate, lambda timer: (timer.seq,)),
-            clocks.LAPSE: _of_request(decisions.end_validity),
-            breakglass.REVIEW: _of_request(decisions.remind_review),
-            **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),
-            reminding.TELL: _send_reminder,
+            completion.ESCALATE: _of_request(decisions.escalate, lambda timer: (timer.seq,)),
+            completion.LAPSE: _of_request(decisions.end_validity),
+            emergency.REVIEW: _of_request(decisions.remind_review),
+            **dict.fromkeys((completion.DUE, completion.SOON, completion.CONFIRM), _condition_due),
+            escalation.TELL: _send_reminder,
         },
         schedules={
             "ledger.head": _publish_head,
@@ -249,10 +249,10 @@ REGISTRY = Registry.of(
         long={
             "budgets.look": LongWork(_has_budgets_left, _evaluate_some),
             "delivery.forget": LongWork(_has_old_rows, _purge_some),
-            "costs.remove": LongWork(loading.is_anything_left, _remove_costs),
+            "costs.remove": LongWork(cost_loading.is_anything_left, _remove_costs),
         },
     ),
-    timekeeping.PART,
+    holding.PART,
     digests.PART,
     maturity.PART,
     milestones.PART,

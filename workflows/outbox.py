@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import claim, produce
+from storage.delivery import claims, outbox
 from storage.delivery.tables import Message
 from storage.enums import Op, OutboxState
 
@@ -123,14 +123,14 @@ def post(
     thread this joins. What is not sent by `expires_at` is dropped.
     """
     if to.key not in session.info.get(_LANES, ()):
-        produce.add_lane(session, to.key)
+        outbox.add_lane(session, to.key)
     row = _build_row(notice, Op.POST, to.key, dedupe_key, now, subject) | {
         "thread_of": thread_of,
         "due_at": due_at or now,
         "expires_at": expires_at,
     }
     session.info["wake"] = True
-    return produce.add_row(session, row)
+    return outbox.add_row(session, row)
 
 
 def refresh(
@@ -141,14 +141,14 @@ def refresh(
     At most one update waits per copy. `clicked` is the channel and ts of the card that somebody just clicked: it goes
     first. A copy that is being sent at this moment is marked, so that settling it asks for the update.
     """
-    copies = produce.mark_and_list_copies(session, subject.type, subject.id)
+    copies = outbox.mark_and_list_copies(session, subject.type, subject.id)
     edits = [
         _build_edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST)
         for copy in copies
     ]
     session.info.setdefault(_LANES, set()).update(copy.lane_key for copy in copies)
     if edits:
-        produce.add_edits(session, edits)
+        outbox.add_edits(session, edits)
     session.info["wake"] = True
 
 
@@ -159,23 +159,23 @@ def refresh_all(
     wanted = sorted(str(id_) for id_ in ids)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        produce.mark_all_stale(session, subject_type, part)
+        outbox.mark_all_stale(session, subject_type, part)
         edits = [
             _build_edit(copy, now, LAST)
-            for copy in produce.list_copies_of_all(session, subject_type, part)
+            for copy in outbox.list_copies_of_all(session, subject_type, part)
         ]
         if edits:
-            produce.add_edits(session, edits)
+            outbox.add_edits(session, edits)
         session.info["wake"] = True
 
 
 def queue_update(session: Session, copy: Message, *, now: datetime, priority: int = LAST) -> None:
     """Ask for one copy to be rendered anew; when an update of it waits already, that one will do."""
-    produce.add_edits(session, [_build_edit(copy, now, priority)])
+    outbox.add_edits(session, [_build_edit(copy, now, priority)])
     session.info["wake"] = True
 
 
-def _build_edit(copy: Message | produce.Copy, now: datetime, priority: int) -> dict[str, Any]:
+def _build_edit(copy: Message | outbox.Copy, now: datetime, priority: int) -> dict[str, Any]:
     return {
         "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
         "lane_key": copy.lane_key,
@@ -221,29 +221,29 @@ def publish_homes(
     if not wanted:
         return
     session.info["wake"] = True
-    waiting = produce.lock_waiting(session, sorted(wanted))
+    waiting = outbox.lock_waiting(session, sorted(wanted))
     late = [
         (lane, wanted[lane][1])
         for lane, due_at in sorted(waiting.items())
         if due_at > wanted[lane][1]
     ]
-    produce.bring_forward(session, late)
+    outbox.bring_forward(session, late)
     fresh = sorted(wanted.keys() - waiting.keys())
-    produce.add_lanes(session, fresh)
+    outbox.add_lanes(session, fresh)
     rows = []
     for lane in fresh:
         person_id, due_at = wanted[lane]
         key = f"home:{person_id}:{uuid.uuid4().hex}"
         row = _build_row(HomeChanged(person_id), Op.HOME, lane, key, now, None)
         rows.append(row | {"due_at": due_at})
-    produce.add_rows(session, rows)
+    outbox.add_rows(session, rows)
 
 
 def anchor_head(session: Session, notice: Notice, *, dedupe_key: str, now: datetime) -> None:
     """Write the ledger's head to the anchor outside the database, after this transaction commits."""
     lane = Destination.anchor().key
-    produce.add_lane(session, lane)
-    produce.add_row(session, _build_row(notice, Op.ANCHOR, lane, dedupe_key, now, None))
+    outbox.add_lane(session, lane)
+    outbox.add_row(session, _build_row(notice, Op.ANCHOR, lane, dedupe_key, now, None))
     session.info["wake"] = True
 
 
@@ -252,8 +252,8 @@ def send_event(
 ) -> None:
     """Tell a system outside, once this transaction commits; in order, and again until it takes it."""
     lane = f"webhook:{webhook_id}"
-    produce.add_lane(session, lane)
-    produce.add_row(session, _build_row(notice, Op.WEBHOOK, lane, dedupe_key, now, None))
+    outbox.add_lane(session, lane)
+    outbox.add_row(session, _build_row(notice, Op.WEBHOOK, lane, dedupe_key, now, None))
     session.info["wake"] = True
 
 
@@ -289,4 +289,4 @@ def _typed(value: Any, hint: Any) -> Any:
 
 def count_waiting(session: Session, *, now: datetime) -> int:
     """How many rows are due and not settled; zero means that delivery is idle."""
-    return claim.count_due(session, due_now=now)
+    return claims.count_due(session, due_now=now)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import replaying
+from storage.approvals import activity
 from workflows import timers
 from workflows.outbox import Subject
 
@@ -23,7 +23,7 @@ def recheck_about(
 ) -> None:
     """These subjects are not what they were."""
     if ids:
-        recheck(session, replaying.list_open_about(session, subject_type, ids), at=now)
+        recheck(session, activity.list_open_about(session, subject_type, ids), at=now)
 
 
 def recheck_projects(
@@ -31,12 +31,12 @@ def recheck_projects(
 ) -> None:
     """Something of these projects is not what it was; only what is asked about one type of subject, where one is named."""
     if projects:
-        recheck(session, replaying.list_open_in(session, projects, subject_type), at=now)
+        recheck(session, activity.list_open_in(session, projects, subject_type), at=now)
 
 
 def recheck_all(session: Session, *, at: datetime) -> None:
     """Every request that waits is looked at again then: time, the policy, or people and groups may have changed something."""
-    recheck(session, replaying.list_open(session), at=at)
+    recheck(session, activity.list_open(session), at=at)
 
 
 def recheck(session: Session, approval_ids: Iterable[int], *, at: datetime) -> None:

@@ -7,13 +7,13 @@ channel into which somebody invited mlgov has asked for its cards.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from sqlalchemy.orm import Session
 
-from storage.front import queries
-from storage.people.channels import find_channel
-from workflows import outbox, visibility
+from storage.people.lookups import find_channel
+from storage.status import queries
+from workflows import outbox, permissions
 from workflows.actors import Actor
 from workflows.errors import NotAllowed
 from workflows.outbox import Destination, Notice, Subject
@@ -22,7 +22,7 @@ from workflows.policy import Policy
 ADMIN, PILOT = "admin", "pilot"
 ALLOWED = {"me": frozenset({ADMIN}), "pilot": frozenset({ADMIN, PILOT})}
 """The roles whose holders a narrow rollout lets be messaged; `all` asks for none."""
-OVERSEERS = frozenset({ADMIN, visibility.LEADER})
+OVERSEERS = frozenset({ADMIN, permissions.LEADER})
 """The roles that see what was held back."""
 SHOWN_FOR = timedelta(days=7)
 """How far back a report of what was held back looks."""
@@ -113,7 +113,7 @@ def reaches(session: Session, person_id: str, *, policy: Policy) -> bool:
     """Whether the rollout lets this person be messaged unasked now."""
     allowed = ALLOWED.get(policy.rollout)
     return allowed is None or not allowed.isdisjoint(
-        visibility.list_roles(session, person_id, policy=policy)
+        permissions.list_roles(session, person_id, policy=policy)
     )
 
 
@@ -151,9 +151,57 @@ def report_weekly(
 
 def require_overseer(session: Session, actor: Actor, *, policy: Policy) -> None:
     """Refuse everyone who neither administers mlgov nor leads. Raises NotAllowed."""
-    roles = visibility.list_roles(session, actor.id, policy=policy)
+    roles = permissions.list_roles(session, actor.id, policy=policy)
     if roles.isdisjoint(OVERSEERS):
         raise NotAllowed(
-            "What mlgov held back is listed for its administrators and for leaders.",
-            hint="help",
+            "What mlgov held back is listed for its administrators and for leaders.", hint="help"
         )
+
+
+# --- The first time that somebody meets mlgov, it says in three lines what it does for them
+#
+# once, and recorded. It never stands before an answer: after the first command it follows the
+# answer, in the first App Home it stands below what the tab shows, and the first card in a
+# direct message is followed by it.
+
+Way = Literal["command", "home", "card"]
+SHOWN_IN_HOME = timedelta(days=1)
+"""How long a first App Home keeps the three lines, whatever changes in it meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction(Notice):
+    """What mlgov does for somebody who just got their first card."""
+
+    kind: ClassVar[str] = "front.introduction"
+    person_id: str
+
+
+def record_meeting(session: Session, person_id: str, way: Way, *, now: datetime) -> bool:
+    """Record that somebody met mlgov; True when it was the first time, so that the three lines are due."""
+    return queries.insert_meeting(session, person_id, way, now)
+
+
+def is_known(session: Session, person_id: str) -> bool:
+    """Whether somebody was met before."""
+    return queries.find_meeting(session, person_id) is not None
+
+
+def shows_in_home(session: Session, person_id: str, *, now: datetime) -> bool:
+    """Whether App Home is where somebody met mlgov, and not longer ago than a day."""
+    meeting = queries.find_meeting(session, person_id)
+    return meeting is not None and meeting.way == "home" and now - meeting.met_at <= SHOWN_IN_HOME
+
+
+def introduce_after_card(session: Session, org_key: str, slack_id: str, *, now: datetime) -> None:
+    """A card stands in somebody's direct message: when it is their first sight of mlgov, the three lines follow it."""
+    person_id = queries.find_unmet(session, org_key, slack_id)
+    if person_id is None or not queries.insert_meeting(session, person_id, "card", now):
+        return
+    outbox.post(
+        session,
+        Introduction(person_id),
+        to=Destination.person(org_key, slack_id),
+        dedupe_key=f"front:introduction:{person_id}",
+        now=now,
+    )

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import timers as queries
+from storage.delivery import timers as queries
 from storage.delivery.tables import Schedule
 from storage.enums import TimerState
 from workflows.calendar import local_instant

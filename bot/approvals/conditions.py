@@ -3,12 +3,11 @@
 from datetime import date
 from typing import Any
 
-from bot import blocks
-from bot.approvals import acting, words
-from bot.interactions import ConditionWindow, Request, RequestCondition, RequestWindow, ask
-from bot.replies import Done, FieldErrors, Open, Private, Reply
-from bot.requests import Click, Submission
-from bot.router import Router
+from bot.approvals import clicks, words
+from bot.slack import blocks
+from bot.slack.interactions import ConditionWindow, Request, RequestCondition, RequestWindow, ask
+from bot.slack.replies import Done, FieldErrors, Open, Private, Reply
+from bot.slack.requests import Click, Router, Submission
 from storage.enums import Verdict
 from workflows.approvals.forms import ClaimMet, ConfirmMet, Decide, OnRequest, Terms
 from workflows.approvals.records import Card, Condition
@@ -34,7 +33,7 @@ def register(router: Router) -> None:
 
 def open_modal(click: Click, request: Request) -> Reply:
     """On which conditions?"""
-    card = acting.load_entitled(click, request, Decide, verdict=Verdict.APPROVE)
+    card = clicks.load_entitled(click, request, Decide, verdict=Verdict.APPROVE)
     shown = [
         blocks.section(
             f"*{words.asks(card)}*\nYour approval counts now. If a condition is not met by the end of its day, the approval lapses."
@@ -69,7 +68,7 @@ def open_modal(click: Click, request: Request) -> Reply:
             shown,
             callback_id=SUBMIT_TERMS,
             submit="Approve",
-            metadata=acting.remember(card, click),
+            metadata=clicks.remember(card, click),
         )
     )
 
@@ -96,7 +95,7 @@ def approve(submission: Submission, request: RequestWindow) -> Reply:
             )
     if wrong:
         return FieldErrors(wrong)
-    acting.act(submission, request, Decide, verdict=Verdict.APPROVE, conditions=tuple(terms))
+    clicks.act(submission, request, Decide, verdict=Verdict.APPROVE, conditions=tuple(terms))
     return Done()
 
 
@@ -122,13 +121,13 @@ def claim(submission: Submission, condition: ConditionWindow) -> Reply:
     proof = submission.text(PROOF)
     if not proof:
         return FieldErrors({PROOF: "Say in a sentence how one sees that it is met."})
-    acting.act(submission, condition, ClaimMet, proof=proof)
+    clicks.act(submission, condition, ClaimMet, proof=proof)
     return Done()
 
 
 def confirm(click: Click, condition: RequestCondition) -> Reply:
     """It is met."""
-    return Private(acting.act(click, condition, ConfirmMet, is_met=True))
+    return Private(clicks.act(click, condition, ConfirmMet, is_met=True))
 
 
 def open_missing(click: Click, condition: RequestCondition) -> Reply:
@@ -155,7 +154,7 @@ def open_missing(click: Click, condition: RequestCondition) -> Reply:
 
 def missing(submission: Submission, condition: ConditionWindow) -> Reply:
     """Said what is missing."""
-    acting.act(submission, condition, ConfirmMet, is_met=False, why=submission.text(MISSING))
+    clicks.act(submission, condition, ConfirmMet, is_met=False, why=submission.text(MISSING))
     return Done()
 
 
@@ -163,7 +162,7 @@ def _load_condition(
     click: Click, condition: RequestCondition, kind: type[OnRequest], **entered: Any
 ) -> tuple[Card, Condition]:
     """What the window is about, for whoever may do what it is for. Raises the refusal of everybody else."""
-    card = acting.load_entitled(click, condition, kind, **entered)
+    card = clicks.load_entitled(click, condition, kind, **entered)
     bound = next((each for each in card.conditions if each.id == condition.condition_id), None)
     if bound is None:
         raise NotFound("This condition binds nobody any more. The card shows why.")

@@ -1,9 +1,9 @@
 """What people read about requests in channels, threads and direct messages."""
 
-from bot import blocks
-from bot.approvals import changed, lapses, views, words
-from bot.blocks import Block, Element
-from bot.rendering import Rendered, Scene
+from bot.approvals import windows, words
+from bot.delivery.rendering import Rendered, Scene
+from bot.slack import blocks
+from bot.slack.blocks import Block, Element
 from storage.enums import ApprovalState, Ask
 from workflows.approvals.notices import (
     ApprovalAsked,
@@ -16,6 +16,28 @@ from workflows.approvals.notices import (
     ApprovalValidityEnded,
 )
 from workflows.approvals.records import Card, Reminder
+
+# --- What is left of earlier messages once an approval has lapsed
+#
+# one message tells it, and these get shorter.
+
+
+def describe_earlier(record: Card, person_id: str) -> Rendered | None:
+    """A message from before the lapse, to somebody who gets one of its own about that; None for everything else."""
+    hears = {record.requester.id, *(line.person.id for line in record.lines)}
+    for each in record.conditions:
+        hears |= {each.owner.id, each.setter.id}
+    if record.state is not ApprovalState.LAPSED or person_id not in hears:
+        return None
+    what = words.asks(record)
+    return Rendered(
+        f"{words.state(record).split()[-1]}: {what}",
+        [blocks.section(f"*{words.state(record)}* · {what}")],
+        is_final=True,
+    )
+
+
+# --- What people read about requests in channels, threads and direct messages
 
 REASON = 240
 """Characters of the reason on a card; all of it stands under Details."""
@@ -43,7 +65,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         filter(
             None,
             [
-                "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
+                "*Waiting for the requester*" if words.waits_for_requester(record) else "",
                 words.describe_step(record).capitalize(),
                 words.describe_asked(record, record.stage),
                 words.describe_tally(record.round),
@@ -65,7 +87,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
 def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     """An approver's own card: the question while it is theirs, then how it went on."""
     if not record.is_pending:
-        return lapses.describe_earlier(record, notice.person_id) or _finished(record)
+        return describe_earlier(record, notice.person_id) or _finished(record)
     reader = record.reader
     if reader is not None and reader.line is not None:
         line = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
@@ -94,7 +116,7 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         filter(
             None,
             [
-                "*Waiting for the requester*" if changed.waits_for_requester(record) else "",
+                "*Waiting for the requester*" if words.waits_for_requester(record) else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.describe_step(record),
                 words.describe_tally(record.round),
@@ -163,14 +185,14 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
 def _receipt_buttons(record: Card) -> list[Element]:
     first, *rest = words.requester_buttons(record)
     details = words.details_button(record)
-    if changed.waits_for_requester(record):
+    if words.waits_for_requester(record):
         return [first, *rest, details] if record.moved else [first, details, *rest]
     return [details, first, *rest]
 
 
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
-    if (short := lapses.describe_earlier(record, record.requester.id)) is not None:
+    if (short := describe_earlier(record, record.requester.id)) is not None:
         return short
     parts = [
         blocks.section(words.describe_outcome(record)),
@@ -256,7 +278,7 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
     head = "Still waiting for you" if len(waiting) == 1 else text
     parts = [blocks.section(f"*{head}*")]
     for card in waiting[:MOST_DUE]:
-        parts += views.waiting_row(card, "due")
+        parts += windows.waiting_row(card, "due")
     if len(waiting) > MOST_DUE:
         parts.append(
             blocks.context(f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`")
@@ -342,7 +364,7 @@ def _news(record: Card, scene: Scene) -> str:
 
 
 def _moved(record: Card, *, to_requester: bool = False) -> list[Block]:
-    change = changed.describe_moved_subject(record, to_requester=to_requester)
+    change = words.describe_moved_subject(record, to_requester=to_requester)
     return [blocks.section(change)] if change else []
 
 
@@ -358,7 +380,7 @@ def _question(record: Card) -> list[Block]:
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
         ),
         *_moved(record),
-        *([blocks.context(read)] if (read := changed.describe_known(record)) else []),
+        *([blocks.context(read)] if (read := words.describe_known(record)) else []),
         *_said(record),
     ]
 

@@ -1,9 +1,15 @@
 """How the ledger's head is told in the audit channel, and what was changed outside mlgov where people govern."""
 
-from bot import blocks
-from bot.rendering import Rendered, Scene
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.slack import blocks
+from workflows.audit import heads
 from workflows.audit.notices import LedgerHead
-from workflows.audit.records import PublishedHead
+from workflows.audit.service import PublishedHead
+from workflows.record import telling
 from workflows.record.notices import RecordChanged
 from workflows.record.telling import Alarm
 from workflows.wording import counted
@@ -61,3 +67,20 @@ def changed(record: Alarm, notice: RecordChanged, scene: Scene) -> Rendered:
         )
     )
     return Rendered(text, body, is_final=True)
+
+
+# --- What audit notices look like
+
+
+def _load(session: Session, notice: LedgerHead, scene: Scene) -> PublishedHead:
+    return heads.read_current(session, now=scene.now)
+
+
+def _alarm(session: Session, notice: RecordChanged, scene: Scene) -> Alarm:
+    return telling.read(session, notice)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(LedgerHead, _load, head),
+    Renderer(RecordChanged, _alarm, changed),
+)

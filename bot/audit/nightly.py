@@ -5,14 +5,14 @@ import time
 import uuid
 from datetime import timedelta
 
-from bot.audit import anchor
-from bot.context import Deps
+from bot import anchor
+from bot.deps import Deps
 from storage import leases, runtime
-from workflows.audit.records import Kept
+from workflows.audit.service import Kept
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.record import telling
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 
 log = logging.getLogger("mlgov")
 

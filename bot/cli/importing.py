@@ -99,8 +99,8 @@ def models(
 def _import(
     kind: str, file: Path, dry_run: bool, map_: list[str] | None, skip_bad_rows: bool, **more: Any
 ) -> None:
-    from bot import failpoints
-    from bot.cli.progress import counting
+    from bot import background
+    from bot.cli.base import counting
     from workflows import imports
 
     mappings = dict(_mapping(item) for item in map_ or [])
@@ -113,7 +113,7 @@ def _import(
             policy=policy,
             org_key=find_org_key(database),
             progress=progress,
-            probe=failpoints.hit,
+            probe=background.hit,
         )
     for line in imports.lines(report):
         say(line)
@@ -163,13 +163,14 @@ def costs(
     ] = None,
 ) -> None:
     """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
-    from bot import failpoints
-    from bot.cli.cost_tables import report_lines
-    from bot.cli.progress import reading
+    from bot import background
+    from bot.budgets.cli import report_lines
+    from bot.cli.base import reading
     from workflows import clock
     from workflows.actors import OPERATOR
-    from workflows.budgets import intake, loading
-    from workflows.budgets.twice import Choice
+    from workflows.budgets import cost_loading
+    from workflows.budgets import imports as budget_imports
+    from workflows.budgets.cost_loading import Choice
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 
@@ -186,7 +187,7 @@ def costs(
             with database.read() as session:
                 now = clock.now(session)
             try:
-                report = intake.take_costs(
+                report = budget_imports.take_costs(
                     database,
                     OPERATOR,
                     read,
@@ -197,12 +198,12 @@ def costs(
                     skip_bad_rows=skip_bad_rows,
                     dry_run=dry_run,
                     answer=Choice(separate, tuple(instead_of or ())),
-                    probe=failpoints.hit,
+                    probe=background.hit,
                 )
             except GovernanceError as error:
                 raise fail(error.sentence) from None
         if not dry_run:
-            loading.remove_for(database, probe=failpoints.hit)
+            cost_loading.remove_for(database, probe=background.hit)
     for line in report_lines(report):
         say(line)
     if report.refused:

@@ -90,9 +90,9 @@ def demo(
     ] = False,
 ) -> None:
     """Open a local stand-in for Slack with mlgov in it, and a story to walk through."""
-    from bot import server
-    from bot.cli.demo import command
+    from bot.demo import command
     from bot.settings import SettingsRefused
+    from bot.web import server
     from workflows.errors import GovernanceError
 
     try:
@@ -129,7 +129,7 @@ def manifest(
     ] = None,
 ) -> None:
     """Print the Slack app's manifest, for Socket Mode or for HTTP."""
-    from bot import manifest as made
+    from bot import installed as made
 
     try:
         say(made.render_text(http).rstrip())

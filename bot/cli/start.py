@@ -2,12 +2,12 @@
 
 import sys
 
-from bot.cli import ending
+from bot.cli import base
 
 
 def main() -> None:
     """Run the command that was typed."""
-    sys.exit(ending.run_guarded(_run))
+    sys.exit(base.run_guarded(_run))
 
 
 def _run() -> None:

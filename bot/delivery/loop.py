@@ -16,22 +16,19 @@ from slack_sdk import WebClient
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot import failpoints
-from bot.delivery.client import check
-from bot.delivery.drafts import Drafts
-from bot.delivery.lookup import Stamps
-from bot.delivery.renderers import RENDERERS
-from bot.delivery.sender import Anchor, Courier, Home, Result, Sender
-from bot.health import Beat
-from bot.rendering import Renderer
-from bot.uploads import Uploads
+from bot import background
+from bot.delivery.messages import RENDERERS
+from bot.delivery.rendering import Drafts, Renderer
+from bot.delivery.sender import Anchor, Courier, Home, Result, Sender, Stamps, check
+from bot.slack.files import Uploads
+from bot.web.metrics import Beat
 from storage.db import CannotWrite, Database, DatabaseAway, DatabaseBusy
 from workflows import clock, outbox
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
-from workflows.delivery.outcomes import Locked, NotSent
 from workflows.delivery.pace import Pace
 from workflows.delivery.records import Claimed, Errand
+from workflows.delivery.settling import Locked, NotSent
 from workflows.policy import Policy
 
 log = logging.getLogger(__name__)
@@ -221,7 +218,7 @@ class Delivery:
             self._is_prepared = True
         self._looked_at = before = time.monotonic()
         claimed = self._claim(free)
-        failpoints.hit("claim.after_commit")
+        background.hit("claim.after_commit")
         for errand in claimed.errands:
             with self._turn:
                 self._busy += 1
@@ -241,7 +238,7 @@ class Delivery:
         def work(session: Session) -> Claimed:
             claimed = self._claimer.claim(session, free)
             session.flush()
-            failpoints.hit("claim.before_commit")
+            background.hit("claim.before_commit")
             return claimed
 
         return self._database.run(work)
@@ -287,7 +284,7 @@ class Delivery:
                 opened=result.opened,
             )
             session.flush()
-            failpoints.hit("settle.before_commit")
+            background.hit("settle.before_commit")
             return settled
 
         for attempt in range(SETTLE_TRIES):
@@ -298,7 +295,7 @@ class Delivery:
                 if attempt == SETTLE_TRIES - 1:
                     raise
                 time.sleep(0.1 * (attempt + 1))
-        failpoints.hit("settle.after_commit")
+        background.hit("settle.after_commit")
         self._told("lost" if not settled.is_ours else _name(result))
         if settled.is_dead:
             self._told("dead")

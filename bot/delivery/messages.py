@@ -1,9 +1,13 @@
 """The administrators' card about messages that could not be sent."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from bot import blocks, slack_errors
-from bot.rendering import Rendered, Scene
+from sqlalchemy.orm import Session
+
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.slack import blocks, errors
+from workflows.delivery import dead_letters, holding
 from workflows.delivery.notices import ClockSetBack, CopyRestored, LettersDied
 from workflows.delivery.records import DeadLetters, HoldRecord, OutboxRow
 from workflows.wording import span
@@ -22,7 +26,7 @@ def letters_died(record: DeadLetters, notice: LettersDied, scene: Scene) -> Rend
     text = f"{count} to {where} could not be sent"
     newest = record.letters[-1]
     body = [
-        blocks.section(f":warning: *{text}.*\n{slack_errors.mend(newest.last_error or '')}"),
+        blocks.section(f":warning: *{text}.*\n{errors.mend(newest.last_error or '')}"),
         blocks.section("\n".join(_line(letter) for letter in record.letters[-MOST:])),
         blocks.context(
             f"`mlgov outbox show {newest.id}`, then `retry`, `mark-sent` or `cancel`."
@@ -92,3 +96,25 @@ def _where(record: DeadLetters) -> str:
 def _line(letter: OutboxRow) -> str:
     reason = blocks.escape(letter.last_error or "no reason given", 200)
     return f"• {letter.id} `{letter.kind}` {blocks.when(letter.created_at)}: {reason}"
+
+
+# --- How delivery's own notices are shown
+
+
+def _load(session: Session, notice: LettersDied, scene: Scene) -> DeadLetters:
+    return dead_letters.list_of_lane(session, notice.lane)
+
+
+def _as_noticed(session: Session, notice: ClockSetBack, scene: Scene) -> ClockSetBack:
+    return notice
+
+
+def _hold(session: Session, notice: CopyRestored, scene: Scene) -> HoldRecord:
+    return holding.find(session, notice.hold)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(LettersDied, _load, letters_died),
+    Renderer(CopyRestored, _hold, copy_restored),
+    Renderer(ClockSetBack, _as_noticed, clock_set_back),
+)

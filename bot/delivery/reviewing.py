@@ -7,9 +7,9 @@ from typing import Any
 
 from slack_sdk import WebClient
 
-from bot.delivery.drafts import mark
-from bot.delivery.lookup import Lookup, Stamps
-from bot.slack_errors import Effect, classify
+from bot.delivery.rendering import mark
+from bot.delivery.sender import Lookup, Stamps
+from bot.slack.errors import Effect, classify
 from storage.db import Database
 from workflows import clock
 from workflows.delivery import dead_letters, holding

@@ -3,27 +3,31 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 from sqlalchemy.orm import Session
 
-from bot import failpoints, metrics
-from bot.delivery.drafts import Draft, Drafts, client_msg_id, metadata
-from bot.delivery.illustrating import Illustrator
-from bot.delivery.lookup import Lookup, Stamps
-from bot.pictures import Picture
-from bot.rendering import View
-from bot.slack_errors import Effect, Failure, classify
-from bot.uploads import Uploads
+from bot import background
+from bot.charts import pictures
+from bot.charts.pictures import Picture
+from bot.delivery.rendering import EVENT_TYPE, Draft, Drafts, View, client_msg_id, mark, metadata
+from bot.slack.client import Observer, web_client
+from bot.slack.errors import Effect, Failure, classify
+from bot.slack.files import Later, OutOfTime, Uploads
+from bot.web import metrics
 from storage.db import Database, DatabaseBusy
 from storage.enums import Op
 from workflows import clock
-from workflows.delivery.outcomes import (
+from workflows.delivery.pace import EVERYTHING, Pace
+from workflows.delivery.reads import METHOD
+from workflows.delivery.records import Address, Errand, Window
+from workflows.delivery.settling import (
     Done,
     Dropped,
     Gone,
@@ -31,13 +35,213 @@ from workflows.delivery.outcomes import (
     Locked,
     LookupFailed,
     NotSent,
+    NotThere,
     Outcome,
     Refused,
+    TooEarly,
     Unchanged,
     Unknown,
 )
-from workflows.delivery.pace import EVERYTHING, Pace
-from workflows.delivery.records import Address, Errand
+
+# --- The Slack client that delivery sends with
+#
+# it never repeats a call by itself.
+
+
+def client(
+    token: str,
+    *,
+    base_url: str = "https://slack.com/api/",
+    timeout: float = 10.0,
+    observer: Observer | None = None,
+) -> WebClient:
+    """A client whose calls fail after `timeout` seconds and are tried once.
+
+    slack_sdk's own default repeats a call whose connection broke, which posts twice when only the answer was lost.
+    """
+    return web_client(token, base_url=base_url, timeout=timeout, observer=observer)
+
+
+def check(slack: Any) -> None:
+    """Refuse a client that repeats calls. Raises ValueError."""
+    if slack.retry_handlers:
+        raise ValueError(
+            "Delivery needs a WebClient(retry_handlers=[]): a client that repeats calls posts twice."
+        )
+
+
+# --- Sending with pictures, and without them when Slack will not have them
+#
+# the words are never held up.
+
+REFUSED = {"invalid_blocks", "invalid_arguments"}
+"""What Slack says to a message or a view whose file was deleted, or that it did not look at yet."""
+
+PATIENCE = timedelta(seconds=30)
+"""How long words wait for their pictures when Slack limits uploads; when it says longer, they go out alone."""
+
+Send = Callable[[list[dict[str, Any]]], SlackResponse]
+
+
+class Illustrator:
+    """Puts files in the place of pictures."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
+
+    def files(self, pictures: tuple[Picture, ...], is_over: OutOfTime) -> dict[str, str] | Outcome:
+        """The files (key → id) of the pictures that can be shown; Limited when uploads have to wait."""
+        if not pictures:
+            return {}
+        try:
+            return self._uploads.files(pictures, is_over=is_over)
+        except Later as later:
+            if later.wait > PATIENCE:
+                return {}
+            return Limited(METHOD, later.wait, closes=later.was_refused)
+
+    def send(
+        self, draft: Draft, files: Mapping[str, str], call: Send
+    ) -> tuple[SlackResponse, Draft]:
+        """Send the draft with its files; what Slack answered, and the draft as people see it.
+
+        When Slack refuses the blocks, which is certain, the files are forgotten and the words go out alone.
+        """
+        complete = draft.with_pictures(files)
+        try:
+            return call(pictures.place(complete.blocks, files)), complete
+        except SlackApiError as error:
+            if not files or classify(error).code not in REFUSED:
+                raise
+        self._uploads.forget(files)
+        bare = draft.with_pictures({})
+        return call(bare.blocks), bare
+
+
+# --- Looking for a message whose sending has an unknown outcome, before it may be sent again
+
+PAGE = 200
+
+Stamps = Literal["real", "governed"]
+
+
+class Lookup:
+    """Finds our own messages by the mark in their metadata.
+
+    `stamps` says by which time message timestamps are made: Slack's are real, a stand-in's are governed.
+    """
+
+    def __init__(self, pace: Pace, stamps: Stamps) -> None:
+        self._pace = pace
+        self._stamps = stamps
+        self._bot_id: str | None = None
+
+    def find(self, slack: WebClient, errand: Errand, channel: str, real_now: datetime) -> Outcome:
+        """Whether the message stands in the conversation."""
+        method = "conversations.replies" if errand.thread_ts else "conversations.history"
+        try:
+            if self._bot_id is None:
+                self._bot_id = slack.auth_test().get("bot_id") or ""
+            for message in self._messages(slack, errand, channel):
+                if self._mark(message) == mark(errand.dedupe_key):
+                    return Done(
+                        real_now,
+                        channel,
+                        message["ts"],
+                        was_found=True,
+                        says=str(message.get("text", "")),
+                    )
+        except Exception as error:
+            failure = classify(error)
+            match failure.effect:
+                case Effect.LIMITED:
+                    return Limited(method, failure.retry_after, closes=True)
+                case Effect.TOKEN:
+                    return Locked(EVERYTHING, failure.code)
+                case Effect.SCOPE | Effect.PERMANENT:
+                    return LookupFailed(failure.code, never=True)
+                case _:
+                    return LookupFailed(failure.code)
+        sent_until = errand.attempt_at + errand.jumped
+        if errand.window is not None:
+            sent_until = max(sent_until, errand.window.real_until)
+        wait = timedelta(seconds=self._pace.late_accept) - (real_now - sent_until)
+        return NotThere() if wait <= timedelta(0) else TooEarly(wait)
+
+    def marks(
+        self, slack: WebClient, channel: str, thread_ts: str | None, window: Window
+    ) -> dict[str, str]:
+        """Everything of ours that was posted in a conversation or thread in a span: the ts by mark.
+
+        Raises what the client raises.
+        """
+        if self._bot_id is None:
+            self._bot_id = slack.auth_test().get("bot_id") or ""
+        is_real = self._stamps == "real"
+        messages = self._read(
+            slack,
+            channel,
+            thread_ts,
+            window.real_from if is_real else window.governed_from,
+            window.real_until if is_real else window.governed_until,
+        )
+        return {
+            marked: message["ts"]
+            for message in messages
+            if (marked := self._mark(message)) is not None
+        }
+
+    def _messages(self, slack: WebClient, errand: Errand, channel: str) -> Iterator[dict[str, Any]]:
+        attempt = errand.attempt_at if self._stamps == "real" else errand.attempt_governed_at
+        latest: datetime | None = None
+        if (window := errand.window) is not None:
+            latest = window.real_until if self._stamps == "real" else window.governed_until
+        # By the clock as it is now, which may have been set back since the attempt.
+        oldest = attempt - errand.lead
+        yield from self._read(slack, channel, errand.thread_ts, oldest, latest)
+
+    def _read(
+        self,
+        slack: WebClient,
+        channel: str,
+        thread_ts: str | None,
+        oldest: datetime,
+        latest: datetime | None,
+    ) -> Iterator[dict[str, Any]]:
+        margin = timedelta(seconds=self._pace.lookup_margin)
+        asked: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{(oldest - margin).timestamp():.6f}",
+            "include_all_metadata": True,
+            "limit": PAGE,
+        }
+        if latest is not None:
+            asked["latest"] = f"{(latest + margin).timestamp():.6f}"
+        cursor: str | None = None
+        while True:
+            if thread_ts:
+                page = slack.conversations_replies(ts=thread_ts, cursor=cursor, **asked)
+            else:
+                page = slack.conversations_history(cursor=cursor, **asked)
+            yield from page.get("messages") or ()
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
+            if cursor is None:
+                return
+
+    def _mark(self, message: dict[str, Any]) -> str | None:
+        """The mark of one of our own messages; None for anybody else's."""
+        metadata = message.get("metadata") or {}
+        if metadata.get("event_type") != EVENT_TYPE:
+            return None
+        if self._bot_id and message.get("bot_id") not in (None, self._bot_id):
+            return None
+        marked = (metadata.get("event_payload") or {}).get("k")
+        return str(marked) if marked is not None else None
+
+
+# --- Doing one errand against Slack, and saying how it ended
+#
+# Writes nothing.
 
 log = logging.getLogger(__name__)
 
@@ -143,15 +347,15 @@ class Sender:
                     channel = opened = str(answer["channel"]["id"])
                 except Exception as error:
                     return Result(self._not_opened(errand, classify(error)))
-                failpoints.hit("open.after")
+                background.hit("open.after")
             else:
                 opened = channel
         if errand.is_unknown:
-            failpoints.hit("lookup.before")
+            background.hit("lookup.before")
             outcome = self._lookup.find(
                 self._slack, errand, channel, self._real(errand, claimed_at)
             )
-            failpoints.hit("lookup.after")
+            background.hit("lookup.after")
             if isinstance(outcome, Done) and errand.window and errand.subject is None:
                 outcome = self._accept_found(errand, channel, outcome)
             return Result(outcome, opened)
@@ -180,13 +384,13 @@ class Sender:
                 unfurl_media=False,
             )
 
-        failpoints.hit("send.before")
+        background.hit("send.before")
         try:
             answer, posted = self._pictures.send(draft, files, post)
         except Exception as error:
-            failpoints.hit("send.after")
+            background.hit("send.after")
             return self._not_posted(errand, classify(error))
-        failpoints.hit("send.after")
+        background.hit("send.after")
         return Done(
             began,
             str(answer.get("channel") or channel),
@@ -255,13 +459,13 @@ class Sender:
                 channel=copy.channel, ts=copy.ts, text=draft.text, blocks=blocks
             )
 
-        failpoints.hit("send.before")
+        background.hit("send.before")
         try:
             _, edited = self._pictures.send(draft, files, edit)
         except Exception as error:
-            failpoints.hit("send.after")
+            background.hit("send.after")
             return _failed("chat.update", classify(error))
-        failpoints.hit("send.after")
+        background.hit("send.after")
         return Done(began, copy.channel, copy.ts, edited.digest, edited.is_final)
 
     def _delete(self, errand: Errand, claimed_at: float) -> Outcome:
@@ -301,13 +505,13 @@ class Sender:
                 user_id=Address.of(errand.lane).slack_id, view={**view.view, "blocks": blocks}
             )
 
-        failpoints.hit("send.before")
+        background.hit("send.before")
         try:
             self._pictures.send(draft, files, publish)
         except Exception as error:
-            failpoints.hit("send.after")
+            background.hit("send.after")
             return _failed("views.publish", classify(error))
-        failpoints.hit("send.after")
+        background.hit("send.after")
         return Done(began)
 
     def _keep_outside(self, errand: Errand) -> Outcome:

@@ -1,18 +1,66 @@
 """A digest in Slack, and the cards of its owner. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from bot import blocks
-from bot.blocks import Block
-from bot.digests import words
-from bot.digests.charts import picture
-from bot.interactions import DigestPart
-from bot.pictures import Picture
-from bot.rendering import Rendered, Scene
+from sqlalchemy.orm import Session
+
+from bot.charts.drawing import Bars, Row
+from bot.charts.pictures import Picture
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.slack import blocks
+from bot.slack.blocks import Block
+from bot.slack.interactions import DigestPart
 from storage.enums import ReleaseState
 from workflows.approvals.records import Card
+from workflows.digests import releases, service
 from workflows.digests.notices import DigestPreview, DigestSent, DigestTroubled
-from workflows.digests.records import Content, Line, Release, ShownDigest, Trouble
+from workflows.digests.records import Content, Line, PictureFacts, Release, ShownDigest, Trouble
+
+# --- What the buttons of digests are called, and the words that their cards share
+
+OPEN = "digests.open"
+SEND = "digests.send"
+SKIP = "digests.skip"
+DETAIL_VIEW = "digests.detail_view"
+
+EVERYTHING = "all"
+"""The part that a button opens when it opens all of them."""
+
+
+def week_words(week: str) -> str:
+    """`2026-W05` as `week 5 of 2026`."""
+    year, number = week.split("-W")
+    return f"week {int(number)} of {year}"
+
+
+def audience_words(word: str) -> str:
+    """A word of the policy as people say it."""
+    if word.startswith("role:"):
+        return f"the role {word.removeprefix('role:')}"
+    return word
+
+
+# --- The pictures of a digest, from the facts that it keeps
+
+
+def chart(facts: PictureFacts) -> Bars:
+    """What is drawn."""
+    return Bars(
+        tuple(Row(bar.name, bar.value, bar.words, bar.is_marked) for bar in facts.bars),
+        facts.limit,
+        facts.limit_words,
+    )
+
+
+def picture(facts: PictureFacts) -> Picture:
+    """The picture with its title, which states the answer, and its numbers in words."""
+    return Picture(chart(facts), facts.title, facts.alt)
+
+
+# --- A digest in Slack, and the cards of its owner
+#
+# Pure.
 
 DecisionBlocks = Callable[[Card, bool], list[Block]]
 """How a request is shown inside a digest: the request, and whether it is the first one."""
@@ -42,8 +90,7 @@ def digest(
     if content.details:
         body.append(
             blocks.actions(
-                [_open_button("More", record, words.EVERYTHING)],
-                block_id=f"digest:{record.id or 0}:more",
+                [_open_button("More", record, EVERYTHING)], block_id=f"digest:{record.id or 0}:more"
             )
         )
     return Rendered(
@@ -80,9 +127,9 @@ def line_words(line: Line) -> str:
 def _open_button(label: str, record: ShownDigest, part: str) -> Block:
     return blocks.button(
         label,
-        words.OPEN,
+        OPEN,
         DigestPart(record.id or 0, part).text,
-        hint=f"{label}: {part if part != words.EVERYTHING else 'everything'}",
+        hint=f"{label}: {part if part != EVERYTHING else 'everything'}",
     )
 
 
@@ -101,7 +148,7 @@ def sent(decision: DecisionBlocks) -> Callable[[ShownDigest, DigestSent, Scene],
 def preview(record: Release, notice: DigestPreview, scene: Scene) -> Rendered:
     """The first digests to an audience, for their owner: what their own would say, who would get one, and Send."""
     people = blocks.counted(record.readers, "person", "people")
-    audience = blocks.escape(words.audience_words(record.audience), 60)
+    audience = blocks.escape(audience_words(record.audience), 60)
     if record.state is not ReleaseState.WAITING:
         return _decided(record, people, audience)
     news = f"The first {record.kind} digests to {audience} are ready: {people} would get one"
@@ -118,8 +165,8 @@ def preview(record: Release, notice: DigestPreview, scene: Scene) -> Rendered:
         ),
         blocks.actions(
             [
-                blocks.button(f"Send to {people}", words.SEND, str(record.id), style="primary"),
-                blocks.button("Not this week", words.SKIP, str(record.id)),
+                blocks.button(f"Send to {people}", SEND, str(record.id), style="primary"),
+                blocks.button("Not this week", SKIP, str(record.id)),
             ],
             block_id=f"digest-release:{record.id}",
         ),
@@ -143,16 +190,14 @@ def _decided(record: Release, people: str, audience: str) -> Rendered:
         text = f"*Sent* by {who}{at} · the {record.kind} digest goes to {audience} from now on ({people})"
         plain = f"Sent: the {record.kind} digest goes to {audience} from now on"
     else:
-        text = f"*Not sent*, {who} decided{at} · {audience} got no {record.kind} digest in {words.week_words(record.week)}"
-        plain = (
-            f"Not sent: {audience} got no {record.kind} digest in {words.week_words(record.week)}"
-        )
+        text = f"*Not sent*, {who} decided{at} · {audience} got no {record.kind} digest in {week_words(record.week)}"
+        plain = f"Not sent: {audience} got no {record.kind} digest in {week_words(record.week)}"
     return Rendered(plain, [blocks.section(text)], is_final=True)
 
 
 def troubled(record: Trouble, notice: DigestTroubled, scene: Scene) -> Rendered:
     """What went wrong with a week's digests; readers are told nothing."""
-    name = f"{record.kind.title()} digests, {words.week_words(record.week)}"
+    name = f"{record.kind.title()} digests, {week_words(record.week)}"
     counts = []
     if record.failing:
         counts.append(f"{record.failing} could not be built yet")
@@ -184,3 +229,29 @@ def troubled(record: Trouble, notice: DigestTroubled, scene: Scene) -> Rendered:
         )
     body = [blocks.section(f"*{news}*"), *(blocks.context(line) for line in lines)]
     return Rendered(news, body)
+
+
+# --- What notices about digests look like
+#
+# which record each one reads, and which message it becomes.
+
+
+def _digest(session: Session, notice: DigestSent, scene: Scene) -> ShownDigest | None:
+    return service.load_shown(session, notice.digest_id, policy=scene.policy, now=scene.now)
+
+
+def _release(session: Session, notice: DigestPreview, scene: Scene) -> Release | None:
+    return releases.load_release(session, notice.release_id, notice.person_id)
+
+
+def _trouble(session: Session, notice: DigestTroubled, scene: Scene) -> Trouble:
+    return service.load_trouble(session, notice.digest, notice.week)
+
+
+def renderers(decision: DecisionBlocks) -> tuple[Renderer[Any, Any], ...]:
+    """The renderers, given how a request is shown inside a digest."""
+    return (
+        Renderer(DigestSent, _digest, sent(decision)),
+        Renderer(DigestPreview, _release, preview),
+        Renderer(DigestTroubled, _trouble, troubled),
+    )

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import blocks
-from bot.charts.bars import DARK
-from bot.digests.charts import chart
+from bot.charts.drawing import DARK
+from bot.digests.messages import chart
 from bot.documents import templates
+from bot.slack import blocks
 from storage.enums import ApprovalState
 from workflows.approvals.records import Card
-from workflows.digests.phrases import LABELS
 from workflows.digests.records import Content, PictureFacts, ShownDigest
+from workflows.digests.words import LABELS
 
 _STATES = {
     ApprovalState.PENDING: "Waiting",

@@ -8,7 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, se
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from bot import blocks
+from bot.slack import blocks
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!])")
 

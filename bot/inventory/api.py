@@ -1,52 +1,577 @@
 """The inventory for programs and for the command line: the same rules as in Slack, and Slack follows."""
 
-from collections.abc import Callable
-from typing import Annotated
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Path as fastapi_Path
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from sqlalchemy.orm import Session
 
-from bot.api.door import Caller, Door, needs
-from bot.api.problems import describe_answers
-from bot.api.uploads import Uploads, describe_form, require_json
-from bot.context import Deps
-from bot.inventory import acting, resources, uploads
-from bot.inventory.reaching import UNBOUND, Reach, call_name, find_person_ids, with_refusals
-from bot.inventory.resources import (
-    CheckTold,
-    EvidenceTold,
-    FindingTold,
-    ModelsTold,
-    ModelTold,
-    NewEvidence,
-    NewFinding,
-    NewModel,
-    NewReading,
-    NewStep,
-    NewVersion,
-    ReadingTold,
-    StepTold,
-    VersionTold,
+from bot import freshness
+from bot.deps import Deps
+from bot.inventory import clicks, documents
+from bot.web.api import describe_answers
+from bot.web.authentication import Caller, Door, needs
+from bot.web.uploads import Uploads, describe_form, require_json
+from storage.enums import (
+    ChangeClass,
+    EuClass,
+    Exposure,
+    ModelKind,
+    ModelState,
+    Part,
+    PurposeClass,
+    Scope,
+    Severity,
 )
-from storage.enums import Scope
-from workflows.errors import InvalidInput
-from workflows.evidence import fairness
-from workflows.evidence.forms import FAIRNESS, SubmitEvidence
-from workflows.inventory import evidencing, findings, monitoring, reads, service, versions
+from workflows.errors import GovernanceError, InvalidInput, NotFound, RefusalFact, first_fault
+from workflows.evidence import fairness, service
+from workflows.evidence.explanations import Explained
+from workflows.evidence.fairness import Counts
+from workflows.evidence.forms import FAIRNESS, CardText, Measure, SubmitEvidence, Watched
+from workflows.inventory import evidence, findings, monitoring, reads, rules
+from workflows.inventory import service as inventory_service
 from workflows.inventory.forms import (
+    DIGEST,
     KEY,
     VERSION,
     AddVersion,
     FileFinding,
+    Generative,
+    GiveReading,
+    Line,
     RegisterModel,
     TakeStep,
+    VersionName,
     slug,
 )
+from workflows.inventory.forms import Words as Text
+from workflows.inventory.records import Check, ModelRecord, VersionRecord
+from workflows.packs import service as packs
+from workflows.packs.records import Pack
+from workflows.people import service as people
+from workflows.people.records import PersonRecord
+from workflows.sources import predictions
+from workflows.sources.apart import Job
+from workflows.sources.apart.work import json_of
 from workflows.sources.predictions import Columns
 
-Key = Annotated[str, Path(pattern=KEY, description="The model's key.")]
-Version = Annotated[str, Path(pattern=VERSION)]
+# --- Models as programs see and send them
+
+Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)]
+"""A Slack id or an e-mail address."""
+
+
+def _measure(value: object) -> object:
+    return Measure.read(value) if isinstance(value, str) else value
+
+
+def _watched(value: object) -> object:
+    return Watched.read(value) if isinstance(value, str) else value
+
+
+class Body(BaseModel):
+    """Strict: an unknown field is a mistake that is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewModel(Body):
+    """A model for the inventory."""
+
+    name: Annotated[Line, Field(min_length=2)]
+    key: Annotated[str, Field(pattern=KEY)] | None = Field(
+        default=None, description="What people type; made from the name when left out."
+    )
+    kind: ModelKind = ModelKind.INTERNAL
+    vendor: Line | None = None
+    project: Line | None = Field(default=None, description="Key of its project.")
+    owner: Who | None = Field(
+        default=None,
+        description="Who answers for it: a Slack id or e-mail address. The project's owner when left out.",
+    )
+    purpose: Text = ""
+    intended_use: Text = ""
+    out_of_scope: Text = ""
+    technique: Line = ""
+    data_sources: list[Line] = []
+    affects_people: bool = False
+    upstream: list[Annotated[str, Field(pattern=KEY)]] = []
+    registry_name: Annotated[str, Field(max_length=250)] | None = None
+    exposure: Exposure | None = None
+    purpose_class: PurposeClass | None = None
+    eu_class: EuClass | None = None
+
+
+class NewVersion(Body):
+    """A version of a model."""
+
+    version: VersionName
+    digest: Annotated[str, Field(pattern=DIGEST)] | None = None
+    run_id: Annotated[str, Field(max_length=120)] | None = None
+    developers: list[Who] = Field(default=[], max_length=50)
+    contributors: list[Who] = Field(default=[], max_length=100)
+    generative: Generative | None = None
+
+
+class NewEvidence(Body):
+    """An item of evidence. Metrics may be written as text: `accuracy = 0.91 >= 0.85`."""
+
+    type: str
+    sha256: str | None = None
+    uri: str | None = None
+    summary: Text = ""
+    metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = Field(default=[], max_length=50)
+    watched: list[Annotated[Watched, BeforeValidator(_watched)]] = Field(default=[], max_length=50)
+    outcome: Literal["pass", "conditional", "fail"] | None = None
+    fairness: Counts | None = Field(
+        default=None,
+        description="For a fairness report: how many people of each group were selected and not, rightly and wrongly. Groups only, never rows of people.",
+    )
+    card: CardText | None = Field(
+        default=None, description="For a model card: its sections, as Markdown."
+    )
+    explained: Explained | None = Field(
+        default=None,
+        description="For an explainability report: what drives the answers, over all and in examples.",
+    )
+    valid_until: date | None = None
+
+    def form(self) -> SubmitEvidence:
+        """As the evidence keeps it. Raises ValidationError."""
+        return SubmitEvidence.model_validate(self.model_dump(exclude_none=True))
+
+
+class NewStep(Body):
+    """A step of a version: submit, return, pass, implement, deploy, change, suspend, resume, retire and so on."""
+
+    step: Annotated[str, Field(pattern=r"^[a-z_]{2,30}$")]
+    reason: Text = ""
+    validator: Who | None = None
+    change_class: ChangeClass | None = None
+    new_version: VersionName | None = None
+    revision: int | None = Field(
+        default=None, ge=1, description="The revision that was seen; the present one when left out."
+    )
+
+
+class NewReading(GiveReading):
+    """A value of a measure of the monitoring plan."""
+
+
+class NewFinding(Body):
+    """Something wrong."""
+
+    words: Annotated[Text, Field(min_length=3)]
+    severity: Severity
+    version: VersionName | None = None
+    owner: Who | None = None
+    due: date | None = None
+
+
+class VersionTold(BaseModel):
+    """A version as it stands."""
+
+    version: str
+    state: ModelState
+    since: datetime
+    digest: str | None
+    approval: int | None
+    approved_until: datetime | None
+    developers: list[str]
+    validators: list[str]
+    steps: list[str] = Field(description="The steps that lead on from here, whoever takes them.")
+    revision: int
+
+
+class ModelTold(BaseModel):
+    """A model as it stands."""
+
+    key: str
+    name: str
+    kind: ModelKind
+    vendor: str | None
+    project: str | None
+    owner: str | None
+    purpose: str
+    state: ModelState
+    tier: int | None
+    eu_class: EuClass | None
+    next_review: date | None
+    open_findings: int
+    upstream: list[str]
+    downstream: list[str]
+    versions: list[VersionTold]
+
+
+class ModelsTold(BaseModel):
+    """Models by name; `next` is where to go on, where there are more."""
+
+    models: list[ModelTold]
+    next: str | None
+
+
+class StepLacks(BaseModel):
+    """A step from where a version stands, and what bars it: the step itself is refused by the same list."""
+
+    step: str
+    label: str
+    missing: list[str]
+    asks: list[str]
+    """What whoever takes it says with it."""
+
+
+class CheckTold(BaseModel):
+    """What a version lacks for its next step, and for every other."""
+
+    model: str
+    version: str
+    state: ModelState
+    tier: int | None
+    next_step: str
+    is_complete: bool
+    missing: list[str]
+    steps: list[StepLacks]
+    waived: list[str]
+    open_findings: int
+    approval: int | None
+
+
+class StepTold(BaseModel):
+    """What came of a step."""
+
+    said: str
+    version: VersionTold
+
+
+class ReadingTold(BaseModel):
+    """A reading that was kept, and whether it is a breach."""
+
+    metric: str
+    is_breach: bool
+
+
+class FindingTold(BaseModel):
+    """A finding that was filed."""
+
+    id: int
+
+
+class EvidenceTold(BaseModel):
+    """An item that was kept."""
+
+    id: int
+    check: CheckTold
+
+
+def describe_version(record: VersionRecord) -> VersionTold:
+    """A version for programs."""
+    return VersionTold(
+        version=record.version,
+        state=record.state,
+        since=record.since,
+        digest=f"sha256:{record.digest}" if record.digest else None,
+        approval=record.approval_id,
+        approved_until=record.approved_until,
+        developers=[one.name for one in record.named(Part.DEVELOPER)],
+        validators=[one.name for one in record.named(Part.VALIDATOR)],
+        steps=[move.verb for move in rules.list_moves(record.state)],
+        revision=record.revision,
+    )
+
+
+def model(record: ModelRecord, today: date) -> ModelTold:
+    """A model for programs."""
+    return ModelTold(
+        key=record.key,
+        name=record.name,
+        kind=record.kind,
+        vendor=record.vendor,
+        project=record.project_key,
+        owner=record.owner.name if record.owner else None,
+        purpose=record.purpose,
+        state=record.state,
+        tier=record.tier,
+        eu_class=record.eu_class,
+        next_review=record.next_review,
+        open_findings=sum(one.is_open(today) for one in record.findings),
+        upstream=list(record.upstream),
+        downstream=list(record.downstream),
+        versions=[describe_version(one) for one in record.versions],
+    )
+
+
+def describe_check(record: Check) -> CheckTold:
+    """A check for programs."""
+    return CheckTold(
+        model=record.model,
+        version=record.version,
+        state=record.state,
+        tier=record.tier,
+        next_step=record.next_step,
+        is_complete=record.is_complete,
+        missing=list(record.missing),
+        steps=[
+            StepLacks(
+                step=one.verb, label=one.label, missing=list(one.missing), asks=list(one.asks)
+            )
+            for one in record.steps
+        ],
+        waived=list(record.waived),
+        open_findings=record.findings,
+        approval=record.approval_id,
+    )
+
+
+# --- What the endpoints of models share
+#
+# the model or version that a call names, when its token is for it.
+
+T = TypeVar("T")
+UNBOUND = "-"
+"""Stands for the project of a model that has none: no bound token is for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Finds what a call is about. Raises NotFound and NotAllowed."""
+
+    deps: Deps
+    door: Door
+
+    def model(
+        self, session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
+    ) -> tuple[ModelRecord, VersionRecord | None]:
+        """A model, and one of its versions where that is named."""
+        self.door.require(caller, scope)
+        word = f"{key}:{version}" if version else key
+        policy, bounds = self.deps.policy, caller.token.projects
+        try:
+            return reads.find_model(session, caller.actor, word, only=bounds, policy=policy)
+        except NotFound as unknown:
+            if bounds and self._is_beyond(session, caller, key):
+                # It is told like what is not there; the try goes on the ledger, after this transaction.
+                prefix = caller.token.prefix
+                unknown.audit = RefusalFact("token", "token", prefix, why="project")
+            raise
+
+    def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
+        """Whether there is such a model, beyond the bounds of the caller's token."""
+        try:
+            reads.find_model(session, caller.actor, key, policy=self.deps.policy)
+        except NotFound:
+            return False
+        return True
+
+    def confirm(self, caller: Caller, *words: str | None) -> None:
+        """Slack's word on the people whom a call names is fresh, where mlgov knows them. For before its transaction.
+
+        Raises CannotVerify.
+        """
+        with self.deps.db.read() as session:
+            named = {
+                known.slack_id
+                for word in words
+                if word and (known := _find_person(session, word)) and known.slack_id
+            }
+        freshness.confirm_named(self.deps, caller.actor, named)
+
+    def version(
+        self, session: Session, caller: Caller, scope: Scope, key: str, version: str
+    ) -> tuple[ModelRecord, VersionRecord]:
+        """A version of a model."""
+        model, record = self.model(session, caller, scope, key, version)
+        if record is None:
+            raise NotFound(f"{model.name} has no version {version!r}.")
+        return model, record
+
+
+def _find_person(session: Session, word: str) -> PersonRecord | None:
+    try:
+        return people.look_up(session, word)
+    except NotFound:
+        return None
+
+
+def find_person_ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
+    """Person ids of Slack ids or e-mail addresses. Raises InvalidInput for nobody here."""
+    person_ids = []
+    for word in words:
+        try:
+            person_ids.append(people.look_up(session, word).id)
+        except GovernanceError:
+            raise InvalidInput(
+                f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
+                field=field,
+            ) from None
+    return tuple(person_ids)
+
+
+def call_name(caller: Caller, key: str | None, *parts: str) -> str:
+    """The name of a call, which the same caller's repetition shares."""
+    whole = "\n".join(parts if key is None else (key,))
+    return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
+
+
+def with_refusals(work: Callable[[Session], T]) -> Callable[[Session], T]:
+    """What a form refuses, as a refusal of the API."""
+
+    def run(session: Session) -> T:
+        try:
+            return work(session)
+        except ValidationError as error:
+            place, sentence = first_fault(error)
+            raise InvalidInput(sentence, field=place or None) from None
+
+    return run
+
+
+# --- What is sent about models, and read apart from whoever answers people
+#
+# evidence, predictions, files shared in Slack.
+
+
+def _evidence(path: Path, _asked: None) -> NewEvidence:
+    form = NewEvidence.model_validate(json_of(path))
+    try:
+        form.form()
+    except ValidationError as error:
+        place, sentence = first_fault(error)
+        raise InvalidInput(sentence, field=place or None) from None
+    return form
+
+
+EVIDENCE = Job(
+    "bot.inventory.api:EVIDENCE", _evidence, TypeAdapter(type(None)), TypeAdapter(NewEvidence)
+)
+"""The body of a call that hands in evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Which columns of predictions say what, what people call the file, and how few people make no group."""
+
+    columns: Columns
+    name: str
+    least: int
+
+
+def _count(path: Path, asked: Counting) -> Counts:
+    cells = predictions.read(path, asked.columns, name=asked.name, is_sent=True)
+    return fairness.count_groups(cells, asked.least)
+
+
+COUNT = Job("bot.inventory.api:COUNT", _count, TypeAdapter(Counting), TypeAdapter(Counts))
+"""A file of predictions; no row of a person comes back."""
+
+
+def _understand(path: Path, name: str) -> dict[str, Any]:
+    return service.read_content(name, path.read_bytes())
+
+
+UNDERSTAND = Job(
+    "bot.inventory.api:UNDERSTAND", _understand, TypeAdapter(str), TypeAdapter(dict[str, Any])
+)
+"""A file that somebody shared: what it says as evidence, nothing for any other document."""
+
+
+# --- Documents of a version for programs and the command line
+#
+# its model card, and its approval pack.
+
+Key = Annotated[str, fastapi_Path(pattern=KEY, description="The model's key.")]
+Version = Annotated[str, fastapi_Path(pattern=VERSION)]
+_PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+
+def papers_router(deps: Deps, door: Door) -> APIRouter:
+    """The endpoints for documents under /models."""
+    api = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
+    Calls = Annotated[Caller, Depends(door.caller)]
+    told_errors = describe_answers(400, 401, 403, 404, 422, 429)
+    at = Reach(deps, door)
+
+    @api.get(
+        "/{key}/versions/{version}/card",
+        response_class=Response,
+        responses={
+            **told_errors,
+            200: {
+                "content": {
+                    "text/html": {"schema": {"type": "string"}},
+                    "text/markdown": {"schema": {"type": "string"}},
+                }
+            },
+        },
+    )
+    def card(
+        key: Key,
+        version: Version,
+        caller: Calls,
+        format: Annotated[
+            Literal["html", "markdown"], Query(description="How it is written.")
+        ] = "html",
+    ) -> Response:
+        """The model card, made from the record; what is missing is shown as missing."""
+        with deps.db.read() as session:
+            model, record = at.version(session, caller, Scope.MODELS_READ, key, version)
+            now = deps.now(session)
+            today = reads.today_of(deps.policy, now)
+            version_card = reads.load_card(
+                session, caller.actor, model.id, record.id, policy=deps.policy, now=now
+            )
+        built = evidence.build_card(version_card, deps.policy, today)
+        organisation = deps.policy.organisation.name
+        if format == "markdown":
+            return PlainTextResponse(
+                documents.card_markdown(built, organisation=organisation, today=today),
+                media_type="text/markdown",
+            )
+        return HTMLResponse(documents.card_html(built, organisation=organisation, today=today))
+
+    def packed(caller: Caller, key: str, version: str) -> Pack:
+        with deps.db.read() as session:
+            _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
+            return packs.make_pack(
+                session, caller.actor, record.id, policy=deps.policy, now=deps.now(session)
+            )
+
+    @api.get("/{key}/versions/{version}/pack", responses=told_errors)
+    def pack(key: Key, version: Version, caller: Calls) -> Pack:
+        """Everything that an auditor asks about a version: evidence, decisions, policy text, findings, ledger entries."""
+        return packed(caller, key, version)
+
+    @api.get(
+        "/{key}/versions/{version}/pack.html",
+        response_class=HTMLResponse,
+        responses={**told_errors, 200: _PAGE},
+    )
+    def pack_page(key: Key, version: Version, caller: Calls) -> HTMLResponse:
+        """The same as a page that stands alone, with its JSON inside."""
+        return HTMLResponse(documents.pack_html(packed(caller, key, version)))
+
+    return api
+
+
+# --- The inventory for programs and for the command line
+#
+# the same rules as in Slack, and Slack follows.
+
 IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="Names this call: the same again changes nothing."),
@@ -70,7 +595,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
 
 def _show_model(at: Reach, session: Session, model_id: int) -> ModelTold:
     today = reads.today_of(at.deps.policy, at.deps.now(session))
-    return resources.model(reads.load_model(session, model_id), today)
+    return model(reads.load_model(session, model_id), today)
 
 
 def _require_version(
@@ -80,7 +605,7 @@ def _require_version(
     with at.deps.db.read() as session:
         _, record = at.version(session, caller, Scope.MODELS, key, version)
         if type_ is not None:
-            evidencing.require_may_hand_in(
+            evidence.require_may_hand_in(
                 session, caller.actor, record.id, type_, policy=at.deps.policy
             )
 
@@ -104,11 +629,11 @@ def _hand_in(
     def work(session: Session) -> EvidenceTold:
         _, record = at.version(session, caller, Scope.MODELS, key, version)
         now = deps.now(session)
-        id_ = evidencing.submit_evidence(
+        id_ = evidence.submit_evidence(
             session, caller.actor, record.id, handed(), name, policy=deps.policy, now=now
         )
-        lacks = evidencing.check_version(session, record.id, policy=deps.policy, now=now)
-        return EvidenceTold(id=id_, check=resources.check(lacks))
+        lacks = evidence.check_version(session, record.id, policy=deps.policy, now=now)
+        return EvidenceTold(id=id_, check=describe_check(lacks))
 
     return deps.db.run(with_refusals(work))
 
@@ -142,7 +667,7 @@ def _add_models(api: APIRouter, at: Reach) -> None:
                 most=limit,
                 policy=deps.policy,
             )
-        return ModelsTold(models=[resources.model(one, today) for one in models], next=last)
+        return ModelsTold(models=[model(one, today) for one in models], next=last)
 
     @api.get("/{key}", responses=_TOLD_ERRORS, openapi_extra=_READS_ONLY)
     def show(key: Key, caller: Calls) -> ModelTold:
@@ -177,7 +702,7 @@ def _add_models(api: APIRouter, at: Reach) -> None:
                     "request_key": call_name(caller, key, "model", wanted),
                 }
             )
-            model_id = service.register_model(
+            model_id = inventory_service.register_model(
                 session,
                 caller.actor,
                 request,
@@ -211,7 +736,7 @@ def _add_versions(api: APIRouter, at: Reach) -> None:
                 developers=find_person_ids(session, form.developers, "developers"),
                 contributors=find_person_ids(session, form.contributors, "contributors"),
             )
-            version_id = versions.add_version(
+            version_id = inventory_service.add_version(
                 session,
                 caller.actor,
                 request,
@@ -220,7 +745,7 @@ def _add_versions(api: APIRouter, at: Reach) -> None:
                 org_key=deps.team.org_key,
             )
             return next(
-                resources.version(one)
+                describe_version(one)
                 for one in reads.load_model(session, model.id).versions
                 if one.id == version_id
             )
@@ -232,8 +757,8 @@ def _add_versions(api: APIRouter, at: Reach) -> None:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
             _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return resources.check(
-                evidencing.check_version(
+            return describe_check(
+                evidence.check_version(
                     session, record.id, policy=deps.policy, now=deps.now(session)
                 )
             )
@@ -256,7 +781,7 @@ def _add_evidence(api: APIRouter, at: Reach, taking: Uploads) -> None:
         require_json(request)
         await run_in_threadpool(_require_version, at, caller, key, version)
         async with taking.take(request, caller) as upload:
-            form = await upload.read(uploads.EVIDENCE, None)
+            form = await upload.read(EVIDENCE, None)
 
             def keep() -> EvidenceTold:
                 if form.fairness is not None:
@@ -308,9 +833,9 @@ def _add_evidence(api: APIRouter, at: Reach, taking: Uploads) -> None:
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
         await run_in_threadpool(_require_version, at, caller, key, version, FAIRNESS)
         least = deps.policy.evidence.fairness.least
-        asked = uploads.Counting(columns, "The file", least)
+        asked = Counting(columns, "The file", least)
         async with taking.take(request, caller) as upload:
-            counted = await upload.read(uploads.COUNT, asked)
+            counted = await upload.read(COUNT, asked)
 
             def keep() -> EvidenceTold:
                 fairness.load_metrics()
@@ -349,14 +874,14 @@ def _add_life(api: APIRouter, at: Reach) -> None:
             new_version=form.new_version,
             request_key=call_name(caller, request, "step", key, version, form.step, str(revision)),
         )
-        sentence = acting.take_step(deps, caller.actor, taken, None)
+        sentence = clicks.take_step(deps, caller.actor, taken, None)
         with deps.db.read() as session:
             now = next(
                 each
                 for each in reads.load_model(session, model.id).versions
                 if each.id == record.id
             )
-        return StepTold(said=sentence, version=resources.version(now))
+        return StepTold(said=sentence, version=describe_version(now))
 
     @api.post(
         "/{key}/versions/{version}/readings",
@@ -373,7 +898,7 @@ def _add_life(api: APIRouter, at: Reach) -> None:
 
         def work(session: Session) -> list[ReadingTold]:
             _, record = at.version(session, caller, Scope.MODELS, key, version)
-            row = versions.lock_version(session, record.id)
+            row = inventory_service.lock_version(session, record.id)
             return [
                 ReadingTold(
                     metric=each.metric,

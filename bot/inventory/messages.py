@@ -1,14 +1,17 @@
 """How notices about models are shown. Pure."""
 
 from datetime import date
+from typing import Any
 
-from bot import blocks
-from bot.blocks import Block
-from bot.interactions import FindingRef, VersionRef
-from bot.inventory import views, words
-from bot.rendering import Rendered, Scene
+from sqlalchemy.orm import Session
+
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.inventory import cards, words
+from bot.slack import blocks
+from bot.slack.blocks import Block
+from bot.slack.interactions import FindingRef, VersionRef
 from storage.enums import FindingStatus, ModelState, Part
-from workflows.inventory import rules
+from workflows.inventory import reads, rules
 from workflows.inventory.notices import (
     AgreementAsked,
     FindingFiled,
@@ -100,7 +103,7 @@ def validation(card: ModelCard, notice: ValidationAsked, scene: Scene) -> Render
         f"Made by {words.mention_people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.mention_person(model.owner)}",
     ]
     lines.append(words.missing_line(card))
-    body = [blocks.section("\n".join(lines)), *views.buttons(card)]
+    body = [blocks.section("\n".join(lines)), *cards.buttons(card)]
     body.append(
         blocks.context(
             "You were named to validate it, because you neither made nor own it. Look at its evidence, file what you find, hand in "
@@ -121,7 +124,7 @@ def agreement(card: ModelCard, notice: AgreementAsked, scene: Scene) -> Rendered
     what = choice.move.label.rstrip("…").lower()
     news = f"{name}: {what} needs you, too"
     lines = [f"*{news}*", *(blocks.escape(one, 200) for one in card.agreed)]
-    body = [blocks.section("\n".join(lines)), *views.buttons(card)]
+    body = [blocks.section("\n".join(lines)), *cards.buttons(card)]
     body.append(
         blocks.context(
             f"It needs two people, {' and '.join(sorted(rules.WHO_WORDS[one] for one in choice.move.who))}. Until then it stays as it is."
@@ -206,3 +209,36 @@ def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Render
             blocks.context(why),
         ],
     )
+
+
+# --- What notices about models look like
+
+
+def _model(session: Session, notice: ModelShown | ReviewDue, scene: Scene) -> ModelRecord:
+    return reads.load_model(session, notice.model_id)
+
+
+def _card(
+    session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene
+) -> ModelCard | None:
+    return reads.load_version_card(
+        session, scene.reader_id or "", notice.version_id, policy=scene.policy, now=scene.now
+    )
+
+
+def _step(session: Session, notice: StepTold, scene: Scene) -> tuple[ModelRecord, StepTaken] | None:
+    return reads.find_step(session, notice.step_id)
+
+
+def _finding(session: Session, notice: FindingFiled, scene: Scene) -> FindingRecord | None:
+    return reads.find_finding(session, notice.finding_id)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(ModelShown, _model, model_card),
+    Renderer(StepTold, _step, step),
+    Renderer(ValidationAsked, _card, validation),
+    Renderer(AgreementAsked, _card, agreement),
+    Renderer(ReviewDue, _model, review),
+    Renderer(FindingFiled, _finding, finding),
+)

@@ -1,34 +1,101 @@
 """The windows of models, sent: what was entered becomes a change, or a sentence under its field."""
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot import seals
-from bot.interactions import ClassifyWindow, ModelWindow, RegisterWindow
-from bot.inventory import acting, entered, fields
-from bot.replies import Reply
-from bot.requests import Submission
-from bot.router import Router
-from workflows.inventory import reads, service, versions
+from bot.deps import Deps
+from bot.inventory import cards, clicks
+from bot.inventory import evidence as inventory_evidence
+from bot.inventory import windows as inventory_windows
+from bot.slack import windows
+from bot.slack.interactions import (
+    WINDOW_UNREADABLE,
+    ClassifyWindow,
+    EvidenceWindow,
+    ModelRef,
+    ModelWindow,
+    RegisterWindow,
+    ReviewWindow,
+    Ticked,
+)
+from bot.slack.replies import FieldErrors, Reply, Show
+from bot.slack.requests import Router, Submission
+from workflows.actors import Actor
+from workflows.errors import InvalidInput
+from workflows.evidence import fairness
+from workflows.evidence.forms import Measure, SubmitEvidence, Watched
+from workflows.inventory import evidence as inventory_evidence_
+from workflows.inventory import findings, reads, service
 from workflows.inventory.forms import (
     AddVersion,
     AssessTier,
+    FileFinding,
     RegisterModel,
+    SettleFinding,
     TakeStep,
     slug,
 )
+from workflows.people import service as people
+
+# --- What was entered into a window of models, and what stands there afterwards
+
+
+def details(
+    deps: Deps, actor: Actor, model_id: int, version_id: int | None, sentence: str = ""
+) -> Show:
+    """The window with everything about a model; `sentence` says what just happened."""
+    found, spend = clicks.load_model(deps, actor, model_id, version_id)
+    with deps.db.read() as session:
+        today = reads.today_of(deps.policy, deps.now(session))
+    seen, _ = clicks.prefilled(deps, found)
+    drawn = cards.draw_pictures(found.evidence.values())
+    return Show(
+        cards.details_window(
+            found, deps.policy, today, drawn, spend=spend, news=sentence, seen=seen
+        ),
+        tuple(drawn.values()),
+    )
+
+
+def person_id(session: Session, submission: Submission, block: str) -> str | None:
+    """The person id of who was picked."""
+    picked = submission.text(block)
+    if not picked:
+        return None
+    person = people.find_by_slack_id(session, submission.deps.team.org_key, picked)
+    if person is None:
+        raise InvalidInput("Choose somebody else: mlgov does not know that person.", field=block)
+    return person.id
+
+
+def confirm(submission: Submission, ref: ModelRef, sentence: str) -> Reply:
+    """The window with everything, and what was done."""
+    return details(submission.deps, submission.actor, ref.model_id, ref.version_id, sentence)
+
+
+def run(submission: Submission, work: Callable[[Session], Any]) -> Any:
+    """Carry it out in a transaction of its own, with what it returns."""
+    return submission.deps.db.run(work)
+
+
+# --- The windows of models, sent
+#
+# what was entered becomes a change, or a sentence under its field.
 
 
 def register(router: Router) -> None:
     """Answer the windows of an entry and of its life."""
-    router.submission(fields.SUBMIT_REGISTER, new, RegisterWindow)
-    router.submission(fields.SUBMIT_CLASSIFY, classify, ClassifyWindow)
+    router.submission(inventory_windows.SUBMIT_REGISTER, new, RegisterWindow)
+    router.submission(inventory_windows.SUBMIT_CLASSIFY, classify, ClassifyWindow)
     for callback, handler in (
-        (fields.SUBMIT_DESCRIBE, describe),
-        (fields.SUBMIT_ASSESS, assess),
-        (fields.SUBMIT_VERSION, version),
-        (fields.SUBMIT_STEP, step),
+        (inventory_windows.SUBMIT_DESCRIBE, describe),
+        (inventory_windows.SUBMIT_ASSESS, assess),
+        (inventory_windows.SUBMIT_VERSION, version),
+        (inventory_windows.SUBMIT_STEP, step),
     ):
         router.submission(callback, handler, ModelWindow)
 
@@ -36,14 +103,14 @@ def register(router: Router) -> None:
 def new(submission: Submission, window: RegisterWindow) -> Reply:
     """A model for the inventory, assessed at once where that was said."""
     deps = submission.deps
-    is_sealed = seals.is_sealed(deps, submission.actor, window.channel, window.seal)
+    is_sealed = windows.is_sealed(deps, submission.actor, window.channel, window.seal)
 
     def work(session: Session) -> int:
         form = submission.form(
             RegisterModel,
             {
-                "key": slug(submission.text(fields.NAME)),
-                "owner_id": entered.person_id(session, submission, fields.OWNER),
+                "key": slug(submission.text(inventory_windows.NAME)),
+                "owner_id": person_id(session, submission, inventory_windows.OWNER),
                 "request_key": submission.key,
             },
         )
@@ -57,8 +124,8 @@ def new(submission: Submission, window: RegisterWindow) -> Reply:
             channel=window.channel if is_sealed else "",
         )
 
-    model_id = entered.run(submission, work)
-    return entered.details(deps, submission.actor, model_id, None, "Registered.")
+    model_id = run(submission, work)
+    return details(deps, submission.actor, model_id, None, "Registered.")
 
 
 def describe(submission: Submission, at: ModelWindow) -> Reply:
@@ -71,9 +138,9 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
             RegisterModel,
             {
                 "key": reads.load_model(session, at.model_id).key,
-                "owner_id": entered.person_id(session, submission, fields.OWNER),
-                "data_sources": submission.listed(fields.DATA),
-                "affects_people": submission.values.get(fields.PEOPLE) == "yes",
+                "owner_id": person_id(session, submission, inventory_windows.OWNER),
+                "data_sources": submission.listed(inventory_windows.DATA),
+                "affects_people": submission.values.get(inventory_windows.PEOPLE) == "yes",
                 "request_key": submission.key,
             },
         )
@@ -89,15 +156,15 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
             clicked=at.card,
         )
 
-    entered.run(submission, work)
-    return entered.confirm(submission, at, "Kept.")
+    run(submission, work)
+    return confirm(submission, at, "Kept.")
 
 
 def assess(submission: Submission, at: ModelWindow) -> Reply:
     """How material it is."""
     deps = submission.deps
     form = submission.form(AssessTier, {"model_id": at.model_id, "revision": at.model_revision})
-    tier = entered.run(
+    tier = run(
         submission,
         lambda session: service.assess_tier(
             session,
@@ -108,36 +175,36 @@ def assess(submission: Submission, at: ModelWindow) -> Reply:
             clicked=at.card,
         ),
     )
-    return entered.confirm(submission, at, f"It is tier {tier}.")
+    return confirm(submission, at, f"It is tier {tier}.")
 
 
 def version(submission: Submission, at: ModelWindow) -> Reply:
     """A version, in development."""
     deps = submission.deps
-    prompt = submission.text(fields.PROMPT)
-    base = submission.text(fields.BASE)
+    prompt = submission.text(inventory_windows.PROMPT)
+    base = submission.text(inventory_windows.BASE)
     generative = (
         {
             "model": base,
             "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest() if prompt else None,
-            "tools": submission.listed(fields.TOOLS),
+            "tools": submission.listed(inventory_windows.TOOLS),
         }
         if base
         else None
     )
 
     def work(session: Session) -> int:
-        maker = entered.person_id(session, submission, fields.DEVELOPER)
+        maker = person_id(session, submission, inventory_windows.DEVELOPER)
         form = submission.form(
             AddVersion,
             {
                 "model_id": at.model_id,
-                "digest": submission.text(fields.DIGEST).lower() or None,
+                "digest": submission.text(inventory_windows.DIGEST).lower() or None,
                 "generative": generative,
                 "developers": (maker,) if maker else (),
             },
         )
-        return versions.add_version(
+        return service.add_version(
             session,
             submission.actor,
             form,
@@ -147,14 +214,14 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
             clicked=at.card,
         )
 
-    version_id = entered.run(submission, work)
-    return entered.details(deps, submission.actor, at.model_id, version_id, "It is in development.")
+    version_id = run(submission, work)
+    return details(deps, submission.actor, at.model_id, version_id, "It is in development.")
 
 
 def classify(submission: Submission, at: ClassifyWindow) -> Reply:
     """It is no model, or one after all."""
     deps = submission.deps
-    entered.run(
+    run(
         submission,
         lambda session: service.classify_entry(
             session,
@@ -162,20 +229,20 @@ def classify(submission: Submission, at: ClassifyWindow) -> Reply:
             at.model_id,
             at.model_revision,
             is_model=at.is_model,
-            reason=submission.text(fields.REASON),
+            reason=submission.text(inventory_windows.REASON),
             policy=deps.policy,
             now=deps.now(session),
             clicked=at.card,
         ),
     )
-    return entered.confirm(submission, at, "Kept.")
+    return confirm(submission, at, "Kept.")
 
 
 def step(submission: Submission, at: ModelWindow) -> Reply:
     """A step, or the request that it is."""
     deps = submission.deps
     with deps.db.read() as session:
-        validator = entered.person_id(session, submission, fields.VALIDATOR)
+        validator = person_id(session, submission, inventory_windows.VALIDATOR)
     form = submission.form(
         TakeStep,
         {
@@ -186,5 +253,215 @@ def step(submission: Submission, at: ModelWindow) -> Reply:
             "request_key": submission.key,
         },
     )
-    sentence = acting.take_step(deps, submission.actor, form, at.card)
-    return entered.confirm(submission, at, sentence)
+    sentence = clicks.take_step(deps, submission.actor, form, at.card)
+    return confirm(submission, at, sentence)
+
+
+# --- The windows of findings and reviews, sent
+
+
+def register_findings(router: Router) -> None:
+    """Answer the windows of findings and reviews."""
+    router.submission(inventory_windows.SUBMIT_REVIEW, review, ReviewWindow)
+    for callback, handler in (
+        (inventory_windows.SUBMIT_FINDING, finding),
+        (inventory_windows.SUBMIT_SETTLE, settle),
+    ):
+        router.submission(callback, handler, ModelWindow)
+
+
+def finding(submission: Submission, at: ModelWindow) -> Reply:
+    """Something wrong."""
+    deps = submission.deps
+
+    def work(session: Session) -> int:
+        form = submission.form(
+            FileFinding,
+            {
+                "model_id": at.model_id,
+                "version_id": at.version_id,
+                "owner_id": person_id(session, submission, inventory_windows.OWNER),
+            },
+        )
+        return findings.file_finding(
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+            clicked=at.card,
+        )
+
+    run(submission, work)
+    return confirm(submission, at, "Filed. Who mends it is told.")
+
+
+def settle(submission: Submission, at: ModelWindow) -> Reply:
+    """What becomes of a finding."""
+    deps = submission.deps
+    form = submission.form(
+        SettleFinding,
+        {
+            "finding_id": at.version_revision,
+            "revision": at.model_revision,
+            "how": submission.values.get(inventory_windows.HOW) or "progress",
+        },
+    )
+    sentence = run(
+        submission,
+        lambda session: findings.settle_finding(
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=at.card,
+        ),
+    )
+    return details(deps, submission.actor, at.model_id, None, sentence)
+
+
+def review(submission: Submission, at: ReviewWindow) -> Reply:
+    """A review that was done."""
+    deps = submission.deps
+    due = at.due
+    if due is None:
+        raise InvalidInput(WINDOW_UNREADABLE)
+    sentence = run(
+        submission,
+        lambda session: findings.record_review(
+            session,
+            submission.actor,
+            at.model_id,
+            due,
+            words=submission.text(inventory_windows.WORD),
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=at.card,
+        ),
+    )
+    return confirm(submission, at, sentence)
+
+
+# --- The windows of evidence, sent
+
+
+def register_evidence(router: Router) -> None:
+    """Answer the windows of evidence."""
+    router.submission(inventory_windows.SUBMIT_EVIDENCE, evidence, EvidenceWindow)
+    for callback, handler in (
+        (inventory_windows.SUBMIT_LOOK, look),
+        (inventory_windows.SUBMIT_WAIVE, waive),
+    ):
+        router.submission(callback, handler, ModelWindow)
+
+
+def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
+    """An item of evidence."""
+    deps = submission.deps
+    type_ = str(submission.values.get(inventory_windows.TYPE) or "")
+    lines = [
+        line for line in submission.text(inventory_windows.METRICS).splitlines() if line.strip()
+    ]
+    try:
+        is_plan = type_ == "monitoring_plan"
+        watched = tuple(Watched.read(line) for line in lines) if is_plan else ()
+        measured = () if is_plan else tuple(Measure.read(line) for line in lines)
+    except ArithmeticError:
+        return FieldErrors({inventory_windows.METRICS: "A number in there is not written right."})
+    except ValueError as error:
+        words = (
+            str(error) if not isinstance(error, ValidationError) else str(error.errors()[0]["msg"])
+        )
+        return FieldErrors({inventory_windows.METRICS: f"{words[:1].upper()}{words[1:]}."})
+    with deps.db.read() as session:
+        inventory_evidence_.require_may_hand_in(
+            session, submission.actor, at.version_id or 0, type_, policy=deps.policy
+        )
+    link = submission.text(inventory_windows.URI)
+    form = submission.form(
+        SubmitEvidence,
+        {
+            "type": type_,
+            **inventory_evidence.read_fields(submission, at.file_id, type_),
+            **({"uri": link} if link else {}),
+            "metrics": measured,
+            "watched": watched,
+        },
+    )
+    if form.fairness is not None:
+        fairness.load_metrics()
+    run(
+        submission,
+        lambda session: inventory_evidence_.submit_evidence(
+            session,
+            submission.actor,
+            at.version_id or 0,
+            form,
+            submission.key,
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=at.card,
+        ),
+    )
+    return confirm(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
+
+
+def look(submission: Submission, at: ModelWindow) -> Reply:
+    """Evidence accepted or rejected, all that was ticked at once."""
+    deps = submission.deps
+    boxes = [
+        block["block_id"]
+        for block in submission.view["blocks"]
+        if block.get("block_id", "").startswith(f"{inventory_windows.PICK}:")
+    ]
+    ticked = [
+        Ticked.read(block)
+        for block, value in submission.values.items()
+        if block.startswith(f"{inventory_windows.PICK}:") and value
+    ]
+    if not ticked:
+        if not boxes:
+            raise Ticked.refusal()
+        return FieldErrors({boxes[0]: "Tick what you looked at, or close the window."})
+    chosen = [(box.id, box.revision) for box in ticked]
+    accept = submission.values.get(inventory_windows.VERDICT) != "reject"
+    run(
+        submission,
+        lambda session: inventory_evidence_.decide_evidence(
+            session,
+            submission.actor,
+            chosen,
+            accept=accept,
+            word=submission.text(inventory_windows.WORD),
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=at.card,
+        ),
+    )
+    many = f"{len(chosen)} item{'s' if len(chosen) != 1 else ''}"
+    return confirm(submission, at, f"{many} {'accepted' if accept else 'rejected'}.")
+
+
+def waive(submission: Submission, at: ModelWindow) -> Reply:
+    """A waiver, with its end."""
+    deps = submission.deps
+    until = submission.day(inventory_windows.UNTIL)
+    if until is None:
+        return FieldErrors({inventory_windows.UNTIL: "Choose a day."})
+    run(
+        submission,
+        lambda session: inventory_evidence_.waive_evidence(
+            session,
+            submission.actor,
+            at.version_id or 0,
+            str(submission.values[inventory_windows.TYPE]),
+            reason=submission.text(inventory_windows.REASON),
+            until=until,
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=at.card,
+        ),
+    )
+    return confirm(submission, at, "Waived; it is shown as waived, with your name.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from bot import blocks, slack_files
+from bot.slack import blocks, files
 from storage.enums import (
     ChangeClass,
     EuClass,
@@ -27,7 +27,7 @@ from workflows.inventory.records import (
     VersionRecord,
 )
 from workflows.policy import Policy
-from workflows.policy.inventory import Step
+from workflows.policy.sections import Step
 from workflows.projects.records import PersonRef
 
 OPEN = "models.open"
@@ -255,7 +255,7 @@ def item_lines(evidence: Item, policy: Policy, today: date) -> str:
 
 def file_of(evidence: Item) -> str | None:
     """Slack's id of the file that an item is, where it was handed in as one."""
-    return slack_files.file_id_of(evidence.uri) if evidence.is_file else None
+    return files.file_id_of(evidence.uri) if evidence.is_file else None
 
 
 def item_status(evidence: Item, policy: Policy, today: date) -> str:

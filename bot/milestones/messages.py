@@ -1,15 +1,276 @@
 """How notices about milestones are shown. Pure."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
-from bot import blocks
-from bot.blocks import Block
-from bot.interactions import OverdueRef
-from bot.milestones import words
-from bot.rendering import Rendered, Scene
+from sqlalchemy.orm import Session
+
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.slack import blocks
+from bot.slack.blocks import Block, Element
+from bot.slack.interactions import MilestoneChoice, MilestoneRef, OverdueRef
+from storage.enums import MilestoneStatus, MilestoneType
+from workflows.milestones import lists
 from workflows.milestones.notices import MilestoneCard, OverdueFound, RemindersDue
-from workflows.milestones.records import Line, MilestoneRecord, OverdueList, PersonRef, ReminderCard
+from workflows.milestones.records import (
+    Line,
+    MilestoneRecord,
+    Needed,
+    OverdueList,
+    PersonRef,
+    Pushed,
+    ReminderCard,
+)
+
+# --- Milestones in words
+#
+# the phrases that reminders, cards, lists and windows share. Pure.
+
+DONE = "milestones.done"
+RESCHEDULE = "milestones.reschedule"
+MORE = "milestones.more"
+ADD = "milestones.add"
+START = "milestones.start"
+LOOK = "milestones.look"
+RISK = "risk"
+TRACK = "track"
+SNOOZE = "snooze"
+HAND = "hand"
+DROP = "drop"
+DETAILS = "details"
+"""What the menu More offers; the value of an option begins with it."""
+
+STATES = {
+    MilestoneStatus.ON_TRACK: "On track",
+    MilestoneStatus.AT_RISK: "⚠️ At risk",
+    MilestoneStatus.LATE: "⌛ Late",
+    MilestoneStatus.DONE: "✅ Done",
+}
+TYPES = {
+    MilestoneType.INTAKE_APPROVED: "Idea approved",
+    MilestoneType.BUSINESS_CASE_SIGNED: "Business case signed",
+    MilestoneType.DATA_READY: "Data ready",
+    MilestoneType.PROTOTYPE: "Prototype",
+    MilestoneType.VALIDATION_START: "Validation starts",
+    MilestoneType.VALIDATION_DONE: "Validation done",
+    MilestoneType.APPROVAL: "Approval",
+    MilestoneType.DEPLOYED: "Deployed",
+    MilestoneType.FIRST_VALUE: "First value",
+    MilestoneType.BENEFITS_REVIEW_90D: "Benefits review after 90 days",
+    MilestoneType.PERIODIC_REVIEW: "Periodic review",
+    MilestoneType.RETIRED: "Retired",
+    MilestoneType.OTHER: "Something else",
+}
+_LINK = re.compile(r"^https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~/?#=&%+-]*)?$")
+
+
+def day(value: date, today: date) -> str:
+    """`Thu 29 Jan`, with the year where it is another one."""
+    return blocks.day(value, today)
+
+
+def days(number: int) -> str:
+    """`1 day`, `12 days`."""
+    return blocks.counted(number, "day")
+
+
+def named(milestone: MilestoneRecord, *, with_project: bool = True) -> str:
+    """`*Validation report*, Support chatbot`."""
+    title = f"*{blocks.escape(milestone.title, 120)}*"
+    if not with_project:
+        return title
+    return f"{title}, {blocks.escape(milestone.project, 80)}"
+
+
+def plainly(milestone: MilestoneRecord) -> str:
+    """`Validation report (Support chatbot)`, for notification texts."""
+    return f"{blocks.escape(milestone.title, 120)} ({blocks.escape(milestone.project, 80)})"
+
+
+def due(milestone: MilestoneRecord, today: date) -> str:
+    """`due tomorrow, Fri 30 Jan`; `was due Mon 26 Jan, 3 days overdue`; `met Mon 26 Jan, 2 days late`."""
+    if milestone.actual is not None:
+        return f"met {day(milestone.actual, today)}{_beside_plan(milestone)}"
+    left = milestone.days_left(today)
+    when = day(milestone.forecast, today)
+    if left < 0:
+        return f"was due {when}, {days(-left)} overdue"
+    if left == 0:
+        return "due today"
+    return f"due tomorrow, {when}" if left == 1 else f"due {when}"
+
+
+def is_due(milestone: MilestoneRecord, today: date) -> str:
+    """The same as the end of a sentence: `is due today`, `was due Mon 26 Jan, 3 days overdue`."""
+    phrase = due(milestone, today)
+    return phrase if phrase.startswith(("was", "met")) else f"is {phrase}"
+
+
+def _beside_plan(milestone: MilestoneRecord) -> str:
+    if milestone.slip == 0:
+        return ", as planned"
+    which = "late" if milestone.slip > 0 else "early"
+    return f", {days(abs(milestone.slip))} {which}"
+
+
+def slipped(milestone: MilestoneRecord) -> str | None:
+    """`slipped 12 days` from the day first promised; None when it did not move."""
+    moved = (milestone.forecast - milestone.baseline).days
+    if milestone.actual is not None or not moved:
+        return None
+    return f"slipped {days(moved)}" if moved > 0 else f"{days(-moved)} earlier than planned"
+
+
+def moves(pushes: Sequence[Pushed], project: str, today: date) -> str | None:
+    """`moves *Launch* to Mon 16 Feb and 2 more`; None when it moves nothing."""
+    if not pushes:
+        return None
+    first = pushes[0]
+    where = "" if first.project == project else f" ({blocks.escape(first.project, 60)})"
+    more = f" and {len(pushes) - 1} more" if len(pushes) > 1 else ""
+    return f"moves *{blocks.escape(first.title, 80)}*{where} to {day(first.new, today)}{more}"
+
+
+def held_up(milestone: MilestoneRecord, today: date) -> str | None:
+    """`cannot be met before Mon 16 Feb: needs *Data ready*`; None when nothing holds it up."""
+    if not milestone.is_open or milestone.expected <= max(milestone.forecast, today):
+        return None
+    waiting = [needed for needed in milestone.needs if not needed.is_done] or milestone.needs
+    latest: Needed | None = max(waiting, key=lambda needed: needed.expected, default=None)
+    why = f": needs *{blocks.escape(latest.title, 80)}*" if latest else ""
+    return f"cannot be met before {day(milestone.expected, today)}{why}"
+
+
+def facts(milestone: MilestoneRecord, today: date) -> list[str]:
+    """What follows from its days: how far it slipped, what it moves, what holds it up; one line, or none."""
+    moved = moves(milestone.pushes, milestone.project, today)
+    consequences = [fact for fact in (moved, held_up(milestone, today)) if fact]
+    return [_sentence(" · ".join(consequences))] if consequences else []
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def milestone_line(milestone: MilestoneRecord, today: date, *, with_project: bool = True) -> str:
+    """A milestone in a list: its name and day, and below what follows, why it is at risk and what is asked."""
+    name = named(milestone, with_project=with_project)
+    if milestone.is_dropped:
+        return f"Dropped · {name}"
+    head = [name, due(milestone, today), slipped(milestone)]
+    if milestone.actual is not None:
+        proof = linked(milestone.proof) if milestone.proof else None
+        parts = [STATES[MilestoneStatus.DONE], *head, proof]
+        return " · ".join(part for part in parts if part)
+    first = " · ".join(part for part in head if part)
+    return "\n".join([first, *below(milestone, today)])
+
+
+def below(milestone: MilestoneRecord, today: date) -> list[str]:
+    """What stands under the name of an open milestone."""
+    lines = facts(milestone, today)
+    if milestone.risk is not None:
+        why = f": {blocks.quote(milestone.risk, 160)}" if milestone.risk else ""
+        lines.append(f"{STATES[MilestoneStatus.AT_RISK]}{why}")
+    if milestone.asked is not None:
+        lines.append(asked(milestone, today))
+    return lines
+
+
+def asked(milestone: MilestoneRecord, today: date) -> str:
+    """Who asked for which other day."""
+    request = milestone.asked
+    if request is None:
+        return ""
+    who = blocks.mention(request.requester.slack_id, request.requester.name)
+    return f"Waiting: {who} asked to move it to {day(request.new, today)}; request #{request.approval_id}"
+
+
+def linked(proof: str) -> str:
+    """A proof: a link where it is one and nothing else, else quoted words."""
+    if _LINK.match(proof) and len(proof) <= 500:
+        return f"<{proof.replace('&', '&amp;')}>"
+    return blocks.quote(proof, 200)
+
+
+def _ref(milestone: MilestoneRecord) -> MilestoneRef:
+    return MilestoneRef(milestone.id, milestone.revision)
+
+
+def value(milestone: MilestoneRecord) -> str:
+    """What a button carries: which milestone, as it was shown."""
+    return _ref(milestone).text
+
+
+def buttons(
+    milestone: MilestoneRecord,
+    place: str,
+    *,
+    is_primary: bool = False,
+    is_snoozed: bool = False,
+    snoozes: bool = True,
+) -> Block:
+    """`Done` `Reschedule` and the rest behind More."""
+    return blocks.actions(
+        [
+            blocks.button(
+                "Done",
+                DONE,
+                value(milestone),
+                style="primary" if is_primary else None,
+                hint=f"Done: {milestone.title}",
+            ),
+            blocks.button(
+                "Reschedule", RESCHEDULE, value(milestone), hint=f"Reschedule: {milestone.title}"
+            ),
+            more(milestone, snoozes=snoozes, is_snoozed=is_snoozed),
+        ],
+        block_id=f"{place}-{milestone.id}",
+    )
+
+
+def _choice(milestone: MilestoneRecord, label: str, verb: str) -> Element:
+    return blocks.option(label, MilestoneChoice(verb, _ref(milestone)).text)
+
+
+def _risk_choice(milestone: MilestoneRecord) -> Element:
+    if milestone.risk is not None:
+        return _choice(milestone, "On track again", TRACK)
+    return _choice(milestone, "At risk…", RISK)
+
+
+def more(milestone: MilestoneRecord, *, snoozes: bool = True, is_snoozed: bool = False) -> Element:
+    """The menu More beside the buttons of a milestone."""
+    offered = [_risk_choice(milestone)]
+    if snoozes:
+        offered.append(_choice(milestone, "Snooze…" if not is_snoozed else "Snoozed…", SNOOZE))
+    offered += [
+        _choice(milestone, "Not mine…", HAND),
+        _choice(milestone, "Drop…", DROP),
+        _choice(milestone, "Details", DETAILS),
+    ]
+    return blocks.overflow(MORE, offered)
+
+
+def menu(milestone: MilestoneRecord) -> Element:
+    """Everything that can be done with a milestone in a private list, behind one menu."""
+    return blocks.overflow(
+        MORE,
+        [
+            _choice(milestone, "Done…", DONE),
+            _choice(milestone, "Reschedule…", RESCHEDULE),
+            _risk_choice(milestone),
+            _choice(milestone, "Not mine…", HAND),
+            _choice(milestone, "Details", DETAILS),
+        ],
+    )
+
+
+# --- How notices about milestones are shown
+#
+# Pure.
 
 WITH_BUTTONS = 10
 """Milestones of one reminder that have buttons; the others are lines, and `/mlgov milestones` shows them."""
@@ -35,7 +296,7 @@ def reminder(card: ReminderCard, notice: RemindersDue, scene: Scene) -> Rendered
     for line in live[:WITH_BUTTONS]:
         shown_blocks += _line(line, card.today, news if alone else None)
     rest = [_finished(line, card.today, scene) for line in card.lines if line not in live]
-    rest += [f"• {words.line(line.milestone, card.today)}" for line in live[WITH_BUTTONS:LINES]]
+    rest += [f"• {milestone_line(line.milestone, card.today)}" for line in live[WITH_BUTTONS:LINES]]
     if rest:
         shown_blocks.append(blocks.section("\n".join(rest)))
     if len(live) > LINES:
@@ -51,17 +312,17 @@ def _news(card: ReminderCard, live: Sequence[Line]) -> str:
     if len(lines) == 1:
         milestone = lines[0].milestone
         if milestone.is_dropped:
-            return f"{words.plainly(milestone)} was dropped"
+            return f"{plainly(milestone)} was dropped"
         if milestone.is_open and not live:
-            return f"{words.plainly(milestone)}: nothing left to do here"
-        return f"{words.plainly(milestone)} {words.is_due(milestone, today)}"
+            return f"{plainly(milestone)}: nothing left to do here"
+        return f"{plainly(milestone)} {is_due(milestone, today)}"
     mine = "of yours" if all(line.why == "owner" for line in lines) else "for you"
     many = f"{len(lines)} milestones {mine}"
     if not live:
         return f"{many}: nothing left to do here"
     late = sum(line.milestone.days_left(today) < 0 for line in lines)
     last = max(line.milestone.forecast for line in lines)
-    by = "today" if last == today else f"by {words.day(last, today)}"
+    by = "today" if last == today else f"by {day(last, today)}"
     coming = len(lines) - late
     if not late:
         return f"{many} are due {by}"
@@ -76,16 +337,16 @@ def _line(line: Line, today: date, news: str | None) -> list[Block]:
     """One milestone with its buttons; `news` is the whole message's first line where it is the only one."""
     milestone = line.milestone
     if news is None:
-        lines = [words.line(milestone, today)]
+        lines = [milestone_line(milestone, today)]
     else:
-        slip = words.slipped(milestone)
+        slip = slipped(milestone)
         head = f"*{news}*" + (f" · {slip}" if slip else "")
-        lines = [head, *words.below(milestone, today)]
+        lines = [head, *below(milestone, today)]
     if line.snoozed_until is not None:
-        lines.append(f"Snoozed until {words.day(line.snoozed_until, today)}")
+        lines.append(f"Snoozed until {day(line.snoozed_until, today)}")
     return [
         blocks.section("\n".join(lines)),
-        words.buttons(
+        buttons(
             milestone,
             "reminder",
             is_primary=news is not None,
@@ -98,8 +359,8 @@ def _finished(line: Line, today: date, scene: Scene) -> str:
     """A line that needs nothing here any more: what became of it."""
     milestone = line.milestone
     if not milestone.is_open:
-        return words.line(milestone, today)
-    state = f"{words.named(milestone)} · {words.due(milestone, today)}"
+        return milestone_line(milestone, today)
+    state = f"{named(milestone)} · {due(milestone, today)}"
     owner = milestone.owner
     if owner is not None and owner.id != scene.reader_id:
         return f"With {_name(owner)} now · {state}"
@@ -119,10 +380,10 @@ def _silence(live: Sequence[Line], today: date, scene: Scene) -> str:
         if line.next_on is None:
             return why
         also = f", and then {_name(line.next_also)} hears of it too" if line.next_also else ""
-        return f"{why} If nothing changes, the next reminder comes on {words.day(line.next_on, today)}{also}."
+        return f"{why} If nothing changes, the next reminder comes on {day(line.next_on, today)}{also}."
     every = scene.policy.milestones.overdue_every.days
     return (
-        f"What stays open is said again before it is due and on the day, then every {words.days(every)} while it is "
+        f"What stays open is said again before it is due and on the day, then every {days(every)} while it is "
         "overdue, to one more person each time."
     )
 
@@ -146,11 +407,11 @@ def card(
         )
     who = _name(by) if by is not None else "An administrator"
     plain = blocks.escape(by.name, 60) if by is not None else "An administrator"
-    state = words.STATES[milestone.status]
+    state = STATES[milestone.status]
     if not milestone.is_open:
-        line = words.line(milestone, today)
-        news = words.due(milestone, today) if milestone.actual else "was dropped"
-        text = f"{words.plainly(milestone)} {news}"
+        line = milestone_line(milestone, today)
+        news = due(milestone, today) if milestone.actual else "was dropped"
+        text = f"{plainly(milestone)} {news}"
         return Rendered(text, [blocks.section(line)], is_final=True)
     owner = _name(milestone.owner) if milestone.owner else "nobody yet"
     news = {"handed": "handed you", "named": "put you down for", "promised": "noted a promise:"}[
@@ -159,15 +420,15 @@ def card(
     is_mine = scene.reader_id is not None and (
         milestone.owner is not None and milestone.owner.id == scene.reader_id
     )
-    text = f"{plain} {news} {words.plainly(milestone)}, {words.due(milestone, today)}"
-    head = f"{who} {news} {words.line(milestone, today)}"
+    text = f"{plain} {news} {plainly(milestone)}, {due(milestone, today)}"
+    head = f"{who} {news} {milestone_line(milestone, today)}"
     if scene.reader_id is not None and not is_mine:
         return Rendered(
-            f"{words.plainly(milestone)} is no longer yours",
-            [blocks.section(f"{words.line(milestone, today)}\nIt is with {owner} now.")],
+            f"{plainly(milestone)} is no longer yours",
+            [blocks.section(f"{milestone_line(milestone, today)}\nIt is with {owner} now.")],
         )
     body = [blocks.section(head)]
-    body.append(words.buttons(milestone, "card", is_primary=is_mine, snoozes=is_mine))
+    body.append(buttons(milestone, "card", is_primary=is_mine, snoozes=is_mine))
     facts = [f"{state} · owned by {owner}"]
     if is_mine:
         facts.append(_coming(scene))
@@ -208,7 +469,7 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
         return Rendered(text, [blocks.section(text)])
     were = "milestone was" if many == 1 else "milestones were"
     news = f"{many} {were} overdue already when {blocks.escape(card.file, 80)} came in"
-    lines = [f"• {words.line(one, card.today)}" for one in card.milestones[:LINES]]
+    lines = [f"• {milestone_line(one, card.today)}" for one in card.milestones[:LINES]]
     if many > LINES:
         lines.append(f"…and {many - LINES} more: `/mlgov milestones`")
     them = "it" if many == 1 else "them"
@@ -224,12 +485,38 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
             blocks.actions(
                 [
                     blocks.button(
-                        "Start reminding", words.START, OverdueRef(card.id).text, style="primary"
+                        "Start reminding", START, OverdueRef(card.id).text, style="primary"
                     ),
-                    blocks.button("Look through", words.LOOK, OverdueRef(card.id).text),
+                    blocks.button("Look through", LOOK, OverdueRef(card.id).text),
                 ],
                 block_id=f"overdue-{card.id}",
             ),
             blocks.context(*facts),
         ],
     )
+
+
+# --- What notices about milestones look like
+
+
+def _reminder(session: Session, notice: RemindersDue, scene: Scene) -> ReminderCard | None:
+    return lists.reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
+
+
+def _card(
+    session: Session, notice: MilestoneCard, scene: Scene
+) -> tuple[MilestoneRecord, PersonRef | None, date] | None:
+    return lists.milestone(
+        session, notice.milestone_id, by_id=notice.by_id, policy=scene.policy, now=scene.now
+    )
+
+
+def _overdue(session: Session, notice: OverdueFound, scene: Scene) -> OverdueList | None:
+    return lists.load_list(session, notice.import_id, policy=scene.policy, now=scene.now)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(RemindersDue, _reminder, reminder),
+    Renderer(MilestoneCard, _card, card),
+    Renderer(OverdueFound, _overdue, overdue),
+)

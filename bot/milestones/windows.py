@@ -1,16 +1,199 @@
 """The windows in which milestones are added and changed. Pure."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from bot import blocks
-from bot.blocks import Block
-from bot.interactions import ask, ask_day, ask_person
-from bot.milestones import words
-from storage.enums import MilestoneType
+from bot.charts.drawing import Bar, Timeline
+from bot.charts.pictures import Picture
+from bot.milestones import messages
+from bot.slack import blocks
+from bot.slack.blocks import Block
+from bot.slack.interactions import ask, ask_day, ask_person
+from bot.slack.replies import Private
+from storage.enums import MilestoneStatus, MilestoneType
 from workflows.milestones.forms import AddMilestone, Reschedule
 from workflows.milestones.records import Detail, MilestoneRecord, SnoozeChoice
+
+# --- `/mlgov milestones`
+#
+# the timeline and the list. Pure.
+
+MOST_CHARACTERS = 8_000
+"""Of JSON in rows with a menu: Slack takes about 13,200 in one private answer, and the picture's words are in it too."""
+MOST_ROWS, MOST_LINES, MOST_BARS = 12, 25, 14
+RECENTLY = timedelta(days=30)
+
+
+def answer(
+    records: Sequence[MilestoneRecord],
+    today: date,
+    *,
+    title: str,
+    project_key: str | None,
+    with_picture: bool = True,
+) -> Private:
+    """The news in a line, the picture, then open milestones with their menus, the earliest first."""
+    open_ = sorted(
+        (milestone for milestone in records if milestone.is_open),
+        key=lambda milestone: (milestone.forecast, milestone.id),
+    )
+    met = sorted(
+        (milestone for milestone in records if milestone.actual is not None),
+        key=lambda milestone: (milestone.actual or today, milestone.id),
+        reverse=True,
+    )
+    news = _news(open_, met, today, title)
+    body: list[Block] = [blocks.section(f"*{news}*")]
+    picture = timeline(open_, met, today, title, with_project=project_key is None)
+    if with_picture and picture is not None:
+        body.append(picture.block())
+    rows, rest = _rows(open_, today, with_project=project_key is None)
+    body += rows
+    lines = [
+        f"• {messages.milestone_line(milestone, today, with_project=project_key is None)}"
+        for milestone in rest[:MOST_LINES]
+    ]
+    recent = [
+        milestone for milestone in met if milestone.actual and today - milestone.actual <= RECENTLY
+    ]
+    lines += [
+        messages.milestone_line(milestone, today, with_project=project_key is None)
+        for milestone in recent[:3]
+    ]
+    if lines:
+        body.append(blocks.section("\n".join(lines)))
+    if len(rest) > MOST_LINES:
+        body.append(
+            blocks.context(f"…and {len(rest) - MOST_LINES} more: `/mlgov milestones PROJECT`")
+        )
+    body.append(
+        blocks.actions(
+            [blocks.button("Add milestone", messages.ADD, project_key or "-")],
+            block_id="milestones",
+        )
+    )
+    pictures = (picture,) if with_picture and picture is not None else ()
+    return Private(news, body, pictures)
+
+
+def _news(
+    open_: Sequence[MilestoneRecord], met: Sequence[MilestoneRecord], today: date, title: str
+) -> str:
+    name = blocks.escape(title, 80)
+    if not open_:
+        if met:
+            return f"{name}: all {blocks.counted(len(met), 'milestone')} met"
+        return f"{name}: no milestone yet"
+    late = [one for one in open_ if one.status is MilestoneStatus.LATE]
+    risky = [one for one in open_ if one.status is MilestoneStatus.AT_RISK]
+    coming = next((one for one in open_ if one.forecast >= today), None)
+    many = blocks.counted(len(open_), "open milestone")
+    facts = [
+        f"{len(late)} late" if late else "",
+        f"{len(risky)} at risk" if risky else "",
+        "all on track" if not late and not risky else "",
+        f"next is {blocks.escape(coming.title, 60)}, {messages.due(coming, today)}"
+        if coming
+        else "",
+    ]
+    return f"{name}: {many}, " + " · ".join(part for part in facts if part)
+
+
+def _rows(
+    open_: Sequence[MilestoneRecord], today: date, *, with_project: bool
+) -> tuple[list[Block], Sequence[MilestoneRecord]]:
+    """As many rows with a menu as fit, and the milestones that are left."""
+    rows: list[Block] = []
+    room = MOST_CHARACTERS
+    for number, milestone in enumerate(open_):
+        row = row_of(milestone, today, with_project=with_project)
+        room -= len(json.dumps(row))
+        if number >= MOST_ROWS or room < 0:
+            return rows, open_[number:]
+        rows.append(row)
+    return rows, ()
+
+
+def row_of(milestone: MilestoneRecord, today: date, *, with_project: bool = True) -> Block:
+    """A milestone in a list, with everything that can be done behind one menu."""
+    owner = (
+        blocks.mention(milestone.owner.slack_id, milestone.owner.name)
+        if milestone.owner
+        else "nobody owns it yet"
+    )
+    state = messages.STATES[milestone.status]
+    return blocks.section(
+        f"{messages.milestone_line(milestone, today, with_project=with_project)}\n{state} · {owner}",
+        block_id=f"milestone-{milestone.id}",
+        accessory=messages.menu(milestone),
+    )
+
+
+def timeline(
+    open_: Sequence[MilestoneRecord],
+    met: Sequence[MilestoneRecord],
+    today: date,
+    title: str,
+    *,
+    with_project: bool,
+) -> Picture | None:
+    """The milestones over time: what was planned, what is expected, what slipped. None when there is nothing."""
+    recent = [
+        milestone
+        for milestone in met
+        if milestone.actual and today - milestone.actual <= 2 * RECENTLY
+    ]
+    chosen = sorted(
+        [*recent[:4], *open_[: MOST_BARS - min(4, len(recent))]],
+        key=lambda milestone: (milestone.actual or milestone.forecast, milestone.id),
+    )
+    if not chosen:
+        return None
+    bars = tuple(
+        Bar(
+            label=blocks.plain(milestone.title, 34),
+            project=blocks.plain(milestone.project, 30) if with_project else "",
+            baseline=milestone.baseline,
+            at=milestone.actual or milestone.forecast,
+            expected=milestone.expected,
+            state=milestone.status.value,
+        )
+        for milestone in chosen
+    )
+    chart = Timeline(bars, today)
+    return Picture(chart, _title(open_, title), _alt(chosen, today))
+
+
+def _title(open_: Sequence[MilestoneRecord], title: str) -> str:
+    """What the picture answers: the worst slip, or that there is none."""
+    slips = [milestone for milestone in open_ if milestone.slip > 0]
+    if not open_:
+        return f"{title}: everything is met"
+    if not slips:
+        return f"{title}: nothing has slipped"
+    worst = max(slips, key=lambda milestone: (milestone.slip, -milestone.id))
+    return f"{title}: {worst.title} is {messages.days(worst.slip)} behind the plan"
+
+
+def _alt(chosen: Sequence[MilestoneRecord], today: date) -> str:
+    items = "; ".join(
+        f"{blocks.plain(milestone.title, 60)}: "
+        + (
+            f"met {milestone.actual}"
+            if milestone.actual
+            else f"due {milestone.forecast}, {messages.STATES[milestone.status].split(' ', 1)[-1].lower() if milestone.status is not MilestoneStatus.ON_TRACK else 'on track'}"
+        )
+        + f", planned {milestone.baseline}, {milestone.slip:+d} days"
+        for milestone in chosen
+    )
+    return f"Timeline as of {today}. {items}"
+
+
+# --- The windows in which milestones are added and changed
+#
+# Pure.
 
 SUBMIT_ADD = "milestones.submit_add"
 SUBMIT_DONE = "milestones.submit_done"
@@ -31,7 +214,7 @@ MOST_REASON = 1000
 
 
 def _about(milestone: MilestoneRecord, today: date) -> Block:
-    return blocks.section(words.line(milestone, today))
+    return blocks.section(messages.milestone_line(milestone, today))
 
 
 def _reason(label: str, hint: str, initial: str = "") -> Block:
@@ -88,7 +271,7 @@ def add(
 
 
 def _types() -> blocks.Element:
-    options = [blocks.option(label, kind.value) for kind, label in words.TYPES.items()]
+    options = [blocks.option(label, kind.value) for kind, label in messages.TYPES.items()]
     other = next(one for one in options if one["value"] == MilestoneType.OTHER.value)
     return blocks.select(TYPE, options, placeholder="Pick one", initial=other)
 
@@ -205,12 +388,12 @@ def snooze(
 
 
 def _choice(one: SnoozeChoice, today: date) -> str:
-    until = f"Until {words.day(one.until, today)}"
+    until = f"Until {messages.day(one.until, today)}"
     if not one.swallows:
         return f"{until} · swallows nothing"
-    told = ", ".join(words.day(each, today) for each in one.swallows)
+    told = ", ".join(messages.day(each, today) for each in one.swallows)
     if len(one.swallows) > 2:
-        last = words.day(one.swallows[-1], today)
+        last = messages.day(one.swallows[-1], today)
         told = f"{len(one.swallows)} reminders, the last on {last}"
         return f"{until} · swallows {told}"
     noun = "the reminder" if len(one.swallows) == 1 else "reminders"
@@ -262,16 +445,16 @@ def details(found: Detail, today: date) -> Block:
         else "nobody yet"
     )
     facts = [
-        f"*State*\n{words.STATES[milestone.status] if not milestone.is_dropped else 'Dropped'}",
-        f"*Kind*\n{words.TYPES[milestone.type]}",
-        f"*First planned for*\n{words.day(milestone.baseline, today)}",
-        f"*Due*\n{words.day(milestone.forecast, today)}",
+        f"*State*\n{messages.STATES[milestone.status] if not milestone.is_dropped else 'Dropped'}",
+        f"*Kind*\n{messages.TYPES[milestone.type]}",
+        f"*First planned for*\n{messages.day(milestone.baseline, today)}",
+        f"*Due*\n{messages.day(milestone.forecast, today)}",
         f"*Owner*\n{owner}",
     ]
     if milestone.actual is not None:
-        facts.append(f"*Met*\n{words.day(milestone.actual, today)}")
+        facts.append(f"*Met*\n{messages.day(milestone.actual, today)}")
     elif milestone.expected != milestone.forecast:
-        facts.append(f"*Can be met*\n{words.day(milestone.expected, today)}")
+        facts.append(f"*Can be met*\n{messages.day(milestone.expected, today)}")
     shown = [_about(milestone, today), blocks.fields(facts)]
     if milestone.needs:
         shown.append(
@@ -279,7 +462,7 @@ def details(found: Detail, today: date) -> Block:
                 "*Needs*\n"
                 + "\n".join(
                     f"• {blocks.escape(one.title, 100)} · "
-                    + ("met" if one.is_done else f"by {words.day(one.expected, today)}")
+                    + ("met" if one.is_done else f"by {messages.day(one.expected, today)}")
                     for one in milestone.needs[:15]
                 )
             )
@@ -289,7 +472,7 @@ def details(found: Detail, today: date) -> Block:
             blocks.section(
                 "*Moves*\n"
                 + "\n".join(
-                    f"• {blocks.escape(one.title, 100)}, {blocks.escape(one.project, 60)}: {words.day(one.old, today)} → {words.day(one.new, today)}"
+                    f"• {blocks.escape(one.title, 100)}, {blocks.escape(one.project, 60)}: {messages.day(one.old, today)} → {messages.day(one.new, today)}"
                     for one in milestone.pushes[:15]
                 )
             )
@@ -299,7 +482,7 @@ def details(found: Detail, today: date) -> Block:
             blocks.section(
                 "*How it moved*, newest first\n"
                 + "\n".join(
-                    f"• {words.day(one.old, today)} → {words.day(one.new, today)} · {blocks.mention(one.by.slack_id, one.by.name) if one.by else 'by an import'}, {blocks.when(one.at)}"
+                    f"• {messages.day(one.old, today)} → {messages.day(one.new, today)} · {blocks.mention(one.by.slack_id, one.by.name) if one.by else 'by an import'}, {blocks.when(one.at)}"
                     + (f" · request #{one.approval_id}" if one.approval_id else "")
                     + (f"\n   {blocks.quote(one.reason, 150)}" if one.reason else "")
                     for one in found.moves

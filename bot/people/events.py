@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.people import payloads
-from bot.people.asking import SlackReads, SlackSilent
-from bot.people.refreshing import Refresher, WatchGroups
-from bot.people.workspaces import Workspaces
+from bot.people import lookup
+from bot.people.lookup import SlackReads, SlackSilent, Workspaces
+from bot.people.mirror import Refresher, WatchGroups
 from storage.db import Database
 from workflows import clock
 from workflows.people import service as people
@@ -76,8 +75,8 @@ class Events:
         if not isinstance(user, Mapping) or not user.get("id"):
             return
         try:
-            seen = payloads.person(user, self._ours)
-        except payloads.JoinedGrid as error:
+            seen = lookup.person(user, self._ours)
+        except lookup.JoinedGrid as error:
             log.error("%s", error.sentence)
             return
         if not seen.is_stranger:
@@ -119,7 +118,7 @@ class Events:
         if not isinstance(subteam, Mapping) or not subteam.get("id"):
             return
         self._workspaces.learn_group(subteam)
-        seen = payloads.group(subteam)
+        seen = lookup.group(subteam)
 
         def work(session: Session) -> None:
             now = clock.now(session)
@@ -144,7 +143,7 @@ class Events:
                 removed=[str(one) for one in event.get("removed_users") or ()],
                 org_key=self._ours.org_key,
                 now=now,
-                updated=payloads.stamp(event.get("date_update")),
+                updated=lookup.stamp(event.get("date_update")),
             )
             self._watch(session, changes, now)
 

@@ -1,11 +1,21 @@
 """What the mirror of Slack has to say to those who govern."""
 
-from bot import blocks
-from bot.rendering import Rendered, Scene
-from workflows.people.groups import ApproversChanged, ApproversTold
-from workflows.people.leaving import MissingTold, PeopleMissing
-from workflows.people.linking import JoinedTold, NotJoinedTold, PeopleJoined, PeopleNotJoined
-from workflows.people.policy_groups import HandleClear, HandleTold, HandleUnclear
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.slack import blocks
+from workflows.people import groups, identities, mirror
+from workflows.people.groups import (
+    ApproversChanged,
+    ApproversTold,
+    HandleClear,
+    HandleTold,
+    HandleUnclear,
+)
+from workflows.people.identities import JoinedTold, NotJoinedTold, PeopleJoined, PeopleNotJoined
+from workflows.people.mirror import MissingTold, PeopleMissing
 from workflows.wording import counted
 
 _NAMES = 10
@@ -167,3 +177,36 @@ def _names(names: tuple[str, ...]) -> str:
     if len(names) > _NAMES:
         shown_names.append(counted(len(names) - _NAMES, "other"))
     return ", ".join(shown_names)
+
+
+# --- What notices about people look like
+
+
+def _changed(session: Session, notice: ApproversChanged, scene: Scene) -> ApproversTold:
+    return groups.read_groups(session, notice)
+
+
+def _joined(session: Session, notice: PeopleJoined, scene: Scene) -> JoinedTold:
+    return identities.read_joined(session, notice)
+
+
+def _not_joined(session: Session, notice: PeopleNotJoined, scene: Scene) -> NotJoinedTold:
+    return identities.read_not_joined(session, notice)
+
+
+def _handle(session: Session, notice: HandleUnclear | HandleClear, scene: Scene) -> HandleTold:
+    return groups.read_policy_groups(session, notice, policy=scene.policy)
+
+
+def _missing(session: Session, notice: PeopleMissing, scene: Scene) -> MissingTold:
+    return mirror.read(session, notice)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(ApproversChanged, _changed, approvers_changed),
+    Renderer(HandleUnclear, _handle, handle_unclear),
+    Renderer(HandleClear, _handle, handle_clear),
+    Renderer(PeopleJoined, _joined, joined),
+    Renderer(PeopleNotJoined, _not_joined, not_joined),
+    Renderer(PeopleMissing, _missing, missing),
+)

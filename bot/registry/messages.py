@@ -1,12 +1,17 @@
 """How notices about the model registry are shown. Pure."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from bot import blocks
-from bot.blocks import Block
-from bot.interactions import VersionRef
-from bot.rendering import Rendered, Scene
+from sqlalchemy.orm import Session
+
+from bot.delivery.rendering import Rendered, Renderer, Scene
+from bot.slack import blocks
+from bot.slack.blocks import Block
+from bot.slack.interactions import VersionRef
+from workflows.inventory import reads as inventory
 from workflows.inventory.records import FindingRecord
+from workflows.registry import reads
 from workflows.registry.notices import (
     BaselineRead,
     DriftFound,
@@ -188,3 +193,29 @@ def given_up(record: GivenUp, notice: WriteGivenUp, scene: Scene) -> Rendered:
         ],
         is_final=True,
     )
+
+
+# --- What notices about the model registry look like
+
+
+def _status(
+    session: Session, notice: BaselineRead | RegistryTroubled | TooMuchMoved, scene: Scene
+) -> RegistryStatus:
+    return reads.load_status(session, alias=scene.policy.registry.alias)
+
+
+def _finding(session: Session, notice: DriftFound, scene: Scene) -> FindingRecord | None:
+    return inventory.find_finding(session, notice.finding_id)
+
+
+def _write(session: Session, notice: WriteGivenUp, scene: Scene) -> GivenUp | None:
+    return reads.find_given_up(session, notice.write_id)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(BaselineRead, _status, baseline),
+    Renderer(RegistryTroubled, _status, trouble),
+    Renderer(TooMuchMoved, _status, storm),
+    Renderer(DriftFound, _finding, drift),
+    Renderer(WriteGivenUp, _write, given_up),
+)

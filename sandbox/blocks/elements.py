@@ -1,30 +1,296 @@
 """The interactive elements of Block Kit, and the objects they are made of."""
 
 import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from sandbox.blocks.moments import is_date, is_time
-from sandbox.blocks.spec import (
-    Check,
-    Findings,
-    array,
-    boolean,
-    exactly_one,
-    finding,
-    integer,
-    number,
-    one_of,
-    plain_text,
-    record,
-    string,
-    text_object,
-    typed,
-    url,
-)
+from sandbox.coverage import BLOCKS_NOT_COVERED
 
-ID = string(255, least=1)
-_KIND = string()
+# --- Small checks that compose into Block Kit's schema, with findings worded as Slack words
+#     them
+
+# A check looks at a value that stands at a JSON pointer, and adds what is wrong to the findings.
+Findings = list[str]
+Check = Callable[[Any, str, Findings], None]
+
+
+def finding(text: str, pointer: str) -> str:
+    """A finding with its place, as in `response_metadata.messages` without the `[ERROR]`."""
+    return f"{text} [json-pointer:{pointer}]"
+
+
+def short_string(most: int | None = None, *, least: int = 0) -> Check:
+    """A string of `least` to `most` characters."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if not isinstance(value, str):
+            findings.append(finding("must provide a string", pointer))
+        elif len(value) < least:
+            findings.append(finding(f"must be more than {least - 1} characters", pointer))
+        elif most is not None and len(value) > most:
+            findings.append(finding(f"must be less than {most + 1} characters", pointer))
+
+    return check
+
+
+def url(most: int) -> Check:
+    """An absolute http(s) address of at most `most` characters."""
+    size = short_string(most, least=1)
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        before = len(findings)
+        size(value, pointer, findings)
+        if len(findings) == before:
+            parts = urlsplit(value)
+            if parts.scheme not in ("http", "https", "mailto", "slack") or not (
+                parts.netloc or parts.path
+            ):
+                findings.append(finding("must be a valid URL", pointer))
+
+    return check
+
+
+def boolean(value: Any, pointer: str, findings: Findings) -> None:
+    """True or false."""
+    if not isinstance(value, bool):
+        findings.append(finding("must provide a boolean", pointer))
+
+
+def integer(least: int | None = None, most: int | None = None) -> Check:
+    """A whole number between two bounds."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            findings.append(finding("must provide an integer", pointer))
+        elif least is not None and value < least:
+            findings.append(finding(f"must be greater than or equal to {least}", pointer))
+        elif most is not None and value > most:
+            findings.append(finding(f"must be less than or equal to {most}", pointer))
+
+    return check
+
+
+def number(value: Any, pointer: str, findings: Findings) -> None:
+    """Any number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        findings.append(finding("must provide a number", pointer))
+
+
+def one_of(*allowed: Any) -> Check:
+    """One of a few values."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if value not in allowed:
+            names = ", ".join(str(one) for one in allowed)
+            findings.append(finding(f"must be a valid enum value: {names}", pointer))
+
+    return check
+
+
+def array(item: Check, *, least: int = 0, most: int | None = None) -> Check:
+    """A list of `least` to `most` items."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if not isinstance(value, list):
+            findings.append(finding("must provide an array", pointer))
+            return
+        if len(value) < least:
+            findings.append(finding(f"no fewer than {least} items allowed", pointer))
+        if most is not None and len(value) > most:
+            findings.append(finding(f"no more than {most} items allowed", pointer))
+            return
+        for index, element in enumerate(value):
+            item(element, f"{pointer}/{index}", findings)
+
+    return check
+
+
+def record(
+    required: Mapping[str, Check] | None = None,
+    optional: Mapping[str, Check] | None = None,
+    *,
+    also: Check | None = None,
+) -> Check:
+    """An object with these fields and no others; `also` looks at the whole of a sound one."""
+    needed, known = dict(required or {}), {**(required or {}), **(optional or {})}
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if not isinstance(value, dict):
+            findings.append(finding("must provide an object", pointer))
+            return
+        before = len(findings)
+        for name in needed:
+            if value.get(name) is None:
+                findings.append(finding(f"missing required field: {name}", pointer))
+        for name, field in value.items():
+            field_check = known.get(name)
+            if field_check is None:
+                findings.append(finding(f"invalid additional property: {name}", pointer))
+            elif field is not None:
+                field_check(field, f"{pointer}/{name}", findings)
+        if also is not None and len(findings) == before:
+            also(value, pointer, findings)
+
+    return check
+
+
+def unsupported(kind: Any, pointer: str) -> str:
+    """The finding about a block or element of another type, in other words when it is Slack's but not covered."""
+    known = isinstance(kind, str) and kind in BLOCKS_NOT_COVERED
+    words = f"unsupported type: {kind}"
+    return finding(f"{words} (Slack's, not the sandbox's)" if known else words, f"{pointer}/type")
+
+
+def typed(kinds: Mapping[str, Check], allowed: Collection[str] | None = None) -> Check:
+    """An object that says what it is by its `type`; `allowed` narrows the kinds."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if not isinstance(value, dict):
+            findings.append(finding("must provide an object", pointer))
+            return
+        kind = value.get("type")
+        if kind is None:
+            findings.append(finding("missing required field: type", pointer))
+            return
+        kind_check = kinds.get(kind) if isinstance(kind, str) else None
+        if kind_check is None or (allowed is not None and kind not in allowed):
+            findings.append(unsupported(kind, pointer))
+            return
+        kind_check(value, pointer, findings)
+
+    return check
+
+
+def exactly_one(*names: str) -> Check:
+    """Exactly one of these fields is there."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        if sum(value.get(name) is not None for name in names) != 1:
+            quoted = " or ".join(f"`{name}`" for name in names)
+            findings.append(finding(f"must define either {quoted}", pointer))
+
+    return check
+
+
+def every(*checks: Check) -> Check:
+    """All of these checks."""
+
+    def check(value: Any, pointer: str, findings: Findings) -> None:
+        for check_ in checks:
+            check_(value, pointer, findings)
+
+    return check
+
+
+def text_object(most: int, *kinds: str, least: int = 1) -> Check:
+    """A text object of these kinds (default: plain_text and mrkdwn)."""
+    size = short_string(most, least=least)
+    kind = one_of("plain_text", "mrkdwn")
+    forms = {
+        "plain_text": record({"type": kind, "text": size}, {"emoji": boolean}),
+        "mrkdwn": record({"type": kind, "text": size}, {"verbatim": boolean}),
+    }
+    return typed(forms, kinds or ("plain_text", "mrkdwn"))
+
+
+def plain_text(most: int) -> Check:
+    """A plain_text object."""
+    return text_object(most, "plain_text")
+
+
+# --- Dates, times and instants as Slack's pickers hold them
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def is_date(value: Any) -> bool:
+    """`2026-01-26`, a day that the calendar has."""
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def is_time(value: Any) -> bool:
+    """`09:05`, on a clock of 24 hours."""
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+
+
+def is_instant(value: Any) -> bool:
+    """Seconds since 1970, ten digits."""
+    return (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and 1_000_000_000 <= value <= 9_999_999_999
+    )
+
+
+# --- Rich text
+#
+# what Slack's own editor writes.
+
+_KIND = short_string()
+_STYLE = record(
+    optional=dict.fromkeys(("bold", "italic", "strike", "code", "underline", "highlight", "client_highlight", "unlink"), boolean)
+)  # fmt: skip
+
+
+def _inline(required: dict[str, Check], optional: dict[str, Check] | None = None) -> Check:
+    return record({"type": _KIND} | required, {"style": _STYLE} | (optional or {}))
+
+
+_INLINE = typed(
+    {
+        "text": _inline({"text": short_string(least=1)}),
+        "link": _inline({"url": url(3000)}, {"text": short_string(), "unsafe": boolean}),
+        "emoji": _inline(
+            {"name": short_string(least=1)}, {"unicode": short_string(), "skin_tone": integer(1, 6)}
+        ),
+        "user": _inline({"user_id": short_string(least=1)}),
+        "usergroup": _inline({"usergroup_id": short_string(least=1)}),
+        "channel": _inline({"channel_id": short_string(least=1)}),
+        "broadcast": _inline({"range": one_of("here", "channel", "everyone")}),
+        "date": _inline(
+            {"timestamp": integer(), "format": short_string(least=1)},
+            {"url": url(3000), "fallback": short_string()},
+        ),
+        "color": _inline({"value": short_string(least=1)}),
+    }
+)
+_SECTION = record({"type": _KIND, "elements": array(_INLINE)})
+_PARTS = {
+    "rich_text_section": _SECTION,
+    "rich_text_quote": record(
+        {"type": _KIND, "elements": array(_INLINE)}, {"border": integer(0, 1)}
+    ),
+    "rich_text_preformatted": record(
+        {"type": _KIND, "elements": array(_INLINE)},
+        {"border": integer(0, 1), "language": short_string()},
+    ),
+    "rich_text_list": record(
+        {
+            "type": _KIND,
+            "style": one_of("bullet", "ordered"),
+            "elements": array(typed({"rich_text_section": _SECTION})),
+        },
+        {"indent": integer(0, 8), "offset": integer(0), "border": integer(0, 1)},
+    ),
+}
+RICH_TEXT_FIELDS: dict[str, Check] = {"elements": array(typed(_PARTS), least=1)}
+RICH_TEXT_CELL = record({"type": _KIND} | RICH_TEXT_FIELDS)
+
+
+# --- The interactive elements of Block Kit, and the objects they are made of
+
+ID = short_string(255, least=1)
+
 
 CONFIRM = record(
     {
@@ -37,7 +303,7 @@ CONFIRM = record(
 )
 
 # Slack documents 150 characters; one of its own type packages says 75.
-OPTION_VALUE = string(150, least=1)
+OPTION_VALUE = short_string(150, least=1)
 
 
 def _option(text: Check, *, with_url: bool = False) -> Check:
@@ -149,10 +415,10 @@ _STATIC = {"options": array(OPTION, least=1, most=100)} | {
 }
 _CHOICES = {"options": array(RICH_OPTION, least=1, most=10)}
 _BUTTON: dict[str, Check] = {
-    "value": string(2000),
+    "value": short_string(2000),
     "url": url(3000),
     "style": one_of("primary", "danger"),
-    "accessibility_label": string(75),
+    "accessibility_label": short_string(75),
 }
 
 ELEMENTS: dict[str, Check] = {
@@ -161,23 +427,24 @@ ELEMENTS: dict[str, Check] = {
         {"text": plain_text(75), "icon": one_of("trash")},
         _COMMON
         | {
-            "value": string(2000),
+            "value": short_string(2000),
             "confirm": CONFIRM,
-            "accessibility_label": string(75),
+            "accessibility_label": short_string(75),
             "visible_to_user_ids": array(ID),
         },
     ),
     "feedback_buttons": _element(
         {
             name: record(
-                {"text": plain_text(75), "value": string(2000)}, {"accessibility_label": string(75)}
+                {"text": plain_text(75), "value": short_string(2000)},
+                {"accessibility_label": short_string(75)},
             )
             for name in ("positive_button", "negative_button")
         },
         _COMMON,
     ),
     "image": _element(
-        {"alt_text": string(2000, least=1)},
+        {"alt_text": short_string(2000, least=1)},
         {"image_url": url(3000), "slack_file": SLACK_FILE},
         exactly_one("image_url", "slack_file"),
     ),
@@ -255,7 +522,7 @@ ELEMENTS: dict[str, Check] = {
         {},
         _INPUT
         | {
-            "initial_value": string(3000),
+            "initial_value": short_string(3000),
             "multiline": boolean,
             "min_length": integer(0, 3000),
             "max_length": integer(1, 3000),
@@ -275,13 +542,14 @@ ELEMENTS: dict[str, Check] = {
     ),
     "file_input": _element(
         {},
-        _COMMON | {"filetypes": array(string(20, least=1), least=1), "max_files": integer(1, 10)},
+        _COMMON
+        | {"filetypes": array(short_string(20, least=1), least=1), "max_files": integer(1, 10)},
     ),
     "email_text_input": _element(
-        {}, _INPUT | {"initial_value": string(3000), "dispatch_action_config": DISPATCH}
+        {}, _INPUT | {"initial_value": short_string(3000), "dispatch_action_config": DISPATCH}
     ),
     "url_text_input": _element(
-        {}, _INPUT | {"initial_value": string(3000), "dispatch_action_config": DISPATCH}
+        {}, _INPUT | {"initial_value": short_string(3000), "dispatch_action_config": DISPATCH}
     ),
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.blocks.moments import is_date, is_instant, is_time
+from sandbox.blocks.elements import is_date, is_instant, is_time
 
 Block = dict[str, Any]
 Element = dict[str, Any]

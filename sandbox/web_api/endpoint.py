@@ -3,20 +3,109 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox import coverage, translation
+from sandbox import coverage, render
 from sandbox.errors import SlackError
 from sandbox.faults import Fault
 from sandbox.inspector import Inspector
 from sandbox.installation import Installation
-from sandbox.web_api import files
-from sandbox.web_api.call import Call
-from sandbox.web_api.methods import METHODS, Method
+from sandbox.web_api import chat, conversations, files, users, views
+from sandbox.web_api.call import Answer, Call
+
+# --- The table of methods
+#
+# what runs, which scopes it asks for, which token it takes.
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """`scopes`: one of them is needed; further ones depend on the channel and are asked within."""
+
+    run: Callable[[Call], Answer]
+    scopes: tuple[str, ...] = ()
+    token: Literal["bot", "app", "any", "none"] = "bot"  # noqa: S105 - a kind of token
+    limited_inside: bool = False
+    takes_any_id: bool = False
+    """Whether user ids pass as they are, whatever the app hears otherwise."""
+
+
+def connections_open(call: Call) -> Answer:
+    """apps.connections.open."""
+    return {"ok": True, "url": call.installation.issue_ticket()}
+
+
+_READ = ("channels:read", "groups:read", "mpim:read", "im:read")
+_HISTORY = ("channels:history", "groups:history", "mpim:history", "im:history")
+
+_MANAGE = ("channels:manage", "groups:write", "im:write", "mpim:write")
+
+METHODS: dict[str, Method] = {
+    "api.test": Method(users.api_test, token="none"),  # noqa: S106 - a kind of token
+    "apps.connections.open": Method(connections_open, token="app"),  # noqa: S106 - a kind of token
+    "auth.teams.list": Method(users.teams),
+    "auth.test": Method(users.auth_test, token="any"),  # noqa: S106
+    "bots.info": Method(users.bot_info, ("users:read",)),
+    "chat.delete": Method(chat.delete, ("chat:write",)),
+    "chat.getPermalink": Method(chat.get_permalink),
+    "chat.postEphemeral": Method(chat.post_ephemeral, ("chat:write",)),
+    "chat.postMessage": Method(chat.post_message, ("chat:write",), limited_inside=True),
+    "chat.unfurl": Method(chat.unfurl, ("links:write",)),
+    "chat.update": Method(chat.update, ("chat:write",)),
+    "conversations.create": Method(conversations.create, _MANAGE),
+    "conversations.history": Method(conversations.history, _HISTORY),
+    "conversations.info": Method(conversations.info, _READ),
+    "conversations.invite": Method(
+        conversations.invite, (*_MANAGE, "channels:write.invites", "groups:write.invites")
+    ),
+    "conversations.join": Method(conversations.join, ("channels:join",)),
+    "conversations.list": Method(conversations.list_, _READ),
+    "conversations.members": Method(conversations.members, _READ),
+    "conversations.open": Method(conversations.open_, _MANAGE),
+    "conversations.replies": Method(conversations.replies, _HISTORY),
+    "conversations.setTopic": Method(
+        conversations.set_topic,
+        (
+            *_MANAGE,
+            "channels:write.topic",
+            "groups:write.topic",
+            "im:write.topic",
+            "mpim:write.topic",
+        ),
+    ),
+    "files.completeUploadExternal": Method(files.complete_upload, ("files:write",)),
+    "files.delete": Method(files.delete, ("files:write",)),
+    "files.getUploadURLExternal": Method(files.get_upload_url, ("files:write",)),
+    "files.info": Method(files.info, ("files:read",)),
+    "files.list": Method(files.list_, ("files:read",)),
+    "migration.exchange": Method(users.exchange, ("tokens.basic",), takes_any_id=True),
+    "reactions.add": Method(chat.add, ("reactions:write",)),
+    "reactions.get": Method(chat.get, ("reactions:read",)),
+    "reactions.list": Method(chat.list_, ("reactions:read",)),
+    "reactions.remove": Method(chat.remove, ("reactions:write",)),
+    "team.info": Method(users.team_info, ("team:read",)),
+    "usergroups.list": Method(users.usergroups, ("usergroups:read",)),
+    "usergroups.users.list": Method(users.usergroup_users, ("usergroups:read",)),
+    "users.conversations": Method(conversations.of_user, _READ),
+    "users.info": Method(users.info, ("users:read",)),
+    "users.list": Method(users.list_, ("users:read",)),
+    "users.lookupByEmail": Method(users.lookup_by_email, ("users:read.email",)),
+    "users.profile.get": Method(users.profile, ("users.profile:read",)),
+    "views.open": Method(views.open_),
+    "views.publish": Method(views.publish),
+    "views.push": Method(views.push),
+    "views.update": Method(views.update),
+}
+
+
+# --- `/api/<method>` as an ASGI application
+#
+# tokens, scopes, limits, the fault knobs, the log.
 
 PREFIX = "/api/"
 PREFIXES = (PREFIX, files.UPLOAD)
@@ -185,9 +274,9 @@ class WebApi:
         if method.takes_any_id:
             return method.run(Call(request.name, args, self._installation))
         world = self._installation.world
-        args = translation.incoming(world, args)
+        args = render.incoming(world, args)
         answer = method.run(Call(request.name, args, self._installation))
-        return cast(dict[str, Any], translation.outgoing(world, answer))
+        return cast(dict[str, Any], render.outgoing(world, answer))
 
     def _authorise(self, method: Method, token: str) -> None:
         installation = self._installation

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from sandbox.blocks import check
+from sandbox.blocks import layout
 from sandbox.errors import SlackError
 from sandbox.installation import Trigger
-from sandbox.modals import MOST_MODALS
-from sandbox.views import View
+from sandbox.views import MOST_MODALS, View
 from sandbox.web_api.call import Answer, Call
 
 
@@ -66,7 +65,7 @@ def _modal(call: Call) -> dict[str, Any]:
 
 
 def _view(call: Call, kind: str) -> dict[str, Any]:
-    return check.view(call.args.get("view"), kind, call.installation.shows)
+    return layout.view(call.args.get("view"), kind, call.installation.shows)
 
 
 def _trigger(call: Call) -> Trigger:

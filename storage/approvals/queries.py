@@ -1,14 +1,26 @@
 """Statements about requests, built once: a click runs several of these, and building a statement costs more than it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 
-from sqlalchemy import Table, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalReminderItem, ApprovalStage, Decision
-from storage.audit import locked
+from storage.audit import queries
 from storage.audit.tables import PrivateText
 from storage.digests.tables import DigestDecision
 from storage.enums import ApprovalState
@@ -110,7 +122,7 @@ def lock_request(session: Session, approval_id: int) -> list[RequestRow]:
     """Lock the request; one row per stage, in order. Empty when there is none."""
     rows = list(map(RequestRow._make, session.execute(_REQUEST, {"approval_id": approval_id})))
     if rows:
-        locked.hold(session, "approval", approval_id)
+        queries.hold(session, "approval", approval_id)
     return rows
 
 
@@ -620,3 +632,221 @@ _PENDING_OF_PROJECT = (
 def list_pending_of_project(session: Session, project_id: int) -> Sequence[int]:
     """Ids of requests about a project that wait for somebody, oldest first, at most 20."""
     return session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()
+
+
+# --- What is changed on requests, stages and verdicts beside deciding them; the request is
+#     locked by the caller
+
+_VOID = (
+    update(_decision)
+    .where(_decision.c.id.in_(bindparam("ids", expanding=True)))
+    .values(taken_back_at=bindparam("at"))
+)
+_REVISE = (
+    update(_approval)
+    .where(_approval.c.id == bindparam("approval_id"))
+    .values(revision=_approval.c.revision + 1)
+)
+
+
+def void_decisions(session: Session, ids: Sequence[int], *, at: datetime) -> None:
+    """These verdicts count no more."""
+    session.execute(_VOID, {"ids": list(ids), "at": at})
+
+
+def revise(session: Session, approval_id: int, **values: Any) -> None:
+    """Change the request's own columns; its revision rises."""
+    session.execute(_REVISE.values(**values), {"approval_id": approval_id})
+
+
+def set_columns(session: Session, approval_id: int, **values: Any) -> None:
+    """Change the request's own columns without changing what it asks: its revision stays."""
+    session.execute(update(_approval).where(_approval.c.id == approval_id).values(**values))
+
+
+_STAGE = update(_stage).where(
+    _stage.c.approval_id == bindparam("approval"), _stage.c.position == bindparam("place")
+)
+
+
+def set_approvers(session: Session, approval_id: int, position: int, approvers: list[Any]) -> None:
+    """Whom a stage asks, from now on; its request is locked by the caller."""
+    session.execute(
+        _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
+        {"approval": approval_id, "place": position, "whom": approvers},
+    )
+
+
+_CARD = (
+    update(_approval)
+    .where(_approval.c.id == bindparam("approval_id"))
+    .values(card_id=bindparam("new_card"), channel=bindparam("new_channel"))
+)
+
+
+def set_card(session: Session, approval_id: int, *, card_id: int, channel: str) -> None:
+    """Remember which message is the channel's card."""
+    session.execute(
+        _CARD, {"approval_id": approval_id, "new_card": card_id, "new_channel": channel}
+    )
+
+
+# --- How much waits, and for whom
+#
+# counts and ids for lists that show a page at a time.
+
+_PENDING = Approval.state == ApprovalState.PENDING.value
+_WAITING_IDS = select(
+    func.count(),
+    func.min(Approval.created_at),
+    func.count(case((Approval.expires_at <= bindparam("now"), 1))),
+).where(text("approval.state = 'pending'"))
+"""A literal: the partial index is not found by a bind parameter."""
+_ASKED_BY = (
+    select(Approval.id, Approval.state, Approval.expires_at)
+    .where(
+        Approval.requester_id == bindparam("person"),
+        or_(_PENDING, Approval.decided_at > bindparam("since")),
+    )
+    .order_by(
+        case((_PENDING, 0), else_=1),
+        func.coalesce(Approval.decided_at, Approval.created_at).desc(),
+        Approval.id.desc(),
+    )
+)
+_BY_PROJECT = (
+    select(Approval.project_id, func.count().label("n"))
+    .where(_PENDING)
+    .group_by(Approval.project_id)
+)
+_OF_PROJECTS = _BY_PROJECT.where(Approval.project_id.in_(bindparam("ids", expanding=True)))
+
+
+def count_waiting(session: Session, *, now: datetime) -> tuple[int, datetime | None, int]:
+    """How many requests wait, since when the oldest does, and how many of them should have expired by now."""
+    number, oldest, overdue = session.execute(_WAITING_IDS, {"now": now}).one()
+    return number, oldest, overdue
+
+
+def list_asked(
+    session: Session, person_id: str, *, since: datetime
+) -> list[tuple[int, ApprovalState, datetime]]:
+    """(id, state, expires_at) of a person's own requests: pending ones, then those that ended after `since`."""
+    rows = session.execute(_ASKED_BY, {"person": person_id, "since": since})
+    return [(id_, ApprovalState(state), expires) for id_, state, expires in rows]
+
+
+def count_by_project(session: Session, project_ids: Collection[int] | None) -> dict[int, int]:
+    """How many requests of each of these projects, or of all, wait for somebody; projects without one are left out."""
+    if project_ids is None:
+        rows = session.execute(_BY_PROJECT)
+    else:
+        rows = session.execute(_OF_PROJECTS, {"ids": sorted(project_ids)})
+    return {project: number for project, number in rows}
+
+
+_BY_KEY = select(Approval.id, Approval.requester_id).where(Approval.request_key == bindparam("key"))
+
+
+def find_by_key(session: Session, request_key: str) -> tuple[int, str] | None:
+    """Id and requester of the request that this asking opened already."""
+    row = session.execute(_BY_KEY, {"key": request_key}).first()
+    return None if row is None else (row.id, row.requester_id)
+
+
+# --- Whom the words of a stage reach
+#
+# people by id, and the members of user groups.
+
+
+class PersonRow(NamedTuple):
+    """Somebody whom the words of a stage reach."""
+
+    id: str
+    slack_id: str | None
+    name: str
+    is_bot: bool
+    is_guest: bool
+    is_stranger: bool
+    is_deactivated: bool
+    erased_at: datetime | None
+    tz: str | None
+    country: str | None
+    away_until: datetime | None
+    status_away_until: datetime | None
+    status_times: int
+
+
+_PERSON_COLUMNS = (
+    Person.id,
+    Person.slack_id,
+    Person.name,
+    Person.is_bot,
+    Person.is_guest,
+    Person.is_stranger,
+    Person.is_deactivated,
+    Person.erased_at,
+    Person.tz,
+    Person.country,
+    Person.away_until,
+    Person.status_away_until,
+    Person.status_times,
+)
+_NAMED = union_all(
+    select(*_PERSON_COLUMNS, Person.slack_id.label("named_as")).where(
+        Person.org_key == bindparam("org"),
+        or_(
+            Person.slack_id.in_(bindparam("slack_ids", expanding=True)),
+            Person.id.in_(bindparam("ids", expanding=True)),
+        ),
+    ),
+    select(*_PERSON_COLUMNS, SlackAlias.slack_id.label("named_as"))
+    .join(SlackAlias, SlackAlias.person_id == Person.id)
+    .where(
+        SlackAlias.org_key == bindparam("org"),
+        SlackAlias.slack_id.in_(bindparam("slack_ids", expanding=True)),
+    ),
+)
+_MEMBERS = (
+    select(*_PERSON_COLUMNS, UserGroup.slack_id.label("group_id"), UserGroupMember.since)
+    .join(UserGroupMember, UserGroupMember.person_id == Person.id)
+    .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
+    .where(
+        UserGroup.org_key == bindparam("org"),
+        UserGroup.is_disabled.is_(False),
+        UserGroup.slack_id.in_(bindparam("slack_ids", expanding=True)),
+    )
+)
+_GROUP_NAMES = select(UserGroup.slack_id, UserGroup.name).where(
+    UserGroup.org_key == bindparam("org")
+)
+
+
+def list_named(
+    session: Session, org_key: str, *, slack_ids: Collection[str], ids: Collection[str]
+) -> list[tuple[PersonRow, str | None]]:
+    """People by any of their Slack ids or by our own, once for each id; with the Slack id that named them."""
+    if not slack_ids and not ids:
+        return []
+    values = {"org": org_key, "slack_ids": list(slack_ids), "ids": list(ids)}
+    return [
+        (PersonRow._make(person), named_as) for *person, named_as in session.execute(_NAMED, values)
+    ]
+
+
+def list_members(
+    session: Session, org_key: str, *, slack_ids: Collection[str]
+) -> list[tuple[PersonRow, str, datetime]]:
+    """Members of enabled user groups, once for each group: with its Slack id, and since when they are seen in it."""
+    if not slack_ids:
+        return []
+    values = {"org": org_key, "slack_ids": list(slack_ids)}
+    return [
+        (PersonRow._make(person), group_id, since)
+        for *person, group_id, since in session.execute(_MEMBERS, values)
+    ]
+
+
+def list_group_names(session: Session, org_key: str) -> dict[str, str]:
+    """What all user groups are called, by Slack id."""
+    return {id_: name for id_, name in session.execute(_GROUP_NAMES, {"org": org_key})}

@@ -7,6 +7,25 @@ from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry
 
+# --- Which rows this transaction has locked, so that sealing them does not ask for the same
+#     locks again
+
+_LOCKED = "locked"
+
+
+def hold(session: Session, kind: str, id_: str | int) -> None:
+    """This row is locked until the transaction ends. Never say it inside a savepoint: undoing that lets go of the lock."""
+    if not session.in_nested_transaction():
+        session.info.setdefault(_LOCKED, set()).add((kind, str(id_)))
+
+
+def is_held(session: Session, kind: str, id_: str | int) -> bool:
+    """Whether that was said of this row."""
+    return (kind, str(id_)) in session.info.get(_LOCKED, ())
+
+
+# --- Reads of the ledger by what its entries are about
+
 _PART = 400
 """Subjects in one statement."""
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +16,82 @@ from storage.people import queries as people
 from storage.people.lookups import in_parts, parts
 from storage.people.tables import Channel, Person
 from storage.projects.tables import Project
+
+# --- What a look at many budgets needs of them, as plain rows
+#
+# no object is made of what nobody changes.
+
+
+class BudgetRow(NamedTuple):
+    """A budget; `period` and `basis` are values of their enums."""
+
+    id: int
+    project_id: int
+    period: str
+    starts: date
+    ends: date | None
+    currency: str
+    basis: str
+
+
+class RevisionRow(NamedTuple):
+    """What a budget has from `valid_from` on, or through `valid_until`."""
+
+    budget_id: int
+    revision: int
+    amount: Decimal
+    valid_from: date
+    valid_until: date | None
+    approval_id: int | None
+
+
+_BUDGETS = select(
+    Budget.id,
+    Budget.project_id,
+    Budget.period,
+    Budget.starts,
+    Budget.ends,
+    Budget.currency,
+    Budget.basis,
+).order_by(Budget.project_id, Budget.id)
+_REVISIONS = select(
+    BudgetRevision.budget_id,
+    BudgetRevision.revision,
+    BudgetRevision.amount,
+    BudgetRevision.valid_from,
+    BudgetRevision.valid_until,
+    BudgetRevision.approval_id,
+).order_by(BudgetRevision.budget_id, BudgetRevision.revision)
+
+
+def list_budget_rows(session: Session, projects: Collection[int] | None) -> list[BudgetRow]:
+    """Budgets of these projects, or all of them (None), by project."""
+    if projects is None:
+        return [BudgetRow(*row) for row in session.execute(_BUDGETS)]
+    return [
+        BudgetRow(*row)
+        for part in parts(projects)
+        for row in session.execute(_BUDGETS.where(Budget.project_id.in_(part)))
+    ]
+
+
+def list_revision_rows(
+    session: Session, budgets: Collection[int] | None
+) -> dict[int, list[RevisionRow]]:
+    """Budget id → its revisions, oldest first, of these budgets or of all (None)."""
+    revisions: dict[int, list[RevisionRow]] = {}
+    statements = (
+        [_REVISIONS]
+        if budgets is None
+        else [_REVISIONS.where(BudgetRevision.budget_id.in_(part)) for part in parts(budgets)]
+    )
+    for statement in statements:
+        for row in session.execute(statement):
+            revisions.setdefault(row.budget_id, []).append(RevisionRow(*row))
+    return revisions
+
+
+# --- The only statements over budgets, their revisions and their alerts
 
 
 def lock_budget(session: Session, budget_id: int) -> Budget | None:
@@ -114,10 +191,7 @@ def list_recorded(
                 BudgetAlert.period_start,
                 BudgetAlert.basis,
                 BudgetAlert.threshold,
-            ).where(
-                BudgetAlert.budget_id.in_(part),
-                BudgetAlert.period_end >= since,
-            )
+            ).where(BudgetAlert.budget_id.in_(part), BudgetAlert.period_end >= since)
         )
         for budget_id, revision, first, basis, threshold in rows:
             thresholds.setdefault((budget_id, revision, first, basis), set()).add(threshold)

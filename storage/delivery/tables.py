@@ -277,7 +277,7 @@ class Runtime(Base):
     oldest_revision: Mapped[str] = mapped_column(server_default="0017")
     """The oldest code that runs on this schema, by its newest migration; see `storage.migrate`."""
     lead_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """How far real time, which never runs back, is ahead of the clock (see `storage.steady`)."""
+    """How far real time, which never runs back, is ahead of the clock (see `storage.runtime`)."""
     clock_at: Mapped[datetime | None]
     """The latest real time that was written down."""
     set_back_at: Mapped[datetime | None]
@@ -285,4 +285,4 @@ class Runtime(Base):
     set_back_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """By how much that was."""
     erasure_check: Mapped[str | None]
-    """By what the key of tombstones is told from another (`storage.people.tombstones`)."""
+    """By what the key of tombstones is told from another (`storage.people.erasure`)."""

@@ -1,22 +1,26 @@
 """Every place where a person's identity or words stand, beside the ledger, which names nobody."""
 
+import hashlib
+import hmac
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import JSON, String, Table, cast, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from storage.actions import queries as actions
-from storage.actions.tables import Absence
-from storage.approvals.tables import Approval, Decision
+from storage.approvals import activity as actions
+from storage.approvals.tables import Absence, Approval, Decision
 from storage.audit.tables import PrivateText
+from storage.base import Base
 from storage.budgets.tables import Budget, BudgetAlert
-from storage.delivery.tables import Lane, Message, Outbox, Schedule
+from storage.delivery.tables import Lane, Message, Outbox, Runtime, Schedule
 from storage.digests.tables import Digest, DigestDecision, DigestRelease, DigestSubscription
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
 from storage.evidence.tables import SharedFile
-from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.inventory.tables import Finding, Model, ModelPerson, ModelVersion
 from storage.maturity.tables import (
     MaturityAnswer,
@@ -27,10 +31,278 @@ from storage.maturity.tables import (
 )
 from storage.milestones.queries import list_showing_subjects as shown_milestones
 from storage.milestones.tables import Milestone
-from storage.people import sweeping
-from storage.people.tables import Person, UserGroupMember
+from storage.people import columns, identities
+from storage.people.lookups import parts
+from storage.people.tables import Person, Tombstone, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
+from storage.status.tables import HomeTab, Meeting, Withheld
+
+# --- Taking a person's Slack id and address out of every column where they may stand among
+#     other things
+
+_LANES = {"lane.key", "outbox.lane_key", "message.lane_key"}
+"""Keys that refer to each other; who erases moves the lanes themselves."""
+
+Swap = Callable[[str], str]
+
+
+def build_swap(names: Sequence[str], person_id: str) -> Swap:
+    """Puts the opaque id in the place of each of these Slack ids and addresses, where they stand as whole words."""
+    whole = re.compile(
+        "|".join(
+            rf"(?<![\w.%+-]){re.escape(name)}(?![\w-]|\.\w)"
+            if "@" in name
+            else rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+            for name in names
+        ),
+        re.IGNORECASE,
+    )
+    return lambda text: whole.sub(person_id, text)
+
+
+def sweep(session: Session, names: Sequence[str], swap: Swap) -> dict[str, list[Any]]:
+    """Replace these Slack ids and addresses wherever they stand but in lanes; table → the first keys of rows where they
+    did."""
+    session.flush()
+    swept: dict[str, list[Any]] = {}
+    for table in Base.metadata.sorted_tables:
+        wanted = [
+            column
+            for column in columns.list_naming_columns()
+            if column.table is table and str(column) not in _LANES
+        ]
+        if wanted:
+            rows = _sweep_table(session, table, wanted, names, swap)
+            if rows:
+                swept[table.name] = rows
+    session.expire_all()
+    return swept
+
+
+def _sweep_table(
+    session: Session, table: Table, wanted: list[Any], names: Sequence[str], swap: Swap
+) -> list[Any]:
+    keys = list(table.primary_key.columns)
+    rows = session.execute(
+        select(*keys, *wanted)
+        .where(or_(*(_holds(column, name) for column in wanted for name in names)))
+        .with_for_update()
+    ).all()
+    swept = []
+    for row in rows:
+        values = dict(zip(wanted, row[len(keys) :], strict=True))
+        changed = {
+            column.name: value
+            for column, before in values.items()
+            if (value := swap_value(before, swap)) != before
+        }
+        if changed:
+            where = [key == is_ for key, is_ in zip(keys, row, strict=False)]
+            session.execute(update(table).where(*where).values(changed))
+            swept.append(row[0])
+    return swept
+
+
+def _holds(column: Any, name: str) -> Any:
+    text = func.lower(cast(column, String))
+    forms = {name.lower()}
+    if isinstance(column.type, JSON):
+        forms.add(json.dumps(name.lower())[1:-1])
+    return or_(*(text.contains(form, autoescape=True) for form in sorted(forms)))
+
+
+def swap_value(value: Any, swap: Swap) -> Any:
+    """A value as JSON has it, swapped wherever it holds text."""
+    if isinstance(value, str):
+        return swap(value)
+    if isinstance(value, list):
+        return [swap_value(one, swap) for one in value]
+    if isinstance(value, dict):
+        return {swap(key): swap_value(one, swap) for key, one in value.items()}
+    return value
+
+
+_ADDRESS = re.compile(r"[^\s@<>()\",;:]+@[^\s@<>()\",;:]+\.[^\s@<>()\",;:]+")
+
+
+def list_addresses(value: Any) -> Iterator[str]:
+    """The e-mail addresses in a value as JSON has it."""
+    if isinstance(value, str):
+        yield from _ADDRESS.findall(value)
+    elif isinstance(value, list):
+        for item in value:
+            yield from list_addresses(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _ADDRESS.findall(key)
+            yield from list_addresses(item)
+
+
+# --- Tombstones
+#
+# by what an erased person is known when Slack or a file tells of them again. They name nobody.
+# Each is an HMAC-SHA256 of organisation and Slack id, or e-mail address, under a key that never
+# stands in the database: without it nobody can tell whose they are, not even by trying every id
+# there is.
+
+KEY = "erasure_key"
+"""Where sessions carry the key of their database (bytes); not there, or None, where it is not known."""
+SLACK, EMAIL = "slack", "email"
+
+
+class WrongKey(Exception):
+    """There are tombstones, and the key that they were made with is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stone:
+    """Whose tombstone it is, and since when (real time): what Slack told before that says nothing."""
+
+    person_id: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a database knows of its key: a value that only the key gives, and how many people have tombstones."""
+
+    check: str | None
+    people: int
+
+    def is_of(self, key: bytes | None) -> bool:
+        """Whether this is the key."""
+        return (
+            key is not None
+            and self.check is not None
+            and hmac.compare_digest(self.check, check_value(key))
+        )
+
+
+def check_value(key: bytes) -> str:
+    """What a database keeps to tell its key from another."""
+    return _digest(key, "check")
+
+
+def _digest(key: bytes, *words: str) -> str:
+    return hmac.new(key, json.dumps(words).encode(), hashlib.sha256).hexdigest()
+
+
+def read_standing(session: Session) -> Standing:
+    """What the database knows of its key."""
+    people = select(func.count(Tombstone.person_id.distinct())).scalar_subquery()
+    row = session.execute(select(Runtime.erasure_check, people).where(Runtime.id == 1)).one()
+    return Standing(row[0], row[1])
+
+
+def set_check(session: Session, key: bytes | None) -> None:
+    """From now on this is the key."""
+    session.execute(
+        update(Runtime)
+        .where(Runtime.id == 1)
+        .values(erasure_check=None if key is None else check_value(key))
+    )
+
+
+def put(session: Session, person: Person, made_at: datetime) -> int:
+    """Make the tombstones of a person whose identity still stands in their row; how many that was.
+
+    Raises WrongKey where the key is not the database's.
+    """
+    names = [(SLACK, person.slack_id), (EMAIL, person.email)]
+    names += [(SLACK, alias) for alias in identities.list_aliases(session, person.id)]
+    rows: list[dict[str, Any]] = []
+    for kind, name in names:
+        if name is not None:
+            key = _key(session, must_be=True)
+            rows.append(
+                {
+                    "mark": _digest(key, kind, person.org_key, name),
+                    "person_id": person.id,
+                    "made_at": made_at,
+                }
+            )
+    for row in rows:
+        # Somebody else who was erased may have had the address before.
+        session.execute(delete(Tombstone).where(Tombstone.mark == row["mark"]))
+        session.execute(insert(Tombstone).values(row))
+    return len(rows)
+
+
+def lift(session: Session, person_id: str) -> None:
+    """The person is back: nothing says any more that they were erased."""
+    session.execute(
+        delete(Tombstone)
+        .where(Tombstone.person_id == person_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def forget_all(session: Session) -> int:
+    """Give all of them up; how many people had any."""
+    people = read_standing(session).people
+    session.execute(delete(Tombstone))
+    return people
+
+
+def find(session: Session, kind: str, org_key: str, names: Collection[str]) -> Mapping[str, Stone]:
+    """Of these Slack ids or addresses (folded), those of erased people. Raises WrongKey."""
+    if not names or (key := _key(session)) is None:
+        return {}
+    marks = {
+        _digest(key, kind, known_as, name): name
+        for known_as in _keys_of(session, org_key)
+        for name in names
+    }
+    stones: dict[str, Stone] = {}
+    for part in parts(marks):
+        rows = session.execute(
+            select(Tombstone.mark, Tombstone.person_id, Tombstone.made_at).where(
+                Tombstone.mark.in_(part)
+            )
+        )
+        stones |= {marks[row.mark]: Stone(row.person_id, row.made_at) for row in rows}
+    return stones
+
+
+def _keys_of(session: Session, org_key: str) -> list[str]:
+    """The organisation's key, and those that it had before it moved: whoever was erased then is known by them."""
+    facts = session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one()
+    is_ours = facts.get("org_key") == org_key
+    return [org_key, *(facts.get("was") or () if is_ours else ())]
+
+
+def copy_marks(session: Session, org_key: str, global_ids: Mapping[str, str], new_key: str) -> int:
+    """Whoever was erased under one of these Slack ids is known by the other from now on, too; how many people.
+
+    `global_ids` says by which id of the organisation `new_key` Slack names whom. Raises WrongKey.
+    """
+    stones = find(session, SLACK, org_key, global_ids.keys())
+    key = _key(session)
+    rows = {
+        _digest(key, SLACK, new_key, name): {"person_id": stone.person_id, "made_at": stone.made_at}
+        for slack_id, stone in stones.items()
+        for name in (slack_id, global_ids[slack_id])
+    }
+    for part in parts(rows):
+        session.execute(delete(Tombstone).where(Tombstone.mark.in_(part)))
+    if rows:
+        session.execute(insert(Tombstone), [{"mark": mark} | row for mark, row in rows.items()])
+    return len({stone.person_id for stone in stones.values()})
+
+
+def _key(session: Session, *, must_be: bool = False) -> Any:
+    """The key; None where there is nothing that it could open."""
+    key, known = session.info.get(KEY), read_standing(session)
+    if not must_be and not known.people:
+        return None
+    if not known.is_of(key):
+        raise WrongKey
+    return key
+
+
+# --- Every place where a person's identity or words stand, beside the ledger, which names
+#     nobody
 
 _QUIET = {"synchronize_session": False}
 
@@ -290,11 +562,11 @@ def replace_names(
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
     `word` is one that never stood for anybody: the same person's lanes may have been put away before.
     """
-    swap = sweeping.build_swap(names, word)
+    swap = build_swap(names, word)
     cut = 0
     for slack_id in slack_ids:
         cut += _replace_lanes(session, slack_id, swap, word, now)
-    swept = sweeping.sweep(session, names, swap)
+    swept = sweep(session, names, swap)
     requests = set(swept.get("approval", ()))
     requests |= set(swept.get("approval_stage", ()))
     decisions = swept.get("decision", ())
@@ -303,9 +575,7 @@ def replace_names(
     return cut, sorted(requests)
 
 
-def _replace_lanes(
-    session: Session, slack_id: str, swap: sweeping.Swap, word: str, now: datetime
-) -> int:
+def _replace_lanes(session: Session, slack_id: str, swap: Swap, word: str, now: datetime) -> int:
     lanes = session.execute(
         select(Lane)
         .where(Lane.key.contains(slack_id, autoescape=True))

@@ -6,21 +6,22 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
-from storage.actions.tables import (
+from storage.approvals.tables import (
     Absence,
+    Approval,
     ApprovalCondition,
     ApprovalEdit,
     ApprovalHandover,
     ApprovalQuestion,
+    ApprovalReminder,
     ApprovalReview,
+    Decision,
 )
-from storage.approvals.tables import Approval, ApprovalReminder, Decision
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
-from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.inventory.tables import Finding, Model, ModelAgreement, ModelPerson, ModelTransition
 from storage.maturity.tables import (
     MaturityAnswer,
@@ -37,9 +38,10 @@ from storage.milestones.tables import (
     Reminder,
     ReminderItem,
 )
-from storage.people import aliases
+from storage.people import identities
 from storage.people.tables import Person, SlackAlias, UserGroup, UserGroupMember
 from storage.projects.tables import Project
+from storage.status.tables import HomeTab, Meeting, Withheld
 from storage.tokens.tables import ApiToken
 
 Rows = Sequence[Row[Any]]
@@ -371,7 +373,7 @@ def _messages(session: Session, person: Person) -> list[dict[str, Any]]:
     """What was sent to the person, or waits to be: their direct messages and their Home tab."""
     lanes = [
         f"slack:{person.org_key}:{slack_id}"
-        for slack_id in sorted(aliases.list_slack_ids(session, person.id))
+        for slack_id in sorted(identities.list_slack_ids(session, person.id))
     ]
     lanes += [f"home:{lane}" for lane in lanes]
     return _rows(

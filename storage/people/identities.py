@@ -4,29 +4,44 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+from typing import cast as typing_cast
 
 from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
+    Table,
     UniqueConstraint,
     and_,
+    bindparam,
     cast,
     delete,
     func,
     not_,
     or_,
     select,
+    union_all,
     update,
 )
+from sqlalchemy import cast as as_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import AuditEntry
 from storage.base import Base
+from storage.delivery import outbox
+from storage.delivery.tables import Gate, Message, Outbox, Runtime
 from storage.enums import ApprovalState
 from storage.people.lookups import parts
-from storage.people.tables import Person
+from storage.people.tables import (
+    Channel,
+    MirrorReading,
+    Person,
+    SlackAlias,
+    UserGroup,
+    UserGroupMember,
+)
 
 _QUIET = {"synchronize_session": False}
 _MANAGER = Person.__table__.c.manager_id
@@ -290,3 +305,239 @@ def list_linked(session: Session, org_key: str, linked_at: datetime) -> Sequence
         .scalars()
         .all()
     )
+
+
+# --- The other ids by which Slack names somebody on a Grid
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def list_aliases(session: Session, person_id: str) -> list[str]:
+    """The other Slack ids of a person."""
+    return list(
+        session.execute(
+            select(SlackAlias.slack_id)
+            .where(SlackAlias.person_id == person_id)
+            .order_by(SlackAlias.slack_id)
+        ).scalars()
+    )
+
+
+def list_by_person(session: Session, person_ids: Collection[str]) -> dict[str, set[str]]:
+    """Opaque id → the other Slack ids of each of these people who have any."""
+    aliases: dict[str, set[str]] = {}
+    for part in parts(person_ids):
+        rows = session.execute(
+            select(SlackAlias.person_id, SlackAlias.slack_id).where(SlackAlias.person_id.in_(part))
+        )
+        for person_id, alias in rows:
+            aliases.setdefault(person_id, set()).add(alias)
+    return aliases
+
+
+def list_slack_ids(session: Session, person_id: str) -> set[str]:
+    """Every Slack id of a person."""
+    own = select(Person.slack_id).where(Person.id == person_id, Person.slack_id.is_not(None))
+    others = select(SlackAlias.slack_id).where(SlackAlias.person_id == person_id)
+    return {str(id_) for id_ in session.execute(union_all(own, others)).scalars()}
+
+
+def add_aliases(session: Session, org_key: str, aliases: Mapping[str, str]) -> None:
+    """Other Slack ids → the people whose they are. Who had one until now loses it."""
+    if aliases:
+        statement = _INSERT[session.get_bind().dialect.name](SlackAlias)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["org_key", "slack_id"],
+                set_={"person_id": statement.excluded.person_id},
+            ),
+            [
+                {"org_key": org_key, "slack_id": alias, "person_id": person}
+                for alias, person in sorted(aliases.items())
+            ],
+        )
+
+
+def forget_aliases(session: Session, org_key: str, slack_ids: Collection[str]) -> None:
+    """These ids are nobody's other one any more."""
+    for part in parts(slack_ids):
+        session.execute(
+            delete(SlackAlias)
+            .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def forget_aliases_of(session: Session, person_id: str) -> None:
+    """The person has no other ids any more."""
+    session.execute(
+        delete(SlackAlias)
+        .where(SlackAlias.person_id == person_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# --- An organisation under another key
+#
+# its people, user groups, channels, lanes and notices follow.
+
+_person = typing_cast(Table, Person.__table__)
+
+
+def lock(session: Session) -> dict[str, Any]:
+    """What the database knows of its organisation; nobody else reads or changes it before this transaction ends."""
+    return dict(
+        session.execute(select(Runtime.facts).where(Runtime.id == 1).with_for_update()).scalar_one()
+    )
+
+
+def share(session: Session) -> dict[str, Any]:
+    """The same for who only relies on it: it does not change before this transaction ends."""
+    return dict(
+        session.execute(
+            select(Runtime.facts).where(Runtime.id == 1).with_for_update(read=True)
+        ).scalar_one()
+    )
+
+
+def list_known(session: Session, org_key: str) -> Sequence[Person]:
+    """Everybody of an organisation who has a Slack id, and is one of theirs."""
+    return (
+        session.execute(
+            select(Person)
+            .where(
+                Person.org_key == org_key,
+                Person.slack_id.is_not(None),
+                Person.is_stranger.is_(False),
+            )
+            .order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def count_own(session: Session, org_key: str) -> int:
+    """How many of its own people stand under an organisation's key, those of files and programs too."""
+    return session.execute(
+        select(func.count())
+        .select_from(Person)
+        .where(Person.org_key == org_key, Person.is_stranger.is_(False))
+    ).scalar_one()
+
+
+def rename_people(
+    session: Session, org_key: str, new_key: str, slack_ids: Mapping[str, str]
+) -> None:
+    """Everybody of the organisation stands under its new key, with the Slack id that is given by their opaque id."""
+    session.flush()
+    session.execute(
+        update(SlackAlias)
+        .where(SlackAlias.org_key == org_key)
+        .values(org_key=new_key)
+        .execution_options(**_QUIET)
+    )
+    session.execute(
+        update(Person)
+        .where(Person.org_key == org_key)
+        .values(org_key=new_key, refreshed_at=None)
+        .execution_options(**_QUIET)
+    )
+    if slack_ids:
+        session.connection().execute(
+            update(_person)
+            .where(_person.c.id == bindparam("who"))
+            .values(slack_id=bindparam("called")),
+            [{"who": person, "called": slack_id} for person, slack_id in sorted(slack_ids.items())],
+        )
+    session.expire_all()
+
+
+def rename_places(session: Session, org_key: str, new_key: str) -> tuple[int, int]:
+    """User groups and channels stand under the new key, all to be asked about again; how many of each.
+
+    Where one stands under it already, that one is kept.
+    """
+    doubles = select(UserGroup.slack_id).where(UserGroup.org_key == new_key)
+    gone = select(UserGroup.id).where(UserGroup.org_key == org_key, UserGroup.slack_id.in_(doubles))
+    ids = list(session.execute(gone).scalars())
+    for part in parts(ids):
+        session.execute(
+            delete(UserGroupMember)
+            .where(UserGroupMember.group_id.in_(part))
+            .execution_options(**_QUIET)
+        )
+        session.execute(delete(UserGroup).where(UserGroup.id.in_(part)).execution_options(**_QUIET))
+    seen = select(Channel.slack_id).where(Channel.org_key == new_key)
+    known = list(session.execute(seen).scalars())
+    for names in parts(known):
+        session.execute(
+            delete(Channel)
+            .where(Channel.org_key == org_key, Channel.slack_id.in_(names))
+            .execution_options(**_QUIET)
+        )
+    counts = []
+    for table in (UserGroup, Channel):
+        moved = session.execute(
+            update(table)
+            .where(table.org_key == org_key)
+            .values(org_key=new_key, refreshed_at=None)
+            .returning(table.id)
+            .execution_options(**_QUIET)
+        )
+        counts.append(len(moved.all()))
+    session.execute(update(MirrorReading).values(read_at=None))
+    session.expire_all()
+    return counts[0], counts[1]
+
+
+def rename_lanes(session: Session, org_key: str, new_key: str, slack_ids: Mapping[str, str]) -> int:
+    """What waits for the organisation's people and channels, and what stands there, follows; how many lanes.
+
+    `slack_ids` are the new ids by the old ones.
+    """
+
+    def renamed(key: str) -> str:
+        prefix, _, slack_id = key.rpartition(":")
+        head = prefix.removesuffix(org_key)
+        return f"{head}{new_key}:{slack_ids.get(slack_id, slack_id)}"
+
+    keys = {key: renamed(key) for key in outbox.list_keys(session, org_key)}
+    session.execute(
+        delete(Gate)
+        .where(Gate.key.startswith(f"{org_key}:", autoescape=True))
+        .execution_options(**_QUIET)
+    )
+    return outbox.rename(session, keys, forgets_channels=True)
+
+
+def rename_in_notices(session: Session, org_key: str, new_key: str) -> int:
+    """Notices that name the organisation name it by its new key, so that they can be shown again; how many."""
+    count = 0
+    tables: tuple[Any, ...] = (Outbox, Message)
+    for table in tables:
+        rows = session.execute(
+            select(table)
+            .where(as_(table.notice, String).contains(f'"{org_key}"', autoescape=True))
+            .order_by(table.id)
+        ).scalars()
+        for row in rows.all():
+            if row.notice.get("org_key") == org_key:
+                row.notice = {**row.notice, "org_key": new_key}
+                count += 1
+    session.flush()
+    return count
+
+
+def count_places(session: Session, table: type[UserGroup] | type[Channel], org_key: str) -> int:
+    """How many user groups, or channels, of an organisation are known."""
+    return session.execute(
+        select(func.count()).select_from(table).where(table.org_key == org_key)
+    ).scalar_one()
+
+
+def count_waiting(session: Session) -> int:
+    """How many requests wait."""
+    return session.execute(
+        select(func.count()).select_from(Approval).where(Approval.state == ApprovalState.PENDING)
+    ).scalar_one()

@@ -83,7 +83,7 @@ class SlackAlias(Base):
 
 
 class Tombstone(Base):
-    """By what an erased person is known when they are told of again (`storage.people.tombstones`)."""
+    """By what an erased person is known when they are told of again (`storage.people.erasure`)."""
 
     __tablename__ = "tombstone"
 

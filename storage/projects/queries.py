@@ -3,10 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import String, bindparam, cast, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
+from storage.approvals.tables import Approval
+from storage.budgets.tables import Budget, BudgetAlert
+from storage.delivery.tables import Message
+from storage.milestones.tables import Milestone, ReminderItem
 from storage.people.lookups import parts
+from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
 
 _OF_PERSON = (
@@ -117,3 +122,80 @@ def list_channels(session: Session) -> set[str]:
     """The Slack ids of all projects' channels."""
     named = session.execute(select(Project.channel).distinct()).scalars()
     return {channel for channel in named if channel is not None}
+
+
+# --- Which projects are a person's own, or of people below them
+
+_below = select(Person.id).where(Person.id == bindparam("person")).cte("below", recursive=True)
+# UNION and not UNION ALL: people who manage each other, by mistake in an import, end the recursion.
+_below = _below.union(select(Person.id).join(_below, Person.manager_id == _below.c.id))
+_ids = select(_below.c.id)
+_OF_PEOPLE_BELOW = (
+    select(Project.id)
+    .where(
+        or_(Project.owner_id.in_(_ids), Project.sponsor_id.in_(_ids), Project.manager_id.in_(_ids))
+    )
+    .order_by(Project.id)
+)
+
+
+def list_of_person_and_reports(session: Session, person_id: str) -> list[int]:
+    """Ids of the projects that the person, or somebody who reports to them at any remove, owns, sponsors or manages."""
+    return list(session.execute(_OF_PEOPLE_BELOW, {"person": person_id}).scalars())
+
+
+# --- Which records with cards in Slack are about a project
+
+
+def list_subjects(session: Session, project_ids: Collection[int]) -> list[tuple[str, str]]:
+    """(subject type, subject id) of the requests, alerts and milestones of these projects that stand in Slack and may change."""
+    wanted = sorted(set(project_ids))
+    requests = (
+        select(Message.subject_type, Message.subject_id)
+        .join(Approval, cast(Approval.id, String) == Message.subject_id)
+        .where(
+            Message.subject_type == "approval",
+            Message.live.is_(True),
+            Approval.project_id.in_(wanted),
+        )
+    )
+    alerts = (
+        select(Message.subject_type, Message.subject_id)
+        .join(BudgetAlert, cast(BudgetAlert.id, String) == Message.subject_id)
+        .join(Budget, Budget.id == BudgetAlert.budget_id)
+        .where(
+            Message.subject_type == "budget_alert",
+            Message.live.is_(True),
+            Budget.project_id.in_(wanted),
+        )
+    )
+    cards = (
+        select(Message.subject_type, Message.subject_id)
+        .join(Milestone, cast(Milestone.id, String) == Message.subject_id)
+        .where(
+            Message.subject_type == "milestone",
+            Message.live.is_(True),
+            Milestone.project_id.in_(wanted),
+        )
+    )
+    reminders = (
+        select(Message.subject_type, Message.subject_id)
+        .join(ReminderItem, cast(ReminderItem.reminder_id, String) == Message.subject_id)
+        .join(Milestone, Milestone.id == ReminderItem.milestone_id)
+        .where(
+            Message.subject_type == "reminder",
+            Message.live.is_(True),
+            Milestone.project_id.in_(wanted),
+        )
+    )
+    lists = (
+        select(Message.subject_type, Message.subject_id)
+        .join(Milestone, cast(Milestone.import_id, String) == Message.subject_id)
+        .where(
+            Message.subject_type == "milestone_import",
+            Message.live.is_(True),
+            Milestone.project_id.in_(wanted),
+        )
+    )
+    rows = session.execute(requests.union(alerts, cards, reminders, lists)).all()
+    return sorted((type_, id_) for type_, id_ in rows)

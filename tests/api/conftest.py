@@ -17,7 +17,7 @@ from workflows.actors import OPERATOR
 from workflows.people import service as people
 from workflows.statements import envelopes
 from workflows.tokens import service as tokens
-from workflows.tokens.forms import MACHINE_SCOPES, NewToken
+from workflows.tokens.service import MACHINE_SCOPES, NewToken
 
 DIGEST = "sha256:" + "ab" * 32
 COMMIT = "9c1e2f4a77"

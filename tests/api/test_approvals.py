@@ -11,9 +11,8 @@ from bot.approvals import words
 from storage.enums import Scope
 from tests.api.conftest import COMMIT, DIGEST, Api
 from tests.stories.office import FAY, OLA, TIM, eventually
-from workflows.statements import checking, envelopes
-from workflows.statements.checking import Wanted
-from workflows.statements.envelopes import StatementRefused
+from workflows.statements import envelopes
+from workflows.statements.envelopes import StatementRefused, Wanted
 
 
 def test_asked_by_a_pipeline_and_approved_by_clicks(api: Api) -> None:
@@ -54,11 +53,11 @@ def test_asked_by_a_pipeline_and_approved_by_clicks(api: Api) -> None:
     )
     file = api.get(f"/approvals/{request['id']}/statement", pipeline).content
     keys = envelopes.load_public_keys(api.get("/keys").text)
-    proven = checking.check_statement(file, keys, Wanted(digest=DIGEST), at=office.now())
+    proven = envelopes.check_statement(file, keys, Wanted(digest=DIGEST), at=office.now())
     assert (proven.subject, proven.deciders) == ("fraud-model:7", 2)
     assert api.get(f"/statements/{proven.id}").json()["state"] == "valid"
     with pytest.raises(StatementRefused, match="expired"):
-        checking.check_statement(file, keys, Wanted(), at=office.now() + timedelta(days=1))
+        envelopes.check_statement(file, keys, Wanted(), at=office.now() + timedelta(days=1))
 
 
 def test_decided_by_peoples_own_tokens_and_slack_follows(api: Api) -> None:

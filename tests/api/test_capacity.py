@@ -17,9 +17,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot import bodies, metrics
-from bot.api import limits, uploads
-from bot.readers import FILES
+from bot.background import FILES
+from bot.web import authentication, metrics, server, uploads
 from storage.enums import Scope
 from tests.api.conftest import Api, bearer, served
 from tests.api.test_models import BOTH, NEW, call
@@ -238,7 +237,7 @@ def test_where_one_may_hand_nothing_in_no_upload_is_taken(api: Api, program: str
 def test_a_body_that_does_not_come_is_given_up(
     api: Api, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "SECONDS", 0.2)
+    monkeypatch.setattr(server, "SECONDS", 0.2)
     monkeypatch.setattr(uploads, "LARGE_SECONDS", 0.2)
     for path in ("/costs", "/models", "/models/{key}/versions/{version}/predictions"):
         status, heard = raw(api, head_of("POST", path, program), b"{")
@@ -249,7 +248,7 @@ def test_a_body_that_does_not_come_is_given_up(
 def test_slacks_door_takes_no_strangers_body(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(bodies, "SECONDS", 0.3)
+    monkeypatch.setattr(server, "SECONDS", 0.3)
     now = int(time.time())
     head = "POST /slack/events HTTP/1.1\nHost: a\nContent-Length: 900000\n"
     stamp = f"X-Slack-Request-Timestamp: {now}\n"
@@ -272,7 +271,7 @@ def test_slacks_door_takes_no_strangers_body(
 
     gone = metrics.TURNED_AWAY.labels("gone")
     before = gone._value.get()
-    monkeypatch.setattr(bodies, "SECONDS", LONG)
+    monkeypatch.setattr(server, "SECONDS", LONG)
     address = httpx.URL(str(api.office.base_url))
     with caplog.at_level(logging.ERROR):
         with closing(socket.create_connection((address.host, address.port), timeout=LONG)) as line:
@@ -312,13 +311,13 @@ def test_only_whoever_waits_for_a_decision_needs_no_turn(
 ) -> None:
     """`wait` is a word of one endpoint, and of no other."""
     turns: list[bool] = []
-    counted = limits.Allowance.request
+    counted = authentication.Allowance.request
 
-    def seen(self: limits.Allowance, token: int, *, waits: bool) -> Any:
+    def seen(self: authentication.Allowance, token: int, *, waits: bool) -> Any:
         turns.append(waits)
         return counted(self, token, waits=waits)
 
-    monkeypatch.setattr(limits.Allowance, "request", seen)
+    monkeypatch.setattr(authentication.Allowance, "request", seen)
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         pipeline = api.token()
         asked = api.ask(pipeline).json()["id"]
@@ -336,13 +335,13 @@ def test_requests_come_back_evenly() -> None:
 
 async def _evenly() -> None:
     at = 0.0
-    allowance = limits.Allowance(60, lambda: at)
+    allowance = authentication.Allowance(60, lambda: at)
 
     async def ask(token: int = 1) -> bool:
         try:
             async with allowance.request(token, waits=False):
                 return True
-        except limits.TooMany as error:
+        except authentication.TooMany as error:
             return error.seconds != 1
 
     assert [await ask() for _ in range(61)] == [True] * 60 + [False]

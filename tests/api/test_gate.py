@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import manifest
+from bot import installed
 from bot.approvals import words
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -104,7 +104,7 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
     )
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with Sandbox(World.from_dict(organisation()), manifest.load_manifest(), limits=False) as slack:
+    with Sandbox(World.from_dict(organisation()), installed.load_manifest(), limits=False) as slack:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLACK_", "MLGOV_"))}
         env = kept | {
             "SLACK_BOT_TOKEN": slack.bot_token,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot import manifest
+from bot import installed
 from bot.approvals import words
-from sandbox.people import UserGroup
+from sandbox.org import UserGroup
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -50,7 +50,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
     program.chmod(0o755)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with Sandbox(World.from_dict(organisation()), manifest.load_manifest(), limits=False) as slack:
+    with Sandbox(World.from_dict(organisation()), installed.load_manifest(), limits=False) as slack:
         env = {
             name: value
             for name, value in os.environ.items()

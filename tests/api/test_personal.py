@@ -2,7 +2,7 @@
 
 import re
 
-from bot.tokens import views
+from bot.tokens import slack
 from tests.api.conftest import Api
 from tests.stories.office import GUS, OLA, eventually
 
@@ -12,7 +12,7 @@ def test_made_shown_once_and_revoked_in_slack(api: Api) -> None:
     assert ola.slash("/mlgov", "token", "C0TRIAGE").ok
     eventually(lambda: bool(ola.modals()), "a window opens")
     view = ola.modals()[-1]
-    assert ola.submit(view.id, {views.LASTS: {f"{views.MAKE}.value": "1"}}).ok
+    assert ola.submit(view.id, {slack.LASTS: {f"{slack.MAKE}.value": "1"}}).ok
     eventually(lambda: "Copy it now" in str(ola.modals()[-1].blocks), "it is shown")
     found = re.search(r"mlgov_p_\w{8}_[\w-]{43}", str(ola.modals()[-1].blocks))
     assert found
@@ -30,7 +30,7 @@ def test_made_shown_once_and_revoked_in_slack(api: Api) -> None:
     eventually(lambda: secret[:16] in str(ola.modals()[-1].blocks), "it is listed")
     again = ola.modals()[-1]
     assert secret not in str(again.blocks)
-    assert ola.click(view_id=again.id, action_id=views.REVOKE).ok
+    assert ola.click(view_id=again.id, action_id=slack.REVOKE).ok
     eventually(lambda: secret[:16] not in str(ola.modals()[-1].blocks), "it is gone")
     refused = api.get("/approvals", secret)
     assert (refused.status_code, refused.json()["type"]) == (401, "urn:mlgov:problem:token-revoked")

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from bot import doctor
-from bot.inventory import watching
+from bot.inventory import monitoring
 from storage.enums import ModelState
 from storage.inventory.tables import ModelMetric, ModelVersion
 from tests.api.conftest import Api
@@ -148,8 +148,8 @@ def test_what_is_watched_is_read_from_it(
     in_use(api)
     ola = Person(api.office, OLA)
 
-    def watcher(url: str) -> watching.Watch:
-        made = watching.Watch(api.office.bot.deps, Prometheus(url))
+    def watcher(url: str) -> monitoring.Watch:
+        made = monitoring.Watch(api.office.bot.deps, Prometheus(url))
         request.addfinalizer(made.stop)
         return made
 
@@ -183,7 +183,7 @@ def test_what_is_watched_is_read_from_it(
     assert "accuracy: 0.712345678901 (at least 0.85" in ola.window()
     assert "⚠️ not read: Prometheus does not answer (ConnectError)." in ola.window()
     with served(data, port) as url:
-        watch = watching.Watch(api.office.bot.deps, Prometheus(url))
+        watch = monitoring.Watch(api.office.bot.deps, Prometheus(url))
         assert watch.read_due() == 1, "it is there again, and the reading of this hour comes"
         watch.stop()
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bot import doctor
-from bot.inventory import watching
+from bot.inventory import monitoring
 from storage.enums import ModelState
 from storage.inventory.tables import ModelMetric, ModelVersion
 from tests.api.conftest import Api
@@ -133,7 +133,7 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
             deps.now(session) - timedelta(hours=2),
         )
     server = Server()
-    watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
+    watch = monitoring.Watch(deps, Prometheus(server.url, token="sesame"))
 
     def answers(value: str) -> None:
         body = json.dumps(
@@ -157,7 +157,7 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
         in ola.window()
     )
     watch.stop()
-    watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
+    watch = monitoring.Watch(deps, Prometheus(server.url, token="sesame"))
     assert watch.read_due() == 1
     assert watch.read_due() == 0, "once a round"
     ola.press("models.open")
@@ -286,7 +286,7 @@ def test_a_query_that_fails_in_the_server_holds_up_no_other(api: Api, token: str
         return status, {}, json.dumps(body).encode()
 
     server.answer = answer
-    watch = watching.Watch(deps, Prometheus(server.url))
+    watch = monitoring.Watch(deps, Prometheus(server.url))
     assert watch.read_due() == 1
     watch.stop()
     server.stop()

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from bot.cli.main import app as cli
 from bot.settings import SettingsRefused
-from bot.statements.issuing import Issuer
+from bot.statements.api import Issuer
 from storage import ledger
-from storage.types import UTCDateTime
+from storage.base import UTCDateTime
 from tests.api.conftest import DIGEST, Api
 from tests.stories.office import ADA, FAY, OLA
 from workflows.policy import PolicyText
 from workflows.statements import envelopes
-from workflows.statements.proof import RecordDisagrees
+from workflows.statements.service import RecordDisagrees
 
 AT = datetime(2026, 1, 18, 9, tzinfo=UTC)
 

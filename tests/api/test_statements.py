@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.statements import checking, envelopes
-from workflows.statements.checking import Wanted
-from workflows.statements.envelopes import KeyRefused, StatementRefused
+from workflows.statements import envelopes
+from workflows.statements.envelopes import KeyRefused, StatementRefused, Wanted
 
 DECIDED = datetime(2026, 1, 26, 9, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
@@ -38,8 +37,8 @@ ENVELOPE = envelopes.sign_statement(STATEMENT, KEY).encode()
 
 def check(
     envelope: bytes, *, at: datetime = DECIDED, keys: Any = KEYS, **wanted: str
-) -> checking.Proven:
-    return checking.check_statement(envelope, keys, Wanted(**wanted), at=at)
+) -> envelopes.Proven:
+    return envelopes.check_statement(envelope, keys, Wanted(**wanted), at=at)
 
 
 def test_it_proves_what_it_says() -> None:
@@ -111,8 +110,8 @@ def test_a_demonstration_is_judged_by_its_clock_and_only_now() -> None:
     told["predicate"]["demonstration"] = {"ahead": -86_400.0 * 300}
     envelope = envelopes.sign_statement(told, KEY).encode()
 
-    def at(moment: datetime, *, is_now: bool = True) -> checking.Proven:
-        return checking.check_statement(envelope, KEYS, Wanted(), at=moment, is_now=is_now)
+    def at(moment: datetime, *, is_now: bool = True) -> envelopes.Proven:
+        return envelopes.check_statement(envelope, KEYS, Wanted(), at=moment, is_now=is_now)
 
     real = DECIDED + timedelta(days=300)
     assert at(real).ahead == timedelta(days=-300)
@@ -122,7 +121,7 @@ def test_a_demonstration_is_judged_by_its_clock_and_only_now() -> None:
         at(real, is_now=False)
     assert at(DECIDED, is_now=False)
     with pytest.raises(StatementRefused, match="expired"):
-        checking.check_statement(ENVELOPE, KEYS, Wanted(), at=real, is_now=True)
+        envelopes.check_statement(ENVELOPE, KEYS, Wanted(), at=real, is_now=True)
     for wrong in ("soon", {"ahead": "x"}, {"ahead": 1e300}):
         told["predicate"]["demonstration"] = wrong
         with pytest.raises(StatementRefused, match="does not understand"):
@@ -213,13 +212,13 @@ def test_what_a_retired_key_signs_afterwards_is_refused() -> None:
     assert retired == {name: ended}
     # What it signed before it was retired still counts, for as long as it says.
     at = DECIDED + timedelta(hours=2)
-    assert checking.check_statement(ENVELOPE, KEYS, Wanted(), at=at, retired=retired)
+    assert envelopes.check_statement(ENVELOPE, KEYS, Wanted(), at=at, retired=retired)
     late = copy.deepcopy(STATEMENT)
     late["predicate"]["issuedAt"] = (ended + timedelta(minutes=1)).isoformat()
     envelope = envelopes.sign_statement(late, KEY).encode()
     with pytest.raises(StatementRefused, match="after the key that signed it was retired"):
-        checking.check_statement(envelope, KEYS, Wanted(), at=at, retired=retired)
-    assert checking.check_statement(envelope, KEYS, Wanted(), at=at)
+        envelopes.check_statement(envelope, KEYS, Wanted(), at=at, retired=retired)
+    assert envelopes.check_statement(envelope, KEYS, Wanted(), at=at)
 
 
 @pytest.mark.parametrize("retired_at", ["soon", 7, [], "9" * 40])

@@ -17,9 +17,7 @@ from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.people import service as people
 from workflows.tokens import service
-from workflows.tokens.forms import MACHINE_SCOPES, NewToken
-from workflows.tokens.records import Token
-from workflows.tokens.service import TokenRefused
+from workflows.tokens.service import MACHINE_SCOPES, NewToken, Token, TokenRefused
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG = "T0ACME"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from bot import web
+from bot.web import site
 from storage.db import Database
 from tests.api.conftest import Api, bearer, served
 from tests.conftest import fresh_url
@@ -27,7 +27,7 @@ def ran(work: Coroutine[Any, Any, T]) -> T:
 
 @pytest.mark.slow
 def test_many_wait_and_all_hear_of_it(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    waiting = 20 * web.THREADS
+    waiting = 20 * site.THREADS
     with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
         pipeline, ola = api.token(), api.personal(OLA)
         asked = api.ask(pipeline).json()

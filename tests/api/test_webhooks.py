@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.webhooks import guard
-from bot.webhooks.guard import Forbidden
+from bot.webhooks import sending
+from bot.webhooks.sending import Forbidden
 from storage.db import Database
 from tests.api.conftest import ASK, GATES
 from tests.conftest import fresh_url
@@ -165,13 +165,13 @@ def test_the_own_network_is_out_of_reach(
 )
 def test_a_private_address_is_forbidden(url: str) -> None:
     with pytest.raises((Forbidden, OSError)):
-        guard.target(url, frozenset())
+        sending.resolve_target(url, frozenset())
 
 
 def test_public_addresses_are_resolved_once() -> None:
-    found = guard.target("https://1.1.1.1:8443/hook?x=1", frozenset())
+    found = sending.resolve_target("https://1.1.1.1:8443/hook?x=1", frozenset())
     assert (str(found.url), found.host) == ("https://1.1.1.1:8443/hook?x=1", "1.1.1.1")
-    assert guard.is_public(ip_address("2606:4700:4700::1111"))
+    assert sending.is_public(ip_address("2606:4700:4700::1111"))
     for private in (
         "100.64.0.1",
         "224.0.0.1",
@@ -190,7 +190,7 @@ def test_public_addresses_are_resolved_once() -> None:
         "3fff::1",
         "fec0::1",
     ):
-        assert not guard.is_public(ip_address(private)), private
+        assert not sending.is_public(ip_address(private)), private
 
 
 def test_what_is_no_event_is_refused(database: Database) -> None:

@@ -21,7 +21,7 @@ from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.approvals.launch import GoLive, ProjectLaunch
-from workflows import decisions, jobs, policy, timers, visibility
+from workflows import decisions, jobs, permissions, policy, timers
 from workflows.actors import Actor, ActorKind
 from workflows.approvals.forms import (
     Answer,
@@ -37,10 +37,10 @@ from workflows.approvals.forms import (
     Withdraw,
 )
 from workflows.approvals.records import Card
-from workflows.due import Occasion
+from workflows.job_runner import Occasion
 from workflows.outbox import Subject
 from workflows.policy import Policy
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 from workflows.timers import DueTimer
 
 ORG = "T0ACME"
@@ -84,9 +84,9 @@ class House:
     @property
     def policy(self) -> Policy:
         found = _policy(self.text)
-        if not self.sees_all or visibility.LEADER in found.roles:
+        if not self.sees_all or permissions.LEADER in found.roles:
             return found
-        everybody = {visibility.LEADER: tuple(self.cast)}
+        everybody = {permissions.LEADER: tuple(self.cast)}
         return found.model_copy(update={"roles": {**found.roles, **everybody}})
 
     def person(self, name: str, **flags: Any) -> None:

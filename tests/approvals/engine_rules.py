@@ -4,8 +4,8 @@ import json
 
 from sqlalchemy import select
 
-from bot.approvals.renderers import RENDERERS
-from bot.rendering import Scene
+from bot.approvals.activity import RENDERERS
+from bot.delivery.rendering import Scene
 from storage.approvals.tables import ApprovalStage
 from storage.delivery.tables import Message
 from tests.approvals.conftest import House

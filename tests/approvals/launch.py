@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from storage.enums import ApprovalState
 from storage.projects.tables import Project
 from workflows.actors import Actor
+from workflows.approvable import Prepared, Words, project_facts
 from workflows.errors import InvalidInput
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words, project_facts
 
 
 class GoLive(BaseModel):

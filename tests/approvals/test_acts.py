@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.approvals import menu, words
-from bot.budgets import words as budget_words
-from storage.actions import tables as actions
+from bot.approvals import slack, words
+from bot.budgets import messages as budget_words
+from storage.approvals import tables as actions
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.projects.tables import Project
 from tests.conftest import fresh_url
@@ -20,7 +20,7 @@ from tests.stories.test_road import over_budget
 from workflows import decisions
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import SubmitRequest
-from workflows.budgets import intake
+from workflows.budgets import imports
 from workflows.budgets import service as budgets
 from workflows.budgets.forms import BudgetRow, IncreaseBudget
 from workflows.people.service import actor_by_slack_id
@@ -63,7 +63,7 @@ def offered(office: Office) -> set[str]:
         for one in named
         if one.startswith("approvals.") or one.endswith((".change", ".submit_change"))
     }
-    return found | {f"more:{verb}" for verb in menu.VERBS} | {f"{budget_words.SUBMIT_CHANGE}"}
+    return found | {f"more:{verb}" for verb in slack.VERBS} | {f"{budget_words.SUBMIT_CHANGE}"}
 
 
 @dataclass
@@ -184,7 +184,7 @@ def has_moved(office: Office, approval_id: int, amount: str) -> str:
         row = BudgetRow.model_validate(
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
-        table = intake.BudgetTable(OPERATOR, policy=deps.policy, org_key=deps.team.org_key)
+        table = imports.BudgetTable(OPERATOR, policy=deps.policy, org_key=deps.team.org_key)
         table.take_rows(session, [(2, row)], now=office.now())
     office.settle()
     with office.db.read() as session:

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from storage.delivery.tables import Timer
 from tests.approvals.conftest import START, House
+from workflows.approvals.editing import PATIENCE
 from workflows.approvals.forms import DropQuestion
-from workflows.approvals.information import PATIENCE
 from workflows.approvals.refusals import CardChanged, WaitsForAnswer
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.resting import RECHECK

@@ -9,8 +9,8 @@ from storage.approvals.tables import Decision
 from storage.people import queries as people
 from tests.approvals.conftest import ORG, POLICY, START, House
 from workflows import decisions
-from workflows.approvals import absences, standing_in
-from workflows.approvals.absences import Away
+from workflows.approvals import approvers, delegation
+from workflows.approvals.approvers import Away
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.people import service
@@ -27,7 +27,7 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
     )
     return house.db.run(
         lambda session: (
-            standing_in.plan_absence(
+            delegation.plan_absence(
                 session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
             ).id
         )
@@ -71,7 +71,7 @@ def test_never_before_and_never_after_and_not_once_they_are_back(house: House) -
         house.decide("ned", asked)
     again = away(house, "ola", "ned", first=2, last=3)
     house.db.run(
-        lambda session: absences.end_absence(session, house.actor("ola"), again, now=house.now)
+        lambda session: approvers.end_absence(session, house.actor("ola"), again, now=house.now)
     )
     with pytest.raises(NotAllowed):
         house.decide("ned", asked)
@@ -193,7 +193,7 @@ def test_no_offer_where_nobody_decides_for_another(house: House) -> None:
 def test_an_offer_is_settled_by_naming_somebody_and_by_another_status(house: House) -> None:
     def stands() -> tuple[bool, bool]:
         with house.db.read() as session:
-            found = absences.find_offer(session, "p-ola", now=house.now)
+            found = approvers.find_offer(session, "p-ola", now=house.now)
         assert found is not None
         return found.until is not None, found.is_planned
 
@@ -215,7 +215,7 @@ def test_an_offer_follows_the_status_and_the_stand_in_who_is_sent_home(house: Ho
     absence = away(house, "ola", "ned")
     house.deliver()
     house.db.run(
-        lambda session: absences.end_absence(session, house.actor("ola"), absence, now=house.now)
+        lambda session: approvers.end_absence(session, house.actor("ola"), absence, now=house.now)
     )
     house.deliver()
     says(house, None)

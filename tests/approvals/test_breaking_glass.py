@@ -9,7 +9,7 @@ from storage.delivery.tables import Timer
 from storage.people.tables import Channel
 from tests.approvals.conftest import ORG, POLICY, START, House
 from workflows import decisions
-from workflows.approvals import breakglass
+from workflows.approvals import emergency
 from workflows.approvals.forms import BreakGlass, ReviewGlass
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
@@ -38,7 +38,7 @@ def late(house: House) -> None:
     with house.db.begin() as session:
         for timer in session.execute(
             select(Timer).where(
-                Timer.state == "due", Timer.kind == breakglass.REVIEW, Timer.due_at <= house.now
+                Timer.state == "due", Timer.kind == emergency.REVIEW, Timer.due_at <= house.now
             )
         ).scalars():
             timer.state = "done"

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.approvals import messages, renderers, views, words
-from bot.rendering import Rendered, Scene
-from sandbox.blocks import check
+from bot.approvals import activity, messages, windows, words
+from bot.delivery.rendering import Rendered, Scene
+from sandbox.blocks import layout
 from storage.enums import ApprovalState, Ask, Verdict
 from tests.approvals.conftest import POLICY, START
 from workflows import policy
+from workflows.approvable import Words
 from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
@@ -23,7 +24,6 @@ from workflows.approvals.notices import (
     ApprovalStory,
 )
 from workflows.approvals.records import Card, Line, Reader, Round, Someone
-from workflows.subjects import Words
 
 HARM = "<!channel> & <https://evil.example|bank> <@U0OLA> \u202e*b* _i_ `c` ~s~ :tada: 🚀"
 TEXTS = ["Ticket triage", HARM, "x" * 5000, "\u202e\u2066\u200f", "", "🚀" * 5000]
@@ -144,7 +144,7 @@ def harmless(texts: list[str]) -> None:
 def test_every_message_is_one_that_slack_takes(state: ApprovalState, text: str) -> None:
     for reader, (ask, stage) in itertools.product(readers(text), ASKED):
         for shown in all_messages(card(state, text, ask=ask, stage=stage, reader=reader)):
-            check.message_blocks(shown.blocks)
+            layout.message_blocks(shown.blocks)
             assert 0 < len(shown.text) <= 3000
             harmless([shown.text, *mrkdwn(shown.blocks)])
 
@@ -154,29 +154,29 @@ def test_every_message_is_one_that_slack_takes(state: ApprovalState, text: str) 
 def test_every_view_is_one_that_slack_takes(state: ApprovalState, text: str) -> None:
     for reader in readers(text):
         many = card(state, text, reader=reader, rounds=10)
-        made = views.details_window(many, now=START)
-        check.view(made, "modal")
+        made = windows.details_window(many, now=START)
+        layout.view(made, "modal")
         harmless(list(mrkdwn(made)))
-        check.view(views.reject_window(many, metadata="12:3:C0LANE:1.1"), "modal")
+        layout.view(windows.reject_window(many, metadata="12:3:C0LANE:1.1"), "modal")
         for count in (0, 1, 30):
-            told, shown = views.build_answer(
+            told, shown = windows.build_answer(
                 [many] * min(count, 12)
                 if count < 30
                 else [replace(many, id=number) for number in range(30)],
                 [replace(many, id=100 + number) for number in range(count)],
             )
-            check.message_blocks(shown)
+            layout.message_blocks(shown)
             assert len(shown) <= 50
             harmless([told, *mrkdwn(shown)])
             home = [
                 block
                 for number in range(min(count, 5))
                 for block in (
-                    *views.waiting_row(replace(many, id=number)),
-                    views.asked_row(replace(many, id=100 + number)),
+                    *windows.waiting_row(replace(many, id=number)),
+                    windows.asked_row(replace(many, id=100 + number)),
                 )
             ]
-            check.view({"type": "home", "blocks": home or shown}, "home")
+            layout.view({"type": "home", "blocks": home or shown}, "home")
 
 
 def test_outsiders_read_neither_amounts_nor_names_and_can_press_nothing() -> None:
@@ -266,11 +266,11 @@ def test_the_thread_says_who_when_why_and_what_next() -> None:
 
 
 def test_a_thread_that_outsiders_read_stays_empty() -> None:
-    (story,) = [renderer for renderer in renderers.RENDERERS if renderer.notice is ApprovalStory]
+    (story,) = [renderer for renderer in activity.RENDERERS if renderer.notice is ApprovalStory]
     assert story.render(None, ApprovalStory(12, 1), OPEN) is None  # type: ignore[arg-type]
 
 
 def test_the_empty_state_is_useful() -> None:
-    text, _ = views.build_answer([], [card(), card()])
+    text, _ = windows.build_answer([], [card(), card()])
     assert text.startswith("Nothing waits for you. 2 requests of yours are with others")
-    assert "Nothing waits for you, and nothing" in views.build_answer([], [])[0]
+    assert "Nothing waits for you, and nothing" in windows.build_answer([], [])[0]

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from storage.delivery.tables import Timer
 from tests.approvals.conftest import ORG, POLICY, START, House
 from workflows import decisions
-from workflows.approvals import terms
+from workflows.approvals import completion
 from workflows.approvals.forms import ClaimMet, ConfirmMet, Terms
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
@@ -30,7 +30,7 @@ def ticks(house: House) -> None:
                     .where(
                         Timer.state == "due",
                         Timer.due_at <= house.now,
-                        Timer.kind.in_([terms.DUE, terms.SOON, terms.CONFIRM]),
+                        Timer.kind.in_([completion.DUE, completion.SOON, completion.CONFIRM]),
                     )
                     .order_by(Timer.due_at)
                 )

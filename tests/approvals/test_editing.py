@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from storage.actions.tables import ApprovalEdit
-from storage.approvals.tables import Decision
+from storage.approvals.tables import ApprovalEdit, Decision
 from storage.audit.tables import AuditEntry
 from tests.approvals.conftest import House
 from tests.approvals.test_conditions import owed
@@ -15,7 +14,7 @@ from tests.approvals.test_gates import gate
 from workflows import decisions
 from workflows.approvals import rules
 from workflows.approvals.refusals import AlreadyEnded, Overdue
-from workflows.approvals.routing import NobodyToDecide
+from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.policy import PolicyRefused, parse
 

@@ -17,8 +17,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, update
 
-from storage.actions.tables import Absence
-from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.approvals.tables import Absence, Approval, ApprovalStage, Decision
 from storage.db import Database
 from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, populated
@@ -26,8 +25,8 @@ from tests.approvals.engine_rules import GATES, PEOPLE, rendered, require_quorum
 from tests.conftest import fresh_url, number_of_examples
 from workflows import decisions, policy
 from workflows.actors import OPERATOR
-from workflows.approvals import absences, rules
-from workflows.approvals.absences import Away
+from workflows.approvals import approvers, rules
+from workflows.approvals.approvers import Away
 from workflows.approvals.forms import BreakGlass, Terms
 from workflows.approvals.stages import Stage
 from workflows.errors import GovernanceError
@@ -188,7 +187,7 @@ class Engine(RuleBasedStateMachine):
         form = Away(stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(days=3))
         try:
             with self.house.db.begin() as session:
-                absences.record_absence(
+                approvers.record_absence(
                     session,
                     self.house.actor(who),
                     form,

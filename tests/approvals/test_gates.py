@@ -9,7 +9,7 @@ from storage.audit.tables import AuditEntry
 from storage.people.tables import MirrorReading, Person
 from tests.approvals.conftest import POLICY, START, House
 from workflows.approvals.refusals import AlreadyDecided, CommentNeeded
-from workflows.approvals.routing import NobodyToDecide
+from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError, NotAllowed
 
 HEAD = POLICY[: POLICY.index("gates:")].replace(

@@ -24,11 +24,11 @@ from storage.db import Database
 from storage.enums import Verdict
 from tests.approvals.conftest import ORG, START, House, populated
 from tests.conftest import fresh_url, number_of_examples
-from workflows import clock, visibility
+from workflows import clock, permissions
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import Decide
 from workflows.approvals.refusals import Unconfirmed
-from workflows.approvals.routing import NobodyToDecide
+from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen, PersonSeen
@@ -319,7 +319,7 @@ class Groups(RuleBasedStateMachine):
             return
         with self.house.db.read() as session:
             found = [
-                set(visibility.list_members(session, word, policy=self.house.policy, org_key=ORG))
+                set(permissions.list_members(session, word, policy=self.house.policy, org_key=ORG))
                 for word in ("role:leader", self.meant)
             ]
         assert found[0] in (set(), found[1]), "a role means another group"

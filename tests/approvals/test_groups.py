@@ -8,7 +8,7 @@ from storage.people.tables import UserGroup
 from tests.approvals.conftest import ORG, START, House
 from workflows import decisions
 from workflows.actors import OPERATOR
-from workflows.approvals import ways
+from workflows.approvals import submission
 from workflows.approvals.forms import BreakGlass
 from workflows.approvals.stages import Stage
 from workflows.errors import GovernanceError
@@ -167,16 +167,16 @@ def test_the_way_of_a_request_of_an_earlier_release_is_still_known(house: House)
     id_ = at_finance(house)
     with house.db.read() as session:
         stage = Stage.of(session.get_one(ApprovalStage, (id_, 1)))
-    by_handle = (ways.digest_demand(stage.as_written()),)
-    assert ways.digest_demand(stage) not in by_handle
-    bound = ways.Bound(way=by_handle)
-    assert ways.list_beyond(bound, "p-tim", ways.Way((stage,), {})) == ()
+    by_handle = (submission.digest_demand(stage.as_written()),)
+    assert submission.digest_demand(stage) not in by_handle
+    bound = submission.Bound(way=by_handle)
+    assert submission.list_beyond(bound, "p-tim", submission.Way((stage,), {})) == ()
     moved = Stage.of(
         type(
             "Row", (), {**stage.stored(), "approvers": [{"rule": "role:finance", "who": ["S0MAL"]}]}
         )
     )
-    assert ways.list_beyond(bound, "p-tim", ways.Way((moved,), {})) != ()
+    assert submission.list_beyond(bound, "p-tim", submission.Way((moved,), {})) != ()
 
 
 def test_a_simulation_goes_by_what_the_handles_would_mean(house: House) -> None:

@@ -8,8 +8,8 @@ from tests.approvals.conftest import ORG, POLICY, House
 from tests.approvals.test_nobody_left import finance, seen
 from tests.front.test_views import counted
 from workflows import decisions
+from workflows.approvals.escalation import TooSoon
 from workflows.approvals.forms import HandOver
-from workflows.approvals.nudge import TooSoon
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
 

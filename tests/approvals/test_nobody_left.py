@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.approvals import told
-from bot.rendering import Scene
+from bot.approvals import activity
+from bot.delivery.rendering import Scene
 from storage.audit.tables import AuditEntry
 from storage.db import Database
 from tests.approvals.conftest import ORG, House, populated
@@ -169,9 +169,9 @@ def test_the_message_says_what_can_be_done(database: Database) -> None:
     seen(there, "ola", is_deactivated=True)
     scene = Scene(now=there.now, policy=there.policy)
     notice = ApprovalNote(id_, "p-tim", "stuck", 0)
-    shown = told.note(there.card(id_), notice, scene)
+    shown = activity.note(there.card(id_), notice, scene)
     assert shown.text.startswith("Too few people are left to decide: ")
     assert "p-" not in str(shown.blocks)
     assert "Owner can't be passed any more" in str(shown.blocks)
     there.withdraw("tim", id_)
-    assert told.note(there.card(id_), notice, scene).is_final
+    assert activity.note(there.card(id_), notice, scene).is_final

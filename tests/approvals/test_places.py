@@ -17,14 +17,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, update
 
-from storage.actions.tables import Absence
-from storage.approvals.tables import Decision
+from storage.approvals.tables import Absence, Decision
 from storage.db import Database
 from tests.approvals.conftest import ORG, START, House, populated
 from tests.approvals.test_gates import gate
 from tests.conftest import fresh_url, number_of_examples
-from workflows.approvals import absences
-from workflows.approvals.absences import Away
+from workflows.approvals import approvers
+from workflows.approvals.approvers import Away
 from workflows.approvals.forms import Withdraw
 from workflows.errors import GovernanceError
 
@@ -200,7 +199,7 @@ class Places(RuleBasedStateMachine):
         assert may, f"{name} gave a place away and had none"
         assert fits, f"{to} took a place and may not"
         with self.house.db.read() as session:
-            from storage.actions.tables import ApprovalHandover
+            from storage.approvals.tables import ApprovalHandover
 
             row = session.execute(
                 select(ApprovalHandover)
@@ -257,7 +256,7 @@ class Places(RuleBasedStateMachine):
         form = Away(stand_in=f"U0{stand_in.upper()}", since=today, until=today + timedelta(30))
         try:
             with self.house.db.begin() as session:
-                absences.record_absence(
+                approvers.record_absence(
                     session,
                     self.house.actor(name),
                     form,

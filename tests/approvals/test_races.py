@@ -12,8 +12,8 @@ from storage import runtime
 from storage.db import Database, DatabaseBusy
 from tests.approvals.conftest import ORG, START, House
 from workflows import clock, jobs
-from workflows.due import Runner
 from workflows.errors import GovernanceError
+from workflows.job_runner import Runner
 
 ROUNDS = 4
 

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from storage.db import Database
 from tests.approvals.conftest import START, populated
 from workflows.approvals.forms import Terms
-from workflows.record import wording
-from workflows.record.looking import Look
+from workflows.record import telling
+from workflows.record.scanning import Look
 
 
 def test_a_condition_that_nobody_met_is_told(database: Database) -> None:
@@ -53,4 +53,4 @@ def told(database: Database, number: int) -> list[str]:
     with database.read() as session:
         look = Look().all(session, START)
         faults = [each for each in look.faults if each.kind == "approval"]
-        return [each.sentence for each in wording.describe_faults(session, faults)]
+        return [each.sentence for each in telling.describe_faults(session, faults)]

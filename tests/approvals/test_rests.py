@@ -22,19 +22,19 @@ from storage.projects.tables import Project
 from tests.approvals.conftest import ORG
 from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, VAL, Yard, settled
 from workflows import decisions, resting
-from workflows.approvals import changes
-from workflows.approvals.binding import PolicyWords, bind_stages, find_passing_rule
+from workflows.approvable import ReadAgain, Rereadable, Rest
+from workflows.approvals import rules
+from workflows.approvals.approvers import PolicyWords, bind_stages, find_passing_rule
 from workflows.approvals.forms import AskAgain, SubmitRequest
 from workflows.approvals.refusals import RecordChanged
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import GovernanceError
 from workflows.evidence.rules import SELF_MADE
 from workflows.milestones.forms import Reschedule
-from workflows.record import wording
-from workflows.record.looking import Look
+from workflows.record import telling
+from workflows.record.scanning import Look
 from workflows.releases.forms import AskRelease
 from workflows.releases.service import Asking
-from workflows.subjects import ReadAgain, Rereadable, Rest
 
 GATES = """\
   model_approval:
@@ -295,10 +295,10 @@ class Waiting:
             given = sum(line.position == one.position for line in card.approvers)
             assert given >= one.quorum
         if gate.when_facts_change == "ask_again":
-            counts = changes.select_counting(now.rests, gate, name)
+            counts = rules.select_counting(now.rests, gate, name)
             for line in card.approvers:
                 then = self.seen[line.id]
-                assert not changes.list_graver(then, counts), (self.asked[number], line)
+                assert not rules.list_graver(then, counts), (self.asked[number], line)
 
     def pending(self) -> list[int]:
         return [one for one in self.asked if self.yard.state(one) == "pending"]
@@ -399,7 +399,7 @@ def test_nothing_ends_approved_past_what_today_demands(
     assert all(approved.values()), ("each kind gets there at all", approved)
     waiting.yard.ledger_holds()
     with waiting.yard.db.read() as session:
-        told = wording.describe_faults(session, Look().all(session, waiting.yard.now).faults)
+        told = telling.describe_faults(session, Look().all(session, waiting.yard.now).faults)
         assert not [one.sentence for one in told if one.fault.kind in ("approval", "")], told
         held = session.execute(
             select(ModelVersion.state).where(ModelVersion.id.in_(waiting.versions))

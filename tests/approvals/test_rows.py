@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from storage.actions import queries as actions
-from storage.approvals import queries, reaching, replaying
+from storage.approvals import activity, queries
+from storage.approvals import activity as actions
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from storage.approvals import queries, reaching, replaying
         (queries._CARD_STAGES, queries.StageRow),
         (queries._CARD_DECISIONS, queries.DecisionRow),
         (queries._WAITING, queries.UndecidedRow),
-        (replaying._SINCE, replaying.PastRow),
+        (activity._SINCE, activity.PastRow),
         (actions._QUESTIONS, actions.QuestionRow),
         (actions._HANDOVERS, actions.HandoverRow),
         (actions._EDITS, actions.EditRow),
@@ -34,6 +34,6 @@ def test_a_row_has_the_columns_of_its_statement(statement: Any, row: Any) -> Non
 
 
 def test_people_are_read_with_what_named_them() -> None:
-    columns = tuple(column.key for column in reaching._PERSON_COLUMNS)
-    assert columns == reaching.PersonRow._fields
-    assert reaching._MEMBERS.selected_columns.keys() == [*columns, "group_id", "since"]
+    columns = tuple(column.key for column in queries._PERSON_COLUMNS)
+    assert columns == queries.PersonRow._fields
+    assert queries._MEMBERS.selected_columns.keys() == [*columns, "group_id", "since"]

@@ -14,15 +14,16 @@ from workflows.approvals.rules import (
     Group,
     Refusal,
     Request,
+    Shortage,
     Stage,
     Standing,
     Step,
     Vote,
     entitlement,
     judge,
+    shortage,
     step,
 )
-from workflows.approvals.seating import Shortage, shortage
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 FINANCE = Group("S0FIN", "Finance partners", NOW - timedelta(minutes=3))

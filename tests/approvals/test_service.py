@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.approvals import views
+from bot.approvals import windows
 from storage import runtime
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import AuditEntry
@@ -17,7 +17,7 @@ from tests.approvals.conftest import POLICY, START, House
 from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals import refusals
-from workflows.approvals.routing import NobodyToDecide
+from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 
 
@@ -92,7 +92,7 @@ def test_a_reading_is_told_in_governed_time(house: House) -> None:
     assert (len(kept), len(told)) == (2, 2)
     for read_at in [*kept, *map(datetime.fromisoformat, told)]:
         assert abs(read_at - START) < timedelta(seconds=1)
-    shown = str(views.details_window(house.card(asked), now=house.now))
+    shown = str(windows.details_window(house.card(asked), now=house.now))
     assert f"read from Slack <!date^{int(START.timestamp())}" in shown
 
 

@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import select
 
 from storage import runtime
-from storage.people import aliases
+from storage.people import identities
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from tests.approvals.conftest import ORG, START, House
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 
 
 def renamed(house: House, name: str) -> None:
@@ -18,7 +18,7 @@ def renamed(house: House, name: str) -> None:
     with house.db.begin() as session:
         row = session.get_one(Person, f"p-{name}")
         before, row.slack_id = str(row.slack_id), f"W0{name.upper()}"
-        aliases.add_aliases(session, ORG, {before: row.id})
+        identities.add_aliases(session, ORG, {before: row.id})
 
 
 def turn_out_to_be_one(house: House, name: str) -> None:

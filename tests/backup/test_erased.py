@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from bot import erasure_key, restoring
+from bot import opening
+from bot.people import erasure
 from storage.people.tables import Person
 from tests.backup.test_restore import copied, erase, mlgov, opened, settings_of
 from tests.people.test_erasure import NOW, everything, seed
@@ -22,13 +23,13 @@ def test_a_replay_makes_the_tombstone_again(sqlite_template: Path, tmp_path: Pat
         copy = copied(file)
         erase(database, scene.ana)
         erase(database, scene.bo)
-        restoring.reconcile(database, str(place))
+        opening.reconcile(database, str(place))
     code, words = mlgov(file, "restore", str(copy), MLGOV_ANCHOR=str(place))
     assert code == 0, words
     left = PersonSeen("T0ACME", "U0ANA", "T0ACME", "Ana Costa", is_deactivated=True)
     active = PersonSeen("T0ACME", "U0BO", "T0ACME", "Bo")
     with opened(file) as database:
-        erasure_key.attach(database, settings_of(database))
+        erasure.attach(database, settings_of(database))
         with database.begin(patient=True) as session:
             done = people.upsert_from_slack(
                 session, [left, active], read_at=clock.real_now(session), now=NOW
@@ -37,12 +38,12 @@ def test_a_replay_makes_the_tombstone_again(sqlite_template: Path, tmp_path: Pat
         assert done.ids["T0ACME", "U0BO"] == scene.bo
         # He came back after the erasure that the anchor knows of: it is not done again at each start.
         for _ in range(2):
-            assert restoring.reconcile(database, str(place)).erased == 0
+            assert opening.reconcile(database, str(place)).erased == 0
         with database.read() as session:
             assert session.get_one(Person, scene.bo).name == "Bo"
             assert "Ana Costa" not in everything(session)
         erase(database, scene.bo)
-        restoring.reconcile(database, str(place))
+        opening.reconcile(database, str(place))
     noted = place.read_text(encoding="utf-8")
     assert [noted.count(f'"erased": "{one}"') for one in (scene.ana, scene.bo)] == [1, 2]
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-from bot.delivery import Delivery, client
+from bot.delivery import Delivery, sender
 from bot.delivery.reviewing import Review, review
 from sandbox.server import Sandbox
 from storage import backup
@@ -18,7 +18,7 @@ from storage.db import Database
 from storage.enums import HoldReason, Op
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, ORG, Card, Word
-from workflows import clock, due, outbox, timers
+from workflows import clock, job_runner, outbox, timers
 from workflows.actors import OPERATOR
 from workflows.audit import service as audit
 from workflows.delivery import dead_letters, holding
@@ -39,7 +39,7 @@ def slack() -> Iterator[Sandbox]:
 def delivering(database: Database, slack: Sandbox) -> Iterator[Delivery]:
     delivery = Delivery(
         database,
-        lambda: client(slack.bot_token, base_url=slack.api_url, timeout=10.0),
+        lambda: sender(slack.bot_token, base_url=slack.api_url, timeout=10.0),
         workplace.RENDERERS,
         org_key=ORG,
         policy=workplace.policy,
@@ -122,7 +122,7 @@ def release(database: Database, *, looks: bool = True) -> None:
 def looked(database: Database, slack: Sandbox) -> Review:
     found = review(
         database,
-        client(slack.bot_token, base_url=slack.api_url, timeout=10.0),
+        sender(slack.bot_token, base_url=slack.api_url, timeout=10.0),
         stamps="governed",
         pause=lambda seconds: None,
     )
@@ -321,12 +321,12 @@ def test_while_held_nothing_falls_due(database: Database) -> None:
     live(database)
     ran: list[str] = []
 
-    def ring(session: Session, timer: timers.DueTimer, occasion: due.Occasion) -> None:
+    def ring(session: Session, timer: timers.DueTimer, occasion: job_runner.Occasion) -> None:
         ran.append(timer.kind)
 
-    runner = due.Runner(
+    runner = job_runner.Runner(
         database,
-        due.Registry(timers={"test.ring": ring}),
+        job_runner.Registry(timers={"test.ring": ring}),
         policy=lambda: (workplace.policy(), 1),
         org_key=ORG,
     )

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot import erasure_key, restoring
-from bot.audit import anchor
+from bot import anchor, opening
+from bot.people import erasure
 from bot.settings import Settings
 from storage import backup, ledger, migrate, triggers
 from storage.audit.tables import AuditEntry
@@ -29,7 +29,7 @@ from tests.upgrades import dumps
 from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.audit import heads
-from workflows.audit.records import NotedErasure, PublishedHead
+from workflows.audit.service import NotedErasure, PublishedHead
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.people import service as people
@@ -276,7 +276,7 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
     assert done.returncode == 137, done.stderr
     assert anchor.read(str(place)).restorations == ()
     with opened(file) as database:
-        done_now = restoring.reconcile(database, str(place))
+        done_now = opening.reconcile(database, str(place))
         assert done_now.hold is not None
         assert done_now.hold.why is HoldReason.RESTORED
         with database.read() as session:
@@ -289,7 +289,7 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
 
 
 def erase(database: Database, person_id: str) -> None:
-    erasure_key.attach(database, settings_of(database))
+    erasure.attach(database, settings_of(database))
     with database.begin(patient=True) as session:
         people.erase(session, OPERATOR, person_id, now=clock.now(session))
 
@@ -323,7 +323,7 @@ def test_who_was_erased_after_the_copy_is_erased_from_it_again(
         copy = copied(file)
         assert all(trace.encode() in copy.read_bytes() for trace in TRACES)
         erase(database, scene.ana)
-        restoring.reconcile(database, str(place))
+        opening.reconcile(database, str(place))
     noted = place.read_text(encoding="utf-8")
     assert scene.ana in noted
     assert not any(trace in noted for trace in (*TRACES, "U0ANA"))
@@ -345,7 +345,7 @@ def test_who_was_erased_after_the_copy_is_erased_from_it_again(
                 select(AuditEntry.body).where(AuditEntry.action == heads.ERASED)
             ).scalar_one()
         assert '"replayed"' in entry
-        restoring.reconcile(database, str(place))
+        opening.reconcile(database, str(place))
     # The anchor is told once of each erasure.
     assert place.read_text(encoding="utf-8").count(f'"erased": "{scene.ana}"') == 1
 
@@ -359,7 +359,7 @@ def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
         scene = seed(session)
     anchor.keep(place, NotedErasure(scene.ana, 40, NOW))
     anchor.keep(place, PublishedHead(41, "a" * 64, NOW))
-    done = restoring.reconcile(database, place)
+    done = opening.reconcile(database, place)
     assert done.erased == 1
     assert done.hold is not None
     assert (done.hold.why, done.hold.known_seq) == (HoldReason.BEHIND, 41)
@@ -370,7 +370,7 @@ def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
         assert database.url.database is not None
         left = bytes_around(Path(database.url.database))
         assert not [trace for trace in TRACES if trace.encode() in left]
-    again = restoring.reconcile(database, place)
+    again = opening.reconcile(database, place)
     assert (again.erased, again.hold) == (0, done.hold)
 
 
@@ -378,11 +378,11 @@ def test_a_current_database_is_not_held(database: Database, tmp_path: Path) -> N
     place = str(tmp_path / "heads.jsonl")
     with database.begin(patient=True) as session:
         seed(session)
-    assert restoring.reconcile(database, None).hold is None
-    assert restoring.reconcile(database, place).hold is None
+    assert opening.reconcile(database, None).hold is None
+    assert opening.reconcile(database, place).hold is None
     with database.read() as session:
         anchor.keep(place, heads.read_current(session, now=NOW))
-    assert restoring.reconcile(database, place).hold is None
+    assert opening.reconcile(database, place).hold is None
 
 
 def test_a_restored_copy_is_not_served_before_the_anchor_could_be_read(
@@ -392,10 +392,10 @@ def test_a_restored_copy_is_not_served_before_the_anchor_could_be_read(
     place.write_text("no line of ours\n", encoding="utf-8")
     with database.begin(patient=True) as session:
         seed(session)
-    restoring.reconcile(database, str(place))  # no copy: served, and warned of
-    restoring.mark(database, known_seq=99)
+    opening.reconcile(database, str(place))  # no copy: served, and warned of
+    opening.mark(database, known_seq=99)
     with pytest.raises(GovernanceError, match="not served before that"):
-        restoring.reconcile(database, str(place))
+        opening.reconcile(database, str(place))
 
 
 def test_marking_by_hand_is_for_both_databases(

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import manifest
+from bot import installed
 from sandbox.server import Sandbox
 from sandbox.world import World
 from tests import cli
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def slack() -> Iterator[Sandbox]:
     world = World.from_dict(organisation())
-    with Sandbox(world, manifest.load_manifest(), limits=False) as stand_in:
+    with Sandbox(world, installed.load_manifest(), limits=False) as stand_in:
         yield stand_in
 
 

@@ -17,9 +17,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from bot import app
-from bot.audit import anchor
-from bot.server import WebServer
+from bot import anchor, app
+from bot.web.server import WebServer
 from storage.enums import ApprovalState
 from tests import cli
 from tests.budgets.conftest import days

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import blocks
+from bot.slack import blocks
 
 FORBIDDEN = ("<!", "<@", "<#", "<http", "*", "~", "`", "\n", "\u202e", "\u2066", "\x00")
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bot import app, erasure_key, settings
-from bot.erasure_key import KeyUnusable
+from bot import app, settings
+from bot.people import erasure
+from bot.people.erasure import KeyUnusable
 from storage.db import Database
-from storage.people import tombstones as stored
+from storage.people import erasure as stored
 from tests import cli
 from tests.stories.office import POLICY
 from workflows.people import service as people
+from workflows.people.erasure import ErasureKeyMissing
 from workflows.people.forms import PersonSeen
-from workflows.people.tombstones import ErasureKeyMissing
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG, ANA = "T0ACME", "U0ANA"
@@ -149,7 +150,7 @@ def test_whoever_starts_at_the_same_time_gets_the_same_key(
     def start(database: Database) -> None:
         go.wait()
         try:
-            erasure_key.attach(database, read)
+            erasure.attach(database, read)
         except Exception as error:
             failed.append(error)
 
@@ -191,7 +192,7 @@ def test_a_file_that_holds_no_key_is_refused(
 def test_a_place_that_cannot_be_written_is_said(env: dict[str, str]) -> None:
     env["MLGOV_ERASURE_KEY_FILE"] = "/proc/mlgov-erasure-key"
     with pytest.raises(KeyUnusable, match="can't be made in /proc/"):
-        erasure_key.attach(Database(env["MLGOV_DATABASE_URL"]), settings.read(env))
+        erasure.attach(Database(env["MLGOV_DATABASE_URL"]), settings.read(env))
 
 
 @pytest.mark.parametrize(

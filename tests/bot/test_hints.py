@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bot.hints import HINTS, sentence
+from bot.errors import HINTS, add_hint
 from workflows.errors import NotFound
 
 
@@ -18,6 +18,6 @@ def test_every_hint_that_a_refusal_carries_has_words_and_is_used() -> None:
 
 
 def test_a_refusal_is_followed_by_its_hint() -> None:
-    assert sentence(NotFound("There is none.")) == "There is none."
+    assert add_hint(NotFound("There is none.")) == "There is none."
     refusal = NotFound("There is none.", hint="milestones.list")
-    assert sentence(refusal) == "There is none. `/mlgov milestones` lists yours."
+    assert add_hint(refusal) == "There is none. `/mlgov milestones` lists yours."

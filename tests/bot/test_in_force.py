@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bot.context import PolicyHolder
+from bot.deps import PolicyHolder
 from tests.approvals.conftest import POLICY
 from workflows import policy as policies
 from workflows.policy import Policy

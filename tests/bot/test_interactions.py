@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import app, interactions
-from bot.interactions import (
+from bot import app
+from bot.slack import interactions
+from bot.slack.interactions import (
     AddWindow,
     AwayPlan,
     Carried,
@@ -211,5 +212,5 @@ def test_each_button_and_window_says_what_it_carries() -> None:
         "front.waiting",
         "models.register",
         "tokens.make",
-    }, "what is about something says about what, in bot/interactions.py"
+    }, "what is about something says about what, in bot/slack/interactions.py"
     assert set(router.carried.values()) <= set(kinds())

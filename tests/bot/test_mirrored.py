@@ -6,11 +6,11 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from bot import doctor, settings
-from bot.checks.check import Check
+from bot.doctor import Check
 from storage import runtime
 from storage.db import Database
 from storage.people import readings
-from workflows import measuring
+from workflows import operations
 
 
 def read(database: Database, ago: timedelta) -> None:
@@ -22,7 +22,7 @@ def read(database: Database, ago: timedelta) -> None:
 def ages(session: Session) -> dict[str, float]:
     return {
         one.label: one.value
-        for one in measuring.list_figures(session)
+        for one in operations.list_figures(session)
         if one.name == "mirror_age_seconds"
     }
 

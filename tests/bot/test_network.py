@@ -24,14 +24,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot import installation, settings, slack_client, slack_files
-from bot.audit import anchor
-from bot.cli import statements
-from bot.uploads import Uploads
+from bot import anchor, settings
+from bot.slack import client as slack_client
+from bot.slack import files, installation
+from bot.slack.files import Uploads
+from bot.statements import cli
 from bot.webhooks.sending import Courier
 from storage.db import Database
 from tests.cli import run
-from workflows.audit.records import PublishedHead
+from workflows.audit.service import PublishedHead
 from workflows.delivery.pace import Pace
 from workflows.sources import http as network
 from workflows.sources.mlflow.client import MlflowClient
@@ -278,11 +279,11 @@ def _upload(company: Company, database: Database) -> object:
 
 
 def _download(company: Company, database: Database) -> object:
-    return slack_files._download(there(company, "outside", "/f"), "xoxb-1", "f", 5)
+    return files._download(there(company, "outside", "/f"), "xoxb-1", "f", 5)
 
 
 def _status(company: Company, database: Database) -> object:
-    statements._require_standing(there(company, "outside"), "st_1")
+    cli._require_standing(there(company, "outside"), "st_1")
     return True
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bot import app
-from sandbox.outgoing.signing import signed_headers
+from sandbox.outgoing.delivery import signed_headers
 from tests.conftest import fresh_url
 from tests.stories.office import TIM, Office, opened
 

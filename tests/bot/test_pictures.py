@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from bot import blocks, pictures
-from bot.charts import style
-from bot.charts.spend import Spend
-from bot.pictures import Picture
+from bot.charts import drawing, pictures
+from bot.charts.drawing import Spend
+from bot.charts.pictures import Picture
+from bot.slack import blocks
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 31)
 
@@ -53,7 +53,7 @@ def test_a_chart_is_a_png_and_the_same_every_time(chart: Spend) -> None:
     [(0, "0"), (12.5, "12.5"), (999, "999"), (1000, "1k"), (32_110, "32.1k"), (-4e6, "-4M"), (2e9, "2B")],
 )  # fmt: skip
 def test_amounts_on_an_axis_are_short(amount: float, words: str) -> None:
-    assert style.short(amount) == words
+    assert drawing.short(amount) == words
 
 
 def test_blocks_take_files_or_words() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot import slack_files
 from bot.settings import SLACK_API
+from bot.slack import files
 
 SANDBOX = "http://127.0.0.1:4321/api/"
 
@@ -22,4 +22,4 @@ SANDBOX = "http://127.0.0.1:4321/api/"
     ],
 )
 def test_the_token_goes_to_slack_alone(url: str, api: str, may: bool) -> None:
-    assert slack_files.is_slack(url, api) is may
+    assert files.is_slack(url, api) is may

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.people.payloads import away_until
+from bot.people.lookup import away_until
 from workflows.people.forms import OPEN_END
 
 FRIDAY = datetime(2026, 1, 30, 17, tzinfo=UTC)

@@ -16,10 +16,10 @@ from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
-from bot import web
-from bot.health import Beat, Health
-from bot.server import WebServer
-from sandbox.outgoing.signing import signed_headers
+from bot.web import site
+from bot.web.metrics import Beat, Health
+from bot.web.server import WebServer
+from sandbox.outgoing.delivery import signed_headers
 from storage.db import Database
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     )
     beat = Beat()
     health = Health(database, {"ticking": beat.age, "delivery": beat.age})
-    made = web.create(bolt=bolt, verifier=SignatureVerifier(SECRET), health=health)
+    made = site.create(bolt=bolt, verifier=SignatureVerifier(SECRET), health=health)
     with served(made) as opened:
         yield opened
     database.close()
@@ -151,7 +151,7 @@ def test_an_answer_before_the_body_says_that_the_connection_ends(client: httpx.C
 
 
 def test_a_body_without_end_is_413(client: httpx.Client) -> None:
-    assert send(client, b"a" * (web.MAX_BODY + 1)) == 413
+    assert send(client, b"a" * (site.MAX_BODY + 1)) == 413
 
 
 @settings(max_examples=60, deadline=None)
@@ -201,7 +201,7 @@ def test_health_fails_when_a_loop_stops(database: Database) -> None:
     health = Health(
         database, {"ticking": lambda: ages["ticking"], "delivery": lambda: ages["delivery"]}
     )
-    made = web.create(bolt=None, verifier=None, health=health)
+    made = site.create(bolt=None, verifier=None, health=health)
     with served(made) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 200

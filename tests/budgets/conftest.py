@@ -15,7 +15,7 @@ from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
 from workflows import policy
 from workflows.actors import OPERATOR, Actor, ActorKind
-from workflows.budgets import intake
+from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.records import CostReport, Crossing
 from workflows.policy import Policy
@@ -102,7 +102,7 @@ class Money:
     def files(self, paths: list[Path], **more: Any) -> CostReport:
         options = ReadOptions(tag_keys=self.policy.costs.tag_keys)
         with focus.read(paths, options=options) as read:
-            return intake.take_costs(
+            return imports.take_costs(
                 self.db, OPERATOR, read, policy=self.policy, org_key=ORG, now=self.now, **more
             )
 
@@ -114,7 +114,7 @@ class Money:
             "currency": "EUR",
         } | row
         with self.db.begin() as session:
-            table = intake.BudgetTable(OPERATOR, policy=self.policy, org_key=ORG, are_meant=True)
+            table = imports.BudgetTable(OPERATOR, policy=self.policy, org_key=ORG, are_meant=True)
             outcome = table.take_rows(session, [(2, BudgetRow.model_validate(given))], now=self.now)
         assert outcome.faults == []
         return list(table.crossings)
@@ -123,7 +123,7 @@ class Money:
         """What became of each row of a file, from line 2 on."""
         given = [(line, BudgetRow.model_validate(row)) for line, row in enumerate(rows, start=2)]
         with self.db.begin() as session:
-            table = intake.BudgetTable(
+            table = imports.BudgetTable(
                 OPERATOR, policy=self.policy, org_key=ORG, are_meant=are_meant
             )
             outcome = table.take_rows(session, given, now=self.now)

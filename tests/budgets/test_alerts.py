@@ -13,7 +13,7 @@ from storage.delivery.tables import Outbox
 from tests.budgets.asking import ask, decide, lapse
 from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
 from workflows.actors import OPERATOR
-from workflows.budgets import alerts, intake, service
+from workflows.budgets import alerts, imports, service
 from workflows.budgets.forms import BudgetRow
 
 JANUARY = date(2026, 1, 1)
@@ -132,7 +132,7 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
         for n in range(200)
     ]
     with money.db.begin(patient=True) as session:
-        table = intake.BudgetTable(OPERATOR, policy=money.policy, org_key=ORG)
+        table = imports.BudgetTable(OPERATOR, policy=money.policy, org_key=ORG)
         table.take_rows(session, list(enumerate(rows, 2)), now=NOW)
     start = date(2024, 2, 1)
     money.costs(

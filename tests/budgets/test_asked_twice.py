@@ -11,12 +11,12 @@ from pydantic import BaseModel, BeforeValidator
 
 import bot
 import workflows
-from bot.budgets.deliveries import CostRow
+from bot.budgets.api import CostRow
 from tests.budgets.asking import ask
 from tests.budgets.conftest import NOW, Money, days
-from workflows.budgets import doubts
-from workflows.budgets.doubts import AmountDoubted
+from workflows.budgets import increase
 from workflows.budgets.forms import BudgetRow, IncreaseBudget, parse_amount
+from workflows.budgets.increase import AmountDoubted
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ from workflows.budgets.forms import BudgetRow, IncreaseBudget, parse_amount
     ],
 )
 def test_the_rule(amount: str, present: str | None, spent: str, expected: str | None) -> None:
-    asked = doubts.question(
+    asked = increase.question(
         Decimal(amount),
         present=Decimal(present) if present else None,
         spent=Decimal(spent),

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from bot.budgets import messages, renderers, views, words
-from bot.projects import messages as project_messages
-from bot.rendering import Rendered, Scene
+from bot.budgets import messages
+from bot.budgets import windows as budget_windows
+from bot.delivery.rendering import Rendered, Scene
+from bot.status import words as project_messages
 from storage.budgets.tables import BudgetAlert
 from storage.delivery.tables import Message, Outbox
 from storage.people.tables import Channel
@@ -56,7 +57,7 @@ def shown(money: Money, alert_id: int, *, closed: bool = True) -> Rendered:
     with money.db.read() as session:
         (made,) = (
             r.render(session, ThresholdCrossed(alert_id), scene(money, closed=closed))
-            for r in renderers.RENDERERS
+            for r in messages.RENDERERS
             if r.notice is ThresholdCrossed
         )
     assert made is not None
@@ -205,8 +206,11 @@ def test_names_from_files_are_only_text_and_stay_within_limits(money: Money) -> 
     made = shown(money, alert_id)
     with money.db.read() as session:
         found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=NOW)
-    answer = views.budget(found.detail)
-    windows = (views.break_down(found), views.increase(found.detail, "Decided by: x"))
+    answer = budget_windows.budget(found.detail)
+    windows = (
+        budget_windows.break_down(found),
+        budget_windows.increase(found.detail, "Decided by: x"),
+    )
     for text in (made.text, json.dumps([made.blocks, answer, windows])):
         assert "<!channel>" not in text
         assert "<https" not in text
@@ -226,7 +230,7 @@ def test_a_break_down_adds_up_to_the_last_digit(money: Money) -> None:
     )
     with money.db.read() as session:
         found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=NOW)
-    words = json.dumps(views.break_down(found), ensure_ascii=False)
+    words = json.dumps(budget_windows.break_down(found), ensure_ascii=False)
     assert "1,234.567 EUR" in words
     assert "0.0000000001 EUR" in words
 
@@ -237,7 +241,7 @@ def test_every_service_and_day_is_shown_or_counted(money: Money) -> None:
     money.costs([Charge(JANUARY + timedelta(days=n), "1", service=f"S{n}") for n in range(60)])
     with money.db.read() as session:
         found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=money.now)
-    words = json.dumps(views.break_down(found), ensure_ascii=False)
+    words = json.dumps(budget_windows.break_down(found), ensure_ascii=False)
     assert "45 more services together: 45 EUR" in words
     assert "29 earlier days together: 29 EUR" in words
 
@@ -246,8 +250,8 @@ def test_the_window_names_the_amount_that_must_be_passed(money: Money) -> None:
     money.budget(amount="40000")
     with money.db.read() as session:
         detail = service.load_detail(session, 1, policy=money.policy, now=NOW)
-    view = views.increase(detail, "Decided by: Owner")
-    (amount,) = [b for b in view["blocks"] if b.get("block_id") == views.AMOUNT]
+    view = budget_windows.increase(detail, "Decided by: Owner")
+    (amount,) = [b for b in view["blocks"] if b.get("block_id") == budget_windows.AMOUNT]
     assert amount["element"]["placeholder"]["text"] == "More than 40,000"
 
 
@@ -268,7 +272,7 @@ def test_a_refused_load_names_its_own_period_to_the_owner(money: Money) -> None:
 
 
 def _refused(session: Session, row: Outbox) -> Any:
-    notice_type = next(r.notice for r in renderers.RENDERERS if r.notice.kind == row.kind)
+    notice_type = next(r.notice for r in messages.RENDERERS if r.notice.kind == row.kind)
     return rebuild(notice_type, row.notice)
 
 
@@ -290,7 +294,7 @@ def test_a_day_of_another_year_names_the_year_wherever_it_is_written(money: Mone
             now=money.now,
         )
     says = "data through Mon 30 Sep 2024"
-    assert words.through(burn) == says
+    assert messages.through(burn) == says
     assert project_messages.data_words(burn) == says
     assert project_messages.shared_day([(burn,)]) == says
     assert ("Data through", "Mon 30 Sep 2024") in asked.facts

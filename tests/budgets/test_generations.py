@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from bot import failpoints
+from bot import background
 from storage import runtime
+from storage.budgets import costs as budget_costs
 from storage.budgets import costs as cost_queries
-from storage.budgets import generations
 from storage.budgets.tables import BudgetAlert, CostEntry, CostLoad, CostMonth
 from storage.db import Database
 from storage.digests import figures
@@ -25,10 +25,10 @@ from storage.enums import CostBasis
 from storage.leases import Lease
 from tests.budgets.conftest import ORG, Charge, Money, days
 from workflows import clock, jobs, policy
-from workflows.budgets import alerts, costs, loading, service
+from workflows.budgets import alerts, cost_loading, costs, service
 from workflows.budgets.forms import SummaryForm
-from workflows.due import Runner
 from workflows.errors import InvalidInput
+from workflows.job_runner import Runner
 
 JANUARY = date(2026, 1, 1)
 LAST = date(2026, 1, 31)
@@ -150,7 +150,7 @@ def test_no_reader_counts_what_is_being_written(money: Money) -> None:
     }
     # What was replaced is still there, and counts no more; gone, it makes no difference.
     assert held(money)["cost_load"] == 2
-    loading.remove_for(money.db)
+    cost_loading.remove_for(money.db)
     assert held(money)["cost_load"] == 1
     assert everything(money) == after
 
@@ -196,7 +196,7 @@ def test_it_is_removed_by_the_clock_hand_also_what_nobody_goes_on_with(money: Mo
     # One whose writer vanished is left alone while somebody may still go on with it.
     with money.db.begin() as session:
         old = session.execute(select(CostLoad)).scalar_one()
-        generations.begin(
+        budget_costs.begin(
             session,
             "gone",
             JANUARY,
@@ -230,8 +230,8 @@ def test_a_writer_that_stood_still_too_long_changes_nothing(money: Money) -> Non
 
     def put_aside() -> None:
         with money.db.begin() as session:
-            generations.put_aside_abandoned(session, clock.real_now(session) + timedelta(hours=1))
-        loading.remove_for(money.db)
+            budget_costs.put_aside_abandoned(session, clock.real_now(session) + timedelta(hours=1))
+        cost_loading.remove_for(money.db)
 
     with pytest.raises(InvalidInput, match="start it again"):
         money.costs(second_bill(), probe=stopping("costs.entries", put_aside))
@@ -250,7 +250,7 @@ def test_two_that_deliver_the_same_month_at_once_leave_one_of_them_whole(money: 
     check(report)
     assert [period.what for period in report.periods] == ["replaced"]
     assert spent(money) == NEW
-    loading.remove_for(money.db)
+    cost_loading.remove_for(money.db)
     assert held(money)["cost_load"] == 1
 
 
@@ -272,7 +272,7 @@ def test_readers_in_between_see_the_old_or_the_new(money: Money) -> None:
     try:
         for bill in (second_bill(), first_bill()):
             money.costs(bill, replace_period=True)
-            loading.remove_for(money.db)
+            cost_loading.remove_for(money.db)
     finally:
         is_over.set()
         reader.join()
@@ -293,13 +293,13 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(money: Money) -> No
 
 def import_and_die(url: str, work: Path, point: str, skip: int) -> None:
     """A command that is killed at a named place."""
-    loading.BATCH = 7
+    cost_loading.BATCH = 7
     alerts.WRITTEN = 1
-    failpoints.arm(point, skip=skip)
+    background.arm(point, skip=skip)
     text = "version: 1\norganisation: {name: Acme}\n"
     money = Money(Database(url), work, policy.parse(text).policy)
-    money.costs(second_bill(), probe=failpoints.hit)
-    loading.remove_for(money.db, probe=failpoints.hit)
+    money.costs(second_bill(), probe=background.hit)
+    cost_loading.remove_for(money.db, probe=background.hit)
 
 
 @pytest.mark.crash
@@ -326,7 +326,7 @@ def test_killed_at_any_place_it_is_the_old_or_the_new(
     )
     process.start()
     process.join(60)
-    assert process.exitcode == failpoints.STATUS
+    assert process.exitcode == background.STATUS
     assert spent(money) == (NEW if is_new else OLD)
     if not is_new:
         assert everything(money) == before

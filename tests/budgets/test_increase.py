@@ -15,7 +15,7 @@ from tests.budgets.asking import approve, ask, decide
 from tests.budgets.conftest import ORG, Money, days
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.errors import GovernanceError
-from workflows.policy.facts import FACTS
+from workflows.policy.conditions import FACTS
 
 JANUARY = date(2026, 1, 1)
 

@@ -14,8 +14,8 @@ from sqlalchemy import delete, func, select
 from storage.budgets.tables import CostEntry, CostLoad, CostMonth
 from storage.enums import CostBasis
 from tests.budgets.conftest import Charge, Money, days
-from workflows.budgets import costs, loading, service
-from workflows.budgets.allocation import reallocate
+from workflows.budgets import cost_loading, costs, service
+from workflows.budgets.costs import reallocate
 from workflows.budgets.forms import SummaryForm
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def test_a_changed_period_is_replaced_and_others_stay(money: Money) -> None:
     report = money.costs(days(JANUARY, 12, "3"))
     assert [period.what for period in report.periods] == ["replaced"]
     assert totals(money) == {"triage": Decimal(62 + 36)}
-    loading.remove_for(money.db)
+    cost_loading.remove_for(money.db)
     assert totals(money) == {"triage": Decimal(62 + 36)}
     with money.db.read() as session:
         assert session.execute(select(func.money_sum(CostMonth.billed))).scalar_one() == Decimal(98)

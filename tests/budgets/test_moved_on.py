@@ -20,13 +20,13 @@ from tests.budgets import asking
 from tests.budgets.asking import approve, ask, ask_again, decide, lapse, look
 from tests.budgets.conftest import Money
 from workflows import policy as policies
+from workflows.approvable import SubjectMoved
 from workflows.budgets import rules, service
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.budgets.rules import Amount, Piece, Span
 from workflows.errors import GovernanceError, Stale
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 from workflows.resting import RECHECK
-from workflows.subjects import SubjectMoved
 
 JANUARY_31 = datetime(2026, 1, 31, 9, tzinfo=UTC)
 FEBRUARY_1 = datetime(2026, 2, 1, 9, tzinfo=UTC)

@@ -11,10 +11,10 @@ from storage.projects.tables import ProjectAccount
 from tests.budgets.conftest import ORG, Money
 from tests.sources.bill import row, write
 from workflows.actors import OPERATOR
-from workflows.budgets import costs, intake
+from workflows.budgets import costs, imports
+from workflows.budgets.cost_loading import Choice
 from workflows.budgets.forms import BudgetRow, SummaryForm
 from workflows.budgets.records import CostReport
-from workflows.budgets.twice import Choice
 from workflows.errors import InvalidInput
 from workflows.projects.forms import ProjectRow
 from workflows.sources import focus
@@ -34,7 +34,7 @@ def load(
     bill = write(tmp_path / "bill.csv", list(rows))
     options = ReadOptions(tag_keys=money.policy.costs.tag_keys)
     with focus.read([bill], options=options) as read:
-        return intake.take_costs(
+        return imports.take_costs(
             money.db,
             OPERATOR,
             HeldRead.of(read) if held else read,

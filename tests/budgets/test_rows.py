@@ -11,9 +11,9 @@ from storage.budgets.tables import Budget, BudgetRevision
 from storage.people.tables import Person
 from tests.budgets.asking import approve, ask, decide
 from tests.budgets.conftest import NOW, Money, RowOutcome, days
+from workflows.approvable import SubjectMoved
 from workflows.budgets import service
 from workflows.budgets.records import Burn
-from workflows.subjects import SubjectMoved
 
 ROW = {"project": "triage", "starts": "2026-01-01", "amount": "1000", "currency": "EUR"}
 

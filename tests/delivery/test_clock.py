@@ -15,22 +15,22 @@ import time_machine
 from sqlalchemy import create_engine, make_url, select, text
 
 from bot import settings
-from bot.checks.record import Record
 from bot.delivery import Delivery
+from bot.doctor import Record
 from sandbox.server import Sandbox
 from storage import runtime
 from storage.audit.tables import AuditEntry
 from storage.db import Database
 from storage.people.tables import Channel
-from storage.steady import SteadyClock
+from storage.runtime import SteadyClock
 from tests.conftest import BACKENDS, fresh_url
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, ORG, PACE, Card, Word, channel
 from workflows import clock, outbox, timers
-from workflows.delivery import timekeeping
+from workflows.delivery import holding
 from workflows.delivery.claiming import Claimer
 from workflows.delivery.pace import Pace
-from workflows.due import Registry, Runner
+from workflows.job_runner import Registry, Runner
 from workflows.outbox import Subject
 from workflows.policy import parse
 from workflows.timers import DueTimer
@@ -80,7 +80,7 @@ def say(database: Database, word: str, to: str = CHANNELS[0]) -> None:
         outbox.post(session, Word(word), to=channel(to), dedupe_key=word, now=clock.now(session))
 
 
-def tick(database: Database, registry: Registry = timekeeping.PART) -> int:
+def tick(database: Database, registry: Registry = holding.PART) -> int:
     """What every replica does every few seconds."""
     return Runner(database, registry, policy=lambda: (POLICY, 1), org_key=ORG).run()
 
@@ -206,7 +206,7 @@ def test_a_failed_timer_is_tried_again_when_it_was_to(database: Database, set_cl
         if len(ran) == 1:
             raise RuntimeError("a fault")
 
-    registry = Registry.of(timekeeping.PART, Registry(timers={"x": fails_once}))
+    registry = Registry.of(holding.PART, Registry(timers={"x": fails_once}))
     with database.begin() as session:
         timers.start(session, Subject("thing", "1"), "x", clock.now(session))
     tick(database, registry)
@@ -221,7 +221,7 @@ def test_a_failed_timer_is_tried_again_when_it_was_to(database: Database, set_cl
 def test_a_timer_of_later_is_not_brought_forward(database: Database, set_clock: Set) -> None:
     ran: list[str] = []
     registry = Registry.of(
-        timekeeping.PART, Registry(timers={"x": lambda session, timer, occasion: ran.append("x")})
+        holding.PART, Registry(timers={"x": lambda session, timer, occasion: ran.append("x")})
     )
     tick(database, registry)
     with database.begin() as session:

@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 from bot.delivery import Delivery
 from sandbox.server import Sandbox
 from storage.db import Database
-from storage.delivery.queries import letters
+from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Outbox
 from storage.enums import OutboxState
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, Card, Word, channel, retitle
 from workflows import clock, outbox
 from workflows.actors import OPERATOR
-from workflows.delivery import dead_letters, settling, status
+from workflows.delivery import dead_letters, reads, settling
 from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Subject
 
@@ -57,7 +57,7 @@ def test_retrying_sends_it_and_clears_the_alert(
         (listed,) = [item for item in dead_letters.list_rows(session) if item.id == row]
         assert (listed.state, listed.last_error) == ("dead", "not_in_channel")
         assert listed.as_json()["lane_key"] == "slack:T0ACME:C0ALONE"
-        assert status.measure(session).by_state["dead"] == 1
+        assert reads.measure(session).by_state["dead"] == 1
     slack.world.join("C0ALONE", slack.world.app.bot_user_id)
     with database.begin() as session:
         shown = dead_letters.retry(session, OPERATOR, row, now=clock.now(session))
@@ -207,7 +207,7 @@ def test_what_is_old_is_found_by_index_and_goes_in_batches(database: Database) -
             session.execute(text("SET LOCAL enable_seqscan = off"))
         plans = [
             _plan(database, session, statement)
-            for statement in (letters._SETTLED, letters._ENDED_COPIES)
+            for statement in (delivery_outbox._SETTLED, delivery_outbox._ENDED_COPIES)
         ]
     assert "ix_outbox_settled" in plans[0]
     assert "ix_message_ended" in plans[1]

@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from storage.db import Database
-from storage.delivery.queries import gates
+from storage.delivery import claims
 from workflows import clock
-from workflows.delivery import rest
+from workflows.delivery import pace
 
 KEY = "T0ACME:chat.update"
 
@@ -17,11 +17,11 @@ def test_after_hours_without_a_call_the_whole_burst_is_there(database: Database)
 
     def waits(session: Session) -> bool:
         now = clock.real_now(session)
-        found = gates.take(session, KEY, real_now=now, interval=minute, tolerance=minute)
+        found = claims.take(session, KEY, real_now=now, interval=minute, tolerance=minute)
         return found > timedelta(0)
 
     with database.begin() as session:
-        gates.make(session, [KEY], clock.real_now(session) - minute)
+        claims.make(session, [KEY], clock.real_now(session) - minute)
         assert [waits(session) for _ in range(3)] == [False, False, True]
-        rest.rest(session)
+        pace.rest(session)
         assert [waits(session) for _ in range(3)] == [False, False, True]

@@ -14,18 +14,18 @@ from slack_sdk.web import SlackResponse
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from bot.slack_errors import EFFECTS, Effect, classify
+from bot.slack.errors import EFFECTS, Effect, classify
 from storage.db import Database
-from storage.delivery.queries import gates, produce, settle
+from storage.delivery import claims
+from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Message
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, ORG, Card, Word, channel, retitle
 from workflows import clock, outbox
 from workflows.delivery.claiming import Claimer
-from workflows.delivery.outcomes import Done, Limited, NotSent, Outcome
 from workflows.delivery.pace import RATES, Pace
 from workflows.delivery.records import Address, Errand
-from workflows.delivery.settling import Settled, backoff, write
+from workflows.delivery.settling import Done, Limited, NotSent, Outcome, Settled, backoff, write
 from workflows.outbox import Subject
 
 ROOM = CHANNELS[0]
@@ -215,7 +215,7 @@ def test_edits_are_paced_by_workspace_and_a_clicked_card_may_run_ahead_of_them(
         assert claimer.sleeps(session) <= timedelta(seconds=1.2)
         assert claimer.sleeps(session) > timedelta(0) or earned() > taken - ordinary
     with database.begin() as session:
-        for copy in produce.list_copies(session, "person", "p-U0ANA"):
+        for copy in delivery_outbox.list_copies(session, "person", "p-U0ANA"):
             outbox.queue_update(session, copy, now=now, priority=outbox.FIRST)
     with database.read() as session:
         assert claimer.sleeps(session) == timedelta(0)
@@ -232,7 +232,7 @@ def test_a_gate_lets_an_even_pace_pass(database: Database, claimer: Claimer) -> 
         now = clock.real_now(session)
 
         def waits(at: float) -> float:
-            found = gates.take(
+            found = claims.take(
                 session, key, real_now=now + at * second, interval=second, tolerance=2 * second
             )
             return found.total_seconds()
@@ -301,7 +301,7 @@ def test_a_copy_is_known_once(database: Database, claimer: Claimer) -> None:
     stand(database, 1)
     with database.begin() as session:
         values = {"channel": ROOM, "ts": "1700000000.000001"}
-        assert settle.add_copy(session, values) is None
+        assert claims.add_copy(session, values) is None
 
 
 def test_backing_off_doubles_with_full_jitter_up_to_a_quarter_of_an_hour() -> None:
@@ -408,7 +408,7 @@ def test_how_long_to_wait_after_too_many_calls() -> None:
 
 
 def test_no_code_means_two_things() -> None:
-    import bot.slack_errors as table
+    from bot.slack import errors as table
 
     lists = [
         table._PERMANENT,

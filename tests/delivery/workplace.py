@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from bot.pictures import Picture
-from bot.rendering import Rendered, Renderer, Scene, View
-from sandbox.limits import RateLimits
+from bot.charts.pictures import Picture
+from bot.delivery.rendering import Rendered, Renderer, Scene, View
+from sandbox.faults import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage.db import Database
-from storage.front.tables import Meeting
 from storage.people.tables import Person
+from storage.status.tables import Meeting
 from workflows import outbox
 from workflows.delivery.pace import Pace
 from workflows.outbox import Destination, Notice, Subject

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bot.cli.demo import organisation as org
-from bot.cli.demo.command import Demo, NotOurs
+from bot.demo import organisation as org
+from bot.demo.command import Demo, NotOurs
 from storage import migrate, runtime
 from storage.db import Database
 from tests.conftest import fresh_url

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bot.cli.demo import organisation as org
-from bot.cli.demo.command import Demo
+from bot.demo import organisation as org
+from bot.demo.command import Demo
 from tests.demo.test_demo import OPENS
 
 

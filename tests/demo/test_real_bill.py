@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bot.cli.demo import organisation as org
-from bot.cli.demo.command import Demo
+from bot.demo import organisation as org
+from bot.demo.command import Demo
 from tests.stories.office import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select, text
 
+from storage.anonymity.tables import Disclosure
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.budgets.tables import (
     AllocationKey,
@@ -23,7 +24,6 @@ from storage.budgets.tables import (
     CostMonth,
 )
 from storage.db import Database
-from storage.disclosure.tables import Disclosure
 from storage.milestones.tables import Milestone, MilestoneMove
 from storage.money import exact_sum
 from storage.people.tables import Person
@@ -31,9 +31,9 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from workflows import policy
 from workflows.actors import Actor, ActorKind
-from workflows.digests import making
+from workflows.anonymity.service import DisclosureBatch
+from workflows.digests import service
 from workflows.digests.records import Content
-from workflows.disclosure.service import DisclosureBatch
 from workflows.policy import Policy
 
 ORG = "T0ACME"
@@ -319,7 +319,7 @@ class Firm:
         """What this person's digest of week 4 says, as it is sent."""
         telling = DisclosureBatch()
         with self.db.read() as session:
-            content = making.make_content(
+            content = service.make_content(
                 session,
                 self.actor(name),
                 first_day=FIRST_DAY,

@@ -9,7 +9,7 @@ from storage.digests.tables import Digest, DigestRelease
 from storage.enums import DigestState, ReleaseState
 from tests.digests.conftest import FIRST_DAY, NOW, ORG, Firm
 from workflows.actors import OPERATOR
-from workflows.digests import readers, service
+from workflows.digests import recipients, service
 from workflows.people import service as people
 
 
@@ -20,7 +20,7 @@ def sent(firm: Firm) -> None:
     content = firm.digest().stored()
     with firm.db.begin() as session:
         service.subscribe(session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW)
-        readers.enrol_readers(session, policy=firm.policy, org_key=ORG, now=NOW)
+        recipients.enrol_readers(session, policy=firm.policy, org_key=ORG, now=NOW)
         session.add(
             Digest(
                 kind="weekly",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.digests.conftest import FIRST_DAY, LONDON, NOW, Firm, told
 from tests.disclosure.oracle import Group, few_told
-from workflows.digests import making
+from workflows.digests import service
 from workflows.digests.records import Content
 
 
@@ -18,7 +18,7 @@ def decided(firm: Firm, project: int, who: str, hours: int, stage: str = "Financ
 def preview(firm: Firm, days: int = 0) -> Content:
     """The same, looked at and not sent, so many days later."""
     with firm.db.read() as session:
-        return making.make_content(
+        return service.make_content(
             session,
             firm.actor("lea"),
             first_day=FIRST_DAY + timedelta(days=days),

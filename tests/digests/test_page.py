@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bot.approvals.words import APPROVE
-from bot.digests import pages, words
+from bot.digests import messages, pages
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
 from tests.digests.test_story import DIGESTS, SUNDAY, ask, digests, released
@@ -55,7 +55,7 @@ def test_a_digest_is_read_and_acted_on(office: Office, browser: Browser, phone: 
     page.wait_for_function("image => image.naturalWidth > 400", arg=picture.element_handle())
     too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert not too_wide
-    shown.get_by_test_id(f"action-{words.OPEN}").first.click()
+    shown.get_by_test_id(f"action-{messages.OPEN}").first.click()
     modal = page.get_by_test_id("modal")
     expect(modal).to_contain_text("Ticket triage: 1,125 of 1,000 EUR (112 %), over budget")
     page.keyboard.press("Escape")

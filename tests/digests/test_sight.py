@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.digests import pages
 from storage.db import Database
 from tests.digests.conftest import NOW, Firm, founded, told
-from workflows import visibility
+from workflows import permissions
 from workflows.digests import rules
 from workflows.digests.records import Content, ShownDigest
 
@@ -108,7 +108,7 @@ def look(
     ):
         below |= more
     with firm.db.read() as session:
-        sight = visibility.sight(session, f"p-{name}", policy=firm.policy)
+        sight = permissions.sight(session, f"p-{name}", policy=firm.policy)
     assert sight.sees_all == (name == "lea")
     seen = {
         number

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from bot.approvals.words import APPROVE
-from bot.digests import words
-from sandbox.channels import Message
+from bot.digests import messages
+from sandbox.messages import Message
 from sandbox.seat import Seat
 from storage.digests.tables import Digest
 from storage.enums import DigestState
@@ -56,8 +56,8 @@ def released(office: Office) -> None:
     """Monday 09:00 in London has come, and Ada sends the first ones."""
     office.move(datetime(2026, 1, 26, 9, 1, tzinfo=UTC) - office.now())
     ada = office.sandbox.seat(ADA)
-    card = office.card(ada, ada.dm().id, words.SEND)
-    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=words.SEND)
+    card = office.card(ada, ada.dm().id, messages.SEND)
+    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=messages.SEND)
     office.settle()
 
 
@@ -65,13 +65,13 @@ def test_the_owner_reads_a_preview_and_sends_the_first_ones(office: Office) -> N
     office.move(datetime(2026, 1, 26, 9, 1, tzinfo=UTC) - office.now())
     assert digests(office, OLA) == []
     ada = office.sandbox.seat(ADA)
-    card = office.card(ada, ada.dm().id, words.SEND)
+    card = office.card(ada, ada.dm().id, messages.SEND)
     assert "first weekly digests to the role leader are ready: 2 people" in card.text
     assert "Ticket triage" not in said(card), "Ada sees no project, so her preview has none"
     ola = office.sandbox.seat(OLA)
     ola.say(ola.dm().id, "digest last")
     eventually(lambda: "not got a digest yet" in office.last(ola, ola.dm().id).text, "she is told")
-    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=words.SEND)
+    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=messages.SEND)
     office.settle()
     assert "Sent" in office.last(ada, ada.dm().id).text
     (hers,) = digests(office, OLA)
@@ -88,17 +88,17 @@ def test_the_owner_reads_a_preview_and_sends_the_first_ones(office: Office) -> N
 def test_only_the_owner_sends_and_only_once(office: Office) -> None:
     office.move(datetime(2026, 1, 26, 9, 1, tzinfo=UTC) - office.now())
     ada, ola = office.sandbox.seat(ADA), office.sandbox.seat(OLA)
-    card = office.card(ada, ada.dm().id, words.SKIP)
-    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=words.SKIP)
+    card = office.card(ada, ada.dm().id, messages.SKIP)
+    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=messages.SKIP)
     office.settle()
     assert "Not sent" in office.last(ada, ada.dm().id).text
     office.move(timedelta(hours=8))
     assert digests(office, OLA) == digests(office, FAY) == []
     office.move(timedelta(days=6, hours=16))
-    again = office.card(ada, ada.dm().id, words.SEND)
+    again = office.card(ada, ada.dm().id, messages.SEND)
     assert again.ts != card.ts, "a week later she is asked again"
     with pytest.raises(Exception):  # noqa: B017,PT011 - a stranger to this conversation has nothing to click
-        ola.click(channel_id=ada.dm().id, ts=again.ts, action_id=words.SEND)
+        ola.click(channel_id=ada.dm().id, ts=again.ts, action_id=messages.SEND)
 
 
 def test_a_decision_taken_in_the_digest_shows_its_outcome_there(office: Office) -> None:
@@ -127,8 +127,8 @@ def test_a_decision_taken_in_the_digest_shows_its_outcome_there(office: Office) 
 
 def ask(office: Office, seat: Seat) -> None:
     """Tim asks for more, by the command and the window."""
-    from bot.budgets import views as budget_views
-    from bot.budgets import words as budget_words
+    from bot.budgets import messages as budget_words
+    from bot.budgets import windows as budget_views
 
     channel = "C0TRIAGE"
     seat.slash("/mlgov", "budget triage", channel)
@@ -158,7 +158,7 @@ def test_every_line_opens_its_detail_and_a_way_on(office: Office) -> None:
     ola = office.sandbox.seat(OLA)
     (message,) = digests(office, OLA)
     ola.click(
-        channel_id=ola.dm().id, ts=message.ts, action_id=words.OPEN, block_id="digest:1:money"
+        channel_id=ola.dm().id, ts=message.ts, action_id=messages.OPEN, block_id="digest:1:money"
     )
     eventually(lambda: bool(ola.modals()), "the window opens")
     shown = json.dumps(ola.modals()[-1].blocks, ensure_ascii=False)
@@ -200,8 +200,8 @@ def test_one_that_cannot_be_built_is_told_to_its_owner_and_tried_again(office: O
             )
         )
     ada = office.sandbox.seat(ADA)
-    card = office.card(ada, ada.dm().id, words.SEND)
-    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=words.SEND)
+    card = office.card(ada, ada.dm().id, messages.SEND)
+    ada.click(channel_id=ada.dm().id, ts=card.ts, action_id=messages.SEND)
     office.settle()
     told = office.last(ada, ada.dm().id)
     assert told.text == "Weekly digests, week 5 of 2026: 1 could not be built yet"

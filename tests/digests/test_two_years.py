@@ -17,9 +17,9 @@ from storage.enums import DigestState, ReleaseState, TimerState
 from storage.people.tables import Person
 from workflows import clock, policy
 from workflows.calendar import calendar_for, local_instant
-from workflows.digests import readers
-from workflows.digests.due import PART
-from workflows.due import Runner
+from workflows.digests import recipients
+from workflows.digests.scheduling import PART
+from workflows.job_runner import Runner
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
 
@@ -103,7 +103,7 @@ def settled(db: Database) -> None:
         )
     be_at(db, STARTS)
     with db.begin() as session:
-        readers.enrol_readers(session, policy=POLICY, org_key=ORG, now=clock.now(session))
+        recipients.enrol_readers(session, policy=POLICY, org_key=ORG, now=clock.now(session))
 
 
 def be_at(db: Database, moment: datetime) -> None:

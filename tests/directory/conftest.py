@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot import manifest
-from bot.context import Team
-from bot.directory import Directory
-from bot.people.reading import Result
-from bot.people.refreshing import WatchGroups
-from sandbox.limits import RateLimits
+from bot import installed
+from bot.deps import Team
+from bot.people.mirror import Result, WatchGroups
+from bot.slack.directory import Directory
+from sandbox.faults import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage.db import Database
@@ -178,7 +177,7 @@ def open_place(database: Database) -> Iterator[Opened]:
             watch: WatchGroups = lambda session, changes, now: None,
         ) -> Place:
             sandbox = stack.enter_context(
-                Sandbox(World.from_dict(organisation), manifest.load_manifest(), limits=limits)
+                Sandbox(World.from_dict(organisation), installed.load_manifest(), limits=limits)
             )
             slack = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[])
             slack.proxy = None

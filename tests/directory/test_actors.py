@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from bot.directory import CannotVerify
-from sandbox.people import User
+from bot.slack.directory import CannotVerify
+from sandbox.org import User
 from tests.directory.conftest import BEN, FAY, GUS, OLA, SAM, Opened, Place, grid, one_workspace
 from workflows import permissions
 from workflows.errors import NotAllowed
@@ -82,7 +82,7 @@ def test_a_newcomer_is_asked_about_on_their_first_click(acme: Place) -> None:
 def test_who_cannot_be_asked_about_is_not_waved_through(
     acme: Place, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.directory.PATIENCE", 0.4)
+    monkeypatch.setattr("bot.slack.directory.PATIENCE", 0.4)
     faults = acme.sandbox.faults
     acme.world.add_user(User("U0NEW", "T0ACME", "nia", "Nia"))
     if how == "limited":

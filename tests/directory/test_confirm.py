@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot import acts
-from bot.directory import CannotVerify
+from bot import logs
+from bot.slack.directory import CannotVerify
 from storage.people import queries
 from tests.directory.conftest import FAY, FRED, OLA, Place
 from workflows.people import service as people
@@ -68,7 +68,7 @@ def test_a_handle_that_nobody_has_is_not_asked_about_on_every_click(acme: Place)
 def test_who_cannot_be_verified_is_refused_in_time(
     acme: Place, method: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.directory.PATIENCE", 0.4)
+    monkeypatch.setattr("bot.slack.directory.PATIENCE", 0.4)
     faults = acme.sandbox.faults
     if how == "limited":
         faults.rate_limit(method, retry_after=60)
@@ -99,10 +99,10 @@ def test_a_click_waits_for_slack_at_most_a_second_and_a_half(acme: Place) -> Non
 def test_one_act_waits_for_slack_so_long_in_all(
     acme: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.directory.PATIENCE", 0.4)
-    monkeypatch.setattr("bot.directory.ALTOGETHER", 0.6)
+    monkeypatch.setattr("bot.slack.directory.PATIENCE", 0.4)
+    monkeypatch.setattr("bot.slack.directory.ALTOGETHER", 0.6)
     acme.sandbox.faults.slow("users.info", seconds=4)
-    with acts.log_act(acts.Act("click")) as act:
+    with logs.log_act(logs.Act("click")) as act:
         for _ in range(6):
             with pytest.raises(CannotVerify):
                 acme.directory.confirm(FAY, [], max_age=NOW)

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.directory import CannotVerify
+from bot.slack.directory import CannotVerify
 from storage.people.tables import Person
 from tests.directory.conftest import FAY, FRED, Place, until
 from tests.people.test_erasure import everything
 from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.people import service as people
-from workflows.people.tombstones import ErasureKeyMissing
+from workflows.people.erasure import ErasureKeyMissing
 
 pytestmark = pytest.mark.slow
 ORG = "T0ACME"

@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot.delivery.rendering import Scene
 from bot.people import messages
-from bot.people.asking import SlackSilent
-from bot.people.refreshing import MOST_ASKED
-from bot.rendering import Scene
-from sandbox.people import User
+from bot.people.lookup import SlackSilent
+from bot.people.mirror import MOST_ASKED
+from sandbox.org import User
 from storage import runtime
 from storage.audit.tables import AuditEntry
 from storage.delivery.tables import Outbox
 from storage.people.tables import Person
 from tests.directory.conftest import BEN, FAY, FRED, OLA, Opened, Place, one_workspace
 from workflows import clock, policy
-from workflows.people import leaving
+from workflows.people import mirror
 from workflows.people import service as people
-from workflows.people.leaving import PeopleMissing
+from workflows.people.mirror import PeopleMissing
 
 pytestmark = pytest.mark.slow
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -95,13 +95,13 @@ def test_every_word_of_slacks_for_unknown_is_no(acme: Place, error: str) -> None
 def test_what_slack_told_since_the_question_stands(acme: Place) -> None:
     with acme.db.begin() as session:
         asked_at = clock.real_now(session) - timedelta(minutes=1)
-        gone = leaving.leave(
+        gone = mirror.leave(
             session,
             [FAY],
             org_key="T0ACME",
             read_at=asked_at,
             now=clock.now(session),
-            why=leaving.UNKNOWN,
+            why=mirror.UNKNOWN,
         )
     assert gone == 0
     assert FAY in active(acme)
@@ -133,8 +133,8 @@ def test_a_list_that_leaves_somebody_out_whom_slack_knows_proves_nothing(acme: P
 def test_a_reading_that_failed_or_ended_half_way_proves_nothing(
     acme: Place, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.people.asking.PAGE", 2)
-    monkeypatch.setattr("bot.people.asking._TRIES", 1)
+    monkeypatch.setattr("bot.people.lookup.PAGE", 2)
+    monkeypatch.setattr("bot.people.lookup._TRIES", 1)
     before = active(acme)
     leave(acme, [FRED, FAY])
     answered = acme.asked("users.list")
@@ -212,14 +212,14 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
     ).policy
     for _ in range(2):
         with place.db.begin() as session:
-            leaving.notify_administrators(
+            mirror.notify_administrators(
                 session, policy=rules, org_key="T0ACME", now=clock.now(session)
             )
     with place.db.read() as session:
         posts = session.execute(
             select(Outbox.notice).where(Outbox.kind == PeopleMissing.kind)
         ).all()
-        told = leaving.read(session, PeopleMissing("T0ACME"))
+        told = mirror.read(session, PeopleMissing("T0ACME"))
         now = clock.now(session)
     assert len(posts) == 1
     words = messages.missing(told, PeopleMissing("T0ACME"), Scene(now, rules))
@@ -234,7 +234,7 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
      (11, 109, True), (11, 110, False), (500, 5000, False), (501, 5000, True)],
 )  # fmt: skip
 def test_how_many_are_too_many_to_believe(missing: int, there: int, is_much: bool) -> None:
-    assert leaving.is_suspicious(missing, there) is is_much
+    assert mirror.is_suspicious(missing, there) is is_much
 
 
 @ONE

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from sandbox.limits import RateLimits
-from sandbox.people import User, UserGroup
-from storage.people import handles
+from sandbox.faults import RateLimits
+from sandbox.org import User, UserGroup
+from storage.people import queries
 from storage.people.tables import Person
 from tests.directory.conftest import (
     FAY,
@@ -43,7 +43,7 @@ def members(place: Place, rule: str) -> set[str]:
 def test_everything_is_mirrored_page_by_page(
     open_place: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.people.asking.PAGE", 2)
+    monkeypatch.setattr("bot.people.lookup.PAGE", 2)
     place = open_place(one_workspace())
     place.read()
     assert place.asked("users.list") >= 3
@@ -59,11 +59,11 @@ def test_everything_is_mirrored_page_by_page(
 def test_groups_are_written_in_parts_and_their_handles_at_once(
     open_place: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.people.refreshing.MOST_MEMBERS", 2)
+    monkeypatch.setattr("bot.people.mirror.MOST_MEMBERS", 2)
     writes: list[tuple[set[str], int]] = []
 
     def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
-        having = handles.list_having(session, "T0ACME", ["finance"])
+        having = queries.list_having(session, "T0ACME", ["finance"])
         writes.append(({group_id for _, group_id in having}, len(changes)))
 
     office = one_workspace()

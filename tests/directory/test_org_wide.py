@@ -6,7 +6,7 @@ import pytest
 from slack_sdk import WebClient
 from sqlalchemy import select
 
-from bot.checks.workspace import Workspace
+from bot.doctor import Workspace
 from storage.people.tables import Channel
 from tests.directory.conftest import Opened, Place, grid, until
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
-from bot.directory import Directory
-from bot.people import reading
-from sandbox.limits import RateLimits
+from bot.people import mirror
+from bot.slack.directory import Directory
+from sandbox.faults import RateLimits
 from storage import leases, runtime
 from storage.people import queries, readings
-from storage.people.channels import is_joined
+from storage.people.lookups import is_joined
 from storage.people.tables import Channel, MirrorReading
 from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 from tests.directory.test_mirror import closed, members
@@ -28,9 +28,9 @@ ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks follow each other at once, and so do tries."""
-    monkeypatch.setattr(reading, "LOOK", 0.05)
-    monkeypatch.setattr(reading, "LOOK_SOON", 0.02)
-    monkeypatch.setattr(reading, "FIRST_PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr(mirror, "LOOK", 0.05)
+    monkeypatch.setattr(mirror, "LOOK_SOON", 0.02)
+    monkeypatch.setattr(mirror, "FIRST_PAUSE", timedelta(seconds=0.2))
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def test_when_the_reader_dies_another_takes_over(
     def die(session: object) -> None:
         leases.take(
             session,  # type: ignore[arg-type]
-            reading.LEASE,
+            mirror.LEASE,
             owner="dead",
             length=timedelta(seconds=30),
             real_now=runtime.real_now(session) - timedelta(seconds=29),  # type: ignore[arg-type]
@@ -234,7 +234,7 @@ def test_a_reading_hears_that_its_turn_is_over(open_place: Opened) -> None:
     class Lost:
         is_lost = True
 
-    with pytest.raises(reading.Interrupted):
+    with pytest.raises(mirror.Interrupted):
         place.directory.reader._read(Lost(), readings.KINDS)  # type: ignore[arg-type]
     with place.db.read() as session:
         assert readings.list_unread(session) == ("people", "user groups", "channels")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from bot.people.payloads import JoinedGrid
-from sandbox.people import Enterprise
-from storage.people import aliases, queries
+from bot.people.lookup import JoinedGrid
+from sandbox.org import Enterprise
+from storage.people import identities, queries
 from storage.people.tables import Person, SlackAlias, UserGroupMember
 from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 
@@ -48,7 +48,7 @@ def people(place: Place) -> int:
 
 def names_of(place: Place, person_id: str) -> set[str]:
     with place.db.read() as session:
-        return aliases.list_slack_ids(session, person_id)
+        return identities.list_slack_ids(session, person_id)
 
 
 def test_either_id_is_the_same_person(grid: Place) -> None:

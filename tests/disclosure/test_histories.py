@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.disclosure.oracle import few_told
-from workflows.disclosure import rules
-from workflows.disclosure.rules import Group
+from workflows.anonymity import rules
+from workflows.anonymity.rules import Group
 
 Event = tuple[str, int, int]
 PEOPLE = 13

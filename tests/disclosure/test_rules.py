@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.disclosure.oracle import few_told
-from workflows.disclosure import rules
-from workflows.disclosure.rules import Group
+from workflows.anonymity import rules
+from workflows.anonymity.rules import Group
 
 
 def group(*atoms: tuple[int, int]) -> Group:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from workflows import policy
-from workflows.evidence import explaining, fairness
-from workflows.policy.inventory import DEFAULT, FairnessRules
+from workflows.evidence import explanations as evidence_explanations
+from workflows.evidence import fairness
+from workflows.policy.sections import DEFAULT, FairnessRules
 from workflows.sources import explanations, predictions
 from workflows.sources.predictions import Columns
 
@@ -52,7 +53,9 @@ def test_the_example_by_hand() -> None:
 
 def test_the_shapes_of_explanations_are_read() -> None:
     (kept,) = re.findall(r'`(\{"method".*?\})`;', PAGE)
-    found = explaining.Explained.model_validate(explanations.read(kept.encode()))
-    assert explaining.describe_drivers(found)[1].startswith(
+    found = evidence_explanations.Explained.model_validate(
+        explanations.read_explanations(kept.encode())
+    )
+    assert evidence_explanations.describe_drivers(found)[1].startswith(
         "For “applicant A” the answer 0.41 is above"
     )

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from workflows.errors import InvalidInput
-from workflows.evidence import explaining
-from workflows.evidence.explaining import Explained
+from workflows.evidence import explanations as evidence_explanations
+from workflows.evidence.explanations import Explained
 from workflows.sources import explanations
 
 
 def _read(data: object) -> Explained:
     raw = data if isinstance(data, str) else json.dumps(data)
-    return Explained.model_validate(explanations.read(raw.encode(), name="e.csv"))
+    return Explained.model_validate(explanations.read_explanations(raw.encode(), name="e.csv"))
 
 
 def test_permutation_importance_of_scikit_learn() -> None:
@@ -29,7 +29,7 @@ def test_permutation_importance_of_scikit_learn() -> None:
         ("age", "0.25"),
         ("zip", "0.00"),
     ]
-    assert explaining.describe_drivers(found) == (
+    assert evidence_explanations.describe_drivers(found) == (
         "By permutation importance, its answers are moved most by income (75 %) and age (25 %).",
     )
 
@@ -44,7 +44,7 @@ def test_a_shap_explanation_gives_drivers_and_examples() -> None:
             "names": ["applicant A", "applicant B"],
         }
     )
-    first, case, _ = explaining.describe_drivers(found)
+    first, case, _ = evidence_explanations.describe_drivers(found)
     assert first == "By SHAP, its answers are moved most by income (80 %) and age (20 %)."
     assert (
         case
@@ -80,7 +80,7 @@ def test_very_many_features_are_kept_as_the_strongest_and_the_rest() -> None:
 
 
 def test_nothing_moves_it() -> None:
-    assert explaining.describe_drivers(_read("feature,importance\na,0\nb,-1\n")) == (
+    assert evidence_explanations.describe_drivers(_read("feature,importance\na,0\nb,-1\n")) == (
         "By feature importance, no input moves its answers.",
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from workflows.errors import InvalidInput
 from workflows.evidence import fairness
 from workflows.evidence.fairness import Compared, Counted, Counts, Group, Judged
-from workflows.policy.inventory import FairnessRules
+from workflows.policy.sections import FairnessRules
 from workflows.sources import predictions
 from workflows.sources.predictions import Cell, Cells, Columns
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.front import views
+from bot.status import windows
 from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, house, launch
 from workflows import status
-from workflows.status import following, pages
+from workflows.status import following
 
 __all__ = ["house", "launch"]
 
@@ -46,13 +46,13 @@ def homes(house: House) -> list[Outbox]:
 def home(house: House, name: str, *, at: datetime | None = None) -> dict[str, Any]:
     """The Home of somebody, as Slack gets it."""
     with house.db.read() as session:
-        return views.home(
+        return windows.home(
             status.load_home(
                 session,
                 house.actor(name),
                 policy=house.policy,
                 org_key=ORG,
                 now=at or house.now,
-                pages=pages.find_pages(session, f"p-{name}"),
+                pages=following.find_pages(session, f"p-{name}"),
             )
         )

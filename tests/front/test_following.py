@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from itertools import pairwise
 
-from storage.front import queries
+from storage.status import queries
 from tests.approvals.conftest import ORG, START, House
 from tests.front.conftest import follow, homes, opened
 from tests.front.test_views import milestone

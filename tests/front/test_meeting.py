@@ -5,27 +5,27 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.front import messages, words
-from bot.replies import Private
-from storage.front import queries
+from bot.slack.replies import Private
+from bot.status import messages, words
+from storage.status import queries
 from tests.approvals.conftest import ORG, POLICY, House
 from tests.front.conftest import home
-from workflows import meeting, status
+from workflows import rollout, status
 from workflows.actors import OPERATOR
 from workflows.people import service as people
-from workflows.status import pages
+from workflows.status import following
 from workflows.status.records import Part
 
 
-def meet(house: House, name: str, way: meeting.Way) -> bool:
+def meet(house: House, name: str, way: rollout.Way) -> bool:
     return house.db.run(
-        lambda session: meeting.record_meeting(session, f"p-{name}", way, now=house.now)
+        lambda session: rollout.record_meeting(session, f"p-{name}", way, now=house.now)
     )
 
 
 def after_card(house: House, name: str) -> None:
     house.db.run(
-        lambda session: meeting.introduce_after_card(
+        lambda session: rollout.introduce_after_card(
             session, ORG, f"U0{name.upper()}", now=house.now
         )
     )
@@ -93,7 +93,7 @@ def test_a_first_home_keeps_the_lines_for_a_day(house: House) -> None:
 def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(house: House) -> None:
     meet(house, "tim", "home")
     with house.db.begin() as session:
-        pages.turn_page(session, "p-tim", "projects", 1)
+        following.turn_page(session, "p-tim", "projects", 1)
         queries.insert_withheld(
             session,
             {

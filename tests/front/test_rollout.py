@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.front import messages
+from bot.status import messages
 from tests.approvals.conftest import ORG, POLICY, House
 from workflows import rollout
 from workflows.errors import NotAllowed
@@ -114,12 +114,12 @@ def test_the_report_looks_back_a_week_and_counts_people(house: House) -> None:
             tell(house, name, number)
     found = report(house)
     assert (found.messages, found.people) == (4, 2)
-    shown = messages.withheld(found)
+    shown = messages.withheld_message(found)
     assert shown.text == "4 messages to 2 people were held back in the last 7 days"
     assert "4 milestones reminder messages to 2 people" in str(shown.blocks)
     house.later(timedelta(days=8))
     assert report(house).messages == 0
-    assert "Nothing was held back" in messages.withheld(report(house)).text
+    assert "Nothing was held back" in messages.withheld_message(report(house)).text
 
 
 def test_those_who_govern_hear_of_it_once_a_week(house: House) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.front import messages, views
+from bot.status import messages, windows
 from storage.db import Database
 from storage.people.tables import Person
 from storage.projects.tables import Project
@@ -109,7 +109,7 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
                     status.load_project(session, actor, f"k{run}-0", policy=rules, now=START)
                 continue
             shown = str(
-                views.home(status.load_home(session, actor, policy=rules, org_key=ORG, now=START))
+                windows.home(status.load_home(session, actor, policy=rules, org_key=ORG, now=START))
             )
             number = 0
             while True:

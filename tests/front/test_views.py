@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
-from bot.front import messages
-from sandbox.blocks import check
+from bot.status import messages
+from sandbox.blocks import layout
 from storage.approvals.tables import Approval, ApprovalStage
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.milestones.tables import Milestone
@@ -21,7 +21,7 @@ from tests.approvals.conftest import ORG, POLICY, START, House
 from tests.front.conftest import home
 from workflows import status
 from workflows.errors import InvalidInput, NotFound
-from workflows.status import pages
+from workflows.status import following
 
 pytestmark = pytest.mark.slow
 
@@ -138,7 +138,7 @@ def counted(house: House) -> Iterator[list[str]]:
 
 
 def turn(house: House, section: str, number: int) -> None:
-    house.db.run(lambda session: pages.turn_page(session, "p-ola", section, number))
+    house.db.run(lambda session: following.turn_page(session, "p-ola", section, number))
 
 
 def read(house: House, look: Callable[[Session], Any]) -> Any:
@@ -174,7 +174,7 @@ def test_a_full_home_stays_far_below_slacks_limits_on_every_page(full: House) ->
         for number in (0, 1, last, 9999):
             turn(full, section, number)
             view = home(full, "ola")
-            check.view(view, "home")
+            layout.view(view, "home")
             assert len(view["blocks"]) <= 50
             assert len(json.dumps(view, ensure_ascii=False).encode()) < 40_000
     shown = str(view)
@@ -199,7 +199,7 @@ def test_pages_stay_where_somebody_turned_them_and_end_with_the_list(full: House
     assert "196–200 of 200" in shown
     assert "'value': 'waiting:38'" in shown
     assert "waiting:40" not in shown
-    full.db.run(lambda session: pages.reset_pages(session, "p-ola"))
+    full.db.run(lambda session: following.reset_pages(session, "p-ola"))
     assert "1–5 of 200" in str(home(full, "ola"))
     with pytest.raises(InvalidInput, match="another release"):
         turn(full, "secrets", 1)
@@ -244,7 +244,7 @@ def test_the_number_of_statements_does_not_grow_with_the_projects(house: House) 
 def test_status_pages_through_everything_and_fits_a_message(full: House) -> None:
     full.text = POLICY.replace("roles:\n", "roles:\n  leader: [U0NED]\n")
     first = messages.portfolio(all_of(full, "ned"))
-    check.message_blocks(first.blocks)
+    layout.message_blocks(first.blocks)
     assert first.text == "502 projects, none over budget · 230 requests wait"
     assert "1–6 of 502" in str(first.blocks)
     assert "'value': 'all:1'" in str(first.blocks)
@@ -271,7 +271,7 @@ def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(house
         milestone(house, project, title, due)
     milestone(house, project, "Of another", date(2026, 1, 27), owner="ned")
     view = home(house, "ola")
-    check.view(view, "home")
+    layout.view(view, "home")
     shown = str(view)
     assert "2 milestones due wait for you" in shown
     assert shown.index("Report") < shown.index("Launch")
@@ -290,7 +290,7 @@ def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(house
                 session, house.actor("ola"), "lane-0", policy=house.policy, now=house.now
             )
         )
-    check.message_blocks(one.blocks)
+    layout.message_blocks(one.blocks)
     assert "Far away" in str(one.blocks)
     requests(house, 1)
     assert "1 decision and 2 milestones due wait for you" in str(home(house, "ola"))
@@ -304,7 +304,7 @@ def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> Non
             session, full.actor("ola"), policy=full.policy, org_key=ORG, now=full.now
         )
     told = messages.what_waits(found)
-    check.message_blocks(told.blocks)
+    layout.message_blocks(told.blocks)
     assert told.text == "200 decisions and 20 milestones due wait for you."
     assert "…and 213 more" in str(told.blocks)
 
@@ -312,7 +312,7 @@ def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> Non
 def test_empty_states_say_what_will_stand_there(house: House) -> None:
     house.sees_all = False
     shown = str(home(house, "ned"))
-    check.view(home(house, "ned"), "home")
+    layout.view(home(house, "ned"), "home")
     assert "Nothing that you asked for waits for others either." in shown
     assert "You own, sponsor or manage no project." in shown
     assert "You can see no project yet" in messages.portfolio(all_of(house, "ned")).text

@@ -159,7 +159,7 @@ def _jobs() -> dict[str, Iterable[str]]:
     when = daily | weekly
     return {
         "timers": [
-            f"{kind}{'  (made beforehand)' if kind in registry.made else ''}"
+            f"{kind}{'  (made beforehand)' if kind in registry.prepare else ''}"
             for kind in registry.timers
         ],
         "schedules": [f"{kind}  {when.get(kind, '')}".rstrip() for kind in registry.schedules],
@@ -220,10 +220,7 @@ def _codes(source: Source) -> set[str]:
 
 def _files(modules: list[types.ModuleType]) -> dict[str, Iterable[str]]:
     models = list(_classes(modules, lambda each: issubclass(each, BaseModel)))
-    shapes = {
-        "policy": {"organisation", "gates", "channels"},
-        "rubric": {"version", "dimensions"},
-    }
+    shapes = {"policy": {"organisation", "gates", "channels"}, "rubric": {"version", "dimensions"}}
     found: dict[str, Iterable[str]] = {}
     for name, fields in shapes.items():
         (root,) = [model for model in models if fields <= model.model_fields.keys()]

@@ -15,11 +15,12 @@ from typing import Any
 import bot
 import storage
 import workflows
-from bot import app, blocks, manifest, metrics, settings
+from bot import app, installed, settings
 from bot.cli.main import app as commands
-from sandbox.clock import GovernedClock
+from bot.slack import blocks
+from bot.web import metrics
 from sandbox.server import Sandbox
-from sandbox.world import World
+from sandbox.world import GovernedClock, World
 from storage import migrate, runtime
 from storage.db import Database
 from tests.conftest import KEY
@@ -31,7 +32,7 @@ from workflows.outbox import Notice
 
 ROOT = Path(__file__).parents[2]
 
-GAUGES: dict[str, Any] = importlib.import_module("bot.gauges").GAUGES
+GAUGES: dict[str, Any] = importlib.import_module("bot.web.metrics").GAUGES
 METRICS = metrics.REGISTRY
 SETTINGS = settings.Settings
 SECRETS: tuple[str, ...] = settings._SECRETS
@@ -41,7 +42,7 @@ MIGRATIONS: Path = migrate._MIGRATIONS / "versions"
 COMMANDS = commands
 NOTICE = Notice
 RENDERERS = app.RENDERERS
-ROUTER = app.router
+ROUTER = app.build_router
 
 SAID_BY: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "audit actions": [(audit.record, "action"), (RefusalFact, "action")],
@@ -77,7 +78,7 @@ def running() -> Iterator[tuple[app.Bot, Database]]:
         database.close()
         (work / "governance.yml").write_text(POLICY, encoding="utf-8")
         world = World.from_dict(organisation(), GovernedClock(OPENS))
-        with Sandbox(world, manifest.data()) as slack:
+        with Sandbox(world, installed.load_manifest()) as slack:
             read = settings.read(
                 {},
                 slack_bot_token=slack.bot_token,

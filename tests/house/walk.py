@@ -30,7 +30,7 @@ from typing import Any
 from tests import cli
 from tests.budgets.conftest import days
 from tests.stories.office import FAY, OLA, POLICY, TIM, Office, opened
-from workflows import decisions, due, imports
+from workflows import decisions, imports, job_runner
 
 ROOT = Path(__file__).parents[2]
 OURS = tuple(f"{ROOT / name}/" for name in ("bot", "workflows", "storage"))
@@ -42,7 +42,7 @@ DECIDE: Callable[..., object] = decisions.act
 EXPIRE: Callable[..., object] = decisions.expire
 BRING: Callable[..., object] = imports.run
 """The service that each act comes to."""
-ONE_TIMER: Callable[..., object] = due.Runner._timer
+ONE_TIMER: Callable[..., object] = job_runner.Runner._timer
 """What runs one of the many things that may be due at a tick."""
 
 
@@ -259,7 +259,7 @@ def _approve(office: Office, user_id: str) -> None:
     seat = office.sandbox.seat(user_id)
     card = office.card(seat, seat.dm().id, "approvals.approve")
     clicked = seat.click(
-        channel_id=seat.dm().id, ts=card.ts, action_id="approvals.approve", shown=card
+        channel_id=seat.dm().id, ts=card.ts, action_id="approvals.approve", message=card
     )
     assert clicked.ok
 

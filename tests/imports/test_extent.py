@@ -8,8 +8,8 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.styles import Font
 
-from workflows.sources import extent, tabular, workbook
-from workflows.sources.sheet import TableRefused
+from workflows.sources import workbook
+from workflows.sources.tables import TableRefused
 
 _PARTS = {
     "[Content_Types].xml": """<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
@@ -61,14 +61,14 @@ def made(
 
 def refused(path: Path) -> str:
     with pytest.raises(TableRefused) as caught:
-        tabular.read(path)
+        workbook.read_table(path)
     return caught.value.sentence
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """So many cells are read here."""
-    monkeypatch.setattr(extent, "MAX_CELLS", 1_000)
+    monkeypatch.setattr(workbook, "MAX_CELLS", 1_000)
     return 1_000
 
 
@@ -78,7 +78,7 @@ def test_empty_cells_in_the_last_column_make_each_row_as_wide_as_a_sheet(tmp_pat
     sheet.append(["a", "b"])
     for row in range(2, 130):
         sheet.cell(row, 1, row)
-        sheet.cell(row, extent.WIDEST).font = Font(bold=True)
+        sheet.cell(row, workbook.WIDEST).font = Font(bold=True)
     book.save(tmp_path / "styled.xlsx")
     sentence = refused(tmp_path / "styled.xlsx")
     assert "more than 2,000,000 cells" in sentence
@@ -87,7 +87,7 @@ def test_empty_cells_in_the_last_column_make_each_row_as_wide_as_a_sheet(tmp_pat
 
 def test_what_a_sheet_says_of_its_size_is_not_believed(tmp_path: Path) -> None:
     for size in ("A1:XFD1048576", "A1", "A1:A1048576"):
-        table = tabular.read(made(tmp_path, size=size))
+        table = workbook.read_table(made(tmp_path, size=size))
         assert [row.cells for row in table.rows] == [("1",)]
 
 
@@ -104,7 +104,7 @@ def test_cells_are_counted_whatever_names_them(tmp_path: Path, few: int, rows: s
 
 
 def test_texts_that_cells_share_are_bounded(tmp_path: Path, few: int) -> None:
-    assert tabular.read(made(tmp_path, strings="<si><t>x</t></si>" * few))
+    assert workbook.read_table(made(tmp_path, strings="<si><t>x</t></si>" * few))
     over = made(tmp_path, strings="<si/>" * (few + 1))
     assert "more than 1,000 cells" in refused(over)
 
@@ -112,9 +112,9 @@ def test_texts_that_cells_share_are_bounded(tmp_path: Path, few: int) -> None:
 def test_merged_cells_and_rules_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extent, "MOST_MARKS", 50)
+    monkeypatch.setattr(workbook, "MOST_MARKS", 50)
     whole = '<mergeCells><mergeCell ref="A3:XFD1048576"/></mergeCells>'
-    assert len(tabular.read(made(tmp_path, after=whole)).rows) == 1
+    assert len(workbook.read_table(made(tmp_path, after=whole)).rows) == 1
     many = "<mergeCells>" + '<mergeCell ref="A3:B3"/>' * 60 + "</mergeCells>"
     assert "more than 50 merged cells" in refused(made(tmp_path, after=many))
 
@@ -122,7 +122,7 @@ def test_merged_cells_and_rules_are_bounded(
 def test_one_text_of_countless_parts_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extent, "MOST_IN_ONE", 100)
+    monkeypatch.setattr(workbook, "MOST_IN_ONE", 100)
     text = f'<row><c t="inlineStr"><is>{"<r><t>x</t></r>" * 60}</is></c></row>'
     assert "more than 100 parts" in refused(made(tmp_path, _TABLE + text))
 
@@ -130,7 +130,7 @@ def test_one_text_of_countless_parts_is_refused(
 def test_another_sheet_counts_only_where_it_has_to_be_read(tmp_path: Path, few: int) -> None:
     rows = "<sheetData>" + '<row><c r="SG1"/></row>' * 3 + "</sheetData>"
     sized = made(tmp_path, second=f'<dimension ref="A1:SG3"/>{rows}')
-    assert len(tabular.read(sized).rows) == 1
+    assert len(workbook.read_table(sized).rows) == 1
     assert "more than 1,000 cells" in refused(made(tmp_path, second=rows))
 
 

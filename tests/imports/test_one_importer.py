@@ -25,7 +25,7 @@ from tests.imports.conftest import NOW, ORG, POLICY, Desk, fill, said
 from tests.imports.test_twice import everything
 from workflows import imports
 from workflows.actors import OPERATOR
-from workflows.people.roster import PeopleTable
+from workflows.people.imports import PeopleTable
 from workflows.sources.rows import Table
 
 KINDS: dict[str, list[dict[str, str]]] = {

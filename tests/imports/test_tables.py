@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from workflows.sources import sheet as sheets
-from workflows.sources import tabular
-from workflows.sources.sheet import Sheet, TableRefused
+from workflows.sources import tables as sheets
+from workflows.sources import workbook
+from workflows.sources.tables import Sheet, TableRefused
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs",), exclude_characters="\x00\ufeff"), max_size=12
@@ -40,12 +40,12 @@ def written(tmp_path: Path, raw: bytes, name: str = "table.csv") -> Path:
 
 
 def read(tmp_path: Path, text: str) -> Sheet:
-    return tabular.read(written(tmp_path, text.encode()))
+    return workbook.read_table(written(tmp_path, text.encode()))
 
 
 def refused(path: Path) -> str:
     with pytest.raises(TableRefused) as error:
-        tabular.read(path)
+        workbook.read_table(path)
     return error.value.sentence
 
 
@@ -74,7 +74,7 @@ def test_csv_comes_out_as_it_was_written(
     raw = (b"\xef\xbb\xbf" if mark else b"") + out.getvalue().encode()
     path = tmp_path_factory.getbasetemp() / "round.csv"
     path.write_bytes(raw)
-    found = tabular.read(path)
+    found = workbook.read_table(path)
     assert found.headings == tuple(headings)
     assert [list(row.cells) for row in found.rows] == [
         [cell.strip() for cell in row] for row in table
@@ -104,7 +104,7 @@ def test_xlsx_comes_out_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, table: list[tuple[str, int, date]]
 ) -> None:
     path = book(tmp_path_factory.getbasetemp(), ["a", "b", "c"], *(list(row) for row in table))
-    found = tabular.read(path)
+    found = workbook.read_table(path)
     assert [row.cells for row in found.rows] == [
         (text.strip(), str(number), day.isoformat()) for text, number, day in table
     ]
@@ -117,7 +117,7 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, raw
     for start in (b"", b"PK\x03\x04", b"a,b\n1,2\n"):
         path.write_bytes(start + raw)
         try:
-            found = tabular.read(path)
+            found = workbook.read_table(path)
         except TableRefused as error:
             said = error.sentence
         else:
@@ -159,14 +159,14 @@ def test_a_row_that_is_too_short_or_too_long_is_a_fault(tmp_path: Path) -> None:
 def test_a_formula_is_a_fault(tmp_path: Path) -> None:
     (row,) = read(tmp_path, "key,name\na,\"=HYPERLINK('x')\"\n").rows
     assert (row.faults[0].column, "formula" in row.faults[0].sentence) == (1, True)
-    found = tabular.read(book(tmp_path, ["key", "amount"], ["a", "=1+1"]))
+    found = workbook.read_table(book(tmp_path, ["key", "amount"], ["a", "=1+1"]))
     (row,) = found.rows
     assert (row.faults[0].column, "formula" in row.faults[0].sentence) == (1, True)
     assert "formula" in refused(book(tmp_path, ["=A2", "b"], ["a", "b"]))
 
 
 def test_workbook_values_are_as_they_would_be_typed(tmp_path: Path) -> None:
-    found = tabular.read(
+    found = workbook.read_table(
         book(
             tmp_path,
             ["a", "b", "c", "d", "e", "f"],
@@ -232,7 +232,7 @@ def test_more_than_can_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert "more than 3 rows" in refused(written(tmp_path, b"a,b\n" + b"1,2\n" * 4))
     rows = [["a", "b"], *([["1", "2"]] * 4)]
     assert "more than 3 rows" in refused(book(tmp_path, *rows))
-    monkeypatch.setattr(tabular, "MAX_BYTES", 10)
+    monkeypatch.setattr(workbook, "MAX_BYTES", 10)
     assert "larger than 10 bytes" in refused(written(tmp_path, b"a,b\n1,2\n3,4\n"))
 
 
@@ -283,4 +283,4 @@ def test_the_first_visible_sheet_is_read(tmp_path: Path) -> None:
     shown.append(["a", "b"])
     shown.append(["1", "2"])
     made.save(tmp_path / "two.xlsx")
-    assert tabular.read(tmp_path / "two.xlsx").headings == ("a", "b")
+    assert workbook.read_table(tmp_path / "two.xlsx").headings == ("a", "b")

@@ -17,19 +17,9 @@ from storage.projects.tables import Project
 from tests.approvals.conftest import ORG, START, House
 from workflows import decisions, jobs
 from workflows.approvals.forms import SubmitRequest
-from workflows.due import DueSlot, Occasion
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.evidence.rules import STEPS
-from workflows.inventory import (
-    approving,
-    cards,
-    evidencing,
-    findings,
-    moving,
-    reads,
-    service,
-    versions,
-)
+from workflows.inventory import evidence, findings, model_approval, reads, service, transitions
 from workflows.inventory.forms import (
     AddVersion,
     AskApproval,
@@ -40,7 +30,8 @@ from workflows.inventory.forms import (
     TakeStep,
 )
 from workflows.inventory.records import ModelCard, ModelRecord, VersionRecord
-from workflows.policy.inventory import Step
+from workflows.job_runner import DueSlot, Occasion
+from workflows.policy.sections import Step
 
 POLICY = """\
 version: 1
@@ -168,7 +159,7 @@ class Yard(House):
             **more,
         )
         return self.db.run(
-            lambda session: versions.add_version(
+            lambda session: service.add_version(
                 session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
@@ -190,7 +181,7 @@ class Yard(House):
 
     def seen(self, who: str, model_id: int, version_id: int | None = None) -> ModelCard:
         with self.db.read() as session:
-            return cards.load_card(
+            return reads.load_card(
                 session, self.actor(who), model_id, version_id, policy=self.policy, now=self.now
             )
 
@@ -207,7 +198,7 @@ class Yard(House):
             **more,
         )
         return self.db.run(
-            lambda session: moving.take_step(
+            lambda session: transitions.take_step(
                 session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
             )
         )
@@ -215,8 +206,8 @@ class Yard(House):
     def ask(self, who: str, version_id: int) -> int:
         """Ask for approval at the gate; the request's id."""
         form = SubmitRequest(
-            gate=approving.GATE,
-            subject_type=approving.TYPE,
+            gate=model_approval.GATE,
+            subject_type=model_approval.TYPE,
             form=AskApproval(version_id=version_id, revision=self.at(version_id).revision),
             reason="It does what it should.",
             request_key=f"key-{next(self.keys)}",
@@ -243,7 +234,7 @@ class Yard(House):
         more.setdefault("summary", f"The {type_}")
         form = SubmitEvidence(type=type_, **more)
         return self.db.run(
-            lambda session: evidencing.submit_evidence(
+            lambda session: evidence.submit_evidence(
                 session,
                 self.actor(who),
                 version_id,
@@ -258,7 +249,7 @@ class Yard(House):
         self, who: str, *items: int, accept: bool = True, word: str = "", revision: int = 1
     ) -> None:
         self.db.run(
-            lambda session: evidencing.decide_evidence(
+            lambda session: evidence.decide_evidence(
                 session,
                 self.actor(who),
                 [(one, revision) for one in items],
@@ -278,7 +269,7 @@ class Yard(House):
         reason: str = "No training set yet.",
     ) -> int:
         return self.db.run(
-            lambda session: evidencing.waive_evidence(
+            lambda session: evidence.waive_evidence(
                 session,
                 self.actor(who),
                 version_id,

@@ -9,9 +9,9 @@ import pytest
 from tests.approvals.conftest import ORG
 from tests.inventory.conftest import OLA, OPS, POLICY, Yard
 from workflows import policy
-from workflows.inventory import asking
-from workflows.inventory.asking import Asked
-from workflows.policy.readings import Readings
+from workflows.inventory import monitoring
+from workflows.inventory.monitoring import Asked
+from workflows.policy.sections import Readings
 
 MODEL = 1
 QUERIES = """\
@@ -34,13 +34,13 @@ def asked(yard: Yard) -> Yard:
 
 def due(yard: Yard) -> list[Asked]:
     with yard.db.read() as session:
-        return asking.list_due_measures(session, policy=yard.policy, now=yard.now)
+        return monitoring.list_due_measures(session, policy=yard.policy, now=yard.now)
 
 
 def keep(yard: Yard, **values: Decimal) -> None:
     found = {one: values[one.metric] for one in due(yard)}
     yard.db.run(
-        lambda session: asking.keep_readings(
+        lambda session: monitoring.keep_readings(
             session, found, policy=yard.policy, org_key=ORG, now=yard.now
         )
     )
@@ -69,7 +69,7 @@ def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
     for value in ("0.9", "0.8123"):
         values = {one: Decimal(value)}
         asked.db.run(
-            lambda session, values=values: asking.keep_readings(
+            lambda session, values=values: monitoring.keep_readings(
                 session, values, policy=asked.policy, org_key=ORG, now=asked.now
             )
         )
@@ -77,7 +77,7 @@ def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
     assert reading.value == Decimal("0.9")
     gone = {replace(one, metric="dropped since"): Decimal(1)}
     asked.db.run(
-        lambda session: asking.keep_readings(
+        lambda session: monitoring.keep_readings(
             session, gone, policy=asked.policy, org_key=ORG, now=asked.now
         )
     )
@@ -93,7 +93,7 @@ def test_what_is_suspended_is_not_asked_for(asked: Yard) -> None:
 def test_rounds_begin_at_the_same_instants_everywhere() -> None:
     read = policy.parse(POLICY + QUERIES).policy
     at = datetime(2026, 1, 26, 8, 50, 1, 5, tzinfo=UTC)
-    assert asking.start_of_round(read, at) == datetime(2026, 1, 26, 6, tzinfo=UTC)
+    assert monitoring.start_of_round(read, at) == datetime(2026, 1, 26, 6, tzinfo=UTC)
 
 
 def test_a_models_own_query_goes_first_and_dollars_are_promqls() -> None:

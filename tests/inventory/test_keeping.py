@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from bot.inventory import views, words
+from bot.inventory import cards, words
 from storage.enums import FindingStatus, ModelKind, ModelState, Severity
 from tests.approvals.conftest import ORG
 from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, TODAY, VAL, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
-from workflows.inventory import needs, reads, reviews, service
+from workflows.inventory import findings, reads, service
 from workflows.inventory.forms import RegisterModel
 
 
@@ -205,7 +205,7 @@ def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(yard: Y
 def test_who_only_sees_a_model_is_offered_no_evidence_to_hand_in(yard: Yard) -> None:
     model = yard.model()
     version = yard.version(model)
-    offered = {who: views.menu(yard.seen(who, model)) for who in (SPO, DEV, OPS)}
+    offered = {who: cards.menu(yard.seen(who, model)) for who in (SPO, DEV, OPS)}
     hands_in = (words.EVIDENCE, "Hand in evidence…")
     assert [hands_in in each for each in offered.values()] == [False, True, True]
     with pytest.raises(NotAllowed, match="handed in by those who own"):
@@ -305,7 +305,7 @@ def test_a_review_is_asked_for_told_on_and_never_done_by_silence(yard: Yard) -> 
 
 def reviewed(yard: Yard, who: str, model: int, due: date) -> str:
     return yard.db.run(
-        lambda session: reviews.record_review(
+        lambda session: findings.record_review(
             session,
             yard.actor(who),
             model,
@@ -332,7 +332,7 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
         with yard.db.read() as session:
             return [
                 (one.model.key, one.why)
-                for one in needs.list_needs(
+                for one in reads.list_needs(
                     session, yard.actor(who), policy=yard.policy, now=yard.now
                 )
             ]
@@ -400,16 +400,17 @@ def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
 
 
 def test_an_erased_person_is_drawn_out_of_the_cards_and_their_export_has_models(yard: Yard) -> None:
-    from workflows.people import erasure, exports
+    from workflows.people import erasure
+    from workflows.people import service as people_service
 
     model = yard.model()
     version = yard.version(model)
     yard.deliver()
     with yard.db.read() as session:
-        mine = exports.export(session, "p-dev")
+        mine = people_service.export(session, "p-dev")
     assert mine["model_versions"] == [{"version_id": version, "part": "developer"}]
     with yard.db.read() as session:
-        assert exports.export(session, "p-ola")["models"][0]["key"] == "fraud"
+        assert people_service.export(session, "p-ola")["models"][0]["key"] == "fraud"
     yard.db.run(lambda session: erasure.erase(session, OPERATOR, "p-ola", now=yard.now))
     assert [row.op for row in yard.sent("model.card")] == ["post", "update"]
     assert yard.look(model).owner.name == erasure.NAME  # type: ignore[union-attr]

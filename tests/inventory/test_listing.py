@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from bot.inventory import views
+from bot.inventory import cards
 from tests.inventory.conftest import OLA, RISK, Yard
 from workflows.inventory import reads
 
@@ -17,7 +17,7 @@ def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
     yard.in_validation(churn)
     yard.in_validation(fraud, "2")
     yard.model("hidden", project=None, owner="ned")
-    rank = views.ORDER.get
+    rank = cards.ORDER.get
     with yard.db.read() as session:
         for who, words in ((OLA, ""), (RISK, ""), (RISK, "boosting"), (RISK, "100%")):
             actor = yard.actor(who)
@@ -25,7 +25,7 @@ def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
             ordered = sorted(models, key=lambda each: (rank(each.state, 9), each.name.casefold()))
             for most in (1, 2, 10):
                 first, counts = reads.list_first_models(
-                    session, actor, words, order=views.ORDER, most=most, policy=yard.policy
+                    session, actor, words, order=cards.ORDER, most=most, policy=yard.policy
                 )
                 assert first == ordered[:most]
                 assert counts == Counter(each.state for each in models)

@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from bot.inventory import pages
+from bot.inventory import documents
 from storage import ledger
 from storage.enums import Severity
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, TODAY, VAL, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
-from workflows.evidence.carding import TITLES, CardText
 from workflows.evidence.fairness import Counts
-from workflows.inventory import model_cards
+from workflows.evidence.forms import TITLES, CardText
+from workflows.inventory import evidence
 from workflows.packs import service as packs
 from workflows.packs.records import Pack
 from workflows.sources import model_cards as files
@@ -97,7 +97,7 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
         technique="Gradient boosting", data_sources=("claims",), purpose="Ranks claims."
     )
     version = yard.version(model)
-    bare = model_cards.build_card(yard.seen(OLA, model, version), yard.policy, TODAY)
+    bare = evidence.build_card(yard.seen(OLA, model, version), yard.policy, TODAY)
     assert [one.title for one in bare.sections] == list(TITLES.values())
     assert bare.missing == (
         "Factors",
@@ -113,9 +113,9 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
     yard.hand_in(DEV, version, "performance_report")
     yard.waive(RISK, version, "datasheet")
     yard.find(RISK, model, Severity.LOW, version)
-    card = model_cards.build_card(yard.seen(OLA, model, version), yard.policy, TODAY)
+    card = evidence.build_card(yard.seen(OLA, model, version), yard.policy, TODAY)
     assert card.missing == ("Factors",)
-    html = pages.card_html(card, organisation="Acme <b>", today=TODAY)
+    html = documents.card_html(card, organisation="Acme <b>", today=TODAY)
     assert "Missing: Factors." in html
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
@@ -123,7 +123,7 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
     assert "Acme &lt;b&gt;" in html
     assert "It is wrong at night." in html
     assert "Waived: datasheet" in html
-    markdown = pages.card_markdown(card, organisation="Acme", today=TODAY)
+    markdown = documents.card_markdown(card, organisation="Acme", today=TODAY)
     assert "## 9." not in markdown
     assert "*Missing: nobody said this yet.*" in markdown
     assert "| accuracy | 0.91 | 0.85 | met |" in markdown
@@ -220,7 +220,7 @@ def test_the_page_stands_alone_and_holds_its_json(yard: Yard) -> None:
     yard.complete(version, "implementation")
     yard.step(OPS, version, "implement")
     pack = _pack(yard, version)
-    html = pages.pack_html(pack)
+    html = documents.pack_html(pack)
     assert "alert(1)</script>" not in html.replace("&lt;/script&gt;", "")
     assert "default-src 'none'" in html
     assert not re.search(r'(src|href)="(?!data:)', html), "nothing is loaded from elsewhere"
@@ -235,7 +235,7 @@ def test_the_page_stands_alone_and_holds_its_json(yard: Yard) -> None:
 
 def test_a_version_that_nobody_approved_says_so(yard: Yard) -> None:
     version = yard.version(yard.model())
-    html = pages.pack_html(_pack(yard, version))
+    html = documents.pack_html(_pack(yard, version))
     assert "Nobody approved it." in html
     assert "Nobody was asked to approve this version." in html
     assert "No evidence was handed in." in html

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bot.delivery.rendering import Scene
 from bot.inventory import messages
-from bot.rendering import Scene
 from storage.enums import FindingSource, Severity
 from tests.approvals.conftest import ORG
 from tests.inventory.conftest import OLA, OPS, POLICY, RISK, Yard

@@ -18,7 +18,7 @@ from workflows import resting
 from workflows.approvals.refusals import Barred, CardChanged, MovedOn
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.evidence.rules import digest_items
-from workflows.inventory import approving, evidencing, moving, reads, rules, standings
+from workflows.inventory import evidence, model_approval, permissions, reads, rules, transitions
 
 S = ModelState
 ROUTES = "    when_facts_change: add_stages\n    expires_after: 7d"
@@ -221,7 +221,7 @@ def test_what_got_lighter_is_shown_and_asks_nobody_anew(yard: Yard) -> None:
 
 def test_who_has_had_a_part_by_now_has_not_decided(yard: Yard) -> None:
     from storage.inventory.tables import ModelPerson
-    from workflows.inventory import telling
+    from workflows.inventory import service
 
     yard.text = yard.text.replace("[role:model_risk]}", "[role:model_risk], quorum: 2}")
     model = yard.model(tier=2)
@@ -231,7 +231,7 @@ def test_who_has_had_a_part_by_now_has_not_decided(yard: Yard) -> None:
     yard.decide(RISK, request)
     with yard.db.begin() as session:
         session.add(ModelPerson(version_id=version, person_id="p-risk", part="contributor"))
-        telling.refresh_copies(session, model, now=yard.now)
+        service.refresh_copies(session, model, now=yard.now)
     look(yard)
     assert yard.deciders(request) == []
     with pytest.raises(NotAllowed, match="You contributed to this"):
@@ -380,14 +380,14 @@ def test_a_check_says_what_a_step_refuses_and_nothing_else(yard: Yard) -> None:
 
 def _walk(yard: Yard, model: int, version: int, refused: set[Any], free: set[Any]) -> None:
     with yard.db.read() as session:
-        told = evidencing.check_version(session, version, policy=yard.policy, now=yard.now)
+        told = evidence.check_version(session, version, policy=yard.policy, now=yard.now)
         row = session.get_one(ModelVersion, version)
         record = reads.load_model(session, model)
-        at = standings.load_situation(
+        at = permissions.load_situation(
             session,
             record,
             row,
-            standings.load_items(session, version),
+            permissions.load_items(session, version),
             policy=yard.policy,
             now=yard.now,
         )
@@ -410,16 +410,18 @@ def said_by(yard: Yard, session: Any, row: ModelVersion, move: rules.Move) -> li
     if rules.Who.REQUEST in move.who:
         facts = {
             "digest": row.digest or "",
-            "evidence": digest_items(standings.load_items(session, row.id)),
+            "evidence": digest_items(permissions.load_items(session, row.id)),
         }
-        now = approving.MODEL_APPROVAL.reread(
+        now = model_approval.MODEL_APPROVAL.reread(
             session, row.id, facts, policy=yard.policy, now=yard.now
         ).again
         assert now is not None
         return list(now.bars)
     who = next(HERE[one] for one in sorted(move.who))
     try:
-        moving.require_free(session, yard.actor(who), row, move, policy=yard.policy, now=yard.now)
+        transitions.require_free(
+            session, yard.actor(who), row, move, policy=yard.policy, now=yard.now
+        )
     except NotAllowed as refusal:
         return refusal.sentence.partition("can't go on yet: ")[2].removesuffix(".").split("; ")
     return []

@@ -23,7 +23,7 @@ from storage.inventory.tables import ModelPerson, ModelTransition, ModelVersion
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, SPO, VAL, Yard, settled
 from workflows.errors import GovernanceError
 from workflows.evidence import rules as evidence_rules
-from workflows.inventory import rules, standings
+from workflows.inventory import permissions, rules
 
 S = ModelState
 PEOPLE = (OLA, DEV, VAL, RISK, "rita", OPS, "otto", SPO, "ned")
@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
             )
             row = session.get_one(ModelVersion, self.version)
             record = yard.look(self.model)
-            items = standings.load_items(session, self.version)
+            items = permissions.load_items(session, self.version)
             made = {
                 one.person_id
                 for one in session.execute(

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.charts.radar import Radar, Spoke
-from bot.maturity import words
+from bot.charts.drawing import Radar, Spoke
+from bot.maturity import messages
 from sandbox.seat import Seat
 from storage.people import queries as people
-from workflows.maturity import rubric
+from workflows.maturity import rules
 
 BOSS = "U0BOSS"
 ORG = "T0ACME"
@@ -24,7 +24,7 @@ maturity:
   leaders: [persona:leader]
   practitioners: [persona:data scientist]
 """
-RUBRIC = rubric.load().rubric
+RUBRIC = rules.load().rubric
 ZONES = ("Europe/London", "America/New_York", "Asia/Tokyo", "Asia/Kathmandu")
 
 
@@ -75,7 +75,7 @@ def give_personas(session: Session, leaders: int) -> None:
         row.business_unit = "Care" if number % 2 else "Supply"
 
 
-def card_of(seat: Seat, action_id: str = words.OPEN) -> Any:
+def card_of(seat: Seat, action_id: str = messages.OPEN) -> Any:
     """The newest message in somebody's direct message with that button; None when there is none."""
     for message in reversed(seat.messages(seat.dm().id)):
         if action_id in str(message.blocks):
@@ -86,7 +86,7 @@ def card_of(seat: Seat, action_id: str = words.OPEN) -> Any:
 def open_window(seat: Seat) -> Any:
     """Press Start or Go on; the window."""
     card = card_of(seat)
-    outcome = seat.click(channel_id=seat.dm().id, ts=card.ts, action_id=words.OPEN)
+    outcome = seat.click(channel_id=seat.dm().id, ts=card.ts, action_id=messages.OPEN)
     assert outcome.ok, outcome
     return seat.modals()[-1]
 
@@ -94,7 +94,7 @@ def open_window(seat: Seat) -> Any:
 def tap(seat: Seat, statement: str, answer: str) -> None:
     """Tap one answer in the window that is open."""
     outcome = seat.click(
-        view_id=seat.modals()[-1].id, action_id=words.ANSWER, block_id=statement, selected=answer
+        view_id=seat.modals()[-1].id, action_id=messages.ANSWER, block_id=statement, selected=answer
     )
     assert outcome.ok, outcome
 

@@ -14,7 +14,8 @@ from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from workflows import policy
 from workflows.actors import SYSTEM, Actor, ActorKind
-from workflows.maturity import rubric, service
+from workflows.maturity import rules as maturity_rules
+from workflows.maturity import service
 from workflows.maturity.forms import GiveAnswer
 from workflows.maturity.records import CycleResult, MyCheckIn
 from workflows.policy import Policy
@@ -151,6 +152,6 @@ class House:
 def house(database: Database) -> House:
     """An organisation with a rubric in force, that has met mlgov long ago."""
     with database.begin() as session:
-        service.adopt_rubric(session, SYSTEM, rubric.load(), now=NOW)
+        service.adopt_rubric(session, SYSTEM, maturity_rules.load(), now=NOW)
         session.add(PolicyVersion(sha256="x", text="", applied_at=NOW - timedelta(days=400)))
     return House(database)

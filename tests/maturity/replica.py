@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from bot import app, settings
-from bot.server import WebServer
+from bot.web.server import WebServer
 
 
 def main(given: dict[str, Any], told: Connection) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from storage.enums import AskedAs
 from tests.disclosure.oracle import few_told
-from workflows.disclosure.rules import TellableGroups, choose_groups, step
+from workflows.anonymity.rules import TellableGroups, choose_groups, step
 
 L, P = AskedAs.LEADER, AskedAs.PRACTITIONER
 People = dict[str, tuple[AskedAs, str | None]]

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from storage.anonymity.tables import Disclosure
 from storage.audit.tables import AuditEntry
-from storage.disclosure.tables import Disclosure
 from storage.enums import Answer, SeenBy
 from storage.maturity.tables import MaturityInvitation
 from storage.people.tables import Person
@@ -18,12 +18,12 @@ from tests.disclosure.oracle import Group, few_told
 from tests.maturity.conftest import ORG, House
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound
-from workflows.maturity import rubric, rules, service
+from workflows.maturity import rules, service
 from workflows.maturity.forms import SetTargets
 from workflows.people import service as people
 from workflows.webhooks import service as webhooks
 
-DATA = rubric.load().rubric.dimensions[1]
+DATA = rules.load().rubric.dimensions[1]
 
 
 def erase(house: House, name: str) -> None:
@@ -218,7 +218,7 @@ def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(house: House)
     actions = [action for action, _ in entries]
     assert actions.count("maturity.answered") == 6
     bodies = " ".join(body for _, body in entries)
-    for one in rubric.load().rubric.statements:
+    for one in rules.load().rubric.statements:
         assert one.id not in bodies
     (closed,) = [body for action, body in entries if action == "maturity.closed"]
     facts = json.loads(closed)["facts"]

@@ -7,10 +7,10 @@ import pytest
 
 from storage.enums import Level, SeenBy
 from tests.maturity.conftest import ORG, House
-from workflows import gaps
+from workflows import maturity_actions
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, Stale
-from workflows.maturity import advice, service
+from workflows.maturity import service, targets
 from workflows.maturity.forms import SetTargets
 from workflows.milestones import service as milestones
 from workflows.people import service as people
@@ -246,7 +246,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         )
 
     def plan(who: str, key: str, statement: str = "data.owner") -> None:
-        form = gaps.PlanAction(
+        form = maturity_actions.PlanAction(
             statement=statement,
             title="Name an owner per data set",
             due=house.now.date() + timedelta(days=60),
@@ -254,7 +254,7 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
             request_key=key,
         )
         with house.db.begin() as session:
-            gaps.plan_action(
+            maturity_actions.plan_action(
                 session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
             )
 
@@ -286,10 +286,10 @@ def test_a_low_level_is_said_beside_planned_innovation(house: House) -> None:
 
     def said(category: str | None, status: str = "in_progress") -> str | None:
         with house.db.read() as session:
-            found = advice.find_caution(
+            found = targets.find_caution(
                 session, category, status=status, policy=house.policy, now=house.now
             )
-            return None if found is None else advice.describe_caution(found)
+            return None if found is None else targets.describe_caution(found)
 
     assert said("innovation") is None
     cycle = house.start()

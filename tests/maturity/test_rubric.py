@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from workflows import policy
-from workflows.maturity import rubric
+from workflows.maturity import rules
 from workflows.maturity.records import minutes
 from workflows.policy import PolicyRefused
 
-OWN = rubric.OWN.read_text(encoding="utf-8")
+OWN = rules.OWN.read_text(encoding="utf-8")
 
 
 def test_ours_is_six_dimensions_of_short_statements() -> None:
-    found = rubric.load().rubric
-    assert [one.key for one in found.dimensions] == list(rubric.DIMENSIONS)
+    found = rules.load().rubric
+    assert [one.key for one in found.dimensions] == list(rules.DIMENSIONS)
     for dimension in found.dimensions:
         for statements in (dimension.medium, dimension.high):
             assert 2 <= len(statements) <= 4
@@ -38,17 +38,17 @@ def test_ours_is_six_dimensions_of_short_statements() -> None:
 def test_a_bad_one_is_refused_with_line_and_reason(old: str, new: str, fault: str) -> None:
     assert old in OWN
     with pytest.raises(PolicyRefused, match=fault):
-        rubric.parse(OWN.replace(old, new))
+        rules.parse(OWN.replace(old, new))
 
 
 def test_a_policy_names_its_own(tmp_path: Path) -> None:
     own = tmp_path / "our.yml"
     own.write_text(OWN.replace("name: mlgov 2026", "name: Ours"), encoding="utf-8")
     text = policy.parse("version: 1\norganisation: {name: Acme}\nmaturity: {rubric: our.yml}\n")
-    place = rubric.place(tmp_path / "governance.yml", text.policy.maturity.rubric)
-    assert rubric.load(place).rubric.name == "Ours"
+    place = rules.place(tmp_path / "governance.yml", text.policy.maturity.rubric)
+    assert rules.load(place).rubric.name == "Ours"
     with pytest.raises(PolicyRefused, match="there is no such file"):
-        rubric.load(tmp_path / "none.yml")
+        rules.load(tmp_path / "none.yml")
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.enums import Answer, Level
-from workflows.maturity import rubric, rules
+from workflows.maturity import rules
 
 Y, P, N, U = Answer.YES, Answer.PARTLY, Answer.NO, Answer.UNKNOWN
 LOW, MEDIUM, HIGH = Level.LOW, Level.MEDIUM, Level.HIGH
-DATA = rubric.load().rubric.dimensions[1]
+DATA = rules.load().rubric.dimensions[1]
 IDS = [one.id for one in DATA.statements]
 
 

@@ -14,8 +14,8 @@ from storage.people.tables import Person
 from tests.maturity.conftest import ORG, House
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound
-from workflows.maturity import cycles, inviting, service
-from workflows.maturity.conversation import Closed
+from workflows.maturity import cycles, invitations, service
+from workflows.maturity.check_ins import Closed
 from workflows.maturity.forms import Skip, WriteNote
 from workflows.people import service as people
 
@@ -332,7 +332,7 @@ def test_reminders_fall_into_work_and_before_the_end(house: House) -> None:
     for zone in ("Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"):
         calendar = calendar_for(house.policy, tz=zone)
         closes = datetime(2026, 2, 16, 17, 30, tzinfo=UTC)
-        found = inviting.reminder_moments(calendar, house.now, closes)
+        found = invitations.reminder_moments(calendar, house.now, closes)
         assert len(found) == 2
         assert all(calendar.is_open(one) for one in found)
         assert house.now < found[0] < found[1] < closes

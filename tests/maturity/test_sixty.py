@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot import manifest
-from bot.maturity import words
-from sandbox.clock import GovernedClock
+from bot import installed
+from bot.maturity import messages as maturity_messages
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
-from sandbox.world import World
+from sandbox.world import GovernedClock, World
 from storage import ledger, migrate, runtime
 from storage.db import Database
 from storage.delivery.tables import Timer
@@ -88,7 +87,7 @@ class Company:
         """Whether mlgov acknowledged the tap."""
         outcome = seat.click(
             view_id=seat.modals()[-1].id,
-            action_id=words.ANSWER,
+            action_id=maturity_messages.ANSWER,
             block_id=statement,
             selected=answer,
         )
@@ -107,7 +106,7 @@ class Company:
         card = card_of(seat)
         if card is None or "done, all" in card.text:
             return
-        opened = seat.click(channel_id=seat.dm().id, ts=card.ts, action_id=words.OPEN)
+        opened = seat.click(channel_id=seat.dm().id, ts=card.ts, action_id=maturity_messages.OPEN)
         if not opened.ok or not seat.modals():
             return
         for _ in range(parts):
@@ -124,7 +123,7 @@ class Company:
                     break
                 values: dict[str, Any] = {}
             else:
-                values = {one: {words.ANSWER: chosen[one]} for one in asked}
+                values = {one: {maturity_messages.ANSWER: chosen[one]} for one in asked}
             outcome = seat.submit(view.id, values)
             if not outcome.ok:
                 for one in asked if values else ():
@@ -195,7 +194,7 @@ def test_every_answer_is_kept_and_nobody_is_asked_twice(
     policy_file = tmp_path / "governance.yml"
     policy_file.write_text(POLICY, encoding="utf-8")
     with Sandbox(
-        World.from_dict(world(PEOPLE), governed), manifest.load_manifest(), limits=False
+        World.from_dict(world(PEOPLE), governed), installed.load_manifest(), limits=False
     ) as slack:
         given = {
             "slack_bot_token": slack.bot_token,
@@ -222,7 +221,7 @@ def walk(company: Company) -> None:
         give_personas(session, leaders=6)
     boss.slash("/mlgov", "maturity start", "C0GOV")
     assert f"This asks {PEOPLE} people" in boss.ephemerals()[-1].text
-    assert boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.START).ok
+    assert boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=maturity_messages.START).ok
     company.settle()
     company.move(timedelta(hours=23))
 

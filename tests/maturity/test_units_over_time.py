@@ -6,10 +6,10 @@ import pytest
 
 from storage.enums import Answer, AskedAs
 from tests.disclosure.oracle import few_told
-from workflows.disclosure import rules as control
-from workflows.maturity import history
-from workflows.maturity.history import EarlierFigure, Group
+from workflows.anonymity import rules as control
+from workflows.maturity import results
 from workflows.maturity.records import DimensionResult
+from workflows.maturity.results import EarlierFigure, Group
 
 FIGURES = DimensionResult("data", "Data")
 L, P = AskedAs.LEADER, AskedAs.PRACTITIONER
@@ -21,7 +21,7 @@ def told(
 ) -> tuple[control.Group, dict[str, control.Group]]:
     """The whole, and what is told beside it."""
     who = {i: f"p{i}" for i in people}
-    chosen = history.narrow(
+    chosen = results.narrow(
         control.choose_groups({str(i): people[i] for i in group}, fewest=5),
         group,
         people,
@@ -29,9 +29,9 @@ def told(
         earlier,
         5,
     )
-    return history.atoms(group, who), {
-        name: history.atoms({i: group[i] for i in members}, who)
-        for name, members in history.groups_beside(chosen, group, people).items()
+    return results.atoms(group, who), {
+        name: results.atoms({i: group[i] for i in members}, who)
+        for name, members in results.groups_beside(chosen, group, people).items()
     }
 
 

@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import delete, select
 
-from storage.disclosure.tables import Disclosure
+from storage.anonymity.tables import Disclosure
 from tests.maturity.conftest import House
 from tests.maturity.test_groups import all_say, erase
 

@@ -14,20 +14,20 @@ from storage import runtime
 from storage.db import Database
 from storage.delivery.tables import Outbox, Schedule, Timer
 from storage.enums import Op
-from storage.front.tables import Meeting
-from storage.milestones import reminding
+from storage.milestones import queries
 from storage.milestones.tables import Milestone
 from storage.people.tables import Person
 from storage.projects.tables import Project
+from storage.status.tables import Meeting
 from workflows import clock, imports, jobs, outbox
 from workflows.actors import Actor, ActorKind
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
-from workflows.delivery.outcomes import Done, NotThere, Outcome
 from workflows.delivery.pace import Pace
 from workflows.delivery.records import Errand
-from workflows.due import Runner
-from workflows.milestones import changes, reads
+from workflows.delivery.settling import Done, NotThere, Outcome
+from workflows.job_runner import Runner
+from workflows.milestones import reads, service
 from workflows.milestones.forms import AddMilestone
 from workflows.milestones.records import MilestoneRecord
 from workflows.policy import Policy, parse
@@ -180,9 +180,9 @@ class Team:
 
     def _note(self, errand: Errand) -> None:
         with self.db.read() as session:
-            found = reminding.find_reminder(session, errand.notice["reminder_id"])
+            found = queries.find_reminder(session, errand.notice["reminder_id"])
             assert found is not None
-            told = reminding.list_items_of(session, found.id)
+            told = queries.list_items_of(session, found.id)
             self.sent.append(
                 Sent(
                     found.person_id.removeprefix("p_"),
@@ -214,7 +214,7 @@ class Team:
         """Somebody adds a milestone of their own, or of `owner`."""
         owner = more.pop("owner", by)
         with self.db.begin() as session:
-            return changes.add_milestone(
+            return service.add_milestone(
                 session,
                 actor(by),
                 AddMilestone(

@@ -13,7 +13,7 @@ from storage.people.tables import Person
 from tests.milestones.conftest import ORG, Team, actor
 from workflows import clock
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
-from workflows.milestones import changes, service, snoozing
+from workflows.milestones import service
 from workflows.milestones.forms import AddMilestone, Reschedule
 
 
@@ -50,7 +50,7 @@ def ledger(team: Team) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("who", ["hana", "leo", "nora", "kiran"])
 def test_who_answers_for_it_changes_it(lane: Team, who: str) -> None:
-    lane.act(changes.mark_at_risk, who, 1, reason="labels")
+    lane.act(service.mark_at_risk, who, 1, reason="labels")
     assert lane.milestone(1).status is MilestoneStatus.AT_RISK
 
 
@@ -58,7 +58,7 @@ def test_others_are_told_whom_to_ask_and_the_ledger_hears_of_it(lane: Team) -> N
     error = refused(
         lane,
         NotAllowed,
-        lambda session: changes.mark_at_risk(
+        lambda session: service.mark_at_risk(
             session,
             actor("apa"),
             1,
@@ -77,11 +77,11 @@ def test_others_are_told_whom_to_ask_and_the_ledger_hears_of_it(lane: Team) -> N
 
 
 def test_what_was_shown_must_be_what_is(lane: Team) -> None:
-    lane.act(changes.mark_at_risk, "hana", 1, reason="labels")
+    lane.act(service.mark_at_risk, "hana", 1, reason="labels")
     error = refused(
         lane,
         Stale,
-        lambda session: changes.drop(
+        lambda session: service.drop(
             session,
             actor("hana"),
             1,
@@ -92,11 +92,11 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
         ),
     )
     assert "changed since it was shown" in error.sentence
-    lane.act(changes.complete, "hana", 1, proof="seen")
+    lane.act(service.complete, "hana", 1, proof="seen")
     error = refused(
         lane,
         Stale,
-        lambda session: changes.complete(
+        lambda session: service.complete(
             session,
             actor("leo"),
             1,
@@ -137,7 +137,7 @@ def test_what_cannot_be_added(
     error = refused(
         lane,
         kind,
-        lambda session: changes.add_milestone(
+        lambda session: service.add_milestone(
             session, actor(by), form, policy=lane.policy, now=clock.now(session), org_key=ORG
         ),
     )
@@ -164,7 +164,7 @@ def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
     error = refused(
         lane,
         InvalidInput,
-        lambda session: changes.hand_over(
+        lambda session: service.hand_over(
             session,
             actor("hana"),
             1,
@@ -179,11 +179,11 @@ def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
 
 
 def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
-    lane.act(changes.mark_at_risk, "hana", 1, reason="my mother is ill")
-    lane.act(changes.mark_on_track, "hana", 1)
+    lane.act(service.mark_at_risk, "hana", 1, reason="my mother is ill")
+    lane.act(service.mark_on_track, "hana", 1)
     with lane.db.begin() as session:
         form = Reschedule(milestone_id=1, revision=3, new=date(2026, 2, 9))
-        changes.reschedule(
+        service.reschedule(
             session,
             actor("hana"),
             form,
@@ -191,12 +191,12 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
             policy=lane.policy,
             now=clock.now(session),
         )
-    lane.act(changes.hand_over, "hana", 1, to="p_leo", org_key=ORG)
+    lane.act(service.hand_over, "hana", 1, to="p_leo", org_key=ORG)
     with lane.db.begin() as session:
-        choices = snoozing.list_choices(
+        choices = service.list_choices(
             session, actor("leo"), 1, policy=lane.policy, now=clock.now(session)
         )
-        snoozing.snooze(
+        service.snooze(
             session,
             actor("leo"),
             1,
@@ -204,7 +204,7 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
             policy=lane.policy,
             now=clock.now(session),
         )
-    lane.act(changes.complete, "leo", 1, proof="seen by Mum")
+    lane.act(service.complete, "leo", 1, proof="seen by Mum")
     kept = ledger(lane)
     assert [action for action, _ in kept] == [
         "milestone.added",

@@ -5,22 +5,22 @@ from datetime import date, datetime
 
 import pytest
 
-from bot import failpoints
+from bot import background
 from storage.db import Database
 from tests.milestones.conftest import ORG, Team, policy
 from workflows import jobs
-from workflows.due import Runner
+from workflows.job_runner import Runner
 
 
 def tick_and_die(url: str, point: str) -> None:
     """A replica that is killed at a named place."""
-    failpoints.arm(point)
+    background.arm(point)
     Runner(
         Database(url),
         jobs.REGISTRY,
         policy=lambda: (policy(), 1),
         org_key=ORG,
-        probe=failpoints.hit,
+        probe=background.hit,
     ).run()
 
 
@@ -38,7 +38,7 @@ def test_killed_on_a_morning_on_which_something_was_due(
     )
     process.start()
     process.join(30)
-    assert process.exitcode == failpoints.STATUS
+    assert process.exitcode == background.STATUS
     team.live(datetime.fromisoformat("2026-01-08T00:00+00:00"))
     assert [(one.person, len(one.told)) for one in team.sent] == [("leo", 2)]
     team.live(datetime.fromisoformat("2026-01-15T00:00+00:00"))

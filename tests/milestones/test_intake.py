@@ -12,7 +12,7 @@ from storage.enums import MilestoneStatus
 from tests.milestones.conftest import Team, actor
 from workflows import clock, imports
 from workflows.errors import NotFound
-from workflows.milestones import changes, lists, service
+from workflows.milestones import lists, service
 
 PLAN = """\
 Project,Milestone,Type,Owner,Planned,Due date,Completed,Depends on
@@ -213,7 +213,7 @@ def test_a_github_milestone_is_closed_opened_and_deleted(lane: Team) -> None:
 
 def test_what_a_person_said_is_done_stays_done(lane: Team) -> None:
     github(lane, MINIMAL)
-    lane.act(changes.complete, "nora", 1, proof="seen")
+    lane.act(service.complete, "nora", 1, proof="seen")
     github(lane, MINIMAL | {"updated_at": "2026-01-06T00:00:00Z"})
     assert listed(lane)["v1.0"].status is MilestoneStatus.DONE
 

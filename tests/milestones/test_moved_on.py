@@ -13,13 +13,13 @@ from storage.people.tables import Person
 from tests.milestones.conftest import ORG, POLICY, Team, actor
 from workflows import clock, decisions, policy
 from workflows.actors import SYSTEM
+from workflows.approvable import SubjectMoved
 from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
-from workflows.milestones import changes
+from workflows.milestones import service
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.policies import service as policies
 from workflows.resting import RECHECK
-from workflows.subjects import SubjectMoved
 
 FIRST, ASKED = date(2026, 2, 2), date(2026, 2, 9)
 
@@ -73,7 +73,7 @@ def loaded(team: Team, day: date) -> None:
     """A file says another day."""
     with team.db.begin() as session:
         row = session.get_one(Milestone, 1)
-        changes.move(session, SYSTEM, row, day, policy=team.policy, now=clock.now(session))
+        service.move(session, SYSTEM, row, day, policy=team.policy, now=clock.now(session))
 
 
 def due(team: Team) -> date:
@@ -100,13 +100,13 @@ def test_an_approval_does_not_bring_a_milestone_forward(asked: Team) -> None:
 
 
 def test_what_was_met_is_not_moved(asked: Team) -> None:
-    asked.act(changes.complete, "nora", 1, proof="done")
+    asked.act(service.complete, "nora", 1, proof="done")
     with pytest.raises(SubjectMoved, match="was met on"):
         approve(asked)
 
 
 def test_what_nobody_touched_is_approved(asked: Team) -> None:
     asked.at(asked.now() + timedelta(days=1))
-    asked.act(changes.mark_at_risk, "nora", 1, reason="one is ill")
+    asked.act(service.mark_at_risk, "nora", 1, reason="one is ill")
     approve(asked)
     assert due(asked) == ASKED

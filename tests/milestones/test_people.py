@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.milestones.conftest import Team
 from workflows import clock
 from workflows.actors import OPERATOR
-from workflows.milestones import changes, reads
+from workflows.milestones import reads, service
 from workflows.people import service as people
 
 
@@ -20,8 +20,8 @@ def lane(team: Team) -> Team:
     risky = team.add("leo", "lane", "Data sheet", date(2026, 1, 7))
     met = team.add("leo", "lane", "Model card", date(2026, 1, 8))
     team.live(datetime.fromisoformat("2026-01-07T12:00+00:00"))
-    team.act(changes.mark_at_risk, "leo", risky, reason="my mother is ill")
-    team.act(changes.complete, "leo", met, proof="told by Mum")
+    team.act(service.mark_at_risk, "leo", risky, reason="my mother is ill")
+    team.act(service.complete, "leo", met, proof="told by Mum")
     return team
 
 

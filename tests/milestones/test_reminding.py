@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 
 from tests.milestones.conftest import Team, actor
-from workflows.milestones import changes
+from workflows.milestones import service
 from workflows.milestones.forms import Reschedule
 
 
@@ -66,9 +66,9 @@ def test_what_is_done_or_moved_is_not_reminded_of(team: Team) -> None:
     team.project("lane")
     done = team.add("leo", "lane", "Done", date(2026, 1, 14))
     moved = team.add("leo", "lane", "Moved", date(2026, 1, 14))
-    team.act(changes.complete, "leo", done, proof="https://example.test/report")
+    team.act(service.complete, "leo", done, proof="https://example.test/report")
     with team.db.begin() as session:
-        changes.reschedule(
+        service.reschedule(
             session,
             actor("leo"),
             Reschedule(milestone_id=moved, revision=1, new=date(2026, 1, 13)),
@@ -95,7 +95,7 @@ def test_whoever_gets_a_milestone_reads_its_card_in_their_working_hours(team: Te
     team.project("lane")
     lane = team.add("leo", "lane", "Data sheet", date(2026, 1, 9))
     team.at(at("2026-01-08T10:00+00:00"))
-    team.act(changes.hand_over, "leo", lane, to="p_apa", org_key="T0ACME")
+    team.act(service.hand_over, "leo", lane, to="p_apa", org_key="T0ACME")
     found = through(team, "2026-01-08T10:00+00:00", "2026-01-09T23:00+00:00")
     assert {key: f"{when:%m-%d %H}" for key, when in team.arrived.items()}[
         f"milestone:{lane}:handed:p_apa:2"

@@ -14,7 +14,7 @@ import holidays
 import pytest
 
 from tests.milestones.conftest import PEOPLE, STARTS, Killed, Team
-from workflows.milestones import changes
+from workflows.milestones import service
 
 ENDS = datetime(2028, 1, 3, tzinfo=UTC)
 BEFORE, EVERY = (14, 7, 1, 0), 7
@@ -149,7 +149,7 @@ def _promise(
 
         def close(promise: Promise = promise, name: str = name) -> None:
             promise.until = team.now().date()
-            team.act(changes.complete, name, promise.id, proof="kept")
+            team.act(service.complete, name, promise.id, proof="kept")
 
         acts.append((begins, "a promise", begin))
         acts.append((datetime.combine(kept, time(23), UTC), "kept", close))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import manifest
+from bot import installed
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -15,7 +15,7 @@ from tests.stories.office import POLICY, organisation
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[Sandbox]:
     with Sandbox(
-        World.from_dict(organisation()), manifest.load_manifest(), limits=False, faults=Faults()
+        World.from_dict(organisation()), installed.load_manifest(), limits=False, faults=Faults()
     ) as running:
         yield running
 

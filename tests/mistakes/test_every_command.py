@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 import pytest
 import typer
 
-from bot.cli import ending
+from bot.cli import base
 from bot.cli.main import app
 from tests.mistakes.typed import Ended, clean, process, typed
 
@@ -140,7 +140,7 @@ def guarded(error: BaseException, capsys: pytest.CaptureFixture[str]) -> Ended:
     def breaks() -> None:
         raise error
 
-    code = ending.run_guarded(breaks)
+    code = base.run_guarded(breaks)
     out, err = capsys.readouterr()
     return Ended(code, out, err)
 
@@ -193,7 +193,7 @@ def test_the_unforeseen_in_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
         thread.start()
         thread.join()
 
-    assert ending.run_guarded(command) == 0, "the command itself went on"
+    assert base.run_guarded(command) == 0, "the command itself went on"
     err = capsys.readouterr().err
     assert ("KeyError" in err, "Traceback" in err, "hush" in err) == (True, False, False)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import server
+from bot.web import server
 from tests.mistakes.typed import assert_told, typed
 from tests.stories.office import POLICY
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot import app, manifest
-from bot.server import WebServer
-from sandbox.people import Enterprise
+from bot import app, installed
+from bot.web.server import WebServer
+from sandbox.org import Enterprise
 from storage.enums import ApprovalState
 from storage.people.tables import Person
 from storage.runtime import facts, governed_now
@@ -21,7 +21,7 @@ from tests.conftest import KEY, fresh_url
 from tests.stories.office import FAY, FRED, OLA, Office, opened
 from tests.stories.test_road import ONLY, decide, over_budget, state, texts
 from workflows.errors import GovernanceError
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ GLOBAL = {
 
 def wider() -> dict[str, Any]:
     """The app's manifest with the scope that an exchange of ids needs."""
-    made = manifest.load_manifest()
+    made = installed.load_manifest()
     made["oauth_config"]["scopes"]["bot"].append("tokens.basic")
     return made
 

@@ -11,22 +11,22 @@ from sqlalchemy.orm import Session
 from storage import ledger, runtime
 from storage.db import Database
 from storage.delivery.tables import Gate, Lane, Message, Outbox, Runtime
-from storage.people import aliases, moving, queries
+from storage.people import identities, queries
 from storage.people.tables import Channel, Person, SlackAlias, UserGroup
 from workflows import outbox
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.delivery.readers import reader as reader_of
+from workflows.delivery.reads import reader as reader_of
 from workflows.delivery.records import Address
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.outbox import Destination
-from workflows.people import organisation, tombstones
+from workflows.people import erasure, organisation
 from workflows.people import service as people
+from workflows.people.erasure import ErasureKeyMissing
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
-from workflows.people.linking import PeopleJoined
+from workflows.people.identities import PeopleJoined
 from workflows.people.organisation import Installed, Known, OtherOrganisation
-from workflows.people.tombstones import ErasureKeyMissing
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 T, E = "T0ACME", "E0ACME"
@@ -184,7 +184,7 @@ def test_whatever_breaks_in_the_middle_leaves_all_as_it_was(
         raise RuntimeError("the machine went away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(moving, "rename_in_notices", breaks)
+        patched.setattr(identities, "rename_in_notices", breaks)
         with pytest.raises(RuntimeError):
             move(database)
     assert everything(database) == before
@@ -258,7 +258,7 @@ def test_whoever_slack_does_not_list_is_known_by_what_they_had(
     move(database, rest)
     with database.begin() as session:
         read(session, seen(CY, E, is_deactivated=True))
-        assert tombstones.find_erased_addresses(session, E, ["cy@acme.test"])
+        assert erasure.find_erased_addresses(session, E, ["cy@acme.test"])
     assert by(database, CY) is None
 
 
@@ -388,7 +388,7 @@ def test_who_is_erased_after_the_move_stays_away_by_either_id(
         assert {"org_key": E, "slack_id": ANA} in exported["other_slack_ids"]
     erase(database, ids[ANA])
     with database.read() as session:
-        assert aliases.list_slack_ids(session, ids[ANA]) == set()
+        assert identities.list_slack_ids(session, ids[ANA]) == set()
     with database.begin() as session:
         read(session, seen(told_as, E, is_deactivated=True))
     assert by(database, told_as) is None

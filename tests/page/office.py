@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt import Ack, App
 
 from sandbox import GovernedClock, Sandbox, World
-from sandbox.strip import HOME, ActionResult, Go, Step, Strip, StripAction
+from sandbox.page_api import HOME, ActionResult, Go, Step, Strip, StripAction
 from tests.page import cards
 from tests.sandbox.apps import HttpApp, bolt_app
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from sandbox.strip import Go, Step, Strip
+from sandbox.page_api import Go, Step, Strip
 from tests.page.conftest import Opener
 from tests.page.office import AT, Office
 

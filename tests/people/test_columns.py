@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from storage import ledger
+from storage.base import Money, UTCDateTime
 from storage.db import Database
-from storage.people import sweeping
+from storage.people import erasure
 from storage.people.columns import EMPTIED, FREE, SWEPT, is_person, is_text
 from storage.people.tables import Person
 from storage.tables import Base
-from storage.types import Money, UTCDateTime
 from tests.people.test_erasure import Told
 from workflows import outbox
 from workflows.actors import OPERATOR
@@ -180,4 +180,4 @@ def test_who_comes_back_can_be_erased_again(database: Database) -> None:
     ],
 )
 def test_only_whole_ids_and_addresses_are_theirs(text: str, swept: str) -> None:
-    assert sweeping.build_swap([SLACK, EMAIL], "p_1")(text) == swept
+    assert erasure.build_swap([SLACK, EMAIL], "p_1")(text) == swept

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from bot.delivery.rendering import Scene
 from bot.people import messages
-from bot.rendering import Scene
 from storage import ledger
 from storage.audit.tables import AuditEntry
 from storage.db import Database
@@ -23,10 +23,10 @@ from tests.imports.conftest import NOW, ORG, Desk, fill, said
 from workflows import outbox, policy
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.people import linking
+from workflows.people import identities as people_identities
 from workflows.people import service as people
 from workflows.people.forms import ChannelSeen, PersonSeen
-from workflows.people.linking import PeopleJoined, PeopleNotJoined
+from workflows.people.identities import PeopleJoined, PeopleNotJoined
 
 POLICY = """
 version: 1
@@ -249,7 +249,7 @@ def test_joining_makes_no_circle_of_managers(desk: Desk) -> None:
 def test_many_are_joined_in_parts_and_told_in_one_message(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linking, "MOST", 3)
+    monkeypatch.setattr(people_identities, "MOST", 3)
     rows = "\n".join(f"n{n}@acme.test,gb" for n in range(8))
     desk.bring("people", f"email,country\n{rows}\n")
     seen = [PersonSeen(ORG, f"U0N{n}", ORG, f"N{n}", f"n{n}@acme.test") for n in range(8)]
@@ -269,11 +269,13 @@ def shown(desk: Desk) -> str:
         if row.kind == PeopleJoined.kind:
             joined = outbox.rebuild(PeopleJoined, row.notice)
             assert isinstance(joined, PeopleJoined)
-            told = messages.joined(linking.read_joined(session, joined), joined, scene)
+            told = messages.joined(people_identities.read_joined(session, joined), joined, scene)
         else:
             other = outbox.rebuild(PeopleNotJoined, row.notice)
             assert isinstance(other, PeopleNotJoined)
-            told = messages.not_joined(linking.read_not_joined(session, other), other, scene)
+            told = messages.not_joined(
+                people_identities.read_not_joined(session, other), other, scene
+            )
     return str(told.blocks)
 
 

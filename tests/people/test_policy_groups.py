@@ -10,13 +10,13 @@ from storage.db import Database
 from storage.delivery.tables import Outbox
 from storage.people import readings
 from storage.people.tables import Person
-from workflows import clock, handles, policy, visibility
+from workflows import clock, handles, permissions, policy
 from workflows.actors import OPERATOR
 from workflows.handles import Fault
-from workflows.maturity import invitees
+from workflows.maturity import invitations
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen
-from workflows.policy import naming
+from workflows.policy import root
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG = "E0ACME"
@@ -87,20 +87,20 @@ def everybody_by_it(database: Database) -> list[set[str]]:
     """Whom `@finance` reaches by each way in which mlgov asks: decisions, roles, sight, check-ins."""
     with database.read() as session:
         deciders = people.resolve_approvers(session, ["@finance"], ORG, {}, roles={})
-        holders = visibility.list_holders(session, "leader", policy=POLICY, org_key=ORG)
+        holders = permissions.list_holders(session, "leader", policy=POLICY, org_key=ORG)
         seeing = {
             row.id
             for row in session.execute(select(Person)).scalars()
-            if visibility.sight(session, row.id, policy=POLICY).sees_all
+            if permissions.sight(session, row.id, policy=POLICY).sees_all
         }
         reached = {
             row.id
             for row in session.execute(select(Person)).scalars()
-            if visibility.find_reaching_word(session, row.id, ["@finance"], policy=POLICY)
+            if permissions.find_reaching_word(session, row.id, ["@finance"], policy=POLICY)
         }
         invited = {
             row.id
-            for row, _ in invitees.list_invitees(
+            for row, _ in invitations.list_invitees(
                 session, policy=POLICY, org_key=ORG, business_unit=None
             )
         }
@@ -177,7 +177,7 @@ def test_the_administrators_whose_own_handle_is_unclear_are_told_and_hold_no_rig
             session, [group("S0MAL", "admins", "U0MAL")], org_key=ORG, read_at=None, now=NOW
         )
         people.settle_handles(session, policy=alone, org_key=ORG, now=NOW)
-        assert visibility.list_holders(session, "admin", policy=alone, org_key=ORG) == {}
+        assert permissions.list_holders(session, "admin", policy=alone, org_key=ORG) == {}
     assert told(db) == [("people.handle_unclear", "U0ADA")]
 
 
@@ -240,7 +240,7 @@ def test_before_the_groups_were_read_nothing_is_told_or_kept(database: Database)
 
 
 def test_places_are_told_in_words() -> None:
-    assert naming.places(POLICY, "@finance") == (
+    assert root.places(POLICY, "@finance") == (
         "the role leader",
         "the gate budget_increase",
         "check-ins",

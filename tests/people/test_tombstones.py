@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.db import Database, DatabaseBusy
-from storage.people import tombstones as stored
+from storage.people import erasure as stored
 from storage.people.tables import Person, Tombstone, UserGroup, UserGroupMember
 from storage.runtime import real_now
 from tests.conftest import with_key
@@ -16,12 +16,12 @@ from tests.people.test_erasure import everything
 from workflows import policy
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import InvalidInput
-from workflows.people import roster, tombstones
+from workflows.people import erasure, imports
 from workflows.people import service as people
+from workflows.people.erasure import ErasureKeyMissing
 from workflows.people.forms import GroupSeen, PersonRow, PersonSeen
 from workflows.people.records import Upserted
-from workflows.people.tombstones import ErasureKeyMissing
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 from workflows.sources.rows import Outcome
 from workflows.tokens import service as tokens
 
@@ -81,7 +81,7 @@ def test_whoever_is_active_is_who_they_were(database: Database) -> None:
         assert (back.id, back.name, back.can_decide) == (person_id, "Ana Costa", True)
         assert session.execute(select(Tombstone)).all() == []
         assert ledger.verify(session) is None
-        said = ledger.find_last_about(session, tombstones.RETURNED, "person", person_id)
+        said = ledger.find_last_about(session, erasure.RETURNED, "person", person_id)
         assert said is not None
         assert Look().all(session, NOW).faults == []
     with database.begin() as session:
@@ -142,7 +142,7 @@ def test_groups_bring_no_leaver_back(database: Database) -> None:
 
 def bring(session: Session, row: PersonRow) -> Outcome:
     acme = policy.parse("version: 1\norganisation: {name: Acme}\n").policy
-    return roster.PeopleTable(OPERATOR, policy=acme, org_key=ORG).take_rows(
+    return imports.PeopleTable(OPERATOR, policy=acme, org_key=ORG).take_rows(
         session, [(2, row)], now=NOW
     )
 
@@ -220,7 +220,7 @@ def test_without_the_key_nothing_is_read_of_people(database: Database, key: byte
         with pytest.raises(ErasureKeyMissing), database.begin() as session:
             bring(session, row)
     with pytest.raises(ErasureKeyMissing), database.begin() as session:
-        tombstones.start_with(session, key)
+        erasure.start_with(session, key)
     with database.read() as session:
         assert people.find_by_slack_id(session, ORG, BO) is None
 
@@ -243,7 +243,7 @@ def test_a_lost_key_can_be_given_up(database: Database) -> None:
     person_id = erased(database)
     new = b"a key that was made after the other was lost"
     with database.begin() as session:
-        assert tombstones.start_anew(session, OPERATOR, new, now=NOW) == 1
+        assert erasure.start_anew(session, OPERATOR, new, now=NOW) == 1
     database.keep_erasure_key(new)
     with database.begin() as session:
         assert read(session, seen()).ids[(ORG, ANA)] != person_id
@@ -253,7 +253,7 @@ def test_a_lost_key_can_be_given_up(database: Database) -> None:
 def test_a_key_may_change_until_somebody_is_erased(database: Database) -> None:
     new = b"a key that was set before anybody was erased"
     with database.begin() as session:
-        tombstones.start_with(session, new)
+        erasure.start_with(session, new)
         assert stored.read_standing(session).is_of(new)
 
 

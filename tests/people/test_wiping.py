@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot import wiping
+from bot.people import erasure
 from storage import backup
 from storage.db import Database
 from tests.people.test_tombstones import ANA, NOW, ORG, erased, read, seen
@@ -45,7 +45,7 @@ def test_copies_that_earlier_changes_left_behind_go_too(database: Database) -> N
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert TRACE.encode() in content(path)
-    (left,) = wiping.wipe(database)
+    (left,) = erasure.wipe(database)
     assert "Backups from before still hold them" in left
     assert TRACE.encode() not in content(path)
 
@@ -69,11 +69,11 @@ def test_what_cannot_be_wiped_now_is_said(
     path = place(database)
     with held(path):
         erased(database)
-        first = wiping.wipe(database)[0]
+        first = erasure.wipe(database)[0]
     assert "couldn't be written anew (it is in use)" in first
     assert "mlgov people wipe" in first
     assert TRACE.encode() in content(path)
-    assert len(wiping.wipe(database)) == 1
+    assert len(erasure.wipe(database)) == 1
     assert TRACE.encode() not in content(path)
 
 
@@ -91,7 +91,7 @@ def test_a_reader_that_ends_is_waited_for(database: Database) -> None:
     reader.start()
     reading.wait(10)
     erased(database)
-    assert len(wiping.wipe(database)) == 1
+    assert len(erasure.wipe(database)) == 1
     done.set()
     reader.join()
     assert TRACE.encode() not in content(path)
@@ -101,7 +101,7 @@ def test_a_reader_that_ends_is_waited_for(database: Database) -> None:
 def test_files_that_restores_left_are_named(database: Database) -> None:
     aside = backup.path_beside(place(database), ".before-restore-20260126T090000Z")
     aside.write_bytes(b"x")
-    assert f"{aside} is from before and still holds them" in " ".join(wiping.wipe(database))
+    assert f"{aside} is from before and still holds them" in " ".join(erasure.wipe(database))
 
 
 def server_files(database: Database) -> bytes:
@@ -133,7 +133,7 @@ def test_what_postgresql_is_told_to_run_leaves_nothing(database: Database) -> No
                 people.erase(session, OPERATOR, person.id, now=NOW)
         connection.exec_driver_sql("CHECKPOINT")
         assert TRACE.encode() in server_files(database)
-        _, statements = wiping.wipe(database)
+        _, statements = erasure.wipe(database)
         tables, rest = statements.split("; ", 1)
         connection.exec_driver_sql(tables)
         connection.exec_driver_sql("CHECKPOINT")

@@ -14,14 +14,13 @@ from tests.approvals.test_gates import LARGE, OWNER, gate
 from tests.mistakes.typed import typed
 from workflows import decisions, policy
 from workflows.actors import OPERATOR
-from workflows.people import checking
+from workflows.people import approvers
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen
 from workflows.policies import service as policies
-from workflows.policies.differences import differences
+from workflows.policies.service import differences
 from workflows.policy import PolicyRefused
-from workflows.policy.reading import line_of
-from workflows.policy.review import review
+from workflows.policy.reading import line_of, review
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_people_and_groups_that_nobody_knows_and_stages_that_nobody_passes(house
     for name in ("fay", "fred"):
         house.flag(name, team_id="T0ACME")  # Slack has described them
     with house.db.read() as session:
-        found = checking.check_against_mirror(session, policy.parse(text).policy, ORG)
+        found = approvers.check_against_mirror(session, policy.parse(text).policy, ORG)
     told = "\n".join(words for _, words in found)
     for each in ("@nobody", "U0NOPE", "S0NOPE", "@gone"):
         assert f" {each}" in told

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot import app
-from bot.checks.record import Record
+from bot.doctor import Record
 from storage.audit.tables import AuditEntry
 from storage.budgets import costs
 from storage.db import Database
@@ -25,23 +25,23 @@ from tests.stories.office import POLICY, Office, opened
 from workflows import jobs
 from workflows import policy as policies_text
 from workflows.actors import OPERATOR
-from workflows.maturity import rubric
+from workflows.maturity import rules
 from workflows.policy import PolicyText
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG = "T0ACME"
 FIRST = policies_text.parse("version: 1\norganisation: {name: Acme}\n")
 SECOND = policies_text.parse("version: 1\norganisation: {name: Acme, timezone: Europe/Paris}\n")
-OURS = rubric.load()
+OURS = rules.load()
 OTHERS = replace(OURS, text=OURS.text + "\n# ours\n", sha256="f" * 64)
 
 
-def begin(database: Database, text: PolicyText, own: rubric.RubricText = OURS) -> jobs.InForce:
+def begin(database: Database, text: PolicyText, own: rules.RubricText = OURS) -> jobs.InForce:
     with database.begin() as session:
         return jobs.begin_policy(session, text, own, place="governance.yml", org_key=ORG, now=NOW)
 
 
-def apply(database: Database, text: PolicyText, own: rubric.RubricText = OURS) -> int:
+def apply(database: Database, text: PolicyText, own: rules.RubricText = OURS) -> int:
     with database.begin() as session:
         return jobs.put_in_force(session, OPERATOR, text, own, org_key=ORG, now=NOW)
 

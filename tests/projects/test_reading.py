@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot import hints
+from bot import errors
 from storage.db import Database
 from storage.projects.tables import Project, ProjectAccount
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import NotAllowed, NotFound
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
-from workflows.projects import service as projects
+from workflows.projects import reads as projects
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def test_an_unknown_key_gets_the_nearest_right_one(
 ) -> None:
     with database.read() as session, pytest.raises(NotFound) as refused:
         projects.get_by_key(session, word, ana)
-    assert words in hints.sentence(refused.value)
+    assert words in errors.add_hint(refused.value)
     assert len(refused.value.sentence) < 300
 
 

@@ -20,17 +20,17 @@ from tests.inventory.conftest import DEV, POLICY, TODAY, VAL, Yard, settled
 from workflows import policy as policies_text
 from workflows.actors import OPERATOR, SYSTEM
 from workflows.audit import service as audit
-from workflows.budgets import intake
+from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
 from workflows.people import service as people
 from workflows.policies import service as policies
-from workflows.record import wording
-from workflows.record.looking import Look
+from workflows.record import telling
 from workflows.record.records import DescribedFault
+from workflows.record.scanning import Look
 from workflows.statements import envelopes
 from workflows.statements import service as statements
 from workflows.tokens import service as tokens
-from workflows.tokens.forms import NewToken
+from workflows.tokens.service import NewToken
 
 MORE = """\
   budget_increase:
@@ -110,7 +110,7 @@ def afford(whole: Whole, project: str, *amounts: int) -> None:
             row = BudgetRow(
                 project=project, starts=TODAY, amount=Decimal(amount), currency="EUR", owner="U0OLA"
             )
-            table = intake.BudgetTable(OPERATOR, policy=yard.policy, org_key=ORG)
+            table = imports.BudgetTable(OPERATOR, policy=yard.policy, org_key=ORG)
             table.take_rows(session, [(2, row)], now=yard.now)
     with whole.db.begin() as session:
         whole.ids["budget"] = session.execute(text("SELECT id FROM budget")).scalar_one()
@@ -141,7 +141,7 @@ def _leave(whole: Whole) -> None:
 def look(session: Session, yard: Yard, **more: Any) -> list[DescribedFault]:
     """Everything that a look finds, in words."""
     found = Look(**more).all(session, yard.now)
-    return wording.describe_faults(session, found.faults)
+    return telling.describe_faults(session, found.faults)
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import bindparam, text
 
+from storage.base import UTCDateTime
 from storage.db import Database
-from storage.types import UTCDateTime
 from tests.approvals.conftest import START
 from tests.inventory.conftest import OLA, RISK
 from tests.record.conftest import afford, look, make

@@ -8,7 +8,7 @@ from workflows import policy
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.record import telling
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 
 POLICY = policy.parse("version: 1\norganisation: {name: Acme, timezone: Europe/Berlin}\n").policy
 EVENING = datetime(2026, 1, 26, 20, tzinfo=UTC)

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import bindparam, text
 
 from storage import ledger, triggers
-from storage.types import UTCDateTime
+from storage.base import UTCDateTime
 from tests.approvals.conftest import START
 from tests.record.conftest import Whole, as_seen, look, meddling
-from workflows.audit.records import Kept
-from workflows.record.looking import Look
+from workflows.audit.service import Kept
 from workflows.record.records import Fault
+from workflows.record.scanning import Look
 
 DAY = "26 Jan 2026"
 MOMENTS = {

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from storage.enums import FindingSource
-from storage.inventory import finding_queries
+from storage.inventory import queries
 from tests.approvals.conftest import ORG
 from tests.inventory.conftest import RISK, Yard
 from workflows.inventory import reads as inventory
 from workflows.inventory.records import FindingRecord
-from workflows.registry import reads, service, writing
+from workflows.registry import reads, service
 from workflows.registry.rules import Write
-from workflows.sources.mlflow.records import Digest, RegistryModel, RegistryVersion, Snapshot
+from workflows.sources.mlflow.client import Digest, RegistryModel, RegistryVersion, Snapshot
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Shelf:
             if not error:
                 self.carry_out(write)
             yard.db.run(
-                lambda session, write=write, error=error: writing.settle_write(
+                lambda session, write=write, error=error: service.settle_write(
                     session,
                     write,
                     error,
@@ -79,7 +79,7 @@ class Shelf:
     def wanted(self) -> list[Write]:
         yard = self.yard
         return yard.db.run(
-            lambda session: writing.list_writes(
+            lambda session: service.list_writes(
                 session, policy=yard.policy, now=yard.now, real_now=yard.now
             )
         )
@@ -133,7 +133,7 @@ class Shelf:
 
     def findings(self) -> list[FindingRecord]:
         with self.yard.db.read() as session:
-            rows = finding_queries.list_unsettled_from(session, FindingSource.REGISTRY.value)
+            rows = queries.list_unsettled_from(session, FindingSource.REGISTRY.value)
             return [
                 found
                 for row in rows

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bot.delivery.rendering import Scene
 from bot.registry import messages
-from bot.rendering import Scene
 from storage.db import Database
 from tests.inventory.conftest import RISK, settled
 from tests.registry.shelf import Shelf

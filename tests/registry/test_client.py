@@ -12,8 +12,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from workflows.sources.mlflow import client as module
-from workflows.sources.mlflow.client import MlflowClient
-from workflows.sources.mlflow.errors import RegistryMissing, RegistryRefused, RegistryTrouble
+from workflows.sources.mlflow.client import (
+    MlflowClient,
+    RegistryMissing,
+    RegistryRefused,
+    RegistryTrouble,
+)
 
 Answer = tuple[int, dict[str, str], bytes]
 

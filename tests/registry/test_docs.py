@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.settings import Settings
 from workflows import policy
-from workflows.policy.registry import RegistryRules
+from workflows.policy.sections import RegistryRules
 from workflows.registry import rules
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mlflow.md").read_text(encoding="utf-8")

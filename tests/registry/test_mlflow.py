@@ -22,7 +22,7 @@ from tests.registry.server import Mlflow, served
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, opened
 from tests.stories.test_models import MODELS, Person, record, world
 from tests.stories.test_road import verified
-from workflows.inventory import standings
+from workflows.inventory import permissions
 from workflows.registry import reads
 from workflows.sources.mlflow.client import MlflowClient
 
@@ -364,7 +364,7 @@ def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
     assert "Handed in for fraud-score 1." in said
     (version,) = record(office).versions
     with office.db.read() as session:
-        item = standings.load_items(session, version.id)["explainability_report"]
+        item = permissions.load_items(session, version.id)["explainability_report"]
     assert item.explained is not None
     assert item.explained.drivers[0].feature == "income"
     assert (

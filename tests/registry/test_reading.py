@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from bot.registry import reading
-from bot.registry.reading import Reader
+from bot.registry import sync
+from bot.registry.sync import Reader
 from tests.registry.test_client import Answer, Server, answer_json
-from workflows.sources import bounded
+from workflows.sources import http
 from workflows.sources.mlflow import client as module
-from workflows.sources.mlflow.client import MlflowClient
-from workflows.sources.mlflow.errors import RegistryTrouble
+from workflows.sources.mlflow.client import MlflowClient, RegistryTrouble
 
 BROKEN: Answer = answer_json({"error_code": "INTERNAL_ERROR"}, 500)
 
@@ -94,8 +93,8 @@ def test_after_some_troubles_the_rest_waits_for_the_next_look(
     reader = Reader(registry)
     server.answer = lambda method, path: BROKEN
     wanted = [("m", str(one)) for one in range(8)]
-    assert len(reader.contents(wanted)) == reading.TROUBLES
-    assert len(server.seen) == reading.TROUBLES
+    assert len(reader.contents(wanted)) == sync.TROUBLES
+    assert len(server.seen) == sync.TROUBLES
     assert set(reader.contents(wanted)) == set(wanted[3:6]), "those that failed let others go first"
 
 
@@ -117,13 +116,13 @@ def test_a_run_that_fails_holds_up_no_other(server: Server, registry: MlflowClie
     assert sum("=bad" in one[1] for one in server.seen) == 1
     server.answer = lambda method, path: BROKEN
     assert reader.runs([f"r{one}" for one in range(9)]) == {}
-    assert sum("=r" in one[1] for one in server.seen) == reading.TROUBLES
+    assert sum("=r" in one[1] for one in server.seen) == sync.TROUBLES
 
 
 def test_a_look_that_has_read_enough_leaves_the_rest(
     server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "ENOUGH", 0.0)
+    monkeypatch.setattr(sync, "ENOUGH", 0.0)
     server.answer = contents(())
     wanted = [("m", "1"), ("m", "2")]
     assert list(Reader(registry).contents(wanted)) == wanted[:1]
@@ -147,7 +146,7 @@ def test_folders_without_an_end_have_one(
 def test_an_answer_that_drips_is_given_up(
     server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded, "PATIENCE", 0.3)
+    monkeypatch.setattr(http, "PATIENCE", 0.3)
     server.drips = 0.05
     server.answer = lambda method, path: (200, {}, b" " * 200)
     with pytest.raises(RegistryTrouble, match="takes too long to answer"):

@@ -15,7 +15,7 @@ from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.inventory import reads as inventory
 from workflows.registry import reads, service
-from workflows.sources.mlflow.records import Snapshot
+from workflows.sources.mlflow.client import Snapshot
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.registry import syncing
+from bot.registry import sync
 from storage.db import Database
 from storage.inventory.tables import Model, ModelVersion
 from storage.registry import queries
@@ -98,9 +98,9 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 
 @pytest.fixture
-def registrar(office: Office, mlflow: Server) -> Iterator[syncing.Registrar]:
+def registrar(office: Office, mlflow: Server) -> Iterator[sync.Registrar]:
     """It looks when a test says so."""
-    made = syncing.Registrar(office.bot.deps, MlflowClient(mlflow.url))
+    made = sync.Registrar(office.bot.deps, MlflowClient(mlflow.url))
     yield made
     made.stop()
 
@@ -114,7 +114,7 @@ def _taken_over(session: Session) -> None:
 
 @pytest.mark.slow
 def test_a_look_that_lost_its_turn_writes_neither_what_it_saw_nor_into_the_registry(
-    office: Office, mlflow: Server, registrar: syncing.Registrar
+    office: Office, mlflow: Server, registrar: sync.Registrar
 ) -> None:
     good = mlflow.answer
     lost: list[str] = []
@@ -131,7 +131,7 @@ def test_a_look_that_lost_its_turn_writes_neither_what_it_saw_nor_into_the_regis
         mlflow.answer = answer
 
     taken_over("model-versions/search")
-    assert registrar.look(force=True) == syncing.BUSY
+    assert registrar.look(force=True) == sync.BUSY
     assert lost
     with office.db.read() as session:
         assert reads.load_status(session).looked_at is None
@@ -166,7 +166,7 @@ def test_a_look_that_lost_its_turn_writes_neither_what_it_saw_nor_into_the_regis
     lost.clear()
     mlflow.seen.clear()
     taken_over("set-tag")
-    assert registrar.look(force=True) == syncing.BUSY
+    assert registrar.look(force=True) == sync.BUSY
     assert len(lost) == 1, "it writes no more"
     with office.db.read() as session:
         assert session.execute(select(func.count(RegistryWrite.id))).scalar_one() == 0

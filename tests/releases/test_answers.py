@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli.main import app
-from workflows.releases import answers, rules
-from workflows.releases.answers import AnotherQuestion
+from workflows.releases import rules
 from workflows.releases.forms import AskRelease
+from workflows.releases.rules import AnotherQuestion
 
 BODY: dict[str, Any] = {
     "gate": "prod-env",
@@ -103,12 +103,12 @@ def envelope(answer: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def test_the_right_answer_is_taken() -> None:
     assert OTHER.keys() == AskRelease.model_fields.keys() == BODY.keys()
-    first = answers.require_answer(FORM, RIGHT, None)
+    first = rules.require_answer(FORM, RIGHT, None)
     later = {name: value for name, value in RIGHT.items() if name != "people"}
     later |= {"statement": envelope(RIGHT)}
-    assert answers.require_answer(FORM, later, first)["id"] == 7
+    assert rules.require_answer(FORM, later, first)["id"] == 7
     unsaid = AskRelease.model_validate(BODY | {"project": None})
-    assert answers.require_answer(unsaid, RIGHT, None)
+    assert rules.require_answer(unsaid, RIGHT, None)
 
 
 @pytest.mark.parametrize("field", sorted(OTHER))
@@ -122,7 +122,7 @@ def test_an_answer_about_anything_else_is_none(field: str) -> None:
                 # The words themselves are compared: their digest is salted by mlgov.
                 answer = answer | {"reason": "Other words."}
             with pytest.raises(AnotherQuestion) as refused:
-                answers.require_answer(FORM, answer, first)
+                rules.require_answer(FORM, answer, first)
             assert "Nothing here is approved by it." in refused.value.sentence
     asked_less = AskRelease.model_validate(
         {name: value for name, value in BODY.items() if name != field}
@@ -130,11 +130,11 @@ def test_an_answer_about_anything_else_is_none(field: str) -> None:
     )
     if field not in ("gate", "subject", "digest", "project"):
         with pytest.raises(AnotherQuestion):
-            answers.require_answer(asked_less, RIGHT, None)
+            rules.require_answer(asked_less, RIGHT, None)
     if field != "reason":
         stated = RIGHT | {"statement": envelope(other, question=RIGHT["question"])}
         with pytest.raises(AnotherQuestion, match="statement is about another"):
-            answers.require_answer(FORM, stated, RIGHT)
+            rules.require_answer(FORM, stated, RIGHT)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_an_answer_about_anything_else_is_none(field: str) -> None:
 )  # fmt: skip
 def test_a_later_answer_must_not_wander(changed: dict[str, Any]) -> None:
     with pytest.raises(AnotherQuestion):
-        answers.require_answer(FORM, RIGHT | changed, RIGHT)
+        rules.require_answer(FORM, RIGHT | changed, RIGHT)
 
 
 @contextmanager

@@ -13,11 +13,11 @@ from storage.db import Database
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
-from workflows import asking, policy
+from workflows import gate_requests, policy
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.people import service as people
-from workflows.record.looking import Look
-from workflows.releases import questions
+from workflows.record.scanning import Look
+from workflows.releases import reads
 from workflows.releases.forms import AskRelease
 from workflows.releases.service import Asking, KeyReused
 
@@ -101,8 +101,8 @@ def organised(database: Database) -> Database:
     return database
 
 
-def ask(session: Session, form: AskRelease, program: str, key: str) -> asking.AskOutcome:
-    return asking.ask_at_gate(
+def ask(session: Session, form: AskRelease, program: str, key: str) -> gate_requests.AskOutcome:
+    return gate_requests.ask_at_gate(
         session,
         Actor(f"p-{program}", ActorKind.PROGRAM, program, is_bot=True),
         Asking(form=form, project=form.project or "", token="mlgov_m_ab12"),
@@ -125,7 +125,7 @@ def test_every_field_of_the_form_has_values() -> None:
 
 def told(session: Session, form: AskRelease, field: str) -> Any:
     """What a form says in a field, whatever words it uses for people."""
-    people = questions.resolve_people(session, form)
+    people = reads.resolve_people(session, form)
     value = getattr(form, field)
     if isinstance(value, tuple):
         return sorted({people[word] for word in value})

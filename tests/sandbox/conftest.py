@@ -8,7 +8,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from sandbox import Faults, RateLimits, Sandbox, World, example
+from sandbox import Faults, RateLimits, Sandbox, World, standalone
 from tests.sandbox.apps import HttpApp, bolt_app
 
 ORG: dict[str, Any] = {
@@ -101,9 +101,9 @@ MANIFEST: dict[str, Any] = {
 
 EVERYTHING: dict[str, Any] = MANIFEST | {
     "features": MANIFEST["features"] | {"unfurl_domains": ["example.com"]},
-    "oauth_config": example.MANIFEST["oauth_config"],
+    "oauth_config": standalone.MANIFEST["oauth_config"],
     "settings": MANIFEST["settings"]
-    | {"event_subscriptions": example.MANIFEST["settings"]["event_subscriptions"]},
+    | {"event_subscriptions": standalone.MANIFEST["settings"]["event_subscriptions"]},
 }
 """The same app with every scope and event that is covered."""
 

@@ -6,7 +6,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from sandbox.blocks import check
+from sandbox.blocks import layout
 from sandbox.errors import SlackError
 
 Block = dict[str, Any]
@@ -135,7 +135,7 @@ SOUND: list[Block] = [
 
 @pytest.mark.parametrize("block", SOUND, ids=lambda block: block["type"])
 def test_sound_blocks_are_taken(block: Block) -> None:
-    kept = check.message_blocks([block])[0]
+    kept = layout.message_blocks([block])[0]
     assert kept["block_id"]
     assert kept["type"] == block["type"]
 
@@ -204,7 +204,7 @@ REFUSED: list[tuple[Block, str]] = [
 @pytest.mark.parametrize(("block", "finding"), REFUSED, ids=lambda one: str(one)[:40])
 def test_refused_blocks_say_why_and_where(block: Block, finding: str) -> None:
     with pytest.raises(SlackError) as raised:
-        check.message_blocks([block])
+        layout.message_blocks([block])
     assert raised.value.code == "invalid_blocks"
     assert any(finding in one for one in raised.value.findings), raised.value.findings
 
@@ -226,12 +226,12 @@ def test_refused_blocks_say_why_and_where(block: Block, finding: str) -> None:
 )
 def test_blocks_together(blocks: Any, error: str) -> None:
     with pytest.raises(SlackError) as raised:
-        check.message_blocks(blocks)
+        layout.message_blocks(blocks)
     assert raised.value.code == error
 
 
 def test_fifty_blocks_are_taken_and_get_ids_of_their_own() -> None:
-    kept = check.message_blocks([actions(button(), button())] * 50)
+    kept = layout.message_blocks([actions(button(), button())] * 50)
     assert len({block["block_id"] for block in kept}) == 50
     assert len({one["action_id"] for one in kept[0]["elements"]}) == 2
 
@@ -261,21 +261,21 @@ def test_fifty_blocks_are_taken_and_get_ids_of_their_own() -> None:
 )
 def test_refused_modals(view: Any, finding: str) -> None:
     with pytest.raises(SlackError) as raised:
-        check.view(view, "modal")
+        layout.view(view, "modal")
     assert raised.value.code == "invalid_arguments"
     assert any(finding in one for one in raised.value.findings), raised.value.findings
 
 
 def test_views_that_are_taken_and_one_that_is_too_large() -> None:
-    assert check.view(modal(*[section()] * 100), "modal")["blocks"][99]["block_id"]
-    assert check.view(modal({"type": "alert", "text": mrkdwn()}), "modal")["blocks"]
-    assert check.view({"type": "home", "blocks": [table()]}, "home")["type"] == "home"
+    assert layout.view(modal(*[section()] * 100), "modal")["blocks"][99]["block_id"]
+    assert layout.view(modal({"type": "alert", "text": mrkdwn()}), "modal")["blocks"]
+    assert layout.view({"type": "home", "blocks": [table()]}, "home")["type"] == "home"
     with pytest.raises(SlackError, match="unsupported type: data_visualization"):
-        check.view({"type": "home", "blocks": [chart()]}, "home")
+        layout.view({"type": "home", "blocks": [chart()]}, "home")
     with pytest.raises(SlackError, match="invalid additional property: title"):
-        check.view({"type": "home", "title": plain(), "blocks": []}, "home")
+        layout.view({"type": "home", "title": plain(), "blocks": []}, "home")
     with pytest.raises(SlackError, match="view_too_large"):
-        check.view(modal(*[section("x" * 2600)] * 100), "modal")
+        layout.view(modal(*[section("x" * 2600)] * 100), "modal")
 
 
 def test_slacks_client_is_told_as_slack_tells_it(client: WebClient) -> None:

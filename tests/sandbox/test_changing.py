@@ -7,7 +7,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from sandbox import Sandbox
-from sandbox.people import User
+from sandbox.org import User
 from tests.sandbox.conftest import EVERYTHING, MakeSandbox, client_of, of_type, refused
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 40

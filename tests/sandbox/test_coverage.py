@@ -13,9 +13,9 @@ from slack_sdk.errors import SlackApiError
 from sandbox import Sandbox, coverage
 from sandbox.blocks.elements import ELEMENTS
 from sandbox.blocks.layout import BLOCKS
-from sandbox.limits import METHOD_TIER, SPECIAL
+from sandbox.faults import METHOD_TIER, SPECIAL
 from sandbox.manifest import Manifest
-from sandbox.web_api.methods import METHODS
+from sandbox.web_api.endpoint import METHODS
 from tests.sandbox.conftest import MANIFEST
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"

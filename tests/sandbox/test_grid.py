@@ -7,7 +7,7 @@ import pytest
 from slack_sdk import WebClient
 
 from sandbox import Sandbox
-from sandbox.people import Enterprise, User
+from sandbox.org import Enterprise, User
 from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import MANIFEST, MakeSandbox, client_of
 from tests.sandbox.test_web_api import refused

@@ -9,7 +9,7 @@ import pytest
 from slack_bolt import App
 
 from sandbox import Sandbox
-from sandbox.outgoing.signing import signed_headers
+from sandbox.outgoing.delivery import signed_headers
 from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import MakeSandbox
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.blocks import check, state
+from sandbox.blocks import layout, state
 from sandbox.errors import SlackError
 
 
@@ -53,7 +53,7 @@ def test_a_picker_gives_only_what_slacks_can(
 )
 def test_what_a_picker_cannot_begin_with(element: dict[str, Any], words: str) -> None:
     with pytest.raises(SlackError) as raised:
-        check.message_blocks([{"type": "actions", "elements": [element]}])
+        layout.message_blocks([{"type": "actions", "elements": [element]}])
     assert words in raised.value.findings[0]
 
 
@@ -71,4 +71,4 @@ def test_an_instant_stands_in_no_section() -> None:
     words = {"type": "plain_text", "text": "When"}
     section = {"type": "section", "text": words, "accessory": {"type": "datetimepicker"}}
     with pytest.raises(SlackError, match="unsupported type: datetimepicker"):
-        check.message_blocks([section])
+        layout.message_blocks([section])

@@ -9,7 +9,7 @@ import pytest
 from slack_sdk import WebClient
 
 from sandbox import GovernedClock, NotPossible, Sandbox
-from sandbox.channels import micros_of, ts_of
+from sandbox.messages import micros_of, ts_of
 from tests.sandbox.conftest import MANIFEST, MakeSandbox, client_of
 
 

@@ -7,7 +7,7 @@ import pytest
 from slack_bolt import App
 
 from sandbox import NotPossible, Sandbox
-from sandbox.blocks import check
+from sandbox.blocks import layout
 from sandbox.errors import SlackError
 from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import MANIFEST, MakeSandbox, client_of
@@ -98,7 +98,7 @@ def test_a_file_in_a_form_goes_to_the_app_with_the_form(make_sandbox: MakeSandbo
     served = HttpApp(app)
     sandbox.deliver_to(served.url)
     seat = sandbox.seat("U0ANA")
-    opened = sandbox.world.views.open("U0ANA", check.view(FORM, "modal"))
+    opened = sandbox.world.views.open("U0ANA", layout.view(FORM, "modal"))
     csv, text = seat.upload("a.csv", b"x\n1\n"), seat.upload("a.txt", b"x")
     client = client_of(sandbox)
     assert refused(client.files_info, file=csv["id"]) == "file_not_found", "not yet"
@@ -118,7 +118,7 @@ def test_a_file_in_a_form_goes_to_the_app_with_the_form(make_sandbox: MakeSandbo
 
 def test_a_file_is_put_into_modals_only() -> None:
     with pytest.raises(SlackError) as raised:
-        check.message_blocks(FORM["blocks"])
+        layout.message_blocks(FORM["blocks"])
     assert "file_input (not in a message)" in raised.value.findings[0]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot import connections
-from bot.server import WebServer
+from bot.web import server as web_server
+from bot.web.server import WebServer
 
 PATIENCE = 60.0
 """Seconds that a test waits for what comes at once on an idle machine."""
@@ -77,7 +77,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 def test_a_head_that_does_not_come_ends_the_connection(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD", 0.3)
+    monkeypatch.setattr(web_server, "HEAD", 0.3)
     with closing(opened(server)) as silent, closing(opened(server)) as slow:
         slow.sendall(b"GET / HTTP/1.1\r\nHost:")
         assert answer(silent) == answer(slow) == b""
@@ -121,7 +121,7 @@ def test_a_long_body_comes_whole(server: WebServer, is_chunked: bool) -> None:
 def test_whoever_is_refused_before_the_body_hears_it_and_is_not_listened_to(
     server: WebServer, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    monkeypatch.setattr(connections, "LINGER", 0.5)
+    monkeypatch.setattr(web_server, "LINGER", 0.5)
     with closing(opened(server)) as line:
         line.sendall(post("/deny", 50_000_000, end) + b"x" * 200_000)
         assert b" 401 " in answer(line)
@@ -149,7 +149,7 @@ def test_a_body_in_crumbs_is_refused(server: WebServer) -> None:
 def test_whoever_asks_for_nothing_makes_room(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "most", lambda: 20)
+    monkeypatch.setattr(web_server, "most", lambda: 20)
     with ExitStack() as held:
         idle = [held.enter_context(closing(opened(server))) for _ in range(60)]
         for line in idle[::2]:
@@ -163,7 +163,7 @@ def test_whoever_asks_for_nothing_makes_room(
 def test_there_is_a_word_when_all_are_asking(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "most", lambda: 5)
+    monkeypatch.setattr(web_server, "most", lambda: 5)
     with ExitStack() as held:
         for _ in range(5):
             line = held.enter_context(closing(opened(server)))

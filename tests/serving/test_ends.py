@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from bot import manifest
+from bot import installed
 from sandbox.faults import Faults
-from sandbox.outcome import Outcome
 from sandbox.server import Sandbox
+from sandbox.submission import Outcome
 from sandbox.world import World
 from storage.db import Database
 from storage.delivery.tables import Inbox
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def slack() -> Iterator[Sandbox]:
     world = World.from_dict(organisation())
-    with Sandbox(world, manifest.load_manifest(), limits=False, faults=Faults()) as running_:
+    with Sandbox(world, installed.load_manifest(), limits=False, faults=Faults()) as running_:
         yield running_
 
 

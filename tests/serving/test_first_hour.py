@@ -19,8 +19,8 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, make_url, text
 
-from sandbox.channels import Message
 from sandbox.faults import Faults
+from sandbox.messages import Message
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
 from sandbox.world import World

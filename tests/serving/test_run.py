@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import manifest
+from bot import installed
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def slack() -> Iterator[Sandbox]:
     with Sandbox(
-        World.from_dict(organisation()), manifest.load_manifest(), limits=False, faults=Faults()
+        World.from_dict(organisation()), installed.load_manifest(), limits=False, faults=Faults()
     ) as running:
         yield running
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx
 from sqlalchemy import select, text
 
-from sandbox.outgoing.signing import signed_headers
+from sandbox.outgoing.delivery import signed_headers
 from storage.audit.tables import AuditEntry
 from tests.sight import forged
 from tests.sight.world import MARKS, Planted

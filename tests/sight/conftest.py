@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from bot import door
+from bot import freshness
 from storage.enums import ModelKind
 from storage.inventory.tables import ModelVersion
 from tests.conftest import BACKENDS, fresh_url
@@ -56,7 +56,7 @@ def attack(
             session.add(version)
             session.flush()
             own_version = version.id
-        door.act(
+        freshness.act(
             deps,
             actor(office, OLA),
             AskInformation(

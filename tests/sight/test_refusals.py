@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.refusals import EVERY, OF_ONE, Refusals
+from bot.deps import EVERY, OF_ONE, Refusals
 
 
 @dataclass

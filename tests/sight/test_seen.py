@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from bot import slack_files
-from bot.inventory import acting
-from bot.replies import Private, Reply
-from bot.requests import Click
+from bot.inventory import clicks
+from bot.slack import files
+from bot.slack.replies import Private, Reply
+from bot.slack.requests import Click
 from storage.approvals.tables import Approval
 from storage.audit.tables import AuditEntry
 from storage.enums import Part
@@ -22,7 +22,7 @@ from tests.stories.office import GUS, OLA, SAM, TIM, Office, eventually
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
 from workflows.evidence.forms import SubmitEvidence
-from workflows.inventory import evidencing
+from workflows.inventory import evidence
 
 pytestmark = pytest.mark.slow
 
@@ -124,9 +124,9 @@ def test_who_works_on_a_model_is_not_told_what_its_project_spent(
     pia = actor(office, PIA)
     with office.db.begin() as session:
         queries.set_part(session, secret.version, Part.VALIDATOR.value, {pia.id})
-    card, spend = acting.load_model(office.bot.deps, pia, secret.model)
+    card, spend = clicks.load_model(office.bot.deps, pia, secret.model)
     assert (card.model.key, spend) == ("tapir", "")
-    _, spend = acting.load_model(office.bot.deps, actor(office, OLA), secret.model)
+    _, spend = clicks.load_model(office.bot.deps, actor(office, OLA), secret.model)
     assert spend.startswith("Its project spent")
 
 
@@ -135,12 +135,12 @@ def test_a_file_is_fetched_only_for_who_shared_it(placed: tuple[Office, Planted]
     deps, ola = office.bot.deps, office.sandbox.seat(OLA)
     ola.share(ola.dm().id, "plan.txt", b"what only Ola has")
     file = next(one for one in office.sandbox.world.files.all() if one.name == "plan.txt")
-    kept = slack_files.fetch(deps, file.id, owner=OLA)
+    kept = files.fetch(deps, file.id, owner=OLA)
     assert kept.data == b"what only Ola has"
     refused = set()
     for file_id, owner in ((file.id, NED), (file.id, None), ("F0NOTHERE01", NED)):
-        with pytest.raises(slack_files.NotFetched) as error:
-            slack_files.fetch(deps, file_id, owner=owner)
+        with pytest.raises(files.NotFetched) as error:
+            files.fetch(deps, file_id, owner=owner)
         refused.add(error.value.sentence)
     assert len(refused) == 1, "it is told like one that is not there"
 
@@ -149,7 +149,7 @@ def test_a_file_is_fetched_only_for_who_shared_it(placed: tuple[Office, Planted]
     with office.db.begin() as session:
         queries.set_part(session, secret.version, Part.DEVELOPER.value, {pia.id})
     with office.db.begin() as session:
-        item = evidencing.submit_evidence(
+        item = evidence.submit_evidence(
             session,
             pia,
             secret.version,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from bot import app, standing
+from bot import app, freshness
 from storage.people.tables import Person, UserGroup
 from tests.sight import forged
 from tests.sight.attack import Attack, Case, leaks, one_each, told
@@ -24,7 +24,7 @@ from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.people import mirror
 from workflows.tokens import service as tokens
-from workflows.tokens.forms import MACHINE_SCOPES, NewToken
+from workflows.tokens.service import MACHINE_SCOPES, NewToken
 
 pytestmark = pytest.mark.slow
 
@@ -208,11 +208,11 @@ def test_every_act_says_whose_standing_it_rests_on(attack: Attack) -> None:
         ("reply", router.replies),
         ("api", {*_paths(attack)} - {*forged.FOR_ANYBODY}),
     ):
-        known = standing.TABLES[kind]
+        known = freshness.TABLES[kind]
         new, gone = sorted({*there} - {*known}), sorted({*known} - {*there})
-        assert not new, f"say in bot/standing.py on whose standing each rests: {new}"
-        assert not gone, f"bot/standing.py still has a {kind} that is gone: {gone}"
-    assert {*standing.TABLES["file"]} == {"shared"}
+        assert not new, f"say in bot/freshness.py on whose standing each rests: {new}"
+        assert not gone, f"bot/freshness.py still has a {kind} that is gone: {gone}"
+    assert {*freshness.TABLES["file"]} == {"shared"}
 
 
 def _unheard(attack: Attack, slack_id: str, *, deleted: bool) -> None:
@@ -324,8 +324,8 @@ def test_a_user_group_by_which_the_policy_means_somebody_is_asked_about(attack: 
             attack.send([case])
             asked = len(inspector.calls("/api/usergroups.users.list"))
             kind = {"word": "command"}.get(case.kind, case.kind)
-            rests = standing.TABLES[kind][case.name]
-            assert asked == (rests is not standing.Rests.OWN), (case.where, rests)
+            rests = freshness.TABLES[kind][case.name]
+            assert asked == (rests is not freshness.Rests.OWN), (case.where, rests)
     finally:
         world.usergroups["S0ADM"] = group
         with attack.office.db.begin() as session:

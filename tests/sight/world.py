@@ -20,18 +20,19 @@ from tests.budgets.conftest import days
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, opened, organisation
 from workflows import decisions
 from workflows.actors import Actor
-from workflows.approvals import absences
-from workflows.approvals.absences import Away
+from workflows.approvals import approvers
+from workflows.approvals.approvers import Away
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
-from workflows.evidence import sharing
+from workflows.evidence import service as evidence_service
 from workflows.evidence.forms import SubmitEvidence
-from workflows.inventory import evidencing, findings, service, versions
+from workflows.inventory import evidence as inventory_evidence
+from workflows.inventory import findings, service
 from workflows.inventory.forms import AddVersion, FileFinding, RegisterModel
 from workflows.maturity import service as maturity
 from workflows.maturity.forms import SetTargets
-from workflows.maturity.rubric import DIMENSIONS
-from workflows.milestones import changes
+from workflows.maturity.rules import DIMENSIONS
+from workflows.milestones import service as milestone_service
 from workflows.milestones.forms import AddMilestone
 from workflows.people import service as people
 from workflows.tokens import service as tokens
@@ -161,7 +162,7 @@ def plant(office: Office) -> Planted:
             policy_id=deps.holder.version_id,
             **common,
         )
-        milestone = changes.add_milestone(
+        milestone = milestone_service.add_milestone(
             session,
             ola,
             AddMilestone(
@@ -206,13 +207,13 @@ def plant(office: Office) -> Planted:
         )
         project.status = "in_progress"
         session.flush()
-        version = versions.add_version(
+        version = service.add_version(
             session,
             ola,
             AddVersion(model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)),
             **common,
         )
-        evidence = evidencing.submit_evidence(
+        evidence = inventory_evidence.submit_evidence(
             session,
             tim,
             version,
@@ -266,14 +267,14 @@ def plant(office: Office) -> Planted:
         )
         session.add_all([digest, release])
         session.flush()
-        absence = absences.record_absence(
+        absence = approvers.record_absence(
             session,
             ola,
             Away(stand_in=FAY, since=date(2026, 2, 2), until=date(2026, 2, 6)),
             **common,
         )
         _, token = tokens.create_personal(session, ola, lasts=timedelta(days=7), now=office.now())
-        sharing.keep_file(
+        evidence_service.keep_file(
             session,
             ola,
             slack_id="F0KUDU00001",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot import blocks
+from bot.slack import blocks
 from workflows.inventory.forms import RegisterModel
 from workflows.projects.forms import ProjectRow
 from workflows.sources.text import folded_email, skeleton, storable, unmixed, visible

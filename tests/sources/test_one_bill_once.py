@@ -8,10 +8,9 @@ import pytest
 from tests.sources.bill import groups, parquet, row, totals, write
 from tests.sources.test_focus_folders import manifest, put
 from workflows.sources import focus
-from workflows.sources.accounts import are_one, is_rounded, same_account
+from workflows.sources.accounts import are_one, find_tag, is_rounded, read_tags, same_account
 from workflows.sources.errors import CostFileRefused
 from workflows.sources.focus import ReadOptions
-from workflows.sources.tags import find_tag, read_tags
 
 TEAM = ReadOptions(tag_keys=("project", "team"))
 

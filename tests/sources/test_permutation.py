@@ -16,10 +16,10 @@ import yaml
 
 from tests.stories.office import eventually
 from workflows.errors import InvalidInput
-from workflows.evidence import explaining
+from workflows.evidence import explanations as evidence_explanations
 from workflows.sources import explanations
-from workflows.sources.permutation import confinement, trying
-from workflows.sources.permutation.records import Answered
+from workflows.sources.permutation import child, runner
+from workflows.sources.permutation.child import Answered
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Pa
 def tried(folder: Path, table: Path, **more: Any) -> Answered:
     # What the box keeps away is told below; the rest has to hold without one, too.
     asked = {"target": "fraud", "seconds": 60.0, "needs_isolation": False, "sandbox": False} | more
-    return trying.run_importance(folder, table, **asked)
+    return runner.run_importance(folder, table, **asked)
 
 
 @pytest.mark.parametrize("format_", ["skops", "pickle"])
@@ -93,9 +93,11 @@ def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str
 def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Path) -> None:
     found = tried(saved(tmp_path, fitted(), "skops"), table, rows=100, scoring="roc_auc")
     assert found.rows == 100
-    told = trying.build_file(found, table)
-    explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))
-    assert explaining.describe_drivers(explained)[0].startswith(
+    told = runner.build_file(found, table)
+    explained = evidence_explanations.Explained.model_validate(
+        explanations.read_explanations(json.dumps(told).encode())
+    )
+    assert evidence_explanations.describe_drivers(explained)[0].startswith(
         "By permutation importance, its answers are moved most by income ("
     )
     assert "Computed by mlgov on 100 cases of cases.csv" in explained.limits
@@ -246,9 +248,9 @@ def test_types_that_skops_does_not_know_need_a_word(tmp_path: Path, table: Path)
 @pytest.fixture
 def boxed() -> None:
     """These need bubblewrap, which continuous integration installs."""
-    if not confinement.is_possible():
+    if not child.is_possible():
         if os.environ.get("CI"):
-            pytest.fail(confinement.MISSING)
+            pytest.fail(child.MISSING)
         pytest.skip("bubblewrap isn't here, or may not work")
 
 
@@ -358,10 +360,10 @@ def test_without_bubblewrap_nothing_is_loaded_unless_somebody_says_so(
     mark = tmp_path / "ran"
     folder = saved(tmp_path, Spy(f"open({str(mark)!r}, 'w')"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    confinement.is_possible.cache_clear()
+    child.is_possible.cache_clear()
     try:
         said = refusal(folder, table, run_code=True, sandbox=True)
     finally:
-        confinement.is_possible.cache_clear()
+        child.is_possible.cache_clear()
     assert "add --without-sandbox" in said
     assert not mark.exists()

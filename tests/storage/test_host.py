@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import host
+from storage import db
 from storage.db import Database
 
 
@@ -33,10 +33,10 @@ def test_processes_of_one_machine_share_a_file(tmp_path: Path) -> None:
 def test_another_machine_is_refused_by_name_until_it_lets_go(tmp_path: Path) -> None:
     file = tmp_path / "mlgov.db"
     database = Database(f"sqlite:///{file}")
-    with held_elsewhere(file), pytest.raises(host.AnotherHost, match="mlgov-2"):
+    with held_elsewhere(file), pytest.raises(db.AnotherHost, match="mlgov-2"):
         database.hold_host()
     database.hold_host()
-    assert (tmp_path / "mlgov.db-host").read_text() == host.this_host()
+    assert (tmp_path / "mlgov.db-host").read_text() == db.this_host()
     database.close()
 
 

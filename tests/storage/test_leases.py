@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.turns import Turn
+from bot.background import Turn
 from storage import leases
 from storage.db import Database
 from storage.leases import Lease

@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from storage.db import Database, DatabaseAway, DatabaseBusy
-from storage.outage import Outage
+from storage.db import Database, DatabaseAway, DatabaseBusy, Outage
 from tests.elsewhere import OwnPostgres
 
-LOGGER = "storage.outage"
+LOGGER = "storage.db"
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select
 
+from storage.base import Money, UTCDateTime, from_microseconds
 from storage.db import Database
 from storage.money import exact_sum, money_text
-from storage.types import Money, UTCDateTime, from_microseconds
 
 metadata = MetaData()
 sample = Table(

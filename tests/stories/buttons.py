@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from bot.router import Router
+from bot.slack.requests import Router
 from sandbox.inspector import Exchange
 
 

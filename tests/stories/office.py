@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot import app, manifest, settings
-from bot.server import WebServer
+from bot import app, installed, settings
 from bot.serving import SocketMode
-from sandbox.channels import Message
-from sandbox.clock import GovernedClock
+from bot.web.server import WebServer
+from sandbox.messages import Message
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
-from sandbox.world import World
+from sandbox.world import GovernedClock, World
 from storage import migrate, runtime
 from storage.db import Database
 from storage.people import queries
@@ -23,12 +22,12 @@ from storage.projects.tables import Project, ProjectAccount
 from tests.budgets.conftest import Charge, bill
 from tests.conftest import KEY
 from tests.stories import buttons
-from workflows import clock, meeting
+from workflows import clock, rollout
 from workflows.actors import OPERATOR
-from workflows.budgets import intake
+from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
 from workflows.people import service as people
-from workflows.record.looking import Look
+from workflows.record.scanning import Look
 from workflows.sources import focus
 
 OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
@@ -184,14 +183,14 @@ class Office:
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
         with self.db.begin(patient=True) as session:
-            table = intake.BudgetTable(OPERATOR, policy=self.bot.deps.policy, org_key=org_key)
+            table = imports.BudgetTable(OPERATOR, policy=self.bot.deps.policy, org_key=org_key)
             assert table.take_rows(session, [(2, row)], now=self.now()).faults == []
 
     def costs(self, charges: Iterable[Charge]) -> None:
         """Import a bill and let what follows be sent."""
         path = bill(self.work / "bill.csv", charges)
         with focus.read([path], options=focus.ReadOptions()) as read:
-            report = intake.take_costs(
+            report = imports.take_costs(
                 self.bot.deps.db,
                 OPERATOR,
                 read,
@@ -230,7 +229,7 @@ class Office:
 def _introduce(bot: app.Bot) -> None:
     with bot.deps.db.begin(patient=True) as session:
         for person in queries.list_organisation(session, bot.deps.team.org_key):
-            meeting.record_meeting(session, person.id, "command", now=clock.now(session))
+            rollout.record_meeting(session, person.id, "command", now=clock.now(session))
 
 
 def eventually(true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
@@ -273,7 +272,7 @@ def opened(
     policy_file.write_text(policy, encoding="utf-8")
     sandbox = Sandbox(
         World.from_dict(world or organisation(), governed),
-        app_manifest or manifest.load_manifest(),
+        app_manifest or installed.load_manifest(),
         limits=limits,
         # What these stories tell is no matter of three seconds, which a busy machine takes for a slow statement.
         ack_seconds=20.0,

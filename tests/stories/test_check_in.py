@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.maturity import views, words
+from bot.maturity import messages, windows
 from storage import ledger
 from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvitation
 from storage.people import queries as people
@@ -52,7 +52,7 @@ def begin(office: Office) -> None:
     boss.slash("/mlgov", "maturity start", "C0GOV")
     answer = boss.ephemerals()[-1]
     assert f"This asks {PEOPLE} people" in answer.text
-    boss.click(ephemeral_id=answer.id, action_id=words.START)
+    boss.click(ephemeral_id=answer.id, action_id=messages.START)
     office.private(boss, f"Started: {PEOPLE} people are invited")
     office.settle()
     office.move(timedelta(hours=24))
@@ -83,9 +83,10 @@ def test_from_invitation_to_result(company: Office) -> None:
     half.close(window.id)
 
     skipping = seats[6]
-    skipping.click(channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=words.SKIP)
+    skipping.click(channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=messages.SKIP)
     skipping.submit(
-        skipping.modals()[-1].id, {views.REASON_FIELD: {views.REASON_FIELD: "On leave until March"}}
+        skipping.modals()[-1].id,
+        {windows.REASON_FIELD: {windows.REASON_FIELD: "On leave until March"}},
     )
     company.settle()
     assert "skipped" in card_of(skipping).text
@@ -146,19 +147,19 @@ def test_each_tap_is_kept_and_the_window_can_be_left(company: Office) -> None:
     refused = seat.submit(window.id)
     assert refused.errors[third]
     rest = statements(window)[2:]
-    assert seat.submit(window.id, {one: {words.ANSWER: "no"} for one in rest}).ok
-    seat.click(view_id=seat.modals()[-1].id, action_id=words.NOTE)
-    refused = seat.submit(seat.modals()[-1].id, {views.LINK_FIELD: {views.LINK_FIELD: "wiki"}})
+    assert seat.submit(window.id, {one: {messages.ANSWER: "no"} for one in rest}).ok
+    seat.click(view_id=seat.modals()[-1].id, action_id=messages.NOTE)
+    refused = seat.submit(seat.modals()[-1].id, {windows.LINK_FIELD: {windows.LINK_FIELD: "wiki"}})
     assert "starts with https://" in str(refused.errors)
     seat.submit(
         seat.modals()[-1].id,
         {
-            views.COMMENT_FIELD: {views.COMMENT_FIELD: "Only *vision* does <!here>"},
-            views.LINK_FIELD: {views.LINK_FIELD: "https://wiki.acme.test/data"},
+            windows.COMMENT_FIELD: {windows.COMMENT_FIELD: "Only *vision* does <!here>"},
+            windows.LINK_FIELD: {windows.LINK_FIELD: "https://wiki.acme.test/data"},
         },
     )
     assert "Only ∗vision∗ does &lt;!here&gt;" in str(seat.modals()[-1].blocks)
-    seat.click(view_id=seat.modals()[-1].id, action_id=words.BACK)
+    seat.click(view_id=seat.modals()[-1].id, action_id=messages.BACK)
     assert "*Organisational alignment* · 1 of 6" in str(seat.modals()[-1].blocks)
 
 
@@ -171,7 +172,7 @@ def test_two_devices_and_the_latest_tap_wins(company: Office) -> None:
     seat.close(old.id)
     again = open_window(seat)
     tap(seat, statement, "yes")
-    seat.submit(again.id, {one: {words.ANSWER: "yes"} for one in rest})
+    seat.submit(again.id, {one: {messages.ANSWER: "yes"} for one in rest})
     with company.db.read() as session:
         kept = session.execute(select(MaturityAnswer.answer)).scalars().all()
     assert kept == ["yes"] * (1 + len(rest))
@@ -190,7 +191,7 @@ def test_who_may_do_what(company: Office) -> None:
     shown = str(boss.ephemerals()[-1].blocks)
     assert "8 people are asked" in shown
     assert "With 8 people asked, how many answered isn't told" in shown
-    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.EARLY)
+    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=messages.EARLY)
     company.private(boss, "Nothing can be told yet: it takes 5 people")
 
 
@@ -203,7 +204,7 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
             row.persona = None
     boss = company.sandbox.seat(BOSS)
     boss.slash("/mlgov", "maturity start", "C0GOV")
-    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.START)
+    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=messages.START)
     company.private(boss, "Started: 6 people are invited")
     company.settle()
     company.move(timedelta(hours=24))
@@ -211,11 +212,11 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
         answer_all(company.sandbox.seat(id_), lambda statement: "no")
     boss.slash("/mlgov", "maturity close", "C0GOV")
     assert "6 people are asked" in str(boss.ephemerals()[-1].blocks)
-    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.CLOSE)
+    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=messages.CLOSE)
     company.settle()
     card = company.last(reader, "C0GOV")
     assert "80 % or more agree" in str(card.blocks)
-    assert reader.click(channel_id="C0GOV", ts=card.ts, action_id=words.DETAILS).ok
+    assert reader.click(channel_id="C0GOV", ts=card.ts, action_id=messages.DETAILS).ok
     assert "No statement is named as seen differently" in str(reader.modals()[-1].blocks)
 
     reader.slash("/mlgov", "maturity targets", "C0GOV")
@@ -227,11 +228,11 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
     outsider.say(outsider.dm().id, "help")
     company.settle()
     for action, value, refusal in (
-        (words.DETAILS, "1", "no such result"),
-        (words.TARGETS, "-", "That is for leaders"),
-        (words.PLAN, "data.owner|", "That is for leaders"),
-        (words.SINGLE, "1", "Single answers are for assessors"),
-        (words.EARLY, "1", "That is for leaders"),
+        (messages.DETAILS, "1", "no such result"),
+        (messages.TARGETS, "-", "That is for leaders"),
+        (messages.PLAN, "data.owner|", "That is for leaders"),
+        (messages.SINGLE, "1", "Single answers are for assessors"),
+        (messages.EARLY, "1", "That is for leaders"),
     ):
         message = outsider.messages(outsider.dm().id)[-1]
         button = {

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from sandbox.outcome import body_of
-from sandbox.outgoing import payloads
-from sandbox.outgoing.answers import Parcel
+from sandbox.outgoing import events
+from sandbox.submission import Parcel, body_of
 from storage.approvals.tables import Decision
 from storage.audit.tables import AuditEntry
 from storage.enums import ApprovalState
@@ -156,7 +155,7 @@ def test_who_left_the_group_or_the_company_breaks_no_glass_and_reviews_none(offi
     unheard(office, S0ADM=[ADA])
     read_before(office)
     ada = office.sandbox.seat(ADA)
-    on_its_way = payloads.view_submission(
+    on_its_way = events.view_submission(
         office.sandbox.installation, ada.user, ada.team_id, ada.modals()[-1]
     )
     deactivated(office, ADA)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot import manifest
+from bot import installed
 from storage.enums import EvidenceStatus
 from tests.conftest import fresh_url
 from tests.stories.office import FAY, FRED, GUS, OLA, TIM, Office, eventually, opened
 from tests.stories.test_models import MODELS, Person, record, world
 from tests.stories.test_road import verified
 from workflows.evidence.records import Item
-from workflows.inventory import standings
+from workflows.inventory import permissions
 
 UNFAIR = {
     "counts": {
@@ -114,7 +114,7 @@ def hand_in(office: Office, user: str, said: Any, type_: str | None = None, **va
 def items(office: Office) -> dict[str, Item]:
     (version,) = record(office).versions
     with office.db.read() as session:
-        return standings.load_items(session, version.id)
+        return permissions.load_items(session, version.id)
 
 
 def test_a_shared_file_becomes_evidence_that_is_looked_at(office: Office) -> None:
@@ -360,7 +360,7 @@ def test_where_the_policy_says_so_rows_are_counted_and_not_kept(counting: Office
 def test_the_window_has_no_field_for_files_that_mlgov_may_not_read(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    app = manifest.load_manifest()
+    app = installed.load_manifest()
     app["oauth_config"]["scopes"]["bot_optional"].remove("files:read")
     url = fresh_url("sqlite", request, tmp_path)
     with told(url, tmp_path, app_manifest=app) as office:

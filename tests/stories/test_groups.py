@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.people import UserGroup
+from sandbox.org import UserGroup
 from storage.enums import ApprovalState
 from tests.budgets.conftest import days
 from tests.stories.office import ADA, FAY, OLA, TIM, Office, eventually, opened

@@ -14,7 +14,7 @@ from tests.stories.test_actions import last, press
 from tests.stories.test_front import open_home
 from tests.stories.test_road import amount, ask, decide, over_budget, state, texts, verified
 from workflows.actors import OPERATOR
-from workflows.budgets import intake
+from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def load(office: Office, said: str, *, are_meant: bool = False) -> None:
     )
     with office.db.begin(patient=True) as session:
         deps = office.bot.deps
-        table = intake.BudgetTable(
+        table = imports.BudgetTable(
             OPERATOR, policy=deps.policy, org_key=deps.team.org_key, are_meant=are_meant
         )
         table.take_rows(session, [(2, row)], now=office.now())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from bot import door
+from bot import freshness
 from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import AuditEntry
 from storage.budgets.tables import Budget
@@ -26,8 +26,8 @@ from tests.stories.test_door import NED, XEN, YAN
 from tests.stories.test_standing import world
 from workflows import decisions
 from workflows.actors import Actor
-from workflows.approvals import standing_in
-from workflows.approvals.absences import Away
+from workflows.approvals import delegation
+from workflows.approvals.approvers import Away
 from workflows.approvals.forms import BreakGlass, Decide, HandOver, SubmitRequest, Withdraw
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import GovernanceError
@@ -118,7 +118,7 @@ class Machine(Surroundings):
             self.something_changes(self.chance.choice([who, OLA, FAY]), "finance")
         self.time_passes()
         try:
-            door.act(
+            freshness.act(
                 self.office.bot.deps,
                 self.actor(who),
                 Decide(approval_id=approval, revision=revision, verdict=Verdict.APPROVE),
@@ -213,7 +213,7 @@ class Machine(Surroundings):
         self.something_changes(self.chance.choice([giver, taker]), "helpers")
         self.time_passes()
         try:
-            door.act(
+            freshness.act(
                 self.office.bot.deps,
                 self.actor(giver),
                 HandOver(approval_id=approval, revision=revision, to=self.id_of(taker)),
@@ -244,7 +244,7 @@ class Machine(Surroundings):
         who = who or self.somebody(TIM, handle="finance")
         self.time_passes()
         try:
-            door.act(
+            freshness.act(
                 self.office.bot.deps,
                 self.actor(who),
                 Withdraw(approval_id=approval, revision=revision),
@@ -265,7 +265,7 @@ class Machine(Surroundings):
         try:
             actor = self.actor(who)
             with self.office.db.begin(patient=True) as session:
-                standing_in.plan_absence(
+                delegation.plan_absence(
                     session,
                     actor,
                     away,
@@ -287,7 +287,7 @@ class Machine(Surroundings):
         self.something_changes(who, "mlgov-admins")
         self.time_passes()
         try:
-            door.act(
+            freshness.act(
                 self.office.bot.deps,
                 self.actor(who),
                 BreakGlass(approval_id=approval, revision=revision, reason="It can't wait."),

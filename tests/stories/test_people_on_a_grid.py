@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from sandbox.people import User
-from storage.actions.tables import Absence
+from sandbox.org import User
+from storage.approvals.tables import Absence
 from storage.db import DatabaseBusy
 from storage.people.tables import Person
 from storage.registry import queries as registry
@@ -24,7 +24,7 @@ from tests.stories.test_door import NED, XEN, YAN
 from tests.stories.test_people_machine import STEPS_OF, Machine, play
 from tests.stories.test_standing import world
 from workflows.actors import OPERATOR, Actor
-from workflows.approvals import absences
+from workflows.approvals import approvers
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 
@@ -307,7 +307,7 @@ class GridMachine(Machine):
                     )
                 ).scalar_one_or_none()
                 assert absence_id is not None, f"{who} is somebody else by now"
-                absences.end_absence(session, actor, absence_id, now=self.office.now())
+                approvers.end_absence(session, actor, absence_id, now=self.office.now())
         except (GovernanceError, DatabaseBusy):
             return
         del self.stand_ins[who]

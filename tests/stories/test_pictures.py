@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot import blocks
-from bot.pictures import Picture
-from bot.replies import Private, Reply, Show
-from bot.requests import Click, Command
-from bot.router import Router
+from bot.charts.pictures import Picture
+from bot.slack import blocks
+from bot.slack.replies import Private, Reply, Show
+from bot.slack.requests import Click, Command, Router
 from tests.delivery.workplace import picture_of
 from tests.stories.office import OLA, TIM, Office, eventually, opened
 from tests.stories.test_road import over_budget

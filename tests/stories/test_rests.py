@@ -19,16 +19,7 @@ from workflows.actors import Actor, ActorKind
 from workflows.approvals.forms import SubmitRequest
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.evidence.rules import SELF_MADE
-from workflows.inventory import (
-    approving,
-    cards,
-    evidencing,
-    findings,
-    moving,
-    reads,
-    service,
-    versions,
-)
+from workflows.inventory import evidence, findings, model_approval, reads, service, transitions
 from workflows.inventory.forms import (
     AddVersion,
     AskApproval,
@@ -116,10 +107,10 @@ class Desk:
             form = AddVersion(
                 model_id=self.model, version="7", digest="a" * 64, developers=(tim.id,)
             )
-            version = versions.add_version(session, ola, form, org_key=org_key, **around)
+            version = service.add_version(session, ola, form, org_key=org_key, **around)
             for type_ in needs("validation", 1, affects_people=True):
                 self.hand_in(session, tim, version, type_, around)
-            row = versions.lock_version(session, version)
+            row = service.lock_version(session, version)
             step = TakeStep(
                 version_id=version,
                 revision=row.revision,
@@ -127,22 +118,22 @@ class Desk:
                 validator_id=fay.id,
                 request_key=self.key(),
             )
-            moving.take_step(session, tim, step, org_key=org_key, **around)
+            transitions.take_step(session, tim, step, org_key=org_key, **around)
             for type_ in needs("approval", 1, affects_people=True):
                 by = fay if type_ == SELF_MADE else tim
                 self.hand_in(session, by, version, type_, around)
-            card = cards.load_card(session, fay, self.model, version, **around)
+            card = reads.load_card(session, fay, self.model, version, **around)
             chosen = [(one.id, one.revision) for one in card.can_accept]
-            evidencing.decide_evidence(session, fay, chosen, accept=True, word="", **around)
+            evidence.decide_evidence(session, fay, chosen, accept=True, word="", **around)
             asking = AskApproval(
-                version_id=version, revision=versions.lock_version(session, version).revision
+                version_id=version, revision=service.lock_version(session, version).revision
             )
             return decisions.submit(
                 session,
                 fay,
                 SubmitRequest(
-                    gate=approving.GATE,
-                    subject_type=approving.TYPE,
+                    gate=model_approval.GATE,
+                    subject_type=model_approval.TYPE,
                     form=asking,
                     reason="It holds on the night shift.",
                     request_key=self.key(),
@@ -163,7 +154,7 @@ class Desk:
         if type_ == SELF_MADE:
             more["outcome"] = "pass"
         form = SubmitEvidence(type=type_, summary=f"The {type_}", **more)
-        evidencing.submit_evidence(session, by, version, form, self.key(), **around)
+        evidence.submit_evidence(session, by, version, form, self.key(), **around)
 
     def find(self) -> int:
         org_key = self.office.bot.deps.team.org_key

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bot.audit import anchor
+from bot import anchor
 from storage.enums import ApprovalState
 from tests.budgets.conftest import days
 from tests.stories.office import ADA, FAY, FRED, GUS, OLA, TIM, Office, eventually

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from bot import blocks, manifest
-from bot.replies import Open, Private, Reply
-from bot.requests import Shortcut
+from bot import installed
+from bot.slack import blocks
+from bot.slack.replies import Open, Private, Reply
+from bot.slack.requests import Shortcut
 from tests.stories.office import GUS, OLA, SAM, TIM, Office, opened
 from workflows.errors import GovernanceError
 
 
 def offering(*callback_ids: str) -> dict[str, Any]:
     """The manifest with these shortcuts besides its own."""
-    data = manifest.load_manifest()
+    data = installed.load_manifest()
     own = data["features"].get("shortcuts", [])
     more = [
         {"name": one, "type": "message", "callback_id": one, "description": "a test's"}

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from sandbox.outgoing import payloads
-from sandbox.outgoing.answers import Parcel
+from sandbox.outgoing import events
+from sandbox.submission import Parcel
 from storage.approvals.tables import Decision
 from storage.audit.tables import AuditEntry
 from storage.enums import ApprovalState, EuClass, Exposure, ModelKind, PurposeClass
@@ -257,7 +257,7 @@ def test_nobody_who_has_left_is_named(office: Office, gone: Callable[[Office, st
     read_before(office)
     # The menu still offers Fred, as a client does that was opened before.
     view = tim.seat.modals()[-1]
-    sent = payloads.view_submission(
+    sent = events.view_submission(
         office.sandbox.installation, tim.seat.user, tim.seat.team_id, view
     )
     values: dict[str, Any] = sent["view"]["state"]["values"]
@@ -395,7 +395,7 @@ def test_who_is_named_is_asked_about_before_they_are_told(office: Office) -> Non
     found = tim.ephemerals()[-1]
     assert tim.click(ephemeral_id=found.id, action_id="milestones.add").ok
     view = tim.modals()[-1]
-    sent = payloads.view_submission(office.sandbox.installation, tim.user, tim.team_id, view)
+    sent = events.view_submission(office.sandbox.installation, tim.user, tim.team_id, view)
     values: dict[str, Any] = sent["view"]["state"]["values"]
     values["title"] = {"title": {"type": "plain_text_input", "value": "A report"}}
     values["due"] = {"due": {"type": "datepicker", "selected_date": "2026-03-02"}}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bot import app
-from bot.cli.demo.command import Demo
-from sandbox.outcome import NotPossible
+from bot.demo.command import Demo
 from sandbox.seat import Seat
+from sandbox.submission import NotPossible
 from tests.texts import recorder
 
 OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
@@ -44,7 +44,7 @@ def look_around(seat: Seat, pressed: Counter[str], *, speaks: bool) -> None:
     """One person's Home, their commands, and the windows behind the buttons that they see."""
     place = seat.dm().id
     seat.open_home()
-    for word in (*sorted(app.router().words), "no such word") if speaks else ():
+    for word in (*sorted(app.build_router().words), "no such word") if speaks else ():
         seat.slash("/mlgov", word, place)
     for channel in seat.channels():
         for message in reversed(seat.messages(channel.id)):

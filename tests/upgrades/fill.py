@@ -32,16 +32,16 @@ from sqlalchemy import (
 )
 
 from bot.approvals.words import APPROVE
-from bot.cli.demo import organisation as org
-from bot.cli.demo import seeding, spend
-from bot.cli.demo.command import Demo
+from bot.demo import command, organisation
+from bot.demo import organisation as org
+from bot.demo.command import Demo
 from sandbox.seat import Seat
 from storage.tables import Base
 
 try:
-    from bot.cli.demo import maturity
+    from bot.demo import organisation
 except ImportError:  # before revision 0004 nobody was asked how mature they are
-    maturity = None
+    organisation = None
 
 WEBHOOK = "https://hooks.example/mlgov"
 OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
@@ -66,7 +66,7 @@ WORDS = {
 
 def main(url: str, out: str) -> None:
     """Fill the database at `url`; the facts that no table holds go to the file `out`."""
-    spend.DAYS_BACK, spend.DAYS_AHEAD = 27, 1
+    organisation.DAYS_BACK, organisation.DAYS_AHEAD = 27, 1
     _fewer_answers()
     demo = Demo(at=OPENS, url=url, limits=False)
     demo.start()
@@ -91,21 +91,21 @@ def main(url: str, out: str) -> None:
 
 
 def _fewer_answers() -> None:
-    if maturity is None:
+    if organisation is None:
         return
-    answer = maturity._answer
+    answer = organisation._answer
     few = {org.OMAR, org.ELENA}
 
     def answer_of_few(demo: Any, session: Any, user_id: str, *rest: Any, **more: Any) -> None:
         if user_id in few:
             answer(demo, session, user_id, *rest, **more)
 
-    maturity._answer = answer_of_few
+    organisation._answer = answer_of_few
 
 
 def _grant(demo: Demo) -> None:
     """Omar asks for more and gets it; Priya hands over what waits for her since before."""
-    seeding._ask(demo, org.OMAR, "route-planner", "21000", "The new depots need their own routes.")
+    command._ask(demo, org.OMAR, "route-planner", "21000", "The new depots need their own routes.")
     if "approval_question" in Base.metadata.tables:
         _more(demo, org.PRIYA, "Route planner", "ask")
         _submit(demo, org.PRIYA, question="Which depots?")

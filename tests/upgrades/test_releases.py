@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import manifest
-from bot.schema import SchemaWatch
+from bot import installed
+from bot.opening import SchemaWatch
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage import migrate
@@ -114,7 +114,7 @@ def test_the_release_before_runs_as_a_process_on_the_schema_of_the_one_after(
     database = Database(url)
     oldest = migrate.read_standing(database).oldest
     database.close()
-    with Sandbox(World.from_dict(organisation()), manifest.load_manifest(), limits=False) as slack:
+    with Sandbox(World.from_dict(organisation()), installed.load_manifest(), limits=False) as slack:
         env = environment(slack, tmp_path, MLGOV_DATABASE_URL=url, PYTHONPATH=str(tree))
         if oldest is None or oldest > releases.newest(tree):
             done = mlgov(env, tree, "run", "--http")

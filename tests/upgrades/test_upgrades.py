@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from sandbox.channels import Message
+from sandbox.messages import Message
 from storage import ledger, migrate, triggers
 from storage.db import Database
 from tests.conftest import BACKENDS
@@ -21,8 +21,8 @@ from workflows import decisions
 from workflows import policy as policies
 from workflows.budgets import service as budgets
 from workflows.people import service as people
-from workflows.record import wording
-from workflows.record.looking import Look
+from workflows.record import telling
+from workflows.record.scanning import Look
 
 KEPT = dumps.kept()
 OWN = sorted(revision for revision, source in KEPT.items() if revision == source)
@@ -168,7 +168,7 @@ def _agrees(database: Database, dump: Dump, tables: Collection[str]) -> None:
     """
     with database.read() as session:
         look = Look().all(session, datetime.fromisoformat(dump.at))
-        told = wording.describe_faults(session, look.faults)
+        told = telling.describe_faults(session, look.faults)
     filled = set(dump.filled) | {
         table for of_kind in _TABLES.values() for table in of_kind
     }.difference(tables)

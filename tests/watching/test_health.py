@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from bot import version
+from bot import installed
 from storage.db import Database
 from tests.conftest import fresh_url
 from tests.elsewhere import OwnPostgres
@@ -21,7 +21,7 @@ from tests.watching.promtool import scrape
 
 pytestmark = pytest.mark.slow
 
-ALIVE = (200, f"ok {version.describe_version()}")
+ALIVE = (200, f"ok {installed.describe_version()}")
 
 
 def asked(office: Office, path: str) -> tuple[int, str]:

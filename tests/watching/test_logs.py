@@ -13,8 +13,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from bot import acts, logs, metrics
-from sandbox.outgoing.signing import signed_headers
+from bot import logs
+from bot.web import metrics
+from sandbox.outgoing.delivery import signed_headers
 from tests.conftest import fresh_url
 from tests.serving.test_run import environment, running, slack
 from tests.stories.office import FAY, OLA, TIM, Office, eventually, opened
@@ -160,7 +161,7 @@ def test_a_wrong_signing_secret_leaves_one_line(
 
 
 def test_json_holds_what_was_added_and_the_traceback(lines: list[str]) -> None:
-    with acts.log_act(acts.Act("click", reference="ab12cd")):
+    with logs.log_act(logs.Act("click", reference="ab12cd")):
         try:
             raise ValueError("two\nlines")
         except ValueError:
@@ -175,14 +176,14 @@ def test_json_holds_what_was_added_and_the_traceback(lines: list[str]) -> None:
 
 def test_a_block_that_breaks_is_a_failure(lines: list[str]) -> None:
     def breaks() -> None:
-        with acts.log_act(acts.Act("click")):
-            acts.note_refusal()
+        with logs.log_act(logs.Act("click")):
+            logs.note_refusal()
             raise KeyError
 
     with pytest.raises(KeyError):
         breaks()
     assert json.loads(lines[0])["outcome"] == "failed"
-    assert acts.current() is None
+    assert logs.current() is None
 
 
 SCRIPT = """

@@ -11,10 +11,10 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event, text
 
-from bot import gauges, metrics
-from bot.bolt import DIRECTORY_EVENTS, kind_of
-from bot.bounded import Bounded
-from bot.gauges import Gauges
+from bot.background import Bounded
+from bot.slack.bolt import DIRECTORY_EVENTS, kind_of
+from bot.web import metrics
+from bot.web.metrics import Gauges
 from storage.budgets.tables import CostLoad
 from storage.db import Database
 from storage.delivery.tables import Lane, Outbox, Schedule, Timer
@@ -25,7 +25,7 @@ from tests.registry.test_client import Answer, Server
 from tests.stories.office import OLA, eventually, opened
 from tests.stories.test_models import MODELS, world
 from tests.watching.promtool import scrape
-from workflows import clock, measuring
+from workflows import clock, operations
 from workflows.actors import OPERATOR
 from workflows.delivery import holding
 
@@ -40,7 +40,7 @@ def known() -> dict[str, tuple[str, set[str]]]:
         if isinstance(one, MetricWrapperBase):
             name = one._name + endings.get(one._type, "")
             found[name] = (one._type, set(one._labelnames))
-    for name, gauge in gauges.GAUGES.items():
+    for name, gauge in metrics.GAUGES.items():
         found[f"mlgov_{name}"] = ("gauge", {gauge.label} - {""})
     return found
 
@@ -226,7 +226,7 @@ def fill(database: Database) -> None:
 
 def figures(database: Database) -> dict[tuple[str, str], float]:
     with database.read() as session:
-        return {(one.name, one.label): one.value for one in measuring.list_figures(session)}
+        return {(one.name, one.label): one.value for one in operations.list_figures(session)}
 
 
 def test_figures_are_true(database: Database) -> None:
@@ -255,7 +255,7 @@ def test_figures_are_true(database: Database) -> None:
     }.items():
         assert near[name] == value, (name, found[name])
     sources = [label for name, label in found if name == "cost_data_age_days"]
-    assert len(sources) == measuring.MOST_SOURCES + 1
+    assert len(sources) == operations.MOST_SOURCES + 1
 
 
 def test_a_hold_is_a_figure(database: Database) -> None:
@@ -318,7 +318,7 @@ def test_a_bot_without_a_database_still_tells_of_itself(tmp_path: Path) -> None:
     place = tmp_path / "mlgov.db"
     place.mkdir()
     database = Database(f"sqlite:///{place}")
-    collector = Gauges(database, lambda: [measuring.Figure("tick_age_seconds", 3.0)])
+    collector = Gauges(database, lambda: [operations.Figure("tick_age_seconds", 3.0)])
     found = exposed(collector)
     assert found["mlgov_database_up"] == 0
     assert found["mlgov_tick_age_seconds"] == 3

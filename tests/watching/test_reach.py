@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from bot import slack_client, slack_reach
-from bot.seldom import Seldom
-from bot.slack_errors import Effect, Failure
-from bot.slack_reach import APP_TOKEN_METHOD, Reach
+from bot.background import Seldom
+from bot.slack import client as slack_client
+from bot.slack.client import APP_TOKEN_METHOD, Reach
+from bot.slack.errors import Effect, Failure
 
 SILENT = Failure(Effect.UNKNOWN, "no answer (TimeoutError)")
 CUT = Failure(Effect.PASSING, "not connected (ConnectionRefusedError)")
@@ -85,7 +85,7 @@ def test_every_call_is_seen_with_its_end() -> None:
 
     def observe(method: str, failure: Failure | None, seconds: float) -> None:
         assert seconds >= 0
-        seen.append((method, slack_reach.call_result(failure)))
+        seen.append((method, slack_client.call_result(failure)))
 
     slack = slack_client.web_client(
         "xoxb-1", base_url="http://127.0.0.1:1/", timeout=1, observer=observe

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import resources
+from bot import installed
 from workflows import policy
 from workflows.policy import PolicyRefused
 
-GOOD = resources.resource_path("governance.yml").read_text(encoding="utf-8")
+GOOD = installed.resource_path("governance.yml").read_text(encoding="utf-8")
 
 
 def refusal(text: str) -> str:

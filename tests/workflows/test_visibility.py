@@ -7,7 +7,7 @@ import pytest
 from storage.db import Database
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
-from workflows import policy, visibility
+from workflows import permissions, policy
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG = "T0ACME"
@@ -62,7 +62,7 @@ def db(database: Database) -> Database:
 def seen(db: Database, name: str) -> set[str] | None:
     """Keys of the projects in sight; None for all."""
     with db.read() as session:
-        found = visibility.sight(session, f"p-{name}", policy=POLICY)
+        found = permissions.sight(session, f"p-{name}", policy=POLICY)
         keys = {row.id: row.key for row in session.query(Project)}
     if found.sees_all:
         assert all(found.holds(id_) for id_ in keys)
@@ -95,8 +95,8 @@ def test_people_who_manage_each_other_end_the_search(db: Database) -> None:
 
 def test_roles_and_who_holds_them(db: Database) -> None:
     with db.read() as session:
-        assert visibility.list_roles(session, "p-lea", policy=POLICY) == {"leader", "pilot"}
-        assert visibility.list_roles(session, "p-leo", policy=POLICY) == {"leader"}
-        assert visibility.list_roles(session, "p-gus", policy=POLICY) == frozenset()
-        found = visibility.list_holders(session, "leader", policy=POLICY, org_key=ORG)
+        assert permissions.list_roles(session, "p-lea", policy=POLICY) == {"leader", "pilot"}
+        assert permissions.list_roles(session, "p-leo", policy=POLICY) == {"leader"}
+        assert permissions.list_roles(session, "p-gus", policy=POLICY) == frozenset()
+        found = permissions.list_holders(session, "leader", policy=POLICY, org_key=ORG)
     assert found == {"p-lea": "U0LEA", "p-leo": "U0LEO"}

@@ -5,19 +5,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.actions import queries as more
-from storage.actions.tables import ApprovalCondition
-from storage.approvals import changing, queries
+from storage.approvals import activity as more
+from storage.approvals import queries
 from storage.approvals.queries import RequestRow
+from storage.approvals.tables import ApprovalCondition
 from storage.enums import ApprovalState, ConditionState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, door, endings, people, rules, terms
+from workflows.approvals import approvers, completion, door, notifications, rules
+from workflows.approvals.completion import CONFIRM, DUE, SOON, Circumstances
 from workflows.approvals.door import Entered
-from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import ClaimMet, ConfirmMet, OnCondition
 from workflows.approvals.refusals import CardChanged
-from workflows.approvals.terms import CONFIRM, DUE, SOON
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
@@ -77,7 +76,7 @@ def claim_met(
     )
     if is_own:
         return "The condition is met, and the request says so."
-    terms.notify_about(session, condition, condition.set_by, "claimed", around)
+    completion.notify_about(session, condition, condition.set_by, "claimed", around)
     return "Whoever set the condition was told, and confirms it. You will hear."
 
 
@@ -93,7 +92,7 @@ def confirm_met(
     if form.is_met:
         condition.state, condition.ended_at = ConditionState.MET.value, around.now
         _record_change(session, actor, head, condition, "condition_met", around)
-        terms.notify_about(session, condition, condition.owner_id, "met", around)
+        completion.notify_about(session, condition, condition.owner_id, "met", around)
         return "The condition is met. Its owner was told."
     text = audit.write_text(session, actor, form.why, now=around.now) if form.why else None
     condition.state, condition.claimed_at = ConditionState.OPEN.value, None
@@ -109,7 +108,7 @@ def confirm_met(
     if around.now >= condition.due_at:
         _lapse(session, actor, head, request, condition, around)
         return "The condition is not met, and its day is over: the approval has lapsed, and everybody was told."
-    terms.notify_about(session, condition, condition.owner_id, "refused", around)
+    completion.notify_about(session, condition, condition.owner_id, "refused", around)
     return "Its owner was told that something is missing, and can say again that it is met until the day is over."
 
 
@@ -127,16 +126,16 @@ def follow_up_condition(
         return
     if kind == SOON:
         if condition.state == ConditionState.OPEN:
-            terms.notify_about(
+            completion.notify_about(
                 session, condition, condition.owner_id, "soon", around, before=condition.due_at
             )
         return
     if kind == DUE and condition.state == ConditionState.CLAIMED:
         # Its owner was in time; whoever set it is reminded, and has a little longer.
-        subject = announcements.subject(approval_id)
+        subject = notifications.subject(approval_id)
         until = condition.due_at + TO_CONFIRM
         timers.start(session, subject, CONFIRM, until, seq=condition.id)
-        terms.notify_about(
+        completion.notify_about(
             session, condition, condition.set_by, "unconfirmed", around, before=until
         )
         return
@@ -159,9 +158,9 @@ def _lapse(
     session.flush()
     subject = around.subjects[head.subject_type]
     subject.lock(session, head.subject_id)
-    timers.cancel(session, announcements.subject(head.id))
+    timers.cancel(session, notifications.subject(head.id))
     more.drop_conditions(session, head.id, now=around.now)
-    changing.revise(session, head.id, state=ApprovalState.LAPSED.value)
+    queries.revise(session, head.id, state=ApprovalState.LAPSED.value)
     audit.record(
         session,
         actor,
@@ -174,7 +173,7 @@ def _lapse(
     ids = {request.requester_id, condition.owner_id, condition.set_by} | {
         row.person_id for row in queries.list_verdicts(session, head.id)
     }
-    known = [people.find_person(session, person_id) for person_id in sorted(ids)]
+    known = [approvers.find_person(session, person_id) for person_id in sorted(ids)]
     concerned = [person for person in known if person is not None]
     subject.lapse(
         session,
@@ -187,10 +186,10 @@ def _lapse(
         spared={person.id for person in concerned},
     )
     around.lapsed(session, head.id)
-    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.post_thread_line(session, head, "lapsed", condition.id, around)
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    completion.post_thread_line(session, head, "lapsed", condition.id, around)
     for person in sorted(concerned, key=lambda each: each.slack_id):
-        announcements.notify_person(
+        notifications.notify_person(
             session,
             head.id,
             person,
@@ -198,7 +197,7 @@ def _lapse(
             condition.id,
             org_key=around.org_key,
             now=around.now,
-            due_at=terms.next_at_work(person, around),
+            due_at=completion.next_at_work(person, around),
         )
     heads.publish(
         session,
@@ -253,5 +252,5 @@ def _record_change(
         condition=condition.id,
         **facts,
     )
-    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.post_thread_line(session, head, what, condition.id, around, times=condition.revision)
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    completion.post_thread_line(session, head, what, condition.id, around, times=condition.revision)

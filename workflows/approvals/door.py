@@ -11,18 +11,101 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow, StandingRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
-from workflows.approvals import people, reads, refusals, rules, sight
-from workflows.approvals.endings import Circumstances
+from workflows.approvals import approvers, reads, refusals, rules
+from workflows.approvals import approvers as approval_approvers
+from workflows.approvals.completion import Circumstances
 from workflows.approvals.forms import OnRequest
 from workflows.approvals.records import Card
-from workflows.approvals.refusals import Unconfirmed
+from workflows.approvals.refusals import AlreadyDecided, Unconfirmed
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
+
+# --- Who may read a request
+#
+# whoever has a part in it, whoever sees its project, and whoever has a message of it before
+# them.
+
+TYPE = "approval"
+
+
+def unknown_request(audit: RefusalFact | None = None) -> NotFound:
+    """What is said of a request that is not there, and in the same words of one that is not for who asks."""
+    return NotFound(reads.NO_REQUEST, audit=audit, hint="approvals.waiting")
+
+
+def require_card(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
+    """A request as it stands, before somebody who may read it. Raises NotFound for everybody else."""
+    card = reads.card(
+        session,
+        approval_id,
+        subjects=around.subjects,
+        policy=around.policy,
+        now=around.now,
+        reader_id=actor.id,
+    )
+    if not sees_request(session, actor, card, around):
+        raise unknown_request()
+    return card
+
+
+def sees_request(session: Session, actor: Actor, card: Card, around: Circumstances) -> bool:
+    """Whether somebody may read a request; `card` is it before them.
+
+    Its project is in their sight; they asked, decided, or own or set a condition; any stage asks them, themselves, for
+    somebody who is away or by a place that was handed to them; they may break its glass; or they acted on a message that
+    shows it (`around.clicked`). A program sees what its token is for, which the edge looks at.
+    """
+    if actor.kind is not ActorKind.PERSON:
+        return True
+    if not actor.is_member:
+        return False
+    return (
+        _has_a_part(card, actor)
+        or permissions.sees_project(
+            session, actor, queries.find_project_id(session, card.id), policy=around.policy
+        )
+        or permissions.find_reaching_word(
+            session,
+            actor.id,
+            sorted(reads.list_approver_ids(session, card.id)),
+            policy=around.policy,
+        )
+        is not None
+        or _is_before_them(session, actor, card.id, around)
+    )
+
+
+def _has_a_part(card: Card, actor: Actor) -> bool:
+    reader = card.reader
+    lines = (*card.lines, *card.taken_back)
+    return (
+        actor.id == card.requester.id
+        or any(line.person.id == actor.id for line in lines)
+        or any(actor.id in (one.owner.id, one.setter.id) for one in card.conditions)
+        or (reader is not None and bool(reader.why or reader.may_break_glass or reader.handed_to))
+    )
+
+
+def _is_before_them(
+    session: Session, actor: Actor, approval_id: int, around: Circumstances
+) -> bool:
+    subject = permissions.find_shown(session, actor, around.clicked)
+    if subject is None or subject == (TYPE, str(approval_id)):
+        return subject is not None
+    beside = activity.list_showing(session, approval_id)
+    return subject in {(type_, str(id_)) for type_, id_ in beside}
+
+
+# --- The one door for every act on a request
+#
+# who does it, on which revision, by how fresh a word of Slack's. An act is named by its form.
+# `acts` has the rule of each and calls `enter` before it does anything; what comes back is the
+# locked request, and nothing else is accepted by the functions that change one.
 
 ASK_FIRST = "Whether everybody this rests on still belongs here has to be asked first. Nothing was changed; try again in a minute."
 
@@ -92,9 +175,9 @@ def enter(
         raise
     except GovernanceError as refusal:
         card = _card(session, at.head.id, actor, around)
-        if sight.sees_request(session, actor, card, around):
+        if sees_request(session, actor, card, around):
             raise
-        raise sight.unknown_request(refusal.audit) from None
+        raise unknown_request(refusal.audit) from None
 
 
 def _judge_entry(
@@ -134,7 +217,7 @@ def _require_met(
     rows: Sequence[StandingRow], form: OnRequest, rule: Rule, around: Circumstances
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
-    standing = people.build_standing(rows) if rows else None
+    standing = approval_approvers.build_standing(rows) if rows else None
     if standing is None or rows[0].org_key != around.org_key or not standing.is_member:
         if standing is not None:
             require_slack_asked((Basis(standing),), (), around)
@@ -299,3 +382,89 @@ def only_requester(action: str, sentence: str, *, hint: str | None = None) -> Wh
             )
 
     return who
+
+
+# --- Whether somebody decides in the stage that is asked now
+#
+# for themselves, for who is away, or in a place they took.
+
+_NOT_ASKED = frozenset({Refusal.NOT_YET, Refusal.PASSED, Refusal.NOT_ASKED})
+_BY_MEMBERSHIP = _NOT_ASKED | {Refusal.NO_MEMBER}
+"""Refusals that another word from Slack could lift."""
+
+
+def require_entitled(
+    session: Session, actor: Actor, form: OnRequest, at: Entered, around: Circumstances
+) -> Entitlement:
+    """By what this person's verdict counts, and in whose place. Raises the refusal when it does not."""
+    if any(row.for_id == actor.id for row in at.decided):
+        raise AlreadyDecided(
+            "Whoever stands in for you has decided on this in your place, and nobody decides twice."
+        )
+    standing = approvers.build_standing(at.rows)
+    givers = approvers.list_givers(session, [at.request.current])
+    verdict = rules.judge(
+        at.request, at.votes, standing, revision=form.revision, now=around.now, givers=givers
+    )
+    if isinstance(verdict, Entitlement):
+        return verdict
+    basis = [Basis(standing)]
+    if verdict in _NOT_ASKED and _may_stand_in(at, standing.person_id):
+        principals = approvers.list_principals(session, at.rows, standing.person_id, now=around.now)
+        basis += [Basis(one.standing) for one in principals]
+        instead = _find_place_of_absent(
+            session, actor, form, at, [one.standing for one in principals], givers, around
+        )
+        if instead is not None:
+            basis_of = (Basis(standing), *instead.basis)
+            return replace(instead, basis=basis_of)
+    if verdict in _BY_MEMBERSHIP:
+        basis += [Basis(one) for one in givers.values()]
+        require_slack_asked(basis, reads.list_approver_ids(session, at.head.id), around)
+    raise build_refusal(session, verdict, at.head.id, actor, around, shown_revision=form.revision)
+
+
+def _may_stand_in(at: Entered, person_id: str) -> bool:
+    """Whether this person may decide for somebody who is away: never who took part, nor who gave their own place away."""
+    stage = at.request.current
+    return (
+        stage.delegate
+        and person_id not in at.request.apart
+        and not any(approver.by == person_id for approver in stage.approvers)
+    )
+
+
+def _find_place_of_absent(
+    session: Session,
+    actor: Actor,
+    form: OnRequest,
+    at: Entered,
+    principals: Sequence[rules.Standing],
+    givers: rules.Standings,
+    around: Circumstances,
+) -> Entitlement | None:
+    """Whether one of those who are away would decide now, whose place nobody has used."""
+    spent = list_spent(at.decided)
+    for principal in principals:
+        if principal.person_id in spent:
+            continue
+        verdict = rules.judge(
+            at.request, at.votes, principal, revision=form.revision, now=around.now, givers=givers
+        )
+        if isinstance(verdict, Entitlement):
+            return replace(verdict, instead_of=principal.person_id)
+        if verdict is Refusal.STALE:
+            raise build_refusal(
+                session, verdict, at.head.id, actor, around, shown_revision=form.revision
+            )
+    return None
+
+
+def list_spent(decided: Sequence[VerdictRow]) -> set[str]:
+    """Who has decided, themselves or through whoever stood in for them."""
+    return {
+        person_id
+        for row in decided
+        for person_id in (row.person_id, row.for_id)
+        if person_id is not None
+    }

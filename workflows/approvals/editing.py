@@ -2,41 +2,189 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.actions import queries as more
-from storage.approvals import changing, queries, replaying
+from storage.approvals import activity, queries
+from storage.approvals import activity as more
 from storage.approvals.queries import RequestRow, VerdictRow
+from storage.approvals.tables import ApprovalQuestion
+from storage.audit.tables import PrivateText
 from storage.enums import ApprovalState
-from workflows import outbox, permissions, timers
+from workflows import outbox, permissions, resting, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import (
-    announcements,
-    changes,
-    clocks,
-    door,
-    endings,
-    judging,
-    people,
-    routing,
-    rules,
-    separation,
-    sight,
-)
-from workflows.approvals.binding import bind_stages, find_passing_rule
+from workflows.approvable import Prepared
+from workflows.approvals import approvers, completion, door, notifications, rules, submission
+from workflows.approvals.approvers import Reached, bind_stages, find_passing_rule
+from workflows.approvals.completion import EXPIRE, Circumstances
 from workflows.approvals.door import Entered
-from workflows.approvals.endings import EXPIRE, Circumstances
-from workflows.approvals.forms import Edit
+from workflows.approvals.forms import Answer, AskInformation, DropQuestion, Edit
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Refusal
 from workflows.approvals.stages import Bound, Dropped, Stage
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotAllowed, RefusalFact
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact
 from workflows.policy import Gate
-from workflows.subjects import Prepared
+
+# --- Asking the requester something before deciding
+#
+# the request waits, its clock stands still, the answer lets it go on.
+
+PATIENCE = timedelta(days=7)
+"""By how much everything about the request is put off at most while it waits for an answer, so that no question holds
+a request for ever: without an answer in that time it can still expire."""
+
+
+def ask_question(
+    session: Session, actor: Actor, form: AskInformation, at: Entered, around: Circumstances
+) -> str:
+    """The request waits for the requester's answer; nothing about it falls due meanwhile."""
+    head, request = at.head, at.request
+    if head.paused_at is not None:
+        raise InvalidInput(
+            "This waits for an answer already. You can ask again when it is there.",
+            field="question",
+        )
+    if not form.question:
+        raise InvalidInput("Say what you want to know.", field="question")
+    text = audit.write_text(session, actor, form.question, now=around.now)
+    question_id = more.insert_question(
+        session,
+        approval_id=head.id,
+        position=request.stage,
+        asked_by=actor.id,
+        question_id=text.id,
+        asked_at=around.now,
+        answer_id=None,
+        ended_at=None,
+    )
+    queries.revise(
+        session,
+        head.id,
+        paused_at=around.now,
+        has_more=True,
+        expires_at=request.expires_at + PATIENCE,
+        asked_at=head.asked_at + PATIENCE if head.asked_at else None,
+    )
+    timers.shift(session, notifications.subject(head.id), PATIENCE)
+    audit.record(
+        session,
+        actor,
+        "approval.questioned",
+        ("approval", head.id),
+        now=around.now,
+        question=question_id,
+        stage=request.stage,
+        words=audit.text_fact(text),
+    )
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    completion.post_thread_line(session, head, "question", question_id, around)
+    if head.requester_slack_id:
+        requester = Reached(head.requester_id, head.requester_slack_id, "")
+        notifications.notify_person(
+            session,
+            head.id,
+            requester,
+            "question",
+            question_id,
+            org_key=around.org_key,
+            now=around.now,
+        )
+    return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
+
+
+def answer_question(
+    session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances
+) -> str:
+    """The answer is there: the request goes on, with as much time as it had when the question came."""
+    head, request = at.head, at.request
+    question = _require_open_question(session, at)
+    if not form.answer:
+        raise InvalidInput("Say in a sentence what they asked.", field="answer")
+    text = audit.write_text(session, actor, form.answer, now=around.now)
+    question.answer_id = text.id
+    _resume_request(session, actor, head, request, question, around, "answered", text)
+    asker = approvers.find_person(session, question.asked_by)
+    if asker is not None:
+        notifications.notify_person(
+            session, head.id, asker, "answer", question.id, org_key=around.org_key, now=around.now
+        )
+    return "Your answer is with the request, and whoever asked was told. The request goes on."
+
+
+def require_asker(
+    session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
+) -> None:
+    """Only whoever asked the question that is open."""
+    if actor.id != _require_open_question(session, at).asked_by:
+        raise NotAllowed(
+            "Only the person who asked the question can take it back. You can still reject the request."
+        )
+
+
+def drop_question(
+    session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
+) -> str:
+    """Whoever asked needs no answer any more: the request goes on."""
+    head, request = at.head, at.request
+    question = _require_open_question(session, at)
+    _resume_request(session, actor, head, request, question, around, "unasked", None)
+    return "You took your question back, and the request goes on."
+
+
+def _require_open_question(session: Session, at: Entered) -> ApprovalQuestion:
+    question = more.find_open_question(session, at.head.id)
+    if question is None:
+        raise GovernanceError(
+            "No question is open on this request, so there is nothing to answer. The request shows how it stands."
+        )
+    return question
+
+
+def _resume_request(
+    session: Session,
+    actor: Actor,
+    head: RequestRow,
+    request: rules.Request,
+    question: ApprovalQuestion,
+    around: Circumstances,
+    what: str,
+    text: PrivateText | None,
+) -> None:
+    question.ended_at = around.now
+    # A clock that was set back meanwhile gives nobody more time than a question holds a request for.
+    stood_still = max(around.now - (head.paused_at or around.now), timedelta(0))
+    unused = PATIENCE - stood_still
+    queries.revise(
+        session,
+        head.id,
+        paused_at=None,
+        expires_at=request.expires_at - unused,
+        asked_at=head.asked_at - unused if head.asked_at else None,
+    )
+    timers.shift(session, notifications.subject(head.id), -unused)
+    # What changed while the question was open was left alone: nobody could approve.
+    resting.recheck(session, [head.id], at=around.now)
+    audit.record(
+        session,
+        actor,
+        f"approval.{what}",
+        ("approval", head.id),
+        now=around.now,
+        question=question.id,
+        stood_still=int(stood_still.total_seconds()),
+        words=audit.text_fact(text) if text is not None else None,
+    )
+    session.flush()
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    completion.post_thread_line(session, head, what, question.id, around)
+
+
+# --- The requester changes what they ask
+#
+# Other words only tell; another thing asks people anew, from a stage on.
 
 NOT_YOURS = "Only the person who asked for this can change it. If you decide on it, you can ask for information."
 STAYS = "A request stays about what it was opened for. Ask for this with a new one."
@@ -49,7 +197,7 @@ def require_editable(
 ) -> Card:
     """The request as it stands, for the window that changes it. Raises the refusal of who may not, or not any more."""
     permissions.require_member(actor, "approval.edit", subject=("approval", approval_id))
-    card = sight.require_card(session, actor, approval_id, around)
+    card = door.require_card(session, actor, approval_id, around)
     if card.requester.id != actor.id:
         raise NotAllowed(
             NOT_YOURS,
@@ -141,11 +289,11 @@ class _Plan:
 
 def _change_words(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
     edit_id = _record_edit(session, actor, change, around, reopened=None, void=())
-    changing.set_columns(session, change.head.id, has_more=True)
+    queries.set_columns(session, change.head.id, has_more=True)
     outbox.refresh(
-        session, announcements.subject(change.head.id), now=around.now, clicked=around.clicked
+        session, notifications.subject(change.head.id), now=around.now, clicked=around.clicked
     )
-    endings.post_thread_line(session, change.head, "edited", edit_id, around)
+    completion.post_thread_line(session, change.head, "edited", edit_id, around)
     return "Every copy shows your new words. You ask for the same, so nobody is asked anew."
 
 
@@ -162,9 +310,9 @@ def _change_question(session: Session, actor: Actor, change: _Change, around: Ci
     edit_id = _record_edit(session, actor, change, around, reopened=reopened, void=plan.void)
     if plan.void:
         gone = [row.id for row in plan.void]
-        changing.void_decisions(session, gone, at=around.now)
+        queries.void_decisions(session, gone, at=around.now)
         more.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
-    changing.set_columns(
+    queries.set_columns(
         session,
         head.id,
         facts=change.prepared.facts,
@@ -173,10 +321,10 @@ def _change_question(session: Session, actor: Actor, change: _Change, around: Ci
         moved=None,
     )
     _restage(session, change, plan, around)
-    endings.post_thread_line(session, head, "edited", edit_id, around)
+    completion.post_thread_line(session, head, "edited", edit_id, around)
     if by_rule:
         again, request = door.lock_request(session, head.id)
-        endings.end_request(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
+        completion.end_request(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
         return "What you ask for now passes by rule: it is approved."
     _notify_concerned(session, change, plan, edit_id, around)
     if not plan.asks_anew:
@@ -194,9 +342,9 @@ def _plan_change(
     """Raises NobodyToDecide when what is asked now could never pass."""
     head, request, prepared = change.head, change.request, change.prepared
     decided = queries.list_verdicts(session, head.id)
-    apart = separation.list_apart(gate, prepared, actor)
+    apart = rules.list_apart(gate, prepared, actor)
     expires_at = around.now + gate.expires_after
-    words = people.resolve_words(
+    words = approvers.resolve_words(
         session, around.policy, prepared.people, actor.id, org_key=around.org_key
     )
     dropped: tuple[Dropped, ...] = ()
@@ -218,14 +366,14 @@ def _plan_change(
         known=tuple(each.stored() for each in prepared.known),
         known_at=around.now.isoformat(timespec="microseconds"),
         rests=tuple(
-            each.stored() for each in changes.select_counting(prepared.rests, gate, head.gate)
+            each.stored() for each in rules.select_counting(prepared.rests, gate, head.gate)
         ),
     )
     void = tuple(row for row in decided if by_rule or row.position >= start)
     rest = tuple(stages[start:])
     if not by_rule and (rest or not start):
-        spent = judging.list_spent([row for row in decided if row not in void])
-        rest = routing.staff_stages(
+        spent = door.list_spent([row for row in decided if row not in void])
+        rest = submission.staff_stages(
             session,
             gate,
             rest,
@@ -291,7 +439,7 @@ def _record_edit(
     text = None
     if is_reworded:
         text = audit.write_text(session, actor, change.reason, now=around.now)
-        changing.set_columns(session, head.id, reason_id=text.id)
+        queries.set_columns(session, head.id, reason_id=text.id)
     audit.record(
         session,
         actor,
@@ -313,8 +461,8 @@ def _record_edit(
 
 def _restage(session: Session, change: _Change, plan: _Plan, around: Circumstances) -> None:
     """The rest of the way, as it is now; clocks start again with as much time as a new request has."""
-    head, subject = change.head, announcements.subject(change.head.id)
-    replaying.replace_stages(
+    head, subject = change.head, notifications.subject(change.head.id)
+    activity.replace_stages(
         session,
         head.id,
         plan.start,
@@ -329,7 +477,7 @@ def _restage(session: Session, change: _Change, plan: _Plan, around: Circumstanc
     timers.cancel(session, subject)
     timers.keep_going(session, subject, EXPIRE, plan.expires_at)
     asked = plan.rest[0] if plan.asks_anew else change.request.stages[plan.stage]
-    clocks.restart_stage_timers(session, head.id, asked, plan.stage, now=around.now)
+    completion.restart_stage_timers(session, head.id, asked, plan.stage, now=around.now)
     outbox.refresh(session, subject, now=around.now, clicked=around.clicked)
 
 
@@ -338,10 +486,10 @@ def _notify_concerned(
 ) -> None:
     """Those who are asked anew get a card; those whose verdict counts no more and who are not asked now, a word."""
     head = change.head
-    asked: dict[str, people.Reached] = {}
+    asked: dict[str, approvers.Reached] = {}
     if plan.asks_anew:
         kept = {row.person_id for row in queries.list_verdicts(session, head.id)}
-        asked = endings.ask_stage(
+        asked = completion.ask_stage(
             session,
             head,
             plan.rest[0],
@@ -352,8 +500,8 @@ def _notify_concerned(
             edition=head.edition + 1,
         )
     for row in plan.void:
-        person = people.find_person(session, row.person_id)
+        person = approvers.find_person(session, row.person_id)
         if person is not None and person.id not in asked:
-            announcements.notify_person(
+            notifications.notify_person(
                 session, head.id, person, "edited", edit_id, org_key=around.org_key, now=around.now
             )

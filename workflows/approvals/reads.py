@@ -1,21 +1,35 @@
 """Requests as people see them: one card, what waits for somebody, what somebody asked for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries, reaching, waiting
+from storage.approvals import activity, queries
+from storage.approvals.activity import ConditionRow, EditRow, HandoverRow, QuestionRow, ReviewRow
 from storage.approvals.queries import CardRow, DecisionRow, StageRow
-from storage.enums import ApprovalState, Verdict
+from storage.enums import ApprovalState, ConditionState, Verdict
 from workflows import handles
 from workflows.actors import Actor
-from workflows.approvals import absences, changes, more, people, readers
-from workflows.approvals.absences import Principal
-from workflows.approvals.binding import find_break_right
-from workflows.approvals.extras import Extras
-from workflows.approvals.records import Card, Escalated, Line, Part, Round, Someone
+from workflows.approvable import Movable, Moved, SubjectType, Words
+from workflows.approvals import approvers as approval_approvers
+from workflows.approvals import rules
+from workflows.approvals.approvers import Principal, find_break_right
+from workflows.approvals.records import (
+    Card,
+    Condition,
+    Edit,
+    Escalated,
+    Extras,
+    Handover,
+    Line,
+    Part,
+    Question,
+    Review,
+    Round,
+    Someone,
+)
 from workflows.approvals.rules import (
     PERSON,
     Approver,
@@ -27,8 +41,120 @@ from workflows.approvals.rules import (
 )
 from workflows.approvals.stages import Bound, Stage
 from workflows.errors import NotFound
-from workflows.policy import Policy, naming
-from workflows.subjects import Movable, Moved, SubjectType, Words
+from workflows.policy import Policy, root
+
+# --- Reading what people did about requests beside deciding; only for those that have any of it
+
+Row = TypeVar("Row", QuestionRow, HandoverRow, ConditionRow, ReviewRow, EditRow)
+Record = TypeVar("Record")
+
+
+def list_extras(
+    session: Session, ids: Sequence[int], asked: Callable[[int, dict[str, Any]], str]
+) -> dict[int, Extras]:
+    """By request; `asked` puts what a request asked before into words."""
+    if not ids:
+        return {}
+    questions = _by_request(activity.list_questions(session, ids), _question)
+    handovers = _by_request(activity.list_handovers(session, ids), _handover)
+    conditions = _by_request(activity.list_conditions(session, ids), _condition)
+    reviews = _by_request(activity.list_reviews(session, ids), _review)
+    edits = _by_request(activity.list_edits(session, ids), lambda row: _edit(row, asked))
+    return {
+        id_: Extras(
+            tuple(questions.get(id_, ())),
+            tuple(handovers.get(id_, ())),
+            tuple(conditions.get(id_, ())),
+            next(iter(reviews.get(id_, ())), None),
+            tuple(edits.get(id_, ())),
+        )
+        for id_ in ids
+    }
+
+
+def _by_request(rows: Sequence[Row], make: Callable[[Row], Record]) -> dict[int, list[Record]]:
+    records: dict[int, list[Record]] = {}
+    for row in rows:
+        records.setdefault(row.approval_id, []).append(make(row))
+    return records
+
+
+def _question(row: QuestionRow) -> Question:
+    return Question(
+        row.id,
+        Someone(row.asked_by, row.asker_name, row.asker_slack_id),
+        row.question or "",
+        row.asked_at,
+        (row.answer or "") if row.answer_id is not None else None,
+        row.ended_at,
+    )
+
+
+def _handover(row: HandoverRow) -> Handover:
+    return Handover(
+        row.id,
+        row.position,
+        Someone(row.from_id, row.giver_name, row.giver_slack_id),
+        Someone(row.to_id, row.taker_name, row.taker_slack_id),
+        row.note or "",
+        row.created_at,
+        Someone(row.for_id, row.principal_name or "", row.principal_slack_id)
+        if row.for_id
+        else None,
+    )
+
+
+def _edit(row: EditRow, asked: Callable[[int, dict[str, Any]], str]) -> Edit:
+    return Edit(
+        row.id,
+        Someone(row.person_id, row.editor_name, row.editor_slack_id),
+        row.is_material,
+        asked(row.approval_id, row.facts) if row.is_material else "",
+        row.reason or "",
+        row.reopened or "",
+        row.voided,
+        row.edited_at,
+        row.revision,
+    )
+
+
+def _condition(row: ConditionRow) -> Condition:
+    return Condition(
+        row.id,
+        row.decision_id,
+        Someone(row.set_by, row.setter_name, row.setter_slack_id),
+        Someone(row.owner_id, row.owner_name, row.owner_slack_id),
+        row.text or "",
+        row.due,
+        row.due_at,
+        ConditionState(row.state),
+        row.proof or "",
+        row.claimed_at,
+        row.ended_at,
+        row.revision,
+    )
+
+
+def _review(row: ReviewRow) -> Review:
+    return Review(
+        Someone(row.broken_by, row.breaker_name, row.breaker_slack_id),
+        row.role,
+        row.reason or "",
+        row.broken_at,
+        row.due_at,
+        row.times_late,
+        Someone(row.reviewed_by, row.reviewer_name or "", row.reviewer_slack_id)
+        if row.reviewed_by
+        else None,
+        row.is_fine,
+        row.note or "",
+        row.reviewed_at,
+    )
+
+
+# --- Requests as people see them
+#
+# one card, what waits for somebody, what somebody asked for.
 
 NO_REQUEST = "There is no such request here any more."
 """Said of a request that is not there, and of one that is not for who asks."""
@@ -72,14 +198,12 @@ def cards(
     verdicts = queries.list_decisions(session, ids)
     names = _Names(session, heads.values(), stages)
     rows = queries.list_standing(session, reader_id) if reader_id else ()
-    reader = people.build_standing(rows) if rows else None
-    away = absences.list_principals(session, rows, reader_id or "", now=now)
+    reader = approval_approvers.build_standing(rows) if rows else None
+    away = approval_approvers.list_principals(session, rows, reader_id or "", now=now)
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
-    givers = people.list_givers(session, now_asked) if reader is not None else {}
+    givers = approval_approvers.list_givers(session, now_asked) if reader is not None else {}
     meant = (
-        handles.resolve(session, rows[0].org_key, naming.people(policy))
-        if rows
-        else handles.Meant()
+        handles.resolve(session, rows[0].org_key, root.people(policy)) if rows else handles.Meant()
     )
 
     def told(id_: int, facts: dict[str, Any]) -> Words:
@@ -94,7 +218,7 @@ def cards(
             return None
         return subject.reread(session, head.subject_id, head.facts, policy=policy, now=now).moved
 
-    extras = more.list_extras(
+    extras = list_extras(
         session,
         [id_ for id_, head in heads.items() if head.has_more],
         lambda id_, facts: told(id_, facts).asks,
@@ -146,17 +270,17 @@ def list_waiting(
 def list_waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
     rows = queries.list_standing(session, person_id)
-    standing = people.build_standing(rows) if rows else None
+    standing = approval_approvers.build_standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return []
-    away = absences.list_principals(session, rows, person_id, now=now)
+    away = approval_approvers.list_principals(session, rows, person_id, now=now)
     places = [standing, *(one.standing for one in away)]
     undecided = [
         (row.id, Stage.of(row))
         for row in queries.list_undecided(session, person_id, now=now)
         if person_id not in Bound.of(row.bound).apart
     ]
-    givers = people.list_givers(session, [stage for _, stage in undecided])
+    givers = approval_approvers.list_givers(session, [stage for _, stage in undecided])
     return [
         id_
         for id_, stage in undecided
@@ -169,7 +293,7 @@ def list_asked_ids(
 ) -> tuple[list[int], list[datetime]]:
     """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
     the pending ones expires."""
-    rows = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
+    rows = queries.list_asked(session, actor.id, since=now - REMEMBERED)
     pending = [at for _, state, at in rows if state is ApprovalState.PENDING]
     return [id_ for id_, _, _ in rows], pending
 
@@ -202,10 +326,7 @@ class _Names:
     """What groups and people are called, read once for all cards."""
 
     def __init__(
-        self,
-        session: Session,
-        heads: Iterable[CardRow],
-        stages: Mapping[int, Sequence[StageRow]],
+        self, session: Session, heads: Iterable[CardRow], stages: Mapping[int, Sequence[StageRow]]
     ) -> None:
         items = [
             item
@@ -227,7 +348,7 @@ class _Names:
         org_key = next((head.org_key for head in heads), None)
         if org_key is None:
             return
-        for row, named_as in reaching.list_named(
+        for row, named_as in queries.list_named(
             session,
             org_key,
             slack_ids={word for word in words if word[0] in "UW"},
@@ -237,7 +358,7 @@ class _Names:
             if named_as:
                 self._names[named_as] = row.name
         if any(word[0] == "S" for word in words):
-            self._names |= reaching.list_group_names(session, org_key)
+            self._names |= queries.list_group_names(session, org_key)
 
     def told(self, approvers: Iterable[Approver]) -> tuple[str, ...]:
         """Whom approvers stand for, each once."""
@@ -313,7 +434,7 @@ def _build_card(
         expires_at=head.expires_at,
         decided_at=head.decided_at,
         policy_id=head.policy_id,
-        reader=readers.describe_reader(
+        reader=approval_approvers.describe_reader(
             head,
             bound,
             Stage.of(stages[head.stage]),
@@ -342,8 +463,8 @@ def _build_card(
         is_editable=is_editable,
         known=bound.known,
         known_at=datetime.fromisoformat(bound.known_at) if bound.known_at else None,
-        changes=changes.describe_changes(
-            changes.load_rests(bound.rests), changes.load_rests(bound.now or ())
+        changes=rules.describe_changes(
+            rules.load_rests(bound.rests), rules.load_rests(bound.now or ())
         ),
         moved_at=datetime.fromisoformat(bound.moved_at) if bound.moved_at else None,
         added=bound.added,

@@ -11,29 +11,42 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import changing, replaying
-from storage.approvals.queries import RequestRow
+from storage.approvals import activity, queries
+from storage.approvals import activity as more
+from storage.approvals.queries import RequestRow, VerdictRow
+from storage.enums import ApprovalState
 from storage.policies import queries as policies
+from workflows import outbox
 from workflows import policy as policies_text
-from workflows.actors import SYSTEM
-from workflows.approvals import changes, routing, rules, ways
-from workflows.approvals import people as people_of
-from workflows.approvals.binding import (
+from workflows.actors import SYSTEM, Actor
+from workflows.approvable import Movable, Moved, ReadAgain, Reread, Rereadable, Rest, SubjectMoved
+from workflows.approvals import (
+    approvers,
+    completion,
+    door,
+    editing,
+    notifications,
+    rules,
+    submission,
+)
+from workflows.approvals import approvers as people_of
+from workflows.approvals.approvers import (
     ROLE,
     PolicyWords,
+    Reached,
     bind_stage,
     choose_stages,
     find_passing_rule,
 )
+from workflows.approvals.completion import Circumstances
 from workflows.approvals.door import Entered
-from workflows.approvals.endings import Circumstances
-from workflows.approvals.refusals import Barred, MovedOn
+from workflows.approvals.forms import AskAgain, Edit
+from workflows.approvals.refusals import Barred, CardChanged, MovedOn
 from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, NotAllowed, RefusalFact
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact
 from workflows.policy import Gate, Policy, PolicyRefused
 from workflows.policy.gates import Stage as StageRule
-from workflows.subjects import ReadAgain, Reread, Rereadable, Rest
 
 PART = {"developer": "developer", "validator": "validator", "contributors": "contributor"}
 """What the policy keeps apart → what somebody is to the subject then."""
@@ -56,12 +69,12 @@ class Reading:
     def shown(self) -> tuple[Rest, ...]:
         """What it rests on as its cards show it."""
         kept = self.bound.now
-        return changes.load_rests(self.bound.rests if kept is None else kept)
+        return rules.load_rests(self.bound.rests if kept is None else kept)
 
     @property
     def graver(self) -> tuple[Rest, ...]:
         """What nobody who looked at a card could know."""
-        return changes.list_graver(self.shown, self.rests)
+        return rules.list_graver(self.shown, self.rests)
 
 
 def read_record(session: Session, at: Entered, around: Circumstances) -> Reading | None:
@@ -88,7 +101,7 @@ def build_reading(
         return None
     policy = load_bound_policy(session, head, around)
     gate = policy.gates.get(head.gate)
-    rests = changes.select_counting(now.rests, gate, head.gate)
+    rests = rules.select_counting(now.rests, gate, head.gate)
     return Reading(at, Bound.of(head.bound), policy, gate, now, rests)
 
 
@@ -115,7 +128,7 @@ def require_as_shown(
             f"The policy says by now that others decide for {stage.name}. Nothing was decided. Look at the request again to see whom it asks."
         )
     if reading.graver:
-        changed = "; ".join(changes.describe_changes(reading.shown, reading.graver))
+        changed = "; ".join(rules.describe_changes(reading.shown, reading.graver))
         raise MovedOn(
             f"Since this was shown to you: {changed}. Nothing was decided. Look at the request again before you approve it."
         )
@@ -186,7 +199,7 @@ def plan_route(
     try:
         if new and reading.gate is not None:
             words = _resolve_words(session, reading, reading.policy, around)
-            staffed = routing.staff_stages(
+            staffed = submission.staff_stages(
                 session,
                 reading.gate,
                 [bind_stage(reading.gate, stage, words) for stage in new],
@@ -216,7 +229,7 @@ def plan_route(
     return NewRoute(
         replace(request, stages=stages),
         start,
-        (*way, *ways.digest_demands((*others, *staffed))),
+        (*way, *submission.digest_demands((*others, *staffed))),
         list_names(staffed),
         renamed,
         stuck,
@@ -316,7 +329,7 @@ def keep_reading(
         return False
     kept = replace(kept, known_at=seen_at, moved_at=seen_at)
     if is_restaged:
-        replaying.replace_stages(
+        activity.replace_stages(
             session,
             head.id,
             route.start,
@@ -326,7 +339,7 @@ def keep_reading(
             expires_at=head.expires_at,
         )
     else:
-        changing.set_columns(session, head.id, bound=kept.stored())
+        queries.set_columns(session, head.id, bound=kept.stored())
     audit.record(
         session,
         SYSTEM,
@@ -386,3 +399,247 @@ def _parse_policy(text: str) -> Policy:
 def list_names(stages: Sequence[Stage] | Sequence[StageRule]) -> tuple[str, ...]:
     """What these stages are called."""
     return tuple(stage.name for stage in stages)
+
+
+# --- What a request asks to change has changed since
+#
+# nobody approves it, and whoever asked says what the question is now.
+
+
+def require_unmoved(moved: Moved | None) -> None:
+    """Raise SubjectMoved where what would be approved is no longer what was asked."""
+    if moved is not None:
+        raise SubjectMoved(
+            f"{moved.clause}. Nothing was approved: whoever asked is asked what they want now, and you are asked again when they say so."
+        )
+
+
+def recheck_subject(session: Session, approval_id: int, around: Circumstances) -> bool:
+    """Something about the subject changed. Where the question did, the requester is asked, once for each time it does,
+    and what was shown of the request counts no more. Does nothing where it has ended, or asks for the same as before;
+    whether it did something."""
+    head, request = door.lock_request(session, approval_id)
+    if request.state is not ApprovalState.PENDING:
+        return False
+    moved = reread_subject(session, head, around).moved
+    mark = moved.mark if moved is not None else None
+    if mark == head.moved:
+        if around.clicked is not None:
+            outbox.refresh(
+                session, notifications.subject(head.id), now=around.now, clicked=around.clicked
+            )
+        return False
+    queries.revise(session, head.id, moved=mark)
+    audit.record(
+        session,
+        SYSTEM,
+        "approval.subject_moved" if moved is not None else "approval.subject_back",
+        ("approval", head.id),
+        now=around.now,
+        about=[head.subject_type, head.subject_id],
+        stands=mark,
+    )
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    if moved is None:
+        return True
+    completion.post_thread_line(session, head, "subject_moved", head.revision, around)
+    if head.requester_slack_id:
+        notifications.notify_person(
+            session,
+            head.id,
+            Reached(head.requester_id, head.requester_slack_id, ""),
+            "subject_moved",
+            head.revision,
+            org_key=around.org_key,
+            now=around.now,
+        )
+    return True
+
+
+def ask_request_again(
+    session: Session, actor: Actor, form: AskAgain, at: Entered, around: Circumstances
+) -> str:
+    """The same change to what there is now: people are asked anew, as for any other change of what is asked."""
+    head = at.head
+    subject = around.subjects[head.subject_type]
+    moved = reread_subject(session, head, around).moved
+    if moved is None or not isinstance(subject, Movable):
+        raise CardChanged(
+            "What you asked about is as it was when you asked, so there is nothing to ask again. Look at the request again."
+        )
+    again = subject.again(
+        session, head.subject_id, head.facts, policy=around.policy, now=around.now
+    )
+    if again is None or form.stands != moved.mark:
+        raise CardChanged(
+            f"{moved.clause}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
+        )
+    reason = door.require_card(session, actor, head.id, around).reason
+    if not reason:
+        raise InvalidInput("Change the request, and say in a sentence why it is needed.")
+    edit = Edit(
+        approval_id=form.approval_id,
+        revision=form.revision,
+        form=again,
+        reason=reason,
+        subject_type=head.subject_type,
+    )
+    return editing.edit_request(session, actor, edit, at, around)
+
+
+# --- A request that waits is looked at again because something changed
+#
+# it is routed anew, shown, told, and asked anew.
+
+
+def recheck_facts(session: Session, approval_id: int, around: Circumstances) -> bool:
+    """Read again what a request rests on, and do what follows; whether anything was different.
+
+    Its stages are those of now beside those it had. What it rests on is kept as its cards show it from now on, and its
+    revision rises, so that nobody approves it on what was shown before. Where it got graver and the gate says `ask_again`, what
+    was approved before counts no more; and whoever has had a part in what is asked, by the record, has not decided.
+    Nothing happens to one that has ended, and to one that waits for an answer before that is there.
+    """
+    at = door.enter_unattended(session, approval_id)
+    head, request = at.head, at.request
+    is_waiting = (
+        request.state is ApprovalState.PENDING
+        and around.now < request.expires_at
+        and head.paused_at is None
+    )
+    reading = read_record(session, at, around) if is_waiting else None
+    if reading is None:
+        return False
+    apart = list_apart_now(reading)
+    void, position = _choose_void(reading, apart)
+    counting = [row for row in at.decided if row.id not in void]
+    route = plan_route(session, reading, apart, door.list_spent(counting), around)
+    graver = bool(reading.graver)
+    if not keep_reading(session, reading, route, around):
+        return False
+    asks_others = bool(route.added or route.renamed)
+    if void:
+        _ask_again(session, at, route.request, void, position, around)
+    elif graver or asks_others or reading.now.bars != reading.bound.bars:
+        queries.revise(session, head.id)
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    if request.stages[request.stage].name in route.renamed and not void:
+        _ask_others(session, head, route.request, at.decided, around)
+    if graver or asks_others or void:
+        _notify_concerned(session, at, void, around)
+    return True
+
+
+def _choose_void(reading: Reading, apart: Collection[str]) -> tuple[set[int], int]:
+    """Ids of the verdicts that count no more, and the stage from which on people are asked anew."""
+    decided = reading.at.decided
+    late = {
+        row.id: row.position
+        for row in decided
+        if {row.person_id, row.for_id, row.place_id} & set(apart)
+    }
+    gate = reading.gate
+    if reading.graver and gate is not None and gate.when_facts_change == "ask_again":
+        first = _find_reopened(gate, reading.at.request)
+        late |= {row.id: row.position for row in decided if row.position >= first}
+    if not late:
+        return set(), 0
+    position = min(late.values())
+    # Who decided after a stage that is asked anew decided on its word.
+    later = {row.id for row in decided if row.position > position}
+    return {*late, *later}, position
+
+
+def _find_reopened(gate: Gate, request: rules.Request) -> int:
+    """From which stage on people are asked anew: where the gate says so, as when the requester changes what is asked."""
+    order = [stage.name.casefold() for stage in gate.stages]
+    wanted = (gate.change_reopens or order[0]).casefold()
+    first = order.index(wanted)
+    return next(
+        (
+            position
+            for position, stage in enumerate(request.stages)
+            if stage.name.casefold() in order[first:]
+        ),
+        0,
+    )
+
+
+def _ask_again(
+    session: Session,
+    at: Entered,
+    request: rules.Request,
+    void: set[int],
+    position: int,
+    around: Circumstances,
+) -> None:
+    head = at.head
+    more.drop_conditions(session, head.id, now=around.now, decision_ids=sorted(void))
+    audit.record(
+        session,
+        SYSTEM,
+        "approval.asked_again",
+        ("approval", head.id),
+        now=around.now,
+        void=sorted(void),
+        whose=sorted({row.person_id for row in at.decided if row.id in void}),
+        stage=position,
+        back_from=request.stage,
+    )
+    completion.reopen_stage(session, head, request, position, around, void=void)
+
+
+def _ask_others(
+    session: Session,
+    head: RequestRow,
+    request: rules.Request,
+    decided: Sequence[VerdictRow],
+    around: Circumstances,
+) -> None:
+    """Those whom the stage that is asked now asks since the policy names others for it."""
+    stage = request.stages[request.stage]
+    completion.ask_stage(
+        session,
+        head,
+        stage,
+        request.stage,
+        {request.requester_id, *request.apart, *door.list_spent(decided)},
+        around,
+        expires_at=request.expires_at,
+        edition=head.edition,
+    )
+
+
+def _notify_concerned(
+    session: Session, at: Entered, void: Collection[int], around: Circumstances
+) -> None:
+    """A line in the thread; a message to who asked, and to everybody who had decided on something else."""
+    head, times = at.head, at.head.revision
+    completion.post_thread_line(session, head, "moved", 0, around, times=times)
+    concerned = {row.person_id: row.id for row in at.decided}
+    people_ = [approvers.find_person(session, person_id) for person_id in sorted(concerned)]
+    for person in sorted(
+        (one for one in people_ if one is not None), key=lambda person: person.slack_id
+    ):
+        is_void = concerned[person.id] in void
+        notifications.notify_person(
+            session,
+            head.id,
+            person,
+            "moved",
+            concerned[person.id] if is_void else 0,
+            org_key=around.org_key,
+            now=around.now,
+            times=times,
+        )
+    if head.requester_slack_id:
+        notifications.notify_person(
+            session,
+            head.id,
+            approvers.Reached(head.requester_id, head.requester_slack_id, ""),
+            "moved",
+            0,
+            org_key=around.org_key,
+            now=around.now,
+            times=times,
+        )

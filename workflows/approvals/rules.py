@@ -2,16 +2,229 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import combinations, islice, product
 from types import MappingProxyType
 from typing import Any
 
 from storage.enums import ApprovalState, Verdict
-from workflows.approvals import seating
+from workflows.actors import Actor
+from workflows.approvable import Prepared, Rest
 from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
+from workflows.errors import NotAllowed, RefusalFact
+from workflows.policy import Gate, conditions
+from workflows.wording import counted
+
+# --- Separation of duties
+#
+# who may not decide, and who must be different people. Pure.
+
+_DID = {"requester": "asked for", "developer": "developed", "validator": "validated"}
+
+
+def list_apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
+    """Who may not decide beside the requester, by person id, each with what they are to the subject.
+
+    Raises NotAllowed when two parts that the gate wants apart are one person.
+    """
+    parts = {
+        part: actor.id if part == "requester" else prepared.people.get(part)
+        for part in gate.separate
+        if part in _DID
+    }
+    for (part_, first), (other, second) in combinations(parts.items(), 2):
+        if first is not None and first == second:
+            raise NotAllowed(_describe_same(part_, other), audit=_build_fact(part_, other))
+    apart: dict[str, str] = {person: part for part, person in parts.items() if person}
+    for part, people in prepared.also.items():
+        if part in gate.separate:
+            for person in people:
+                apart.setdefault(person, part)
+    if prepared.is_apart or "contributors" in gate.separate:
+        for person in prepared.contributors:
+            apart.setdefault(person, "contributor")
+    apart.pop(actor.id, None)
+    return apart
+
+
+def _describe_same(part: str, other: str) -> str:
+    if part == "requester":
+        return (
+            f"You {_DID[other]} this, so the policy wants somebody else to ask for it. Nothing was sent; "
+            "ask a colleague to open the request."
+        )
+    return (
+        f"The same person {_DID[part]} and {_DID[other]} this, and the policy wants two. Nothing was sent; "
+        "have it validated by somebody else first."
+    )
+
+
+def _build_fact(part: str, other: str) -> RefusalFact:
+    return RefusalFact("approval.submit", "bot", "", why="not_separate", parts=[part, other])
+
+
+# --- Whether there are enough different people for every place of every quorum
+#
+# values in, values out.
+
+MOST_WAYS = 512
+"""Combinations of `any_of` groups that are tried before a request is refused: nine stages of two groups each. Their number
+doubles with every stage, and each costs a matching within a click."""
+
+Need = tuple[int, Collection[str]]
+"""A quorum, and the people who could fill its places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A stage that could never pass. `found` people could decide it; `alone` says that already on its own it lacks
+    people, else they are also needed in other stages, where nobody may decide twice."""
+
+    position: int
+    found: int
+    alone: bool
+
+
+def shortage(needs: Sequence[tuple[int, Collection[str]]]) -> Shortage | None:
+    """The first stage, as (quorum, eligible people), for which there are not enough different people; None if all pass.
+
+    Since nobody decides twice, every place of every quorum needs a person of its own: a matching between places and
+    people. Augmenting paths (Kuhn) find one whenever there is one.
+    """
+    for position, (quorum, people) in enumerate(needs):
+        if len(set(people)) < quorum:
+            return Shortage(position, len(set(people)), alone=True)
+    holder: dict[str, tuple[int, int]] = {}
+    for position, (quorum, people) in enumerate(needs):
+        for place in range(quorum):
+            if not _seat_person((position, place), needs, holder):
+                return Shortage(position, len(set(people)), alone=False)
+    return None
+
+
+def _seat_person(
+    place: tuple[int, int],
+    needs: Sequence[tuple[int, Collection[str]]],
+    holder: dict[str, tuple[int, int]],
+) -> bool:
+    """Give `place` a person, moving others to people who are free: breadth first, so that depth is no matter."""
+    came_from: dict[str, tuple[str | None, tuple[int, int]]] = {}
+    queue: list[tuple[str | None, tuple[int, int]]] = [(None, place)]
+    for via, wanting in queue:
+        for person in sorted(needs[wanting[0]][1]):
+            if person in came_from:
+                continue
+            came_from[person] = (via, wanting)
+            if person not in holder:
+                free: str | None = person
+                while free is not None:
+                    before, seat = came_from[free]
+                    holder[free] = seat
+                    free = before
+                return True
+            queue.append((person, holder[person]))
+    return False
+
+
+def seats(needs: Sequence[Need]) -> dict[str, tuple[int, int]]:
+    """As many places as possible filled: person → (need, place)."""
+    holder: dict[str, tuple[int, int]] = {}
+    for position, (quorum, _) in enumerate(needs):
+        for place in range(quorum):
+            _seat_person((position, place), needs, holder)
+    return holder
+
+
+def shortage_in(stages: Sequence[Sequence[Sequence[Need]]]) -> Shortage | None:
+    """The first stage that could never pass; None when all can.
+
+    Each stage has ways to pass (one, or one for each of its `any_of` groups), and a way has needs that must all be
+    met. The position of the shortage is the stage's.
+    """
+    worst: Shortage | None = None
+    for ways in islice(product(*stages), MOST_WAYS):
+        owners = [stage for stage, needs in enumerate(ways) for _ in needs]
+        short = shortage([need for needs in ways for need in needs])
+        if short is None:
+            return None
+        of_stage = Shortage(owners[short.position], short.found, short.alone)
+        if worst is None or of_stage.position > worst.position:
+            worst = of_stage
+    return worst
+
+
+# --- What a request rests on, then and now
+#
+# which of it counts at a gate, what got graver, and how it is told. Pure.
+
+
+def select_counting(rests: Iterable[Rest], gate: Gate | None, name: str) -> tuple[Rest, ...]:
+    """Those that count at this gate: what only a condition would ask for counts where one speaks of it."""
+    spoken: set[str] = set()
+    if gate is not None:
+        kind = gate.subject_type(name)
+        for _, text in gate.conditions():
+            spoken.update(conditions.names_in(text, kind))
+    return tuple(one for one in rests if not one.by_condition or one.name in spoken)
+
+
+def list_graver(before: Iterable[Rest], now: Iterable[Rest]) -> tuple[Rest, ...]:
+    """What those who were shown `before` have not been asked about: what weighs more, or is simply not the same."""
+    by_name = {one.name: one for one in before}
+    return tuple(
+        one for one in now if (old := by_name.get(one.name)) is not None and _is_graver(old, one)
+    )
+
+
+def _is_graver(old: Rest, new: Rest) -> bool:
+    if old.value == new.value:
+        return False
+    if old.weight is None or new.weight is None:
+        return True
+    return new.weight > old.weight
+
+
+def load_rests(stored: Iterable[Mapping[str, Any]]) -> tuple[Rest, ...]:
+    """From what the request's row keeps."""
+    return tuple(Rest.of(one) for one in stored)
+
+
+def describe_changes(before: Sequence[Rest], now: Sequence[Rest]) -> tuple[str, ...]:
+    """What changed since, each a clause for people: `tier 3 → 1`, `1 critical finding`."""
+    by_name = {one.name: one for one in before}
+    return tuple(
+        _clause(old, one)
+        for one in now
+        if (old := by_name.get(one.name)) is not None and old.value != one.value
+    )
+
+
+def _clause(old: Rest, new: Rest) -> str:
+    if new.manner == "count":
+        before, now = int(old.value), int(new.value)
+        if not before:
+            return counted(now, new.label)
+        if not now:
+            return f"no {new.label} any more"
+        return f"{counted(now, new.label)} instead of {before:,}"
+    return f"{new.label} {describe_value(old)} → {describe_value(new)}"
+
+
+def describe_value(rest: Rest) -> str:
+    """How people read the value."""
+    if rest.words:
+        return rest.words
+    if isinstance(rest.value, bool):
+        return "yes" if rest.value else "no"
+    return str(rest.value)
+
+
+# --- Who may decide what, and what a verdict leads to
+#
+# values in, values out.
 
 __all__ = [
     "PERSON",
@@ -383,7 +596,7 @@ def counts(stage: Stage, voters: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
             min(quorum, sum(party in voter for voter in voters))
             for party, quorum in enumerate(stage.quorums)
         )
-    holders = seating.seats(
+    holders = seats(
         [
             (quorum, [str(n) for n, voter in enumerate(voters) if party in voter])
             for party, quorum in enumerate(stage.quorums)

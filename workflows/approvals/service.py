@@ -1,38 +1,91 @@
 """Deciding, withdrawing and expiring requests. `decisions` is where others come in: it knows what each is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage.approvals import activity as more
+from storage.approvals import activity as statements
 from storage.approvals import queries
-from storage.approvals.queries import RequestRow
+from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
-from workflows import clock, outbox
+from workflows import clock, outbox, permissions, rollout
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals import (
-    announcements,
-    clocks,
+    approvers,
+    completion,
     door,
-    endings,
-    moved,
-    people,
+    notifications,
     reads,
     refusals,
     rereading,
     rules,
-    seating,
-    terms,
+    submission,
 )
+from workflows.approvals.approvers import Reached, list_fallback
+from workflows.approvals.completion import Circumstances, Subjects
 from workflows.approvals.door import Entered
-from workflows.approvals.endings import Circumstances, Subjects
-from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.forms import Decide, TakeBack, Withdraw
 from workflows.approvals.refusals import CommentNeeded
 from workflows.approvals.rereading import Reading
-from workflows.approvals.rules import Entitlement, Refusal, Step, Vote
+from workflows.approvals.rules import Entitlement, Refusal, Request, Step, Vote
+from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, NotAllowed
 from workflows.policy import Policy
+
+# --- Taking back one's own decision, while the request is pending
+
+NOTHING_TO_TAKE_BACK = "You have not decided on this, so there is nothing to take back."
+
+
+def require_decided(
+    session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
+) -> None:
+    """Only who has decided."""
+    if not any(row.person_id == actor.id for row in at.decided):
+        raise NotAllowed(NOTHING_TO_TAKE_BACK, hint="approvals.waiting")
+
+
+def take_back_decision(
+    session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
+) -> str:
+    """This person's verdict counts no more; they can decide anew. What they are told.
+
+    Where the request has gone on to another stage it comes back, and who decided there since is asked again: they
+    decided on the word of a stage that has not passed any more.
+    """
+    head, request = at.head, at.request
+    mine = next(row for row in at.decided if row.person_id == actor.id)
+    more.drop_conditions(session, head.id, now=around.now, decision_ids=[mine.id])
+    audit.record(
+        session,
+        actor,
+        "approval.taken_back",
+        ("approval", head.id),
+        now=around.now,
+        decision=mine.id,
+        verdict=mine.verdict,
+        stage=mine.position,
+        back_from=request.stage,
+    )
+    completion.post_thread_line(session, head, "taken_back", mine.id, around)
+    if mine.position < request.stage:
+        completion.reopen_stage(session, head, request, mine.position, around, void={mine.id})
+        return (
+            f"You took your approval back. The request is with {request.stages[mine.position].name} again, "
+            "and who decided after you is asked anew."
+        )
+    queries.void_decisions(session, [mine.id], at=around.now)
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    return "You took your approval back. You can decide again while the request waits."
+
+
+# --- Deciding, withdrawing and expiring requests
+#
+# `decisions` is where others come in: it knows what each is about.
 
 
 def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Circumstances) -> str:
@@ -48,7 +101,7 @@ def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Ci
     reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
         now = rereading.reread_subject(session, head, around)
-        moved.require_unmoved(now.moved)
+        rereading.require_unmoved(now.moved)
         reading = rereading.require_as_shown(session, at, now.again, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
@@ -67,27 +120,29 @@ def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Ci
         request = rereading.restage_request(session, at, reading, decided, around)
         step = rules.step(request, votes, form.verdict, entitled.parties)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
-        rules.entitlement(stage.approvers, people.build_standing(at.rows))
+        rules.entitlement(stage.approvers, approvers.build_standing(at.rows))
         for stage in request.stages[request.stage + 1 :]
     ):
         _require_dispensable(session, head, request, votes, entitled, actor, around)
     decision_id, is_shown = _record_decision(session, actor, form, entitled, head, around.now)
     if form.conditions and form.verdict is Verdict.APPROVE:
-        terms.keep_conditions(session, actor, head.id, decision_id, form.conditions, around)
+        completion.keep_conditions(session, actor, head.id, decision_id, form.conditions, around)
         head, request = door.lock_request(session, head.id)
     if step is Step.WAITS:
         outbox.refresh(
-            session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+            session, notifications.subject(head.id), now=around.now, clicked=around.clicked
         )
-        endings.post_story(session, head, decision_id, around)
+        completion.post_story(session, head, decision_id, around)
     elif step is Step.NEXT_STAGE:
         decided = {actor.id, *(vote.person_id for vote in votes)}
         _ask_next_stage(session, head, request, decision_id, decided, around)
     else:
         outcome = ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
-        endings.end_request(session, actor, head, request, outcome, around, decision_id=decision_id)
+        completion.end_request(
+            session, actor, head, request, outcome, around, decision_id=decision_id
+        )
     if is_shown:
-        announcements.refresh_showing(session, head.id, now=around.now, clicked=around.clicked)
+        notifications.refresh_showing(session, head.id, now=around.now, clicked=around.clicked)
     return "Your decision is on record."
 
 
@@ -95,7 +150,7 @@ def withdraw(
     session: Session, actor: Actor, form: Withdraw, at: Entered, around: Circumstances
 ) -> str:
     """The requester takes the request back."""
-    endings.end_request(session, actor, at.head, at.request, ApprovalState.WITHDRAWN, around)
+    completion.end_request(session, actor, at.head, at.request, ApprovalState.WITHDRAWN, around)
     return "You withdrew the request. Nobody decides it any more."
 
 
@@ -113,7 +168,7 @@ def withdraw_for_erasure(
     around = Circumstances(subjects, policy, org_key, now)
     head, request = door.lock_request(session, approval_id)
     if request.state is ApprovalState.PENDING:
-        endings.end_request(session, SYSTEM, head, request, ApprovalState.WITHDRAWN, around)
+        completion.end_request(session, SYSTEM, head, request, ApprovalState.WITHDRAWN, around)
 
 
 def expire(
@@ -130,14 +185,14 @@ def expire(
     around = Circumstances(subjects, policy, org_key, now, clicked)
     head, request = door.lock_request(session, approval_id)
     if request.state is ApprovalState.PENDING and now >= request.expires_at:
-        endings.end_request(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
+        completion.end_request(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
 
 
 def redraw_card(
     session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
-    outbox.refresh(session, announcements.subject(approval_id), now=now, clicked=clicked)
+    outbox.refresh(session, notifications.subject(approval_id), now=now, clicked=clicked)
 
 
 def _require_dispensable(
@@ -153,7 +208,7 @@ def _require_dispensable(
     stages = request.stages[request.stage :]
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
-    reached = people.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    reached = approvers.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
     now = [
         party | {actor.id} if index in entitled.parties else party
         for index, party in enumerate(rules.list_holders(request, votes, reached[0], barred))
@@ -165,7 +220,7 @@ def _require_dispensable(
             rules.ways(stage, [party - without for party in parties])
             for stage, parties in zip(stages[1:], later, strict=True)
         ]
-        return seating.shortage_in(plan) is not None
+        return rules.shortage_in(plan) is not None
 
     before, after = short(set()), short({actor.id})
     if after and not before:
@@ -232,9 +287,9 @@ def _ask_next_stage(
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
     )
-    outbox.refresh(session, announcements.subject(head.id), now=around.now, clicked=around.clicked)
-    endings.post_story(session, head, decision_id, around)
-    endings.ask_stage(
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    completion.post_story(session, head, decision_id, around)
+    completion.ask_stage(
         session,
         head,
         request.stages[position],
@@ -244,10 +299,174 @@ def _ask_next_stage(
         expires_at=request.expires_at,
         edition=head.edition,
     )
-    start = clocks.restart_stage_timers if head.edition else clocks.start_stage_timers
+    start = completion.restart_stage_timers if head.edition else completion.start_stage_timers
     start(session, head.id, request.stages[position], position, now=around.now)
 
 
 def mask_named(word: str) -> str:
     """A rule's word for the ledger, which never names anybody: a Slack id becomes `named`."""
     return "named" if word.startswith(("U", "W")) else word
+
+
+# --- Whether a request that waits can still pass
+#
+# looked at whenever people, their groups, absences or the policy change. Who could decide when
+# it was asked may have left since. Then the policy's fallback is asked; where there's none, or
+# it reaches too few, whoever asked and the administrators hear it at once instead of waiting
+# until it expires.
+
+STUCK = "stuck"
+"""What a note is about that says that nobody is left to decide."""
+
+
+def recheck_passable(session: Session, approval_id: int, around: Circumstances) -> bool:
+    """Take the fallback of each stage that could not pass any more, and tell of one that can't even so; once a stage.
+
+    Whether the request is another one now.
+    """
+    head, request = door.lock_request(session, approval_id)
+    if request.state is not ApprovalState.PENDING or around.now >= request.expires_at:
+        return False
+    is_changed = False
+    decided = queries.list_verdicts(session, approval_id)
+    stages = list(request.stages[request.stage :])
+    while (short := _find_shortage(session, request, stages, decided, around)) is not None:
+        stage, position = stages[short.position], request.stage + short.position
+        filled = None if stage.fallback else _add_fallback(session, head, stage, around)
+        if filled is None:
+            _report_stuck(session, head, request, position, short, around)
+            return is_changed
+        stages[short.position] = filled
+        _fall_back(session, head, request, position, filled, decided, around)
+        is_changed = True
+    return is_changed
+
+
+def _find_shortage(
+    session: Session,
+    request: Request,
+    stages: Sequence[Stage],
+    decided: Sequence[VerdictRow],
+    around: Circumstances,
+) -> rules.Shortage | None:
+    """The first stage that has too few people left for the places that are still open in it."""
+    reached = approvers.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    barred = door.list_spent(decided) | {request.requester_id, *request.apart}
+    ways = []
+    for index, (stage, parties) in enumerate(zip(stages, reached, strict=True)):
+        needs: list[rules.Need] = [
+            (
+                max(0, quorum - (_count_given(request, decided, party) if not index else 0)),
+                parties[party].keys() - barred,
+            )
+            for party, quorum in enumerate(stage.quorums)
+        ]
+        ways.append([[need] for need in needs] if stage.mode == "any" else [needs])
+    return rules.shortage_in(ways)
+
+
+def _count_given(request: Request, decided: Sequence[VerdictRow], party: int) -> int:
+    """How many approvals a group of the stage that is asked now has."""
+    return sum(
+        row.position == request.stage
+        and row.verdict == Verdict.APPROVE.value
+        and party in (row.parties or (0,))
+        for row in decided
+    )
+
+
+def _add_fallback(
+    session: Session, head: RequestRow, stage: Stage, around: Circumstances
+) -> Stage | None:
+    """The stage with those who decide in place of nobody, by the policy that the request is bound to."""
+    policy = rereading.load_bound_policy(session, head, around)
+    gate = policy.gates.get(head.gate)
+    if gate is None or all(one.name != stage.name for one in gate.stages):
+        return None
+    words = approvers.resolve_words(
+        session, policy, Bound.of(head.bound).people, head.requester_id, org_key=around.org_key
+    )
+    spare = tuple(replace(one, is_late=True) for one in list_fallback(gate, stage.name, words))
+    if not spare:
+        return None
+    return submission.add_fallback(stage, spare)
+
+
+def _fall_back(
+    session: Session,
+    head: RequestRow,
+    request: Request,
+    position: int,
+    stage: Stage,
+    decided: Sequence[VerdictRow],
+    around: Circumstances,
+) -> None:
+    stored = stage.stored()
+    statements.set_stage(
+        session, head.id, position, approvers=stored["approvers"], rules=stored["rules"]
+    )
+    audit.record(
+        session,
+        SYSTEM,
+        "approval.fallback",
+        ("approval", head.id),
+        now=around.now,
+        stage=position,
+        rules=[mask_named(one.rule) for one in stage.fallback],
+    )
+    outbox.refresh(session, notifications.subject(head.id), now=around.now)
+    if position != request.stage:
+        return
+    barred = door.list_spent(decided) | {request.requester_id, *request.apart}
+    (parties,) = approvers.list_reached_parties(
+        session, [replace(stage, approvers=stage.fallback)], around.org_key, by=request.expires_at
+    )
+    coming: Mapping[str, Reached] = {
+        id_: one for party in parties for id_, one in party.items() if id_ not in barred
+    }
+    notifications.ask_people(
+        session,
+        head.id,
+        position,
+        coming,
+        expires_at=request.expires_at,
+        org_key=around.org_key,
+        now=around.now,
+    )
+
+
+def _report_stuck(
+    session: Session,
+    head: RequestRow,
+    request: Request,
+    position: int,
+    short: rules.Shortage,
+    around: Circumstances,
+) -> None:
+    """Say it to whoever asked and to each administrator, once for the stage; on the ledger, too."""
+    whom = {
+        person_id: person
+        for person_id in (
+            request.requester_id,
+            *permissions.list_holders(
+                session, rollout.ADMIN, policy=around.policy, org_key=around.org_key
+            ),
+        )
+        if (person := approvers.find_person(session, person_id)) is not None
+    }
+    note_ids = [
+        notifications.notify_person(
+            session, head.id, person, STUCK, position, org_key=around.org_key, now=around.now
+        )
+        for _, person in sorted(whom.items())
+    ]
+    if any(one is not None for one in note_ids):
+        audit.record(
+            session,
+            SYSTEM,
+            "approval.stuck",
+            ("approval", head.id),
+            now=around.now,
+            stage=position,
+            people=short.found,
+        )

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.audit.queries import list_about
-from storage.people.channels import find_channel
+from storage.people.lookups import find_channel
 from workflows import outbox
 from workflows.audit.notices import LedgerHead, PersonErased
-from workflows.audit.records import NotedErasure, PublishedHead, Verification
+from workflows.audit.service import NotedErasure, PublishedHead, Verification
 from workflows.outbox import Destination
 from workflows.policy import Policy
 

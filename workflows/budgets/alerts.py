@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from storage import cursors, leases
+from storage import leases
 from storage.budgets import costs, queries
 from storage.budgets.tables import Budget
 from storage.db import PATIENT_MS, Database
@@ -20,10 +20,90 @@ from storage.projects.tables import Project
 from workflows import clock, outbox, rollout
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
-from workflows.budgets import rules, service, telling
+from workflows.budgets import rules, service
+from workflows.budgets.notices import ChannelNotClosed, ThresholdCrossed
 from workflows.budgets.records import Burn, Crossing
-from workflows.outbox import Destination, Subject
+from workflows.outbox import Destination, Notice, Subject
 from workflows.policy import Policy
+
+# --- Where an alert is read, and posting it there
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an alert is read: the project's channel, and its owner where there is none or outsiders read it."""
+
+    channel: Destination | None
+    owner: Destination | None
+    owner_id: str
+    is_open: bool
+
+    def __bool__(self) -> bool:
+        return self.channel is not None or self.owner is not None
+
+    @property
+    def lane(self) -> str:
+        """The first place, in the order of the lanes."""
+        return min((place.key for place in (self.channel, self.owner) if place), default="")
+
+
+def post_alert(
+    session: Session,
+    alert_id: int,
+    key: str,
+    project: Project,
+    places: Places,
+    *,
+    policy: Policy,
+    now: datetime,
+    spared: Collection[str] = (),
+) -> None:
+    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along, unless
+    they are `spared`.
+
+    The channel invited mlgov; the owner did not, so the rollout decides about them.
+    """
+
+    def tell_owner(notice: Notice, dedupe_key: str, about: Subject | None) -> None:
+        if places.owner is not None and places.owner_id not in spared:
+            rollout.message_unasked(
+                session,
+                places.owner_id,
+                notice,
+                to=places.owner,
+                dedupe_key=dedupe_key,
+                policy=policy,
+                now=now,
+                subject=about,
+            )
+
+    if places.is_open:
+        where = f"channel-not-closed:{project.id}:{project.channel}"
+        tell_owner(ChannelNotClosed(project.id), where, None)
+    crossed, subject = ThresholdCrossed(alert_id), Subject.of("budget_alert", alert_id)
+
+    def tell_channel() -> None:
+        if places.channel is not None:
+            outbox.post(
+                session, crossed, to=places.channel, dedupe_key=key, subject=subject, now=now
+            )
+
+    # In the order of the lanes, as everyone does, so that two transactions never wait for each other.
+    if places.channel is None:
+        tell_owner(crossed, f"{key}:owner", subject)
+    elif not places.is_open or places.owner is None:
+        tell_channel()
+    elif places.channel.key < places.owner.key:
+        tell_channel()
+        tell_owner(crossed, f"{key}:owner", subject)
+    else:
+        tell_owner(crossed, f"{key}:owner", subject)
+        tell_channel()
+
+
+# --- Crossing a threshold
+#
+# recorded once, told once, and never told about what was over before anyone could act.
 
 FOLLOWED = timedelta(days=7)
 """How long after its round a card is looked at again, so that its buttons go when the round has ended."""
@@ -67,12 +147,12 @@ def evaluate(
 
 def begin_evaluation(session: Session) -> None:
     """Every budget is to be looked at: by `evaluate_all`, or at the next ticks of whoever runs."""
-    cursors.begin(session, WORK)
+    leases.begin(session, WORK)
 
 
 def is_under_way(session: Session, owner: str) -> bool:
     """Whether budgets are left to be looked at, and nobody else is at it."""
-    if cursors.read_position(session, WORK) is None:
+    if leases.read_position(session, WORK) is None:
         return False
     return leases.is_free_for(
         session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session)
@@ -105,7 +185,7 @@ def evaluate_all(
     try:
         while end is None or time.monotonic() < end:
             with database.read(within=PATIENT_MS / 1000) as session:
-                begun = cursors.read_position(session, WORK)
+                begun = leases.read_position(session, WORK)
                 if begun is None:
                     break
                 chosen = queries.list_after(session, begun, LOOKED_AT)
@@ -154,7 +234,7 @@ class _Step:
         """None, and nothing is written, when the work was begun anew since. Raises _TakenOverError."""
         if not take_evaluation(session, owner):
             raise _TakenOverError
-        if cursors.lock(session, WORK) != self.begun:
+        if leases.lock(session, WORK) != self.begun:
             return None
         crossings = evaluate(
             session,
@@ -164,10 +244,10 @@ class _Step:
             budgets=queries.list_by_id(session, self.budgets),
         )
         if self.after is None:
-            cursors.end(session, WORK)
+            leases.end(session, WORK)
             leases.give_back(session, WORK, owner=owner)
         else:
-            cursors.move(session, WORK, self.after)
+            leases.move(session, WORK, self.after)
         return crossings
 
 
@@ -295,7 +375,7 @@ def _record_crossings(
         if speaks[burn.budget_id]:
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
-            telling.post_alert(
+            post_alert(
                 session, alert_id, key, project, places, policy=policy, now=now, spared=spared
             )
         crossings.append(
@@ -333,7 +413,7 @@ class _CrossingFacts:
     """What is needed to tell of several crossings: projects, places, and the cost of each day."""
 
     projects: dict[int, Project]
-    places: dict[int, telling.Places]
+    places: dict[int, Places]
     by_day: dict[tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]]
 
     @classmethod
@@ -355,7 +435,7 @@ class _CrossingFacts:
         for burn in burns:
             owner = people.get(owners[burn.budget_id] or "")
             channel = projects[burn.project_id].channel
-            places[burn.budget_id] = telling.Places(
+            places[burn.budget_id] = Places(
                 Destination.channel(org_key, channel) if org_key and channel else None,
                 Destination.person(org_key, owner.slack_id)
                 if org_key and owner is not None and owner.slack_id

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from storage.enums import CostBasis, Period
 from workflows.inputs import Input
-from workflows.sources.cells import plausible_day
+from workflows.sources.tables import plausible_day
 
 MOST = Decimal(10) ** 15
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
@@ -146,7 +146,7 @@ class IncreaseBudget(BaseModel):
     first: date | None = None
     """The first day of the round that the form showed, where it says so."""
     meant: Amount | None = None
-    """The amount of which whoever asks says that it's meant, where it was asked again (`workflows.budgets.doubts`)."""
+    """The amount of which whoever asks says that it's meant, where it was asked again (`workflows.budgets.increase`)."""
 
 
 class SummaryForm(BaseModel):

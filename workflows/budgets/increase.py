@@ -1,9 +1,9 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from datetime import date, datetime
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, TypedDict
 
 from sqlalchemy.orm import Session
 
@@ -15,19 +15,329 @@ from storage.money import money_text
 from storage.projects.tables import Project
 from workflows import permissions, resting, wording
 from workflows.actors import Actor
+from workflows.approvable import (
+    Moved,
+    Prepared,
+    ReadAgain,
+    Reread,
+    SubjectMoved,
+    Words,
+    project_facts,
+    project_rests,
+)
 from workflows.audit import service as audit
-from workflows.budgets import alerts, asking, doubts, phrases, reread, rules, service
+from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
-from workflows.budgets.rules import Piece
+from workflows.budgets.records import Burn
+from workflows.budgets.rules import Piece, Span
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Reread, SubjectMoved, Words, project_rests
+from workflows.policy.conditions import Facts
+
+# --- A request for more in words
+#
+# what it asks, for which months, and what has changed since. Pure.
+
+
+def difference_words(
+    facts: dict[str, Any], difference: tuple[date, Decimal | None, Decimal | None]
+) -> str:
+    """`January's budget is 2,000 EUR now; it was 1,000 EUR when this was asked`."""
+    day, before, after = difference
+    currency = facts["currency"]
+    is_first = day.isoformat() == facts["period_start"]
+    which = f"{facts['period']}'s budget"
+    if not is_first:
+        which = f"from {wording.day(day)} on, the budget"
+    was = f"{plain(before)} {currency}" if before is not None else "not set"
+    stands = f"is {plain(after)} {currency} now" if after is not None else "ends"
+    return f"{which[:1].upper()}{which[1:]} {stands}; it was {was} when this was asked"
+
+
+def asks(period: str, scope: str, currency: str, added: Decimal, pieces: Sequence[Piece]) -> str:
+    """`raise January's budget, and from then on: 1,000 → 1,200 EUR (+20 %)`; months with another amount are told too."""
+    old = pieces[0].amount if pieces else Decimal(0)
+    change = f"{plain(old)} → {plain(old + added)} {currency} (+{share(old, added)})"
+    if len(pieces) < 2:
+        since = "" if scope == "period" else ", and from then on"
+        return f"raise {period}'s budget{since}: {change}"
+    return f"raise {period}'s budget: {change}{later(pieces, added, currency, with_old=True)}"
+
+
+def later(pieces: Sequence[Piece], added: Decimal, currency: str, *, with_old: bool = False) -> str:
+    """`, and from 1 Feb on 1,000 → 1,100 EUR`: months that have another amount than the first."""
+    phrases = []
+    for piece in pieces[1:3]:
+        amount = f"{plain(piece.amount + added)} {currency}"
+        if with_old:
+            amount = f"{plain(piece.amount)} → {amount}"
+        phrases.append(f"from {wording.day(piece.first)} on {amount}")
+    remainder = ", and later months by as much" if len(pieces) > 3 else ""
+    return f", and {', '.join(phrases)}{remainder}"
+
+
+def plain(amount: Decimal) -> str:
+    """An amount as people read it: grouped, with decimals only where there are any."""
+    if amount == amount.to_integral_value():
+        return f"{amount:,.0f}"
+    places = 2 if abs(amount) >= 1 else min(18, 2 - amount.adjusted())
+    return f"{amount:,.{places}f}"
+
+
+def share(old: Decimal, added: Decimal) -> str:
+    """`20 %` of the old amount."""
+    share = added * 100 / old if old else Decimal(100)
+    return f"{share:,.0f} %" if share >= 1 else "less than 1 %"
+
+
+# --- The amounts that a request for more was asked on, and how they stand now
+
+
+def asked_span(facts: dict[str, Any]) -> Span:
+    """The round that was asked about, by its own days."""
+    return Span(date.fromisoformat(facts["period_start"]), date.fromisoformat(facts["period_end"]))
+
+
+def list_amounts(session: Session, budget: Budget) -> list[rules.Amount]:
+    """What every revision of the budget says."""
+    return service.amounts(queries.list_revisions(session, [budget.id])[budget.id])
+
+
+def list_pieces(session: Session, budget: Budget, span: Span, scope: str) -> tuple[Piece, ...]:
+    """What the budget has now in the rounds that are asked about."""
+    return pieces_of(list_amounts(session, budget), budget, span, scope)
+
+
+def pieces_of(
+    amounts: Sequence[rules.Amount], budget: Budget, span: Span, scope: str
+) -> tuple[Piece, ...]:
+    """The same, of amounts that were read."""
+    if Period(budget.period) is Period.FIXED:
+        span = Span(budget.starts, budget.ends or budget.starts)
+    return rules.pieces(
+        amounts, Period(budget.period), span, onwards=scope == "onwards", ends=budget.ends
+    )
+
+
+def as_stored(pieces: Sequence[Piece]) -> list[list[str | None]]:
+    """Amounts as a request keeps them: the first day, the last one if there is one, and the amount."""
+    return [
+        [
+            piece.first.isoformat(),
+            piece.last.isoformat() if piece.last else None,
+            money_text(piece.amount),
+        ]
+        for piece in pieces
+    ]
+
+
+def shown_pieces(session: Session, budget: Budget, facts: dict[str, Any]) -> tuple[Piece, ...]:
+    """The amounts on which the request was asked. One of an earlier release kept only the revision: they are what the
+    revisions up to that one come to."""
+    asked_on = facts.get("from_revision", budget.revision)
+    stored = facts.get("shown")
+    if stored is not None:
+        return tuple(
+            Piece(
+                date.fromisoformat(first),
+                date.fromisoformat(last) if last else None,
+                Decimal(amount),
+            )
+            for first, last, amount in stored
+        )
+    return rules.pieces(
+        [amount for amount in list_amounts(session, budget) if amount.revision <= asked_on],
+        Period(budget.period),
+        asked_span(facts),
+        onwards=facts["scope"] == "onwards",
+        ends=budget.ends,
+    )
+
+
+def current_amount(session: Session, budget: Budget, facts: dict[str, Any]) -> Decimal | None:
+    """What the round that was asked about has now."""
+    current = rules.amount_in(list_amounts(session, budget), asked_span(facts))
+    return current.amount if current is not None else None
+
+
+def wanted_amount(burn: Burn | None, facts: dict[str, Any]) -> Decimal | None:
+    """As much more as was asked, on what the open round has now; None where that is another round than was meant."""
+    if burn is None:
+        return None
+    is_over = burn.span.first.isoformat() != facts["period_start"]
+    if facts["scope"] == "period" and is_over:
+        return None
+    return burn.amount + Decimal(facts["new"]) - Decimal(facts["old"])
+
+
+# --- Amounts that are asked again
+#
+# much more than there is, or less than is spent already. One rule for every way in.
+
+MUCH = 3
+"""So many times the present amount, or more, is asked again."""
+
+
+class AmountDoubted(InvalidInput):
+    """An amount that may be a slip of a key: it counts once whoever entered it says that it's meant.
+
+    `question` is a sentence or two that end with `Is that right?`; `amount` is what was entered.
+    """
+
+    def __init__(self, question: str, amount: Decimal) -> None:
+        super().__init__(
+            f"{question} If so, say that you mean it; if not, write another amount.", field="amount"
+        )
+        self.question = question
+        self.amount = amount
+
+
+class Round(TypedDict):
+    """What an amount is compared with: see `question`."""
+
+    present: Decimal | None
+    spent: Decimal
+    currency: str
+    period: str
+
+
+def of_round(burn: Burn) -> Round:
+    """The open round of a budget as it stands."""
+    return {
+        "present": burn.amount,
+        "spent": burn.spent,
+        "currency": burn.currency,
+        "period": burn.period_words,
+    }
+
+
+def question(
+    amount: Decimal, *, present: Decimal | None, spent: Decimal, currency: str, period: str
+) -> str | None:
+    """What is asked about an amount, None where nothing about it is odd.
+
+    `present` is what the round has now (None for a budget that is new), `spent` what was spent in it so far; both in
+    `currency`. `period` names the round (`January`).
+    """
+    is_much = bool(present) and present is not None and amount >= MUCH * present
+    is_spent = amount < spent
+    already = f"{plain(spent)} {currency} is spent in {period} already"
+    if is_much and present is not None:
+        much = f"This is {_times(amount / present)} times the present {plain(present)} {currency}"
+        sentence = f", and {already}" if is_spent else ""
+        return f"{much}{sentence}. Is that right?"
+    if is_spent:
+        return f"This is less than what is spent: {already}. Is that right?"
+    return None
+
+
+def _times(ratio: Decimal) -> str:
+    """`9`, `3.5`, `25,000`: never more than it is."""
+    step = Decimal(1) if ratio >= 10 else Decimal("0.1")
+    rounded = ratio.quantize(step, ROUND_FLOOR)
+    is_whole = rounded == rounded.to_integral_value()
+    return f"{rounded:,.0f}" if is_whole else f"{rounded:,.1f}"
+
+
+def require_meant(
+    amount: Decimal,
+    meant: Decimal | None,
+    *,
+    present: Decimal | None,
+    spent: Decimal,
+    currency: str,
+    period: str,
+) -> None:
+    """Raise AmountDoubted for an odd amount, unless exactly this one is `meant`."""
+    asked = question(amount, present=present, spent=spent, currency=currency, period=period)
+    if asked is not None and meant != amount:
+        raise AmountDoubted(asked, amount)
+
+
+# --- What a request for more says of the budget as it is now
+#
+# how the amounts differ, and what conditions are told.
+
+
+def describe_difference(
+    session: Session,
+    budget: Budget,
+    amounts: Sequence[rules.Amount],
+    facts: dict[str, Any],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Moved | None:
+    """How the amounts that were asked about differ from those that were shown; None where they are the same."""
+    current = pieces_of(amounts, budget, asked_span(facts), facts["scope"])
+    before = shown_pieces(session, budget, facts)
+    change = rules.first_difference(before, current)
+    if change is None:
+        return None
+    burn = service.find_burn(session, budget, policy=policy, now=now)
+    stands = burn.span.first.isoformat() if burn is not None else "over"
+    mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
+    sentence = difference_words(facts, change)
+    left = burn.amount if burn is not None else change[2]
+    keep = f"Keep {plain(left)} {facts['currency']}" if left else "Withdraw"
+    wanted = wanted_amount(burn, facts)
+    if burn is None or wanted is None:
+        return Moved(sentence, mark, keep=keep)
+    doubt = question(wanted, **of_round(burn))
+    return Moved(
+        sentence,
+        f"{mark}/doubted" if doubt else mark,
+        doubt=doubt or "",
+        again=f"Ask for {plain(wanted)} {burn.currency}",
+        asks=asks(
+            burn.period_words,
+            facts["scope"],
+            burn.currency,
+            wanted - burn.amount,
+            pieces_of(amounts, budget, burn.span, facts["scope"]),
+        ),
+        keep=keep,
+    )
+
+
+def read_again(
+    project: Project, amounts: Sequence[rules.Amount], facts: dict[str, Any]
+) -> ReadAgain | None:
+    """What conditions are told now; None where the round that was asked about has no amount."""
+    current = rules.amount_in(amounts, asked_span(facts))
+    if current is None:
+        return None
+    return ReadAgain(
+        conditions(
+            current.amount, Decimal(facts["new"]), facts["currency"], facts["scope"], project
+        ),
+        rests=project_rests(project),
+    )
+
+
+def conditions(
+    current: Decimal, new: Decimal, currency: str, scope: str, project: Project
+) -> Facts:
+    """The facts of an increase from what there is to what is asked, in the budget's currency."""
+    return {
+        "increase.percent": float((new - current) * 100 / current) if current else 100.0,
+        "increase.amount": float(new - current),
+        "increase.new": float(new),
+        "increase.currency": currency,
+        "increase.scope": scope,
+        **project_facts(project),
+    }
+
+
+# --- Raising a budget
+#
+# what is asked at the gate `budget_increase`, and the new revision when it is approved.
 
 TYPE = "budget"
 
 
 class BudgetIncrease:
-    """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`.
+    """A subject type (see `workflows.approvable`): its subject is a budget, its form `IncreaseBudget`.
 
     What is asked is a change to the amounts that were shown: each month gets as much more as the card said. A request
     keeps the days of its round and the amounts on which it was asked, so that neither another fiscal year nor another
@@ -68,7 +378,7 @@ class BudgetIncrease:
             )
         if form.amount <= burn.amount:
             raise InvalidInput(
-                f"That is not more than the {phrases.plain(burn.amount)} {burn.currency} there is now.",
+                f"That is not more than the {plain(burn.amount)} {burn.currency} there is now.",
                 field="amount",
             )
         meant = form.meant
@@ -78,14 +388,14 @@ class BudgetIncrease:
                 meant = before if before == form.amount else meant
                 continue
             raise InvalidInput(
-                f"{pending.requester} has already asked to raise this budget to {phrases.plain(Decimal(pending.facts['new']))} "
+                f"{pending.requester} has already asked to raise this budget to {plain(Decimal(pending.facts['new']))} "
                 f"{burn.currency}; request #{pending.id} waits for a decision.",
                 field="amount",
             )
-        doubts.require_meant(form.amount, meant, **doubts.of_round(burn))
+        require_meant(form.amount, meant, **of_round(burn))
         project = queries.load_project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
-        pieces = asking.list_pieces(session, budget, burn.span, form.scope)
+        pieces = list_pieces(session, budget, burn.span, form.scope)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
@@ -100,12 +410,10 @@ class BudgetIncrease:
                 "period": burn.period_words,
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
-                "shown": asking.as_stored(pieces),
+                "shown": as_stored(pieces),
             },
             people=_people(budget, project),
-            conditions=reread.conditions(
-                burn.amount, form.amount, burn.currency, form.scope, project
-            ),
+            conditions=conditions(burn.amount, form.amount, burn.currency, form.scope, project),
             rests=project_rests(project),
         )
 
@@ -125,8 +433,8 @@ class BudgetIncrease:
         budget, project, revisions = whole
         amounts = service.amounts(revisions)
         return Reread(
-            reread.read_again(project, amounts, facts),
-            reread.describe_difference(session, budget, amounts, facts, policy=policy, now=now),
+            read_again(project, amounts, facts),
+            describe_difference(session, budget, amounts, facts, policy=policy, now=now),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -163,7 +471,7 @@ class BudgetIncrease:
         if moved is not None:
             raise SubjectMoved(f"{moved.clause}. Nothing was approved.")
         added = Decimal(facts["new"]) - Decimal(facts["old"])
-        current = asking.list_pieces(session, budget, asking.asked_span(facts), facts["scope"])
+        current = list_pieces(session, budget, asked_span(facts), facts["scope"])
         raised = [Piece(piece.first, piece.last, piece.amount + added) for piece in current]
         if facts["scope"] == "onwards":
             raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
@@ -203,17 +511,17 @@ class BudgetIncrease:
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             return
-        amounts = asking.list_amounts(session, budget)
+        amounts = list_amounts(session, budget)
         left = rules.without(
             amounts,
             approval_id,
             Period(budget.period),
-            asking.asked_span(facts),
+            asked_span(facts),
             onwards=facts["scope"] == "onwards",
             ends=budget.ends,
         )
         if not left:
-            current = rules.amount_in(amounts, asking.asked_span(facts))
+            current = rules.amount_in(amounts, asked_span(facts))
             audit.record(
                 session,
                 actor,
@@ -243,7 +551,7 @@ class BudgetIncrease:
         over, or none is open."""
         budget = queries.find_budget(session, subject_id)
         burn = service.find_burn(session, budget, policy=policy, now=now) if budget else None
-        wanted = asking.wanted_amount(burn, facts)
+        wanted = wanted_amount(burn, facts)
         if burn is None or wanted is None:
             return None
         return IncreaseBudget(
@@ -271,31 +579,29 @@ class BudgetIncrease:
         old, new, currency = (Decimal(facts["old"]), Decimal(facts["new"]), facts["currency"])
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
-        pieces = asking.shown_pieces(session, budget, facts) if budget else ()
-        stands = asking.current_amount(session, budget, facts) if budget else None
+        pieces = shown_pieces(session, budget, facts) if budget else ()
+        stands = current_amount(session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
         burn = service.find_burn(session, budget, policy=policy, now=now) if budget else None
         if burn is not None:
-            detail.append(
-                ("Spent so far", f"{phrases.plain(burn.spent)} {currency} {burn.basis} cost")
-            )
+            detail.append(("Spent so far", f"{plain(burn.spent)} {currency} {burn.basis} cost"))
             if burn.data_through is not None:
                 detail.append(("Data through", wording.day(burn.data_through, burn.as_of)))
         detail.append(("Basis", CostBasis(facts["basis"]).value))
-        back = f"is back at {phrases.plain(old)} {currency}{since}"
+        back = f"is back at {plain(old)} {currency}{since}"
         if burn is not None and burn.spent > burn.amount:
             share = burn.spent * 100 / burn.amount
-            back += f", and {phrases.plain(burn.spent)} {currency} is spent ({share:,.0f} %)"
+            back += f", and {plain(burn.spent)} {currency} is spent ({share:,.0f} %)"
         return Words(
             project=name,
-            asks=phrases.asks(facts["period"], facts["scope"], currency, new - old, pieces),
-            stays=f"the budget stays at {phrases.plain(old if stands is None else stands)} {currency}",
-            done=f"{which} for {name} is now {phrases.plain(new)} {currency}"
-            + (since if len(pieces) < 2 else phrases.later(pieces, new - old, currency)),
+            asks=asks(facts["period"], facts["scope"], currency, new - old, pieces),
+            stays=f"the budget stays at {plain(old if stands is None else stands)} {currency}",
+            done=f"{which} for {name} is now {plain(new)} {currency}"
+            + (since if len(pieces) < 2 else later(pieces, new - old, currency)),
             facts=tuple(detail),
             undone=f"{which} for {name} {back}"
             if stands in (old, new, None) and len(pieces) < 2
-            else f"{which} for {name} is without these {phrases.plain(new - old)} {currency} again{since}",
+            else f"{which} for {name} is without these {plain(new - old)} {currency} again{since}",
         )
 
 

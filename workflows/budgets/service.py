@@ -7,18 +7,18 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approvals
-from storage.budgets import costs, queries, standing
+from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis, Period
-from workflows import outbox, permissions, visibility
+from workflows import outbox, permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import rules
 from workflows.budgets.records import AlertCard, Asked, Breakdown, BudgetDetail, Burn, Revision
 from workflows.errors import NotFound
 from workflows.outbox import Subject
+from workflows.permissions import Place
 from workflows.policy import Policy
-from workflows.visibility import Place
 
 
 def no_budget() -> NotFound:
@@ -26,7 +26,7 @@ def no_budget() -> NotFound:
     return NotFound("There is no such budget here.", hint="budgets.list")
 
 
-def amounts(revisions: Collection[BudgetRevision | standing.RevisionRow]) -> list[rules.Amount]:
+def amounts(revisions: Collection[BudgetRevision | queries.RevisionRow]) -> list[rules.Amount]:
     """A budget's revisions, or rows of them, as values."""
     return [
         rules.Amount(r.revision, r.amount, r.valid_from, r.valid_until, r.approval_id)
@@ -34,7 +34,7 @@ def amounts(revisions: Collection[BudgetRevision | standing.RevisionRow]) -> lis
     ]
 
 
-def span_of(budget: Budget | standing.BudgetRow, day: date, policy: Policy) -> rules.Span | None:
+def span_of(budget: Budget | queries.BudgetRow, day: date, policy: Policy) -> rules.Span | None:
     """The round of a budget in which a day lies."""
     return rules.span_on(
         Period(budget.period),
@@ -49,7 +49,7 @@ def burns_by_project(
     session: Session, project_ids: Collection[int] | None, *, policy: Policy, now: datetime
 ) -> dict[int, list[Burn]]:
     """How the open rounds of these projects' budgets stand, or of all (None); projects without one are left out."""
-    budgets = standing.list_budgets(session, project_ids)
+    budgets = queries.list_budget_rows(session, project_ids)
     is_all = project_ids is None
     by_project: dict[int, list[Burn]] = {}
     for open_burn in list_burns(session, budgets, policy=policy, now=now, is_all=is_all):
@@ -59,7 +59,7 @@ def burns_by_project(
 
 def list_burns(
     session: Session,
-    budgets: Collection[Budget | standing.BudgetRow],
+    budgets: Collection[Budget | queries.BudgetRow],
     *,
     policy: Policy,
     now: datetime,
@@ -71,8 +71,8 @@ def list_burns(
     """
     today = now.date()
     named = None if is_all else [budget.id for budget in budgets]
-    revisions = standing.list_revisions(session, named)
-    open_: list[tuple[Budget | standing.BudgetRow, rules.Span, rules.Amount]] = []
+    revisions = queries.list_revision_rows(session, named)
+    open_: list[tuple[Budget | queries.BudgetRow, rules.Span, rules.Amount]] = []
     spans: dict[tuple[str, date, date | None], rules.Span | None] = {}
     for budget in budgets:
         kind = (budget.period, budget.starts, budget.ends)
@@ -117,7 +117,7 @@ def list_burns(
 
 def _sums(
     session: Session,
-    open_: Collection[tuple[Budget | standing.BudgetRow, rules.Span]],
+    open_: Collection[tuple[Budget | queries.BudgetRow, rules.Span]],
     today: date,
     *,
     is_all: bool = False,
@@ -274,7 +274,7 @@ def require_sight(
     budget = queries.find_budget(session, budget_id)
     if budget is None or not (
         budget.owner_id == actor.id
-        or visibility.sees_project(session, actor, budget.project_id, policy=policy)
+        or permissions.sees_project(session, actor, budget.project_id, policy=policy)
         or _has_asked(session, actor, budget_id)
         or _is_before_them(session, actor, budget_id, clicked)
     ):
@@ -290,7 +290,7 @@ def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
 
 
 def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Place) -> bool:
-    subject = visibility.find_shown(session, actor, clicked)
+    subject = permissions.find_shown(session, actor, clicked)
     match subject:
         case ("budget_alert", alert_id):
             alert = queries.find_alert(session, int(alert_id))

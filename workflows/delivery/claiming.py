@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import claim, gates, produce, settle
-from storage.delivery.queries.claim import FreeLane
+from storage.delivery import claims, outbox
+from storage.delivery.claims import FreeLane
 from storage.delivery.tables import Outbox
 from storage.enums import Op, OutboxState
 from workflows import clock
@@ -42,20 +42,20 @@ class Claimer:
     def prepare(self, session: Session) -> None:
         """See to it that every gate exists; once, before the first claim."""
         keys = [gate_key(self.org_key, method) for method in (*RATES, *PLAIN_GATES)]
-        gates.make(session, keys, produce.NEVER_WAITED)
+        claims.make(session, keys, outbox.NEVER_WAITED)
 
     def claim(self, session: Session, most: int) -> Claimed:
         """Lease at most `most` lanes, each with the row that goes first in it."""
         real, due = clock.both(session)
         free = real - self._jumped(session)
-        closed = gates.read(session)
+        closed = claims.read(session)
         standing = holding.read_state(session, real)
         if self._closure(closed, EVERYTHING, real) is not None:
             return Claimed((), False)
         taken: dict[str, Errand] = {}
         claimed = 0
         if not standing.is_held and self._closure(closed, "chat.update", real, first=True) is None:
-            lanes = claim.list_edit_lanes(
+            lanes = claims.list_edit_lanes(
                 session, due_now=due, real_now=real, lease_now=free, most=4 * most
             )
             claimed += len(lanes)
@@ -67,7 +67,7 @@ class Claimer:
                     taken[lane.key] = errand
         may_post = self._closure(closed, "chat.postMessage", real) is None
         if len(taken) < most:
-            lanes = claim.list_post_lanes(
+            lanes = claims.list_post_lanes(
                 session,
                 due_now=due,
                 real_now=real,
@@ -87,13 +87,13 @@ class Claimer:
     def sleeps(self, session: Session) -> timedelta:
         """How long nothing can be sent, as far as this database tells; zero when something can be now."""
         real, due = clock.both(session)
-        closed = gates.read(session)
+        closed = claims.read(session)
         is_held = holding.is_held(session)
         opens = {
             method: self._closure(closed, method, real)
             for method in (EVERYTHING, "chat.postMessage", "chat.update")
         }
-        moments, due_at = claim.find_next_times(
+        moments, due_at = claims.find_next_times(
             session,
             due_now=due,
             leases_last=self._jumped(session),
@@ -134,7 +134,7 @@ class Claimer:
         self, session: Session, method: str, real: datetime, *, first: bool = False
     ) -> timedelta:
         rate = self.pace.rate(method)
-        return gates.take(
+        return claims.take(
             session,
             gate_key(self.org_key, method),
             real_now=real,
@@ -145,18 +145,18 @@ class Claimer:
     def _edit(
         self, session: Session, lane: FreeLane, real: datetime, due: datetime
     ) -> Errand | None:
-        row = claim.lock_row(session, lane.head or 0)
+        row = claims.lock_row(session, lane.head or 0)
         if row is None:
-            claim.put_off(session, lane.key, real + _BUSY, edits=True)
+            claims.put_off(session, lane.key, real + _BUSY, edits=True)
             return None
         if self._is_unreadable(session, lane, row, due):
             return None
-        copy = claim.find_copy(session, row.message_id or 0)
+        copy = claims.find_copy(session, row.message_id or 0)
         if copy is None or not copy.live:
-            settle.end(session, row.id, OutboxState.CANCELLED, "its message is gone", now=due)
+            claims.end(session, row.id, OutboxState.CANCELLED, "its message is gone", now=due)
             return None
         was_unknown = row.state == OutboxState.SENDING
-        claim.begin_attempt(session, row.id, due_now=due, real_now=real)
+        claims.begin_attempt(session, row.id, due_now=due, real_now=real)
         standing = Copy(copy.id, copy.channel, copy.ts, copy.shown_hash)
         return self._lease(
             session, lane, row, real, due, copy=standing, is_unknown=was_unknown, counts=True
@@ -171,18 +171,18 @@ class Claimer:
         may_post: bool,
         standing: Standing,
     ) -> Errand | None:
-        head = claim.find_head(
+        head = claims.find_head(
             session, lane.key, due_now=due, may_post=may_post, is_held=standing.is_held
         )
-        row = claim.lock_row(session, head) if head is not None else None
+        row = claims.lock_row(session, head) if head is not None else None
         if row is None:
-            claim.put_off(session, lane.key, real + _BUSY)
+            claims.put_off(session, lane.key, real + _BUSY)
             return None
         if self._is_unreadable(session, lane, row, due):
             return None
         thread_ts = None
         if row.thread_of is not None:
-            state, thread_ts = claim.find_parent(session, row.thread_of)
+            state, thread_ts = claims.find_parent(session, row.thread_of)
             if thread_ts is None or state != OutboxState.SENT:
                 self._cancel(session, row, "the message that it belongs to was not sent", due)
                 return None
@@ -195,15 +195,15 @@ class Claimer:
         is_unknown = was_unknown or window is not None
         for method in self._paced_calls(lane, row, thread_ts, is_unknown):
             if waits := self._take(session, method, real):
-                claim.put_off(session, lane.key, real + waits)
+                claims.put_off(session, lane.key, real + waits)
                 return None
         looks_up = is_unknown and row.op == Op.POST
         if window is not None and not was_unknown:
-            claim.begin_look(
+            claims.begin_look(
                 session, row.id, real_from=window.real_from, governed_from=window.governed_from
             )
         if not looks_up:
-            claim.begin_attempt(session, row.id, due_now=due, real_now=real)
+            claims.begin_attempt(session, row.id, due_now=due, real_now=real)
         return self._lease(
             session,
             lane,
@@ -266,7 +266,7 @@ class Claimer:
         thread_ts: str | None = None,
         window: Window | None = None,
     ) -> Errand:
-        claim.lease(session, lane.key, me=self.me, until=real + timedelta(seconds=self.pace.lease))
+        claims.lease(session, lane.key, me=self.me, until=real + timedelta(seconds=self.pace.lease))
         return Errand(
             id=row.id,
             op=Op(row.op),
@@ -296,7 +296,7 @@ class Claimer:
         )
 
     def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:
-        settle.end(session, row.id, OutboxState.CANCELLED, why, now=due)
+        claims.end(session, row.id, OutboxState.CANCELLED, why, now=due)
         record(
             session, SYSTEM, "outbox.cancelled", ("outbox", row.id), now=due, kind=row.kind, why=why
         )

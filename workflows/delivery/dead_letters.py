@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import letters, settle
+from storage.delivery import claims
+from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Outbox
 from storage.enums import Op, OutboxState
 from workflows import outbox
@@ -46,7 +47,7 @@ def bury(
     `admin` is the Slack id of that channel, None when there is none. Later letters to the same destination edit the
     alert of the day.
     """
-    settle.end(session, row_id, OutboxState.DEAD, why, now=now)
+    claims.end(session, row_id, OutboxState.DEAD, why, now=now)
     record(session, SYSTEM, "outbox.dead", ("outbox", row_id), now=now, kind=kind, why=why[:200])
     if kind == LettersDied.kind:
         return
@@ -64,7 +65,7 @@ def bury(
 
 def list_of_lane(session: Session, lane: str) -> DeadLetters:
     """The dead letters of a destination, oldest first."""
-    records = tuple(_shown(row, None) for row in letters.list_dead(session, lane))
+    records = tuple(_shown(row, None) for row in delivery_outbox.list_dead(session, lane))
     try:
         address = Address.of(lane)
     except ValueError:
@@ -80,12 +81,15 @@ def list_rows(session: Session, *, state: str | None = None, most: int = 100) ->
             f"There is no state {state!r}; choose one of {', '.join(name for name in _STATES if name)}.",
             field="state",
         )
-    return [_shown(row, channel) for row, channel in letters.list_rows(session, states, most=most)]
+    return [
+        _shown(row, channel)
+        for row, channel in delivery_outbox.list_rows(session, states, most=most)
+    ]
 
 
 def show(session: Session, row_id: int) -> OutboxRow:
     """One row. Raises NotFound."""
-    letter = letters.find(session, row_id)
+    letter = delivery_outbox.find(session, row_id)
     if letter is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
     return _shown(*letter)
@@ -97,7 +101,7 @@ def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Outb
     Raises NotFound, and InvalidInput for a row that is not dead.
     """
     row = _dead(session, row_id, "sent again")
-    if row.message_id is not None and letters.edit_waits(session, row.message_id):
+    if row.message_id is not None and delivery_outbox.edit_waits(session, row.message_id):
         return _ended(session, actor, row, OutboxState.CANCELLED, "a newer edit waits", now)
     row.state = OutboxState.PENDING
     row.attempts, row.lookups = 0, 0
@@ -126,13 +130,13 @@ def mark_sent(
     `channel` is the conversation where it stands, for a direct message that was never opened from here. Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
     """
     row = _dead(session, row_id, "marked as sent")
-    letter = letters.find(session, row_id)
+    letter = delivery_outbox.find(session, row_id)
     channel = channel or (letter[1] if letter else None)
     channel = channel or _conversation(row.lane_key)
     if ts is not None:
         _check_ts(ts)
         if row.op == Op.POST and row.subject_type and channel:
-            copy = settle.add_copy(session, copy_values(row, channel=channel, ts=ts, now=now))
+            copy = claims.add_copy(session, copy_values(row, channel=channel, ts=ts, now=now))
             if copy is not None:
                 outbox.queue_update(session, copy, now=now)
         row.ts = ts
@@ -144,7 +148,7 @@ def cancel(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Out
 
     Raises NotFound, and InvalidInput for one that is settled or is being sent at this moment.
     """
-    row = letters.lock(session, row_id)
+    row = delivery_outbox.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
     if row.state not in (OutboxState.DEAD, OutboxState.PENDING) and not holding.waits_for_review(
@@ -179,7 +183,7 @@ def copy_values(
 
 def _dead(session: Session, row_id: int, verb: str) -> Outbox:
     """The row, locked, that a person may decide on: a dead one, or while everything is held one that waits."""
-    row = letters.lock(session, row_id)
+    row = delivery_outbox.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
     if row.state != OutboxState.DEAD and not holding.waits_for_review(row.state, session):

@@ -5,21 +5,26 @@ is in force nothing leaves but what the anchor must know, and nothing falls due.
 looked for in Slack before it is sent, whether it waited in the copy or its fact came about once more.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage import floors, ledger
+from storage import leases, ledger, runtime
 from storage.db import FLOORS_CHANGED
-from storage.delivery.queries import holds
+from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Hold
 from storage.enums import HoldReason, Op, OutboxState
+from storage.people.lookups import find_channel
 from workflows import clock, outbox
-from workflows.actors import Actor
+from workflows.actors import SYSTEM, Actor
 from workflows.audit.service import record
+from workflows.delivery.notices import ClockSetBack
 from workflows.delivery.records import HoldRecord, Waits, Window
 from workflows.errors import InvalidInput, NotFound
+from workflows.job_runner import Occasion, Registry, Watcher
+from workflows.outbox import Destination
 
 LOOKS_FOR = timedelta(days=60)
 """How long after a hold messages are looked for before they are sent: as long as settled rows keep what was sent."""
@@ -35,7 +40,7 @@ class Standing:
 
 def read_state(session: Session, real_now: datetime) -> Standing:
     """How it stands now; several holds make one span."""
-    rows = holds.list_in_force(session, real_now - LOOKS_FOR)
+    rows = delivery_outbox.list_in_force(session, real_now - LOOKS_FOR)
     looked = [row for row in rows if row.looks]
     window = None
     if looked:
@@ -50,18 +55,18 @@ def read_state(session: Session, real_now: datetime) -> Standing:
 
 def is_held(session: Session) -> bool:
     """Whether nothing may be sent now."""
-    return holds.is_held(session)
+    return delivery_outbox.is_held(session)
 
 
 def find_current(session: Session) -> HoldRecord | None:
     """The hold in force."""
-    row = holds.find_current(session)
+    row = delivery_outbox.find_current(session)
     return None if row is None else _record(row)
 
 
 def list_holds(session: Session) -> list[HoldRecord]:
     """All holds there ever were, oldest first."""
-    return [_record(row) for row in holds.list_holds(session)]
+    return [_record(row) for row in delivery_outbox.list_holds(session)]
 
 
 def find(session: Session, hold_id: int) -> HoldRecord:
@@ -83,7 +88,7 @@ def begin(
     An operator who asks for it while it is held anyway gets the hold in force.
     """
     real = clock.real_now(session)
-    hold = holds.find_current(session)
+    hold = delivery_outbox.find_current(session)
     if hold is not None and why is HoldReason.ASKED:
         return _record(hold)
     head = ledger.head(session)
@@ -104,14 +109,14 @@ def begin(
         governed_until=now,
         floors={}
         if why is HoldReason.ASKED
-        else floors.raise_all(session, lost=max((known_seq or 0) - head.seq, 0)),
+        else leases.raise_all(session, lost=max((known_seq or 0) - head.seq, 0)),
     )
     session.info[FLOORS_CHANGED] = True
     session.add(row)
     session.flush()
     if why is not HoldReason.ASKED:
         # Cards may show what this database does not know: decided, with their buttons gone. They come back with it.
-        for copy in holds.open_copies(session):
+        for copy in delivery_outbox.open_copies(session):
             outbox.queue_update(session, copy, now=now)
     record(
         session,
@@ -132,11 +137,11 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
 
     Without `looks` nothing is looked for any more before it is sent.
     """
-    if not holds.is_held(session):
+    if not delivery_outbox.is_held(session):
         raise InvalidInput("Nothing is held: messages are sent as they come.")
     real = clock.real_now(session)
     released = 0
-    for row in holds.list_holds(session):
+    for row in delivery_outbox.list_holds(session):
         released += row.released_at is None
         row.released_at = row.released_at or real
         row.looks = row.looks and looks
@@ -147,7 +152,7 @@ def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> No
 
 def count_waits(session: Session, *, now: datetime) -> Waits:
     """What a release would let go."""
-    rows = holds.list_waiting(session)
+    rows = delivery_outbox.list_waiting(session)
     posts = tuple(row.id for row in rows if row.op == Op.POST)
     others: dict[str, int] = {}
     for row in rows:
@@ -156,14 +161,14 @@ def count_waits(session: Session, *, now: datetime) -> Waits:
     return Waits(
         posts,
         others,
-        dict(holds.count_due_timers(session, now)),
-        dict(holds.count_due_schedules(session, now)),
+        dict(delivery_outbox.count_due_timers(session, now)),
+        dict(delivery_outbox.count_due_schedules(session, now)),
     )
 
 
 def waits_for_review(state: str, session: Session) -> bool:
     """Whether a row in this state may be decided on by a person now although it is not dead: while all are held."""
-    return state in (OutboxState.PENDING, OutboxState.SENDING) and holds.is_held(session)
+    return state in (OutboxState.PENDING, OutboxState.SENDING) and delivery_outbox.is_held(session)
 
 
 def _record(row: Hold) -> HoldRecord:
@@ -177,3 +182,42 @@ def _record(row: Hold) -> HoldRecord:
         known_seq=row.known_seq,
         window=Window(row.look_from, row.look_until, row.governed_from, row.governed_until),
     )
+
+
+# --- A clock that was set back
+#
+# everything goes on, and administrators are told.
+
+log = logging.getLogger(__name__)
+
+JUST_DUE = timedelta(minutes=1)
+"""What fell due in the last minute of the clock before, and had not run, stays due."""
+
+
+def _keep(session: Session, occasion: Occasion, real_now: datetime) -> bool:
+    """Write down how late it is; whether the clock was set back since the last time."""
+    kept = runtime.keep_clock(session)
+    if kept is None:
+        return False
+    now = occasion.now
+    delivery_outbox.stay_due(session, now=now, was=now + kept.by, within=JUST_DUE)
+    seconds = round(kept.by.total_seconds())
+    log.warning(
+        "the clock went back by %s s; leases, pace and back-off go on as if it had not. Check its time synchronisation",
+        seconds,
+    )
+    record(session, SYSTEM, "clock.set_back", ("runtime", 1), now=now, seconds=seconds)
+    admin = find_channel(session, occasion.org_key, occasion.policy.channels.admin)
+    if admin is not None:
+        outbox.post(
+            session,
+            ClockSetBack(now.isoformat(), seconds),
+            to=Destination.channel(occasion.org_key, admin),
+            dedupe_key=f"clock:{now.isoformat()}",
+            now=now,
+        )
+    return True
+
+
+PART = Registry(watchers={"clock": Watcher(runtime.should_keep_clock, _keep)})
+"""What jobs take over from here."""

@@ -3,6 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
+from storage.delivery import claims
+from workflows import clock
+
 EVERYTHING = "*"
 PLAIN_GATES = ("chat.postMessage", EVERYTHING)
 """Methods without a pace of their own: chat.postMessage is paced by channel, and `*` stands for the whole token."""
@@ -116,3 +121,11 @@ class Pace:
 def gate_key(org_key: str, method: str) -> str:
     """The name of a method's gate."""
     return f"{org_key}:{method}"
+
+
+# --- Time that passed without a call, for a demonstration whose clock jumps
+
+
+def rest(session: Session) -> None:
+    """Hours went by for everybody, so Slack's allowances are whole again."""
+    claims.open_all(session, clock.real_now(session))

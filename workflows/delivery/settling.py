@@ -7,29 +7,135 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import gates, letters, settle, uploads
+from storage.delivery import claims
+from storage.delivery import outbox as delivery_outbox
 from storage.enums import Op, OutboxState
-from workflows import clock, meeting, outbox
+from workflows import clock, outbox, rollout
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
 from workflows.delivery import dead_letters
-from workflows.delivery.outcomes import (
-    Done,
-    Dropped,
-    Gone,
-    Limited,
-    Locked,
-    LookupFailed,
-    NotSent,
-    NotThere,
-    Outcome,
-    Refused,
-    TooEarly,
-    Unchanged,
-    Unknown,
-)
 from workflows.delivery.pace import RATES, Pace, gate_key
 from workflows.delivery.records import Address, Errand
+
+# --- How an attempt ended, as the sender saw it
+#
+# `settling` writes it down.
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Slack took it. `began` is when the sending started, in real time; posts are paced from there."""
+
+    began: datetime
+    channel: str | None = None
+    ts: str | None = None
+    digest: str = ""
+    is_final: bool = False
+    was_found: bool = False
+    """A look-up found it, so that what it shows is not known: the next edit is made, whatever it shows."""
+    says: str = ""
+    """What it says there, when a look-up found it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The copy shows this already; no call was made."""
+
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """There is nothing to send any more: the record is gone, or it expired."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The copy that was to be edited does not stand in Slack any more."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Slack will never take this one."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """HTTP 429: surely not done. `closes` means that the limit is the workspace's, not the channel's."""
+
+    method: str
+    retry_after: timedelta
+    closes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """The token, or a scope of it, was refused: surely not done, and nothing else by this method would be."""
+
+    method: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Surely not done, for a reason that may pass. `counts` is False when no attempt was made at all."""
+
+    why: str
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can tell whether Slack took it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooEarly:
+    """A look-up found nothing, but Slack may still publish it for so long."""
+
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """A look-up found nothing, long enough after the attempt: it may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookupFailed:
+    """The look-up itself failed. `never` means that it will not succeed either: a scope is missing."""
+
+    why: str
+    never: bool = False
+
+
+Outcome = (
+    Done
+    | Unchanged
+    | Dropped
+    | Gone
+    | Refused
+    | Limited
+    | Locked
+    | NotSent
+    | Unknown
+    | TooEarly
+    | NotThere
+    | LookupFailed
+)
+
+
+# --- Writing down how an attempt ended
+#
+# one transaction, fenced by the epoch of the claim.
 
 LONGEST_BACKOFF = 900
 """Seconds."""
@@ -94,7 +200,7 @@ class _Settling:
         until = self.real + wait if wait else None
         if isinstance(outcome, Done) and self.errand.op == Op.POST and not outcome.was_found:
             until = self.pace.next_slot(self.errand.slot, outcome.began)
-        is_given_back = settle.give_back(
+        is_given_back = claims.give_back(
             self.session,
             self.errand.lane,
             self.errand.epoch,
@@ -129,15 +235,15 @@ class _Settling:
             case Unchanged(is_final=is_final):
                 self._sent(None)
                 if (copy := self.errand.copy) is not None:
-                    settle.mark_copy_shown(
+                    claims.mark_copy_shown(
                         self.session, copy.id, digest=copy.shown_hash, final=is_final, now=self.now
                     )
             case Dropped(why=why):
                 self._cancel(why)
             case Gone(why=why):
-                settle.end(self.session, self.errand.id, OutboxState.CANCELLED, why, now=self.now)
+                claims.end(self.session, self.errand.id, OutboxState.CANCELLED, why, now=self.now)
                 if (copy := self.errand.copy) is not None:
-                    settle.mark_copy_gone(self.session, copy.id, why, now=self.now)
+                    claims.mark_copy_gone(self.session, copy.id, why, now=self.now)
             case Refused(why=why):
                 return self._bury(why)
             case _:
@@ -145,8 +251,7 @@ class _Settling:
         return False
 
     def _retry(
-        self,
-        outcome: Limited | Locked | NotSent | Unknown | TooEarly | NotThere | LookupFailed,
+        self, outcome: Limited | Locked | NotSent | Unknown | TooEarly | NotThere | LookupFailed
     ) -> bool:
         """Let the row have another attempt, or die of this one; whether it died."""
         match outcome:
@@ -179,7 +284,7 @@ class _Settling:
         errand = self.errand
         stale = self._sent(outcome.ts)
         if errand.copy is not None:
-            settle.mark_copy_shown(
+            claims.mark_copy_shown(
                 self.session,
                 errand.copy.id,
                 digest=outcome.digest,
@@ -189,13 +294,13 @@ class _Settling:
         if errand.op != Op.POST or outcome.ts is None:
             return
         address = Address.of(errand.lane)
-        if address.is_person and errand.kind != meeting.Introduction.kind:
-            meeting.introduce_after_card(
+        if address.is_person and errand.kind != rollout.Introduction.kind:
+            rollout.introduce_after_card(
                 self.session, address.org_key, address.slack_id, now=self.now
             )
         if errand.subject is None:
             return
-        copy = settle.add_copy(
+        copy = claims.add_copy(
             self.session,
             {
                 "outbox_id": errand.id,
@@ -225,16 +330,16 @@ class _Settling:
             return self._bury("it was not taken")
         self._keep(OutboxState.PENDING, "not found where it goes", lookups=0)
         if self.errand.window is not None:
-            settle.mark_looked_for(self.session, self.errand.id, real_now=self.real)
+            claims.mark_looked_for(self.session, self.errand.id, real_now=self.real)
         return False
 
     def _sent(self, ts: str | None) -> bool:
         known = self.errand.copy.ts if self.errand.copy else None
-        return settle.mark_sent(self.session, self.errand.id, ts=ts or known, now=self.now)
+        return claims.mark_sent(self.session, self.errand.id, ts=ts or known, now=self.now)
 
     def _cancel(self, why: str) -> None:
         errand = self.errand
-        settle.end(self.session, errand.id, OutboxState.CANCELLED, why, now=self.now)
+        claims.end(self.session, errand.id, OutboxState.CANCELLED, why, now=self.now)
         if errand.op == Op.POST:
             subject = ("outbox", errand.id)
             record(
@@ -267,7 +372,7 @@ class _Settling:
         attempts = errand.attempts
         if not counts and not (errand.is_unknown and errand.op == Op.POST):
             attempts -= 1
-        settle.reschedule(
+        claims.reschedule(
             self.session,
             errand.id,
             OutboxState.SENDING if in_doubt else OutboxState.PENDING,
@@ -277,7 +382,7 @@ class _Settling:
         )
 
     def _keep(self, state: OutboxState, why: str, *, lookups: int | None = None) -> None:
-        settle.reschedule(
+        claims.reschedule(
             self.session,
             self.errand.id,
             state,
@@ -288,7 +393,7 @@ class _Settling:
 
     def _close(self, method: str, pause: timedelta) -> None:
         ahead = self.pace.rate(method).tolerance(first=True) if method in RATES else timedelta(0)
-        gates.close(self.session, gate_key(self.org_key, method), self.real + pause + ahead)
+        claims.close(self.session, gate_key(self.org_key, method), self.real + pause + ahead)
 
 
 def purge(session: Session, *, now: datetime, most: int = 500) -> int:
@@ -296,5 +401,5 @@ def purge(session: Session, *, now: datetime, most: int = 500) -> int:
 
     Returns how many rows it touched, at most `most` of each kind; 0 when none is left.
     """
-    pictures = uploads.purge(session, clock.real_now(session) - KEPT, most=most)
-    return pictures + letters.purge(session, now - KEPT, most=most)
+    pictures = claims.purge(session, clock.real_now(session) - KEPT, most=most)
+    return pictures + delivery_outbox.purge(session, now - KEPT, most=most)

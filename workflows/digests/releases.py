@@ -10,15 +10,15 @@ from storage.digests import queries
 from storage.digests.tables import DigestRelease
 from storage.enums import DigestState, ReleaseState
 from storage.people import queries as people_queries
-from workflows import outbox, permissions, rollout, timers, visibility
+from workflows import outbox, permissions, rollout, timers
 from workflows.actors import SYSTEM, Actor
+from workflows.anonymity.service import DisclosureBatch
 from workflows.audit import service as audit
-from workflows.digests import making, readers, service, troubles
+from workflows.digests import recipients, service
 from workflows.digests.notices import DigestPreview
 from workflows.digests.records import Content, Release
-from workflows.disclosure.service import DisclosureBatch
-from workflows.due import Occasion, Overtaken
 from workflows.errors import NotFound, RefusalFact, Stale
+from workflows.job_runner import Occasion, Overtaken
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
 from workflows.policy import Policy
@@ -85,11 +85,11 @@ def make_previews(session: Session, timer: DueTimer, occasion: Occasion) -> Prev
         )
         if actor is None or row is None:
             continue
-        previews.contents[person_id] = making.make_content(
+        previews.contents[person_id] = service.make_content(
             session,
             actor,
             first_day=release.first_day,
-            zone=readers.calendar_of(row, occasion.policy).zone,
+            zone=recipients.calendar_of(row, occasion.policy).zone,
             policy=occasion.policy,
             now=occasion.now,
             telling=previews.telling,
@@ -101,7 +101,7 @@ def _owners(session: Session, release: DigestRelease, occasion: Occasion) -> dic
     digest = occasion.policy.digests.named.get(release.kind)
     if digest is None:
         return {}
-    return readers.list_owners(session, digest, policy=occasion.policy, org_key=occasion.org_key)
+    return recipients.list_owners(session, digest, policy=occasion.policy, org_key=occasion.org_key)
 
 
 def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -112,7 +112,7 @@ def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     policy = occasion.policy
     owners = _owners(session, release, occasion)
     if not owners:
-        troubles.tell_owners(session, release.kind, release.week, occasion)
+        service.tell_owners(session, release.kind, release.week, occasion)
         return
     previews = occasion.prepared
     if not isinstance(previews, Previews) or not previews.telling.keep(session):
@@ -125,7 +125,7 @@ def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     release.contents = contents
     release.readers = sum(
         word == release.audience
-        for word in readers.list_readers(
+        for word in recipients.list_readers(
             session, release.kind, policy=policy, org_key=occasion.org_key
         ).values()
     )
@@ -144,7 +144,7 @@ def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
             policy=policy,
             now=occasion.now,
             subject=subject(release.id),
-            due_at=readers.calendar_of(row, policy).next_open(occasion.now),
+            due_at=recipients.calendar_of(row, policy).next_open(occasion.now),
         )
     audit.record(
         session,
@@ -171,7 +171,7 @@ def record_failure(
     if is_dead and is_young:
         timers.start(session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1)
     session.flush()
-    troubles.tell_owners(session, release.kind, release.week, occasion)
+    service.tell_owners(session, release.kind, release.week, occasion)
 
 
 def decide_release(
@@ -233,7 +233,7 @@ def _require_owner(
     session: Session, actor: Actor, release: DigestRelease, *, policy: Policy, org_key: str
 ) -> None:
     digest = policy.digests.named.get(release.kind)
-    if digest is not None and actor.id in visibility.list_members(
+    if digest is not None and actor.id in permissions.list_members(
         session, digest.owner, policy=policy, org_key=org_key
     ):
         return

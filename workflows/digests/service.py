@@ -10,20 +10,177 @@ from storage.digests import queries
 from storage.digests.tables import Digest
 from storage.enums import DigestState
 from storage.people import queries as people_queries
+from storage.people.lookups import find_channel
 from workflows import decisions, outbox, permissions, rollout, timers
 from workflows.actors import SYSTEM, Actor
+from workflows.anonymity.service import DisclosureBatch
 from workflows.approvals.records import Card
 from workflows.audit import service as audit
-from workflows.digests import making, readers, rules, troubles
-from workflows.digests.notices import DigestSent
-from workflows.digests.records import Content, ShownDigest, Standing
-from workflows.disclosure.service import DisclosureBatch
-from workflows.due import Occasion, Overtaken
+from workflows.calendar import local_instant
+from workflows.digests import recipients, rules, words
+from workflows.digests.notices import DigestSent, DigestTroubled
+from workflows.digests.records import (
+    Content,
+    LevelFigure,
+    MaturityFigures,
+    ShownDigest,
+    Standing,
+    Trouble,
+)
 from workflows.errors import InvalidInput, NotFound
+from workflows.job_runner import Occasion, Overtaken
+from workflows.maturity import service as maturity
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
 from workflows.policy import Policy
 from workflows.timers import DueTimer
+
+# --- Telling the owner of a digest what went wrong in a week, on one card that follows; readers
+#     are told nothing
+
+
+def trouble_subject(kind: str, week: str) -> Subject:
+    """What the card shows."""
+    return Subject.of("digest_week", f"{kind}:{week}")
+
+
+def tell_owners(session: Session, kind: str, week: str, occasion: Occasion) -> None:
+    """See to it that the owners have the card, and that it shows how things stand now."""
+    policy, now = occasion.policy, occasion.now
+    digest = policy.digests.named.get(kind)
+    owners = (
+        recipients.list_owners(session, digest, policy=policy, org_key=occasion.org_key)
+        if digest is not None
+        else {}
+    )
+    notice = DigestTroubled(kind, week)
+    for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
+        rollout.message_unasked(
+            session,
+            person_id,
+            notice,
+            to=Destination.person(occasion.org_key, slack_id),
+            dedupe_key=f"digest-trouble:{kind}:{week}:{person_id}",
+            policy=policy,
+            now=now,
+            subject=trouble_subject(kind, week),
+        )
+    channel = find_channel(session, occasion.org_key, policy.channels.admin)
+    if not owners and channel is not None:
+        outbox.post(
+            session,
+            notice,
+            to=Destination.channel(occasion.org_key, channel),
+            dedupe_key=f"digest-trouble:{kind}:{week}:channel",
+            now=now,
+            subject=trouble_subject(kind, week),
+        )
+    refresh_card(session, kind, week, now=now)
+
+
+def refresh_card(session: Session, kind: str, week: str, *, now: datetime) -> None:
+    """The card shows how things stand now, where it was posted."""
+    outbox.refresh(session, trouble_subject(kind, week), now=now)
+
+
+def load_trouble(session: Session, kind: str, week: str) -> Trouble:
+    """How the digests of a week stand."""
+    counts = queries.count_states(session, kind, week)
+    failing = queries.list_failing(session, kind, week)
+    previews = queries.list_failing_releases(session, kind, week)
+    worst = failing[0] if failing else None
+    return Trouble(
+        kind=kind,
+        week=week,
+        failing=len(failing),
+        previews=len(previews),
+        held=counts.get(DigestState.HELD, 0),
+        missed=counts.get(DigestState.MISSED, 0),
+        sent=counts.get(DigestState.SENT, 0),
+        last_error=worst.last_error if worst else previews[0].last_error if previews else None,
+        example=worst.person_id if worst else None,
+    )
+
+
+# --- Making a digest
+#
+# the figures over what one person may see, and the words of them.
+
+
+def make_content(
+    session: Session,
+    actor: Actor,
+    *,
+    first_day: date,
+    zone: ZoneInfo,
+    policy: Policy,
+    now: datetime,
+    telling: DisclosureBatch | None = None,
+) -> Content:
+    """The digest of seven days for one person, over what they may see.
+
+    Only reads. With `telling` they are going to be told, and what the digest says of people's pace is added to it, to be
+    kept by whoever tells them. Without, no pace is told that they were not told before.
+    """
+    from workflows.digests import (
+        aggregates,  # pandas is heavy, and most processes never make a digest
+    )
+
+    waiting = decisions.list_waiting(session, actor, policy=policy, now=now)
+    midnight = datetime.min.time()
+    since = local_instant(first_day, midnight, zone)
+    until = local_instant(first_day + rules.WEEK, midnight, zone)
+    figures = aggregates.gather_figures(
+        session,
+        permissions.sight(session, actor.id, policy=policy),
+        aggregates.Span(
+            first_day, since, until, now, max(now.astimezone(zone).date(), first_day + rules.WEEK)
+        ),
+        reader=actor.id,
+        telling=telling,
+        policy=policy,
+        waiting=len(waiting),
+        maturity=_maturity(session, actor, since, until, policy=policy, now=now),
+    )
+    return words.compose(figures, tz=zone.key, decisions=tuple(card.id for card in waiting))
+
+
+def _maturity(
+    session: Session,
+    actor: Actor,
+    since: datetime,
+    until: datetime,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> MaturityFigures | None:
+    """The newest result that this person may see, when it is news; its figures are those that were told."""
+    row = people_queries.find_person(session, actor.id)
+    if row is None:
+        return None
+    result = maturity.find_visible_result(
+        session, actor, policy=policy, org_key=row.org_key, now=now
+    )
+    if result is None or not since <= result.as_of < until:
+        return None
+    return MaturityFigures(
+        label=result.label,
+        overall=result.overall,
+        before=result.before,
+        answered=result.answered,
+        invited=result.invited,
+        lowest=tuple(dimension.name for dimension in result.weakest),
+        dimensions=tuple(
+            LevelFigure(dimension.name, dimension.level, dimension.before)
+            for dimension in result.dimensions
+        ),
+    )
+
+
+# --- Digests
+#
+# made over what somebody may see, sent once, kept as sent; and what people say about getting
+# them.
 
 BUILD, CHECK = "digest.build", "digest.check"
 RETRY = timedelta(hours=1)
@@ -62,12 +219,12 @@ def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> Prepar
     digest = queries.find(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING or occasion.now >= digest.late_at:
         return None
-    word = readers.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
+    word = recipients.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
     actor = people.actor(session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         return None
     telling = DisclosureBatch()
-    content = making.make_content(
+    content = make_content(
         session,
         actor,
         first_day=digest.first_day,
@@ -87,7 +244,7 @@ def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> N
     if occasion.now >= digest.late_at:
         _mark_missed(session, digest, occasion)
         return
-    word = readers.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
+    word = recipients.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
     actor = people.actor(session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
@@ -118,7 +275,7 @@ def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> N
         reader=digest.person_id,
     )
     if had_failed:
-        troubles.refresh_card(session, digest.kind, digest.week, now=occasion.now)
+        refresh_card(session, digest.kind, digest.week, now=occasion.now)
 
 
 def _send(session: Session, digest: Digest, slack_id: str, occasion: Occasion) -> int | None:
@@ -180,7 +337,7 @@ def record_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
         week=digest.week,
         reader=digest.person_id,
     )
-    troubles.tell_owners(session, digest.kind, digest.week, occasion)
+    tell_owners(session, digest.kind, digest.week, occasion)
 
 
 def record_failure(
@@ -196,7 +353,7 @@ def record_failure(
     if is_dead and again < digest.late_at:
         timers.start(session, timer.subject, BUILD, again, seq=timer.seq + 1)
     session.flush()
-    troubles.tell_owners(session, digest.kind, digest.week, occasion)
+    tell_owners(session, digest.kind, digest.week, occasion)
 
     # --- reading
 
@@ -236,8 +393,8 @@ def preview_digest(
     row = people_queries.find_person(session, actor.id)
     if row is None:
         raise NotFound("mlgov does not know you yet. Try again in a minute.")
-    calendar = readers.calendar_of(row, policy)
-    content = making.make_content(
+    calendar = recipients.calendar_of(row, policy)
+    content = make_content(
         session,
         actor,
         first_day=rules.first_day(planned or calendar.day(now)),
@@ -293,9 +450,9 @@ def load_standing(session: Session, actor: Actor, kind: str, *, policy: Policy) 
             hint="digests.sample",
         )
     row = people_queries.find_person(session, actor.id)
-    word = readers.word_for(session, actor.id, kind, policy=policy)
+    word = recipients.word_for(session, actor.id, kind, policy=policy)
     latest = queries.find_latest(session, actor.id, kind)
-    zone = readers.calendar_of(row, policy).zone if row else policy.organisation.zone
+    zone = recipients.calendar_of(row, policy).zone if row else policy.organisation.zone
     return Standing(
         kind,
         word,
@@ -313,9 +470,9 @@ def subscribe(
     before = load_standing(session, actor, kind, policy=policy)
     queries.set_subscription(session, actor.id, kind, is_wanted, now)
     if is_wanted:
-        readers.enrol_reader(session, actor.id, kind, policy=policy, now=now)
+        recipients.enrol_reader(session, actor.id, kind, policy=policy, now=now)
     else:
-        timers.unschedule(session, actor.id, readers.schedule_kind(kind))
+        timers.unschedule(session, actor.id, recipients.schedule_kind(kind))
     if (before.through is not None) != is_wanted:
         audit.record(
             session,

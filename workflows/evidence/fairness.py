@@ -8,15 +8,71 @@ people is named and never judged, and what cannot be told is said, never passed.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from workflows.errors import InvalidInput
-from workflows.evidence import arithmetic
-from workflows.evidence.arithmetic import Outcomes
-from workflows.policy.inventory import FairnessRules
+from workflows.policy.sections import FairnessRules
 from workflows.sources.predictions import Cells
+
+# --- Fairlearn's figures by plain arithmetic on counts, for where fairlearn is not installed
+#
+# Pure. The definitions are those of fairlearn's `MetricFrame`, `demographic_parity_*` and
+# `equalized_odds_*` (between groups, worst case), which a test compares with these.
+
+
+class Outcomes(NamedTuple):
+    """How many of a group's people were selected (`tp`, `fp`) and not (`fn`, `tn`), rightly and wrongly."""
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @property
+    def selection_rate(self) -> float:
+        """Of everybody."""
+        return (self.tp + self.fp) / sum(self)
+
+    @property
+    def true_positive_rate(self) -> float:
+        """Of those for whom the truth is positive; 0 where it is for nobody."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else 0.0
+
+    @property
+    def false_positive_rate(self) -> float:
+        """Of those for whom the truth is negative; 0 where it is for nobody."""
+        return self.fp / (self.fp + self.tn) if self.fp + self.tn else 0.0
+
+
+def parity(groups: Sequence[Outcomes]) -> tuple[float, float]:
+    """Demographic parity: difference and ratio of selection rates. Somebody must have been selected."""
+    rates = [one.selection_rate for one in groups]
+    return max(rates) - min(rates), min(rates) / max(rates)
+
+
+def odds_difference(groups: Sequence[Outcomes]) -> float:
+    """Equalized odds: the larger difference of the two rates."""
+    return max(max(rates) - min(rates) for rates in _error_rates(groups))
+
+
+def odds_ratio(groups: Sequence[Outcomes]) -> float:
+    """Equalized odds: the smaller ratio of the two rates, each of which must be above 0 somewhere."""
+    return min(min(rates) / max(rates) for rates in _error_rates(groups))
+
+
+def _error_rates(groups: Sequence[Outcomes]) -> tuple[list[float], list[float]]:
+    return ([one.true_positive_rate for one in groups], [one.false_positive_rate for one in groups])
+
+
+# --- How a model treats groups of people, from counts alone
+#
+# selection rates, demographic parity, equalized odds. Figures are fairlearn's, computed by it
+# where it is installed and by the same definitions where it is not. A ratio of selection rates
+# under four fifths is a flag, not a proof: the guideline is the EEOC's Uniform Guidelines (29
+# CFR 1607.4 D), which says itself that small groups prove little. So a group of too few people
+# is named and never judged, and what cannot be told is said, never passed.
 
 Verdict = Literal["clear", "flagged", "insufficient", "undefined"]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -332,7 +388,7 @@ def _parity(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Deci
     if not any(one.tp + one.fp for one in groups):
         return _exact(0.0), None
     if metrics is None:
-        difference, ratio = arithmetic.parity(_outcomes(groups))
+        difference, ratio = parity(_outcomes(groups))
     else:
         truth, prediction, named, weight = _columns(groups)
         given = {"sensitive_features": named, "sample_weight": weight}
@@ -351,8 +407,8 @@ def _odds(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Decima
     if metrics is None:
         plain = _outcomes(groups)
         if not has_ratio:
-            return _exact(arithmetic.odds_difference(plain)), None
-        return (_exact(arithmetic.odds_difference(plain)), _exact(arithmetic.odds_ratio(plain)))
+            return _exact(odds_difference(plain)), None
+        return (_exact(odds_difference(plain)), _exact(odds_ratio(plain)))
     truth, prediction, named, weight = _columns(groups)
     given = {"sensitive_features": named, "sample_weight": weight}
     difference = _exact(metrics.equalized_odds_difference(truth, prediction, **given))

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from storage.enums import EvidenceStatus
-from workflows.evidence.carding import CardText
-from workflows.evidence.explaining import Explained
+from workflows.evidence.explanations import Explained
 from workflows.evidence.fairness import Judged
-from workflows.evidence.forms import Measure, Watched
+from workflows.evidence.forms import CardText, Measure, Watched
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from storage.enums import EvidenceStatus
 from workflows.evidence.records import Item
-from workflows.policy.inventory import EvidenceRules, Step
+from workflows.policy.sections import EvidenceRules, Step
 
 STEPS: tuple[Step, ...] = ("validation", "approval", "implementation", "retirement")
 SELF_MADE = "validation_report"

@@ -6,28 +6,247 @@ is, the rest is taken up.
 """
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from storage.db import PATIENT_MS, Database
+from storage.enums import ProjectCategory
 from storage.imports import queries
+from storage.people import queries as people_queries
+from storage.people import readings
+from storage.people.lookups import find_channel
 from workflows import clock
 from workflows.actors import OPERATOR, Actor
 from workflows.audit import service as audit
+from workflows.budgets import costs
+from workflows.budgets.imports import BudgetTable
 from workflows.errors import GovernanceError
-from workflows.imports import bringing
 from workflows.imports.headings import KINDS, Columns, find_columns
-from workflows.imports.reports import Report, Request
+from workflows.inventory.imports import ModelItem, ModelRow, ModelTable
+from workflows.maturity import targets
+from workflows.milestones.forms import MilestoneRow
+from workflows.milestones.imports import MilestoneItem, MilestoneTable
+from workflows.people.imports import NamesPeople, PeopleTable
 from workflows.policy import Policy
-from workflows.sources import github, tabular
-from workflows.sources.rows import Outcome, RowFault, Table, faults_of
-from workflows.sources.sheet import Sheet, SheetRow
+from workflows.projects.forms import ProjectRow
+from workflows.projects.imports import ProjectItem, ProjectTable
+from workflows.sources import github, workbook
+from workflows.sources.rows import Outcome, RowChange, RowFault, Table, faults_of
+from workflows.sources.tables import Sheet, SheetRow
 from workflows.sources.text import storable
+
+# --- What is to be imported, what an import did, and how that is said on a terminal
+#
+# pure.
+
+MOST = 50
+"""Lines of one sort that are shown; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A file to import. `mappings` say which of their headings stands for which field of ours."""
+
+    kind: str
+    """people, projects, budgets, milestones or models."""
+    path: Path
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    skip_bad_rows: bool = False
+    project: str | None = None
+    """The key of the project that GitHub milestones are of, where it is not the repository's name."""
+    list_to: str | None = None
+    """Slack id or e-mail address of whom milestones that are overdue already are shown to."""
+    are_meant: bool = False
+    """Whether amounts of budgets that are asked again are what whoever imports means (`workflows.budgets.increase`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a file did, or would do. With `refused` nothing was written: there are faults, or no table was found."""
+
+    kind: str
+    file: str
+    rows: int = 0
+    changes: tuple[RowChange, ...] = ()
+    unchanged: int = 0
+    faults: tuple[RowFault, ...] = ()
+    notes: tuple[str, ...] = ()
+    is_dry_run: bool = False
+    refused: bool = False
+    problem: str | None = None
+    """Why the file as a whole could not be read."""
+
+    @property
+    def added(self) -> int:
+        """How many records are new."""
+        return sum(change.is_new for change in self.changes)
+
+    @property
+    def changed(self) -> int:
+        """How many records differ from before."""
+        return len(self.changes) - self.added
+
+
+def lines(report: Report) -> list[str]:
+    """The report for a terminal: the news first, then what to mend, then what changed."""
+    return list(_lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    if report.problem is not None:
+        yield f"Nothing was written. {report.problem}"
+        return
+    counts = (
+        f"{report.added:,} added, {report.changed:,} changed, {report.unchanged:,} as they were"
+    )
+    bad = len({fault.line for fault in report.faults})
+    if report.refused:
+        yield f"Nothing was written: {counted(bad, 'row')} of {report.rows:,} cannot be taken. Mend them, or take the others by --skip-bad-rows."
+    elif report.is_dry_run:
+        yield f"Nothing was written; {report.file} would do this to {report.kind}: {counts}."
+    else:
+        yield f"{report.kind.capitalize()}: {counts}."
+    if bad and not report.refused:
+        were = "would be" if report.is_dry_run else "was" if bad == 1 else "were"
+        yield f"{counted(bad, 'row')} {were} left out."
+    yield from list_some([_fault_line(fault) for fault in report.faults], "fault")
+    if not report.refused:
+        yield from list_some([_change_line(change) for change in report.changes], "change")
+        yield from report.notes
+
+
+def _fault_line(fault: RowFault) -> str:
+    where = f"line {fault.line}" + (f", {fault.field}" if fault.field else "")
+    return f"{where}: {storable(fault.sentence, 600)}"
+
+
+def _change_line(change: RowChange) -> str:
+    name = storable(change.name, 80)
+    if change.is_new:
+        return f"line {change.line}: {name} is new"
+    fields = "; ".join(
+        f"{one.field} {_value(one.old)} → {_value(one.new)}" for one in change.fields
+    )
+    return f"line {change.line}: {name}: {fields}"
+
+
+def _value(text: str) -> str:
+    return storable(text, 80) or "(none)"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def list_some(lines_: Sequence[str], noun: str) -> Iterator[str]:
+    """The first lines of a list; the rest is counted."""
+    yield from (f"  {line}" for line in lines_[:MOST])
+    if len(lines_) > MOST:
+        yield f"  …and {counted(len(lines_) - MOST, f'more {noun}')}"
+
+
+# --- Each noun's table, with what it needs of other nouns
+
+
+class _Projects(ProjectTable, NamesPeople[ProjectRow, ProjectItem]):
+    is_dry_run = False
+
+    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
+        super().__init__(actor, policy=policy, org_key=org_key)
+        self._planned: dict[str, None] = {}
+        self._has_changed = False
+
+    def find_channel(self, word: str) -> tuple[str | None, bool]:
+        """By the mirror: nothing is asked inside a transaction. An id is taken as it is; a name has to be known."""
+        slack_id = find_channel(self.session, self.org_key, word)
+        if slack_id is None:
+            return (None if word.startswith("#") else word), False
+        channel = people_queries.find_channel_by_id(self.session, self.org_key, slack_id)
+        return slack_id, channel is not None and channel.bot_is_member
+
+    def follow_up(self, items: Sequence[ProjectItem]) -> None:
+        super().follow_up(items)
+        innovation = ProjectCategory.INNOVATION.value
+        for item in items:
+            self._has_changed |= item.is_new or bool(item.fields)
+            if any(
+                change.field == "category" and change.new == innovation for change in item.fields
+            ):
+                self._planned[item.name] = None
+
+    def list_notes(self) -> Iterator[str]:
+        yield from super().list_notes()
+        low = targets.find_caution(
+            self.session,
+            ProjectCategory.INNOVATION.value if self._planned else None,
+            policy=self.policy,
+            now=self.now,
+        )
+        if low is not None:
+            yield targets.describe_caution(low, list(self._planned))
+            # The cost that is there goes to the projects that it belongs to now.
+        if self._has_changed and (moved := costs.reallocate(self.session, self.policy)):
+            yield f"{counted(moved, 'group')} of cost {'would belong' if self.is_dry_run else 'belong'} to another project now."
+        if self.uninvited:
+            if readings.WORDS["channels"] in readings.list_unread(self.session):
+                yield "mlgov hasn't read yet which channels it is in. It writes in these once it has (`mlgov run` and `mlgov sync` read them) and is a member; invite it with `/invite @mlgov` where it isn't:"
+            else:
+                yield "mlgov is not in these channels, so it cannot write there. Invite it in each with `/invite @mlgov`; it finds them then:"
+            yield from list_some([storable(word, 90) for word in self.uninvited], "channel")
+
+
+class _Milestones(MilestoneTable, NamesPeople[MilestoneRow, MilestoneItem]):
+    pass
+
+
+class _Models(ModelTable, NamesPeople[ModelRow, ModelItem]):
+    pass
+
+
+def table_of(
+    request: Request, sheet: Sheet, actor: Actor, *, policy: Policy, org_key: str
+) -> Table[Any, Any]:
+    """The table that takes the rows of a file. Raises GovernanceError for a kind that there isn't."""
+    match request.kind:
+        case "people":
+            return PeopleTable(actor, policy=policy, org_key=org_key)
+        case "projects":
+            projects = _Projects(actor, policy=policy, org_key=org_key)
+            projects.is_dry_run = request.dry_run
+            return projects
+        case "budgets":
+            return BudgetTable(actor, policy=policy, org_key=org_key, are_meant=request.are_meant)
+        case "models":
+            return _Models(actor, policy=policy, org_key=org_key)
+        case "milestones":
+            return _Milestones(
+                actor,
+                policy=policy,
+                org_key=org_key,
+                file=sheet.name,
+                sha256=sheet.sha256,
+                list_to=request.list_to,
+            )
+        case _:
+            raise GovernanceError(
+                f"There is no import of {request.kind!r}; there is people, projects, budgets, milestones and models."
+            )
+
+
+# --- Importing a table
+#
+# read the file, check every row, write all of it or nothing, and say what it did. A long file
+# is written in several short transactions, so that others get to write in between. All of its
+# rows are checked before the first, and whoever is killed in between imports the file again:
+# what is written already stays as it is, the rest is taken up.
 
 F = TypeVar("F", bound=BaseModel)
 Rows = list[tuple[int, F]]
@@ -65,7 +284,7 @@ def run(
     """
     try:
         sheet, notes = _read(request, policy)
-        table = bringing.table_of(request, sheet, actor, policy=policy, org_key=org_key)
+        table = table_of(request, sheet, actor, policy=policy, org_key=org_key)
         with database.read(within=PATIENT_MS / 1000) as session:
             known = queries.list_headings(session, request.kind)
         columns = find_columns(sheet.headings, KINDS[request.kind], request.mappings, known)
@@ -87,12 +306,12 @@ def run(
 
 def _read(request: Request, policy: Policy) -> tuple[Sheet, tuple[str, ...]]:
     """The table in a file, and what was left out while it was read. GitHub's JSON is taken for milestones alone."""
-    raw = tabular.content(request.path)
+    raw = workbook.content(request.path)
     if request.kind == "milestones" and github.is_json(raw):
         return github.read(
             request.path, raw, project=request.project, zone=policy.organisation.zone
         )
-    return tabular.parse(request.path.name or str(request.path), raw), ()
+    return workbook.parse(request.path.name or str(request.path), raw), ()
 
 
 class _Import:

@@ -1,19 +1,25 @@
 """What is watched in use: readings judged against the plan, and those that did not come."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from storage.enums import FindingSource, Severity
-from storage.inventory import finding_queries, queries
+from storage.inventory import queries
 from storage.inventory.tables import ModelMetric, ModelReading, ModelVersion
-from workflows.actors import Actor
+from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput
-from workflows.inventory import findings, standings, telling
+from workflows.errors import GovernanceError, InvalidInput
+from workflows.evidence import service as evidence_service
+from workflows.inventory import findings, permissions, service
 from workflows.inventory.forms import GiveReading
+from workflows.job_runner import DueSlot, Occasion, Registry
 from workflows.policy import Policy
+from workflows.sources.text import storable
 
 PLAN = "monitoring_plan"
 AHEAD = timedelta(hours=1)
@@ -22,11 +28,11 @@ AHEAD = timedelta(hours=1)
 
 def begin_watching(session: Session, version: ModelVersion, *, now: datetime) -> None:
     """Watch what the version's plan names; measures that a new plan leaves out are watched no more."""
-    plan = standings.load_items(session, version.id).get(PLAN)
+    plan = permissions.load_items(session, version.id).get(PLAN)
     wanted = {watched.name.casefold(): watched for watched in plan.watched} if plan else {}
     there = {
         row.name.casefold(): row
-        for row in finding_queries.list_metrics(session, [version.id], dropped=True)
+        for row in queries.list_metrics(session, [version.id], dropped=True)
     }
     for name, row in there.items():
         if name not in wanted:
@@ -55,7 +61,7 @@ def take_reading(
 
     The same reading again changes nothing.
     """
-    rows = {row.name.casefold(): row for row in finding_queries.list_metrics(session, [version.id])}
+    rows = {row.name.casefold(): row for row in queries.list_metrics(session, [version.id])}
     row = rows.get(form.metric.casefold())
     if row is None:
         listed = (
@@ -71,7 +77,7 @@ def take_reading(
         raise InvalidInput("Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at")
     if at > now + AHEAD:
         raise InvalidInput("That time is still to come.", field="at")
-    known = finding_queries.find_reading(session, row.id, at)
+    known = queries.find_reading(session, row.id, at)
     if known is not None:
         if known.value != form.value:
             raise InvalidInput(
@@ -112,14 +118,14 @@ def take_reading(
             now=now,
             org_key=org_key,
         )
-    telling.refresh_copies(session, version.model_id, now=now)
+    service.refresh_copies(session, version.model_id, now=now)
     return is_breach
 
 
 def detect_silence(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Open a finding for every measure in use of which no reading came in time; once for each silence."""
-    rows = finding_queries.list_metrics_in_use(session)
-    latest = finding_queries.find_latest_readings(session, [row.id for row, _, _ in rows])
+    rows = queries.list_metrics_in_use(session)
+    latest = queries.find_latest_readings(session, [row.id for row, _, _ in rows])
     for row, version, _ in rows:
         # What was suspended was silent rightly: the plan counts from when it works again.
         since = (
@@ -177,7 +183,7 @@ def _is_known(session: Session, version: ModelVersion, row: ModelMetric) -> bool
     return any(
         one.version_id == version.id
         and (one.facts.get("what"), one.facts.get("metric")) == ("breach", row.name)
-        for one in finding_queries.list_unsettled_from(
+        for one in queries.list_unsettled_from(
             session, FindingSource.MONITORING.value, version.model_id
         )
     )
@@ -185,3 +191,113 @@ def _is_known(session: Session, version: ModelVersion, row: ModelMetric) -> bool
 
 def _plain(value: Decimal) -> str:
     return f"{value.normalize():f}"
+
+
+# --- Which measures of what is in use mlgov reads itself, and when
+
+MOST = 300
+"""Characters of a reason that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A measure whose value is wanted for `at`, and the query that gives it."""
+
+    metric_id: int
+    version_id: int
+    model: str
+    version: str
+    metric: str
+    query: str
+    at: datetime
+    since: datetime
+    """From when the version stands as it does; before it nothing is asked."""
+
+    @property
+    def words(self) -> str:
+        """`fraud-score:7 accuracy`."""
+        return f"{self.model}:{self.version} {self.metric}"
+
+
+def start_of_round(policy: Policy, now: datetime) -> datetime:
+    """The start of the present round. Every process asks for the same instants, so each reading is kept once."""
+    seconds = policy.readings.every.total_seconds()
+    return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
+
+
+def list_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
+    """Every measure in use for which the policy has a query."""
+    at, rules = start_of_round(policy, now), policy.readings
+    measures = []
+    for row, version, model in queries.list_metrics_in_use(session):
+        query = rules.query(model.key, version.version, row.name)
+        if query is not None:
+            measures.append(
+                Asked(
+                    row.id,
+                    version.id,
+                    model.key,
+                    version.version,
+                    row.name,
+                    query,
+                    at,
+                    version.state_since,
+                )
+            )
+    return measures
+
+
+def list_due_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
+    """Those of the measures that have no reading since the present round began, of what was in use by then."""
+    measures = list_measures(session, policy=policy, now=now)
+    latest = queries.find_latest_readings(session, [one.metric_id for one in measures])
+    return [
+        one
+        for one in measures
+        if one.since <= one.at
+        and (one.metric_id not in latest or latest[one.metric_id].at < one.at)
+    ]
+
+
+def keep_readings(
+    session: Session,
+    values: Mapping[Asked, Decimal],
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """Keep and judge what was read. What another process kept meanwhile, or is watched no more, changes nothing."""
+    for asked, value in values.items():
+        version = queries.find_version(session, asked.version_id)
+        if version is None:
+            continue
+        try:
+            form = GiveReading(metric=asked.metric, value=value, at=asked.at)
+            take_reading(session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key)
+        except (GovernanceError, ValidationError):
+            continue  # one value that can't be kept costs itself alone
+
+
+def keep_failures(session: Session, why: Mapping[Asked, str]) -> None:
+    """Remember why measures could not be read; whoever looks at the model reads it until a reading comes."""
+    for asked, sentence in why.items():
+        row = queries.find_metric(session, asked.metric_id)
+        if row is not None:
+            row.trouble = storable(sentence, MOST)
+
+
+# --- What falls due in the inventory, every day
+#
+# reviews, readings that did not come, acceptances that are over, files that nobody handed in.
+
+
+def _run_daily(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    policy, org_key, now = occasion.policy, occasion.org_key, occasion.now
+    findings.reopen_accepted(session, policy=policy, org_key=org_key, now=now)
+    detect_silence(session, policy=policy, org_key=org_key, now=now)
+    findings.ask_for_due_reviews(session, policy=policy, org_key=org_key, now=now)
+    evidence_service.forget_files(session, now=now)
+
+
+PART = Registry(schedules={"inventory.look": _run_daily}, daily={"inventory.look": "08:30"})

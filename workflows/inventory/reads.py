@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import (
     EuClass,
+    EvidenceStatus,
     Exposure,
     FindingSource,
     FindingStatus,
@@ -19,15 +20,27 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
-from storage.inventory import finding_queries, queries
-from storage.inventory.tables import Finding, Model, ModelPerson, ModelVersion
+from storage.inventory import queries
+from storage.inventory.tables import Finding, Model, ModelPerson, ModelTransition, ModelVersion
 from storage.people import lookups
 from storage.projects.tables import Project
-from workflows import permissions, visibility
+from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.errors import InvalidInput, NotFound
-from workflows.inventory import rules, standings
-from workflows.inventory.records import FindingRecord, ModelRecord, VersionRecord
+from workflows.evidence.rules import SELF_MADE
+from workflows.inventory import permissions as inventory_permissions
+from workflows.inventory import rules
+from workflows.inventory.records import (
+    Choice,
+    FindingRecord,
+    ModelCard,
+    ModelRecord,
+    Need,
+    Reading,
+    StepTaken,
+    VersionRecord,
+)
+from workflows.inventory.rules import Who
 from workflows.policy import Policy
 from workflows.projects.records import PersonRef
 from workflows.sources.text import storable
@@ -70,7 +83,7 @@ def load_models(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     ids = [row.id for row in rows]
     versions = queries.list_versions(session, ids)
     parts = queries.list_parts(session, [row.id for row in versions])
-    findings = finding_queries.list_unsettled(session, ids)
+    findings = queries.list_unsettled(session, ids)
     names = _load_names(session, rows, parts, findings)
     model_names = {row.id: row.name for row in rows}
     version_names = {row.id: row.version for row in versions}
@@ -169,8 +182,7 @@ def _model_record(
         versions=versions,
         findings=tuple(
             sorted(
-                findings,
-                key=lambda each: (_WEIGHT[each.severity], each.due or date.max, each.id),
+                findings, key=lambda each: (_WEIGHT[each.severity], each.due or date.max, each.id)
             )
         ),
         next_review=row.next_review,
@@ -283,7 +295,7 @@ def load_model(session: Session, model_id: int) -> ModelRecord:
 
 def find_finding(session: Session, finding_id: int) -> FindingRecord | None:
     """One finding as it stands, settled or not; None when there is none."""
-    row = finding_queries.find_finding(session, finding_id)
+    row = queries.find_finding(session, finding_id)
     if row is None:
         return None
     model = load_model(session, row.model_id)
@@ -418,10 +430,10 @@ def _list_in_sight(session: Session, actor: Actor, words: str, policy: Policy) -
 def _project_ids_in_sight(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
     if actor.kind is not ActorKind.PERSON:
         return None
-    parts, _ = standings.find_policy_parts(session, actor, policy)
+    parts, _ = inventory_permissions.find_policy_parts(session, actor, policy)
     if parts:
         return None
-    return visibility.sight(session, actor.id, policy=policy).within
+    return permissions.sight(session, actor.id, policy=policy).within
 
 
 def sees_all(session: Session, actor: Actor, policy: Policy) -> bool:
@@ -464,10 +476,188 @@ def find_project(
     if row is None or not (
         row.id == kept
         or (channel and row.channel == channel)
-        or visibility.sees_project(session, actor, row.id, policy=policy)
+        or permissions.sees_project(session, actor, row.id, policy=policy)
         or sees_all(session, actor, policy)
     ):
         raise NotFound(
             f"There is no project {key[:60]!r} here.", field="project", hint="projects.list"
         )
     return row
+
+
+# --- What of the inventory waits for somebody
+
+
+def list_needs(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Need, ...]:
+    """Models that need this person: versions to validate, findings of theirs to mend, reviews that are due."""
+    today = today_of(policy, now)
+    waiting = {row.id for row in queries.list_validating(session, actor.id)}
+    owned = {row.id for row in queries.list_owned_and_due(session, actor.id, today)}
+    mending = queries.list_open_of(session, actor.id)
+    ids = (
+        {row.model_id for row in queries.list_validating(session, actor.id)}
+        | owned
+        | {row.model_id for row in mending}
+    )
+    needs: list[Need] = []
+    for record in load_models(session, queries.list_by_ids(session, ids)) if ids else ():
+        needs += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
+        mine = [
+            one
+            for one in record.findings
+            if one.owner and one.owner.id == actor.id and one.is_open(today)
+        ]
+        if mine:
+            days = [one.due for one in mine if one.due]
+            needs.append(Need(record, record.lead, "finding", min(days, default=None)))
+        if record.id in owned:
+            needs.append(Need(record, record.lead, "review", record.next_review))
+    return tuple(needs)
+
+
+# --- A model before one reader
+#
+# what is there, what is missing, and what they can do next.
+
+HISTORY = 12
+
+
+def load_card(
+    session: Session,
+    actor: Actor,
+    model_id: int,
+    version_id: int | None = None,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> ModelCard:
+    """A model about one version, or its leading one: what is there, what is missing, what the actor can do next."""
+    model = load_model(session, model_id)
+    version = next((each for each in model.versions if each.id == version_id), model.lead)
+    raw = queries.find_version(session, version.id) if version else None
+    items = inventory_permissions.load_items(session, version.id) if version else {}
+    at = inventory_permissions.load_situation(session, model, raw, items, policy=policy, now=now)
+    standing = inventory_permissions.find_standing(session, actor, model, raw, policy=policy)
+    source = version.state if version else model.own_state
+    # Who validates is named in the window of the step itself.
+    offered = rules.assume_validator_named(at)
+    choices = tuple(
+        Choice(move, rules.list_refusals(move, standing, offered))
+        for move in rules.list_moves(source)
+    )
+    agreed = queries.list_agreed(session, version.id, version.revision) if version else ()
+    labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
+    is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
+    is_open = source not in (ModelState.APPROVAL, ModelState.RETIRED)
+    accepts = is_open and (is_validator or Who.MODEL_RISK in standing.parts)
+    return ModelCard(
+        model=model,
+        version=version,
+        evidence=items,
+        lacks={step: tuple(each) for step, each in at.lacks.items()},
+        choices=choices,
+        readings=_load_readings(session, version),
+        history=load_history(session, model, version),
+        can_edit=actor.kind is not ActorKind.PERSON
+        or bool({Who.OWNER, Who.MODEL_RISK} & standing.parts)
+        or standing.developed,
+        can_hand_in=version is not None and is_open and standing.is_close,
+        can_risk=Who.MODEL_RISK in standing.parts,
+        can_accept=tuple(
+            item
+            for item in items.values()
+            if accepts
+            and item.status is EvidenceStatus.SUBMITTED
+            and item.type != SELF_MADE
+            and item.producer_id != actor.id
+        ),
+        agreed=tuple(
+            f"{name} agreed to: {labels.get(step, step).lower()}" for step, name in agreed
+        ),
+    )
+
+
+def _load_readings(session: Session, version: VersionRecord | None) -> tuple[Reading, ...]:
+    rows = queries.list_metrics(session, [version.id]) if version else ()
+    latest = queries.find_latest_readings(session, [row.id for row in rows]) if rows else {}
+    return tuple(
+        Reading(
+            row.name,
+            row.threshold,
+            row.better,
+            row.every_days,
+            latest[row.id].value if row.id in latest else None,
+            latest[row.id].at if row.id in latest else None,
+            row.id in latest and latest[row.id].is_breach,
+            row.trouble or "",
+        )
+        for row in rows
+    )
+
+
+def load_history(
+    session: Session, model: ModelRecord, version: VersionRecord | None = None
+) -> tuple[StepTaken, ...]:
+    """The latest steps, newest first."""
+    rows = [
+        row
+        for row in queries.list_steps(session, model.id, 4 * HISTORY)
+        if version is None or row.version_id in (None, version.id)
+    ][:HISTORY]
+    return _step_records(session, model, rows)
+
+
+def list_every_step(
+    session: Session, model: ModelRecord, version: VersionRecord
+) -> list[tuple[StepTaken, str | None]]:
+    """All steps of a version, oldest first, each with the digest of the evidence that counted then."""
+    rows = [
+        row for row in queries.list_steps(session, model.id, 10_000) if row.version_id == version.id
+    ]
+    rows.reverse()
+    return list(
+        zip(_step_records(session, model, rows), (row.evidence_digest for row in rows), strict=True)
+    )
+
+
+def _step_records(
+    session: Session, model: ModelRecord, rows: Sequence[ModelTransition]
+) -> tuple[StepTaken, ...]:
+    people = load_people(session, [row.actor_id for row in rows])
+    texts = lookups.find_texts(session, {row.reason_id for row in rows if row.reason_id})
+    names = {each.id: each.version for each in model.versions}
+    return tuple(
+        StepTaken(
+            names.get(row.version_id, "") if row.version_id else "",
+            row.step,
+            ModelState(row.source),
+            ModelState(row.target),
+            people[row.actor_id].name if row.actor_id in people else "mlgov",
+            (texts.get(row.reason_id, "") or ERASED) if row.reason_id else "",
+            row.created_at,
+        )
+        for row in rows
+    )
+
+
+def load_version_card(
+    session: Session, person_id: str, version_id: int, *, policy: Policy, now: datetime
+) -> ModelCard | None:
+    """The card of a version before the person whose direct message shows it; None when there is none any more."""
+    version = queries.find_version(session, version_id)
+    reader = lookups.find_people(session, [person_id]).get(person_id)
+    if version is None or reader is None:
+        return None
+    actor = Actor(reader.id, ActorKind.PERSON, reader.name, reader.slack_id, reader.tz)
+    return load_card(session, actor, version.model_id, version_id, policy=policy, now=now)
+
+
+def find_step(session: Session, step_id: int) -> tuple[ModelRecord, StepTaken] | None:
+    """A step as it happened, and its model; None when there is none."""
+    row = queries.find_step(session, step_id)
+    if row is None:
+        return None
+    model = load_model(session, row.model_id)
+    return model, _step_records(session, model, [row])[0]

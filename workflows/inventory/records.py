@@ -19,7 +19,7 @@ from storage.enums import (
 from workflows.evidence.records import Item
 from workflows.evidence.rules import Lack
 from workflows.inventory.rules import Move
-from workflows.policy.inventory import Step
+from workflows.policy.sections import Step
 from workflows.projects.records import PersonRef
 
 

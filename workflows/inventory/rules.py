@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from storage.enums import EuClass, Exposure, ModelState, PurposeClass
 from workflows.evidence.rules import Lack, describe_lacks
-from workflows.policy.inventory import Step
+from workflows.policy.sections import Step
 
 S = ModelState
 

@@ -9,17 +9,128 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ModelKind, ModelState, Part
 from storage.inventory import queries
-from storage.inventory.tables import Model
+from storage.inventory.tables import Model, ModelVersion
 from storage.people import lookups
-from workflows import permissions
+from storage.people import queries as people
+from storage.people.lookups import is_joined
+from storage.registry import queries as registry
+from workflows import outbox, permissions, resting, rollout
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
-from workflows.inventory import reads, rules, standings, telling
-from workflows.inventory.forms import AssessTier, RegisterModel
-from workflows.inventory.telling import Clicked
+from workflows.inventory import permissions as inventory_permissions
+from workflows.inventory import reads, rules
+from workflows.inventory.forms import AddVersion, AssessTier, RegisterModel
+from workflows.inventory.notices import ModelShown, StepTold
+from workflows.inventory.rules import Who
+from workflows.outbox import Destination, Notice, Subject
 from workflows.policy import Policy
 from workflows.sources.text import skeleton, storable
+
+# --- What follows a change of a model
+#
+# every copy shows what is true, and whom it concerns is told.
+
+Clicked = tuple[str, str] | None
+VERSION = "model_version"
+"""The type of subject under which a version is asked about."""
+
+
+def subject(model_id: int) -> Subject:
+    """What every message about a model is a view of."""
+    return Subject.of("model", model_id)
+
+
+def refresh_copies(
+    session: Session, model_id: int, *, now: datetime, clicked: Clicked = None
+) -> None:
+    """Every copy of a model's card shows what is true now, and what waits for a decision about it is looked at again."""
+    session.flush()
+    resting.recheck_about(
+        session, VERSION, [row.id for row in queries.list_versions(session, [model_id])], now=now
+    )
+    model = queries.find_model(session, model_id)
+    if model is not None and model.project_id is not None:
+        resting.recheck_projects(session, [model.project_id], now=now, subject_type="release")
+    outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
+
+
+def find_channel(session: Session, model: Model, org_key: str) -> str | None:
+    """The Slack id of the model's project's channel, where mlgov can speak there."""
+    project = queries.find_project_by_id(session, model.project_id)
+    if project is not None and project.channel and is_joined(session, org_key, project.channel):
+        return project.channel
+    return None
+
+
+def post_card(session: Session, model: Model, *, org_key: str, now: datetime) -> None:
+    """Post the model's card in its project's channel, once."""
+    channel = find_channel(session, model, org_key)
+    if model.card_id is not None or channel is None:
+        return
+    model.card_id = outbox.post(
+        session,
+        ModelShown(model.id),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"model:{model.id}:card:{channel}",
+        now=now,
+        subject=subject(model.id),
+    )
+
+
+def post_step(
+    session: Session, model: Model, step_id: int, *, alone: bool, org_key: str, now: datetime
+) -> None:
+    """Tell a step under the model's card; `alone`, as an alarm is, beside it."""
+    channel = find_channel(session, model, org_key)
+    if channel is None:
+        return
+    outbox.post(
+        session,
+        StepTold(step_id),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"model:step:{step_id}",
+        now=now,
+        thread_of=None if alone else model.card_id,
+    )
+
+
+def notify_people(
+    session: Session,
+    person_ids: Collection[str],
+    notice: Notice,
+    key: str,
+    model_id: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    unasked: bool = True,
+) -> None:
+    """Message these people, each once for this fact; through the rollout where nobody's own deed asks for it."""
+    for person_id, person in sorted(lookups.find_people(session, set(person_ids)).items()):
+        if not person.slack_id or person.is_deactivated or person.is_bot:
+            continue
+        to = Destination.person(org_key, person.slack_id)
+        name = f"{key}:{person_id}"
+        if unasked:
+            rollout.message_unasked(
+                session,
+                person_id,
+                notice,
+                to=to,
+                dedupe_key=name,
+                policy=policy,
+                now=now,
+                subject=subject(model_id),
+            )
+        else:
+            outbox.post(session, notice, to=to, dedupe_key=name, now=now, subject=subject(model_id))
+
+
+# --- The inventory
+#
+# registering models, describing and assessing them.
 
 TYPE = "model"
 
@@ -137,7 +248,7 @@ def register_model(
             eu_class=form.eu_class,
         )
         assess_tier(session, actor, first, policy=policy, now=now)
-    telling.post_card(session, row, org_key=org_key, now=now)
+    post_card(session, row, org_key=org_key, now=now)
     return row.id
 
 
@@ -179,7 +290,7 @@ def adopt_model(
         key=row.key,
         registry=registry_name,
     )
-    telling.post_card(session, row, org_key=org_key, now=now)
+    post_card(session, row, org_key=org_key, now=now)
     return row.id
 
 
@@ -226,8 +337,8 @@ def edit_model(
         described=_digest_description(row),
         changed=before != (_digest_description(row), row.owner_id, row.project_id),
     )
-    telling.post_card(session, row, org_key=org_key, now=now)
-    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
+    post_card(session, row, org_key=org_key, now=now)
+    refresh_copies(session, row.id, now=now, clicked=clicked)
 
 
 def _digest_description(row: Model) -> str:
@@ -262,7 +373,7 @@ def assess_tier(
     is_override = form.override is not None and form.override != follows
     text = None
     if is_override and form.override is not None:
-        if not standings.is_model_risk(session, actor, policy):
+        if not inventory_permissions.is_model_risk(session, actor, policy):
             raise NotAllowed(
                 f"From what you say follows tier {follows}. Only model risk can set another.",
                 field="override",
@@ -299,7 +410,7 @@ def assess_tier(
         tier=row.tier,
         **({"reason": audit.text_fact(text)} if text else {}),
     )
-    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
+    refresh_copies(session, row.id, now=now, clicked=clicked)
     return held_tier
 
 
@@ -309,7 +420,7 @@ def _require_lighter(
     """Once there are versions, what asks less of them is model risk's to say: not of those whom it spares."""
     if actor.kind is not ActorKind.PERSON or not queries.list_versions(session, [row.id]):
         return
-    if not standings.is_model_risk(session, actor, policy):
+    if not inventory_permissions.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "It has versions already, and that would ask less of them, so only model risk can say it.",
             field=field,
@@ -340,7 +451,7 @@ def classify_entry(
 ) -> None:
     """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
     row = lock_model(session, actor, model_id, revision, policy=policy)
-    if not standings.is_model_risk(session, actor, policy):
+    if not inventory_permissions.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "Only model risk says what is no model.",
             audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"),
@@ -372,7 +483,7 @@ def classify_entry(
         state=row.state,
         reason=audit.text_fact(text),
     )
-    telling.refresh_copies(session, row.id, now=now, clicked=clicked)
+    refresh_copies(session, row.id, now=now, clicked=clicked)
 
 
 def lock_model(
@@ -395,7 +506,9 @@ def require_editor(session: Session, actor: Actor, row: Model, *, policy: Policy
     permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
     if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
         return
-    if standings.is_model_risk(session, actor, policy) or has_developed(session, row, actor):
+    if inventory_permissions.is_model_risk(session, actor, policy) or has_developed(
+        session, row, actor
+    ):
         return
     owner = lookups.find_people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
@@ -453,3 +566,148 @@ def link_upstream(
             seen.add(at)
             waiting += links.get(at, ())
     queries.set_upstream(session, row.id, wanted)
+
+
+# --- Adding versions of a model, by people and by pipelines
+
+VERSION_TYPE = "model_version"
+
+
+def add_version(
+    session: Session,
+    actor: Actor,
+    form: AddVersion,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: Clicked = None,
+) -> int:
+    """Add a version, in development; its id. The first one is where a model's development starts.
+
+    The same version with the same digest again changes nothing, so that a pipeline can repeat itself.
+    """
+    permissions.require_member(actor, "model.version", subject=(TYPE, form.model_id))
+    row = queries.lock_model(session, form.model_id)
+    reads.require_sight(session, actor, form.model_id, policy=policy)
+    if row is None:
+        raise reads.out_of_sight()
+    digest, about = _digest_contents(form)
+    same = queries.find_version_named(session, row.id, form.version)
+    if same is not None:
+        if same.digest == digest:
+            return same.id
+        raise InvalidInput(
+            f"{row.name} has a version {form.version} already, with other contents. A changed version gets another name.",
+            field="version",
+        )
+    record = reads.load_model(session, row.id)
+    standing = inventory_permissions.find_standing(session, actor, record, None, policy=policy)
+    move = rules.find_move(ModelState.INVENTORIED, rules.START)
+    at = inventory_permissions.load_situation(session, record, None, {}, policy=policy, now=now)
+    if record.own_state is ModelState.NOT_A_MODEL:
+        raise GovernanceError(f"{row.name} was said to be no model. Model risk can take that back.")
+    is_maker = actor.kind is not ActorKind.PERSON or has_developed(session, row, actor)
+    if move is None:
+        raise RuntimeError("the table has no way into development")
+    refused = rules.list_refusals(
+        move, rules.Standing(standing.parts | {Who.OWNER}) if is_maker else standing, at
+    )
+    if refused:
+        raise GovernanceError(f"{row.name} can't get a version yet: {'; '.join(refused)}.")
+    developers = set(form.developers)
+    if not developers and actor.kind is ActorKind.PERSON:
+        developers = {actor.id}
+    require_people(session, [*developers, *form.contributors], "developers")
+    # Whoever ran it, by the registry's word, developed it, whoever is named here.
+    developers |= _find_makers(session, row.registry_name, form.version)
+    version = ModelVersion(
+        model_id=row.id,
+        version=form.version,
+        state=ModelState.DEVELOPMENT.value,
+        state_since=now,
+        digest=digest,
+        about=about,
+        run_id=form.run_id,
+        created_by=actor.id if actor.kind is ActorKind.PERSON else None,
+        created_at=now,
+    )
+    session.add(version)
+    session.flush()
+    queries.set_part(session, version.id, Part.DEVELOPER.value, developers)
+    queries.set_part(
+        session, version.id, Part.CONTRIBUTOR.value, set(form.contributors) - developers
+    )
+    queries.add_step(
+        session,
+        model_id=row.id,
+        version_id=version.id,
+        step=rules.START,
+        source=ModelState.INVENTORIED.value,
+        target=version.state,
+        actor_id=actor.id if actor.kind is ActorKind.PERSON else None,
+        created_at=now,
+    )
+    audit.record(
+        session,
+        actor,
+        "model_version.added",
+        (VERSION_TYPE, version.id),
+        now=now,
+        model=row.id,
+        version=version.version,
+        digest=digest,
+        about=about,
+        run=form.run_id,
+        developers=sorted(developers),
+        contributors=sorted(form.contributors),
+    )
+    post_card(session, row, org_key=org_key, now=now)
+    refresh_copies(session, row.id, now=now, clicked=clicked)
+    return version.id
+
+
+def _find_makers(session: Session, name: str | None, version: str) -> set[str]:
+    """Those who made a version as the registry was last seen, as far as they are known here."""
+    row = registry.find_version(session, name, version) if name else None
+    known = people.list_by_emails(session, row.makers) if row is not None else ()
+    return {person.id for person in known if not person.is_bot}
+
+
+def observe_contents(session: Session, version_id: int, digest: str, *, now: datetime) -> None:
+    """The registry's contents of a version have this digest. Where that is not what was approved, the approval no longer holds."""
+    version = lock_version(session, version_id)
+    if version.digest == digest:
+        return
+    audit.record(
+        session,
+        SYSTEM,
+        "model_version.contents",
+        (VERSION_TYPE, version.id),
+        now=now,
+        model=version.model_id,
+        was=version.digest,
+        digest=digest,
+    )
+    version.digest = digest
+    version.revision += 1
+    refresh_copies(session, version.model_id, now=now)
+
+
+def _digest_contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
+    """What proves a version's contents; a generative use is its model, prompt and tools."""
+    given = form.digest.removeprefix("sha256:") if form.digest else None
+    if form.generative is None:
+        return given, {}
+    about = form.generative.model_dump(mode="json")
+    about["tools"] = sorted(about["tools"])
+    canonical = json.dumps(about, separators=(",", ":"), sort_keys=True)
+    return given or hashlib.sha256(canonical.encode()).hexdigest(), about
+
+
+def lock_version(session: Session, version_id: int) -> ModelVersion:
+    """A version, locked. Raises NotFound."""
+    version = queries.lock_version(session, version_id)
+    if version is None:
+        raise reads.out_of_sight()
+    return version

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.enums import Answer, Level
-from workflows.maturity.rubric import DIMENSIONS
+from workflows.maturity.rules import DIMENSIONS
 
 COMMENT, LINK, REASON = 1000, 500, 500
 """The most characters of each."""

@@ -1,21 +1,21 @@
 """What leaders aim for, and what is missing on the way: no level is skipped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.enums import Level
-from storage.maturity import answers as said
+from storage.enums import Level, ProjectCategory, ProjectStatus
 from storage.maturity import queries
+from storage.maturity import queries as said
 from storage.maturity.tables import MaturityTarget
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import Stale
-from workflows.maturity import invitees, reading, results, rules
+from workflows.maturity import check_ins, cycles, invitations, results, rules
 from workflows.maturity.forms import SetTargets
-from workflows.maturity.records import Action, Gap, Missing, Targets
-from workflows.maturity.rubric import DIMENSIONS
+from workflows.maturity.records import Action, CycleResult, Gap, Missing, Targets
+from workflows.maturity.rules import DIMENSIONS
 from workflows.policy import Policy
 
 
@@ -32,7 +32,7 @@ def load_targets(
     names: dict[str, str] = {}
     if cycle is not None and result is not None:
         planned = _list_actions(session, business_unit)
-        asked = reading.load_rubric(session, cycle)
+        asked = check_ins.load_rubric(session, cycle)
         for dimension_result in result.dimensions:
             names[dimension_result.key] = dimension_result.name
             dimension, target = (
@@ -89,7 +89,9 @@ def set_targets(
     Where the form says what it showed, only what differs from that is changed. Raises NotAllowed, and Stale where
     somebody else has changed the same since.
     """
-    invitees.require_leader(session, actor, "maturity.set_targets", policy=policy, org_key=org_key)
+    invitations.require_leader(
+        session, actor, "maturity.set_targets", policy=policy, org_key=org_key
+    )
     queries.lock_rubrics(session)
     rows = {row.dimension: row for row in said.lock_targets(session, form.business_unit)}
     levels = _merge_levels(form, {key: Level(row.level) for key, row in rows.items()})
@@ -143,3 +145,68 @@ def _merge_levels(form: SetTargets, current: Mapping[str, Level]) -> dict[str, L
         else:
             wanted[dimension] = level
     return wanted
+
+
+# --- A calm word where somebody plans what mature organisations carry best, while the last
+#     check-in found a low level
+
+NO_PLAN = {
+    ProjectStatus.REJECTED,
+    ProjectStatus.LIVE,
+    ProjectStatus.CLOSED,
+    ProjectStatus.CANCELLED,
+}
+"""Projects in these states plan nothing any more."""
+
+
+def find_caution(
+    session: Session,
+    category: str | None,
+    *,
+    policy: Policy,
+    now: datetime,
+    status: str = ProjectStatus.DRAFT,
+) -> CycleResult | None:
+    """The latest result of the organisation, when it is low and business-model innovation is planned."""
+    if category != ProjectCategory.INNOVATION or status in NO_PLAN:
+        return None
+    result = results.find_latest(session, policy=policy, now=now)
+    return result if result is not None and result.overall is Level.LOW else None
+
+
+def find_caution_for(
+    session: Session,
+    actor: Actor,
+    category: str | None,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    status: str,
+) -> CycleResult | None:
+    """The same, for somebody who may see that result."""
+    result = find_caution(session, category, policy=policy, now=now, status=status)
+    if result is None or not cycles.may_see(
+        session, actor, result.cycle_id, policy=policy, org_key=org_key
+    ):
+        return None
+    return result
+
+
+def describe_caution(result: CycleResult, projects: Sequence[str] = ()) -> str:
+    """That level beside the plan, and the way on, in plain text. Without `projects` it stands beside one of them."""
+    lowest = ", ".join(dimension.name for dimension in result.weakest[:3])
+    who = (
+        "This plans"
+        if not projects
+        else f"{_listed(projects)} {'plans' if len(projects) == 1 else 'plan'}"
+    )
+    return (
+        f"{who} business-model innovation, which mature organisations carry best; the check-in of {result.label} found low "
+        f"maturity overall, held back by {lowest}. Start with an optimisation or a better decision, or see what is missing."
+    )
+
+
+def _listed(projects: Sequence[str]) -> str:
+    names = ", ".join(projects[:3])
+    return f"{names} and {len(projects) - 3} more" if len(projects) > 3 else names

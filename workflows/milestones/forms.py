@@ -15,13 +15,7 @@ from pydantic import (
 
 from storage.enums import MilestoneType
 from workflows.inputs import Input
-from workflows.sources.cells import (
-    SomebodyOrNobody,
-    chosen,
-    cleared,
-    plausible_day,
-    words_of,
-)
+from workflows.sources.tables import SomebodyOrNobody, chosen, cleared, plausible_day, words_of
 from workflows.sources.text import NAME, storable
 
 MAX_NEEDS = 50

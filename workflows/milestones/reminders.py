@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from storage.milestones import queries
-from storage.milestones import reminding as statements
+from storage.milestones import queries as statements
 from storage.milestones.tables import Milestone, Reminder, ReminderItem
 from storage.people import lookups
 from storage.people.tables import Person

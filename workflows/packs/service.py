@@ -7,12 +7,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage import ledger
+from storage.approvals import activity
 from storage.approvals import queries as approval_queries
-from storage.approvals import replaying
 from storage.audit import queries as audit_queries
 from storage.enums import Part
 from storage.evidence import queries as evidence_queries
-from storage.inventory import finding_queries, queries
+from storage.inventory import queries
 from workflows import decisions
 from workflows.actors import Actor
 from workflows.approvals.records import Card, Line
@@ -20,9 +20,9 @@ from workflows.approvals.stages import Bound
 from workflows.audit import heads
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
-from workflows.inventory import approving, cards, reads, versions
+from workflows.inventory import model_approval, reads, service
 from workflows.inventory.records import ModelCard, ModelRecord, VersionRecord
-from workflows.packs import crosswalk, records
+from workflows.packs import records
 from workflows.policies import service as policies
 from workflows.policy import Policy
 from workflows.statements import service as statements
@@ -36,11 +36,11 @@ def make_pack(
     if row is None:
         raise reads.out_of_sight()
     reads.require_sight(session, actor, row.model_id, policy=policy)
-    card = cards.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
+    card = reads.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
     model, version = card.model, card.version
     if version is None:
         raise reads.out_of_sight()
-    asked = replaying.list_about(session, approving.TYPE, version_id)
+    asked = activity.list_about(session, model_approval.TYPE, version_id)
     about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
     bound = sorted({one.policy_id for one in about})
     return records.Pack(
@@ -64,11 +64,11 @@ def make_pack(
         findings=_findings(session, model, version),
         watched=_watched(card),
         ledger=_ledger(session, model, version, asked, now=now),
-        crosswalk_day=crosswalk.DAY,
-        crosswalk_note=crosswalk.NOTE,
+        crosswalk_day=records.DAY,
+        crosswalk_note=records.NOTE,
         crosswalk=tuple(
             records.Crossing(part=one.part, nist=one.nist, iso=one.iso, sr=one.sr)
-            for one in crosswalk.ROWS
+            for one in records.ROWS
         ),
     )
 
@@ -153,7 +153,7 @@ def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[record
 def _steps(
     session: Session, model: ModelRecord, version: VersionRecord
 ) -> tuple[records.Step, ...]:
-    taken = cards.list_every_step(session, model, version)
+    taken = reads.list_every_step(session, model, version)
     return tuple(
         records.Step(
             step=one.verb,
@@ -223,7 +223,7 @@ def _findings(
 ) -> tuple[records.FoundTold, ...]:
     rows = [
         row
-        for row in finding_queries.list_findings(session, model.id)
+        for row in queries.list_findings(session, model.id)
         if row.version_id in (None, version.id)
     ]
     told_findings = []
@@ -273,14 +273,12 @@ def _ledger(
     *,
     now: datetime,
 ) -> records.Ledger:
-    subjects = {(versions.TYPE, str(version.id)), ("model", str(model.id))}
+    subjects = {(service.VERSION_TYPE, str(version.id)), ("model", str(model.id))}
     subjects |= {("approval", str(one)) for one in requests}
     subjects |= {
         (evidence.TYPE, str(row.id)) for row in evidence_queries.list_items(session, [version.id])
     }
-    subjects |= {
-        ("finding", str(row.id)) for row in finding_queries.list_findings(session, model.id)
-    }
+    subjects |= {("finding", str(row.id)) for row in queries.list_findings(session, model.id)}
     entries = audit_queries.list_about(session, subjects)
     before = audit_queries.find_hashes(session, [one.seq - 1 for one in entries])
     head = heads.read_current(session, now=now)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from workflows.sources.cells import CLEAR, SomebodyOrNobody, cleared, slack_or_email
+from workflows.sources.tables import CLEAR, SomebodyOrNobody, cleared, slack_or_email
 from workflows.sources.text import NAME, folded_email
 
 OPEN_END = datetime(9999, 1, 1, tzinfo=UTC)

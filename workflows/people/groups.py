@@ -1,22 +1,24 @@
 """Who may approve changes when a user group does: that is said where everyone who governs reads it, and on the ledger."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
-from storage.people import queries
-from storage.people.channels import find_channel
-from workflows import handles, outbox
-from workflows.actors import SYSTEM
+from storage.people import queries, readings
+from storage.people import queries as stored
+from storage.people.lookups import find_channel, is_joined
+from storage.people.tables import PolicyGroup
+from workflows import handles, outbox, permissions, rollout
+from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
-from workflows.handles import Meant
-from workflows.outbox import Destination, Notice
+from workflows.handles import AT, Meant, Unclear
+from workflows.outbox import Destination, Notice, Subject
 from workflows.people.records import GroupChange
-from workflows.policy import Policy, naming
+from workflows.policy import Policy, root
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def announce(
     """Say each change of a group that approves; a group that decides nothing is nobody's news."""
     if not changes:
         return
-    meant = handles.resolve(session, org_key, naming.people(policy))
+    meant = handles.resolve(session, org_key, root.people(policy))
     for change in changes:
         gates = list_gates(policy, change.group_id, meant)
         if not gates:
@@ -97,7 +99,7 @@ def announce(
         )
 
 
-def read(session: Session, notice: ApproversChanged) -> ApproversTold:
+def read_groups(session: Session, notice: ApproversChanged) -> ApproversTold:
     """The change with names."""
     groups = queries.list_groups(session, notice.org_key, [notice.group_id])
     group = next(iter(groups), None)
@@ -109,4 +111,268 @@ def read(session: Session, notice: ApproversChanged) -> ApproversTold:
         tuple(people.get(one, "somebody") for one in notice.added),
         tuple(people.get(one, "somebody") for one in notice.removed),
         tuple(notice.gates),
+    )
+
+
+# --- Which user group each handle of the policy means, kept as groups come and go, and told
+#     when one names nobody
+
+TYPE = "policy_group"
+"""The type of subject under which messages and the ledger have handles, each without the at sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandleUnclear(Notice):
+    """A handle that the policy goes by names nobody; the `times`-th thing that is told of it."""
+
+    kind: ClassVar[str] = "people.handle_unclear"
+    org_key: str
+    handle: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandleClear(Notice):
+    """A handle that named nobody means a user group again."""
+
+    kind: ClassVar[str] = "people.handle_clear"
+    org_key: str
+    handle: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandleTold:
+    """A handle of the policy as people read of it."""
+
+    word: str
+    unclear: Unclear | None
+    """Why it names nobody; none where it means a group."""
+    is_over: bool
+    """Whether something else was told of it since."""
+    group: str | None
+    """The Slack id of the group that it means, or meant."""
+    names: Mapping[str, str]
+    """Slack id → name of the groups that are told of."""
+    places: tuple[str, ...]
+    """Where the policy names it, in words."""
+
+    # --- as groups come and go
+
+
+def settle(
+    session: Session, *, policy: Policy, org_key: str, now: datetime, is_whole: bool = False
+) -> None:
+    """Keep which group each handle of the policy means, once one means any, and tell administrators of those that name
+    nobody: once each, and once more when that is over.
+
+    For after every change of user groups, in its transaction, and when a policy comes into force. Does nothing before
+    Slack's groups were read as a whole; with `is_whole` they just were.
+    """
+    words = _handles(policy)
+    if not words or not (is_whole or _were_read(session)):
+        return
+    meant = handles.resolve(session, org_key, words)
+    if all(_is_settled(stored.find(session, org_key, word[1:]), word, meant) for word in words):
+        return
+    rows = stored.lock(session, org_key, [word[1:] for word in words])
+    # As it is now that nobody else settles them.
+    meant = handles.resolve(session, org_key, words)
+    for row in rows:
+        if not _is_settled(row, AT + row.handle, meant):
+            _settle(session, row, meant, policy=policy, org_key=org_key, now=now)
+    session.flush()
+
+
+def _settle(
+    session: Session, row: PolicyGroup, meant: Meant, *, policy: Policy, org_key: str, now: datetime
+) -> None:
+    unclear = meant.unclear.get(AT + row.handle)
+    if unclear is None:
+        _keep(session, SYSTEM, row, meant.groups[AT + row.handle], now=now)
+        if row.fault is None:
+            return
+        row.fault, row.others, row.fault_at = None, [], None
+    else:
+        row.fault, row.others = unclear.fault.value, list(unclear.having)
+        row.fault_at = now
+    row.times += 1
+    session.flush()
+    audit.record(
+        session,
+        SYSTEM,
+        "policy.handle_clear" if unclear is None else "policy.handle_unclear",
+        (TYPE, row.handle),
+        now=now,
+        group=row.group_id,
+        **({} if unclear is None else {"fault": row.fault, "having": row.others}),
+    )
+    notice_type = HandleClear if unclear is None else HandleUnclear
+    _tell(
+        session,
+        notice_type(org_key, row.handle, row.times),
+        policy=policy,
+        org_key=org_key,
+        now=now,
+    )
+
+
+def _is_settled(row: PolicyGroup | None, word: str, meant: Meant) -> bool:
+    """Whether all is kept and told of a handle as it stands."""
+    if row is None:
+        return False
+    unclear = meant.unclear.get(word)
+    if unclear is None:
+        return row.fault is None and row.group_id == meant.groups[word]
+    return (row.fault, tuple(row.others)) == (unclear.fault.value, unclear.having)
+
+
+def _keep(
+    session: Session, actor: Actor, row: PolicyGroup, group_id: str, *, now: datetime
+) -> None:
+    if row.group_id == group_id:
+        return
+    audit.record(
+        session,
+        actor,
+        "policy.handle_meant",
+        (TYPE, row.handle),
+        now=now,
+        group=group_id,
+        before=row.group_id,
+    )
+    row.group_id, row.meant_at = group_id, now
+
+
+def _were_read(session: Session) -> bool:
+    return readings.read_standing(session)["groups"].read_at is not None
+
+
+def _handles(policy: Policy) -> list[str]:
+    """Every handle that the policy names anywhere, with the at sign."""
+    return sorted(word for word in root.people(policy) if handles.is_handle(word))
+
+    # --- an administrator puts the policy in force
+
+
+def confirm(
+    session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
+) -> list[str]:
+    """The handles of the policy mean the groups that have them now: an administrator has put it in force.
+
+    Tells in sentences which of them means another group from now on, and which names nobody.
+    """
+    words = _handles(policy)
+    if not words or not _were_read(session):
+        return []
+    rows = stored.lock(session, org_key, [word[1:] for word in words])
+    meant = handles.resolve(session, org_key, words, afresh=True)
+    sentences = []
+    for row in rows:
+        word, before = AT + row.handle, row.group_id
+        group_id = meant.groups.get(word)
+        if group_id is None:
+            unclear = meant.unclear[word]
+            sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
+            continue
+        _keep(session, actor, row, group_id, now=now)
+        if before not in (None, group_id):
+            sentences.append(
+                f"{word} means {_named(session, org_key, group_id)} from now on; until now it meant "
+                f"{_named(session, org_key, before)}. Open requests stay with whom they asked."
+            )
+    session.flush()
+    settle(session, policy=policy, org_key=org_key, now=now)
+    return sentences
+
+
+def _named(session: Session, org_key: str, group_id: str | None) -> str:
+    if group_id is None:
+        return "nobody"
+    name = _names(session, org_key, [group_id]).get(group_id)
+    return f"{name} ({group_id})" if name else group_id
+
+
+def _names(session: Session, org_key: str, ids: Sequence[str]) -> dict[str, str]:
+    return {row.slack_id: row.name for row in queries.list_groups(session, org_key, ids)}
+
+
+def list_kept(session: Session, org_key: str) -> dict[str, str]:
+    """Handle (without the at sign) → Slack id of the group that it means, of every handle that ever meant one."""
+    return {
+        row.handle: row.group_id
+        for row in stored.list_kept(session, org_key)
+        if row.group_id is not None
+    }
+
+
+def describe_handles(session: Session, *, policy: Policy, org_key: str) -> list[str]:
+    """What each handle of the policy means now, a sentence each."""
+    words = _handles(policy)
+    meant = handles.resolve(session, org_key, words)
+    sentences = []
+    for word in words:
+        if (unclear := meant.unclear.get(word)) is not None:
+            sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
+        else:
+            sentences.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
+    return sentences
+
+    # --- telling
+
+
+def _tell(
+    session: Session,
+    notice: HandleUnclear | HandleClear,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    subject = Subject.of(TYPE, notice.handle)
+    outbox.refresh(session, subject, now=now)
+    for place in _administrators(session, policy=policy, org_key=org_key):
+        # Whatever the rollout: until it is set right, this names nobody.
+        outbox.post(
+            session,
+            notice,
+            to=place,
+            dedupe_key=f"handle:{notice.handle}:{notice.times}:{place.key}",
+            now=now,
+            subject=subject,
+        )
+
+
+def _administrators(session: Session, *, policy: Policy, org_key: str) -> list[Destination]:
+    """The administrators' channel where mlgov is in it, else each of them: those, too, whom a handle named that names
+    nobody by now, for they have no right by being told."""
+    channel = find_channel(session, org_key, policy.channels.admin)
+    if channel is not None and is_joined(session, org_key, channel):
+        return [Destination.channel(org_key, channel)]
+    people = permissions.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
+    words = policy.roles.get(rollout.ADMIN, ())
+    for unclear in handles.resolve(session, org_key, words).unclear.values():
+        if unclear.meant is not None:
+            people |= permissions.list_members(
+                session, unclear.meant, policy=policy, org_key=org_key
+            )
+    return [Destination.person(org_key, slack_id) for _, slack_id in sorted(people.items())]
+
+
+def read_policy_groups(
+    session: Session, notice: HandleUnclear | HandleClear, *, policy: Policy
+) -> HandleTold:
+    """What a message about a handle shows, as it stands now."""
+    word = AT + notice.handle
+    row = stored.find(session, notice.org_key, notice.handle)
+    unclear = handles.resolve(session, notice.org_key, [word]).unclear.get(word)
+    group_id = row.group_id if row is not None else None
+    ids = [*(unclear.having if unclear else ()), *([group_id] if group_id else ())]
+    return HandleTold(
+        word,
+        unclear,
+        row is None or row.times != notice.times,
+        group_id,
+        _names(session, notice.org_key, ids),
+        root.places(policy, word),
     )

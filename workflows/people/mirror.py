@@ -6,22 +6,29 @@ is older than what stands here changes nothing (`is_overtaken`).
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
 from storage.people import queries
+from storage.people import readings as leaving_queries
+from storage.people.erasure import Stone
+from storage.people.lookups import find_channel, is_joined
 from storage.people.tables import Channel, Person, UserGroup
-from storage.people.tombstones import Stone
+from storage.projects import queries as project_queries
+from storage.projects import queries as projects
 from workflows import clock, outbox, resting, timers
+from workflows.actors import SYSTEM
+from workflows.audit import service as audit
 from workflows.calendar import known_zone
-from workflows.outbox import Destination, Subject
-from workflows.people import aliases, organisation, tombstones
-from workflows.people.forms import GroupSeen, PersonSeen
+from workflows.outbox import Destination, Notice, Subject
+from workflows.people import erasure, identities, organisation
+from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
+from workflows.policy import Policy
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
 
 _PERSON = (
@@ -132,8 +139,8 @@ def upsert_people(
         for slack_id in sorted(erased):
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
-            if tombstones.is_back(wanted[slack_id], stone, read_at):
-                rows[slack_id] = tombstones.bring_back(session, stone, slack_id, now=now)
+            if erasure.is_back(wanted[slack_id], stone, read_at):
+                rows[slack_id] = erasure.bring_back(session, stone, slack_id, now=now)
             else:
                 stay_away.append(slack_id)
         if unknown := sorted(missing - erased.keys()):
@@ -153,7 +160,7 @@ def upsert_people(
                 _doubt(row, read_at)
             else:
                 current[slack_id] = row
-        aliases.keep(session, org_key, current, wanted, is_read=read_at is not None)
+        identities.keep(session, org_key, current, wanted, is_read=read_at is not None)
         for slack_id, row in current.items():
             seen = wanted[slack_id]
             _note(row, seen.updated, read_at, heard_at)
@@ -188,7 +195,7 @@ def _could_decide(row: Person) -> bool:
 def _erased(session: Session, org_key: str, people: Sequence[PersonSeen]) -> dict[str, Stone]:
     """Slack id → the tombstone of who was erased, by any of their ids."""
     ids = {id_ for seen in people for id_ in (seen.slack_id, *seen.other_ids)}
-    stones = tombstones.find_erased(session, org_key, ids)
+    stones = erasure.find_erased(session, org_key, ids)
     return {
         seen.slack_id: stones[id_]
         for seen in people
@@ -201,7 +208,7 @@ def _as_they_are(
     session: Session, org_key: str, wanted: Mapping[str, PersonSeen], now: datetime
 ) -> dict[str, Person]:
     """Whom the mirror has of these people, by Slack id; those who will be changed are locked, and not erased meanwhile."""
-    rows = aliases.find(session, org_key, wanted, now)
+    rows = identities.find(session, org_key, wanted, now)
     changed = [
         row.id
         for slack_id, row in rows.items()
@@ -240,7 +247,7 @@ def find_or_add_person(session: Session, org_key: str, slack_id: str) -> str | N
     person = queries.find_by_slack_id(session, org_key, slack_id)
     if person is not None:
         return person.id
-    if tombstones.find_erased(session, org_key, [slack_id]):
+    if erasure.find_erased(session, org_key, [slack_id]):
         return None
     organisation.require_ours(session, org_key)
     queries.insert_people(session, [_new_person(org_key, slack_id)])
@@ -341,7 +348,7 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
 
     ids = queries.find_ids_by_slack_id(session, org_key, slack_ids)
     missing = slack_ids - ids.keys()
-    new = sorted(missing - tombstones.find_erased(session, org_key, missing).keys())
+    new = sorted(missing - erasure.find_erased(session, org_key, missing).keys())
     if new:
         organisation.require_ours(session, org_key)
         queries.insert_people(session, [_new_person(org_key, id_) for id_ in new])
@@ -410,3 +417,266 @@ def change_members(
         resting.recheck_all(session, at=now)
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
+
+
+# --- Channels in the mirror
+#
+# what decides who would read a card there, and projects that wait for the channel they named.
+
+_CHANNEL = ("name", "is_private", "is_archived", "is_shared_outside", "bot_is_member")
+
+
+def upsert_channels(
+    session: Session,
+    channels: Iterable[ChannelSeen],
+    *,
+    org_key: str,
+    read_at: datetime,
+    now: datetime,
+) -> None:
+    """Bring channels to what Slack says. Projects whose channel was only named until now find it.
+
+    Where members were not looked at, what is known of who reads along holds for as long as nothing else changed; it
+    keeps its own age. `now` is governed time.
+    """
+    wanted = {channel.slack_id: channel for channel in channels}
+    if not wanted:
+        return
+    rows = {row.slack_id: row for row in queries.list_channels(session, org_key, wanted)}
+    queries.insert_channels(
+        session,
+        [
+            {"org_key": org_key, "slack_id": slack_id, "has_guests": True}
+            | values_of(wanted[slack_id], _CHANNEL)
+            for slack_id in sorted(wanted.keys() - rows.keys())
+        ],
+    )
+    for row in queries.lock_channels(session, org_key, wanted):
+        seen = wanted[row.slack_id]
+        if is_overtaken(row, read_at):
+            continue
+        values = values_of(seen, _CHANNEL)
+        name, changed = values.pop("name"), apply(row, values)
+        row.name = name
+        if seen.has_guests is not None:
+            row.has_guests, row.refreshed_at = seen.has_guests, read_at
+        elif changed or not row.bot_is_member or row.is_archived:
+            row.refreshed_at = None
+    session.flush()
+    _give_named(session, org_key=org_key, now=now)
+
+
+def _give_named(session: Session, *, org_key: str, now: datetime) -> None:
+    """Projects whose file gave a channel's name that nobody knew find it once mlgov is in it."""
+    for project in projects.list_with_named_channel(session):
+        channel = find_channel(session, org_key, project.channel_name)
+        if channel is None or not is_joined(session, org_key, channel):
+            continue
+        project.channel, project.channel_name = channel, None
+        audit.record(session, SYSTEM, "project.channel_found", ("project", project.id), now=now)
+        for type_, id_ in project_queries.list_subjects(session, [project.id]):
+            outbox.refresh(session, Subject.of(type_, id_), now=now)
+    session.flush()
+
+
+def leave_other_channels(
+    session: Session, kept: Collection[str], *, org_key: str, began: datetime
+) -> None:
+    """Slack listed all channels that mlgov is in: it has left the others, but for those it was read to join since."""
+    gone = [
+        row.slack_id
+        for row in queries.list_joined_channels(session, org_key)
+        if row.slack_id not in kept and not is_overtaken(row, began)
+    ]
+    queries.leave_channels(session, org_key, gone)
+
+
+def set_audience(
+    session: Session, channel_id: str, has_guests: bool, *, org_key: str, read_at: datetime
+) -> None:
+    """Whether guests or people of other organisations read a channel, as its members were just told."""
+    for row in queries.lock_channels(session, org_key, [channel_id]):
+        if not is_overtaken(row, read_at):
+            row.has_guests, row.refreshed_at = has_guests, read_at
+    session.flush()
+
+
+def list_audiences_to_read(
+    session: Session, org_key: str, names: Collection[str], *, since: datetime
+) -> list[tuple[str, bool]]:
+    """(Slack id, shared outside) of channels whose members were not read since, those that matter most first.
+
+    These are the projects' and those of `names` (`#name` or id); then who was never read, and the longest ago.
+    """
+    named = {
+        slack_id for name in names if (slack_id := find_channel(session, org_key, name)) is not None
+    } | projects.list_channels(session)
+    rows = [
+        row
+        for row in queries.list_joined_channels(session, org_key)
+        if not row.is_archived and (row.refreshed_at is None or row.refreshed_at < since)
+    ]
+    rows.sort(
+        key=lambda row: (
+            row.slack_id not in named,
+            row.refreshed_at is not None,
+            row.refreshed_at or since,
+            row.id,
+        )
+    )
+    return [(row.slack_id, row.is_shared_outside) for row in rows]
+
+
+def forget_channels(session: Session, org_key: str, slack_ids: Sequence[str] | None = None) -> None:
+    """Who reads these channels, or all, may have changed: they count as open until Slack is asked again."""
+    queries.forget_channel_reads(session, org_key, slack_ids, heard_at=clock.real_now(session))
+
+
+# --- Who has left without a word of Slack's
+#
+# people whom it does not know any more, or no longer lists.
+
+KEPT_FOR = timedelta(days=1)
+"""How long Slack has to leave many people out before all of them count as having left."""
+FEW = 10
+"""As many may go at once, however small the organisation, while at least half of it stays."""
+TENTH = 10
+
+UNKNOWN, UNLISTED = "unknown", "unlisted"
+"""On the ledger, why somebody counts as having left: Slack was asked and knows nobody by that id, or lists them no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleMissing(Notice):
+    """So many people are listed no more that they are kept for now."""
+
+    kind: ClassVar[str] = "people.missing"
+    org_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissingTold:
+    """Such people, with names, and when they count as having left."""
+
+    names: tuple[str, ...]
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Whom a whole reading did not list: those who have left by it, and those who are kept for now."""
+
+    gone: tuple[str, ...] = ()
+    """Slack ids."""
+    kept: tuple[str, ...] = ()
+    """Opaque ids."""
+
+
+def leave(
+    session: Session,
+    slack_ids: Collection[str],
+    *,
+    org_key: str,
+    read_at: datetime,
+    now: datetime,
+    why: str,
+) -> int:
+    """Slack was asked at `read_at` (real time) and knows these people no more: they count as having left.
+
+    Whatever follows when Slack says that somebody is deactivated follows here; it is on the ledger, with `why`. Of whom
+    Slack has told since stays as they are. How many have left by it.
+    """
+    rows = [
+        row
+        for row in queries.find_by_slack_ids(session, org_key, slack_ids).values()
+        # By another of their ids Slack may know somebody no more whom it still knows.
+        if row.slack_id in slack_ids
+        and row.erased_at is None
+        and (row.refreshed_at is None or row.refreshed_at <= read_at)
+    ]
+    left = [row.id for row in rows if not row.is_deactivated]
+    seen = [
+        PersonSeen(
+            org_key=org_key,
+            slack_id=row.slack_id,
+            team_id=row.team_id,
+            name=row.name,
+            title=row.title,
+            tz=row.tz,
+            is_bot=row.is_bot,
+            is_guest=row.is_guest,
+            is_stranger=row.is_stranger,
+            is_deactivated=True,
+        )
+        for row in rows
+        if row.slack_id is not None
+    ]
+    upsert_people(session, seen, read_at=read_at, now=now)
+    leaving_queries.set_missing(session, [row.id for row in rows], None)
+    for person_id in left:
+        audit.record(session, SYSTEM, "person.left", ("person", person_id), now=now, why=why)
+    return len(left)
+
+
+def find_absent(
+    session: Session,
+    listed: Collection[str],
+    *,
+    org_key: str,
+    team_ids: Collection[str],
+    began: datetime,
+    now: datetime,
+    accept: bool = False,
+) -> Absent:
+    """Whom Slack left out of a whole reading of these workspaces, which began at `began` (real time).
+
+    Where so many are missing at once that Slack, the token or mlgov may be mistaken, they are kept until Slack has left
+    them out for a day, unless somebody accepts it.
+    """
+    known = leaving_queries.list_known(session, org_key, team_ids, before=began)
+    missing = [row for row in known if row.slack_id not in listed]
+    if accept or not is_suspicious(
+        len(missing), leaving_queries.count_active(session, org_key, team_ids)
+    ):
+        return Absent(tuple(row.slack_id for row in missing))
+    over = [
+        row
+        for row in missing
+        if row.missing_since is not None and row.missing_since <= now - KEPT_FOR
+    ]
+    ids = {row.id for row in over}
+    return Absent(
+        tuple(row.slack_id for row in over), tuple(row.id for row in missing if row.id not in ids)
+    )
+
+
+def is_suspicious(missing: int, active: int) -> bool:
+    """Whether too many are missing at once to believe it: more than half, or more than ten and a tenth."""
+    return missing * 2 > active or (missing > FEW and missing * TENTH > active)
+
+
+def keep(
+    session: Session, listed: Collection[str], ids: Collection[str], *, org_key: str, now: datetime
+) -> None:
+    """These are kept although Slack lists them no more; who is listed again is missing no more."""
+    missing = leaving_queries.list_missing(session, org_key)
+    leaving_queries.set_missing(session, set(ids) - {row.id for row in missing}, now)
+    back = {row.id for row in missing if row.slack_id in listed}
+    leaving_queries.set_missing(session, back - set(ids), None)
+
+
+def notify_administrators(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+    """Tell the administrators, once a day, of those who are kept."""
+    if not leaving_queries.list_missing(session, org_key):
+        return
+    day = now.astimezone(policy.organisation.zone).date()
+    identities.notify_administrators(
+        session, PeopleMissing(org_key), f"missing:{day}", None, policy, org_key, now
+    )
+
+
+def read(session: Session, notice: PeopleMissing) -> MissingTold:
+    """Who is kept, with names."""
+    rows = leaving_queries.list_missing(session, notice.org_key)
+    since = [row.missing_since for row in rows if row.missing_since is not None]
+    return MissingTold(tuple(row.name for row in rows), min(since) + KEPT_FOR if since else None)

@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import runtime
-from storage.people import aliases as slack_aliases
-from storage.people import moving, queries, tombstones
+from storage.people import erasure, identities, queries
+from storage.people import identities as slack_aliases
 from storage.people.tables import Channel, Person, UserGroup
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
-from workflows.people import aliases
-from workflows.people import tombstones as erased
+from workflows.people import erasure as erased
+from workflows.people import identities as people_identities
 
 MOVED = "organisation.moved"
 SUBJECT = ("organisation", 1)
@@ -112,7 +112,7 @@ def count_left_behind(session: Session, here: Known) -> int:
     return (
         0
         if find_source_key(here) == here.org_key
-        else moving.count_own(session, find_source_key(here))
+        else identities.count_own(session, find_source_key(here))
     )
 
 
@@ -125,7 +125,7 @@ def require(here: Known | None, there: Installed) -> None:
 
 def adopt(session: Session, there: Installed) -> None:
     """This is the database's organisation from now on, where it had none. Raises OtherOrganisation."""
-    facts = moving.lock(session)
+    facts = identities.lock(session)
     here = Known.of(facts)
     require(here, there)
     if here is None:
@@ -137,7 +137,7 @@ def require_ours(session: Session, org_key: str) -> None:
 
     Raises OtherOrganisation.
     """
-    here = Known.of(moving.share(session))
+    here = Known.of(identities.share(session))
     if here is not None and org_key in here.was:
         raise OtherOrganisation(
             f"This database was moved to {here.org_key} while mlgov ran for {org_key}. Start mlgov again."
@@ -174,7 +174,9 @@ class Plan:
 
 def list_slack_ids(session: Session, here: Known) -> list[str]:
     """The Slack ids that Slack has to be asked about: of everybody who is not erased."""
-    return sorted({str(row.slack_id) for row in moving.list_known(session, find_source_key(here))})
+    return sorted(
+        {str(row.slack_id) for row in identities.list_known(session, find_source_key(here))}
+    )
 
 
 def find_source_key(here: Known) -> str:
@@ -188,7 +190,7 @@ def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, st
     Raises ErasureKeyMissing where erased people could not be told.
     """
     old = find_source_key(here)
-    people = moving.list_known(session, old)
+    people = identities.list_known(session, old)
     ids = {row.id: exchanged[str(row.slack_id)] for row in people if row.slack_id in exchanged}
     twins = len(ids) - len(set(ids.values()))
     missing = [row for row in people if row.id not in ids]
@@ -202,14 +204,14 @@ def plan(session: Session, here: Known, new_key: str, exchanged: Mapping[str, st
         ids=ids,
         unmapped=tuple(sorted(row.name for row in active)),
         kept=len(missing) - len(active),
-        others=moving.count_own(session, old) - len(people),
+        others=identities.count_own(session, old) - len(people),
         joined=twins
         + len({row.id for row in queries.find_by_slack_ids(session, new_key, own).values()}),
-        groups=moving.count_places(session, UserGroup, old),
-        channels=moving.count_places(session, Channel, old),
-        waiting=moving.count_waiting(session),
+        groups=identities.count_places(session, UserGroup, old),
+        channels=identities.count_places(session, Channel, old),
+        waiting=identities.count_waiting(session),
         erased=len(whose),
-        erased_unknown=tombstones.read_standing(session).people - len(whose),
+        erased_unknown=erasure.read_standing(session).people - len(whose),
     )
 
 
@@ -234,7 +236,7 @@ def move(
     """
     if actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed("Only who operates mlgov can move it, by `mlgov organisation move`.")
-    facts = moving.lock(session)
+    facts = identities.lock(session)
     if Known.of(facts) != here:
         raise OtherOrganisation(
             "Somebody else has just moved this database. `mlgov organisation` shows where it is."
@@ -243,18 +245,18 @@ def move(
     planned = plan(session, here, new_key, exchanged)
     if planned.unmapped and not leaves:
         raise InvalidInput(unmapped_words(planned.unmapped))
-    people = list(moving.list_known(session, planned.was))
+    people = list(identities.list_known(session, planned.was))
     for row in people:
         if row.id not in planned.ids and _is_active(row):
             row.is_deactivated = True
     if _join_twins(session, people, planned, now=now):
         joined = planned.joined
         planned = replace(plan(session, here, new_key, exchanged), joined=joined)
-        people = list(moving.list_known(session, planned.was))
+        people = list(identities.list_known(session, planned.was))
     _join_others(session, people, planned, now=now)
     before = {row.id: str(row.slack_id) for row in people}
-    tombstones.copy_marks(session, planned.was, exchanged, new_key)
-    moving.rename_people(session, planned.was, new_key, planned.ids)
+    erasure.copy_marks(session, planned.was, exchanged, new_key)
+    identities.rename_people(session, planned.was, new_key, planned.ids)
     slack_aliases.forget_aliases(session, new_key, planned.ids.values())
     slack_aliases.add_aliases(
         session,
@@ -265,10 +267,10 @@ def move(
             if before[person_id] != slack_id
         },
     )
-    moving.rename_places(session, planned.was, new_key)
+    identities.rename_places(session, planned.was, new_key)
     renamed = {before[id_]: slack_id for id_, slack_id in planned.ids.items()}
-    moving.rename_lanes(session, planned.was, new_key, renamed)
-    moving.rename_in_notices(session, planned.was, new_key)
+    identities.rename_lanes(session, planned.was, new_key, renamed)
+    identities.rename_in_notices(session, planned.was, new_key)
     runtime.set_facts(
         session,
         {
@@ -317,7 +319,7 @@ def _join_twins(
             by_id.setdefault(planned.ids[row.id], []).append(row)
     twins = [rows for rows in by_id.values() if len(rows) > 1]
     for rows in twins:
-        aliases.join(session, rows, now=now)
+        people_identities.join_aliases(session, rows, now=now)
     return bool(twins)
 
 
@@ -331,4 +333,4 @@ def _join_others(
     others = queries.find_by_slack_ids(session, planned.now, names.keys())
     for slack_id, other in sorted(others.items()):
         if other.slack_id is not None:  # it was not joined by its other id
-            aliases.absorb(session, other, names[slack_id], now=now)
+            people_identities.absorb(session, other, names[slack_id], now=now)

@@ -1,40 +1,74 @@
 """What mlgov knows about people: who somebody is, who may decide by a rule, and how a person is erased and exported."""
 
+import json
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.people import queries
+from storage.money import money_text
+from storage.people import exports, queries
 from storage.people.tables import Person
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotFound
 from workflows.people.approvers import read_mirror_age, resolve_approvers
-from workflows.people.channels import (
-    forget_channels,
-    leave_other_channels,
-    list_audiences_to_read,
-    set_audience,
-    upsert_channels,
-)
 from workflows.people.erasure import erase
-from workflows.people.exports import export
 from workflows.people.groups import announce as announce_groups
-from workflows.people.linking import join
+from workflows.people.groups import confirm as confirm_handles
+from workflows.people.groups import describe_handles as handles
+from workflows.people.groups import list_kept as meant_groups
+from workflows.people.groups import settle as settle_handles
+from workflows.people.identities import join
 from workflows.people.mirror import (
     change_members,
     find_or_add_person,
+    forget_channels,
+    leave_other_channels,
+    list_audiences_to_read,
     refresh_members,
+    set_audience,
+    upsert_channels,
     upsert_groups,
 )
 from workflows.people.mirror import upsert_people as upsert_from_slack
-from workflows.people.policy_groups import confirm as confirm_handles
-from workflows.people.policy_groups import describe_handles as handles
-from workflows.people.policy_groups import list_kept as meant_groups
-from workflows.people.policy_groups import settle as settle_handles
 from workflows.people.records import PersonRecord
 from workflows.sources.text import folded_email
+
+# --- Exporting what is kept about a person, for the person
+
+
+def export(session: Session, person_id: str) -> dict[str, Any]:
+    """Everything about a person as JSON values: records, words, decisions, messages, and ledger entries that name them.
+
+    Raises NotFound.
+    """
+    person = queries.find_person(session, person_id)
+    if person is None:
+        raise NotFound(f"Nobody here has the id {person_id!r}.")
+    rows: dict[str, Any] = _plain(exports.collect(session, person))
+    rows["person"] = rows["person"][0]
+    for entry in rows["ledger"]:
+        entry["body"] = json.loads(entry["body"])
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return money_text(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+# --- What mlgov knows about people
+#
+# who somebody is, who may decide by a rule, and how a person is erased and exported.
 
 __all__ = [
     "actor",

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from storage.enums import Ask
-from workflows.durations import parse_duration
 from workflows.policy import conditions
-from workflows.policy.facts import SUBJECT_OF
-from workflows.policy.terms import Approver, Duration, Section
+from workflows.policy.conditions import SUBJECT_OF
+from workflows.policy.sections import Approver, Duration, Section
+from workflows.wording import parse_duration
 
 Condition = Annotated[str, Field(min_length=1, max_length=conditions.MAX_LENGTH)]
 Comment = Literal["required", "optional"]

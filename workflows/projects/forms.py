@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.enums import ProjectCategory, ProjectStatus
 from workflows.sources.accounts import is_rounded
-from workflows.sources.cells import CLEAR, SomebodyOrNobody, chosen, cleared, listed, words_of
+from workflows.sources.tables import CLEAR, SomebodyOrNobody, chosen, cleared, listed, words_of
 from workflows.sources.text import NAME, unmixed, visible
 
 MAX_ACCOUNTS = 500

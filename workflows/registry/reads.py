@@ -1,15 +1,140 @@
 """Reads about the model registry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from storage.enums import FindingSource
-from storage.inventory import finding_queries
+from storage.inventory import queries as inventory_queries
 from storage.people import lookups
+from storage.people.lookups import find_channel
 from storage.registry import queries
-from storage.registry.tables import RegistryVersionRow, RegistryWrite
-from workflows.registry import offers, records
+from storage.registry.tables import RegistryState, RegistryVersionRow, RegistryWrite
+from workflows import outbox
+from workflows.outbox import Destination, Notice, Subject
+from workflows.policy import Policy
+from workflows.registry import records, rules
+from workflows.registry.rules import Seen
+from workflows.registry.snapshot import Sight
+
+# --- Messages about the registry, which follow its state
+
+ABOUT = Subject.of("registry", "1")
+"""What every message about the registry as a whole is a view of."""
+
+
+def post_notice(
+    session: Session,
+    notice: Notice,
+    key: str,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    channel: str | None = None,
+    subject: Subject = ABOUT,
+) -> None:
+    """Post in the governance channel, or in another one; once for a key."""
+    place = channel or find_channel(
+        session, org_key, policy.channels.governance or policy.channels.admin
+    )
+    if place is None:
+        return
+    outbox.post(
+        session,
+        notice,
+        to=Destination.channel(org_key, place),
+        dedupe_key=f"registry:{key}",
+        now=now,
+        subject=subject,
+    )
+
+
+def refresh_messages(session: Session, *, now: datetime) -> None:
+    """Every message about the registry as a whole shows what is true now."""
+    session.flush()
+    outbox.refresh(session, ABOUT, now=now)
+
+
+# --- What waits to be accepted in the registry, as the card lists it
+#
+# Accepting takes exactly that, by its revision.
+
+
+class What(StrEnum):
+    """What is accepted with it."""
+
+    BASELINE = "baseline"
+    """A model as the first looks found it, and where its alias stands."""
+    ALIAS = "alias"
+    """That the alias moved to a version that may not be in use."""
+    NEW = "new"
+    """A model that the inventory does not know."""
+    GONE = "gone"
+    """That a model is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that waits."""
+
+    what: What
+    name: str
+    """The registered model."""
+    version: str | None = None
+    """Where its alias stands."""
+
+    def words(self, alias: str) -> str:
+        """A phrase for lists."""
+        if self.what is What.ALIAS:
+            return f"{self.name}: {alias} stands at version {self.version}"
+        if self.what is What.BASELINE:
+            at = f"{alias} at version {self.version}" if self.version else "no alias"
+            return f"{self.name}: {at}"
+        return f"{self.name} is {'new' if self.what is What.NEW else 'gone'}"
+
+
+def list_waiting(state: RegistryState | None) -> tuple[Offer, ...]:
+    """What waits, by name."""
+    kept = state.offered if state is not None else []
+    return tuple(Offer(What(one["what"]), one["name"], one.get("version")) for one in kept)
+
+
+def put_offers(
+    session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime
+) -> None:
+    """Let this wait, and nothing else. Where it is something else than before, its revision grows and its card follows."""
+    wanted = [asdict(offer) for offer in sorted(offers, key=lambda offer: (offer.name, offer.what))]
+    if wanted == state.offered:
+        return
+    state.offered = wanted
+    state.revision += 1
+    refresh_messages(session, now=now)
+
+
+def list_baseline(sight: Sight, alias: str) -> list[Offer]:
+    """Every model that is there, with where its alias stands."""
+    return [
+        Offer(What.BASELINE, row.name, row.aliases.get(alias))
+        for row in sight.models.values()
+        if row.gone_at is None
+    ]
+
+
+def list_moved_since(sight: Sight, compared: Iterable[Seen], since: datetime) -> list[Offer]:
+    """What moved to where it may not stand since then, and the models that are new."""
+    moved = [
+        Offer(What.ALIAS, seen.name, seen.alias)
+        for seen in compared
+        if sight.models[seen.name].alias_since >= since and rules.is_unapproved(seen)
+    ]
+    return [*moved, *(Offer(What.NEW, row.name) for row in sight.strangers)]
+
+
+# --- Reads about the model registry
 
 
 def load_status(session: Session, *, alias: str = "the alias") -> records.RegistryStatus:
@@ -27,7 +152,7 @@ def load_status(session: Session, *, alias: str = "the alias") -> records.Regist
         accepted_by=next((one.name for one in by.values()), ""),
         waiting=tuple(
             records.Waiting(one.what.value, one.name, one.version, one.words(alias))
-            for one in offers.list_waiting(state)
+            for one in list_waiting(state)
         ),
         revision=state.revision if state else 0,
         frozen_at=state.frozen_at if state else None,
@@ -35,7 +160,9 @@ def load_status(session: Session, *, alias: str = "the alias") -> records.Regist
         versions=len(seen),
         unknown=sum(row.model_id is None for row in models),
         unverified=sum(row.unverified is not None for row in seen),
-        open_drift=len(finding_queries.list_unsettled_from(session, FindingSource.REGISTRY.value)),
+        open_drift=len(
+            inventory_queries.list_unsettled_from(session, FindingSource.REGISTRY.value)
+        ),
         given_up=len(queries.list_given_up_writes(session)),
     )
 

@@ -9,21 +9,148 @@ from sqlalchemy.orm import Session
 from storage import leases
 from storage.enums import ModelState
 from storage.registry import queries
-from storage.registry.tables import RegistryState
+from storage.registry.tables import RegistryState, RegistryWrite
 from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
-from workflows.inventory import standings
-from workflows.people.tombstones import build_hiding
+from workflows.inventory import permissions
+from workflows.people.erasure import build_hiding
 from workflows.policy import Policy
-from workflows.registry import drifting, offers, rules, seeing, telling
-from workflows.registry.drifting import Around
-from workflows.registry.notices import BaselineRead, RegistryTroubled
-from workflows.registry.offers import Offer, What
-from workflows.registry.seeing import Digests, Runs, Sight
-from workflows.sources.mlflow.records import Snapshot
+from workflows.registry import drift, reads, rules
+from workflows.registry import snapshot as registry_snapshot
+from workflows.registry.drift import Around
+from workflows.registry.notices import BaselineRead, RegistryTroubled, WriteGivenUp
+from workflows.registry.reads import Offer, What
+from workflows.registry.rules import Write
+from workflows.registry.snapshot import Digests, Runs, Sight
+from workflows.sources.mlflow.client import Snapshot
 from workflows.wording import counted
+
+# --- What mlgov writes into the registry
+#
+# wanted by the record, compared with what is there, tried with patience.
+
+STOP = "unalias"
+"""The write that keeps a stopped model from being loaded."""
+_ORDER = {"alias": 0, "untag": 1, "tag": 2}
+
+
+def list_writes(
+    session: Session, *, policy: Policy, now: datetime, real_now: datetime
+) -> list[Write]:
+    """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen.
+
+    Taking an alias away has as many writes an hour of its own, and goes first: tags never keep a model in use that was
+    suspended.
+    """
+    state = queries.find_state(session)
+    if (
+        state is None
+        or state.accepted_at is None
+        or state.frozen_at is not None
+        or state.failure is not None
+    ):
+        return []
+    stops, others = queries.count_writes_since(session, real_now - timedelta(hours=1), kind=STOP)
+    most = policy.registry.writes_per_hour
+    sight = Sight(session).link()
+    resting = {
+        row.what
+        for row in queries.list_open_writes(session)
+        if row.dead_at is not None or row.next_at > real_now
+    }
+    writes = [
+        write
+        for seen in sight.side_by_side(policy.registry.alias, now=now, before=state.looked_at)
+        if seen.key is not None
+        for write in rules.list_wanted(
+            seen, policy.registry.alias, restore=policy.registry.restore_alias
+        )
+        if write.what not in resting
+    ]
+    others_ordered = sorted(
+        (write for write in writes if write.kind != STOP), key=lambda write: _ORDER[write.kind]
+    )
+    return [
+        *[write for write in writes if write.kind == STOP][: max(most - stops, 0)],
+        *others_ordered[: max(most - others, 0)],
+    ]
+
+
+def settle_write(
+    session: Session,
+    write: Write,
+    error: str,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    real_now: datetime,
+) -> None:
+    """Keep how a write went; `error` is empty when it was done. One that never succeeds is given up, and that is told."""
+    row = queries.find_write(session, write.what)
+    if row is None:
+        row = RegistryWrite(what=write.what, attempts=0, next_at=real_now, created_at=now)
+        session.add(row)
+    if row.done_at is not None:
+        row.attempts, row.done_at = 0, None
+    row.attempts += 1
+    if not error:
+        row.done_at, row.error = real_now, None
+        _keep_written(session, write, policy.registry.alias, now=now)
+        audit.record(
+            session,
+            SYSTEM,
+            f"registry.{write.kind}",
+            ("registry", 1),
+            now=now,
+            model=write.name,
+            version=write.version,
+            key=write.key,
+            value=write.value,
+        )
+        session.flush()
+        return
+    row.error = error[:300]
+    if row.attempts > len(rules.BACKOFF):
+        row.dead_at = now
+        session.flush()
+        reads.post_notice(
+            session,
+            WriteGivenUp(row.id),
+            f"write:{row.id}:{now.isoformat()}",
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
+    else:
+        row.next_at = real_now + timedelta(seconds=rules.BACKOFF[row.attempts - 1])
+    session.flush()
+
+
+def _keep_written(session: Session, write: Write, alias: str, *, now: datetime) -> None:
+    """What was written is what was seen, until the next look."""
+    if write.kind in ("alias", "unalias"):
+        for row in queries.list_models(session):
+            if row.name != write.name:
+                continue
+            is_set = write.kind == "alias"
+            row.aliases = {key: value for key, value in row.aliases.items() if key != alias} | (
+                {alias: write.version} if is_set else {}
+            )
+            row.alias_since, row.alias_known = now, True
+            row.written_alias = write.version if is_set else None
+        return
+    for each in queries.list_versions_of(session, write.name):
+        if each.version == write.version:
+            tags = {key: value for key, value in each.tags.items() if key != write.key}
+            each.tags = tags | ({write.key: write.value} if write.kind == "tag" else {})
+
+
+# --- Reading the registry into the record
+#
+# the baseline, what is new, where it differs, and when it cannot be read.
 
 LEASE = timedelta(minutes=10)
 FAILURES = 3
@@ -143,13 +270,13 @@ def record_failure(
     """
     state = queries.lock_state(session)
     if state.accepted_at is not None and state.frozen_at is None:
-        offers.put_offers(session, state, (Offer(What.GONE, name) for name in gone), now=now)
+        reads.put_offers(session, state, (Offer(What.GONE, name) for name in gone), now=now)
     state.failures += 1
     state.failure = sentence[:500]
     if state.failures >= FAILURES and state.alarmed_at is None:
         state.alarmed_at = now
         audit.record(session, SYSTEM, "registry.troubled", ("registry", 1), now=now)
-        telling.post_notice(
+        reads.post_notice(
             session,
             RegistryTroubled(now.isoformat()),
             f"trouble:{now.isoformat()}",
@@ -158,7 +285,7 @@ def record_failure(
             now=now,
         )
     else:
-        telling.refresh_messages(session, now=now)
+        reads.refresh_messages(session, now=now)
 
 
 def _without_erased(
@@ -216,7 +343,7 @@ def apply_snapshot(
             gone=missing,
         )
         return
-    changes = seeing.keep_snapshot(
+    changes = registry_snapshot.keep_snapshot(
         session, sight, snapshot, runs, digests, alias=policy.registry.alias, now=now
     )
     sight.link()
@@ -226,24 +353,24 @@ def apply_snapshot(
     state.failures, state.failure, state.alarmed_at = 0, None, None
     if was_troubled:
         audit.record(session, SYSTEM, "registry.well", ("registry", 1), now=now)
-        telling.refresh_messages(session, now=now)
+        reads.refresh_messages(session, now=now)
     if state.accepted_at is None:
         _offer_baseline(session, state, snapshot, sight, around)
         return
     if state.frozen_at is not None:
         changes.put_off()
-        moved = offers.list_moved_since(sight, around.compare(sight), state.frozen_at)
-        offers.put_offers(session, state, moved, now=now)
+        moved = reads.list_moved_since(sight, around.compare(sight), state.frozen_at)
+        reads.put_offers(session, state, moved, now=now)
         return
-    offers.put_offers(session, state, (), now=now)
-    drifting.apply_changes(session, state, sight, changes, around)
+    reads.put_offers(session, state, (), now=now)
+    drift.apply_changes(session, state, sight, changes, around)
 
 
 def _offer_baseline(
     session: Session, state: RegistryState, snapshot: Snapshot, sight: Sight, around: Around
 ) -> None:
     now, alias = around.now, around.alias
-    offers.put_offers(session, state, offers.list_baseline(sight, alias), now=now)
+    reads.put_offers(session, state, reads.list_baseline(sight, alias), now=now)
     if state.baseline_at is not None:
         return
     state.baseline_at = now
@@ -262,7 +389,7 @@ def _offer_baseline(
         models=notice.models,
         versions=notice.versions,
     )
-    telling.post_notice(
+    reads.post_notice(
         session,
         notice,
         f"baseline:{now.isoformat()}",
@@ -278,7 +405,7 @@ def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy)
     """Only model risk and the operator decide about the registry. Raises NotAllowed."""
     if actor.kind is ActorKind.OPERATOR:
         return
-    if not standings.is_model_risk(session, actor, policy):
+    if not permissions.is_model_risk(session, actor, policy):
         raise NotAllowed(
             "This is for model risk.",
             audit=RefusalFact(action, "registry", "1", why="not_model_risk"),
@@ -304,7 +431,7 @@ def accept_offers(
             "The registry has moved since this was shown to you, so nothing was accepted. Look at what waits now.",
             hint="registry.waiting",
         )
-    taken = offers.list_waiting(state)
+    taken = reads.list_waiting(state)
     number = _keep_accepted(session, taken, policy.registry.alias, org_key=org_key, now=now)
     if state.accepted_at is None:
         state.accepted_at = now
@@ -329,7 +456,7 @@ def accept_offers(
         revision=revision,
         accepted=len(taken),
     )
-    telling.refresh_messages(session, now=now)
+    reads.refresh_messages(session, now=now)
     return sentence
 
 
@@ -352,7 +479,7 @@ def _keep_accepted(
             if row.written_alias == offer.version:
                 row.written_alias = None  # it stands there by a person's word now
         if offer.what is not What.ALIAS and offer.name in strangers:
-            drifting.adopt_model(session, row, org_key=org_key, now=now)
+            drift.adopt_model(session, row, org_key=org_key, now=now)
             adopted += 1
     sight.link()
     return adopted

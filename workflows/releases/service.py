@@ -1,26 +1,22 @@
 """A release: something outside mlgov that a gate decides about. What follows from the decision happens outside, too."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from storage.enums import ApprovalState, Part
+from storage.enums import ApprovalState, EuClass, Part
 from storage.people import lookups
 from storage.projects.tables import Project
 from storage.releases import queries
 from storage.releases.queries import ReleaseProject
 from workflows.actors import Actor
-from workflows.audit import service as audit
-from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.policy import Gate, Policy, conditions
-from workflows.policy.facts import Facts
-from workflows.releases import questions, record, rules
-from workflows.releases.forms import AskRelease
-from workflows.subjects import (
+from workflows.approvable import (
+    Known,
     Prepared,
     ReadAgain,
     Reread,
@@ -29,6 +25,166 @@ from workflows.subjects import (
     project_facts,
     project_rests,
 )
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.policy import Gate, Policy, conditions
+from workflows.policy.conditions import Facts
+from workflows.releases import reads, rules
+from workflows.releases.forms import AskRelease
+
+# --- What the inventory knows of what is to be released
+#
+# It goes before what a token says, and a contradiction is refused.
+
+SOURCE = "the inventory"
+LEAST = 4
+"""As what weighs a model whose tier is not known, less than the least material tier."""
+_STRICTEST = tuple(EuClass)
+"""From the strictest class on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The models that a release is about, by its name or its contents, taken together: the strictest holds."""
+
+    models: tuple[str, ...] = ()
+    """Their names, as people read them."""
+    name: str = ""
+    """The name and version that was asked about."""
+    tier: int | None = None
+    eu_class: EuClass | None = None
+    foreign: str = ""
+    """The model of that very name, where it belongs to another project."""
+    parts: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
+    """Who had which part in the version, by their ids; a part that nobody is known to have had is left out."""
+
+    def known(self) -> tuple[Known, ...]:
+        """What it says, for card, statement and ledger."""
+        if not self.models:
+            return ()
+        values: list[tuple[str, str, str | int]] = [("model", "model", ", ".join(self.models))]
+        if self.tier is not None:
+            values.append(("tier", "tier", self.tier))
+        if self.eu_class is not None:
+            values.append(("eu_class", "EU AI Act class", self.eu_class.value))
+        return tuple(Known(name, label, value, SOURCE) for name, label, value in values)
+
+    def rests(self) -> tuple[Rest, ...]:
+        """What it says, as what a release rests on; a model that it has not counts as the least material."""
+        return (
+            Rest(
+                "model.tier",
+                "tier",
+                self.tier or 0,
+                str(self.tier or "not known"),
+                -(self.tier or LEAST),
+            ),
+            Rest(
+                "model.eu_class",
+                "EU AI Act class",
+                self.eu_class.value if self.eu_class else "",
+                self.eu_class.value if self.eu_class else "not known",
+                -_STRICTEST.index(self.eu_class) if self.eu_class else -len(_STRICTEST),
+            ),
+        )
+
+
+def read_record(session: Session, subject: str, digest: str, project_id: int) -> Recorded:
+    """What the inventory knows of a release now."""
+    names, version = _names_of(subject)
+    contents = digest.removeprefix("sha256:")
+    models = queries.list_models(session, names, contents)
+    if not models:
+        return Recorded(name=subject)
+    versions = queries.list_versions(session, [model.id for model in models], version, contents)
+    parts: dict[Part, list[str]] = {}
+    for row in queries.list_parts(session, [each.id for each in versions]):
+        parts.setdefault(Part(row.part), []).append(row.person_id)
+    classes = [EuClass(model.eu_class) for model in models if model.eu_class]
+    return Recorded(
+        tuple(model.name for model in models),
+        subject,
+        min((model.tier for model in models if model.tier is not None), default=None),
+        min(classes, key=_STRICTEST.index, default=None),
+        next(
+            (
+                model.name
+                for model in models
+                if names & {model.key, (model.registry_name or "").lower()}
+                and model.project_id not in (None, project_id)
+            ),
+            "",
+        ),
+        {part: tuple(people) for part, people in parts.items()},
+    )
+
+
+def split_subject(subject: str) -> tuple[str, str]:
+    """Name and version; the version is empty where none is given."""
+    name, colon, version = subject.rpartition(":")
+    return (name, version) if colon else (subject, "")
+
+
+_REGISTRY = "models:/"
+"""How an address of MLflow's registry begins: `models:/fraud-model/7`."""
+
+
+def _names_of(subject: str) -> tuple[frozenset[str], str]:
+    """What a subject may call its model, folded, and the version: `team/fraud-model:7` is `fraud-model`, too."""
+    if subject.startswith(_REGISTRY):
+        name, _, version = subject.removeprefix(_REGISTRY).rpartition("/")
+    else:
+        name, version = split_subject(subject)
+    names = {name, name.partition("@")[0], subject.removeprefix(_REGISTRY)}
+    names |= {each.rpartition("/")[2] for each in names}
+    names |= {each.partition("@")[0] for each in names}
+    return frozenset(each.casefold() for each in names if each), version
+
+
+def require_agreement(
+    session: Session,
+    recorded: Recorded,
+    *,
+    tier: int | None,
+    developer: str | None,
+    validator: str | None,
+    project: Project,
+) -> None:
+    """Refuse what contradicts the record. People are ids. Raises InvalidInput, which says what the record has."""
+    if recorded.foreign:
+        raise InvalidInput(
+            f"The inventory has {recorded.foreign}, and it belongs to another project than {project.name}. "
+            "Ask for its own project, or give what you release a name of its own.",
+            field="project",
+        )
+    if tier is not None and recorded.tier is not None and tier != recorded.tier:
+        raise InvalidInput(
+            f"The inventory has {_join_names(recorded.models)} at tier {recorded.tier}, and this says tier {tier}. Leave `tier` out, "
+            "or have the model assessed again.",
+            field="tier",
+        )
+    for part, person in ((Part.DEVELOPER, developer), (Part.VALIDATOR, validator)):
+        people = recorded.parts.get(part, ())
+        if person is None or not people or person in people:
+            continue
+        rows = lookups.find_people(session, people)
+        names = _join_names(tuple(rows[one].name for one in people if one in rows))
+        did = "developed" if part is Part.DEVELOPER else "validated"
+        raise InvalidInput(
+            f"The inventory says that {names or 'somebody else'} {did} {recorded.name}. Leave `{part.value}` out, "
+            "or have the inventory corrected.",
+            field=part.value,
+        )
+
+
+def _join_names(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+# --- A release
+#
+# something outside mlgov that a gate decides about. What follows from the decision happens
+# outside, too.
 
 TYPE = "release"
 SHOWN = 12
@@ -54,7 +210,7 @@ class Asking(BaseModel):
 
 
 class ReleaseSubject:
-    """A subject type (see `workflows.subjects`) for every gate that the policy binds to releases."""
+    """A subject type (see `workflows.approvable`) for every gate that the policy binds to releases."""
 
     gate: str | None = None
     is_editable = False
@@ -77,11 +233,11 @@ class ReleaseSubject:
                 f"There is no project {form.project!r}. Give the key by which mlgov knows it.",
                 field="project",
             )
-        people = questions.resolve_people(session, asked)
+        people = reads.resolve_people(session, asked)
         facts = rules.list_fields(asked, project.key, people)
-        recorded = record.read_record(session, asked.subject, asked.digest, project.id)
+        recorded = read_record(session, asked.subject, asked.digest, project.id)
         _require_answers(policy, asked, recorded)
-        record.require_agreement(
+        require_agreement(
             session,
             recorded,
             tier=asked.tier,
@@ -135,7 +291,7 @@ class ReleaseSubject:
         project = queries.find_project_of(session, subject_id)
         if project is None:
             return Reread(None)
-        recorded = record.read_record(session, facts["subject"], facts["digest"], project.id)
+        recorded = read_record(session, facts["subject"], facts["digest"], project.id)
         again = ReadAgain(
             _conditions(facts, recorded, project),
             recorded.known(),
@@ -252,10 +408,10 @@ def request_key(actor: Actor, key: str) -> str:
 
 
 def _conditions(
-    facts: dict[str, Any], recorded: record.Recorded, project: Project | ReleaseProject
+    facts: dict[str, Any], recorded: Recorded, project: Project | ReleaseProject
 ) -> Facts:
     """What conditions are told: the record's word where it has one, else what was asked."""
-    name, version = record.split_subject(facts["subject"])
+    name, version = split_subject(facts["subject"])
     tier = facts["tier"] if recorded.tier is None else recorded.tier
     return {
         "model.name": name,
@@ -269,7 +425,7 @@ def _conditions(
 
 
 def _rests(
-    facts: dict[str, Any], recorded: record.Recorded, project: Project | ReleaseProject
+    facts: dict[str, Any], recorded: Recorded, project: Project | ReleaseProject
 ) -> tuple[Rest, ...]:
     """What a release rests on beside the question: the record's word, and the token's where the record has none."""
     tier, eu_class = recorded.rests()
@@ -279,10 +435,10 @@ def _rests(
     return (tier, eu_class, *project_rests(project))
 
 
-def _require_answers(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:
+def _require_answers(policy: Policy, asked: AskRelease, recorded: Recorded) -> None:
     """Refuse a request that leaves open what the gate's conditions ask: unknown, a strict stage would be left out."""
     gate = policy.gate(asked.gate_name)
-    for name, value, field in (
+    for name, value, asked_field in (
         ("model.tier", recorded.tier if asked.tier is None else asked.tier, "tier"),
         ("environment", asked.environment, "environment"),
         ("data.class", asked.data_class, "data_class"),
@@ -292,7 +448,8 @@ def _require_answers(policy: Policy, asked: AskRelease, recorded: record.Recorde
             name in conditions.names_in(text, TYPE) for _, text in gate.conditions()
         ):
             raise InvalidInput(
-                f"The gate {asked.gate_name} decides by {name}, so say it: `{field}`.", field=field
+                f"The gate {asked.gate_name} decides by {name}, so say it: `{asked_field}`.",
+                field=asked_field,
             )
 
     _require_spelling(gate, asked)
@@ -310,11 +467,11 @@ def _require_answers(policy: Policy, asked: AskRelease, recorded: record.Recorde
 
 def _require_spelling(gate: Gate, asked: AskRelease) -> None:
     """Refuse `Production` where the gate decides by `production`: people would read one, and conditions another."""
-    name, version = record.split_subject(asked.subject)
+    name, version = split_subject(asked.subject)
     for _, text in gate.conditions():
         texts = conditions.texts_in(text)
         spelt = {word.casefold(): word for word in texts}
-        for fact, value, field in (
+        for fact, value, asked_field in (
             ("model.name", name, "subject"),
             ("model.version", version, "subject"),
             ("environment", asked.environment, "environment"),
@@ -325,21 +482,23 @@ def _require_spelling(gate: Gate, asked: AskRelease) -> None:
             if known is not None and value not in texts and fact in conditions.names_in(text, TYPE):
                 raise InvalidInput(
                     f"The gate {asked.gate_name} decides by {fact} {known!r}, and this says {value!r}. Write it as the gate does.",
-                    field=field,
+                    field=asked_field,
                 )
 
 
 def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
     """Field → the names of those whom it holds; older requests hold only how many contributors there are."""
     named = {
-        field: [one for one in rules.list_values(facts.get(field)) if isinstance(one, str)]
-        for field in rules.PEOPLE
+        asked_field: [
+            one for one in rules.list_values(facts.get(asked_field)) if isinstance(one, str)
+        ]
+        for asked_field in rules.PEOPLE
     }
     ids = {person for people in named.values() for person in people}
     rows = lookups.find_people(session, ids) if ids else {}
     return {
-        field: ", ".join(rows[one].name for one in people if one in rows)
-        for field, people in named.items()
+        asked_field: ", ".join(rows[one].name for one in people if one in rows)
+        for asked_field, people in named.items()
     }
 
 

@@ -36,7 +36,7 @@ _ID = r"(.*_)?(id|ids|index|idx|key|row|rownum|row_number|uuid|nr|no|number)"
 _NAMES = ("feature_names", "features", "columns")
 
 
-def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
+def read_explanations(data: bytes, *, name: str = "The file") -> dict[str, Any]:
     """The file in the one shape that evidence takes: method, drivers, examples. Raises InvalidInput with what to do.
 
     Of very many features the strongest are kept, and the rest as one.
@@ -284,3 +284,24 @@ def _build_driver(feature: str, importance: float, spread: float | None) -> dict
 def _text(value: float) -> str:
     """A figure to twelve places, as exact text."""
     return f"{value:.12f}"
+
+
+# --- Groups of people as `mlgov fairness --json` writes them
+#
+# counts, never rows.
+
+MOST_GROUP_BYTES = 2_000_000
+
+
+def read_groups(data: bytes, *, name: str = "The file") -> dict[str, Any]:
+    """The counts in such a file. Raises InvalidInput for anything else."""
+    try:
+        parsed = json.loads(data) if len(data) <= MOST_GROUP_BYTES else None
+    except (ValueError, RecursionError):
+        parsed = None
+    counts = parsed.get("counts", parsed) if isinstance(parsed, dict) else None
+    if not isinstance(counts, dict) or "counted" not in counts:
+        raise InvalidInput(
+            f"{name} does not hold groups as `mlgov fairness --json` writes them.", field="file"
+        )
+    return counts

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from workflows.sources.sheet import MAX_ROWS, Sheet, SheetRow, TableRefused
+from workflows.sources.tables import MAX_ROWS, Sheet, SheetRow, TableRefused
 
 HEADINGS = ("project", "title", "forecast", "actual", "github", "github_at", "github_state")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows.errors import InvalidInput
-from workflows.sources import sealed
 from workflows.sources.apart import TooMuch
-from workflows.sources.focus.wording import shown
-from workflows.sources.sealed import identifier, literal
+from workflows.sources.focus import engine
+from workflows.sources.focus.columns import shown
+from workflows.sources.focus.engine import identifier, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -82,10 +82,10 @@ def read(path: Path, columns: Columns, *, name: str = "", is_sent: bool = False)
         _unpacks(path, name)
     spill = tempfile.mkdtemp(prefix="mlgov-predictions-")
     try:
-        with sealed.connect(
+        with engine.connect(
             [path], spill, memory_mb=MEMORY_MB, threads=THREADS, max_spill_gb=SPILL_GB
         ) as base:
-            source = sealed.table(path, "all_varchar=true")
+            source = engine.table(path, "all_varchar=true")
             if is_sent:
                 _require_few_rows(base, source, name)
             return _count_cells(base, source, columns, name)

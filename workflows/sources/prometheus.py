@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from workflows.errors import GovernanceError, InvalidInput
-from workflows.sources import bounded, http
-from workflows.sources.bounded import TooLong
+from workflows.sources import http
+from workflows.sources.http import TooLong
 
 SECONDS = 15.0
 MOST_BYTES = 1_000_000
@@ -63,7 +63,7 @@ class Prometheus:
             asked["time"] = f"{at.timestamp():.3f}"
         try:
             request = self._http.build_request("GET", self._url, params=asked)
-            status, body = bounded.read_whole(self._http, request, MOST_BYTES)
+            status, body = http.read_whole(self._http, request, MOST_BYTES)
             answer = json.loads(body)
         except httpx.ReadTimeout:
             raise PrometheusTrouble(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from workflows.actors import Actor
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.policy import Policy
-from workflows.sources.cells import cleared
+from workflows.sources.tables import cleared
 
 R = TypeVar("R", bound=BaseModel)
 F = TypeVar("F", bound=BaseModel)
@@ -129,12 +129,7 @@ class Table(Generic[R, I]):
         self.session, self.now, self.writes = session, now, writes
 
     def take_rows(
-        self,
-        session: Session,
-        rows: Sequence[tuple[int, R]],
-        *,
-        now: datetime,
-        writes: bool = True,
+        self, session: Session, rows: Sequence[tuple[int, R]], *, now: datetime, writes: bool = True
     ) -> Outcome:
         """Take rows with their lines in the caller's transaction. Rows with faults change nothing; whether the others may
         stand is the caller's decision."""

@@ -1,24 +1,157 @@
 """Reading XLSX workbooks, guarded: what unpacks to too much, holds formulas or is damaged is refused in words."""
 
+import hashlib
 import io
 import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
+from xml.parsers import expat
 
-from workflows.sources import extent
-from workflows.sources.sheet import (
+from workflows.sources import tables
+from workflows.sources.tables import (
+    MAX_BYTES,
+    MAX_CELLS,
     MAX_COLUMNS,
     MAX_UNPACKED,
     CellFault,
+    Sheet,
     SheetRow,
     TableRefused,
     check_headings,
     check_rows,
     fit,
 )
+
+# --- How large a part of a workbook is, counted while it streams by
+#
+# nothing is built, whatever it claims or pads. A row counts as wide as its last cell: one cell
+# in column XFD makes 16,384. What a sheet says of its own size isn't asked.
+
+WIDEST = 16_384
+"""Columns that a sheet has in Excel."""
+MOST_MARKS = 100_000
+"""Merged cells, rules, links and other settings of a sheet."""
+MOST_IN_ONE = 200_000
+"""Elements within one row, or one text."""
+_PIECE = 65_536
+
+
+class _Enough(Exception):
+    """The rest of a part is not read by anybody."""
+
+
+def require(name: str, part: IO[bytes], *, whole: bool = False) -> None:
+    """Refuse a part that is larger than is read. Raises TableRefused, which names the bound.
+
+    A sheet that says how large it is is not read any further, unless it is the one that is imported: `whole`. A part that
+    is damaged is left to whoever reads it.
+    """
+    _Extent(name, whole=whole).measure(part)
+
+
+class _Extent:
+    def __init__(self, name: str, *, whole: bool) -> None:
+        self._name = name
+        self._whole = whole
+        self._depth = 0
+        self._is_sheet = False
+        self._has_size = False
+        self._in_data = False
+        self._cells = 0
+        """Of all rows that have ended."""
+        self._column = 0
+        self._widest = 0
+        self._inside = 0
+        """Elements within the row or text that is open."""
+        self._marks = 0
+        self._texts = 0
+
+    def measure(self, part: IO[bytes]) -> None:
+        """Read it piece by piece."""
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.StartDoctypeDeclHandler = self._doctype
+        try:
+            while piece := part.read(_PIECE):
+                parser.Parse(piece)
+            parser.Parse(b"", True)
+        except (_Enough, expat.ExpatError):
+            return
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        tag = tag.rpartition(":")[2]
+        self._depth += 1
+        if self._depth == 1:
+            self._is_sheet = tag == "worksheet"
+        if tag == "si":
+            self._texts += 1
+            self._inside = 0
+            self._check(self._texts)
+        elif tag == "row":
+            self._column = self._widest = self._inside = 0
+        elif self._is_sheet and tag == "c":
+            self._column = _column(attributes.get("r", "")) or self._column + 1
+            self._widest = max(self._widest, self._column)
+            self._check(self._cells + self._widest)
+        elif self._is_sheet and tag == "dimension":
+            self._has_size = True
+        elif self._is_sheet and tag == "sheetData":
+            self._in_data = True
+            if self._has_size and not self._whole:
+                raise _Enough
+        elif self._is_sheet and not self._in_data:
+            self._marks += 1
+        self._inside += 1
+        if self._marks > MOST_MARKS:
+            raise TableRefused(
+                f"{self._name} has more than {MOST_MARKS:,} merged cells, rules and other settings in its sheet. "
+                "Save only the table, or save it as CSV."
+            )
+        if (self._in_data or self._texts) and self._inside > MOST_IN_ONE:
+            raise TableRefused(
+                f"{self._name} has a row or a text of more than {MOST_IN_ONE:,} parts. Save the table as CSV."
+            )
+
+    def _end(self, tag: str) -> None:
+        tag = tag.rpartition(":")[2]
+        self._depth -= 1
+        if tag == "row":
+            self._cells += self._widest
+            self._widest = 0
+        elif tag == "sheetData":
+            self._in_data = False
+
+    def _check(self, number: int) -> None:
+        if number > MAX_CELLS:
+            raise TableRefused(
+                f"{self._name} has more than {MAX_CELLS:,} cells, with the empty ones before the last of each row; at most "
+                "that many are read. Delete the columns and rows beside the table, or save it as CSV."
+            )
+
+    def _doctype(self, *_: Any) -> None:
+        raise TableRefused(
+            f"{self._name} holds definitions that no workbook needs. Save it anew as XLSX or CSV."
+        )
+
+
+def _column(reference: str) -> int:
+    """The number of the column that a cell's reference like `XFD12` names; 0 for none."""
+    number = 0
+    for letter in reference[:8].upper():
+        if not "A" <= letter <= "Z":
+            break
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+# --- Reading XLSX workbooks, guarded
+#
+# what unpacks to too much, holds formulas or is damaged is refused in words.
 
 _MOST_PARTS = 2_000
 _MOST_GROWTH = 200
@@ -27,7 +160,7 @@ _WIDEST = 16_384
 """Columns that a sheet has in Excel."""
 
 
-def read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]:
+def read_workbook(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]:
     """Headings and rows of the first visible sheet. Raises TableRefused."""
     _check_parts(name, raw)
     with warnings.catch_warnings():
@@ -62,7 +195,7 @@ def _check_parts(name: str, raw: bytes) -> None:
             for info in infos:
                 if info.filename.endswith((".xml", ".rels")):
                     with parts.open(info) as part:
-                        extent.require(name, part)
+                        require(name, part)
     except TableRefused:
         raise
     except Exception as error:
@@ -86,7 +219,7 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
         sheet: Any = visible[0]
         # Before anything is built of it: a sheet is as large as the last cell of each row says.
         with zipfile.ZipFile(io.BytesIO(raw)) as parts, parts.open(sheet._worksheet_path) as part:
-            extent.require(name, part, whole=True)
+            require(name, part, whole=True)
         sheet.reset_dimensions()
         headings: tuple[str, ...] = ()
         rows: list[SheetRow] = []
@@ -165,3 +298,65 @@ def as_text(value: Any) -> str:
     if isinstance(value, date | time):
         return value.isoformat()
     return str(value).strip()
+
+
+# --- Reading tables that people bring
+#
+# CSV and XLSX, told apart by what is in them and not by their names.
+
+_GIVE = "Give a CSV or XLSX file."
+_OTHER = (
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel file (XLS), or one protected by a password. Save it as XLSX without a password",
+    ),
+    (b"\x1f\x8b", "compressed (gzip). Unpack it first"),
+    (b"%PDF", "a PDF. Export the table as CSV or XLSX"),
+    (b"PAR1", "a Parquet file. Export the table as CSV or XLSX"),
+)
+
+
+def read_table(path: Path) -> Sheet:
+    """The table in a file. Raises TableRefused with what to do; nothing but this one file is opened."""
+    return parse(path.name or str(path), content(path))
+
+
+def content(path: Path) -> bytes:
+    """What a file holds. Raises TableRefused for what is no file, too large, or empty."""
+    return _bytes(path, path.name or str(path))
+
+
+def parse(name: str, raw: bytes) -> Sheet:
+    """The table in the content of a file called `name`. Raises TableRefused."""
+    for magic, what in _OTHER:
+        if raw.startswith(magic):
+            raise TableRefused(f"{name} is {what}.")
+    read = read_workbook if raw.startswith(b"PK\x03\x04") else tables.read_csv
+    headings, rows = read(name, raw)
+    if not headings:
+        raise TableRefused(f"{name} holds no table: its first row must be headings. {_GIVE}")
+    if not rows:
+        raise TableRefused(f"{name} has headings and no rows.")
+    return Sheet(name, hashlib.sha256(raw).hexdigest(), headings, rows)
+
+
+def _bytes(path: Path, name: str) -> bytes:
+    try:
+        if path.is_dir():
+            raise TableRefused(f"{path} is a directory. {_GIVE}")
+        if path.exists() and not path.is_file():
+            raise TableRefused(f"{path} is no ordinary file. {_GIVE}")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise TableRefused(f"{path}: there is no such file.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise TableRefused(f"{path} cannot be read ({why}).") from None
+    if len(raw) > MAX_BYTES:
+        raise TableRefused(
+            f"{name} is larger than {MAX_BYTES:,} bytes. Split it, or leave out what is not imported."
+        )
+    if not raw.strip():
+        raise TableRefused(f"{name} is empty. {_GIVE}")
+    return raw

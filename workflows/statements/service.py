@@ -8,21 +8,139 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from storage.audit import standing
-from storage.enums import ApprovalState
+from storage import ledger
+from storage.audit import governed
+from storage.audit import queries as entries_of
+from storage.audit.tables import AuditEntry
+from storage.enums import ApprovalState, Verdict
 from storage.statements import queries
 from storage.statements.queries import ApprovedRelease
 from storage.statements.tables import SigningKey, Statement
 from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotAllowed, NotFound
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.policy import Policy
-from workflows.statements import envelopes, proof
-from workflows.statements.proof import Proof
+from workflows.statements import envelopes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+# --- What the ledger proves of an approval
+#
+# a statement is issued from this, and the tables must agree with it.
+
+
+class RecordDisagrees(GovernanceError):
+    """The tables say of an approval what the ledger does not: nothing is stated about it."""
+
+    def __init__(self, approval_id: int) -> None:
+        super().__init__(
+            f"The record of request {approval_id} doesn't agree with the ledger: it was changed outside mlgov. "
+            "No statement is issued, and administrators are told. Don't release by it; ask an administrator."
+        )
+        self.approval_id = approval_id
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An approval as the ledger has it."""
+
+    seq: int
+    """The entry that it rests on: the last one that changed the request."""
+    hash: str
+    asked: dict[str, Any]
+    """What was asked, from the entry that opened the request or changed it last."""
+    requested_by: str
+    requested_at: datetime
+    decided_at: datetime
+    deciders: tuple[dict[str, Any], ...]
+    """Who approved, and counts: person, stage (the first is 0) and when (ISO 8601)."""
+    policy: int
+    policy_sha256: str
+
+
+def prove_approval(session: Session, approval_id: int) -> Proof:
+    """The proof of an approval. Raises RecordDisagrees where the ledger has none, or the tables say something else."""
+    basis = governed.find_bases(session, "approval", [str(approval_id)]).get(str(approval_id))
+    tables, broken = governed.read_readable(session, "approval", [str(approval_id)])
+    table = tables.get(str(approval_id))
+    if basis is None or broken or table is None:
+        raise RecordDisagrees(approval_id)
+    entries = [
+        (row, governed.parse_body(row.body).get("facts") or {})
+        for row in entries_of.list_about(session, [("approval", str(approval_id))])
+        if not row.action.endswith(governed.REFUSED)
+    ]
+    verdicts = [row for row, _ in entries if row.action in _ENDS]
+    opened = [row for row, _ in entries if row.action == "approval.opened"]
+    asking = [(row, facts["asked"]) for row, facts in entries if facts.get("asked")]
+    if (
+        not verdicts
+        or verdicts[-1].action != "approval.approved"
+        or not opened
+        or not asking
+        or (basis.record is not None and not governed.are_equal(basis.record, table))
+        or (basis.record is None and not _older_agree(entries, table))
+    ):
+        raise RecordDisagrees(approval_id)
+    asked_in, asked = asking[-1]
+    rests_on = {basis.seq, asked_in.seq, verdicts[-1].seq, *(row.seq for row in opened)}
+    if governed.digest(asked) != table["asked"] or not all(
+        ledger.is_self_consistent(session, seq) for seq in sorted(rests_on)
+    ):
+        raise RecordDisagrees(approval_id)
+    record = basis.record or table
+    return Proof(
+        basis.seq,
+        basis.hash,
+        asked,
+        opened[0].actor_id,
+        opened[0].at,
+        verdicts[-1].at,
+        tuple(
+            {"person": one["person"], "stage": one["stage"], "at": one["at"]}
+            for one in record["decisions"]
+            if one["verdict"] == Verdict.APPROVE and one["void"] is None
+        ),
+        int(record["policy"]),
+        _prove_policy(session, approval_id, str(record["policy"])),
+    )
+
+
+_ENDS = frozenset(f"approval.{state.value}" for state in ApprovalState if state.value != "pending")
+
+
+def _older_agree(entries: list[tuple[AuditEntry, dict[str, Any]]], table: governed.Record) -> bool:
+    """Of an entry that sealed nothing: each verdict is on the ledger, by whom, in which stage and when."""
+    verdicts = {
+        (
+            row.actor_id,
+            facts.get("stage"),
+            facts.get("verdict"),
+            row.at.isoformat(timespec="microseconds"),
+        )
+        for row, facts in entries
+        if row.action == "approval.decided"
+    }
+    rows = {(one["person"], one["stage"], one["verdict"], one["at"]) for one in table["decisions"]}
+    return verdicts == rows and table["state"] == ApprovalState.APPROVED
+
+
+def _prove_policy(session: Session, approval_id: int, version: str) -> str:
+    """The digest of the policy that was in force, by the ledger; its text must still have it."""
+    digests = [
+        governed.parse_body(row.body).get("facts", {}).get("sha256")
+        for row in entries_of.list_about(session, [("policy", version)])
+        if row.action == "policy.adopted"
+    ]
+    table = governed.read(session, "policy", [version]).get(version)
+    if not digests or table is None or {table["sha256"], table["named"]} != {digests[-1]}:
+        raise RecordDisagrees(approval_id)
+    return str(digests[-1])
+
+
+# --- Handing out signed statements, and saying whether they still stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +218,8 @@ def list_trusted_keys(session: Session, *, pins: Collection[str] = ()) -> list[K
     else they put there.
     """
     rows = {row.key_id: row for row in queries.list_keys(session) if not pins or row.key_id in pins}
-    tables, _ = standing.read_readable(session, "key", list(rows))
-    bases = standing.find_bases(session, "key", list(rows))
+    tables, _ = governed.read_readable(session, "key", list(rows))
+    bases = governed.find_bases(session, "key", list(rows))
     counted = []
     for key_id, row in rows.items():
         basis = bases.get(key_id)
@@ -145,7 +263,7 @@ def issue_statement(
     known = queries.find_by_approval(session, approval_id)
     if known is not None:
         return known.envelope
-    proven = proof.prove_approval(session, approval_id)
+    proven = prove_approval(session, approval_id)
     statement_id = f"st_{secrets.token_hex(16)}"
     expires_at = proven.decided_at + policy.statements.valid_for
     if request.valid_until is not None:
@@ -186,7 +304,7 @@ def require_proven(session: Session, approval_id: int) -> bool:
     """Whether it is an approved release, by the tables. Raises RecordDisagrees when the ledger does not call it one."""
     if not queries.is_approved_release(session, approval_id):
         return False
-    proof.prove_approval(session, approval_id)
+    prove_approval(session, approval_id)
     return True
 
 
@@ -256,7 +374,7 @@ def find_statement(session: Session, statement_id: str) -> StatementRecord:
     Raises NotFound.
     """
     row = queries.find_statement(session, statement_id)
-    basis = standing.find_bases(session, "statement", [statement_id]).get(statement_id)
+    basis = governed.find_bases(session, "statement", [statement_id]).get(statement_id)
     if row is None or basis is None:
         raise NotFound(f"There is no statement {statement_id!r} here.")
     record = _record(session, row)
@@ -269,7 +387,7 @@ def find_statement(session: Session, statement_id: str) -> StatementRecord:
             withdrawn_at=record.withdrawn_at or _moment_of(sealed["withdrawn"]),
         )
     about = str(row.approval_id)
-    approval = standing.find_bases(session, "approval", [about]).get(about)
+    approval = governed.find_bases(session, "approval", [about]).get(about)
     if approval is not None and approval.record is not None:
         is_approved = approval.record["state"] == ApprovalState.APPROVED
         record = replace(record, is_approved=record.is_approved and is_approved)

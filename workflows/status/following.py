@@ -7,15 +7,48 @@ however many changes there were.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.enums import Ask
-from storage.front import queries
-from workflows import outbox
-from workflows.approvals import people
+from storage.status import queries
+from workflows import outbox, rollout
+from workflows.approvals import approvers
 from workflows.approvals.rules import Approver, Stage
+from workflows.errors import InvalidInput
+from workflows.job_runner import DueSlot, Occasion, Registry, Watcher
 from workflows.outbox import Destination
+from workflows.status.reads import HOME_SIZES
+
+# --- Which page of each section of App Home somebody is on, so that a Home that follows a
+#     change stays where they are
+
+
+def find_pages(session: Session, person_id: str) -> dict[str, Any]:
+    """Section → page, from 0."""
+    return queries.find_pages(session, person_id)
+
+
+def turn_page(session: Session, person_id: str, section: str, number: int) -> None:
+    """The person turned to that page of a section. Raises InvalidInput for a section that there is not."""
+    if section not in HOME_SIZES:
+        raise InvalidInput("This is from another release of mlgov.", hint="home")
+    pages = {**queries.find_pages(session, person_id), section: number}
+    queries.set_pages(session, person_id, pages)
+
+
+def reset_pages(session: Session, person_id: str) -> None:
+    """Whoever opens App Home starts on the first pages: what matters most stands there."""
+    if queries.find_pages(session, person_id):
+        queries.set_pages(session, person_id, {})
+
+
+# --- App Homes that are open follow what changes, without a click having to know of them
+#
+# Every change is on the ledger, in the very transaction that makes it: whoever reads the ledger
+# misses nothing. A reader walks along behind it, works out whose Home shows what has changed,
+# and asks for those to be published, each once however many changes there were.
 
 READER = "homes"
 OPENED_WITHIN = timedelta(days=1)
@@ -40,7 +73,7 @@ def _approvals(session: Session, ids: Sequence[str], org_key: str) -> Iterable[s
         )
         for row in rows
     ]
-    asked = people.list_reached(session, stages, org_key) if stages else []
+    asked = approvers.list_reached(session, stages, org_key) if stages else []
     for row in rows:
         yield from (row.requester_id, row.owner_id, row.sponsor_id, row.manager_id)
     for reached in asked:
@@ -122,3 +155,26 @@ def _people_concerned(
         if type_ in CONCERNED:
             concerned.update(CONCERNED[type_](session, ids, org_key))
     return concerned
+
+
+# --- What falls due at the front door
+#
+# Homes that follow the ledger, and the weekly word on what was held back.
+
+
+def _report_withheld(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    rollout.report_weekly(
+        session, slot.date, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
+    )
+
+
+def _follow_homes(session: Session, occasion: Occasion, real_now: datetime) -> int:
+    return follow_ledger(session, org_key=occasion.org_key, now=occasion.now, real_now=real_now)
+
+
+PART = Registry(
+    schedules={"rollout.report": _report_withheld},
+    weekly={"rollout.report": (0, "09:00")},
+    watchers={"homes": Watcher(has_news, _follow_homes)},
+)
+"""What jobs take over from here."""

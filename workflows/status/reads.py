@@ -6,23 +6,23 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import waiting as waiting_queries
-from storage.milestones import lateness
-from storage.people import aliases
+from storage.approvals import queries as waiting_queries
+from storage.milestones import queries
+from storage.people import identities
 from storage.people import queries as people_queries
 from storage.projects import queries as project_queries
-from workflows import decisions, meeting, permissions, visibility
+from workflows import decisions, permissions, rollout
 from workflows.actors import Actor, ActorKind
 from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
-from workflows.inventory import needs
-from workflows.maturity import advice
+from workflows.inventory import reads
 from workflows.maturity import service as maturity
+from workflows.maturity import targets
 from workflows.milestones import reads as milestone_reads
 from workflows.milestones import service as milestones
 from workflows.policy import Policy
-from workflows.projects import service as projects
+from workflows.projects import reads as projects
 from workflows.projects.records import ProjectRecord
 from workflows.status.records import (
     HomeStatus,
@@ -53,7 +53,7 @@ def _standings(
     burns = budgets.burns_by_project(session, within, policy=policy, now=now)
     waiting = waiting_queries.count_by_project(session, within)
     today = milestone_reads.today_of(policy, now)
-    overdue = lateness.count_by_project(session, within, today)
+    overdue = queries.count_by_project(session, within, today)
     standings = [
         Standing(id_, name, tuple(burns.get(id_, ())), waiting.get(id_, 0), overdue.get(id_, 0))
         for id_, name in project_queries.list_ids(session, within)
@@ -83,11 +83,11 @@ def load_summary(session: Session, actor: Actor, *, policy: Policy, now: datetim
     return Summary(
         waiting=len(decisions.list_waiting_ids(session, actor, now=now)),
         due=len(milestones.list_due(session, actor, policy=policy, now=now)),
-        models=len(needs.list_needs(session, actor, policy=policy, now=now)),
+        models=len(reads.list_needs(session, actor, policy=policy, now=now)),
         has_check_in=maturity.open_invitation(session, actor, policy=policy) is not None,
         asked=len(pending),
         projects=tuple(mine),
-        sees_all=visibility.sight(session, actor.id, policy=policy).sees_all,
+        sees_all=permissions.sight(session, actor.id, policy=policy).sees_all,
         now=now,
     )
 
@@ -105,7 +105,7 @@ def load_home(
     at = {name: int((pages or {}).get(name, 0)) for name in HOME_SIZES}
     asked, pending = decisions.list_asked_ids(session, actor, now=now)
     mine = _own_standings(session, actor, policy=policy, now=now)
-    introduces = meeting.shows_in_home(session, actor.id, now=now)
+    introduces = rollout.shows_in_home(session, actor.id, now=now)
 
     def cards(ids: Sequence[int], section: str) -> Page[Card]:
         size = HOME_SIZES[section]
@@ -125,7 +125,7 @@ def load_home(
             milestones.list_due(session, actor, policy=policy, now=now), at[DUE], HOME_SIZES[DUE]
         ),
         today=milestone_reads.today_of(policy, now),
-        models=needs.list_needs(session, actor, policy=policy, now=now),
+        models=reads.list_needs(session, actor, policy=policy, now=now),
         check_in=maturity.open_invitation(session, actor, policy=policy),
         asked=cards(asked, ASKED),
         pending=len(pending),
@@ -160,7 +160,7 @@ def load_portfolio(
     everything: bool = False,
 ) -> Portfolio:
     """My projects, or with `everything` all that I may see, the most important first."""
-    seen = visibility.sight(session, actor.id, policy=policy)
+    seen = permissions.sight(session, actor.id, policy=policy)
     permissions.require_member(actor, "projects.read")
     lines = (
         _standings(session, seen.within, policy=policy, now=now)
@@ -188,7 +188,7 @@ def list_seen_projects(session: Session, actor: Actor, *, policy: Policy) -> lis
     permissions.require_member(actor, "projects.read")
     if actor.kind is ActorKind.PROGRAM:
         return projects.list_all(session, actor)
-    seen = visibility.sight(session, actor.id, policy=policy)
+    seen = permissions.sight(session, actor.id, policy=policy)
     return projects.list_all(session, actor, seen.within)
 
 
@@ -201,7 +201,7 @@ def find_project(session: Session, actor: Actor, key: str, *, policy: Policy) ->
     if actor.kind is ActorKind.PROGRAM:
         # What a program may see is said by its token, which the edge has looked at.
         return projects.get_by_key(session, key, actor)
-    seen = visibility.sight(session, actor.id, policy=policy)
+    seen = permissions.sight(session, actor.id, policy=policy)
     if seen.sees_all:
         return projects.get_by_key(session, key, actor)
     try:
@@ -240,7 +240,7 @@ def _caution(
     reader = people_queries.find_person(session, actor.id)
     if reader is None:
         return None
-    low = advice.find_caution_for(
+    low = targets.find_caution_for(
         session,
         actor,
         project.category,
@@ -249,13 +249,13 @@ def _caution(
         org_key=reader.org_key,
         now=now,
     )
-    return None if low is None else advice.describe_caution(low)
+    return None if low is None else targets.describe_caution(low)
 
 
 def load_part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
-    roles = visibility.list_roles(session, actor.id, policy=policy)
-    own_ids = aliases.list_slack_ids(session, actor.id)
+    roles = permissions.list_roles(session, actor.id, policy=policy)
+    own_ids = identities.list_slack_ids(session, actor.id)
     mine = project_queries.list_of_person(session, actor.id)
     parts = {
         f"subject.{role}"
@@ -266,7 +266,7 @@ def load_part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     return Part(
         decides=_decides(policy, {*parts, *own_ids, *(f"role:{role}" for role in roles)}),
         projects=tuple(row.name for row in mine),
-        leads=visibility.LEADER in roles,
+        leads=permissions.LEADER in roles,
         administers="admin" in roles,
     )
 

@@ -6,8 +6,11 @@ import re
 import secrets
 import string
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from sqlalchemy.orm import Session
 
 from storage.enums import Scope, TokenKind
@@ -20,8 +23,73 @@ from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.policy import Policy
-from workflows.tokens.forms import LONGEST, PERSONAL_SCOPES, NewToken
-from workflows.tokens.records import Token
+
+# --- What is said of a token when it is made
+
+LONGEST = timedelta(days=366)
+MACHINE_SCOPES = (Scope.ASK, Scope.READ, Scope.COSTS, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
+PERSONAL_SCOPES = (Scope.READ, Scope.DECIDE, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
+
+
+class NewToken(BaseModel):
+    """A machine's token: what it is for, where it may be used, and for how long."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")]
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+    projects: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    lasts: timedelta
+
+    @field_validator("scopes")
+    @classmethod
+    def _never_decides(cls, value: tuple[Scope, ...]) -> tuple[Scope, ...]:
+        if Scope.DECIDE in value:
+            raise ValueError("a machine can ask and never decides; people make tokens of their own")
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("lasts")
+    @classmethod
+    def _sensible(cls, value: timedelta) -> timedelta:
+        if not timedelta(minutes=5) <= value <= LONGEST:
+            raise ValueError("a token lasts between 5m and 366d")
+        return value
+
+
+# --- Tokens as others see them
+#
+# never the token itself.
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and whose it is."""
+
+    id: int
+    kind: TokenKind
+    prefix: str
+    name: str
+    person_id: str
+    scopes: tuple[Scope, ...]
+    projects: tuple[str, ...]
+    gates: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    whose: str = ""
+
+    def state(self, now: datetime) -> str:
+        """`in use`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "in use" if now < self.expires_at else "expired"
+
+
+# --- Making, recognising and revoking tokens
+#
+# The token itself is told once, by whoever makes it, and never kept.
 
 _SHAPE = re.compile(r"^(mlgov_[mp]_[a-z0-9]{8})_[A-Za-z0-9_-]{43}$")
 _LETTERS = string.ascii_lowercase + string.digits

@@ -20,9 +20,10 @@ from storage.webhooks import queries
 from storage.webhooks.tables import Webhook
 from workflows import outbox
 from workflows.actors import Actor
+from workflows.anonymity.service import UNTOLD_EVENTS
 from workflows.audit import service as audit
-from workflows.disclosure.service import UNTOLD_EVENTS
 from workflows.errors import InvalidInput, NotFound
+from workflows.job_runner import Occasion, Registry, Watcher
 from workflows.outbox import Notice
 
 _EVENT = re.compile(r"^(?:\*|[a-z_]+\.(?:\*|[a-z_.]+))$")
@@ -194,3 +195,16 @@ def _follows(events: Sequence[str], action: str) -> bool:
 
 def _record(row: Webhook) -> WebhookRecord:
     return WebhookRecord(row.id, row.url, tuple(row.events), row.created_at)
+
+
+# --- What is looked at with every tick
+#
+# whether the ledger says something that somebody outside follows.
+
+
+def _announce(session: Session, occasion: Occasion, real_now: datetime) -> int:
+    return announce(session, now=occasion.now)
+
+
+PART = Registry(watchers={"webhooks": Watcher(are_behind, _announce)})
+"""What jobs take over from here."""

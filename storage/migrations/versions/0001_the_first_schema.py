@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import triggers, types
+from storage import base, triggers
 
 revision = "0001"
 down_revision = None
@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "audit_entry",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("at", types.UTCDateTime(), nullable=False),
+        sa.Column("at", base.UTCDateTime(), nullable=False),
         sa.Column("actor_id", sa.String(), nullable=False),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("subject_type", sa.String(), nullable=False),
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("is_shared_outside", sa.Boolean(), nullable=False),
         sa.Column("has_guests", sa.Boolean(), nullable=False),
         sa.Column("bot_is_member", sa.Boolean(), nullable=False),
-        sa.Column("refreshed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("refreshed_at", base.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channel")),
         sa.UniqueConstraint("org_key", "slack_id", name=op.f("uq_channel_org_key_slack_id")),
     )
@@ -58,7 +58,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("charges_through", sa.Date(), nullable=False),
-        sa.Column("loaded_at", types.UTCDateTime(), nullable=False),
+        sa.Column("loaded_at", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cost_load")),
         sa.UniqueConstraint(
             "source", "billing_period", name=op.f("uq_cost_load_source_billing_period")
@@ -67,7 +67,7 @@ def upgrade() -> None:
     op.create_table(
         "gate",
         sa.Column("key", sa.String(), nullable=False),
-        sa.Column("not_before", types.UTCDateTime(), nullable=False),
+        sa.Column("not_before", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_gate")),
     )
     op.create_table(
@@ -80,7 +80,7 @@ def upgrade() -> None:
     op.create_table(
         "inbox",
         sa.Column("event_key", sa.String(), nullable=False),
-        sa.Column("received_at", types.UTCDateTime(), nullable=False),
+        sa.Column("received_at", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("event_key", name=op.f("pk_inbox")),
     )
     op.create_index(op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False)
@@ -89,10 +89,10 @@ def upgrade() -> None:
         "lane",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=True),
-        sa.Column("not_before", types.UTCDateTime(), nullable=False),
-        sa.Column("edit_not_before", types.UTCDateTime(), nullable=False),
+        sa.Column("not_before", base.UTCDateTime(), nullable=False),
+        sa.Column("edit_not_before", base.UTCDateTime(), nullable=False),
         sa.Column("lease_owner", sa.String(), nullable=True),
-        sa.Column("lease_until", types.UTCDateTime(), nullable=True),
+        sa.Column("lease_until", base.UTCDateTime(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_lane")),
     )
@@ -114,9 +114,9 @@ def upgrade() -> None:
         sa.Column("is_guest", sa.Boolean(), nullable=False),
         sa.Column("is_stranger", sa.Boolean(), nullable=False),
         sa.Column("is_deactivated", sa.Boolean(), nullable=False),
-        sa.Column("refreshed_at", types.UTCDateTime(), nullable=True),
-        sa.Column("home_opened_at", types.UTCDateTime(), nullable=True),
-        sa.Column("erased_at", types.UTCDateTime(), nullable=True),
+        sa.Column("refreshed_at", base.UTCDateTime(), nullable=True),
+        sa.Column("home_opened_at", base.UTCDateTime(), nullable=True),
+        sa.Column("erased_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["manager_id"], ["person.id"], name=op.f("fk_person_manager_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint("org_key", "slack_id", name=op.f("uq_person_org_key_slack_id")),
@@ -129,7 +129,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("applied_at", types.UTCDateTime(), nullable=False),
+        sa.Column("applied_at", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_version")),
         sa.UniqueConstraint("sha256", name=op.f("uq_policy_version_sha256")),
     )
@@ -149,7 +149,7 @@ def upgrade() -> None:
         sa.Column("local_time", sa.String(), nullable=False),
         sa.Column("weekday", sa.Integer(), nullable=True),
         sa.Column("tz", sa.String(), nullable=False),
-        sa.Column("next_at", types.UTCDateTime(), nullable=False),
+        sa.Column("next_at", base.UTCDateTime(), nullable=False),
         sa.Column("last_slot", sa.String(), nullable=True),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
@@ -164,10 +164,10 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("due_at", types.UTCDateTime(), nullable=False),
+        sa.Column("due_at", base.UTCDateTime(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("retry_at", types.UTCDateTime(), nullable=True),
+        sa.Column("retry_at", base.UTCDateTime(), nullable=True),
         sa.Column("last_error", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_timer")),
         sa.UniqueConstraint(
@@ -195,7 +195,7 @@ def upgrade() -> None:
         sa.Column("handle", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("is_disabled", sa.Boolean(), nullable=False),
-        sa.Column("refreshed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("refreshed_at", base.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_group")),
         sa.UniqueConstraint("org_key", "slack_id", name=op.f("uq_user_group_org_key_slack_id")),
     )
@@ -212,7 +212,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("ts", sa.String(), nullable=False),
         sa.Column("shown_hash", sa.String(), nullable=False),
-        sa.Column("shown_at", types.UTCDateTime(), nullable=False),
+        sa.Column("shown_at", base.UTCDateTime(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("is_final", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["lane_key"], ["lane.key"], name=op.f("fk_message_lane_key")),
@@ -229,8 +229,8 @@ def upgrade() -> None:
         sa.Column("salt", sa.String(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("sha256", sa.String(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("erased_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("erased_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["author_id"], ["person.id"], name=op.f("fk_private_text_author_id")
         ),
@@ -250,7 +250,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(), nullable=True),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["manager_id"], ["person.id"], name=op.f("fk_project_manager_id")),
         sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_project_owner_id")),
         sa.ForeignKeyConstraint(["sponsor_id"], ["person.id"], name=op.f("fk_project_sponsor_id")),
@@ -265,7 +265,7 @@ def upgrade() -> None:
         "user_group_member",
         sa.Column("group_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
-        sa.Column("since", types.UTCDateTime(), nullable=False),
+        sa.Column("since", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["group_id"], ["user_group.id"], name=op.f("fk_user_group_member_group_id")
         ),
@@ -317,9 +317,9 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("card_id", sa.Integer(), nullable=True),
         sa.Column("channel", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("expires_at", types.UTCDateTime(), nullable=False),
-        sa.Column("decided_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("expires_at", base.UTCDateTime(), nullable=False),
+        sa.Column("decided_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["policy_id"], ["policy_version.id"], name=op.f("fk_approval_policy_id")
         ),
@@ -361,8 +361,8 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.String(), nullable=True),
         sa.Column("thresholds", sa.JSON(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("baseline_at", types.UTCDateTime(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("baseline_at", base.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_budget_owner_id")),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_budget_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget")),
@@ -395,17 +395,17 @@ def upgrade() -> None:
         sa.Column("message_id", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("stale", sa.Boolean(), nullable=False),
-        sa.Column("due_at", types.UTCDateTime(), nullable=False),
-        sa.Column("expires_at", types.UTCDateTime(), nullable=True),
+        sa.Column("due_at", base.UTCDateTime(), nullable=False),
+        sa.Column("expires_at", base.UTCDateTime(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("attempt_at", types.UTCDateTime(), nullable=True),
-        sa.Column("attempt_governed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("attempt_at", base.UTCDateTime(), nullable=True),
+        sa.Column("attempt_governed_at", base.UTCDateTime(), nullable=True),
         sa.Column("lookups", sa.Integer(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("ts", sa.String(), nullable=True),
         sa.Column("last_error", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("settled_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("settled_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["lane_key"], ["lane.key"], name=op.f("fk_outbox_lane_key")),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"], name=op.f("fk_outbox_message_id")),
         sa.ForeignKeyConstraint(["thread_of"], ["outbox.id"], name=op.f("fk_outbox_thread_of")),
@@ -491,14 +491,14 @@ def upgrade() -> None:
         sa.Column("period_end", sa.Date(), nullable=False),
         sa.Column("threshold", sa.Integer(), nullable=False),
         sa.Column("basis", sa.String(), nullable=False),
-        sa.Column("amount", types.Money(precision=38, scale=18), nullable=False),
-        sa.Column("spent", types.Money(precision=38, scale=18), nullable=False),
+        sa.Column("amount", base.Money(precision=38, scale=18), nullable=False),
+        sa.Column("spent", base.Money(precision=38, scale=18), nullable=False),
         sa.Column("crossed_on", sa.Date(), nullable=False),
         sa.Column("data_through", sa.Date(), nullable=False),
         sa.Column("told", sa.Boolean(), nullable=False),
         sa.Column("acknowledged_by", sa.String(), nullable=True),
-        sa.Column("acknowledged_at", types.UTCDateTime(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("acknowledged_at", base.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["acknowledged_by"], ["person.id"], name=op.f("fk_budget_alert_acknowledged_by")
         ),
@@ -524,11 +524,11 @@ def upgrade() -> None:
         "budget_revision",
         sa.Column("budget_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("amount", types.Money(precision=38, scale=18), nullable=False),
+        sa.Column("amount", base.Money(precision=38, scale=18), nullable=False),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_until", sa.Date(), nullable=True),
         sa.Column("approval_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_budget_revision_approval_id")
         ),
@@ -550,8 +550,8 @@ def upgrade() -> None:
         sa.Column("service", sa.String(), nullable=False),
         sa.Column("category", sa.String(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
-        sa.Column("billed", types.Money(precision=38, scale=18), nullable=False),
-        sa.Column("effective", types.Money(precision=38, scale=18), nullable=False),
+        sa.Column("billed", base.Money(precision=38, scale=18), nullable=False),
+        sa.Column("effective", base.Money(precision=38, scale=18), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["allocation_key_id"],
@@ -572,8 +572,8 @@ def upgrade() -> None:
         sa.Column("allocation_key_id", sa.Integer(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
-        sa.Column("billed", types.Money(precision=38, scale=18), nullable=False),
-        sa.Column("effective", types.Money(precision=38, scale=18), nullable=False),
+        sa.Column("billed", base.Money(precision=38, scale=18), nullable=False),
+        sa.Column("effective", base.Money(precision=38, scale=18), nullable=False),
         sa.ForeignKeyConstraint(
             ["allocation_key_id"],
             ["allocation_key.id"],
@@ -596,8 +596,8 @@ def upgrade() -> None:
         sa.Column("reason_id", sa.Integer(), nullable=True),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("via", sa.String(), nullable=True),
-        sa.Column("membership_read_at", types.UTCDateTime(), nullable=True),
-        sa.Column("decided_at", types.UTCDateTime(), nullable=False),
+        sa.Column("membership_read_at", base.UTCDateTime(), nullable=True),
+        sa.Column("decided_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_decision_approval_id")
         ),

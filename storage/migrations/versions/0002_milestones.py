@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0002"
 down_revision = "0001"
@@ -18,8 +18,8 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("file", sa.String(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("started_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("started_at", base.UTCDateTime(), nullable=True),
         sa.Column("started_by", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_milestone_import_person_id")
@@ -48,16 +48,16 @@ def upgrade() -> None:
         sa.Column("risk_id", sa.Integer(), nullable=True),
         sa.Column("proof_id", sa.Integer(), nullable=True),
         sa.Column("done_by", sa.String(), nullable=True),
-        sa.Column("dropped_at", types.UTCDateTime(), nullable=True),
-        sa.Column("reminds_from", types.UTCDateTime(), nullable=True),
+        sa.Column("dropped_at", base.UTCDateTime(), nullable=True),
+        sa.Column("reminds_from", base.UTCDateTime(), nullable=True),
         sa.Column("import_id", sa.Integer(), nullable=True),
         sa.Column("source", sa.String(), nullable=True),
-        sa.Column("source_at", types.UTCDateTime(), nullable=True),
+        sa.Column("source_at", base.UTCDateTime(), nullable=True),
         sa.Column("promise", sa.String(), nullable=True),
         sa.Column("request_key", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["created_by"], ["person.id"], name=op.f("fk_milestone_created_by")
         ),
@@ -108,7 +108,7 @@ def upgrade() -> None:
         sa.Column("reason_id", sa.Integer(), nullable=True),
         sa.Column("moved_by", sa.String(), nullable=True),
         sa.Column("approval_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_milestone_move_approval_id")
         ),
@@ -136,7 +136,7 @@ def upgrade() -> None:
         sa.Column("milestone_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("until", sa.Date(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["milestone_id"], ["milestone.id"], name=op.f("fk_milestone_snooze_milestone_id")
         ),
@@ -161,7 +161,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("outbox_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["outbox_id"], ["outbox.id"], name=op.f("fk_reminder_outbox_id")),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_reminder_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reminder")),
@@ -175,7 +175,7 @@ def upgrade() -> None:
         sa.Column("due", sa.Date(), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("reminder_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["milestone_id"], ["milestone.id"], name=op.f("fk_reminder_item_milestone_id")
         ),

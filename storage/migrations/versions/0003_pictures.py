@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0003"
 down_revision = "0002"
@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("file_id", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("uploaded_at", types.UTCDateTime(), nullable=False),
+        sa.Column("uploaded_at", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_upload")),
     )
     op.create_index("ix_upload_uploaded_at", "upload", ["uploaded_at"], unique=False)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0004"
 down_revision = "0003"
@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("adopted_at", types.UTCDateTime(), nullable=False),
+        sa.Column("adopted_at", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_rubric")),
         sa.UniqueConstraint("sha256", name=op.f("uq_maturity_rubric_sha256")),
     )
@@ -32,9 +32,9 @@ def upgrade() -> None:
         sa.Column("open_scope", sa.String(), nullable=True),
         sa.Column("seen_by", sa.String(), nullable=False),
         sa.Column("minimum_group", sa.Integer(), nullable=False),
-        sa.Column("opened_at", types.UTCDateTime(), nullable=False),
-        sa.Column("closes_at", types.UTCDateTime(), nullable=False),
-        sa.Column("closed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("opened_at", base.UTCDateTime(), nullable=False),
+        sa.Column("closes_at", base.UTCDateTime(), nullable=False),
+        sa.Column("closed_at", base.UTCDateTime(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
             ["rubric_id"], ["maturity_rubric.id"], name=op.f("fk_maturity_cycle_rubric_id")
@@ -59,7 +59,7 @@ def upgrade() -> None:
         sa.Column("dimension", sa.String(), nullable=False),
         sa.Column("level", sa.String(), nullable=False),
         sa.Column("set_by", sa.String(), nullable=False),
-        sa.Column("set_at", types.UTCDateTime(), nullable=False),
+        sa.Column("set_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["set_by"], ["person.id"], name=op.f("fk_maturity_target_set_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_maturity_target")),
         sa.UniqueConstraint(
@@ -73,7 +73,7 @@ def upgrade() -> None:
         sa.Column("cycle_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=False),
-        sa.Column("made_at", types.UTCDateTime(), nullable=False),
+        sa.Column("made_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["cycle_id"], ["maturity_cycle.id"], name=op.f("fk_maturity_early_cycle_id")
         ),
@@ -89,8 +89,8 @@ def upgrade() -> None:
         sa.Column("business_unit", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("salt", sa.String(), nullable=True),
-        sa.Column("invited_at", types.UTCDateTime(), nullable=True),
-        sa.Column("ended_at", types.UTCDateTime(), nullable=True),
+        sa.Column("invited_at", base.UTCDateTime(), nullable=True),
+        sa.Column("ended_at", base.UTCDateTime(), nullable=True),
         sa.Column("skip_reason_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["cycle_id"], ["maturity_cycle.id"], name=op.f("fk_maturity_invitation_cycle_id")
@@ -140,7 +140,7 @@ def upgrade() -> None:
         sa.Column("statement", sa.String(), nullable=False),
         sa.Column("answer", sa.String(), nullable=False),
         sa.Column("stamp", sa.String(), nullable=False),
-        sa.Column("answered_at", types.UTCDateTime(), nullable=False),
+        sa.Column("answered_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["invitation_id"],
             ["maturity_invitation.id"],

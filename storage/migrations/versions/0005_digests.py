@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0005"
 down_revision = "0004"
@@ -22,14 +22,14 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("tz", sa.String(), nullable=False),
-        sa.Column("planned_at", types.UTCDateTime(), nullable=False),
-        sa.Column("late_at", types.UTCDateTime(), nullable=False),
-        sa.Column("built_at", types.UTCDateTime(), nullable=True),
+        sa.Column("planned_at", base.UTCDateTime(), nullable=False),
+        sa.Column("late_at", base.UTCDateTime(), nullable=False),
+        sa.Column("built_at", base.UTCDateTime(), nullable=True),
         sa.Column("content", sa.JSON(), nullable=True),
         sa.Column("outbox_id", sa.Integer(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_digest_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_digest")),
         sa.UniqueConstraint(
@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("is_wanted", sa.Boolean(), nullable=False),
-        sa.Column("decided_at", types.UTCDateTime(), nullable=False),
+        sa.Column("decided_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_digest_subscription_person_id")
         ),
@@ -76,8 +76,8 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.String(), nullable=True),
         sa.Column("decided_by", sa.String(), nullable=True),
-        sa.Column("decided_at", types.UTCDateTime(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("decided_at", base.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["decided_by"], ["person.id"], name=op.f("fk_digest_release_decided_by")
         ),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0006"
 down_revision = "0005"
@@ -13,15 +13,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("approval", sa.Column("bound", sa.JSON(), nullable=True))
-    op.add_column("approval", sa.Column("asked_at", types.UTCDateTime(), nullable=True))
-    op.add_column("approval", sa.Column("valid_until", types.UTCDateTime(), nullable=True))
+    op.add_column("approval", sa.Column("asked_at", base.UTCDateTime(), nullable=True))
+    op.add_column("approval", sa.Column("valid_until", base.UTCDateTime(), nullable=True))
     op.add_column("approval_stage", sa.Column("rules", sa.JSON(), nullable=True))
     op.add_column("decision", sa.Column("parties", sa.JSON(), nullable=True))
     op.create_table(
         "approval_reminder",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
-        sa.Column("told_at", types.UTCDateTime(), nullable=False),
+        sa.Column("told_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_approval_reminder_person_id")
         ),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0007"
 down_revision = "0006"
@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_release_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
         sa.UniqueConstraint(
@@ -37,10 +37,10 @@ def upgrade() -> None:
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("projects", sa.JSON(), nullable=False),
         sa.Column("gates", sa.JSON(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("expires_at", types.UTCDateTime(), nullable=False),
-        sa.Column("revoked_at", types.UTCDateTime(), nullable=True),
-        sa.Column("last_used_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("expires_at", base.UTCDateTime(), nullable=False),
+        sa.Column("revoked_at", base.UTCDateTime(), nullable=True),
+        sa.Column("last_used_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_api_token_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
         sa.UniqueConstraint("prefix", name=op.f("uq_api_token_prefix")),
@@ -50,8 +50,8 @@ def upgrade() -> None:
         "signing_key",
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("public_pem", sa.Text(), nullable=False),
-        sa.Column("published_at", types.UTCDateTime(), nullable=False),
-        sa.Column("retired_at", types.UTCDateTime(), nullable=True),
+        sa.Column("published_at", base.UTCDateTime(), nullable=False),
+        sa.Column("retired_at", base.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_signing_key")),
     )
     op.create_table(
@@ -60,10 +60,10 @@ def upgrade() -> None:
         sa.Column("approval_id", sa.Integer(), nullable=False),
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("envelope", sa.Text(), nullable=False),
-        sa.Column("issued_at", types.UTCDateTime(), nullable=False),
-        sa.Column("expires_at", types.UTCDateTime(), nullable=False),
-        sa.Column("suspended_at", types.UTCDateTime(), nullable=True),
-        sa.Column("withdrawn_at", types.UTCDateTime(), nullable=True),
+        sa.Column("issued_at", base.UTCDateTime(), nullable=False),
+        sa.Column("expires_at", base.UTCDateTime(), nullable=False),
+        sa.Column("suspended_at", base.UTCDateTime(), nullable=True),
+        sa.Column("withdrawn_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_statement_approval_id")
         ),
@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.Column("url", sa.String(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("removed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("removed_at", base.UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
     )

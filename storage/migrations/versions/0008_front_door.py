@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0008"
 down_revision = "0007"
@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "meeting",
         sa.Column("person_id", sa.String(), nullable=False),
-        sa.Column("met_at", types.UTCDateTime(), nullable=False),
+        sa.Column("met_at", base.UTCDateTime(), nullable=False),
         sa.Column("way", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_meeting_person_id")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_meeting")),
@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("subject_type", sa.String(), nullable=True),
         sa.Column("subject_id", sa.String(), nullable=True),
         sa.Column("rollout", sa.String(), nullable=False),
-        sa.Column("withheld_at", types.UTCDateTime(), nullable=False),
+        sa.Column("withheld_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_withheld_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_withheld")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_withheld_dedupe_key")),

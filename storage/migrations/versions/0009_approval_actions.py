@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0009"
 down_revision = "0008"
@@ -17,10 +17,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("stand_in_id", sa.String(), nullable=False),
-        sa.Column("since", types.UTCDateTime(), nullable=False),
-        sa.Column("until", types.UTCDateTime(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("ended_at", types.UTCDateTime(), nullable=True),
+        sa.Column("since", base.UTCDateTime(), nullable=False),
+        sa.Column("until", base.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("ended_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_absence_person_id")),
         sa.ForeignKeyConstraint(
             ["stand_in_id"], ["person.id"], name=op.f("fk_absence_stand_in_id")
@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("from_id", sa.String(), nullable=False),
         sa.Column("to_id", sa.String(), nullable=False),
         sa.Column("note_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_approval_handover_approval_id")
         ),
@@ -68,9 +68,9 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("question_id", sa.Integer(), nullable=False),
-        sa.Column("asked_at", types.UTCDateTime(), nullable=False),
+        sa.Column("asked_at", base.UTCDateTime(), nullable=False),
         sa.Column("answer_id", sa.Integer(), nullable=True),
-        sa.Column("ended_at", types.UTCDateTime(), nullable=True),
+        sa.Column("ended_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["answer_id"], ["private_text.id"], name=op.f("fk_approval_question_answer_id")
         ),
@@ -105,13 +105,13 @@ def upgrade() -> None:
         sa.Column("broken_by", sa.String(), nullable=False),
         sa.Column("reason_id", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
-        sa.Column("broken_at", types.UTCDateTime(), nullable=False),
-        sa.Column("due_at", types.UTCDateTime(), nullable=False),
+        sa.Column("broken_at", base.UTCDateTime(), nullable=False),
+        sa.Column("due_at", base.UTCDateTime(), nullable=False),
         sa.Column("times_late", sa.Integer(), nullable=False),
         sa.Column("reviewed_by", sa.String(), nullable=True),
         sa.Column("is_fine", sa.Boolean(), nullable=True),
         sa.Column("note_id", sa.Integer(), nullable=True),
-        sa.Column("reviewed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("reviewed_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_approval_review_approval_id")
         ),
@@ -151,11 +151,11 @@ def upgrade() -> None:
         sa.Column("text_id", sa.Integer(), nullable=False),
         sa.Column("owner_id", sa.String(), nullable=False),
         sa.Column("due", sa.Date(), nullable=False),
-        sa.Column("due_at", types.UTCDateTime(), nullable=False),
+        sa.Column("due_at", base.UTCDateTime(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("proof_id", sa.Integer(), nullable=True),
-        sa.Column("claimed_at", types.UTCDateTime(), nullable=True),
-        sa.Column("ended_at", types.UTCDateTime(), nullable=True),
+        sa.Column("claimed_at", base.UTCDateTime(), nullable=True),
+        sa.Column("ended_at", base.UTCDateTime(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_approval_condition_approval_id")
@@ -197,8 +197,8 @@ def upgrade() -> None:
         )
 
     with op.batch_alter_table("approval", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("paused_at", types.UTCDateTime(), nullable=True))
-        batch_op.add_column(sa.Column("nudged_at", types.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("paused_at", base.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("nudged_at", base.UTCDateTime(), nullable=True))
         batch_op.add_column(sa.Column("edition", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(
             sa.Column("has_more", sa.Boolean(), nullable=False, server_default=sa.false())
@@ -207,7 +207,7 @@ def upgrade() -> None:
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.add_column(sa.Column("for_id", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("shown", sa.String(), nullable=True))
-        batch_op.add_column(sa.Column("taken_back_at", types.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("taken_back_at", base.UTCDateTime(), nullable=True))
         batch_op.drop_constraint(batch_op.f("uq_decision_approval_id_person_id"), type_="unique")
         batch_op.create_index(batch_op.f("ix_decision_for_id"), ["for_id"], unique=False)
         batch_op.create_index(
@@ -220,5 +220,5 @@ def upgrade() -> None:
         batch_op.create_foreign_key(batch_op.f("fk_decision_for_id"), "person", ["for_id"], ["id"])
 
     with op.batch_alter_table("person", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("away_until", types.UTCDateTime(), nullable=True))
-        batch_op.add_column(sa.Column("stands_in_until", types.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("away_until", base.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("stands_in_until", base.UTCDateTime(), nullable=True))

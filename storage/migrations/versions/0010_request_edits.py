@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0010"
 down_revision = "0009"
@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("reason_id", sa.Integer(), nullable=True),
         sa.Column("reopened", sa.String(), nullable=True),
         sa.Column("voided", sa.Integer(), nullable=False),
-        sa.Column("edited_at", types.UTCDateTime(), nullable=False),
+        sa.Column("edited_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_approval_edit_approval_id")
         ),

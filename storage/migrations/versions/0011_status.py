@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0011"
 down_revision = "0010"
@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("person") as batch_op:
-        batch_op.add_column(sa.Column("status_away_until", types.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("status_away_until", base.UTCDateTime(), nullable=True))
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0013"
 down_revision = "0012"
@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("eu_class", sa.String(), nullable=True),
         sa.Column("tier", sa.Integer(), nullable=True),
         sa.Column("tier_by", sa.String(), nullable=True),
-        sa.Column("tier_at", types.UTCDateTime(), nullable=True),
+        sa.Column("tier_at", base.UTCDateTime(), nullable=True),
         sa.Column("tier_override", sa.Integer(), nullable=True),
         sa.Column("tier_reason_id", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("request_key", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["created_by"], ["person.id"], name=op.f("fk_model_created_by")),
         sa.ForeignKeyConstraint(["owner_id"], ["person.id"], name=op.f("fk_model_owner_id")),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_model_project_id")),
@@ -88,16 +88,16 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("state_since", types.UTCDateTime(), nullable=False),
+        sa.Column("state_since", base.UTCDateTime(), nullable=False),
         sa.Column("digest", sa.String(), nullable=True),
         sa.Column("about", sa.JSON(), nullable=False),
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("approval_id", sa.Integer(), nullable=True),
-        sa.Column("approved_until", types.UTCDateTime(), nullable=True),
+        sa.Column("approved_until", base.UTCDateTime(), nullable=True),
         sa.Column("approved_digest", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_model_version_approval_id")
         ),
@@ -129,10 +129,10 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("produced_by", sa.String(), nullable=True),
         sa.Column("source", sa.String(), nullable=False),
-        sa.Column("produced_at", types.UTCDateTime(), nullable=False),
-        sa.Column("valid_until", types.UTCDateTime(), nullable=True),
+        sa.Column("produced_at", base.UTCDateTime(), nullable=False),
+        sa.Column("valid_until", base.UTCDateTime(), nullable=True),
         sa.Column("decided_by", sa.String(), nullable=True),
-        sa.Column("decided_at", types.UTCDateTime(), nullable=True),
+        sa.Column("decided_at", base.UTCDateTime(), nullable=True),
         sa.Column("word_id", sa.Integer(), nullable=True),
         sa.Column("waiver_owner_id", sa.String(), nullable=True),
         sa.Column("request_key", sa.String(), nullable=True),
@@ -179,8 +179,8 @@ def upgrade() -> None:
         sa.Column("accepted_until", sa.Date(), nullable=True),
         sa.Column("word_id", sa.Integer(), nullable=True),
         sa.Column("created_by", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.Column("closed_at", types.UTCDateTime(), nullable=True),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
+        sa.Column("closed_at", base.UTCDateTime(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["accepted_by"], ["person.id"], name=op.f("fk_finding_accepted_by")
@@ -214,7 +214,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("parts", sa.JSON(), nullable=False),
         sa.Column("reason_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_model_agreement_person_id")
         ),
@@ -249,7 +249,7 @@ def upgrade() -> None:
         sa.Column("reason_id", sa.Integer(), nullable=False),
         sa.Column("result_id", sa.Integer(), nullable=True),
         sa.Column("created_by", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["created_by"], ["person.id"], name=op.f("fk_model_change_created_by")
         ),
@@ -279,10 +279,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("version_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("threshold", types.Money(precision=38, scale=18), nullable=False),
+        sa.Column("threshold", base.Money(precision=38, scale=18), nullable=False),
         sa.Column("better", sa.String(), nullable=False),
         sa.Column("every_days", sa.Integer(), nullable=False),
-        sa.Column("dropped_at", types.UTCDateTime(), nullable=True),
+        sa.Column("dropped_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["version_id"], ["model_version.id"], name=op.f("fk_model_metric_version_id")
         ),
@@ -316,7 +316,7 @@ def upgrade() -> None:
         sa.Column("actor_id", sa.String(), nullable=True),
         sa.Column("reason_id", sa.Integer(), nullable=True),
         sa.Column("evidence_digest", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["actor_id"], ["person.id"], name=op.f("fk_model_transition_actor_id")
         ),
@@ -349,10 +349,10 @@ def upgrade() -> None:
         "model_reading",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("metric_id", sa.Integer(), nullable=False),
-        sa.Column("at", types.UTCDateTime(), nullable=False),
-        sa.Column("value", types.Money(precision=38, scale=18), nullable=False),
+        sa.Column("at", base.UTCDateTime(), nullable=False),
+        sa.Column("value", base.Money(precision=38, scale=18), nullable=False),
         sa.Column("is_breach", sa.Boolean(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["metric_id"], ["model_metric.id"], name=op.f("fk_model_reading_metric_id")
         ),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0014"
 down_revision = "0013"
@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("permalink", sa.String(), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_shared_file_person_id")
         ),

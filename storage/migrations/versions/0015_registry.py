@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage import types
+from storage import base
 
 revision = "0015"
 down_revision = "0014"
@@ -18,11 +18,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("what", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_at", types.UTCDateTime(), nullable=False),
-        sa.Column("done_at", types.UTCDateTime(), nullable=True),
-        sa.Column("dead_at", types.UTCDateTime(), nullable=True),
+        sa.Column("next_at", base.UTCDateTime(), nullable=False),
+        sa.Column("done_at", base.UTCDateTime(), nullable=True),
+        sa.Column("dead_at", base.UTCDateTime(), nullable=True),
         sa.Column("error", sa.String(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
+        sa.Column("created_at", base.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_write")),
         sa.UniqueConstraint("what", name=op.f("uq_registry_write_what")),
     )
@@ -33,17 +33,17 @@ def upgrade() -> None:
     op.create_table(
         "registry_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("leased_until", types.UTCDateTime(), nullable=True),
-        sa.Column("hinted_at", types.UTCDateTime(), nullable=True),
-        sa.Column("tried_at", types.UTCDateTime(), nullable=True),
-        sa.Column("looked_at", types.UTCDateTime(), nullable=True),
+        sa.Column("leased_until", base.UTCDateTime(), nullable=True),
+        sa.Column("hinted_at", base.UTCDateTime(), nullable=True),
+        sa.Column("tried_at", base.UTCDateTime(), nullable=True),
+        sa.Column("looked_at", base.UTCDateTime(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("failure", sa.String(), nullable=True),
-        sa.Column("alarmed_at", types.UTCDateTime(), nullable=True),
-        sa.Column("baseline_at", types.UTCDateTime(), nullable=True),
-        sa.Column("accepted_at", types.UTCDateTime(), nullable=True),
+        sa.Column("alarmed_at", base.UTCDateTime(), nullable=True),
+        sa.Column("baseline_at", base.UTCDateTime(), nullable=True),
+        sa.Column("accepted_at", base.UTCDateTime(), nullable=True),
         sa.Column("accepted_by", sa.String(), nullable=True),
-        sa.Column("frozen_at", types.UTCDateTime(), nullable=True),
+        sa.Column("frozen_at", base.UTCDateTime(), nullable=True),
         sa.Column("frozen", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["accepted_by"], ["person.id"], name=op.f("fk_registry_state_accepted_by")
@@ -62,11 +62,11 @@ def upgrade() -> None:
         sa.Column("description", sa.String(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("aliases", sa.JSON(), nullable=False),
-        sa.Column("alias_since", types.UTCDateTime(), nullable=False),
+        sa.Column("alias_since", base.UTCDateTime(), nullable=False),
         sa.Column("alias_known", sa.Boolean(), nullable=False),
         sa.Column("written_alias", sa.String(), nullable=True),
-        sa.Column("seen_at", types.UTCDateTime(), nullable=False),
-        sa.Column("gone_at", types.UTCDateTime(), nullable=True),
+        sa.Column("seen_at", base.UTCDateTime(), nullable=False),
+        sa.Column("gone_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["model_id"], ["model.id"], name=op.f("fk_registry_model_model_id")
         ),
@@ -87,9 +87,9 @@ def upgrade() -> None:
         sa.Column("kept_digest", sa.String(), nullable=True),
         sa.Column("approved_digest", sa.String(), nullable=True),
         sa.Column("unverified", sa.String(), nullable=True),
-        sa.Column("verified_at", types.UTCDateTime(), nullable=True),
-        sa.Column("seen_at", types.UTCDateTime(), nullable=False),
-        sa.Column("gone_at", types.UTCDateTime(), nullable=True),
+        sa.Column("verified_at", base.UTCDateTime(), nullable=True),
+        sa.Column("seen_at", base.UTCDateTime(), nullable=False),
+        sa.Column("gone_at", base.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["name"], ["registry_model.name"], name=op.f("fk_registry_version_name")
         ),

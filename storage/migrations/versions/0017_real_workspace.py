@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from storage.types import UTCDateTime
+from storage.base import UTCDateTime
 
 revision = "0017"
 down_revision = "0016"

@@ -4,12 +4,13 @@ with focus.read([Path("bill.csv")], options=ReadOptions(tag_keys=("project",))) 
     for batch in bill.groups(): ...
 """
 
-from workflows.sources.focus.held import CostRead, HeldRead
 from workflows.sources.focus.reader import FocusRead, read
 from workflows.sources.focus.records import (
     AllocationKey,
     BadRow,
     CostGroup,
+    CostRead,
+    HeldRead,
     MonthTotal,
     PeriodTotals,
     Progress,

@@ -3,11 +3,38 @@
 Names are compared without case, blanks and underscores, since exporters and databases change those.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workflows.sources.errors import FileTooLarge, NotFocus
-from workflows.sources.focus.wording import shown
+
+# --- How text from a file is shown in a sentence
+#
+# short, on one line, without control characters.
+
+MAX_SHOWN = 80
+
+
+def shown(text: str) -> str:
+    """`text` fit for a sentence: control characters as blanks, cut at 80 characters."""
+    flat = "".join(c if c.isprintable() else " " for c in text[: MAX_SHOWN + 1])
+    return flat if len(flat) <= MAX_SHOWN else flat[:MAX_SHOWN] + "…"
+
+
+# --- How the tags of an allocation key are written, so that equal tags are equal text
+
+
+def tags_text(keys: Sequence[str], values: Sequence[str]) -> str:
+    """Canonical JSON: keys sorted, no blanks, characters as they are; tags that a row lacks are left out."""
+    tags = {key: value for key, value in zip(keys, values, strict=True) if value}
+    return json.dumps(tags, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+# --- FOCUS columns
+#
+# which are needed, which are known, and what another format looks like. Names are compared
+# without case, blanks and underscores, since exporters and databases change those.
 
 REQUIRED = (
     "BilledCost",

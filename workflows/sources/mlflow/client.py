@@ -7,16 +7,89 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from workflows.sources import bounded, http
-from workflows.sources.bounded import TooLong
-from workflows.sources.mlflow.errors import RegistryMissing, RegistryRefused, RegistryTrouble
-from workflows.sources.mlflow.records import Digest, RegistryModel, RegistryVersion, Snapshot
+from workflows.errors import GovernanceError
+from workflows.sources import http
+from workflows.sources.http import TooLong
+
+# --- Why the registry could not be read or written
+#
+# Each carries a sentence for whoever operates it.
+
+
+class RegistryTrouble(GovernanceError):
+    """The registry is down, slow or wrong; the same call may pass later."""
+
+
+class RegistryRefused(GovernanceError):
+    """The registry says no: to the credentials, or to what was asked."""
+
+
+class RegistryMissing(RegistryRefused):
+    """What was asked for is not there."""
+
+
+# --- What the registry holds, as it was read
+#
+# Names and values are a stranger's words.
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryVersion:
+    """A version in the registry."""
+
+    name: str
+    version: str
+    run_id: str | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryModel:
+    """A registered model."""
+
+    name: str
+    description: str
+    tags: Mapping[str, str]
+    aliases: Mapping[str, str]
+    """Alias → version."""
+    versions: tuple[RegistryVersion, ...] = ()
+    """The newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole registry at one moment, read model by model."""
+
+    models: tuple[RegistryModel, ...]
+
+    @property
+    def by_name(self) -> dict[str, RegistryModel]:
+        """Name → model."""
+        return {one.name: one for one in self.models}
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """SHA-256 over a version's contents, or why there is none."""
+
+    sha256: str | None
+    why: str = ""
+    """Why it is unverified."""
+    for_now: bool = False
+    """Whether that may have passed when it is tried again soon."""
+
+
+# --- MLflow 3's REST API over httpx
+#
+# paged, bounded, and never following a redirect with the credentials. What it answers was tried
+# against MLflow 3.17; docs/mlflow.md says what mlgov needs of a server.
 
 PREFIX = "/api/2.0/mlflow"
 PAGE = 100
@@ -224,7 +297,7 @@ class MlflowClient:
             if answer.status_code != 200:
                 raise _withheld(path, answer.status_code)
             with copy.open("xb") if copy else nullcontext() as kept:
-                for part in bounded.read_pieces(answer, most):
+                for part in http.read_pieces(answer, most):
                     size += len(part)
                     digest.update(part)
                     if kept is not None:
@@ -265,7 +338,7 @@ class MlflowClient:
 
     def _json(self, asked: httpx.Request) -> dict[str, Any]:
         try:
-            status, body = bounded.read_whole(self._http, asked, MOST_BYTES)
+            status, body = http.read_whole(self._http, asked, MOST_BYTES)
         except httpx.HTTPError as error:
             raise _trouble(error) from None
         except TooLong:

@@ -1,1 +1,0 @@
-"""`mlgov demo`: a local stand-in for Slack with mlgov in it, a believable organisation, and a story to walk through."""

@@ -1,0 +1,118 @@
+"""What clicks, windows and programs have in common: looking at a model, and steps that may be a request."""
+
+from sqlalchemy.orm import Session
+
+from bot.deps import Deps
+from bot.slack.interactions import ModelRef, ModelWindow, Place
+from bot.slack.requests import Click
+from workflows import decisions, permissions
+from workflows.actors import Actor
+from workflows.approvals.forms import SubmitRequest
+from workflows.budgets import service as budgets
+from workflows.evidence.records import Item
+from workflows.inventory import model_approval, reads, rules, transitions
+from workflows.inventory import permissions as inventory_permissions
+from workflows.inventory.forms import AskApproval, TakeStep
+from workflows.inventory.records import ModelCard
+from workflows.registry import reads as registry_reads
+from workflows.registry import records as registry
+from workflows.wording import counted, spent
+
+
+def remember(ref: ModelRef, click: Click) -> str:
+    """A window's metadata: what the button carried, and the card it stood on."""
+    return window_of(ref, click).text
+
+
+def window_of(ref: ModelRef, click: Click) -> ModelWindow:
+    """A window about what the button carried, and the card it stood on."""
+    return ModelWindow(**{**vars(ref), "card": click.card})
+
+
+def prefilled(deps: Deps, model: ModelCard) -> tuple[registry.Found | None, Item | None]:
+    """What the registry says of the version, and how the version before it was reported."""
+    version = model.version
+    if version is None:
+        return None, None
+    earlier = [one for one in model.model.versions if one.id < version.id]
+    with deps.db.read() as session:
+        seen = registry_reads.find_of_version(session, version.id)
+        items = (
+            inventory_permissions.load_items(session, max(one.id for one in earlier))
+            if earlier
+            else {}
+        )
+    return seen, items.get("performance_report")
+
+
+def takes_files(deps: Deps) -> bool:
+    """Whether mlgov may read files that people put into its windows."""
+    return "files:read" in deps.team.scopes
+
+
+def load_model(
+    deps: Deps, actor: Actor, model_id: int, version_id: int | None = None
+) -> tuple[ModelCard, str]:
+    """A model before somebody who sees it, and what its project spent."""
+    with deps.db.read() as session:
+        reads.require_sight(session, actor, model_id, policy=deps.policy)
+        now = deps.now(session)
+        model = reads.load_card(session, actor, model_id, version_id, policy=deps.policy, now=now)
+        return model, spend(session, deps, actor, model)
+
+
+def spend(session: Session, deps: Deps, actor: Actor, model: ModelCard) -> str:
+    """What the model's project spent of its budgets, in a line; empty for who sees the model and not its project."""
+    project_id = model.model.project_id
+    if project_id is None or not permissions.sees_project(
+        session, actor, project_id, policy=deps.policy
+    ):
+        return ""
+    burns = budgets.burns_by_project(
+        session, [project_id], policy=deps.policy, now=deps.now(session)
+    )
+    amounts = [
+        spent(burn.spent, burn.amount, burn.currency, burn.basis.value)
+        for burn in burns.get(project_id, [])[:2]
+    ]
+    return f"Its project spent {'; '.join(amounts)}" if amounts else "Its project has no budget"
+
+
+def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Place) -> str:
+    """Take a step, or ask for approval where the step is a request; a sentence (not escaped). Raises GovernanceError."""
+
+    def work(session: Session) -> str:
+        now = deps.now(session)
+        policy, version = deps.in_force
+        if form.verb != rules.PASS:
+            return transitions.take_step(
+                session,
+                actor,
+                form,
+                policy=policy,
+                now=now,
+                org_key=deps.team.org_key,
+                clicked=clicked,
+            )
+        request = decisions.submit(
+            session,
+            actor,
+            SubmitRequest(
+                gate=model_approval.GATE,
+                subject_type=model_approval.TYPE,
+                form=AskApproval(version_id=form.version_id, revision=form.revision),
+                reason=form.reason,
+                request_key=form.request_key,
+            ),
+            policy=policy,
+            policy_id=version,
+            now=now,
+            org_key=deps.team.org_key,
+        )
+        card = decisions.card(session, request, policy=policy, now=now)
+        if card.state.value == "approved":
+            return f"Approved by rule: request #{request}. {card.words.done}."
+        many = counted(card.round.quorum, "person", "people")
+        return f"Asked: request #{request} waits for {card.round.name}, {many}."
+
+    return deps.db.run(work)

@@ -1,0 +1,247 @@
+"""Files shared with the bot become evidence, and menus over many models and projects are looked up."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from bot.background import SLACK_SECONDS
+from bot.inventory import api, clicks, windows, words
+from bot.slack import blocks, files
+from bot.slack.blocks import Block
+from bot.slack.interactions import EvidenceWindow, FileRef, ModelRef, VersionRef
+from bot.slack.replies import Open, Private, Reply, Show
+from bot.slack.requests import Click, FileShared, Router, Search, Submission
+from storage.enums import ModelState
+from workflows import status
+from workflows.errors import InvalidInput, NotAllowed
+from workflows.evidence import service
+from workflows.evidence.forms import FAIRNESS
+from workflows.evidence.service import Shared
+from workflows.inventory import reads
+from workflows.projects import reads as projects
+from workflows.sources.apart import Pool, TooMuch
+from workflows.sources.predictions import Columns
+
+_CLOSED = {ModelState.APPROVAL, ModelState.RETIRED}
+"""States in which evidence stands still."""
+MOST_GROUP_COLUMNS = 4
+
+
+def register(router: Router) -> None:
+    """Answer shared files, their button and window, and the menus that are looked up."""
+    router.file(offer_file)
+    router.action(words.SHARED, open_shared, FileRef)
+    router.action(words.PICK_VERSION, pick_version, VersionRef)
+    router.search(words.PICK_VERSION, search_versions)
+    router.search(words.PICK_PROJECT, search_projects)
+    router.search(words.PICK_UPSTREAM, search_models)
+
+
+# --- a file
+
+
+def offer_file(event: FileShared) -> Reply:
+    """What mlgov reads in a file, and the button that makes it evidence."""
+    deps, actor = event.deps, event.actor
+    if not event.file_id:
+        raise InvalidInput("Slack did not say which file that is. Share it again.")
+    with deps.readers.file() as reading:
+        fetched = files.fetch(deps, event.file_id, owner=actor.slack_id)
+        content = _understand(reading, fetched.name, fetched.data)
+    found = deps.db.run(
+        lambda session: service.keep_file(
+            session,
+            actor,
+            slack_id=fetched.id,
+            name=fetched.name,
+            data_size=len(fetched.data),
+            sha256=fetched.sha256,
+            permalink=fetched.permalink,
+            content=content,
+            now=deps.now(session),
+        )
+    )
+    return Private(f"{found.name}: which evidence is it?", _offer(found))
+
+
+def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
+    """What a file says as evidence; one that takes too much to read is a document like any other."""
+    if len(data) > service.MOST_READ:
+        return {}
+    try:
+        return reading.run(api.UNDERSTAND, name, data, seconds=SLACK_SECONDS)
+    except TooMuch:
+        return {}
+
+
+def _offer(found: Shared) -> list[Block]:
+    told = [
+        f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
+    ]
+    told += [blocks.escape(one, 400) for one in found.sentences]
+    button = blocks.button(
+        "Hand it in as evidence…", words.SHARED, FileRef(found.slack_id).text, style="primary"
+    )
+    return [
+        *blocks.sections(told),
+        blocks.actions([button], block_id=f"file-{found.slack_id}"),
+        blocks.context(
+            "Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."
+        ),
+    ]
+
+
+def _size(number: int) -> str:
+    if number < 1000:
+        return f"{number} bytes"
+    return f"{number / 1000:.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"
+
+
+def open_shared(click: Click, file: FileRef) -> Reply:
+    """Which model version is it for?"""
+    deps = click.deps
+    with deps.db.read() as session:
+        found = service.find_file(session, click.actor, file.file_id)
+        if not reads.list_models(session, click.actor, policy=deps.policy):
+            raise NotAllowed(
+                "You see no model that it could be for. `/mlgov models` registers one."
+            )
+    return Open(windows.shared(found))
+
+
+def pick_version(click: Click, ref: VersionRef) -> Reply:
+    """The version was picked: the window of evidence, with the file in it."""
+    deps = click.deps
+    with deps.db.read() as session:
+        file = service.find_file(session, click.actor, FileRef.read(click.metadata).file_id)
+    card, _ = clicks.load_model(deps, click.actor, ref.model_id, ref.version_id)
+    version = card.version
+    if version is None:
+        raise ref.refusal()
+    model = card.model
+    window = EvidenceWindow(
+        words.EVIDENCE, model.id, model.revision, version.id, version.revision, None, file.slack_id
+    )
+    view = windows.evidence(
+        card,
+        deps.policy,
+        file.type,
+        window.text,
+        file,
+        *clicks.prefilled(deps, card),
+        takes_files=clicks.takes_files(deps),
+    )
+    return Show(view)
+
+
+def load_file(asked: Submission | Click, file_id: str | None) -> Shared | None:
+    """The file that a window of evidence was opened for, if it was."""
+    if file_id is None:
+        return None
+    with asked.deps.db.read() as session:
+        return service.find_file(session, asked.actor, file_id)
+
+
+def read_fields(submission: Submission, file_id: str | None, type_: str) -> dict[str, Any]:
+    """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
+    deps = submission.deps
+    rules = deps.policy.evidence.fairness
+    found = load_file(submission, file_id)
+    put: list[str] = submission.values.get(windows.FILE) or []
+
+    def is_counted(file: Shared) -> bool:
+        return type_ == FAIRNESS and file.has_rows and rules.rows_in_slack
+
+    if found is None and not put:
+        return {}
+    if found is not None and not is_counted(found):
+        return service.list_fields(found, type_)
+    counted = None
+    with deps.readers.file() as reading:
+        wanted = found.slack_id if found is not None else put[0]
+        fetched = files.fetch(deps, wanted, owner=submission.actor.slack_id, seconds=files.QUICK)
+        if found is None:
+            found = Shared(
+                fetched.id,
+                fetched.name,
+                len(fetched.data),
+                fetched.sha256,
+                fetched.permalink,
+                _understand(reading, fetched.name, fetched.data),
+            )
+        if is_counted(found):
+            asked = api.Counting(_columns(submission), found.name, rules.least)
+            counted = reading.run(api.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
+    return service.list_fields(found, type_, counted)
+
+
+def _columns(submission: Submission) -> Columns:
+    """Which columns of a file with rows say what, as the window asked."""
+    asked = {windows.TRUTH: "was true", windows.PREDICTION: "the model said"}
+    for block, what in asked.items():
+        if not submission.text(block):
+            raise InvalidInput(f"Which column holds what {what}?", field=block)
+    cut = submission.text(windows.CUT)
+    try:
+        threshold = float(cut) if cut else None
+        if threshold is not None and not math.isfinite(threshold):
+            raise ValueError
+    except ValueError:
+        raise InvalidInput("Write a number, like 0.5.", field=windows.CUT) from None
+    groups = submission.listed(windows.GROUPS)
+    if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
+        raise InvalidInput(
+            "Name one to four columns of groups, like sex, age.", field=windows.GROUPS
+        )
+    return Columns(
+        submission.text(windows.TRUTH),
+        submission.text(windows.PREDICTION),
+        groups,
+        submission.text(windows.POSITIVE) or None,
+        threshold,
+    )
+
+
+# --- menus
+
+
+def search_versions(search: Search) -> Sequence[tuple[str, str]]:
+    """Versions in sight whose evidence can change, by the words of their model."""
+    with search.deps.db.read() as session:
+        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+    return [
+        (
+            VersionRef(model.id, one.id).text,
+            f"{model.name} {one.version} · {words.STATES[one.state]}",
+        )
+        for model in found
+        for one in model.versions
+        if one.state not in _CLOSED
+    ]
+
+
+def search_models(search: Search) -> Sequence[tuple[str, str]]:
+    """Models in sight, but the one that the window is about."""
+    own = ModelRef.read(search.metadata).model_id
+    with search.deps.db.read() as session:
+        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+    return [(one.key, one.name) for one in found if one.id != own]
+
+
+def search_projects(search: Search) -> Sequence[tuple[str, str]]:
+    """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
+    policy, actor = search.deps.policy, search.actor
+    with search.deps.db.read() as session:
+        mine = projects.list_for(session, actor)
+        every = (
+            projects.list_all(session, actor)
+            if reads.sees_all(session, actor, policy)
+            else status.list_seen_projects(session, actor, policy=policy)
+        )
+    keys = {one.key for one in mine}
+    wanted = search.query.casefold()
+    return [
+        (one.key, one.name)
+        for one in (*mine, *(one for one in every if one.key not in keys))
+        if wanted in one.name.casefold() or wanted in one.key.casefold()
+    ]

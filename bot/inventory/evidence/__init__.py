@@ -1,1 +1,0 @@
-"""Evidence in Slack: handed in, looked at, waived, and drawn."""

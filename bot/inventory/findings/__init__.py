@@ -1,1 +1,0 @@
-"""Findings and reviews in Slack."""

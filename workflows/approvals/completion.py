@@ -1,0 +1,425 @@
+"""The terms of an approval on conditions: kept with the verdict, and binding from the moment the request is approved."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import activity as more
+from storage.approvals import queries
+from storage.approvals.queries import RequestRow
+from storage.approvals.tables import ApprovalCondition
+from storage.enums import ApprovalState, ConditionState
+from workflows import outbox, timers
+from workflows.actors import SYSTEM, Actor
+from workflows.approvable import SubjectType
+from workflows.approvals import approvers, notifications, rules
+from workflows.approvals.forms import Terms
+from workflows.approvals.stages import Stage
+from workflows.audit import heads
+from workflows.audit import service as audit
+from workflows.calendar import calendar_for, local_instant
+from workflows.errors import InvalidInput
+from workflows.policy import Policy
+
+DUE = "approval.condition"
+"""The timer that looks at a condition when its day is over; `seq` is the condition."""
+SOON = "approval.condition_soon"
+"""A day before, for its owner."""
+CONFIRM = "approval.condition_confirm"
+"""What was said to be met in time, and nobody confirmed."""
+FURTHEST = timedelta(days=365)
+
+
+def keep_conditions(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    decision_id: int,
+    terms: Sequence[Terms],
+    around: "Circumstances",
+) -> None:
+    """Keep what this approval depends on. Raises InvalidInput for a day that has passed or an owner who is nobody."""
+    zone = around.policy.organisation.zone
+    today = around.now.astimezone(zone).date()
+    for number, term in enumerate(terms):
+        owner = approvers.find_by_slack_id(session, around.org_key, term.owner)
+        if owner is None:
+            raise InvalidInput(
+                "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
+                field=f"owner_{number}",
+            )
+        if not today <= term.due <= today + FURTHEST:
+            raise InvalidInput("Choose a day from today on, within a year.", field=f"due_{number}")
+        text = audit.write_text(session, actor, term.text, now=around.now)
+        condition_id = more.insert_condition(
+            session,
+            approval_id=approval_id,
+            decision_id=decision_id,
+            set_by=actor.id,
+            text_id=text.id,
+            owner_id=owner.id,
+            due=term.due,
+            due_at=local_instant(term.due + timedelta(days=1), time(0), zone),
+            state=ConditionState.OPEN.value,
+            proof_id=None,
+            claimed_at=None,
+            ended_at=None,
+            revision=1,
+        )
+        audit.record(
+            session,
+            actor,
+            "approval.condition_set",
+            ("approval", approval_id),
+            now=around.now,
+            condition=condition_id,
+            decision=decision_id,
+            owner=owner.id,
+            due=term.due.isoformat(),
+            words=audit.text_fact(text),
+        )
+    queries.set_columns(session, approval_id, has_more=True)
+
+
+def begin_conditions(session: Session, approval_id: int, around: "Circumstances") -> None:
+    """The request is approved: its conditions bind now, and their owners are told."""
+    for condition in more.list_open_conditions(session, approval_id):
+        subject = notifications.subject(approval_id)
+        timers.start(session, subject, DUE, condition.due_at, seq=condition.id)
+        soon = condition.due_at - timedelta(days=1)
+        if soon > around.now:
+            timers.start(session, subject, SOON, soon, seq=condition.id)
+        notify_about(session, condition, condition.owner_id, "condition", around)
+
+
+def next_at_work(person: approvers.Reached, around: "Circumstances") -> datetime:
+    """When somebody is at work, now or next: what comes by the clock and isn't urgent is told then."""
+    calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
+    return calendar.next_open(around.now)
+
+
+def notify_about(
+    session: Session,
+    condition: ApprovalCondition,
+    person_id: str,
+    what: str,
+    around: "Circumstances",
+    *,
+    before: datetime | None = None,
+) -> None:
+    """A message of its own about a condition to one person. With `before` it waits until they are at work, unless that
+    would be too late."""
+    person = approvers.find_person(session, person_id)
+    if person is not None:
+        at = next_at_work(person, around)
+        notifications.notify_person(
+            session,
+            condition.approval_id,
+            person,
+            what,
+            condition.id,
+            org_key=around.org_key,
+            now=around.now,
+            times=condition.revision,
+            due_at=at if before is not None and at < before else None,
+        )
+
+
+# --- When a stage that waits speaks up
+#
+# reminders and escalation, counted from when it was asked.
+
+REMIND = "approval.remind"
+"""Somebody has not decided for a while. `seq` is the stage's position times a hundred and the number of the reminder."""
+ESCALATE = "approval.escalate"
+"""Nobody has decided a stage for long. `seq` is its position."""
+LAPSE = "approval.lapse"
+"""An approval holds no longer."""
+
+_STEPS = 100
+
+
+def start_stage_timers(
+    session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
+) -> None:
+    """Start the clocks of a stage that is asked now; nothing for a stage without any."""
+    subject = notifications.subject(approval_id)
+    for step, after in enumerate(stage.remind_after):
+        timers.start(session, subject, REMIND, now + after, seq=position * _STEPS + step)
+    if stage.escalation is not None:
+        timers.start(session, subject, ESCALATE, now + stage.escalation.after, seq=position)
+
+
+def restart_stage_timers(
+    session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
+) -> None:
+    """Start the clocks of a stage anew, whatever they had been before."""
+    subject = notifications.subject(approval_id)
+    start_stage_timers(session, approval_id, stage, position, now=now)
+    for step, after in enumerate(stage.remind_after):
+        seq = position * _STEPS + step
+        timers.start_again(session, subject, REMIND, now + after, seq=seq)
+    if stage.escalation is not None:
+        at = now + stage.escalation.after
+        timers.start_again(session, subject, ESCALATE, at, seq=position)
+
+
+def position_of(seq: int) -> int:
+    """The stage that a reminder is for."""
+    return seq // _STEPS
+
+
+# --- The end of a request
+#
+# the subject changes or stays, the timers stop, everybody concerned is told, all at once.
+
+EXPIRE = "approval.expire"
+"""The timer that ends a request which nobody decided."""
+
+Subjects = Mapping[str, SubjectType]
+"""What can be asked for, by subject type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What every action needs to know beside the request itself."""
+
+    subjects: Subjects
+    policy: Policy
+    org_key: str
+    now: datetime
+    clicked: tuple[str, str] | None = None
+    mirrored_since: datetime | None = None
+    """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
+    asked: frozenset[str] = frozenset()
+    """About whom and which groups Slack was asked for this act: who is still unread then is not known to it."""
+    policy_id: int = 0
+    """The version of the policy that is in force."""
+    lapsed: Callable[[Session, int], None] = lambda session, approval_id: None
+    """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
+
+
+def end_request(
+    session: Session,
+    actor: Actor,
+    head: RequestRow,
+    request: rules.Request,
+    outcome: ApprovalState,
+    around: Circumstances,
+    *,
+    decision_id: int = 0,
+) -> None:
+    """The subject changes or stays, the timers stop, and everybody who has a copy or asked is told: all at once."""
+    subject, now = around.subjects[head.subject_type], around.now
+    # The request is locked, then its subject, then timers, lanes and the ledger's head: one order everywhere, so that
+    # two transactions never wait for each other.
+    subject.lock(session, head.subject_id)
+    timers.cancel(session, notifications.subject(head.id))
+    valid_seconds = (head.bound or {}).get("valid_for")
+    valid_until = (
+        now + timedelta(seconds=valid_seconds)
+        if valid_seconds is not None and outcome is ApprovalState.APPROVED
+        else None
+    )
+    queries.advance(
+        session,
+        head.id,
+        stage=request.stage,
+        state=outcome,
+        asked_at=head.asked_at,
+        ended_at=now,
+        valid_until=valid_until,
+    )
+    audit.record(
+        session,
+        actor,
+        f"approval.{outcome.value}",
+        ("approval", head.id),
+        now=now,
+        gate=head.gate,
+        about=[head.subject_type, head.subject_id],
+        policy=head.policy_id,
+        by_rule=(head.bound or {}).get("by_rule") or None,
+        valid_until=valid_until.isoformat(timespec="microseconds") if valid_until else None,
+    )
+    if valid_until is not None:
+        timers.start(session, notifications.subject(head.id), LAPSE, valid_until)
+    if outcome is ApprovalState.APPROVED:
+        subject.apply(
+            session, actor, head.id, head.subject_id, head.facts, policy=around.policy, now=now
+        )
+    else:
+        subject.close(
+            session,
+            actor,
+            head.id,
+            head.subject_id,
+            head.facts,
+            outcome=outcome,
+            policy=around.policy,
+            now=now,
+        )
+    if head.has_more:
+        _wind_up(session, head, outcome, around)
+    outbox.refresh(session, notifications.subject(head.id), now=now, clicked=around.clicked)
+    post_story(session, head, decision_id, around)
+    if outcome is not ApprovalState.WITHDRAWN:
+        notifications.notify_requester(
+            session, head.id, head.requester_slack_id, org_key=around.org_key, now=now
+        )
+    heads.publish(
+        session,
+        reason_key=f"approval:{head.id}",
+        policy=around.policy,
+        org_key=around.org_key,
+        now=now,
+    )
+
+
+def _wind_up(
+    session: Session, head: RequestRow, outcome: ApprovalState, around: Circumstances
+) -> None:
+    """What was still open beside the decision ends with it; only an approval leaves its conditions."""
+    question = more.find_open_question(session, head.id)
+    if question is not None:
+        question.ended_at = around.now
+        queries.set_columns(session, head.id, paused_at=None)
+    if outcome is not ApprovalState.APPROVED:
+        more.drop_conditions(session, head.id, now=around.now)
+    else:
+        begin_conditions(session, head.id, around)
+
+
+def pass_by_rule(
+    session: Session, approval_id: int, project_id: int, around: Circumstances
+) -> None:
+    """A request that the policy lets pass without asking anybody: approved as it is opened, and shown as such."""
+    head = queries.lock_request(session, approval_id)[0]
+    request = rules.Request(
+        head.requester_id,
+        ApprovalState.PENDING,
+        0,
+        head.revision,
+        head.expires_at,
+        (rules.Stage.of(head),),
+    )
+    notifications.post_passed_card(
+        session, approval_id, project_id=project_id, org_key=around.org_key, now=around.now
+    )
+    end_request(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
+
+
+def ask_stage(
+    session: Session,
+    head: RequestRow,
+    stage: rules.Stage,
+    position: int,
+    barred: Collection[str],
+    around: Circumstances,
+    *,
+    expires_at: datetime,
+    edition: int,
+) -> dict[str, approvers.Reached]:
+    """Ask a later stage, or one anew, without those who are `barred` from it; whom it asks, by id."""
+    (asked,) = approvers.list_reached(session, [stage], around.org_key)
+    asked = {id_: person for id_, person in asked.items() if id_ not in barred}
+    notifications.ask_stage(
+        session,
+        head.id,
+        stage,
+        position,
+        asked,
+        project_id=head.project_id,
+        has_card=head.card_id is not None,
+        receipt_to=None,
+        expires_at=expires_at,
+        policy=around.policy,
+        org_key=around.org_key,
+        now=around.now,
+        edition=edition,
+    )
+    return asked
+
+
+def post_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:
+    """One line in the thread under the channel's card."""
+    notifications.post_story(
+        session,
+        head.id,
+        decision_id,
+        card_id=head.card_id,
+        channel=head.channel,
+        org_key=around.org_key,
+        now=around.now,
+    )
+
+
+def post_thread_line(
+    session: Session,
+    head: RequestRow,
+    what: str,
+    item_id: int,
+    around: Circumstances,
+    *,
+    times: int = 0,
+) -> None:
+    """One line in the thread about what somebody did beside deciding."""
+    notifications.post_thread_line(
+        session,
+        head.id,
+        what,
+        item_id,
+        card_id=head.card_id,
+        channel=head.channel,
+        org_key=around.org_key,
+        now=around.now,
+        times=times,
+    )
+
+
+# --- Asking a stage anew
+#
+# verdicts count no more, the request goes back to that stage, and its people get new cards.
+
+
+def reopen_stage(
+    session: Session,
+    head: RequestRow,
+    request: rules.Request,
+    position: int,
+    around: Circumstances,
+    *,
+    void: set[int] | None = None,
+) -> None:
+    """Ask the stage at `position` anew; stages after it were decided on its word, so their verdicts are void too.
+
+    `void` are ids of verdicts of that stage itself that count no more, None for all of them.
+    """
+    decided = queries.list_verdicts(session, head.id)
+    gone = [
+        row.id
+        for row in decided
+        if row.position > position
+        or (row.position == position and (void is None or row.id in void))
+    ]
+    if gone:
+        queries.void_decisions(session, gone, at=around.now)
+    queries.advance(
+        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
+    )
+    queries.set_columns(session, head.id, edition=head.edition + 1)
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    spent = {row.person_id for row in decided if row.id not in gone}
+    ask_stage(
+        session,
+        head,
+        request.stages[position],
+        position,
+        {*spent, request.requester_id, *request.apart},
+        around,
+        expires_at=request.expires_at,
+        edition=head.edition + 1,
+    )
+    restart_stage_timers(session, head.id, request.stages[position], position, now=around.now)

@@ -1,0 +1,320 @@
+"""What happens to a stage that nobody has decided for long, and to an approval that holds no longer."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import activity as statements
+from storage.approvals import queries
+from storage.enums import ApprovalState, Ask
+from workflows import outbox, rollout, timers
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals import approvers, completion, door, notifications, reads, refusals, rules
+from workflows.approvals.approvers import Reached
+from workflows.approvals.completion import Circumstances
+from workflows.approvals.door import Entered, list_votes, lock_request
+from workflows.approvals.forms import Nudge
+from workflows.approvals.notices import ApprovalEscalated, ApprovalsDue, ApprovalValidityEnded
+from workflows.approvals.records import Card, Reminder
+from workflows.approvals.service import mask_named
+from workflows.approvals.stages import Escalation, Stage
+from workflows.audit import service as audit
+from workflows.calendar import calendar_for
+from workflows.errors import GovernanceError
+from workflows.outbox import Destination, Subject
+
+
+def escalate_stage(
+    session: Session, approval_id: int, position: int, around: Circumstances
+) -> None:
+    """A stage waited too long: add people, replace those who were asked, or tell somebody, as it was bound."""
+    head, request = lock_request(session, approval_id)
+    is_over = request.state is not ApprovalState.PENDING or around.now >= request.expires_at
+    stage = request.current
+    escalation = stage.escalation
+    if is_over or request.stage != position or stage.escalated or escalation is None:
+        return
+    barred = door.list_spent(queries.list_verdicts(session, approval_id))
+    barred |= {request.requester_id, *request.apart}
+    coming = tuple(replace(one, is_late=True) for one in escalation.approvers)
+    # Who would never be counted is not asked; who is only told need not be counted.
+    is_asked = escalation.way != "notify"
+    (parties,) = approvers.list_reached_parties(
+        session,
+        [
+            replace(stage, approvers=coming)
+            if is_asked
+            else replace(stage, approvers=coming, pinned=None)
+        ],
+        around.org_key,
+        by=request.expires_at if is_asked else None,
+    )
+    reached = {id_: one for party in parties for id_, one in party.items()}
+    who = {id_: one for id_, one in reached.items() if id_ not in barred}
+    changed = _apply_escalation(stage, escalation, who)
+    statements.set_stage(
+        session,
+        approval_id,
+        position,
+        approvers=changed.stored()["approvers"],
+        rules=changed.stored()["rules"],
+    )
+    audit.record(
+        session,
+        SYSTEM,
+        "approval.escalated",
+        ("approval", approval_id),
+        now=around.now,
+        stage=position,
+        way=escalation.way,
+        rules=[mask_named(one.rule) for one in escalation.approvers],
+        people=len(who),
+    )
+    subject = notifications.subject(approval_id)
+    outbox.refresh(session, subject, now=around.now)
+    if not who:
+        return
+    if escalation.way == "replace":
+        queries.advance(
+            session,
+            approval_id,
+            stage=position,
+            state=ApprovalState.PENDING,
+            asked_at=head.asked_at,
+        )
+    if escalation.way == "notify":
+        _notify(session, approval_id, position, who, around)
+    else:
+        notifications.ask_people(
+            session,
+            approval_id,
+            position,
+            who,
+            expires_at=request.expires_at,
+            org_key=around.org_key,
+            now=around.now,
+        )
+    if head.card_id is not None and head.channel is not None:
+        outbox.post(
+            session,
+            ApprovalEscalated(approval_id, position, ""),
+            to=Destination.channel(around.org_key, head.channel),
+            dedupe_key=f"approval:{approval_id}:escalated:{position}",
+            now=around.now,
+            thread_of=head.card_id,
+        )
+
+
+def _apply_escalation(stage: Stage, escalation: Escalation, who: dict[str, Reached]) -> Stage:
+    if escalation.way == "notify" or not who:
+        return replace(stage, escalated=True)
+    kept = stage.approvers if escalation.way == "add" else ()
+    coming = tuple(replace(one, is_late=True) for one in escalation.approvers)
+    return replace(stage, approvers=kept + coming, escalated=True)
+
+
+def _notify(
+    session: Session,
+    approval_id: int,
+    position: int,
+    who: dict[str, Reached],
+    around: Circumstances,
+) -> None:
+    for person in sorted(who.values(), key=lambda person: person.slack_id):
+        rollout.message_unasked(
+            session,
+            person.id,
+            ApprovalEscalated(approval_id, position, person.id),
+            to=Destination.person(around.org_key, person.slack_id),
+            dedupe_key=f"approval:{approval_id}:late:{position}:{person.id}",
+            policy=around.policy,
+            now=around.now,
+        )
+
+
+def end_validity(session: Session, approval_id: int, around: Circumstances) -> None:
+    """The time for which an approval holds is over: it is said, on the ledger and to whoever asked."""
+    head, request = lock_request(session, approval_id)
+    if request.state is not ApprovalState.APPROVED:
+        return
+    audit.record(
+        session,
+        SYSTEM,
+        "approval.validity_ended",
+        ("approval", approval_id),
+        now=around.now,
+        gate=head.gate,
+    )
+    outbox.refresh(session, notifications.subject(approval_id), now=around.now)
+    if head.requester_slack_id:
+        outbox.post(
+            session,
+            ApprovalValidityEnded(approval_id),
+            to=Destination.person(around.org_key, head.requester_slack_id),
+            dedupe_key=f"approval:{approval_id}:validity_ended",
+            now=around.now,
+        )
+
+
+# --- Reminders
+#
+# everything that is due for somebody comes as one message, in their working hours, earliest
+# first.
+
+TELL = "approval.tell_due"
+"""The timer of a person who has something to be reminded of; its subject is `deciding`, the person."""
+DECIDING = "deciding"
+
+
+def plan_reminders(
+    session: Session, approval_id: int, position: int, around: Circumstances
+) -> None:
+    """A stage's reminder fell due: those who have not decided are told at their next working moment."""
+    _, request = lock_request(session, approval_id)
+    is_over = request.state is not ApprovalState.PENDING or around.now >= request.expires_at
+    if is_over or request.stage != position or request.current.ask is Ask.QUIET:
+        return
+    votes = list_votes(session, approval_id)
+    decided = {vote.person_id for vote in votes}
+    barred = decided | {request.requester_id, *request.apart}
+    approved = rules.counts(request.current, rules.approvals(votes, position))
+    (parties,) = approvers.list_reached_parties(session, [request.current], around.org_key)
+    for index, party in enumerate(parties):
+        if approved[index] >= request.current.quorums[index]:
+            continue
+        for person_id in sorted(party.keys() - barred):
+            person = party[person_id]
+            calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
+            timers.keep_going(
+                session, Subject(DECIDING, person_id), TELL, calendar.next_open(around.now)
+            )
+
+
+def send_reminder(session: Session, person_id: str, around: Circumstances) -> None:
+    """One message with everything whose reminder came since the last one; nothing when all of it was decided."""
+    person = approvers.find_person(session, person_id)
+    if person is None:
+        return
+    calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
+    if not calendar.is_open(around.now):
+        at = calendar.next_open(around.now)
+        timers.keep_going(session, Subject(DECIDING, person_id), TELL, at)
+        return
+    last = statements.find_last_reminder(session, person_id)
+    waiting = reads.list_waiting(
+        session, person_id, subjects=around.subjects, policy=around.policy, now=around.now
+    )
+    due_cards = [
+        card
+        for card in waiting
+        if card.round.ask is not Ask.QUIET
+        and any(at <= around.now and (last is None or at > last) for at in card.round.remind_at)
+    ]
+    if not due_cards:
+        return
+    reminder_id = statements.insert_reminder(
+        session, person_id, [card.id for card in due_cards], around.now
+    )
+    outbox.post(
+        session,
+        ApprovalsDue(reminder_id),
+        to=Destination.person(around.org_key, person.slack_id),
+        dedupe_key=f"approval:reminder:{reminder_id}",
+        now=around.now,
+        subject=Subject.of("approval_reminder", reminder_id),
+        expires_at=max(card.expires_at for card in due_cards),
+    )
+
+
+def read_reminder(session: Session, reminder_id: int, around: Circumstances) -> Reminder | None:
+    """A reminder as it stands now: what it shows, the most urgent first, and when the next one comes."""
+    person_id = statements.find_reminded(session, reminder_id)
+    if person_id is None:
+        return None
+    cards = reads.cards(
+        session,
+        statements.list_items(session, reminder_id),
+        subjects=around.subjects,
+        policy=around.policy,
+        now=around.now,
+        reader_id=person_id,
+    )
+    by_urgency = tuple(sorted(cards, key=lambda card: (card.expires_at, card.id)))
+    return Reminder(by_urgency, _find_next(by_urgency, around.now))
+
+
+def _find_next(cards: tuple[Card, ...], now: datetime) -> datetime | None:
+    later = [
+        at
+        for card in cards
+        if card.reader is not None and card.reader.why and card.reader.line is None
+        for at in card.round.remind_at
+        if at > now
+    ]
+    return min(later, default=None)
+
+
+# --- The requester reminds those who have not decided
+#
+# seldom, and never those who are asked quietly.
+
+NOT_YOURS = "Only the person who asked for this can nudge."
+EVERY = timedelta(hours=24)
+"""Between two nudges of one request."""
+
+
+class TooSoon(GovernanceError):
+    """They were nudged less than a day ago."""
+
+
+def nudge_approvers(
+    session: Session, actor: Actor, form: Nudge, at: Entered, around: Circumstances
+) -> str:
+    """Everybody whom the stage asks and who has not decided gets the card once more."""
+    head, request = at.head, at.request
+    subject = ("approval", head.id)
+    if head.paused_at is not None:
+        raise GovernanceError(
+            "This waits for your answer, so nobody else can do anything now. Answer the question, and it goes on."
+        )
+    stage = request.stages[request.stage]
+    if stage.ask is Ask.QUIET:
+        raise GovernanceError(
+            f"{refusals.clear_name(stage.name)} is asked quietly: they look when it suits them, and are not messaged."
+        )
+    if head.nudged_at is not None and around.now < head.nudged_at + EVERY:
+        raise TooSoon(
+            f"You nudged on {refusals.format_moment(head.nudged_at, actor)}. You can again from "
+            f"{refusals.format_moment(head.nudged_at + EVERY, actor)}."
+        )
+    (asked,) = approvers.list_reached(session, [stage], around.org_key)
+    decided = door.list_spent(at.decided)
+    for person_id in {*decided, request.requester_id, *request.apart}:
+        asked.pop(person_id, None)
+    queries.set_columns(session, head.id, nudged_at=around.now)
+    times = int(around.now.timestamp())
+    audit.record(
+        session,
+        actor,
+        "approval.nudged",
+        subject,
+        now=around.now,
+        stage=request.stage,
+        people=len(asked),
+    )
+    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    for person in sorted(asked.values(), key=lambda each: each.slack_id):
+        notifications.notify_person(
+            session,
+            head.id,
+            person,
+            "nudge",
+            request.stage,
+            org_key=around.org_key,
+            now=around.now,
+            times=times,
+        )
+    completion.post_thread_line(session, head, "nudged", request.stage, around, times=times)
+    many = "1 person was" if len(asked) == 1 else f"{len(asked)} people were"
+    return f"{many} reminded. You can nudge again from {refusals.format_moment(around.now + EVERY, actor)}."

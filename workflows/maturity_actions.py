@@ -1,0 +1,114 @@
+"""From a gap in maturity to something that somebody does by a day: a milestone like any other.
+
+A milestone stands in a project. What is done for the whole organisation, or for a unit, stands in a project of its own,
+the maturity programme, which is there from the first action on.
+"""
+
+import re
+from dataclasses import replace
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from storage.enums import ProjectStatus
+from storage.maturity import queries
+from storage.maturity.tables import MaturityAction
+from storage.projects import queries as projects
+from storage.projects.tables import Project
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput
+from workflows.maturity import service as maturity
+from workflows.maturity.records import Targets
+from workflows.milestones import service
+from workflows.milestones.forms import AddMilestone, Day, Title
+from workflows.policy import Policy
+
+
+class PlanAction(BaseModel):
+    """Who does what, by when, so that a statement holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    business_unit: str = ""
+    statement: str
+    title: Title
+    due: Day
+    owner_id: str
+    request_key: str
+
+
+def plan_action(
+    session: Session, actor: Actor, form: PlanAction, *, policy: Policy, org_key: str, now: datetime
+) -> Targets:
+    """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
+    maturity.require_leader(session, actor, "maturity.plan_action", policy=policy, org_key=org_key)
+    unit = form.business_unit or None
+    targets = maturity.load_targets(session, unit, policy=policy, now=now)
+    if targets.result is None or form.statement not in {
+        one.id for gap in targets.gaps for one in gap.missing
+    }:
+        raise InvalidInput("This gap is closed, or no longer aimed for.", hint="maturity.targets")
+    project = _programme(session, actor, unit, now=now)
+    # A leader plans for everybody: that was asked above, by role, and not by who answers for the programme.
+    planner = replace(actor, kind=ActorKind.OPERATOR)
+    milestone_id = service.add_milestone(
+        session,
+        planner,
+        AddMilestone(
+            project=project.key,
+            title=form.title,
+            due=form.due,
+            owner_id=form.owner_id,
+            request_key=form.request_key,
+        ),
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    )
+    if not queries.has_action(session, milestone_id):
+        session.add(
+            MaturityAction(
+                milestone_id=milestone_id,
+                cycle_id=targets.result.cycle_id,
+                statement=form.statement,
+            )
+        )
+        session.flush()
+        audit.record(
+            session,
+            actor,
+            "maturity.action_planned",
+            ("milestone", milestone_id),
+            now=now,
+            cycle=targets.result.cycle_id,
+            statement=form.statement,
+        )
+    return maturity.load_targets(session, unit, policy=policy, now=now)
+
+
+def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetime) -> Project:
+    """The project that holds what is done about maturity; whoever plans the first action owns it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", (unit or "").casefold()).strip("-")
+    key = "maturity-programme" + (f"-{slug}" if slug else "")
+    project = projects.find_by_key(session, key[:64])
+    if project is not None:
+        return project
+    project = Project(
+        key=key[:64],
+        name="Maturity programme" + (f", {unit}" if unit else ""),
+        owner_id=actor.id,
+        business_unit=unit,
+        status=ProjectStatus.IN_PROGRESS.value,
+        created_at=now,
+    )
+    session.add(project)
+    session.flush()
+    audit.record(session, actor, "project.added", ("project", project.id), now=now, key=project.key)
+    return project
+
+
+def propose_day(today: date) -> date:
+    """The day that a window proposes: a quarter from now."""
+    return date.fromordinal(today.toordinal() + 90)
