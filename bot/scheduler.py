@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot import background
+from bot import failpoints
 from bot.web.metrics import Beat
 from storage.db import Database, DatabaseBusy
 from workflows.job_runner import Registry, Run, Runner
@@ -45,7 +45,7 @@ class Scheduler:
             registry,
             policy=policy,
             org_key=org_key,
-            probe=background.hit,
+            probe=failpoints.hit,
             report=report,
             beat=self._beat.strike,
         )

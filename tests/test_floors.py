@@ -94,7 +94,7 @@ def test_models_are_loaded_by_the_oldest_releases(oldest: Path, tmp_path: Path) 
 import json, pathlib, sys
 import numpy, pandas, skops.io, yaml
 from sklearn.linear_model import LogisticRegression
-from workflows.sources.permutation import trying
+from workflows.sources.permutation import runner
 place = pathlib.Path(sys.argv[1])
 frame = pandas.DataFrame({"income": numpy.arange(100.0), "age": numpy.ones(100)})
 truth = (frame.income > 50).astype(int)
@@ -103,7 +103,7 @@ skops.io.dump(LogisticRegression().fit(frame, truth), place / "model" / "file")
 (place / "model" / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": {
     "pickled_model": "file", "serialization_format": "skops", "sklearn_version": "1"}}}))
 frame.assign(fraud=truth).to_csv(place / "cases.csv", index=False)
-answer = trying.run_importance(place / "model", place / "cases.csv", seconds=100, target="fraud",
+answer = runner.run_importance(place / "model", place / "cases.csv", seconds=100, target="fraud",
     sandbox=False, needs_isolation=False)
 print(json.dumps(answer.features))
 """

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from bot import background
+from bot import failpoints
 from bot.deps import Deps
 from bot.web.api import NotTaken, describe_answers
 from bot.web.authentication import Caller, Door, needs
@@ -266,7 +266,7 @@ def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
         replace_period=delivery.replace_period,
         by=Deliverer(caller.token.name, bound),
         answer=Choice(delivery.separate, delivery.instead_of),
-        probe=background.hit,
+        probe=failpoints.hit,
     )
     taken = _taken(report)
     # What belongs to no project is the whole organisation's: no news for one project's program.

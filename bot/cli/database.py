@@ -52,7 +52,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the database into one file, while mlgov runs. Exit 3 for PostgreSQL: it prints what to run."""
-    from bot import background
+    from bot import failpoints
     from storage import backup as copies
 
     url = _url()
@@ -68,7 +68,7 @@ def backup(
         raise fail(f"{file} is there already; --force writes over it.")
     with _host_held(url):
         try:
-            contents = copies.write(database, file, probe=background.hit)
+            contents = copies.write(database, file, probe=failpoints.hit)
         except copies.Unusable as error:
             raise fail(str(error)) from None
     broken = copies.find_ledger_fault(file)
@@ -148,7 +148,7 @@ def _restore(url: "URL", file: Path, *, force: bool) -> None:
 def _replace(file: Path, database: Path, *, force: bool) -> None:
     from datetime import UTC, datetime
 
-    from bot import background
+    from bot import failpoints
     from storage import backup as copies
 
     kept = _anchored()
@@ -165,8 +165,8 @@ def _replace(file: Path, database: Path, *, force: bool) -> None:
             )
         known = max(kept.known if kept else 0, present[0] if present else 0)
         erased = _make_ready(staged, database, kept, known)
-        background.hit("restore.staged")
-        aside = copies.swap(staged, database, now=datetime.now(UTC), probe=background.hit)
+        failpoints.hit("restore.staged")
+        aside = copies.swap(staged, database, now=datetime.now(UTC), probe=failpoints.hit)
     finally:
         copies.clear(staged)
     say(f"{database} is the copy {file} now: {_describe_contents(contents)}.")

@@ -99,7 +99,7 @@ def models(
 def _import(
     kind: str, file: Path, dry_run: bool, map_: list[str] | None, skip_bad_rows: bool, **more: Any
 ) -> None:
-    from bot import background
+    from bot import failpoints
     from bot.cli.base import counting
     from workflows import imports
 
@@ -113,7 +113,7 @@ def _import(
             policy=policy,
             org_key=find_org_key(database),
             progress=progress,
-            probe=background.hit,
+            probe=failpoints.hit,
         )
     for line in imports.lines(report):
         say(line)
@@ -163,7 +163,7 @@ def costs(
     ] = None,
 ) -> None:
     """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
-    from bot import background
+    from bot import failpoints
     from bot.budgets.cli import report_lines
     from bot.cli.base import reading
     from workflows import clock
@@ -198,12 +198,12 @@ def costs(
                     skip_bad_rows=skip_bad_rows,
                     dry_run=dry_run,
                     answer=Choice(separate, tuple(instead_of or ())),
-                    probe=background.hit,
+                    probe=failpoints.hit,
                 )
             except GovernanceError as error:
                 raise fail(error.sentence) from None
         if not dry_run:
-            cost_loading.remove_for(database, probe=background.hit)
+            cost_loading.remove_for(database, probe=failpoints.hit)
     for line in report_lines(report):
         say(line)
     if report.refused:

@@ -16,7 +16,7 @@ from slack_sdk import WebClient
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot import background
+from bot import failpoints
 from bot.delivery.messages import RENDERERS
 from bot.delivery.rendering import Drafts, Renderer
 from bot.delivery.sender import Anchor, Courier, Home, Result, Sender, Stamps, check
@@ -218,7 +218,7 @@ class Delivery:
             self._is_prepared = True
         self._looked_at = before = time.monotonic()
         claimed = self._claim(free)
-        background.hit("claim.after_commit")
+        failpoints.hit("claim.after_commit")
         for errand in claimed.errands:
             with self._turn:
                 self._busy += 1
@@ -238,7 +238,7 @@ class Delivery:
         def work(session: Session) -> Claimed:
             claimed = self._claimer.claim(session, free)
             session.flush()
-            background.hit("claim.before_commit")
+            failpoints.hit("claim.before_commit")
             return claimed
 
         return self._database.run(work)
@@ -284,7 +284,7 @@ class Delivery:
                 opened=result.opened,
             )
             session.flush()
-            background.hit("settle.before_commit")
+            failpoints.hit("settle.before_commit")
             return settled
 
         for attempt in range(SETTLE_TRIES):
@@ -295,7 +295,7 @@ class Delivery:
                 if attempt == SETTLE_TRIES - 1:
                     raise
                 time.sleep(0.1 * (attempt + 1))
-        background.hit("settle.after_commit")
+        failpoints.hit("settle.after_commit")
         self._told("lost" if not settled.is_ours else _name(result))
         if settled.is_dead:
             self._told("dead")

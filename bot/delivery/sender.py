@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 from sqlalchemy.orm import Session
 
-from bot import background
+from bot import failpoints
 from bot.charts import pictures
 from bot.charts.pictures import Picture
 from bot.delivery.rendering import EVENT_TYPE, Draft, Drafts, View, client_msg_id, mark, metadata
@@ -347,15 +347,15 @@ class Sender:
                     channel = opened = str(answer["channel"]["id"])
                 except Exception as error:
                     return Result(self._not_opened(errand, classify(error)))
-                background.hit("open.after")
+                failpoints.hit("open.after")
             else:
                 opened = channel
         if errand.is_unknown:
-            background.hit("lookup.before")
+            failpoints.hit("lookup.before")
             outcome = self._lookup.find(
                 self._slack, errand, channel, self._real(errand, claimed_at)
             )
-            background.hit("lookup.after")
+            failpoints.hit("lookup.after")
             if isinstance(outcome, Done) and errand.window and errand.subject is None:
                 outcome = self._accept_found(errand, channel, outcome)
             return Result(outcome, opened)
@@ -384,13 +384,13 @@ class Sender:
                 unfurl_media=False,
             )
 
-        background.hit("send.before")
+        failpoints.hit("send.before")
         try:
             answer, posted = self._pictures.send(draft, files, post)
         except Exception as error:
-            background.hit("send.after")
+            failpoints.hit("send.after")
             return self._not_posted(errand, classify(error))
-        background.hit("send.after")
+        failpoints.hit("send.after")
         return Done(
             began,
             str(answer.get("channel") or channel),
@@ -459,13 +459,13 @@ class Sender:
                 channel=copy.channel, ts=copy.ts, text=draft.text, blocks=blocks
             )
 
-        background.hit("send.before")
+        failpoints.hit("send.before")
         try:
             _, edited = self._pictures.send(draft, files, edit)
         except Exception as error:
-            background.hit("send.after")
+            failpoints.hit("send.after")
             return _failed("chat.update", classify(error))
-        background.hit("send.after")
+        failpoints.hit("send.after")
         return Done(began, copy.channel, copy.ts, edited.digest, edited.is_final)
 
     def _delete(self, errand: Errand, claimed_at: float) -> Outcome:
@@ -505,13 +505,13 @@ class Sender:
                 user_id=Address.of(errand.lane).slack_id, view={**view.view, "blocks": blocks}
             )
 
-        background.hit("send.before")
+        failpoints.hit("send.before")
         try:
             self._pictures.send(draft, files, publish)
         except Exception as error:
-            background.hit("send.after")
+            failpoints.hit("send.after")
             return _failed("views.publish", classify(error))
-        background.hit("send.after")
+        failpoints.hit("send.after")
         return Done(began)
 
     def _keep_outside(self, errand: Errand) -> Outcome:

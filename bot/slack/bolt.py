@@ -11,7 +11,7 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
-from bot import background, errors, logs
+from bot import errors, failpoints, logs
 from bot.deps import Deps
 from bot.settings import SettingsRefused
 from bot.slack.dispatcher import Edge
@@ -222,9 +222,9 @@ class Once:
             raise UnderWay
         if turn is inbox.Turn.DONE:
             return
-        background.hit("event.begun")
+        failpoints.hit("event.begun")
         work()
-        background.hit("event.handled")
+        failpoints.hit("event.handled")
         try:
             self._db.run(lambda session: inbox.mark_done(session, key))
         except DatabaseBusy:

@@ -21,7 +21,7 @@ import httpx
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot import background
+from bot import failpoints
 from bot.charts.pictures import Picture
 from bot.deps import Deps
 from bot.slack.errors import Effect, Failure, classify
@@ -269,12 +269,12 @@ class Uploads:
                 if not self._again(_failure(error)) or attempt == TRIES - 1:
                     return None
                 continue
-            background.hit("upload.completed")
+            failpoints.hit("upload.completed")
             try:
                 kept = self._database.run(partial(reads.keep, key=key, file_id=file_id))
             except CannotWrite:
                 kept = Upload(key, file_id, is_ready=False)
-            background.hit("upload.kept")
+            failpoints.hit("upload.kept")
             return kept
         return None
 
@@ -299,11 +299,11 @@ class Uploads:
 
         step()
         begun = self._slack.files_getUploadURLExternal(filename=name, length=len(data), **described)
-        background.hit("upload.begun")
+        failpoints.hit("upload.begun")
         step()
         answer = self._http.post(str(begun["upload_url"]), content=data)
         answer.raise_for_status()
-        background.hit("upload.sent")
+        failpoints.hit("upload.sent")
         step()
         file_id = str(begun["file_id"])
         self._slack.files_completeUploadExternal(

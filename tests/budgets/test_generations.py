@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from bot import background
+from bot import failpoints
 from storage import runtime
 from storage.budgets import costs as budget_costs
 from storage.budgets import costs as cost_queries
@@ -295,11 +295,11 @@ def import_and_die(url: str, work: Path, point: str, skip: int) -> None:
     """A command that is killed at a named place."""
     cost_loading.BATCH = 7
     alerts.WRITTEN = 1
-    background.arm(point, skip=skip)
+    failpoints.arm(point, skip=skip)
     text = "version: 1\norganisation: {name: Acme}\n"
     money = Money(Database(url), work, policy.parse(text).policy)
-    money.costs(second_bill(), probe=background.hit)
-    cost_loading.remove_for(money.db, probe=background.hit)
+    money.costs(second_bill(), probe=failpoints.hit)
+    cost_loading.remove_for(money.db, probe=failpoints.hit)
 
 
 @pytest.mark.crash
@@ -326,7 +326,7 @@ def test_killed_at_any_place_it_is_the_old_or_the_new(
     )
     process.start()
     process.join(60)
-    assert process.exitcode == background.STATUS
+    assert process.exitcode == failpoints.STATUS
     assert spent(money) == (NEW if is_new else OLD)
     if not is_new:
         assert everything(money) == before

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot import background
+from bot import failpoints
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace
@@ -31,7 +31,7 @@ MESSAGES = int(os.environ.get("MLGOV_CRASH_MESSAGES", "80"))
 SEED = int(os.environ.get("MLGOV_CRASH_SEED", "7"))
 POINTS = sorted(
     name
-    for name in background.NAMES
+    for name in failpoints.NAMES
     if not name.startswith(("timer", "schedule", "backup", "restore", "costs", "budgets", "event"))
 )
 
@@ -113,7 +113,7 @@ def test_killed_at_a_named_place(
         slack.faults.lose_answer("chat.postMessage", count=1)
     first = workers.hire(replace(orders, failpoint=point))
     first.join(20)
-    assert first.exitcode == background.STATUS, "the failpoint was not reached"
+    assert first.exitcode == failpoints.STATUS, "the failpoint was not reached"
     with database.begin() as session:
         retitle(session, "p-U0ANA", "second", clock.now(session))
     second = workers.hire(replace(orders, failpoint=point, skip=1))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from bot import background
+from bot import failpoints
 from bot.scheduler import Scheduler
 from storage.db import Database
 from storage.people.tables import Person
@@ -63,7 +63,7 @@ def runner(database: Database, registry: Registry = REGISTRY) -> Runner:
         registry,
         policy=lambda: (workplace.policy(), 1),
         org_key=workplace.ORG,
-        probe=background.hit,
+        probe=failpoints.hit,
     )
 
 
@@ -220,7 +220,7 @@ def test_clicks_and_timers_at_the_same_time_do_not_deadlock(people: Database) ->
 
 def tick_and_die(database_url: str, point: str) -> None:
     """A replica that is killed at a named place."""
-    background.arm(point)
+    failpoints.arm(point)
     runner(Database(database_url), replace(REGISTRY, schedules={"digest": digest})).run()
 
 
@@ -232,7 +232,7 @@ def digest(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 @pytest.mark.crash
 @pytest.mark.parametrize(
-    "point", sorted(name for name in background.NAMES if name.startswith(("timer", "schedule")))
+    "point", sorted(name for name in failpoints.NAMES if name.startswith(("timer", "schedule")))
 )
 def test_killed_while_something_fell_due(people: Database, database_url: str, point: str) -> None:
     begin(people, "remind")
@@ -244,7 +244,7 @@ def test_killed_while_something_fell_due(people: Database, database_url: str, po
     )
     process.start()
     process.join(20)
-    assert process.exitcode == background.STATUS
+    assert process.exitcode == failpoints.STATUS
     mine = runner(people, replace(REGISTRY, schedules={"digest": digest}))
     while mine.run():
         pass

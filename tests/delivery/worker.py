@@ -15,8 +15,8 @@ from pathlib import Path
 
 import time_machine
 
-from bot import background
-from bot.delivery import Delivery, sender
+from bot import failpoints
+from bot.delivery import Delivery, client
 from bot.delivery.sender import Lookup
 from storage.db import Database
 from tests.delivery import workplace
@@ -76,7 +76,7 @@ def _work(orders: Orders, over: threading.Event) -> None:
     database = Database(orders.database_url)
     delivery = Delivery(
         database,
-        lambda: sender(orders.token, base_url=orders.api_url, timeout=2.0),
+        lambda: client(orders.token, base_url=orders.api_url, timeout=2.0),
         workplace.RENDERERS,
         org_key=workplace.ORG,
         policy=workplace.policy,
@@ -87,8 +87,8 @@ def _work(orders: Orders, over: threading.Event) -> None:
         guards=orders.guards,
     )
     if orders.failpoint:
-        act: Callable[[], object] = freeze if orders.freezes else background.die
-        background.arm(orders.failpoint, skip=orders.skip, act=act)
+        act: Callable[[], object] = freeze if orders.freezes else failpoints.die
+        failpoints.arm(orders.failpoint, skip=orders.skip, act=act)
     delivery.start()
     over.wait()
     delivery.stop(5)

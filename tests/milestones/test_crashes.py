@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import pytest
 
-from bot import background
+from bot import failpoints
 from storage.db import Database
 from tests.milestones.conftest import ORG, Team, policy
 from workflows import jobs
@@ -14,13 +14,13 @@ from workflows.job_runner import Runner
 
 def tick_and_die(url: str, point: str) -> None:
     """A replica that is killed at a named place."""
-    background.arm(point)
+    failpoints.arm(point)
     Runner(
         Database(url),
         jobs.REGISTRY,
         policy=lambda: (policy(), 1),
         org_key=ORG,
-        probe=background.hit,
+        probe=failpoints.hit,
     ).run()
 
 
@@ -38,7 +38,7 @@ def test_killed_on_a_morning_on_which_something_was_due(
     )
     process.start()
     process.join(30)
-    assert process.exitcode == background.STATUS
+    assert process.exitcode == failpoints.STATUS
     team.live(datetime.fromisoformat("2026-01-08T00:00+00:00"))
     assert [(one.person, len(one.told)) for one in team.sent] == [("leo", 2)]
     team.live(datetime.fromisoformat("2026-01-15T00:00+00:00"))
