@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-from bot.delivery import Delivery, sender
+from bot.delivery import Delivery, client
 from bot.delivery.reviewing import Review, review
 from sandbox.server import Sandbox
 from storage import backup
@@ -39,7 +39,7 @@ def slack() -> Iterator[Sandbox]:
 def delivering(database: Database, slack: Sandbox) -> Iterator[Delivery]:
     delivery = Delivery(
         database,
-        lambda: sender(slack.bot_token, base_url=slack.api_url, timeout=10.0),
+        lambda: client(slack.bot_token, base_url=slack.api_url, timeout=10.0),
         workplace.RENDERERS,
         org_key=ORG,
         policy=workplace.policy,
@@ -122,7 +122,7 @@ def release(database: Database, *, looks: bool = True) -> None:
 def looked(database: Database, slack: Sandbox) -> Review:
     found = review(
         database,
-        sender(slack.bot_token, base_url=slack.api_url, timeout=10.0),
+        client(slack.bot_token, base_url=slack.api_url, timeout=10.0),
         stamps="governed",
         pause=lambda seconds: None,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import Delivery, Pace, sender
+from bot.delivery import Delivery, Pace, client
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace
@@ -41,7 +41,7 @@ def make(
     ) -> Delivery:
         delivery = Delivery(
             database,
-            lambda: sender(slack.bot_token, base_url=slack.api_url, timeout=timeout),
+            lambda: client(slack.bot_token, base_url=slack.api_url, timeout=timeout),
             workplace.RENDERERS,
             org_key=workplace.ORG,
             policy=workplace.policy,

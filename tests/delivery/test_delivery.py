@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.delivery import Anchor, Delivery, sender
+from bot.delivery import Anchor, Delivery, client
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace
@@ -338,8 +338,8 @@ def test_stop_finishes_what_is_under_way_and_gives_leases_back(
 def test_delivery_refuses_a_client_that_repeats_calls(database: Database, slack: Sandbox) -> None:
     from slack_sdk import WebClient
 
-    assert sender("xoxb-1").retry_handlers == []
-    assert sender("xoxb-1").timeout == 10.0
+    assert client("xoxb-1").retry_handlers == []
+    assert client("xoxb-1").timeout == 10.0
     with pytest.raises(ValueError, match="retry_handlers"):
         Delivery(
             database,
@@ -364,7 +364,7 @@ def test_a_persons_card_knows_its_reader(database: Database, slack: Sandbox, mak
     renderer = Renderer(Word, lambda session, notice, scene: notice.word, show)
     delivery = Delivery(
         database,
-        lambda: sender(slack.bot_token, base_url=slack.api_url),
+        lambda: client(slack.bot_token, base_url=slack.api_url),
         (renderer,),
         org_key=workplace.ORG,
         policy=workplace.policy,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.delivery import Delivery, Pace, sender
+from bot.delivery import Delivery, Pace, client
 from sandbox.server import Sandbox
 from storage.db import Database
 from storage.people.tables import Person
@@ -25,7 +25,7 @@ def test_a_clicked_card_changes_while_much_else_waits(database: Database) -> Non
         workplace.add_people(database, now)
         delivery = Delivery(
             database,
-            lambda: sender(slack.bot_token, base_url=slack.api_url),
+            lambda: client(slack.bot_token, base_url=slack.api_url),
             workplace.RENDERERS,
             org_key=workplace.ORG,
             policy=workplace.policy,
