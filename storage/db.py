@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from storage import leases, ledger
+from storage import floors, ledger
 from storage.base import MoneySum
 from storage.people import erasure
 from storage.runtime import IN_REAL_TIME, STEADY, SteadyClock, touch
@@ -328,7 +328,7 @@ class Database:
             ) -> Any:
                 if not self._floors:
                     return clause, multiparams, params
-                return leases.number_rows(connection, clause, multiparams, params, self._floors)
+                return floors.number_rows(connection, clause, multiparams, params, self._floors)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
@@ -389,7 +389,7 @@ class Database:
                     elif _END.get() is not None and left < QUICK_MS / 1000:
                         self._hurry(session, end)
                     if self.is_sqlite and self._floors is None:
-                        self._floors = leases.read_floors(session.connection())
+                        self._floors = floors.read_floors(session.connection())
                     yield session
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))

@@ -34,7 +34,7 @@ def register(router: Router) -> None:
 def open_modal(click: Click, request: Request) -> Reply:
     """On which conditions?"""
     card = clicks.load_entitled(click, request, Decide, verdict=Verdict.APPROVE)
-    shown = [
+    body = [
         blocks.section(
             f"*{words.asks(card)}*\nYour approval counts now. If a condition is not met by the end of its day, the approval lapses."
         )
@@ -42,7 +42,7 @@ def open_modal(click: Click, request: Request) -> Reply:
     for number in range(MOST):
         is_first = number == 0
         which = "" if is_first else "Another: "
-        shown += [
+        body += [
             blocks.input_(
                 f"{which}What has to happen?",
                 blocks.text_input(TEXT, multiline=is_first, max_length=1000),
@@ -65,7 +65,7 @@ def open_modal(click: Click, request: Request) -> Reply:
     return Open(
         blocks.modal(
             "Approve on conditions",
-            shown,
+            body,
             callback_id=SUBMIT_TERMS,
             submit="Approve",
             metadata=clicks.remember(card, click),

@@ -39,23 +39,23 @@ def show(command: Command) -> Reply:
     """My absences, with the way to end them; without any, the modal at once where there can be one."""
     deps = command.deps
     with deps.db.read() as session:
-        found = approvers.list_absences(session, command.actor.id, now=deps.now(session))
-    if not found and command.trigger_id:
+        planned = approvers.list_absences(session, command.actor.id, now=deps.now(session))
+    if not planned and command.trigger_id:
         return Open(_modal())
-    if not found:
+    if not planned:
         return Private(
             "You have named nobody to decide for you. Type `/mlgov away` where you can use slash commands to do it."
         )
-    text = f"{blocks.escape(found[0].stand_in, 60)} can decide for you, {_span(found[0])}"
-    shown: list[Block] = [
+    text = f"{blocks.escape(planned[0].stand_in, 60)} can decide for you, {_span(planned[0])}"
+    body: list[Block] = [
         blocks.section(
-            f"*{blocks.escape(one.stand_in, 60)} can decide for you*, {_span(one)}",
-            accessory=blocks.button("I'm back", BACK, AbsenceRef(one.id).text),
+            f"*{blocks.escape(absence.stand_in, 60)} can decide for you*, {_span(absence)}",
+            accessory=blocks.button("I'm back", BACK, AbsenceRef(absence.id).text),
         )
-        for one in found
+        for absence in planned
     ]
-    shown.append(blocks.actions([blocks.button("Plan another", PLAN, AwayPlan("new").text)]))
-    return Private(text, shown)
+    body.append(blocks.actions([blocks.button("Plan another", PLAN, AwayPlan("new").text)]))
+    return Private(text, body)
 
 
 def open_absence(click: Click, plan: AwayPlan) -> Reply:
@@ -84,13 +84,13 @@ def away_offer(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
     until = (
         "" if is_open else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
     )
-    shown = "" if is_open else f" until {blocks.when(record.until)}"
+    body = "" if is_open else f" until {blocks.when(record.until)}"
     offer = AwayPlan(OFFER, None if is_open else record.until.date())
     return Rendered(
         f"You are asked to decide, and your status says that you are away{until}. Somebody can decide for you",
         [
             blocks.section(
-                f"*You are asked to decide, and your status says that you are away{shown}*\n"
+                f"*You are asked to decide, and your status says that you are away{body}*\n"
                 "Somebody you trust can decide in your place: every decision says so, and you can end it at any time."
             ),
             blocks.context(
@@ -137,7 +137,7 @@ def plan(submission: Submission) -> Reply:
         since=date.fromisoformat(picked[SINCE]),
         until=date.fromisoformat(picked[UNTIL]),
     )
-    found = deps.db.run(
+    planned = deps.db.run(
         lambda session: delegation.plan_absence(
             session,
             submission.actor,
@@ -148,25 +148,25 @@ def plan(submission: Submission) -> Reply:
         )
     )
     return Private(
-        f"{blocks.escape(found.stand_in, 60)} can decide for you, {_span(found)}, and was told. `/mlgov away` shows and ends it."
+        f"{blocks.escape(planned.stand_in, 60)} can decide for you, {_span(planned)}, and was told. `/mlgov away` shows and ends it."
     )
 
 
 def back(click: Click, absence: AbsenceRef) -> Reply:
     """They are back."""
     deps = click.deps
-    found = deps.db.run(
+    planned = deps.db.run(
         lambda session: approvers.end_absence(
             session, click.actor, absence.absence_id, now=deps.now(session)
         )
     )
     return Private(
-        f"Welcome back. {blocks.escape(found.stand_in, 60)} does not decide for you any more."
+        f"Welcome back. {blocks.escape(planned.stand_in, 60)} does not decide for you any more."
     )
 
 
-def _span(one: AbsenceRecord) -> str:
-    return f"from {blocks.when(one.since)} until {blocks.when(one.until)}"
+def _span(absence: AbsenceRecord) -> str:
+    return f"from {blocks.when(absence.since)} until {blocks.when(absence.until)}"
 
 
 def absence_note(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:

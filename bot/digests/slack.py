@@ -118,16 +118,18 @@ class Digests:
         if what:
             raise InvalidInput(f"A digest has no word `{what[:40]}`. {_ASK}")
         with command.deps.db.read() as session:
-            found = service.load_standing(session, command.actor, KIND, policy=command.deps.policy)
-        return Private(f"{_standing(found)}\n{_ASK}")
+            standing = service.load_standing(
+                session, command.actor, KIND, policy=command.deps.policy
+            )
+        return Private(f"{_standing(standing)}\n{_ASK}")
 
     def _private(self, record: ShownDigest | None) -> Reply:
         if record is None:
             return Private(
                 "You have not got a digest yet. `/mlgov digest preview` shows what it would say now."
             )
-        shown = messages.digest(record, self.decision)
-        return Private(shown.text, shown.blocks, shown.pictures)
+        message = messages.digest(record, self.decision)
+        return Private(message.text, message.blocks, message.pictures)
 
 
 def _preview(command: Command) -> ShownDigest:
@@ -146,28 +148,28 @@ def _last(command: Command) -> ShownDigest | None:
 
 def _subscribe(command: Command, is_wanted: bool) -> Reply:
     deps = command.deps
-    found = deps.db.run(
+    standing = deps.db.run(
         lambda session: service.subscribe(
             session, command.actor, KIND, is_wanted, policy=deps.policy, now=deps.now(session)
         )
     )
-    return Private(_standing(found))
+    return Private(_standing(standing))
 
 
-def _standing(found: Standing) -> str:
-    if found.through is None:
-        told = f"You get no {found.kind} digest."
+def _standing(standing: Standing) -> str:
+    if standing.through is None:
+        sentence = f"You get no {standing.kind} digest."
     else:
         why = (
             "because you subscribed"
-            if found.through == "self"
-            else f"because you are in {messages.audience_words(found.through)}"
+            if standing.through == "self"
+            else f"because you are in {messages.audience_words(standing.through)}"
         )
-        told = f"You get the {found.kind} digest every {blocks.escape(found.at_words, 20)} ({blocks.escape(found.tz, 60)}), {why}."
-    if found.last is not None:
-        week, state = found.last
-        told += f" The one due in {messages.week_words(week)} {_STATES[state]}."
-    return told
+        sentence = f"You get the {standing.kind} digest every {blocks.escape(standing.at_words, 20)} ({blocks.escape(standing.tz, 60)}), {why}."
+    if standing.last is not None:
+        week, state = standing.last
+        sentence += f" The one due in {messages.week_words(week)} {_STATES[state]}."
+    return sentence
 
 
 def open_detail(click: Click, of: DigestPart) -> Reply:

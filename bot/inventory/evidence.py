@@ -48,7 +48,7 @@ def offer_file(event: FileShared) -> Reply:
     with deps.readers.file() as reading:
         fetched = files.fetch(deps, event.file_id, owner=actor.slack_id)
         content = _understand(reading, fetched.name, fetched.data)
-    found = deps.db.run(
+    shared_file = deps.db.run(
         lambda session: service.keep_file(
             session,
             actor,
@@ -61,7 +61,7 @@ def offer_file(event: FileShared) -> Reply:
             now=deps.now(session),
         )
     )
-    return Private(f"{found.name}: which evidence is it?", _offer(found))
+    return Private(f"{shared_file.name}: which evidence is it?", _offer(shared_file))
 
 
 def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
@@ -74,17 +74,17 @@ def _understand(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
         return {}
 
 
-def _offer(found: Shared) -> list[Block]:
-    told = [
-        f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
+def _offer(shared_file: Shared) -> list[Block]:
+    lines = [
+        f"*{blocks.escape(shared_file.name, 120)}* · {_size(shared_file.size)} · `sha256:{shared_file.sha256[:12]}…`"
     ]
-    told += [blocks.escape(one, 400) for one in found.sentences]
+    lines += [blocks.escape(one, 400) for one in shared_file.sentences]
     button = blocks.button(
-        "Hand it in as evidence…", words.SHARED, FileRef(found.slack_id).text, style="primary"
+        "Hand it in as evidence…", words.SHARED, FileRef(shared_file.slack_id).text, style="primary"
     )
     return [
-        *blocks.sections(told),
-        blocks.actions([button], block_id=f"file-{found.slack_id}"),
+        *blocks.sections(lines),
+        blocks.actions([button], block_id=f"file-{shared_file.slack_id}"),
         blocks.context(
             "Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."
         ),
@@ -101,12 +101,12 @@ def open_shared(click: Click, file: FileRef) -> Reply:
     """Which model version is it for?"""
     deps = click.deps
     with deps.db.read() as session:
-        found = service.find_file(session, click.actor, file.file_id)
+        shared_file = service.find_file(session, click.actor, file.file_id)
         if not reads.list_models(session, click.actor, policy=deps.policy):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
-    return Open(windows.shared(found))
+    return Open(windows.shared(shared_file))
 
 
 def pick_version(click: Click, ref: VersionRef) -> Reply:
@@ -146,22 +146,22 @@ def read_fields(submission: Submission, file_id: str | None, type_: str) -> dict
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     rules = deps.policy.evidence.fairness
-    found = load_file(submission, file_id)
+    shared_file = load_file(submission, file_id)
     put: list[str] = submission.values.get(windows.FILE) or []
 
     def is_counted(file: Shared) -> bool:
         return type_ == FAIRNESS and file.has_rows and rules.rows_in_slack
 
-    if found is None and not put:
+    if shared_file is None and not put:
         return {}
-    if found is not None and not is_counted(found):
-        return service.list_fields(found, type_)
+    if shared_file is not None and not is_counted(shared_file):
+        return service.list_fields(shared_file, type_)
     counted = None
     with deps.readers.file() as reading:
-        wanted = found.slack_id if found is not None else put[0]
+        wanted = shared_file.slack_id if shared_file is not None else put[0]
         fetched = files.fetch(deps, wanted, owner=submission.actor.slack_id, seconds=files.QUICK)
-        if found is None:
-            found = Shared(
+        if shared_file is None:
+            shared_file = Shared(
                 fetched.id,
                 fetched.name,
                 len(fetched.data),
@@ -169,10 +169,10 @@ def read_fields(submission: Submission, file_id: str | None, type_: str) -> dict
                 fetched.permalink,
                 _understand(reading, fetched.name, fetched.data),
             )
-        if is_counted(found):
-            asked = api.Counting(_columns(submission), found.name, rules.least)
+        if is_counted(shared_file):
+            asked = api.Counting(_columns(submission), shared_file.name, rules.least)
             counted = reading.run(api.COUNT, asked, fetched.data, seconds=SLACK_SECONDS)
-    return service.list_fields(found, type_, counted)
+    return service.list_fields(shared_file, type_, counted)
 
 
 def _columns(submission: Submission) -> Columns:
@@ -208,13 +208,15 @@ def _columns(submission: Submission) -> Columns:
 def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
+        shared_file = reads.list_models(
+            session, search.actor, search.query, policy=search.deps.policy
+        )
     return [
         (
             VersionRef(model.id, one.id).text,
             f"{model.name} {one.version} · {words.STATES[one.state]}",
         )
-        for model in found
+        for model in shared_file
         for one in model.versions
         if one.state not in _CLOSED
     ]
@@ -224,8 +226,10 @@ def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = ModelRef.read(search.metadata).model_id
     with search.deps.db.read() as session:
-        found = reads.list_models(session, search.actor, search.query, policy=search.deps.policy)
-    return [(one.key, one.name) for one in found if one.id != own]
+        shared_file = reads.list_models(
+            session, search.actor, search.query, policy=search.deps.policy
+        )
+    return [(one.key, one.name) for one in shared_file if one.id != own]
 
 
 def search_projects(search: Search) -> Sequence[tuple[str, str]]:

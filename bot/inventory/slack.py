@@ -74,30 +74,30 @@ def read_file(click: Click, evidence: EvidenceRef) -> Reply:
 
     ending = (item.uri or "").rpartition(".")[2]
     ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
-    told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
-    return Send(f"{name.replace(' ', '-')}{ending}", make, told)
+    sentence = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
+    return Send(f"{name.replace(' ', '-')}{ending}", make, sentence)
 
 
 def model_card(click: Click, ref: VersionRef) -> Reply:
     """The card of a model, or of a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _load(click, ref)
+    deps, (card, name) = click.deps, _load(click, ref)
 
     def make() -> bytes:
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-        built = inventory_evidence.build_card(found, deps.policy, today)
+        built = inventory_evidence.build_card(card, deps.policy, today)
         return documents.card_html(
             built, organisation=deps.policy.organisation.name, today=today
         ).encode()
 
-    named = words.model_name(found.model, found.version)
+    named = words.model_name(card.model, card.version)
     return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
 
 
 def pack(click: Click, ref: VersionRef) -> Reply:
     """Everything that an auditor asks about a version, as a page that stands alone."""
-    deps, (found, name) = click.deps, _load(click, ref)
-    version = found.version
+    deps, (card, name) = click.deps, _load(click, ref)
+    version = card.version
     if version is None:
         raise ref.refusal()
 
@@ -108,7 +108,7 @@ def pack(click: Click, ref: VersionRef) -> Reply:
             )
         return documents.pack_html(made).encode()
 
-    named = words.model_name(found.model, version)
+    named = words.model_name(card.model, version)
     return Send(
         f"{name}-pack.html",
         make,
@@ -118,8 +118,8 @@ def pack(click: Click, ref: VersionRef) -> Reply:
 
 def _load(click: Click, ref: VersionRef) -> tuple[ModelCard, str]:
     """What the button is about, and how its file is called."""
-    found, _ = load_model(click.deps, click.actor, ref.model_id, ref.version_id)
-    return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])
+    card, _ = load_model(click.deps, click.actor, ref.model_id, ref.version_id)
+    return card, "-".join([card.model.key, *([card.version.version] if card.version else [])])
 
 
 # --- `/mlgov models`, `/mlgov model NAME`, the buttons of their cards, and the message shortcut
@@ -161,11 +161,11 @@ def models(command: Command) -> Reply:
     """The models that I see, or those that a word fits."""
     deps, asked = command.deps, " ".join(command.words)
     with deps.db.read() as session:
-        found, counts = reads.list_first_models(
+        card, counts = reads.list_first_models(
             session, command.actor, asked, order=cards.ORDER, most=cards.MOST, policy=deps.policy
         )
         today = reads.today_of(deps.policy, deps.now(session))
-    return cards.list_reply(found, counts, asked, today)
+    return cards.list_reply(card, counts, asked, today)
 
 
 def model(command: Command) -> Reply:
@@ -185,8 +185,8 @@ def model(command: Command) -> Reply:
 
 
 def _details(click: Click, ref: VersionRef | ModelRef, sentence: str = "") -> Reply:
-    shown = submissions.details(click.deps, click.actor, ref.model_id, ref.version_id, sentence)
-    return click.window(shown.view, shown.pictures)
+    view = submissions.details(click.deps, click.actor, ref.model_id, ref.version_id, sentence)
+    return click.window(view.view, view.pictures)
 
 
 def open_model(click: Click, ref: VersionRef) -> Reply:
@@ -238,28 +238,28 @@ def _load_card(click: Click, at: ModelRef) -> ModelCard:
 
 def _open_step(click: Click, at: ModelRef) -> Reply:
     """The window of a step; who may not take it, or not yet, reads why at once."""
-    found = _load_card(click, at)
-    choice = next((one for one in found.choices if one.move.verb == at.verb), None)
-    if choice is None or found.version is None:
+    card = _load_card(click, at)
+    choice = next((one for one in card.choices if one.move.verb == at.verb), None)
+    if choice is None or card.version is None:
         return _details(click, at, "It moved on since it was shown to you.")
     if choice.refusals:
         raise NotAllowed(
-            f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}."
+            f"{card.model.name} {card.version.version} can't go on yet: {'; '.join(choice.refusals)}."
         )
-    route = _route(click, found) if at.verb == rules.PASS else ""
+    route = _route(click, card) if at.verb == rules.PASS else ""
     return click.window(
-        windows.step(found, choice.move, route=route, metadata=clicks.remember(at, click))
+        windows.step(card, choice.move, route=route, metadata=clicks.remember(at, click))
     )
 
 
-def _route(click: Click, found: ModelCard) -> str:
+def _route(click: Click, card: ModelCard) -> str:
     deps = click.deps
-    if found.version is None or model_approval.GATE not in deps.policy.gates:
+    if card.version is None or model_approval.GATE not in deps.policy.gates:
         raise InvalidInput(
             "The policy has no gate `model_approval`, so nobody could decide. An administrator can add it to governance.yml."
         )
     with deps.db.read() as session:
-        people = model_approval.MODEL_APPROVAL.people(session, found.version.id)
+        people = model_approval.MODEL_APPROVAL.people(session, card.version.id)
         route = decisions.preview_route(
             session,
             click.actor,
@@ -272,26 +272,26 @@ def _route(click: Click, found: ModelCard) -> str:
 
 
 def _describe(click: Click, at: ModelRef) -> Reply:
-    deps, found = click.deps, _load_card(click, at)
+    deps, card = click.deps, _load_card(click, at)
     with deps.db.read() as session:
-        taken = reads.list_upstream(session, found.model.id)
-    return click.window(windows.describe(found, taken, clicks.remember(at, click)))
+        taken = reads.list_upstream(session, card.model.id)
+    return click.window(windows.describe(card, taken, clicks.remember(at, click)))
 
 
 def _assess(click: Click, at: ModelRef) -> Reply:
-    found = _load_card(click, at)
+    card = _load_card(click, at)
     return click.window(
-        windows.assess(found.model, can_risk=found.can_risk, metadata=clicks.remember(at, click))
+        windows.assess(card.model, can_risk=card.can_risk, metadata=clicks.remember(at, click))
     )
 
 
 def _version(click: Click, at: ModelRef) -> Reply:
-    found = _load_card(click, at)
+    card = _load_card(click, at)
     with click.deps.db.read() as session:
-        seen = registry.find_offered(session, found.model.registry_name)
+        seen = registry.find_offered(session, card.model.registry_name)
     return click.window(
         windows.version(
-            found.model, maker=click.actor.slack_id, metadata=clicks.remember(at, click), seen=seen
+            card.model, maker=click.actor.slack_id, metadata=clicks.remember(at, click), seen=seen
         )
     )
 
@@ -307,31 +307,31 @@ def _evidence(click: Click, at: ModelRef) -> Reply:
 def pick_type(click: Click, picked: Picked) -> Reply:
     """The type of evidence was picked: its fields follow."""
     at = EvidenceWindow.read(click.metadata)
-    found = _load_card(click, at)
+    card = _load_card(click, at)
     return Show(
         evidence_windows.evidence(
-            found,
+            card,
             click.deps.policy,
             picked.value,
             click.metadata,
             evidence.load_file(click, at.file_id),
-            *clicks.prefilled(click.deps, found),
+            *clicks.prefilled(click.deps, card),
             takes_files=clicks.takes_files(click.deps),
         )
     )
 
 
 def _look(click: Click, at: ModelRef) -> Reply:
-    found, deps = _load_card(click, at), click.deps
-    if not found.can_accept:
+    card, deps = _load_card(click, at), click.deps
+    if not card.can_accept:
         return Private("There is no evidence left for you to look at.")
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    drawn = cards.draw_pictures(found.can_accept)
-    shown = evidence_windows.look(
-        found.can_accept, deps.policy, today, drawn, clicks.remember(at, click)
+    drawn = cards.draw_pictures(card.can_accept)
+    view = evidence_windows.look(
+        card.can_accept, deps.policy, today, drawn, clicks.remember(at, click)
     )
-    return click.window(shown, tuple(drawn.values()))
+    return click.window(view, tuple(drawn.values()))
 
 
 def _waive(click: Click, at: ModelRef) -> Reply:
@@ -367,11 +367,11 @@ def open_settle(click: Click, ref: FindingRef) -> Reply:
 
 
 def _review(click: Click, at: ModelRef) -> Reply:
-    deps, found = click.deps, _load_card(click, at)
+    deps, card = click.deps, _load_card(click, at)
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    window = ReviewWindow(**{**vars(at), "card": click.card, "due": found.model.next_review})
-    return click.window(finding_windows.review_window(found.model, today, window.text))
+    window = ReviewWindow(**{**vars(at), "card": click.card, "due": card.model.next_review})
+    return click.window(finding_windows.review_window(card.model, today, window.text))
 
 
 def _card(click: Click, at: ModelRef) -> Reply:
@@ -384,10 +384,10 @@ def _card(click: Click, at: ModelRef) -> Reply:
 
 
 def _classify(click: Click, at: ModelRef) -> Reply:
-    found = _load_card(click, at)
-    is_model = found.model.own_state.value == "not_a_model"
+    card = _load_card(click, at)
+    is_model = card.model.own_state.value == "not_a_model"
     window = ClassifyWindow(**{**vars(at), "card": click.card, "is_model": is_model})
-    return click.window(windows.classify(found.model, is_model=is_model, metadata=window.text))
+    return click.window(windows.classify(card.model, is_model=is_model, metadata=window.text))
 
 
 _MENU: dict[str, Callable[[Click, ModelRef], Reply]] = {

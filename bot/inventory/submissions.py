@@ -48,14 +48,14 @@ def details(
     deps: Deps, actor: Actor, model_id: int, version_id: int | None, sentence: str = ""
 ) -> Show:
     """The window with everything about a model; `sentence` says what just happened."""
-    found, spend = clicks.load_model(deps, actor, model_id, version_id)
+    card, spend = clicks.load_model(deps, actor, model_id, version_id)
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    seen, _ = clicks.prefilled(deps, found)
-    drawn = cards.draw_pictures(found.evidence.values())
+    seen, _ = clicks.prefilled(deps, card)
+    drawn = cards.draw_pictures(card.evidence.values())
     return Show(
         cards.details_window(
-            found, deps.policy, today, drawn, spend=spend, news=sentence, seen=seen
+            card, deps.policy, today, drawn, spend=spend, news=sentence, seen=seen
         ),
         tuple(drawn.values()),
     )

@@ -100,7 +100,12 @@ def menu(
 ) -> Element:
     options = [blocks.option(text, str(value)) for value, text in texts.items()]
     chosen = next(
-        (one for one in options if initial is not None and one["value"] == str(initial)), None
+        (
+            section
+            for section in options
+            if initial is not None and section["value"] == str(initial)
+        ),
+        None,
     )
     return blocks.select(action, options, placeholder=placeholder, initial=chosen)
 
@@ -145,7 +150,7 @@ def register(
     metadata: str = "",
 ) -> Block:
     """A new entry: what somebody knows on the first day; the rest is described later."""
-    shown = [
+    body = [
         ask(RegisterModel, "name", initial=name),
         ask(RegisterModel, "kind", menu(KIND, words.KINDS, ModelKind.INTERNAL), optional=False),
         ask(RegisterModel, "vendor"),
@@ -155,7 +160,7 @@ def register(
         *_assessed(None),
     ]
     return blocks.modal(
-        "Register a model", shown, callback_id=SUBMIT_REGISTER, submit="Register", metadata=metadata
+        "Register a model", body, callback_id=SUBMIT_REGISTER, submit="Register", metadata=metadata
     )
 
 
@@ -180,14 +185,14 @@ def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) 
     `taken` are key and name of the models whose output it takes.
     """
     model = found.model
-    held = found.evidence.get(CARD)
-    card = held.card if held else None
+    current = found.evidence.get(CARD)
+    card = current.card if current else None
     upstream = blocks.multi_search_select(
         words.PICK_UPSTREAM,
         placeholder=inputs_of(RegisterModel)["upstream"].placeholder,
         initial=[blocks.option(name, key) for key, name in taken],
     )
-    shown = [
+    body = [
         ask(RegisterModel, "name", initial=model.name, hint=""),
         ask(RegisterModel, "kind", menu(KIND, words.KINDS, model.kind), optional=False),
         ask(RegisterModel, "vendor", initial=model.vendor or "", hint=""),
@@ -217,20 +222,20 @@ def describe(found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str) 
         ask(RegisterModel, "upstream", upstream),
     ]
     return blocks.modal(
-        "Describe it", shown, callback_id=SUBMIT_DESCRIBE, submit="Keep", metadata=metadata
+        "Describe it", body, callback_id=SUBMIT_DESCRIBE, submit="Keep", metadata=metadata
     )
 
 
 def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     """How material a model is; model risk can set another tier."""
-    shown = [
+    body = [
         blocks.section(f"*{words.model_name(model, None)}* · {words.tier(model)}"),
         *_assessed(model),
     ]
     if can_risk:
-        shown += [ask(AssessTier, "override", menu(TIER, _TIERS)), ask(AssessTier, "reason")]
+        body += [ask(AssessTier, "override", menu(TIER, _TIERS)), ask(AssessTier, "reason")]
     return blocks.modal(
-        "Assess its tier", shown, callback_id=SUBMIT_ASSESS, submit="Assess", metadata=metadata
+        "Assess its tier", body, callback_id=SUBMIT_ASSESS, submit="Assess", metadata=metadata
     )
 
 
@@ -243,7 +248,7 @@ def version(
     """A new version, prefilled from the registry (`seen` is its newest that is not here yet), or from the last one."""
     last = model.versions[0] if model.versions else None
     name = seen.version if seen else _next(last.version) if last else "1"
-    shown = [
+    body = [
         blocks.section(
             f"*{words.model_name(model, None)}*"
             + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")
@@ -260,13 +265,13 @@ def version(
     if model.kind is ModelKind.GENERATIVE:
         about = last.about if last else {}
         tools = ", ".join(str(tool) for tool in about.get("tools", ()))  # type: ignore[attr-defined]
-        shown += [
+        body += [
             ask(Generative, "model", initial=str(about.get("model", ""))),
             text("The prompt", PROMPT, hint="Only its digest is kept."),
             ask(Generative, "tools", initial=tools),
         ]
     return blocks.modal(
-        "Add a version", shown, callback_id=SUBMIT_VERSION, submit="Add", metadata=metadata
+        "Add a version", body, callback_id=SUBMIT_VERSION, submit="Add", metadata=metadata
     )
 
 
@@ -289,34 +294,34 @@ _WHY: dict[str, dict[str, Any]] = {
 }
 
 
-def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
+def step(card: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
     """A step about to be taken: what it does, who else it needs, and what it asks."""
-    model, version_ = found.model, found.version
-    told = f"*{words.model_name(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
-    shown: list[Block] = [blocks.section(told)]
+    model, version_ = card.model, card.version
+    lines = f"*{words.model_name(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"
+    body: list[Block] = [blocks.section(lines)]
     if move.both:
-        both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
-        shown.append(blocks.context(f"This needs two people, {both}. The other one is asked."))
+        both = " and ".join(sorted(rules.WHO_WORDS[section] for section in move.who))
+        body.append(blocks.context(f"This needs two people, {both}. The other one is asked."))
     if move.verb == rules.SUSPEND:
         down = (
             f" {blocks.escape(', '.join(model.downstream), 200)} takes its output."
             if model.downstream
             else ""
         )
-        shown.append(
+        body.append(
             blocks.context(
                 f"It is suspended at once, by you alone. Only model risk resumes it.{down}"
             )
         )
     if move.verb == rules.RETIRE:
         listed = blocks.escape(", ".join(model.downstream), 300) or "no other model"
-        shown.append(
+        body.append(
             blocks.context(f"Takes its output: {listed}. Retired is the end; the record stays.")
         )
     if Guard.VALIDATOR_NAMED in move.guards:
-        shown.append(ask_person(TakeStep, "validator_id"))
+        body.append(ask_person(TakeStep, "validator_id"))
     if move.verb == rules.CHANGE:
-        shown += [
+        body += [
             ask(
                 TakeStep,
                 "change_class",
@@ -330,12 +335,12 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
         ]
     if move.asks_why:
         known = _WHY.get(move.verb, {})
-        shown.append(ask(TakeStep, "reason", optional=False, **known))
+        body.append(ask(TakeStep, "reason", optional=False, **known))
     if route:
-        shown.append(blocks.context(route))
+        body.append(blocks.context(route))
     return blocks.modal(
         move.label.rstrip("…"),
-        shown,
+        body,
         callback_id=SUBMIT_STEP,
         submit=_SUBMITS.get(move.verb, "Go on"),
         metadata=metadata,
@@ -354,7 +359,7 @@ _SUBMITS = {
 def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
     """Model risk says that an entry is no model, or that it is one after all."""
     title = "It is a model" if is_model else "It is no model"
-    shown = [
+    body = [
         blocks.section(f"*{words.model_name(model, None)}*"),
         text(
             "Why?",
@@ -363,7 +368,7 @@ def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
             hint="Simple arithmetic and fixed rules are no models (SR 26-2).",
         ),
     ]
-    return blocks.modal(title, shown, callback_id=SUBMIT_CLASSIFY, submit="Keep", metadata=metadata)
+    return blocks.modal(title, body, callback_id=SUBMIT_CLASSIFY, submit="Keep", metadata=metadata)
 
 
 # --- The windows of findings and reviews
@@ -429,26 +434,26 @@ def review_window(model: ModelRecord, today: date, metadata: str) -> Block:
 # Pure.
 
 
-def shared(found: Shared) -> Block:
+def shared(shared_file: Shared) -> Block:
     """A file that somebody shared: which version of a model is it for?"""
     menu = blocks.search_select(words.PICK_VERSION, placeholder="Pick a version")
-    shown = [
-        blocks.section(f"*{blocks.escape(found.name, 120)}*"),
+    body = [
+        blocks.section(f"*{blocks.escape(shared_file.name, 120)}*"),
         blocks.section(
             "Which model, in which version, is it for?", accessory=menu, block_id=VERSION
         ),
     ]
     return blocks.modal(
         "Hand in evidence",
-        shown,
+        body,
         callback_id="notice",
         close="Cancel",
-        metadata=FileRef(found.slack_id).text,
+        metadata=FileRef(shared_file.slack_id).text,
     )
 
 
 def evidence(
-    found: ModelCard,
+    card: ModelCard,
     policy: Policy,
     type_: str | None,
     metadata: str,
@@ -462,21 +467,24 @@ def evidence(
 
     `takes_files` says that mlgov may read files; `seen` is what the registry says of the version, `before` the performance report of the version before it.
     """
-    names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}
-    lacking = [lack.type for each in found.lacks.values() for lack in each]
-    ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
+    names = {
+        section: policy.evidence.words(section).capitalize()
+        for section in policy.evidence.all_types
+    }
+    lacking = [lack.type for each in card.lacks.values() for lack in each]
+    ordered = {section: names[section] for section in dict.fromkeys([*lacking, *names])}
     pick = ask(SubmitEvidence, "type", menu(words.PICK_TYPE, ordered, type_))
     pick["dispatch_action"] = True
-    about = f"*{words.model_name(found.model, found.version)}*" + (
+    about = f"*{words.model_name(card.model, card.version)}*" + (
         f" · {blocks.escape(file.name, 120)}" if file else ""
     )
-    shown: list[Block] = [blocks.section(about), pick]
+    body: list[Block] = [blocks.section(about), pick]
     if file is not None and file.sentences and type_ == file.type:
-        shown += blocks.sections(blocks.escape(one, 400) for one in file.sentences)
+        body += blocks.sections(blocks.escape(section, 400) for section in file.sentences)
     if type_ is None:
         return blocks.modal(
             "Hand in evidence",
-            shown,
+            body,
             callback_id=SUBMIT_EVIDENCE,
             submit="Hand in",
             metadata=metadata,
@@ -488,7 +496,7 @@ def evidence(
             "fail": "It failed",
         }
         outcome = menu(OUTCOME, outcomes)
-        shown.append(ask(SubmitEvidence, "outcome", outcome, optional=False))
+        body.append(ask(SubmitEvidence, "outcome", outcome, optional=False))
     is_plan = type_ == "monitoring_plan"
     if is_plan or type_ == "performance_report":
         hint = (
@@ -496,8 +504,8 @@ def evidence(
             if is_plan
             else "One a line, like: accuracy = 0.91 >= 0.85. mlgov judges them."
         )
-        filled = _watched(found) if is_plan else _measured(found, seen, before)
-        shown.append(
+        filled = _watched(card) if is_plan else _measured(card, seen, before)
+        body.append(
             text(
                 "What is watched" if is_plan else "Metrics and their thresholds",
                 METRICS,
@@ -507,7 +515,7 @@ def evidence(
             )
         )
     elif type_ != "validation_report" and not (file is not None and file.type):
-        shown.append(
+        body.append(
             text(
                 "Metrics and their thresholds",
                 METRICS,
@@ -520,9 +528,9 @@ def evidence(
             if takes_files
             else "A link, on which its readers find it."
         )
-        shown.append(ask(SubmitEvidence, "uri", hint=hint))
+        body.append(ask(SubmitEvidence, "uri", hint=hint))
         if takes_files:
-            shown.append(
+            body.append(
                 blocks.input_(
                     "The file itself",
                     blocks.file_input(FILE),
@@ -533,10 +541,10 @@ def evidence(
             )
     may_count = takes_files and policy.evidence.fairness.rows_in_slack
     if type_ == FAIRNESS and may_count and (file is None or file.has_rows):
-        shown += _rows()
-    shown += [ask(SubmitEvidence, "summary"), ask_day(SubmitEvidence, "valid_until")]
+        body += _rows()
+    body += [ask(SubmitEvidence, "summary"), ask_day(SubmitEvidence, "valid_until")]
     return blocks.modal(
-        "Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata
+        "Hand in evidence", body, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata
     )
 
 
@@ -558,12 +566,12 @@ def _rows() -> list[Block]:
     ]
 
 
-def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
+def _measured(card: ModelCard, seen: Found | None, last: Item | None) -> str:
     """What the run in the registry measured, with the thresholds that were set before; a threshold that nobody set is left open."""
     if seen is None:
         return ""
-    before = found.evidence.get("performance_report") or last
-    known = {one.name: one for one in before.metrics} if before else {}
+    before = card.evidence.get("performance_report") or last
+    known = {section.name: section for section in before.metrics} if before else {}
     lines = []
     for name, value in list(seen.metrics.items())[:20]:
         limit = known.get(name)
@@ -574,12 +582,12 @@ def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
     return "\n".join(lines)
 
 
-def _watched(found: ModelCard) -> str:
+def _watched(card: ModelCard) -> str:
     """The measures that were reported, to be watched against the same thresholds."""
-    report = found.evidence.get("performance_report")
+    report = card.evidence.get("performance_report")
     return "\n".join(
-        f"{one.name} {'>=' if one.better == 'higher' else '<='} {one.threshold.normalize():f} every 7"
-        for one in (report.metrics if report else ())
+        f"{section.name} {'>=' if section.better == 'higher' else '<='} {section.threshold.normalize():f} every 7"
+        for section in (report.metrics if report else ())
     )
 
 
@@ -587,7 +595,7 @@ def look(
     items: Sequence[Item], policy: Policy, today: date, drawn: Mapping[int, Picture], metadata: str
 ) -> Block:
     """Evidence to accept or to reject: each item as it stands, one box to tick."""
-    shown: list[Block] = [
+    body: list[Block] = [
         blocks.input_(
             "What do you decide?",
             blocks.radio(
@@ -597,14 +605,14 @@ def look(
         )
     ]
     for item in items[:15]:
-        shown += cards.evidence_blocks(item, policy, today, drawn)
+        body += cards.evidence_blocks(item, policy, today, drawn)
         name = policy.evidence.words(item.type)
         what = (
             "I looked at it, and what it says above is right"
             if item.explained
             else "I looked at it"
         )
-        shown.append(
+        body.append(
             blocks.input_(
                 f"The {name}",
                 blocks.checkboxes(PICK, [blocks.option(what, "yes")]),
@@ -614,12 +622,12 @@ def look(
         )
     hint = (
         "Needed to reject, and to accept what is flagged."
-        if any(one.flags for one in items)
+        if any(section.flags for section in items)
         else "Needed to reject."
     )
-    shown.append(text("Why?", WORD, hint=hint))
+    body.append(text("Why?", WORD, hint=hint))
     return blocks.modal(
-        "Look at evidence", shown, callback_id=SUBMIT_LOOK, submit="Decide", metadata=metadata
+        "Look at evidence", body, callback_id=SUBMIT_LOOK, submit="Decide", metadata=metadata
     )
 
 
@@ -628,30 +636,31 @@ _ACCEPT = blocks.option("Accept what I tick", "accept")
 
 def model_card(card: Card, ref: VersionRef) -> Block:
     """The nine sections of a model card, in short, and the documents to have."""
-    shown: list[Block] = []
+    body: list[Block] = []
     if card.missing:
-        shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
-    for one in card.sections:
-        told = [f"*{one.title}*"]
-        told += [
-            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}" for label, value in one.facts
+        body.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))
+    for section in card.sections:
+        lines = [f"*{section.title}*"]
+        lines += [
+            f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}"
+            for label, value in section.facts
         ]
-        if one.text:
-            told.append(blocks.quote(one.text, 1200))
-        told += [_row(table.columns, row) for table in one.tables for row in table.rows[:12]]
-        if one.is_missing:
-            told.append("_Missing: nobody said this yet._")
-        shown += blocks.sections(told)
+        if section.text:
+            lines.append(blocks.quote(section.text, 1200))
+        lines += [_row(table.columns, row) for table in section.tables for row in table.rows[:12]]
+        if section.is_missing:
+            lines.append("_Missing: nobody said this yet._")
+        body += blocks.sections(lines)
     offered = [blocks.button("Send me this page", words.SEND_CARD, ref.text)]
     if ref.version_id is not None:
         offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, ref.text))
-    shown.append(blocks.actions(offered, block_id="documents"))
-    shown.append(
+    body.append(blocks.actions(offered, block_id="documents"))
+    body.append(
         blocks.context(
             "The pack has everything that an auditor asks: evidence, decisions, policy and ledger."
         )
     )
-    return blocks.modal("Model card", shown, callback_id="notice", close="Close")
+    return blocks.modal("Model card", body, callback_id="notice", close="Close")
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
@@ -664,16 +673,17 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
     return f"• {blocks.escape(cells[0], 80)}: {' · '.join(named)}"
 
 
-def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
+def waive(card: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
     """Let a version go on without a type of evidence."""
-    lacking = list(dict.fromkeys(lack.type for each in found.lacks.values() for lack in each))
+    lacking = list(dict.fromkeys(lack.type for each in card.lacks.values() for lack in each))
     names = {
-        one: policy.evidence.words(one).capitalize() for one in lacking or policy.evidence.all_types
+        section: policy.evidence.words(section).capitalize()
+        for section in lacking or policy.evidence.all_types
     }
     most = today + policy.evidence.waive_at_most
-    shown = [
+    body = [
         blocks.section(
-            f"*{words.model_name(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
+            f"*{words.model_name(card.model, card.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."
         ),
         blocks.input_("What is waived?", menu(TYPE, names), block_id=TYPE),
         text("Why can it be waived?", REASON, optional=False),
@@ -685,5 +695,5 @@ def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block
         ),
     ]
     return blocks.modal(
-        "Waive evidence", shown, callback_id=SUBMIT_WAIVE, submit="Waive", metadata=metadata
+        "Waive evidence", body, callback_id=SUBMIT_WAIVE, submit="Waive", metadata=metadata
     )

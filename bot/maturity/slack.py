@@ -29,7 +29,7 @@ def plan(command: Command, unit: str) -> Reply:
     """Whom a check-in would ask, with the button that starts it."""
     deps = command.deps
     with deps.db.read() as session:
-        found = service.plan_check_in(
+        draft = service.plan_check_in(
             session,
             command.actor,
             unit or None,
@@ -38,7 +38,7 @@ def plan(command: Command, unit: str) -> Reply:
             now=deps.now(session),
         )
     return Private(
-        f"This asks {found.people} people", windows.plan(found, found.business_unit or "")
+        f"This asks {draft.people} people", windows.plan(draft, draft.business_unit or "")
     )
 
 
@@ -55,8 +55,8 @@ def start(click: Click, ref: UnitRef) -> Reply:
             now=deps.now(session),
         )
     )
-    (found,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
-    text = f"Started: {found.invited} people are invited, each in their own working hours, {messages.until(found.closes_at)}."
+    (draft,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
+    text = f"Started: {draft.invited} people are invited, each in their own working hours, {messages.until(draft.closes_at)}."
     return Private(text, [blocks.section(text)])
 
 
@@ -102,14 +102,14 @@ def close(click: Click, ref: CycleRef) -> Reply:
         )
     )
     with deps.db.read() as session:
-        found = service.find_of_cycle(session, cycle_id)
-    return _show_result(found) if found else Private("The check-in is closed.")
+        draft = service.find_of_cycle(session, cycle_id)
+    return _show_result(draft) if draft else Private("The check-in is closed.")
 
 
 def early(click: Click, ref: CycleRef) -> Reply:
     """What it would find by now."""
     deps = click.deps
-    found = deps.db.run(
+    draft = deps.db.run(
         lambda session: service.tell_early(
             session,
             click.actor,
@@ -119,12 +119,12 @@ def early(click: Click, ref: CycleRef) -> Reply:
             now=deps.now(session),
         )
     )
-    return _show_result(found)
+    return _show_result(draft)
 
 
-def _show_result(found: CycleResult) -> Private:
-    shown, drawn = messages.illustrated(found)
-    return Private(messages.headline(found), shown, drawn)
+def _show_result(draft: CycleResult) -> Private:
+    entered, drawn = messages.illustrated(draft)
+    return Private(messages.headline(draft), entered, drawn)
 
 
 def details(click: Click, ref: CycleRef) -> Reply:
@@ -132,7 +132,7 @@ def details(click: Click, ref: CycleRef) -> Reply:
     cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
-        found = service.load_result(
+        draft = service.load_result(
             session,
             click.actor,
             cycle_id,
@@ -143,7 +143,7 @@ def details(click: Click, ref: CycleRef) -> Reply:
         with_single = service.shows_single(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
-    return Open(windows.details(found, with_single=with_single))
+    return Open(windows.details(draft, with_single=with_single))
 
 
 def single(click: Click, ref: CycleRef) -> Reply:
@@ -151,18 +151,18 @@ def single(click: Click, ref: CycleRef) -> Reply:
     cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
-        found = service.list_single_answers(
+        draft = service.list_single_answers(
             session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
         )
         result = service.find_of_cycle(session, cycle_id)
-    return Open(windows.single(found, messages.name(result) if result else ""))
+    return Open(windows.single(draft, messages.name(result) if result else ""))
 
 
 def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
-        found = service.load_targets(
+        draft = service.load_targets(
             session,
             service.resolve_unit(
                 session, command.actor, unit, policy=deps.policy, org_key=deps.team.org_key
@@ -173,7 +173,7 @@ def targets(command: Command, unit: str) -> Reply:
         may_set = service.has_role(
             session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
         )
-    return Private("Targets", windows.targets(found, may_set=may_set))
+    return Private("Targets", windows.targets(draft, may_set=may_set))
 
 
 def open_targets(click: Click, ref: UnitRef) -> Reply:
@@ -187,8 +187,8 @@ def open_targets(click: Click, ref: UnitRef) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        found = service.load_targets(session, ref.unit, policy=deps.policy, now=deps.now(session))
-    return click.window(windows.set_targets(found))
+        draft = service.load_targets(session, ref.unit, policy=deps.policy, now=deps.now(session))
+    return click.window(windows.set_targets(draft))
 
 
 def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
@@ -203,7 +203,7 @@ def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
         },
     )
     deps = submission.deps
-    found = deps.db.run(
+    draft = deps.db.run(
         lambda session: service.set_targets(
             session,
             submission.actor,
@@ -213,7 +213,7 @@ def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
             now=deps.now(session),
         )
     )
-    return Show(windows.targets_window(found))
+    return Show(windows.targets_window(draft))
 
 
 def open_plan(click: Click, gap: GapRef) -> Reply:
@@ -228,14 +228,14 @@ def open_plan(click: Click, gap: GapRef) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        found = service.load_targets(session, gap.unit or None, policy=deps.policy, now=now)
-    missing = [each for one in found.gaps for each in one.missing if each.id == gap.statement]
+        draft = service.load_targets(session, gap.unit or None, policy=deps.policy, now=now)
+    missing = [each for one in draft.gaps for each in one.missing if each.id == gap.statement]
     if not missing:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
         )
     due = maturity_actions.propose_day(now.date())
-    return click.window(windows.plan_action(found, missing[0], owner=click.actor.slack_id, due=due))
+    return click.window(windows.plan_action(draft, missing[0], owner=click.actor.slack_id, due=due))
 
 
 def keep_plan(submission: Submission, gap: GapRef) -> Reply:
@@ -258,7 +258,7 @@ def keep_plan(submission: Submission, gap: GapRef) -> Reply:
             "request_key": submission.key,
         },
     )
-    found = deps.db.run(
+    draft = deps.db.run(
         lambda session: maturity_actions.plan_action(
             session,
             submission.actor,
@@ -268,7 +268,7 @@ def keep_plan(submission: Submission, gap: GapRef) -> Reply:
             now=deps.now(session),
         )
     )
-    return Show(windows.targets_window(found))
+    return Show(windows.targets_window(draft))
 
 
 # --- Clicks and windows of check-ins, and `/mlgov maturity …`
@@ -353,7 +353,7 @@ def answer(click: Click, picked: Picked) -> Reply:
 
 def next_(submission: Submission, part: CheckInPart) -> Reply:
     """Next, or Finish: keep what a lost tap has not told, and show what follows."""
-    shown = {
+    entered = {
         block["block_id"]: (
             (block["element"].get("initial_option") or {}).get("value"),
             submission.values.get(block["block_id"]),
@@ -367,7 +367,7 @@ def next_(submission: Submission, part: CheckInPart) -> Reply:
             session,
             submission.actor,
             part.invitation_id,
-            shown,
+            entered,
             policy=deps.policy,
             now=deps.now(session),
         )

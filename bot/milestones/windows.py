@@ -86,9 +86,9 @@ def _news(
         if met:
             return f"{name}: all {blocks.counted(len(met), 'milestone')} met"
         return f"{name}: no milestone yet"
-    late = [one for one in open_ if one.status is MilestoneStatus.LATE]
-    risky = [one for one in open_ if one.status is MilestoneStatus.AT_RISK]
-    coming = next((one for one in open_ if one.forecast >= today), None)
+    late = [choice for choice in open_ if choice.status is MilestoneStatus.LATE]
+    risky = [choice for choice in open_ if choice.status is MilestoneStatus.AT_RISK]
+    coming = next((choice for choice in open_ if choice.forecast >= today), None)
     many = blocks.counted(len(open_), "open milestone")
     facts = [
         f"{len(late)} late" if late else "",
@@ -239,19 +239,19 @@ def add(
     metadata: str,
 ) -> Block:
     """A new milestone: what, by when, whose. `projects` are (key, name); `chosen` is the key that is picked already."""
-    shown: list[Block] = []
+    body: list[Block] = []
     options = [blocks.option(name, key) for key, name in projects]
-    initial = next((one for one in options if one["value"] == chosen), None)
+    initial = next((choice for choice in options if choice["value"] == chosen), None)
     if is_fixed and initial is not None:
-        shown.append(
+        body.append(
             blocks.section(
                 f"For *{blocks.escape(initial['text']['text'], 80)}* · for another project: `/mlgov milestones PROJECT`"
             )
         )
     else:
         menu = blocks.select(PROJECT, options, placeholder="Pick a project", initial=initial)
-        shown.append(ask(AddMilestone, "project", menu))
-    shown += [
+        body.append(ask(AddMilestone, "project", menu))
+    body += [
         ask(AddMilestone, "title", initial=title),
         ask_day(AddMilestone, "due"),
         ask_person(AddMilestone, "owner_id", owner),
@@ -259,20 +259,20 @@ def add(
     ]
     if others:
         needed = [
-            blocks.option(f"{one.title} · {blocks.day(one.forecast)}", str(one.id))
-            for one in others
+            blocks.option(f"{choice.title} · {blocks.day(choice.forecast)}", str(choice.id))
+            for choice in others
         ]
-        shown.append(
+        body.append(
             ask(AddMilestone, "needs", blocks.choices(NEEDS, needed, placeholder="Nothing"))
         )
     return blocks.modal(
-        "Add a milestone", shown, callback_id=SUBMIT_ADD, submit="Add", metadata=metadata
+        "Add a milestone", body, callback_id=SUBMIT_ADD, submit="Add", metadata=metadata
     )
 
 
 def _types() -> blocks.Element:
     options = [blocks.option(label, kind.value) for kind, label in messages.TYPES.items()]
-    other = next(one for one in options if one["value"] == MilestoneType.OTHER.value)
+    other = next(choice for choice in options if choice["value"] == MilestoneType.OTHER.value)
     return blocks.select(TYPE, options, placeholder="Pick one", initial=other)
 
 
@@ -336,10 +336,10 @@ def reschedule(
 
     With `is_change` the window changes the request that waits for it.
     """
-    shown = [_about(milestone, today)]
+    body = [_about(milestone, today)]
     if decided_by:
-        shown.append(blocks.context(f"A later day has to be approved. {decided_by}"))
-    shown += [
+        body.append(blocks.context(f"A later day has to be approved. {decided_by}"))
+    body += [
         ask_day(Reschedule, "new", before.new if before else max(milestone.forecast, today)),
         _reason(
             "Why",
@@ -351,7 +351,7 @@ def reschedule(
     ]
     return blocks.modal(
         "Change the request" if is_change else "Reschedule",
-        shown,
+        body,
         callback_id=SUBMIT_CHANGE if is_change else SUBMIT_MOVE,
         submit="Change" if is_change else "Reschedule",
         metadata=metadata,
@@ -367,7 +367,9 @@ def snooze(
     metadata: str,
 ) -> Block:
     """Until when, each choice with what it swallows."""
-    options = [blocks.option(_choice(one, today), one.until.isoformat()) for one in choices]
+    options = [
+        blocks.option(_choice(choice, today), choice.until.isoformat()) for choice in choices
+    ]
     if snoozed_until is not None:
         options.insert(0, blocks.option("Remind me again from now on", today.isoformat()))
     return blocks.modal(
@@ -387,17 +389,17 @@ def snooze(
     )
 
 
-def _choice(one: SnoozeChoice, today: date) -> str:
-    until = f"Until {messages.day(one.until, today)}"
-    if not one.swallows:
+def _choice(choice: SnoozeChoice, today: date) -> str:
+    until = f"Until {messages.day(choice.until, today)}"
+    if not choice.swallows:
         return f"{until} · swallows nothing"
-    told = ", ".join(messages.day(each, today) for each in one.swallows)
-    if len(one.swallows) > 2:
-        last = messages.day(one.swallows[-1], today)
-        told = f"{len(one.swallows)} reminders, the last on {last}"
-        return f"{until} · swallows {told}"
-    noun = "the reminder" if len(one.swallows) == 1 else "reminders"
-    return f"{until} · swallows {noun} of {told}"
+    swallowed = ", ".join(messages.day(each, today) for each in choice.swallows)
+    if len(choice.swallows) > 2:
+        last = messages.day(choice.swallows[-1], today)
+        swallowed = f"{len(choice.swallows)} reminders, the last on {last}"
+        return f"{until} · swallows {swallowed}"
+    noun = "the reminder" if len(choice.swallows) == 1 else "reminders"
+    return f"{until} · swallows {noun} of {swallowed}"
 
 
 def hand_over(milestone: MilestoneRecord, today: date, *, metadata: str) -> Block:
@@ -436,9 +438,9 @@ def drop(milestone: MilestoneRecord, today: date, *, metadata: str) -> Block:
     )
 
 
-def details(found: Detail, today: date) -> Block:
+def details(detail: Detail, today: date) -> Block:
     """Everything about a milestone: its days, what it needs and moves, and how it came to where it is."""
-    milestone = found.milestone
+    milestone = detail.milestone
     owner = (
         blocks.mention(milestone.owner.slack_id, milestone.owner.name)
         if milestone.owner
@@ -455,41 +457,41 @@ def details(found: Detail, today: date) -> Block:
         facts.append(f"*Met*\n{messages.day(milestone.actual, today)}")
     elif milestone.expected != milestone.forecast:
         facts.append(f"*Can be met*\n{messages.day(milestone.expected, today)}")
-    shown = [_about(milestone, today), blocks.fields(facts)]
+    body = [_about(milestone, today), blocks.fields(facts)]
     if milestone.needs:
-        shown.append(
+        body.append(
             blocks.section(
                 "*Needs*\n"
                 + "\n".join(
-                    f"• {blocks.escape(one.title, 100)} · "
-                    + ("met" if one.is_done else f"by {messages.day(one.expected, today)}")
-                    for one in milestone.needs[:15]
+                    f"• {blocks.escape(choice.title, 100)} · "
+                    + ("met" if choice.is_done else f"by {messages.day(choice.expected, today)}")
+                    for choice in milestone.needs[:15]
                 )
             )
         )
     if milestone.pushes:
-        shown.append(
+        body.append(
             blocks.section(
                 "*Moves*\n"
                 + "\n".join(
-                    f"• {blocks.escape(one.title, 100)}, {blocks.escape(one.project, 60)}: {messages.day(one.old, today)} → {messages.day(one.new, today)}"
-                    for one in milestone.pushes[:15]
+                    f"• {blocks.escape(choice.title, 100)}, {blocks.escape(choice.project, 60)}: {messages.day(choice.old, today)} → {messages.day(choice.new, today)}"
+                    for choice in milestone.pushes[:15]
                 )
             )
         )
-    if found.moves:
-        shown.append(
+    if detail.moves:
+        body.append(
             blocks.section(
                 "*How it moved*, newest first\n"
                 + "\n".join(
-                    f"• {messages.day(one.old, today)} → {messages.day(one.new, today)} · {blocks.mention(one.by.slack_id, one.by.name) if one.by else 'by an import'}, {blocks.when(one.at)}"
-                    + (f" · request #{one.approval_id}" if one.approval_id else "")
-                    + (f"\n   {blocks.quote(one.reason, 150)}" if one.reason else "")
-                    for one in found.moves
+                    f"• {messages.day(choice.old, today)} → {messages.day(choice.new, today)} · {blocks.mention(choice.by.slack_id, choice.by.name) if choice.by else 'by an import'}, {blocks.when(choice.at)}"
+                    + (f" · request #{choice.approval_id}" if choice.approval_id else "")
+                    + (f"\n   {blocks.quote(choice.reason, 150)}" if choice.reason else "")
+                    for choice in detail.moves
                 )
             )
         )
-    names = ", ".join(blocks.mention(one.slack_id, one.name) for one in found.answering)
+    names = ", ".join(blocks.mention(choice.slack_id, choice.name) for choice in detail.answering)
     if names:
-        shown.append(blocks.context(f"Can be changed by {names}"))
-    return blocks.modal("Milestone", shown, callback_id="notice", close="Close")
+        body.append(blocks.context(f"Can be changed by {names}"))
+    return blocks.modal("Milestone", body, callback_id="notice", close="Close")

@@ -182,24 +182,24 @@ def waiting(click: Click) -> Reply:
     """What waits for me, with its buttons, from the summary."""
     deps = click.deps
     with deps.db.read() as session:
-        found = status.load_home(
+        loaded = status.load_home(
             session,
             click.actor,
             policy=deps.policy,
             org_key=deps.team.org_key,
             now=deps.now(session),
         )
-    return messages.what_waits(found)
+    return messages.what_waits(loaded)
 
 
 def summary(command: Command) -> Reply:
     """`/mlgov`: one line of news, and buttons to what there is."""
     deps = command.deps
     with deps.db.read() as session:
-        found = status.load_summary(
+        loaded = status.load_summary(
             session, command.actor, policy=deps.policy, now=deps.now(session)
         )
-    return messages.summary(found)
+    return messages.summary(loaded)
 
 
 def show(command: Command) -> Reply:
@@ -210,20 +210,20 @@ def show(command: Command) -> Reply:
         return _list(command, 0, everything=True)
     deps = command.deps
     with deps.db.read() as session:
-        found = status.load_project(
+        loaded = status.load_project(
             session,
             command.actor,
             " ".join(command.words),
             policy=deps.policy,
             now=deps.now(session),
         )
-    return messages.project(found)
+    return messages.project(loaded)
 
 
 def _list(asked: Command | Click, number: int, *, everything: bool) -> Private:
     deps = asked.deps
     with deps.db.read() as session:
-        found = status.load_portfolio(
+        loaded = status.load_portfolio(
             session,
             asked.actor,
             policy=deps.policy,
@@ -232,7 +232,7 @@ def _list(asked: Command | Click, number: int, *, everything: bool) -> Private:
             number=number,
             everything=everything,
         )
-    return messages.portfolio(found)
+    return messages.portfolio(loaded)
 
 
 def mine(click: Click) -> Reply:
@@ -263,10 +263,10 @@ def open_project(click: Click, project: ProjectRef) -> Reply:
     """Everything about one project, in a window."""
     deps = click.deps
     with deps.db.read() as session:
-        found = status.load_project(
+        loaded = status.load_project(
             session, click.actor, project.key or "", policy=deps.policy, now=deps.now(session)
         )
-    return Open(windows.project_window(found))
+    return Open(windows.project_window(loaded))
 
 
 def held(command: Command) -> Reply:
@@ -274,21 +274,21 @@ def held(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         rollout.require_overseer(session, command.actor, policy=deps.policy)
-        found = rollout.load_report(session, policy=deps.policy, now=deps.now(session))
-    return messages.withheld_message(found)
+        loaded = rollout.load_report(session, policy=deps.policy, now=deps.now(session))
+    return messages.withheld_message(loaded)
 
 
 def _help(router: Router, asked: Command | Click) -> Private:
     with asked.deps.db.read() as session:
         roles = permissions.list_roles(session, asked.actor.id, policy=asked.deps.policy)
     hidden = frozenset() if roles & rollout.OVERSEERS else FOR_OVERSEERS
-    shown = {name: word for name, word in router.words.items() if name not in hidden}
+    listed = {name: word for name, word in router.words.items() if name not in hidden}
     placed = {name for _, names in GROUPS for name in names}
     groups = []
     for place, (title, names) in enumerate(GROUPS):
-        here = [shown[name] for name in names if name in shown]
+        here = [listed[name] for name in names if name in listed]
         if place == 0:
-            here += [word for name, word in shown.items() if name not in placed]
+            here += [word for name, word in listed.items() if name not in placed]
         if here:
             groups.append((title, [_line(word) for word in here]))
     return messages.help_(groups)

@@ -274,11 +274,11 @@ def load_projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
 
 def projects_by_keys(session: Session, keys: Collection[str]) -> dict[str, Project]:
     """Folded key → project."""
-    found: dict[str, Project] = {}
+    by_key: dict[str, Project] = {}
     for part in parts(keys):
         rows = session.execute(select(Project).where(Project.key.in_(part))).scalars()
-        found |= {row.key: row for row in rows}
-    return found
+        by_key |= {row.key: row for row in rows}
+    return by_key
 
 
 def find_person(session: Session, person_id: str | None) -> Person | None:

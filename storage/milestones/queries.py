@@ -67,11 +67,11 @@ def every_of_projects(
     session: Session, project_ids: Collection[int], *, lock: bool
 ) -> list[Milestone]:
     """Every milestone of these projects, dropped ones too, in the order of their ids."""
-    found: list[Milestone] = []
+    milestones: list[Milestone] = []
     for part in parts(project_ids):
         statement = select(Milestone).where(Milestone.project_id.in_(part)).order_by(Milestone.id)
-        found += session.execute(statement.with_for_update() if lock else statement).scalars()
-    return found
+        milestones += session.execute(statement.with_for_update() if lock else statement).scalars()
+    return milestones
 
 
 def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:

@@ -72,11 +72,11 @@ def list_projects(session: Session, ids: Collection[int] | None = None) -> Seque
 
 def list_by_keys(session: Session, keys: Collection[str], *, lock: bool) -> list[Project]:
     """Projects by keys, in the order of their ids."""
-    found: list[Project] = []
+    by_key: list[Project] = []
     for part in parts(keys):
         statement = select(Project).where(Project.key.in_(part)).order_by(Project.id)
-        found += session.execute(statement.with_for_update() if lock else statement).scalars()
-    return found
+        by_key += session.execute(statement.with_for_update() if lock else statement).scalars()
+    return by_key
 
 
 def list_accounts(

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import inspect, select, text
 from sqlalchemy.orm import Session
 
-from storage import leases
+from storage import floors
 from storage.approvals import queries as approvals
 from storage.approvals.tables import Approval
 from storage.db import Database
@@ -157,7 +157,7 @@ def test_where_no_copy_came_back_numbers_go_on(database: Database) -> None:
 
 
 def test_every_table_that_the_database_numbers_has_a_floor(database: Database) -> None:
-    names = {table.name for table in leases.list_numbered_tables()}
+    names = {table.name for table in floors.list_numbered_tables()}
     assert {"approval", "budget", "milestone", "model", "digest", "outbox"} <= names
     restored(database)
     with database.read() as session:

@@ -32,7 +32,9 @@ SEED = int(os.environ.get("MLGOV_CRASH_SEED", "7"))
 POINTS = sorted(
     name
     for name in failpoints.NAMES
-    if not name.startswith(("timer", "schedule", "backup", "restore", "costs", "budgets", "event"))
+    if not name.startswith(
+        ("timer", "schedule", "backup", "restore", "costs", "budgets", "event", "imports")
+    )
 )
 
 

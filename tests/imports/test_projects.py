@@ -108,7 +108,7 @@ def test_rows_that_cannot_be_are_named(desk: Desk, rows: str, words: str) -> Non
     [
         ("status", "actve", "did you mean in_progress?"),
         ("category", "inovation", "did you mean innovation?"),
-        ("owner", "Ana Costa", "neither a Slack id nor an e-mail address"),
+        ("owner", "Ana Costa", "neither a member id nor an e-mail address"),
         ("owner", "zed@acme.test", "nobody is known by the address"),
         ("channel", "#a b", "is no channel"),
         ("accounts", "x" * 201, "separate accounts by ;"),

@@ -258,9 +258,9 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         )
         why = None
         if not people:
-            why = f"nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
+            why = f"nobody here is {word!r}; give a member id or an e-mail address"
         elif len(people) > 1:
-            why = f"{len(people)} people have the address {word!r}; give a Slack id"
+            why = f"{len(people)} people have the address {word!r}; give the id of one"
         elif any(p.is_deactivated or p.is_bot or p.is_guest or p.is_stranger for p in people):
             why = f"{word!r} is no active member of the organisation, so could never decide; name somebody else"
         if why is not None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage import leases, ledger, runtime
+from storage import floors, ledger, runtime
 from storage.db import FLOORS_CHANGED
 from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Hold
@@ -109,7 +109,7 @@ def begin(
         governed_until=now,
         floors={}
         if why is HoldReason.ASKED
-        else leases.raise_all(session, lost=max((known_seq or 0) - head.seq, 0)),
+        else floors.raise_all(session, lost=max((known_seq or 0) - head.seq, 0)),
     )
     session.info[FLOORS_CHANGED] = True
     session.add(row)

@@ -134,7 +134,7 @@ def _join(session: Session, gone: Person, kept: Person, *, has_acted: bool, now:
     named = identities.list_stages_naming(session, names) if names else []
     if has_acted:
         log.warning(
-            "%s and %s are one person, by Slack's word, and both have acted: they are %s from now on.",
+            "%s and %s are one person, as the workspace says, and both have acted: they are %s from now on.",
             gone.id,
             kept.id,
             kept.id,

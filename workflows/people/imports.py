@@ -156,7 +156,7 @@ class NamesPeople(Table[R, I]):
         if self.unseen:
             some = ", ".join(sorted(self.unseen)[:5])
             more = f" and {len(self.unseen) - 5} more" if len(self.unseen) > 5 else ""
-            yield f"Slack has not told of {some}{more} yet; they can act once it has. Check the ids if mlgov has been running."
+            yield f"Nobody has seen {some}{more} in the workspace yet; they can act once they are there. Check the ids if mlgov has been running."
         yield from super().list_notes()
 
 
@@ -189,7 +189,7 @@ class PeopleTable(NamesPeople[PersonRow, PersonItem]):
             person = people.with_email(email) or people.place_by_email(email)
         if not isinstance(person, Person):
             raise InvalidInput(
-                person or "no Slack id and no e-mail address; write one of them", field="email"
+                person or "no member id and no e-mail address; write one of them", field="email"
             )
         item.is_new = person.id in people.added
         people.added.clear()

@@ -85,16 +85,16 @@ class AskRelease(BaseModel):
     )
     developer: Who | None = Field(
         default=None,
-        description="Who developed it (Slack id or e-mail), where the gate keeps developers apart.",
+        description="Who developed it (member id or e-mail), where the gate keeps developers apart.",
     )
     validator: Who | None = Field(
         default=None,
-        description="Who validated it (Slack id or e-mail), where the gate keeps validators apart.",
+        description="Who validated it (member id or e-mail), where the gate keeps validators apart.",
     )
     contributors: tuple[Who, ...] | None = Field(
         default=None,
         max_length=100,
-        description="Who else wrote it (Slack ids or e-mails), where the gate keeps contributors apart; [] for nobody.",
+        description="Who else wrote it (member ids or e-mails), where the gate keeps contributors apart; [] for nobody.",
     )
     url: Url | None = Field(
         default=None, description="Where the run can be looked at; http or https."

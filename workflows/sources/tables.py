@@ -145,7 +145,7 @@ def slack_or_email(value: str) -> str | None:
 def _somebody(value: str) -> str:
     known = slack_or_email(value)
     if known is None:
-        raise ValueError(f"{value!r} is neither a Slack id nor an e-mail address")
+        raise ValueError(f"{value!r} is neither a member id nor an e-mail address")
     return known
 
 
