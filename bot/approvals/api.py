@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -296,20 +297,27 @@ def told_by_id(approval_id: int) -> Iterator[None]:
         raise reads.unknown_request(approval_id, audit=error.audit) from None
 
 
-def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) -> APIRouter:
-    """The endpoints under /approvals."""
-    routes = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
-    Calls = Annotated[Caller, Depends(door.caller)]
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What the endpoints of requests share."""
 
-    def look(session: Session, approval_id: int) -> ApprovalTold:
-        card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
+    deps: Deps
+    door: Door
+    waiters: Waiters
+    statement_of: StatementOf
+
+    def load_approval(self, session: Session, approval_id: int) -> ApprovalTold:
+        """A request as programs read it. Raises NotFound."""
+        card = decisions.card(
+            session, approval_id, policy=self.deps.policy, now=self.deps.now(session)
+        )
         mark = reads.load_marks(session, [approval_id])[approval_id]
         return build_approval(card, reads.find_place(session, approval_id), mark)
 
-    def allowed(caller: Caller, approval_id: int, scope: Scope) -> None:
-        """Refuse a request that is not for the caller as one that is not there; acts are judged by their own door."""
-        door.require(caller, scope)
-        with deps.db.read() as session:
+    def require_reach(self, caller: Caller, approval_id: int, scope: Scope) -> None:
+        """Refuse a request that is not for the caller as one that is not there; acts are judged by their own self.door."""
+        self.door.require(caller, scope)
+        with self.deps.db.read() as session:
             place = reads.find_place(session, approval_id)
             if scope is Scope.READ:
                 with told_by_id(approval_id):
@@ -317,24 +325,39 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                         session,
                         caller.actor,
                         approval_id,
-                        policy=deps.policy,
-                        now=deps.now(session),
+                        policy=self.deps.policy,
+                        now=self.deps.now(session),
                     )
-        if not door.reaches(caller, scope, project=place.project, gate=place.gate):
+        if not self.door.reaches(caller, scope, project=place.project, gate=place.gate):
             raise reads.unknown_request(approval_id)
 
-    def shown(approval_id: int) -> ApprovalTold:
-        with deps.db.read() as session:
-            card = look(session, approval_id)
+    def describe(self, approval_id: int) -> ApprovalTold:
+        """A request with the signed statement about it, where there is one."""
+        with self.deps.db.read() as session:
+            card = self.load_approval(session, approval_id)
         if card.state is ApprovalState.APPROVED and card.digest is not None:
             try:
-                envelope = statement_of(approval_id)
+                envelope = self.statement_of(approval_id)
             except CannotWrite:
                 envelope = None  # how it was decided is told; the statement comes with another look
             if envelope is not None:
                 signed = Statement.model_validate(json.loads(envelope))
                 return card.model_copy(update={"statement": signed})
         return card
+
+
+def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) -> APIRouter:
+    """The endpoints under /approvals."""
+    routes = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
+    at = _Requests(deps, door, waiters, statement_of)
+    _add_asking(routes, at)
+    _add_reading(routes, at)
+    _add_acting(routes, at)
+    return routes
+
+
+def _add_asking(routes: APIRouter, at: _Requests) -> None:
+    Calls = Annotated[Caller, Depends(at.door.caller)]
 
     @routes.post(
         "",
@@ -353,17 +376,17 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
         form: AskRelease, key: IdempotencyKey, caller: Calls, response: Response
     ) -> ApprovalTold:
         """Ask at a gate whether something may be released. The very same question joins the request that waits."""
-        door.require(caller, Scope.ASK)
-        project = door.project(caller, form.project)
-        door.require(caller, Scope.ASK, project=project, gate=form.gate_name)
-        policy, version = deps.in_force
+        at.door.require(caller, Scope.ASK)
+        project = at.door.project(caller, form.project)
+        at.door.require(caller, Scope.ASK, project=project, gate=form.gate_name)
+        policy, version = at.deps.in_force
         if form.gate_name not in policy.gates:
             raise InvalidInput(
                 f"The policy has no gate {form.gate_name!r}. An administrator can add it to governance.yml.",
                 field="gate",
             )
         asking = Asking(form=form, project=project, token=caller.token.prefix)
-        opened = deps.db.run(
+        opened = at.deps.db.run(
             lambda session: askings.ask_at_gate(
                 session,
                 caller.actor,
@@ -372,18 +395,22 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                 token_name=caller.token.name,
                 policy=policy,
                 policy_id=version,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
+                now=at.deps.now(session),
+                org_key=at.deps.team.org_key,
             )
         )
         response.status_code = 201 if opened.is_new else 200
         response.headers["Location"] = f"/api/v1/approvals/{opened.id}"
-        return shown(opened.id).model_copy(
+        return at.describe(opened.id).model_copy(
             update={
                 "people": opened.people or None,
                 "apart": [build_apart(each) for each in opened.apart] or None,
             }
         )
+
+
+def _add_reading(routes: APIRouter, at: _Requests) -> None:
+    Calls = Annotated[Caller, Depends(at.door.caller)]
 
     @routes.get(
         "", response_model_exclude_none=True, responses=describe_answers(400, 401, 403, 422, 429)
@@ -399,14 +426,14 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
         ] = False,
     ) -> ApprovalsTold:
         """Requests, newest first."""
-        door.require(caller, Scope.READ)
+        at.door.require(caller, Scope.READ)
         wanted = {gate.replace("-", "_")} if gate else set(caller.token.gates)
         if gate:
-            door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
-        with deps.db.read() as session:
+            at.door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
+        with at.deps.db.read() as session:
             if mine:
                 cards = decisions.list_waiting(
-                    session, caller.actor, policy=deps.policy, now=deps.now(session)
+                    session, caller.actor, policy=at.deps.policy, now=at.deps.now(session)
                 )
                 ids = [card.id for card in cards]
             else:
@@ -416,12 +443,12 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                     gates=wanted,
                     projects=caller.token.projects,
                     within=decisions.list_projects_in_sight(
-                        session, caller.actor, policy=deps.policy
+                        session, caller.actor, policy=at.deps.policy
                     ),
                     before=before,
                     most=limit + 1,
                 )
-            listed = [look(session, id_) for id_ in ids[:limit]]
+            listed = [at.load_approval(session, id_) for id_ in ids[:limit]]
         return ApprovalsTold(approvals=listed, next=ids[limit - 1] if len(ids) > limit else None)
 
     @routes.get(
@@ -433,10 +460,10 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
         approval_id: ApprovalId, caller: Calls, wait: Wait = 0, seen: Seen = None
     ) -> ApprovalTold:
         """A request as it stands; with `wait`, once it was decided or the time is over."""
-        await run_in_threadpool(allowed, caller, approval_id, Scope.READ)
+        await run_in_threadpool(at.require_reach, caller, approval_id, Scope.READ)
         if wait:
-            await waiters.wait(approval_id, seen, wait)
-        return await run_in_threadpool(shown, approval_id)
+            await at.waiters.wait(approval_id, seen, wait)
+        return await run_in_threadpool(at.describe, approval_id)
 
     @routes.get(
         "/{approval_id}/statement",
@@ -451,18 +478,22 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     )
     def statement(approval_id: ApprovalId, caller: Calls) -> Response:
         """The signed statement about an approved release, as a file."""
-        allowed(caller, approval_id, Scope.READ)
-        card = shown(approval_id)
+        at.require_reach(caller, approval_id, Scope.READ)
+        card = at.describe(approval_id)
         if card.state is not ApprovalState.APPROVED or card.digest is None:
             raise NotTaken(
                 "There is a statement only about an approved release; this request is not one."
             )
-        envelope = statement_of(approval_id)
+        envelope = at.statement_of(approval_id)
         if envelope is None:
             raise NotTaken(
                 "mlgov has no key to sign with here. An operator makes one by `mlgov keys new`."
             )
         return Response(envelope + "\n", media_type="application/vnd.dsse.envelope.v1+json")
+
+
+def _add_acting(routes: APIRouter, at: _Requests) -> None:
+    Calls = Annotated[Caller, Depends(at.door.caller)]
 
     @routes.post(
         "/{approval_id}/decisions",
@@ -472,10 +503,10 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     )
     def decide(approval_id: ApprovalId, form: DecideRequest, caller: Calls) -> ApprovalTold:
         """Approve or reject, as yourself: with your own token, by the same rules as a click in Slack."""
-        allowed(caller, approval_id, Scope.DECIDE)
+        at.require_reach(caller, approval_id, Scope.DECIDE)
         with told_by_id(approval_id):
             act(
-                deps,
+                at.deps,
                 caller.actor,
                 Decide(
                     approval_id=approval_id,
@@ -489,11 +520,11 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
                     caller.actor,
                     "token.decided",
                     ("token", caller.token.prefix),
-                    now=deps.now(session),
+                    now=at.deps.now(session),
                     approval=approval_id,
                 ),
             )
-        return shown(approval_id)
+        return at.describe(approval_id)
 
     @routes.post(
         "/{approval_id}/withdraw",
@@ -503,9 +534,12 @@ def router(deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf) 
     )
     def withdraw(approval_id: ApprovalId, form: WithdrawRequest, caller: Calls) -> ApprovalTold:
         """Take back what this token asked."""
-        allowed(caller, approval_id, Scope.ASK)
+        at.require_reach(caller, approval_id, Scope.ASK)
         with told_by_id(approval_id):
-            act(deps, caller.actor, Withdraw(approval_id=approval_id, revision=form.revision), None)
-        return shown(approval_id)
-
-    return routes
+            act(
+                at.deps,
+                caller.actor,
+                Withdraw(approval_id=approval_id, revision=form.revision),
+                None,
+            )
+        return at.describe(approval_id)
