@@ -25,10 +25,10 @@ WHOLE = (
     "tests/serving",
     "tests/api",
     "benchmarks",
-    "bot/cli/demo",
+    "bot/demo",
 )
 """Where the whole bot runs, beside every file that builds one."""
-BUILDS = ("bot.app", "bot.cli.demo", "tests.stories.office", "tests.page.office")
+BUILDS = ("bot.app", "bot.demo", "tests.stories.office", "tests.page.office")
 
 ALLOWED = {
     "tests/directory": "the reading itself is tried there, without a bot around it",
@@ -100,6 +100,11 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
         }
         tree = ast.parse(textwrap.dedent(inspect.getsource(handler)))
         for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                called = handler.__globals__.get(node.func.id)
+                if inspect.isfunction(called) and called.__module__.startswith("workflows."):
+                    found.add((called.__module__, called.__name__))
+                    found.add((handler.__module__, called.__name__))
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             name = node.func.value
@@ -165,7 +170,7 @@ def by_hand(path: Path, text: str) -> Iterator[str]:
 
 def test_nobody_does_for_mlgov_what_it_does_by_itself() -> None:
     found: list[str] = []
-    for folder in ("tests", "benchmarks", "bot/cli/demo"):
+    for folder in ("tests", "benchmarks", "bot/demo"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             found += by_hand(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
     told = [line for line in found if not line.startswith(tuple(ALLOWED))]
@@ -197,7 +202,7 @@ def test_it_would_be_found(line: str) -> None:
 
 def test_what_is_registered_is_known() -> None:
     assert started()["registrar"] == {"look"}
-    assert started()["watch"] == {"look"}
+    assert started()["watch"] == {"read_due"}
     assert "read" in started()["reader"]
     assert ("workflows.budgets.alerts", "evaluate_all") in _registered_here()
     watcher = Watcher(lambda session: False, lambda session, occasion, now: None)

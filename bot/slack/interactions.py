@@ -305,7 +305,9 @@ class SeveralWindow(Carried):
 
     SEPARATOR = " "
 
-    commented: Annotated[tuple[str, ...], Written(lambda parts: tuple(parts[0].split()), tuple, None)] = ()  # fmt: skip
+    commented: Annotated[
+        tuple[str, ...], Written(lambda parts: tuple(parts[0].split()), tuple, None)
+    ] = ()
 
 
 class Ticked(Carried):

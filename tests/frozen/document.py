@@ -100,10 +100,9 @@ def _slack(source: Source) -> dict[str, Iterable[str]]:
         "action ids shown": ids["action_id"],
         "block ids shown": ids["block_id"],
         "callback ids shown": ids["callback_id"],
-        "metadata of messages": ids["event_type"] | {
-            f"event_payload: {key}" for key in _keys_under(source, "event_payload")
-        },
-    }  # fmt: skip
+        "metadata of messages": ids["event_type"]
+        | {f"event_payload: {key}" for key in _keys_under(source, "event_payload")},
+    }
 
 
 def _answered(router: Any, kind: str, table: Mapping[str, object]) -> list[str]:
@@ -333,8 +332,12 @@ def _classes(modules: Iterable[types.ModuleType], fits: Callable[[Any], bool]) -
 
 
 def _tables(modules: list[types.ModuleType]) -> dict[str, Iterable[str]]:
-    known = {id(value): value for module in modules for value in vars(module).values()
-             if isinstance(value, type) and isinstance(getattr(value, "metadata", None), MetaData)}  # fmt: skip
+    known = {
+        id(value): value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and isinstance(getattr(value, "metadata", None), MetaData)
+    }
     (metadata,) = {id(meta): meta for each in known.values() for meta in [_metadata(each)]}.values()
     columns: list[str] = []
     constraints: list[str] = []
@@ -484,11 +487,18 @@ def _kind(schema: Any, schemas: Any) -> str:
     bounds = "".join(
         f" {key}={schema[key]}"
         for key in (
-            "format", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "minItems",
-            "maxItems", "pattern",
+            "format",
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "pattern",
         )
         if key in schema
-    )  # fmt: skip
+    )
     name = str(schema.get("type", "anything"))
     if name == "array" and "items" in schema:
         name = f"array of {_kind(schema['items'], schemas)}"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from storage.budgets import costs
+from storage.budgets import costs, generations
 from storage.budgets.tables import CostApart, CostLoad
 from storage.db import PATIENT_MS, Database, DatabaseBusy
 from storage.money import exact_sum, money_text
@@ -155,13 +155,13 @@ def list_unallocated(session: Session, now: datetime) -> tuple[tuple[str, Decima
 
 def is_anything_left(session: Session) -> bool:
     """Whether there is cost to remove that doesn't count any more, or never did."""
-    return costs.is_anything_left(session, clock.real_now(session) - ABANDONED)
+    return generations.is_anything_left(session, clock.real_now(session) - ABANDONED)
 
 
 def remove_some(session: Session) -> bool:
     """Remove one batch of the cost that doesn't count; False when there is none."""
-    costs.put_aside_abandoned(session, clock.real_now(session) - ABANDONED)
-    return costs.remove_some(session, BATCH)
+    generations.put_aside_abandoned(session, clock.real_now(session) - ABANDONED)
+    return generations.remove_some(session, BATCH)
 
 
 def remove_for(
@@ -310,16 +310,16 @@ class _LoadWriter:
         keys = self._keys()
         for batch in self._delivery.read.entries(self._loads, keys):
             for rows in _parts(batch):
-                self._step(partial(costs.insert_entries, rows=rows))
+                self._step(partial(generations.insert_entries, rows=rows))
                 probe("costs.entries")
         for months in _parts(list(self._months(keys))):
-            self._step(partial(costs.insert_months, rows=months))
+            self._step(partial(generations.insert_months, rows=months))
             probe("costs.months")
 
     def _begin(self, session: Session) -> dict[int, int]:
         real_now = clock.real_now(session)
         return {
-            change.period.index: costs.begin(
+            change.period.index: generations.begin(
                 session,
                 change.period.source,
                 change.period.billing_period,
@@ -335,7 +335,9 @@ class _LoadWriter:
 
     def _step(self, work: Callable[[Session], None]) -> None:
         def step(session: Session) -> None:
-            if not costs.go_on(session, self._loads.values(), real_now=clock.real_now(session)):
+            if not generations.go_on(
+                session, self._loads.values(), real_now=clock.real_now(session)
+            ):
                 raise InvalidInput(
                     "This import stood still for so long that it was put aside. Nothing was changed; start it again."
                 )
@@ -356,7 +358,7 @@ class _LoadWriter:
         if allocator is not None:
             rows = [(*key, allocator.project(*key)) for key in new]
             for part in _parts(rows):
-                self._step(partial(costs.stage_allocation_keys, keys=part))
+                self._step(partial(generations.stage_allocation_keys, keys=part))
             with self._database.read(within=PATIENT_MS / 1000) as session:
                 known = _known_keys(session)
         return [known[key] for key in named]
@@ -387,7 +389,7 @@ class _LoadWriter:
         for name in sorted({change.period.source for change in changes}):
             budget_costs.claim_source(session, name, delivery.by, now=delivery.now)
         written = [change for change in changes if change.is_written]
-        if not costs.make_current(
+        if not generations.make_current(
             session,
             self._loads.values(),
             [change.before.id for change in written if change.before is not None],
@@ -421,7 +423,7 @@ class _LoadWriter:
         if not loads:
             return
         with suppress(DatabaseBusy):  # nobody goes on with it, which is noticed in time
-            self._database.run(lambda session: costs.put_aside(session, loads), patient=True)
+            self._database.run(lambda session: generations.put_aside(session, loads), patient=True)
 
 
 def _load_subject(change: _PeriodChange) -> tuple[str, int | None]:
@@ -693,5 +695,5 @@ def drop_loads(
             rows=load.rows,
             billed={currency: format(amount, "f") for currency, amount in period.billed},
         )
-    costs.make_current(session, (), [load.id for load in loads], now=now)
+    generations.make_current(session, (), [load.id for load in loads], now=now)
     return dropped

@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from storage.budgets import costs
+from storage.budgets import costs, generations
 from storage.budgets import costs as queries
 from storage.budgets.tables import CostSource
 from storage.db import PATIENT_MS, Database
@@ -122,7 +122,7 @@ def reallocate_in_steps(database: Database, policy: Policy) -> int:
         ]
     for start in range(0, len(changes), STEP):
         part = changes[start : start + STEP]
-        database.in_turn(partial(costs.give_keys, changes=part))
+        database.in_turn(partial(generations.give_keys, changes=part))
     return len(changes)
 
 
