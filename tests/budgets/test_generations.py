@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 
 from bot import failpoints
 from storage import runtime
-from storage.budgets import costs as budget_costs
+from storage.budgets import generations
 from storage.budgets import costs as cost_queries
 from storage.budgets.tables import BudgetAlert, CostEntry, CostLoad, CostMonth
 from storage.db import Database
@@ -196,7 +196,7 @@ def test_it_is_removed_by_the_clock_hand_also_what_nobody_goes_on_with(money: Mo
     # One whose writer vanished is left alone while somebody may still go on with it.
     with money.db.begin() as session:
         old = session.execute(select(CostLoad)).scalar_one()
-        budget_costs.begin(
+        generations.begin(
             session,
             "gone",
             JANUARY,
@@ -230,7 +230,7 @@ def test_a_writer_that_stood_still_too_long_changes_nothing(money: Money) -> Non
 
     def put_aside() -> None:
         with money.db.begin() as session:
-            budget_costs.put_aside_abandoned(session, clock.real_now(session) + timedelta(hours=1))
+            generations.put_aside_abandoned(session, clock.real_now(session) + timedelta(hours=1))
         cost_loading.remove_for(money.db)
 
     with pytest.raises(InvalidInput, match="start it again"):
