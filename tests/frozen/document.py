@@ -90,6 +90,15 @@ def _slack(source: Source) -> dict[str, Iterable[str]]:
     ids: dict[str, set[str]] = {}
     for key in ("action_id", "block_id", "callback_id", "event_type"):
         ids[key] = source.said(source.parameters(key)) | source.under(key)
+    ids["block_id"] |= {
+        seams.BLOCK_OF(name)
+        for form in _classes(source.trees, lambda kind: issubclass(kind, BaseModel))
+        for name in seams.INPUTS_OF(form)
+    }
+    carried = [
+        f"{kind} {name}: {', '.join(_hint(_hints(carries)[part.name]) for part in _fields(carries)) or 'nothing'}"
+        for (kind, name), carries in router.carried.items()
+    ]
     return {
         "slash commands": commands,
         "actions answered": _answered(router, "click", router.actions),
@@ -100,6 +109,7 @@ def _slack(source: Source) -> dict[str, Iterable[str]]:
         "action ids shown": ids["action_id"],
         "block ids shown": ids["block_id"],
         "callback ids shown": ids["callback_id"],
+        "what buttons and windows carry, in order": carried,
         "metadata of messages": ids["event_type"]
         | {f"event_payload: {key}" for key in _keys_under(source, "event_payload")},
     }

@@ -17,7 +17,7 @@ import storage
 import workflows
 from bot import app, installed, settings
 from bot.cli.main import app as commands
-from bot.slack import blocks
+from bot.slack import blocks, interactions
 from bot.web import metrics
 from sandbox.server import Sandbox
 from sandbox.world import GovernedClock, World
@@ -25,7 +25,7 @@ from storage import migrate, runtime
 from storage.db import Database
 from tests.conftest import KEY
 from tests.stories.office import OPENS, POLICY, organisation
-from workflows import decisions, jobs, outbox
+from workflows import decisions, inputs, jobs, outbox
 from workflows.audit import service as audit
 from workflows.errors import RefusalFact
 from workflows.outbox import Notice
@@ -43,6 +43,8 @@ COMMANDS = commands
 NOTICE = Notice
 RENDERERS = app.RENDERERS
 ROUTER = app.build_router
+BLOCK_OF = interactions.block_of
+INPUTS_OF = inputs.inputs_of
 
 SAID_BY: dict[str, list[tuple[Callable[..., Any], str]]] = {
     "audit actions": [(audit.record, "action"), (RefusalFact, "action")],
