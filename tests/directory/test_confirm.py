@@ -73,7 +73,7 @@ def test_who_cannot_be_verified_is_refused_in_time(
     if how == "limited":
         faults.rate_limit(method, retry_after=60)
     elif how == "slow":
-        faults.slow(method, seconds=2.5)
+        faults.slow(method, seconds=4.0)
     elif how == "broken":
         faults.fail_before(method)
     else:
@@ -81,7 +81,7 @@ def test_who_cannot_be_verified_is_refused_in_time(
     began = time.monotonic()
     with pytest.raises(CannotVerify) as refused:
         acme.directory.confirm(FAY, ["@finance"], max_age=NOW)
-    assert time.monotonic() - began < 2.2
+    assert time.monotonic() - began < 3.6
     assert "could not confirm your" in refused.value.sentence
     assert "Nothing was changed" in refused.value.sentence
 
