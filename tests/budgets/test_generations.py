@@ -16,8 +16,8 @@ from sqlalchemy import func, select, update
 
 from bot import failpoints
 from storage import runtime
-from storage.budgets import generations
 from storage.budgets import costs as cost_queries
+from storage.budgets import generations
 from storage.budgets.tables import BudgetAlert, CostEntry, CostLoad, CostMonth
 from storage.db import Database
 from storage.digests import figures

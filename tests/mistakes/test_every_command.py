@@ -152,7 +152,7 @@ def test_the_unforeseen_is_a_sentence_with_a_reference(
     first = guarded(KeyError("hush-hush"), capsys)
     assert first.code == 1
     assert re.fullmatch(
-        r"mlgov broke where it shouldn't: KeyError at bot/cli/ending\.py:\d+ \(ref [0-9a-f]{6}\)\. "
+        r"mlgov broke where it shouldn't: KeyError at bot/cli/base\.py:\d+ \(ref [0-9a-f]{6}\)\. "
         r"MLGOV_LOG=debug shows all of it; please report it with the reference\.\n",
         first.err,
     ), first.err

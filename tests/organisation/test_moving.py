@@ -163,7 +163,7 @@ def test_an_active_member_whom_slack_does_not_know_stops_the_move(
 ) -> None:
     before = everything(database)
     known = {slack_id: GRID[slack_id] for slack_id in (ANA, CY)}
-    with pytest.raises(InvalidInput, match=r"U0Ben in the Grid.*--leave-unknown"):
+    with pytest.raises(InvalidInput, match=r"The Grid doesn't know U0Ben.*--leave-unknown"):
         move(database, known)
     assert everything(database) == before
     plan = move(database, known, leaves=True)

@@ -6,8 +6,7 @@ from datetime import datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import activity as more
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow
 from storage.approvals.tables import ApprovalCondition
 from storage.enums import ApprovalState, ConditionState
@@ -53,7 +52,7 @@ def keep_conditions(
         if not today <= term.due <= today + FURTHEST:
             raise InvalidInput("Choose a day from today on, within a year.", field=f"due_{number}")
         text = audit.write_text(session, actor, term.text, now=around.now)
-        condition_id = more.insert_condition(
+        condition_id = activity.insert_condition(
             session,
             approval_id=approval_id,
             decision_id=decision_id,
@@ -85,7 +84,7 @@ def keep_conditions(
 
 def begin_conditions(session: Session, approval_id: int, around: "Circumstances") -> None:
     """The request is approved: its conditions bind now, and their owners are told."""
-    for condition in more.list_open_conditions(session, approval_id):
+    for condition in activity.list_open_conditions(session, approval_id):
         subject = notifications.subject(approval_id)
         timers.start(session, subject, DUE, condition.due_at, seq=condition.id)
         soon = condition.due_at - timedelta(days=1)
@@ -282,12 +281,12 @@ def _wind_up(
     session: Session, head: RequestRow, outcome: ApprovalState, around: Circumstances
 ) -> None:
     """What was still open beside the decision ends with it; only an approval leaves its conditions."""
-    question = more.find_open_question(session, head.id)
+    question = activity.find_open_question(session, head.id)
     if question is not None:
         question.ended_at = around.now
         queries.set_columns(session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
-        more.drop_conditions(session, head.id, now=around.now)
+        activity.drop_conditions(session, head.id, now=around.now)
     else:
         begin_conditions(session, head.id, around)
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import activity as more
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow
 from storage.approvals.tables import ApprovalCondition
 from storage.enums import ApprovalState, ConditionState
@@ -117,7 +116,7 @@ def follow_up_condition(
 ) -> None:
     """A day before, on the day, or when the time to confirm is over. Does nothing for a condition that has ended."""
     head, request = door.lock_request(session, approval_id)
-    condition = more.find_condition(session, condition_id)
+    condition = activity.find_condition(session, condition_id)
     if (
         condition is None
         or request.state is not ApprovalState.APPROVED
@@ -159,7 +158,7 @@ def _lapse(
     subject = around.subjects[head.subject_type]
     subject.lock(session, head.subject_id)
     timers.cancel(session, notifications.subject(head.id))
-    more.drop_conditions(session, head.id, now=around.now)
+    activity.drop_conditions(session, head.id, now=around.now)
     queries.revise(session, head.id, state=ApprovalState.LAPSED.value)
     audit.record(
         session,
@@ -209,7 +208,7 @@ def _lapse(
 
 
 def _find(session: Session, form: OnCondition) -> ApprovalCondition:
-    condition = more.find_condition(session, form.condition_id)
+    condition = activity.find_condition(session, form.condition_id)
     if condition is None or condition.approval_id != form.approval_id:
         raise NotFound("There is no such condition here any more.")
     return condition

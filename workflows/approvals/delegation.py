@@ -6,8 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import activity as more
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.enums import Ask
 from workflows import outbox
 from workflows.actors import Actor
@@ -83,7 +82,7 @@ def hand_over(
     _require_taker(actor, trial, at, among, around)
     given = _write_handed_over(taker, at, among)
     text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
-    handover_id = more.insert_handover(
+    handover_id = activity.insert_handover(
         session,
         approval_id=head.id,
         position=request.stage,

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import activity, queries
-from storage.approvals import activity as more
 from storage.approvals.queries import RequestRow, VerdictRow
 from storage.approvals.tables import ApprovalQuestion
 from storage.audit.tables import PrivateText
@@ -50,7 +49,7 @@ def ask_question(
     if not form.question:
         raise InvalidInput("Say what you want to know.", field="question")
     text = audit.write_text(session, actor, form.question, now=around.now)
-    question_id = more.insert_question(
+    question_id = activity.insert_question(
         session,
         approval_id=head.id,
         position=request.stage,
@@ -135,7 +134,7 @@ def drop_question(
 
 
 def _require_open_question(session: Session, at: Entered) -> ApprovalQuestion:
-    question = more.find_open_question(session, at.head.id)
+    question = activity.find_open_question(session, at.head.id)
     if question is None:
         raise GovernanceError(
             "No question is open on this request, so there is nothing to answer. The request shows how it stands."
@@ -311,7 +310,7 @@ def _change_question(session: Session, actor: Actor, change: _Change, around: Ci
     if plan.void:
         gone = [row.id for row in plan.void]
         queries.void_decisions(session, gone, at=around.now)
-        more.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
+        activity.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
     queries.set_columns(
         session,
         head.id,
@@ -424,7 +423,7 @@ def _record_edit(
 ) -> int:
     """What stood there before, the new words, and the ledger's entry."""
     head, is_reworded = change.head, change.reason != change.before.reason
-    edit_id = more.insert_edit(
+    edit_id = activity.insert_edit(
         session,
         approval_id=head.id,
         person_id=actor.id,

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import activity as more
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from storage.people.lookups import find_channel
@@ -76,7 +75,7 @@ def break_glass(
         )
     text = audit.write_text(session, actor, form.reason, now=around.now)
     due_at = around.now + rule.review_within
-    more.insert_review(
+    activity.insert_review(
         session,
         approval_id=head.id,
         broken_by=actor.id,
@@ -113,7 +112,7 @@ def require_reviewer(
 ) -> Entitlement:
     """Somebody who decides at this gate, but neither broke the glass, nor asked, nor had a part in what was asked."""
     head, request = at.head, at.request
-    row = more.find_review(session, head.id)
+    row = activity.find_review(session, head.id)
     if row is None:
         raise GovernanceError("Nobody broke the glass here, so there is nothing to review.")
     standing = approvers.build_standing(at.rows)
@@ -143,7 +142,7 @@ def review_glass(
     """They say whether it was right."""
     head = at.head
     subject = ("approval", head.id)
-    row = more.find_review(session, head.id)
+    row = activity.find_review(session, head.id)
     if row is None or row.reviewed_at is not None:
         raise GovernanceError("This was reviewed already. The request says by whom.")
     if not form.is_fine and not form.note:
@@ -172,7 +171,7 @@ def review_glass(
 def remind_review(session: Session, approval_id: int, around: Circumstances) -> None:
     """Nobody has reviewed it in time: everybody who governs hears again, every time it is due, until somebody does."""
     _, request = door.lock_request(session, approval_id)
-    row = more.find_review(session, approval_id)
+    row = activity.find_review(session, approval_id)
     if row is None or row.reviewed_at is not None:
         return
     row.times_late += 1

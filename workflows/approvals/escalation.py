@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import activity as statements
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.enums import ApprovalState, Ask
 from workflows import outbox, rollout, timers
 from workflows.actors import SYSTEM, Actor
@@ -53,7 +52,7 @@ def escalate_stage(
     reached = {id_: one for party in parties for id_, one in party.items()}
     who = {id_: one for id_, one in reached.items() if id_ not in barred}
     changed = _apply_escalation(stage, escalation, who)
-    statements.set_stage(
+    activity.set_stage(
         session,
         approval_id,
         position,
@@ -201,7 +200,7 @@ def send_reminder(session: Session, person_id: str, around: Circumstances) -> No
         at = calendar.next_open(around.now)
         timers.keep_going(session, Subject(DECIDING, person_id), TELL, at)
         return
-    last = statements.find_last_reminder(session, person_id)
+    last = activity.find_last_reminder(session, person_id)
     waiting = reads.list_waiting(
         session, person_id, subjects=around.subjects, policy=around.policy, now=around.now
     )
@@ -213,7 +212,7 @@ def send_reminder(session: Session, person_id: str, around: Circumstances) -> No
     ]
     if not due_cards:
         return
-    reminder_id = statements.insert_reminder(
+    reminder_id = activity.insert_reminder(
         session, person_id, [card.id for card in due_cards], around.now
     )
     outbox.post(
@@ -229,12 +228,12 @@ def send_reminder(session: Session, person_id: str, around: Circumstances) -> No
 
 def read_reminder(session: Session, reminder_id: int, around: Circumstances) -> Reminder | None:
     """A reminder as it stands now: what it shows, the most urgent first, and when the next one comes."""
-    person_id = statements.find_reminded(session, reminder_id)
+    person_id = activity.find_reminded(session, reminder_id)
     if person_id is None:
         return None
     cards = reads.cards(
         session,
-        statements.list_items(session, reminder_id),
+        activity.list_items(session, reminder_id),
         subjects=around.subjects,
         policy=around.policy,
         now=around.now,

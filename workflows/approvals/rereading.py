@@ -12,7 +12,6 @@ from functools import lru_cache
 from sqlalchemy.orm import Session
 
 from storage.approvals import activity, queries
-from storage.approvals import activity as more
 from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState
 from storage.policies import queries as policies
@@ -574,7 +573,7 @@ def _ask_again(
     around: Circumstances,
 ) -> None:
     head = at.head
-    more.drop_conditions(session, head.id, now=around.now, decision_ids=sorted(void))
+    activity.drop_conditions(session, head.id, now=around.now, decision_ids=sorted(void))
     audit.record(
         session,
         SYSTEM,

@@ -6,9 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import activity as more
-from storage.approvals import activity as statements
-from storage.approvals import queries
+from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import clock, outbox, permissions, rollout
@@ -59,7 +57,7 @@ def take_back_decision(
     """
     head, request = at.head, at.request
     mine = next(row for row in at.decided if row.person_id == actor.id)
-    more.drop_conditions(session, head.id, now=around.now, decision_ids=[mine.id])
+    activity.drop_conditions(session, head.id, now=around.now, decision_ids=[mine.id])
     audit.record(
         session,
         actor,
@@ -402,7 +400,7 @@ def _fall_back(
     around: Circumstances,
 ) -> None:
     stored = stage.stored()
-    statements.set_stage(
+    activity.set_stage(
         session, head.id, position, approvers=stored["approvers"], rules=stored["rules"]
     )
     audit.record(
