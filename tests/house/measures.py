@@ -327,13 +327,13 @@ class Measure:
 
 
 MEASURES = (
-    Measure("files", files, 724, 400),
-    Measure("files under 40 lines", small_files, 85, 32),
-    Measure("runs of more than 12 identical lines", repeated, 4, 0),
-    Measure("names that say nothing", vague_names, 1705, 99),
-    Measure("rows of the database without a type", untyped_rows, 176, 0),
-    Measure("import circles at run time", circles_at_run_time, 1, 0),
-    Measure("import circles for types", circles_for_types, 4, 0),
-    Measure("words for one surface in workflows", surface_words, 107, 0),
+    Measure("files", files, 403, 400),
+    Measure("files under 40 lines", small_files, 27, 32),
+    Measure("runs of more than 12 identical lines", repeated, 3, 0),
+    Measure("names that say nothing", vague_names, 34, 99),
+    Measure("rows of the database without a type", untyped_rows, 101, 0),
+    Measure("import circles at run time", circles_at_run_time, 0, 0),
+    Measure("import circles for types", circles_for_types, 2, 0),
+    Measure("words for one surface in workflows", surface_words, 4, 0),
 )
 """`most` may only fall. Of the files under 40 lines the goal is 8 % of all."""
