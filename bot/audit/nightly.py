@@ -115,6 +115,6 @@ class Nightly:
         self._done, self._look = night, None
         if outcome:
             log.error(
-                "the record was changed outside mlgov in %d places; `mlgov audit verify` says where",
+                "the nightly check of the record found %d faults; `mlgov audit verify` lists those that there still are",
                 outcome,
             )
