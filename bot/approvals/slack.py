@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bot import freshness
+from bot import errors, freshness
 from bot.approvals import clicks, conditions, delegation, emergency, windows, words
 from bot.deps import Deps
 from bot.slack import blocks
@@ -323,7 +323,7 @@ def _decide_one(submission: Submission, block: Block, verdict: Verdict, reason: 
     try:
         clicks.act(submission, Request.read(value), Decide, verdict=verdict, reason=reason)
     except GovernanceError as refusal:
-        return _Outcome(value, label, refusal.sentence)
+        return _Outcome(value, label, errors.add_hint(refusal))
     return _Outcome(value, label, "")
 
 

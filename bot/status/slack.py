@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from bot import freshness, logs
+from bot import errors, freshness, logs
 from bot.delivery.rendering import View
 from bot.deps import Deps
 from bot.slack import blocks
@@ -112,7 +112,7 @@ def _view(deps: Deps, session: Session, actor: Actor, page_numbers: dict[str, An
     try:
         permissions.require_member(actor, "home")
     except GovernanceError as error:
-        return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
+        return View(blocks.home([blocks.section(blocks.escape(errors.add_hint(error)))]))
     home_status = status.load_home(
         session,
         actor,

@@ -21,3 +21,15 @@ def test_a_refusal_is_followed_by_its_hint() -> None:
     assert add_hint(NotFound("There is none.")) == "There is none."
     refusal = NotFound("There is none.", hint="milestones.list")
     assert add_hint(refusal) == "There is none. `/mlgov milestones` lists yours."
+
+
+def test_nothing_in_slack_says_a_refusal_without_its_hint() -> None:
+    bare = re.compile(r"\b(?:error|refusal|refused)\.sentence\b")
+    places = [
+        f"{path}: {line.strip()}"
+        for name in ("slack", "windows", "messages", "submissions", "delegation", "conditions")
+        for path in Path("bot").glob(f"*/{name}.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if bare.search(line) and "Response(" not in line  # MLflow reads that one
+    ]
+    assert places == []
