@@ -11,7 +11,7 @@ from slack_bolt import App
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
-from bot import anchor, delivery, logs, opening
+from bot import anchor, logs, opening
 from bot.approvals import activity as approval_renderers
 from bot.approvals import api as approval_api
 from bot.approvals import slack as approval_listeners
@@ -23,7 +23,9 @@ from bot.budgets import api as budget_api
 from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
-from bot.delivery import Anchor, Delivery, Pace
+from bot.delivery import sender
+from bot.delivery.loop import Delivery
+from bot.delivery.sender import Anchor
 from bot.deps import Deps, PolicyHolder, Team
 from bot.digests import messages as digest_renderers
 from bot.digests.slack import Digests
@@ -71,6 +73,7 @@ from storage.people.lookups import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
 from workflows.audit import heads
+from workflows.delivery.pace import Pace
 from workflows.job_runner import Run
 from workflows.maturity import rules
 from workflows.operations import Figure
@@ -411,7 +414,7 @@ def _sender(deps: Deps, reach: Reach) -> Delivery:
     place = settings.mlgov_anchor
     return Delivery(
         deps.db,
-        lambda: delivery.client(
+        lambda: sender.client(
             token,
             base_url=settings.slack_api_url,
             timeout=pace.http_timeout,

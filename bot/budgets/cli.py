@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,13 +13,16 @@ from rich.table import Table
 from bot.cli.base import Json, fail, load_policy_text, open_database, say
 from storage.enums import CostBasis
 from storage.money import money_text
-from workflows.budgets.costs import SourceRecord
-from workflows.budgets.records import CostReport, CostSummary, Crossing
+
+if TYPE_CHECKING:
+    # Only for the reader of types: loading them loads the database, and every command would wait for it.
+    from workflows.budgets.costs import SourceRecord
+    from workflows.budgets.records import CostReport, CostSummary, Crossing
 
 UNALLOCATED = "(unallocated)"
 
 
-def costs_as_json(summary: CostSummary) -> str:
+def costs_as_json(summary: "CostSummary") -> str:
     """Totals for programs; amounts are exact decimal strings."""
     return json.dumps(
         {
@@ -36,7 +39,7 @@ def costs_as_json(summary: CostSummary) -> str:
     )
 
 
-def show(summary: CostSummary) -> None:
+def show(summary: "CostSummary") -> None:
     """Totals for people, to the last digit."""
     if not summary.lines:
         Console().print("No cost yet. `mlgov import costs FILE` brings some in.")
@@ -54,7 +57,7 @@ def show(summary: CostSummary) -> None:
         console.print(f"Data through {summary.data_through}.", highlight=False)
 
 
-def show_sources(sources: Sequence[SourceRecord]) -> None:
+def show_sources(sources: "Sequence[SourceRecord]") -> None:
     """Where cost comes from, for people."""
     if not sources:
         Console().print("No cost yet. `mlgov import costs FILE` brings some in.")
@@ -71,7 +74,7 @@ def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in text).replace("[", "\\[")
 
 
-def report_lines(report: CostReport) -> list[str]:
+def report_lines(report: "CostReport") -> list[str]:
     """What a cost import did, line by line."""
     would = "would be " if report.is_dry_run else ""
     lines = []
@@ -98,7 +101,7 @@ def report_lines(report: CostReport) -> list[str]:
     return lines + crossing_lines(report.crossings)
 
 
-def crossing_lines(crossings: tuple[Crossing, ...] | list[Crossing]) -> list[str]:
+def crossing_lines(crossings: "tuple[Crossing, ...] | list[Crossing]") -> list[str]:
     """Which budgets crossed a threshold: told in Slack, or over already and told only here."""
     already = [crossing for crossing in crossings if not crossing.told]
     alerted = [crossing for crossing in crossings if crossing.told]
@@ -111,7 +114,7 @@ def crossing_lines(crossings: tuple[Crossing, ...] | list[Crossing]) -> list[str
     return lines
 
 
-def _crossing(crossing: Crossing) -> str:
+def _crossing(crossing: "Crossing") -> str:
     burn = crossing.burn
     return (
         f"{crossing.project_key}: {crossing.threshold} % of {burn.period_words}'s budget crossed, "

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workflows.sources.focus import Progress as Read
-
 if TYPE_CHECKING:
     from slack_sdk import WebClient
 
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
     from storage.db import Database
     from workflows.policy import PolicyText
+    from workflows.sources.focus import Progress as Read
 
 # --- How a command ends when something goes wrong
 #
@@ -195,7 +194,7 @@ def _relative(file: str) -> str:
 
 # --- Progress bars on a terminal; silence elsewhere
 
-Report = Callable[[Read], None]
+Report = Callable[["Read"], None]
 
 
 @contextmanager
@@ -211,7 +210,7 @@ def reading(is_shown: bool) -> Iterator[Report | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading")
 
-        def report(read: Read) -> None:
+        def report(read: "Read") -> None:
             bar.update(
                 task, completed=read.bytes_done, total=read.bytes_total, description=read.file[-40:]
             )

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-from bot.delivery import Delivery, client
+from bot.delivery.loop import Delivery
 from bot.delivery.reviewing import Review, review
+from bot.delivery.sender import client
 from sandbox.server import Sandbox
 from storage import backup
 from storage.db import Database

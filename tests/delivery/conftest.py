@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import Delivery, Pace, client
+from bot.delivery.loop import Delivery
+from bot.delivery.sender import client
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace
 from workflows import clock
+from workflows.delivery.pace import Pace
 
 
 @pytest.fixture

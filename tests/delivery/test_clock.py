@@ -15,7 +15,7 @@ import time_machine
 from sqlalchemy import create_engine, make_url, select, text
 
 from bot import settings
-from bot.delivery import Delivery
+from bot.delivery.loop import Delivery
 from bot.doctor import Record
 from sandbox.server import Sandbox
 from storage import runtime

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.delivery import Anchor, Delivery, client
+from bot.delivery.loop import Delivery
+from bot.delivery.sender import Anchor, client
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, text, update
 from sqlalchemy.orm import Session
 
-from bot.delivery import Delivery
+from bot.delivery.loop import Delivery
 from sandbox.server import Sandbox
 from storage.db import Database
 from storage.delivery import outbox as delivery_outbox

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.delivery import Delivery
+from bot.delivery.loop import Delivery
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace

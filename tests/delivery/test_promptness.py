@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.delivery import Delivery, Pace, client
+from bot.delivery.loop import Delivery
+from bot.delivery.sender import client
 from sandbox.server import Sandbox
 from storage.db import Database
 from storage.people.tables import Person
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, PEOPLE, Card, Word, channel
 from workflows import clock, outbox
+from workflows.delivery.pace import Pace
 from workflows.outbox import Subject
 
 ROOM = CHANNELS[0]

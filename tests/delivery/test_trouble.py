@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.delivery import Delivery
+from bot.delivery.loop import Delivery
 from sandbox.server import Sandbox
 from storage.db import Database
 from tests.delivery import workplace

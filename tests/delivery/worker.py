@@ -16,8 +16,8 @@ from pathlib import Path
 import time_machine
 
 from bot import failpoints
-from bot.delivery import Delivery, client
-from bot.delivery.sender import Lookup
+from bot.delivery.loop import Delivery
+from bot.delivery.sender import Lookup, client
 from storage.db import Database
 from tests.delivery import workplace
 from workflows.delivery.pace import Pace
