@@ -20,6 +20,7 @@ from sqlalchemy import event, text
 from benchmarks import databases, focus_file, office, portfolio
 from benchmarks.portfolio import Shape
 from benchmarks.report import Ratio, Report, percentile
+from bot.background import keep_loaded
 from storage import backup
 from storage.db import CLICK_WAITS, Database, DatabaseBusy, waiting_until
 from workflows import clock, policy
@@ -91,6 +92,7 @@ def run(*, small: bool) -> Report:
                 try:
                     _settle_long_ago(ours, sizes.outbox_rows)
                     _fill_ledger(ours, sizes.entries)
+                    keep_loaded()  # as `mlgov run` and every command do
                     for name, job in _work(ours, sizes, bill).items():
                         seen[name, kind] = _beside(job, ours, other)
                 finally:

@@ -1,5 +1,6 @@
 """What goes on beside answering people: threads that look again and again, turns by lease, and processes that read."""
 
+import gc
 import logging
 import os
 import secrets
@@ -18,6 +19,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage import leases, runtime
 from storage.db import Database, DatabaseAway, DatabaseBusy
 from workflows.sources.apart import Busy, Pool
+
+# --- What is loaded stays
+
+
+def keep_loaded() -> None:
+    """The collector need not look through what is loaded by now, ever again.
+
+    Two hundred thousand objects of modules, tables and forms stay until the process ends. Looking through them takes 0.2
+    to 0.4 s, in which nothing else runs: a write transaction that it meets holds up everybody for as long.
+    """
+    gc.freeze()
+
 
 # --- Lines that would come by the thousand
 #

@@ -18,6 +18,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot import app, logs
 from bot import opening as holding_words
+from bot.background import keep_loaded
 from bot.deps import Team
 from bot.settings import Settings, SettingsRefused
 from bot.slack import errors, installation
@@ -188,6 +189,7 @@ def run(
         server.start()
         if not bot.start(ended):
             return
+        keep_loaded()
         if socket_mode is not None:
             socket_mode.start()
         how = (

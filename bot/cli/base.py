@@ -307,6 +307,7 @@ def open_database(
     database is refused before anything is written.
     """
     from bot import opening
+    from bot.background import keep_loaded
     from workflows.errors import GovernanceError
 
     try:
@@ -319,6 +320,7 @@ def open_database(
             if team is not None:
                 _require(database, team)
             _ready(database, create=create, upgrades=upgrades)
+            keep_loaded()
             yield database
     except GovernanceError as error:
         raise fail(error.sentence) from None
