@@ -15,6 +15,7 @@ from benchmarks import portfolio
 from bot.approvals import windows as approval_views
 from bot.digests import messages
 from storage.db import Database
+from tests.contexts import make_context
 from workflows import policy
 from workflows.digests import aggregates, service
 from workflows.digests.records import ShownDigest
@@ -34,12 +35,9 @@ def main() -> None:
             if actor is None:
                 raise RuntimeError(f"reader {number} is not there")
             content = service.make_content(
-                session,
-                actor,
+                make_context(session, actor=actor, policy=running, now=portfolio.NOW),
                 first_day=portfolio.FIRST_DAY,
                 zone=ZoneInfo("UTC"),
-                policy=running,
-                now=portfolio.NOW,
             )
         messages.digest(ShownDigest(number + 1, content, ()), approval_views.digest_row)
         texts[actor.id] = {one["currency"]: one["spent"] for one in content.figures["money"]}

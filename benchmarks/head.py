@@ -13,7 +13,9 @@ from benchmarks.office import APPROVERS, TEAM, Slack
 from bot import app, settings
 from storage.approvals.tables import Decision
 from storage.enums import Verdict
-from workflows import clock, decisions
+from tests.contexts import make_context
+from workflows import clock
+from workflows.approvals import actions
 from workflows.approvals.forms import Decide
 
 
@@ -61,14 +63,16 @@ def _decide(bot: app.Bot, cards: int, threads: int) -> None:
         actor = next(one for one in actors if (number + 1, one.id) not in gave)
         form = Decide(approval_id=number + 1, revision=1, verdict=Verdict.APPROVE)
         deps.db.run(
-            lambda session: decisions.act(
-                session,
-                actor,
+            lambda session: actions.perform_act(
+                make_context(
+                    session,
+                    actor=actor,
+                    policy=deps.policy,
+                    policy_id=deps.holder.version_id,
+                    now=clock.now(session),
+                    org=TEAM,
+                ),
                 form,
-                policy=deps.policy,
-                policy_id=deps.holder.version_id,
-                now=clock.now(session),
-                org_key=TEAM,
             )
         )
 

@@ -14,6 +14,7 @@ from benchmarks.report import Ratio, Report, percentile
 from bot.inventory import cards
 from storage.db import Database
 from storage.inventory.tables import Model, ModelVersion
+from tests.contexts import make_context
 from workflows import policy
 from workflows.inventory import reads
 from workflows.people import service as people
@@ -109,7 +110,9 @@ def _alternate(databases: dict[int, Database], looks: int) -> dict[int, list[flo
                 if actor is None:
                     raise RuntimeError("nobody reads")
                 _, counts = reads.list_first_models(
-                    session, actor, order=cards.ORDER, most=cards.MOST, policy=running
+                    make_context(session, actor=actor, policy=running),
+                    order=cards.ORDER,
+                    most=cards.MOST,
                 )
                 return sum(counts.values())
 

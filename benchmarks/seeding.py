@@ -14,8 +14,10 @@ from sandbox.messages import Message
 from storage.db import Database
 from storage.people.tables import Person
 from storage.projects.tables import Project
-from workflows import clock, decisions
+from tests.contexts import make_context
+from workflows import clock
 from workflows.actors import SYSTEM, Actor
+from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow, IncreaseBudget
@@ -76,8 +78,10 @@ def _submit_all(bot: app.Bot, count: int, rooms: int) -> None:
             )
             for number in range(count)
         ]
-        table = imports.BudgetTable(SYSTEM, policy=deps.policy, org_key=TEAM, are_meant=True)
-        if refused := table.take_rows(session, rows, now=now).faults:
+        table = imports.BudgetTable(are_meant=True)
+        if refused := table.take_rows(
+            make_context(session, SYSTEM, policy=deps.policy, org=TEAM, now=now), rows
+        ).faults:
             raise RuntimeError(f"a budget was refused: {refused[0].sentence}")
     for number in range(count):
         _submit(bot, number)
@@ -87,9 +91,15 @@ def _submit(bot: app.Bot, number: int) -> None:
     deps = bot.deps
     actor = _actor(bot, REQUESTERS[number % len(REQUESTERS)])
     with deps.db.begin() as session:
-        decisions.submit(
-            session,
-            actor,
+        submission.submit_request(
+            make_context(
+                session,
+                actor=actor,
+                policy=deps.policy,
+                policy_id=deps.holder.version_id,
+                now=clock.now(session),
+                org=TEAM,
+            ),
             SubmitRequest(
                 gate=BUDGET_INCREASE.gate,
                 subject_type=TYPE,
@@ -99,10 +109,6 @@ def _submit(bot: app.Bot, number: int) -> None:
                 reason="The quarter's training runs cost more than was planned.",
                 request_key=f"bench:{number}",
             ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
-            now=clock.now(session),
-            org_key=TEAM,
         )
 
 

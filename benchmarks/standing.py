@@ -23,11 +23,13 @@ from benchmarks.report import Ratio, Report, percentile
 from bot.background import keep_loaded
 from storage import backup
 from storage.db import CLICK_WAITS, Database, DatabaseBusy, waiting_until
+from tests.contexts import make_context
 from workflows import clock, policy
 from workflows.actors import OPERATOR
 from workflows.anonymity.service import DisclosureBatch
 from workflows.audit import service as audit
 from workflows.budgets import alerts, cost_loading, imports
+from workflows.context import Occasion
 from workflows.delivery import settling
 from workflows.digests import service
 from workflows.people import mirror
@@ -162,16 +164,14 @@ def _evaluate(ours: Database, running: Policy) -> None:
     """All budgets anew: of what is over, only what is recorded already is no news."""
     with ours.begin() as session:
         alerts.begin_evaluation(session)
-    alerts.evaluate_all(
-        ours, policy=running, org_key=office.TEAM, now=portfolio.NOW, owner="benchmark"
-    )
+    alerts.evaluate_all(ours, Occasion(running, office.TEAM, portfolio.NOW), owner="benchmark")
 
 
 def _load(ours: Database, running: Policy, bill: Path) -> None:
     options = focus.ReadOptions(tag_keys=running.costs.tag_keys)
     with focus.read([bill], options=options) as read:
         imports.take_costs(
-            ours, OPERATOR, read, policy=running, org_key=office.TEAM, now=portfolio.NOW
+            ours, Occasion(running, office.TEAM, portfolio.NOW, actor=OPERATOR), read
         )
 
 
@@ -182,12 +182,9 @@ def _digests(ours: Database, running: Policy, readers: int) -> None:
             actor = people.actor(session, portfolio.reader(number))
             assert actor is not None
             service.make_content(
-                session,
-                actor,
+                make_context(session, actor=actor, policy=running, now=portfolio.NOW),
                 first_day=portfolio.FIRST_DAY,
                 zone=ZoneInfo("UTC"),
-                policy=running,
-                now=portfolio.NOW,
                 telling=telling,
             )
         ours.run(telling.keep)
@@ -216,7 +213,9 @@ def _read_people(ours: Database, count: int) -> None:
 
 
 def _write_page(session: Any, page: list[PersonSeen]) -> None:
-    mirror.upsert_people(session, page, read_at=clock.real_now(session), now=portfolio.NOW)
+    mirror.upsert_people(
+        make_context(session, now=portfolio.NOW), page, read_at=clock.real_now(session)
+    )
 
 
 def _person(number: int) -> PersonSeen:
@@ -240,11 +239,9 @@ def _fill_ledger(database: Database, entries: int) -> None:
         with database.begin(patient=True) as session:
             for number in range(first, min(first + BATCH, entries)):
                 audit.record(
-                    session,
-                    OPERATOR,
+                    make_context(session, actor=OPERATOR, now=portfolio.NOW),
                     "benchmark.noted",
                     ("benchmark", number),
-                    now=portfolio.NOW,
                     words="somebody did something that has to be kept",
                 )
 

@@ -13,6 +13,7 @@ from benchmarks.portfolio import Shape
 from benchmarks.report import Ratio, Report, percentile
 from storage.base import MoneySum
 from storage.db import Database
+from tests.contexts import make_context
 from workflows import policy, status
 from workflows.people import service as people
 
@@ -70,7 +71,8 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
             if actor is None:
                 raise RuntimeError("nobody reads")
             status.load_project(
-                session, actor, f"project-{number:05}", policy=running, now=portfolio.NOW
+                make_context(session, actor=actor, policy=running, now=portfolio.NOW),
+                f"project-{number:05}",
             )
 
     def alone(number: int) -> None:

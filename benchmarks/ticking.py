@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import insert, text
-from sqlalchemy.orm import Session
 
 from benchmarks import databases
 from benchmarks.report import Ratio, Report
@@ -16,7 +15,8 @@ from storage import migrate
 from storage.db import Database
 from storage.delivery.tables import Timer
 from storage.enums import TimerState
-from workflows.job_runner import Occasion, Registry, Runner
+from workflows.context import Context
+from workflows.job_runner import Registry, Runner
 from workflows.policy import Policy, parse
 from workflows.timers import DueTimer
 
@@ -124,5 +124,5 @@ def _policy() -> Callable[[], tuple[Policy, int]]:
     return lambda: (policy, 1)
 
 
-def _nothing(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def _nothing(ctx: Context, timer: DueTimer) -> None:
     """What a handler does that finds nothing to do."""

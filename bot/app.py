@@ -73,6 +73,7 @@ from storage.people.lookups import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
 from workflows.audit import heads
+from workflows.context import Context
 from workflows.delivery.pace import Pace
 from workflows.job_runner import Run
 from workflows.maturity import rules
@@ -279,7 +280,10 @@ def _create(
         adopt(session, opening.of(team))
         now = clock.now(session)
         begun = jobs.begin_policy(
-            session, text, asked, place=str(settings.mlgov_policy), org_key=team.org_key, now=now
+            Context(session, SYSTEM, text.policy, team.org_key, now),
+            text,
+            asked,
+            place=str(settings.mlgov_policy),
         )
         heads.witness(session, now=now)
     for remark in begun.remarks:

@@ -15,6 +15,8 @@ from bot.settings import Settings
 from bot.slack.directory import Directory
 from storage.db import Database
 from workflows import clock
+from workflows.actors import SYSTEM, Actor
+from workflows.context import Context, Occasion
 from workflows.policy import Policy, PolicyText
 
 EVERY = 600.0
@@ -137,3 +139,37 @@ class Deps:
     def now(self, session: Session) -> datetime:
         """Governed time, asked once per transaction."""
         return clock.now(session)
+
+    def occasion(self, actor: Actor = SYSTEM) -> Occasion:
+        """The world as it is now, for work that makes transactions of its own."""
+        policy, policy_id = self.in_force
+        with self.db.read() as session:
+            return Occasion(policy, self.team.org_key, clock.now(session), policy_id, actor)
+
+    def context(
+        self,
+        session: Session,
+        actor: Actor = SYSTEM,
+        *,
+        card: tuple[str, str] | None = None,
+        now: datetime | None = None,
+        in_force: tuple[Policy, int] | None = None,
+        fresh_since: datetime | None = None,
+        asked: frozenset[str] = frozenset(),
+    ) -> Context:
+        """The world of one transaction as somebody acts in it; for a read nobody need be named.
+
+        `now` and `in_force` are given where the transaction has read them already.
+        """
+        policy, policy_id = in_force or self.in_force
+        return Context(
+            session,
+            actor,
+            policy,
+            self.team.org_key,
+            now or self.now(session),
+            policy_id,
+            card,
+            fresh_since,
+            asked,
+        )

@@ -26,7 +26,7 @@ from storage import migrate, runtime
 from storage.db import Database
 from storage.people import erasure as people_erasure
 from storage.people import readings
-from workflows import clock, handles, policy
+from workflows import clock, handles, operations, policy
 from workflows.delivery import reads
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.handles import Meant
@@ -838,7 +838,7 @@ def _measures(settings: Settings) -> list[Asked]:
         running = policy.load(settings.mlgov_policy).policy
         with opening.translate_errors(database.url), database.read() as session:
             return inventory_monitoring.list_measures(
-                session, policy=running, now=clock.now(session)
+                operations.load_context(session, policy=running)
             )
     finally:
         database.close()

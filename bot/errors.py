@@ -142,7 +142,7 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
         return
     try:
         deps.db.run(
-            lambda session: audit.record(
+            lambda session: audit.write_entry(
                 session,
                 actor,
                 f"{fact.action}.refused",

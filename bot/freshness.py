@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from bot.deps import Deps
 from bot.slack.interactions import Place, Request
-from workflows import clock, decisions
+from workflows import clock
 from workflows.actors import Actor
 from workflows.approvable import SubjectMoved
+from workflows.approvals import actions, door, service
 from workflows.approvals.delegation import Takers
 from workflows.approvals.forms import HandOver, OnRequest
 from workflows.approvals.refusals import CardChanged, Overdue, RecordChanged, Unconfirmed
@@ -49,14 +50,7 @@ def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Place) -> Gove
     )
     try:
         with deps.db.read() as session:
-            decisions.require_card(
-                session,
-                actor,
-                approval_id,
-                policy=deps.policy,
-                now=deps.now(session),
-                clicked=clicked,
-            )
+            door.require_card(deps.context(session, actor, card=clicked), approval_id)
     except NotFound as unknown:
         return unknown
     show_again(deps, approval_id, clicked, stale)
@@ -118,18 +112,11 @@ def act(
     """
 
     def work(session: Session, actor: Actor, word: Word) -> str:
-        policy, version = deps.in_force
-        sentence = decisions.act(
-            session,
-            actor,
+        sentence = actions.perform_act(
+            deps.context(
+                session, actor, now=word.now, card=clicked, fresh_since=word.since, asked=word.asked
+            ),
             form,
-            policy=policy,
-            policy_id=version,
-            now=word.now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=word.since,
-            asked=word.asked,
         )
         if also is not None:
             also(session)
@@ -146,16 +133,11 @@ def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Place) 
     """Raise what the door would, before somebody is asked to write anything."""
 
     def work(session: Session, actor: Actor, word: Word) -> None:
-        decisions.require_entitled(
-            session,
-            actor,
+        actions.require_entitled(
+            deps.context(
+                session, actor, now=word.now, card=clicked, fresh_since=word.since, asked=word.asked
+            ),
             form,
-            policy=deps.policy,
-            now=word.now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=word.since,
-            asked=word.asked,
         )
 
     try:
@@ -169,16 +151,11 @@ def takers(deps: Deps, actor: Actor, form: HandOver, clicked: Place, *, query: s
     """Who could take the actor's place, by name. Raises what the door would."""
 
     def work(session: Session, actor: Actor, word: Word) -> Takers:
-        return decisions.list_takers(
-            session,
-            actor,
+        return actions.list_takers(
+            deps.context(
+                session, actor, now=word.now, card=clicked, fresh_since=word.since, asked=word.asked
+            ),
             form,
-            policy=deps.policy,
-            now=word.now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=word.since,
-            asked=word.asked,
             query=query,
         )
 
@@ -194,28 +171,14 @@ def show_again(deps: Deps, approval_id: int, clicked: Place, stale: Stale) -> No
     something else by now is looked at again, and who asked for what is no longer the question is asked."""
 
     def work(session: Session) -> None:
-        now = deps.now(session)
+        ctx = deps.context(session, card=clicked)
         if isinstance(stale, Overdue):
-            decisions.expire(
-                session,
-                approval_id,
-                policy=deps.policy,
-                now=now,
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
+            service.expire(ctx, approval_id)
             return
         if isinstance(stale, RecordChanged | SubjectMoved):
-            decisions.recheck(
-                session,
-                approval_id,
-                policy=deps.policy,
-                now=now,
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
+            service.recheck(ctx, approval_id)
         if clicked is not None:
-            decisions.redraw_card(session, approval_id, now=now, clicked=clicked)
+            service.redraw_card(ctx, approval_id)
 
     deps.db.run(work)
 

@@ -278,7 +278,7 @@ def reconcile(database: Database, place: str | None) -> Reconciled:
         entries = heads.read_current(session, now=clock.now(session)).seq
         if kept.known > entries:
             holding.begin(
-                session, SYSTEM, HoldReason.BEHIND, now=clock.now(session), known_seq=kept.known
+                operations.load_context(session, SYSTEM), HoldReason.BEHIND, known_seq=kept.known
             )
     kept = _note_restorations(database, place, kept)
     erased = replay(database, kept)
@@ -295,10 +295,8 @@ def mark(database: Database, *, known_seq: int) -> HoldRecord:
     with database.begin(patient=True) as session:
         entries = heads.read_current(session, now=clock.now(session)).seq
         return holding.begin(
-            session,
-            OPERATOR,
+            operations.load_context(session, OPERATOR),
             HoldReason.RESTORED,
-            now=clock.now(session),
             known_seq=max(known_seq, entries),
         )
 
@@ -312,7 +310,7 @@ def replay(database: Database, kept: Kept) -> int:
         again = operations.list_still_known(session, kept.erasures)
     for noted in again:
         with database.begin(patient=True) as session:
-            operations.replay(session, noted, now=clock.now(session))
+            operations.replay(operations.load_context(session), noted)
         log.warning(
             "%s was erased once more: this database is older than their erasure", noted.person_id
         )
@@ -451,13 +449,11 @@ class Mover:
         here, exchanged = self._asked()
         with self._database.begin(patient=True) as session:
             return organisation.move(
-                session,
-                OPERATOR,
+                operations.load_context(session, OPERATOR),
                 here,
                 of(self._team),
                 exchanged,
                 leaves=leaves,
-                now=clock.now(session),
             )
 
     def _asked(self) -> tuple[Known, Mapping[str, str]]:

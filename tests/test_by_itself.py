@@ -205,5 +205,5 @@ def test_what_is_registered_is_known() -> None:
     assert started()["watch"] == {"read_due"}
     assert "read" in started()["reader"]
     assert ("workflows.budgets.alerts", "evaluate_all") in _registered_here()
-    watcher = Watcher(lambda session: False, lambda session, occasion, now: None)
+    watcher = Watcher(lambda session: False, lambda ctx, real_now: None)
     assert registered(Registry(watchers={"one": watcher})) != set()

@@ -2,17 +2,16 @@
 and changes its own record in the very transaction of the last decision.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import importlib
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
 
 from storage.enums import ApprovalState
-from workflows.actors import Actor
+from workflows.context import Context
 from workflows.errors import Stale
-from workflows.policy import Policy
 from workflows.policy.conditions import Facts
 
 if TYPE_CHECKING:
@@ -211,15 +210,7 @@ class Reread:
 class Rereadable(Protocol):
     """A subject type whose conditions rest on what mlgov's record says, which can change while a request waits."""
 
-    def reread(
-        self,
-        session: "Session",
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Reread:
+    def reread(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Reread:
         """The subject of what was asked (`facts`) as it stands now."""
         ...
 
@@ -228,15 +219,7 @@ class Rereadable(Protocol):
 class Movable(Rereadable, Protocol):
     """A subject type that asks for a change to what its record says, and the record can change while a request waits."""
 
-    def again(
-        self,
-        session: "Session",
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> BaseModel | None:
+    def again(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> BaseModel | None:
         """The form that asks for the same change to what there is now; None where that can't be asked."""
         ...
 
@@ -254,16 +237,7 @@ class SubjectType(Protocol):
         """Whether the requester can change what they ask while it waits."""
         ...
 
-    def prepare(
-        self,
-        session: "Session",
-        actor: Actor,
-        form: Any,
-        *,
-        policy: Policy,
-        now: datetime,
-        replacing: int | None = None,
-    ) -> Prepared:
+    def prepare(self, ctx: Context, form: Any, *, replacing: int | None = None) -> Prepared:
         """Lock the subject's row, check the form, and say what exactly is asked. Raises GovernanceError.
 
         `replacing` is the waiting request that this changes, which stands in nobody's way.
@@ -274,45 +248,29 @@ class SubjectType(Protocol):
         """Lock the subject's row until the transaction ends."""
         ...
 
-    def apply(
-        self,
-        session: "Session",
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
+    def apply(self, ctx: Context, approval_id: int, subject_id: int, facts: dict[str, Any]) -> None:
         """The last approval came: change the subject as asked."""
         ...
 
     def close(
         self,
-        session: "Session",
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
-        policy: Policy,
-        now: datetime,
     ) -> None:
         """The request ended without approval (rejected, expired or withdrawn): the subject stays as it is."""
         ...
 
     def lapse(
         self,
-        session: "Session",
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
-        policy: Policy,
-        now: datetime,
         spared: Collection[str] = (),
     ) -> None:
         """An approval that was applied holds no more, because a condition was not met: undo what it changed.
@@ -321,14 +279,63 @@ class SubjectType(Protocol):
         """
         ...
 
-    def words(
-        self,
-        session: "Session",
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
+    def words(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Words:
         """The request in plain words, read without locks."""
         ...
+
+
+# --- What can be asked for
+#
+# by subject type. A noun that can be asked about imports this module, so it is named here and loaded when it is first
+# needed.
+
+
+class SubjectTable(MutableMapping[str, SubjectType]):
+    """What can be asked for, by subject type."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = dict(places)
+        self._types: dict[str, SubjectType] = {}
+
+    def __getitem__(self, subject_type: str) -> SubjectType:
+        if subject_type not in self._types:
+            self._types[subject_type] = cast(SubjectType, _load(self._places[subject_type]))
+        return self._types[subject_type]
+
+    def __setitem__(self, subject_type: str, value: SubjectType) -> None:
+        self._places.setdefault(subject_type, "")
+        self._types[subject_type] = value
+
+    def __delitem__(self, subject_type: str) -> None:
+        del self._places[subject_type]
+        self._types.pop(subject_type, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _load(place: str) -> object:
+    module, _, name = place.partition(":")
+    loaded: object = getattr(importlib.import_module("workflows." + module), name)
+    return loaded
+
+
+SUBJECTS = SubjectTable(
+    {
+        "budget": "budgets.increase:BUDGET_INCREASE",
+        "release": "releases.service:RELEASE",
+        "milestone": "milestones.reschedule:RESCHEDULE",
+        "model_version": "inventory.model_approval:MODEL_APPROVAL",
+    }
+)
+"""What can be asked for: where each subject type stands."""
+_RESTS_ON_AN_APPROVAL = ("statements.service:withdraw_for_approval",)
+
+
+def withdraw_what_rests_on(ctx: Context, approval_id: int) -> None:
+    """An approval holds no more: what was handed out on it goes with it, in the same transaction."""
+    for place in _RESTS_ON_AN_APPROVAL:
+        cast(Callable[[Context, int], None], _load(place))(ctx, approval_id)

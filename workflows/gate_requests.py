@@ -1,18 +1,16 @@
 """A program asks at a gate: the same question twice is one request, and any other is a request of its own."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.releases import queries
 from storage.releases.queries import AskedRow
-from workflows import decisions
 from workflows.actors import Actor, ActorKind
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.approvals.stages import Bound
-from workflows.policy import Policy
+from workflows.context import Context
 from workflows.releases import reads, rules
 from workflows.releases import service as releases
 from workflows.releases.rules import Apart, Difference
@@ -35,18 +33,7 @@ class AskOutcome:
     """What it did not join; only for a request that is new."""
 
 
-def ask_at_gate(
-    session: Session,
-    actor: Actor,
-    asking: Asking,
-    request_key: str,
-    *,
-    token_name: str,
-    policy: Policy,
-    policy_id: int,
-    now: datetime,
-    org_key: str,
-) -> AskOutcome:
+def ask_at_gate(ctx: Context, asking: Asking, request_key: str, *, token_name: str) -> AskOutcome:
     """Open a request, or give the one that answers this very question already.
 
     The same key gives the same request, ended or not. Another key joins a request that waits when every field of the
@@ -54,30 +41,27 @@ def ask_at_gate(
     another question, and whatever the gate refuses.
     """
     form = asking.form
-    queries.lock_key(session, request_key)
-    known = queries.find_keyed(session, request_key)
-    people = reads.resolve_people(session, form)
+    queries.lock_key(ctx.session, request_key)
+    known = queries.find_keyed(ctx.session, request_key)
+    people = reads.resolve_people(ctx.session, form)
     if known is not None:
-        _require_same(session, known, asking, people)
+        _require_same(ctx.session, known, asking, people)
         return AskOutcome(known.id, False, people)
-    prepared = releases.RELEASE.prepare(session, actor, asking, policy=policy, now=now)
-    way = submission.find_current_way(
-        session, actor, form.gate_name, prepared, policy=policy, now=now, org_key=org_key
-    )
+    prepared = releases.RELEASE.prepare(ctx, asking)
+    way = submission.find_current_way(ctx, form.gate_name, prepared)
     apart = []
-    for row in queries.list_pending(session, form.gate_name, prepared.subject_id, now=now):
-        differences = _differences(session, row, asking, people) or tuple(
+    for row in queries.list_pending(ctx.session, form.gate_name, prepared.subject_id, now=ctx.now):
+        differences = _differences(ctx.session, row, asking, people) or tuple(
             Difference(STAGES, words)
             for words in submission.list_beyond(Bound.of(row.bound), row.requester_id, way)
         )
-        if not differences and not _may_join(actor, row):
+        if not differences and not _may_join(ctx.actor, row):
             differences = (_SOMEBODY_ELSE,)
         if not differences:
             return AskOutcome(row.id, False, people)
         apart.append(Apart(row.id, differences))
-    approval_id = decisions.submit(
-        session,
-        actor,
+    approval_id = submission.submit_request(
+        ctx,
         SubmitRequest(
             gate=form.gate_name,
             subject_type=releases.TYPE,
@@ -85,10 +69,6 @@ def ask_at_gate(
             reason=reads.reason_of(form, token_name),
             request_key=request_key,
         ),
-        policy=policy,
-        policy_id=policy_id,
-        now=now,
-        org_key=org_key,
     )
     return AskOutcome(approval_id, True, people, tuple(apart))
 

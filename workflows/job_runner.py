@@ -19,7 +19,8 @@ from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.delivery import outbox
 from workflows import clock, timers
 from workflows.actors import SYSTEM
-from workflows.audit.service import record
+from workflows.audit.service import write_entry
+from workflows.context import Context, Occasion
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 
@@ -43,18 +44,6 @@ class Lock(StrEnum):
     """There is no such subject any more; its timer is cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """The circumstances under which something falls due. `now` is governed time."""
-
-    now: datetime
-    policy: Policy
-    policy_id: int
-    org_key: str
-    prepared: Any = None
-    """What the `prepare` of a timer's kind has found out beforehand, where nobody waited for it."""
-
-
 class Overtaken(Exception):
     """What was prepared beforehand does not fit any more."""
 
@@ -73,12 +62,12 @@ class DueSlot:
     skipped: tuple[str, ...] = ()
 
 
-TimerHandler = Callable[[Session, DueTimer, Occasion], None]
-Prepare = Callable[[Session, DueTimer, Occasion], Any]
-ScheduleHandler = Callable[[Session, DueSlot, Occasion], None]
+TimerHandler = Callable[[Context, DueTimer], None]
+Prepare = Callable[[Context, DueTimer], Any]
+ScheduleHandler = Callable[[Context, DueSlot], None]
 LockSubject = Callable[[Session, str], Lock]
-Died = Callable[[Session, DueTimer, str, Occasion], None]
-Trouble = Callable[[Session, DueTimer, str, bool, Occasion], None]
+Died = Callable[[Context, DueTimer, str], None]
+Trouble = Callable[[Context, DueTimer, str, bool], None]
 """Told of a failed run: the timer, why, and whether it was given up with it."""
 
 
@@ -87,7 +76,7 @@ class Watcher:
     """What is looked after at every tick. `has_news` only reads, and takes no lock; `run` gets the real time as well."""
 
     has_news: Callable[[Session], bool]
-    run: Callable[[Session, Occasion, datetime], object]
+    run: Callable[[Context, datetime], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +109,7 @@ class Registry:
     A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
     type without one is not locked. What takes long to find out is prepared before, by kind of timer, in a read
-    transaction, and handed to the handler as `occasion.prepared`; it raises Overtaken where that fits no more. `died` is told when a timer was given up, in the transaction that says so;
+    transaction, and handed to the handler as `timer.prepared`; it raises Overtaken where that fits no more. `died` is told when a timer was given up, in the transaction that says so;
     `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
     a schedule runs once a day, `weekly` the weekday (0 is Monday) as well. `watchers` are asked at every tick, after
     what was due, and then `long` work.
@@ -232,7 +221,10 @@ class Runner:
 
     def _occasion(self, now: datetime) -> Occasion:
         policy, version = self._policy()
-        return Occasion(now, policy, version, self._org_key)
+        return Occasion(policy, self._org_key, now, version)
+
+    def _context(self, session: Session, now: datetime) -> Context:
+        return self._occasion(now).context(session)
 
     def _timer(self, timer: DueTimer) -> bool:
         self._beat()
@@ -254,7 +246,7 @@ class Runner:
             if state is Lock.GONE:
                 timers.cancel_one(session, timer.id)
                 return False
-            handler(session, timer, replace(self._occasion(now), prepared=prepared))
+            handler(self._context(session, now), replace(timer, prepared=prepared))
             session.flush()
             self._probe("timer.before_commit")
             return True
@@ -262,7 +254,7 @@ class Runner:
         try:
             if prepare is not None:
                 with self._database.read(within=PREPARING_FOR) as session:
-                    prepared = prepare(session, timer, self._occasion(clock.now(session)))
+                    prepared = prepare(self._context(session, clock.now(session)), timer)
             ran = self._database.run(work)
         except Overtaken:
             return False  # it is due still, and prepared anew at the next tick
@@ -289,13 +281,13 @@ class Runner:
             is_dead = timers.count_failure(session, timer.id, why, real_now=real)
             trouble = self._registry.troubles.get(timer.kind)
             if trouble is not None:
-                trouble(session, timer, why, is_dead, self._occasion(now))
+                trouble(self._context(session, now), timer, why, is_dead)
             if not is_dead:
                 return
             subject = (timer.subject.type, timer.subject.id)
-            record(session, SYSTEM, "timer.dead", subject, now=now, kind=timer.kind)
+            write_entry(session, SYSTEM, "timer.dead", subject, now=now, kind=timer.kind)
             if self._registry.died is not None:
-                self._registry.died(session, timer, why, self._occasion(now))
+                self._registry.died(self._context(session, now), timer, why)
 
         self._database.run(work)
 
@@ -304,7 +296,7 @@ class Runner:
 
         def work(session: Session) -> None:
             real, now = clock.both(session)
-            watcher.run(session, self._occasion(now), real)
+            watcher.run(self._context(session, now), real)
 
         return self._look_after(name, watcher.has_news, lambda: self._database.run(work))
 
@@ -356,7 +348,7 @@ class Runner:
                 return False
             slot = DueSlot(taken.owner, taken.kind, taken.slot, taken.at, taken.skipped)
             name, about = slot.kind, slot.date
-            self._registry.schedules[slot.kind](session, slot, self._occasion(now))
+            self._registry.schedules[slot.kind](self._context(session, now), slot)
             session.flush()
             self._probe("schedule.before_commit")
             return True

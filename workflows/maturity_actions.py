@@ -6,24 +6,23 @@ the maturity programme, which is there from the first action on.
 
 import re
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.orm import Session
 
 from storage.enums import ProjectStatus
 from storage.maturity import queries
 from storage.maturity.tables import MaturityAction
 from storage.projects import queries as projects
 from storage.projects.tables import Project
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.maturity import service as maturity
 from workflows.maturity.records import Targets
 from workflows.milestones import service
 from workflows.milestones.forms import AddMilestone, Day, Title
-from workflows.policy import Policy
 
 
 class PlanAction(BaseModel):
@@ -39,23 +38,20 @@ class PlanAction(BaseModel):
     request_key: str
 
 
-def plan_action(
-    session: Session, actor: Actor, form: PlanAction, *, policy: Policy, org_key: str, now: datetime
-) -> Targets:
+def plan_action(ctx: Context, form: PlanAction) -> Targets:
     """Add the milestone and say that it closes the gap; the targets as they stand then. Raises GovernanceError."""
-    maturity.require_leader(session, actor, "maturity.plan_action", policy=policy, org_key=org_key)
+    maturity.require_leader(ctx, "maturity.plan_action")
     unit = form.business_unit or None
-    targets = maturity.load_targets(session, unit, policy=policy, now=now)
+    targets = maturity.load_targets(ctx, unit)
     if targets.result is None or form.statement not in {
         one.id for gap in targets.gaps for one in gap.missing
     }:
         raise InvalidInput("This gap is closed, or no longer aimed for.", hint="maturity.targets")
-    project = _programme(session, actor, unit, now=now)
+    project = _programme(ctx, unit)
     # A leader plans for everybody: that was asked above, by role, and not by who answers for the programme.
-    planner = replace(actor, kind=ActorKind.OPERATOR)
+    planner = replace(ctx.actor, kind=ActorKind.OPERATOR)
     milestone_id = service.add_milestone(
-        session,
-        planner,
+        replace(ctx, actor=planner),
         AddMilestone(
             project=project.key,
             title=form.title,
@@ -63,49 +59,44 @@ def plan_action(
             owner_id=form.owner_id,
             request_key=form.request_key,
         ),
-        policy=policy,
-        now=now,
-        org_key=org_key,
     )
-    if not queries.has_action(session, milestone_id):
-        session.add(
+    if not queries.has_action(ctx.session, milestone_id):
+        ctx.session.add(
             MaturityAction(
                 milestone_id=milestone_id,
                 cycle_id=targets.result.cycle_id,
                 statement=form.statement,
             )
         )
-        session.flush()
+        ctx.session.flush()
         audit.record(
-            session,
-            actor,
+            ctx,
             "maturity.action_planned",
             ("milestone", milestone_id),
-            now=now,
             cycle=targets.result.cycle_id,
             statement=form.statement,
         )
-    return maturity.load_targets(session, unit, policy=policy, now=now)
+    return maturity.load_targets(ctx, unit)
 
 
-def _programme(session: Session, actor: Actor, unit: str | None, *, now: datetime) -> Project:
+def _programme(ctx: Context, unit: str | None) -> Project:
     """The project that holds what is done about maturity; whoever plans the first action owns it."""
     slug = re.sub(r"[^a-z0-9]+", "-", (unit or "").casefold()).strip("-")
     key = "maturity-programme" + (f"-{slug}" if slug else "")
-    project = projects.find_by_key(session, key[:64])
+    project = projects.find_by_key(ctx.session, key[:64])
     if project is not None:
         return project
     project = Project(
         key=key[:64],
         name="Maturity programme" + (f", {unit}" if unit else ""),
-        owner_id=actor.id,
+        owner_id=ctx.actor.id,
         business_unit=unit,
         status=ProjectStatus.IN_PROGRESS.value,
-        created_at=now,
+        created_at=ctx.now,
     )
-    session.add(project)
-    session.flush()
-    audit.record(session, actor, "project.added", ("project", project.id), now=now, key=project.key)
+    ctx.session.add(project)
+    ctx.session.flush()
+    audit.record(ctx, "project.added", ("project", project.id), key=project.key)
     return project
 
 

@@ -19,11 +19,12 @@ from storage.people import queries as people_queries
 from storage.people import readings
 from storage.people.lookups import find_channel
 from storage.registry import queries as registry
-from workflows import clock, decisions, outbox
-from workflows.actors import SYSTEM, Actor
+from workflows import clock, outbox
+from workflows.actors import OPERATOR, Actor
 from workflows.approvals import service as approvals
 from workflows.audit import heads
 from workflows.audit.service import Kept, NotedErasure, NotedRestoration
+from workflows.context import Context
 from workflows.delivery import holding, reads
 from workflows.delivery.notices import CopyRestored
 from workflows.delivery.records import HoldRecord
@@ -31,6 +32,31 @@ from workflows.errors import GovernanceError
 from workflows.outbox import Destination
 from workflows.people import service as people
 from workflows.policies import service as policies
+from workflows.policy import Policy
+
+_BEFORE_ANY = Policy.model_validate({"version": 1, "organisation": {"name": "mlgov"}})
+"""By what a command goes on a database in which no policy was ever put in force."""
+
+
+def load_context(
+    session: Session,
+    actor: Actor = OPERATOR,
+    *,
+    policy: Policy | None = None,
+    org: str | None = None,
+    now: datetime | None = None,
+) -> Context:
+    """The world as the record has it, for what acts beside a running mlgov: commands, the start, the doctor.
+
+    The policy is the one in force, unless another is given; the organisation is the one that the database met.
+    """
+    version = policies.in_force(session)
+    if policy is None:
+        policy = _BEFORE_ANY if version is None else policies.version(session, version)
+    if org is None:
+        org = str(runtime.facts(session).get("org_key", ""))
+    return Context(session, actor, policy, org, now or clock.now(session), version or 0)
+
 
 MOST_SOURCES = 20
 """Sources of cost that are told apart; the rest counts as one."""
@@ -160,29 +186,20 @@ def _moments(session: Session, person_ids: Collection[str]) -> dict[str, list[se
     return moments
 
 
-def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
+def replay(ctx: Context, noted: NotedErasure) -> None:
     """Erase a person once more, from a copy that is older than their erasure.
 
     Requests that wait in the copy, and which they opened or decided in, are withdrawn first: they would be nobody's. The
     erasure makes their tombstones here as it did there, so that who has left stays away and who is active is the same.
     """
-    for approval_id in erasure_queries.open_requests(session, noted.person_id):
-        version = policies.in_force(session)
-        if version is None:
+    for approval_id in erasure_queries.open_requests(ctx.session, noted.person_id):
+        if not ctx.policy_id:
             raise GovernanceError(
                 "A request waits in this database, and no policy was ever in force: it is damaged."
             )
-        approvals.withdraw_for_erasure(
-            session,
-            approval_id,
-            subjects=decisions.SUBJECTS,
-            policy=policies.version(session, version),
-            org_key=str(runtime.facts(session).get("org_key", "")),
-            now=now,
-        )
-        decisions.refresh_showing(session, approval_id, now=now, clicked=None)
-        session.flush()
-    people.erase(session, SYSTEM, noted.person_id, now=now, noted=noted)
+        approvals.withdraw_for_erasure(ctx, approval_id)
+        ctx.session.flush()
+    people.erase(ctx.as_system(), noted.person_id, noted=noted)
 
 
 def list_unnoted_erasures(session: Session, kept: Kept) -> list[NotedErasure]:
@@ -212,27 +229,29 @@ def list_unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestora
     ]
 
 
-def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> None:
+def release(ctx: Context, *, looks: bool) -> None:
     """Let everything go again, as holding.release; administrators are told of a copy that was put in place."""
     restored = [
         hold
-        for hold in holding.list_holds(session)
+        for hold in holding.list_holds(ctx.session)
         if hold.released_at is None and hold.why is not HoldReason.ASKED
     ]
-    holding.release(session, actor, looks=looks, now=now)
-    version = policies.in_force(session)
+    holding.release(ctx, looks=looks)
+    version = policies.in_force(ctx.session)
     if not restored or version is None:
         return
-    org_key = str(runtime.facts(session).get("org_key", ""))
-    admin = find_channel(session, org_key, policies.version(session, version).channels.admin)
+    org_key = str(runtime.facts(ctx.session).get("org_key", ""))
+    admin = find_channel(
+        ctx.session, org_key, policies.version(ctx.session, version).channels.admin
+    )
     if admin is not None:
         latest = restored[-1]
         outbox.post(
-            session,
+            ctx.session,
             CopyRestored(latest.id),
             to=Destination.channel(org_key, admin),
             dedupe_key=f"restored:{latest.held_at.isoformat()}",
-            now=now,
+            now=ctx.now,
         )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from storage.delivery import claims, outbox
 from storage.delivery.tables import Message
 from storage.enums import Op, OutboxState
+from workflows.context import Context
 
 FIRST, LAST = 0, 1
 """Priorities in a lane: the card that was just clicked, and everything else."""
@@ -133,17 +134,22 @@ def post(
     return outbox.add_row(session, row)
 
 
-def refresh(
-    session: Session, subject: Subject, *, now: datetime, clicked: tuple[str, str] | None = None
-) -> None:
+def refresh(ctx: Context, subject: Subject) -> None:
     """The subject changed: every copy of it is rendered anew and edited where it differs.
 
-    At most one update waits per copy. `clicked` is the channel and ts of the card that somebody just clicked: it goes
-    first. A copy that is being sent at this moment is marked, so that settling it asks for the update.
+    At most one update waits per copy. The card that somebody just clicked (`ctx.card`) goes first. A copy that is being
+    sent at this moment is marked, so that settling it asks for the update.
     """
+    refresh_copies(ctx.session, subject, now=ctx.now, card=ctx.card)
+
+
+def refresh_copies(
+    session: Session, subject: Subject, *, now: datetime, card: tuple[str, str] | None = None
+) -> None:
+    """As `refresh`, for delivery itself, which knows of no policy; `card` is the channel and ts of what goes first."""
     copies = outbox.mark_and_list_copies(session, subject.type, subject.id)
     edits = [
-        _build_edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST)
+        _build_edit(copy, now, FIRST if card == (copy.channel, copy.ts) else LAST)
         for copy in copies
     ]
     session.info.setdefault(_LANES, set()).update(copy.lane_key for copy in copies)
@@ -152,21 +158,19 @@ def refresh(
     session.info["wake"] = True
 
 
-def refresh_all(
-    session: Session, subject_type: str, ids: Collection[str | int], *, now: datetime
-) -> None:
+def refresh_all(ctx: Context, subject_type: str, ids: Collection[str | int]) -> None:
     """`refresh` for several subjects of one type, in a fixed few statements for each five hundred."""
     wanted = sorted(str(id_) for id_ in ids)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        outbox.mark_all_stale(session, subject_type, part)
+        outbox.mark_all_stale(ctx.session, subject_type, part)
         edits = [
-            _build_edit(copy, now, LAST)
-            for copy in outbox.list_copies_of_all(session, subject_type, part)
+            _build_edit(copy, ctx.now, LAST)
+            for copy in outbox.list_copies_of_all(ctx.session, subject_type, part)
         ]
         if edits:
-            outbox.add_edits(session, edits)
-        session.info["wake"] = True
+            outbox.add_edits(ctx.session, edits)
+        ctx.session.info["wake"] = True
 
 
 def queue_update(session: Session, copy: Message, *, now: datetime, priority: int = LAST) -> None:

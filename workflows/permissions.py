@@ -12,6 +12,7 @@ from storage.people import lookups
 from storage.projects import queries as sight_queries
 from workflows import handles
 from workflows.actors import Actor, ActorKind
+from workflows.context import Context
 from workflows.errors import NotAllowed, RefusalFact
 from workflows.policy import Policy
 
@@ -92,31 +93,31 @@ def sight(session: Session, person_id: str, *, policy: Policy) -> Sight:
     return Sight(person_id, False, frozenset(project_ids))
 
 
-def sees_project(session: Session, actor: Actor, project_id: int | None, *, policy: Policy) -> bool:
+def sees_project(ctx: Context, project_id: int | None) -> bool:
     """Whether a project is in the actor's sight. A program sees what its token is for, which the edge looks at."""
-    if actor.kind is not ActorKind.PERSON:
+    if ctx.actor.kind is not ActorKind.PERSON:
         return True
     return (
         project_id is not None
-        and actor.is_member
-        and sight(session, actor.id, policy=policy).holds(project_id)
+        and ctx.actor.is_member
+        and sight(ctx.session, ctx.actor.id, policy=ctx.policy).holds(project_id)
     )
 
 
-def find_shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | None:
+def find_shown(ctx: Context, place: Place) -> tuple[str, str] | None:
     """Type and id of the subject of the message of ours that the actor has before them; None where it tells them nothing.
 
     A direct message tells its own reader alone. A message in a channel tells everybody there, unless people from
     outside read along, for whom amounts, names and reasons are left out.
     """
-    copy = claims.find_settled_copy(session, *place) if place is not None else None
-    if copy is None or not actor.is_member:
+    copy = claims.find_settled_copy(ctx.session, *place) if place is not None else None
+    if copy is None or not ctx.actor.is_member:
         return None
     _, org_key, reader = copy.lane_key.split(":", 2)
     if reader[0] in "UW":
-        is_theirs = outbox.find_person_id(session, org_key, reader) == actor.id
+        is_theirs = outbox.find_person_id(ctx.session, org_key, reader) == ctx.actor.id
         return (copy.subject_type, copy.subject_id) if is_theirs else None
-    is_closed = lookups.is_closed(session, org_key, reader)
+    is_closed = lookups.is_closed(ctx.session, org_key, reader)
     return (copy.subject_type, copy.subject_id) if is_closed else None
 
 
@@ -126,18 +127,18 @@ def list_roles(session: Session, person_id: str, *, policy: Policy) -> frozenset
     return _select_roles(session, rows, policy) if rows and is_member(rows[0]) else frozenset()
 
 
-def list_holders(session: Session, role: str, *, policy: Policy, org_key: str) -> dict[str, str]:
+def list_holders(ctx: Context, role: str) -> dict[str, str]:
     """Everyone who holds a role of the policy now: person id → Slack id, full and active members only."""
-    return list_members(session, f"role:{role}", policy=policy, org_key=org_key)
+    return list_members(ctx, f"role:{role}")
 
 
-def list_members(session: Session, word: str, *, policy: Policy, org_key: str) -> dict[str, str]:
+def list_members(ctx: Context, word: str) -> dict[str, str]:
     """Everyone whom a word of the policy means now (`role:leader`, `@group`, a Slack id): person id → Slack id."""
     role = word.removeprefix(ROLE)
-    words = policy.roles.get(role, ()) if role != word else (word,)
-    slack_ids = set(handles.resolve(session, org_key, words).who(words))
-    rows = [row for row, _ in queries.list_named(session, org_key, slack_ids=slack_ids, ids=())]
-    rows += [row for row, *_ in queries.list_members(session, org_key, slack_ids=slack_ids)]
+    words = ctx.policy.roles.get(role, ()) if role != word else (word,)
+    slack_ids = set(handles.resolve(ctx.session, ctx.org, words).who(words))
+    rows = [row for row, _ in queries.list_named(ctx.session, ctx.org, slack_ids=slack_ids, ids=())]
+    rows += [row for row, *_ in queries.list_members(ctx.session, ctx.org, slack_ids=slack_ids)]
     return {row.id: row.slack_id for row in rows if row.slack_id and is_member(row)}
 
 

@@ -14,10 +14,9 @@ from sqlalchemy.orm import Session
 from storage.people.lookups import find_channel
 from storage.status import queries
 from workflows import outbox, permissions
-from workflows.actors import Actor
+from workflows.context import Context
 from workflows.errors import NotAllowed
 from workflows.outbox import Destination, Notice, Subject
-from workflows.policy import Policy
 
 ADMIN, PILOT = "admin", "pilot"
 ALLOWED = {"me": frozenset({ADMIN}), "pilot": frozenset({ADMIN, PILOT})}
@@ -65,14 +64,12 @@ class WithheldWeek(Notice):
 
 
 def message_unasked(
-    session: Session,
+    ctx: Context,
     person_id: str,
     notice: Notice,
     *,
     to: Destination,
     dedupe_key: str,
-    policy: Policy,
-    now: datetime,
     subject: Subject | None = None,
     due_at: datetime | None = None,
     expires_at: datetime | None = None,
@@ -81,77 +78,75 @@ def message_unasked(
 
     What the rollout holds back is remembered in the same transaction, and never sent, also when the rollout widens.
     """
-    if not reaches(session, person_id, policy=policy):
+    if not reaches(ctx, person_id):
         queries.insert_withheld(
-            session,
+            ctx.session,
             {
                 "dedupe_key": dedupe_key,
                 "person_id": person_id,
                 "kind": notice.kind,
                 "subject_type": subject.type if subject else None,
                 "subject_id": subject.id if subject else None,
-                "rollout": policy.rollout,
-                "withheld_at": now,
+                "rollout": ctx.policy.rollout,
+                "withheld_at": ctx.now,
             },
         )
         return None
-    if queries.was_withheld(session, dedupe_key):
+    if queries.was_withheld(ctx.session, dedupe_key):
         return None
     return outbox.post(
-        session,
+        ctx.session,
         notice,
         to=to,
         dedupe_key=dedupe_key,
-        now=now,
+        now=ctx.now,
         subject=subject,
         due_at=due_at,
         expires_at=expires_at,
     )
 
 
-def reaches(session: Session, person_id: str, *, policy: Policy) -> bool:
+def reaches(ctx: Context, person_id: str) -> bool:
     """Whether the rollout lets this person be messaged unasked now."""
-    allowed = ALLOWED.get(policy.rollout)
+    allowed = ALLOWED.get(ctx.policy.rollout)
     return allowed is None or not allowed.isdisjoint(
-        permissions.list_roles(session, person_id, policy=policy)
+        permissions.list_roles(ctx.session, person_id, policy=ctx.policy)
     )
 
 
-def load_report(session: Session, *, policy: Policy, now: datetime, most: int = 10) -> Report:
+def load_report(ctx: Context, *, most: int = 10) -> Report:
     """What was held back in the last seven days."""
-    since = now - SHOWN_FOR
-    kinds, people = queries.count_withheld(session, since=since)
-    newest = queries.list_withheld(session, since=since, most=most)
+    since = ctx.now - SHOWN_FOR
+    kinds, people = queries.count_withheld(ctx.session, since=since)
+    newest = queries.list_withheld(ctx.session, since=since, most=most)
     return Report(
-        policy.rollout,
+        ctx.policy.rollout,
         tuple((row.kind, row.messages, row.people) for row in kinds),
         people,
         tuple(
             Held(row.kind, row.name, row.slack_id, row.withheld_at, row.rollout) for row in newest
         ),
-        now,
+        ctx.now,
     )
 
 
-def report_weekly(
-    session: Session, week: str, *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def report_weekly(ctx: Context, week: str) -> None:
     """One line to the governance channel about the last week; nothing when nothing was held back."""
-    channel = find_channel(session, org_key, policy.channels.governance)
-    if channel is None or not queries.count_withheld(session, since=now - SHOWN_FOR)[1]:
+    channel = find_channel(ctx.session, ctx.org, ctx.policy.channels.governance)
+    if channel is None or not queries.count_withheld(ctx.session, since=ctx.now - SHOWN_FOR)[1]:
         return
     outbox.post(
-        session,
+        ctx.session,
         WithheldWeek(week),
-        to=Destination.channel(org_key, channel),
+        to=Destination.channel(ctx.org, channel),
         dedupe_key=f"rollout:withheld:{week}",
-        now=now,
+        now=ctx.now,
     )
 
 
-def require_overseer(session: Session, actor: Actor, *, policy: Policy) -> None:
+def require_overseer(ctx: Context) -> None:
     """Refuse everyone who neither administers mlgov nor leads. Raises NotAllowed."""
-    roles = permissions.list_roles(session, actor.id, policy=policy)
+    roles = permissions.list_roles(ctx.session, ctx.actor.id, policy=ctx.policy)
     if roles.isdisjoint(OVERSEERS):
         raise NotAllowed(
             "What mlgov held back is listed for its administrators and for leaders.", hint="help"
@@ -187,10 +182,12 @@ def is_known(session: Session, person_id: str) -> bool:
     return queries.find_meeting(session, person_id) is not None
 
 
-def shows_in_home(session: Session, person_id: str, *, now: datetime) -> bool:
+def shows_in_home(ctx: Context, person_id: str) -> bool:
     """Whether App Home is where somebody met mlgov, and not longer ago than a day."""
-    meeting = queries.find_meeting(session, person_id)
-    return meeting is not None and meeting.way == "home" and now - meeting.met_at <= SHOWN_IN_HOME
+    meeting = queries.find_meeting(ctx.session, person_id)
+    return (
+        meeting is not None and meeting.way == "home" and ctx.now - meeting.met_at <= SHOWN_IN_HOME
+    )
 
 
 def introduce_after_card(session: Session, org_key: str, slack_id: str, *, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -25,6 +26,8 @@ class DueTimer:
     subject: Subject
     kind: str
     seq: int
+    prepared: Any = None
+    """What was found out beforehand for its handler, where its kind has that prepared."""
 
 
 def start(session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int = 0) -> None:

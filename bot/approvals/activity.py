@@ -11,8 +11,7 @@ from bot.slack import blocks
 from bot.slack.blocks import Block, Element
 from bot.slack.interactions import RequestCondition
 from storage.enums import ApprovalState, ConditionState
-from workflows import decisions
-from workflows.approvals import approvers
+from workflows.approvals import approvers, escalation, reads
 from workflows.approvals.approvers import AbsenceRecord, Offer
 from workflows.approvals.notices import (
     AbsenceTold,
@@ -484,30 +483,28 @@ def _card(
     notice: ApprovalCard | ApprovalReceipt | ApprovalEnded | ApprovalValidityEnded,
     scene: Scene,
 ) -> Card:
-    return decisions.card(session, notice.approval_id, policy=scene.policy, now=scene.now)
+    return reads.card(scene.context(session), notice.approval_id)
 
 
 def _asked(session: Session, notice: ApprovalAsked | ApprovalNote, scene: Scene) -> Card:
-    return decisions.card(
-        session, notice.approval_id, policy=scene.policy, now=scene.now, reader_id=notice.person_id
-    )
+    return reads.card(scene.context(session), notice.approval_id, reader_id=notice.person_id)
 
 
 def _story(session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene) -> Card | None:
     """Nothing is told in a thread that outsiders read."""
     if not scene.is_closed:
         return None
-    return decisions.card(session, notice.approval_id, policy=scene.policy, now=scene.now)
+    return reads.card(scene.context(session), notice.approval_id)
 
 
 def _due(session: Session, notice: ApprovalsDue, scene: Scene) -> Reminder | None:
-    return decisions.read_reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
+    return escalation.read_reminder(scene.context(session), notice.reminder_id)
 
 
 def _escalated(session: Session, notice: ApprovalEscalated, scene: Scene) -> Card | None:
     if not notice.person_id and not scene.is_closed:
         return None
-    return decisions.card(session, notice.approval_id, policy=scene.policy, now=scene.now)
+    return reads.card(scene.context(session), notice.approval_id)
 
 
 def _absence(session: Session, notice: AbsenceTold, scene: Scene) -> AbsenceRecord | None:

@@ -20,8 +20,9 @@ from bot.web.authentication import Caller, Door, needs
 from bot.web.long_polling import Waiters
 from storage.db import CannotWrite
 from storage.enums import ApprovalState, Scope, Verdict
-from workflows import decisions
 from workflows import gate_requests as askings
+from workflows.approvals import door as approval_door
+from workflows.approvals import reads as approval_reads
 from workflows.approvals.forms import Decide, Withdraw
 from workflows.approvals.records import Card, Line, Round
 from workflows.audit import service as audit
@@ -308,9 +309,7 @@ class _Requests:
 
     def load_approval(self, session: Session, approval_id: int) -> ApprovalTold:
         """A request as programs read it. Raises NotFound."""
-        card = decisions.card(
-            session, approval_id, policy=self.deps.policy, now=self.deps.now(session)
-        )
+        card = approval_reads.card(self.deps.context(session), approval_id)
         mark = reads.load_marks(session, [approval_id])[approval_id]
         return build_approval(card, reads.find_place(session, approval_id), mark)
 
@@ -321,12 +320,8 @@ class _Requests:
             place = reads.find_place(session, approval_id)
             if scope is Scope.READ:
                 with told_by_id(approval_id):
-                    decisions.require_card(
-                        session,
-                        caller.actor,
-                        approval_id,
-                        policy=self.deps.policy,
-                        now=self.deps.now(session),
+                    approval_door.require_card(
+                        self.deps.context(session, caller.actor), approval_id
                     )
         if not self.door.reaches(caller, scope, project=place.project, gate=place.gate):
             raise reads.unknown_request(approval_id)
@@ -379,8 +374,7 @@ def _add_asking(routes: APIRouter, at: _Requests) -> None:
         at.door.require(caller, Scope.ASK)
         project = at.door.project(caller, form.project)
         at.door.require(caller, Scope.ASK, project=project, gate=form.gate_name)
-        policy, version = at.deps.in_force
-        if form.gate_name not in policy.gates:
+        if form.gate_name not in at.deps.policy.gates:
             raise InvalidInput(
                 f"The policy has no gate {form.gate_name!r}. An administrator can add it to governance.yml.",
                 field="gate",
@@ -388,15 +382,10 @@ def _add_asking(routes: APIRouter, at: _Requests) -> None:
         asking = Asking(form=form, project=project, token=caller.token.prefix)
         opened = at.deps.db.run(
             lambda session: askings.ask_at_gate(
-                session,
-                caller.actor,
+                at.deps.context(session, caller.actor),
                 asking,
                 releases.request_key(caller.actor, key),
                 token_name=caller.token.name,
-                policy=policy,
-                policy_id=version,
-                now=at.deps.now(session),
-                org_key=at.deps.team.org_key,
             )
         )
         response.status_code = 201 if opened.is_new else 200
@@ -432,9 +421,7 @@ def _add_reading(routes: APIRouter, at: _Requests) -> None:
             at.door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
         with at.deps.db.read() as session:
             if mine:
-                cards = decisions.list_waiting(
-                    session, caller.actor, policy=at.deps.policy, now=at.deps.now(session)
-                )
+                cards = approval_reads.list_waiting(at.deps.context(session, caller.actor))
                 ids = [card.id for card in cards]
             else:
                 ids = reads.list_ids(
@@ -442,8 +429,8 @@ def _add_reading(routes: APIRouter, at: _Requests) -> None:
                     state=state,
                     gates=wanted,
                     projects=caller.token.projects,
-                    within=decisions.list_projects_in_sight(
-                        session, caller.actor, policy=at.deps.policy
+                    within=approval_reads.list_projects_in_sight(
+                        at.deps.context(session, caller.actor)
                     ),
                     before=before,
                     most=limit + 1,
@@ -515,7 +502,7 @@ def _add_acting(routes: APIRouter, at: _Requests) -> None:
                     reason=form.reason,
                 ),
                 None,
-                also=lambda session: audit.record(
+                also=lambda session: audit.write_entry(
                     session,
                     caller.actor,
                     "token.decided",

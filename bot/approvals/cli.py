@@ -14,6 +14,7 @@ from bot.cli.base import (
     say,
     say_json,
 )
+from workflows.approvals import policy_simulation
 
 
 def explain(
@@ -23,12 +24,12 @@ def explain(
     """Say for every stage why each person could or could not decide it."""
     from dataclasses import asdict
 
-    from workflows import clock, decisions
+    from workflows import operations
 
     policy = load_policy_text().policy
     with open_database() as database, database.read() as session:
-        explanation = decisions.explain(
-            session, request, policy=policy, now=clock.now(session), org_key=find_org_key(database)
+        explanation = policy_simulation.explain_request(
+            operations.load_context(session, policy=policy, org=find_org_key(database)), request
         )
     card = explanation.card
     if as_json:

@@ -7,7 +7,7 @@ from bot.approvals import windows
 from bot.slack.interactions import ConditionWindow, Place, Request, RequestCondition, RequestWindow
 from bot.slack.replies import Private, Reply, Show
 from bot.slack.requests import Click, Submission
-from workflows import decisions
+from workflows.approvals import door
 from workflows.approvals.forms import OnRequest
 from workflows.approvals.records import Card
 
@@ -59,14 +59,7 @@ def load_card(click: Click, approval_id: int) -> Card:
     """The request as whoever clicked sees it. Raises NotFound for who may not."""
     deps = click.deps
     with deps.db.read() as session:
-        return decisions.require_card(
-            session,
-            click.actor,
-            approval_id,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=click.card,
-        )
+        return door.require_card(deps.context(session, click.actor, card=click.card), approval_id)
 
 
 def details(click: Click, approval_id: int) -> dict[str, object]:
@@ -74,8 +67,8 @@ def details(click: Click, approval_id: int) -> dict[str, object]:
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        card = decisions.require_card(
-            session, click.actor, approval_id, policy=deps.policy, now=now, clicked=click.card
+        card = door.require_card(
+            deps.context(session, click.actor, now=now, card=click.card), approval_id
         )
     return windows.details_window(card, now=now)
 

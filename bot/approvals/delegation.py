@@ -138,14 +138,7 @@ def plan(submission: Submission) -> Reply:
         until=date.fromisoformat(picked[UNTIL]),
     )
     planned = deps.db.run(
-        lambda session: delegation.plan_absence(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        lambda session: delegation.plan_absence(deps.context(session, submission.actor), form)
     )
     return Private(
         f"{blocks.escape(planned.stand_in, 60)} can decide for you, {_span(planned)}, and was told. `/mlgov away` shows and ends it."
@@ -157,7 +150,7 @@ def back(click: Click, absence: AbsenceRef) -> Reply:
     deps = click.deps
     planned = deps.db.run(
         lambda session: approvers.end_absence(
-            session, click.actor, absence.absence_id, now=deps.now(session)
+            deps.context(session, click.actor), absence.absence_id
         )
     )
     return Private(

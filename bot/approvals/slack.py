@@ -21,8 +21,8 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from storage.enums import Verdict
-from workflows import decisions
 from workflows.actors import Actor
+from workflows.approvals import reads
 from workflows.approvals.forms import (
     Answer,
     AskAgain,
@@ -142,7 +142,7 @@ def replied(deps: Deps, actor: Actor, facts: dict[str, object], text: str) -> Re
         return None
     approval_id = int(str(facts["approval_id"]))
     with deps.db.read() as session:
-        card = decisions.card(session, approval_id, policy=deps.policy, now=deps.now(session))
+        card = reads.card(deps.context(session), approval_id)
     if card.question is None or card.question.id != facts.get("item_id"):
         raise CardChanged(
             "That question is not open any more, so nothing was answered. The message above shows how it stands."
@@ -222,7 +222,7 @@ def open_window(click: Click) -> Reply:
 
 def _waiting(deps: Deps, actor: Actor) -> list[Card]:
     with deps.db.read() as session:
-        cards = decisions.list_waiting(session, actor, policy=deps.policy, now=deps.now(session))
+        cards = reads.list_waiting(deps.context(session, actor))
     return [card for card in cards if card.paused_at is None]
 
 
@@ -438,8 +438,8 @@ def show(command: Command) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         text, shown = windows.build_answer(
-            decisions.list_waiting(session, command.actor, policy=deps.policy, now=now),
-            decisions.list_asked(session, command.actor, policy=deps.policy, now=now),
+            reads.list_waiting(deps.context(session, command.actor, now=now)),
+            reads.list_asked(deps.context(session, command.actor, now=now)),
         )
     return Private(text, shown)
 

@@ -162,7 +162,7 @@ def guard() -> None:
     with open_database() as database, database.begin(patient=True) as session:
         wrong = triggers.restore(session.connection())
         if wrong:
-            audit.record(
+            audit.write_entry(
                 session,
                 OPERATOR,
                 "record.guarded",

@@ -64,9 +64,7 @@ class Nightly:
             self._finish(night, look)
         elif look.at.seq >= self._kept + KEPT_EVERY:
             self._kept = look.at.seq
-            deps.db.run(
-                lambda session: telling.checkpoint(session, night, look.at, now=deps.now(session))
-            )
+            deps.db.run(lambda session: telling.checkpoint(deps.context(session), night, look.at))
 
     def _take(self) -> bool:
         """The lease, taken anew now and then."""
@@ -103,14 +101,7 @@ class Nightly:
     def _finish(self, night: str, look: Look) -> None:
         deps = self._deps
         outcome = deps.db.run(
-            lambda session: telling.finish_night(
-                session,
-                night,
-                look,
-                policy=deps.policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
-            )
+            lambda session: telling.finish_night(deps.context(session), night, look)
         )
         self._done, self._look = night, None
         if outcome:

@@ -254,15 +254,10 @@ def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
             f"The token {caller.token.prefix} is only for the projects {', '.join(sorted(bound))}: "
             "send `rows` that name one of them each."
         )
-    with deps.db.read() as session:
-        now = deps.now(session)
     report = imports.take_costs(
         deps.db,
-        caller.actor,
+        deps.occasion(caller.actor),
         delivery.read,
-        policy=deps.policy,
-        org_key=deps.team.org_key,
-        now=now,
         replace_period=delivery.replace_period,
         by=Deliverer(caller.token.name, bound),
         answer=Choice(delivery.separate, delivery.instead_of),

@@ -270,7 +270,7 @@ def load_refused(record: LoadRefused, notice: LoadRefused, scene: Scene) -> Rend
 
 
 def _alert(session: Session, notice: ThresholdCrossed, scene: Scene) -> AlertCard | None:
-    return service.load_alert_card(session, notice.alert_id, policy=scene.policy, now=scene.now)
+    return service.load_alert_card(scene.context(session), notice.alert_id)
 
 
 def _project(session: Session, notice: ChannelNotClosed, scene: Scene) -> tuple[str, str | None]:

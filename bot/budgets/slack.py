@@ -12,8 +12,10 @@ from bot.slack import blocks, windows
 from bot.slack.interactions import AlertRef, BudgetRef, IncreaseWindow, Place, Request
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
-from workflows import decisions, status
+from workflows import status
 from workflows.actors import Actor
+from workflows.approvals import door, editing
+from workflows.approvals import submission as approval_submission
 from workflows.approvals.forms import Edit, SubmitRequest
 from workflows.approvals.records import Card
 from workflows.budgets import service
@@ -43,12 +45,7 @@ def acknowledge(click: Click, alert: AlertRef) -> Reply:
     """Someone has seen the alert."""
     click.deps.db.run(
         lambda session: service.acknowledge_alert(
-            session,
-            click.actor,
-            alert.alert_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
-            clicked=click.card,
+            click.deps.context(session, click.actor), alert.alert_id, clicked=click.card
         )
     )
     return Done()
@@ -63,14 +60,8 @@ def open_change(click: Click, request: Request) -> Reply:
     """Open the same window for a request that waits."""
     deps = click.deps
     with deps.db.read() as session:
-        card = decisions.require_editable(
-            session,
-            click.actor,
-            request.approval_id,
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=click.card,
+        card = editing.require_editable(
+            deps.context(session, click.actor, card=click.card), request.approval_id
         )
     changes = Request(card.id, card.revision)
     budget_id = card.facts["budget_id"]
@@ -80,13 +71,8 @@ def open_change(click: Click, request: Request) -> Reply:
 def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     with click.deps.db.read() as session:
-        card = decisions.require_card(
-            session,
-            click.actor,
-            request.approval_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
-            clicked=click.card,
+        card = door.require_card(
+            click.deps.context(session, click.actor, card=click.card), request.approval_id
         )
     if card.requester.id != click.actor.id:
         raise NotAllowed(
@@ -112,16 +98,11 @@ def _view(
     doubted: AmountDoubted | None = None,
 ) -> blocks.Block:
     with deps.db.read() as session:
-        detail = service.load_detail_for(
-            session, actor, budget_id, policy=deps.policy, now=deps.now(session), clicked=card
-        )
-        route = decisions.preview_route(
-            session,
-            actor,
+        detail = service.load_detail_for(deps.context(session, actor), budget_id, clicked=card)
+        route = approval_submission.preview_route(
+            deps.context(session, actor),
             BUDGET_INCREASE.gate,
             BUDGET_INCREASE.people(session, budget_id),
-            policy=deps.policy,
-            org_key=deps.team.org_key,
         )
     return budget_windows.increase(
         detail,
@@ -213,13 +194,11 @@ def ask(submission: Submission, window: IncreaseWindow) -> Reply:
     deps = submission.deps
 
     def work(session: Session) -> None:
-        policy, version = deps.in_force
         service.require_sight(
-            session, submission.actor, form.budget_id, policy=policy, clicked=window.card
+            deps.context(session, submission.actor), form.budget_id, clicked=window.card
         )
-        decisions.submit(
-            session,
-            submission.actor,
+        approval_submission.submit_request(
+            deps.context(session, submission.actor),
             SubmitRequest(
                 gate=BUDGET_INCREASE.gate,
                 subject_type=TYPE,
@@ -227,10 +206,6 @@ def ask(submission: Submission, window: IncreaseWindow) -> Reply:
                 reason=reason,
                 request_key=submission.key,
             ),
-            policy=policy,
-            policy_id=version,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
         )
 
     try:
@@ -244,12 +219,7 @@ def break_down(click: Click, budget: BudgetRef) -> Reply:
     """Open the window with services and days."""
     with click.deps.db.read() as session:
         breakdown = service.load_breakdown(
-            session,
-            click.actor,
-            budget.budget_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
-            clicked=click.card,
+            click.deps.context(session, click.actor), budget.budget_id, clicked=click.card
         )
     picture = messages.spend(breakdown)
     return Open(budget_windows.break_down(breakdown, picture), (picture,) if picture else ())
@@ -261,18 +231,16 @@ def budget(command: Command) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         if command.words:
-            listed = [
-                status.find_project(session, command.actor, command.words[0], policy=deps.policy)
-            ]
+            listed = [status.find_project(deps.context(session, command.actor), command.words[0])]
         else:
             listed = list(projects.list_for(session, command.actor))
         burns = service.burns_by_project(
-            session, [project.id for project in listed], policy=deps.policy, now=now
+            deps.context(session, now=now), [project.id for project in listed]
         )
         open_ = [burn for project in listed for burn in burns.get(project.id, ())]
         open_.sort(key=lambda burn: burn.spent / burn.amount, reverse=True)
         details = [
-            service.load_detail(session, burn.budget_id, policy=deps.policy, now=now)
+            service.load_detail(deps.context(session, now=now), burn.budget_id)
             for burn in open_[:SHOWN]
         ]
     if not details:

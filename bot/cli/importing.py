@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.cli.base import fail, find_org_key, is_terminal, load_policy_text, open_database, say
+from workflows.context import Occasion
 
 app = typer.Typer(
     help="Bring in people, projects, budgets, milestones, models and cost.", no_args_is_help=True
@@ -185,15 +186,12 @@ def costs(
             raise fail(error.sentence) from None
         with read:
             with database.read() as session:
-                now = clock.now(session)
+                occasion = Occasion(policy, key, clock.now(session), actor=OPERATOR)
             try:
                 report = budget_imports.take_costs(
                     database,
-                    OPERATOR,
+                    occasion,
                     read,
-                    policy=policy,
-                    org_key=key,
-                    now=now,
                     replace_period=replace_period,
                     skip_bad_rows=skip_bad_rows,
                     dry_run=dry_run,

@@ -73,12 +73,12 @@ def mark_sent(
     ] = None,
 ) -> None:
     """Say that a dead letter did arrive."""
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
     with open_database() as database, database.begin() as session:
-        dead_letters.mark_sent(session, OPERATOR, row, ts=ts, now=clock.now(session))
+        dead_letters.mark_sent(operations.load_context(session, OPERATOR), row, ts=ts)
     say(f"Row {row} counts as sent.")
 
 
@@ -97,7 +97,7 @@ def review(
 ) -> None:
     """List what is held back after a copy was restored, and which of it stands in Slack already. Sends nothing."""
     from bot.delivery.reviewing import review as look
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
@@ -112,12 +112,10 @@ def review(
             for message in standing:
                 with database.begin() as session:
                     dead_letters.mark_sent(
-                        session,
-                        OPERATOR,
+                        operations.load_context(session, OPERATOR),
                         message.row.id,
                         ts=message.ts,
                         channel=message.channel,
-                        now=clock.now(session),
                     )
     if as_json:
         say_json(_review_as_json(reviewed), ensure_ascii=True)
@@ -143,7 +141,9 @@ def release(
     with open_database() as database, database.begin(patient=True) as session:
         now = clock.now(session)
         waits = holding.count_waits(session, now=now)
-        operations.release(session, OPERATOR, looks=not without_looking, now=now)
+        operations.release(
+            operations.load_context(session, OPERATOR, now=now), looks=not without_looking
+        )
     say(
         f"Released: {counted(len(waits.posts), 'message')} that waited and everything new are sent from now on"
         + (

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from bot.charts import pictures
 from bot.charts.pictures import Picture
+from workflows.actors import SYSTEM
+from workflows.context import Context
 from workflows.delivery import reads
 from workflows.delivery.records import Address, Errand
 from workflows.outbox import Notice, rebuild
@@ -33,6 +35,11 @@ class Scene:
     policy: Policy
     reader_id: str | None = None
     is_closed: bool = True
+    org: str = ""
+
+    def context(self, session: Session) -> Context:
+        """The world as a record is read in it to be shown."""
+        return Context(session, SYSTEM, self.policy, self.org, self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,12 +109,8 @@ def _bring_in(demo: "Demo", work: Path, opens: datetime) -> None:
     organisation.write(bill, opens.date())
     deps = demo.running.deps
     options = focus.ReadOptions(tag_keys=deps.policy.costs.tag_keys)
-    with deps.db.read() as session:
-        now = clock.now(session)
     with focus.read([bill], options=options) as read:
-        imports.take_costs(
-            deps.db, OPERATOR, read, policy=deps.policy, org_key=deps.team.org_key, now=now
-        )
+        imports.take_costs(deps.db, deps.occasion(OPERATOR), read)
     demo.settle()
 
 

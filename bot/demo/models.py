@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from bot.demo import organisation as org
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass, Severity, Verdict
-from workflows import decisions
 from workflows.actors import OPERATOR, Actor
+from workflows.approvals import actions, submission
+from workflows.approvals import reads as approval_reads
 from workflows.approvals.forms import Decide, SubmitRequest
+from workflows.context import Context
 from workflows.evidence import fairness
 from workflows.evidence.forms import EXPLAINED, FAIRNESS, Measure, SubmitEvidence, Watched
 from workflows.inventory import evidence as inventory_evidence
@@ -77,13 +79,10 @@ class Teller:
             raise RuntimeError(f"the demo's story does not hold: nobody is {slack_id}")
         return actor[0]
 
-    @property
-    def around(self) -> dict[str, Any]:
-        return {"policy": self.deps.policy, "now": self.now}
-
-    @property
-    def org_key(self) -> str:
-        return self.deps.team.org_key
+    def context(self, who: str | None = None) -> Context:
+        """The world as one of the demo's people acts in it now; without anybody, as its operator does."""
+        actor = OPERATOR if who is None else self.who(who)
+        return self.deps.context(self.session, actor, now=self.now)
 
     def key(self) -> str:
         return f"demo:{self.model}:{next(self.keys)}"
@@ -97,9 +96,7 @@ class Teller:
             request_key=f"demo:{name}",
             **more,
         )
-        self.model = service.register_model(
-            self.session, self.who(owner), form, org_key=self.org_key, **self.around
-        )
+        self.model = service.register_model(self.context(owner), form)
 
     def assess(
         self, owner: str, exposure: Exposure, purpose: PurposeClass, eu: EuClass = EuClass.MINIMAL
@@ -112,7 +109,7 @@ class Teller:
             purpose_class=purpose,
             eu_class=eu,
         )
-        service.assess_tier(self.session, self.who(owner), form, **self.around)
+        service.assess_tier(self.context(owner), form)
 
     def add(self, owner: str, version: str, developer: str, *contributors: str) -> None:
         form = AddVersion(
@@ -122,9 +119,7 @@ class Teller:
             developers=(self.who(developer).id,),
             contributors=tuple(self.who(one).id for one in contributors),
         )
-        self.version = service.add_version(
-            self.session, self.who(owner), form, org_key=self.org_key, **self.around
-        )
+        self.version = service.add_version(self.context(owner), form)
 
     @property
     def revision(self) -> int:
@@ -140,9 +135,7 @@ class Teller:
             request_key=self.key(),
             validator_id=self.who(validator).id if validator else None,
         )
-        transitions.take_step(
-            self.session, self.who(who), form, org_key=self.org_key, **self.around
-        )
+        transitions.take_step(self.context(who), form)
 
     def hand_in(
         self,
@@ -175,9 +168,7 @@ class Teller:
                 "explained": self.drivers() if type_ == EXPLAINED else None,
             }
         )
-        inventory_evidence.submit_evidence(
-            self.session, self.who(who), self.version, form, self.key(), **self.around
-        )
+        inventory_evidence.submit_evidence(self.context(who), self.version, form, self.key())
 
     def groups(self) -> dict[str, Any] | None:
         names = _GROUPS.get(reads.load_model(self.session, self.model).key)
@@ -197,11 +188,9 @@ class Teller:
         return {"method": "permutation importance", "drivers": drivers} if drivers else None
 
     def accept(self, who: str) -> None:
-        card = reads.load_card(self.session, self.who(who), self.model, self.version, **self.around)
+        card = reads.load_card(self.context(who), self.model, self.version)
         chosen = [(one.id, one.revision) for one in card.can_accept]
-        inventory_evidence.decide_evidence(
-            self.session, self.who(who), chosen, accept=True, word="", **self.around
-        )
+        inventory_evidence.decide_evidence(self.context(who), chosen, accept=True, word="")
 
     def approve(self, validator: str, reason: str, *deciders: str) -> None:
         form = SubmitRequest(
@@ -211,15 +200,11 @@ class Teller:
             request_key=self.key(),
             form=AskApproval(version_id=self.version, revision=self.revision),
         )
-        policy, version = self.deps.in_force
-        around = {"org_key": self.org_key, **self.around, "policy": policy}
-        request = decisions.submit(
-            self.session, self.who(validator), form, policy_id=version, **around
-        )
+        request = submission.submit_request(self.context(validator), form)
         for decider in deciders:
-            card = decisions.card(self.session, request, **self.around)
+            card = approval_reads.card(self.context(), request)
             verdict = Decide(approval_id=request, revision=card.revision, verdict=Verdict.APPROVE)
-            decisions.act(self.session, self.who(decider), verdict, **around)
+            actions.perform_act(self.context(decider), verdict)
 
     def use(
         self, owner: str, developer: str, validator: str, *deciders: str, metrics: str, watched: str
@@ -302,7 +287,7 @@ def _fraud(at: Teller) -> None:
     )
     version = service.lock_version(at.session, at.version)
     reading = GiveReading(metric="precision", value=Decimal("0.76"))
-    monitoring.take_reading(at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around)
+    monitoring.take_reading(at.context(), version, reading)
 
 
 def _lane(at: Teller) -> None:
@@ -330,7 +315,7 @@ def _lane(at: Teller) -> None:
         words="It loses the lane on wet cobbles at dusk: 3 of 40 drives.",
         severity=Severity.HIGH,
     )
-    findings.file_finding(at.session, at.who(org.DANIEL), form, org_key=at.org_key, **at.around)
+    findings.file_finding(at.context(org.DANIEL), form)
     at.step(
         org.DANIEL,
         "suspend",

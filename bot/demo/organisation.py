@@ -42,17 +42,13 @@ def command(bot: app.Bot, url: str) -> str:
     deps = bot.deps
     with deps.db.begin() as session:
         secret, _ = service.create(
-            session,
-            OPERATOR,
+            deps.context(session, OPERATOR),
             NewToken(
                 name="demo-pipeline",
                 scopes=(Scope.ASK, Scope.READ, Scope.STATUS),
                 projects=("ticket-triage",),
                 lasts=timedelta(days=30),
             ),
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
         )
     return (
         f"MLGOV_URL={url} MLGOV_TOKEN={secret} mlgov gate --gate production-release "
@@ -502,26 +498,15 @@ def last_quarter(demo: "Demo", opens: datetime) -> None:
     began = (opens - timedelta(days=105)).astimezone(UTC)
     with deps.db.begin(patient=True) as session:
         lead = _actor(session, GRACE)
-        cycle = maturity_service.start_check_in(
-            session, lead, None, policy=deps.policy, org_key=deps.team.org_key, now=began
-        )
+        cycle = maturity_service.start_check_in(deps.context(session, lead, now=began), None)
         for member in MEMBERS:
             _answer(demo, session, member.id, began + timedelta(days=2), better=False)
         maturity_service.close_check_in(
-            session,
-            lead,
-            cycle,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=began + timedelta(days=18),
+            deps.context(session, lead, now=began + timedelta(days=18)), cycle
         )
         maturity_service.set_targets(
-            session,
-            lead,
+            deps.context(session, lead, now=began + timedelta(days=19)),
             SetTargets(levels={"data": "medium", "governance": "medium"}),
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=began + timedelta(days=19),
         )
 
 
@@ -531,12 +516,7 @@ def this_quarter(demo: "Demo") -> None:
     now = demo.clock.now()
     with deps.db.begin(patient=True) as session:
         maturity_service.start_check_in(
-            session,
-            _actor(session, GRACE),
-            None,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=now,
+            deps.context(session, _actor(session, GRACE), now=now), None
         )
     demo.settle()
     with deps.db.begin(patient=True) as session:
@@ -556,7 +536,7 @@ def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, bett
     """All answers of one person, the same in every run."""
     deps = demo.running.deps
     actor = _actor(session, user_id)
-    mine = maturity_service.open_invitation(session, actor, policy=deps.policy)
+    mine = maturity_service.open_invitation(deps.context(session, actor))
     if mine is None:
         return
     chance = random.Random(f"{user_id} {now:%Y-%m}")  # noqa: S311 - invented answers, not a secret
@@ -577,6 +557,4 @@ def _answer(demo: "Demo", session: Session, user_id: str, now: datetime, *, bett
                     if roll > 0.97
                     else "no",
                 )
-    maturity_service.keep_window_answers(
-        session, actor, mine.id, answers, policy=deps.policy, now=now
-    )
+    maturity_service.keep_window_answers(deps.context(session, actor, now=now), mine.id, answers)

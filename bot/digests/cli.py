@@ -66,20 +66,24 @@ def _day(text: str) -> date | None:
 
 
 def _find(session: "Session", actor: "Actor", day: date | None, policy: "Policy") -> "ShownDigest":
-    from workflows import clock
+    from workflows import clock, operations
     from workflows.digests import service
 
     now = clock.now(session)
     if day is not None:
         year, week, _ = day.isocalendar()
         kept = service.load_of_week(
-            session, actor, KIND, f"{year}-W{week:02}", policy=policy, now=now
+            operations.load_context(session, actor, policy=policy, now=now),
+            KIND,
+            f"{year}-W{week:02}",
         )
         if kept is not None:
             return kept
         ends = datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
         now = min(now, ends)
-    return service.preview_digest(session, actor, policy=policy, now=now, planned=day)
+    return service.preview_digest(
+        operations.load_context(session, actor, policy=policy, now=now), planned=day
+    )
 
 
 def _render_digest(record: "ShownDigest", format_: str, organisation: str, reader: str) -> str:

@@ -237,7 +237,7 @@ def troubled(record: Trouble, notice: DigestTroubled, scene: Scene) -> Rendered:
 
 
 def _digest(session: Session, notice: DigestSent, scene: Scene) -> ShownDigest | None:
-    return service.load_shown(session, notice.digest_id, policy=scene.policy, now=scene.now)
+    return service.load_shown(scene.context(session), notice.digest_id)
 
 
 def _release(session: Session, notice: DigestPreview, scene: Scene) -> Release | None:

@@ -118,9 +118,7 @@ class Digests:
         if what:
             raise InvalidInput(f"A digest has no word `{what[:40]}`. {_ASK}")
         with command.deps.db.read() as session:
-            standing = service.load_standing(
-                session, command.actor, KIND, policy=command.deps.policy
-            )
+            standing = service.load_standing(command.deps.context(session, command.actor), KIND)
         return Private(f"{_standing(standing)}\n{_ASK}")
 
     def _private(self, record: ShownDigest | None) -> Reply:
@@ -134,24 +132,18 @@ class Digests:
 
 def _preview(command: Command) -> ShownDigest:
     with command.deps.db.read() as session:
-        return service.preview_digest(
-            session, command.actor, policy=command.deps.policy, now=command.deps.now(session)
-        )
+        return service.preview_digest(command.deps.context(session, command.actor))
 
 
 def _last(command: Command) -> ShownDigest | None:
     with command.deps.db.read() as session:
-        return service.load_last(
-            session, command.actor, KIND, policy=command.deps.policy, now=command.deps.now(session)
-        )
+        return service.load_last(command.deps.context(session, command.actor), KIND)
 
 
 def _subscribe(command: Command, is_wanted: bool) -> Reply:
     deps = command.deps
     standing = deps.db.run(
-        lambda session: service.subscribe(
-            session, command.actor, KIND, is_wanted, policy=deps.policy, now=deps.now(session)
-        )
+        lambda session: service.subscribe(deps.context(session, command.actor), KIND, is_wanted)
     )
     return Private(_standing(standing))
 
@@ -178,11 +170,9 @@ def open_detail(click: Click, of: DigestPart) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         if of.digest_id:
-            digest = service.load_own(
-                session, click.actor, of.digest_id, policy=deps.policy, now=now
-            )
+            digest = service.load_own(deps.context(session, click.actor, now=now), of.digest_id)
         else:
-            digest = service.preview_digest(session, click.actor, policy=deps.policy, now=now)
+            digest = service.preview_digest(deps.context(session, click.actor, now=now))
     return Open(detail(digest, of.part))
 
 
@@ -201,20 +191,13 @@ def _decide(click: Click, release_id: int, *, is_sent: bool) -> Reply:
     try:
         deps.db.run(
             lambda session: releases.decide_release(
-                session,
-                click.actor,
-                release_id,
-                send=is_sent,
-                policy=deps.policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
-                clicked=click.card,
+                deps.context(session, click.actor, card=click.card), release_id, send=is_sent
             )
         )
     except Stale:
         deps.db.run(
             lambda session: releases.refresh_release(
-                session, release_id, now=deps.now(session), clicked=click.card
+                deps.context(session, card=click.card), release_id
             )
         )
         raise

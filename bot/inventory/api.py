@@ -360,9 +360,9 @@ class Reach:
         """A model, and one of its versions where that is named."""
         self.door.require(caller, scope)
         word = f"{key}:{version}" if version else key
-        policy, bounds = self.deps.policy, caller.token.projects
+        bounds = caller.token.projects
         try:
-            return reads.find_model(session, caller.actor, word, only=bounds, policy=policy)
+            return reads.find_model(self.deps.context(session, caller.actor), word, only=bounds)
         except NotFound as unknown:
             if bounds and self._is_beyond(session, caller, key):
                 # It is told like what is not there; the try goes on the ledger, after this transaction.
@@ -373,7 +373,7 @@ class Reach:
     def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
         """Whether there is such a model, beyond the bounds of the caller's token."""
         try:
-            reads.find_model(session, caller.actor, key, policy=self.deps.policy)
+            reads.find_model(self.deps.context(session, caller.actor), key)
         except NotFound:
             return False
         return True
@@ -533,7 +533,7 @@ def papers_router(deps: Deps, door: Door) -> APIRouter:
             now = deps.now(session)
             today = reads.today_of(deps.policy, now)
             version_card = reads.load_card(
-                session, caller.actor, model.id, record.id, policy=deps.policy, now=now
+                deps.context(session, caller.actor, now=now), model.id, record.id
             )
         built = evidence.build_card(version_card, deps.policy, today)
         organisation = deps.policy.organisation.name
@@ -547,9 +547,7 @@ def papers_router(deps: Deps, door: Door) -> APIRouter:
     def packed(caller: Caller, key: str, version: str) -> Pack:
         with deps.db.read() as session:
             _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return packs.make_pack(
-                session, caller.actor, record.id, policy=deps.policy, now=deps.now(session)
-            )
+            return packs.make_pack(deps.context(session, caller.actor), record.id)
 
     @api.get("/{key}/versions/{version}/pack", responses=told_errors)
     def pack(key: Key, version: Version, caller: Calls) -> Pack:
@@ -605,9 +603,7 @@ def _require_version(
     with at.deps.db.read() as session:
         _, record = at.version(session, caller, Scope.MODELS, key, version)
         if type_ is not None:
-            evidence.require_may_hand_in(
-                session, caller.actor, record.id, type_, policy=at.deps.policy
-            )
+            evidence.require_may_hand_in(at.deps.context(session, caller.actor), record.id, type_)
 
 
 def _hand_in(
@@ -630,9 +626,9 @@ def _hand_in(
         _, record = at.version(session, caller, Scope.MODELS, key, version)
         now = deps.now(session)
         id_ = evidence.submit_evidence(
-            session, caller.actor, record.id, handed(), name, policy=deps.policy, now=now
+            deps.context(session, caller.actor, now=now), record.id, handed(), name
         )
-        lacks = evidence.check_version(session, record.id, policy=deps.policy, now=now)
+        lacks = evidence.check_version(deps.context(session, now=now), record.id)
         return EvidenceTold(id=id_, check=describe_check(lacks))
 
     return deps.db.run(with_refusals(work))
@@ -659,13 +655,11 @@ def _add_models(api: APIRouter, at: Reach) -> None:
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
             models, last = reads.list_page(
-                session,
-                caller.actor,
+                deps.context(session, caller.actor),
                 q,
                 only=caller.token.projects,
                 after=after,
                 most=limit,
-                policy=deps.policy,
             )
         return ModelsTold(models=[model(one, today) for one in models], next=last)
 
@@ -691,7 +685,7 @@ def _add_models(api: APIRouter, at: Reach) -> None:
             owner = find_person_ids(session, [form.owner], "owner") if form.owner else (None,)
             for upstream in form.upstream:
                 reads.find_model(
-                    session, caller.actor, upstream, only=caller.token.projects, policy=deps.policy
+                    deps.context(session, caller.actor), upstream, only=caller.token.projects
                 )
             values = form.model_dump(exclude={"owner", "key"})
             request = RegisterModel.model_validate(
@@ -703,12 +697,7 @@ def _add_models(api: APIRouter, at: Reach) -> None:
                 }
             )
             model_id = inventory_service.register_model(
-                session,
-                caller.actor,
-                request,
-                policy=deps.policy,
-                now=now,
-                org_key=deps.team.org_key,
+                deps.context(session, caller.actor, now=now), request
             )
             return _show_model(at, session, model_id)
 
@@ -736,14 +725,7 @@ def _add_versions(api: APIRouter, at: Reach) -> None:
                 developers=find_person_ids(session, form.developers, "developers"),
                 contributors=find_person_ids(session, form.contributors, "contributors"),
             )
-            version_id = inventory_service.add_version(
-                session,
-                caller.actor,
-                request,
-                policy=deps.policy,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
-            )
+            version_id = inventory_service.add_version(deps.context(session, caller.actor), request)
             return next(
                 describe_version(one)
                 for one in reads.load_model(session, model.id).versions
@@ -757,11 +739,7 @@ def _add_versions(api: APIRouter, at: Reach) -> None:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
             _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return describe_check(
-                evidence.check_version(
-                    session, record.id, policy=deps.policy, now=deps.now(session)
-                )
-            )
+            return describe_check(evidence.check_version(deps.context(session), record.id))
 
 
 def _add_evidence(api: APIRouter, at: Reach, taking: Uploads) -> None:
@@ -903,13 +881,7 @@ def _add_life(api: APIRouter, at: Reach) -> None:
                 ReadingTold(
                     metric=each.metric,
                     is_breach=monitoring.take_reading(
-                        session,
-                        caller.actor,
-                        row,
-                        each,
-                        policy=deps.policy,
-                        now=deps.now(session),
-                        org_key=deps.team.org_key,
+                        deps.context(session, caller.actor), row, each
                     ),
                 )
                 for each in form
@@ -933,14 +905,7 @@ def _add_life(api: APIRouter, at: Reach) -> None:
                 due=form.due,
             )
             return FindingTold(
-                id=findings.file_finding(
-                    session,
-                    caller.actor,
-                    request,
-                    policy=deps.policy,
-                    now=deps.now(session),
-                    org_key=deps.team.org_key,
-                )
+                id=findings.file_finding(deps.context(session, caller.actor), request)
             )
 
         return deps.db.run(with_refusals(work))

@@ -5,8 +5,10 @@ from sqlalchemy.orm import Session
 from bot.deps import Deps
 from bot.slack.interactions import ModelRef, ModelWindow, Place
 from bot.slack.requests import Click
-from workflows import decisions, permissions
+from workflows import permissions
 from workflows.actors import Actor
+from workflows.approvals import reads as approval_reads
+from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import service as budgets
 from workflows.evidence.records import Item
@@ -55,22 +57,18 @@ def load_model(
 ) -> tuple[ModelCard, str]:
     """A model before somebody who sees it, and what its project spent."""
     with deps.db.read() as session:
-        reads.require_sight(session, actor, model_id, policy=deps.policy)
+        reads.require_sight(deps.context(session, actor), model_id)
         now = deps.now(session)
-        model = reads.load_card(session, actor, model_id, version_id, policy=deps.policy, now=now)
+        model = reads.load_card(deps.context(session, actor, now=now), model_id, version_id)
         return model, spend(session, deps, actor, model)
 
 
 def spend(session: Session, deps: Deps, actor: Actor, model: ModelCard) -> str:
     """What the model's project spent of its budgets, in a line; empty for who sees the model and not its project."""
     project_id = model.model.project_id
-    if project_id is None or not permissions.sees_project(
-        session, actor, project_id, policy=deps.policy
-    ):
+    if project_id is None or not permissions.sees_project(deps.context(session, actor), project_id):
         return ""
-    burns = budgets.burns_by_project(
-        session, [project_id], policy=deps.policy, now=deps.now(session)
-    )
+    burns = budgets.burns_by_project(deps.context(session), [project_id])
     amounts = [
         spent(burn.spent, burn.amount, burn.currency, burn.basis.value)
         for burn in burns.get(project_id, [])[:2]
@@ -82,21 +80,11 @@ def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Place) -> str:
     """Take a step, or ask for approval where the step is a request; a sentence (not escaped). Raises GovernanceError."""
 
     def work(session: Session) -> str:
-        now = deps.now(session)
-        policy, version = deps.in_force
+        ctx = deps.context(session, actor, card=clicked)
         if form.verb != rules.PASS:
-            return transitions.take_step(
-                session,
-                actor,
-                form,
-                policy=policy,
-                now=now,
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
-        request = decisions.submit(
-            session,
-            actor,
+            return transitions.take_step(ctx, form)
+        request = submission.submit_request(
+            ctx,
             SubmitRequest(
                 gate=model_approval.GATE,
                 subject_type=model_approval.TYPE,
@@ -104,12 +92,8 @@ def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Place) -> str:
                 reason=form.reason,
                 request_key=form.request_key,
             ),
-            policy=policy,
-            policy_id=version,
-            now=now,
-            org_key=deps.team.org_key,
         )
-        card = decisions.card(session, request, policy=policy, now=now)
+        card = approval_reads.card(ctx, request)
         if card.state.value == "approved":
             return f"Approved by rule: request #{request}. {card.words.done}."
         many = counted(card.round.quorum, "person", "people")

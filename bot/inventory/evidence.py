@@ -50,15 +50,13 @@ def offer_file(event: FileShared) -> Reply:
         content = _understand(reading, fetched.name, fetched.data)
     shared_file = deps.db.run(
         lambda session: service.keep_file(
-            session,
-            actor,
+            deps.context(session, actor),
             slack_id=fetched.id,
             name=fetched.name,
             data_size=len(fetched.data),
             sha256=fetched.sha256,
             permalink=fetched.permalink,
             content=content,
-            now=deps.now(session),
         )
     )
     return Private(f"{shared_file.name}: which evidence is it?", _offer(shared_file))
@@ -102,7 +100,7 @@ def open_shared(click: Click, file: FileRef) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         shared_file = service.find_file(session, click.actor, file.file_id)
-        if not reads.list_models(session, click.actor, policy=deps.policy):
+        if not reads.list_models(deps.context(session, click.actor)):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
@@ -208,9 +206,7 @@ def _columns(submission: Submission) -> Columns:
 def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        shared_file = reads.list_models(
-            session, search.actor, search.query, policy=search.deps.policy
-        )
+        shared_file = reads.list_models(search.deps.context(session, search.actor), search.query)
     return [
         (
             VersionRef(model.id, one.id).text,
@@ -226,21 +222,20 @@ def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = ModelRef.read(search.metadata).model_id
     with search.deps.db.read() as session:
-        shared_file = reads.list_models(
-            session, search.actor, search.query, policy=search.deps.policy
-        )
+        shared_file = reads.list_models(search.deps.context(session, search.actor), search.query)
     return [(one.key, one.name) for one in shared_file if one.id != own]
 
 
 def search_projects(search: Search) -> Sequence[tuple[str, str]]:
     """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
-    policy, actor = search.deps.policy, search.actor
+    actor = search.actor
     with search.deps.db.read() as session:
+        ctx = search.deps.context(session, actor)
         mine = projects.list_for(session, actor)
         every = (
             projects.list_all(session, actor)
-            if reads.sees_all(session, actor, policy)
-            else status.list_seen_projects(session, actor, policy=policy)
+            if reads.sees_all(ctx)
+            else status.list_seen_projects(ctx)
         )
     keys = {one.key for one in mine}
     wanted = search.query.casefold()

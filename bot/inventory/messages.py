@@ -221,9 +221,7 @@ def _model(session: Session, notice: ModelShown | ReviewDue, scene: Scene) -> Mo
 def _card(
     session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene
 ) -> ModelCard | None:
-    return reads.load_version_card(
-        session, scene.reader_id or "", notice.version_id, policy=scene.policy, now=scene.now
-    )
+    return reads.load_version_card(scene.context(session), scene.reader_id or "", notice.version_id)
 
 
 def _step(session: Session, notice: StepTold, scene: Scene) -> tuple[ModelRecord, StepTaken] | None:

@@ -76,9 +76,7 @@ class Watch:
         with deps.db.read() as session:
             if holding.is_held(session):
                 return 0
-            wanted = monitoring.list_due_measures(
-                session, policy=deps.policy, now=deps.now(session)
-            )
+            wanted = monitoring.list_due_measures(deps.context(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
         kept, trouble = 0, ""
@@ -119,9 +117,7 @@ class Watch:
 
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
         deps = self._deps
-        monitoring.keep_readings(
-            session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
-        )
+        monitoring.keep_readings(deps.context(session), values)
 
     def _miss(self, why: Mapping[Asked, str]) -> None:
         """Try these again later, and say why meanwhile."""

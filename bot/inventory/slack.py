@@ -24,7 +24,7 @@ from bot.slack.interactions import (
 )
 from bot.slack.replies import Open, Private, Reply, Send, Show
 from bot.slack.requests import Click, Command, Router, Shortcut
-from workflows import decisions
+from workflows.approvals import submission
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.inventory import evidence as inventory_evidence
 from workflows.inventory import model_approval, reads, rules
@@ -46,9 +46,7 @@ def read_file(click: Click, evidence: EvidenceRef) -> Reply:
     """Somebody who looks at evidence wants the file that it is: it comes to their direct conversation, if it is still the same."""
     deps = click.deps
     with deps.db.read() as session:
-        item = inventory_evidence.find_item(
-            session, click.actor, evidence.item_id, policy=deps.policy
-        )
+        item = inventory_evidence.find_item(deps.context(session, click.actor), evidence.item_id)
         producer = people.actor(session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
@@ -103,9 +101,7 @@ def pack(click: Click, ref: VersionRef) -> Reply:
 
     def make() -> bytes:
         with deps.db.read() as session:
-            made = packs.make_pack(
-                session, click.actor, version.id, policy=deps.policy, now=deps.now(session)
-            )
+            made = packs.make_pack(deps.context(session, click.actor), version.id)
         return documents.pack_html(made).encode()
 
     named = words.model_name(card.model, version)
@@ -162,7 +158,7 @@ def models(command: Command) -> Reply:
     deps, asked = command.deps, " ".join(command.words)
     with deps.db.read() as session:
         card, counts = reads.list_first_models(
-            session, command.actor, asked, order=cards.ORDER, most=cards.MOST, policy=deps.policy
+            deps.context(session, command.actor), asked, order=cards.ORDER, most=cards.MOST
         )
         today = reads.today_of(deps.policy, deps.now(session))
     return cards.list_reply(card, counts, asked, today)
@@ -175,7 +171,7 @@ def model(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         found, version = reads.find_model(
-            session, command.actor, " ".join(command.words), policy=deps.policy
+            deps.context(session, command.actor), " ".join(command.words)
         )
         today = reads.today_of(deps.policy, deps.now(session))
     card, spend = clicks.load_model(deps, command.actor, found.id, version.id if version else None)
@@ -260,13 +256,8 @@ def _route(click: Click, card: ModelCard) -> str:
         )
     with deps.db.read() as session:
         people = model_approval.MODEL_APPROVAL.people(session, card.version.id)
-        route = decisions.preview_route(
-            session,
-            click.actor,
-            model_approval.GATE,
-            people,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
+        route = submission.preview_route(
+            deps.context(session, click.actor), model_approval.GATE, people
         )
     return slack_windows.describe_route(route)
 
@@ -359,7 +350,7 @@ def open_settle(click: Click, ref: FindingRef) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
         if finding is None:
             raise reads.out_of_sight()
-        reads.require_sight(session, click.actor, finding.model_id, policy=deps.policy)
+        reads.require_sight(deps.context(session, click.actor), finding.model_id)
     at = ModelRef("settle", finding.model_id, ref.revision, None, ref.finding_id)
     return click.window(
         finding_windows.settle_window(finding, today, metadata=clicks.remember(at, click))

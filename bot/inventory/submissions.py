@@ -115,12 +115,8 @@ def new(submission: Submission, window: RegisterWindow) -> Reply:
             },
         )
         return service.register_model(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor),
             form,
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
             channel=window.channel if is_sealed else "",
         )
 
@@ -133,7 +129,7 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
     deps = submission.deps
 
     def work(session: Session) -> None:
-        reads.require_sight(session, submission.actor, at.model_id, policy=deps.policy)
+        reads.require_sight(deps.context(session, submission.actor), at.model_id)
         form = submission.form(
             RegisterModel,
             {
@@ -145,15 +141,10 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
             },
         )
         service.edit_model(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=at.card),
             at.model_id,
             at.model_revision,
             form,
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=at.card,
         )
 
     run(submission, work)
@@ -167,12 +158,7 @@ def assess(submission: Submission, at: ModelWindow) -> Reply:
     tier = run(
         submission,
         lambda session: service.assess_tier(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
+            deps.context(session, submission.actor, card=at.card), form
         ),
     )
     return confirm(submission, at, f"It is tier {tier}.")
@@ -204,15 +190,7 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
                 "developers": (maker,) if maker else (),
             },
         )
-        return service.add_version(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=at.card,
-        )
+        return service.add_version(deps.context(session, submission.actor, card=at.card), form)
 
     version_id = run(submission, work)
     return details(deps, submission.actor, at.model_id, version_id, "It is in development.")
@@ -224,15 +202,11 @@ def classify(submission: Submission, at: ClassifyWindow) -> Reply:
     run(
         submission,
         lambda session: service.classify_entry(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=at.card),
             at.model_id,
             at.model_revision,
             is_model=at.is_model,
             reason=submission.text(inventory_windows.REASON),
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
         ),
     )
     return confirm(submission, at, "Kept.")
@@ -283,15 +257,7 @@ def finding(submission: Submission, at: ModelWindow) -> Reply:
                 "owner_id": person_id(session, submission, inventory_windows.OWNER),
             },
         )
-        return findings.file_finding(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=at.card,
-        )
+        return findings.file_finding(deps.context(session, submission.actor, card=at.card), form)
 
     run(submission, work)
     return confirm(submission, at, "Filed. Who mends it is told.")
@@ -311,12 +277,7 @@ def settle(submission: Submission, at: ModelWindow) -> Reply:
     sentence = run(
         submission,
         lambda session: findings.settle_finding(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
+            deps.context(session, submission.actor, card=at.card), form
         ),
     )
     return details(deps, submission.actor, at.model_id, None, sentence)
@@ -331,14 +292,10 @@ def review(submission: Submission, at: ReviewWindow) -> Reply:
     sentence = run(
         submission,
         lambda session: findings.record_review(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=at.card),
             at.model_id,
             due,
             words=submission.text(inventory_windows.WORD),
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
         ),
     )
     return confirm(submission, at, sentence)
@@ -377,7 +334,7 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
         return FieldErrors({inventory_windows.METRICS: f"{words[:1].upper()}{words[1:]}."})
     with deps.db.read() as session:
         inventory_evidence_.require_may_hand_in(
-            session, submission.actor, at.version_id or 0, type_, policy=deps.policy
+            deps.context(session, submission.actor), at.version_id or 0, type_
         )
     link = submission.text(inventory_windows.URI)
     form = submission.form(
@@ -395,14 +352,10 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
     run(
         submission,
         lambda session: inventory_evidence_.submit_evidence(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=at.card),
             at.version_id or 0,
             form,
             submission.key,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
         ),
     )
     return confirm(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
@@ -430,14 +383,10 @@ def look(submission: Submission, at: ModelWindow) -> Reply:
     run(
         submission,
         lambda session: inventory_evidence_.decide_evidence(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=at.card),
             chosen,
             accept=accept,
             word=submission.text(inventory_windows.WORD),
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
         ),
     )
     many = f"{len(chosen)} item{'s' if len(chosen) != 1 else ''}"
@@ -453,15 +402,11 @@ def waive(submission: Submission, at: ModelWindow) -> Reply:
     run(
         submission,
         lambda session: inventory_evidence_.waive_evidence(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=at.card),
             at.version_id or 0,
             str(submission.values[inventory_windows.TYPE]),
             reason=submission.text(inventory_windows.REASON),
             until=until,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=at.card,
         ),
     )
     return confirm(submission, at, "Waived; it is shown as waived, with your name.")

@@ -29,14 +29,7 @@ def plan(command: Command, unit: str) -> Reply:
     """Whom a check-in would ask, with the button that starts it."""
     deps = command.deps
     with deps.db.read() as session:
-        draft = service.plan_check_in(
-            session,
-            command.actor,
-            unit or None,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        draft = service.plan_check_in(deps.context(session, command.actor), unit or None)
     return Private(
         f"This asks {draft.people} people", windows.plan(draft, draft.business_unit or "")
     )
@@ -46,14 +39,7 @@ def start(click: Click, ref: UnitRef) -> Reply:
     """A leader has seen whom it asks, and starts it."""
     deps = click.deps
     cycle_id = deps.db.run(
-        lambda session: service.start_check_in(
-            session,
-            click.actor,
-            ref.unit,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        lambda session: service.start_check_in(deps.context(session, click.actor), ref.unit)
     )
     (draft,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
     text = f"Started: {draft.invited} people are invited, each in their own working hours, {messages.until(draft.closes_at)}."
@@ -62,18 +48,14 @@ def start(click: Click, ref: UnitRef) -> Reply:
 
 def open_now(deps: Deps) -> list[CycleStatus]:
     """How the open ones go: what is told of it is kept, so this writes."""
-    return deps.db.run(
-        lambda session: service.list_open_cycles(session, policy=deps.policy, now=deps.now(session))
-    )
+    return deps.db.run(lambda session: service.list_open_cycles(deps.context(session)))
 
 
 def open_cycles(command: Command) -> Reply:
     """The check-ins that are open, for leaders."""
     deps = command.deps
     with deps.db.read() as session:
-        if not service.has_role(
-            session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
-        ):
+        if not service.has_role(deps.context(session, command.actor), service.LEADER):
             raise NotAllowed(
                 "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
             )
@@ -92,14 +74,7 @@ def close(click: Click, ref: CycleRef) -> Reply:
     cycle_id = ref.cycle_id
     deps = click.deps
     deps.db.run(
-        lambda session: service.close_check_in(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        lambda session: service.close_check_in(deps.context(session, click.actor), cycle_id)
     )
     with deps.db.read() as session:
         draft = service.find_of_cycle(session, cycle_id)
@@ -110,14 +85,7 @@ def early(click: Click, ref: CycleRef) -> Reply:
     """What it would find by now."""
     deps = click.deps
     draft = deps.db.run(
-        lambda session: service.tell_early(
-            session,
-            click.actor,
-            ref.cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        lambda session: service.tell_early(deps.context(session, click.actor), ref.cycle_id)
     )
     return _show_result(draft)
 
@@ -133,16 +101,9 @@ def details(click: Click, ref: CycleRef) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         draft = service.load_result(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            clicked=click.card,
+            deps.context(session, click.actor), cycle_id, clicked=click.card
         )
-        with_single = service.shows_single(
-            session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
-        )
+        with_single = service.shows_single(deps.context(session, click.actor), cycle_id)
     return Open(windows.details(draft, with_single=with_single))
 
 
@@ -151,9 +112,7 @@ def single(click: Click, ref: CycleRef) -> Reply:
     cycle_id = ref.cycle_id
     deps = click.deps
     with deps.db.read() as session:
-        draft = service.list_single_answers(
-            session, click.actor, cycle_id, policy=deps.policy, org_key=deps.team.org_key
-        )
+        draft = service.list_single_answers(deps.context(session, click.actor), cycle_id)
         result = service.find_of_cycle(session, cycle_id)
     return Open(windows.single(draft, messages.name(result) if result else ""))
 
@@ -163,16 +122,9 @@ def targets(command: Command, unit: str) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
         draft = service.load_targets(
-            session,
-            service.resolve_unit(
-                session, command.actor, unit, policy=deps.policy, org_key=deps.team.org_key
-            ),
-            policy=deps.policy,
-            now=deps.now(session),
+            deps.context(session), service.resolve_unit(deps.context(session, command.actor), unit)
         )
-        may_set = service.has_role(
-            session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
-        )
+        may_set = service.has_role(deps.context(session, command.actor), service.LEADER)
     return Private("Targets", windows.targets(draft, may_set=may_set))
 
 
@@ -180,14 +132,8 @@ def open_targets(click: Click, ref: UnitRef) -> Reply:
     """Choose what to aim for."""
     deps = click.deps
     with deps.db.read() as session:
-        service.require_leader(
-            session,
-            click.actor,
-            "maturity.set_targets",
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-        )
-        draft = service.load_targets(session, ref.unit, policy=deps.policy, now=deps.now(session))
+        service.require_leader(deps.context(session, click.actor), "maturity.set_targets")
+        draft = service.load_targets(deps.context(session), ref.unit)
     return click.window(windows.set_targets(draft))
 
 
@@ -204,14 +150,7 @@ def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
     )
     deps = submission.deps
     draft = deps.db.run(
-        lambda session: service.set_targets(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        lambda session: service.set_targets(deps.context(session, submission.actor), form)
     )
     return Show(windows.targets_window(draft))
 
@@ -221,14 +160,8 @@ def open_plan(click: Click, gap: GapRef) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        service.require_leader(
-            session,
-            click.actor,
-            "maturity.plan_action",
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-        )
-        draft = service.load_targets(session, gap.unit or None, policy=deps.policy, now=now)
+        service.require_leader(deps.context(session, click.actor), "maturity.plan_action")
+        draft = service.load_targets(deps.context(session, now=now), gap.unit or None)
     missing = [each for one in draft.gaps for each in one.missing if each.id == gap.statement]
     if not missing:
         raise InvalidInput(
@@ -259,14 +192,7 @@ def keep_plan(submission: Submission, gap: GapRef) -> Reply:
         },
     )
     draft = deps.db.run(
-        lambda session: maturity_actions.plan_action(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        lambda session: maturity_actions.plan_action(deps.context(session, submission.actor), form)
     )
     return Show(windows.targets_window(draft))
 
@@ -313,7 +239,7 @@ def register(router: Router) -> None:
 
 def _load_own(on: Click | Submission, invitation_id: int) -> MyCheckIn:
     with on.deps.db.read() as session:
-        return service.load_own(session, on.actor, invitation_id, policy=on.deps.policy)
+        return service.load_own(on.deps.context(session, on.actor), invitation_id)
 
 
 def _page(on: Click, part: CheckInPart) -> Block:
@@ -343,11 +269,7 @@ def answer(click: Click, picked: Picked) -> Reply:
         stamp=str(action.get("action_ts") or ""),
     )
     deps = click.deps
-    deps.db.run(
-        lambda session: service.give_answer(
-            session, click.actor, form, policy=deps.policy, now=deps.now(session)
-        )
-    )
+    deps.db.run(lambda session: service.give_answer(deps.context(session, click.actor), form))
     return Done()
 
 
@@ -364,12 +286,7 @@ def next_(submission: Submission, part: CheckInPart) -> Reply:
     deps = submission.deps
     check_in = deps.db.run(
         lambda session: service.keep_window_answers(
-            session,
-            submission.actor,
-            part.invitation_id,
-            entered,
-            policy=deps.policy,
-            now=deps.now(session),
+            deps.context(session, submission.actor), part.invitation_id, entered
         )
     )
     if part.position + 1 < len(check_in.dimensions):
@@ -401,9 +318,7 @@ def keep_note(submission: Submission, part: CheckInPart) -> Reply:
     )
     deps = submission.deps
     after = deps.db.run(
-        lambda session: service.keep_note(
-            session, submission.actor, form, policy=deps.policy, now=deps.now(session)
-        )
+        lambda session: service.keep_note(deps.context(session, submission.actor), form)
     )
     return Show(windows.dimension(after, part.position))
 
@@ -424,9 +339,7 @@ def skip(submission: Submission, ref: CheckInRef) -> Reply:
         return FieldErrors({windows.REASON_FIELD: "Say in a few words why."})
     deps = submission.deps
     deps.db.run(
-        lambda session: service.skip_check_in(
-            session, submission.actor, form, policy=deps.policy, now=deps.now(session)
-        )
+        lambda session: service.skip_check_in(deps.context(session, submission.actor), form)
     )
     return Done()
 
@@ -460,17 +373,9 @@ def maturity(command: Command) -> Reply:
 def _status(command: Command) -> Reply:
     deps = command.deps
     with deps.db.read() as session:
-        own = service.find_own(session, command.actor, policy=deps.policy)
-        result = service.find_visible_result(
-            session,
-            command.actor,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
-        leads = service.has_role(
-            session, command.actor, service.LEADER, policy=deps.policy, org_key=deps.team.org_key
-        )
+        own = service.find_own(deps.context(session, command.actor))
+        result = service.find_visible_result(deps.context(session, command.actor))
+        leads = service.has_role(deps.context(session, command.actor), service.LEADER)
     cycles = open_now(deps) if leads else []
     parts: list[list[Block]] = []
     drawn: tuple[Picture, ...] = ()
@@ -496,7 +401,7 @@ def _status(command: Command) -> Reply:
 
 def _answers(command: Command) -> Reply:
     with command.deps.db.read() as session:
-        own = service.find_own(session, command.actor, policy=command.deps.policy)
+        own = service.find_own(command.deps.context(session, command.actor))
     if own is None:
         text = "You were not asked in a check-in yet, so there is nothing that you said."
         return Private(text, [blocks.section(text)])

@@ -500,19 +500,17 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
 
 
 def _reminder(session: Session, notice: RemindersDue, scene: Scene) -> ReminderCard | None:
-    return lists.reminder(session, notice.reminder_id, policy=scene.policy, now=scene.now)
+    return lists.reminder(scene.context(session), notice.reminder_id)
 
 
 def _card(
     session: Session, notice: MilestoneCard, scene: Scene
 ) -> tuple[MilestoneRecord, PersonRef | None, date] | None:
-    return lists.milestone(
-        session, notice.milestone_id, by_id=notice.by_id, policy=scene.policy, now=scene.now
-    )
+    return lists.milestone(scene.context(session), notice.milestone_id, by_id=notice.by_id)
 
 
 def _overdue(session: Session, notice: OverdueFound, scene: Scene) -> OverdueList | None:
-    return lists.load_list(session, notice.import_id, policy=scene.policy, now=scene.now)
+    return lists.load_list(scene.context(session), notice.import_id)
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (

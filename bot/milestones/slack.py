@@ -26,8 +26,10 @@ from bot.slack.interactions import (
 )
 from bot.slack.replies import Done, Open, Private, Reply
 from bot.slack.requests import Click, Command, Router, Shortcut, Submission
-from workflows import decisions, status
+from workflows import status
 from workflows.actors import Actor
+from workflows.approvals import door, editing
+from workflows.approvals import submission as approval_submission
 from workflows.approvals.forms import Edit, SubmitRequest
 from workflows.approvals.records import Card
 from workflows.errors import InvalidInput, NotAllowed, Stale
@@ -66,7 +68,7 @@ def shown_again(deps: Deps, milestone_id: int, clicked: Place) -> Iterator[None]
     except Stale:
         deps.db.run(
             lambda session: service.refresh_milestone(
-                session, milestone_id, policy=deps.policy, now=deps.now(session), clicked=clicked
+                deps.context(session, card=clicked), milestone_id
             )
         )
         raise
@@ -117,10 +119,8 @@ def add(submission: Submission, window: AddWindow) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
-        id_ = service.add_milestone(
-            session, submission.actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key
-        )
-        record = reads.load_record(session, id_, policy=deps.policy, now=now)
+        id_ = service.add_milestone(deps.context(session, submission.actor, now=now), form)
+        record = reads.load_record(deps.context(session, now=now), id_)
         today = reads.today_of(deps.policy, now)
         owner = record.owner
         is_mine = owner is not None and owner.id == submission.actor.id
@@ -215,13 +215,9 @@ def snooze(submission: Submission, window: MilestoneWindow) -> Reply:
 
     def work(session: Session) -> None:
         service.snooze(
-            session,
-            submission.actor,
+            deps.context(session, submission.actor, card=window.card),
             window.milestone_id,
             until=until,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=window.card,
         )
 
     run(deps, window.milestone_id, window.card, work)
@@ -248,15 +244,14 @@ def reschedule(submission: Submission, window: MilestoneWindow) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
-        policy, version = deps.in_force
+        policy = deps.policy
         service.require_may_change(
-            session, submission.actor, milestone_id, policy=policy, clicked=window.card
+            deps.context(session, submission.actor, card=window.card), milestone_id
         )
-        record = reads.load_record(session, milestone_id, policy=policy, now=now)
+        record = reads.load_record(deps.context(session, now=now), milestone_id)
         if service.is_decided_elsewhere(policy, record, form.new):
-            approval_id = decisions.submit(
-                session,
-                submission.actor,
+            approval_id = approval_submission.submit_request(
+                deps.context(session, submission.actor, now=now),
                 SubmitRequest(
                     gate=RESCHEDULE.gate,
                     subject_type=service.TYPE,
@@ -264,22 +259,12 @@ def reschedule(submission: Submission, window: MilestoneWindow) -> Reply:
                     reason=reason,
                     request_key=submission.key,
                 ),
-                policy=policy,
-                policy_id=version,
-                now=now,
-                org_key=deps.team.org_key,
             )
             return f"Asked: request #{approval_id} waits for a decision. Until then the day stays."
         service.reschedule(
-            session,
-            submission.actor,
-            form,
-            reason=reason,
-            policy=policy,
-            now=now,
-            clicked=window.card,
+            deps.context(session, submission.actor, now=now, card=window.card), form, reason=reason
         )
-        moved = reads.load_record(session, milestone_id, policy=policy, now=now)
+        moved = reads.load_record(deps.context(session, now=now), milestone_id)
         today = reads.today_of(policy, now)
         others = ", ".join(
             f"{one.title} to {messages.day(one.new, today)}" for one in moved.pushes[:5]
@@ -307,14 +292,8 @@ def open_change(click: Click, request: Request) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         now = deps.now(session)
-        card = decisions.require_editable(
-            session,
-            click.actor,
-            request.approval_id,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            clicked=click.card,
+        card = editing.require_editable(
+            deps.context(session, click.actor, now=now, card=click.card), request.approval_id
         )
         milestone = _milestone(session, card, click)
     metadata = DayWindow(milestone.id, milestone.revision, click.card, card.id, card.revision).text
@@ -325,13 +304,8 @@ def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     deps = click.deps
     with deps.db.read() as session:
-        card = decisions.require_card(
-            session,
-            click.actor,
-            request.approval_id,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=click.card,
+        card = door.require_card(
+            deps.context(session, click.actor, card=click.card), request.approval_id
         )
         if card.requester.id != click.actor.id:
             raise NotAllowed(
@@ -356,13 +330,10 @@ def window(
     with click.deps.db.read() as session:
         today = reads.today_of(policy, click.deps.now(session))
         if policy.milestones.reschedule is not None:
-            route = decisions.preview_route(
-                session,
-                click.actor,
+            route = approval_submission.preview_route(
+                click.deps.context(session, click.actor),
                 policy.milestones.reschedule,
                 RESCHEDULE.people(session, milestone.id),
-                policy=policy,
-                org_key=click.deps.team.org_key,
             )
             decided_by = slack_windows.describe_route(route)
     return Open(
@@ -395,7 +366,7 @@ def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:
     deps = click.deps
     milestone_id = int(card.facts["milestone_id"])
     now = deps.now(session)
-    return reads.load_record(session, milestone_id, policy=deps.policy, now=now)
+    return reads.load_record(deps.context(session, now=now), milestone_id)
 
 
 def _entered(card: Card) -> windows.Entered:
@@ -462,13 +433,9 @@ def _track(click: Click, ref: MilestoneRef) -> Reply:
 
     def work(session: Session) -> None:
         service.mark_on_track(
-            session,
-            click.actor,
+            deps.context(session, click.actor, card=_card(click)),
             ref.milestone_id,
             revision=ref.revision,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=_card(click),
         )
 
     run(deps, ref.milestone_id, _card(click), work)
@@ -483,10 +450,10 @@ def _open_snooze(click: Click, ref: MilestoneRef) -> Reply:
     def load(session: Session) -> Open:
         now = deps.now(session)
         choices = service.list_choices(
-            session, click.actor, ref.milestone_id, policy=deps.policy, now=now, clicked=click.card
+            deps.context(session, click.actor, now=now, card=click.card), ref.milestone_id
         )
-        record = reads.load_record(session, ref.milestone_id, policy=deps.policy, now=now)
-        today = service.own_day(session, click.actor, policy=deps.policy, now=now)
+        record = reads.load_record(deps.context(session, now=now), ref.milestone_id)
+        today = service.own_day(deps.context(session, click.actor, now=now))
         return Open(
             windows.snooze(
                 record,
@@ -516,12 +483,7 @@ def _open_details(click: Click, ref: MilestoneRef) -> Reply:
     with click.deps.db.read() as session:
         now = click.deps.now(session)
         detail = service.load_detail(
-            session,
-            click.actor,
-            ref.milestone_id,
-            policy=click.deps.policy,
-            now=now,
-            clicked=click.card,
+            click.deps.context(session, click.actor, now=now, card=click.card), ref.milestone_id
         )
         today = reads.today_of(click.deps.policy, now)
     return Open(windows.details(detail, today))
@@ -546,14 +508,9 @@ def _load(click: Click, ref: MilestoneRef) -> tuple[MilestoneRecord, date]:
     def load(session: Session) -> tuple[MilestoneRecord, date]:
         now = deps.now(session)
         service.lock_open(
-            session,
-            click.actor,
-            ref.milestone_id,
-            ref.revision,
-            policy=deps.policy,
-            clicked=click.card,
+            deps.context(session, click.actor, card=click.card), ref.milestone_id, ref.revision
         )
-        record = reads.load_record(session, ref.milestone_id, policy=deps.policy, now=now)
+        record = reads.load_record(deps.context(session, now=now), ref.milestone_id)
         return record, reads.today_of(deps.policy, now)
 
     return run(deps, ref.milestone_id, _card(click), load)
@@ -611,7 +568,7 @@ def add_window(
     """The window that adds a milestone, also for App Home."""
     with deps.db.read() as session:
         mine = projects.list_for(session, actor)
-        every = status.list_seen_projects(session, actor, policy=deps.policy)
+        every = status.list_seen_projects(deps.context(session, actor))
         channel = promise[0] if promise else ""
         if channel and project_key not in {one.key for one in every}:
             every += [one for one in projects.list_all(session, actor) if one.channel == channel]
@@ -624,7 +581,7 @@ def add_window(
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
             raise projects.project_out_of_sight(project_key, ())
-        known = service.list_for_projects(session, ids, policy=deps.policy, now=deps.now(session))
+        known = service.list_for_projects(deps.context(session), ids)
     others = [one for rows in known.values() for one in rows if one.is_open]
     place = ":".join(promise or ())
     return windows.add(
@@ -661,14 +618,12 @@ def milestones(command: Command) -> Reply:
         now = deps.now(session)
         today = reads.today_of(deps.policy, now)
         if command.words:
-            project = status.find_project(
-                session, command.actor, command.words[0], policy=deps.policy
-            )
-            known = service.list_for_projects(session, [project.id], policy=deps.policy, now=now)
+            project = status.find_project(deps.context(session, command.actor), command.words[0])
+            known = service.list_for_projects(deps.context(session, now=now), [project.id])
             return windows.answer(
                 known.get(project.id, []), today, title=project.name, project_key=project.key
             )
-        mine = service.list_open(session, command.actor, policy=deps.policy, now=now)
+        mine = service.list_open(deps.context(session, command.actor, now=now))
     return windows.answer(mine, today, title="Your milestones", project_key=None)
 
 
@@ -676,9 +631,7 @@ def look_through(click: Click, ref: OverdueRef) -> Reply:
     """What is on a list of overdue milestones, each with its menu."""
     deps = click.deps
     with deps.db.read() as session:
-        overdue = lists.load_list_for(
-            session, click.actor, ref.import_id, policy=deps.policy, now=deps.now(session)
-        )
+        overdue = lists.load_list_for(deps.context(session, click.actor), ref.import_id)
     if not overdue.milestones:
         return Private("Nothing on this list is overdue any more.")
     return windows.answer(
@@ -695,12 +648,7 @@ def start(click: Click, ref: OverdueRef) -> Reply:
     deps = click.deps
     deps.db.run(
         lambda session: lists.start_reminding(
-            session,
-            click.actor,
-            ref.import_id,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=click.card,
+            deps.context(session, click.actor, card=click.card), ref.import_id
         )
     )
     return Done()

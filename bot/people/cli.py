@@ -24,8 +24,7 @@ def erase(
 ) -> None:
     """Remove a person's identity and words. Decisions stay, under an opaque id, and the ledger still verifies."""
     from bot.people import erasure
-    from workflows import clock
-    from workflows.actors import OPERATOR
+    from workflows import operations
     from workflows.people import service
     from workflows.wording import counted
 
@@ -38,7 +37,7 @@ def erase(
         ):
             raise fail("Nothing was erased.")
         with database.begin(patient=True) as session:
-            report = service.erase(session, OPERATOR, account.id, now=clock.now(session))
+            report = service.erase(operations.load_context(session), account.id)
         left = erasure.wipe(database)
     say(
         f"{account.id} is erased: {counted(report.texts, 'text')}, {counted(report.memberships, 'membership')}, and the identity are gone."
@@ -78,7 +77,7 @@ def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     """Go on without the lost key of erased people. Those who left come back when Slack or a file tells of them."""
     from bot.people import erasure
     from storage.people import erasure as stored
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.people import erasure as people_erasure
     from workflows.wording import counted
@@ -93,7 +92,7 @@ def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
             raise fail("Nothing was changed.")
         key, place = erasure.renew(database, load_settings())
         with database.begin(patient=True) as session:
-            people = people_erasure.start_anew(session, OPERATOR, key, now=clock.now(session))
+            people = people_erasure.start_anew(operations.load_context(session, OPERATOR), key)
     where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
     who = (
         "1 person who was erased before is a stranger to mlgov: erase them again when Slack brings them back."

@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session
 
 from bot.people import lookup
 from bot.people.lookup import SlackReads, SlackSilent, Workspaces
-from bot.people.mirror import Refresher, WatchGroups
+from bot.people.mirror import Refresher, WatchGroups, World
 from storage.db import Database
-from workflows import clock
 from workflows.people import service as people
 from workflows.people.records import Upserted
 
@@ -31,8 +30,10 @@ class Events:
         refresher: Refresher,
         *,
         later: Callable[[Callable[[], None]], object],
+        world: World,
         watch: WatchGroups,
     ) -> None:
+        self._world = world
         self._watch = watch
         self._db = db
         self._ours = workspaces.ours
@@ -86,7 +87,7 @@ class Events:
             known = people.find_by_slack_id(session, seen.org_key, seen.slack_id)
             if known is None and seen.is_stranger:
                 return None
-            return people.upsert_from_slack(session, [seen], read_at=None, now=clock.now(session))
+            return people.upsert_from_slack(self._world(session), [seen], read_at=None)
 
         written = self._db.run(work)
         if written is not None and written.became_guests:
@@ -121,11 +122,9 @@ class Events:
         seen = lookup.group(subteam)
 
         def work(session: Session) -> None:
-            now = clock.now(session)
-            changes = people.upsert_groups(
-                session, [seen], org_key=self._ours.org_key, read_at=None, now=now
-            )
-            self._watch(session, changes, now)
+            ctx = self._world(session)
+            changes = people.upsert_groups(ctx, [seen], read_at=None)
+            self._watch(ctx, changes)
 
         self._db.run(work)
         if not seen.is_disabled:
@@ -135,17 +134,15 @@ class Events:
         group_id = str(event.get("subteam_id") or "")
 
         def work(session: Session) -> None:
-            now = clock.now(session)
+            ctx = self._world(session)
             changes = people.change_members(
-                session,
+                ctx,
                 group_id,
                 added=[str(one) for one in event.get("added_users") or ()],
                 removed=[str(one) for one in event.get("removed_users") or ()],
-                org_key=self._ours.org_key,
-                now=now,
                 updated=lookup.stamp(event.get("date_update")),
             )
-            self._watch(session, changes, now)
+            self._watch(ctx, changes)
 
         self._db.run(work)
         self._ask("a user group", lambda: self._refresher.refresh_group(group_id))

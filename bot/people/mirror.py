@@ -20,6 +20,7 @@ from storage.people.lookups import parts
 from storage.people.readings import KINDS, WORDS, Standing
 from storage.runtime import governed_now, real_now
 from workflows import clock
+from workflows.context import Context
 from workflows.errors import GovernanceError
 from workflows.people import mirror
 from workflows.people import service as people
@@ -36,7 +37,9 @@ MOST_MEMBERS = 2_000
 MOST_UNKNOWN = 50
 """Members of one channel whom Slack is asked about one by one; with more of them the channel counts as open."""
 
-WatchGroups = Callable[[Session, Sequence[GroupChange], datetime], None]
+World = Callable[[Session], Context]
+"""The world of a transaction that follows Slack, acted on by mlgov itself."""
+WatchGroups = Callable[[Context, Sequence[GroupChange]], None]
 """Told, in the transaction of the change, who joined and who left which user group."""
 Progress = Callable[[str, int], None]
 """Told how many of a kind were read so far. It may raise, which ends the reading."""
@@ -55,12 +58,18 @@ class Refresher:
     """Refreshes parts of the mirror, or all of it."""
 
     def __init__(
-        self, reads: SlackReads, db: Database, workspaces: Workspaces, watch: WatchGroups
+        self,
+        reads: SlackReads,
+        db: Database,
+        workspaces: Workspaces,
+        world: World,
+        watch: WatchGroups,
     ) -> None:
         self._reads = reads
         self._db = db
         self._ours = workspaces.ours
         self._workspaces = workspaces
+        self._world = world
         self._watch = watch
 
     def team_ids(self) -> list[str | None]:
@@ -92,11 +101,9 @@ class Refresher:
         members = self._reads.group_members(group_id, self._workspaces.of_group(group_id))
 
         def work(session: Session) -> None:
-            now = clock.now(session)
-            changes = people.refresh_members(
-                session, group_id, members, org_key=self._ours.org_key, read_at=read_at, now=now
-            )
-            self._watch(session, changes, now)
+            ctx = self._world(session)
+            changes = people.refresh_members(ctx, group_id, members, read_at=read_at)
+            self._watch(ctx, changes)
 
         self._db.run(work)
 
@@ -114,17 +121,11 @@ class Refresher:
 
         def write(part: Sequence[GroupSeen], *, is_everything: bool = False) -> None:
             def work(session: Session) -> None:
-                now = clock.now(session)
+                ctx = self._world(session)
                 changes = people.upsert_groups(
-                    session,
-                    part,
-                    org_key=self._ours.org_key,
-                    read_at=read_at,
-                    now=now,
-                    is_everything=is_everything,
-                    is_first=is_first,
+                    ctx, part, read_at=read_at, is_everything=is_everything, is_first=is_first
                 )
-                self._watch(session, changes, now)
+                self._watch(ctx, changes)
 
             self._db.run(work, patient=True)
 
@@ -173,22 +174,12 @@ class Refresher:
         accept: bool,
     ) -> tuple[int, int]:
         """Whom a whole reading left out: how many have left by it, and how many are kept."""
-        org_key = self._ours.org_key
         with self._db.read() as session:
             absent = mirror.find_absent(
-                session,
-                listed,
-                org_key=org_key,
-                team_ids=team_ids,
-                began=began,
-                now=clock.now(session),
-                accept=accept,
+                self._world(session), listed, team_ids=team_ids, began=began, accept=accept
             )
         self._db.run(
-            lambda session: mirror.keep(
-                session, listed, absent.kept, org_key=org_key, now=clock.now(session)
-            ),
-            patient=True,
+            lambda session: mirror.keep(self._world(session), listed, absent.kept), patient=True
         )
         left = 0
         if len(absent.gone) > MOST_ASKED:
@@ -294,28 +285,19 @@ class Refresher:
         seen = [lookup.person(user, self._ours, asked=asked) for user in described]
 
         def work(session: Session) -> None:
-            people.upsert_from_slack(session, seen, read_at=read_at, now=clock.now(session))
+            people.upsert_from_slack(self._world(session), seen, read_at=read_at)
 
         self._db.run(work, patient=len(seen) > 1)
 
     def _write_left(self, user_ids: Collection[str], read_at: datetime, why: str) -> int:
         def work(session: Session) -> int:
-            return mirror.leave(
-                session,
-                user_ids,
-                org_key=self._ours.org_key,
-                read_at=read_at,
-                now=clock.now(session),
-                why=why,
-            )
+            return mirror.leave(self._world(session), user_ids, read_at=read_at, why=why)
 
         return self._db.run(work, patient=len(user_ids) > 1)
 
     def _write_channels(self, seen: Sequence[ChannelSeen], read_at: datetime) -> None:
         def work(session: Session) -> None:
-            people.upsert_channels(
-                session, seen, org_key=self._ours.org_key, read_at=read_at, now=clock.now(session)
-            )
+            people.upsert_channels(self._world(session), seen, read_at=read_at)
 
         self._db.run(work, patient=len(seen) > 1)
 
@@ -360,8 +342,8 @@ AUDIENCE_PAUSE = 0.75
 TELL_EVERY = 10.0
 """Seconds between lines of progress."""
 
-Finish = Callable[[Session, datetime], bool]
-"""What follows from reading all people, at a governed instant; called again, with the same, while it says that there is
+Finish = Callable[[Context], bool]
+"""What follows from reading all people; called again, with the same, while it says that there is
 more."""
 
 
@@ -402,6 +384,7 @@ class Reader:
         self,
         db: Database,
         refresher: Refresher,
+        world: World,
         *,
         finish: Finish,
         names: Callable[[], Sequence[str]],
@@ -410,6 +393,7 @@ class Reader:
     ) -> None:
         self._db = db
         self._refresher = refresher
+        self._world = world
         self._finish = finish
         self._names = names
         self._after = after
@@ -575,7 +559,9 @@ class Reader:
         if "people" in entries:
             with self._db.read() as session:
                 now = governed_now(session)
-            while self._db.run(lambda session: self._finish(session, now), patient=True):
+            while self._db.run(
+                lambda session: self._finish(replace(self._world(session), now=now)), patient=True
+            ):
                 self._check(turn)
         self._db.run(lambda session: _record(session, entries, failures, began_at))
         self._due()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.base import Json, fail, find_org_key, load_settings, open_database, say, say_json
+from workflows.approvals import policy_simulation, reads
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -58,6 +59,7 @@ def check(
 ) -> None:
     """Say what is wrong with a policy file, line by line: also stages that nothing reaches, or that nobody could pass."""
     from storage.people import readings
+    from workflows import operations
     from workflows.people import approvers
     from workflows.policy import reading
     from workflows.policy.reading import line_of
@@ -71,7 +73,9 @@ def check(
                 looked = "people and groups were not looked at, because mlgov hasn't read them from Slack yet: `mlgov sync` does, and `mlgov run` when it starts"
             else:
                 wrong += approvers.check_against_mirror(
-                    session, loaded.policy, find_org_key(database)
+                    operations.load_context(
+                        session, policy=loaded.policy, org=find_org_key(database)
+                    )
                 )
                 looked = "people and groups are known"
     if wrong:
@@ -125,7 +129,7 @@ def apply(
 
     Each @handle in it means the user group that has it in Slack now.
     """
-    from workflows import clock, decisions, jobs
+    from workflows import clock, jobs, operations
     from workflows.actors import OPERATOR
     from workflows.errors import GovernanceError
     from workflows.people import service as people
@@ -140,26 +144,27 @@ def apply(
             if was is not None and not again:
                 raise GovernanceError(service.replaced_words(str(path), *was))
             now = clock.now(session)
-            version = jobs.put_in_force(session, OPERATOR, loaded, asked, org_key=org, now=now)
+            version = jobs.put_in_force(
+                operations.load_context(session, policy=loaded.policy, org=org, now=now),
+                loaded,
+                asked,
+            )
             meanings = people.confirm_handles(
-                session, OPERATOR, policy=loaded.policy, org_key=org, now=now
+                operations.load_context(session, OPERATOR, policy=loaded.policy, org=org, now=now)
             )
         say(f"{path}: version {version} is in force ({loaded.sha256[:12]}).")
         for each in meanings:
             say(f"- {each}")
         if reroute:
             with database.read() as session:
-                waiting = decisions.list_open(session)
+                waiting = reads.list_open(session)
             for approval_id in waiting:
                 with database.begin(patient=True) as session:
-                    moved = decisions.reroute(
-                        session,
-                        OPERATOR,
+                    moved = policy_simulation.reroute_request(
+                        operations.load_context(
+                            session, OPERATOR, policy=loaded.policy, now=clock.now(session), org=org
+                        ),
                         approval_id,
-                        policy=loaded.policy,
-                        policy_id=version,
-                        now=clock.now(session),
-                        org_key=org,
                     )
                 say(
                     f"- request {moved.id}: "
@@ -206,6 +211,7 @@ def show() -> None:
 @app.command()
 def groups() -> None:
     """Say which user group each @handle of the policy in force means, and why one names nobody."""
+    from workflows import operations
     from workflows.people import service as people_service
 
     with open_database() as database:
@@ -213,7 +219,7 @@ def groups() -> None:
         with database.read() as session:
             running = _running(session)
             lines = (
-                people_service.handles(session, policy=running[1], org_key=org)
+                people_service.handles(operations.load_context(session, policy=running[1], org=org))
                 if running is not None
                 else None
             )
@@ -233,7 +239,7 @@ def simulate(
     """Replay past requests under a policy file: which would be routed otherwise, blocked or sped up, and who is asked more."""
     from dataclasses import asdict
 
-    from workflows import clock, decisions
+    from workflows import clock, operations
     from workflows.wording import parse_duration
 
     path, loaded = _load(file)
@@ -242,11 +248,9 @@ def simulate(
     except ValueError as error:
         raise fail(f"--since: {error}", 2) from None
     with open_database() as database, database.read() as session:
-        result = decisions.simulate(
-            session,
-            loaded.policy,
+        result = policy_simulation.simulate_policy(
+            operations.load_context(session, policy=loaded.policy, org=find_org_key(database)),
             since=clock.now(session) - _as_delta(back),
-            org_key=find_org_key(database),
         )
     if as_json:
         say_json(asdict(result))

@@ -79,7 +79,7 @@ def sync() -> None:
     with open_database(team=team) as database:
         with database.read() as session:
             version = policies.in_force(session) or 0
-        directory = Directory(slack, database, team, lambda *_: None)
+        directory = Directory(slack, database, team, lambda: text.policy)
         deps = Deps(read, database, PolicyHolder(text, version), slack, directory, team)
         registrar = registry_sync.Registrar(deps, registry)
         try:
@@ -123,7 +123,7 @@ def accept(
     ] = None,
 ) -> None:
     """Accept what `mlgov registry status` lists: the baseline, what moved at once, or that much is gone."""
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.registry import reads, service
 
@@ -139,7 +139,7 @@ def accept(
         accepted = revision if revision is not None else registry.revision
         sentence = database.run(
             lambda session: service.accept_offers(
-                session, OPERATOR, accepted, policy=policy, org_key=org, now=clock.now(session)
+                operations.load_context(session, OPERATOR, policy=policy, org=org), accepted
             )
         )
     say(sentence)

@@ -29,16 +29,12 @@ def accept(click: Click, registry: RegistryRef) -> Reply:
     try:
         sentence = deps.db.run(
             lambda session: service.accept_offers(
-                session,
-                click.actor,
+                deps.context(session, click.actor),
                 -1 if registry.revision is None else registry.revision,
-                policy=deps.policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
             )
         )
     except Stale:
-        deps.db.run(lambda session: reads.refresh_messages(session, now=deps.now(session)))
+        deps.db.run(lambda session: reads.refresh_messages(deps.context(session)))
         raise
     return Private(sentence)
 

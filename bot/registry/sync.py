@@ -151,11 +151,7 @@ class Registrar:
                 return HELD if force else ""
         turn = deps.db.run(
             lambda session: service.take_turn(
-                session,
-                policy=deps.policy,
-                now=deps.now(session),
-                real_now=runtime.real_now(session),
-                force=force,
+                deps.context(session), real_now=runtime.real_now(session), force=force
             )
         )
         if turn is None:
@@ -195,7 +191,7 @@ class Registrar:
             yield model
 
     def _read(self, turn: int) -> str:
-        deps, org = self._deps, self._deps.team.org_key
+        deps = self._deps
         try:
             snapshot = Snapshot(tuple(self._models(turn)))
         except service.LostTurn:
@@ -204,44 +200,30 @@ class Registrar:
             sentence = error.sentence
             metrics.READS.labels(READER, "failed").inc()
             self._in_turn(
-                turn,
-                lambda session: service.record_failure(
-                    session, sentence, policy=deps.policy, org_key=org, now=deps.now(session)
-                ),
+                turn, lambda session: service.record_failure(deps.context(session), sentence)
             )
             return sentence
         metrics.READS.labels(READER, "ok").inc()
         with deps.db.read() as session:
-            runs, contents = service.list_to_read(
-                session, snapshot, policy=deps.policy, now=deps.now(session)
-            )
+            runs, contents = service.list_to_read(deps.context(session), snapshot)
         measured = self._reader.runs(runs)
         self._keep(turn)
         digests = self._reader.contents(contents)
         self._in_turn(
             turn,
             lambda session: service.apply_snapshot(
-                session,
-                snapshot,
-                measured,
-                digests,
-                policy=deps.policy,
-                org_key=org,
-                now=deps.now(session),
+                deps.context(session), snapshot, measured, digests
             ),
         )
         with deps.db.read() as session:
             return service.find_failure(session)
 
     def _write(self, turn: int) -> None:
-        deps, org = self._deps, self._deps.team.org_key
+        deps = self._deps
         wanted = self._in_turn(
             turn,
             lambda session: service.list_writes(
-                session,
-                policy=deps.policy,
-                now=deps.now(session),
-                real_now=runtime.real_now(session),
+                deps.context(session), real_now=runtime.real_now(session)
             ),
         )
         for write in wanted:
@@ -253,9 +235,7 @@ class Registrar:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            self._in_turn(
-                turn, partial(_settle_write, write=write, error=error, deps=deps, org_key=org)
-            )
+            self._in_turn(turn, partial(_settle_write, write=write, error=error, deps=deps))
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.
                 return
@@ -274,13 +254,5 @@ class Registrar:
         doing[write.kind]()
 
 
-def _settle_write(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:
-    service.settle_write(
-        session,
-        write,
-        error,
-        policy=deps.policy,
-        org_key=org_key,
-        now=deps.now(session),
-        real_now=runtime.real_now(session),
-    )
+def _settle_write(session: Session, *, write: Write, error: str, deps: Deps) -> None:
+    service.settle_write(deps.context(session), write, error, real_now=runtime.real_now(session))

@@ -25,11 +25,13 @@ from bot.people.mirror import Finish, Reader, Refresher, WatchGroups
 from storage.db import Database
 from storage.people.lookups import find_channel
 from workflows import clock, freshness
-from workflows.actors import Actor, ActorKind
+from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.context import Context
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.people import service as people
 from workflows.people.erasure import ErasureKeyMissing
 from workflows.people.records import MirrorAge
+from workflows.policy import Policy
 
 if TYPE_CHECKING:
     from bot.deps import Team
@@ -88,9 +90,10 @@ class Directory:
         slack: WebClient,
         db: Database,
         team: "Team",
-        watch: WatchGroups = lambda session, changes, now: None,
+        policy: Callable[[], Policy],
+        watch: WatchGroups = lambda ctx, changes: None,
         *,
-        finish: Finish = lambda session, now: False,
+        finish: Finish = lambda ctx: False,
         names: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`watch` is told of changes in user groups, `finish` does what follows from reading everybody, `names` are
@@ -99,16 +102,24 @@ class Directory:
         self._ours = Organisation(team.org_key, team.team_id, team.enterprise_id)
         self._quick = SlackReads(slack, timeout=PATIENCE)
         self._stop = threading.Event()
+
+        def world(session: Session) -> Context:
+            return Context(session, SYSTEM, policy(), team.org_key, clock.now(session))
+
+        self._world = world
         self._workspaces = Workspaces(self._ours)
         self.reader = Reader(
             db,
-            Refresher(SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces, watch),
+            Refresher(
+                SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces, world, watch
+            ),
+            world,
             finish=finish,
             names=names,
             after=self._forget_recent,
             stop=self._stop,
         )
-        self._quick_refresher = Refresher(self._quick, db, self._workspaces, watch)
+        self._quick_refresher = Refresher(self._quick, db, self._workspaces, world, watch)
         self._asking = ThreadPoolExecutor(max_workers=16, thread_name_prefix="directory")
         self._events = Events(
             db,
@@ -117,6 +128,7 @@ class Directory:
             self._quick,
             self._quick_refresher,
             later=self._asking.submit,
+            world=world,
             watch=watch,
         )
         self._flights: dict[str, Future[None]] = {}
@@ -192,7 +204,7 @@ class Directory:
                 self._workspaces.learn_from(described)
 
         def work(session: Session) -> Actor:
-            met = people.upsert_from_slack(session, [seen], read_at=read_at, now=clock.now(session))
+            met = people.upsert_from_slack(self._world(session), [seen], read_at=read_at)
             actor = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
             if actor is None:
                 raise RuntimeError("a person who was just mirrored is not there")

@@ -50,7 +50,7 @@ class Issuer:
         self._require_pinned(key)
         try:
             with deps.db.begin(patient=True) as session:
-                service.publish_key(session, SYSTEM, key, now=deps.now(session))
+                service.publish_key(deps.context(session, SYSTEM), key)
         except GovernanceError as error:
             raise SettingsRefused(error.sentence) from None
 
@@ -86,9 +86,7 @@ class Issuer:
         if known is not None or key is None:
             return known
         return self._deps.db.run(
-            lambda session: service.issue_statement(
-                session, approval_id, key, policy=self._deps.policy, now=self._deps.now(session)
-            )
+            lambda session: service.issue_statement(self._deps.context(session), approval_id, key)
         )
 
     def _notify_administrators(self, approval_id: int) -> None:
@@ -99,15 +97,7 @@ class Issuer:
         with deps.db.read() as session:
             faults = Look.at_one(session, "approval", str(approval_id))
         try:
-            deps.db.run(
-                lambda session: telling.notify_new_faults(
-                    session,
-                    faults,
-                    policy=deps.policy,
-                    org_key=deps.team.org_key,
-                    now=deps.now(session),
-                )
-            )
+            deps.db.run(lambda session: telling.notify_new_faults(deps.context(session), faults))
         except DatabaseBusy:
             log.warning("that the record was changed could not be told just now")
 

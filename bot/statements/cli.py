@@ -161,7 +161,7 @@ def publish() -> None:
     """Publish the public half of MLGOV_SIGNING_KEY(_FILE) and print it; `mlgov run` publishes it at its start, too."""
     from bot.settings import SettingsRefused
     from bot.statements import api
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.statements import envelopes, service
 
@@ -172,14 +172,14 @@ def publish() -> None:
     if key is None:
         raise fail("MLGOV_SIGNING_KEY_FILE is not set. `mlgov keys new` makes a key.")
     with open_database() as database, database.begin() as session:
-        service.publish_key(session, OPERATOR, key, now=clock.now(session))
+        service.publish_key(operations.load_context(session, OPERATOR), key)
     say(envelopes.public_pem(key.public_key()).rstrip())
 
 
 @keys_app.command()
 def rotate(out: Out) -> None:
     """Make a new key, publish it, and retire the others: what they signed stays provable."""
-    from workflows import clock
+    from workflows import clock, operations
     from workflows.actors import OPERATOR
     from workflows.statements import envelopes, service
 
@@ -187,8 +187,10 @@ def rotate(out: Out) -> None:
         key = envelopes.load_private_key(_written(out))
         with database.begin() as session:
             now = clock.now(session)
-            kept = service.publish_key(session, OPERATOR, key, now=now)
-            retired = service.retire_other_keys(session, OPERATOR, kept, now=now)
+            kept = service.publish_key(operations.load_context(session, OPERATOR, now=now), key)
+            retired = service.retire_other_keys(
+                operations.load_context(session, OPERATOR, now=now), kept
+            )
     say(envelopes.public_pem(key.public_key()).rstrip())
     typer.echo(
         f"Key {kept}; {retired} retired. Set MLGOV_SIGNING_KEY_FILE={out} and start mlgov again.",
@@ -259,8 +261,7 @@ def withdraw(statement: StatementId) -> None:
 
 
 def _change(what: str, statement: str) -> None:
-    from workflows import clock
-    from workflows.actors import OPERATOR
+    from workflows import clock, operations
     from workflows.statements import service
 
     act = {
@@ -270,5 +271,5 @@ def _change(what: str, statement: str) -> None:
     }[what]
     with open_database() as database, database.begin() as session:
         now = clock.now(session)
-        record = act(session, OPERATOR, statement, now=now)
+        record = act(operations.load_context(session, now=now), statement)
     say(f"{record.id} is {record.state(now)} now; who checks it with --status hears of it.")

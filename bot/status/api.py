@@ -53,9 +53,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """How a project stands: its budgets and what waits."""
         door.require(caller, Scope.STATUS, project=project.strip().casefold())
         with deps.db.read() as session:
-            project_status = status.load_project(
-                session, caller.actor, project, policy=deps.policy, now=deps.now(session)
-            )
+            project_status = status.load_project(deps.context(session, caller.actor), project)
         return as_body(project_status)
 
     return api

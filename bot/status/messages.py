@@ -1,6 +1,7 @@
 """The private answers of the front door, and its messages: pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -235,11 +236,11 @@ def _part(session: Session, notice: Introduction, scene: Scene) -> Part | None:
     actor = people.actor(session, notice.person_id)
     if actor is None or not actor.is_member:
         return None
-    return status.load_part(session, actor, policy=scene.policy)
+    return status.load_part(replace(scene.context(session), actor=actor))
 
 
 def _report(session: Session, notice: WithheldWeek, scene: Scene) -> Report | None:
-    report = rollout.load_report(session, policy=scene.policy, now=scene.now)
+    report = rollout.load_report(scene.context(session))
     return report if report.messages and scene.is_closed else None
 
 

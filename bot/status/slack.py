@@ -59,7 +59,7 @@ def _part(deps: Deps, actor: Actor) -> Part | None:
     def work(session: Session) -> Part | None:
         if not rollout.record_meeting(session, actor.id, "command", now=deps.now(session)):
             return None
-        return status.load_part(session, actor, policy=deps.policy)
+        return status.load_part(deps.context(session, actor))
 
     return deps.db.run(work)
 
@@ -113,14 +113,7 @@ def _view(deps: Deps, session: Session, actor: Actor, page_numbers: dict[str, An
         permissions.require_member(actor, "home")
     except GovernanceError as error:
         return View(blocks.home([blocks.section(blocks.escape(errors.add_hint(error)))]))
-    home_status = status.load_home(
-        session,
-        actor,
-        policy=deps.policy,
-        org_key=deps.team.org_key,
-        now=deps.now(session),
-        pages=page_numbers,
-    )
+    home_status = status.load_home(deps.context(session, actor), pages=page_numbers)
     return View(windows.home(home_status), windows.pictures(home_status))
 
 
@@ -182,13 +175,7 @@ def waiting(click: Click) -> Reply:
     """What waits for me, with its buttons, from the summary."""
     deps = click.deps
     with deps.db.read() as session:
-        loaded = status.load_home(
-            session,
-            click.actor,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
+        loaded = status.load_home(deps.context(session, click.actor))
     return messages.what_waits(loaded)
 
 
@@ -196,9 +183,7 @@ def summary(command: Command) -> Reply:
     """`/mlgov`: one line of news, and buttons to what there is."""
     deps = command.deps
     with deps.db.read() as session:
-        loaded = status.load_summary(
-            session, command.actor, policy=deps.policy, now=deps.now(session)
-        )
+        loaded = status.load_summary(deps.context(session, command.actor))
     return messages.summary(loaded)
 
 
@@ -210,13 +195,7 @@ def show(command: Command) -> Reply:
         return _list(command, 0, everything=True)
     deps = command.deps
     with deps.db.read() as session:
-        loaded = status.load_project(
-            session,
-            command.actor,
-            " ".join(command.words),
-            policy=deps.policy,
-            now=deps.now(session),
-        )
+        loaded = status.load_project(deps.context(session, command.actor), " ".join(command.words))
     return messages.project(loaded)
 
 
@@ -224,13 +203,7 @@ def _list(asked: Command | Click, number: int, *, everything: bool) -> Private:
     deps = asked.deps
     with deps.db.read() as session:
         loaded = status.load_portfolio(
-            session,
-            asked.actor,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-            number=number,
-            everything=everything,
+            deps.context(session, asked.actor), number=number, everything=everything
         )
     return messages.portfolio(loaded)
 
@@ -263,9 +236,7 @@ def open_project(click: Click, project: ProjectRef) -> Reply:
     """Everything about one project, in a window."""
     deps = click.deps
     with deps.db.read() as session:
-        loaded = status.load_project(
-            session, click.actor, project.key or "", policy=deps.policy, now=deps.now(session)
-        )
+        loaded = status.load_project(deps.context(session, click.actor), project.key or "")
     return Open(windows.project_window(loaded))
 
 
@@ -273,8 +244,8 @@ def held(command: Command) -> Reply:
     """`/mlgov rollout`, for administrators and leaders."""
     deps = command.deps
     with deps.db.read() as session:
-        rollout.require_overseer(session, command.actor, policy=deps.policy)
-        loaded = rollout.load_report(session, policy=deps.policy, now=deps.now(session))
+        rollout.require_overseer(deps.context(session, command.actor))
+        loaded = rollout.load_report(deps.context(session))
     return messages.withheld_message(loaded)
 
 

@@ -41,7 +41,7 @@ def create(
     """Make a token and print it, once. It is not kept: who loses it makes a new one."""
     from pydantic import ValidationError
 
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.errors import first_fault
     from workflows.tokens import service
@@ -68,7 +68,7 @@ def create(
         key = find_org_key(database)
         with database.begin() as session:
             secret, token = service.create(
-                session, OPERATOR, form, policy=policy, org_key=key, now=clock.now(session)
+                operations.load_context(session, OPERATOR, policy=policy, org=key), form
             )
     typer.echo(
         f"{token.prefix} for {', '.join(token.scopes)}, until {token.expires_at:%d %b %Y %H:%M} UTC. "
@@ -132,10 +132,10 @@ def revoke(
     ],
 ) -> None:
     """End a token at once, a program's or a person's."""
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.tokens import service
 
     with open_database() as database, database.begin() as session:
-        ended = service.revoke(session, OPERATOR, token, now=clock.now(session))
+        ended = service.revoke(operations.load_context(session, OPERATOR), token)
     say(f"{ended.prefix} is revoked: it opens nothing any more.")

@@ -99,7 +99,7 @@ def make(submission: Submission) -> Reply:
     days = submission.number(LASTS, 7)
     secret, token = deps.db.run(
         lambda session: service.create_personal(
-            session, submission.actor, lasts=timedelta(days=days), now=deps.now(session)
+            deps.context(session, submission.actor), lasts=timedelta(days=days)
         )
     )
     return Show(made(secret, token))
@@ -108,9 +108,7 @@ def make(submission: Submission) -> Reply:
 def revoke(click: Click, token: TokenRef) -> Reply:
     """End one of one's own tokens."""
     deps = click.deps
-    deps.db.run(
-        lambda session: service.revoke(session, click.actor, token.prefix, now=deps.now(session))
-    )
+    deps.db.run(lambda session: service.revoke(deps.context(session, click.actor), token.prefix))
     return Show(_mine(deps, click.actor))
 
 

@@ -242,10 +242,7 @@ class Door:
             with deps.db.read() as session:
                 now = deps.now(session)
                 token, actor = tokens.recognise(
-                    session,
-                    credentials.credentials if credentials else None,
-                    org_key=deps.team.org_key,
-                    now=now,
+                    deps.context(session, now=now), credentials.credentials if credentials else None
                 )
         except TokenRefused as error:
             self._tell(error)
@@ -299,7 +296,7 @@ class Door:
         deps = self._deps
         try:
             deps.db.run(
-                lambda session: audit.record(
+                lambda session: audit.write_entry(
                     session,
                     SYSTEM,
                     "token.refused",

@@ -23,13 +23,13 @@ def add(
     ],
 ) -> None:
     """Send events there from now on, and print the secret that proves them."""
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.webhooks import service
 
     root = _root()
     with open_database() as database, database.begin() as session:
-        webhook = service.add(session, OPERATOR, url, event, now=clock.now(session))
+        webhook = service.add(operations.load_context(session, OPERATOR), url, event)
     typer.echo(
         f"{webhook.id} follows {', '.join(webhook.events)}. Its secret (Standard Webhooks):",
         err=True,
@@ -66,12 +66,12 @@ def secret(webhook: WebhookId) -> None:
 @app.command()
 def remove(webhook: WebhookId) -> None:
     """Send nothing there any more."""
-    from workflows import clock
+    from workflows import operations
     from workflows.actors import OPERATOR
     from workflows.webhooks import service
 
     with open_database() as database, database.begin() as session:
-        service.remove(session, OPERATOR, webhook, now=clock.now(session))
+        service.remove(operations.load_context(session, OPERATOR), webhook)
     say(f"{webhook} is told nothing more.")
 
 

@@ -4,25 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from storage.budgets.tables import (
-    AllocationKey,
-    CostEntry,
-    CostLoad,
-    CostMonth,
-)
+from storage.budgets.tables import AllocationKey, CostEntry, CostLoad, CostMonth
 from storage.enums import CostState
 
 ENTRY_COLUMNS = (

@@ -12,6 +12,7 @@ import pytest
 
 from storage.enums import Scope
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import POLICY, Office, opened
 from workflows.actors import OPERATOR
 from workflows.people import service as people
@@ -64,12 +65,14 @@ class Api:
         deps = self.office.bot.deps
         with deps.db.begin() as session:
             secret, _ = tokens.create(
-                session,
-                OPERATOR,
+                make_context(
+                    session,
+                    actor=OPERATOR,
+                    policy=deps.policy,
+                    org=deps.team.org_key,
+                    now=deps.now(session),
+                ),
                 NewToken(name=name, scopes=scopes, projects=projects, gates=gates, lasts=lasts),
-                policy=deps.policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
             )
         return secret
 
@@ -81,7 +84,9 @@ class Api:
         with deps.db.begin() as session:
             met = people.actor_by_slack_id(session, deps.team.org_key, slack_id)
             assert met is not None
-            secret, _ = tokens.create_personal(session, met[0], lasts=lasts, now=deps.now(session))
+            secret, _ = tokens.create_personal(
+                make_context(session, actor=met[0], now=deps.now(session)), lasts=lasts
+            )
         self.kept[slack_id, lasts] = secret
         return secret
 

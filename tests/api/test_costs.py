@@ -9,6 +9,7 @@ from storage.enums import Scope
 from tests import cli
 from tests.api.conftest import Api
 from tests.budgets.conftest import Charge, bill
+from tests.contexts import make_context
 from workflows.actors import OPERATOR
 from workflows.tokens import service as tokens
 
@@ -128,7 +129,10 @@ def test_a_token_made_anew_keeps_the_sources_of_its_name(api: Api) -> None:
     body = {"source": "gpu-farm", "rows": rows(triage="7")}
     assert api.post("/costs", first, body).status_code == 200
     with deps.db.begin() as session:
-        tokens.revoke(session, OPERATOR, first.rpartition("_")[0][:16], now=deps.now(session))
+        tokens.revoke(
+            make_context(session, actor=OPERATOR, now=deps.now(session)),
+            first.rpartition("_")[0][:16],
+        )
     again = api.token("farm", scopes=COSTS)
     more = body | {"rows": rows(triage="9")}
     assert api.post("/costs", again, more).json()["months"][0]["what"] == "replaced"

@@ -17,7 +17,9 @@ from bot.statements.api import Issuer
 from storage import ledger
 from storage.base import UTCDateTime
 from tests.api.conftest import DIGEST, Api
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, OLA
+from workflows.approvals import actions
 from workflows.policy import PolicyText
 from workflows.statements import envelopes
 from workflows.statements.service import RecordDisagrees
@@ -172,7 +174,6 @@ def test_a_stage_that_was_taken_out_before_the_last_click_approves_nothing(api: 
 def person_approves(api: Api, number: int, *who: str) -> None:
     """Both approve in the database alone, as clicks do: nobody fetches a statement on the way."""
     from storage.enums import Verdict
-    from workflows import decisions
     from workflows.approvals.forms import Decide
     from workflows.people import service as people
 
@@ -185,13 +186,15 @@ def person_approves(api: Api, number: int, *who: str) -> None:
             revision = session.execute(
                 text("SELECT revision FROM approval WHERE id = :number"), {"number": number}
             ).scalar_one()
-            decisions.act(
-                session,
-                met[0],
+            actions.perform_act(
+                make_context(
+                    session,
+                    actor=met[0],
+                    policy=deps.policy,
+                    now=deps.now(session),
+                    org=deps.team.org_key,
+                ),
                 Decide(approval_id=number, revision=revision, verdict=Verdict.APPROVE),
-                policy=deps.policy,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
             )
 
         deps.db.run(approve)
@@ -295,7 +298,9 @@ def test_a_retired_key_that_somebody_brings_back_stays_retired(api: Api) -> None
     from workflows.statements import service
 
     with api.office.db.begin() as session:
-        service.retire_other_keys(session, OPERATOR, "none", now=api.office.now())
+        service.retire_other_keys(
+            make_context(session, actor=OPERATOR, now=api.office.now()), "none"
+        )
     meddle(api, "UPDATE signing_key SET retired_at = NULL WHERE key_id = :own", own=own)
     (told,) = api.get("/keys").json()["keys"]
     assert told["retired_at"]
@@ -311,7 +316,9 @@ def test_a_statement_that_was_withdrawn_stays_withdrawn(api: Api) -> None:
     name = said(api.get(f"/approvals/{number}/statement", pipeline).content)["id"]
     assert api.get(f"/statements/{name}").json()["state"] == "valid"
     with api.office.db.begin() as session:
-        service.withdraw_statement(session, OPERATOR, name, now=api.office.now())
+        service.withdraw_statement(
+            make_context(session, actor=OPERATOR, now=api.office.now()), name
+        )
     meddle(api, "UPDATE statement SET withdrawn_at = NULL WHERE id = :name", name=name)
     assert api.get(f"/statements/{name}").json()["state"] == "withdrawn"
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from storage.audit.tables import AuditEntry
 from tests.api.conftest import ASK, GATES, Api, served
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, OLA
 from workflows import clock
 from workflows.actors import OPERATOR
@@ -41,7 +42,7 @@ def test_wrong_expired_revoked_and_under_scoped_tokens(api: Api) -> None:
     good, short = api.token(), api.token("short", lasts=timedelta(hours=1))
     gone = api.token("gone")
     with api.office.db.begin(patient=True) as session:
-        tokens.revoke(session, OPERATOR, gone[:16], now=clock.now(session))
+        tokens.revoke(make_context(session, actor=OPERATOR, now=clock.now(session)), gone[:16])
     api.office.move(timedelta(hours=2))
     changed = good[:-1] + ("A" if good[-1] != "A" else "B")
     for shown, status, why in [

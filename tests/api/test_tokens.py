@@ -12,6 +12,7 @@ from storage.people.tables import Person
 from storage.projects.tables import Project
 from storage.tokens.tables import ApiToken
 from tests.api.conftest import GATES
+from tests.contexts import make_context
 from workflows import policy
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
@@ -37,19 +38,21 @@ def create(db: Database, **changes: object) -> tuple[str, Token]:
     given: dict[str, object] = {"name": "ci", "scopes": MACHINE_SCOPES, "lasts": timedelta(days=30)}
     form = NewToken.model_validate(given | changes)
     with db.begin() as session:
-        return service.create(session, OPERATOR, form, policy=POLICY, org_key=ORG, now=NOW)
+        return service.create(
+            make_context(session, actor=OPERATOR, policy=POLICY, org=ORG, now=NOW), form
+        )
 
 
 def personal(db: Database, lasts: timedelta = timedelta(days=7)) -> str:
     with db.begin() as session:
-        return service.create_personal(session, ANA, lasts=lasts, now=NOW)[0]
+        return service.create_personal(make_context(session, actor=ANA, now=NOW), lasts=lasts)[0]
 
 
 def why(db: Database, text: str | None, at: datetime = NOW, org: str = ORG) -> str | None:
     """Why a token is refused; None when it is not."""
     try:
         with db.read() as session:
-            service.recognise(session, text, org_key=org, now=at)
+            service.recognise(make_context(session, org=org, now=at), text)
     except TokenRefused as refused:
         return "told" if text and len(text) > 20 and text in refused.sentence else refused.code
     return None
@@ -59,7 +62,7 @@ def test_a_token_is_known_by_its_digest_alone(db: Database) -> None:
     secret, token = create(db)
     with db.read() as session:
         kept = str(session.execute(select(ApiToken.__table__)).all())
-        found, actor = service.recognise(session, secret, org_key=ORG, now=NOW)
+        found, actor = service.recognise(make_context(session, org=ORG, now=NOW), secret)
     assert secret[17:] not in kept
     assert (found.prefix, found.scopes) == (token.prefix, MACHINE_SCOPES)
     assert (actor.kind, actor.is_member, actor.is_bot) == (ActorKind.PROGRAM, False, True)
@@ -86,8 +89,10 @@ def test_what_opens_nothing(db: Database) -> None:
     assert why(db, secret, at=NOW + timedelta(days=30, microseconds=-1)) is None
     assert why(db, secret, org="T0ELSE") == "left"
     with db.begin() as session:
-        service.revoke(session, OPERATOR, token.prefix, now=NOW)
-        service.revoke(session, OPERATOR, token.prefix, now=NOW + timedelta(days=1))
+        service.revoke(make_context(session, actor=OPERATOR, now=NOW), token.prefix)
+        service.revoke(
+            make_context(session, actor=OPERATOR, now=NOW + timedelta(days=1)), token.prefix
+        )
     assert why(db, secret) == "revoked"
 
 
@@ -106,7 +111,7 @@ def test_erasing_a_person_ends_and_forgets_their_tokens(db: Database) -> None:
         told = people.export(session, "p_ana")["tokens"]
         assert [one["prefix"] for one in told] == [secret[:16]]
         assert "sha256" not in told[0]
-        people.erase(session, OPERATOR, "p_ana", now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), "p_ana")
     assert why(db, secret) == "unknown"
     with db.read() as session:
         assert session.execute(select(ApiToken)).all() == []
@@ -129,7 +134,7 @@ def test_scopes_and_bounds(db: Database) -> None:
 def test_who_makes_and_ends_which(db: Database) -> None:
     form = NewToken(name="ci", scopes=(Scope.READ,), lasts=timedelta(days=1))
     with pytest.raises(NotAllowed), db.begin() as session:
-        service.create(session, ANA, form, policy=POLICY, org_key=ORG, now=NOW)
+        service.create(make_context(session, actor=ANA, policy=POLICY, org=ORG, now=NOW), form)
     for changes in ({"projects": ["none"]}, {"gates": ["none"]}):
         with pytest.raises(GovernanceError):
             create(db, **changes)
@@ -143,14 +148,16 @@ def test_who_makes_and_ends_which(db: Database) -> None:
             create(db, **changes)
     _, machine = create(db)
     with pytest.raises(NotFound), db.begin() as session:
-        service.revoke(session, ANA, machine.prefix, now=NOW)
+        service.revoke(make_context(session, actor=ANA, now=NOW), machine.prefix)
     guest = Actor("p_ana", ActorKind.PERSON, "Ana", "U0ANA", is_guest=True)
     with pytest.raises(NotAllowed), db.begin() as session:
-        service.create_personal(session, guest, lasts=timedelta(days=1), now=NOW)
+        service.create_personal(
+            make_context(session, actor=guest, now=NOW), lasts=timedelta(days=1)
+        )
     for _ in range(service.PERSONAL_MOST):
         own = personal(db)
     with pytest.raises(InvalidInput, match="in use"):
         personal(db)
     with db.begin() as session:
-        service.revoke(session, ANA, own[:16], now=NOW)
+        service.revoke(make_context(session, actor=ANA, now=NOW), own[:16])
     personal(db)

@@ -14,7 +14,9 @@ from bot.web import site
 from storage.db import Database
 from tests.api.conftest import Api, bearer, served
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import OLA
+from workflows.approvals import actions
 
 T = TypeVar("T")
 
@@ -86,7 +88,7 @@ def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
 
 
 def _withdraw(api: Api, elsewhere: Database, approval_id: int) -> None:
-    from workflows import clock, decisions
+    from workflows import clock
     from workflows.actors import Actor, ActorKind
     from workflows.approvals.forms import Withdraw
     from workflows.tokens import service
@@ -96,11 +98,13 @@ def _withdraw(api: Api, elsewhere: Database, approval_id: int) -> None:
         (program,) = [
             token.person_id for token in service.list_tokens(session) if token.kind == "machine"
         ]
-        decisions.act(
-            session,
-            Actor(program, ActorKind.PROGRAM, "pipeline"),
+        actions.perform_act(
+            make_context(
+                session,
+                actor=Actor(program, ActorKind.PROGRAM, "pipeline"),
+                policy=deps.policy,
+                now=clock.now(session),
+                org=deps.team.org_key,
+            ),
             Withdraw(approval_id=approval_id, revision=1),
-            policy=deps.policy,
-            now=clock.now(session),
-            org_key=deps.team.org_key,
         )

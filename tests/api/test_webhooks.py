@@ -18,6 +18,7 @@ from bot.webhooks.sending import Forbidden
 from storage.db import Database
 from tests.api.conftest import ASK, GATES
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import Office, eventually, opened
 from workflows import clock
 from workflows.actors import OPERATOR
@@ -73,7 +74,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 def follow(office: Office, url: str, *events: str) -> str:
     with office.db.begin(patient=True) as session:
-        return service.add(session, OPERATOR, url, events, now=clock.now(session)).id
+        return service.add(
+            make_context(session, actor=OPERATOR, now=clock.now(session)), url, events
+        ).id
 
 
 def happen(office: Office, *actions: str) -> None:
@@ -82,11 +85,9 @@ def happen(office: Office, *actions: str) -> None:
     for action in actions:
         with office.db.begin(patient=True) as session:
             audit.record(
-                session,
-                OPERATOR,
+                make_context(session, actor=OPERATOR, now=clock.now(session)),
                 action,
                 ("approval", 7),
-                now=clock.now(session),
                 digest=ASK["digest"],
             )
 
@@ -126,7 +127,7 @@ def test_what_is_followed_arrives_signed_and_in_order(
         assert [(row.op, row.kind) for row in dead] == [("webhook", "webhooks.event")]
         assert "410" in str(dead[0].last_error)
         with office.db.begin(patient=True) as session:
-            service.remove(session, OPERATOR, webhook, now=clock.now(session))
+            service.remove(make_context(session, actor=OPERATOR, now=clock.now(session)), webhook)
         happen(office, "approval.withdrawn")
         office.settle()
         assert len(receiver.told) == 7
@@ -196,4 +197,8 @@ def test_public_addresses_are_resolved_once() -> None:
 def test_what_is_no_event_is_refused(database: Database) -> None:
     for event in ("", "approval", "approval.approved.*", "Approval.*", "*.*", "a b.c"):
         with pytest.raises(InvalidInput), database.begin() as session:
-            service.add(session, OPERATOR, "https://x.test/", [event], now=clock.now(session))
+            service.add(
+                make_context(session, actor=OPERATOR, now=clock.now(session)),
+                "https://x.test/",
+                [event],
+            )

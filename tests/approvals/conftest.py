@@ -21,8 +21,10 @@ from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.approvals.launch import GoLive, ProjectLaunch
-from workflows import decisions, jobs, permissions, policy, timers
+from tests.contexts import make_context
+from workflows import approvable, jobs, permissions, policy, timers
 from workflows.actors import Actor, ActorKind
+from workflows.approvals import actions, reads, service, submission
 from workflows.approvals.forms import (
     Answer,
     AskInformation,
@@ -37,7 +39,6 @@ from workflows.approvals.forms import (
     Withdraw,
 )
 from workflows.approvals.records import Card
-from workflows.job_runner import Occasion
 from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.record.scanning import Look
@@ -173,14 +174,16 @@ class House:
             request_key=key or f"key-{next(self.keys)}",
         )
         return self.db.run(
-            lambda session: decisions.submit(
-                session,
-                self.actor(name),
+            lambda session: submission.submit_request(
+                make_context(
+                    session,
+                    actor=self.actor(name),
+                    policy=self.policy,
+                    policy_id=1,
+                    now=self.now,
+                    org=ORG,
+                ),
                 form,
-                policy=self.policy,
-                policy_id=1,
-                now=self.now,
-                org_key=ORG,
             )
         )
 
@@ -204,14 +207,16 @@ class House:
             reason=reason or ("Not yet." if verdict == "reject" else ""),
         )
         self.db.run(
-            lambda session: decisions.act(
-                session,
-                actor or self.actor(name),
+            lambda session: actions.perform_act(
+                make_context(
+                    session,
+                    actor=actor or self.actor(name),
+                    policy=self.policy,
+                    now=self.now,
+                    org=ORG,
+                    card=clicked,
+                ),
                 form,
-                policy=self.policy,
-                now=self.now,
-                org_key=ORG,
-                clicked=clicked,
             )
         )
 
@@ -223,16 +228,19 @@ class House:
         return {"approval_id": approval_id, "revision": self.card(approval_id).revision}
 
     def act(self, name: str, form: OnRequest, *, actor: Actor | None = None, **more: Any) -> str:
+        """Through the door; `more` is what else the context says."""
         return self.db.run(
-            lambda session: decisions.act(
-                session,
-                actor or self.actor(name),
+            lambda session: actions.perform_act(
+                make_context(
+                    session,
+                    actor=actor or self.actor(name),
+                    policy=self.policy,
+                    policy_id=1,
+                    now=self.now,
+                    org=ORG,
+                    **more,
+                ),
                 form,
-                policy=self.policy,
-                policy_id=1,
-                now=self.now,
-                org_key=ORG,
-                **more,
             )
         )
 
@@ -280,8 +288,8 @@ class House:
 
     def expire(self, approval_id: int) -> None:
         self.db.run(
-            lambda session: decisions.expire(
-                session, approval_id, policy=self.policy, now=self.now, org_key=ORG
+            lambda session: service.expire(
+                make_context(session, policy=self.policy, now=self.now, org=ORG), approval_id
             )
         )
 
@@ -306,8 +314,8 @@ class House:
 
     def _run(self, timer: DueTimer, session: Session) -> None:
         if timers.take_timer(session, timer.id, due_now=self.now):
-            occasion = Occasion(self.now, self.policy, 1, ORG)
-            jobs.REGISTRY.timers[timer.kind](session, timer, occasion)
+            ctx = make_context(session, policy=self.policy, org=ORG, now=self.now)
+            jobs.REGISTRY.timers[timer.kind](ctx, timer)
 
     def joins(self, handle: str, name: str) -> None:
         with self.db.begin() as session:
@@ -321,11 +329,9 @@ class House:
 
     def card(self, approval_id: int, reader: str | None = None) -> Card:
         with self.db.read() as session:
-            return decisions.card(
-                session,
+            return reads.card(
+                make_context(session, policy=self.policy, now=self.now),
                 approval_id,
-                policy=self.policy,
-                now=self.now,
                 reader_id=f"p-{reader}" if reader else None,
             )
 
@@ -437,7 +443,7 @@ def populated(db: Database, text: str = POLICY) -> House:
 @pytest.fixture(autouse=True)
 def launch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Projects can go live by a decision, in these tests."""
-    monkeypatch.setitem(decisions.SUBJECTS, "project", ProjectLaunch())
+    monkeypatch.setitem(approvable.SUBJECTS, "project", ProjectLaunch())
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Something small of ours that can be decided: whether a project goes live."""
 
 from collections.abc import Collection
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState
 from storage.projects.tables import Project
-from workflows.actors import Actor
 from workflows.approvable import Prepared, Words, project_facts
+from workflows.context import Context
 from workflows.errors import InvalidInput
-from workflows.policy import Policy
 
 
 class GoLive(BaseModel):
@@ -33,18 +31,9 @@ class ProjectLaunch:
     gate = "budget_increase"
     is_editable = True
 
-    def prepare(
-        self,
-        session: Session,
-        actor: Actor,
-        form: GoLive,
-        *,
-        policy: Policy,
-        now: datetime,
-        replacing: int | None = None,
-    ) -> Prepared:
-        self.lock(session, form.project_id)
-        project = session.get_one(Project, form.project_id)
+    def prepare(self, ctx: Context, form: GoLive, *, replacing: int | None = None) -> Prepared:
+        self.lock(ctx.session, form.project_id)
+        project = ctx.session.get_one(Project, form.project_id)
         if project.status == "live":
             raise InvalidInput("It is live already.")
         return Prepared(
@@ -77,59 +66,37 @@ class ProjectLaunch:
     def lock(self, session: Session, subject_id: int) -> None:
         session.execute(select(Project.id).where(Project.id == subject_id).with_for_update())
 
-    def apply(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
-        session.execute(update(Project).where(Project.id == subject_id).values(status=facts["to"]))
+    def apply(self, ctx: Context, approval_id: int, subject_id: int, facts: dict[str, Any]) -> None:
+        ctx.session.execute(
+            update(Project).where(Project.id == subject_id).values(status=facts["to"])
+        )
 
     def close(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
-        policy: Policy,
-        now: datetime,
     ) -> None:
-        session.execute(
+        ctx.session.execute(
             update(Project).where(Project.id == subject_id).values(business_unit=outcome.value)
         )
 
     def lapse(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
-        policy: Policy,
-        now: datetime,
         spared: Collection[str] = (),
     ) -> None:
-        session.execute(update(Project).where(Project.id == subject_id).values(status="draft"))
+        ctx.session.execute(update(Project).where(Project.id == subject_id).values(status="draft"))
 
-    def words(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
-        project = session.get_one(Project, subject_id)
+    def words(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Words:
+        project = ctx.session.get_one(Project, subject_id)
         return Words(
             project.name,
             "go live",

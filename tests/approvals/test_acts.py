@@ -15,10 +15,11 @@ from storage.approvals import tables as actions
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.projects.tables import Project
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, opened
 from tests.stories.test_road import over_budget
-from workflows import decisions
 from workflows.actors import OPERATOR
+from workflows.approvals import reads, submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import imports
 from workflows.budgets import service as budgets
@@ -149,10 +150,16 @@ def asked(office: Office, amount: str) -> None:
     with office.db.begin(patient=True) as session:
         known = actor_by_slack_id(session, deps.team.org_key, TIM)
         assert known is not None
-        budget = budgets.load_detail(session, 1, policy=deps.policy, now=office.now())
-        decisions.submit(
-            session,
-            known[0],
+        budget = budgets.load_detail(make_context(session, policy=deps.policy, now=office.now()), 1)
+        submission.submit_request(
+            make_context(
+                session,
+                actor=known[0],
+                policy=deps.policy,
+                policy_id=deps.holder.version_id,
+                now=office.now(),
+                org=deps.team.org_key,
+            ),
             SubmitRequest(
                 gate="budget_increase",
                 subject_type="budget",
@@ -162,17 +169,13 @@ def asked(office: Office, amount: str) -> None:
                 reason="More GPUs for the backlog",
                 request_key=f"asked-{amount}",
             ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
-            now=office.now(),
-            org_key=deps.team.org_key,
         )
 
 
 def now(office: Office, approval_id: int) -> int:
     with office.db.read() as session:
-        return decisions.card(
-            session, approval_id, policy=office.bot.deps.policy, now=office.now()
+        return reads.card(
+            make_context(session, policy=office.bot.deps.policy, now=office.now()), approval_id
         ).revision
 
 
@@ -184,11 +187,16 @@ def has_moved(office: Office, approval_id: int, amount: str) -> str:
         row = BudgetRow.model_validate(
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
-        table = imports.BudgetTable(OPERATOR, policy=deps.policy, org_key=deps.team.org_key)
-        table.take_rows(session, [(2, row)], now=office.now())
+        table = imports.BudgetTable()
+        table.take_rows(
+            make_context(
+                session, OPERATOR, policy=deps.policy, org=deps.team.org_key, now=office.now()
+            ),
+            [(2, row)],
+        )
     office.settle()
     with office.db.read() as session:
-        card = decisions.card(session, approval_id, policy=deps.policy, now=office.now())
+        card = reads.card(make_context(session, policy=deps.policy, now=office.now()), approval_id)
     assert card.moved is not None
     return card.moved.mark
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from storage.approvals.tables import Decision
 from storage.people import queries as people
 from tests.approvals.conftest import ORG, POLICY, START, House
-from workflows import decisions
-from workflows.approvals import approvers, delegation
+from tests.contexts import make_context
+from workflows.approvals import approvers, delegation, reads
 from workflows.approvals.approvers import Away
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
@@ -28,7 +28,10 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
     return house.db.run(
         lambda session: (
             delegation.plan_absence(
-                session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
+                make_context(
+                    session, actor=house.actor(who), policy=house.policy, org=ORG, now=house.now
+                ),
+                form,
             ).id
         )
     )
@@ -36,8 +39,8 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
 
 def waiting(house: House, who: str) -> list[int]:
     with house.db.read() as session:
-        found = decisions.list_waiting(
-            session, house.actor(who), policy=house.policy, now=house.now
+        found = reads.list_waiting(
+            make_context(session, actor=house.actor(who), policy=house.policy, now=house.now)
         )
     return [card.id for card in found]
 
@@ -71,7 +74,9 @@ def test_never_before_and_never_after_and_not_once_they_are_back(house: House) -
         house.decide("ned", asked)
     again = away(house, "ola", "ned", first=2, last=3)
     house.db.run(
-        lambda session: approvers.end_absence(session, house.actor("ola"), again, now=house.now)
+        lambda session: approvers.end_absence(
+            make_context(session, actor=house.actor("ola"), now=house.now), again
+        )
     )
     with pytest.raises(NotAllowed):
         house.decide("ned", asked)
@@ -143,7 +148,7 @@ def says(house: House, until: datetime | None) -> None:
         ola = people.find_person(session, "p-ola")
         assert ola is not None
         seen = PersonSeen(ola.org_key, "U0OLA", ola.team_id, ola.name, status_away_until=until)
-        service.upsert_from_slack(session, [seen], read_at=house.now, now=house.now)
+        service.upsert_from_slack(make_context(session, now=house.now), [seen], read_at=house.now)
 
 
 def offered(house: House) -> list[str]:
@@ -215,7 +220,9 @@ def test_an_offer_follows_the_status_and_the_stand_in_who_is_sent_home(house: Ho
     absence = away(house, "ola", "ned")
     house.deliver()
     house.db.run(
-        lambda session: approvers.end_absence(session, house.actor("ola"), absence, now=house.now)
+        lambda session: approvers.end_absence(
+            make_context(session, actor=house.actor("ola"), now=house.now), absence
+        )
     )
     house.deliver()
     says(house, None)

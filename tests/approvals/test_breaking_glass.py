@@ -8,7 +8,7 @@ from sqlalchemy import select
 from storage.delivery.tables import Timer
 from storage.people.tables import Channel
 from tests.approvals.conftest import ORG, POLICY, START, House
-from workflows import decisions
+from tests.contexts import make_context
 from workflows.approvals import emergency
 from workflows.approvals.forms import BreakGlass, ReviewGlass
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
@@ -42,8 +42,9 @@ def late(house: House) -> None:
             )
         ).scalars():
             timer.state = "done"
-            decisions.remind_review(
-                session, int(timer.subject_id), policy=house.policy, now=house.now, org_key=ORG
+            emergency.remind_review(
+                make_context(session, policy=house.policy, now=house.now, org=ORG),
+                int(timer.subject_id),
             )
 
 

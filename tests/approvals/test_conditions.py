@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from storage.delivery.tables import Timer
 from tests.approvals.conftest import ORG, POLICY, START, House
-from workflows import decisions
-from workflows.approvals import completion
+from tests.contexts import make_context
+from workflows.approvals import completion, conditions
 from workflows.approvals.forms import ClaimMet, ConfirmMet, Terms
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
@@ -41,8 +41,8 @@ def ticks(house: House) -> None:
                 return
             timer.state = "done"
             asked, seq, kind = int(timer.subject_id), timer.seq, timer.kind
-            decisions.follow_up_condition(
-                session, asked, seq, kind, policy=house.policy, now=house.now, org_key=ORG
+            conditions.follow_up_condition(
+                make_context(session, policy=house.policy, now=house.now, org=ORG), asked, seq, kind
             )
 
 

@@ -17,9 +17,10 @@ from tests.approvals.test_being_away import away
 from tests.test_conventions import sources
 from workflows.approvals import actions, door, forms, rules
 from workflows.approvals.actions import ACTS
-from workflows.approvals.door import Entered
+from workflows.approvals.door import Entered, Rule
 from workflows.approvals.forms import BreakGlass, OnRequest, ReviewGlass, SubmitRequest
 from workflows.approvals.refusals import CardChanged, PlaceUsed, Unconfirmed
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
 CHANGES = {
@@ -163,7 +164,7 @@ def test_every_edge_takes_the_same_way_to_the_door() -> None:
             called = node.func
             if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
                 name = f"{called.value.id}.{called.attr}"
-                assert name not in {"decisions.act", "actions.perform_act"}, (
+                assert name not in {"actions.perform_act", "approval_actions.perform_act"}, (
                     f"{path}:{node.lineno} acts on a request without asking how fresh Slack's word is"
                 )
             if isinstance(called, ast.Name) and called.id in {form.__name__ for form in ACTS}:
@@ -180,9 +181,9 @@ def test_the_door_is_all_that_an_act_goes_through(
     entered: list[Any] = []
     before = door.enter
 
-    def enter(session: Any, actor: Any, form: Any, *rest: Any) -> Entered:
+    def enter(ctx: Context, form: Any, rule: Rule) -> Entered:
         entered.append(type(form))
-        return before(session, actor, form, *rest)
+        return before(ctx, form, rule)
 
     monkeypatch.setattr(actions.door, "enter", enter)
     asked = house.submit("tim", house.project())
@@ -441,10 +442,10 @@ def test_it_names_everybody_whose_standing_an_act_rests_on(house: House) -> None
     away(house, "ned", "tim")
     form = forms.Decide(**house.as_shown(asked), verdict="approve")
     with pytest.raises(Unconfirmed) as refused:
-        house.act("tim", form, mirrored_since=START + timedelta(days=1))
+        house.act("tim", form, fresh_since=START + timedelta(days=1))
     assert refused.value.people == {"U0TIM", "U0NED", "U0FRED"}
     assert refused.value.approvers == {"S0FINANCE"}
-    asked = {"mirrored_since": START + timedelta(days=1), "asked": refused.value.named}
+    asked = {"fresh_since": START + timedelta(days=1), "asked": refused.value.named}
     with pytest.raises(Unconfirmed, match="Nothing confirms"):
         house.act("tim", form, **asked)
     for name in ("tim", "ned"):

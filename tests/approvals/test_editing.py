@@ -11,8 +11,8 @@ from storage.audit.tables import AuditEntry
 from tests.approvals.conftest import House
 from tests.approvals.test_conditions import owed
 from tests.approvals.test_gates import gate
-from workflows import decisions
-from workflows.approvals import rules
+from tests.contexts import make_context
+from workflows.approvals import editing, rules
 from workflows.approvals.refusals import AlreadyEnded, Overdue
 from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
@@ -214,11 +214,15 @@ def test_conditions_go_with_the_approval_that_set_them(house: House) -> None:
 def test_a_window_opens_only_for_who_may_change_it(house: House) -> None:
     asked = house.submit("tim", house.project())
     with house.db.read() as session:
-        around = {"policy": house.policy, "now": house.now, "org_key": "T0ACME"}
-        card = decisions.require_editable(session, house.actor("tim"), asked, **around)
+        around = {"policy": house.policy, "now": house.now, "org": "T0ACME"}
+        card = editing.require_editable(
+            make_context(session, actor=house.actor("tim"), **around), asked
+        )
         assert card.reason == "The pilot is over."
         with pytest.raises(NotAllowed):
-            decisions.require_editable(session, house.actor("ola"), asked, **around)
+            editing.require_editable(
+                make_context(session, actor=house.actor("ola"), **around), asked
+            )
 
 
 def test_a_policy_names_a_stage_that_there_is() -> None:

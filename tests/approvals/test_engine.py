@@ -23,9 +23,10 @@ from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, populated
 from tests.approvals.engine_rules import GATES, PEOPLE, rendered, require_quorum, stages_of
 from tests.conftest import fresh_url, number_of_examples
-from workflows import decisions, policy
+from tests.contexts import make_context
+from workflows import policy
 from workflows.actors import OPERATOR
-from workflows.approvals import approvers, rules
+from workflows.approvals import approvers, policy_simulation, rules
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import BreakGlass, Terms
 from workflows.approvals.stages import Stage
@@ -188,12 +189,14 @@ class Engine(RuleBasedStateMachine):
         try:
             with self.house.db.begin() as session:
                 approvers.record_absence(
-                    session,
-                    self.house.actor(who),
+                    make_context(
+                        session,
+                        actor=self.house.actor(who),
+                        policy=self.house.policy,
+                        org=ORG,
+                        now=self.house.now,
+                    ),
                     form,
-                    policy=self.house.policy,
-                    org_key=ORG,
-                    now=self.house.now,
                 )
         except GovernanceError:
             return
@@ -276,18 +279,22 @@ class Engine(RuleBasedStateMachine):
         self.house.text = text
         found = policy.parse(text)
         with self.house.db.begin() as session:
-            version = policies.adopt(session, OPERATOR, found, now=self.house.now)
+            version = policies.adopt(
+                make_context(session, actor=OPERATOR, now=self.house.now), found
+            )
         assert stages_of(self.house, self.id) == before, "a policy reached a request by itself"
         if moves and self.ended is None:
             with self.house.db.begin() as session:
-                moved = decisions.reroute(
-                    session,
-                    OPERATOR,
+                moved = policy_simulation.reroute_request(
+                    make_context(
+                        session,
+                        actor=OPERATOR,
+                        policy=found.policy,
+                        policy_id=version,
+                        now=self.house.now,
+                        org=ORG,
+                    ),
                     self.id,
-                    policy=found.policy,
-                    policy_id=version,
-                    now=self.house.now,
-                    org_key=ORG,
                 )
             _seen.add("moved" if moved.moved else "stayed")
 

@@ -12,6 +12,7 @@ from storage.db import Database
 from tests.approvals.conftest import POLICY, House
 from tests.approvals.test_being_away import away
 from tests.approvals.test_conditions import owed
+from tests.contexts import make_context
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import BreakGlass, ClaimMet, ReviewGlass
 from workflows.people import service as people
@@ -109,7 +110,7 @@ def test_it_is_exported_and_erased(house: House, deed: Callable[[House], None]) 
     if house.card(1).is_pending:
         house.withdraw("tim", 1)
     with house.db.begin() as session:
-        people.erase(session, OPERATOR, f"p-{name}", now=house.now)
+        people.erase(make_context(session, actor=OPERATOR, now=house.now), f"p-{name}")
     assert "MARK of" not in everything(house.db)
     with house.db.read() as session:
         assert ledger.verify(session) is None

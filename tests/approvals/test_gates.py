@@ -8,6 +8,8 @@ from sqlalchemy import delete, select
 from storage.audit.tables import AuditEntry
 from storage.people.tables import MirrorReading, Person
 from tests.approvals.conftest import POLICY, START, House
+from tests.contexts import make_context
+from workflows.approvals import submission
 from workflows.approvals.refusals import AlreadyDecided, CommentNeeded
 from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError, NotAllowed
@@ -348,17 +350,12 @@ def test_an_approval_holds_for_as_long_as_the_gate_says(house: House) -> None:
 
 
 def test_the_way_is_told_before_it_is_asked(house: House) -> None:
-    from workflows import decisions
-
     house.text = gate(f"{OWNER}\n{LARGE}")
     with house.db.read() as session:
-        route = decisions.preview_route(
-            session,
-            house.actor("fay"),
+        route = submission.preview_route(
+            make_context(session, actor=house.actor("fay"), policy=house.policy, org="T0ACME"),
             "budget_increase",
             {"owner": "p-ola"},
-            policy=house.policy,
-            org_key="T0ACME",
         )
     assert [(leg.name, leg.people) for leg in route.legs] == [
         ("Owner", ("Ola",)),

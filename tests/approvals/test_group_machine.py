@@ -24,6 +24,7 @@ from storage.db import Database
 from storage.enums import Verdict
 from tests.approvals.conftest import ORG, START, House, populated
 from tests.conftest import fresh_url, number_of_examples
+from tests.contexts import make_context
 from workflows import clock, permissions
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import Decide
@@ -205,17 +206,18 @@ class Groups(RuleBasedStateMachine):
     def hear(self, event: GroupSeen | PersonSeen) -> None:
         with self.house.db.begin() as session:
             if isinstance(event, PersonSeen):
-                people.upsert_from_slack(session, [event], read_at=None, now=self.house.now)
+                people.upsert_from_slack(
+                    make_context(session, now=self.house.now), [event], read_at=None
+                )
             else:
                 self.take(session, [event], None)
 
     def write(self, began: datetime, as_read: Slack) -> None:
         with self.house.db.begin() as session:
             people.upsert_from_slack(
-                session,
+                make_context(session, now=self.house.now),
                 [as_read.person(name) for name in PEOPLE],
                 read_at=began,
-                now=self.house.now,
             )
             groups = [as_read.group(slack_id) for slack_id in as_read.groups]
             is_first = not people.has_groups(session, ORG)
@@ -225,9 +227,11 @@ class Groups(RuleBasedStateMachine):
         self, session: Any, groups: list[GroupSeen], read_at: datetime | None, **more: Any
     ) -> None:
         people.upsert_groups(
-            session, groups, org_key=ORG, read_at=read_at, now=self.house.now, **more
+            make_context(session, org=ORG, now=self.house.now), groups, read_at=read_at, **more
         )
-        people.settle_handles(session, policy=self.house.policy, org_key=ORG, now=self.house.now)
+        people.settle_handles(
+            make_context(session, policy=self.house.policy, org=ORG, now=self.house.now)
+        )
 
     # --- what people do in mlgov
 
@@ -243,7 +247,9 @@ class Groups(RuleBasedStateMachine):
     def put_in_force(self) -> None:
         with self.house.db.begin() as session:
             people.confirm_handles(
-                session, OPERATOR, policy=self.house.policy, org_key=ORG, now=self.house.now
+                make_context(
+                    session, actor=OPERATOR, policy=self.house.policy, org=ORG, now=self.house.now
+                )
             )
 
     @rule(is_in_step=st.booleans())
@@ -283,7 +289,7 @@ class Groups(RuleBasedStateMachine):
         form = Decide(approval_id=id_, revision=revision, verdict=Verdict.APPROVE)
         for _ in range(2):
             try:
-                self.house.act(name, form, mirrored_since=since, asked=frozenset(asked))
+                self.house.act(name, form, fresh_since=since, asked=frozenset(asked))
             except Unconfirmed as error:
                 for who in error.named:
                     self.ask_slack(who)
@@ -302,16 +308,16 @@ class Groups(RuleBasedStateMachine):
             if who[0] == "S":
                 one = self.slack.groups[who]
                 people.refresh_members(
-                    session,
+                    make_context(session, org=ORG, now=self.house.now),
                     who,
                     None if one.is_disabled else self.slack.group(who).members,
-                    org_key=ORG,
                     read_at=at,
-                    now=self.house.now,
                 )
             else:
                 person = self.slack.person(who.removeprefix("U0").lower())
-                people.upsert_from_slack(session, [person], read_at=at, now=self.house.now)
+                people.upsert_from_slack(
+                    make_context(session, now=self.house.now), [person], read_at=at
+                )
 
     @invariant()
     def whoever_holds_the_role_is_in_the_group_as_it_was_told(self) -> None:
@@ -319,7 +325,11 @@ class Groups(RuleBasedStateMachine):
             return
         with self.house.db.read() as session:
             found = [
-                set(permissions.list_members(session, word, policy=self.house.policy, org_key=ORG))
+                set(
+                    permissions.list_members(
+                        make_context(session, policy=self.house.policy, org=ORG), word
+                    )
+                )
                 for word in ("role:leader", self.meant)
             ]
         assert found[0] in (set(), found[1]), "a role means another group"

@@ -6,9 +6,9 @@ from sqlalchemy import update
 from storage.approvals.tables import ApprovalStage
 from storage.people.tables import UserGroup
 from tests.approvals.conftest import ORG, START, House
-from workflows import decisions
+from tests.contexts import make_context
 from workflows.actors import OPERATOR
-from workflows.approvals import submission
+from workflows.approvals import policy_simulation, submission
 from workflows.approvals.forms import BreakGlass
 from workflows.approvals.stages import Stage
 from workflows.errors import GovernanceError
@@ -44,15 +44,15 @@ def tells(house: House, slack_id: str, handle: str, *members: str) -> None:
         members=tuple(f"U0{name.upper()}" for name in members) or None,
     )
     with house.db.begin() as session:
-        people.upsert_groups(session, [seen], org_key=ORG, read_at=None, now=house.now)
-        people.settle_handles(session, policy=house.policy, org_key=ORG, now=house.now)
+        people.upsert_groups(make_context(session, org=ORG, now=house.now), [seen], read_at=None)
+        people.settle_handles(make_context(session, policy=house.policy, org=ORG, now=house.now))
 
 
 @pytest.fixture
 def house(house: House) -> House:
     """The policy came into force, and its handles mean the groups of that day."""
     with house.db.begin() as session:
-        people.settle_handles(session, policy=house.policy, org_key=ORG, now=house.now)
+        people.settle_handles(make_context(session, policy=house.policy, org=ORG, now=house.now))
     return house
 
 
@@ -110,7 +110,9 @@ def test_once_confirmed_new_requests_ask_the_new_group_and_old_ones_the_old(hous
     tells(house, "S0FINANCE", "money")
     tells(house, "S0MAL", "finance", "ned", "fred")
     with house.db.begin() as session:
-        people.confirm_handles(session, OPERATOR, policy=house.policy, org_key=ORG, now=house.now)
+        people.confirm_handles(
+            make_context(session, actor=OPERATOR, policy=house.policy, org=ORG, now=house.now)
+        )
     new = at_finance(house)
     for id_, mine, other in ((old, "fay", "ned"), (new, "ned", "fay")):
         with pytest.raises(GovernanceError):
@@ -184,5 +186,7 @@ def test_a_simulation_goes_by_what_the_handles_would_mean(house: House) -> None:
     tells(house, "S0FINANCE", "money")
     tells(house, "S0MAL", "finance", "ned", "fred")
     with house.db.read() as session:
-        result = decisions.simulate(session, house.policy, since=START, org_key=ORG)
+        result = policy_simulation.simulate_policy(
+            make_context(session, policy=house.policy, org=ORG), since=START
+        )
     assert [(one.id, one.effect) for one in result.requests] == [(id_, "routed")]

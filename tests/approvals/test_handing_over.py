@@ -6,8 +6,9 @@ import pytest
 
 from tests.approvals.conftest import ORG, POLICY, House
 from tests.approvals.test_nobody_left import finance, seen
+from tests.contexts import make_context
 from tests.front.test_views import counted
-from workflows import decisions
+from workflows.approvals import actions
 from workflows.approvals.escalation import TooSoon
 from workflows.approvals.forms import HandOver
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
@@ -68,8 +69,11 @@ def takers(house: House, name: str, approval_id: int) -> list[str]:
     """Who is offered to somebody who hands over."""
     form = HandOver(approval_id=approval_id, revision=house.card(approval_id).revision, to="")
     with house.db.begin() as session:
-        found = decisions.list_takers(
-            session, house.actor(name), form, policy=house.policy, now=house.now, org_key=ORG
+        found = actions.list_takers(
+            make_context(
+                session, actor=house.actor(name), policy=house.policy, now=house.now, org=ORG
+            ),
+            form,
         )
     return [each.name for each in found.people]
 

@@ -10,6 +10,7 @@ from bot.delivery.rendering import Scene
 from storage.audit.tables import AuditEntry
 from storage.db import Database
 from tests.approvals.conftest import ORG, House, populated
+from tests.contexts import make_context
 from workflows import resting, timers
 from workflows.approvals.notices import ApprovalNote
 from workflows.people import mirror
@@ -39,7 +40,7 @@ def seen(house: House, name: str, **flags: bool) -> None:
     """Slack says something of a person, as a reading or an event brings it."""
     person = PersonSeen(ORG, f"U0{name.upper()}", ORG, name.title(), tz="Europe/London", **flags)
     with house.db.begin() as session:
-        mirror.upsert_people(session, [person], read_at=house.now, now=house.now)
+        mirror.upsert_people(make_context(session, now=house.now), [person], read_at=house.now)
     house.until(house.now)
 
 
@@ -52,7 +53,9 @@ def finance(house: House, *members: str, is_disabled: bool = False) -> None:
         members=tuple(f"U0{name.upper()}" for name in members),
     )
     with house.db.begin() as session:
-        mirror.upsert_groups(session, [group], org_key=ORG, read_at=house.now, now=house.now)
+        mirror.upsert_groups(
+            make_context(session, org=ORG, now=house.now), [group], read_at=house.now
+        )
     house.until(house.now)
 
 

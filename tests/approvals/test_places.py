@@ -22,6 +22,7 @@ from storage.db import Database
 from tests.approvals.conftest import ORG, START, House, populated
 from tests.approvals.test_gates import gate
 from tests.conftest import fresh_url, number_of_examples
+from tests.contexts import make_context
 from workflows.approvals import approvers
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import Withdraw
@@ -257,12 +258,14 @@ class Places(RuleBasedStateMachine):
         try:
             with self.house.db.begin() as session:
                 approvers.record_absence(
-                    session,
-                    self.house.actor(name),
+                    make_context(
+                        session,
+                        actor=self.house.actor(name),
+                        policy=self.house.policy,
+                        org=ORG,
+                        now=self.house.now,
+                    ),
                     form,
-                    policy=self.house.policy,
-                    org_key=ORG,
-                    now=self.house.now,
                 )
         except GovernanceError:
             return

@@ -20,10 +20,11 @@ from storage.milestones.tables import Milestone
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, VAL, Yard, settled
-from workflows import decisions, resting
+from workflows import approvable, resting
 from workflows.approvable import ReadAgain, Rereadable, Rest
-from workflows.approvals import rules
+from workflows.approvals import actions, rules, service, submission
 from workflows.approvals.approvers import PolicyWords, bind_stages, find_passing_rule
 from workflows.approvals.forms import AskAgain, SubmitRequest
 from workflows.approvals.refusals import RecordChanged
@@ -149,14 +150,16 @@ class Waiting:
             request_key=f"key-{next(yard.keys)}",
         )
         return yard.db.run(
-            lambda session: decisions.submit(
-                session,
-                yard.actor(DEV),
+            lambda session: submission.submit_request(
+                make_context(
+                    session,
+                    actor=yard.actor(DEV),
+                    policy=yard.policy,
+                    policy_id=1,
+                    now=yard.now,
+                    org=ORG,
+                ),
                 request,
-                policy=yard.policy,
-                policy_id=1,
-                now=yard.now,
-                org_key=ORG,
             )
         )
 
@@ -231,11 +234,13 @@ class Waiting:
     def today(self, number: int) -> tuple[str, ReadAgain]:
         with self.yard.db.read() as session:
             head = session.get_one(Approval, number)
-            subject = decisions.SUBJECTS[head.subject_type]
+            subject = approvable.SUBJECTS[head.subject_type]
             assert isinstance(subject, Rereadable)
             gate = head.gate
             read = subject.reread(
-                session, head.subject_id, head.facts, policy=self.yard.policy, now=self.yard.now
+                make_context(session, policy=self.yard.policy, now=self.yard.now),
+                head.subject_id,
+                head.facts,
             ).again
         assert read is not None
         return gate, read
@@ -247,8 +252,9 @@ class Waiting:
         except RecordChanged:
             # What a click does then: the card shows it, in a transaction of its own.
             self.yard.db.run(
-                lambda session: decisions.recheck(
-                    session, number, policy=self.yard.policy, now=self.yard.now, org_key=ORG
+                lambda session: service.recheck(
+                    make_context(session, policy=self.yard.policy, now=self.yard.now, org=ORG),
+                    number,
                 )
             )
             return
@@ -270,14 +276,16 @@ class Waiting:
         if card.moved is None or not card.moved.again:
             return
         with self.yard.db.begin() as session:
-            decisions.act(
-                session,
-                self.yard.actor(DEV),
+            actions.perform_act(
+                make_context(
+                    session,
+                    actor=self.yard.actor(DEV),
+                    policy=self.yard.policy,
+                    policy_id=1,
+                    now=self.yard.now,
+                    org=ORG,
+                ),
                 AskAgain(approval_id=number, revision=card.revision, stands=card.moved.mark),
-                policy=self.yard.policy,
-                policy_id=1,
-                now=self.yard.now,
-                org_key=ORG,
             )
 
     def earned(self, number: int, name: str, now: ReadAgain) -> None:

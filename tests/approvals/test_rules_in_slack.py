@@ -11,6 +11,7 @@ from storage.enums import ApprovalState
 from tests.approvals.test_slack import ONLY, card, press
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, eventually, opened
 from workflows import policy
 from workflows.actors import OPERATOR
@@ -102,7 +103,7 @@ def test_reminders_and_escalation_reach_people_and_follow(office: Office) -> Non
 def test_a_running_bot_takes_up_a_policy_that_was_applied(office: Office) -> None:
     new = policy.parse(RULES.replace("increase.percent < 5.0", "increase.percent < 60.0"))
     with office.db.begin() as session:
-        version = policies.adopt(session, OPERATOR, new, now=office.now())
+        version = policies.adopt(make_context(session, actor=OPERATOR, now=office.now()), new)
     office.settle()
     assert office.bot.deps.holder.version_id == version
     ask(office, "1500")

@@ -14,9 +14,10 @@ from storage.delivery.tables import Timer
 from storage.people.tables import Channel, Person, UserGroup
 from storage.projects.tables import Project
 from tests.approvals.conftest import POLICY, START, House
-from workflows import clock, decisions
+from tests.contexts import make_context
+from workflows import approvable, clock
 from workflows.actors import Actor
-from workflows.approvals import refusals
+from workflows.approvals import reads, refusals
 from workflows.approvals.submission import NobodyToDecide
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 
@@ -389,15 +390,15 @@ def test_what_waits_and_what_was_asked(house: House) -> None:
 
     def waiting(name: str) -> list[int]:
         with house.db.read() as session:
-            found = decisions.list_waiting(
-                session, house.actor(name), policy=house.policy, now=house.now
+            found = reads.list_waiting(
+                make_context(session, actor=house.actor(name), policy=house.policy, now=house.now)
             )
         return [card.id for card in found]
 
     def asked(name: str) -> list[tuple[int, str]]:
         with house.db.read() as session:
-            found = decisions.list_asked(
-                session, house.actor(name), policy=house.policy, now=house.now
+            found = reads.list_asked(
+                make_context(session, actor=house.actor(name), policy=house.policy, now=house.now)
             )
         return [(card.id, card.state.value) for card in found]
 
@@ -439,7 +440,7 @@ def test_a_subject_that_changed_meanwhile_lets_the_last_click_change_nothing(
     def gone(*args: object, **more: object) -> None:
         raise InvalidInput("The project is closed.")
 
-    monkeypatch.setattr(type(decisions.SUBJECTS["project"]), "apply", gone)
+    monkeypatch.setattr(type(approvable.SUBJECTS["project"]), "apply", gone)
     assert refused(house, "fred", one) == "The project is closed."
     house.ledger_holds()
 

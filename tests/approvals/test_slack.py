@@ -10,8 +10,10 @@ import pytest
 from storage.enums import ApprovalState
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, FRED, OLA, POLICY, TIM, Office, eventually, opened
-from workflows import clock, decisions
+from workflows import clock
+from workflows.approvals import reads
 from workflows.approvals.records import Card
 
 pytestmark = pytest.mark.slow
@@ -49,7 +51,9 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 def card(office: Office) -> Card:
     with office.db.read() as session:
-        return decisions.card(session, 1, policy=office.bot.deps.policy, now=clock.now(session))
+        return reads.card(
+            make_context(session, policy=office.bot.deps.policy, now=clock.now(session)), 1
+        )
 
 
 def press(office: Office, user: str, action: str, *, shown: Any = None, settle: bool = True) -> Any:

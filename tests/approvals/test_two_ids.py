@@ -7,6 +7,7 @@ from storage import runtime
 from storage.people import identities
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from tests.approvals.conftest import ORG, START, House
+from tests.contexts import make_context
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
@@ -29,7 +30,7 @@ def turn_out_to_be_one(house: House, name: str) -> None:
     )
     with house.db.begin() as session:
         at = runtime.real_now(session)
-        people.upsert_from_slack(session, [seen], read_at=at, now=house.now)
+        people.upsert_from_slack(make_context(session, now=house.now), [seen], read_at=at)
 
 
 def twin(house: House, name: str, *groups: str) -> None:

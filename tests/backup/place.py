@@ -12,6 +12,7 @@ from typing import Any
 
 from storage.db import Database
 from storage.people.tables import Person
+from tests.contexts import make_context
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 
@@ -32,7 +33,9 @@ def add_people(database: Database, *names: str, padding: int = 0) -> None:
                     title="x" * padding,
                 )
             )
-            audit.record(session, SYSTEM, "person.seen", ("person", f"p_{name}"), now=NOW)
+            audit.record(
+                make_context(session, actor=SYSTEM, now=NOW), "person.seen", ("person", f"p_{name}")
+            )
 
 
 def asked(path: Path, sql: str) -> Any:

@@ -7,6 +7,7 @@ from bot import opening
 from bot.people import erasure
 from storage.people.tables import Person
 from tests.backup.test_restore import copied, erase, mlgov, opened, settings_of
+from tests.contexts import make_context
 from tests.people.test_erasure import NOW, everything, seed
 from workflows import clock
 from workflows.people import service as people
@@ -32,7 +33,7 @@ def test_a_replay_makes_the_tombstone_again(sqlite_template: Path, tmp_path: Pat
         erasure.attach(database, settings_of(database))
         with database.begin(patient=True) as session:
             done = people.upsert_from_slack(
-                session, [left, active], read_at=clock.real_now(session), now=NOW
+                make_context(session, now=NOW), [left, active], read_at=clock.real_now(session)
             )
         assert done.stay_away == ("U0ANA",)
         assert done.ids["T0ACME", "U0BO"] == scene.bo

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.orm import Session
 
 from bot.delivery.loop import Delivery
 from bot.delivery.reviewing import Review, review
@@ -17,11 +16,13 @@ from sandbox.server import Sandbox
 from storage import backup
 from storage.db import Database
 from storage.enums import HoldReason, Op
+from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, ORG, Card, Word
 from workflows import clock, job_runner, outbox, timers
 from workflows.actors import OPERATOR
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.delivery import dead_letters, holding
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, Subject
@@ -106,18 +107,24 @@ def live(database: Database) -> None:
     """A database with a past: people, an entry on the ledger, and a message that is out."""
     with database.begin(patient=True) as session:
         now = clock.now(session)
-        audit.record(session, OPERATOR, "policy.applied", ("policy", 1), now=now)
+        audit.record(
+            make_context(session, actor=OPERATOR, now=now), "policy.applied", ("policy", 1)
+        )
     workplace.add_people(database, now)
 
 
 def restored(database: Database) -> None:
     with database.begin(patient=True) as session:
-        holding.begin(session, OPERATOR, HoldReason.RESTORED, now=clock.now(session), known_seq=9)
+        holding.begin(
+            make_context(session, actor=OPERATOR, now=clock.now(session)),
+            HoldReason.RESTORED,
+            known_seq=9,
+        )
 
 
 def release(database: Database, *, looks: bool = True) -> None:
     with database.begin(patient=True) as session:
-        holding.release(session, OPERATOR, looks=looks, now=clock.now(session))
+        holding.release(make_context(session, actor=OPERATOR, now=clock.now(session)), looks=looks)
 
 
 def looked(database: Database, slack: Sandbox) -> Review:
@@ -257,12 +264,10 @@ def test_a_review_says_what_stands_there_and_marks_it(
         for one in found.messages:
             if one.ts:
                 dead_letters.mark_sent(
-                    session,
-                    OPERATOR,
+                    make_context(session, actor=OPERATOR, now=clock.now(session)),
                     one.row.id,
                     ts=one.ts,
                     channel=one.channel,
-                    now=clock.now(session),
                 )
     release(old)
     with delivering(old, slack) as delivery:
@@ -280,8 +285,10 @@ def test_row_by_row_a_person_cancels_or_sends_once_more(
     ids = {one.row.dedupe_key: one.row.id for one in looked(old, slack).messages}
     with old.begin(patient=True) as session:
         now = clock.now(session)
-        dead_letters.cancel(session, OPERATOR, ids["word:decided"], now=now)
-        dead_letters.retry(session, OPERATOR, ids["word:waits in the copy"], now=now)
+        dead_letters.cancel(make_context(session, actor=OPERATOR, now=now), ids["word:decided"])
+        dead_letters.retry(
+            make_context(session, actor=OPERATOR, now=now), ids["word:waits in the copy"]
+        )
     release(old)
     with delivering(old, slack) as delivery:
         assert delivery.drain()
@@ -289,7 +296,7 @@ def test_row_by_row_a_person_cancels_or_sends_once_more(
     said = workplace.texts(slack, ROOM)
     assert said.count("waits in the copy") == 2  # a person said so
     with pytest.raises(InvalidInput, match="only a dead one"), old.begin(patient=True) as session:
-        dead_letters.mark_sent(session, OPERATOR, ids["word:decided"], now=now)
+        dead_letters.mark_sent(make_context(session, actor=OPERATOR, now=now), ids["word:decided"])
 
 
 def test_what_cannot_be_looked_up_is_left_to_a_person(database: Database) -> None:
@@ -322,7 +329,7 @@ def test_while_held_nothing_falls_due(database: Database) -> None:
     live(database)
     ran: list[str] = []
 
-    def ring(session: Session, timer: timers.DueTimer, occasion: job_runner.Occasion) -> None:
+    def ring(ctx: Context, timer: timers.DueTimer) -> None:
         ran.append(timer.kind)
 
     runner = job_runner.Runner(
@@ -353,6 +360,8 @@ def test_an_operator_who_asks_twice_has_one_hold(database: Database) -> None:
     live(database)
     restored(database)
     with database.begin(patient=True) as session:
-        again = holding.begin(session, OPERATOR, HoldReason.ASKED, now=clock.now(session))
+        again = holding.begin(
+            make_context(session, actor=OPERATOR, now=clock.now(session)), HoldReason.ASKED
+        )
         assert again.why is HoldReason.RESTORED
         assert len(holding.list_holds(session)) == 1

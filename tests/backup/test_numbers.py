@@ -13,6 +13,7 @@ from storage.db import Database
 from storage.delivery.tables import Hold, Outbox
 from storage.enums import HoldReason
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.people.test_erasure import NOW, ORG, Told, seed
 from workflows import outbox
 from workflows.actors import OPERATOR, SYSTEM, Actor
@@ -28,7 +29,9 @@ INSIDE = {"hold", "runtime", "audit_head", "registry_state", "decision"}
 
 def restored(database: Database, *, known_seq: int = 0) -> None:
     with database.begin(patient=True) as session:
-        holding.begin(session, OPERATOR, HoldReason.RESTORED, now=NOW, known_seq=known_seq)
+        holding.begin(
+            make_context(session, actor=OPERATOR, now=NOW), HoldReason.RESTORED, known_seq=known_seq
+        )
 
 
 def request(session: Session, key: str) -> int:
@@ -152,7 +155,7 @@ def test_another_process_knows_the_floors(database: Database) -> None:
 def test_where_no_copy_came_back_numbers_go_on(database: Database) -> None:
     with database.begin(patient=True) as session:
         seed(session)
-        holding.begin(session, OPERATOR, HoldReason.ASKED, now=NOW)
+        holding.begin(make_context(session, actor=OPERATOR, now=NOW), HoldReason.ASKED)
         assert request(session, "a") == 2
 
 
@@ -175,8 +178,10 @@ def test_an_event_of_an_entry_whose_number_was_given_before_has_another_id(
     database: Database,
 ) -> None:
     with database.begin(patient=True) as session:
-        made = webhooks.add(session, OPERATOR, "https://tickets.test", ["*"], now=NOW)
-        audit.record(session, SYSTEM, "thing.done", ("thing", 1), now=NOW)
+        made = webhooks.add(
+            make_context(session, actor=OPERATOR, now=NOW), "https://tickets.test", ["*"]
+        )
+        audit.record(make_context(session, actor=SYSTEM, now=NOW), "thing.done", ("thing", 1))
     with database.read() as session:
         before = webhooks.build_event(session, webhooks.WebhookEvent(made.id, 2))
     assert before is not None

@@ -23,6 +23,7 @@ from storage.people.tables import Person
 from tests import cli
 from tests.backup.place import DYING, add_people, asked, environment, python
 from tests.conftest import KEY
+from tests.contexts import make_context
 from tests.people.test_erasure import NOW, WORDS, everything, seed
 from tests.storage.test_host import held_elsewhere
 from tests.upgrades import dumps
@@ -291,7 +292,7 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
 def erase(database: Database, person_id: str) -> None:
     erasure.attach(database, settings_of(database))
     with database.begin(patient=True) as session:
-        people.erase(session, OPERATOR, person_id, now=clock.now(session))
+        people.erase(make_context(session, actor=OPERATOR, now=clock.now(session)), person_id)
 
 
 def settings_of(database: Database) -> Settings:

@@ -13,6 +13,7 @@ from bot.people.erasure import KeyUnusable
 from storage.db import Database
 from storage.people import erasure as stored
 from tests import cli
+from tests.contexts import make_context
 from tests.stories.office import POLICY
 from workflows.people import service as people
 from workflows.people.erasure import ErasureKeyMissing
@@ -30,7 +31,7 @@ def env(database_url: str, tmp_path: Path) -> dict[str, str]:
     database = Database(database_url)
     with database.begin() as session:
         seen = PersonSeen(ORG, ANA, ORG, "Ana Costa", "ana@acme.test")
-        people.upsert_from_slack(session, [seen], read_at=NOW, now=NOW)
+        people.upsert_from_slack(make_context(session, now=NOW), [seen], read_at=NOW)
     database.close()
     (tmp_path / "governance.yml").write_text(POLICY, encoding="utf-8")
     table = tmp_path / "people.csv"

@@ -8,8 +8,10 @@ from storage.approvals.tables import Approval
 from storage.enums import ApprovalState, Verdict
 from storage.people.tables import Person
 from tests.budgets.conftest import OLA, ORG, TIM, Money
-from workflows import clock, decisions, policy
+from tests.contexts import make_context
+from workflows import clock, policy
 from workflows.actors import SYSTEM
+from workflows.approvals import actions, service, submission
 from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
 from workflows.audit import service as audit
 from workflows.budgets.forms import IncreaseBudget
@@ -34,10 +36,11 @@ def ask(
     money.policy = text.policy
     with money.db.begin() as session:
         session.execute(update(Person).values(refreshed_at=clock.real_now(session), team_id=ORG))
-        version = policies.adopt(session, SYSTEM, text, now=money.now)
-        return decisions.submit(
-            session,
-            TIM,
+        version = policies.adopt(make_context(session, actor=SYSTEM, now=money.now), text)
+        return submission.submit_request(
+            make_context(
+                session, actor=TIM, policy=money.policy, policy_id=version, now=money.now, org=ORG
+            ),
             SubmitRequest(
                 gate="budget_increase",
                 subject_type="budget",
@@ -47,10 +50,6 @@ def ask(
                 reason="More labels",
                 request_key=f"view:{money.now.isoformat()}:{amount}",
             ),
-            policy=money.policy,
-            policy_id=version,
-            now=money.now,
-            org_key=ORG,
         )
 
 
@@ -58,20 +57,24 @@ def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -
     """Ola, who owns the budget, decides on what the card shows now."""
     with money.db.begin() as session:
         revision = session.get_one(Approval, approval_id).revision
-        decisions.act(
-            session,
-            OLA,
+        actions.perform_act(
+            make_context(
+                session,
+                actor=OLA,
+                policy=money.policy,
+                now=money.now + timedelta(minutes=1),
+                org=ORG,
+            ),
             Decide(approval_id=approval_id, revision=revision, verdict=verdict, reason="-"),
-            policy=money.policy,
-            now=money.now + timedelta(minutes=1),
-            org_key=ORG,
         )
 
 
 def look(money: Money, approval_id: int) -> str | None:
     """What the clock does after the budget changed; how the requester was told that it stands."""
     with money.db.begin() as session:
-        decisions.recheck(session, approval_id, policy=money.policy, now=money.now, org_key=ORG)
+        service.recheck(
+            make_context(session, policy=money.policy, now=money.now, org=ORG), approval_id
+        )
     with money.db.read() as session:
         return session.get_one(Approval, approval_id).moved
 
@@ -80,18 +83,15 @@ def ask_again(money: Money, approval_id: int, stands: str | None = None) -> None
     """Tim asks for the same change to what there is now, as he was shown it."""
     known = stands or look(money, approval_id) or "-"
     with money.db.begin() as session:
-        decisions.act(
-            session,
-            TIM,
+        actions.perform_act(
+            make_context(
+                session, actor=TIM, policy=money.policy, policy_id=1, now=money.now, org=ORG
+            ),
             AskAgain(
                 approval_id=approval_id,
                 revision=session.get_one(Approval, approval_id).revision,
                 stands=known,
             ),
-            policy=money.policy,
-            policy_id=1,
-            now=money.now,
-            org_key=ORG,
         )
 
 
@@ -109,13 +109,14 @@ def lapse(money: Money, approval_id: int) -> None:
             .where(Approval.id == approval_id)
             .values(state=ApprovalState.LAPSED.value)
         )
-        audit.record(session, SYSTEM, "approval.lapsed", ("approval", approval_id), now=money.now)
+        audit.record(
+            make_context(session, actor=SYSTEM, now=money.now),
+            "approval.lapsed",
+            ("approval", approval_id),
+        )
         BUDGET_INCREASE.lapse(
-            session,
-            SYSTEM,
+            make_context(session, actor=SYSTEM, policy=money.policy, now=money.now),
             approval_id,
             row.subject_id,
             row.facts,
-            policy=money.policy,
-            now=money.now,
         )

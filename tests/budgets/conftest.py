@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from storage.db import Database
 from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
+from tests.contexts import make_context
 from workflows import policy
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.records import CostReport, Crossing
+from workflows.context import Occasion
 from workflows.policy import Policy
 from workflows.sources import focus
 from workflows.sources.focus import ReadOptions
@@ -103,7 +105,7 @@ class Money:
         options = ReadOptions(tag_keys=self.policy.costs.tag_keys)
         with focus.read(paths, options=options) as read:
             return imports.take_costs(
-                self.db, OPERATOR, read, policy=self.policy, org_key=ORG, now=self.now, **more
+                self.db, Occasion(self.policy, ORG, self.now, actor=OPERATOR), read, **more
             )
 
     def budget(self, **row: object) -> list[Crossing]:
@@ -114,8 +116,11 @@ class Money:
             "currency": "EUR",
         } | row
         with self.db.begin() as session:
-            table = imports.BudgetTable(OPERATOR, policy=self.policy, org_key=ORG, are_meant=True)
-            outcome = table.take_rows(session, [(2, BudgetRow.model_validate(given))], now=self.now)
+            table = imports.BudgetTable(are_meant=True)
+            outcome = table.take_rows(
+                make_context(session, OPERATOR, policy=self.policy, org=ORG, now=self.now),
+                [(2, BudgetRow.model_validate(given))],
+            )
         assert outcome.faults == []
         return list(table.crossings)
 
@@ -123,10 +128,10 @@ class Money:
         """What became of each row of a file, from line 2 on."""
         given = [(line, BudgetRow.model_validate(row)) for line, row in enumerate(rows, start=2)]
         with self.db.begin() as session:
-            table = imports.BudgetTable(
-                OPERATOR, policy=self.policy, org_key=ORG, are_meant=are_meant
+            table = imports.BudgetTable(are_meant=are_meant)
+            outcome = table.take_rows(
+                make_context(session, OPERATOR, policy=self.policy, org=ORG, now=self.now), given
             )
-            outcome = table.take_rows(session, given, now=self.now)
         changes = {change.line: change for change in outcome.changes}
         faults = {fault.line: f"{fault.field}: {fault.sentence}" for fault in outcome.faults}
         assert outcome.unchanged == len(rows) - len(changes) - len(faults)

@@ -12,6 +12,7 @@ from storage.budgets.tables import BudgetAlert
 from storage.delivery.tables import Outbox
 from tests.budgets.asking import ask, decide, lapse
 from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
+from tests.contexts import make_context
 from workflows.actors import OPERATOR
 from workflows.budgets import alerts, imports, service
 from workflows.budgets.forms import BudgetRow
@@ -40,7 +41,9 @@ def recorded(money: Money) -> list[tuple[int, int, bool]]:
 
 def evaluate(money: Money, moved: timedelta) -> int:
     with money.db.begin() as session:
-        return len(alerts.evaluate(session, policy=money.policy, org_key=ORG, now=NOW + moved))
+        return len(
+            alerts.evaluate(make_context(session, policy=money.policy, now=NOW + moved, org=ORG))
+        )
 
 
 def test_several_thresholds_at_once_make_one_message_for_the_highest(money: Money) -> None:
@@ -109,7 +112,9 @@ def test_another_currency_is_shown_beside_and_never_compared(money: Money) -> No
     money.costs([*days(JANUARY, 20, "10"), Charge(date(2026, 1, 5), "100000", currency="USD")])
     assert posted(money) == []
     with money.db.read() as session:
-        (burn,) = service.burns_by_project(session, [1], policy=money.policy, now=NOW)[1]
+        (burn,) = service.burns_by_project(
+            make_context(session, policy=money.policy, now=NOW), [1]
+        )[1]
     assert (burn.spent, burn.others) == (Decimal(200), (("USD", Decimal(100000)),))
 
 
@@ -132,8 +137,11 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
         for n in range(200)
     ]
     with money.db.begin(patient=True) as session:
-        table = imports.BudgetTable(OPERATOR, policy=money.policy, org_key=ORG)
-        table.take_rows(session, list(enumerate(rows, 2)), now=NOW)
+        table = imports.BudgetTable()
+        table.take_rows(
+            make_context(session, OPERATOR, policy=money.policy, org=ORG, now=NOW),
+            list(enumerate(rows, 2)),
+        )
     start = date(2024, 2, 1)
     money.costs(
         [
@@ -155,9 +163,13 @@ def test_an_alert_is_acknowledged_by_the_first_and_its_card_follows(money: Money
         ).scalars()
     for actor in (OLA, replace(OLA, id="p_tim", name="Tim")):
         with money.db.begin() as session:
-            service.acknowledge_alert(session, actor, alert_id, policy=money.policy, now=NOW)
+            service.acknowledge_alert(
+                make_context(session, actor=actor, policy=money.policy, now=NOW), alert_id
+            )
     with money.db.read() as session:
-        card = service.load_alert_card(session, alert_id, policy=money.policy, now=NOW)
+        card = service.load_alert_card(
+            make_context(session, policy=money.policy, now=NOW), alert_id
+        )
     assert card is not None
     assert card.acknowledged_by == ("U0OLA", "Ola")
     assert card.is_open
@@ -171,7 +183,7 @@ def test_two_that_look_at_once_tell_once(money: Money) -> None:
     other = threading.Thread(target=lambda: second.append(evaluate(money, timedelta(days=1))))
     with money.db.begin() as session:
         first = alerts.evaluate(
-            session, policy=money.policy, org_key=ORG, now=NOW + timedelta(days=1)
+            make_context(session, policy=money.policy, now=NOW + timedelta(days=1), org=ORG)
         )
         session.flush()
         other.start()

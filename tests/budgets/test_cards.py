@@ -20,7 +20,8 @@ from storage.projects.tables import Project
 from tests.budgets.asking import ask
 from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
 from tests.conftest import fresh_url
-from workflows import decisions
+from tests.contexts import make_context
+from workflows.approvals import service as approval_service
 from workflows.budgets import alerts, service
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.budgets.notices import ThresholdCrossed
@@ -124,7 +125,7 @@ def test_the_card_follows_when_its_round_ends(money: Money) -> None:
     deliver(money)
     money.now = NOW + timedelta(days=7)
     with money.db.begin() as session:
-        alerts.evaluate(session, policy=money.policy, org_key=ORG, now=money.now)
+        alerts.evaluate(make_context(session, policy=money.policy, now=money.now, org=ORG))
     assert "update budgets.threshold_crossed" in deliver(money)
     (alert_id,) = told(money)
     assert "actions" not in {block["type"] for block in shown(money, alert_id).blocks}
@@ -156,7 +157,9 @@ def test_a_card_of_february_does_not_tell_of_a_request_for_january(money: Money)
     approval_id = ask(money)
     money.now = NOW + timedelta(days=20)
     with money.db.begin() as session:
-        decisions.expire(session, approval_id, policy=money.policy, now=money.now, org_key=ORG)
+        approval_service.expire(
+            make_context(session, policy=money.policy, now=money.now, org=ORG), approval_id
+        )
     money.costs(days(date(2026, 2, 1), 10, "90"))
     _, february = told(money)
     assert "Expired" not in json.dumps(shown(money, february).blocks)
@@ -205,7 +208,9 @@ def test_names_from_files_are_only_text_and_stay_within_limits(money: Money) -> 
     (alert_id,) = told(money)
     made = shown(money, alert_id)
     with money.db.read() as session:
-        found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=NOW)
+        found = service.load_breakdown(
+            make_context(session, actor=OLA, policy=money.policy, now=NOW), 1
+        )
     answer = budget_windows.budget(found.detail)
     windows = (
         budget_windows.break_down(found),
@@ -229,7 +234,9 @@ def test_a_break_down_adds_up_to_the_last_digit(money: Money) -> None:
         [Charge(JANUARY, "1234.567", service="A"), Charge(JANUARY, "0.0000000001", service="B")]
     )
     with money.db.read() as session:
-        found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=NOW)
+        found = service.load_breakdown(
+            make_context(session, actor=OLA, policy=money.policy, now=NOW), 1
+        )
     words = json.dumps(budget_windows.break_down(found), ensure_ascii=False)
     assert "1,234.567 EUR" in words
     assert "0.0000000001 EUR" in words
@@ -240,7 +247,9 @@ def test_every_service_and_day_is_shown_or_counted(money: Money) -> None:
     money.now = NOW.replace(month=3)
     money.costs([Charge(JANUARY + timedelta(days=n), "1", service=f"S{n}") for n in range(60)])
     with money.db.read() as session:
-        found = service.load_breakdown(session, OLA, 1, policy=money.policy, now=money.now)
+        found = service.load_breakdown(
+            make_context(session, actor=OLA, policy=money.policy, now=money.now), 1
+        )
     words = json.dumps(budget_windows.break_down(found), ensure_ascii=False)
     assert "45 more services together: 45 EUR" in words
     assert "29 earlier days together: 29 EUR" in words
@@ -249,7 +258,7 @@ def test_every_service_and_day_is_shown_or_counted(money: Money) -> None:
 def test_the_window_names_the_amount_that_must_be_passed(money: Money) -> None:
     money.budget(amount="40000")
     with money.db.read() as session:
-        detail = service.load_detail(session, 1, policy=money.policy, now=NOW)
+        detail = service.load_detail(make_context(session, policy=money.policy, now=NOW), 1)
     view = budget_windows.increase(detail, "Decided by: Owner")
     (amount,) = [b for b in view["blocks"] if b.get("block_id") == budget_windows.AMOUNT]
     assert amount["element"]["placeholder"]["text"] == "More than 40,000"
@@ -281,17 +290,17 @@ def test_a_day_of_another_year_names_the_year_wherever_it_is_written(money: Mone
     money.budget()
     money.costs(days(date(2024, 9, 1), 30, "45"))
     with money.db.read() as session:
-        found = service.burns_by_project(session, [1], policy=money.policy, now=money.now)
+        found = service.burns_by_project(
+            make_context(session, policy=money.policy, now=money.now), [1]
+        )
         ((burn,),) = found.values()
         asks = {"old": "1000", "new": "1500", "currency": "EUR", "period": "January"}
         asked = BUDGET_INCREASE.words(
-            session,
+            make_context(session, policy=money.policy, now=money.now),
             burn.budget_id,
             asks
             | {"scope": "period", "basis": "effective"}
             | {"period_start": "2026-01-01", "period_end": "2026-01-31"},
-            policy=money.policy,
-            now=money.now,
         )
     says = "data through Mon 30 Sep 2024"
     assert messages.through(burn) == says

@@ -24,6 +24,7 @@ from storage.digests import figures
 from storage.enums import CostBasis
 from storage.leases import Lease
 from tests.budgets.conftest import ORG, Charge, Money, days
+from tests.contexts import make_context
 from workflows import clock, jobs, policy
 from workflows.budgets import alerts, cost_loading, costs, service
 from workflows.budgets.forms import SummaryForm
@@ -91,7 +92,7 @@ def everything(money: Money) -> dict[str, Any]:
             "burn": [
                 (burn.spent, burn.data_through)
                 for burns in service.burns_by_project(
-                    session, projects, policy=money.policy, now=money.now
+                    make_context(session, policy=money.policy, now=money.now), projects
                 ).values()
                 for burn in burns
             ],

@@ -13,6 +13,7 @@ from storage.people.tables import Person
 from tests.budgets import asking
 from tests.budgets.asking import approve, ask, decide
 from tests.budgets.conftest import ORG, Money, days
+from tests.contexts import make_context
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.errors import GovernanceError
 from workflows.policy.conditions import FACTS
@@ -113,7 +114,7 @@ def test_the_words_say_from_what_to_what_for_how_long(money: Money) -> None:
     }
     with money.db.read() as session:
         words = BUDGET_INCREASE.words(
-            session, 1, facts, policy=money.policy, now=money.now + timedelta(days=1)
+            make_context(session, policy=money.policy, now=money.now + timedelta(days=1)), 1, facts
         )
     assert words.project == "Ticket triage"
     assert words.asks == ("raise January's budget, and from then on: 1,000 → 1,250 EUR (+25 %)")

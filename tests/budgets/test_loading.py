@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select
 from storage.budgets.tables import CostEntry, CostLoad, CostMonth
 from storage.enums import CostBasis
 from tests.budgets.conftest import Charge, Money, days
+from tests.contexts import make_context
 from workflows.budgets import cost_loading, costs, service
 from workflows.budgets.costs import reallocate
 from workflows.budgets.forms import SummaryForm
@@ -185,8 +186,10 @@ def test_a_project_that_stopped_spending_is_not_without_data(money: Money) -> No
     money.budget()
     money.costs([*days(JANUARY, 5, "10"), *days(JANUARY, 20, "1", account="Acme Vision")])
     with money.db.read() as session:
-        (burn,) = service.burns_by_project(session, [1], policy=money.policy, now=money.now)[1]
-        detail = service.load_detail(session, 1, policy=money.policy, now=money.now)
+        (burn,) = service.burns_by_project(
+            make_context(session, policy=money.policy, now=money.now), [1]
+        )[1]
+        detail = service.load_detail(make_context(session, policy=money.policy, now=money.now), 1)
     assert burn.data_through == JANUARY + timedelta(days=19)
     assert detail.likely is not None
     assert (detail.likely.low, detail.likely.high) == (Decimal(50), Decimal("77.5"))
@@ -196,7 +199,9 @@ def test_data_of_days_to_come_is_not_there_yet(money: Money) -> None:
     money.budget()
     money.costs([*days(JANUARY, 10, "1"), Charge(date(2026, 1, 31), "5")])
     with money.db.read() as session:
-        (burn,) = service.burns_by_project(session, [1], policy=money.policy, now=money.now)[1]
+        (burn,) = service.burns_by_project(
+            make_context(session, policy=money.policy, now=money.now), [1]
+        )[1]
     assert (burn.spent, burn.data_through) == (Decimal(10), date(2026, 1, 10))
 
 

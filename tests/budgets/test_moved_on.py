@@ -19,6 +19,7 @@ from storage.enums import Period, Verdict
 from tests.budgets import asking
 from tests.budgets.asking import approve, ask, ask_again, decide, lapse, look
 from tests.budgets.conftest import Money
+from tests.contexts import make_context
 from workflows import policy as policies
 from workflows.approvable import SubjectMoved
 from workflows.budgets import rules, service
@@ -63,7 +64,7 @@ def asked_of(money: Money, approval_id: int) -> tuple[str, str]:
     with money.db.read() as session:
         row = session.get_one(Approval, approval_id)
         words = BUDGET_INCREASE.words(
-            session, row.subject_id, row.facts, policy=money.policy, now=money.now
+            make_context(session, policy=money.policy, now=money.now), row.subject_id, row.facts
         )
     return words.asks, words.stays
 
@@ -370,7 +371,8 @@ class Walk:
         more = Decimal(self.chance.randrange(1, 9) * 100)
         with self.money.db.read() as session:
             burn = service.find_burn(
-                session, session.get_one(Budget, 1), policy=self.money.policy, now=self.money.now
+                make_context(session, policy=self.money.policy, now=self.money.now),
+                session.get_one(Budget, 1),
             )
         assert burn is not None
         self.money.now += timedelta(seconds=1)

@@ -15,6 +15,7 @@ from workflows.budgets import costs, imports
 from workflows.budgets.cost_loading import Choice
 from workflows.budgets.forms import BudgetRow, SummaryForm
 from workflows.budgets.records import CostReport
+from workflows.context import Occasion
 from workflows.errors import InvalidInput
 from workflows.projects.forms import ProjectRow
 from workflows.sources import focus
@@ -36,11 +37,8 @@ def load(
     with focus.read([bill], options=options) as read:
         return imports.take_costs(
             money.db,
-            OPERATOR,
+            Occasion(money.policy, ORG, money.now, actor=OPERATOR),
             HeldRead.of(read) if held else read,
-            policy=money.policy,
-            org_key=ORG,
-            now=money.now,
             replace_period=True,
             answer=answer,
         )

@@ -11,6 +11,7 @@ from storage.budgets.tables import Budget, BudgetRevision
 from storage.people.tables import Person
 from tests.budgets.asking import approve, ask, decide
 from tests.budgets.conftest import NOW, Money, RowOutcome, days
+from tests.contexts import make_context
 from workflows.approvable import SubjectMoved
 from workflows.budgets import service
 from workflows.budgets.records import Burn
@@ -24,7 +25,9 @@ def apply(money: Money, *rows: dict[str, object]) -> list[RowOutcome]:
 
 def burns(money: Money) -> list[Burn]:
     with money.db.read() as session:
-        found = service.burns_by_project(session, [1, 2], policy=money.policy, now=money.now)
+        found = service.burns_by_project(
+            make_context(session, policy=money.policy, now=money.now), [1, 2]
+        )
     return [burn for of_project in found.values() for burn in of_project]
 
 

@@ -201,7 +201,7 @@ def test_a_gate_opens_when_it_was_to(database: Database, set_clock: Set) -> None
 def test_a_failed_timer_is_tried_again_when_it_was_to(database: Database, set_clock: Set) -> None:
     ran: list[str] = []
 
-    def fails_once(session: object, timer: DueTimer, occasion: object) -> None:
+    def fails_once(ctx: object, timer: DueTimer) -> None:
         ran.append(timer.kind)
         if len(ran) == 1:
             raise RuntimeError("a fault")
@@ -220,9 +220,7 @@ def test_a_failed_timer_is_tried_again_when_it_was_to(database: Database, set_cl
 
 def test_a_timer_of_later_is_not_brought_forward(database: Database, set_clock: Set) -> None:
     ran: list[str] = []
-    registry = Registry.of(
-        holding.PART, Registry(timers={"x": lambda session, timer, occasion: ran.append("x")})
-    )
+    registry = Registry.of(holding.PART, Registry(timers={"x": lambda ctx, timer: ran.append("x")}))
     tick(database, registry)
     with database.begin() as session:
         now = clock.now(session)

@@ -14,6 +14,7 @@ from bot.delivery.loop import Delivery
 from bot.delivery.sender import Anchor, client
 from sandbox.server import Sandbox
 from storage.db import Database
+from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, Card, Word, channel, retitle
 from workflows import clock, outbox
@@ -120,7 +121,7 @@ def test_every_copy_follows_its_record(
     calls = len(slack.inspector.calls("chat.update"))
     told.clear()
     with database.begin() as session:
-        outbox.refresh(session, Subject("person", "p-U0ANA"), now=clock.now(session))
+        outbox.refresh(make_context(session, now=clock.now(session)), Subject("person", "p-U0ANA"))
     assert delivery.drain(5)
     assert len(slack.inspector.calls("chat.update")) == calls, "an equal message was edited"
     assert told["unchanged"] == len(places)

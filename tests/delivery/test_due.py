@@ -18,7 +18,8 @@ from storage.people.tables import Person
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, Word, channel
 from workflows import clock, outbox, timers
-from workflows.job_runner import DueSlot, Lock, Occasion, Registry, Runner
+from workflows.context import Context
+from workflows.job_runner import DueSlot, Lock, Registry, Runner
 from workflows.outbox import Subject
 from workflows.timers import DueTimer
 
@@ -33,23 +34,23 @@ def lock(session: Session, person_id: str) -> Lock:
     return Lock.GONE if session.execute(wanted).first() is None else Lock.HELD
 
 
-def remind(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def remind(ctx: Context, timer: DueTimer) -> None:
     """Say it, count it, and start the next one, up to three."""
-    person = session.get(Person, timer.subject.id)
+    person = ctx.session.get(Person, timer.subject.id)
     assert person is not None
     person.title += "!"
     key = f"remind:{timer.subject.id}:{timer.seq}"
-    outbox.post(session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=occasion.now)
+    outbox.post(ctx.session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=ctx.now)
     if timer.seq < 2:
-        timers.start(session, timer.subject, "remind", occasion.now, seq=timer.seq + 1)
+        timers.start(ctx.session, timer.subject, "remind", ctx.now, seq=timer.seq + 1)
 
 
-def break_down(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def break_down(ctx: Context, timer: DueTimer) -> None:
     """A handler with a fault, after it has changed something."""
-    person = session.get(Person, timer.subject.id)
+    person = ctx.session.get(Person, timer.subject.id)
     assert person is not None
     person.title = "half done"
-    session.flush()
+    ctx.session.flush()
     raise RuntimeError("a fault")
 
 
@@ -148,7 +149,7 @@ def test_a_kind_of_a_newer_release_is_left_for_it(people: Database) -> None:
 
 def test_a_handler_that_fails_changes_nothing_and_is_given_up_in_the_end(people: Database) -> None:
     told: list[str] = []
-    registry = replace(REGISTRY, died=lambda session, timer, why, occasion: told.append(why))
+    registry = replace(REGISTRY, died=lambda ctx, timer, why: told.append(why))
     begin(people, "break")
     begin(people, "remind", Subject("person", "p-U0BEN"))
     mine = runner(people, registry)
@@ -224,10 +225,10 @@ def tick_and_die(database_url: str, point: str) -> None:
     runner(Database(database_url), replace(REGISTRY, schedules={"digest": digest})).run()
 
 
-def digest(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+def digest(ctx: Context, slot: DueSlot) -> None:
     """Say it."""
     key = f"digest:{slot.owner}:{slot.date}"
-    outbox.post(session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=occasion.now)
+    outbox.post(ctx.session, Word(key), to=channel(CHANNELS[0]), dedupe_key=key, now=ctx.now)
 
 
 @pytest.mark.crash
@@ -256,7 +257,7 @@ def test_killed_while_something_fell_due(people: Database, database_url: str, po
 def test_a_schedule_that_fails_is_tried_again_but_not_at_once(people: Database) -> None:
     tries: list[str] = []
 
-    def fail(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    def fail(ctx: Context, slot: DueSlot) -> None:
         tries.append(slot.date)
         raise RuntimeError("a fault")
 

@@ -14,6 +14,7 @@ from storage.db import Database
 from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Outbox
 from storage.enums import OutboxState
+from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, Card, Word, channel, retitle
 from workflows import clock, outbox
@@ -60,7 +61,9 @@ def test_retrying_sends_it_and_clears_the_alert(
         assert reads.measure(session).by_state["dead"] == 1
     slack.world.join("C0ALONE", slack.world.app.bot_user_id)
     with database.begin() as session:
-        shown = dead_letters.retry(session, OPERATOR, row, now=clock.now(session))
+        shown = dead_letters.retry(
+            make_context(session, actor=OPERATOR, now=clock.now(session)), row
+        )
         assert (shown.state, shown.attempts) == ("pending", 0)
     assert delivery.drain(30)
     assert workplace.texts(slack, "C0ALONE") == ["p-U0ANA: first"]
@@ -78,7 +81,7 @@ def test_a_message_that_is_sent_again_has_another_client_msg_id(
     row = card(database)
     assert delivery.drain(30)
     with database.begin() as session:
-        dead_letters.retry(session, OPERATOR, row, now=clock.now(session))
+        dead_letters.retry(make_context(session, actor=OPERATOR, now=clock.now(session)), row)
     assert delivery.drain(30)
     with slack.world.lock:
         ids = {m.client_msg_id for m in slack.world.channels[ROOM].messages.values()}
@@ -97,8 +100,12 @@ def test_marking_as_sent_lets_the_copy_follow_its_record(
         (message,) = slack.world.channels[ROOM].messages.values()
     with database.begin() as session:
         with pytest.raises(InvalidInput, match="no message timestamp"):
-            dead_letters.mark_sent(session, OPERATOR, row, now=clock.now(session), ts="p17")
-        dead_letters.mark_sent(session, OPERATOR, row, now=clock.now(session), ts=message.ts)
+            dead_letters.mark_sent(
+                make_context(session, actor=OPERATOR, now=clock.now(session)), row, ts="p17"
+            )
+        dead_letters.mark_sent(
+            make_context(session, actor=OPERATOR, now=clock.now(session)), row, ts=message.ts
+        )
         retitle(session, "p-U0ANA", "second", clock.now(session))
     assert delivery.drain(30)
     assert workplace.texts(slack, ROOM) == ["p-U0ANA: second"]
@@ -109,11 +116,11 @@ def test_cancelling_what_waits(database: Database, slack: Sandbox, make: Make) -
     delivery = make(start=False)
     row = card(database)
     with database.begin() as session:
-        dead_letters.cancel(session, OPERATOR, row, now=clock.now(session))
+        dead_letters.cancel(make_context(session, actor=OPERATOR, now=clock.now(session)), row)
         with pytest.raises(InvalidInput, match="is cancelled"):
-            dead_letters.cancel(session, OPERATOR, row, now=clock.now(session))
+            dead_letters.cancel(make_context(session, actor=OPERATOR, now=clock.now(session)), row)
         with pytest.raises(InvalidInput, match="only a dead one"):
-            dead_letters.retry(session, OPERATOR, row, now=clock.now(session))
+            dead_letters.retry(make_context(session, actor=OPERATOR, now=clock.now(session)), row)
         with pytest.raises(NotFound):
             dead_letters.show(session, 4711)
         with pytest.raises(InvalidInput, match="choose one of"):
@@ -139,7 +146,9 @@ def test_retrying_an_edit_that_was_overtaken_is_not_needed(
         retitle(session, "p-U0ANA", "third", clock.now(session))
         (dead,) = dead_letters.list_rows(session, state="dead")
         assert (
-            dead_letters.retry(session, OPERATOR, dead.id, now=clock.now(session)).state
+            dead_letters.retry(
+                make_context(session, actor=OPERATOR, now=clock.now(session)), dead.id
+            ).state
             == "cancelled"
         )
 

@@ -10,6 +10,7 @@ from bot.delivery.sender import client
 from sandbox.server import Sandbox
 from storage.db import Database
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, PEOPLE, Card, Word, channel
 from workflows import clock, outbox
@@ -82,7 +83,8 @@ def _click(database: Database, slack: Sandbox, number: int) -> float:
         found.title = title
         session.flush()
         outbox.refresh(
-            session, Subject("person", person), now=clock.now(session), clicked=(ROOM, clicked.ts)
+            make_context(session, now=clock.now(session), card=(ROOM, clicked.ts)),
+            Subject("person", person),
         )
     while f"{person}: {title}" not in workplace.texts(slack, ROOM):
         assert time.monotonic() - began < 10

@@ -19,6 +19,7 @@ from storage.db import Database
 from storage.delivery import claims
 from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Message
+from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, ORG, Card, Word, channel, retitle
 from workflows import clock, outbox
@@ -171,7 +172,7 @@ def test_edits_go_first_and_the_clicked_card_before_all(
         say(session, "a post", CHANNELS[5])
         clicked = (CHANNELS[1], "1700000000.000001")
         now = clock.now(session)
-        outbox.refresh(session, Subject("person", "p-U0ANA"), now=now, clicked=clicked)
+        outbox.refresh(make_context(session, now=now, card=clicked), Subject("person", "p-U0ANA"))
     found = take(database, claimer)
     lanes = [errand.lane.rpartition(":")[2] for errand in found]
     assert lanes == [CHANNELS[1], CHANNELS[3], CHANNELS[2], CHANNELS[0], CHANNELS[5]]
@@ -185,7 +186,8 @@ def test_a_second_refresh_moves_the_edit_that_waits_to_the_front(
     for clicked in (None, (CHANNELS[0], "1700000000.000000"), None):
         with database.begin() as session:
             outbox.refresh(
-                session, Subject("person", "p-U0ANA"), now=clock.now(session), clicked=clicked
+                make_context(session, now=clock.now(session), card=clicked),
+                Subject("person", "p-U0ANA"),
             )
     found = take(database, claimer, most=1)
     assert [errand.lane.rpartition(":")[2] for errand in found] == [CHANNELS[0]]
@@ -265,7 +267,7 @@ def test_what_a_producer_is_changing_is_left_alone_and_holds_up_nobody(
         pytest.skip("SQLite has one writer at a time")
     stand(database, 0)
     with database.begin() as session:
-        outbox.refresh(session, Subject("person", "p-U0ANA"), now=clock.now(session))
+        outbox.refresh(make_context(session, now=clock.now(session)), Subject("person", "p-U0ANA"))
         say(session, "elsewhere", CHANNELS[1])
     with database.begin() as producer:
         retitle(producer, "p-U0ANA", "being written", clock.now(producer))

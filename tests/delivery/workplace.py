@@ -17,6 +17,7 @@ from sandbox.world import World
 from storage.db import Database
 from storage.people.tables import Person
 from storage.status.tables import Meeting
+from tests.contexts import make_context
 from workflows import outbox
 from workflows.delivery.pace import Pace
 from workflows.outbox import Destination, Notice, Subject
@@ -196,7 +197,7 @@ def retitle(session: Session, person_id: str, title: str, now: datetime) -> None
     assert person is not None
     person.title = title
     session.flush()
-    outbox.refresh(session, Subject("person", person_id), now=now)
+    outbox.refresh(make_context(session, now=now), Subject("person", person_id))
 
 
 def channel(id_: str) -> Destination:

@@ -29,6 +29,7 @@ from storage.money import exact_sum
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from workflows import policy
 from workflows.actors import Actor, ActorKind
 from workflows.anonymity.service import DisclosureBatch
@@ -320,12 +321,9 @@ class Firm:
         telling = DisclosureBatch()
         with self.db.read() as session:
             content = service.make_content(
-                session,
-                self.actor(name),
+                make_context(session, actor=self.actor(name), policy=self.policy, now=now),
                 first_day=FIRST_DAY,
                 zone=LONDON,
-                policy=self.policy,
-                now=now,
                 telling=telling,
             )
         with self.db.begin() as session:

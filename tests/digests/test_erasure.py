@@ -7,6 +7,7 @@ from sqlalchemy import text
 from storage.delivery.tables import Schedule
 from storage.digests.tables import Digest, DigestRelease
 from storage.enums import DigestState, ReleaseState
+from tests.contexts import make_context
 from tests.digests.conftest import FIRST_DAY, NOW, ORG, Firm
 from workflows.actors import OPERATOR
 from workflows.digests import recipients, service
@@ -19,8 +20,12 @@ def sent(firm: Firm) -> None:
     firm.budget(project, "1000")
     content = firm.digest().stored()
     with firm.db.begin() as session:
-        service.subscribe(session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW)
-        recipients.enrol_readers(session, policy=firm.policy, org_key=ORG, now=NOW)
+        service.subscribe(
+            make_context(session, actor=firm.actor("lea"), policy=firm.policy, now=NOW),
+            "weekly",
+            True,
+        )
+        recipients.enrol_readers(make_context(session, policy=firm.policy, org=ORG, now=NOW))
         session.add(
             Digest(
                 kind="weekly",
@@ -55,7 +60,7 @@ def sent(firm: Firm) -> None:
 def test_an_erased_person_leaves_no_digest_behind(firm: Firm) -> None:
     sent(firm)
     with firm.db.begin() as session:
-        people.erase(session, OPERATOR, "p-lea", now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), "p-lea")
     with firm.db.read() as session:
         (digest,) = session.query(Digest)
         assert (digest.content, digest.tz, digest.week) == (None, "", "2026-W05")

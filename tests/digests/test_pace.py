@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.contexts import make_context
 from tests.digests.conftest import FIRST_DAY, LONDON, NOW, Firm, told
 from tests.disclosure.oracle import Group, few_told
 from workflows.digests import service
@@ -19,12 +20,11 @@ def preview(firm: Firm, days: int = 0) -> Content:
     """The same, looked at and not sent, so many days later."""
     with firm.db.read() as session:
         return service.make_content(
-            session,
-            firm.actor("lea"),
+            make_context(
+                session, actor=firm.actor("lea"), policy=firm.policy, now=NOW + timedelta(days=days)
+            ),
             first_day=FIRST_DAY + timedelta(days=days),
             zone=LONDON,
-            policy=firm.policy,
-            now=NOW + timedelta(days=days),
         )
 
 

@@ -12,6 +12,7 @@ from bot.approvals.words import APPROVE
 from bot.digests import messages, pages
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.digests.test_story import DIGESTS, SUNDAY, ask, digests, released
 from tests.stories.office import OLA, TIM, Office, opened
 from workflows.digests import service
@@ -77,7 +78,7 @@ def test_the_page_in_light_in_dark_and_on_paper(
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
         record = service.load_last(
-            session, found[0], "weekly", policy=deps.policy, now=office.now()
+            make_context(session, actor=found[0], policy=deps.policy, now=office.now()), "weekly"
         )
     assert record is not None
     path = tmp_path / "digest.html"
@@ -128,7 +129,9 @@ def test_nothing_in_a_page_comes_alive(office: Office, browser: Browser, tmp_pat
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.preview_digest(session, found[0], policy=deps.policy, now=office.now())
+        record = service.preview_digest(
+            make_context(session, actor=found[0], policy=deps.policy, now=office.now())
+        )
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="<b>Acme</b>", reader="Ola"))
     page = browser.new_page()

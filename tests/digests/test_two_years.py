@@ -15,6 +15,7 @@ from storage.delivery.tables import Outbox, Schedule, Timer
 from storage.digests.tables import Digest, DigestRelease
 from storage.enums import DigestState, ReleaseState, TimerState
 from storage.people.tables import Person
+from tests.contexts import make_context
 from workflows import clock, policy
 from workflows.calendar import calendar_for, local_instant
 from workflows.digests import recipients
@@ -103,7 +104,9 @@ def settled(db: Database) -> None:
         )
     be_at(db, STARTS)
     with db.begin() as session:
-        recipients.enrol_readers(session, policy=POLICY, org_key=ORG, now=clock.now(session))
+        recipients.enrol_readers(
+            make_context(session, policy=POLICY, org=ORG, now=clock.now(session))
+        )
 
 
 def be_at(db: Database, moment: datetime) -> None:
@@ -127,7 +130,7 @@ def travel(db: Database, name: str, zone: str) -> None:
     with db.begin() as session:
         seen = PersonSeen(ORG, f"U0{name.upper()}", ORG, name, tz=zone)
         people.upsert_from_slack(
-            session, [seen], read_at=clock.real_now(session), now=clock.now(session)
+            make_context(session, now=clock.now(session)), [seen], read_at=clock.real_now(session)
         )
 
 

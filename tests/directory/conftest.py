@@ -20,6 +20,7 @@ from sandbox.faults import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage.db import Database
+from tests.contexts import POLICY
 
 OLA, FAY, FRED, GUS, SAM, BEN = "U0OLA", "U0FAY", "U0FRED", "U0GUS", "U0SAM", "U0BEN"
 
@@ -174,7 +175,7 @@ def open_place(database: Database) -> Iterator[Opened]:
         def opened(
             organisation: dict[str, Any],
             limits: RateLimits | bool = False,
-            watch: WatchGroups = lambda session, changes, now: None,
+            watch: WatchGroups = lambda ctx, changes: None,
         ) -> Place:
             sandbox = stack.enter_context(
                 Sandbox(World.from_dict(organisation), installed.load_manifest(), limits=limits)
@@ -190,7 +191,7 @@ def open_place(database: Database) -> Iterator[Opened]:
                 bot_user_id="U0BOT",
                 name="Acme",
             )
-            directory = Directory(slack, database, team, watch)
+            directory = Directory(slack, database, team, lambda: POLICY, watch)
             stack.callback(directory.close)
             return Place(sandbox, database, directory, team)
 

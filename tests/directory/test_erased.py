@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from bot.slack.directory import CannotVerify
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.directory.conftest import FAY, FRED, Place, until
 from tests.people.test_erasure import everything
 from workflows import clock
@@ -24,7 +25,7 @@ def erase(place: Place, slack_id: str) -> str:
     with place.db.begin() as session:
         found = people.find_by_slack_id(session, ORG, slack_id)
         assert found is not None
-        people.erase(session, OPERATOR, found.id, now=clock.now(session))
+        people.erase(make_context(session, actor=OPERATOR, now=clock.now(session)), found.id)
     return found.id
 
 

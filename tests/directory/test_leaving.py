@@ -18,6 +18,7 @@ from storage import runtime
 from storage.audit.tables import AuditEntry
 from storage.delivery.tables import Outbox
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.directory.conftest import BEN, FAY, FRED, OLA, Opened, Place, one_workspace
 from workflows import clock, policy
 from workflows.people import mirror
@@ -96,11 +97,9 @@ def test_what_slack_told_since_the_question_stands(acme: Place) -> None:
     with acme.db.begin() as session:
         asked_at = clock.real_now(session) - timedelta(minutes=1)
         gone = mirror.leave(
-            session,
+            make_context(session, org="T0ACME", now=clock.now(session)),
             [FAY],
-            org_key="T0ACME",
             read_at=asked_at,
-            now=clock.now(session),
             why=mirror.UNKNOWN,
         )
     assert gone == 0
@@ -213,7 +212,7 @@ def test_administrators_read_who_is_missing_once_a_day(open_place: Opened) -> No
     for _ in range(2):
         with place.db.begin() as session:
             mirror.notify_administrators(
-                session, policy=rules, org_key="T0ACME", now=clock.now(session)
+                make_context(session, policy=rules, org="T0ACME", now=clock.now(session))
             )
     with place.db.read() as session:
         posts = session.execute(

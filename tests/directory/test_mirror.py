@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy.orm import Session
 
 from sandbox.faults import RateLimits
 from sandbox.org import User, UserGroup
@@ -23,6 +22,7 @@ from tests.directory.conftest import (
     one_workspace,
     until,
 )
+from workflows.context import Context
 from workflows.people import service as people
 from workflows.people.records import GroupChange
 
@@ -62,8 +62,8 @@ def test_groups_are_written_in_parts_and_their_handles_at_once(
     monkeypatch.setattr("bot.people.mirror.MOST_MEMBERS", 2)
     writes: list[tuple[set[str], int]] = []
 
-    def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
-        having = queries.list_having(session, "T0ACME", ["finance"])
+    def watch(ctx: Context, changes: Sequence[GroupChange]) -> None:
+        having = queries.list_having(ctx.session, "T0ACME", ["finance"])
         writes.append(({group_id for _, group_id in having}, len(changes)))
 
     office = one_workspace()

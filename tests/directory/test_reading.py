@@ -16,6 +16,7 @@ from storage import leases, runtime
 from storage.people import queries, readings
 from storage.people.lookups import is_joined
 from storage.people.tables import Channel, MirrorReading
+from tests.contexts import POLICY
 from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 from tests.directory.test_mirror import closed, members
 from workflows import clock
@@ -40,7 +41,7 @@ def another(place: Place) -> Iterator[Directory]:
         token=place.sandbox.bot_token, base_url=place.sandbox.api_url, retry_handlers=[]
     )
     slack.proxy = None
-    made = Directory(slack, place.db, place.team)
+    made = Directory(slack, place.db, place.team, lambda: POLICY)
     try:
         yield made
     finally:

@@ -10,6 +10,7 @@ from bot.people.lookup import JoinedGrid
 from sandbox.org import Enterprise
 from storage.people import identities, queries
 from storage.people.tables import Person, SlackAlias, UserGroupMember
+from tests.contexts import make_context
 from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 
 ACME = Enterprise("E0ACME", "Acme", "acme")
@@ -87,7 +88,10 @@ def test_a_group_that_names_the_other_id_holds_the_same_person(grid: Place) -> N
         from workflows.people import service
 
         changes = service.change_members(
-            session, "S0FIN", added=["W0OLA", "W0FAY"], removed=[], org_key="E0ACME", now=NOW
+            make_context(session, org="E0ACME", now=NOW),
+            "S0FIN",
+            added=["W0OLA", "W0FAY"],
+            removed=[],
         )
     assert [change.added for change in changes] == [(who(grid, OLA),)]
     assert who(grid, "W0FAY") == fay

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from bot.status import windows
 from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, house, launch
+from tests.contexts import make_context
 from workflows import status
 from workflows.status import following
 
@@ -23,7 +24,9 @@ def opened(house: House, *names: str, ago: timedelta = timedelta(0)) -> None:
 def follow(house: House) -> set[str]:
     """Let Homes follow what changed; whose were asked to be published, and are now."""
     house.db.run(
-        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(
+            make_context(session, org=ORG, now=house.now), real_now=START
+        )
     )
     waiting = homes(house)
     house.deliver()
@@ -48,11 +51,13 @@ def home(house: House, name: str, *, at: datetime | None = None) -> dict[str, An
     with house.db.read() as session:
         return windows.home(
             status.load_home(
-                session,
-                house.actor(name),
-                policy=house.policy,
-                org_key=ORG,
-                now=at or house.now,
+                make_context(
+                    session,
+                    actor=house.actor(name),
+                    policy=house.policy,
+                    org=ORG,
+                    now=at or house.now,
+                ),
                 pages=following.find_pages(session, f"p-{name}"),
             )
         )

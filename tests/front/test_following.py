@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from storage.status import queries
 from tests.approvals.conftest import ORG, START, House
+from tests.contexts import make_context
 from tests.front.conftest import follow, homes, opened
 from tests.front.test_views import milestone
 from workflows import outbox
@@ -17,7 +18,9 @@ from workflows.status import following
 
 def change(house: House, type_: str, id_: str | int) -> None:
     with house.db.begin() as session:
-        audit.record(session, OPERATOR, "thing.changed", (type_, id_), now=house.now)
+        audit.record(
+            make_context(session, actor=OPERATOR, now=house.now), "thing.changed", (type_, id_)
+        )
 
 
 def begin(house: House) -> None:
@@ -45,7 +48,9 @@ def test_many_changes_make_one_publication(house: House) -> None:
     for _ in range(20):
         change(house, "project", project)
     house.db.run(
-        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(
+            make_context(session, org=ORG, now=house.now), real_now=START
+        )
     )
     for _ in range(20):
         change(house, "project", project)
@@ -58,7 +63,9 @@ def test_whoever_opens_their_home_does_not_wait_for_the_others(house: House) -> 
     opened(house, "ola")
     change(house, "project", house.project())
     house.db.run(
-        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(
+            make_context(session, org=ORG, now=house.now), real_now=START
+        )
     )
     (row,) = homes(house)
     assert row.due_at == house.now + following.SETTLES
@@ -102,7 +109,9 @@ def test_many_homes_follow_evenly_and_leave_room_for_those_who_open_theirs(house
         house.person(name, home_opened_at=START - timedelta(minutes=place))
     change(house, "policy", 2)
     house.db.run(
-        lambda session: following.follow_ledger(session, org_key=ORG, now=house.now, real_now=START)
+        lambda session: following.follow_ledger(
+            make_context(session, org=ORG, now=house.now), real_now=START
+        )
     )
     rows = homes(house)
     assert len(rows) == 40
@@ -133,7 +142,7 @@ def test_a_group_that_changes_changes_what_waits_for_its_members(house: House) -
     opened(house, "ned", "fay")
     house.db.run(
         lambda session: people.change_members(
-            session, "S0FINANCE", added=["U0NED"], removed=[], org_key=ORG, now=house.now
+            make_context(session, org=ORG, now=house.now), "S0FINANCE", added=["U0NED"], removed=[]
         )
     )
     assert [row.lane_key.rsplit(":", 1)[-1] for row in homes(house)] == ["U0NED"]

@@ -9,6 +9,7 @@ from bot.slack.replies import Private
 from bot.status import messages, words
 from storage.status import queries
 from tests.approvals.conftest import ORG, POLICY, House
+from tests.contexts import make_context
 from tests.front.conftest import home
 from workflows import rollout, status
 from workflows.actors import OPERATOR
@@ -55,7 +56,9 @@ def test_it_says_what_it_does_for_them(house: House) -> None:
     said = {}
     with house.db.read() as session:
         for name in ("ola", "tim", "fay", "ned", "eve"):
-            part = status.load_part(session, house.actor(name), policy=house.policy)
+            part = status.load_part(
+                make_context(session, actor=house.actor(name), policy=house.policy)
+            )
             said[name] = " ".join(words.introduction(part))
     assert "You decide" in said["ola"]
     assert "*Lane vision*" in said["ola"]
@@ -111,7 +114,7 @@ def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(house: Hou
     assert (kept["met"][0]["way"], kept["home"][0]["pages"]) == ("home", {"projects": 1})
     assert kept["withheld"][0]["kind"] == "nudge"
     with house.db.begin() as session:
-        people.erase(session, OPERATOR, "p-tim", now=house.now)
+        people.erase(make_context(session, actor=OPERATOR, now=house.now), "p-tim")
     with house.db.read() as session:
         assert queries.find_meeting(session, "p-tim") is None
         assert queries.find_pages(session, "p-tim") == {}

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.status import messages
 from tests.approvals.conftest import ORG, POLICY, House
+from tests.contexts import make_context
 from workflows import rollout
 from workflows.errors import NotAllowed
 from workflows.outbox import Destination, Notice, Subject
@@ -31,13 +32,11 @@ def under(house: House, stage: str) -> House:
 def tell(house: House, name: str, number: int = 1) -> int | None:
     return house.db.run(
         lambda session: rollout.message_unasked(
-            session,
+            make_context(session, policy=house.policy, now=house.now),
             f"p-{name}",
             Nudge(number),
             to=Destination.person(ORG, f"U0{name.upper()}"),
             dedupe_key=f"nudge:{number}:{name}",
-            policy=house.policy,
-            now=house.now,
             subject=Subject.of("milestone", number),
         )
     )
@@ -45,7 +44,7 @@ def tell(house: House, name: str, number: int = 1) -> int | None:
 
 def report(house: House) -> rollout.Report:
     with house.db.read() as session:
-        return rollout.load_report(session, policy=house.policy, now=house.now)
+        return rollout.load_report(make_context(session, policy=house.policy, now=house.now))
 
 
 @pytest.mark.parametrize(
@@ -84,13 +83,11 @@ def test_telling_and_holding_back_end_with_their_transaction(house: House) -> No
 
     def broken(session: Session) -> None:
         rollout.message_unasked(
-            session,
+            make_context(session, policy=house.policy, now=house.now),
             "p-tim",
             Nudge(1),
             to=Destination.person(ORG, "U0TIM"),
             dedupe_key="nudge",
-            policy=house.policy,
-            now=house.now,
         )
         raise RuntimeError
 
@@ -131,7 +128,7 @@ def test_those_who_govern_hear_of_it_once_a_week(house: House) -> None:
     def weekly(until: str) -> None:
         house.db.run(
             lambda session: rollout.report_weekly(
-                session, until, policy=house.policy, org_key=ORG, now=house.now
+                make_context(session, policy=house.policy, org=ORG, now=house.now), until
             )
         )
 
@@ -147,6 +144,10 @@ def test_only_administrators_and_leaders_see_it(house: House) -> None:
     under(house, "me")
     with house.db.read() as session:
         for name in ("ned", "ola"):
-            rollout.require_overseer(session, house.actor(name), policy=house.policy)
+            rollout.require_overseer(
+                make_context(session, actor=house.actor(name), policy=house.policy)
+            )
         with pytest.raises(NotAllowed, match="administrators and for leaders"):
-            rollout.require_overseer(session, house.actor("tim"), policy=house.policy)
+            rollout.require_overseer(
+                make_context(session, actor=house.actor("tim"), policy=house.policy)
+            )

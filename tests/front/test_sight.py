@@ -14,6 +14,7 @@ from storage.people.tables import Person
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG, START
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from workflows import policy, status
 from workflows.errors import NotAllowed, NotFound
 from workflows.people import service as people
@@ -104,21 +105,25 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
             assert actor is not None
             if who in org["guests"]:
                 with pytest.raises(NotAllowed, match="guest"):
-                    status.load_home(session, actor, policy=rules, org_key=ORG, now=START)
+                    status.load_home(
+                        make_context(session, actor=actor, policy=rules, org=ORG, now=START)
+                    )
                 with pytest.raises(NotAllowed, match="guest"):
-                    status.load_project(session, actor, f"k{run}-0", policy=rules, now=START)
+                    status.load_project(
+                        make_context(session, actor=actor, policy=rules, now=START), f"k{run}-0"
+                    )
                 continue
             shown = str(
-                windows.home(status.load_home(session, actor, policy=rules, org_key=ORG, now=START))
+                windows.home(
+                    status.load_home(
+                        make_context(session, actor=actor, policy=rules, org=ORG, now=START)
+                    )
+                )
             )
             number = 0
             while True:
                 found = status.load_portfolio(
-                    session,
-                    actor,
-                    policy=rules,
-                    org_key=ORG,
-                    now=START,
+                    make_context(session, actor=actor, policy=rules, org=ORG, now=START),
                     number=number,
                     everything=True,
                 )
@@ -133,10 +138,13 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
                     assert name not in shown
                     with pytest.raises(NotFound):
                         status.load_project(
-                            session, actor, f"k{run}-{place}", policy=rules, now=START
+                            make_context(session, actor=actor, policy=rules, now=START),
+                            f"k{run}-{place}",
                         )
                 elif not leads:
                     assert name in shown
-                    status.load_project(session, actor, name, policy=rules, now=START)
+                    status.load_project(
+                        make_context(session, actor=actor, policy=rules, now=START), name
+                    )
             if not leads:
                 assert all(f"Plan{before}q" not in shown for before in range(run))

@@ -18,6 +18,7 @@ from storage.budgets.tables import Budget, BudgetRevision
 from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG, POLICY, START, House
+from tests.contexts import make_context
 from tests.front.conftest import home
 from workflows import status
 from workflows.errors import InvalidInput, NotFound
@@ -150,11 +151,9 @@ def all_of(house: House, name: str, number: int = 0) -> Any:
     return read(
         house,
         lambda session: status.load_portfolio(
-            session,
-            house.actor(name),
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+            make_context(
+                session, actor=house.actor(name), policy=house.policy, org=ORG, now=house.now
+            ),
             number=number,
             everything=True,
         ),
@@ -214,13 +213,18 @@ def test_the_number_of_statements_does_not_grow_with_the_projects(house: House) 
             lambda: read(
                 house,
                 lambda session: status.load_summary(
-                    session, house.actor("ola"), policy=house.policy, now=house.now
+                    make_context(
+                        session, actor=house.actor("ola"), policy=house.policy, now=house.now
+                    )
                 ),
             ),
             lambda: read(
                 house,
                 lambda session: status.load_project(
-                    session, house.actor("ola"), "big-0001", policy=house.policy, now=house.now
+                    make_context(
+                        session, actor=house.actor("ola"), policy=house.policy, now=house.now
+                    ),
+                    "big-0001",
                 ),
             ),
         ):
@@ -287,7 +291,8 @@ def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(house
     with house.db.read() as session:
         one = messages.project(
             status.load_project(
-                session, house.actor("ola"), "lane-0", policy=house.policy, now=house.now
+                make_context(session, actor=house.actor("ola"), policy=house.policy, now=house.now),
+                "lane-0",
             )
         )
     layout.message_blocks(one.blocks)
@@ -301,7 +306,9 @@ def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> Non
         milestone(full, 1, "m" * 300, date(2026, 1, 20 + number % 5))
     with full.db.read() as session:
         found = status.load_home(
-            session, full.actor("ola"), policy=full.policy, org_key=ORG, now=full.now
+            make_context(
+                session, actor=full.actor("ola"), policy=full.policy, org=ORG, now=full.now
+            )
         )
     told = messages.what_waits(found)
     layout.message_blocks(told.blocks)
@@ -327,11 +334,15 @@ def test_a_project_out_of_sight_is_as_unknown_as_one_that_is_not_there(house: Ho
     said = set()
     for key in ("lane-0", "lane-9"):
         with house.db.read() as session, pytest.raises(NotFound) as refused:
-            status.find_project(session, house.actor("tim"), key, policy=house.policy)
+            status.find_project(
+                make_context(session, actor=house.actor("tim"), policy=house.policy), key
+            )
         said.add(refused.value.sentence.replace(key, "KEY"))
     assert len(said) == 1
     with house.db.read() as session, pytest.raises(NotFound, match="Did you mean"):
-        status.find_project(session, house.actor("ola"), "lane", policy=house.policy)
+        status.find_project(
+            make_context(session, actor=house.actor("ola"), policy=house.policy), "lane"
+        )
 
 
 def test_everything_is_read_in_as_many_statements_however_much_there_is(house: House) -> None:

@@ -25,7 +25,7 @@ from storage import migrate, runtime
 from storage.db import Database
 from tests.conftest import KEY
 from tests.stories.office import OPENS, POLICY, organisation
-from workflows import decisions, inputs, jobs, outbox
+from workflows import approvable, inputs, jobs, outbox
 from workflows.audit import service as audit
 from workflows.errors import RefusalFact
 from workflows.outbox import Notice
@@ -36,7 +36,7 @@ GAUGES: dict[str, Any] = importlib.import_module("bot.web.metrics").GAUGES
 METRICS = metrics.REGISTRY
 SETTINGS = settings.Settings
 SECRETS: tuple[str, ...] = settings._SECRETS
-SUBJECTS = decisions.SUBJECTS
+SUBJECTS = approvable.SUBJECTS
 REGISTRY = jobs.REGISTRY
 MIGRATIONS: Path = migrate._MIGRATIONS / "versions"
 COMMANDS = commands
@@ -47,14 +47,18 @@ BLOCK_OF = interactions.block_of
 INPUTS_OF = inputs.inputs_of
 
 SAID_BY: dict[str, list[tuple[Callable[..., Any], str]]] = {
-    "audit actions": [(audit.record, "action"), (RefusalFact, "action")],
+    "audit actions": [
+        (audit.record, "action"),
+        (audit.write_entry, "action"),
+        (RefusalFact, "action"),
+    ],
     "dedupe keys": [(outbox.post, "dedupe_key"), (outbox.send_event, "dedupe_key")],
     "values of buttons and choices": [(blocks.button, "value"), (blocks.option, "value")],
     "metadata of windows": [(blocks.modal, "metadata")],
 }
 """Section of the file → functions and classes of ours, and which argument of each is written down for good."""
 
-FACTS = (audit.record, RefusalFact)
+FACTS = (audit.record, audit.write_entry, RefusalFact)
 """What of these calls is given by name and is no argument of theirs stands on the ledger by that name."""
 
 

@@ -30,7 +30,9 @@ from typing import Any
 from tests import cli
 from tests.budgets.conftest import days
 from tests.stories.office import FAY, OLA, POLICY, TIM, Office, opened
-from workflows import decisions, imports, job_runner
+from workflows import imports, job_runner
+from workflows.approvals import actions
+from workflows.approvals import service as approval_service
 
 ROOT = Path(__file__).parents[2]
 OURS = tuple(f"{ROOT / name}/" for name in ("bot", "workflows", "storage"))
@@ -38,8 +40,8 @@ ENGINES = ("/sqlalchemy/", "/pydantic/", "/pydantic_core/")
 """Libraries whose calls back into ours are their own work."""
 SERVER = "/uvicorn/"
 
-DECIDE: Callable[..., object] = decisions.act
-EXPIRE: Callable[..., object] = decisions.expire
+DECIDE: Callable[..., object] = actions.perform_act
+EXPIRE: Callable[..., object] = approval_service.expire
 BRING: Callable[..., object] = imports.run
 """The service that each act comes to."""
 ONE_TIMER: Callable[..., object] = job_runner.Runner._timer

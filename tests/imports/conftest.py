@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from storage.db import Database
+from tests.contexts import make_context
 from workflows import imports, policy
 from workflows.people import service as people
 from workflows.people.forms import ChannelSeen, PersonSeen
@@ -50,7 +51,7 @@ def fill(database: Database) -> None:
     """Ana, Bo and two who share an address are known from Slack; so are two channels, one without the bot."""
     with database.begin() as session:
         people.upsert_from_slack(
-            session,
+            make_context(session, now=NOW),
             [
                 PersonSeen(ORG, "U0ANA", ORG, "Ana", "ana@acme.test"),
                 PersonSeen(ORG, "U0BO", ORG, "Bo", "bo@acme.test"),
@@ -58,17 +59,14 @@ def fill(database: Database) -> None:
                 PersonSeen(ORG, "U0TWIN2", ORG, "Twin", "twin@acme.test"),
             ],
             read_at=NOW,
-            now=NOW,
         )
         people.upsert_channels(
-            session,
+            make_context(session, org=ORG, now=NOW),
             [
                 ChannelSeen("C0IN", "triage", bot_is_member=True, has_guests=False),
                 ChannelSeen("C0OUT", "lane"),
             ],
-            org_key=ORG,
             read_at=NOW,
-            now=NOW,
         )
 
 

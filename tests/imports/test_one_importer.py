@@ -21,6 +21,7 @@ from storage.db import Database
 from storage.milestones.tables import Milestone, MilestoneLink
 from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
+from tests.contexts import make_context
 from tests.imports.conftest import NOW, ORG, POLICY, Desk, fill, said
 from tests.imports.test_twice import everything
 from workflows import imports
@@ -282,7 +283,9 @@ def test_a_check_alone_writes_nothing(desk: Desk) -> None:
     with desk.db.read() as session:
         for word in ("U0NEW", "new@acme.test", "U0ANA"):
             row = PeopleTable.form(person=word, manager="U0OTHER", business_unit="Retail")
-            outcome = PeopleTable(OPERATOR, policy=POLICY, org_key=ORG).take_rows(
-                session, [(2, row)], now=NOW, writes=False
+            outcome = PeopleTable().take_rows(
+                make_context(session, OPERATOR, policy=POLICY, org=ORG, now=NOW),
+                [(2, row)],
+                writes=False,
             )
             assert outcome.faults == []

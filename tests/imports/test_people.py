@@ -8,6 +8,7 @@ from storage import ledger
 from storage.audit.tables import AuditEntry
 from storage.people.tables import Person
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from tests.imports.conftest import NOW, ORG, Desk, said
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen
@@ -137,7 +138,7 @@ def test_somebody_slack_has_not_told_of_is_kept_and_said(desk: Desk) -> None:
     assert "Nobody has seen U0NEW in the workspace yet" in said(report)
     with desk.db.begin() as session:
         people.upsert_from_slack(
-            session, [PersonSeen(ORG, "U0NEW", ORG, "Nia")], read_at=NOW, now=NOW
+            make_context(session, now=NOW), [PersonSeen(ORG, "U0NEW", ORG, "Nia")], read_at=NOW
         )
     nia = person(desk, "U0NEW")
     assert (nia.name, nia.manager_id) == ("Nia", person(desk, "U0ANA").id)
@@ -148,7 +149,9 @@ def test_somebody_named_by_address_becomes_one_with_who_they_are_in_slack(desk: 
     desk.bring("projects", "key,name,owner\nlane,Lane,cy@acme.test\n")
     with desk.db.begin() as session:
         people.upsert_from_slack(
-            session, [PersonSeen(ORG, "U0CY", ORG, "Cy", "cy@acme.test")], read_at=NOW, now=NOW
+            make_context(session, now=NOW),
+            [PersonSeen(ORG, "U0CY", ORG, "Cy", "cy@acme.test")],
+            read_at=NOW,
         )
     # Slack alone links nobody: an address can be changed by whoever holds it.
     assert person(desk, "U0CY").manager_id is None

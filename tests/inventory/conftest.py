@@ -15,8 +15,11 @@ from storage.people.tables import Channel
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG, START, House
-from workflows import decisions, jobs
+from tests.contexts import make_context
+from workflows import jobs
+from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
+from workflows.context import Occasion
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.evidence.rules import STEPS
 from workflows.inventory import evidence, findings, model_approval, reads, service, transitions
@@ -30,7 +33,7 @@ from workflows.inventory.forms import (
     TakeStep,
 )
 from workflows.inventory.records import ModelCard, ModelRecord, VersionRecord
-from workflows.job_runner import DueSlot, Occasion
+from workflows.job_runner import DueSlot
 from workflows.policy.sections import Step
 
 POLICY = """\
@@ -118,12 +121,14 @@ class Yard(House):
         )
         model_id = self.db.run(
             lambda session: service.register_model(
-                session,
-                self.actor(by or owner),
+                make_context(
+                    session,
+                    actor=self.actor(by or owner),
+                    policy=self.policy,
+                    now=self.now,
+                    org=ORG,
+                ),
                 form,
-                policy=self.policy,
-                now=self.now,
-                org_key=ORG,
             )
         )
         if tier is not None:
@@ -139,7 +144,7 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: service.assess_tier(
-                session, self.actor(who), form, policy=self.policy, now=self.now
+                make_context(session, actor=self.actor(who), policy=self.policy, now=self.now), form
             )
         )
 
@@ -160,7 +165,10 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: service.add_version(
-                session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
+                make_context(
+                    session, actor=self.actor(who), policy=self.policy, now=self.now, org=ORG
+                ),
+                form,
             )
         )
 
@@ -182,7 +190,9 @@ class Yard(House):
     def seen(self, who: str, model_id: int, version_id: int | None = None) -> ModelCard:
         with self.db.read() as session:
             return reads.load_card(
-                session, self.actor(who), model_id, version_id, policy=self.policy, now=self.now
+                make_context(session, actor=self.actor(who), policy=self.policy, now=self.now),
+                model_id,
+                version_id,
             )
 
     def step(
@@ -199,7 +209,10 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: transitions.take_step(
-                session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
+                make_context(
+                    session, actor=self.actor(who), policy=self.policy, now=self.now, org=ORG
+                ),
+                form,
             )
         )
 
@@ -213,14 +226,16 @@ class Yard(House):
             request_key=f"key-{next(self.keys)}",
         )
         return self.db.run(
-            lambda session: decisions.submit(
-                session,
-                self.actor(who),
+            lambda session: submission.submit_request(
+                make_context(
+                    session,
+                    actor=self.actor(who),
+                    policy=self.policy,
+                    policy_id=1,
+                    now=self.now,
+                    org=ORG,
+                ),
                 form,
-                policy=self.policy,
-                policy_id=1,
-                now=self.now,
-                org_key=ORG,
             )
         )
 
@@ -235,13 +250,10 @@ class Yard(House):
         form = SubmitEvidence(type=type_, **more)
         return self.db.run(
             lambda session: evidence.submit_evidence(
-                session,
-                self.actor(who),
+                make_context(session, actor=self.actor(who), policy=self.policy, now=self.now),
                 version_id,
                 form,
                 f"key-{next(self.keys)}",
-                policy=self.policy,
-                now=self.now,
             )
         )
 
@@ -250,13 +262,10 @@ class Yard(House):
     ) -> None:
         self.db.run(
             lambda session: evidence.decide_evidence(
-                session,
-                self.actor(who),
+                make_context(session, actor=self.actor(who), policy=self.policy, now=self.now),
                 [(one, revision) for one in items],
                 accept=accept,
                 word=word,
-                policy=self.policy,
-                now=self.now,
             )
         )
 
@@ -270,14 +279,11 @@ class Yard(House):
     ) -> int:
         return self.db.run(
             lambda session: evidence.waive_evidence(
-                session,
-                self.actor(who),
+                make_context(session, actor=self.actor(who), policy=self.policy, now=self.now),
                 version_id,
                 type_,
                 reason=reason,
                 until=self.now.date() + timedelta(days=days),
-                policy=self.policy,
-                now=self.now,
             )
         )
 
@@ -349,7 +355,10 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: findings.file_finding(
-                session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG
+                make_context(
+                    session, actor=self.actor(who), policy=self.policy, now=self.now, org=ORG
+                ),
+                form,
             )
         )
 
@@ -364,7 +373,7 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: findings.settle_finding(
-                session, self.actor(who), form, policy=self.policy, now=self.now
+                make_context(session, actor=self.actor(who), policy=self.policy, now=self.now), form
             )
         )
 
@@ -372,10 +381,9 @@ class Yard(House):
         """The daily look, after so many days."""
         self.now += timedelta(days=days)
         slot = DueSlot("organisation", "inventory.look", str(self.now.date()), self.now)
-        occasion = Occasion(self.now, self.policy, 1, ORG)
-        self.db.run(
-            lambda session: jobs.REGISTRY.schedules["inventory.look"](session, slot, occasion)
-        )
+        occasion = Occasion(self.policy, ORG, self.now, 1)
+        look = jobs.REGISTRY.schedules["inventory.look"]
+        self.db.run(lambda session: look(occasion.context(session), slot))
 
 
 @pytest.fixture

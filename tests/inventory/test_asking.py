@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.approvals.conftest import ORG
+from tests.contexts import make_context
 from tests.inventory.conftest import OLA, OPS, POLICY, Yard
 from workflows import policy
 from workflows.inventory import monitoring
@@ -34,14 +35,14 @@ def asked(yard: Yard) -> Yard:
 
 def due(yard: Yard) -> list[Asked]:
     with yard.db.read() as session:
-        return monitoring.list_due_measures(session, policy=yard.policy, now=yard.now)
+        return monitoring.list_due_measures(make_context(session, policy=yard.policy, now=yard.now))
 
 
 def keep(yard: Yard, **values: Decimal) -> None:
     found = {one: values[one.metric] for one in due(yard)}
     yard.db.run(
         lambda session: monitoring.keep_readings(
-            session, found, policy=yard.policy, org_key=ORG, now=yard.now
+            make_context(session, policy=yard.policy, org=ORG, now=yard.now), found
         )
     )
 
@@ -70,7 +71,7 @@ def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
         values = {one: Decimal(value)}
         asked.db.run(
             lambda session, values=values: monitoring.keep_readings(
-                session, values, policy=asked.policy, org_key=ORG, now=asked.now
+                make_context(session, policy=asked.policy, org=ORG, now=asked.now), values
             )
         )
     (reading,) = asked.seen(OLA, MODEL).readings
@@ -78,7 +79,7 @@ def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
     gone = {replace(one, metric="dropped since"): Decimal(1)}
     asked.db.run(
         lambda session: monitoring.keep_readings(
-            session, gone, policy=asked.policy, org_key=ORG, now=asked.now
+            make_context(session, policy=asked.policy, org=ORG, now=asked.now), gone
         )
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bot.inventory import cards, words
 from storage.enums import FindingStatus, ModelKind, ModelState, Severity
 from tests.approvals.conftest import ORG
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, TODAY, VAL, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
@@ -21,7 +22,8 @@ def register(yard: Yard, who: str = OLA, **more: Any) -> int:
     form = RegisterModel(**{"key": "fraud", "name": "Fraud", "request_key": "one"} | more)
     return yard.db.run(
         lambda session: service.register_model(
-            session, yard.actor(who), form, policy=yard.policy, now=yard.now, org_key=ORG
+            make_context(session, actor=yard.actor(who), policy=yard.policy, now=yard.now, org=ORG),
+            form,
         )
     )
 
@@ -30,7 +32,9 @@ def found(yard: Yard, who: str, words: str = "") -> list[str]:
     with yard.db.read() as session:
         return [
             one.key
-            for one in reads.list_models(session, yard.actor(who), words, policy=yard.policy)
+            for one in reads.list_models(
+                make_context(session, actor=yard.actor(who), policy=yard.policy), words
+            )
         ]
 
 
@@ -62,12 +66,14 @@ def register_by_guest(yard: Yard) -> None:
     form = RegisterModel(key="x", name="Xx", request_key="g")
     yard.db.run(
         lambda session: service.register_model(
-            session,
-            yard.actor("gus", is_guest=True),
+            make_context(
+                session,
+                actor=yard.actor("gus", is_guest=True),
+                policy=yard.policy,
+                now=yard.now,
+                org=ORG,
+            ),
             form,
-            policy=yard.policy,
-            now=yard.now,
-            org_key=ORG,
         )
     )
 
@@ -106,27 +112,23 @@ def test_upstream_models_never_go_round(yard: Yard) -> None:
     with pytest.raises(InvalidInput, match="round in a circle"):
         yard.db.run(
             lambda session: service.edit_model(
-                session,
-                yard.actor(OLA),
+                make_context(
+                    session, actor=yard.actor(OLA), policy=yard.policy, now=yard.now, org=ORG
+                ),
                 a.id,
                 a.revision,
                 form,
-                policy=yard.policy,
-                now=yard.now,
-                org_key=ORG,
             )
         )
     with pytest.raises(Stale):
         yard.db.run(
             lambda session: service.edit_model(
-                session,
-                yard.actor(OLA),
+                make_context(
+                    session, actor=yard.actor(OLA), policy=yard.policy, now=yard.now, org=ORG
+                ),
                 a.id,
                 99,
                 form,
-                policy=yard.policy,
-                now=yard.now,
-                org_key=ORG,
             )
         )
 
@@ -157,14 +159,11 @@ def test_what_is_no_model_is_said_by_model_risk_and_kept(yard: Yard) -> None:
     def say(who: str, is_model: bool, reason: str = "A fixed table.") -> None:
         yard.db.run(
             lambda session: service.classify_entry(
-                session,
-                yard.actor(who),
+                make_context(session, actor=yard.actor(who), policy=yard.policy, now=yard.now),
                 model,
                 yard.look(model).revision,
                 is_model=is_model,
                 reason=reason,
-                policy=yard.policy,
-                now=yard.now,
             )
         )
 
@@ -190,13 +189,21 @@ def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(yard: Y
     assert found(yard, RISK, "NED") == ["hidden"]
     assert found(yard, RISK, "100%") == []
     with yard.db.read() as session:
-        assert len(reads.list_models(session, OPERATOR, policy=yard.policy)) == 2
+        assert (
+            len(reads.list_models(make_context(session, actor=OPERATOR, policy=yard.policy))) == 2
+        )
         with pytest.raises(NotFound, match="Did you mean `fraud`"):
-            reads.find_model(session, yard.actor(RISK), "fruad", policy=yard.policy)
+            reads.find_model(
+                make_context(session, actor=yard.actor(RISK), policy=yard.policy), "fruad"
+            )
         with pytest.raises(NotFound, match="You see no model “hidden”"):
-            reads.find_model(session, yard.actor(OLA), "hidden", policy=yard.policy)
+            reads.find_model(
+                make_context(session, actor=yard.actor(OLA), policy=yard.policy), "hidden"
+            )
         with pytest.raises(NotFound, match="has no version “9”"):
-            reads.find_model(session, yard.actor(OLA), "Fraud:9", policy=yard.policy)
+            reads.find_model(
+                make_context(session, actor=yard.actor(OLA), policy=yard.policy), "Fraud:9"
+            )
 
 
 # --- evidence
@@ -306,13 +313,10 @@ def test_a_review_is_asked_for_told_on_and_never_done_by_silence(yard: Yard) -> 
 def reviewed(yard: Yard, who: str, model: int, due: date) -> str:
     return yard.db.run(
         lambda session: findings.record_review(
-            session,
-            yard.actor(who),
+            make_context(session, actor=yard.actor(who), policy=yard.policy, now=yard.now),
             model,
             due,
             words="Looked at drift and complaints.",
-            policy=yard.policy,
-            now=yard.now,
         )
     )
 
@@ -333,7 +337,7 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
             return [
                 (one.model.key, one.why)
                 for one in reads.list_needs(
-                    session, yard.actor(who), policy=yard.policy, now=yard.now
+                    make_context(session, actor=yard.actor(who), policy=yard.policy, now=yard.now)
                 )
             ]
 
@@ -355,7 +359,7 @@ def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(yard: Yar
     model = yard.model("fraud")
     assert found(yard, "ned") == []
     with yard.db.read() as session, pytest.raises(NotFound) as refused:
-        reads.find_model(session, yard.actor("ned"), "frau", policy=yard.policy)
+        reads.find_model(make_context(session, actor=yard.actor("ned"), policy=yard.policy), "frau")
     assert "Did you mean" not in refused.value.sentence
     yard.in_validation(model)
     assert found(yard, DEV) == found(yard, VAL) == ["fraud"]
@@ -382,14 +386,12 @@ def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
     def edit(who: str) -> None:
         yard.db.run(
             lambda session: service.edit_model(
-                session,
-                yard.actor(who),
+                make_context(
+                    session, actor=yard.actor(who), policy=yard.policy, now=yard.now, org=ORG
+                ),
                 model,
                 record.revision,
                 form,
-                policy=yard.policy,
-                now=yard.now,
-                org_key=ORG,
             )
         )
 
@@ -411,7 +413,9 @@ def test_an_erased_person_is_drawn_out_of_the_cards_and_their_export_has_models(
     assert mine["model_versions"] == [{"version_id": version, "part": "developer"}]
     with yard.db.read() as session:
         assert people_service.export(session, "p-ola")["models"][0]["key"] == "fraud"
-    yard.db.run(lambda session: erasure.erase(session, OPERATOR, "p-ola", now=yard.now))
+    yard.db.run(
+        lambda session: erasure.erase(make_context(session, actor=OPERATOR, now=yard.now), "p-ola")
+    )
     assert [row.op for row in yard.sent("model.card")] == ["post", "update"]
     assert yard.look(model).owner.name == erasure.NAME  # type: ignore[union-attr]
     yard.ledger_holds()
@@ -426,8 +430,7 @@ def test_two_who_link_at_once_close_no_circle(yard: Yard) -> None:
     def link(session: Session, key: str, upstream: str) -> None:
         record = yard.look(ids[key])
         service.edit_model(
-            session,
-            yard.actor(OLA),
+            make_context(session, actor=yard.actor(OLA), policy=yard.policy, now=yard.now, org=ORG),
             record.id,
             record.revision,
             RegisterModel(
@@ -437,9 +440,6 @@ def test_two_who_link_at_once_close_no_circle(yard: Yard) -> None:
                 upstream=(upstream,),
                 project=record.project_key,
             ),
-            policy=yard.policy,
-            now=yard.now,
-            org_key=ORG,
         )
 
     with ThreadPoolExecutor(1) as second:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from bot.inventory import cards
+from tests.contexts import make_context
 from tests.inventory.conftest import OLA, RISK, Yard
 from workflows.inventory import reads
 
@@ -21,11 +22,16 @@ def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
     with yard.db.read() as session:
         for who, words in ((OLA, ""), (RISK, ""), (RISK, "boosting"), (RISK, "100%")):
             actor = yard.actor(who)
-            models = reads.list_models(session, actor, words, policy=yard.policy)
+            models = reads.list_models(
+                make_context(session, actor=actor, policy=yard.policy), words
+            )
             ordered = sorted(models, key=lambda each: (rank(each.state, 9), each.name.casefold()))
             for most in (1, 2, 10):
                 first, counts = reads.list_first_models(
-                    session, actor, words, order=cards.ORDER, most=most, policy=yard.policy
+                    make_context(session, actor=actor, policy=yard.policy),
+                    words,
+                    order=cards.ORDER,
+                    most=most,
                 )
                 assert first == ordered[:most]
                 assert counts == Counter(each.state for each in models)

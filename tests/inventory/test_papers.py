@@ -9,6 +9,7 @@ import pytest
 from bot.inventory import documents
 from storage import ledger
 from storage.enums import Severity
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, TODAY, VAL, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
@@ -133,7 +134,9 @@ def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -
 
 def _pack(yard: Yard, version: int) -> Pack:
     with yard.db.read() as session:
-        return packs.make_pack(session, OPERATOR, version, policy=yard.policy, now=yard.now)
+        return packs.make_pack(
+            make_context(session, actor=OPERATOR, policy=yard.policy, now=yard.now), version
+        )
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from bot.delivery.rendering import Scene
 from bot.inventory import messages
 from storage.enums import FindingSource, Severity
 from tests.approvals.conftest import ORG
+from tests.contexts import make_context
 from tests.inventory.conftest import OLA, OPS, POLICY, RISK, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
@@ -25,13 +26,9 @@ def read(yard: Yard, version: int, value: str, metric: str = "accuracy", **more:
     form = GiveReading(metric=metric, value=Decimal(value), **more)
     return yard.db.run(
         lambda session: monitoring.take_reading(
-            session,
-            OPERATOR,
+            make_context(session, actor=OPERATOR, policy=yard.policy, now=yard.now, org=ORG),
             session.get_one(ModelVersion, version),
             form,
-            policy=yard.policy,
-            now=yard.now,
-            org_key=ORG,
         )
     )
 
@@ -152,16 +149,13 @@ def test_nothing_is_reviewed_of_what_is_not_used(yard: Yard) -> None:
     model = yard.model()
     yard.db.run(
         lambda session: findings.file_detected(
-            session,
+            make_context(session, policy=yard.policy, now=yard.now, org=ORG),
             model,
             None,
             {"what": "contents", "version": "1"},
             Severity.HIGH,
             FindingSource.REGISTRY,
             "contents",
-            policy=yard.policy,
-            now=yard.now,
-            org_key=ORG,
         )
     )
     assert len(yard.look(model).findings) == 1

@@ -13,6 +13,7 @@ from storage.budgets.tables import Budget
 from storage.enums import ModelState, Severity
 from storage.evidence.tables import Evidence
 from storage.inventory.tables import ModelVersion
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, SPO, VAL, Yard
 from workflows import resting
 from workflows.approvals.refusals import Barred, CardChanged, MovedOn
@@ -231,7 +232,7 @@ def test_who_has_had_a_part_by_now_has_not_decided(yard: Yard) -> None:
     yard.decide(RISK, request)
     with yard.db.begin() as session:
         session.add(ModelPerson(version_id=version, person_id="p-risk", part="contributor"))
-        service.refresh_copies(session, model, now=yard.now)
+        service.refresh_copies(make_context(session, now=yard.now), model)
     look(yard)
     assert yard.deciders(request) == []
     with pytest.raises(NotAllowed, match="You contributed to this"):
@@ -380,16 +381,16 @@ def test_a_check_says_what_a_step_refuses_and_nothing_else(yard: Yard) -> None:
 
 def _walk(yard: Yard, model: int, version: int, refused: set[Any], free: set[Any]) -> None:
     with yard.db.read() as session:
-        told = evidence.check_version(session, version, policy=yard.policy, now=yard.now)
+        told = evidence.check_version(
+            make_context(session, policy=yard.policy, now=yard.now), version
+        )
         row = session.get_one(ModelVersion, version)
         record = reads.load_model(session, model)
         at = permissions.load_situation(
-            session,
+            make_context(session, policy=yard.policy, now=yard.now),
             record,
             row,
             permissions.load_items(session, version),
-            policy=yard.policy,
-            now=yard.now,
         )
         for one in told.steps:
             move = rules.find_move(told.state, one.verb)
@@ -413,14 +414,16 @@ def said_by(yard: Yard, session: Any, row: ModelVersion, move: rules.Move) -> li
             "evidence": digest_items(permissions.load_items(session, row.id)),
         }
         now = model_approval.MODEL_APPROVAL.reread(
-            session, row.id, facts, policy=yard.policy, now=yard.now
+            make_context(session, policy=yard.policy, now=yard.now), row.id, facts
         ).again
         assert now is not None
         return list(now.bars)
     who = next(HERE[one] for one in sorted(move.who))
     try:
         transitions.require_free(
-            session, yard.actor(who), row, move, policy=yard.policy, now=yard.now
+            make_context(session, actor=yard.actor(who), policy=yard.policy, now=yard.now),
+            row,
+            move,
         )
     except NotAllowed as refusal:
         return refusal.sentence.partition("can't go on yet: ")[2].removesuffix(".").split("; ")

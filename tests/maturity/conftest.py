@@ -12,6 +12,7 @@ from storage.enums import Answer
 from storage.maturity.tables import MaturityInvitation
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
+from tests.contexts import make_context
 from workflows import policy
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.maturity import rules as maturity_rules
@@ -76,13 +77,18 @@ class House:
         """The first leader starts a check-in."""
         with self.db.begin() as session:
             return service.start_check_in(
-                session, self.actor("b0"), unit, policy=self.policy, org_key=ORG, now=self.now
+                make_context(
+                    session, actor=self.actor("b0"), policy=self.policy, org=ORG, now=self.now
+                ),
+                unit,
             )
 
     def mine(self, name: str) -> MyCheckIn:
         """Somebody's check-in."""
         with self.db.read() as session:
-            found = service.find_own(session, self.actor(name), policy=self.policy)
+            found = service.find_own(
+                make_context(session, actor=self.actor(name), policy=self.policy)
+            )
         assert found is not None
         return found
 
@@ -93,7 +99,7 @@ class House:
         self.now += timedelta(seconds=1)
         actor = self.actor(name)
         with self.db.begin() as session:
-            mine = service.find_own(session, actor, policy=self.policy)
+            mine = service.find_own(make_context(session, actor=actor, policy=self.policy))
             assert mine is not None
             if isinstance(answers, str):
                 shown = {
@@ -102,20 +108,19 @@ class House:
                     for one in part.statements
                 }
                 return service.keep_window_answers(
-                    session, actor, mine.id, shown, policy=self.policy, now=self.now
+                    make_context(session, actor=actor, policy=self.policy, now=self.now),
+                    mine.id,
+                    shown,
                 )
             for statement, answer in answers.items():
                 mine = service.give_answer(
-                    session,
-                    actor,
+                    make_context(session, actor=actor, policy=self.policy, now=self.now),
                     GiveAnswer(
                         invitation_id=mine.id,
                         statement=statement,
                         answer=Answer(answer),
                         stamp=f"{self.now.timestamp():.6f}",
                     ),
-                    policy=self.policy,
-                    now=self.now,
                 )
         return mine
 
@@ -123,7 +128,8 @@ class House:
         """The time is over."""
         with self.db.begin() as session:
             service.close_check_in(
-                session, SYSTEM, cycle, policy=self.policy, org_key=ORG, now=self.now
+                make_context(session, actor=SYSTEM, policy=self.policy, org=ORG, now=self.now),
+                cycle,
             )
         with self.db.read() as session:
             found = service.find_of_cycle(session, cycle)
@@ -134,7 +140,10 @@ class House:
         """A leader looks before it closes."""
         with self.db.begin() as session:
             return service.tell_early(
-                session, self.actor("b0"), cycle, policy=self.policy, org_key=ORG, now=self.now
+                make_context(
+                    session, actor=self.actor("b0"), policy=self.policy, org=ORG, now=self.now
+                ),
+                cycle,
             )
 
     def states(self) -> dict[str, str]:
@@ -152,6 +161,6 @@ class House:
 def house(database: Database) -> House:
     """An organisation with a rubric in force, that has met mlgov long ago."""
     with database.begin() as session:
-        service.adopt_rubric(session, SYSTEM, maturity_rules.load(), now=NOW)
+        service.adopt_rubric(make_context(session, actor=SYSTEM, now=NOW), maturity_rules.load())
         session.add(PolicyVersion(sha256="x", text="", applied_at=NOW - timedelta(days=400)))
     return House(database)

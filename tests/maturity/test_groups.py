@@ -14,6 +14,7 @@ from storage.audit.tables import AuditEntry
 from storage.enums import Answer, SeenBy
 from storage.maturity.tables import MaturityInvitation
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.disclosure.oracle import Group, few_told
 from tests.maturity.conftest import ORG, House
 from workflows.actors import OPERATOR
@@ -28,7 +29,7 @@ DATA = rules.load().rubric.dimensions[1]
 
 def erase(house: House, name: str) -> None:
     with house.db.begin() as session:
-        people.erase(session, OPERATOR, f"p_{name}", now=house.now)
+        people.erase(make_context(session, actor=OPERATOR, now=house.now), f"p_{name}")
 
 
 def leave(house: House, name: str) -> None:
@@ -100,7 +101,9 @@ def test_counts_of_answers_go_in_steps(house: House) -> None:
 
     def told() -> tuple[int, int]:
         with house.db.begin() as session:
-            (found,) = service.list_open_cycles(session, policy=house.policy, now=house.now)
+            (found,) = service.list_open_cycles(
+                make_context(session, policy=house.policy, now=house.now)
+            )
         return found.invited, found.finished
 
     seen = []
@@ -171,7 +174,8 @@ def test_single_answers_are_not_shown_before_and_after_an_erasure(house: House) 
         with house.db.read() as session:
             return len(
                 service.list_single_answers(
-                    session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+                    make_context(session, actor=house.actor("b1"), policy=house.policy, org=ORG),
+                    cycle,
                 )
             )
 
@@ -195,7 +199,7 @@ def test_single_answers_do_not_complete_an_early_result(house: House) -> None:
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="were erased"):
         service.list_single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+            make_context(session, actor=house.actor("b1"), policy=house.policy, org=ORG), cycle
         )
 
 
@@ -203,7 +207,11 @@ def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(house: House)
     """Neither which statements, nor in how many taps."""
     house.crowd(2, 6)
     with house.db.begin() as session:
-        webhooks.add(session, OPERATOR, "https://hooks.test/x", ["maturity.*"], now=house.now)
+        webhooks.add(
+            make_context(session, actor=OPERATOR, now=house.now),
+            "https://hooks.test/x",
+            ["maturity.*"],
+        )
     cycle = house.start()
     for n in range(6):
         house.say(f"d{n}", {"data.owner": "yes", "data.rules": "no"})
@@ -238,29 +246,35 @@ def test_targets_and_details_are_for_those_who_may_see_the_result(house: House) 
     house.close(cycle)
     with house.db.begin() as session:
         service.set_targets(
-            session,
-            house.actor("b0"),
+            make_context(
+                session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+            ),
             SetTargets(business_unit="Care", levels={"data": "medium"}),
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
         )
 
     def gaps(name: str) -> int:
         actor = house.actor(name)
         with house.db.read() as session:
-            service.load_result(session, actor, cycle, policy=house.policy, org_key=ORG)
-            unit = service.resolve_unit(session, actor, "Care", policy=house.policy, org_key=ORG)
-            told = service.load_targets(session, unit, policy=house.policy, now=house.now)
+            service.load_result(
+                make_context(session, actor=actor, policy=house.policy, org=ORG), cycle
+            )
+            unit = service.resolve_unit(
+                make_context(session, actor=actor, policy=house.policy, org=ORG), "Care"
+            )
+            told = service.load_targets(
+                make_context(session, policy=house.policy, now=house.now), unit
+            )
             return len(told.gaps)
 
     assert [gaps(name) for name in ("b0", "b1", "d0")] == [1, 1, 1]
     with house.db.read() as session:
         with pytest.raises(NotFound, match="no such result"):
-            service.load_result(session, house.actor("x"), cycle, policy=house.policy, org_key=ORG)
+            service.load_result(
+                make_context(session, actor=house.actor("x"), policy=house.policy, org=ORG), cycle
+            )
         with pytest.raises(NotFound, match="no such targets"):
             service.resolve_unit(
-                session, house.actor("x"), "Care", policy=house.policy, org_key=ORG
+                make_context(session, actor=house.actor("x"), policy=house.policy, org=ORG), "Care"
             )
 
 

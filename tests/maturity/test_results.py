@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from storage.enums import Level, SeenBy
+from tests.contexts import make_context
 from tests.maturity.conftest import ORG, House
 from workflows import maturity_actions
 from workflows.actors import OPERATOR
@@ -74,7 +75,7 @@ def test_what_the_first_message_promised_holds(house: House) -> None:
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="promised"):
         service.list_single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+            make_context(session, actor=house.actor("b1"), policy=house.policy, org=ORG), cycle
         )
     second = house.start()
     house.say("d0", "yes")
@@ -82,17 +83,17 @@ def test_what_the_first_message_promised_holds(house: House) -> None:
     house.close(second)
     with house.db.read() as session:
         found = service.list_single_answers(
-            session, house.actor("b1"), second, policy=house.policy, org_key=ORG
+            make_context(session, actor=house.actor("b1"), policy=house.policy, org=ORG), second
         )
         assert [one.who for one in found] == ["d0", "d1"]
         with pytest.raises(NotAllowed, match="are for assessors"):
             service.list_single_answers(
-                session, house.actor("b0"), second, policy=house.policy, org_key=ORG
+                make_context(session, actor=house.actor("b0"), policy=house.policy, org=ORG), second
             )
     house.rules(answers_seen_by=SeenBy.NOBODY)
     with house.db.read() as session, pytest.raises(NotAllowed):
         service.list_single_answers(
-            session, house.actor("b1"), second, policy=house.policy, org_key=ORG
+            make_context(session, actor=house.actor("b1"), policy=house.policy, org=ORG), second
         )
 
 
@@ -105,7 +106,7 @@ def test_single_answers_without_names_need_enough_people(house: House) -> None:
     house.close(cycle)
     with house.db.read() as session, pytest.raises(NotAllowed, match="Fewer than 5"):
         service.list_single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+            make_context(session, actor=house.actor("b1"), policy=house.policy, org=ORG), cycle
         )
 
 
@@ -151,7 +152,7 @@ def test_an_erased_person_cannot_be_told_from_an_early_result(house: House) -> N
         house.say(f"d{n}", "yes")
     early = house.early(cycle)
     with house.db.begin() as session:
-        people.erase(session, OPERATOR, "p_d0", now=house.now)
+        people.erase(make_context(session, actor=OPERATOR, now=house.now), "p_d0")
     found = house.close(cycle)
     assert found.held_back
     assert found.dimensions == early.dimensions
@@ -181,11 +182,17 @@ def test_targets_and_what_is_missing(house: House) -> None:
     form = SetTargets(levels={"data": Level.HIGH, "governance": Level.MEDIUM})
     with house.db.begin() as session, pytest.raises(NotAllowed):
         service.set_targets(
-            session, house.actor("d0"), form, policy=house.policy, org_key=ORG, now=house.now
+            make_context(
+                session, actor=house.actor("d0"), policy=house.policy, org=ORG, now=house.now
+            ),
+            form,
         )
     with house.db.begin() as session:
         found = service.set_targets(
-            session, house.actor("b0"), form, policy=house.policy, org_key=ORG, now=house.now
+            make_context(
+                session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+            ),
+            form,
         )
     (gap,) = found.gaps
     assert (gap.dimension, gap.level, gap.target) == ("data", Level.LOW, Level.HIGH)
@@ -195,12 +202,10 @@ def test_targets_and_what_is_missing(house: House) -> None:
     )
     with house.db.begin() as session:
         found = service.set_targets(
-            session,
-            house.actor("b0"),
+            make_context(
+                session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+            ),
             SetTargets(levels={}),
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
         )
     assert found.levels == {}
 
@@ -212,12 +217,10 @@ def test_a_window_sets_the_targets_that_were_changed_in_it(house: House) -> None
     def aim(shown: dict[str, Level], levels: dict[str, Level]) -> Mapping[str, Level | None]:
         with house.db.begin() as session:
             return service.set_targets(
-                session,
-                house.actor("b0"),
+                make_context(
+                    session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+                ),
                 SetTargets(levels=levels, shown=shown),
-                policy=house.policy,
-                org_key=ORG,
-                now=house.now,
             ).levels
 
     aim({}, {"data": Level.HIGH})
@@ -237,12 +240,10 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     house.close(cycle)
     with house.db.begin() as session:
         service.set_targets(
-            session,
-            house.actor("b0"),
+            make_context(
+                session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+            ),
             SetTargets(levels={"data": Level.MEDIUM}),
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
         )
 
     def plan(who: str, key: str, statement: str = "data.owner") -> None:
@@ -255,7 +256,10 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         )
         with house.db.begin() as session:
             maturity_actions.plan_action(
-                session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
+                make_context(
+                    session, actor=house.actor(who), policy=house.policy, org=ORG, now=house.now
+                ),
+                form,
             )
 
     plan("b0", "view:1")
@@ -265,11 +269,15 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     with pytest.raises(InvalidInput, match="gap is closed"):
         plan("b0", "view:3", "gov.list")
     with house.db.read() as session:
-        (gap,) = service.load_targets(session, None, policy=house.policy, now=house.now).gaps
+        (gap,) = service.load_targets(
+            make_context(session, policy=house.policy, now=house.now), None
+        ).gaps
         (action,) = gap.missing[0].actions
         assert gap.missing[0].id == "data.owner"
         assert (action.title, action.owner) == ("Name an owner per data set", ("U0D1", "d1"))
-        mine = milestones.list_open(session, house.actor("d1"), policy=house.policy, now=house.now)
+        mine = milestones.list_open(
+            make_context(session, actor=house.actor("d1"), policy=house.policy, now=house.now)
+        )
         assert [one.id for one in mine] == [action.milestone_id]
     house.now += timedelta(days=90)
     again = house.start()
@@ -277,7 +285,9 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         house.say(name, "no")
     house.close(again)
     with house.db.read() as session:
-        (gap,) = service.load_targets(session, None, policy=house.policy, now=house.now).gaps
+        (gap,) = service.load_targets(
+            make_context(session, policy=house.policy, now=house.now), None
+        ).gaps
         assert [one.title for one in gap.missing[0].actions] == ["Name an owner per data set"]
 
 
@@ -287,7 +297,7 @@ def test_a_low_level_is_said_beside_planned_innovation(house: House) -> None:
     def said(category: str | None, status: str = "in_progress") -> str | None:
         with house.db.read() as session:
             found = targets.find_caution(
-                session, category, status=status, policy=house.policy, now=house.now
+                make_context(session, policy=house.policy, now=house.now), category, status=status
             )
             return None if found is None else targets.describe_caution(found)
 

@@ -11,6 +11,7 @@ from storage.delivery.tables import Outbox, Timer
 from storage.enums import InvitationState
 from storage.maturity.tables import MaturityAnswer, MaturityCycle
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.maturity.conftest import ORG, House
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound
@@ -28,25 +29,32 @@ def test_whom_it_asks(house: House) -> None:
     house.person("gone", "leader", "Care", is_deactivated=True)
     with house.db.read() as session:
         found = service.plan_check_in(
-            session, house.actor("b0"), None, policy=house.policy, org_key=ORG, now=house.now
+            make_context(
+                session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+            ),
+            None,
         )
         assert (found.leaders, found.practitioners) == (3, 4)
         with pytest.raises(InvalidInput, match="Only 1 people in Supply"):
             service.plan_check_in(
-                session,
-                house.actor("b0"),
+                make_context(
+                    session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+                ),
                 "supply",
-                policy=house.policy,
-                org_key=ORG,
-                now=house.now,
             )
         with pytest.raises(NotFound, match="There are: “Care”, “Supply”"):
             service.plan_check_in(
-                session, house.actor("b0"), "Suply", policy=house.policy, org_key=ORG, now=house.now
+                make_context(
+                    session, actor=house.actor("b0"), policy=house.policy, org=ORG, now=house.now
+                ),
+                "Suply",
             )
         with pytest.raises(NotAllowed, match="That is for leaders"):
             service.plan_check_in(
-                session, house.actor("d0"), None, policy=house.policy, org_key=ORG, now=house.now
+                make_context(
+                    session, actor=house.actor("d0"), policy=house.policy, org=ORG, now=house.now
+                ),
+                None,
             )
 
 
@@ -102,12 +110,9 @@ def test_a_window_keeps_what_no_tap_told_and_takes_nothing_back(house: House) ->
     }
     with house.db.begin() as session:
         mine = service.keep_window_answers(
-            session,
-            house.actor("d0"),
+            make_context(session, actor=house.actor("d0"), policy=house.policy, now=house.now),
             house.mine("d0").id,
             shown,
-            policy=house.policy,
-            now=house.now,
         )
     said = {one.id: one.answer for one in mine.dimensions[1].statements}
     assert said == {
@@ -125,14 +130,13 @@ def test_nobody_reaches_the_check_in_of_another(house: House) -> None:
     house.start()
     theirs = house.mine("d1").id
     with house.db.begin() as session, pytest.raises(NotFound, match="not yours"):
-        service.load_own(session, house.actor("d0"), theirs, policy=house.policy)
+        service.load_own(
+            make_context(session, actor=house.actor("d0"), policy=house.policy), theirs
+        )
     with house.db.begin() as session, pytest.raises(NotFound, match="not yours"):
         service.skip_check_in(
-            session,
-            house.actor("d0"),
+            make_context(session, actor=house.actor("d0"), policy=house.policy, now=house.now),
             Skip(invitation_id=theirs, reason="no time"),
-            policy=house.policy,
-            now=house.now,
         )
 
 
@@ -143,11 +147,8 @@ def test_skipping_ends_reminders_and_can_be_taken_back(house: House) -> None:
     mine = house.mine("d0")
     with house.db.begin() as session:
         service.skip_check_in(
-            session,
-            house.actor("d0"),
+            make_context(session, actor=house.actor("d0"), policy=house.policy, now=house.now),
             Skip(invitation_id=mine.id, reason="On leave"),
-            policy=house.policy,
-            now=house.now,
         )
     assert house.mine("d0").skip_reason == "On leave"
     assert waiting_reminders(house) == 2 * 5
@@ -164,7 +165,9 @@ def test_finishing_ends_reminders(house: House) -> None:
     assert waiting_reminders(house) == 2 * 5
     with house.db.begin() as session:
         service.remind_person(
-            session, house.mine("d0").id, 1, policy=house.policy, org_key=ORG, now=house.now
+            make_context(session, policy=house.policy, org=ORG, now=house.now),
+            house.mine("d0").id,
+            1,
         )
     assert kinds(house).count("maturity.reminder") == 0
 
@@ -192,7 +195,9 @@ def test_who_leaves_is_counted_nowhere(house: House) -> None:
         session.get_one(Person, "p_d0").is_deactivated = True
     with house.db.begin() as session:
         service.remind_person(
-            session, house.mine("b1").id, 1, policy=house.policy, org_key=ORG, now=house.now
+            make_context(session, policy=house.policy, org=ORG, now=house.now),
+            house.mine("b1").id,
+            1,
         )
     found = house.close(cycle)
     assert (found.invited, found.answered) == (8, 0)
@@ -218,12 +223,17 @@ def test_comments_and_proof(house: House) -> None:
         invitation_id=mine.id, dimension="data", comment=" Only vision ", link="https://w.test/x"
     )
     with house.db.begin() as session:
-        service.keep_note(session, house.actor("d0"), form, policy=house.policy, now=house.now)
+        service.keep_note(
+            make_context(session, actor=house.actor("d0"), policy=house.policy, now=house.now), form
+        )
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("Only vision", "https://w.test/x")
     empty = WriteNote(invitation_id=mine.id, dimension="data")
     with house.db.begin() as session:
-        service.keep_note(session, house.actor("d0"), empty, policy=house.policy, now=house.now)
+        service.keep_note(
+            make_context(session, actor=house.actor("d0"), policy=house.policy, now=house.now),
+            empty,
+        )
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("", "")
 
@@ -235,11 +245,8 @@ def test_the_ledger_holds_no_answer(house: House) -> None:
     mine = house.mine("d0")
     with house.db.begin() as session:
         service.keep_note(
-            session,
-            house.actor("d0"),
+            make_context(session, actor=house.actor("d0"), policy=house.policy, now=house.now),
             WriteNote(invitation_id=mine.id, dimension="data", comment="Only vision"),
-            policy=house.policy,
-            now=house.now,
         )
     with house.db.read() as session:
         (body,) = [row.body for row in ledger_rows(session) if row.action == "maturity.answered"]
@@ -257,7 +264,7 @@ def test_an_erased_person_said_nothing(house: House) -> None:
     assert len(told["check_in_answers"]) == 32
     assert told["check_ins"][0]["state"] == "finished"
     with house.db.begin() as session:
-        people.erase(session, OPERATOR, "p_d0", now=house.now)
+        people.erase(make_context(session, actor=OPERATOR, now=house.now), "p_d0")
     with house.db.read() as session:
         assert people.export(session, "p_d0")["check_in_answers"] == []
         assert ledger.verify(session) is None
@@ -265,7 +272,7 @@ def test_an_erased_person_said_nothing(house: House) -> None:
     assert (found.invited, found.answered) == (8, 0)
     assert found.dimensions[0].people == 5
     with house.db.begin() as session:
-        people.erase(session, OPERATOR, "p_d1", now=house.now)
+        people.erase(make_context(session, actor=OPERATOR, now=house.now), "p_d1")
         kept = service.find_of_cycle(session, cycle)
     assert kept is not None
     assert kept.dimensions[0].people == 5
@@ -292,11 +299,13 @@ def test_periods_follow_the_fiscal_year(
 def open_due(house: House, day: date) -> int | None:
     with house.db.begin() as session:
         return service.open_scheduled(
-            session,
+            make_context(
+                session,
+                policy=house.policy,
+                org=ORG,
+                now=datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
+            ),
             day,
-            policy=house.policy,
-            org_key=ORG,
-            now=datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
         )
 
 
@@ -366,7 +375,9 @@ def test_a_finished_cycle_frees_its_scope(house: House) -> None:
 
 def invite(house: House, cycle: int) -> None:
     with house.db.begin() as session:
-        service.invite_some(session, cycle, 0, policy=house.policy, org_key=ORG, now=house.now)
+        service.invite_some(
+            make_context(session, policy=house.policy, org=ORG, now=house.now), cycle, 0
+        )
 
 
 def waiting_reminders(house: House) -> int:

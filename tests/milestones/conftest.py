@@ -19,6 +19,7 @@ from storage.milestones.tables import Milestone
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from storage.status.tables import Meeting
+from tests.contexts import make_context
 from workflows import clock, imports, jobs, outbox
 from workflows.actors import Actor, ActorKind
 from workflows.delivery import settling
@@ -215,8 +216,9 @@ class Team:
         owner = more.pop("owner", by)
         with self.db.begin() as session:
             return service.add_milestone(
-                session,
-                actor(by),
+                make_context(
+                    session, actor=actor(by), policy=self.policy, now=clock.now(session), org=ORG
+                ),
                 AddMilestone(
                     project=project,
                     title=title,
@@ -225,9 +227,6 @@ class Team:
                     request_key=f"{project}:{title}:{due}",
                     **more,
                 ),
-                policy=self.policy,
-                now=clock.now(session),
-                org_key=ORG,
             )
 
     def act(self, what: Callable[..., Any], by: str, milestone: int, **more: Any) -> Any:
@@ -235,18 +234,14 @@ class Team:
         with self.db.begin() as session:
             row = session.get(Milestone, milestone)
             assert row is not None
-            return what(
-                session,
-                actor(by),
-                milestone,
-                **({"revision": row.revision} | more),
-                policy=self.policy,
-                now=clock.now(session),
-            )
+            ctx = make_context(session, actor(by), policy=self.policy, now=clock.now(session))
+            return what(ctx, milestone, **({"revision": row.revision} | more))
 
     def milestone(self, id_: int) -> MilestoneRecord:
         with self.db.read() as session:
-            return reads.load_record(session, id_, policy=self.policy, now=clock.now(session))
+            return reads.load_record(
+                make_context(session, policy=self.policy, now=clock.now(session)), id_
+            )
 
     def travels(self, name: str, zone: str) -> None:
         """Slack says that somebody is in another zone now."""

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from storage.enums import MilestoneStatus
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.milestones.conftest import ORG, Team, actor
 from workflows import clock
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
@@ -59,13 +60,10 @@ def test_others_are_told_whom_to_ask_and_the_ledger_hears_of_it(lane: Team) -> N
         lane,
         NotAllowed,
         lambda session: service.mark_at_risk(
-            session,
-            actor("apa"),
+            make_context(session, actor=actor("apa"), policy=lane.policy, now=clock.now(session)),
             1,
             revision=1,
             reason="x",
-            policy=lane.policy,
-            now=clock.now(session),
         ),
     )
     assert (
@@ -82,13 +80,10 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
         lane,
         Stale,
         lambda session: service.drop(
-            session,
-            actor("hana"),
+            make_context(session, actor=actor("hana"), policy=lane.policy, now=clock.now(session)),
             1,
             revision=1,
             reason="x",
-            policy=lane.policy,
-            now=clock.now(session),
         ),
     )
     assert "changed since it was shown" in error.sentence
@@ -97,13 +92,10 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
         lane,
         Stale,
         lambda session: service.complete(
-            session,
-            actor("leo"),
+            make_context(session, actor=actor("leo"), policy=lane.policy, now=clock.now(session)),
             1,
             revision=3,
             proof="x",
-            policy=lane.policy,
-            now=clock.now(session),
         ),
     )
     assert "done already" in error.sentence
@@ -138,7 +130,10 @@ def test_what_cannot_be_added(
         lane,
         kind,
         lambda session: service.add_milestone(
-            session, actor(by), form, policy=lane.policy, now=clock.now(session), org_key=ORG
+            make_context(
+                session, actor=actor(by), policy=lane.policy, now=clock.now(session), org=ORG
+            ),
+            form,
         ),
     )
     assert (error.field, sentence in error.sentence) == (field, True), error.sentence
@@ -165,14 +160,12 @@ def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
         lane,
         InvalidInput,
         lambda session: service.hand_over(
-            session,
-            actor("hana"),
+            make_context(
+                session, actor=actor("hana"), policy=lane.policy, now=clock.now(session), org=ORG
+            ),
             1,
             revision=1,
             to="p_apa",
-            policy=lane.policy,
-            now=clock.now(session),
-            org_key=ORG,
         ),
     )
     assert error.field == "to"
@@ -184,25 +177,19 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
     with lane.db.begin() as session:
         form = Reschedule(milestone_id=1, revision=3, new=date(2026, 2, 9))
         service.reschedule(
-            session,
-            actor("hana"),
+            make_context(session, actor=actor("hana"), policy=lane.policy, now=clock.now(session)),
             form,
             reason="she is ill",
-            policy=lane.policy,
-            now=clock.now(session),
         )
-    lane.act(service.hand_over, "hana", 1, to="p_leo", org_key=ORG)
+    lane.act(service.hand_over, "hana", 1, to="p_leo")
     with lane.db.begin() as session:
         choices = service.list_choices(
-            session, actor("leo"), 1, policy=lane.policy, now=clock.now(session)
+            make_context(session, actor=actor("leo"), policy=lane.policy, now=clock.now(session)), 1
         )
         service.snooze(
-            session,
-            actor("leo"),
+            make_context(session, actor=actor("leo"), policy=lane.policy, now=clock.now(session)),
             1,
             until=choices[0].until,
-            policy=lane.policy,
-            now=clock.now(session),
         )
     lane.act(service.complete, "leo", 1, proof="seen by Mum")
     kept = ledger(lane)
@@ -228,8 +215,12 @@ def test_what_is_mine_and_due(lane: Team) -> None:
     lane.at(clock_at(lane, 14))
     with lane.db.read() as session:
         now = clock.now(session)
-        mine = service.list_due(session, actor("hana"), policy=lane.policy, now=now)
-        theirs = service.list_due(session, actor("leo"), policy=lane.policy, now=now)
+        mine = service.list_due(
+            make_context(session, actor=actor("hana"), policy=lane.policy, now=now)
+        )
+        theirs = service.list_due(
+            make_context(session, actor=actor("leo"), policy=lane.policy, now=now)
+        )
     assert [one.title for one in mine] == ["Data sheet"]
     assert theirs == ()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contexts import make_context
 from tests.milestones.conftest import Team
 from workflows import clock
 from workflows.milestones import service
@@ -28,7 +29,7 @@ def test_every_real_payload_is_read_and_midnight_in_california_is_no_day_early(t
         assert not report.refused, path.name
         with team.db.read() as session:
             found = service.list_for_projects(
-                session, [1], policy=team.policy, now=clock.now(session)
+                make_context(session, policy=team.policy, now=clock.now(session)), [1]
             )
         days = {one.baseline for one in found.get(1, [])}
         assert days <= {date(2019, 5, 23)}, path.name

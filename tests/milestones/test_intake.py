@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.enums import MilestoneStatus
+from tests.contexts import make_context
 from tests.milestones.conftest import Team, actor
 from workflows import clock, imports
 from workflows.errors import NotFound
@@ -38,7 +39,9 @@ def said(report: imports.Report) -> str:
 
 def listed(team: Team) -> dict[str, Any]:
     with team.db.read() as session:
-        found = service.list_for_projects(session, [1], policy=team.policy, now=clock.now(session))
+        found = service.list_for_projects(
+            make_context(session, policy=team.policy, now=clock.now(session)), [1]
+        )
     return {one.title: one for one in found.get(1, [])}
 
 
@@ -138,13 +141,16 @@ def test_what_was_overdue_comes_as_one_list_and_bothers_nobody_else(lane: Team) 
     assert list(lane.arrived) == ["milestones-overdue:1"]
     assert lane.arrived["milestones-overdue:1"].hour == 14  # nine in New York
     with lane.db.read() as session:
-        card = lists.load_list(session, 1, policy=lane.policy, now=clock.now(session))
+        card = lists.load_list(make_context(session, policy=lane.policy, now=clock.now(session)), 1)
     assert card is not None
     assert [one.title for one in card.milestones] == ["Older", "Old"]
     with lane.db.begin() as session:
         for _ in range(2):
             lists.start_reminding(
-                session, actor("nora"), 1, policy=lane.policy, now=clock.now(session)
+                make_context(
+                    session, actor=actor("nora"), policy=lane.policy, now=clock.now(session)
+                ),
+                1,
             )
     lane.live(datetime.fromisoformat("2026-02-01T00:00+00:00"))
     # Once to the owner, then one more person with each week, as every chain goes; days count from the forecast.
@@ -161,7 +167,9 @@ def test_what_was_overdue_comes_as_one_list_and_bothers_nobody_else(lane: Team) 
 def test_only_whose_list_it_is_starts_its_reminders(lane: Team) -> None:
     lane.bring("project,title,due\nlane,Old,2025-11-03\n")
     with pytest.raises(NotFound), lane.db.begin() as session:
-        lists.start_reminding(session, actor("leo"), 1, policy=lane.policy, now=clock.now(session))
+        lists.start_reminding(
+            make_context(session, actor=actor("leo"), policy=lane.policy, now=clock.now(session)), 1
+        )
 
 
 def test_the_list_goes_to_whom_the_import_names(lane: Team) -> None:

@@ -10,10 +10,12 @@ from storage.delivery.tables import Timer
 from storage.enums import Verdict
 from storage.milestones.tables import Milestone
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.milestones.conftest import ORG, POLICY, Team, actor
-from workflows import clock, decisions, policy
+from workflows import clock, policy
 from workflows.actors import SYSTEM
 from workflows.approvable import SubjectMoved
+from workflows.approvals import actions, submission
 from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
 from workflows.milestones import service
 from workflows.milestones.forms import Reschedule
@@ -33,10 +35,16 @@ def asked(team: Team) -> Team:
     team.policy = text.policy
     with team.db.begin() as session:
         session.execute(update(Person).values(refreshed_at=clock.real_now(session), team_id=ORG))
-        version = policies.adopt(session, SYSTEM, text, now=clock.now(session))
-        decisions.submit(
-            session,
-            actor("nora"),
+        version = policies.adopt(make_context(session, actor=SYSTEM, now=clock.now(session)), text)
+        submission.submit_request(
+            make_context(
+                session,
+                actor=actor("nora"),
+                policy=text.policy,
+                policy_id=version,
+                now=clock.now(session),
+                org=ORG,
+            ),
             SubmitRequest(
                 gate="milestone_reschedule",
                 subject_type=TYPE,
@@ -44,24 +52,22 @@ def asked(team: Team) -> Team:
                 reason="One of us is ill",
                 request_key="a",
             ),
-            policy=text.policy,
-            policy_id=version,
-            now=clock.now(session),
-            org_key=ORG,
         )
     return team
 
 
 def act(team: Team, by: str, form: Decide | AskAgain) -> None:
     with team.db.begin() as session:
-        decisions.act(
-            session,
-            actor(by),
+        actions.perform_act(
+            make_context(
+                session,
+                actor=actor(by),
+                policy=team.policy,
+                policy_id=1,
+                now=clock.now(session),
+                org=ORG,
+            ),
             form,
-            policy=team.policy,
-            policy_id=1,
-            now=clock.now(session),
-            org_key=ORG,
         )
 
 
@@ -73,7 +79,11 @@ def loaded(team: Team, day: date) -> None:
     """A file says another day."""
     with team.db.begin() as session:
         row = session.get_one(Milestone, 1)
-        service.move(session, SYSTEM, row, day, policy=team.policy, now=clock.now(session))
+        service.move(
+            make_context(session, actor=SYSTEM, policy=team.policy, now=clock.now(session)),
+            row,
+            day,
+        )
 
 
 def due(team: Team) -> date:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 import pytest
 from sqlalchemy import text
 
+from tests.contexts import make_context
 from tests.milestones.conftest import Team
 from workflows import clock
 from workflows.actors import OPERATOR
@@ -27,14 +28,16 @@ def lane(team: Team) -> Team:
 
 def test_words_go_and_the_milestone_stays(lane: Team) -> None:
     with lane.db.begin() as session:
-        people.erase(session, OPERATOR, "p_leo", now=clock.now(session))
+        people.erase(make_context(session, actor=OPERATOR, now=clock.now(session)), "p_leo")
     risky, met = lane.milestone(1), lane.milestone(2)
     assert (risky.risk, risky.status) == ("", "at_risk")
     assert (met.proof, met.status) == ("", "done")
     assert risky.owner is not None
     assert (risky.owner.slack_id, risky.owner.name) == (None, "an erased person")
     with lane.db.read() as session:
-        detail = reads.load_detail(session, 1, policy=lane.policy, now=clock.now(session))
+        detail = reads.load_detail(
+            make_context(session, policy=lane.policy, now=clock.now(session)), 1
+        )
         assert detail.milestone.title == "Data sheet"
         kept = session.execute(
             text("SELECT count(*) FROM private_text WHERE text LIKE '%M%m%'")

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
+from tests.contexts import make_context
 from tests.milestones.conftest import Team, actor
 from workflows.milestones import service
 from workflows.milestones.forms import Reschedule
@@ -69,12 +70,11 @@ def test_what_is_done_or_moved_is_not_reminded_of(team: Team) -> None:
     team.act(service.complete, "leo", done, proof="https://example.test/report")
     with team.db.begin() as session:
         service.reschedule(
-            session,
-            actor("leo"),
+            make_context(
+                session, actor=actor("leo"), policy=team.policy, now=at("2026-01-05T07:00+00:00")
+            ),
             Reschedule(milestone_id=moved, revision=1, new=date(2026, 1, 13)),
             reason="sooner",
-            policy=team.policy,
-            now=at("2026-01-05T07:00+00:00"),
         )
     found = through(team, "2026-01-05T08:00+00:00", "2026-01-16T00:00+00:00")
     assert found == [("leo", "01-06 09", [-7]), ("leo", "01-12 09", [-1]), ("leo", "01-13 09", [0])]
@@ -95,7 +95,7 @@ def test_whoever_gets_a_milestone_reads_its_card_in_their_working_hours(team: Te
     team.project("lane")
     lane = team.add("leo", "lane", "Data sheet", date(2026, 1, 9))
     team.at(at("2026-01-08T10:00+00:00"))
-    team.act(service.hand_over, "leo", lane, to="p_apa", org_key="T0ACME")
+    team.act(service.hand_over, "leo", lane, to="p_apa")
     found = through(team, "2026-01-08T10:00+00:00", "2026-01-09T23:00+00:00")
     assert {key: f"{when:%m-%d %H}" for key, when in team.arrived.items()}[
         f"milestone:{lane}:handed:p_apa:2"

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sandbox.server import Sandbox
 from storage.db import Database
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from tests.mistakes.typed import Ended, typed
 from tests.stories.office import ADA, POLICY
 from workflows import clock, outbox
@@ -168,7 +169,9 @@ def test_what_waits_on_the_record(
                 dedupe_key=f"alert:{number}",
                 now=now,
             )
-        webhooks.add(session, OPERATOR, "https://example.com/hook", ["*"], now=now)
+        webhooks.add(
+            make_context(session, actor=OPERATOR, now=now), "https://example.com/hook", ["*"]
+        )
         session.execute(text("UPDATE outbox SET state = 'dead'"))
     told = typed(right, tmp_path, "doctor")
     found = states(told)
@@ -196,10 +199,10 @@ def test_a_key_that_was_retired(
     with database.begin() as session:
         now = clock.now(session)
         key = envelopes.load_private_key(pem)
-        statements.publish_key(session, OPERATOR, key, now=now)
+        statements.publish_key(make_context(session, actor=OPERATOR, now=now), key)
         other = envelopes.load_private_key(envelopes.make_private_pem())
-        kept = statements.publish_key(session, OPERATOR, other, now=now)
-        statements.retire_other_keys(session, OPERATOR, kept, now=now)
+        kept = statements.publish_key(make_context(session, actor=OPERATOR, now=now), other)
+        statements.retire_other_keys(make_context(session, actor=OPERATOR, now=now), kept)
     ended = typed(right, tmp_path, "doctor")
     assert ended.code == 1
     assert "was retired. Set MLGOV_SIGNING_KEY to the key in use" in states(ended)["signing key"]

@@ -13,6 +13,7 @@ from storage.db import Database
 from storage.delivery.tables import Gate, Lane, Message, Outbox, Runtime
 from storage.people import identities, queries
 from storage.people.tables import Channel, Person, SlackAlias, UserGroup
+from tests.contexts import make_context
 from workflows import outbox
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.audit import service as audit
@@ -42,7 +43,7 @@ def seen(slack_id: str, org: str = T, **more: Any) -> PersonSeen:
 
 def read(session: Session, *described: PersonSeen) -> Mapping[tuple[str, str], str]:
     at = runtime.real_now(session)
-    return people.upsert_from_slack(session, described, read_at=at, now=NOW).ids
+    return people.upsert_from_slack(make_context(session, now=NOW), described, read_at=at).ids
 
 
 @pytest.fixture
@@ -54,20 +55,16 @@ def ids(database: Database) -> dict[str, str]:
             session, seen(ANA), seen(BEN), seen(CY, is_deactivated=True), seen(BOT, is_bot=True)
         )
         people.upsert_groups(
-            session,
+            make_context(session, org=T, now=NOW),
             [GroupSeen("S0FIN", "finance", "Finance", members=(ANA, BEN))],
-            org_key=T,
             read_at=runtime.real_now(session),
-            now=NOW,
             is_everything=True,
             is_first=True,
         )
         people.upsert_channels(
-            session,
+            make_context(session, org=T, now=NOW),
             [ChannelSeen("C0GOV", "gov", bot_is_member=True, has_guests=False)],
-            org_key=T,
             read_at=runtime.real_now(session),
-            now=NOW,
         )
     return {slack_id: person_id for (_, slack_id), person_id in found.items()}
 
@@ -80,7 +77,9 @@ def move(
     leaves: bool = False,
 ) -> organisation.Plan:
     with database.begin() as session:
-        return organisation.move(session, OPERATOR, here, THERE, exchanged, leaves=leaves, now=NOW)
+        return organisation.move(
+            make_context(session, actor=OPERATOR, now=NOW), here, THERE, exchanged, leaves=leaves
+        )
 
 
 def faults(database: Database) -> list[str]:
@@ -205,7 +204,9 @@ def test_it_is_moved_once(database: Database, ids: dict[str, str]) -> None:
 def test_only_who_operates_mlgov_moves_it(database: Database, ids: dict[str, str]) -> None:
     somebody = Actor(ids[ANA], ActorKind.PERSON, "Ana", ANA)
     with database.begin() as session, pytest.raises(NotAllowed):
-        organisation.move(session, somebody, HERE, THERE, GRID, leaves=False, now=NOW)
+        organisation.move(
+            make_context(session, actor=somebody, now=NOW), HERE, THERE, GRID, leaves=False
+        )
 
 
 def test_the_plan_says_what_a_move_does_and_changes_nothing(
@@ -224,7 +225,7 @@ def test_the_plan_says_what_a_move_does_and_changes_nothing(
 
 def erase(database: Database, person_id: str) -> None:
     with database.begin() as session:
-        people.erase(session, OPERATOR, person_id, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
 
 
 @pytest.mark.parametrize("told_as", [CY, "W0CY"])
@@ -305,7 +306,9 @@ def test_people_whom_an_earlier_release_left_behind_come_over(
         again = read(session, seen("W0ANA", E), seen("W0BEN", E))
         for person_id in (ids[ANA], again[E, "W0ANA"]):
             actor = Actor(person_id, ActorKind.PERSON, "Ana", ANA)
-            audit.record(session, actor, "people.tried", ("person", person_id), now=NOW)
+            audit.record(
+                make_context(session, actor=actor, now=NOW), "people.tried", ("person", person_id)
+            )
         here = organisation.find_organisation(session)
         assert here is not None
         assert organisation.count_left_behind(session, here) == 4

@@ -13,10 +13,11 @@ from playwright.sync_api import expect
 
 from storage.enums import ApprovalState
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, OLA, POLICY, TIM, Office, eventually, opened
 from tests.stories.test_road import state, verified
 from tests.stories.test_several import asked
-from workflows import decisions
+from workflows.approvals import reads
 from workflows.budgets import service as budgets
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -96,13 +97,13 @@ class Reader:
 def _stage(office: Office, number: int) -> int:
     deps = office.bot.deps
     with office.db.read() as session:
-        return decisions.card(session, number, policy=deps.policy, now=office.now()).stage
+        return reads.card(make_context(session, policy=deps.policy, now=office.now()), number).stage
 
 
 def amount(office: Office, project_id: int) -> Decimal:
     with office.db.read() as session:
         (burn,) = budgets.burns_by_project(
-            session, [project_id], policy=office.bot.deps.policy, now=office.now()
+            make_context(session, policy=office.bot.deps.policy, now=office.now()), [project_id]
         )[project_id]
     return burn.amount
 

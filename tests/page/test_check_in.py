@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from storage.enums import Answer
+from tests.contexts import make_context
 from tests.maturity.company import BOSS, ORG, POLICY, RUBRIC, give_personas, staff, warm_up, world
 from tests.stories.office import Office, opened
 from workflows.maturity import service
@@ -35,7 +36,8 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
             boss = people.actor_by_slack_id(session, ORG, BOSS)
             assert boss is not None
             service.start_check_in(
-                session, boss[0], None, policy=deps.policy, org_key=ORG, now=office.now()
+                make_context(session, actor=boss[0], policy=deps.policy, org=ORG, now=office.now()),
+                None,
             )
         office.settle()
         office.move(timedelta(hours=24))
@@ -47,11 +49,13 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
             for slack_id in staff(PEOPLE):
                 found = people.actor_by_slack_id(session, ORG, slack_id)
                 assert found is not None
-                mine = service.find_own(session, found[0], policy=deps.policy)
+                mine = service.find_own(make_context(session, actor=found[0], policy=deps.policy))
                 assert mine is not None
                 if slack_id != ME:
                     service.keep_window_answers(
-                        session, found[0], mine.id, said, policy=deps.policy, now=office.now()
+                        make_context(session, actor=found[0], policy=deps.policy, now=office.now()),
+                        mine.id,
+                        said,
                     )
         office.settle()
         yield office

@@ -15,6 +15,7 @@ from storage.people import erasure
 from storage.people.columns import EMPTIED, FREE, SWEPT, is_person, is_text
 from storage.people.tables import Person
 from storage.tables import Base
+from tests.contexts import make_context
 from tests.people.test_erasure import Told
 from workflows import outbox
 from workflows.actors import OPERATOR
@@ -87,7 +88,7 @@ def filled(database: Database) -> str:
     """A row of every table about the same person; their opaque id."""
     seen = PersonSeen(ORG, SLACK, WORDS, WORDS, EMAIL, WORDS, WORDS)
     with database.begin() as session:
-        done = people.upsert_from_slack(session, [seen], read_at=NOW, now=NOW)
+        done = people.upsert_from_slack(make_context(session, now=NOW), [seen], read_at=NOW)
         person_id = done.ids[ORG, SLACK]
         row = session.get_one(Person, person_id)
         row.business_unit = row.persona = row.country = WORDS
@@ -139,7 +140,7 @@ def test_an_erasure_reaches_every_column_that_is_listed(database: Database) -> N
     }
     assert traced(database) >= expected
     with database.begin() as session:
-        people.erase(session, OPERATOR, person_id, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     assert traced(database) == set()
     with database.read() as session:
         assert ledger.verify(session) is None
@@ -150,14 +151,13 @@ def test_who_comes_back_can_be_erased_again(database: Database) -> None:
     person_id = filled(database)
     for _ in range(3):
         with database.begin() as session:
-            people.erase(session, OPERATOR, person_id, now=NOW)
+            people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
         assert traced(database) == set()
         with database.begin() as session:
             done = people.upsert_from_slack(
-                session,
+                make_context(session, now=NOW),
                 [PersonSeen(ORG, SLACK, ORG, "Trace", EMAIL)],
                 read_at=datetime.now(UTC),
-                now=NOW,
             )
             assert done.ids[ORG, SLACK] == person_id
             to = Destination.person(ORG, SLACK)

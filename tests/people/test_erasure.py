@@ -17,6 +17,7 @@ from storage.enums import OutboxState
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from workflows import outbox
 from workflows.actors import OPERATOR, SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
@@ -50,14 +51,12 @@ def seed(session: Session, *, state: str = "approved") -> Scene:
         PersonSeen(ORG, ANAB, ORG, "Anab", "anab@acme.test"),
         PersonSeen(ORG, BO, ORG, "Bo"),
     ]
-    ids = people.upsert_from_slack(session, seen, read_at=NOW, now=NOW).ids
+    ids = people.upsert_from_slack(make_context(session, now=NOW), seen, read_at=NOW).ids
     ana, anab, bo = (ids[(ORG, one)] for one in (ANA, ANAB, BO))
     people.upsert_groups(
-        session,
+        make_context(session, org=ORG, now=NOW),
         [GroupSeen("S0FIN", "finance", "Finance", members=(ANA, ANAB))],
-        org_key=ORG,
         read_at=NOW,
-        now=NOW,
     )
     row = session.get_one(Person, ana)
     row.business_unit, row.persona, row.country = "Labelling", "leader", "PT"
@@ -109,11 +108,9 @@ def seed(session: Session, *, state: str = "approved") -> Scene:
         ]
     )
     audit.record(
-        session,
-        actor,
+        make_context(session, actor=actor, now=NOW),
         "approval.decided",
         ("approval", approval.id),
-        now=NOW,
         reason=audit.text_fact(reason),
     )
     for slack_id in (ANA, ANAB):
@@ -179,7 +176,7 @@ def test_nothing_that_identifies_the_person_is_left(database: Database) -> None:
     )
     assert all(trace in before for trace in traces)
     with database.begin() as session:
-        report = people.erase(session, OPERATOR, scene.ana, now=NOW)
+        report = people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
     assert (report.texts, report.memberships, report.messages) == (1, 1, 1)
     assert report.owned_projects == ("triage",)
     assert not report.named_in_policy
@@ -195,7 +192,7 @@ def test_nothing_that_identifies_the_person_is_left(database: Database) -> None:
 def test_others_keep_what_is_theirs(database: Database) -> None:
     with database.begin() as session:
         scene = seed(session)
-        people.erase(session, OPERATOR, scene.ana, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
     with database.read() as session:
         anab = session.get_one(Person, scene.anab)
         assert (anab.slack_id, anab.email) == (ANAB, "anab@acme.test")
@@ -220,7 +217,7 @@ def test_others_keep_what_is_theirs(database: Database) -> None:
 def test_cards_that_showed_the_person_are_shown_anew(database: Database) -> None:
     with database.begin() as session:
         scene = seed(session)
-        people.erase(session, OPERATOR, scene.ana, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
     with database.read() as session:
         (update,) = session.execute(select(Outbox).where(Outbox.op == "update")).scalars()
         assert (update.subject_type, update.subject_id) == ("approval", str(scene.approval))
@@ -231,7 +228,7 @@ def test_nobody_escapes_the_rules_of_a_waiting_request(database: Database) -> No
         scene = seed(session, state="pending")
     for person_id in (scene.ana, scene.bo):
         with pytest.raises(InvalidInput, match="still wait: #"), database.begin() as session:
-            people.erase(session, OPERATOR, person_id, now=NOW)
+            people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
 
 
 def test_who_may_erase_and_whom(database: Database) -> None:
@@ -240,18 +237,20 @@ def test_who_may_erase_and_whom(database: Database) -> None:
         scene = seed(session)
         for actor in (somebody, SYSTEM):
             with pytest.raises(NotAllowed):
-                people.erase(session, actor, scene.ana, now=NOW)
+                people.erase(make_context(session, actor=actor, now=NOW), scene.ana)
         with pytest.raises(NotFound):
-            people.erase(session, OPERATOR, "p_nobody", now=NOW)
-        people.erase(session, OPERATOR, scene.ana, now=NOW)
+            people.erase(make_context(session, actor=OPERATOR, now=NOW), "p_nobody")
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
         with pytest.raises(InvalidInput, match="erased already"):
-            people.erase(session, OPERATOR, scene.ana, now=NOW)
+            people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
 
 
 def test_a_policy_that_names_the_person_is_told(database: Database) -> None:
     with database.begin() as session:
         scene = seed(session)
-        assert people.erase(session, OPERATOR, scene.bo, now=NOW).named_in_policy
+        assert people.erase(
+            make_context(session, actor=OPERATOR, now=NOW), scene.bo
+        ).named_in_policy
         policy = session.execute(select(PolicyVersion.text)).scalar_one()
         assert BO in policy
 
@@ -260,7 +259,7 @@ def test_the_ledger_tells_of_the_erasure_without_a_name(database: Database) -> N
     with database.begin() as session:
         scene = seed(session)
     with database.begin() as session:
-        people.erase(session, OPERATOR, scene.ana, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
     with database.read() as session:
         body = session.execute(
             text("SELECT body FROM audit_entry ORDER BY seq DESC LIMIT 1")
@@ -286,7 +285,7 @@ def test_an_export_holds_everything_and_is_json(database: Database) -> None:
     assert found["ledger"][0]["body"]["actor"] == scene.ana
     assert {one["kind"] for one in found["messages"]} == {"told", "home"}
     with database.begin() as session:
-        people.erase(session, OPERATOR, scene.ana, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), scene.ana)
         after = people.export(session, scene.ana)
     assert after["texts"][0]["text"] is None
     assert after["messages"] == []
@@ -298,7 +297,9 @@ def test_people_are_looked_up_by_id_slack_id_or_address(database: Database) -> N
     with database.begin() as session:
         scene = seed(session)
         people.upsert_from_slack(
-            session, [PersonSeen("T0ELSE", BO, "T0ELSE", "Other Bo")], read_at=NOW, now=NOW
+            make_context(session, now=NOW),
+            [PersonSeen("T0ELSE", BO, "T0ELSE", "Other Bo")],
+            read_at=NOW,
         )
         for word in (scene.ana, ANA, "u0ana", "ANA@acme.test"):
             assert people.look_up(session, word).id == scene.ana

@@ -9,6 +9,7 @@ from storage.audit.tables import AuditEntry
 from storage.db import Database
 from storage.delivery.tables import Outbox
 from storage.people.tables import Channel, UserGroupMember
+from tests.contexts import make_context
 from workflows import policy
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen
@@ -37,15 +38,13 @@ def see(
     )
     with database.begin() as session:
         changes = people.upsert_groups(
-            session,
+            make_context(session, org=ORG, now=NOW),
             [seen],
-            org_key=ORG,
             read_at=NOW,
-            now=NOW,
             is_everything=everything,
             is_first=everything,
         )
-        people.announce_groups(session, changes, policy=POLICY, org_key=ORG, now=NOW)
+        people.announce_groups(make_context(session, policy=POLICY, org=ORG, now=NOW), changes)
     return changes
 
 
@@ -102,7 +101,10 @@ def test_an_event_announces_only_what_it_changes(database: Database) -> None:
     see(database, "finance", "U0FAY", everything=True)
     with database.begin() as session:
         changes = people.change_members(
-            session, "S0FINANCE", added=["U0FAY", "U0NED"], removed=["U0LEA"], org_key=ORG, now=NOW
+            make_context(session, org=ORG, now=NOW),
+            "S0FINANCE",
+            added=["U0FAY", "U0NED"],
+            removed=["U0LEA"],
         )
     ((joined, left),) = [(one.added, one.removed) for one in changes]
     assert (len(joined), left) == (1, ())

@@ -19,6 +19,7 @@ from storage.milestones.tables import Milestone
 from storage.people import identities
 from storage.people.tables import Person
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from tests.imports.conftest import NOW, ORG, Desk, fill, said
 from workflows import outbox, policy
 from workflows.actors import Actor, ActorKind
@@ -49,12 +50,14 @@ def read(desk: Desk, *seen: PersonSeen, text: str = POLICY, after: int = 0) -> i
     rules = policy.parse(text).policy
 
     def upsert(session: Any) -> None:
-        people.upsert_from_slack(session, seen, read_at=now, now=now)
+        people.upsert_from_slack(make_context(session, now=now), seen, read_at=now)
 
     desk.db.run(upsert)
     joined = 0
     while True:
-        done = desk.db.run(lambda session: people.join(session, policy=rules, org_key=ORG, now=now))
+        done = desk.db.run(
+            lambda session: people.join(make_context(session, policy=rules, org=ORG, now=now))
+        )
         joined += done.joined
         if not done.has_more:
             return joined
@@ -221,7 +224,7 @@ def test_who_has_acted_is_nobody_elses(desk: Desk) -> None:
     (entry,) = everybody(desk, "cy@acme.test")
     with desk.db.begin() as session:
         acts = Actor(entry.id, ActorKind.PERSON, "Cy", None)
-        audit.record(session, acts, "thing.done", ("thing", 1), now=NOW)
+        audit.record(make_context(session, actor=acts, now=NOW), "thing.done", ("thing", 1))
     assert read(desk, CY) == 0
     assert len(everybody(desk, "cy@acme.test")) == 2
 
@@ -238,7 +241,7 @@ def test_the_policy_can_leave_it_to_the_next_import(desk: Desk) -> None:
 def test_joining_makes_no_circle_of_managers(desk: Desk) -> None:
     desk.bring("people", "email,manager\ncy@acme.test,U0BO\nbo@acme.test,\n")
     with desk.db.begin() as session:
-        people.upsert_from_slack(session, [CY], read_at=NOW, now=NOW)
+        people.upsert_from_slack(make_context(session, now=NOW), [CY], read_at=NOW)
     desk.bring("people", "slack_id,manager\nU0BO,U0CY\n")
     assert read(desk, CY) == 1
     (cy,) = everybody(desk, "cy@acme.test")
@@ -290,7 +293,7 @@ def test_a_channel_that_was_only_named_is_found_when_mlgov_is_in_it(desk: Desk) 
     def see(is_in: bool) -> None:
         with desk.db.begin() as session:
             seen = ChannelSeen("C0NIGHT", "night-shift", bot_is_member=is_in)
-            people.upsert_channels(session, [seen], org_key=ORG, read_at=NOW, now=NOW)
+            people.upsert_channels(make_context(session, org=ORG, now=NOW), [seen], read_at=NOW)
 
     assert channel() is None
     see(is_in=False)

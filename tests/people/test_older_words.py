@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from storage.db import Database
 from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
+from tests.contexts import make_context
 from workflows import clock
 from workflows.people import service as people
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
@@ -32,7 +33,7 @@ def group(*members: str, updated: int | None = None) -> GroupSeen:
 def read(db: Database, at: datetime, *groups: GroupSeen, everything: bool = False) -> None:
     with db.begin() as session:
         people.upsert_groups(
-            session, groups, org_key=ORG, read_at=at, now=LATER, is_everything=everything
+            make_context(session, org=ORG, now=LATER), groups, read_at=at, is_everything=everything
         )
 
 
@@ -41,7 +42,11 @@ def hear(
 ) -> None:
     with db.begin() as session:
         people.change_members(
-            session, "S0FIN", added=added, removed=removed, org_key=ORG, now=JOINED, updated=updated
+            make_context(session, org=ORG, now=JOINED),
+            "S0FIN",
+            added=added,
+            removed=removed,
+            updated=updated,
         )
 
 
@@ -78,7 +83,9 @@ def test_one_group_is_not_read_back_either(database: Database, before: datetime)
     read(database, before - MINUTE, group("U0FAY"))
     hear(database, removed=("U0FAY",))
     with database.begin() as session:
-        people.refresh_members(session, "S0FIN", ["U0FAY"], org_key=ORG, read_at=before, now=LATER)
+        people.refresh_members(
+            make_context(session, org=ORG, now=LATER), "S0FIN", ["U0FAY"], read_at=before
+        )
     assert since(database) == {}
 
 
@@ -87,7 +94,9 @@ def test_a_group_that_an_event_told_of_meanwhile_is_not_disabled(
 ) -> None:
     read(database, before - MINUTE, GroupSeen("S0OLD", "old", "Old", members=()))
     with database.begin() as session:
-        people.upsert_groups(session, [group("U0FAY")], org_key=ORG, read_at=None, now=JOINED)
+        people.upsert_groups(
+            make_context(session, org=ORG, now=JOINED), [group("U0FAY")], read_at=None
+        )
     read(database, before, everything=True)
     with database.read() as session:
         flags = session.execute(select(UserGroup.slack_id, UserGroup.is_disabled)).all()
@@ -123,13 +132,15 @@ def test_who_was_deactivated_is_not_brought_back_by_an_older_page(
     gone = PersonSeen(ORG, "U0FAY", "T0ACME", "Fay", is_deactivated=True, updated=200)
     for seen, at in ((fay, before - MINUTE), (gone, None), (fay, before), (fay, None)):
         with database.begin() as session:
-            people.upsert_from_slack(session, [seen], read_at=at, now=JOINED)
+            people.upsert_from_slack(make_context(session, now=JOINED), [seen], read_at=at)
     with database.read() as session:
         row = session.execute(select(Person)).scalar_one()
         assert row.is_deactivated
         assert row.refreshed_at is None
     with database.begin() as session:
-        people.upsert_from_slack(session, [fay], read_at=before + 2 * MINUTE, now=JOINED)
+        people.upsert_from_slack(
+            make_context(session, now=JOINED), [fay], read_at=before + 2 * MINUTE
+        )
     with database.read() as session:
         assert not session.execute(select(Person)).scalar_one().is_deactivated
 
@@ -141,7 +152,7 @@ def test_a_channel_is_not_closed_by_a_look_from_before_somebody_joined(
 
     def write(at: datetime) -> None:
         with database.begin() as session:
-            people.upsert_channels(session, [seen], org_key=ORG, read_at=at, now=JOINED)
+            people.upsert_channels(make_context(session, org=ORG, now=JOINED), [seen], read_at=at)
 
     def look(at: datetime) -> None:
         with database.begin() as session:

@@ -10,6 +10,7 @@ from storage.db import Database
 from storage.delivery.tables import Outbox
 from storage.people import readings
 from storage.people.tables import Person
+from tests.contexts import make_context
 from workflows import clock, handles, permissions, policy
 from workflows.actors import OPERATOR
 from workflows.handles import Fault
@@ -37,16 +38,14 @@ def see(database: Database, *groups: GroupSeen, everything: bool = False) -> Non
     """As a running mlgov takes what Slack tells of groups."""
     with database.begin() as session:
         changes = people.upsert_groups(
-            session,
+            make_context(session, org=ORG, now=NOW),
             groups,
-            org_key=ORG,
             read_at=clock.real_now(session) if everything else None,
-            now=NOW,
             is_everything=everything,
             is_first=everything,
         )
-        people.settle_handles(session, policy=POLICY, org_key=ORG, now=NOW)
-        people.announce_groups(session, changes, policy=POLICY, org_key=ORG, now=NOW)
+        people.settle_handles(make_context(session, policy=POLICY, org=ORG, now=NOW))
+        people.announce_groups(make_context(session, policy=POLICY, org=ORG, now=NOW), changes)
 
 
 def group(slack_id: str, handle: str, *members: str, gone: bool = False) -> GroupSeen:
@@ -87,7 +86,7 @@ def everybody_by_it(database: Database) -> list[set[str]]:
     """Whom `@finance` reaches by each way in which mlgov asks: decisions, roles, sight, check-ins."""
     with database.read() as session:
         deciders = people.resolve_approvers(session, ["@finance"], ORG, {}, roles={})
-        holders = permissions.list_holders(session, "leader", policy=POLICY, org_key=ORG)
+        holders = permissions.list_holders(make_context(session, policy=POLICY, org=ORG), "leader")
         seeing = {
             row.id
             for row in session.execute(select(Person)).scalars()
@@ -101,7 +100,7 @@ def everybody_by_it(database: Database) -> list[set[str]]:
         invited = {
             row.id
             for row, _ in invitations.list_invitees(
-                session, policy=POLICY, org_key=ORG, business_unit=None
+                make_context(session, policy=POLICY, org=ORG), business_unit=None
             )
         }
     return [set(deciders), set(holders), seeing, reached, invited]
@@ -174,10 +173,12 @@ def test_the_administrators_whose_own_handle_is_unclear_are_told_and_hold_no_rig
     alone = POLICY.model_copy(update={"roles": {**POLICY.roles, "admin": ("@admins",)}})
     with db.begin() as session:
         people.upsert_groups(
-            session, [group("S0MAL", "admins", "U0MAL")], org_key=ORG, read_at=None, now=NOW
+            make_context(session, org=ORG, now=NOW),
+            [group("S0MAL", "admins", "U0MAL")],
+            read_at=None,
         )
-        people.settle_handles(session, policy=alone, org_key=ORG, now=NOW)
-        assert permissions.list_holders(session, "admin", policy=alone, org_key=ORG) == {}
+        people.settle_handles(make_context(session, policy=alone, org=ORG, now=NOW))
+        assert permissions.list_holders(make_context(session, policy=alone, org=ORG), "admin") == {}
     assert told(db) == [("people.handle_unclear", "U0ADA")]
 
 
@@ -187,7 +188,9 @@ def test_another_meaning_is_taken_when_an_administrator_puts_the_policy_in_force
     see(db, group("S0FIN", "money", "U0FAY", "U0FRED"))
     see(db, group("S0NEW", "finance", "U0MAL"))
     with db.begin() as session:
-        sentences = people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW)
+        sentences = people.confirm_handles(
+            make_context(session, actor=OPERATOR, policy=POLICY, org=ORG, now=NOW)
+        )
     assert sentences == [
         "@finance means Group S0NEW (S0NEW) from now on; until now it meant Group S0FIN (S0FIN). "
         "Open requests stay with whom they asked."
@@ -195,13 +198,20 @@ def test_another_meaning_is_taken_when_an_administrator_puts_the_policy_in_force
     assert everybody_by_it(db) == [{"p-mal"}] * 5
     assert told(db)[-1] == ("people.handle_clear", "U0ADA")
     with db.begin() as session:
-        assert people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW) == []
+        assert (
+            people.confirm_handles(
+                make_context(session, actor=OPERATOR, policy=POLICY, org=ORG, now=NOW)
+            )
+            == []
+        )
 
 
 def test_putting_the_policy_in_force_tells_what_is_still_unclear(db: Database) -> None:
     see(db, group("S0MAL", "finance", "U0MAL"))
     with db.begin() as session:
-        (sentence,) = people.confirm_handles(session, OPERATOR, policy=POLICY, org_key=ORG, now=NOW)
+        (sentence,) = people.confirm_handles(
+            make_context(session, actor=OPERATOR, policy=POLICY, org=ORG, now=NOW)
+        )
     assert sentence == (
         "@finance names nobody: 2 user groups have the handle @finance. "
         "Next: write the id of the right one in the policy instead (S0FIN or S0MAL), "

@@ -12,6 +12,7 @@ from storage.people import erasure as stored
 from storage.people.tables import Person, Tombstone, UserGroup, UserGroupMember
 from storage.runtime import real_now
 from tests.conftest import with_key
+from tests.contexts import make_context
 from tests.people.test_erasure import everything
 from workflows import policy
 from workflows.actors import OPERATOR, Actor, ActorKind
@@ -39,7 +40,7 @@ def seen(slack_id: str = ANA, *, has_left: bool = False, org: str = ORG) -> Pers
 def read(session: Session, *described: PersonSeen, ago: timedelta = timedelta(0)) -> Upserted:
     """Slack was asked about these people just now, or some time ago."""
     asked_at = real_now(session) - ago
-    return people.upsert_from_slack(session, described, read_at=asked_at, now=NOW)
+    return people.upsert_from_slack(make_context(session, now=NOW), described, read_at=asked_at)
 
 
 def erased(database: Database) -> str:
@@ -47,7 +48,7 @@ def erased(database: Database) -> str:
     with database.begin() as session:
         person_id = read(session, seen()).ids[(ORG, ANA)]
     with database.begin() as session:
-        people.erase(session, OPERATOR, person_id, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     return person_id
 
 
@@ -85,7 +86,7 @@ def test_whoever_is_active_is_who_they_were(database: Database) -> None:
         assert said is not None
         assert Look().all(session, NOW).faults == []
     with database.begin() as session:
-        people.erase(session, OPERATOR, person_id, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     with database.begin() as session:
         read(session, seen(has_left=True))
     assert traces(database) == []
@@ -98,9 +99,9 @@ def test_tokens_that_went_with_an_erasure_are_no_fault_when_somebody_is_back(
         person_id = read(session, seen()).ids[(ORG, ANA)]
     with database.begin() as session:
         ana = Actor(person_id, ActorKind.PERSON, "Ana Costa", slack_id=ANA)
-        tokens.create_personal(session, ana, lasts=timedelta(days=1), now=NOW)
+        tokens.create_personal(make_context(session, actor=ana, now=NOW), lasts=timedelta(days=1))
     with database.begin() as session:
-        people.erase(session, OPERATOR, person_id, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     with database.begin() as session:
         read(session, seen())
     with database.read() as session:
@@ -114,7 +115,7 @@ def test_what_slack_said_before_brings_nobody_back(database: Database, asked: st
         if asked == "before the erasure":
             read(session, seen(), ago=timedelta(minutes=1))
         else:
-            people.upsert_from_slack(session, [seen()], read_at=None, now=NOW)
+            people.upsert_from_slack(make_context(session, now=NOW), [seen()], read_at=None)
     assert traces(database) == []
 
 
@@ -124,26 +125,30 @@ def test_groups_bring_no_leaver_back(database: Database) -> None:
     with database.begin() as session:
         asked_at = real_now(session)
         for _ in range(2):
-            people.upsert_groups(session, [group], org_key=ORG, read_at=asked_at, now=NOW)
-        people.change_members(session, "S0FIN", added=[ANA], removed=[], org_key=ORG, now=NOW)
-        people.change_members(session, "S0FIN", added=[], removed=[ANA], org_key=ORG, now=NOW)
+            people.upsert_groups(make_context(session, org=ORG, now=NOW), [group], read_at=asked_at)
+        people.change_members(
+            make_context(session, org=ORG, now=NOW), "S0FIN", added=[ANA], removed=[]
+        )
+        people.change_members(
+            make_context(session, org=ORG, now=NOW), "S0FIN", added=[], removed=[ANA]
+        )
     assert traces(database) == []
     with database.begin() as session:
         asked_at = real_now(session)
-        people.upsert_groups(session, [group], org_key=ORG, read_at=asked_at, now=NOW)
+        people.upsert_groups(make_context(session, org=ORG, now=NOW), [group], read_at=asked_at)
         assert session.execute(select(UserGroup.refreshed_at)).scalar_one() is not None
         read(session, seen())
         # The group was read without her: it is asked again before she can act by it.
         assert session.execute(select(UserGroup.refreshed_at)).scalar_one() is None
-        people.upsert_groups(session, [group], org_key=ORG, read_at=asked_at, now=NOW)
+        people.upsert_groups(make_context(session, org=ORG, now=NOW), [group], read_at=asked_at)
         members = session.execute(select(UserGroupMember.person_id)).scalars().all()
         assert person_id in members
 
 
 def bring(session: Session, row: PersonRow) -> Outcome:
     acme = policy.parse("version: 1\norganisation: {name: Acme}\n").policy
-    return imports.PeopleTable(OPERATOR, policy=acme, org_key=ORG).take_rows(
-        session, [(2, row)], now=NOW
+    return imports.PeopleTable().take_rows(
+        make_context(session, OPERATOR, policy=acme, org=ORG, now=NOW), [(2, row)]
     )
 
 
@@ -185,7 +190,7 @@ def test_who_was_only_in_a_file_stays_away_too(database: Database) -> None:
     with database.begin() as session:
         bring(session, row)
         person_id = people.look_up(session, EMAIL).id
-        people.erase(session, OPERATOR, person_id, now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     with database.begin() as session:
         done = bring(session, row)
         assert len(done.faults) == 1
@@ -215,7 +220,9 @@ def test_without_the_key_nothing_is_read_of_people(database: Database, key: byte
     with pytest.raises(ErasureKeyMissing, match="1 person was erased"):
         database.run(lambda session: read(session, seen(BO)))
     with pytest.raises(ErasureKeyMissing), database.begin() as session:
-        people.upsert_groups(session, [group], org_key=ORG, read_at=real_now(session), now=NOW)
+        people.upsert_groups(
+            make_context(session, org=ORG, now=NOW), [group], read_at=real_now(session)
+        )
     for row in (PersonRow(slack_id=BO), PersonRow(email="bo@acme.test")):
         with pytest.raises(ErasureKeyMissing), database.begin() as session:
             bring(session, row)
@@ -231,11 +238,15 @@ def test_nobody_is_erased_without_a_key(database: Database) -> None:
         stored.set_check(session, None)
     database.keep_erasure_key(None)
     with pytest.raises(InvalidInput, match="MLGOV_ERASURE_KEY"):
-        database.run(lambda session: people.erase(session, OPERATOR, person_id, now=NOW))
+        database.run(
+            lambda session: people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
+        )
     with_key(database)
     database.keep_erasure_key(b"what another replica was started with")
     with pytest.raises(InvalidInput, match="Another mlgov on this database"):
-        database.run(lambda session: people.erase(session, OPERATOR, person_id, now=NOW))
+        database.run(
+            lambda session: people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
+        )
     assert "Ana Costa" in traces(database)
 
 
@@ -243,7 +254,7 @@ def test_a_lost_key_can_be_given_up(database: Database) -> None:
     person_id = erased(database)
     new = b"a key that was made after the other was lost"
     with database.begin() as session:
-        assert erasure.start_anew(session, OPERATOR, new, now=NOW) == 1
+        assert erasure.start_anew(make_context(session, actor=OPERATOR, now=NOW), new) == 1
     database.keep_erasure_key(new)
     with database.begin() as session:
         assert read(session, seen()).ids[(ORG, ANA)] != person_id
@@ -271,17 +282,19 @@ def test_a_reading_and_an_erasure_at_once_leave_nothing(database: Database) -> N
         waited.append(False)
         try:
             with database.begin() as erasing:
-                people.erase(erasing, OPERATOR, person_id, now=NOW)
+                people.erase(make_context(erasing, actor=OPERATOR, now=NOW), person_id)
         except DatabaseBusy:
             waited[0] = True
 
     with database.begin() as reading:
         event.listen(reading, "before_flush", erase)
-        people.upsert_from_slack(reading, [changed], read_at=real_now(reading), now=NOW)
+        people.upsert_from_slack(
+            make_context(reading, now=NOW), [changed], read_at=real_now(reading)
+        )
     assert waited, "the erasure did not come between"
     if waited[0]:
         with database.begin() as session:
-            people.erase(session, OPERATOR, person_id, now=NOW)
+            people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     assert traces(database) == []
 
 
@@ -292,5 +305,5 @@ def test_an_entry_of_a_file_with_the_same_address_is_told(database: Database) ->
         bring(session, row)
         entry = people.look_up(session, EMAIL).id
         person_id = read(session, seen()).ids[(ORG, ANA)]
-        report = people.erase(session, OPERATOR, person_id, now=NOW)
+        report = people.erase(make_context(session, actor=OPERATOR, now=NOW), person_id)
     assert report.same_address == (entry,)

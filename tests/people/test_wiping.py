@@ -12,6 +12,7 @@ from sqlalchemy import text
 from bot.people import erasure
 from storage import backup
 from storage.db import Database
+from tests.contexts import make_context
 from tests.people.test_tombstones import ANA, NOW, ORG, erased, read, seen
 from workflows.actors import OPERATOR
 from workflows.people import service as people
@@ -130,7 +131,7 @@ def test_what_postgresql_is_told_to_run_leaves_nothing(database: Database) -> No
             with database.begin() as session:
                 person = people.find_by_slack_id(session, ORG, slack_id)
                 assert person is not None
-                people.erase(session, OPERATOR, person.id, now=NOW)
+                people.erase(make_context(session, actor=OPERATOR, now=NOW), person.id)
         connection.exec_driver_sql("CHECKPOINT")
         assert TRACE.encode() in server_files(database)
         _, statements = erasure.wipe(database)

@@ -11,9 +11,11 @@ from storage.db import Database
 from storage.people import readings
 from tests.approvals.conftest import ORG, POLICY, START, House, ProjectLaunch, populated
 from tests.approvals.test_gates import LARGE, OWNER, gate
+from tests.contexts import make_context
 from tests.mistakes.typed import typed
-from workflows import decisions, policy
+from workflows import approvable, policy
 from workflows.actors import OPERATOR
+from workflows.approvals import policy_simulation
 from workflows.people import approvers
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen
@@ -25,7 +27,7 @@ from workflows.policy.reading import line_of, review
 
 @pytest.fixture
 def house(database: Database, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setitem(decisions.SUBJECTS, "project", ProjectLaunch())
+    monkeypatch.setitem(approvable.SUBJECTS, "project", ProjectLaunch())
     return populated(database)
 
 
@@ -98,7 +100,9 @@ def test_people_and_groups_that_nobody_knows_and_stages_that_nobody_passes(house
     for name in ("fay", "fred"):
         house.flag(name, team_id="T0ACME")  # Slack has described them
     with house.db.read() as session:
-        found = approvers.check_against_mirror(session, policy.parse(text).policy, ORG)
+        found = approvers.check_against_mirror(
+            make_context(session, policy=policy.parse(text).policy, org=ORG)
+        )
     told = "\n".join(words for _, words in found)
     for each in ("@nobody", "U0NOPE", "S0NOPE", "@gone"):
         assert f" {each}" in told
@@ -139,7 +143,9 @@ def test_past_requests_under_another_policy(house: House) -> None:
         )
     ).policy
     with house.db.read() as session:
-        result = decisions.simulate(session, other, since=START - timedelta(days=1), org_key=ORG)
+        result = policy_simulation.simulate_policy(
+            make_context(session, policy=other, org=ORG), since=START - timedelta(days=1)
+        )
     effects = {one.id: (one.effect, one.why) for one in result.requests}
     assert effects[small][0] == "sped_up"
     assert effects[large][0] == "blocked"
@@ -147,7 +153,9 @@ def test_past_requests_under_another_policy(house: House) -> None:
     assert result.asked_before["Ola"] == 2
     assert result.asked_after["Ola"] == 0
     with house.db.read() as session:
-        same = decisions.simulate(session, house.policy, since=START, org_key=ORG)
+        same = policy_simulation.simulate_policy(
+            make_context(session, policy=house.policy, org=ORG), since=START
+        )
     assert {one.effect for one in same.requests} == {"same"}
     assert same.asked_before == same.asked_after
 
@@ -161,19 +169,21 @@ def test_open_requests_stay_on_their_version_unless_they_are_moved(house: House)
         gate(f"{{name: Lead, approvers: [role:lead]}}\n{OWNER}", "expires_after: 2d")
     )
     with house.db.begin() as session:
-        version = policies.adopt(session, OPERATOR, new, now=house.now)
+        version = policies.adopt(make_context(session, actor=OPERATOR, now=house.now), new)
     assert [one.name for one in house.card(fresh).rounds] == ["Owner", "Finance"]
     moved = {}
     for id_ in (fresh, begun):
         with house.db.begin() as session:
-            moved[id_] = decisions.reroute(
-                session,
-                OPERATOR,
+            moved[id_] = policy_simulation.reroute_request(
+                make_context(
+                    session,
+                    actor=OPERATOR,
+                    policy=new.policy,
+                    policy_id=version,
+                    now=house.now,
+                    org=ORG,
+                ),
                 id_,
-                policy=new.policy,
-                policy_id=version,
-                now=house.now,
-                org_key=ORG,
             )
     assert (moved[fresh].moved, moved[begun].moved) == (True, False)
     assert "people have decided" in moved[begun].why
@@ -191,9 +201,17 @@ def test_a_request_that_was_moved_expires_by_its_new_time(house: House) -> None:
     id_ = house.submit("tim", house.project())
     new = policy.parse(gate(OWNER, "expires_after: 2d"))
     with house.db.begin() as session:
-        version = policies.adopt(session, OPERATOR, new, now=house.now)
-        decisions.reroute(
-            session, OPERATOR, id_, policy=new.policy, policy_id=version, now=house.now, org_key=ORG
+        version = policies.adopt(make_context(session, actor=OPERATOR, now=house.now), new)
+        policy_simulation.reroute_request(
+            make_context(
+                session,
+                actor=OPERATOR,
+                policy=new.policy,
+                policy_id=version,
+                now=house.now,
+                org=ORG,
+            ),
+            id_,
         )
     house.until(START + timedelta(days=2, minutes=1))
     assert house.state(id_) == "expired"
@@ -211,7 +229,9 @@ def test_why_each_person_could_or_could_not_decide(house: House) -> None:
     house.joins("risk", "eve")
     house.decide("fay", id_)
     with house.db.read() as session:
-        found = decisions.explain(session, id_, policy=house.policy, now=house.now, org_key=ORG)
+        found = policy_simulation.explain_request(
+            make_context(session, policy=house.policy, now=house.now, org=ORG), id_
+        )
     release, owner = ({one.name: one for one in people} for _, people in found.stages)
     assert release["Ned"].can
     assert "approved here" in release["Fay"].why
@@ -235,7 +255,7 @@ def test_the_command_line_says_which_group_a_handle_means_now(
     def hear(slack_id: str, handle: str) -> None:
         seen = GroupSeen(slack_id, handle, handle.title(), members=())
         with database.begin() as session:
-            people.upsert_groups(session, [seen], org_key=ORG, read_at=None, now=START)
+            people.upsert_groups(make_context(session, org=ORG, now=START), [seen], read_at=None)
 
     try:
         with database.begin() as session:

@@ -20,6 +20,7 @@ from storage.delivery.tables import Schedule
 from storage.maturity import queries as maturity
 from tests.budgets.conftest import Charge
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.mistakes.typed import Ended, typed
 from tests.stories.office import POLICY, Office, opened
 from workflows import jobs
@@ -38,12 +39,14 @@ OTHERS = replace(OURS, text=OURS.text + "\n# ours\n", sha256="f" * 64)
 
 def begin(database: Database, text: PolicyText, own: rules.RubricText = OURS) -> jobs.InForce:
     with database.begin() as session:
-        return jobs.begin_policy(session, text, own, place="governance.yml", org_key=ORG, now=NOW)
+        return jobs.begin_policy(
+            make_context(session, org=ORG, now=NOW), text, own, place="governance.yml"
+        )
 
 
 def apply(database: Database, text: PolicyText, own: rules.RubricText = OURS) -> int:
     with database.begin() as session:
-        return jobs.put_in_force(session, OPERATOR, text, own, org_key=ORG, now=NOW)
+        return jobs.put_in_force(make_context(session, actor=OPERATOR, org=ORG, now=NOW), text, own)
 
 
 def adopted(database: Database) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from storage.audit.tables import AuditEntry
 from storage.db import Database
 from storage.policies.tables import PolicyVersion
+from tests.contexts import make_context
 from workflows import policy
 from workflows.actors import OPERATOR
 from workflows.errors import NotFound
@@ -25,7 +26,7 @@ SECOND = policy.parse("version: 1\norganisation: {name: Acme Motors}\n")
 
 def adopt(database: Database, text: policy.PolicyText) -> int:
     with database.begin() as session:
-        return policies.adopt(session, OPERATOR, text, now=NOW)
+        return policies.adopt(make_context(session, actor=OPERATOR, now=NOW), text)
 
 
 def adopted(database: Database) -> list[str]:
@@ -46,7 +47,7 @@ def test_starting_again_and_trying_in_vain_leave_no_hole(database: Database) -> 
         adopt(database, FIRST)
 
     def break_off(session: Session) -> None:
-        policies.adopt(session, OPERATOR, SECOND, now=NOW)
+        policies.adopt(make_context(session, actor=OPERATOR, now=NOW), SECOND)
         raise RuntimeError("the start broke off")
 
     with pytest.raises(RuntimeError):

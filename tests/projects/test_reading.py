@@ -7,6 +7,7 @@ import pytest
 from bot import errors
 from storage.db import Database
 from storage.projects.tables import Project, ProjectAccount
+from tests.contexts import make_context
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import NotAllowed, NotFound
 from workflows.people import service as people
@@ -20,7 +21,7 @@ NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 def ana(database: Database) -> Actor:
     with database.begin() as session:
         seen = PersonSeen("T0", "U0ANA", "T0", "Ana")
-        ids = people.upsert_from_slack(session, [seen], read_at=NOW, now=NOW).ids
+        ids = people.upsert_from_slack(make_context(session, now=NOW), [seen], read_at=NOW).ids
         ana = people.actor(session, ids[("T0", "U0ANA")])
         assert ana is not None
         rows = [

@@ -16,6 +16,7 @@ from storage.db import Database
 from storage.enums import Scope
 from tests.approvals.conftest import ORG
 from tests.conftest import BACKENDS, fresh_url, with_key
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, POLICY, TODAY, VAL, Yard, settled
 from workflows import policy as policies_text
 from workflows.actors import OPERATOR, SYSTEM
@@ -64,7 +65,9 @@ def make(db: Database) -> Whole:
             text("UPDATE policy_version SET sha256 = :sha256, text = :content"),
             {"sha256": digest, "content": content},
         )
-        policies.adopt(session, SYSTEM, policies_text.parse(content), now=yard.now)
+        policies.adopt(
+            make_context(session, actor=SYSTEM, now=yard.now), policies_text.parse(content)
+        )
     yard.text = content
     project = yard.governed(budget=False)
     ids["model"] = yard.model("lane-keeping", tier=1, project=project, name="Lane keeping")
@@ -87,17 +90,22 @@ def make(db: Database) -> Whole:
         with db.begin() as session:
             form = NewToken(name=name, scopes=(Scope.ASK,), lasts=timedelta(days=30))
             _, token = tokens.create(
-                session, OPERATOR, form, policy=yard.policy, org_key=ORG, now=yard.now
+                make_context(session, actor=OPERATOR, policy=yard.policy, org=ORG, now=yard.now),
+                form,
             )
             ids[name] = token.prefix
     with db.begin() as session:
-        tokens.revoke(session, OPERATOR, ids["ended"], now=yard.now)
+        tokens.revoke(make_context(session, actor=OPERATOR, now=yard.now), ids["ended"])
     for name in ("old_key", "key"):
         with db.begin() as session:
             made = envelopes.load_private_key(envelopes.make_private_pem())
-            ids[name] = statements.publish_key(session, SYSTEM, made, now=yard.now)
+            ids[name] = statements.publish_key(
+                make_context(session, actor=SYSTEM, now=yard.now), made
+            )
     with db.begin() as session:
-        statements.retire_other_keys(session, OPERATOR, ids["key"], now=yard.now)
+        statements.retire_other_keys(
+            make_context(session, actor=OPERATOR, now=yard.now), ids["key"]
+        )
     _leave(whole)
     return whole
 
@@ -110,8 +118,11 @@ def afford(whole: Whole, project: str, *amounts: int) -> None:
             row = BudgetRow(
                 project=project, starts=TODAY, amount=Decimal(amount), currency="EUR", owner="U0OLA"
             )
-            table = imports.BudgetTable(OPERATOR, policy=yard.policy, org_key=ORG)
-            table.take_rows(session, [(2, row)], now=yard.now)
+            table = imports.BudgetTable()
+            table.take_rows(
+                make_context(session, OPERATOR, policy=yard.policy, org=ORG, now=yard.now),
+                [(2, row)],
+            )
     with whole.db.begin() as session:
         whole.ids["budget"] = session.execute(text("SELECT id FROM budget")).scalar_one()
 
@@ -124,18 +135,16 @@ def _leave(whole: Whole) -> None:
             actor = yard.actor(name)
             words = audit.write_text(session, actor, "I had a part.", now=yard.now)
             audit.record(
-                session,
-                actor,
+                make_context(session, actor=actor, now=yard.now),
                 "case.noted",
                 ("case", 1),
-                now=yard.now,
                 words=audit.text_fact(words),
             )
             whole.ids[f"{name}_text"] = words.id
     with whole.db.begin() as session:
-        people.erase(session, OPERATOR, "p-ned", now=yard.now)
+        people.erase(make_context(session, actor=OPERATOR, now=yard.now), "p-ned")
     with whole.db.begin() as session:
-        audit.record(session, SYSTEM, "case.closed", ("case", 1), now=yard.now)
+        audit.record(make_context(session, actor=SYSTEM, now=yard.now), "case.closed", ("case", 1))
 
 
 def look(session: Session, yard: Yard, **more: Any) -> list[DescribedFault]:

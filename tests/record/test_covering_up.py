@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, text
 from storage.base import UTCDateTime
 from storage.db import Database
 from tests.approvals.conftest import START
+from tests.contexts import make_context
 from tests.inventory.conftest import OLA, RISK
 from tests.record.conftest import afford, look, make
 from workflows.actors import OPERATOR
@@ -46,7 +47,7 @@ def test_a_later_entry_covers_nothing_up(database: Database) -> None:
     afford(whole, ids["project"], 60_000)
     yard.assess(ids["model"], 1, OLA)
     with database.begin() as session:
-        tokens.revoke(session, OPERATOR, ids["live"], now=yard.now)
+        tokens.revoke(make_context(session, actor=OPERATOR, now=yard.now), ids["live"])
     with database.read() as session:
         after = [each.sentence for each in look(session, yard)]
     for words in (

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from storage import ledger
 from storage.db import Database
+from tests.contexts import make_context
 from workflows import policy
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
@@ -30,7 +31,9 @@ def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(database: Dat
         assert not telling.is_due(session, night, begins)
     with database.begin() as session:
         for number in range(5):
-            audit.record(session, SYSTEM, "case.noted", ("case", number), now=EVENING)
+            audit.record(
+                make_context(session, actor=SYSTEM, now=EVENING), "case.noted", ("case", number)
+            )
     with database.read() as session:
         assert telling.is_due(session, night, begins)
         # What began after four in the morning has nothing to check yet.
@@ -39,7 +42,7 @@ def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(database: Dat
         halfway = ledger.walk(session, ledger.Head(0, ledger.GENESIS), {}, limit=3)
         assert isinstance(halfway, ledger.Head)
     with database.begin() as session:
-        telling.checkpoint(session, night, halfway, now=morning)
+        telling.checkpoint(make_context(session, now=morning), night, halfway)
     with database.read() as session:
         assert telling.find_checkpoint(session, night) == halfway
         # Another night begins anew.
@@ -47,6 +50,8 @@ def test_the_check_is_due_once_and_goes_on_where_it_was_broken_off(database: Dat
         look = Look(at=telling.find_checkpoint(session, night)).all(session, morning)
         assert (look.faults, look.at) == ([], ledger.head(session))
     with database.begin() as session:
-        telling.finish_night(session, night, look, policy=POLICY, org_key="T0", now=morning)
+        telling.finish_night(
+            make_context(session, policy=POLICY, org="T0", now=morning), night, look
+        )
     with database.read() as session:
         assert not telling.is_due(session, night, begins)

@@ -8,6 +8,7 @@ from typing import Any
 from storage.enums import FindingSource
 from storage.inventory import queries
 from tests.approvals.conftest import ORG
+from tests.contexts import make_context
 from tests.inventory.conftest import RISK, Yard
 from workflows.inventory import reads as inventory
 from workflows.inventory.records import FindingRecord
@@ -57,7 +58,10 @@ class Shelf:
         snapshot = Snapshot(tuple(self.models.values()))
         yard.db.run(
             lambda session: service.apply_snapshot(
-                session, snapshot, self.runs, digests, policy=yard.policy, org_key=ORG, now=yard.now
+                make_context(session, policy=yard.policy, org=ORG, now=yard.now),
+                snapshot,
+                self.runs,
+                digests,
             )
         )
         for write in self.wanted():
@@ -66,12 +70,9 @@ class Shelf:
                 self.carry_out(write)
             yard.db.run(
                 lambda session, write=write, error=error: service.settle_write(
-                    session,
+                    make_context(session, policy=yard.policy, org=ORG, now=yard.now),
                     write,
                     error,
-                    policy=yard.policy,
-                    org_key=ORG,
-                    now=yard.now,
                     real_now=yard.now,
                 )
             )
@@ -80,7 +81,7 @@ class Shelf:
         yard = self.yard
         return yard.db.run(
             lambda session: service.list_writes(
-                session, policy=yard.policy, now=yard.now, real_now=yard.now
+                make_context(session, policy=yard.policy, now=yard.now), real_now=yard.now
             )
         )
 
@@ -109,7 +110,10 @@ class Shelf:
         shown = self.revision() if revision is None else revision
         return yard.db.run(
             lambda session: service.accept_offers(
-                session, yard.actor(who), shown, policy=yard.policy, org_key=ORG, now=yard.now
+                make_context(
+                    session, actor=yard.actor(who), policy=yard.policy, org=ORG, now=yard.now
+                ),
+                shown,
             )
         )
 
@@ -123,11 +127,8 @@ class Shelf:
             self.yard.now += timedelta(minutes=5)
             self.yard.db.run(
                 lambda session: service.record_failure(
-                    session,
+                    make_context(session, policy=self.yard.policy, org=ORG, now=self.yard.now),
                     "MLflow does not answer.",
-                    policy=self.yard.policy,
-                    org_key=ORG,
-                    now=self.yard.now,
                 )
             )
 

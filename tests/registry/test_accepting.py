@@ -5,6 +5,7 @@ import pytest
 from bot.delivery.rendering import Scene
 from bot.registry import messages
 from storage.db import Database
+from tests.contexts import make_context
 from tests.inventory.conftest import RISK, settled
 from tests.registry.shelf import Shelf
 from workflows.actors import OPERATOR
@@ -34,7 +35,9 @@ def waits(shelf: Shelf) -> list[str]:
 def is_known(shelf: Shelf, key: str) -> bool:
     with shelf.yard.db.read() as session:
         try:
-            inventory.find_model(session, OPERATOR, key, policy=shelf.yard.policy)
+            inventory.find_model(
+                make_context(session, actor=OPERATOR, policy=shelf.yard.policy), key
+            )
         except NotFound:
             return False
     return True

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from storage.db import Database
 from storage.people.tables import Person
 from storage.registry.tables import RegistryModelRow, RegistryVersionRow
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, settled
 from tests.people.test_erasure import everything
 from tests.registry.shelf import Shelf
@@ -33,7 +34,7 @@ def test_an_erased_developer_is_not_named_again_by_the_registry(database: Databa
     shelf.look()
     with yard.db.begin() as session:
         assert EMAIL in everything(session)
-        people.erase(session, OPERATOR, ID, now=yard.now)
+        people.erase(make_context(session, actor=OPERATOR, now=yard.now), ID)
     with yard.db.read() as session:
         assert EMAIL not in everything(session).casefold()
     shelf.put("lanes", "1", "2", user=EMAIL, tags={"mlgov.owner": EMAIL.title()})

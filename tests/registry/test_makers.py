@@ -9,6 +9,7 @@ from storage.db import Database
 from storage.enums import ModelState, Part
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, RISK, VAL, Yard, settled
 from tests.registry.shelf import Shelf
 from workflows.actors import OPERATOR
@@ -122,7 +123,9 @@ def test_an_owner_tag_makes_nobody_an_approver_of_their_own_version(
     shelf.look()
     shelf.accept()
     with yard.db.read() as session:
-        found, _ = reads.find_model(session, OPERATOR, "fraud", policy=yard.policy)
+        found, _ = reads.find_model(
+            make_context(session, actor=OPERATOR, policy=yard.policy), "fraud"
+        )
     assert found.owner is not None
     assert found.owner.id == f"p-{DEV}"
     yard.assess(found.id, 2, DEV)

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from storage.db import Database
 from storage.enums import ModelState
 from storage.people.tables import Person
+from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, VAL, settled
 from tests.registry.shelf import Shelf
 from workflows.actors import OPERATOR
@@ -49,7 +50,9 @@ def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(
     shelf.look()
     assert shelf.words() == [], "what stood there is accepted"
     with shelf.yard.db.read() as session:
-        found, _ = inventory.find_model(session, OPERATOR, "fraud", policy=shelf.yard.policy)
+        found, _ = inventory.find_model(
+            make_context(session, actor=OPERATOR, policy=shelf.yard.policy), "fraud"
+        )
     assert (found.registry_name, found.purpose, found.owner) == ("fraud", "About fraud", None)
     shelf.alias("churn", None)
     shelf.look()
@@ -77,7 +80,7 @@ def test_what_is_new_is_put_on_the_inventory_with_a_finding(shelf: Shelf) -> Non
     assert len(shelf.words()) == 1, "said once"
     with shelf.yard.db.read() as session:
         found, _ = inventory.find_model(
-            session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy
+            make_context(session, actor=OPERATOR, policy=shelf.yard.policy), "fraud-score-eu"
         )
     assert found.own_state is ModelState.INVENTORIED
 
@@ -179,7 +182,9 @@ def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
     ]
     assert shelf.yard.at(version).digest_changed
     with shelf.yard.db.read() as session:
-        (model,) = inventory.list_models(session, shelf.yard.actor(RISK), policy=shelf.yard.policy)
+        (model,) = inventory.list_models(
+            make_context(session, actor=shelf.yard.actor(RISK), policy=shelf.yard.policy)
+        )
     assert model.next_review == shelf.yard.now.date(), "that asks for a review"
     shelf.yard.step(RISK, version, "suspend", "Whose weights are these?")
     with pytest.raises(GovernanceError, match="what would be deployed is not what was approved"):
@@ -245,7 +250,9 @@ def test_only_what_is_governed_is_read_and_read_again(shelf: Shelf) -> None:
     def to_read() -> tuple[list[str], list[tuple[str, str]]]:
         snapshot = Snapshot(tuple(shelf.models.values()))
         with yard.db.read() as session:
-            return service.list_to_read(session, snapshot, policy=yard.policy, now=yard.now)
+            return service.list_to_read(
+                make_context(session, policy=yard.policy, now=yard.now), snapshot
+            )
 
     assert to_read() == ([], []), "nothing is known yet, so nothing is fetched"
     shelf.digests = {}
@@ -375,7 +382,7 @@ def test_what_vanishes_in_a_storm_is_a_finding_after_it(shelf: Shelf) -> None:
 def _version_of(shelf: Shelf, name: str) -> int:
     with shelf.yard.db.read() as session:
         found, version = inventory.find_model(
-            session, OPERATOR, f"fraud:{name}", policy=shelf.yard.policy
+            make_context(session, actor=OPERATOR, policy=shelf.yard.policy), f"fraud:{name}"
         )
     assert found
     assert version is not None
@@ -407,7 +414,9 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
         yard.now += after
         turn = yard.db.run(
             lambda session: service.take_turn(
-                session, policy=yard.policy, now=yard.now, real_now=yard.now, force=force
+                make_context(session, policy=yard.policy, now=yard.now),
+                real_now=yard.now,
+                force=force,
             )
         )
         turns.append(turn)

@@ -14,6 +14,7 @@ from storage.inventory.tables import Model, ModelVersion
 from storage.registry import queries
 from storage.registry.tables import RegistryWrite
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.inventory.conftest import settled
 from tests.registry.shelf import Shelf
 from tests.registry.test_client import Answer, Server, answer_json
@@ -33,7 +34,7 @@ def begin(shelf: Shelf, after: timedelta = timedelta(0)) -> int | None:
     yard.now += after
     return yard.db.run(
         lambda session: service.take_turn(
-            session, policy=yard.policy, now=yard.now, real_now=yard.now, force=True
+            make_context(session, policy=yard.policy, now=yard.now), real_now=yard.now, force=True
         )
     )
 

@@ -13,6 +13,7 @@ from storage.db import Database
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from workflows import gate_requests, policy
 from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.people import service as people
@@ -103,15 +104,17 @@ def organised(database: Database) -> Database:
 
 def ask(session: Session, form: AskRelease, program: str, key: str) -> gate_requests.AskOutcome:
     return gate_requests.ask_at_gate(
-        session,
-        Actor(f"p-{program}", ActorKind.PROGRAM, program, is_bot=True),
+        make_context(
+            session,
+            actor=Actor(f"p-{program}", ActorKind.PROGRAM, program, is_bot=True),
+            policy=POLICY,
+            policy_id=1,
+            now=NOW,
+            org=ORG,
+        ),
         Asking(form=form, project=form.project or "", token="mlgov_m_ab12"),
         key,
         token_name=program,
-        policy=POLICY,
-        policy_id=1,
-        now=NOW,
-        org_key=ORG,
     )
 
 
@@ -171,7 +174,7 @@ def test_a_name_that_is_erased_from_a_question_is_no_change_from_outside(
         before = session.get_one(Approval, approval_id).facts
     assert "U0TIM" in str(before)
     with organised.begin() as session:
-        people.erase(session, OPERATOR, "p-tim", now=NOW)
+        people.erase(make_context(session, actor=OPERATOR, now=NOW), "p-tim")
     with organised.read() as session:
         assert "U0TIM" not in str(session.get_one(Approval, approval_id).facts)
         faults = Look().all(session, NOW).faults

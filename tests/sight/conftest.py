@@ -12,6 +12,7 @@ from bot import freshness
 from storage.enums import ModelKind
 from storage.inventory.tables import ModelVersion
 from tests.conftest import BACKENDS, fresh_url
+from tests.contexts import make_context
 from tests.sight.attack import Answered, Attack
 from tests.sight.world import NED, actor, planted
 from tests.stories.office import OLA, eventually
@@ -27,11 +28,10 @@ def attack(
     work: Path = tmp_path_factory.mktemp("sight")
     with planted(fresh_url(request.param, request, work), work) as (office, secret):
         deps, ned = office.bot.deps, actor(office, NED)
-        common = {"policy": deps.policy, "org_key": deps.team.org_key, "now": office.now()}
+        common = {"policy": deps.policy, "org": deps.team.org_key, "now": office.now()}
         with office.db.begin(patient=True) as session:
             own = service.register_model(
-                session,
-                ned,
+                make_context(session, actor=ned, **common),
                 RegisterModel(
                     key="neds",
                     name="Ned's score",
@@ -40,7 +40,6 @@ def attack(
                     purpose="His own.",
                     request_key="ned",
                 ),
-                **common,
             )
         with office.db.begin(patient=True) as session:
             version = ModelVersion(

@@ -17,6 +17,7 @@ from storage.enums import Part
 from storage.inventory import queries
 from storage.people.tables import Channel
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.sight.world import NED, PIA, Planted, actor, planted
 from tests.stories.office import GUS, OLA, SAM, TIM, Office, eventually
 from workflows.budgets import service as budgets
@@ -50,11 +51,10 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
         deps = office.bot.deps
         with office.db.read() as session:
             return budgets.load_detail_for(
-                session,
-                actor(office, who),
+                make_context(
+                    session, actor=actor(office, who), policy=deps.policy, now=deps.now(session)
+                ),
                 secret.budget,
-                policy=deps.policy,
-                now=deps.now(session),
                 clicked=place,
             )
 
@@ -78,11 +78,10 @@ def test_who_asked_from_a_card_can_change_it_without_one(placed: tuple[Office, P
     def look() -> None:
         with office.db.read() as session:
             budgets.load_detail_for(
-                session,
-                actor(office, PIA),
+                make_context(
+                    session, actor=actor(office, PIA), policy=deps.policy, now=deps.now(session)
+                ),
                 secret.budget,
-                policy=deps.policy,
-                now=deps.now(session),
             )
 
     with pytest.raises(NotFound):
@@ -108,11 +107,10 @@ def test_a_direct_message_tells_its_own_reader_alone(placed: tuple[Office, Plant
     assert row is not None
     with pytest.raises(NotFound), office.db.read() as session:
         budgets.load_detail_for(
-            session,
-            actor(office, NED),
+            make_context(
+                session, actor=actor(office, NED), policy=deps.policy, now=deps.now(session)
+            ),
             secret.budget,
-            policy=deps.policy,
-            now=deps.now(session),
             clicked=(row.channel, row.ts),
         )
 
@@ -150,15 +148,12 @@ def test_a_file_is_fetched_only_for_who_shared_it(placed: tuple[Office, Planted]
         queries.set_part(session, secret.version, Part.DEVELOPER.value, {pia.id})
     with office.db.begin() as session:
         item = evidence.submit_evidence(
-            session,
-            pia,
+            make_context(session, actor=pia, policy=deps.policy, now=deps.now(session)),
             secret.version,
             SubmitEvidence(
                 type="impact_assessment", summary="S", sha256=kept.sha256, uri=kept.permalink
             ),
             "pia",
-            policy=deps.policy,
-            now=deps.now(session),
         )
     seat = office.sandbox.seat(PIA)
     seat.slash("/mlgov", "help", "C0VAULT")

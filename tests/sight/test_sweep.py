@@ -16,6 +16,7 @@ from sqlalchemy import update
 
 from bot import app, freshness
 from storage.people.tables import Person, UserGroup
+from tests.contexts import make_context
 from tests.sight import forged
 from tests.sight.attack import Attack, Case, leaks, one_each, told
 from tests.sight.world import ABSENT, BOB, KEY, LEA, LIA, NED, Planted, actor
@@ -163,12 +164,14 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(attack: Attack, whos
                 name="triage", scopes=MACHINE_SCOPES, projects=("other",), lasts=timedelta(days=7)
             )
             secret, _ = tokens.create(
-                session,
-                OPERATOR,
+                make_context(
+                    session,
+                    actor=OPERATOR,
+                    policy=deps.policy,
+                    org=deps.team.org_key,
+                    now=deps.now(session),
+                ),
                 form,
-                policy=deps.policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
             )
         else:
             person = dataclasses.replace(
@@ -176,7 +179,7 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(attack: Attack, whos
                 is_deactivated=False,  # when they made it
             )
             secret, _ = tokens.create_personal(
-                session, person, lasts=timedelta(days=7), now=deps.now(session)
+                make_context(session, actor=person, now=deps.now(session)), lasts=timedelta(days=7)
             )
     before, entries = attack.record(), attack.ledger()
     here, nowhere = (_called(attack, secret, about) for about in (attack.planted, ABSENT))
@@ -275,7 +278,8 @@ def test_a_token_of_whom_slack_has_deactivated_without_a_word_opens_nothing(atta
     deps = attack.office.bot.deps
     with deps.db.begin(patient=True) as session:
         secret, _ = tokens.create_personal(
-            session, actor(attack.office, OLA), lasts=timedelta(days=7), now=deps.now(session)
+            make_context(session, actor=actor(attack.office, OLA), now=deps.now(session)),
+            lasts=timedelta(days=7),
         )
     before = attack.record()
     try:
@@ -314,12 +318,10 @@ def test_a_user_group_by_which_the_policy_means_somebody_is_asked_about(attack: 
                     .values(refreshed_at=None, heard_at=None)
                 )
                 mirror.refresh_members(
-                    session,
+                    make_context(session, org="T0ACME", now=attack.office.now()),
                     "S0ADM",
                     [ADA],
-                    org_key="T0ACME",
                     read_at=clock.real_now(session) - timedelta(minutes=11),
-                    now=attack.office.now(),
                 )
             attack.send([case])
             asked = len(inspector.calls("/api/usergroups.users.list"))
@@ -330,12 +332,10 @@ def test_a_user_group_by_which_the_policy_means_somebody_is_asked_about(attack: 
         world.usergroups["S0ADM"] = group
         with attack.office.db.begin() as session:
             mirror.refresh_members(
-                session,
+                make_context(session, org="T0ACME", now=attack.office.now()),
                 "S0ADM",
                 [ADA],
-                org_key="T0ACME",
                 read_at=clock.real_now(session),
-                now=attack.office.now(),
             )
 
 

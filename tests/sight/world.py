@@ -17,10 +17,10 @@ from storage.milestones.tables import Milestone, MilestoneImport
 from storage.projects.tables import Project
 from tests.api.conftest import GATES
 from tests.budgets.conftest import days
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, opened, organisation
-from workflows import decisions
 from workflows.actors import Actor
-from workflows.approvals import approvers
+from workflows.approvals import approvers, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
@@ -134,7 +134,7 @@ def plant(office: Office) -> Planted:
     """One of everything, in a project of Ola's that Tim manages; its budget passed a threshold."""
     deps, ola, tim = office.bot.deps, actor(office, OLA), actor(office, TIM)
     lia = actor(office, LIA)
-    common = {"policy": deps.policy, "org_key": deps.team.org_key, "now": office.now()}
+    common = {"policy": deps.policy, "org": deps.team.org_key, "now": office.now()}
     office.project("other", "Another one", channel=None)
     office.project(KEY, "Quagga Vault", amount="77731", channel="C0VAULT")
     office.costs(days(date(2026, 1, 1), 20, "3025.2", account=f"acme {KEY}"))
@@ -147,9 +147,8 @@ def plant(office: Office) -> Planted:
             .first()
         )
         assert alert is not None
-        request = decisions.submit(
-            session,
-            tim,
+        request = submission.submit_request(
+            make_context(session, actor=tim, policy_id=deps.holder.version_id, **common),
             SubmitRequest(
                 gate="budget_increase",
                 subject_type="budget",
@@ -159,16 +158,12 @@ def plant(office: Office) -> Planted:
                 reason="The Okapi recall doubled it.",
                 request_key="okapi",
             ),
-            policy_id=deps.holder.version_id,
-            **common,
         )
         milestone = milestone_service.add_milestone(
-            session,
-            ola,
+            make_context(session, actor=ola, **common),
             AddMilestone(
                 project=KEY, title="Sitatunga report", due=date(2026, 3, 2), request_key="sita"
             ),
-            **common,
         )
         listed = MilestoneImport(
             person_id=ola.id, sha256="ab" * 32, file="Dikdik.csv", created_at=office.now()
@@ -189,8 +184,7 @@ def plant(office: Office) -> Planted:
         )
         session.add(late)
         model = service.register_model(
-            session,
-            ola,
+            make_context(session, actor=ola, **common),
             RegisterModel(
                 key=MODEL,
                 name="Tapir score",
@@ -203,19 +197,15 @@ def plant(office: Office) -> Planted:
                 eu_class=EuClass.MINIMAL,
                 request_key="tapir",
             ),
-            **common,
         )
         project.status = "in_progress"
         session.flush()
         version = service.add_version(
-            session,
-            ola,
+            make_context(session, actor=ola, **common),
             AddVersion(model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)),
-            **common,
         )
         evidence = inventory_evidence.submit_evidence(
-            session,
-            tim,
+            make_context(session, actor=tim, policy=deps.policy, now=office.now()),
             version,
             SubmitEvidence(
                 type="datasheet",
@@ -224,23 +214,17 @@ def plant(office: Office) -> Planted:
                 uri="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv",
             ),
             "kudu",
-            policy=deps.policy,
-            now=office.now(),
         )
         finding = findings.file_finding(
-            session,
-            ola,
+            make_context(session, actor=ola, **common),
             FileFinding(
                 model_id=model, version_id=version, words="Bongo is off", severity=Severity.HIGH
             ),
-            **common,
         )
-        cycle = maturity.start_check_in(session, lia, None, **common)
+        cycle = maturity.start_check_in(make_context(session, actor=lia, **common), None)
         maturity.set_targets(
-            session,
-            lia,
+            make_context(session, actor=lia, **common),
             SetTargets(business_unit="Gerenuk unit", levels={DIMENSIONS[0]: Level.HIGH}),
-            **common,
         )
         digest = Digest(
             kind="weekly",
@@ -268,25 +252,23 @@ def plant(office: Office) -> Planted:
         session.add_all([digest, release])
         session.flush()
         absence = approvers.record_absence(
-            session,
-            ola,
+            make_context(session, actor=ola, **common),
             Away(stand_in=FAY, since=date(2026, 2, 2), until=date(2026, 2, 6)),
-            **common,
         )
-        _, token = tokens.create_personal(session, ola, lasts=timedelta(days=7), now=office.now())
+        _, token = tokens.create_personal(
+            make_context(session, actor=ola, now=office.now()), lasts=timedelta(days=7)
+        )
         evidence_service.keep_file(
-            session,
-            ola,
+            make_context(session, actor=ola, now=office.now()),
             slack_id="F0KUDU00001",
             name="Kudu.csv",
             data_size=10,
             sha256="cd" * 32,
             permalink="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv",
             content={},
-            now=office.now(),
         )
         revision = session.get_one(Approval, request).revision
-        invitation = maturity.find_own(session, ola, policy=deps.policy)
+        invitation = maturity.find_own(make_context(session, actor=ola, policy=deps.policy))
         assert invitation is not None
     office.settle()
     return Planted(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from storage import ledger, triggers
 from storage.db import Database
 from storage.ledger import Head
+from tests.contexts import make_context
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 
@@ -22,11 +23,9 @@ def write(database: Database, number: int) -> None:
     for n in range(number):
         with database.begin() as session:
             audit.record(
-                session,
-                SYSTEM,
+                make_context(session, actor=SYSTEM, now=NOW),
                 "budget.imported",
                 ("budget", n),
-                now=NOW,
                 amount="40000",
                 currency="EUR",
             )
@@ -61,7 +60,7 @@ def test_an_untouched_chain_holds(database: Database) -> None:
 
 def break_off(database: Database) -> None:
     with database.begin() as session:
-        audit.record(session, SYSTEM, "budget.imported", ("budget", 1), now=NOW)
+        audit.record(make_context(session, actor=SYSTEM, now=NOW), "budget.imported", ("budget", 1))
         raise RuntimeError
 
 
@@ -184,11 +183,9 @@ def with_text(database: Database, words: str) -> int:
         )
         kept = audit.write_text(session, ADA, words, now=NOW)
         audit.record(
-            session,
-            ADA,
+            make_context(session, actor=ADA, now=NOW),
             "approval.rejected",
             ("approval", 1),
-            now=NOW,
             reason=audit.text_fact(kept),
         )
         return kept.id

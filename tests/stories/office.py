@@ -21,11 +21,13 @@ from storage.people import queries
 from storage.projects.tables import Project, ProjectAccount
 from tests.budgets.conftest import Charge, bill
 from tests.conftest import KEY
+from tests.contexts import make_context
 from tests.stories import buttons
 from workflows import clock, rollout
 from workflows.actors import OPERATOR
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
+from workflows.context import Occasion
 from workflows.people import service as people
 from workflows.record.scanning import Look
 from workflows.sources import focus
@@ -183,8 +185,16 @@ class Office:
             {"project": key, "starts": "2026-01-01", "amount": amount, "currency": "EUR"}
         )
         with self.db.begin(patient=True) as session:
-            table = imports.BudgetTable(OPERATOR, policy=self.bot.deps.policy, org_key=org_key)
-            assert table.take_rows(session, [(2, row)], now=self.now()).faults == []
+            table = imports.BudgetTable()
+            assert (
+                table.take_rows(
+                    make_context(
+                        session, OPERATOR, policy=self.bot.deps.policy, org=org_key, now=self.now()
+                    ),
+                    [(2, row)],
+                ).faults
+                == []
+            )
 
     def costs(self, charges: Iterable[Charge]) -> None:
         """Import a bill and let what follows be sent."""
@@ -192,11 +202,10 @@ class Office:
         with focus.read([path], options=focus.ReadOptions()) as read:
             report = imports.take_costs(
                 self.bot.deps.db,
-                OPERATOR,
+                Occasion(
+                    self.bot.deps.policy, self.bot.deps.team.org_key, self.now(), actor=OPERATOR
+                ),
                 read,
-                policy=self.bot.deps.policy,
-                org_key=self.bot.deps.team.org_key,
-                now=self.now(),
             )
         assert report.refused == ()
         self.settle()

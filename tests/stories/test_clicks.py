@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from storage import ledger
 from tests.budgets.conftest import days
 from tests.stories.office import FAY, POLICY, TIM, Office, opened
-from workflows import decisions
+from workflows.approvals import reads
 
 ONE_STAGE = POLICY.replace(
     "      - {name: Budget owner, approvers: [subject.owner]}\n", ""
@@ -87,4 +87,4 @@ def test_an_ordinary_approval_takes_few_statements(database_url: str, tmp_path: 
         office.settle()
         with office.db.read() as session:
             assert ledger.verify(session) is None
-            assert len(decisions.list_open(session)) == 1
+            assert len(reads.list_open(session)) == 1

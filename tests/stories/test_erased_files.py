@@ -10,6 +10,7 @@ import pytest
 from storage.people.tables import Person
 from tests import cli
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, OLA, TIM, Office, eventually, opened
 from tests.stories.test_road import ask, decide, over_budget
 from workflows import clock
@@ -105,7 +106,7 @@ def crowd(office: Office, org: str) -> None:
                 PersonSeen(org, f"U9{n:04d}", org, "y" * (n * 37 * (number + 1) % 190))
                 for n in range(300)
             ]
-            people.upsert_from_slack(session, some, read_at=None, now=now)
+            people.upsert_from_slack(make_context(session, now=now), some, read_at=None)
             row = people.find_by_slack_id(session, org, TIM)
             assert row is not None
             session.get_one(Person, row.id).title = TITLE + " " * number

@@ -15,6 +15,7 @@ from storage.delivery.tables import Outbox
 from storage.enums import Op
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import (
     ADA,
     FAY,
@@ -29,8 +30,8 @@ from tests.stories.office import (
     opened,
 )
 from tests.stories.test_road import ask, over_budget
-from workflows import decisions
 from workflows.actors import ActorKind
+from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
 from workflows.people import service as people
@@ -165,9 +166,15 @@ def request_increases(office: Office, slack_id: str, budgets: range) -> None:
             {"budget_id": budget_id, "revision": 1, "amount": "1500", "scope": "period"}
         )
         with deps.db.begin() as session:
-            decisions.submit(
-                session,
-                found[0],
+            submission.submit_request(
+                make_context(
+                    session,
+                    actor=found[0],
+                    policy=deps.policy,
+                    policy_id=deps.holder.version_id,
+                    now=deps.now(session),
+                    org=deps.team.org_key,
+                ),
                 SubmitRequest(
                     gate="budget_increase",
                     subject_type="budget",
@@ -175,10 +182,6 @@ def request_increases(office: Office, slack_id: str, budgets: range) -> None:
                     reason="More",
                     request_key=f"k{budget_id}",
                 ),
-                policy=deps.policy,
-                policy_id=deps.holder.version_id,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
             )
 
 

@@ -10,6 +10,7 @@ import pytest
 from sandbox.org import UserGroup
 from storage.enums import ApprovalState
 from tests.budgets.conftest import days
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, OLA, TIM, Office, eventually, opened
 from tests.stories.test_grid import grid
 from tests.stories.test_road import JANUARY, ask, decide, over_budget, state, texts, verified
@@ -69,11 +70,13 @@ def test_a_handle_that_moves_while_a_request_waits(office: Office) -> None:
     assert "goes by @finance, and another user group" in asks_again(office)
     with office.db.begin(patient=True) as session:
         people.confirm_handles(
-            session,
-            OPERATOR,
-            policy=office.bot.deps.policy,
-            org_key=office.bot.deps.team.org_key,
-            now=office.now(),
+            make_context(
+                session,
+                actor=OPERATOR,
+                policy=office.bot.deps.policy,
+                org=office.bot.deps.team.org_key,
+                now=office.now(),
+            )
         )
     office.settle()
     assert texts(office, ADA, "C0ADMIN")[-1] == (

@@ -9,6 +9,7 @@ import pytest
 
 from storage.enums import MilestoneStatus
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, GUS, OLA, POLICY, SAM, TIM, Office, opened
 from workflows import imports
 from workflows.milestones import service
@@ -58,7 +59,7 @@ def bring(office: Office, text: str, **options: Any) -> imports.Report:
 def found(office: Office) -> dict[str, MilestoneRecord]:
     with office.db.read() as session:
         rows = service.list_for_projects(
-            session, [1], policy=office.bot.deps.policy, now=office.now()
+            make_context(session, policy=office.bot.deps.policy, now=office.now()), [1]
         )
     return {one.title: one for one in rows[1]}
 

@@ -9,6 +9,7 @@ import pytest
 from sandbox.seat import Seat
 from storage.enums import ModelState
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, GUS, OLA, POLICY, TIM, Office, opened, organisation
 from tests.stories.test_road import verified
 from workflows.actors import OPERATOR
@@ -115,7 +116,9 @@ _LOOKED_UP = {"project"}
 
 def record(office: Office) -> ModelRecord:
     with office.db.read() as session:
-        return reads.find_model(session, OPERATOR, "fraud-score", policy=office.bot.deps.policy)[0]
+        return reads.find_model(
+            make_context(session, actor=OPERATOR, policy=office.bot.deps.policy), "fraud-score"
+        )[0]
 
 
 def told(office: Office, user: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from storage.enums import ApprovalState
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, OLA, TIM, Office, opened
 from tests.stories.test_actions import last, press
 from tests.stories.test_front import open_home
@@ -37,10 +38,13 @@ def load(office: Office, said: str, *, are_meant: bool = False) -> None:
     )
     with office.db.begin(patient=True) as session:
         deps = office.bot.deps
-        table = imports.BudgetTable(
-            OPERATOR, policy=deps.policy, org_key=deps.team.org_key, are_meant=are_meant
+        table = imports.BudgetTable(are_meant=are_meant)
+        table.take_rows(
+            make_context(
+                session, OPERATOR, policy=deps.policy, org=deps.team.org_key, now=office.now()
+            ),
+            [(2, row)],
         )
-        table.take_rows(session, [(2, row)], now=office.now())
 
 
 def test_a_file_changes_what_was_asked_about(office: Office) -> None:

@@ -20,13 +20,13 @@ from storage.enums import ApprovalState, Verdict
 from storage.people.tables import Person
 from storage.registry import queries as registry
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, opened
 from tests.stories.surroundings import POLICY, Given, Handover, Surroundings
 from tests.stories.test_door import NED, XEN, YAN
 from tests.stories.test_standing import world
-from workflows import decisions
 from workflows.actors import Actor
-from workflows.approvals import delegation
+from workflows.approvals import delegation, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import BreakGlass, Decide, HandOver, SubmitRequest, Withdraw
 from workflows.budgets.forms import IncreaseBudget
@@ -80,9 +80,15 @@ class Machine(Surroundings):
             if waiting is not None:
                 return waiting.id, waiting.revision, waiting.stage
             budget = session.execute(select(Budget)).scalar_one()
-            id_ = decisions.submit(
-                session,
-                tim,
+            id_ = submission.submit_request(
+                make_context(
+                    session,
+                    actor=tim,
+                    policy=deps.policy,
+                    policy_id=deps.holder.version_id,
+                    org=self.org_key,
+                    now=self.office.now(),
+                ),
                 SubmitRequest(
                     gate="budget_increase",
                     subject_type="budget",
@@ -95,10 +101,6 @@ class Machine(Surroundings):
                     reason="More.",
                     request_key=f"k{self.done['asked']}",
                 ),
-                policy=deps.policy,
-                policy_id=deps.holder.version_id,
-                org_key=self.org_key,
-                now=self.office.now(),
             )
             opened = id_, session.get_one(Approval, id_).revision, 0
         self.done["asked"] += 1
@@ -266,12 +268,14 @@ class Machine(Surroundings):
             actor = self.actor(who)
             with self.office.db.begin(patient=True) as session:
                 delegation.plan_absence(
-                    session,
-                    actor,
+                    make_context(
+                        session,
+                        actor=actor,
+                        policy=deps.policy,
+                        org=self.org_key,
+                        now=self.office.now(),
+                    ),
                     away,
-                    policy=deps.policy,
-                    org_key=self.org_key,
-                    now=self.office.now(),
                 )
         except (GovernanceError, DatabaseBusy):
             return

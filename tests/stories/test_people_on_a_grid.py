@@ -18,6 +18,7 @@ from storage.db import DatabaseBusy
 from storage.people.tables import Person
 from storage.registry import queries as registry
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, FRED, OLA, TIM, opened
 from tests.stories.surroundings import GROUPS, MEMBERS, POLICY
 from tests.stories.test_door import NED, XEN, YAN
@@ -229,7 +230,9 @@ class GridMachine(Machine):
         deps = self.office.bot.deps
         with self.office.db.begin(patient=True) as session:
             people.confirm_handles(
-                session, OPERATOR, policy=deps.policy, org_key=GRID, now=self.office.now()
+                make_context(
+                    session, actor=OPERATOR, policy=deps.policy, org=GRID, now=self.office.now()
+                )
             )
         for handle in self.meant:
             having = self.having(handle)
@@ -307,7 +310,9 @@ class GridMachine(Machine):
                     )
                 ).scalar_one_or_none()
                 assert absence_id is not None, f"{who} is somebody else by now"
-                approvers.end_absence(session, actor, absence_id, now=self.office.now())
+                approvers.end_absence(
+                    make_context(session, actor=actor, now=self.office.now()), absence_id
+                )
         except (GovernanceError, DatabaseBusy):
             return
         del self.stand_ins[who]

@@ -11,11 +11,12 @@ from sandbox.messages import Message
 from storage.enums import EuClass, Exposure, ModelState, PurposeClass, Severity
 from storage.people import queries as people
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, opened
 from tests.stories.test_models import MODELS, record, world
 from tests.stories.test_road import verified
-from workflows import decisions
 from workflows.actors import Actor, ActorKind
+from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.evidence.rules import SELF_MADE
@@ -55,8 +56,12 @@ class Desk:
         self.keys = iter(range(1000))
         self.model = self.do(
             lambda session, around: service.register_model(
-                session,
-                self.who(session, OLA),
+                make_context(
+                    session,
+                    actor=self.who(session, OLA),
+                    org=office.bot.deps.team.org_key,
+                    **around,
+                ),
                 RegisterModel(
                     key="fraud-score",
                     name="Fraud score",
@@ -64,8 +69,6 @@ class Desk:
                     owner_id=self.who(session, OLA).id,
                     request_key=self.key(),
                 ),
-                org_key=office.bot.deps.team.org_key,
-                **around,
             )
         )
 
@@ -93,7 +96,7 @@ class Desk:
                 purpose_class=purpose,
                 eu_class=EuClass.MINIMAL,
             )
-            service.assess_tier(session, self.who(session, OLA), form, **around)
+            service.assess_tier(make_context(session, actor=self.who(session, OLA), **around), form)
 
         self.do(work)
 
@@ -107,7 +110,9 @@ class Desk:
             form = AddVersion(
                 model_id=self.model, version="7", digest="a" * 64, developers=(tim.id,)
             )
-            version = service.add_version(session, ola, form, org_key=org_key, **around)
+            version = service.add_version(
+                make_context(session, actor=ola, org=org_key, **around), form
+            )
             for type_ in needs("validation", 1, affects_people=True):
                 self.hand_in(session, tim, version, type_, around)
             row = service.lock_version(session, version)
@@ -118,19 +123,26 @@ class Desk:
                 validator_id=fay.id,
                 request_key=self.key(),
             )
-            transitions.take_step(session, tim, step, org_key=org_key, **around)
+            transitions.take_step(make_context(session, actor=tim, org=org_key, **around), step)
             for type_ in needs("approval", 1, affects_people=True):
                 by = fay if type_ == SELF_MADE else tim
                 self.hand_in(session, by, version, type_, around)
-            card = reads.load_card(session, fay, self.model, version, **around)
+            card = reads.load_card(make_context(session, actor=fay, **around), self.model, version)
             chosen = [(one.id, one.revision) for one in card.can_accept]
-            evidence.decide_evidence(session, fay, chosen, accept=True, word="", **around)
+            evidence.decide_evidence(
+                make_context(session, actor=fay, **around), chosen, accept=True, word=""
+            )
             asking = AskApproval(
                 version_id=version, revision=service.lock_version(session, version).revision
             )
-            return decisions.submit(
-                session,
-                fay,
+            return submission.submit_request(
+                make_context(
+                    session,
+                    actor=fay,
+                    policy_id=self.office.bot.deps.holder.version_id,
+                    org=org_key,
+                    **around,
+                ),
                 SubmitRequest(
                     gate=model_approval.GATE,
                     subject_type=model_approval.TYPE,
@@ -138,9 +150,6 @@ class Desk:
                     reason="It holds on the night shift.",
                     request_key=self.key(),
                 ),
-                policy_id=self.office.bot.deps.holder.version_id,
-                org_key=org_key,
-                **around,
             )
 
         return self.do(work)
@@ -154,7 +163,9 @@ class Desk:
         if type_ == SELF_MADE:
             more["outcome"] = "pass"
         form = SubmitEvidence(type=type_, summary=f"The {type_}", **more)
-        evidence.submit_evidence(session, by, version, form, self.key(), **around)
+        evidence.submit_evidence(
+            make_context(session, actor=by, **around), version, form, self.key()
+        )
 
     def find(self) -> int:
         org_key = self.office.bot.deps.team.org_key
@@ -167,7 +178,7 @@ class Desk:
                 severity=Severity.CRITICAL,
             )
             return findings.file_finding(
-                session, self.who(session, OLA), form, org_key=org_key, **around
+                make_context(session, actor=self.who(session, OLA), org=org_key, **around), form
             )
 
         return self.do(work)
@@ -175,7 +186,9 @@ class Desk:
     def settle(self, finding: int) -> None:
         def work(session: Session, around: dict[str, Any]) -> None:
             form = SettleFinding(finding_id=finding, revision=1, how="resolve", word="Mended.")
-            findings.settle_finding(session, self.who(session, FRED), form, **around)
+            findings.settle_finding(
+                make_context(session, actor=self.who(session, FRED), **around), form
+            )
 
         self.do(work)
 

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from bot import anchor
 from storage.enums import ApprovalState
 from tests.budgets.conftest import days
+from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, GUS, OLA, TIM, Office, eventually
-from workflows import decisions
+from workflows.approvals import reads
 from workflows.audit import heads
 from workflows.budgets import service as budgets
 from workflows.delivery import dead_letters
@@ -54,15 +55,15 @@ def over_budget(office: Office) -> None:
 
 def state(office: Office, number: int = 1) -> ApprovalState:
     with office.db.read() as session:
-        return decisions.card(
-            session, number, policy=office.bot.deps.policy, now=office.now()
+        return reads.card(
+            make_context(session, policy=office.bot.deps.policy, now=office.now()), number
         ).state
 
 
 def amount(office: Office) -> Decimal:
     with office.db.read() as session:
         (burn,) = budgets.burns_by_project(
-            session, [1], policy=office.bot.deps.policy, now=office.now()
+            make_context(session, policy=office.bot.deps.policy, now=office.now()), [1]
         )[1]
     return burn.amount
 

@@ -8,9 +8,10 @@ import pytest
 
 from storage.enums import ApprovalState
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.stories.office import FAY, OLA, POLICY, TIM, Office, eventually, opened
 from tests.stories.test_road import state, texts, verified
-from workflows import decisions
+from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
 from workflows.people import service as people
@@ -37,9 +38,16 @@ def asked(office: Office, number: int) -> None:
     with office.db.begin(patient=True) as session:
         found = people.find_by_slack_id(session, deps.team.org_key, TIM)
         actor = people.actor(session, found.id)
-        decisions.submit(
-            session,
-            actor,
+        assert actor is not None
+        submission.submit_request(
+            make_context(
+                session,
+                actor=actor,
+                policy=deps.policy,
+                policy_id=deps.holder.version_id,
+                now=office.now(),
+                org=deps.team.org_key,
+            ),
             SubmitRequest(
                 gate="budget_increase",
                 subject_type="budget",
@@ -47,10 +55,6 @@ def asked(office: Office, number: int) -> None:
                 reason=f"Two more weeks, {number}",
                 request_key=f"key-{number}",
             ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
-            now=office.now(),
-            org_key=deps.team.org_key,
         )
 
 

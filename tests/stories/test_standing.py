@@ -21,6 +21,7 @@ from storage.people.tables import Person
 from tests import cli
 from tests.api.conftest import Api
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.sight.world import actor
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, opened
 from tests.stories.test_door import NED, XEN, away, deactivated, read_before, unheard
@@ -101,8 +102,13 @@ def model(office: Office) -> None:
     """Ola's model, of tier 2."""
     with office.db.begin(patient=True) as session:
         service.register_model(
-            session,
-            actor(office, OLA),
+            make_context(
+                session,
+                actor=actor(office, OLA),
+                policy=office.bot.deps.policy,
+                org="T0ACME",
+                now=office.now(),
+            ),
             RegisterModel(
                 key="fraud-score",
                 name="Fraud score",
@@ -114,9 +120,6 @@ def model(office: Office) -> None:
                 eu_class=EuClass.MINIMAL,
                 request_key="fraud",
             ),
-            policy=office.bot.deps.policy,
-            org_key="T0ACME",
-            now=office.now(),
         )
     office.settle()
 
@@ -207,12 +210,10 @@ def test_who_is_no_model_risk_any_more_overrides_no_tier_and_accepts_no_registry
     assert fred.fill(**wanted).ok is False, "he is in it again, which nobody told mlgov"
     with office.db.begin() as session:
         mirror.refresh_members(
-            session,
+            make_context(session, org="T0ACME", now=office.now()),
             "S0RISK",
             [FRED],
-            org_key="T0ACME",
             read_at=clock.real_now(session),
-            now=office.now(),
         )
     assert fred.fill(**wanted).ok
     assert tier(office) == 3

@@ -14,11 +14,12 @@ from sandbox.messages import Message
 from storage import ledger, migrate, triggers
 from storage.db import Database
 from tests.conftest import BACKENDS
+from tests.contexts import make_context
 from tests.stories.office import Office, opened
 from tests.upgrades import dumps
 from tests.upgrades.dumps import Dump
-from workflows import decisions
 from workflows import policy as policies
+from workflows.approvals import reads
 from workflows.budgets import service as budgets
 from workflows.people import service as people
 from workflows.record import telling
@@ -186,11 +187,11 @@ def _read(database: Database, dump: Dump, tables: Collection[str]) -> None:
     with database.read() as session:
         assert {id_: one.name for id_, one in people.list_people(session, names).items()} == names
         for place, id_ in enumerate(int(one) for one in dump.column("approval", "id")):
-            card = decisions.card(session, id_, policy=policy, now=now)
+            card = reads.card(make_context(session, policy=policy, now=now), id_)
             assert card.state.value == dump.column("approval", "state")[place]
             assert card.requester.name == names[dump.column("approval", "requester_id")[place]]
         projects = [int(one) for one in dump.column("budget", "project_id")]
-        burning = budgets.burns_by_project(session, projects, policy=policy, now=now)
+        burning = budgets.burns_by_project(make_context(session, policy=policy, now=now), projects)
     _agrees(database, dump, tables)
     amounts = {one.budget_id: one.amount for round_ in burning.values() for one in round_}
     assert amounts == _amounts(dump)
@@ -230,7 +231,7 @@ def _press_the_old_button(office: Office, dump: Dump) -> None:
             assert APPROVE not in str(now.blocks)
     with office.db.read() as session:
         burning = budgets.burns_by_project(
-            session, [1], policy=office.bot.deps.policy, now=office.now()
+            make_context(session, policy=office.bot.deps.policy, now=office.now()), [1]
         )
         assert ledger.verify(session) is None
     _agrees(office.db, dump, dump.tables)
@@ -242,7 +243,8 @@ def _states(office: Office, dump: Dump) -> dict[int, str]:
     ids = [int(one) for one in dump.column("approval", "id")]
     with office.db.read() as session:
         return {
-            id_: decisions.card(session, id_, policy=policy, now=now).state.value for id_ in ids
+            id_: reads.card(make_context(session, policy=policy, now=now), id_).state.value
+            for id_ in ids
         }
 
 

@@ -21,6 +21,7 @@ from storage.delivery.tables import Lane, Outbox, Schedule, Timer
 from storage.enums import HoldReason
 from tests.api.conftest import Api, served
 from tests.conftest import fresh_url
+from tests.contexts import make_context
 from tests.registry.test_client import Answer, Server
 from tests.stories.office import OLA, eventually, opened
 from tests.stories.test_models import MODELS, world
@@ -260,7 +261,9 @@ def test_figures_are_true(database: Database) -> None:
 
 def test_a_hold_is_a_figure(database: Database) -> None:
     with database.begin() as session:
-        holding.begin(session, OPERATOR, HoldReason.ASKED, now=clock.now(session))
+        holding.begin(
+            make_context(session, actor=OPERATOR, now=clock.now(session)), HoldReason.ASKED
+        )
     assert figures(database)["outbox_held", ""] == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 from storage.db import Database
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
+from tests.contexts import make_context
 from workflows import permissions, policy
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
@@ -98,5 +99,5 @@ def test_roles_and_who_holds_them(db: Database) -> None:
         assert permissions.list_roles(session, "p-lea", policy=POLICY) == {"leader", "pilot"}
         assert permissions.list_roles(session, "p-leo", policy=POLICY) == {"leader"}
         assert permissions.list_roles(session, "p-gus", policy=POLICY) == frozenset()
-        found = permissions.list_holders(session, "leader", policy=POLICY, org_key=ORG)
+        found = permissions.list_holders(make_context(session, policy=POLICY, org=ORG), "leader")
     assert found == {"p-lea": "U0LEA", "p-leo": "U0LEO"}

@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from workflows.actors import Actor
 from workflows.approvals import (
     conditions,
     delegation,
@@ -14,10 +11,10 @@ from workflows.approvals import (
     editing,
     emergency,
     escalation,
+    notifications,
     rereading,
     service,
 )
-from workflows.approvals.completion import Circumstances
 from workflows.approvals.door import Entered, Rule
 from workflows.approvals.forms import (
     Answer,
@@ -36,8 +33,9 @@ from workflows.approvals.forms import (
     TakeBack,
     Withdraw,
 )
+from workflows.context import Context
 
-Do = Callable[[Session, Actor, Any, Entered, Circumstances], str]
+Do = Callable[[Context, Any, Entered], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +106,27 @@ ACTS: Mapping[type[OnRequest], Act] = {
 """Every act on a request there is."""
 
 
-def perform_act(session: Session, actor: Actor, form: OnRequest, around: Circumstances) -> str:
-    """Through the door, and then what the form says; a sentence (not escaped) for whoever did it."""
+def perform_act(ctx: Context, form: OnRequest) -> str:
+    """Do about a request what the form says, through the door; a sentence (not escaped) for whoever did it.
+
+    The card that was clicked (`ctx.card`) is redrawn first. Raises Unconfirmed where the act rests on something that
+    Slack told before `ctx.fresh_since`, and GovernanceError with a sentence for everyone who may not do it, or not any
+    more, or on what was shown; nothing is changed then.
+    """
     act = ACTS[type(form)]
-    at = door.enter(session, actor, form, act.rule, around)
-    return act.do(session, actor, form, at, around)
+    at = door.enter(ctx, form, act.rule)
+    sentence = act.do(ctx, form, at)
+    if not isinstance(form, Decide):  # which knows whether anything shows the request
+        notifications.refresh_showing(ctx, form.approval_id)
+    return sentence
 
 
-def list_takers(
-    session: Session, actor: Actor, form: HandOver, around: Circumstances, *, query: str = ""
-) -> delegation.Takers:
+def list_takers(ctx: Context, form: HandOver, *, query: str = "") -> delegation.Takers:
     """Who could take the actor's place. Raises what the door would."""
-    at = door.enter(session, actor, form, ACTS[type(form)].rule, around)
-    return delegation.list_takers(session, actor, at, around, query=query)
+    at = door.enter(ctx, form, ACTS[type(form)].rule)
+    return delegation.list_takers(ctx, at, query=query)
 
 
-def require_entitled(
-    session: Session, actor: Actor, form: OnRequest, around: Circumstances
-) -> None:
+def require_entitled(ctx: Context, form: OnRequest) -> None:
     """Raise what the door would, before somebody is asked to write anything."""
-    door.enter(session, actor, form, ACTS[type(form)].rule, around)
+    door.enter(ctx, form, ACTS[type(form)].rule)

@@ -12,7 +12,6 @@ from storage.approvals import activity, queries
 from storage.approvals import queries as approval_queries
 from storage.approvals.queries import CardRow, PersonRow, StandingRow
 from workflows import handles, outbox, permissions, resting, rollout
-from workflows.actors import Actor
 from workflows.approvals import rules
 from workflows.approvals.notices import AbsenceTold, AwayOffered
 from workflows.approvals.records import Handover, Line, Reader
@@ -41,6 +40,7 @@ from workflows.approvals.stages import (
 )
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.handles import ONCALL, Meant
 from workflows.outbox import Destination, Subject
@@ -249,26 +249,21 @@ def find_person(session: Session, person_id: str) -> Reached | None:
 
 
 def resolve_words(
-    session: Session,
-    policy: Policy,
-    people_of: Mapping[str, str | None],
-    requester_id: str | None,
-    *,
-    org_key: str,
+    ctx: Context, people_of: Mapping[str, str | None], requester_id: str | None
 ) -> PolicyWords:
     """What the words of this policy stand for now, in a request of somebody (None for nobody's) about these people."""
-    rows = queries.list_standing(session, requester_id) if requester_id else ()
+    rows = queries.list_standing(ctx.session, requester_id) if requester_id else ()
     return PolicyWords(
-        policy,
+        ctx.policy,
         people_of,
         rows[0].manager_id if rows else None,
-        handles.resolve(session, org_key, root.people(policy)),
+        handles.resolve(ctx.session, ctx.org, root.people(ctx.policy)),
     )
 
 
-def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
+def find_by_slack_id(ctx: Context, slack_id: str) -> Reached | None:
     """Somebody by their Slack id, where they are a member."""
-    for row, _ in queries.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
+    for row, _ in queries.list_named(ctx.session, ctx.org, slack_ids=[slack_id], ids=[]):
         if permissions.is_member(row) and row.slack_id:
             return Reached(row.id, row.slack_id, row.name)
     return None
@@ -429,16 +424,14 @@ class Principal:
     standing: Standing
 
 
-def record_absence(
-    session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
-) -> int:
+def record_absence(ctx: Context, form: Away) -> int:
     """Let somebody decide in this person's place for these days, in this person's zone; the absence's id.
 
     It never reaches back, and no chain of absences may lead back to who is away. Raises GovernanceError.
     """
-    permissions.require_member(actor, "absence.plan", subject=("person", actor.id))
-    zone = ZoneInfo(actor.tz) if actor.tz else policy.organisation.zone
-    today = now.astimezone(zone).date()
+    permissions.require_member(ctx.actor, "absence.plan", subject=("person", ctx.actor.id))
+    zone = ZoneInfo(ctx.actor.tz) if ctx.actor.tz else ctx.policy.organisation.zone
+    today = ctx.now.astimezone(zone).date()
     if form.since < today:
         raise InvalidInput(
             "An absence can't begin before today: nobody decides for you in the past.",
@@ -446,57 +439,55 @@ def record_absence(
         )
     if not form.since <= form.until <= form.since + LONGEST:
         raise InvalidInput("Choose a last day after the first, within half a year.", field="until")
-    stand_in = find_by_slack_id(session, org_key, form.stand_in)
-    if stand_in is None or stand_in.id == actor.id:
+    stand_in = find_by_slack_id(ctx, form.stand_in)
+    if stand_in is None or stand_in.id == ctx.actor.id:
         raise InvalidInput(
             "Choose somebody else of this organisation, no guest and no bot.", field="stand_in"
         )
     # Before absences are read, so that of two that name each other at one moment the second sees the first.
-    activity.lock_people(session, sorted([actor.id, stand_in.id]))
-    since = max(now, local_instant(form.since, time(0), zone))
+    activity.lock_people(ctx.session, sorted([ctx.actor.id, stand_in.id]))
+    since = max(ctx.now, local_instant(form.since, time(0), zone))
     until = local_instant(form.until + timedelta(days=1), time(0), zone)
-    overlapping = activity.list_absences(session, since=since, until=until)
+    overlapping = activity.list_absences(ctx.session, since=since, until=until)
     stand_ins = dict(overlapping)
-    if actor.id in stand_ins:
+    if ctx.actor.id in stand_ins:
         raise InvalidInput(OVERLAPS, field="since", hint="absences.overlapping")
     # Followed to its end, since a chain of absences that came back here would let nobody decide.
     at: str | None = stand_in.id
-    while at is not None and at != actor.id:
+    while at is not None and at != ctx.actor.id:
         at = stand_ins.pop(at, None)
-    if at == actor.id:
+    if at == ctx.actor.id:
         raise InvalidInput(
             f"{stand_in.name} is away in those days too, and their place comes back to you. Choose somebody else.",
             field="stand_in",
         )
     absence_id = activity.insert_absence(
-        session,
-        person_id=actor.id,
+        ctx.session,
+        person_id=ctx.actor.id,
         stand_in_id=stand_in.id,
         since=since,
         until=until,
-        created_at=now,
+        created_at=ctx.now,
         ended_at=None,
     )
-    activity.set_away_until(session, actor.id, stand_in.id)
+    activity.set_away_until(ctx.session, ctx.actor.id, stand_in.id)
     audit.record(
-        session,
-        actor,
+        ctx,
         "absence.planned",
-        ("person", actor.id),
-        now=now,
+        ("person", ctx.actor.id),
         absence=absence_id,
         stand_in=stand_in.id,
         since=since.isoformat(timespec="microseconds"),
         until=until.isoformat(timespec="microseconds"),
     )
-    outbox.refresh(session, away_offer(actor.id), now=now)
-    resting.recheck_all(session, at=now)
+    outbox.refresh(ctx, away_offer(ctx.actor.id))
+    resting.recheck_all(ctx.session, at=ctx.now)
     outbox.post(
-        session,
+        ctx.session,
         AbsenceTold(absence_id),
-        to=Destination.person(org_key, stand_in.slack_id),
+        to=Destination.person(ctx.org, stand_in.slack_id),
         dedupe_key=f"absence:{absence_id}",
-        now=now,
+        now=ctx.now,
         subject=Subject.of("absence", absence_id),
     )
     return absence_id
@@ -507,15 +498,7 @@ def away_offer(person_id: str) -> Subject:
     return Subject.of("away", person_id)
 
 
-def offer_stand_ins(
-    session: Session,
-    asked: Mapping[str, Reached],
-    *,
-    expires_at: datetime,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
+def offer_stand_ins(ctx: Context, asked: Mapping[str, Reached], *, expires_at: datetime) -> None:
     """Offer those whose Slack status says that they are away to name a stand-in, once for each such time.
 
     A status counts that covers more than a quarter of the time there is to decide. Nothing is delegated by itself.
@@ -523,18 +506,16 @@ def offer_stand_ins(
     for person in asked.values():
         until = person.status_away_until
         # Whoever is back within a quarter of the time has time enough to decide themselves.
-        if until is None or min(until, expires_at) - now <= (expires_at - now) / 4:
+        if until is None or min(until, expires_at) - ctx.now <= (expires_at - ctx.now) / 4:
             continue
-        if person.away_until is not None and person.away_until > now:
+        if person.away_until is not None and person.away_until > ctx.now:
             continue
         rollout.message_unasked(
-            session,
+            ctx,
             person.id,
             AwayOffered(person.id),
-            to=Destination.person(org_key, person.slack_id),
+            to=Destination.person(ctx.org, person.slack_id),
             dedupe_key=f"away-offer:{person.id}:{person.status_times}",
-            policy=policy,
-            now=now,
             subject=away_offer(person.id),
             expires_at=expires_at,
         )
@@ -563,19 +544,19 @@ def find_offer(session: Session, person_id: str, *, now: datetime) -> Offer | No
     )
 
 
-def end_absence(session: Session, actor: Actor, absence_id: int, *, now: datetime) -> AbsenceRecord:
+def end_absence(ctx: Context, absence_id: int) -> AbsenceRecord:
     """Nobody decides in this person's place any more. Raises NotFound for who is not that person."""
-    absence = activity.find_absence(session, absence_id)
-    if absence is None or absence.person_id != actor.id:
+    absence = activity.find_absence(ctx.session, absence_id)
+    if absence is None or absence.person_id != ctx.actor.id:
         raise NotFound(NO_ABSENCE, hint="absences.own")
-    if absence.ended_at is not None or absence.until <= now:
+    if absence.ended_at is not None or absence.until <= ctx.now:
         raise GovernanceError("This absence is over already.")
-    activity.end_absence(session, absence_id, now=now)
-    activity.set_away_until(session, actor.id, absence.stand_in_id)
-    audit.record(session, actor, "absence.ended", ("person", actor.id), now=now, absence=absence_id)
-    outbox.refresh(session, Subject.of("absence", absence_id), now=now)
-    outbox.refresh(session, away_offer(actor.id), now=now)
-    resting.recheck_all(session, at=now)
+    activity.end_absence(ctx.session, absence_id, now=ctx.now)
+    activity.set_away_until(ctx.session, ctx.actor.id, absence.stand_in_id)
+    audit.record(ctx, "absence.ended", ("person", ctx.actor.id), absence=absence_id)
+    outbox.refresh(ctx, Subject.of("absence", absence_id))
+    outbox.refresh(ctx, away_offer(ctx.actor.id))
+    resting.recheck_all(ctx.session, at=ctx.now)
     return absence
 
 
@@ -590,17 +571,19 @@ def list_absences(session: Session, person_id: str, *, now: datetime) -> list[Ab
 
 
 def list_principals(
-    session: Session, rows: Sequence[StandingRow], person_id: str, *, now: datetime
+    ctx: Context, rows: Sequence[StandingRow], person_id: str
 ) -> tuple[Principal, ...]:
     """Who is away now and has this person in their place, through others who are away too; nearly always nobody.
 
     `rows` are the person's own rows of `list_standing`: they tell whether there is anything to look for.
     """
     until = rows[0].stands_in_until if rows else None
-    if until is None or until <= now:
+    if until is None or until <= ctx.now:
         return ()
     by_stand_in: dict[str, list[str]] = {}
-    for absent_id, stand_in_id in activity.list_absences(session, since=now, until=now + _MOMENT):
+    for absent_id, stand_in_id in activity.list_absences(
+        ctx.session, since=ctx.now, until=ctx.now + _MOMENT
+    ):
         by_stand_in.setdefault(stand_in_id, []).append(absent_id)
     absent: list[str] = []
     waiting = [person_id]
@@ -609,24 +592,22 @@ def list_principals(
             if absent_id not in absent and absent_id != person_id:
                 absent.append(absent_id)
                 waiting.append(absent_id)
-    theirs = [approval_queries.list_standing(session, absent_id) for absent_id in absent]
+    theirs = [approval_queries.list_standing(ctx.session, absent_id) for absent_id in absent]
     return tuple(Principal(each[0].name, build_standing(each)) for each in theirs if each)
 
 
-def add_stand_ins(
-    session: Session, asked: Mapping[str, Reached], *, now: datetime
-) -> dict[str, Reached]:
+def add_stand_ins(ctx: Context, asked: Mapping[str, Reached]) -> dict[str, Reached]:
     """Those who are asked, and who stands in for those of them who are away; nothing is read while nobody is."""
     with_them = dict(asked)
-    if not any(person.away_until and person.away_until > now for person in asked.values()):
+    if not any(person.away_until and person.away_until > ctx.now for person in asked.values()):
         return with_them
-    stand_ins = dict(activity.list_absences(session, since=now, until=now + _MOMENT))
+    stand_ins = dict(activity.list_absences(ctx.session, since=ctx.now, until=ctx.now + _MOMENT))
     for person_id in asked:
         seen = {person_id}
         at = stand_ins.get(person_id)
         while at is not None and at not in seen:
             seen.add(at)
-            if (stand_in := find_person(session, at)) is not None:
+            if (stand_in := find_person(ctx.session, at)) is not None:
                 with_them.setdefault(at, stand_in)
             at = stand_ins.get(at)
     return with_them

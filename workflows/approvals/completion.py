@@ -1,26 +1,21 @@
 """The terms of an approval on conditions: kept with the verdict, and binding from the moment the request is approved."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
-
-from sqlalchemy.orm import Session
 
 from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow
 from storage.approvals.tables import ApprovalCondition
 from storage.enums import ApprovalState, ConditionState
-from workflows import outbox, timers
-from workflows.actors import SYSTEM, Actor
-from workflows.approvable import SubjectType
+from workflows import approvable, outbox, timers
 from workflows.approvals import approvers, notifications, rules
 from workflows.approvals.forms import Terms
 from workflows.approvals.stages import Stage
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.calendar import calendar_for, local_instant
+from workflows.context import Context
 from workflows.errors import InvalidInput
-from workflows.policy import Policy
 
 DUE = "approval.condition"
 """The timer that looks at a condition when its day is over; `seq` is the condition."""
@@ -32,18 +27,13 @@ FURTHEST = timedelta(days=365)
 
 
 def keep_conditions(
-    session: Session,
-    actor: Actor,
-    approval_id: int,
-    decision_id: int,
-    terms: Sequence[Terms],
-    around: "Circumstances",
+    ctx: Context, approval_id: int, decision_id: int, terms: Sequence[Terms]
 ) -> None:
     """Keep what this approval depends on. Raises InvalidInput for a day that has passed or an owner who is nobody."""
-    zone = around.policy.organisation.zone
-    today = around.now.astimezone(zone).date()
+    zone = ctx.policy.organisation.zone
+    today = ctx.now.astimezone(zone).date()
     for number, term in enumerate(terms):
-        owner = approvers.find_by_slack_id(session, around.org_key, term.owner)
+        owner = approvers.find_by_slack_id(ctx, term.owner)
         if owner is None:
             raise InvalidInput(
                 "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
@@ -51,12 +41,12 @@ def keep_conditions(
             )
         if not today <= term.due <= today + FURTHEST:
             raise InvalidInput("Choose a day from today on, within a year.", field=f"due_{number}")
-        text = audit.write_text(session, actor, term.text, now=around.now)
+        text = audit.write_text(ctx.session, ctx.actor, term.text, now=ctx.now)
         condition_id = activity.insert_condition(
-            session,
+            ctx.session,
             approval_id=approval_id,
             decision_id=decision_id,
-            set_by=actor.id,
+            set_by=ctx.actor.id,
             text_id=text.id,
             owner_id=owner.id,
             due=term.due,
@@ -68,59 +58,54 @@ def keep_conditions(
             revision=1,
         )
         audit.record(
-            session,
-            actor,
+            ctx,
             "approval.condition_set",
             ("approval", approval_id),
-            now=around.now,
             condition=condition_id,
             decision=decision_id,
             owner=owner.id,
             due=term.due.isoformat(),
             words=audit.text_fact(text),
         )
-    queries.set_columns(session, approval_id, has_more=True)
+    queries.set_columns(ctx.session, approval_id, has_more=True)
 
 
-def begin_conditions(session: Session, approval_id: int, around: "Circumstances") -> None:
+def begin_conditions(ctx: Context, approval_id: int) -> None:
     """The request is approved: its conditions bind now, and their owners are told."""
-    for condition in activity.list_open_conditions(session, approval_id):
+    for condition in activity.list_open_conditions(ctx.session, approval_id):
         subject = notifications.subject(approval_id)
-        timers.start(session, subject, DUE, condition.due_at, seq=condition.id)
+        timers.start(ctx.session, subject, DUE, condition.due_at, seq=condition.id)
         soon = condition.due_at - timedelta(days=1)
-        if soon > around.now:
-            timers.start(session, subject, SOON, soon, seq=condition.id)
-        notify_about(session, condition, condition.owner_id, "condition", around)
+        if soon > ctx.now:
+            timers.start(ctx.session, subject, SOON, soon, seq=condition.id)
+        notify_about(ctx, condition, condition.owner_id, "condition")
 
 
-def next_at_work(person: approvers.Reached, around: "Circumstances") -> datetime:
+def next_at_work(ctx: Context, person: approvers.Reached) -> datetime:
     """When somebody is at work, now or next: what comes by the clock and isn't urgent is told then."""
-    calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
-    return calendar.next_open(around.now)
+    calendar = calendar_for(ctx.policy, tz=person.tz, country=person.country)
+    return calendar.next_open(ctx.now)
 
 
 def notify_about(
-    session: Session,
+    ctx: Context,
     condition: ApprovalCondition,
     person_id: str,
     what: str,
-    around: "Circumstances",
     *,
     before: datetime | None = None,
 ) -> None:
     """A message of its own about a condition to one person. With `before` it waits until they are at work, unless that
     would be too late."""
-    person = approvers.find_person(session, person_id)
+    person = approvers.find_person(ctx.session, person_id)
     if person is not None:
-        at = next_at_work(person, around)
+        at = next_at_work(ctx, person)
         notifications.notify_person(
-            session,
+            ctx,
             condition.approval_id,
             person,
             what,
             condition.id,
-            org_key=around.org_key,
-            now=around.now,
             times=condition.revision,
             due_at=at if before is not None and at < before else None,
         )
@@ -140,29 +125,25 @@ LAPSE = "approval.lapse"
 _STEPS = 100
 
 
-def start_stage_timers(
-    session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
-) -> None:
+def start_stage_timers(ctx: Context, approval_id: int, stage: Stage, position: int) -> None:
     """Start the clocks of a stage that is asked now; nothing for a stage without any."""
     subject = notifications.subject(approval_id)
     for step, after in enumerate(stage.remind_after):
-        timers.start(session, subject, REMIND, now + after, seq=position * _STEPS + step)
+        timers.start(ctx.session, subject, REMIND, ctx.now + after, seq=position * _STEPS + step)
     if stage.escalation is not None:
-        timers.start(session, subject, ESCALATE, now + stage.escalation.after, seq=position)
+        timers.start(ctx.session, subject, ESCALATE, ctx.now + stage.escalation.after, seq=position)
 
 
-def restart_stage_timers(
-    session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
-) -> None:
+def restart_stage_timers(ctx: Context, approval_id: int, stage: Stage, position: int) -> None:
     """Start the clocks of a stage anew, whatever they had been before."""
     subject = notifications.subject(approval_id)
-    start_stage_timers(session, approval_id, stage, position, now=now)
+    start_stage_timers(ctx, approval_id, stage, position)
     for step, after in enumerate(stage.remind_after):
         seq = position * _STEPS + step
-        timers.start_again(session, subject, REMIND, now + after, seq=seq)
+        timers.start_again(ctx.session, subject, REMIND, ctx.now + after, seq=seq)
     if stage.escalation is not None:
-        at = now + stage.escalation.after
-        timers.start_again(session, subject, ESCALATE, at, seq=position)
+        at = ctx.now + stage.escalation.after
+        timers.start_again(ctx.session, subject, ESCALATE, at, seq=position)
 
 
 def position_of(seq: int) -> int:
@@ -177,45 +158,21 @@ def position_of(seq: int) -> int:
 EXPIRE = "approval.expire"
 """The timer that ends a request which nobody decided."""
 
-Subjects = Mapping[str, SubjectType]
-"""What can be asked for, by subject type."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What every action needs to know beside the request itself."""
-
-    subjects: Subjects
-    policy: Policy
-    org_key: str
-    now: datetime
-    clicked: tuple[str, str] | None = None
-    mirrored_since: datetime | None = None
-    """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
-    asked: frozenset[str] = frozenset()
-    """About whom and which groups Slack was asked for this act: who is still unread then is not known to it."""
-    policy_id: int = 0
-    """The version of the policy that is in force."""
-    lapsed: Callable[[Session, int], None] = lambda session, approval_id: None
-    """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
-
 
 def end_request(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     head: RequestRow,
     request: rules.Request,
     outcome: ApprovalState,
-    around: Circumstances,
     *,
     decision_id: int = 0,
 ) -> None:
     """The subject changes or stays, the timers stop, and everybody who has a copy or asked is told: all at once."""
-    subject, now = around.subjects[head.subject_type], around.now
+    subject, now = approvable.SUBJECTS[head.subject_type], ctx.now
     # The request is locked, then its subject, then timers, lanes and the ledger's head: one order everywhere, so that
     # two transactions never wait for each other.
-    subject.lock(session, head.subject_id)
-    timers.cancel(session, notifications.subject(head.id))
+    subject.lock(ctx.session, head.subject_id)
+    timers.cancel(ctx.session, notifications.subject(head.id))
     valid_seconds = (head.bound or {}).get("valid_for")
     valid_until = (
         now + timedelta(seconds=valid_seconds)
@@ -223,7 +180,7 @@ def end_request(
         else None
     )
     queries.advance(
-        session,
+        ctx.session,
         head.id,
         stage=request.stage,
         state=outcome,
@@ -232,11 +189,9 @@ def end_request(
         valid_until=valid_until,
     )
     audit.record(
-        session,
-        actor,
+        ctx,
         f"approval.{outcome.value}",
         ("approval", head.id),
-        now=now,
         gate=head.gate,
         about=[head.subject_type, head.subject_id],
         policy=head.policy_id,
@@ -244,58 +199,35 @@ def end_request(
         valid_until=valid_until.isoformat(timespec="microseconds") if valid_until else None,
     )
     if valid_until is not None:
-        timers.start(session, notifications.subject(head.id), LAPSE, valid_until)
+        timers.start(ctx.session, notifications.subject(head.id), LAPSE, valid_until)
     if outcome is ApprovalState.APPROVED:
-        subject.apply(
-            session, actor, head.id, head.subject_id, head.facts, policy=around.policy, now=now
-        )
+        subject.apply(ctx, head.id, head.subject_id, head.facts)
     else:
-        subject.close(
-            session,
-            actor,
-            head.id,
-            head.subject_id,
-            head.facts,
-            outcome=outcome,
-            policy=around.policy,
-            now=now,
-        )
+        subject.close(ctx, head.id, head.subject_id, head.facts, outcome=outcome)
     if head.has_more:
-        _wind_up(session, head, outcome, around)
-    outbox.refresh(session, notifications.subject(head.id), now=now, clicked=around.clicked)
-    post_story(session, head, decision_id, around)
+        _wind_up(ctx, head, outcome)
+    outbox.refresh(ctx, notifications.subject(head.id))
+    post_story(ctx, head, decision_id)
     if outcome is not ApprovalState.WITHDRAWN:
-        notifications.notify_requester(
-            session, head.id, head.requester_slack_id, org_key=around.org_key, now=now
-        )
-    heads.publish(
-        session,
-        reason_key=f"approval:{head.id}",
-        policy=around.policy,
-        org_key=around.org_key,
-        now=now,
-    )
+        notifications.notify_requester(ctx, head.id, head.requester_slack_id)
+    heads.publish(ctx, reason_key=f"approval:{head.id}")
 
 
-def _wind_up(
-    session: Session, head: RequestRow, outcome: ApprovalState, around: Circumstances
-) -> None:
+def _wind_up(ctx: Context, head: RequestRow, outcome: ApprovalState) -> None:
     """What was still open beside the decision ends with it; only an approval leaves its conditions."""
-    question = activity.find_open_question(session, head.id)
+    question = activity.find_open_question(ctx.session, head.id)
     if question is not None:
-        question.ended_at = around.now
-        queries.set_columns(session, head.id, paused_at=None)
+        question.ended_at = ctx.now
+        queries.set_columns(ctx.session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
-        activity.drop_conditions(session, head.id, now=around.now)
+        activity.drop_conditions(ctx.session, head.id, now=ctx.now)
     else:
-        begin_conditions(session, head.id, around)
+        begin_conditions(ctx, head.id)
 
 
-def pass_by_rule(
-    session: Session, approval_id: int, project_id: int, around: Circumstances
-) -> None:
+def pass_by_rule(ctx: Context, approval_id: int, project_id: int) -> None:
     """A request that the policy lets pass without asking anybody: approved as it is opened, and shown as such."""
-    head = queries.lock_request(session, approval_id)[0]
+    head = queries.lock_request(ctx.session, approval_id)[0]
     request = rules.Request(
         head.requester_id,
         ApprovalState.PENDING,
@@ -304,28 +236,25 @@ def pass_by_rule(
         head.expires_at,
         (rules.Stage.of(head),),
     )
-    notifications.post_passed_card(
-        session, approval_id, project_id=project_id, org_key=around.org_key, now=around.now
-    )
-    end_request(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
+    notifications.post_passed_card(ctx, approval_id, project_id=project_id)
+    end_request(ctx.as_system(), head, request, ApprovalState.APPROVED)
 
 
 def ask_stage(
-    session: Session,
+    ctx: Context,
     head: RequestRow,
     stage: rules.Stage,
     position: int,
     barred: Collection[str],
-    around: Circumstances,
     *,
     expires_at: datetime,
     edition: int,
 ) -> dict[str, approvers.Reached]:
     """Ask a later stage, or one anew, without those who are `barred` from it; whom it asks, by id."""
-    (asked,) = approvers.list_reached(session, [stage], around.org_key)
+    (asked,) = approvers.list_reached(ctx.session, [stage], ctx.org)
     asked = {id_: person for id_, person in asked.items() if id_ not in barred}
     notifications.ask_stage(
-        session,
+        ctx,
         head.id,
         stage,
         position,
@@ -334,47 +263,22 @@ def ask_stage(
         has_card=head.card_id is not None,
         receipt_to=None,
         expires_at=expires_at,
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
         edition=edition,
     )
     return asked
 
 
-def post_story(session: Session, head: RequestRow, decision_id: int, around: Circumstances) -> None:
+def post_story(ctx: Context, head: RequestRow, decision_id: int) -> None:
     """One line in the thread under the channel's card."""
-    notifications.post_story(
-        session,
-        head.id,
-        decision_id,
-        card_id=head.card_id,
-        channel=head.channel,
-        org_key=around.org_key,
-        now=around.now,
-    )
+    notifications.post_story(ctx, head.id, decision_id, card_id=head.card_id, channel=head.channel)
 
 
 def post_thread_line(
-    session: Session,
-    head: RequestRow,
-    what: str,
-    item_id: int,
-    around: Circumstances,
-    *,
-    times: int = 0,
+    ctx: Context, head: RequestRow, what: str, item_id: int, *, times: int = 0
 ) -> None:
     """One line in the thread about what somebody did beside deciding."""
     notifications.post_thread_line(
-        session,
-        head.id,
-        what,
-        item_id,
-        card_id=head.card_id,
-        channel=head.channel,
-        org_key=around.org_key,
-        now=around.now,
-        times=times,
+        ctx, head.id, what, item_id, card_id=head.card_id, channel=head.channel, times=times
     )
 
 
@@ -384,11 +288,10 @@ def post_thread_line(
 
 
 def reopen_stage(
-    session: Session,
+    ctx: Context,
     head: RequestRow,
     request: rules.Request,
     position: int,
-    around: Circumstances,
     *,
     void: set[int] | None = None,
 ) -> None:
@@ -396,7 +299,7 @@ def reopen_stage(
 
     `void` are ids of verdicts of that stage itself that count no more, None for all of them.
     """
-    decided = queries.list_verdicts(session, head.id)
+    decided = queries.list_verdicts(ctx.session, head.id)
     gone = [
         row.id
         for row in decided
@@ -404,21 +307,20 @@ def reopen_stage(
         or (row.position == position and (void is None or row.id in void))
     ]
     if gone:
-        queries.void_decisions(session, gone, at=around.now)
+        queries.void_decisions(ctx.session, gone, at=ctx.now)
     queries.advance(
-        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
+        ctx.session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=ctx.now
     )
-    queries.set_columns(session, head.id, edition=head.edition + 1)
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    queries.set_columns(ctx.session, head.id, edition=head.edition + 1)
+    outbox.refresh(ctx, notifications.subject(head.id))
     spent = {row.person_id for row in decided if row.id not in gone}
     ask_stage(
-        session,
+        ctx,
         head,
         request.stages[position],
         position,
         {*spent, request.requester_id, *request.apart},
-        around,
         expires_at=request.expires_at,
         edition=head.edition + 1,
     )
-    restart_stage_timers(session, head.id, request.stages[position], position, now=around.now)
+    restart_stage_timers(ctx, head.id, request.stages[position], position)

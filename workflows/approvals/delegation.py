@@ -2,41 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from storage.approvals import activity, queries
 from storage.enums import Ask
 from workflows import outbox
-from workflows.actors import Actor
 from workflows.approvals import approvers, completion, door, notifications, reads, rules
 from workflows.approvals.approvers import AbsenceRecord, Away, Reached
-from workflows.approvals.completion import Circumstances
 from workflows.approvals.door import Entered
 from workflows.approvals.forms import HandOver
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Vote
 from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotFound
-from workflows.policy import Policy
 
 
-def plan_absence(
-    session: Session, actor: Actor, form: Away, *, policy: Policy, org_key: str, now: datetime
-) -> AbsenceRecord:
+def plan_absence(ctx: Context, form: Away) -> AbsenceRecord:
     """Plan an absence, as `absences.record_absence` does; one that begins now brings a card for everything that waits."""
-    absence_id = approvers.record_absence(
-        session, actor, form, policy=policy, org_key=org_key, now=now
-    )
-    absence = approvers.find_absence(session, absence_id)
+    absence_id = approvers.record_absence(ctx, form)
+    absence = approvers.find_absence(ctx.session, absence_id)
     if absence is None:
         raise NotFound(approvers.NO_ABSENCE, hint="absences.own")
-    stand_in = approvers.find_by_slack_id(session, org_key, form.stand_in)
-    if absence.since > now or stand_in is None:
+    stand_in = approvers.find_by_slack_id(ctx, form.stand_in)
+    if absence.since > ctx.now or stand_in is None:
         return absence
-    for approval_id in reads.list_waiting_ids(session, actor.id, now=now):
-        head, request = door.lock_request(session, approval_id)
+    for approval_id in reads.list_waiting_ids(ctx):
+        head, request = door.lock_request(ctx.session, approval_id)
         stage = request.current
         if (
             stage.delegate
@@ -44,14 +35,12 @@ def plan_absence(
             and stand_in.id not in {request.requester_id, *request.apart}
         ):
             notifications.ask_newcomer(
-                session,
+                ctx,
                 head.id,
                 request.stage,
                 stand_in,
                 f"away:{absence_id}",
-                org_key=org_key,
                 expires_at=request.expires_at,
-                now=now,
             )
     return absence
 
@@ -62,70 +51,61 @@ MOST_TRIED = 100
 """People who are tried as takers of a place; as many as a menu of Slack shows."""
 
 
-def hand_over(
-    session: Session, actor: Actor, form: HandOver, at: Entered, around: Circumstances
-) -> str:
+def hand_over(ctx: Context, form: HandOver, at: Entered) -> str:
     """Somebody else is asked instead of whose place it is, who does not decide in this stage any more.
 
     A stand-in gives on the place of who is away, which is gone then for both.
     """
     head, request = at.head, at.request
     entitled = door.require_entitlement(at)
-    taker = approvers.find_by_slack_id(session, around.org_key, form.to)
+    taker = approvers.find_by_slack_id(ctx, form.to)
     if taker is None:
         raise InvalidInput(
             "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
             field="to",
         )
-    among = _list_among(session, head.gate, around)
-    (trial,) = _prepare_trials(session, [taker], at, among, around)
-    _require_taker(actor, trial, at, among, around)
+    among = _list_among(ctx, head.gate)
+    (trial,) = _prepare_trials(ctx, [taker], at, among)
+    _require_taker(ctx, trial, at, among)
     given = _write_handed_over(taker, at, among)
-    text = audit.write_text(session, actor, form.note, now=around.now) if form.note else None
+    text = audit.write_text(ctx.session, ctx.actor, form.note, now=ctx.now) if form.note else None
     handover_id = activity.insert_handover(
-        session,
+        ctx.session,
         approval_id=head.id,
         position=request.stage,
-        from_id=actor.id,
+        from_id=ctx.actor.id,
         to_id=taker.id,
         for_id=entitled.instead_of,
         note_id=text.id if text else None,
-        created_at=around.now,
+        created_at=ctx.now,
     )
     queries.set_approvers(
-        session,
+        ctx.session,
         head.id,
         request.stage,
         [approver.stored() for approver in (*request.current.approvers, *given)],
     )
-    head, request = door.lock_request(session, head.id)
-    queries.set_columns(session, head.id, has_more=True)
+    head, request = door.lock_request(ctx.session, head.id)
+    queries.set_columns(ctx.session, head.id, has_more=True)
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.handed_over",
         ("approval", head.id),
-        now=around.now,
         stage=request.stage,
         to=taker.id,
         instead_of=entitled.instead_of,
-        place=None if entitled.place == actor.id else entitled.place,
+        place=None if entitled.place == ctx.actor.id else entitled.place,
         handover=handover_id,
         note=audit.text_fact(text) if text else None,
     )
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
-    completion.post_thread_line(session, head, "handed_over", handover_id, around)
+    outbox.refresh(ctx, notifications.subject(head.id))
+    completion.post_thread_line(ctx, head, "handed_over", handover_id)
     notifications.ask_newcomer(
-        session,
-        head.id,
-        request.stage,
-        taker,
-        f"handover:{handover_id}",
-        org_key=around.org_key,
-        expires_at=request.expires_at,
-        now=around.now,
+        ctx, head.id, request.stage, taker, f"handover:{handover_id}", expires_at=request.expires_at
     )
-    principal = approvers.find_person(session, entitled.instead_of) if entitled.instead_of else None
+    principal = (
+        approvers.find_person(ctx.session, entitled.instead_of) if entitled.instead_of else None
+    )
     if principal is not None:
         return (
             f"{taker.name} is asked in {principal.name}'s place. "
@@ -142,28 +122,26 @@ class Takers:
     others: int = 0
 
 
-def list_takers(
-    session: Session, actor: Actor, at: Entered, around: Circumstances, *, query: str = ""
-) -> Takers:
+def list_takers(ctx: Context, at: Entered, *, query: str = "") -> Takers:
     """Whom `hand_over` would let take the actor's place, by name, as the mirror has them: at most 100 are tried, those
     whose names hold `query` (any case).
 
     How fresh Slack's word is counts when somebody is chosen, not when they are offered.
     """
-    around = replace(around, mirrored_since=None)
-    among = _list_among(session, at.head.gate, around)
+    ctx = replace(ctx, fresh_since=None)
+    among = _list_among(ctx, at.head.gate)
     stage = at.request.current
     asked = [replace(each, party=0) for each in rules.takers(stage, among)]
     pool = replace(stage, approvers=tuple(asked), parties=(), pinned=None)
-    (reached,) = approvers.list_reached(session, [pool], around.org_key)
+    (reached,) = approvers.list_reached(ctx.session, [pool], ctx.org)
     candidates = sorted(
         (each for each in reached.values() if query.casefold() in each.name.casefold()),
         key=lambda each: (each.name.casefold(), each.id),
     )
     fit = []
-    for trial in _prepare_trials(session, candidates[:MOST_TRIED], at, among, around):
+    for trial in _prepare_trials(ctx, candidates[:MOST_TRIED], at, among):
         try:
-            _require_taker(actor, trial, at, among, around)
+            _require_taker(ctx, trial, at, among)
         except InvalidInput:
             continue
         fit.append(trial.taker)
@@ -192,16 +170,12 @@ class _Trial:
 
 
 def _prepare_trials(
-    session: Session,
-    takers: Sequence[Reached],
-    at: Entered,
-    among: tuple[str, ...],
-    around: Circumstances,
+    ctx: Context, takers: Sequence[Reached], at: Entered, among: tuple[str, ...]
 ) -> list[_Trial]:
     """In as many statements for a hundred people as for one."""
     request, stage = at.request, at.request.current
-    standings = approvers.list_standings(session, [taker.id for taker in takers])
-    givers = approvers.list_givers(session, [stage])
+    standings = approvers.list_standings(ctx.session, [taker.id for taker in takers])
+    givers = approvers.list_givers(ctx.session, [stage])
 
     def after(taker: Reached) -> rules.Request:
         stages = list(request.stages)
@@ -210,22 +184,18 @@ def _prepare_trials(
         )
         return replace(request, stages=tuple(stages))
 
-    was_short, *are_short = _find_shortages(
-        session, [request, *map(after, takers)], at.votes, around
-    )
+    was_short, *are_short = _find_shortages(ctx, [request, *map(after, takers)], at.votes)
     return [
         _Trial(taker, standings[taker.id], givers, is_short and not was_short)
         for taker, is_short in zip(takers, are_short, strict=True)
     ]
 
 
-def _require_taker(
-    actor: Actor, trial: _Trial, at: Entered, among: tuple[str, ...], around: Circumstances
-) -> None:
+def _require_taker(ctx: Context, trial: _Trial, at: Entered, among: tuple[str, ...]) -> None:
     """Whether somebody can take the actor's place: the one rule for who is offered and who is taken. Raises
     InvalidInput."""
     taker = trial.taker
-    _require_fit(actor, trial, at, among, around)
+    _require_fit(ctx, trial, at, among)
     if taker.id == door.require_entitlement(at).instead_of:
         raise InvalidInput(
             f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
@@ -238,21 +208,17 @@ def _require_taker(
         )
 
 
-def _list_among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...]:
+def _list_among(ctx: Context, gate: str) -> tuple[str, ...]:
     """Whom the policy lets take a place at this gate, beside those whom the stage asks."""
-    words = approvers.resolve_words(session, around.policy, {}, None, org_key=around.org_key)
-    return tuple(
-        who for word in around.policy.gate(gate).hand_over_to for who in words.of(word).who
-    )
+    words = approvers.resolve_words(ctx, {}, None)
+    return tuple(who for word in ctx.policy.gate(gate).hand_over_to for who in words.of(word).who)
 
 
-def _require_fit(
-    actor: Actor, trial: _Trial, at: Entered, among: tuple[str, ...], around: Circumstances
-) -> None:
+def _require_fit(ctx: Context, trial: _Trial, at: Entered, among: tuple[str, ...]) -> None:
     """The new person must be one whom the stage asks anyway, or one whom the policy lets take over, for long enough."""
     request, stage = at.request, at.request.current
     taker, standing = trial.taker, trial.standing
-    if taker.id == actor.id:
+    if taker.id == ctx.actor.id:
         raise InvalidInput("That is you. Choose somebody else.", field="to")
     if taker.id == request.requester_id:
         raise InvalidInput(
@@ -274,13 +240,13 @@ def _require_fit(
             f"{taker.name} gave their own place away, so it can't go back to them. Choose somebody else.",
             field="to",
         )
-    door.require_fresh((Basis(standing),), around)
-    admitted = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
+    door.require_fresh(ctx, (Basis(standing),))
+    admitted = rules.admitted(stage, rules.takers(stage, among), standing, ctx.now)
     if isinstance(admitted, Entitlement):
-        door.require_fresh(admitted.basis, around)
-        _require_one_group(trial, at, around)
+        door.require_fresh(ctx, admitted.basis)
+        _require_one_group(ctx, trial, at)
         return
-    door.require_slack_asked((Basis(standing),), (*among, *_list_asked(stage)), around)
+    door.require_slack_asked(ctx, (Basis(standing),), (*among, *_list_asked(stage)))
     if admitted is Refusal.TOO_NEW:
         raise InvalidInput(
             f"{taker.name} has not been in their group for long enough to decide this. Choose somebody else.",
@@ -292,9 +258,9 @@ def _require_fit(
     )
 
 
-def _require_one_group(trial: _Trial, at: Entered, around: Circumstances) -> None:
+def _require_one_group(ctx: Context, trial: _Trial, at: Entered) -> None:
     """Who decides for one group of a stage takes no place in another: they decide once, and one of them would be lost."""
-    theirs = rules.admission(at.request.current, trial.standing, around.now, trial.givers)
+    theirs = rules.admission(at.request.current, trial.standing, ctx.now, trial.givers)
     if isinstance(theirs, Entitlement) and set(theirs.parties) != set(
         door.require_entitlement(at).parties
     ):
@@ -309,16 +275,13 @@ def _list_asked(stage: Stage) -> list[str]:
 
 
 def _find_shortages(
-    session: Session,
-    requests: Sequence[rules.Request],
-    votes: Sequence[Vote],
-    around: Circumstances,
+    ctx: Context, requests: Sequence[rules.Request], votes: Sequence[Vote]
 ) -> list[bool]:
     """Of each of these shapes of one request, whether the stages that are left could not pass any more with those who
     could decide in them now."""
     stages = [stage for each in requests for stage in each.stages[each.stage :]]
     reached = iter(
-        approvers.list_reached_parties(session, stages, around.org_key, by=requests[0].expires_at)
+        approvers.list_reached_parties(ctx.session, stages, ctx.org, by=requests[0].expires_at)
     )
     return [
         _is_short(request, [next(reached) for _ in request.stages[request.stage :]], votes)

@@ -18,11 +18,11 @@ from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.approvals import approvers, reads, refusals, rules
 from workflows.approvals import approvers as approval_approvers
-from workflows.approvals.completion import Circumstances
 from workflows.approvals.forms import OnRequest
 from workflows.approvals.records import Card
 from workflows.approvals.refusals import AlreadyDecided, Unconfirmed
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
+from workflows.context import Context
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
 # --- Who may read a request
@@ -38,45 +38,36 @@ def unknown_request(audit: RefusalFact | None = None) -> NotFound:
     return NotFound(reads.NO_REQUEST, audit=audit, hint="approvals.waiting")
 
 
-def require_card(session: Session, actor: Actor, approval_id: int, around: Circumstances) -> Card:
+def require_card(ctx: Context, approval_id: int) -> Card:
     """A request as it stands, before somebody who may read it. Raises NotFound for everybody else."""
-    card = reads.card(
-        session,
-        approval_id,
-        subjects=around.subjects,
-        policy=around.policy,
-        now=around.now,
-        reader_id=actor.id,
-    )
-    if not sees_request(session, actor, card, around):
+    card = reads.card(ctx, approval_id, reader_id=ctx.actor.id)
+    if not sees_request(ctx, card):
         raise unknown_request()
     return card
 
 
-def sees_request(session: Session, actor: Actor, card: Card, around: Circumstances) -> bool:
+def sees_request(ctx: Context, card: Card) -> bool:
     """Whether somebody may read a request; `card` is it before them.
 
     Its project is in their sight; they asked, decided, or own or set a condition; any stage asks them, themselves, for
     somebody who is away or by a place that was handed to them; they may break its glass; or they acted on a message that
-    shows it (`around.clicked`). A program sees what its token is for, which the edge looks at.
+    shows it (`ctx.card`). A program sees what its token is for, which the edge looks at.
     """
-    if actor.kind is not ActorKind.PERSON:
+    if ctx.actor.kind is not ActorKind.PERSON:
         return True
-    if not actor.is_member:
+    if not ctx.actor.is_member:
         return False
     return (
-        _has_a_part(card, actor)
-        or permissions.sees_project(
-            session, actor, queries.find_project_id(session, card.id), policy=around.policy
-        )
+        _has_a_part(card, ctx.actor)
+        or permissions.sees_project(ctx, queries.find_project_id(ctx.session, card.id))
         or permissions.find_reaching_word(
-            session,
-            actor.id,
-            sorted(reads.list_approver_ids(session, card.id)),
-            policy=around.policy,
+            ctx.session,
+            ctx.actor.id,
+            sorted(reads.list_approver_ids(ctx.session, card.id)),
+            policy=ctx.policy,
         )
         is not None
-        or _is_before_them(session, actor, card.id, around)
+        or _is_before_them(ctx, card.id)
     )
 
 
@@ -91,13 +82,11 @@ def _has_a_part(card: Card, actor: Actor) -> bool:
     )
 
 
-def _is_before_them(
-    session: Session, actor: Actor, approval_id: int, around: Circumstances
-) -> bool:
-    subject = permissions.find_shown(session, actor, around.clicked)
+def _is_before_them(ctx: Context, approval_id: int) -> bool:
+    subject = permissions.find_shown(ctx, ctx.card)
     if subject is None or subject == (TYPE, str(approval_id)):
         return subject is not None
-    beside = activity.list_showing(session, approval_id)
+    beside = activity.list_showing(ctx.session, approval_id)
     return subject in {(type_, str(id_)) for type_, id_ in beside}
 
 
@@ -134,7 +123,7 @@ class Entered:
         return build_votes(self.decided)
 
 
-Who = Callable[[Session, Actor, Any, Entered, Circumstances], Entitlement | None]
+Who = Callable[[Context, Any, Entered], Entitlement | None]
 """Whether somebody may do what their form says: by what they are entitled, where that rests on more than themselves.
 Raises the refusal."""
 
@@ -152,9 +141,7 @@ class Rule:
     """Whether a program may do it, for what it asked itself."""
 
 
-def enter(
-    session: Session, actor: Actor, form: OnRequest, rule: Rule, around: Circumstances
-) -> Entered:
+def enter(ctx: Context, form: OnRequest, rule: Rule) -> Entered:
     """Lock the request, and let whoever acts in, or raise the refusal.
 
     In this order: a member of the organisation, by a word of Slack's that is fresh enough; entitled to this act, where
@@ -163,113 +150,97 @@ def enter(
     may not even read the request is refused as if there were none.
     """
     subject = ("approval", form.approval_id)
-    permissions.require_member(actor, rule.action, subject=subject)
-    is_person = actor.kind is ActorKind.PERSON
-    rows = queries.list_standing(session, actor.id) if is_person else ()
-    met = _require_met(rows, form, rule, around) if is_person else ()
-    head, request = lock_request(session, form.approval_id)
-    at = Entered(head, request, queries.list_verdicts(session, head.id), rows)
+    permissions.require_member(ctx.actor, rule.action, subject=subject)
+    is_person = ctx.actor.kind is ActorKind.PERSON
+    rows = queries.list_standing(ctx.session, ctx.actor.id) if is_person else ()
+    met = _require_met(ctx, rows, form, rule) if is_person else ()
+    head, request = lock_request(ctx.session, form.approval_id)
+    at = Entered(head, request, queries.list_verdicts(ctx.session, head.id), rows)
     try:
-        return _judge_entry(session, actor, form, rule, at, met, around)
+        return _judge_entry(ctx, form, rule, at, met)
     except Unconfirmed:
         raise
     except GovernanceError as refusal:
-        card = _card(session, at.head.id, actor, around)
-        if sees_request(session, actor, card, around):
+        card = _card(ctx, at.head.id)
+        if sees_request(ctx, card):
             raise
         raise unknown_request(refusal.audit) from None
 
 
 def _judge_entry(
-    session: Session,
-    actor: Actor,
-    form: OnRequest,
-    rule: Rule,
-    at: Entered,
-    met: tuple[Basis, ...],
-    around: Circumstances,
+    ctx: Context, form: OnRequest, rule: Rule, at: Entered, met: tuple[Basis, ...]
 ) -> Entered:
     head, request = at.head, at.request
-    if not met and not (rule.programs and actor.kind is ActorKind.PROGRAM):
+    if not met and not (rule.programs and ctx.actor.kind is ActorKind.PROGRAM):
         raise NotAllowed(
             "Only people do this, each as themselves.",
             audit=RefusalFact(rule.action, "approval", str(head.id), why="no_person"),
         )
-    entitled = rule.who(session, actor, form, at, around)
-    require_fresh((*met, *(entitled.basis if entitled else ())), around)
+    entitled = rule.who(ctx, form, at)
+    require_fresh(ctx, (*met, *(entitled.basis if entitled else ())))
     at = replace(at, entitled=entitled)
     if rule.waits:
-        _require_waiting(session, actor, at, rule, around)
+        _require_waiting(ctx, at, rule)
     if form.revision != request.revision:
         raise build_refusal(
-            session,
-            Refusal.STALE,
-            head.id,
-            actor,
-            around,
-            action=rule.action,
-            shown_revision=form.revision,
+            ctx, Refusal.STALE, head.id, action=rule.action, shown_revision=form.revision
         )
     return at
 
 
 def _require_met(
-    rows: Sequence[StandingRow], form: OnRequest, rule: Rule, around: Circumstances
+    ctx: Context, rows: Sequence[StandingRow], form: OnRequest, rule: Rule
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
     standing = approval_approvers.build_standing(rows) if rows else None
-    if standing is None or rows[0].org_key != around.org_key or not standing.is_member:
+    if standing is None or rows[0].org_key != ctx.org or not standing.is_member:
         if standing is not None:
-            require_slack_asked((Basis(standing),), (), around)
+            require_slack_asked(ctx, (Basis(standing),), ())
         raise refusals.no_member(rule.action, form.approval_id)
     return (Basis(standing),)
 
 
-def _require_waiting(
-    session: Session, actor: Actor, at: Entered, rule: Rule, around: Circumstances
-) -> None:
+def _require_waiting(ctx: Context, at: Entered, rule: Rule) -> None:
     why = None
     if at.request.state is not ApprovalState.PENDING:
         why = Refusal.ENDED
-    elif around.now >= at.request.expires_at:
+    elif ctx.now >= at.request.expires_at:
         why = Refusal.OVERDUE
     if why is not None:
-        raise build_refusal(session, why, at.head.id, actor, around, action=rule.action)
+        raise build_refusal(ctx, why, at.head.id, action=rule.action)
 
 
 # --- how fresh Slack's word is
 
 
-def require_fresh(basis: Iterable[Basis], around: Circumstances) -> None:
+def require_fresh(ctx: Context, basis: Iterable[Basis]) -> None:
     """Everybody on whose standing an act rests was read from Slack lately. Raises Unconfirmed, which names them."""
     everybody = tuple(basis)
     for each in everybody:
         readings = [each.standing.read_at, *([each.group.read_at] if each.group else [])]
-        if not all(_is_recent(around.mirrored_since, at) for at in readings):
-            raise build_unconfirmed(everybody, (), around)
+        if not all(_is_recent(ctx.fresh_since, at) for at in readings):
+            raise build_unconfirmed(ctx, everybody, ())
 
 
-def require_slack_asked(
-    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
-) -> None:
+def require_slack_asked(ctx: Context, basis: Iterable[Basis], approvers: Iterable[str]) -> None:
     """Before a refusal that another word from Slack could lift: have it asked about these. Does nothing once it was.
 
     `approvers` are Slack ids and `@group`s. Raises Unconfirmed.
     """
-    first = build_unconfirmed(basis, approvers, around)
-    if around.mirrored_since is not None and not first.named <= around.asked:
+    first = build_unconfirmed(ctx, basis, approvers)
+    if ctx.fresh_since is not None and not first.named <= ctx.asked:
         raise first
 
 
 def build_unconfirmed(
-    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
+    ctx: Context, basis: Iterable[Basis], approvers: Iterable[str]
 ) -> Unconfirmed:
     """The refusal that has Slack asked about these, and the act tried again."""
     everybody = tuple(basis)
     whom = frozenset(one.standing.slack_id for one in everybody if one.standing.slack_id)
     groups = {one.group.slack_id for one in everybody if one.group is not None}
     named = groups.union(approvers)
-    is_asked = whom | named <= around.asked
+    is_asked = whom | named <= ctx.asked
     return Unconfirmed(
         NOT_CONFIRMED if is_asked else ASK_FIRST, people=whom, approvers=frozenset(named)
     )
@@ -325,37 +296,28 @@ def build_votes(rows: Sequence[VerdictRow]) -> list[Vote]:
 
 
 def build_refusal(
-    session: Session,
+    ctx: Context,
     why: Refusal,
     approval_id: int,
-    actor: Actor,
-    around: Circumstances,
     *,
     action: str = "approval.decide",
     shown_revision: int | None = None,
 ) -> GovernanceError:
     """The refusal as an error with its sentence, to be raised. `shown_revision` is the revision that whoever acts was shown."""
-    card = _card(session, approval_id, actor, around)
+    card = _card(ctx, approval_id)
     return refusals.describe_refusal(
         why,
         card,
-        actor,
+        ctx.actor,
         card.reader.line if card.reader else None,
         action=action,
         shown_revision=shown_revision,
     )
 
 
-def _card(session: Session, approval_id: int, actor: Actor, around: Circumstances) -> Card:
+def _card(ctx: Context, approval_id: int) -> Card:
     """The request as whoever acts would see it."""
-    return reads.card(
-        session,
-        approval_id,
-        subjects=around.subjects,
-        policy=around.policy,
-        now=around.now,
-        reader_id=actor.id,
-    )
+    return reads.card(ctx, approval_id, reader_id=ctx.actor.id)
 
 
 def require_entitlement(at: Entered) -> Entitlement:
@@ -371,10 +333,8 @@ def require_entitlement(at: Entered) -> Entitlement:
 def only_requester(action: str, sentence: str, *, hint: str | None = None) -> Who:
     """Only the person or program that asked; `sentence` is said to everybody else."""
 
-    def who(
-        session: Session, actor: Actor, form: OnRequest, at: Entered, around: Circumstances
-    ) -> None:
-        if actor.id != at.request.requester_id:
+    def who(ctx: Context, form: OnRequest, at: Entered) -> None:
+        if ctx.actor.id != at.request.requester_id:
             raise NotAllowed(
                 sentence,
                 audit=RefusalFact(action, "approval", str(at.head.id), why="not_requester"),
@@ -393,35 +353,31 @@ _BY_MEMBERSHIP = _NOT_ASKED | {Refusal.NO_MEMBER}
 """Refusals that another word from Slack could lift."""
 
 
-def require_entitled(
-    session: Session, actor: Actor, form: OnRequest, at: Entered, around: Circumstances
-) -> Entitlement:
+def require_entitled(ctx: Context, form: OnRequest, at: Entered) -> Entitlement:
     """By what this person's verdict counts, and in whose place. Raises the refusal when it does not."""
-    if any(row.for_id == actor.id for row in at.decided):
+    if any(row.for_id == ctx.actor.id for row in at.decided):
         raise AlreadyDecided(
             "Whoever stands in for you has decided on this in your place, and nobody decides twice."
         )
     standing = approvers.build_standing(at.rows)
-    givers = approvers.list_givers(session, [at.request.current])
+    givers = approvers.list_givers(ctx.session, [at.request.current])
     verdict = rules.judge(
-        at.request, at.votes, standing, revision=form.revision, now=around.now, givers=givers
+        at.request, at.votes, standing, revision=form.revision, now=ctx.now, givers=givers
     )
     if isinstance(verdict, Entitlement):
         return verdict
     basis = [Basis(standing)]
     if verdict in _NOT_ASKED and _may_stand_in(at, standing.person_id):
-        principals = approvers.list_principals(session, at.rows, standing.person_id, now=around.now)
+        principals = approvers.list_principals(ctx, at.rows, standing.person_id)
         basis += [Basis(one.standing) for one in principals]
-        instead = _find_place_of_absent(
-            session, actor, form, at, [one.standing for one in principals], givers, around
-        )
+        instead = _find_place_of_absent(ctx, form, at, [one.standing for one in principals], givers)
         if instead is not None:
             basis_of = (Basis(standing), *instead.basis)
             return replace(instead, basis=basis_of)
     if verdict in _BY_MEMBERSHIP:
         basis += [Basis(one) for one in givers.values()]
-        require_slack_asked(basis, reads.list_approver_ids(session, at.head.id), around)
-    raise build_refusal(session, verdict, at.head.id, actor, around, shown_revision=form.revision)
+        require_slack_asked(ctx, basis, reads.list_approver_ids(ctx.session, at.head.id))
+    raise build_refusal(ctx, verdict, at.head.id, shown_revision=form.revision)
 
 
 def _may_stand_in(at: Entered, person_id: str) -> bool:
@@ -435,13 +391,11 @@ def _may_stand_in(at: Entered, person_id: str) -> bool:
 
 
 def _find_place_of_absent(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     form: OnRequest,
     at: Entered,
     principals: Sequence[rules.Standing],
     givers: rules.Standings,
-    around: Circumstances,
 ) -> Entitlement | None:
     """Whether one of those who are away would decide now, whose place nobody has used."""
     spent = list_spent(at.decided)
@@ -449,14 +403,12 @@ def _find_place_of_absent(
         if principal.person_id in spent:
             continue
         verdict = rules.judge(
-            at.request, at.votes, principal, revision=form.revision, now=around.now, givers=givers
+            at.request, at.votes, principal, revision=form.revision, now=ctx.now, givers=givers
         )
         if isinstance(verdict, Entitlement):
             return replace(verdict, instead_of=principal.person_id)
         if verdict is Refusal.STALE:
-            raise build_refusal(
-                session, verdict, at.head.id, actor, around, shown_revision=form.revision
-            )
+            raise build_refusal(ctx, verdict, at.head.id, shown_revision=form.revision)
     return None
 
 

@@ -12,18 +12,18 @@ from storage.approvals.queries import RequestRow, VerdictRow
 from storage.approvals.tables import ApprovalQuestion
 from storage.audit.tables import PrivateText
 from storage.enums import ApprovalState
-from workflows import outbox, permissions, resting, timers
-from workflows.actors import SYSTEM, Actor
+from workflows import approvable, outbox, permissions, resting, timers
 from workflows.approvable import Prepared
 from workflows.approvals import approvers, completion, door, notifications, rules, submission
 from workflows.approvals.approvers import Reached, bind_stages, find_passing_rule
-from workflows.approvals.completion import EXPIRE, Circumstances
+from workflows.approvals.completion import EXPIRE
 from workflows.approvals.door import Entered
 from workflows.approvals.forms import Answer, AskInformation, DropQuestion, Edit
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Refusal
 from workflows.approvals.stages import Bound, Dropped, Stage
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact
 from workflows.policy import Gate
 
@@ -36,9 +36,7 @@ PATIENCE = timedelta(days=7)
 a request for ever: without an answer in that time it can still expire."""
 
 
-def ask_question(
-    session: Session, actor: Actor, form: AskInformation, at: Entered, around: Circumstances
-) -> str:
+def ask_question(ctx: Context, form: AskInformation, at: Entered) -> str:
     """The request waits for the requester's answer; nothing about it falls due meanwhile."""
     head, request = at.head, at.request
     if head.paused_at is not None:
@@ -48,88 +46,70 @@ def ask_question(
         )
     if not form.question:
         raise InvalidInput("Say what you want to know.", field="question")
-    text = audit.write_text(session, actor, form.question, now=around.now)
+    text = audit.write_text(ctx.session, ctx.actor, form.question, now=ctx.now)
     question_id = activity.insert_question(
-        session,
+        ctx.session,
         approval_id=head.id,
         position=request.stage,
-        asked_by=actor.id,
+        asked_by=ctx.actor.id,
         question_id=text.id,
-        asked_at=around.now,
+        asked_at=ctx.now,
         answer_id=None,
         ended_at=None,
     )
     queries.revise(
-        session,
+        ctx.session,
         head.id,
-        paused_at=around.now,
+        paused_at=ctx.now,
         has_more=True,
         expires_at=request.expires_at + PATIENCE,
         asked_at=head.asked_at + PATIENCE if head.asked_at else None,
     )
-    timers.shift(session, notifications.subject(head.id), PATIENCE)
+    timers.shift(ctx.session, notifications.subject(head.id), PATIENCE)
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.questioned",
         ("approval", head.id),
-        now=around.now,
         question=question_id,
         stage=request.stage,
         words=audit.text_fact(text),
     )
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
-    completion.post_thread_line(session, head, "question", question_id, around)
+    outbox.refresh(ctx, notifications.subject(head.id))
+    completion.post_thread_line(ctx, head, "question", question_id)
     if head.requester_slack_id:
         requester = Reached(head.requester_id, head.requester_slack_id, "")
-        notifications.notify_person(
-            session,
-            head.id,
-            requester,
-            "question",
-            question_id,
-            org_key=around.org_key,
-            now=around.now,
-        )
+        notifications.notify_person(ctx, head.id, requester, "question", question_id)
     return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
 
 
-def answer_question(
-    session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances
-) -> str:
+def answer_question(ctx: Context, form: Answer, at: Entered) -> str:
     """The answer is there: the request goes on, with as much time as it had when the question came."""
     head, request = at.head, at.request
-    question = _require_open_question(session, at)
+    question = _require_open_question(ctx.session, at)
     if not form.answer:
         raise InvalidInput("Say in a sentence what they asked.", field="answer")
-    text = audit.write_text(session, actor, form.answer, now=around.now)
+    text = audit.write_text(ctx.session, ctx.actor, form.answer, now=ctx.now)
     question.answer_id = text.id
-    _resume_request(session, actor, head, request, question, around, "answered", text)
-    asker = approvers.find_person(session, question.asked_by)
+    _resume_request(ctx, head, request, question, "answered", text)
+    asker = approvers.find_person(ctx.session, question.asked_by)
     if asker is not None:
-        notifications.notify_person(
-            session, head.id, asker, "answer", question.id, org_key=around.org_key, now=around.now
-        )
+        notifications.notify_person(ctx, head.id, asker, "answer", question.id)
     return "Your answer is with the request, and whoever asked was told. The request goes on."
 
 
-def require_asker(
-    session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
-) -> None:
+def require_asker(ctx: Context, form: DropQuestion, at: Entered) -> None:
     """Only whoever asked the question that is open."""
-    if actor.id != _require_open_question(session, at).asked_by:
+    if ctx.actor.id != _require_open_question(ctx.session, at).asked_by:
         raise NotAllowed(
             "Only the person who asked the question can take it back. You can still reject the request."
         )
 
 
-def drop_question(
-    session: Session, actor: Actor, form: DropQuestion, at: Entered, around: Circumstances
-) -> str:
+def drop_question(ctx: Context, form: DropQuestion, at: Entered) -> str:
     """Whoever asked needs no answer any more: the request goes on."""
     head, request = at.head, at.request
-    question = _require_open_question(session, at)
-    _resume_request(session, actor, head, request, question, around, "unasked", None)
+    question = _require_open_question(ctx.session, at)
+    _resume_request(ctx, head, request, question, "unasked", None)
     return "You took your question back, and the request goes on."
 
 
@@ -143,42 +123,38 @@ def _require_open_question(session: Session, at: Entered) -> ApprovalQuestion:
 
 
 def _resume_request(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     head: RequestRow,
     request: rules.Request,
     question: ApprovalQuestion,
-    around: Circumstances,
     what: str,
     text: PrivateText | None,
 ) -> None:
-    question.ended_at = around.now
+    question.ended_at = ctx.now
     # A clock that was set back meanwhile gives nobody more time than a question holds a request for.
-    stood_still = max(around.now - (head.paused_at or around.now), timedelta(0))
+    stood_still = max(ctx.now - (head.paused_at or ctx.now), timedelta(0))
     unused = PATIENCE - stood_still
     queries.revise(
-        session,
+        ctx.session,
         head.id,
         paused_at=None,
         expires_at=request.expires_at - unused,
         asked_at=head.asked_at - unused if head.asked_at else None,
     )
-    timers.shift(session, notifications.subject(head.id), -unused)
+    timers.shift(ctx.session, notifications.subject(head.id), -unused)
     # What changed while the question was open was left alone: nobody could approve.
-    resting.recheck(session, [head.id], at=around.now)
+    resting.recheck(ctx.session, [head.id], at=ctx.now)
     audit.record(
-        session,
-        actor,
+        ctx,
         f"approval.{what}",
         ("approval", head.id),
-        now=around.now,
         question=question.id,
         stood_still=int(stood_still.total_seconds()),
         words=audit.text_fact(text) if text is not None else None,
     )
-    session.flush()
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
-    completion.post_thread_line(session, head, what, question.id, around)
+    ctx.session.flush()
+    outbox.refresh(ctx, notifications.subject(head.id))
+    completion.post_thread_line(ctx, head, what, question.id)
 
 
 # --- The requester changes what they ask
@@ -191,21 +167,19 @@ _OPENED_ON = frozenset({"revision", "from_revision"})
 """Facts that say which revision of its subject a form was opened on; they are no part of what is asked."""
 
 
-def require_editable(
-    session: Session, actor: Actor, approval_id: int, around: Circumstances
-) -> Card:
+def require_editable(ctx: Context, approval_id: int) -> Card:
     """The request as it stands, for the window that changes it. Raises the refusal of who may not, or not any more."""
-    permissions.require_member(actor, "approval.edit", subject=("approval", approval_id))
-    card = door.require_card(session, actor, approval_id, around)
-    if card.requester.id != actor.id:
+    permissions.require_member(ctx.actor, "approval.edit", subject=("approval", approval_id))
+    card = door.require_card(ctx, approval_id)
+    if card.requester.id != ctx.actor.id:
         raise NotAllowed(
             NOT_YOURS,
             audit=RefusalFact("approval.edit", "approval", str(card.id), why="not_requester"),
         )
     if not card.is_pending:
-        raise door.build_refusal(session, Refusal.ENDED, card.id, actor, around)
-    if around.now >= card.expires_at:
-        raise door.build_refusal(session, Refusal.OVERDUE, card.id, actor, around)
+        raise door.build_refusal(ctx, Refusal.ENDED, card.id)
+    if ctx.now >= card.expires_at:
+        raise door.build_refusal(ctx, Refusal.OVERDUE, card.id)
     if not card.is_editable:
         raise NotAllowed(
             "A pipeline asked for this, so it cannot be changed here. Withdraw it, and let the pipeline ask anew."
@@ -217,24 +191,20 @@ def require_editable(
     return card
 
 
-def edit_request(
-    session: Session, actor: Actor, form: Edit, at: Entered, around: Circumstances
-) -> str:
+def edit_request(ctx: Context, form: Edit, at: Entered) -> str:
     """Change the request; a sentence (not escaped) for whoever did it.
 
     Another thing asked binds the request to the policy in force, as a new one would be.
     """
     head, request = at.head, at.request
-    before = require_editable(session, actor, head.id, around)
+    before = require_editable(ctx, head.id)
     if not form.reason:
         raise InvalidInput(
             "Say in a sentence why this is needed; those who decide read it.", field="reason"
         )
     if form.subject_type not in ("", head.subject_type):
         raise InvalidInput(STAYS)
-    prepared = around.subjects[head.subject_type].prepare(
-        session, actor, form.form, policy=around.policy, now=around.now, replacing=head.id
-    )
+    prepared = approvable.SUBJECTS[head.subject_type].prepare(ctx, form.form, replacing=head.id)
     if prepared.subject_id != head.subject_id:
         raise InvalidInput(STAYS)
     is_material = _select_asked(prepared.facts) != _select_asked(head.facts)
@@ -243,12 +213,8 @@ def edit_request(
             "Nothing here is different from what you asked. Change something, or leave it as it is.",
             field="reason",
         )
-    change = _Change(head, request, before, prepared, form.reason, is_material, around.policy_id)
-    return (
-        _change_question(session, actor, change, around)
-        if is_material
-        else _change_words(session, actor, change, around)
-    )
+    change = _Change(head, request, before, prepared, form.reason, is_material, ctx.policy_id)
+    return _change_question(ctx, change) if is_material else _change_words(ctx, change)
 
 
 def _select_asked(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,46 +252,44 @@ class _Plan:
         return self.start == self.stage
 
 
-def _change_words(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
-    edit_id = _record_edit(session, actor, change, around, reopened=None, void=())
-    queries.set_columns(session, change.head.id, has_more=True)
-    outbox.refresh(
-        session, notifications.subject(change.head.id), now=around.now, clicked=around.clicked
-    )
-    completion.post_thread_line(session, change.head, "edited", edit_id, around)
+def _change_words(ctx: Context, change: _Change) -> str:
+    edit_id = _record_edit(ctx, change, reopened=None, void=())
+    queries.set_columns(ctx.session, change.head.id, has_more=True)
+    outbox.refresh(ctx, notifications.subject(change.head.id))
+    completion.post_thread_line(ctx, change.head, "edited", edit_id)
     return "Every copy shows your new words. You ask for the same, so nobody is asked anew."
 
 
-def _change_question(session: Session, actor: Actor, change: _Change, around: Circumstances) -> str:
+def _change_question(ctx: Context, change: _Change) -> str:
     head = change.head
-    gate = around.policy.gates.get(head.gate)
+    gate = ctx.policy.gates.get(head.gate)
     if gate is None:
         raise InvalidInput(
             "The policy has no such gate any more. Withdraw this request, and ask at a gate that there is."
         )
     by_rule = find_passing_rule(gate, head.gate, change.prepared.conditions)
-    plan = _plan_change(session, actor, change, gate, by_rule, around)
+    plan = _plan_change(ctx, change, gate, by_rule)
     reopened = None if by_rule or not plan.asks_anew else plan.rest[0].name
-    edit_id = _record_edit(session, actor, change, around, reopened=reopened, void=plan.void)
+    edit_id = _record_edit(ctx, change, reopened=reopened, void=plan.void)
     if plan.void:
         gone = [row.id for row in plan.void]
-        queries.void_decisions(session, gone, at=around.now)
-        activity.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
+        queries.void_decisions(ctx.session, gone, at=ctx.now)
+        activity.drop_conditions(ctx.session, head.id, now=ctx.now, decision_ids=gone)
     queries.set_columns(
-        session,
+        ctx.session,
         head.id,
         facts=change.prepared.facts,
         edition=head.edition + 1,
         has_more=True,
         moved=None,
     )
-    _restage(session, change, plan, around)
-    completion.post_thread_line(session, head, "edited", edit_id, around)
+    _restage(ctx, change, plan)
+    completion.post_thread_line(ctx, head, "edited", edit_id)
     if by_rule:
-        again, request = door.lock_request(session, head.id)
-        completion.end_request(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
+        again, request = door.lock_request(ctx.session, head.id)
+        completion.end_request(ctx.as_system(), again, request, ApprovalState.APPROVED)
         return "What you ask for now passes by rule: it is approved."
-    _notify_concerned(session, change, plan, edit_id, around)
+    _notify_concerned(ctx, change, plan, edit_id)
     if not plan.asks_anew:
         return (
             "Every copy shows what you ask for now. Those who decided so far need not decide again."
@@ -335,17 +299,13 @@ def _change_question(session: Session, actor: Actor, change: _Change, around: Ci
     return f"Every copy shows what you ask for now. {name} is asked anew.{lost}"
 
 
-def _plan_change(
-    session: Session, actor: Actor, change: _Change, gate: Gate, by_rule: str, around: Circumstances
-) -> _Plan:
+def _plan_change(ctx: Context, change: _Change, gate: Gate, by_rule: str) -> _Plan:
     """Raises NobodyToDecide when what is asked now could never pass."""
     head, request, prepared = change.head, change.request, change.prepared
-    decided = queries.list_verdicts(session, head.id)
-    apart = rules.list_apart(gate, prepared, actor)
-    expires_at = around.now + gate.expires_after
-    words = approvers.resolve_words(
-        session, around.policy, prepared.people, actor.id, org_key=around.org_key
-    )
+    decided = queries.list_verdicts(ctx.session, head.id)
+    apart = rules.list_apart(gate, prepared, ctx.actor)
+    expires_at = ctx.now + gate.expires_after
+    words = approvers.resolve_words(ctx, prepared.people, ctx.actor.id)
     dropped: tuple[Dropped, ...] = ()
     if by_rule:
         stages, stage, start = request.stages, 0, 0
@@ -363,7 +323,7 @@ def _plan_change(
         by_rule,
         gate.valid_for,
         known=tuple(each.stored() for each in prepared.known),
-        known_at=around.now.isoformat(timespec="microseconds"),
+        known_at=ctx.now.isoformat(timespec="microseconds"),
         rests=tuple(
             each.stored() for each in rules.select_counting(prepared.rests, gate, head.gate)
         ),
@@ -373,14 +333,7 @@ def _plan_change(
     if not by_rule and (rest or not start):
         spent = door.list_spent([row for row in decided if row not in void])
         rest = submission.staff_stages(
-            session,
-            gate,
-            rest,
-            words,
-            barred={actor.id, *apart, *spent},
-            by=expires_at,
-            now=around.now,
-            org_key=around.org_key,
+            ctx, gate, rest, words, barred={ctx.actor.id, *apart, *spent}, by=expires_at
         )
     return _Plan(stage, start, rest, bound, void, expires_at)
 
@@ -413,38 +366,30 @@ def _find_reopened(gate: Gate, stages: Sequence[Stage], request: rules.Request) 
 
 
 def _record_edit(
-    session: Session,
-    actor: Actor,
-    change: _Change,
-    around: Circumstances,
-    *,
-    reopened: str | None,
-    void: Sequence[VerdictRow],
+    ctx: Context, change: _Change, *, reopened: str | None, void: Sequence[VerdictRow]
 ) -> int:
     """What stood there before, the new words, and the ledger's entry."""
     head, is_reworded = change.head, change.reason != change.before.reason
     edit_id = activity.insert_edit(
-        session,
+        ctx.session,
         approval_id=head.id,
-        person_id=actor.id,
+        person_id=ctx.actor.id,
         is_material=change.is_material,
         facts=head.facts,
         reason_id=head.reason_id,
         reopened=reopened,
         voided=len(void),
-        edited_at=around.now,
+        edited_at=ctx.now,
         revision=head.revision,
     )
     text = None
     if is_reworded:
-        text = audit.write_text(session, actor, change.reason, now=around.now)
-        queries.set_columns(session, head.id, reason_id=text.id)
+        text = audit.write_text(ctx.session, ctx.actor, change.reason, now=ctx.now)
+        queries.set_columns(ctx.session, head.id, reason_id=text.id)
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.edited",
         ("approval", head.id),
-        now=around.now,
         edit=edit_id,
         material=change.is_material,
         asked=change.prepared.facts if change.is_material else None,
@@ -458,11 +403,11 @@ def _record_edit(
     return edit_id
 
 
-def _restage(session: Session, change: _Change, plan: _Plan, around: Circumstances) -> None:
+def _restage(ctx: Context, change: _Change, plan: _Plan) -> None:
     """The rest of the way, as it is now; clocks start again with as much time as a new request has."""
     head, subject = change.head, notifications.subject(change.head.id)
     activity.replace_stages(
-        session,
+        ctx.session,
         head.id,
         plan.start,
         [stage.stored() for stage in plan.rest],
@@ -471,36 +416,31 @@ def _restage(session: Session, change: _Change, plan: _Plan, around: Circumstanc
         expires_at=plan.expires_at,
     )
     queries.advance(
-        session, head.id, stage=plan.stage, state=ApprovalState.PENDING, asked_at=around.now
+        ctx.session, head.id, stage=plan.stage, state=ApprovalState.PENDING, asked_at=ctx.now
     )
-    timers.cancel(session, subject)
-    timers.keep_going(session, subject, EXPIRE, plan.expires_at)
+    timers.cancel(ctx.session, subject)
+    timers.keep_going(ctx.session, subject, EXPIRE, plan.expires_at)
     asked = plan.rest[0] if plan.asks_anew else change.request.stages[plan.stage]
-    completion.restart_stage_timers(session, head.id, asked, plan.stage, now=around.now)
-    outbox.refresh(session, subject, now=around.now, clicked=around.clicked)
+    completion.restart_stage_timers(ctx, head.id, asked, plan.stage)
+    outbox.refresh(ctx, subject)
 
 
-def _notify_concerned(
-    session: Session, change: _Change, plan: _Plan, edit_id: int, around: Circumstances
-) -> None:
+def _notify_concerned(ctx: Context, change: _Change, plan: _Plan, edit_id: int) -> None:
     """Those who are asked anew get a card; those whose verdict counts no more and who are not asked now, a word."""
     head = change.head
     asked: dict[str, approvers.Reached] = {}
     if plan.asks_anew:
-        kept = {row.person_id for row in queries.list_verdicts(session, head.id)}
+        kept = {row.person_id for row in queries.list_verdicts(ctx.session, head.id)}
         asked = completion.ask_stage(
-            session,
+            ctx,
             head,
             plan.rest[0],
             plan.stage,
             {head.requester_id, *plan.bound.apart, *kept},
-            around,
             expires_at=plan.expires_at,
             edition=head.edition + 1,
         )
     for row in plan.void:
-        person = approvers.find_person(session, row.person_id)
+        person = approvers.find_person(ctx.session, row.person_id)
         if person is not None and person.id not in asked:
-            notifications.notify_person(
-                session, head.id, person, "edited", edit_id, org_key=around.org_key, now=around.now
-            )
+            notifications.notify_person(ctx, head.id, person, "edited", edit_id)

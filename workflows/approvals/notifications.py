@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from storage.approvals import activity, queries
 from storage.enums import Ask
 from workflows import outbox
@@ -21,8 +19,8 @@ from workflows.approvals.notices import (
     ApprovalTold,
 )
 from workflows.approvals.rules import Stage
+from workflows.context import Context
 from workflows.outbox import Destination, Notice, Subject
-from workflows.policy import Policy
 
 MOST_DIRECT = 12
 """A stage asked by channel also sends each approver a card of their own, unless it reaches more people than this:
@@ -45,15 +43,15 @@ class _Letter:
     expires_at: datetime | None = None
 
 
-def _send(session: Session, letters: Iterable[_Letter], *, now: datetime) -> dict[str, int | None]:
+def _send(ctx: Context, letters: Iterable[_Letter]) -> dict[str, int | None]:
     """Post in the order of the lanes, as everyone does, so that two transactions never wait for each other."""
     return {
         letter.dedupe_key: outbox.post(
-            session,
+            ctx.session,
             letter.notice,
             to=letter.to,
             dedupe_key=letter.dedupe_key,
-            now=now,
+            now=ctx.now,
             subject=letter.subject,
             thread_of=letter.thread_of,
             expires_at=letter.expires_at,
@@ -63,7 +61,7 @@ def _send(session: Session, letters: Iterable[_Letter], *, now: datetime) -> dic
 
 
 def ask_stage(
-    session: Session,
+    ctx: Context,
     approval_id: int,
     stage: Stage,
     position: int,
@@ -73,9 +71,6 @@ def ask_stage(
     has_card: bool,
     receipt_to: str | None,
     expires_at: datetime,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
     edition: int = 0,
 ) -> None:
     """Ask a stage that has come: the channel's one card, and a card to each approver, as the stage wants it.
@@ -84,12 +79,12 @@ def ask_stage(
     later `edition` of the request, gets new cards: an edited one notifies nobody.
     """
     if stage.delegate and stage.ask is not Ask.QUIET:
-        approvers.offer_stand_ins(
-            session, people, expires_at=expires_at, policy=policy, org_key=org_key, now=now
-        )
-    people = approvers.add_stand_ins(session, people, now=now) if stage.delegate else people
+        approvers.offer_stand_ins(ctx, people, expires_at=expires_at)
+    people = approvers.add_stand_ins(ctx, people) if stage.delegate else people
     place = (
-        queries.find_channel_of(session, project_id, org_key) if stage.ask is Ask.CHANNEL else None
+        queries.find_channel_of(ctx.session, project_id, ctx.org)
+        if stage.ask is Ask.CHANNEL
+        else None
     )
     channel = place.channel if place is not None and not has_card else None
     letters = []
@@ -97,7 +92,7 @@ def ask_stage(
     if channel is not None:
         letters.append(
             _Letter(
-                Destination.channel(org_key, channel),
+                Destination.channel(ctx.org, channel),
                 ApprovalCard(approval_id),
                 card_key,
                 subject(approval_id),
@@ -106,7 +101,7 @@ def ask_stage(
     if receipt_to is not None:
         letters.append(
             _Letter(
-                Destination.person(org_key, receipt_to),
+                Destination.person(ctx.org, receipt_to),
                 ApprovalReceipt(approval_id),
                 f"approval:{approval_id}:receipt",
                 subject(approval_id),
@@ -114,30 +109,28 @@ def ask_stage(
         )
     is_enough = place is not None and place.is_closed and len(people) > MOST_DIRECT
     if stage.ask is Ask.DM or (stage.ask is Ask.CHANNEL and not is_enough):
-        letters += _write_asks(approval_id, position, people, org_key, expires_at, edition)
-    sent = _send(session, letters, now=now)
+        letters += _write_asks(approval_id, position, people, ctx.org, expires_at, edition)
+    sent = _send(ctx, letters)
     if channel is not None and (card_id := sent[card_key]) is not None:
-        queries.set_card(session, approval_id, card_id=card_id, channel=channel)
+        queries.set_card(ctx.session, approval_id, card_id=card_id, channel=channel)
 
 
 def ask_newcomer(
-    session: Session,
+    ctx: Context,
     approval_id: int,
     position: int,
     person: Reached,
     why: str,
     *,
-    org_key: str,
     expires_at: datetime,
-    now: datetime,
 ) -> None:
     """A card of their own to somebody who comes into the stage that is asked now; `why` names the occasion."""
     outbox.post(
-        session,
+        ctx.session,
         ApprovalAsked(approval_id, person.id, position),
-        to=Destination.person(org_key, person.slack_id),
+        to=Destination.person(ctx.org, person.slack_id),
         dedupe_key=f"approval:{approval_id}:ask:{position}:{person.id}:{why}",
-        now=now,
+        now=ctx.now,
         subject=subject(approval_id),
         expires_at=expires_at,
     )
@@ -165,128 +158,109 @@ def _write_asks(
 
 
 def ask_people(
-    session: Session,
+    ctx: Context,
     approval_id: int,
     position: int,
     people: Mapping[str, Reached],
     *,
     expires_at: datetime,
-    org_key: str,
-    now: datetime,
 ) -> None:
     """A card of their own to each of these people; who has one already gets no second."""
-    _send(session, _write_asks(approval_id, position, people, org_key, expires_at), now=now)
+    _send(ctx, _write_asks(approval_id, position, people, ctx.org, expires_at))
 
 
-def post_passed_card(
-    session: Session, approval_id: int, *, project_id: int, org_key: str, now: datetime
-) -> None:
+def post_passed_card(ctx: Context, approval_id: int, *, project_id: int) -> None:
     """What passed by rule is shown in the project's channel, where nobody was asked."""
-    place = queries.find_channel_of(session, project_id, org_key)
+    place = queries.find_channel_of(ctx.session, project_id, ctx.org)
     if place is None:
         return
     outbox.post(
-        session,
+        ctx.session,
         ApprovalCard(approval_id),
-        to=Destination.channel(org_key, place.channel),
+        to=Destination.channel(ctx.org, place.channel),
         dedupe_key=f"approval:{approval_id}:card",
-        now=now,
+        now=ctx.now,
         subject=subject(approval_id),
     )
 
 
 def post_story(
-    session: Session,
-    approval_id: int,
-    decision_id: int,
-    *,
-    card_id: int | None,
-    channel: str | None,
-    org_key: str,
-    now: datetime,
+    ctx: Context, approval_id: int, decision_id: int, *, card_id: int | None, channel: str | None
 ) -> None:
     """One line in the thread under the channel's card, where there is one; `decision_id` 0 tells how it ended."""
     if card_id is None or channel is None:
         return
     outbox.post(
-        session,
+        ctx.session,
         ApprovalStory(approval_id, decision_id),
-        to=Destination.channel(org_key, channel),
+        to=Destination.channel(ctx.org, channel),
         dedupe_key=f"approval:{approval_id}:story:{decision_id}",
-        now=now,
+        now=ctx.now,
         thread_of=card_id,
     )
 
 
 def post_thread_line(
-    session: Session,
+    ctx: Context,
     approval_id: int,
     what: str,
     item_id: int,
     *,
     card_id: int | None,
     channel: str | None,
-    org_key: str,
-    now: datetime,
     times: int = 0,
 ) -> None:
     """One line in the thread under the channel's card about what somebody did beside deciding."""
     if card_id is None or channel is None:
         return
     outbox.post(
-        session,
+        ctx.session,
         ApprovalTold(approval_id, what, item_id),
-        to=Destination.channel(org_key, channel),
+        to=Destination.channel(ctx.org, channel),
         dedupe_key=f"approval:{approval_id}:told:{what}:{item_id}:{times}",
-        now=now,
+        now=ctx.now,
         thread_of=card_id,
     )
 
 
 def notify_person(
-    session: Session,
+    ctx: Context,
     approval_id: int,
     person: Reached,
     what: str,
     item_id: int,
     *,
-    org_key: str,
-    now: datetime,
     times: int = 0,
     due_at: datetime | None = None,
 ) -> int | None:
     """A message of its own to one person whom it concerns, at once or when it is due; it follows the request. Its id, None
     for one that was posted before."""
     return outbox.post(
-        session,
+        ctx.session,
         ApprovalNote(approval_id, person.id, what, item_id),
-        to=Destination.person(org_key, person.slack_id),
+        to=Destination.person(ctx.org, person.slack_id),
         dedupe_key=f"approval:{approval_id}:note:{what}:{item_id}:{person.id}:{times}",
-        now=now,
+        now=ctx.now,
         due_at=due_at,
         subject=subject(approval_id),
     )
 
 
-def notify_requester(
-    session: Session, approval_id: int, slack_id: str | None, *, org_key: str, now: datetime
-) -> None:
+def notify_requester(ctx: Context, approval_id: int, slack_id: str | None) -> None:
     """News of the end, as a message of its own: an edited receipt notifies nobody."""
     if slack_id is None:
         return
     outbox.post(
-        session,
+        ctx.session,
         ApprovalEnded(approval_id),
-        to=Destination.person(org_key, slack_id),
+        to=Destination.person(ctx.org, slack_id),
         dedupe_key=f"approval:{approval_id}:ended",
-        now=now,
+        now=ctx.now,
         subject=subject(approval_id),
     )
 
 
-def refresh_showing(
-    session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str] | None
-) -> None:
+def refresh_showing(ctx: Context, approval_id: int) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    for type_, id_ in activity.list_showing(session, approval_id):
-        outbox.refresh(session, Subject.of(type_, id_), now=now, clicked=clicked)
+    for type_, id_ in activity.list_showing(ctx.session, approval_id):
+        outbox.refresh(ctx, Subject.of(type_, id_))

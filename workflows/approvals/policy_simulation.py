@@ -6,26 +6,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy.orm import Session
-
 from storage.approvals import activity, queries
 from storage.approvals.activity import PastRow
 from storage.approvals.queries import RequestRow
 from storage.enums import ApprovalState
 from storage.enums import Verdict as Decided
-from workflows import handles, outbox, timers
-from workflows.actors import Actor
-from workflows.approvals import approvers, completion, notifications, rules, submission
+from workflows import handles, outbox, resting, timers
+from workflows.approvals import approvers, completion, notifications, reads, rules, submission
 from workflows.approvals.approvers import PolicyWords, bind_stages, find_passing_rule
-from workflows.approvals.completion import EXPIRE, Circumstances
+from workflows.approvals.completion import EXPIRE
 from workflows.approvals.door import list_votes, lock_request
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Entitlement, Refusal
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError
 from workflows.handles import Meant
-from workflows.policy import Policy, root
+from workflows.policy import root
 from workflows.policy.conditions import FACTS
 
 _DID = {Decided.APPROVE: "approved", Decided.REJECT: "rejected"}
@@ -56,29 +54,33 @@ class Explained:
     stages: tuple[tuple[str, tuple[Verdict, ...]], ...]
 
 
-def explain_request(session: Session, card: Card, *, org_key: str, now: datetime) -> Explained:
-    """Go through every stage and everybody who is named by any of them, asked for it, or took part."""
-    head = queries.list_cards(session, [card.id])[card.id]
-    stages = [Stage.of(row) for row in queries.list_stages(session, [card.id])[card.id]]
+def explain_request(ctx: Context, approval_id: int) -> Explained:
+    """Why each person could or could not decide a request: everybody whom a stage names, who asked or took part.
+
+    Raises NotFound.
+    """
+    card = reads.card(ctx, approval_id)
+    head = queries.list_cards(ctx.session, [card.id])[card.id]
+    stages = [Stage.of(row) for row in queries.list_stages(ctx.session, [card.id])[card.id]]
     bound = Bound.of(head.bound)
     open_ = approvers.list_reached(
-        session, [replace(stage, pinned=None) for stage in stages], org_key
+        ctx.session, [replace(stage, pinned=None) for stage in stages], ctx.org
     )
     concerned = {one for each in open_ for one in each}
     concerned |= {card.requester.id, *bound.apart}
-    votes = list_votes(session, card.id)
+    votes = list_votes(ctx.session, card.id)
     concerned |= {vote.person_id for vote in votes}
-    names = activity.list_names(session, sorted(concerned))
+    names = activity.list_names(ctx.session, sorted(concerned))
     standings = [
         (names[id_], standing)
-        for id_, standing in sorted(approvers.list_standings(session, concerned).items())
+        for id_, standing in sorted(approvers.list_standings(ctx.session, concerned).items())
     ]
-    givers = approvers.list_givers(session, stages)
+    givers = approvers.list_givers(ctx.session, stages)
     explained = []
     for position, stage in enumerate(stages):
         verdicts = []
         for name, standing in sorted(standings, key=lambda each: each[0]):
-            judged = _judge_person(card, bound, votes, stage, position, standing, now, givers)
+            judged = _judge_person(card, bound, votes, stage, position, standing, ctx.now, givers)
             if judged is not None:
                 verdicts.append(Verdict(name, *judged))
         explained.append((stage.name, tuple(verdicts)))
@@ -166,13 +168,11 @@ class Simulation:
         return sum(one.effect == effect for one in self.requests)
 
 
-def simulate_policy(
-    session: Session, policy: Policy, *, since: datetime, org_key: str
-) -> Simulation:
+def simulate_policy(ctx: Context, *, since: datetime) -> Simulation:
     """Replay requests since then. Who is in which group is as of now; nothing is changed."""
-    rows = activity.list_since(session, since)
-    stages = queries.list_stages(session, [row.id for row in rows])
-    meant = handles.resolve(session, org_key, root.people(policy), afresh=True)
+    rows = activity.list_since(ctx.session, since)
+    stages = queries.list_stages(ctx.session, [row.id for row in rows])
+    meant = handles.resolve(ctx.session, ctx.org, root.people(ctx.policy), afresh=True)
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
     replayed = []
@@ -180,12 +180,12 @@ def simulate_policy(
         kept = Bound.of(row.bound)
         old = [Stage.of(one) for one in stages[row.id]] if not kept.by_rule else []
         barred = {row.requester_id, *kept.apart}
-        before.update(_list_asked(session, old, barred, org_key))
-        effect, why, new = _replay(session, row, kept, policy, meant, org_key)
+        before.update(_list_asked(ctx, old, barred))
+        effect, why, new = _replay(ctx, row, kept, meant)
         if effect == "same" and not _are_same(old, new):
             effect = "sped_up" if _places(new) < _places(old) else "routed"
             why = _describe_stages(old, new)
-        after.update(_list_asked(session, old if effect == "unknown" else new, barred, org_key))
+        after.update(_list_asked(ctx, old if effect == "unknown" else new, barred))
         replayed.append(
             Replayed(
                 row.id,
@@ -196,7 +196,7 @@ def simulate_policy(
                 tuple(one.name for one in new),
             )
         )
-    names = activity.list_names(session, sorted(before.keys() | after.keys()))
+    names = activity.list_names(ctx.session, sorted(before.keys() | after.keys()))
     return Simulation(
         tuple(replayed),
         {names.get(one, one): before[one] for one in names},
@@ -226,25 +226,23 @@ def _describe_stages(old: Sequence[Stage], new: Sequence[Stage]) -> str:
     )
 
 
-def _list_asked(
-    session: Session, stages: Sequence[Stage], barred: set[str], org_key: str
-) -> set[str]:
+def _list_asked(ctx: Context, stages: Sequence[Stage], barred: set[str]) -> set[str]:
     """Everybody whom these stages ask, each once."""
     plain = [replace(stage, pinned=None) for stage in stages]
-    reached = approvers.list_reached(session, plain, org_key) if plain else []
+    reached = approvers.list_reached(ctx.session, plain, ctx.org) if plain else []
     return {one for each in reached for one in each} - barred
 
 
 def _replay(
-    session: Session, row: PastRow, kept: Bound, policy: Policy, meant: Meant, org_key: str
+    ctx: Context, row: PastRow, kept: Bound, meant: Meant
 ) -> tuple[Effect, str, tuple[Stage, ...]]:
-    gate = policy.gates.get(row.gate)
+    gate = ctx.policy.gates.get(row.gate)
     if gate is None:
         return "blocked", f"there is no gate {row.gate} any more", ()
     known = FACTS.get(gate.subject_type(row.gate), {})
     if row.bound is None or (any(gate.conditions()) and kept.facts.keys() < set(known)):
         return "unknown", "its facts were not kept, so no condition can be told", ()
-    words = PolicyWords(policy, kept.people, row.manager_id, meant)
+    words = PolicyWords(ctx.policy, kept.people, row.manager_id, meant)
     try:
         by_rule = find_passing_rule(gate, row.gate, kept.facts)
         if by_rule:
@@ -252,14 +250,12 @@ def _replay(
             return effect, f"passes by rule: {by_rule}", ()
         stages, _ = bind_stages(gate, row.gate, words, kept.facts)
         staffed = submission.staff_stages(
-            session,
+            replace(ctx, now=row.created_at),
             gate,
             stages,
             words,
             barred={row.requester_id, *kept.apart},
             by=row.created_at + gate.expires_after,
-            now=row.created_at,
-            org_key=org_key,
         )
     except GovernanceError as error:
         return "blocked", error.sentence.partition(" Nothing was sent.")[0], ()
@@ -275,27 +271,23 @@ class Rerouted:
     why: str
 
 
-def reroute_request(
-    session: Session, actor: Actor, approval_id: int, policy_id: int, around: Circumstances
-) -> Rerouted:
+def reroute_request(ctx: Context, approval_id: int) -> Rerouted:
     """Move one open request to the policy in force.
 
     What was decided stays decided: the request stays where stages with decisions in them differ, or where it could
     never pass any more.
     """
-    head, request = lock_request(session, approval_id)
-    kept, gate = Bound.of(head.bound), around.policy.gates.get(head.gate)
-    if head.policy_id == policy_id:
+    head, request = lock_request(ctx.session, approval_id)
+    kept, gate = Bound.of(head.bound), ctx.policy.gates.get(head.gate)
+    if head.policy_id == ctx.policy_id:
         return Rerouted(approval_id, False, "it is on this version already")
     if gate is None:
         return Rerouted(approval_id, False, "the policy has no such gate any more")
-    words = approvers.resolve_words(
-        session, around.policy, kept.people, request.requester_id, org_key=around.org_key
-    )
-    votes = list_votes(session, approval_id)
+    words = approvers.resolve_words(ctx, kept.people, request.requester_id)
+    votes = list_votes(ctx.session, approval_id)
     decided = {vote.position for vote in votes}
     done = max(decided, default=-1) + 1
-    expires_at = (head.asked_at or around.now) + gate.expires_after
+    expires_at = (head.asked_at or ctx.now) + gate.expires_after
     try:
         if find_passing_rule(gate, head.gate, kept.facts):
             return Rerouted(approval_id, False, "it would pass by rule; ask for it again")
@@ -305,21 +297,19 @@ def reroute_request(
         ] or len(stages) <= request.stage:
             return Rerouted(approval_id, False, "stages in which people have decided would change")
         rest = submission.staff_stages(
-            session,
+            ctx,
             gate,
             stages[request.stage :],
             words,
             barred={request.requester_id, *kept.apart}
             | {vote.person_id for vote in votes if vote.position < request.stage},
             by=expires_at,
-            now=around.now,
-            org_key=around.org_key,
         )
     except GovernanceError as error:
         why = error.sentence.partition(" Nothing was sent.")[0]
         return Rerouted(approval_id, False, why)
     _move_request(
-        session,
+        ctx,
         head,
         request.stage,
         rest,
@@ -329,52 +319,46 @@ def reroute_request(
             valid_for=gate.valid_for,
             way=submission.digest_demands((*request.stages[: request.stage], *rest)),
         ),
-        policy_id,
         expires_at,
         {request.requester_id, *kept.apart, *(vote.person_id for vote in votes)},
-        around,
     )
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.rerouted",
         ("approval", approval_id),
-        now=around.now,
         before=head.policy_id,
-        policy=policy_id,
+        policy=ctx.policy_id,
         stages=[stage.name for stage in rest],
     )
+    resting.recheck(ctx.session, [approval_id], at=ctx.now)
+    notifications.refresh_showing(ctx, approval_id)
     return Rerouted(approval_id, True, "")
 
 
 def _move_request(
-    session: Session,
+    ctx: Context,
     head: RequestRow,
     position: int,
     stages: Sequence[Stage],
     bound: Bound,
-    policy_id: int,
     expires_at: datetime,
     silent: set[str],
-    around: Circumstances,
 ) -> None:
     subject = notifications.subject(head.id)
     activity.replace_stages(
-        session,
+        ctx.session,
         head.id,
         position,
         [stage.stored() for stage in stages],
         bound=bound.stored(),
-        policy_id=policy_id,
+        policy_id=ctx.policy_id,
         expires_at=expires_at,
     )
     queries.advance(
-        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
+        ctx.session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=ctx.now
     )
-    timers.cancel(session, subject)
-    timers.keep_going(session, subject, EXPIRE, expires_at)
-    completion.restart_stage_timers(session, head.id, stages[0], position, now=around.now)
-    outbox.refresh(session, subject, now=around.now)
-    completion.ask_stage(
-        session, head, stages[0], position, silent, around, expires_at=expires_at, edition=0
-    )
+    timers.cancel(ctx.session, subject)
+    timers.keep_going(ctx.session, subject, EXPIRE, expires_at)
+    completion.restart_stage_timers(ctx, head.id, stages[0], position)
+    outbox.refresh(ctx, subject)
+    completion.ask_stage(ctx, head, stages[0], position, silent, expires_at=expires_at, edition=0)

@@ -10,9 +10,9 @@ from storage.approvals import activity, queries
 from storage.approvals.activity import ConditionRow, EditRow, HandoverRow, QuestionRow, ReviewRow
 from storage.approvals.queries import CardRow, DecisionRow, StageRow
 from storage.enums import ApprovalState, ConditionState, Verdict
-from workflows import handles
-from workflows.actors import Actor
-from workflows.approvable import Movable, Moved, SubjectType, Words
+from workflows import approvable, handles, permissions
+from workflows.actors import ActorKind
+from workflows.approvable import Movable, Moved, Words
 from workflows.approvals import approvers as approval_approvers
 from workflows.approvals import rules
 from workflows.approvals.approvers import Principal, find_break_right
@@ -40,8 +40,9 @@ from workflows.approvals.rules import (
     counts,
 )
 from workflows.approvals.stages import Bound, Stage
+from workflows.context import Context
 from workflows.errors import NotFound
-from workflows.policy import Policy, root
+from workflows.policy import root
 
 # --- Reading what people did about requests beside deciding; only for those that have any of it
 
@@ -163,63 +164,45 @@ REMEMBERED = timedelta(days=14)
 """How long an ended request still shows among those that somebody asked for."""
 
 
-def card(
-    session: Session,
-    approval_id: int,
-    *,
-    subjects: Mapping[str, SubjectType],
-    policy: Policy,
-    now: datetime,
-    reader_id: str | None = None,
-) -> Card:
+def card(ctx: Context, approval_id: int, *, reader_id: str | None = None) -> Card:
     """A request as it stands now, and how `reader_id` stands to it. Raises NotFound."""
-    cards_ = cards(
-        session, [approval_id], subjects=subjects, policy=policy, now=now, reader_id=reader_id
-    )
+    cards_ = cards(ctx, [approval_id], reader_id=reader_id)
     if not cards_:
         raise NotFound(NO_REQUEST, hint="approvals.waiting")
     return cards_[0]
 
 
-def cards(
-    session: Session,
-    ids: Sequence[int],
-    *,
-    subjects: Mapping[str, SubjectType],
-    policy: Policy,
-    now: datetime,
-    reader_id: str | None = None,
-) -> tuple[Card, ...]:
+def cards(ctx: Context, ids: Sequence[int], *, reader_id: str | None = None) -> tuple[Card, ...]:
     """Several requests at once, in the order of `ids`; those that do not exist are left out."""
     if not ids:
         return ()
-    heads = queries.list_cards(session, ids)
-    stages = queries.list_stages(session, ids)
-    verdicts = queries.list_decisions(session, ids)
-    names = _Names(session, heads.values(), stages)
-    rows = queries.list_standing(session, reader_id) if reader_id else ()
+    heads = queries.list_cards(ctx.session, ids)
+    stages = queries.list_stages(ctx.session, ids)
+    verdicts = queries.list_decisions(ctx.session, ids)
+    names = _Names(ctx.session, heads.values(), stages)
+    rows = queries.list_standing(ctx.session, reader_id) if reader_id else ()
     reader = approval_approvers.build_standing(rows) if rows else None
-    away = approval_approvers.list_principals(session, rows, reader_id or "", now=now)
+    away = approval_approvers.list_principals(ctx, rows, reader_id or "")
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
-    givers = approval_approvers.list_givers(session, now_asked) if reader is not None else {}
+    givers = approval_approvers.list_givers(ctx.session, now_asked) if reader is not None else {}
     meant = (
-        handles.resolve(session, rows[0].org_key, root.people(policy)) if rows else handles.Meant()
+        handles.resolve(ctx.session, rows[0].org_key, root.people(ctx.policy))
+        if rows
+        else handles.Meant()
     )
 
     def told(id_: int, facts: dict[str, Any]) -> Words:
         head = heads[id_]
-        return subjects[head.subject_type].words(
-            session, head.subject_id, facts, policy=policy, now=now
-        )
+        return approvable.SUBJECTS[head.subject_type].words(ctx, head.subject_id, facts)
 
     def moved(head: CardRow) -> Moved | None:
-        subject = subjects[head.subject_type]
+        subject = approvable.SUBJECTS[head.subject_type]
         if head.state != ApprovalState.PENDING or not isinstance(subject, Movable):
             return None
-        return subject.reread(session, head.subject_id, head.facts, policy=policy, now=now).moved
+        return subject.reread(ctx, head.subject_id, head.facts).moved
 
     extras = list_extras(
-        session,
+        ctx.session,
         [id_ for id_, head in heads.items() if head.has_more],
         lambda id_, facts: told(id_, facts).asks,
     )
@@ -235,10 +218,10 @@ def cards(
             givers,
             reader is not None
             and heads[id_].state == ApprovalState.PENDING
-            and find_break_right(policy, heads[id_].gate, reader, meant) is not None,
-            now=now,
+            and find_break_right(ctx.policy, heads[id_].gate, reader, meant) is not None,
+            now=ctx.now,
             words=told(id_, heads[id_].facts),
-            is_editable=subjects[heads[id_].subject_type].is_editable,
+            is_editable=approvable.SUBJECTS[heads[id_].subject_type].is_editable,
             moved=moved(heads[id_]),
         )
         for id_ in ids
@@ -246,69 +229,51 @@ def cards(
     )
 
 
-def list_waiting(
-    session: Session,
-    person_id: str,
-    *,
-    subjects: Mapping[str, SubjectType],
-    policy: Policy,
-    now: datetime,
-) -> tuple[Card, ...]:
-    """What waits for this person's decision, the most urgent first; at most 20."""
-    ids = list_waiting_ids(session, person_id, now=now)
-    candidates = cards(
-        session,
-        ids[: MOST_SHOWN * 2],
-        subjects=subjects,
-        policy=policy,
-        now=now,
-        reader_id=person_id,
-    )
+def list_waiting(ctx: Context, person_id: str | None = None) -> tuple[Card, ...]:
+    """What waits for this person's decision (the actor's, if nobody is named), the most urgent first; at most 20."""
+    whose = person_id or ctx.actor.id
+    candidates = cards(ctx, list_waiting_ids(ctx, whose)[: MOST_SHOWN * 2], reader_id=whose)
     return tuple(card for card in candidates if card.reader and card.reader.why)[:MOST_SHOWN]
 
 
-def list_waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
-    """Every request that waits for this person's decision, the most urgent first."""
-    rows = queries.list_standing(session, person_id)
+def list_waiting_ids(ctx: Context, person_id: str | None = None) -> list[int]:
+    """Every request that waits for this person's decision (the actor's, if nobody is named), the most urgent first."""
+    person_id = person_id or ctx.actor.id
+    rows = queries.list_standing(ctx.session, person_id)
     standing = approval_approvers.build_standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return []
-    away = approval_approvers.list_principals(session, rows, person_id, now=now)
+    away = approval_approvers.list_principals(ctx, rows, person_id)
     places = [standing, *(one.standing for one in away)]
     undecided = [
         (row.id, Stage.of(row))
-        for row in queries.list_undecided(session, person_id, now=now)
+        for row in queries.list_undecided(ctx.session, person_id, now=ctx.now)
         if person_id not in Bound.of(row.bound).apart
     ]
-    givers = approval_approvers.list_givers(session, [stage for _, stage in undecided])
+    givers = approval_approvers.list_givers(ctx.session, [stage for _, stage in undecided])
     return [
         id_
         for id_, stage in undecided
-        if any(isinstance(admission(stage, place, now, givers), Entitlement) for place in places)
+        if any(
+            isinstance(admission(stage, place, ctx.now, givers), Entitlement) for place in places
+        )
     ]
 
 
-def list_asked_ids(
-    session: Session, actor: Actor, *, now: datetime
-) -> tuple[list[int], list[datetime]]:
+def list_asked_ids(ctx: Context) -> tuple[list[int], list[datetime]]:
     """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
     the pending ones expires."""
-    rows = queries.list_asked(session, actor.id, since=now - REMEMBERED)
+    rows = queries.list_asked(ctx.session, ctx.actor.id, since=ctx.now - REMEMBERED)
     pending = [at for _, state, at in rows if state is ApprovalState.PENDING]
     return [id_ for id_, _, _ in rows], pending
 
 
-def list_asked(
-    session: Session,
-    actor: Actor,
-    *,
-    subjects: Mapping[str, SubjectType],
-    policy: Policy,
-    now: datetime,
-) -> tuple[Card, ...]:
+def list_asked(ctx: Context) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
-    ids = queries.list_asked_by(session, actor.id, since=now - REMEMBERED, most=MOST_SHOWN)
-    return cards(session, ids, subjects=subjects, policy=policy, now=now, reader_id=actor.id)
+    ids = queries.list_asked_by(
+        ctx.session, ctx.actor.id, since=ctx.now - REMEMBERED, most=MOST_SHOWN
+    )
+    return cards(ctx, ids, reader_id=ctx.actor.id)
 
 
 def list_approver_ids(session: Session, approval_id: int) -> frozenset[str]:
@@ -513,3 +478,20 @@ def _build_round(
         else None,
         tuple(asked_at + after for after in stage.remind_after) if asked_at else (),
     )
+
+
+def list_open(session: Session) -> tuple[int, ...]:
+    """Ids of all requests that wait, oldest first."""
+    return tuple(activity.list_open(session))
+
+
+def list_pending_of_project(ctx: Context, project_id: int) -> tuple[Card, ...]:
+    """Requests about this project that wait for somebody, oldest first."""
+    return cards(ctx, queries.list_pending_of_project(ctx.session, project_id))
+
+
+def list_projects_in_sight(ctx: Context) -> frozenset[int] | None:
+    """Ids of the projects whose requests are listed for somebody; None for all of them."""
+    if ctx.actor.kind is ActorKind.PROGRAM:
+        return None
+    return permissions.sight(ctx.session, ctx.actor.id, policy=ctx.policy).within

@@ -9,15 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from sqlalchemy.orm import Session
-
 from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState
 from storage.policies import queries as policies
-from workflows import outbox
+from workflows import approvable, outbox
 from workflows import policy as policies_text
-from workflows.actors import SYSTEM, Actor
 from workflows.approvable import Movable, Moved, ReadAgain, Reread, Rereadable, Rest, SubjectMoved
 from workflows.approvals import (
     approvers,
@@ -37,12 +34,12 @@ from workflows.approvals.approvers import (
     choose_stages,
     find_passing_rule,
 )
-from workflows.approvals.completion import Circumstances
 from workflows.approvals.door import Entered
 from workflows.approvals.forms import AskAgain, Edit
 from workflows.approvals.refusals import Barred, CardChanged, MovedOn
 from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact
 from workflows.policy import Gate, Policy, PolicyRefused
 from workflows.policy.gates import Stage as StageRule
@@ -76,42 +73,36 @@ class Reading:
         return rules.list_graver(self.shown, self.rests)
 
 
-def read_record(session: Session, at: Entered, around: Circumstances) -> Reading | None:
+def read_record(ctx: Context, at: Entered) -> Reading | None:
     """What the record says of a request now, read without locks; None where there is nothing to read."""
-    return build_reading(session, at, reread_subject(session, at.head, around).again, around)
+    return build_reading(ctx, at, reread_subject(ctx, at.head).again)
 
 
-def reread_subject(session: Session, head: RequestRow, around: Circumstances) -> Reread:
+def reread_subject(ctx: Context, head: RequestRow) -> Reread:
     """What a request is about, as it stands now, read once; nothing of a subject that rests on no record."""
-    subject = around.subjects[head.subject_type]
+    subject = approvable.SUBJECTS[head.subject_type]
     if not isinstance(subject, Rereadable):
         return Reread(None)
-    return subject.reread(
-        session, head.subject_id, head.facts, policy=around.policy, now=around.now
-    )
+    return subject.reread(ctx, head.subject_id, head.facts)
 
 
-def build_reading(
-    session: Session, at: Entered, now: ReadAgain | None, around: Circumstances
-) -> Reading | None:
+def build_reading(ctx: Context, at: Entered, now: ReadAgain | None) -> Reading | None:
     """The same, of what conditions were told in this transaction."""
     head = at.head
     if now is None or head.bound is None:
         return None
-    policy = load_bound_policy(session, head, around)
+    policy = load_bound_policy(ctx, head)
     gate = policy.gates.get(head.gate)
     rests = rules.select_counting(now.rests, gate, head.gate)
     return Reading(at, Bound.of(head.bound), policy, gate, now, rests)
 
 
-def require_as_shown(
-    session: Session, at: Entered, now: ReadAgain | None, around: Circumstances
-) -> Reading | None:
+def require_as_shown(ctx: Context, at: Entered, now: ReadAgain | None) -> Reading | None:
     """Whoever approves has been shown what they approve, and nothing bars it; what was read. Raises Barred and MovedOn.
 
     `now` is what conditions are told of the subject now.
     """
-    reading = build_reading(session, at, now, around)
+    reading = build_reading(ctx, at, now)
     if reading is None:
         return None
     if reading.now.bars:
@@ -121,7 +112,7 @@ def require_as_shown(
             f"This can't be approved now: {why}. Nothing was decided; you can reject it, or wait until that's settled.{hint}"
         )
     stage = at.request.current
-    _, others = _apply_roles_of_now(session, reading, [stage], around)
+    _, others = _apply_roles_of_now(ctx, reading, [stage])
     if others:
         raise MovedOn(
             f"The policy says by now that others decide for {stage.name}. Nothing was decided. Look at the request again to see whom it asks."
@@ -135,7 +126,7 @@ def require_as_shown(
 
 
 def restage_request(
-    session: Session, at: Entered, reading: Reading | None, decided: set[str], around: Circumstances
+    ctx: Context, at: Entered, reading: Reading | None, decided: set[str]
 ) -> rules.Request:
     """The request with the stages that what the record says now chooses beside those it has; its row is locked.
 
@@ -147,19 +138,19 @@ def restage_request(
     apart = list_apart_now(reading)
     late = sorted(decided & (apart.keys() - reading.bound.apart.keys()))
     if late:
-        rows = (people_of.find_person(session, one) for one in late)
+        rows = (people_of.find_person(ctx.session, one) for one in late)
         names = [row.name for row in rows if row is not None]
         raise NotAllowed(
             f"The record says by now that {', '.join(names) or 'somebody who decided'} had a part in this, and the policy keeps "
             "them apart from those who decide. Nothing was approved; the request has to be asked anew.",
             audit=RefusalFact("approval.decide", "approval", str(at.head.id), why="apart"),
         )
-    route = plan_route(session, reading, apart, decided, around)
+    route = plan_route(ctx, reading, apart, decided)
     if route.stuck:
         raise GovernanceError(
             f"What mlgov knows of this has changed since it was asked, so {route.stuck} Nothing was changed."
         )
-    keep_reading(session, reading, route, around)
+    keep_reading(ctx, reading, route)
     return route.request
 
 
@@ -181,32 +172,26 @@ class NewRoute:
 
 
 def plan_route(
-    session: Session,
-    reading: Reading,
-    apart: dict[str, str],
-    decided: Collection[str],
-    around: Circumstances,
+    ctx: Context, reading: Reading, apart: dict[str, str], decided: Collection[str]
 ) -> NewRoute:
     """The stages that hold by now: those there are, with roles as they are held now, and those that have to be asked too."""
     request = replace(reading.at.request, apart=apart)
     way = reading.bound.way or ()
     current, *later = request.stages[request.stage :]
-    (current, *later), renamed = _apply_roles_of_now(session, reading, (current, *later), around)
+    (current, *later), renamed = _apply_roles_of_now(ctx, reading, (current, *later))
     new = _choose_new(reading, request)
     staffed: tuple[Stage, ...] = ()
     stuck = ""
     try:
         if new and reading.gate is not None:
-            words = _resolve_words(session, reading, reading.policy, around)
+            words = _resolve_words(replace(ctx, policy=reading.policy), reading)
             staffed = submission.staff_stages(
-                session,
+                ctx,
                 reading.gate,
                 [bind_stage(reading.gate, stage, words) for stage in new],
                 words,
                 barred={request.requester_id, *apart, *decided},
                 by=request.expires_at,
-                now=around.now,
-                org_key=around.org_key,
             )
     except GovernanceError as error:
         why = error.sentence.partition(" Nothing was sent.")[0]
@@ -235,17 +220,9 @@ def plan_route(
     )
 
 
-def _resolve_words(
-    session: Session, reading: Reading, policy: Policy, around: Circumstances
-) -> PolicyWords:
+def _resolve_words(ctx: Context, reading: Reading) -> PolicyWords:
     """What the words of this policy stand for, in this request."""
-    return people_of.resolve_words(
-        session,
-        policy,
-        reading.bound.people,
-        reading.at.request.requester_id,
-        org_key=around.org_key,
-    )
+    return people_of.resolve_words(ctx, reading.bound.people, reading.at.request.requester_id)
 
 
 def _choose_new(reading: Reading, request: rules.Request) -> list[StageRule]:
@@ -259,7 +236,7 @@ def _choose_new(reading: Reading, request: rules.Request) -> list[StageRule]:
 
 
 def _apply_roles_of_now(
-    session: Session, reading: Reading, stages: Sequence[Stage], around: Circumstances
+    ctx: Context, reading: Reading, stages: Sequence[Stage]
 ) -> tuple[list[Stage], tuple[str, ...]]:
     """These stages with those who hold their roles by the policy in force, and the names of those that ask others now.
 
@@ -267,12 +244,12 @@ def _apply_roles_of_now(
     """
     moved = {
         ROLE + role
-        for role, who in around.policy.roles.items()
+        for role, who in ctx.policy.roles.items()
         if reading.policy.roles.get(role, who) != who
     }
     if not moved:
         return list(stages), ()
-    words = _resolve_words(session, reading, around.policy, around)
+    words = _resolve_words(ctx, reading)
 
     def of_now(approver: Approver) -> Approver:
         if approver.rule not in moved or approver.by is not None:
@@ -300,13 +277,11 @@ def _apply_roles_of_now(
     return now, tuple(others)
 
 
-def keep_reading(
-    session: Session, reading: Reading, route: NewRoute, around: Circumstances
-) -> bool:
+def keep_reading(ctx: Context, reading: Reading, route: NewRoute) -> bool:
     """Write down what was read, and the stages that follow from it; whether anything was different."""
     head, bound = reading.at.head, reading.bound
     rests = tuple(each.stored() for each in reading.rests)
-    seen_at = around.now.isoformat(timespec="microseconds")
+    seen_at = ctx.now.isoformat(timespec="microseconds")
     added = (*bound.added, *route.added)
     # A request that an older release opened kept nothing to compare with: what holds now is what it rests on.
     asked = bound.rests or rests
@@ -329,7 +304,7 @@ def keep_reading(
     kept = replace(kept, known_at=seen_at, moved_at=seen_at)
     if is_restaged:
         activity.replace_stages(
-            session,
+            ctx.session,
             head.id,
             route.start,
             [stage.stored() for stage in route.request.stages[route.start :]],
@@ -338,13 +313,11 @@ def keep_reading(
             expires_at=head.expires_at,
         )
     else:
-        queries.set_columns(session, head.id, bound=kept.stored())
+        queries.set_columns(ctx.session, head.id, bound=kept.stored())
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "approval.read_again",
         ("approval", head.id),
-        now=around.now,
         known=list(kept.known),
         told=kept.facts,
         rests={one["name"]: one["value"] for one in rests},
@@ -354,11 +327,9 @@ def keep_reading(
     )
     if route.renamed:
         audit.record(
-            session,
-            SYSTEM,
+            ctx.as_system(),
             "approval.asked_others",
             ("approval", head.id),
-            now=around.now,
             stages=list(route.renamed),
         )
     return True
@@ -378,15 +349,15 @@ def list_apart_now(reading: Reading) -> dict[str, str]:
     return kept
 
 
-def load_bound_policy(session: Session, head: RequestRow, around: Circumstances) -> Policy:
+def load_bound_policy(ctx: Context, head: RequestRow) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
-    if head.policy_id == around.policy_id:
-        return around.policy
+    if head.policy_id == ctx.policy_id:
+        return ctx.policy
     try:
-        bound = _parse_policy(policies.get_text(session, head.policy_id))
+        bound = _parse_policy(policies.get_text(ctx.session, head.policy_id))
     except PolicyRefused:
-        return around.policy
-    return bound if head.gate in bound.gates else around.policy
+        return ctx.policy
+    return bound if head.gate in bound.gates else ctx.policy
 
 
 @lru_cache(maxsize=32)
@@ -413,67 +384,57 @@ def require_unmoved(moved: Moved | None) -> None:
         )
 
 
-def recheck_subject(session: Session, approval_id: int, around: Circumstances) -> bool:
+def recheck_subject(ctx: Context, approval_id: int) -> bool:
     """Something about the subject changed. Where the question did, the requester is asked, once for each time it does,
     and what was shown of the request counts no more. Does nothing where it has ended, or asks for the same as before;
     whether it did something."""
-    head, request = door.lock_request(session, approval_id)
+    head, request = door.lock_request(ctx.session, approval_id)
     if request.state is not ApprovalState.PENDING:
         return False
-    moved = reread_subject(session, head, around).moved
+    moved = reread_subject(ctx, head).moved
     mark = moved.mark if moved is not None else None
     if mark == head.moved:
-        if around.clicked is not None:
-            outbox.refresh(
-                session, notifications.subject(head.id), now=around.now, clicked=around.clicked
-            )
+        if ctx.card is not None:
+            outbox.refresh(ctx, notifications.subject(head.id))
         return False
-    queries.revise(session, head.id, moved=mark)
+    queries.revise(ctx.session, head.id, moved=mark)
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "approval.subject_moved" if moved is not None else "approval.subject_back",
         ("approval", head.id),
-        now=around.now,
         about=[head.subject_type, head.subject_id],
         stands=mark,
     )
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    outbox.refresh(ctx, notifications.subject(head.id))
     if moved is None:
         return True
-    completion.post_thread_line(session, head, "subject_moved", head.revision, around)
+    completion.post_thread_line(ctx, head, "subject_moved", head.revision)
     if head.requester_slack_id:
         notifications.notify_person(
-            session,
+            ctx,
             head.id,
             Reached(head.requester_id, head.requester_slack_id, ""),
             "subject_moved",
             head.revision,
-            org_key=around.org_key,
-            now=around.now,
         )
     return True
 
 
-def ask_request_again(
-    session: Session, actor: Actor, form: AskAgain, at: Entered, around: Circumstances
-) -> str:
+def ask_request_again(ctx: Context, form: AskAgain, at: Entered) -> str:
     """The same change to what there is now: people are asked anew, as for any other change of what is asked."""
     head = at.head
-    subject = around.subjects[head.subject_type]
-    moved = reread_subject(session, head, around).moved
+    subject = approvable.SUBJECTS[head.subject_type]
+    moved = reread_subject(ctx, head).moved
     if moved is None or not isinstance(subject, Movable):
         raise CardChanged(
             "What you asked about is as it was when you asked, so there is nothing to ask again. Look at the request again."
         )
-    again = subject.again(
-        session, head.subject_id, head.facts, policy=around.policy, now=around.now
-    )
+    again = subject.again(ctx, head.subject_id, head.facts)
     if again is None or form.stands != moved.mark:
         raise CardChanged(
             f"{moved.clause}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
         )
-    reason = door.require_card(session, actor, head.id, around).reason
+    reason = door.require_card(ctx, head.id).reason
     if not reason:
         raise InvalidInput("Change the request, and say in a sentence why it is needed.")
     edit = Edit(
@@ -483,7 +444,7 @@ def ask_request_again(
         reason=reason,
         subject_type=head.subject_type,
     )
-    return editing.edit_request(session, actor, edit, at, around)
+    return editing.edit_request(ctx, edit, at)
 
 
 # --- A request that waits is looked at again because something changed
@@ -491,7 +452,7 @@ def ask_request_again(
 # it is routed anew, shown, told, and asked anew.
 
 
-def recheck_facts(session: Session, approval_id: int, around: Circumstances) -> bool:
+def recheck_facts(ctx: Context, approval_id: int) -> bool:
     """Read again what a request rests on, and do what follows; whether anything was different.
 
     Its stages are those of now beside those it had. What it rests on is kept as its cards show it from now on, and its
@@ -499,33 +460,33 @@ def recheck_facts(session: Session, approval_id: int, around: Circumstances) -> 
     was approved before counts no more; and whoever has had a part in what is asked, by the record, has not decided.
     Nothing happens to one that has ended, and to one that waits for an answer before that is there.
     """
-    at = door.enter_unattended(session, approval_id)
+    at = door.enter_unattended(ctx.session, approval_id)
     head, request = at.head, at.request
     is_waiting = (
         request.state is ApprovalState.PENDING
-        and around.now < request.expires_at
+        and ctx.now < request.expires_at
         and head.paused_at is None
     )
-    reading = read_record(session, at, around) if is_waiting else None
+    reading = read_record(ctx, at) if is_waiting else None
     if reading is None:
         return False
     apart = list_apart_now(reading)
     void, position = _choose_void(reading, apart)
     counting = [row for row in at.decided if row.id not in void]
-    route = plan_route(session, reading, apart, door.list_spent(counting), around)
+    route = plan_route(ctx, reading, apart, door.list_spent(counting))
     graver = bool(reading.graver)
-    if not keep_reading(session, reading, route, around):
+    if not keep_reading(ctx, reading, route):
         return False
     asks_others = bool(route.added or route.renamed)
     if void:
-        _ask_again(session, at, route.request, void, position, around)
+        _ask_again(ctx, at, route.request, void, position)
     elif graver or asks_others or reading.now.bars != reading.bound.bars:
-        queries.revise(session, head.id)
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+        queries.revise(ctx.session, head.id)
+    outbox.refresh(ctx, notifications.subject(head.id))
     if request.stages[request.stage].name in route.renamed and not void:
-        _ask_others(session, head, route.request, at.decided, around)
+        _ask_others(ctx, head, route.request, at.decided)
     if graver or asks_others or void:
-        _notify_concerned(session, at, void, around)
+        _notify_concerned(ctx, at, void)
     return True
 
 
@@ -565,80 +526,57 @@ def _find_reopened(gate: Gate, request: rules.Request) -> int:
 
 
 def _ask_again(
-    session: Session,
-    at: Entered,
-    request: rules.Request,
-    void: set[int],
-    position: int,
-    around: Circumstances,
+    ctx: Context, at: Entered, request: rules.Request, void: set[int], position: int
 ) -> None:
     head = at.head
-    activity.drop_conditions(session, head.id, now=around.now, decision_ids=sorted(void))
+    activity.drop_conditions(ctx.session, head.id, now=ctx.now, decision_ids=sorted(void))
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "approval.asked_again",
         ("approval", head.id),
-        now=around.now,
         void=sorted(void),
         whose=sorted({row.person_id for row in at.decided if row.id in void}),
         stage=position,
         back_from=request.stage,
     )
-    completion.reopen_stage(session, head, request, position, around, void=void)
+    completion.reopen_stage(ctx, head, request, position, void=void)
 
 
 def _ask_others(
-    session: Session,
-    head: RequestRow,
-    request: rules.Request,
-    decided: Sequence[VerdictRow],
-    around: Circumstances,
+    ctx: Context, head: RequestRow, request: rules.Request, decided: Sequence[VerdictRow]
 ) -> None:
     """Those whom the stage that is asked now asks since the policy names others for it."""
     stage = request.stages[request.stage]
     completion.ask_stage(
-        session,
+        ctx,
         head,
         stage,
         request.stage,
         {request.requester_id, *request.apart, *door.list_spent(decided)},
-        around,
         expires_at=request.expires_at,
         edition=head.edition,
     )
 
 
-def _notify_concerned(
-    session: Session, at: Entered, void: Collection[int], around: Circumstances
-) -> None:
+def _notify_concerned(ctx: Context, at: Entered, void: Collection[int]) -> None:
     """A line in the thread; a message to who asked, and to everybody who had decided on something else."""
     head, times = at.head, at.head.revision
-    completion.post_thread_line(session, head, "moved", 0, around, times=times)
+    completion.post_thread_line(ctx, head, "moved", 0, times=times)
     concerned = {row.person_id: row.id for row in at.decided}
-    people_ = [approvers.find_person(session, person_id) for person_id in sorted(concerned)]
+    people_ = [approvers.find_person(ctx.session, person_id) for person_id in sorted(concerned)]
     for person in sorted(
         (one for one in people_ if one is not None), key=lambda person: person.slack_id
     ):
         is_void = concerned[person.id] in void
         notifications.notify_person(
-            session,
-            head.id,
-            person,
-            "moved",
-            concerned[person.id] if is_void else 0,
-            org_key=around.org_key,
-            now=around.now,
-            times=times,
+            ctx, head.id, person, "moved", concerned[person.id] if is_void else 0, times=times
         )
     if head.requester_slack_id:
         notifications.notify_person(
-            session,
+            ctx,
             head.id,
             approvers.Reached(head.requester_id, head.requester_slack_id, ""),
             "moved",
             0,
-            org_key=around.org_key,
-            now=around.now,
             times=times,
         )

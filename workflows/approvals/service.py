@@ -2,15 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import clock, outbox, permissions, rollout
-from workflows.actors import SYSTEM, Actor
 from workflows.approvals import (
     approvers,
     completion,
@@ -23,7 +19,6 @@ from workflows.approvals import (
     submission,
 )
 from workflows.approvals.approvers import Reached, list_fallback
-from workflows.approvals.completion import Circumstances, Subjects
 from workflows.approvals.door import Entered
 from workflows.approvals.forms import Decide, TakeBack, Withdraw
 from workflows.approvals.refusals import CommentNeeded
@@ -31,76 +26,64 @@ from workflows.approvals.rereading import Reading
 from workflows.approvals.rules import Entitlement, Refusal, Request, Step, Vote
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotAllowed
-from workflows.policy import Policy
 
 # --- Taking back one's own decision, while the request is pending
 
 NOTHING_TO_TAKE_BACK = "You have not decided on this, so there is nothing to take back."
 
 
-def require_decided(
-    session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
-) -> None:
+def require_decided(ctx: Context, form: TakeBack, at: Entered) -> None:
     """Only who has decided."""
-    if not any(row.person_id == actor.id for row in at.decided):
+    if not any(row.person_id == ctx.actor.id for row in at.decided):
         raise NotAllowed(NOTHING_TO_TAKE_BACK, hint="approvals.waiting")
 
 
-def take_back_decision(
-    session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
-) -> str:
+def take_back_decision(ctx: Context, form: TakeBack, at: Entered) -> str:
     """This person's verdict counts no more; they can decide anew. What they are told.
 
     Where the request has gone on to another stage it comes back, and who decided there since is asked again: they
     decided on the word of a stage that has not passed any more.
     """
     head, request = at.head, at.request
-    mine = next(row for row in at.decided if row.person_id == actor.id)
-    activity.drop_conditions(session, head.id, now=around.now, decision_ids=[mine.id])
+    mine = next(row for row in at.decided if row.person_id == ctx.actor.id)
+    activity.drop_conditions(ctx.session, head.id, now=ctx.now, decision_ids=[mine.id])
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.taken_back",
         ("approval", head.id),
-        now=around.now,
         decision=mine.id,
         verdict=mine.verdict,
         stage=mine.position,
         back_from=request.stage,
     )
-    completion.post_thread_line(session, head, "taken_back", mine.id, around)
+    completion.post_thread_line(ctx, head, "taken_back", mine.id)
     if mine.position < request.stage:
-        completion.reopen_stage(session, head, request, mine.position, around, void={mine.id})
+        completion.reopen_stage(ctx, head, request, mine.position, void={mine.id})
         return (
             f"You took your approval back. The request is with {request.stages[mine.position].name} again, "
             "and who decided after you is asked anew."
         )
-    queries.void_decisions(session, [mine.id], at=around.now)
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
+    queries.void_decisions(ctx.session, [mine.id], at=ctx.now)
+    outbox.refresh(ctx, notifications.subject(head.id))
     return "You took your approval back. You can decide again while the request waits."
 
 
 # --- Deciding, withdrawing and expiring requests
-#
-# `decisions` is where others come in: it knows what each is about.
 
 
-def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Circumstances) -> str:
-    """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
+def decide(ctx: Context, form: Decide, at: Entered) -> str:
+    """Count one verdict. Raises GovernanceError where it does not count, or not on what was shown."""
     head, request, votes = at.head, at.request, at.votes
     entitled = door.require_entitlement(at)
     if head.paused_at is not None and form.verdict is Verdict.APPROVE:
-        raise refusals.wait_for_answer(
-            reads.card(
-                session, head.id, subjects=around.subjects, policy=around.policy, now=around.now
-            )
-        )
+        raise refusals.wait_for_answer(reads.card(ctx, head.id))
     reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
-        now = rereading.reread_subject(session, head, around)
+        now = rereading.reread_subject(ctx, head)
         rereading.require_unmoved(now.moved)
-        reading = rereading.require_as_shown(session, at, now.again, around)
+        reading = rereading.require_as_shown(ctx, at, now.again)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.", field="reason"
@@ -112,103 +95,77 @@ def decide(session: Session, actor: Actor, form: Decide, at: Entered, around: Ci
         )
     step = rules.step(request, votes, form.verdict, entitled.parties)
     if isinstance(step, Refusal):
-        raise door.build_refusal(session, step, head.id, actor, around)
+        raise door.build_refusal(ctx, step, head.id)
     if step in (Step.NEXT_STAGE, Step.APPROVED):
-        decided = {actor.id, *(vote.person_id for vote in votes)}
-        request = rereading.restage_request(session, at, reading, decided, around)
+        decided = {ctx.actor.id, *(vote.person_id for vote in votes)}
+        request = rereading.restage_request(ctx, at, reading, decided)
         step = rules.step(request, votes, form.verdict, entitled.parties)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, approvers.build_standing(at.rows))
         for stage in request.stages[request.stage + 1 :]
     ):
-        _require_dispensable(session, head, request, votes, entitled, actor, around)
-    decision_id, is_shown = _record_decision(session, actor, form, entitled, head, around.now)
+        _require_dispensable(ctx, head, request, votes, entitled)
+    decision_id, is_shown = _record_decision(ctx, form, entitled, head)
     if form.conditions and form.verdict is Verdict.APPROVE:
-        completion.keep_conditions(session, actor, head.id, decision_id, form.conditions, around)
-        head, request = door.lock_request(session, head.id)
+        completion.keep_conditions(ctx, head.id, decision_id, form.conditions)
+        head, request = door.lock_request(ctx.session, head.id)
     if step is Step.WAITS:
-        outbox.refresh(
-            session, notifications.subject(head.id), now=around.now, clicked=around.clicked
-        )
-        completion.post_story(session, head, decision_id, around)
+        outbox.refresh(ctx, notifications.subject(head.id))
+        completion.post_story(ctx, head, decision_id)
     elif step is Step.NEXT_STAGE:
-        decided = {actor.id, *(vote.person_id for vote in votes)}
-        _ask_next_stage(session, head, request, decision_id, decided, around)
+        decided = {ctx.actor.id, *(vote.person_id for vote in votes)}
+        _ask_next_stage(ctx, head, request, decision_id, decided)
     else:
         outcome = ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
-        completion.end_request(
-            session, actor, head, request, outcome, around, decision_id=decision_id
-        )
+        completion.end_request(ctx, head, request, outcome, decision_id=decision_id)
     if is_shown:
-        notifications.refresh_showing(session, head.id, now=around.now, clicked=around.clicked)
+        notifications.refresh_showing(ctx, head.id)
     return "Your decision is on record."
 
 
-def withdraw(
-    session: Session, actor: Actor, form: Withdraw, at: Entered, around: Circumstances
-) -> str:
+def withdraw(ctx: Context, form: Withdraw, at: Entered) -> str:
     """The requester takes the request back."""
-    completion.end_request(session, actor, at.head, at.request, ApprovalState.WITHDRAWN, around)
+    completion.end_request(ctx, at.head, at.request, ApprovalState.WITHDRAWN)
     return "You withdrew the request. Nobody decides it any more."
 
 
-def withdraw_for_erasure(
-    session: Session,
-    approval_id: int,
-    *,
-    subjects: Subjects,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-) -> None:
+def withdraw_for_erasure(ctx: Context, approval_id: int) -> None:
     """End a request that waits, as withdrawn: who asked or decided in it was erased, and would come back as a stranger
     to it. Does nothing when it has ended."""
-    around = Circumstances(subjects, policy, org_key, now)
-    head, request = door.lock_request(session, approval_id)
+    head, request = door.lock_request(ctx.session, approval_id)
     if request.state is ApprovalState.PENDING:
-        completion.end_request(session, SYSTEM, head, request, ApprovalState.WITHDRAWN, around)
+        completion.end_request(ctx.as_system(), head, request, ApprovalState.WITHDRAWN)
+        notifications.refresh_showing(ctx, approval_id)
 
 
-def expire(
-    session: Session,
-    approval_id: int,
-    *,
-    subjects: Subjects,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-    clicked: tuple[str, str] | None = None,
-) -> None:
-    """End a request whose time is up; nothing when it has ended or its time is not up."""
-    around = Circumstances(subjects, policy, org_key, now, clicked)
-    head, request = door.lock_request(session, approval_id)
-    if request.state is ApprovalState.PENDING and now >= request.expires_at:
-        completion.end_request(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
+def expire(ctx: Context, approval_id: int) -> None:
+    """Nobody decided in time. Does nothing when the request has ended or is not due yet."""
+    head, request = door.lock_request(ctx.session, approval_id)
+    if request.state is ApprovalState.PENDING and ctx.now >= request.expires_at:
+        completion.end_request(ctx.as_system(), head, request, ApprovalState.EXPIRED)
+        notifications.refresh_showing(ctx, approval_id)
 
 
-def redraw_card(
-    session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
-) -> None:
-    """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
-    outbox.refresh(session, notifications.subject(approval_id), now=now, clicked=clicked)
+def redraw_card(ctx: Context, approval_id: int) -> None:
+    """Somebody clicked on a card that is not what it was: draw it (`ctx.card`), and all others, as they are now."""
+    outbox.refresh(ctx, notifications.subject(approval_id))
+    notifications.refresh_showing(ctx, approval_id)
 
 
 def _require_dispensable(
-    session: Session,
+    ctx: Context,
     head: RequestRow,
     request: rules.Request,
     votes: Sequence[Vote],
     entitled: Entitlement,
-    actor: Actor,
-    around: Circumstances,
 ) -> None:
     """Refuse an approval that would leave too few others for a later stage, while somebody else could give it."""
     stages = request.stages[request.stage :]
     decided = {vote.person_id for vote in votes}
     barred = decided | {request.requester_id, *request.apart}
-    reached = approvers.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    reached = approvers.list_reached_parties(ctx.session, stages, ctx.org, by=request.expires_at)
     now = [
-        party | {actor.id} if index in entitled.parties else party
+        party | {ctx.actor.id} if index in entitled.parties else party
         for index, party in enumerate(rules.list_holders(request, votes, reached[0], barred))
     ]
     later = [[party.keys() - barred for party in parties] for parties in reached[1:]]
@@ -220,27 +177,24 @@ def _require_dispensable(
         ]
         return rules.shortage_in(plan) is not None
 
-    before, after = short(set()), short({actor.id})
+    before, after = short(set()), short({ctx.actor.id})
     if after and not before:
-        raise door.build_refusal(session, Refusal.NEEDED_LATER, head.id, actor, around)
+        raise door.build_refusal(ctx, Refusal.NEEDED_LATER, head.id)
 
 
 def _record_decision(
-    session: Session,
-    actor: Actor,
-    form: Decide,
-    entitled: Entitlement,
-    head: RequestRow,
-    now: datetime,
+    ctx: Context, form: Decide, entitled: Entitlement, head: RequestRow
 ) -> tuple[int, bool]:
-    reason = audit.write_text(session, actor, form.reason, now=now) if form.reason else None
+    reason = (
+        audit.write_text(ctx.session, ctx.actor, form.reason, now=ctx.now) if form.reason else None
+    )
     via = entitled.group.slack_id if entitled.group else None
-    read_at = clock.governed(session, entitled.read_at) if entitled.read_at else None
+    read_at = clock.governed(ctx.session, entitled.read_at) if entitled.read_at else None
     shown_digest = rules.digest(head.facts)
     kept = queries.insert_decision(
-        session,
+        ctx.session,
         approval_id=form.approval_id,
-        person_id=actor.id,
+        person_id=ctx.actor.id,
         position=head.stage,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
@@ -248,23 +202,21 @@ def _record_decision(
         via=via,
         membership_read_at=read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
-        decided_at=now,
+        decided_at=ctx.now,
         for_id=entitled.instead_of,
-        place_id=None if entitled.place == actor.id else entitled.place,
+        place_id=None if entitled.place == ctx.actor.id else entitled.place,
         shown=shown_digest,
     )
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.decided",
         ("approval", form.approval_id),
-        now=now,
         verdict=form.verdict.value,
         stage=head.stage,
         revision=form.revision,
         shown=shown_digest,
         instead_of=entitled.instead_of,
-        place=None if entitled.place == actor.id else entitled.place,
+        place=None if entitled.place == ctx.actor.id else entitled.place,
         rule=mask_named(entitled.rule),
         via=via,
         membership_read_at=read_at.isoformat(timespec="microseconds") if read_at else None,
@@ -274,31 +226,25 @@ def _record_decision(
 
 
 def _ask_next_stage(
-    session: Session,
-    head: RequestRow,
-    request: rules.Request,
-    decision_id: int,
-    decided: set[str],
-    around: Circumstances,
+    ctx: Context, head: RequestRow, request: rules.Request, decision_id: int, decided: set[str]
 ) -> None:
     position = request.stage + 1
     queries.advance(
-        session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=around.now
+        ctx.session, head.id, stage=position, state=ApprovalState.PENDING, asked_at=ctx.now
     )
-    outbox.refresh(session, notifications.subject(head.id), now=around.now, clicked=around.clicked)
-    completion.post_story(session, head, decision_id, around)
+    outbox.refresh(ctx, notifications.subject(head.id))
+    completion.post_story(ctx, head, decision_id)
     completion.ask_stage(
-        session,
+        ctx,
         head,
         request.stages[position],
         position,
         {*decided, request.requester_id, *request.apart},
-        around,
         expires_at=request.expires_at,
         edition=head.edition,
     )
     start = completion.restart_stage_timers if head.edition else completion.start_stage_timers
-    start(session, head.id, request.stages[position], position, now=around.now)
+    start(ctx, head.id, request.stages[position], position)
 
 
 def mask_named(word: str) -> str:
@@ -317,38 +263,49 @@ STUCK = "stuck"
 """What a note is about that says that nobody is left to decide."""
 
 
-def recheck_passable(session: Session, approval_id: int, around: Circumstances) -> bool:
+def recheck(ctx: Context, approval_id: int) -> bool:
+    """Read again what a request is about and rests on, and do what follows; whether anything was different.
+
+    Where the subject isn't what was asked about any more, the requester is asked. Stages that the record demands now are
+    added, its cards show what changed, and people are told and asked anew as its gate says. Where nobody is left to
+    decide, the fallback is asked, or that is told.
+    """
+    looks = (rereading.recheck_subject, rereading.recheck_facts, recheck_passable)
+    changed = [look(ctx, approval_id) for look in looks]
+    is_changed = any(changed)
+    if is_changed:
+        notifications.refresh_showing(ctx, approval_id)
+    return is_changed
+
+
+def recheck_passable(ctx: Context, approval_id: int) -> bool:
     """Take the fallback of each stage that could not pass any more, and tell of one that can't even so; once a stage.
 
     Whether the request is another one now.
     """
-    head, request = door.lock_request(session, approval_id)
-    if request.state is not ApprovalState.PENDING or around.now >= request.expires_at:
+    head, request = door.lock_request(ctx.session, approval_id)
+    if request.state is not ApprovalState.PENDING or ctx.now >= request.expires_at:
         return False
     is_changed = False
-    decided = queries.list_verdicts(session, approval_id)
+    decided = queries.list_verdicts(ctx.session, approval_id)
     stages = list(request.stages[request.stage :])
-    while (short := _find_shortage(session, request, stages, decided, around)) is not None:
+    while (short := _find_shortage(ctx, request, stages, decided)) is not None:
         stage, position = stages[short.position], request.stage + short.position
-        filled = None if stage.fallback else _add_fallback(session, head, stage, around)
+        filled = None if stage.fallback else _add_fallback(ctx, head, stage)
         if filled is None:
-            _report_stuck(session, head, request, position, short, around)
+            _report_stuck(ctx, head, request, position, short)
             return is_changed
         stages[short.position] = filled
-        _fall_back(session, head, request, position, filled, decided, around)
+        _fall_back(ctx, head, request, position, filled, decided)
         is_changed = True
     return is_changed
 
 
 def _find_shortage(
-    session: Session,
-    request: Request,
-    stages: Sequence[Stage],
-    decided: Sequence[VerdictRow],
-    around: Circumstances,
+    ctx: Context, request: Request, stages: Sequence[Stage], decided: Sequence[VerdictRow]
 ) -> rules.Shortage | None:
     """The first stage that has too few people left for the places that are still open in it."""
-    reached = approvers.list_reached_parties(session, stages, around.org_key, by=request.expires_at)
+    reached = approvers.list_reached_parties(ctx.session, stages, ctx.org, by=request.expires_at)
     barred = door.list_spent(decided) | {request.requester_id, *request.apart}
     ways = []
     for index, (stage, parties) in enumerate(zip(stages, reached, strict=True)):
@@ -373,16 +330,14 @@ def _count_given(request: Request, decided: Sequence[VerdictRow], party: int) ->
     )
 
 
-def _add_fallback(
-    session: Session, head: RequestRow, stage: Stage, around: Circumstances
-) -> Stage | None:
+def _add_fallback(ctx: Context, head: RequestRow, stage: Stage) -> Stage | None:
     """The stage with those who decide in place of nobody, by the policy that the request is bound to."""
-    policy = rereading.load_bound_policy(session, head, around)
+    policy = rereading.load_bound_policy(ctx, head)
     gate = policy.gates.get(head.gate)
     if gate is None or all(one.name != stage.name for one in gate.stages):
         return None
     words = approvers.resolve_words(
-        session, policy, Bound.of(head.bound).people, head.requester_id, org_key=around.org_key
+        replace(ctx, policy=policy), Bound.of(head.bound).people, head.requester_id
     )
     spare = tuple(replace(one, is_late=True) for one in list_fallback(gate, stage.name, words))
     if not spare:
@@ -391,80 +346,55 @@ def _add_fallback(
 
 
 def _fall_back(
-    session: Session,
+    ctx: Context,
     head: RequestRow,
     request: Request,
     position: int,
     stage: Stage,
     decided: Sequence[VerdictRow],
-    around: Circumstances,
 ) -> None:
     stored = stage.stored()
     activity.set_stage(
-        session, head.id, position, approvers=stored["approvers"], rules=stored["rules"]
+        ctx.session, head.id, position, approvers=stored["approvers"], rules=stored["rules"]
     )
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "approval.fallback",
         ("approval", head.id),
-        now=around.now,
         stage=position,
         rules=[mask_named(one.rule) for one in stage.fallback],
     )
-    outbox.refresh(session, notifications.subject(head.id), now=around.now)
+    outbox.refresh(ctx, notifications.subject(head.id))
     if position != request.stage:
         return
     barred = door.list_spent(decided) | {request.requester_id, *request.apart}
     (parties,) = approvers.list_reached_parties(
-        session, [replace(stage, approvers=stage.fallback)], around.org_key, by=request.expires_at
+        ctx.session, [replace(stage, approvers=stage.fallback)], ctx.org, by=request.expires_at
     )
     coming: Mapping[str, Reached] = {
         id_: one for party in parties for id_, one in party.items() if id_ not in barred
     }
-    notifications.ask_people(
-        session,
-        head.id,
-        position,
-        coming,
-        expires_at=request.expires_at,
-        org_key=around.org_key,
-        now=around.now,
-    )
+    notifications.ask_people(ctx, head.id, position, coming, expires_at=request.expires_at)
 
 
 def _report_stuck(
-    session: Session,
-    head: RequestRow,
-    request: Request,
-    position: int,
-    short: rules.Shortage,
-    around: Circumstances,
+    ctx: Context, head: RequestRow, request: Request, position: int, short: rules.Shortage
 ) -> None:
     """Say it to whoever asked and to each administrator, once for the stage; on the ledger, too."""
     whom = {
         person_id: person
-        for person_id in (
-            request.requester_id,
-            *permissions.list_holders(
-                session, rollout.ADMIN, policy=around.policy, org_key=around.org_key
-            ),
-        )
-        if (person := approvers.find_person(session, person_id)) is not None
+        for person_id in (request.requester_id, *permissions.list_holders(ctx, rollout.ADMIN))
+        if (person := approvers.find_person(ctx.session, person_id)) is not None
     }
     note_ids = [
-        notifications.notify_person(
-            session, head.id, person, STUCK, position, org_key=around.org_key, now=around.now
-        )
+        notifications.notify_person(ctx, head.id, person, STUCK, position)
         for _, person in sorted(whom.items())
     ]
     if any(one is not None for one in note_ids):
         audit.record(
-            session,
-            SYSTEM,
+            ctx.as_system(),
             "approval.stuck",
             ("approval", head.id),
-            now=around.now,
             stage=position,
             people=short.found,
         )

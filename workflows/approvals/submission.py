@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState, Ask
 from storage.people import readings
-from workflows import permissions, timers
-from workflows.actors import Actor
+from workflows import approvable, permissions, timers
 from workflows.approvable import Prepared
 from workflows.approvals import approvers, completion, notifications, rules
 from workflows.approvals.approvers import (
@@ -25,13 +24,14 @@ from workflows.approvals.approvers import (
     pin_members,
 )
 from workflows.approvals.approvers import bind_stage as bound_stage
-from workflows.approvals.completion import EXPIRE, Circumstances, Subjects
+from workflows.approvals.completion import EXPIRE
 from workflows.approvals.forms import SubmitRequest
 from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.handles import Unclear
-from workflows.policy import Gate, Policy
+from workflows.policy import Gate
 
 # --- The way of a request
 #
@@ -44,15 +44,13 @@ class NobodyToDecide(GovernanceError):
 
 
 def staff_stages(
-    session: Session,
+    ctx: Context,
     gate: Gate,
     stages: Sequence[Stage],
     words: PolicyWords,
     *,
     barred: Collection[str],
     by: datetime,
-    now: datetime,
-    org_key: str,
 ) -> tuple[Stage, ...]:
     """The stages with their members pinned and fallbacks added where too few could decide.
 
@@ -66,8 +64,8 @@ def staff_stages(
         )
     bound_ = [replace(stage, pinned=None) for stage in stages]
     while True:
-        _require_clear(session, bound_, words)
-        reached = approvers.list_reached_parties(session, bound_, org_key, by=by)
+        _require_clear(ctx.session, bound_, words)
+        reached = approvers.list_reached_parties(ctx.session, bound_, ctx.org, by=by)
         short = _find_shortage(bound_, reached, barred)
         if short is None:
             break
@@ -75,11 +73,11 @@ def staff_stages(
         spare = list_fallback(gate, stage.name, words)
         if stage.fallback or not spare:
             raise NobodyToDecide(
-                _describe_unread(session, stage) or _describe_shortage(stage, short)
+                _describe_unread(ctx.session, stage) or _describe_shortage(stage, short)
             )
         bound_[short.position] = add_fallback(stage, spare)
     return tuple(
-        filled if asked.pinned is None else pin_members(filled, parties, now)
+        filled if asked.pinned is None else pin_members(filled, parties, ctx.now)
         for asked, filled, parties in zip(stages, bound_, reached, strict=True)
     )
 
@@ -168,25 +166,21 @@ class Route:
     """The condition under which nobody is asked; empty when there is none."""
 
 
-def preview_route(
-    session: Session,
-    actor: Actor,
-    gate: Gate,
-    people_of: Mapping[str, str | None],
-    *,
-    policy: Policy,
-    org_key: str,
-) -> Route:
-    """The way that a request of this person would take, as far as it can be told before it is written."""
-    words = approvers.resolve_words(session, policy, people_of, actor.id, org_key=org_key)
+def preview_route(ctx: Context, gate_name: str, people_of: Mapping[str, str | None]) -> Route:
+    """The way that a request of this person would take at this gate, as far as it can be told before it is written.
+
+    `people_of` are the subject's owner, sponsor and so on.
+    """
+    gate = ctx.policy.gate(gate_name)
+    words = approvers.resolve_words(ctx, people_of, ctx.actor.id)
     stages = [bind_stage(gate, stage, words) for stage in gate.stages]
     notified: set[str] = set()
     legs = []
     reached_by_stage = approvers.list_reached(
-        session, [replace(one, pinned=None) for one in stages], org_key
+        ctx.session, [replace(one, pinned=None) for one in stages], ctx.org
     )
     for source, stage, reached in zip(gate.stages, stages, reached_by_stage, strict=True):
-        reached.pop(actor.id, None)
+        reached.pop(ctx.actor.id, None)
         asks = stage.ask is Ask.DM or (
             stage.ask is Ask.CHANNEL and len(reached) <= notifications.MOST_DIRECT
         )
@@ -256,32 +250,16 @@ class Way:
     """Who could not decide: person id → what they are to the subject."""
 
 
-def find_current_way(
-    session: Session,
-    actor: Actor,
-    gate_name: str,
-    prepared: Prepared,
-    *,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-) -> Way:
+def find_current_way(ctx: Context, gate_name: str, prepared: Prepared) -> Way:
     """The way that a request of this person or program would take now. Raises GovernanceError where it could not be opened."""
-    gate = policy.gate(gate_name)
-    apart = rules.list_apart(gate, prepared, actor)
+    gate = ctx.policy.gate(gate_name)
+    apart = rules.list_apart(gate, prepared, ctx.actor)
     if find_passing_rule(gate, gate_name, prepared.conditions):
         return Way((), apart)
-    words = approvers.resolve_words(session, policy, prepared.people, actor.id, org_key=org_key)
+    words = approvers.resolve_words(ctx, prepared.people, ctx.actor.id)
     stages, _ = bind_stages(gate, gate_name, words, prepared.conditions)
     staffed = staff_stages(
-        session,
-        gate,
-        stages,
-        words,
-        barred={actor.id, *apart},
-        by=now + gate.expires_after,
-        now=now,
-        org_key=org_key,
+        ctx, gate, stages, words, barred={ctx.actor.id, *apart}, by=ctx.now + gate.expires_after
     )
     return Way(staffed, apart)
 
@@ -305,23 +283,16 @@ def list_beyond(bound: Bound, requester_id: str, now: Way) -> tuple[str, ...]:
 # checked so that it can pass, bound to the policy of the moment, and its first stage asked.
 
 
-def submit_request(
-    session: Session,
-    actor: Actor,
-    form: SubmitRequest,
-    *,
-    subjects: Subjects,
-    policy: Policy,
-    policy_id: int,
-    now: datetime,
-    org_key: str,
-) -> int:
-    """Open a request and ask its first stage; its id. Raises GovernanceError; see `decisions.submit`."""
-    permissions.require_member(actor, "approval.submit")
-    if (known := _find_opened_before(session, actor, form)) is not None:
+def submit_request(ctx: Context, form: SubmitRequest) -> int:
+    """Open a request and ask its first stage; its id. The same `request_key` again changes nothing.
+
+    Raises GovernanceError when the subject refuses the form, or when a stage could never pass.
+    """
+    permissions.require_member(ctx.actor, "approval.submit")
+    if (known := _find_opened_before(ctx, form)) is not None:
         return known
-    subject = subjects[form.subject_type]
-    gate = policy.gate(form.gate)
+    subject = approvable.SUBJECTS[form.subject_type]
+    gate = ctx.policy.gate(form.gate)
     is_bound = (
         subject.gate == form.gate
         if subject.gate
@@ -334,29 +305,22 @@ def submit_request(
             "Say in a sentence why this is needed; those who decide read it.", field="reason"
         )
     try:
-        prepared = subject.prepare(session, actor, form.form, policy=policy, now=now)
+        prepared = subject.prepare(ctx, form.form)
     except GovernanceError:
         # The same asking may have come through another process while this one waited for the subject's lock.
-        if (known := _find_opened_before(session, actor, form)) is not None:
+        if (known := _find_opened_before(ctx, form)) is not None:
             return known
         raise
-    if (known := _find_opened_before(session, actor, form)) is not None:
+    if (known := _find_opened_before(ctx, form)) is not None:
         return known
-    words = approvers.resolve_words(session, policy, prepared.people, actor.id, org_key=org_key)
-    facts, expires_at = prepared.conditions, now + gate.expires_after
-    apart = rules.list_apart(gate, prepared, actor)
+    words = approvers.resolve_words(ctx, prepared.people, ctx.actor.id)
+    facts, expires_at = prepared.conditions, ctx.now + gate.expires_after
+    apart = rules.list_apart(gate, prepared, ctx.actor)
     by_rule = find_passing_rule(gate, form.gate, facts)
     stages, dropped = bind_stages(gate, form.gate, words, facts)
     if not by_rule:
         stages = staff_stages(
-            session,
-            gate,
-            stages,
-            words,
-            barred={actor.id, *apart},
-            by=expires_at,
-            now=now,
-            org_key=org_key,
+            ctx, gate, stages, words, barred={ctx.actor.id, *apart}, by=expires_at
         )
     bound = Bound(
         dict(facts),
@@ -368,74 +332,64 @@ def submit_request(
         gate.valid_for,
         () if by_rule else digest_demands(stages),
         tuple(each.stored() for each in prepared.known),
-        now.isoformat(timespec="microseconds"),
+        ctx.now.isoformat(timespec="microseconds"),
         rests=tuple(
             each.stored() for each in rules.select_counting(prepared.rests, gate, form.gate)
         ),
     )
     approval_id = _open_request(
-        session,
-        actor,
+        ctx,
         form,
         prepared,
         # What passes by rule asks nobody; its stages are kept, so that it can be told whom it spared.
         stages or tuple(bound_stage(gate, stage, words) for stage in gate.stages),
         bound,
-        policy_id,
         expires_at,
-        now,
     )
     if by_rule:
-        around = Circumstances(subjects, policy, org_key, now)
-        completion.pass_by_rule(session, approval_id, prepared.project_id, around)
+        completion.pass_by_rule(ctx, approval_id, prepared.project_id)
         return approval_id
-    (asked,) = approvers.list_reached(session, stages[:1], org_key)
-    for barred in {actor.id, *apart}:
+    (asked,) = approvers.list_reached(ctx.session, stages[:1], ctx.org)
+    for barred in {ctx.actor.id, *apart}:
         asked.pop(barred, None)
     notifications.ask_stage(
-        session,
+        ctx,
         approval_id,
         stages[0],
         0,
         asked,
         project_id=prepared.project_id,
         has_card=False,
-        receipt_to=actor.slack_id,
+        receipt_to=ctx.actor.slack_id,
         expires_at=expires_at,
-        policy=policy,
-        org_key=org_key,
-        now=now,
     )
-    completion.start_stage_timers(session, approval_id, stages[0], 0, now=now)
+    completion.start_stage_timers(ctx, approval_id, stages[0], 0)
     return approval_id
 
 
-def _find_opened_before(session: Session, actor: Actor, form: SubmitRequest) -> int | None:
-    opened = queries.find_by_key(session, form.request_key)
+def _find_opened_before(ctx: Context, form: SubmitRequest) -> int | None:
+    opened = queries.find_by_key(ctx.session, form.request_key)
     if opened is None:
         return None
     approval_id, requester_id = opened
-    if requester_id != actor.id:
+    if requester_id != ctx.actor.id:
         raise NotAllowed("Somebody else has asked under this key; use one of your own.")
     return approval_id
 
 
 def _open_request(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     form: SubmitRequest,
     prepared: Prepared,
     stages: Sequence[Stage],
     bound: Bound,
-    policy_id: int,
     expires_at: datetime,
-    now: datetime,
 ) -> int:
-    reason = audit.write_text(session, actor, form.reason, now=now)
+    reason = audit.write_text(ctx.session, ctx.actor, form.reason, now=ctx.now)
     if prepared.question is not None:
         bound = replace(bound, question=prepared.question(reason.sha256))
     approval_id = queries.insert_request(
-        session,
+        ctx.session,
         {
             "request_key": form.request_key,
             "gate": form.gate,
@@ -443,30 +397,28 @@ def _open_request(
             "subject_id": prepared.subject_id,
             "project_id": prepared.project_id,
             "facts": prepared.facts,
-            "requester_id": actor.id,
+            "requester_id": ctx.actor.id,
             "reason_id": reason.id,
-            "policy_id": policy_id,
+            "policy_id": ctx.policy_id,
             "state": ApprovalState.PENDING.value,
             "stage": 0,
             "revision": 1,
             "bound": bound.stored(),
-            "asked_at": now,
-            "created_at": now,
+            "asked_at": ctx.now,
+            "created_at": ctx.now,
             "expires_at": expires_at,
         },
         [stage.stored() | {"position": position} for position, stage in enumerate(stages)],
     )
-    timers.start(session, notifications.subject(approval_id), EXPIRE, expires_at)
+    timers.start(ctx.session, notifications.subject(approval_id), EXPIRE, expires_at)
     audit.record(
-        session,
-        actor,
+        ctx,
         "approval.opened",
         ("approval", approval_id),
-        now=now,
         gate=form.gate,
         about=[form.subject_type, prepared.subject_id],
         asked=prepared.facts,
-        policy=policy_id,
+        policy=ctx.policy_id,
         stages=[stage.name for stage in stages],
         left_out=[stage.name for stage in bound.dropped],
         apart=sorted(bound.apart),

@@ -12,30 +12,28 @@ from storage.people.lookups import find_channel
 from workflows import outbox
 from workflows.audit.notices import LedgerHead, PersonErased
 from workflows.audit.service import NotedErasure, PublishedHead, Verification
+from workflows.context import Context
 from workflows.outbox import Destination
-from workflows.policy import Policy
 
 ERASED = "person.erased"
 """The entry of the ledger that says that a person was erased."""
 
 
-def publish(
-    session: Session, *, reason_key: str, policy: Policy, org_key: str, now: datetime
-) -> None:
+def publish(ctx: Context, *, reason_key: str) -> None:
     """Send the head to the policy's audit channel, where the bot knows it, and to the anchor, once this commits.
 
     `reason_key` names why (`daily:2026-01-26`, `approval:42`), so that one reason publishes once.
     """
     notice = LedgerHead(reason_key)
-    if (audit_channel := find_channel(session, org_key, policy.channels.audit)) is not None:
+    if (audit_channel := find_channel(ctx.session, ctx.org, ctx.policy.channels.audit)) is not None:
         outbox.post(
-            session,
+            ctx.session,
             notice,
-            to=Destination.channel(org_key, audit_channel),
+            to=Destination.channel(ctx.org, audit_channel),
             dedupe_key=f"head:{reason_key}:channel",
-            now=now,
+            now=ctx.now,
         )
-    outbox.anchor_head(session, notice, dedupe_key=f"head:{reason_key}:anchor", now=now)
+    outbox.anchor_head(ctx.session, notice, dedupe_key=f"head:{reason_key}:anchor", now=ctx.now)
 
 
 def witness(session: Session, *, now: datetime) -> None:
@@ -49,13 +47,13 @@ def read_current(session: Session, *, now: datetime) -> PublishedHead:
     return PublishedHead(head.seq, head.hash, now)
 
 
-def note_erasure(session: Session, person_id: str, *, now: datetime) -> None:
+def note_erasure(ctx: Context, person_id: str) -> None:
     """Tell the anchor, once this commits, that a person was erased."""
     outbox.anchor_head(
-        session,
+        ctx.session,
         PersonErased(person_id),
-        dedupe_key=f"erasure:{person_id}:{now.isoformat()}",
-        now=now,
+        dedupe_key=f"erasure:{person_id}:{ctx.now.isoformat()}",
+        now=ctx.now,
     )
 
 

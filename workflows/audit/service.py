@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from storage import ledger
 from storage.audit.tables import PrivateText
 from workflows.actors import Actor
+from workflows.context import Context
 
 # --- What reads of the ledger return
 
@@ -81,7 +82,16 @@ class Verification:
 # --- Recording in the ledger, and the words that stand beside it
 
 
-def record(
+def record(ctx: Context, action: str, subject: tuple[str, str | int], **facts: Any) -> None:
+    """Put an entry on the ledger when this transaction commits: `actor` did it, now.
+
+    `action` is `noun.verb`. `facts` hold ids, numbers and dates as JSON values; words that a person wrote go through
+    `write_text` and into facts as `text_fact`.
+    """
+    write_entry(ctx.session, ctx.actor, action, subject, now=ctx.now, **facts)
+
+
+def write_entry(
     session: Session,
     actor: Actor,
     action: str,
@@ -90,11 +100,7 @@ def record(
     now: datetime,
     **facts: Any,
 ) -> None:
-    """Put an entry on the ledger when this transaction commits.
-
-    `action` is `noun.verb`. `facts` hold ids, numbers and dates as JSON values; words that a person wrote go through
-    `write_text` and into facts as `text_fact`.
-    """
+    """As `record`, for what knows of no policy: delivery, the clock, and the edge that refuses."""
     session.info.setdefault("audit", []).append(
         ledger.PendingEntry(
             at=now,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -18,13 +18,12 @@ from storage.money import money_text
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import clock, outbox, rollout
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.budgets import rules, service
 from workflows.budgets.notices import ChannelNotClosed, ThresholdCrossed
 from workflows.budgets.records import Burn, Crossing
+from workflows.context import Context, Occasion
 from workflows.outbox import Destination, Notice, Subject
-from workflows.policy import Policy
 
 # --- Where an alert is read, and posting it there
 
@@ -48,14 +47,12 @@ class Places:
 
 
 def post_alert(
-    session: Session,
+    ctx: Context,
     alert_id: int,
     key: str,
     project: Project,
     places: Places,
     *,
-    policy: Policy,
-    now: datetime,
     spared: Collection[str] = (),
 ) -> None:
     """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along, unless
@@ -67,14 +64,7 @@ def post_alert(
     def tell_owner(notice: Notice, dedupe_key: str, about: Subject | None) -> None:
         if places.owner is not None and places.owner_id not in spared:
             rollout.message_unasked(
-                session,
-                places.owner_id,
-                notice,
-                to=places.owner,
-                dedupe_key=dedupe_key,
-                policy=policy,
-                now=now,
-                subject=about,
+                ctx, places.owner_id, notice, to=places.owner, dedupe_key=dedupe_key, subject=about
             )
 
     if places.is_open:
@@ -85,7 +75,12 @@ def post_alert(
     def tell_channel() -> None:
         if places.channel is not None:
             outbox.post(
-                session, crossed, to=places.channel, dedupe_key=key, subject=subject, now=now
+                ctx.session,
+                crossed,
+                to=places.channel,
+                dedupe_key=key,
+                subject=subject,
+                now=ctx.now,
             )
 
     # In the order of the lanes, as everyone does, so that two transactions never wait for each other.
@@ -116,18 +111,13 @@ LOOKED_AT, WRITTEN = 500, 20
 
 
 def evaluate(
-    session: Session,
+    ctx: Context,
     *,
-    policy: Policy,
-    org_key: str | None,
-    now: datetime,
     budgets: Collection[Budget] | None = None,
     silent: bool = False,
     spared: Collection[str] = (),
 ) -> list[Crossing]:
     """Look at every open round (or those of `budgets`) and tell each threshold that was newly crossed.
-
-    Without `org_key` the organisation is that of whom the budgets belong to.
 
     People who are `spared` (ids) hear of it by another message from the same transaction, so they get none of their own.
     Several thresholds at once make one message, for the highest; the lower ones are recorded. Only rounds that are
@@ -136,12 +126,10 @@ def evaluate(
     were posted follow what was spent since, and the end of their round. In few statements however many budgets there
     are; all of an organisation's are for `evaluate_all`.
     """
-    chosen = budgets if budgets is not None else queries.list_budgets(session)
-    news = _find_news(session, chosen, policy=policy, now=now)
-    crossings = _record_crossings(
-        session, news, policy=policy, org_key=org_key, now=now, silent=silent, spared=spared
-    )
-    outbox.refresh_all(session, "budget_alert", news.followed, now=now)
+    chosen = budgets if budgets is not None else queries.list_budgets(ctx.session)
+    news = _find_news(ctx, chosen)
+    crossings = _record_crossings(ctx, news, silent=silent, spared=spared)
+    outbox.refresh_all(ctx, "budget_alert", news.followed)
     return crossings
 
 
@@ -166,10 +154,8 @@ def take_evaluation(session: Session, owner: str) -> bool:
 
 def evaluate_all(
     database: Database,
+    occasion: Occasion,
     *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
     owner: str,
     probe: Callable[[str], None] = lambda name: None,
     most_seconds: float | None = None,
@@ -189,12 +175,10 @@ def evaluate_all(
                 if begun is None:
                     break
                 chosen = queries.list_after(session, begun, LOOKED_AT)
-                wanted = _find_news(session, chosen, policy=policy, now=now).to_write
+                wanted = _find_news(occasion.context(session), chosen).to_write
                 looked_at = [budget.id for budget in chosen]
             for step in _steps(begun, looked_at, wanted):
-                crossings = database.in_turn(
-                    partial(step.write, owner=owner, policy=policy, org_key=org_key, now=now)
-                )
+                crossings = database.in_turn(partial(step.write, occasion, owner))
                 if crossings is None:
                     break  # begun anew, by what came in meanwhile
                 all_crossings += crossings
@@ -228,26 +212,19 @@ class _Step:
     budgets: list[int]
     after: int | None
 
-    def write(
-        self, session: Session, owner: str, *, policy: Policy, org_key: str, now: datetime
-    ) -> list[Crossing] | None:
+    def write(self, occasion: Occasion, owner: str, session: Session) -> list[Crossing] | None:
         """None, and nothing is written, when the work was begun anew since. Raises _TakenOverError."""
-        if not take_evaluation(session, owner):
+        ctx = occasion.context(session)
+        if not take_evaluation(ctx.session, owner):
             raise _TakenOverError
-        if leases.lock(session, WORK) != self.begun:
+        if leases.lock(ctx.session, WORK) != self.begun:
             return None
-        crossings = evaluate(
-            session,
-            policy=policy,
-            org_key=org_key,
-            now=now,
-            budgets=queries.list_by_id(session, self.budgets),
-        )
+        crossings = evaluate(ctx, budgets=queries.list_by_id(ctx.session, self.budgets))
         if self.after is None:
-            leases.end(session, WORK)
-            leases.give_back(session, WORK, owner=owner)
+            leases.end(ctx.session, WORK)
+            leases.give_back(ctx.session, WORK, owner=owner)
         else:
-            leases.move(session, WORK, self.after)
+            leases.move(ctx.session, WORK, self.after)
         return crossings
 
 
@@ -288,19 +265,17 @@ class _News:
         return sorted(changed | self.followed_budgets)
 
 
-def _find_news(
-    session: Session, chosen: Collection[Budget], *, policy: Policy, now: datetime
-) -> _News:
-    today = now.date()
+def _find_news(ctx: Context, chosen: Collection[Budget]) -> _News:
+    today = ctx.now.date()
     budgets = {budget.id: budget for budget in chosen}
-    burns = service.list_burns(session, chosen, policy=policy, now=now)
+    burns = service.list_burns(ctx, chosen)
     fresh = {burn.project_id for burn in burns if budgets[burn.budget_id].baseline_at is None}
-    recorded = queries.list_recorded(session, budgets, today)
-    followed = queries.list_alerts_to_follow(session, budgets, today - FOLLOWED)
+    recorded = queries.list_recorded(ctx.session, budgets, today)
+    followed = queries.list_alerts_to_follow(ctx.session, budgets, today - FOLLOWED)
     return _News(
         budgets,
         burns,
-        costs.first_day(session, fresh, today) if fresh else {},
+        costs.first_day(ctx.session, fresh, today) if fresh else {},
         {
             burn.budget_id: recorded.get(
                 (burn.budget_id, burn.revision, burn.span.first, budgets[burn.budget_id].basis),
@@ -314,27 +289,20 @@ def _find_news(
 
 
 def _record_crossings(
-    session: Session,
-    news: _News,
-    *,
-    policy: Policy,
-    org_key: str | None,
-    now: datetime,
-    silent: bool,
-    spared: Collection[str],
+    ctx: Context, news: _News, *, silent: bool, spared: Collection[str]
 ) -> list[Crossing]:
     """Write down what was newly crossed, and tell it."""
     crossed: list[tuple[Burn, list[int], bool]] = []
     for burn in news.burns:
         quiet = silent
         if news.is_first(burn):
-            news.budgets[burn.budget_id].baseline_at = now
+            news.budgets[burn.budget_id].baseline_at = ctx.now
             quiet = quiet or news.reach[burn.project_id] < burn.span.first
         if new := news.crossed(burn):
             crossed.append((burn, new, quiet))
     if not crossed:
         return []
-    around = _CrossingFacts.of(session, news, [burn for burn, _, _ in crossed], org_key)
+    around = _CrossingFacts.of(ctx.session, news, [burn for burn, _, _ in crossed], ctx.org)
     speaks: dict[int, bool] = {}
     reaches_somebody: dict[int, bool] = {}
     rows = []
@@ -344,7 +312,7 @@ def _record_crossings(
             bool(places) and not quiet and new[-1] > max(news.known[burn.budget_id], default=0)
         )
         reaches_somebody[burn.budget_id] = speaks[burn.budget_id] and (
-            places.channel is not None or rollout.reaches(session, places.owner_id, policy=policy)
+            places.channel is not None or rollout.reaches(ctx, places.owner_id)
         )
         rows += [
             {
@@ -360,24 +328,22 @@ def _record_crossings(
                 or burn.data_through,
                 "data_through": burn.data_through,
                 "told": reaches_somebody[burn.budget_id] and threshold == new[-1],
-                "created_at": now,
+                "created_at": ctx.now,
             }
             for threshold in new
         ]
-    alert_ids = queries.insert_alerts(session, rows)
+    alert_ids = queries.insert_alerts(ctx.session, rows)
     crossings = []
     for burn, new, _ in sorted(crossed, key=lambda each: around.places[each[0].budget_id].lane):
         alert_id = alert_ids.get((burn.budget_id, new[-1]))
         if alert_id is None:
             continue
         project = around.projects[burn.project_id]
-        _record(session, burn, new, is_told=reaches_somebody[burn.budget_id], now=now)
+        _record(ctx, burn, new, is_told=reaches_somebody[burn.budget_id])
         if speaks[burn.budget_id]:
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
-            post_alert(
-                session, alert_id, key, project, places, policy=policy, now=now, spared=spared
-            )
+            post_alert(ctx, alert_id, key, project, places, spared=spared)
         crossings.append(
             Crossing(
                 burn.budget_id,
@@ -391,13 +357,11 @@ def _record_crossings(
     return sorted(crossings, key=lambda crossing: crossing.budget_id)
 
 
-def _record(session: Session, burn: Burn, new: list[int], *, is_told: bool, now: datetime) -> None:
+def _record(ctx: Context, burn: Burn, new: list[int], *, is_told: bool) -> None:
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "budget.crossed",
         ("budget", burn.budget_id),
-        now=now,
         revision=burn.revision,
         period=burn.span.first.isoformat(),
         thresholds=new,
@@ -417,9 +381,7 @@ class _CrossingFacts:
     by_day: dict[tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]]
 
     @classmethod
-    def of(
-        cls, session: Session, news: _News, burns: list[Burn], org_key: str | None
-    ) -> "_CrossingFacts":
+    def of(cls, session: Session, news: _News, burns: list[Burn], org_key: str) -> "_CrossingFacts":
         projects = queries.load_projects(session, [burn.project_id for burn in burns])
         owners = {
             burn.budget_id: news.budgets[burn.budget_id].owner_id
@@ -427,8 +389,6 @@ class _CrossingFacts:
             for burn in burns
         }
         people = lookups.find_people(session, [id_ for id_ in owners.values() if id_])
-        if org_key is None:
-            org_key = next((person.org_key for person in people.values()), "")
         channels = [project.channel for project in projects.values() if project.channel]
         open_ = queries.list_open_channels(session, org_key, channels)
         places = {}
@@ -467,7 +427,7 @@ class _CrossingFacts:
         return [(day, billed if is_billed else effective) for day, billed, effective in rows]
 
 
-def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:
+def refresh_cards(ctx: Context, budget_id: int) -> None:
     """The budget changed, or what was asked of it: its alerts' cards follow."""
-    for alert_id in queries.list_told_alerts(session, budget_id):
-        outbox.refresh(session, Subject.of("budget_alert", alert_id), now=now)
+    for alert_id in queries.list_told_alerts(ctx.session, budget_id):
+        outbox.refresh(ctx, Subject.of("budget_alert", alert_id))

@@ -20,13 +20,12 @@ from storage.budgets.tables import CostApart, CostLoad
 from storage.db import PATIENT_MS, Database, DatabaseBusy
 from storage.money import exact_sum, money_text
 from workflows import clock
-from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import costs as budget_costs
 from workflows.budgets.costs import Allocator, Deliverer, StandingLoad, reallocate_in_steps
 from workflows.budgets.records import LoadedPeriod
+from workflows.context import Context, Occasion
 from workflows.errors import InvalidInput
-from workflows.policy import Policy
 from workflows.sources.accounts import are_one, same_account, same_source
 from workflows.sources.focus import AllocationKey, BadRow, CostRead, MonthTotal, PeriodTotals
 
@@ -59,11 +58,9 @@ class Delivery:
     `probe` is called with the names of the places at which a test may end the process.
     """
 
-    actor: Actor
+    occasion: Occasion
     read: CostRead
-    policy: Policy
     replace_period: bool
-    now: datetime
     by: Deliverer | None = None
     probe: Callable[[str], None] = lambda name: None
     doubts: Callable[[Session], tuple[Refusal, ...]] = lambda session: ()
@@ -101,7 +98,7 @@ def preview_load(session: Session, delivery: Delivery) -> Loaded:
     changes = _changes(session, delivery)
     refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
     unallocated = (
-        list_unallocated(session, delivery.now)
+        list_unallocated(session, delivery.occasion.now)
         if refusals
         else _unallocated_then(session, delivery, changes)
     )
@@ -126,12 +123,12 @@ def load_costs(
             refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
             if refusals:
                 return Loaded(
-                    _as_loaded(changes), refusals, list_unallocated(session, delivery.now)
+                    _as_loaded(changes), refusals, list_unallocated(session, delivery.occasion.now)
                 )
         writing = _LoadWriter(database, delivery, changes)
         try:
             writing.write()
-            reallocate_in_steps(database, delivery.policy)
+            reallocate_in_steps(database, delivery.occasion.policy)
             delivery.probe("costs.before_current")
             database.run(partial(writing.make_current, follow=follow), patient=True)
         except _OvertakenError:
@@ -142,7 +139,7 @@ def load_costs(
             raise
         delivery.probe("costs.after_current")
         with database.read(within=PATIENT_MS / 1000) as session:
-            return Loaded(_as_loaded(changes), (), list_unallocated(session, delivery.now))
+            return Loaded(_as_loaded(changes), (), list_unallocated(session, delivery.occasion.now))
     raise InvalidInput(
         "Others are loading the same months at this moment. Nothing was written; try again when they have finished."
     )
@@ -190,7 +187,7 @@ def _require_own(session: Session, delivery: Delivery, changes: Sequence[_Period
     by, read = delivery.by, delivery.read
     if by is None or not by.projects:
         return
-    allocator = Allocator(session, delivery.policy)
+    allocator = Allocator(session, delivery.occasion.policy)
     budget_costs.require_own(
         session,
         by,
@@ -268,8 +265,8 @@ def _unallocated_then(
         *delivery.displaced(session),
         *(change.before.id for change in changes if change.is_written and change.before),
     ]
-    read, today = delivery.read, delivery.now.date()
-    allocator = Allocator(session, delivery.policy)
+    read, today = delivery.read, delivery.occasion.now.date()
+    allocator = Allocator(session, delivery.occasion.policy)
     known = {
         (account, name, tags): project
         for _, account, name, tags, project in costs.list_allocation_keys(session)
@@ -326,7 +323,7 @@ class _LoadWriter:
                 sha256=change.period.content_sha256,
                 rows=change.period.rows,
                 charges_through=change.period.charges_through,
-                now=self._delivery.now,
+                now=self._delivery.occasion.now,
                 real_now=real_now,
             )
             for change in self._changes
@@ -354,7 +351,7 @@ class _LoadWriter:
         with self._database.read(within=PATIENT_MS / 1000) as session:
             known = _known_keys(session)
             new = [key for key in dict.fromkeys(named) if key not in known]
-            allocator = Allocator(session, self._delivery.policy) if new else None
+            allocator = Allocator(session, self._delivery.occasion.policy) if new else None
         if allocator is not None:
             rows = [(*key, allocator.project(*key)) for key in new]
             for part in _parts(rows):
@@ -387,27 +384,25 @@ class _LoadWriter:
         if delivery.doubts(session):
             raise _OvertakenError
         for name in sorted({change.period.source for change in changes}):
-            budget_costs.claim_source(session, name, delivery.by, now=delivery.now)
+            budget_costs.claim_source(session, name, delivery.by, now=delivery.occasion.now)
         written = [change for change in changes if change.is_written]
         if not generations.make_current(
             session,
             self._loads.values(),
             [change.before.id for change in written if change.before is not None],
-            now=delivery.now,
+            now=delivery.occasion.now,
         ):
             raise _OvertakenError
         for change in written:
-            self._record(session, change)
+            self._record(delivery.occasion.context(session), change)
         follow(session)
 
-    def _record(self, session: Session, change: _PeriodChange) -> None:
+    def _record(self, ctx: Context, change: _PeriodChange) -> None:
         period = change.period
         audit.record(
-            session,
-            self._delivery.actor,
+            ctx,
             f"costs.{'loaded' if change.before is None else 'replaced'}",
             ("cost_load", self._loads[period.index]),
-            now=self._delivery.now,
             source=period.source,
             billing_period=period.billing_period.isoformat(),
             rows=period.rows,
@@ -678,22 +673,18 @@ def list_dropped(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPer
     )
 
 
-def drop_loads(
-    session: Session, actor: Actor, loads: Sequence[CostLoad], *, now: datetime
-) -> tuple[LoadedPeriod, ...]:
+def drop_loads(ctx: Context, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:
     """Loads whose place another source took count no more; what happened to each. Their rows go later, in batches."""
-    dropped = list_dropped(session, loads)
+    dropped = list_dropped(ctx.session, loads)
     for load, period in zip(loads, dropped, strict=True):
         audit.record(
-            session,
-            actor,
+            ctx,
             "costs.dropped",
             ("cost_load", load.id),
-            now=now,
             source=load.source,
             billing_period=load.billing_period.isoformat(),
             rows=load.rows,
             billed={currency: format(amount, "f") for currency, amount in period.billed},
         )
-    generations.make_current(session, (), [load.id for load in loads], now=now)
+    generations.make_current(ctx.session, (), [load.id for load in loads], now=ctx.now)
     return dropped

@@ -15,10 +15,11 @@ from storage.budgets.tables import CostSource
 from storage.db import PATIENT_MS, Database
 from storage.money import exact_sum
 from storage.tokens import queries as tokens
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.budgets.forms import SummaryForm
 from workflows.budgets.records import CostSummary, SummaryLine
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.policy import Policy
 from workflows.sources.accounts import same_account
@@ -249,26 +250,22 @@ def list_sources(session: Session) -> Sequence[SourceRecord]:
     return [SourceRecord(*row) for row in costs.list_sources(session)]
 
 
-def give_source(
-    session: Session, actor: Actor, source: str, token: str | None, *, now: datetime
-) -> None:
+def give_source(ctx: Context, source: str, token: str | None) -> None:
     """Hand a source over to the token of a name, or to the command line. Only who operates mlgov does."""
-    if actor.kind is not ActorKind.OPERATOR:
+    if ctx.actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed("Only who operates mlgov hands a source over.")
-    costs.lock_loads(session)
-    row = costs.find_source(session, source)
+    costs.lock_loads(ctx.session)
+    row = costs.find_source(ctx.session, source)
     if row is None:
         raise NotFound(
             f"There is no cost of {source!r}. `mlgov costs sources` lists what there is."
         )
-    if token is not None and not tokens.is_name_taken(session, token, now=now):
+    if token is not None and not tokens.is_name_taken(ctx.session, token, now=ctx.now):
         raise InvalidInput(
             f"No token named {token!r} is in use. `mlgov token list` shows them.", field="token"
         )
     if row.token == token:
         return
     before, row.token = row.token, token
-    session.flush()
-    audit.record(
-        session, actor, "costs.given", ("cost_source", source), now=now, token=token, before=before
-    )
+    ctx.session.flush()
+    audit.record(ctx, "costs.given", ("cost_source", source), token=token, before=before)

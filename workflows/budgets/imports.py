@@ -4,7 +4,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -17,7 +17,6 @@ from storage.money import money_text
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import resting
-from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import alerts, cost_loading, increase, rules, service
 from workflows.budgets import costs as budget_costs
@@ -26,9 +25,9 @@ from workflows.budgets.costs import Deliverer, StandingLoad
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.notices import LoadRefused
 from workflows.budgets.records import CostReport, Crossing, LoadedPeriod
+from workflows.context import Context, Occasion
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
-from workflows.policy import Policy
 from workflows.sources.focus import CostRead
 from workflows.sources.rows import Item, Table
 from workflows.sources.text import folded_email
@@ -36,12 +35,9 @@ from workflows.sources.text import folded_email
 
 def take_costs(
     database: Database,
-    actor: Actor,
+    occasion: Occasion,
     read: CostRead,
     *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
     replace_period: bool = False,
     skip_bad_rows: bool = False,
     dry_run: bool = False,
@@ -76,10 +72,8 @@ def take_costs(
         )
     with database.read(within=PATIENT_MS / 1000) as session:
         read = cost_loading.settle_names(session, read)
-    beside = _DoubleCounting(actor, read, answer or Choice(), by, now)
-    delivery = Delivery(
-        actor, read, policy, replace_period, now, by, probe, beside.doubts, beside.displaced
-    )
+    beside = _DoubleCounting(read, answer or Choice(), by)
+    delivery = Delivery(occasion, read, replace_period, by, probe, beside.doubts, beside.displaced)
     crossings: list[Crossing] = []
     if dry_run:
         with database.read(within=PATIENT_MS / 1000) as session:
@@ -89,19 +83,17 @@ def take_costs(
         owner = secrets.token_hex(8)
 
         def follow(session: Session) -> None:
-            beside.settle(session)
+            beside.settle(occasion.context(session))
             _begin_evaluation(session, owner)
 
         loaded = cost_loading.load_costs(database, delivery, follow=follow)
         if loaded.refusals:
             database.run(
-                lambda session: _tell_owners(session, loaded.refusals, org_key=org_key, now=now),
+                lambda session: _tell_owners(occasion.context(session), loaded.refusals),
                 patient=True,
             )
         else:
-            crossings = alerts.evaluate_all(
-                database, policy=policy, org_key=org_key, now=now, owner=owner, probe=probe
-            )
+            crossings = alerts.evaluate_all(database, occasion, owner=owner, probe=probe)
     return CostReport(
         loaded.periods if loaded.refusals else loaded.periods + beside.dropped,
         tuple(crossings),
@@ -118,11 +110,8 @@ def take_costs(
 class _DoubleCounting:
     """Cost of other sources that a delivery would count beside, or takes the place of, as was answered."""
 
-    def __init__(
-        self, actor: Actor, read: CostRead, answer: Choice, by: Deliverer | None, now: datetime
-    ) -> None:
-        self._actor, self._read, self._answer = actor, read, answer
-        self._by, self._now = by, now
+    def __init__(self, read: CostRead, answer: Choice, by: Deliverer | None) -> None:
+        self._read, self._answer, self._by = read, answer, by
         self._apart: list[tuple[str, str]] = []
         self.dropped: tuple[LoadedPeriod, ...] = ()
         """What became of the loads that it took the place of."""
@@ -152,11 +141,11 @@ class _DoubleCounting:
         loads = cost_loading.find_displaced(session, self._read, self._answer)
         self.dropped = cost_loading.list_dropped(session, loads)
 
-    def settle(self, session: Session) -> None:
+    def settle(self, ctx: Context) -> None:
         """In the transaction in which the delivery begins to count: they count no more, and the answer is kept."""
-        cost_loading.keep_apart(session, self._apart)
-        loads = cost_loading.find_displaced(session, self._read, self._answer)
-        self.dropped = cost_loading.drop_loads(session, self._actor, loads, now=self._now)
+        cost_loading.keep_apart(ctx.session, self._apart)
+        loads = cost_loading.find_displaced(ctx.session, self._read, self._answer)
+        self.dropped = cost_loading.drop_loads(ctx, loads)
 
 
 def _begin_evaluation(session: Session, owner: str) -> None:
@@ -165,26 +154,24 @@ def _begin_evaluation(session: Session, owner: str) -> None:
     alerts.take_evaluation(session, owner)
 
 
-def _tell_owners(
-    session: Session, refused: Sequence[Refusal], *, org_key: str, now: datetime
-) -> None:
+def _tell_owners(ctx: Context, refused: Sequence[Refusal]) -> None:
     """A refused load matters to those whose budgets it would have changed: their projects have cost in it."""
-    stamp = now.date().isoformat()
+    stamp = ctx.now.date().isoformat()
     for refusal in refused:
         budgets = queries.list_budgets(
-            session, costs.list_projects_of_load(session, refusal.load_id)
+            ctx.session, costs.list_projects_of_load(ctx.session, refusal.load_id)
         )
         for owner_id in sorted({one.owner_id for one in budgets if one.owner_id}):
-            person = queries.find_person(session, owner_id)
+            person = queries.find_person(ctx.session, owner_id)
             if person is None or not person.slack_id:
                 continue
             month = refusal.billing_period.isoformat()
             post(
-                session,
+                ctx.session,
                 LoadRefused(refusal.source, month, refusal.why),
-                to=Destination.person(org_key, person.slack_id),
+                to=Destination.person(ctx.org, person.slack_id),
                 dedupe_key=f"load-refused:{refusal.source}:{month}:{stamp}:{owner_id}",
-                now=now,
+                now=ctx.now,
             )
 
 
@@ -210,28 +197,26 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
     repeated = "says the same budget as line {line}"
     repeated_field = None
 
-    def __init__(
-        self, actor: Actor, *, policy: Policy, org_key: str, are_meant: bool = False
-    ) -> None:
-        super().__init__(actor, policy=policy, org_key=org_key)
+    def __init__(self, *, are_meant: bool = False) -> None:
+        super().__init__()
         self._are_meant = are_meant
         self.crossings: dict[Crossing, None] = {}
 
     def load_records(self, rows: Sequence[BudgetRow]) -> None:
         """The projects of these rows, and all of their budgets with what was ever agreed."""
-        self._projects = queries.projects_by_keys(self.session, [_key(row) for row in rows])
+        self._projects = queries.projects_by_keys(self.ctx.session, [_key(row) for row in rows])
         ids = [project.id for project in self._projects.values()]
         self._budgets = {
-            _same(budget): budget for budget in queries.list_budgets(self.session, ids)
+            _same(budget): budget for budget in queries.list_budgets(self.ctx.session, ids)
         }
         self._revisions = queries.list_revisions(
-            self.session, [budget.id for budget in self._budgets.values()]
+            self.ctx.session, [budget.id for budget in self._budgets.values()]
         )
 
     def find_record(self, item: BudgetItem) -> Hashable:
         """The budget that the row means."""
         row = item.row
-        basis = (row.basis or self.policy.costs.basis).value
+        basis = (row.basis or self.ctx.policy.costs.basis).value
         item.name = _key(row)
         about = (row.period.value, row.starts, row.currency, basis)
         if (project := self._projects.get(item.name)) is not None:
@@ -254,7 +239,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
 
     def _owner(self, word: str) -> Person:
         people = queries.find_people(
-            self.session, self.org_key, slack_id=word.strip().upper(), email=folded_email(word)
+            self.ctx.session, self.ctx.org, slack_id=word.strip().upper(), email=folded_email(word)
         )
         why = None
         if not people:
@@ -271,7 +256,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         self, budget: Budget, row: BudgetRow, revisions: Sequence[BudgetRevision]
     ) -> None:
         """Raises InvalidInput. Where no round is open, what a file said last is what there is."""
-        round_ = service.spent_in_round(self.session, budget, policy=self.policy, now=self.now)
+        round_ = service.spent_in_round(self.ctx, budget)
         amounts = service.amounts(revisions)
         current = rules.amount_in(amounts, round_[0]) if round_ is not None else None
         if current is None and amounts:
@@ -294,11 +279,11 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             starts=row.starts,
             ends=row.ends,
             currency=row.currency,
-            basis=(row.basis or self.policy.costs.basis).value,
+            basis=(row.basis or self.ctx.policy.costs.basis).value,
             owner_id=item.owner.id if item.owner else project.owner_id,
-            thresholds=list(row.thresholds or self.policy.budgets.thresholds),
+            thresholds=list(row.thresholds or self.ctx.policy.budgets.thresholds),
             revision=1,
-            created_at=self.now,
+            created_at=self.ctx.now,
         )
 
     def write_record(self, item: BudgetItem) -> None:
@@ -306,8 +291,8 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         if item.budget is None:
             item.is_new = True
             budget = item.budget = self._draft(item)
-            self.session.add(budget)
-            self.session.flush()
+            self.ctx.session.add(budget)
+            self.ctx.session.flush()
             self._revise(budget, item.row, budget.starts)
             facts: dict[str, object] = {
                 "project": budget.project_id,
@@ -328,11 +313,9 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
                 "revision": budget.revision,
             }
         audit.record(
-            self.session,
-            self.actor,
+            self.ctx,
             "budget.created" if item.is_new else "budget.changed",
             ("budget", budget.id),
-            now=self.now,
             amount=money_text(item.row.amount),
             **facts,
         )
@@ -343,7 +326,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         if before != row.amount:
             item.change("amount", money_text(before), money_text(row.amount))
             budget.revision += 1
-            self._revise(budget, row, self.now.date())
+            self._revise(budget, row, self.ctx.now.date())
         if item.owner is not None:
             item.put(budget, "owner_id", item.owner.id)
         if row.thresholds is not None:
@@ -352,7 +335,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
             item.put(budget, "ends", row.ends)
 
     def _revise(self, budget: Budget, row: BudgetRow, valid_from: date) -> None:
-        self.session.add(
+        self.ctx.session.add(
             BudgetRevision(
                 budget_id=budget.id,
                 revision=budget.revision,
@@ -360,7 +343,7 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
                 valid_from=valid_from,
                 valid_until=None,
                 approval_id=None,
-                created_at=self.now,
+                created_at=self.ctx.now,
             )
         )
 
@@ -368,16 +351,11 @@ class BudgetTable(Table[BudgetRow, BudgetItem]):
         """Rounds follow on each other, and thresholds that are crossed already are recorded."""
         touched = [i.budget for i in items if i.budget and (i.is_new or i.fields)]
         projects = {budget.project_id for budget in touched}
-        _follow_on(self.session, projects)
-        resting.recheck_projects(self.session, projects, now=self.now, subject_type=increase.TYPE)
-        crossings = alerts.evaluate(
-            self.session,
-            policy=self.policy,
-            org_key=self.org_key,
-            now=self.now,
-            budgets=touched,
-            silent=True,
+        _follow_on(self.ctx.session, projects)
+        resting.recheck_projects(
+            self.ctx.session, projects, now=self.ctx.now, subject_type=increase.TYPE
         )
+        crossings = alerts.evaluate(self.ctx, budgets=touched, silent=True)
         self.crossings |= dict.fromkeys(crossings)
 
     def list_notes(self) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, TypedDict
 
@@ -14,7 +14,6 @@ from storage.enums import ApprovalState, CostBasis, Period
 from storage.money import money_text
 from storage.projects.tables import Project
 from workflows import permissions, resting, wording
-from workflows.actors import Actor
 from workflows.approvable import (
     Moved,
     Prepared,
@@ -30,8 +29,8 @@ from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.records import Burn
 from workflows.budgets.rules import Piece, Span
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotFound, Stale
-from workflows.policy import Policy
 from workflows.policy.conditions import Facts
 
 # --- A request for more in words
@@ -260,21 +259,15 @@ def require_meant(
 
 
 def describe_difference(
-    session: Session,
-    budget: Budget,
-    amounts: Sequence[rules.Amount],
-    facts: dict[str, Any],
-    *,
-    policy: Policy,
-    now: datetime,
+    ctx: Context, budget: Budget, amounts: Sequence[rules.Amount], facts: dict[str, Any]
 ) -> Moved | None:
     """How the amounts that were asked about differ from those that were shown; None where they are the same."""
     current = pieces_of(amounts, budget, asked_span(facts), facts["scope"])
-    before = shown_pieces(session, budget, facts)
+    before = shown_pieces(ctx.session, budget, facts)
     change = rules.first_difference(before, current)
     if change is None:
         return None
-    burn = service.find_burn(session, budget, policy=policy, now=now)
+    burn = service.find_burn(ctx, budget)
     stands = burn.span.first.isoformat() if burn is not None else "over"
     mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
     sentence = difference_words(facts, change)
@@ -348,26 +341,19 @@ class BudgetIncrease:
     is_editable = True
 
     def prepare(
-        self,
-        session: Session,
-        actor: Actor,
-        form: IncreaseBudget,
-        *,
-        policy: Policy,
-        now: datetime,
-        replacing: int | None = None,
+        self, ctx: Context, form: IncreaseBudget, *, replacing: int | None = None
     ) -> Prepared:
         """Lock the budget and say exactly what is asked. One request for more at a time."""
-        permissions.require_member(actor, "budget.increase", subject=(TYPE, form.budget_id))
+        permissions.require_member(ctx.actor, "budget.increase", subject=(TYPE, form.budget_id))
         if replacing is not None:
             # Another budget would be told of in what follows, and its sight was not asked about.
-            about = approvals.find_subject(session, replacing)
+            about = approvals.find_subject(ctx.session, replacing)
             if about != (TYPE, form.budget_id):
                 raise service.no_budget()
-        budget = queries.lock_budget(session, form.budget_id)
+        budget = queries.lock_budget(ctx.session, form.budget_id)
         if budget is None:
             raise service.no_budget()
-        burn = service.find_burn(session, budget, policy=policy, now=now)
+        burn = service.find_burn(ctx, budget)
         if burn is None:
             raise InvalidInput("This budget has no open round now, so there is nothing to raise.")
         if form.revision != burn.revision or form.first not in (None, burn.span.first):
@@ -382,7 +368,7 @@ class BudgetIncrease:
                 field="amount",
             )
         meant = form.meant
-        for pending in queries.list_requests(session, budget.id, pending_only=True):
+        for pending in queries.list_requests(ctx.session, budget.id, pending_only=True):
             if pending.id == replacing:
                 before = Decimal(pending.facts["new"])
                 meant = before if before == form.amount else meant
@@ -393,9 +379,9 @@ class BudgetIncrease:
                 field="amount",
             )
         require_meant(form.amount, meant, **of_round(burn))
-        project = queries.load_project(session, budget.project_id)
-        alerts.refresh_cards(session, budget.id, now=now)
-        pieces = list_pieces(session, budget, burn.span, form.scope)
+        project = queries.load_project(ctx.session, budget.project_id)
+        alerts.refresh_cards(ctx, budget.id)
+        pieces = list_pieces(ctx.session, budget, burn.span, form.scope)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
@@ -417,24 +403,15 @@ class BudgetIncrease:
             rests=project_rests(project),
         )
 
-    def reread(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Reread:
+    def reread(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Reread:
         """How far the amount that is asked is from what the budget holds now, and how that differs from what was shown."""
-        whole = queries.find_whole(session, subject_id)
+        whole = queries.find_whole(ctx.session, subject_id)
         if whole is None:
             return Reread(None)
         budget, project, revisions = whole
         amounts = service.amounts(revisions)
         return Reread(
-            read_again(project, amounts, facts),
-            describe_difference(session, budget, amounts, facts, policy=policy, now=now),
+            read_again(project, amounts, facts), describe_difference(ctx, budget, amounts, facts)
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -448,70 +425,54 @@ class BudgetIncrease:
         """Lock the budget's row."""
         queries.lock_budget(session, subject_id)
 
-    def apply(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
+    def apply(self, ctx: Context, approval_id: int, subject_id: int, facts: dict[str, Any]) -> None:
         """Approved: every round that was asked about gets as much more as was shown, by new revisions.
 
         What the old amount had crossed is not told again. Raises SubjectMoved where the amounts aren't those that were
         shown.
         """
-        budget = queries.lock_budget(session, subject_id)
+        budget = queries.lock_budget(ctx.session, subject_id)
         if budget is None:
             raise NotFound("This budget is not in the record any more.")
-        moved = self.reread(session, subject_id, facts, policy=policy, now=now).moved
+        moved = self.reread(ctx, subject_id, facts).moved
         if moved is not None:
             raise SubjectMoved(f"{moved.clause}. Nothing was approved.")
         added = Decimal(facts["new"]) - Decimal(facts["old"])
-        current = list_pieces(session, budget, asked_span(facts), facts["scope"])
+        current = list_pieces(ctx.session, budget, asked_span(facts), facts["scope"])
         raised = [Piece(piece.first, piece.last, piece.amount + added) for piece in current]
         if facts["scope"] == "onwards":
             raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
         before = [piece.amount for piece in current]
-        _revise(session, actor, budget, approval_id, facts, before, raised, "budget.raised", now)
-        _follow(session, budget, policy=policy, now=now)
+        _revise(ctx, budget, approval_id, facts, before, raised, "budget.raised")
+        _follow(ctx, budget)
 
     def close(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
-        policy: Policy,
-        now: datetime,
     ) -> None:
         """Rejected, expired or withdrawn: the budget stays; its alerts' cards say so."""
-        alerts.refresh_cards(session, subject_id, now=now)
+        alerts.refresh_cards(ctx, subject_id)
 
     def lapse(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
-        policy: Policy,
-        now: datetime,
         spared: Collection[str] = (),
     ) -> None:
         """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
         since keep that, and what other approvals added stays. What is over the amount that holds again is told."""
-        budget = queries.lock_budget(session, subject_id)
+        budget = queries.lock_budget(ctx.session, subject_id)
         if budget is None:
             return
-        amounts = list_amounts(session, budget)
+        amounts = list_amounts(ctx.session, budget)
         left = rules.without(
             amounts,
             approval_id,
@@ -523,34 +484,24 @@ class BudgetIncrease:
         if not left:
             current = rules.amount_in(amounts, asked_span(facts))
             audit.record(
-                session,
-                actor,
+                ctx,
                 "budget.kept",
                 (TYPE, budget.id),
-                now=now,
                 approval=approval_id,
                 revision=current.revision if current else None,
             )
-            alerts.refresh_cards(session, budget.id, now=now)
+            alerts.refresh_cards(ctx, budget.id)
             return
         added = Decimal(facts["new"]) - Decimal(facts["old"])
         before = [piece.amount + added for piece in left]
-        _revise(session, actor, budget, approval_id, facts, before, left, "budget.put_back", now)
-        _follow(session, budget, policy=policy, now=now, speaks=True, spared=spared)
+        _revise(ctx, budget, approval_id, facts, before, left, "budget.put_back")
+        _follow(ctx, budget, speaks=True, spared=spared)
 
-    def again(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> IncreaseBudget | None:
+    def again(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> IncreaseBudget | None:
         """As much more on what there is now, in the round that is open; None where the round that was asked about is
         over, or none is open."""
-        budget = queries.find_budget(session, subject_id)
-        burn = service.find_burn(session, budget, policy=policy, now=now) if budget else None
+        budget = queries.find_budget(ctx.session, subject_id)
+        burn = service.find_burn(ctx, budget) if budget else None
         wanted = wanted_amount(burn, facts)
         if burn is None or wanted is None:
             return None
@@ -563,26 +514,18 @@ class BudgetIncrease:
             meant=wanted,  # the button asked: its mark says so
         )
 
-    def words(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
+    def words(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Words:
         """What is asked, in plain words."""
-        budget = queries.find_budget(session, subject_id)
-        project = queries.load_project(session, budget.project_id) if budget else None
+        budget = queries.find_budget(ctx.session, subject_id)
+        project = queries.load_project(ctx.session, budget.project_id) if budget else None
         name = project.name if project else "A project"
         old, new, currency = (Decimal(facts["old"]), Decimal(facts["new"]), facts["currency"])
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
-        pieces = shown_pieces(session, budget, facts) if budget else ()
-        stands = current_amount(session, budget, facts) if budget else None
+        pieces = shown_pieces(ctx.session, budget, facts) if budget else ()
+        stands = current_amount(ctx.session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
-        burn = service.find_burn(session, budget, policy=policy, now=now) if budget else None
+        burn = service.find_burn(ctx, budget) if budget else None
         if burn is not None:
             detail.append(("Spent so far", f"{plain(burn.spent)} {currency} {burn.basis} cost"))
             if burn.data_through is not None:
@@ -606,20 +549,18 @@ class BudgetIncrease:
 
 
 def _revise(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     budget: Budget,
     approval_id: int,
     facts: dict[str, Any],
     before: Sequence[Decimal],
     after: Sequence[Piece],
     action: str,
-    now: datetime,
 ) -> None:
     """One revision and one entry of the ledger for each stretch of rounds whose amount is the same."""
     for old, piece in zip(before, after, strict=True):
         budget.revision += 1
-        session.add(
+        ctx.session.add(
             BudgetRevision(
                 budget_id=budget.id,
                 revision=budget.revision,
@@ -627,15 +568,13 @@ def _revise(
                 valid_from=piece.first,
                 valid_until=piece.last,
                 approval_id=approval_id,
-                created_at=now,
+                created_at=ctx.now,
             )
         )
         audit.record(
-            session,
-            actor,
+            ctx,
             action,
             (TYPE, budget.id),
-            now=now,
             approval=approval_id,
             revision=budget.revision,
             old=money_text(old),
@@ -645,29 +584,15 @@ def _revise(
             currency=facts["currency"],
             scope=facts["scope"],
         )
-    session.flush()
+    ctx.session.flush()
 
 
 def _follow(
-    session: Session,
-    budget: Budget,
-    *,
-    policy: Policy,
-    now: datetime,
-    speaks: bool = False,
-    spared: Collection[str] = (),
+    ctx: Context, budget: Budget, *, speaks: bool = False, spared: Collection[str] = ()
 ) -> None:
-    resting.recheck_projects(session, [budget.project_id], now=now, subject_type=TYPE)
-    alerts.evaluate(
-        session,
-        policy=policy,
-        org_key=None,
-        now=now,
-        budgets=[budget],
-        silent=not speaks,
-        spared=spared,
-    )
-    alerts.refresh_cards(session, budget.id, now=now)
+    resting.recheck_projects(ctx.session, [budget.project_id], now=ctx.now, subject_type=TYPE)
+    alerts.evaluate(ctx, budgets=[budget], silent=not speaks, spared=spared)
+    alerts.refresh_cards(ctx, budget.id)
 
 
 def _people(budget: Budget, project: Project) -> dict[str, str | None]:

@@ -1,7 +1,8 @@
 """How budgets stand, what their cards show, and acknowledging an alert."""
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -11,10 +12,10 @@ from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis, Period
 from workflows import outbox, permissions
-from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import rules
 from workflows.budgets.records import AlertCard, Asked, Breakdown, BudgetDetail, Burn, Revision
+from workflows.context import Context
 from workflows.errors import NotFound
 from workflows.outbox import Subject
 from workflows.permissions import Place
@@ -45,48 +46,41 @@ def span_of(budget: Budget | queries.BudgetRow, day: date, policy: Policy) -> ru
     )
 
 
-def burns_by_project(
-    session: Session, project_ids: Collection[int] | None, *, policy: Policy, now: datetime
-) -> dict[int, list[Burn]]:
+def burns_by_project(ctx: Context, project_ids: Collection[int] | None) -> dict[int, list[Burn]]:
     """How the open rounds of these projects' budgets stand, or of all (None); projects without one are left out."""
-    budgets = queries.list_budget_rows(session, project_ids)
+    budgets = queries.list_budget_rows(ctx.session, project_ids)
     is_all = project_ids is None
     by_project: dict[int, list[Burn]] = {}
-    for open_burn in list_burns(session, budgets, policy=policy, now=now, is_all=is_all):
+    for open_burn in list_burns(ctx, budgets, is_all=is_all):
         by_project.setdefault(open_burn.project_id, []).append(open_burn)
     return by_project
 
 
 def list_burns(
-    session: Session,
-    budgets: Collection[Budget | queries.BudgetRow],
-    *,
-    policy: Policy,
-    now: datetime,
-    is_all: bool = False,
+    ctx: Context, budgets: Collection[Budget | queries.BudgetRow], *, is_all: bool = False
 ) -> list[Burn]:
     """How the open rounds of budgets stand today, in few statements however many budgets there are.
 
     Budgets, or rows of `standing.list_budgets`; `is_all` spares naming them to the database one by one.
     """
-    today = now.date()
+    today = ctx.now.date()
     named = None if is_all else [budget.id for budget in budgets]
-    revisions = queries.list_revision_rows(session, named)
+    revisions = queries.list_revision_rows(ctx.session, named)
     open_: list[tuple[Budget | queries.BudgetRow, rules.Span, rules.Amount]] = []
     spans: dict[tuple[str, date, date | None], rules.Span | None] = {}
     for budget in budgets:
         kind = (budget.period, budget.starts, budget.ends)
         if kind not in spans:
-            spans[kind] = span_of(budget, today, policy)
+            spans[kind] = span_of(budget, today, ctx.policy)
         span = spans[kind]
         revised = revisions.get(budget.id, ())
         amount = rules.amount_in(amounts(revised), span) if span else None
         if span is not None and amount is not None:
             open_.append((budget, span, amount))
     rounds = [(budget, span) for budget, span, _ in open_]
-    sums = _sums(session, rounds, today, is_all=is_all)
+    sums = _sums(ctx.session, rounds, today, is_all=is_all)
     of_projects = None if is_all else {budget.project_id for budget, _ in rounds}
-    through = costs.data_through_by_project(session, of_projects, today)
+    through = costs.data_through_by_project(ctx.session, of_projects, today)
     result = []
     for budget, span, amount in open_:
         basis = CostBasis(budget.basis)
@@ -142,22 +136,20 @@ def _sums(
     return sums
 
 
-def find_burn(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> Burn | None:
+def find_burn(ctx: Context, budget: Budget) -> Burn | None:
     """How one budget's open round stands; None when no round is open."""
-    open_burns = list_burns(session, [budget], policy=policy, now=now)
+    open_burns = list_burns(ctx, [budget])
     return open_burns[0] if open_burns else None
 
 
-def spent_in_round(
-    session: Session, budget: Budget, *, policy: Policy, now: datetime
-) -> tuple[rules.Span, Decimal] | None:
+def spent_in_round(ctx: Context, budget: Budget) -> tuple[rules.Span, Decimal] | None:
     """The open round of a budget, which need not be in the database yet, and what was spent in it; None when none is
     open."""
-    today = now.date()
-    span = span_of(budget, today, policy)
+    today = ctx.now.date()
+    span = span_of(budget, today, ctx.policy)
     if span is None:
         return None
-    sums = _sums(session, [(budget, span)], today)
+    sums = _sums(ctx.session, [(budget, span)], today)
     is_billed = CostBasis(budget.basis) is CostBasis.BILLED
     costs_ = sums[(span.first, span.last)].get(budget.project_id, ())
     by_currency = {
@@ -216,18 +208,16 @@ def _riser(session: Session, burn: Burn) -> tuple[str, Decimal] | None:
     return (service, rise) if rise * 2 > sum(up.values()) and rise * 20 > burn.amount else None
 
 
-def load_alert_card(
-    session: Session, alert_id: int, *, policy: Policy, now: datetime
-) -> AlertCard | None:
+def load_alert_card(ctx: Context, alert_id: int) -> AlertCard | None:
     """A crossed threshold as it stands now; None when there is no such alert."""
-    alert = queries.find_alert(session, alert_id)
+    alert = queries.find_alert(ctx.session, alert_id)
     if alert is None:
         return None
-    budget = queries.find_budget(session, alert.budget_id)
+    budget = queries.find_budget(ctx.session, alert.budget_id)
     if budget is None:
         return None
-    project = queries.load_project(session, budget.project_id)
-    current = find_burn(session, budget, policy=policy, now=now)
+    project = queries.load_project(ctx.session, budget.project_id)
+    current = find_burn(ctx, budget)
     is_open = current is not None and current.span.first == alert.period_start
     burn_shown = current
     if burn_shown is None or burn_shown.revision != alert.revision or not is_open:
@@ -244,10 +234,10 @@ def load_alert_card(
             alert.spent,
             (),
             alert.data_through,
-            now.date(),
+            ctx.now.date(),
         )
         is_open = is_open and current is not None and current.revision == alert.revision
-    by = queries.find_person(session, alert.acknowledged_by)
+    by = queries.find_person(ctx.session, alert.acknowledged_by)
     return AlertCard(
         id=alert.id,
         project_key=project.key,
@@ -256,88 +246,71 @@ def load_alert_card(
         threshold=alert.threshold,
         crossed_on=alert.crossed_on,
         spent_then=alert.spent,
-        likely=_likely(session, burn_shown, now.date()) if is_open else None,
-        riser=_riser(session, burn_shown) if is_open else None,
+        likely=_likely(ctx.session, burn_shown, ctx.now.date()) if is_open else None,
+        riser=_riser(ctx.session, burn_shown) if is_open else None,
         acknowledged_by=(by.slack_id, by.name) if by else None,
         acknowledged_at=alert.acknowledged_at,
-        asked=find_asked(session, budget.id, alert.period_start),
+        asked=find_asked(ctx.session, budget.id, alert.period_start),
         is_open=is_open,
     )
 
 
-def require_sight(
-    session: Session, actor: Actor, budget_id: int, *, policy: Policy, clicked: Place = None
-) -> Budget:
+def require_sight(ctx: Context, budget_id: int, *, clicked: Place = None) -> Budget:
     """A budget that the actor may read: its project is in their sight, it is their own, they asked to raise it, or they
     have a card about it before them (`clicked`). Raises NotFound for everybody else, as for one that is not there."""
-    permissions.require_member(actor, "budget.read", subject=("budget", budget_id))
-    budget = queries.find_budget(session, budget_id)
+    permissions.require_member(ctx.actor, "budget.read", subject=("budget", budget_id))
+    budget = queries.find_budget(ctx.session, budget_id)
     if budget is None or not (
-        budget.owner_id == actor.id
-        or permissions.sees_project(session, actor, budget.project_id, policy=policy)
-        or _has_asked(session, actor, budget_id)
-        or _is_before_them(session, actor, budget_id, clicked)
+        budget.owner_id == ctx.actor.id
+        or permissions.sees_project(ctx, budget.project_id)
+        or _has_asked(ctx, budget_id)
+        or _is_before_them(ctx, budget_id, clicked)
     ):
         raise no_budget()
     return budget
 
 
-def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
-    return actor.slack_id is not None and any(
-        one.requester_slack_id == actor.slack_id
-        for one in queries.list_requests(session, budget_id)
+def _has_asked(ctx: Context, budget_id: int) -> bool:
+    return ctx.actor.slack_id is not None and any(
+        one.requester_slack_id == ctx.actor.slack_id
+        for one in queries.list_requests(ctx.session, budget_id)
     )
 
 
-def _is_before_them(session: Session, actor: Actor, budget_id: int, clicked: Place) -> bool:
-    subject = permissions.find_shown(session, actor, clicked)
+def _is_before_them(ctx: Context, budget_id: int, clicked: Place) -> bool:
+    subject = permissions.find_shown(ctx, clicked)
     match subject:
         case ("budget_alert", alert_id):
-            alert = queries.find_alert(session, int(alert_id))
+            alert = queries.find_alert(ctx.session, int(alert_id))
             return alert is not None and alert.budget_id == budget_id
         case ("approval", approval_id):
-            about = approvals.find_subject(session, int(approval_id))
+            about = approvals.find_subject(ctx.session, int(approval_id))
             return about == ("budget", budget_id)
         case _:
             return False
 
 
-def acknowledge_alert(
-    session: Session,
-    actor: Actor,
-    alert_id: int,
-    *,
-    policy: Policy,
-    now: datetime,
-    clicked: Place = None,
-) -> None:
+def acknowledge_alert(ctx: Context, alert_id: int, *, clicked: Place = None) -> None:
     """Someone has seen an alert. The first one counts; again changes nothing. Raises NotFound for who may not see it."""
-    permissions.require_member(actor, "budget.acknowledge", subject=("budget_alert", alert_id))
-    alert = queries.lock_alert(session, alert_id)
+    permissions.require_member(ctx.actor, "budget.acknowledge", subject=("budget_alert", alert_id))
+    alert = queries.lock_alert(ctx.session, alert_id)
     if alert is None:
         raise no_budget()
-    require_sight(session, actor, alert.budget_id, policy=policy, clicked=clicked)
+    require_sight(ctx, alert.budget_id, clicked=clicked)
     if alert.acknowledged_by is None:
-        alert.acknowledged_by, alert.acknowledged_at = actor.id, now
-        audit.record(
-            session,
-            actor,
-            "budget.acknowledged",
-            ("budget", alert.budget_id),
-            now=now,
-            alert=alert.id,
-        )
-    outbox.refresh(session, Subject.of("budget_alert", alert.id), now=now, clicked=clicked)
+        alert.acknowledged_by, alert.acknowledged_at = ctx.actor.id, ctx.now
+        audit.record(ctx, "budget.acknowledged", ("budget", alert.budget_id), alert=alert.id)
+    outbox.refresh(replace(ctx, card=clicked), Subject.of("budget_alert", alert.id))
 
 
-def load_detail(session: Session, budget_id: int, *, policy: Policy, now: datetime) -> BudgetDetail:
+def load_detail(ctx: Context, budget_id: int) -> BudgetDetail:
     """A budget with its history. Raises NotFound when it is gone or no round is open."""
-    budget = queries.find_budget(session, budget_id)
-    burn_ = find_burn(session, budget, policy=policy, now=now) if budget else None
+    budget = queries.find_budget(ctx.session, budget_id)
+    burn_ = find_burn(ctx, budget) if budget else None
     if budget is None or burn_ is None:
         raise NotFound("This budget has no open round, so there is nothing to show.")
-    project = queries.load_project(session, budget.project_id)
-    revisions = queries.list_revisions(session, [budget.id])[budget.id]
+    project = queries.load_project(ctx.session, budget.project_id)
+    revisions = queries.list_revisions(ctx.session, [budget.id])[budget.id]
     return BudgetDetail(
         burn=burn_,
         project_key=project.key,
@@ -346,45 +319,27 @@ def load_detail(session: Session, budget_id: int, *, policy: Policy, now: dateti
             Revision(r.revision, r.amount, r.valid_from, r.valid_until, r.created_at, r.approval_id)
             for r in revisions
         ),
-        likely=_likely(session, burn_, now.date()),
-        asked=find_asked(session, budget.id, burn_.span.first),
+        likely=_likely(ctx.session, burn_, ctx.now.date()),
+        asked=find_asked(ctx.session, budget.id, burn_.span.first),
         later=rules.pieces(
             amounts(revisions), Period(budget.period), burn_.span, onwards=True, ends=budget.ends
         )[1:],
     )
 
 
-def load_detail_for(
-    session: Session,
-    actor: Actor,
-    budget_id: int,
-    *,
-    policy: Policy,
-    now: datetime,
-    clicked: Place = None,
-) -> BudgetDetail:
+def load_detail_for(ctx: Context, budget_id: int, *, clicked: Place = None) -> BudgetDetail:
     """A budget with its history, before somebody who may read it. Raises NotFound."""
-    require_sight(session, actor, budget_id, policy=policy, clicked=clicked)
-    return load_detail(session, budget_id, policy=policy, now=now)
+    require_sight(ctx, budget_id, clicked=clicked)
+    return load_detail(ctx, budget_id)
 
 
-def load_breakdown(
-    session: Session,
-    actor: Actor,
-    budget_id: int,
-    *,
-    policy: Policy,
-    now: datetime,
-    clicked: Place = None,
-) -> Breakdown:
+def load_breakdown(ctx: Context, budget_id: int, *, clicked: Place = None) -> Breakdown:
     """Where an open round's cost came from. Raises NotFound for who may not see it."""
-    budget_detail = load_detail_for(
-        session, actor, budget_id, policy=policy, now=now, clicked=clicked
-    )
-    last = min(budget_detail.burn.span.last, now.date())
+    budget_detail = load_detail_for(ctx, budget_id, clicked=clicked)
+    last = min(budget_detail.burn.span.last, ctx.now.date())
     open_burn = budget_detail.burn
     services = costs.sums_by_service(
-        session,
+        ctx.session,
         open_burn.project_id,
         open_burn.currency,
         open_burn.basis,
@@ -394,7 +349,7 @@ def load_breakdown(
     return Breakdown(
         budget_detail,
         tuple(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
-        tuple(reversed(_days(session, open_burn, now.date()))),
+        tuple(reversed(_days(ctx.session, open_burn, ctx.now.date()))),
     )
 
 

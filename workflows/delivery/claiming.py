@@ -11,7 +11,7 @@ from storage.delivery.tables import Outbox
 from storage.enums import Op, OutboxState
 from workflows import clock
 from workflows.actors import SYSTEM
-from workflows.audit.service import record
+from workflows.audit.service import write_entry
 from workflows.delivery import dead_letters, holding
 from workflows.delivery.holding import Standing
 from workflows.delivery.pace import EVERYTHING, PLAIN_GATES, RATES, Pace, gate_key
@@ -297,7 +297,7 @@ class Claimer:
 
     def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:
         claims.end(session, row.id, OutboxState.CANCELLED, why, now=due)
-        record(
+        write_entry(
             session, SYSTEM, "outbox.cancelled", ("outbox", row.id), now=due, kind=row.kind, why=why
         )
 

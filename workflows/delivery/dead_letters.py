@@ -9,8 +9,9 @@ from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Outbox
 from storage.enums import Op, OutboxState
 from workflows import outbox
-from workflows.actors import SYSTEM, Actor
-from workflows.audit.service import record
+from workflows.actors import SYSTEM
+from workflows.audit.service import write_entry
+from workflows.context import Context
 from workflows.delivery import holding
 from workflows.delivery.notices import LettersDied
 from workflows.delivery.records import Address, DeadLetters, OutboxRow
@@ -48,7 +49,9 @@ def bury(
     alert of the day.
     """
     claims.end(session, row_id, OutboxState.DEAD, why, now=now)
-    record(session, SYSTEM, "outbox.dead", ("outbox", row_id), now=now, kind=kind, why=why[:200])
+    write_entry(
+        session, SYSTEM, "outbox.dead", ("outbox", row_id), now=now, kind=kind, why=why[:200]
+    )
     if kind == LettersDied.kind:
         return
     if admin is not None:
@@ -60,7 +63,7 @@ def bury(
             now=now,
             subject=subject_of(lane),
         )
-    outbox.refresh(session, subject_of(lane), now=now)
+    outbox.refresh_copies(session, subject_of(lane), now=now)
 
 
 def list_of_lane(session: Session, lane: str) -> DeadLetters:
@@ -95,69 +98,67 @@ def show(session: Session, row_id: int) -> OutboxRow:
     return _shown(*letter)
 
 
-def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> OutboxRow:
+def retry(ctx: Context, row_id: int) -> OutboxRow:
     """Send a dead letter again, because a person says so: it does not stand in Slack, or may stand there twice.
 
     Raises NotFound, and InvalidInput for a row that is not dead.
     """
-    row = _dead(session, row_id, "sent again")
-    if row.message_id is not None and delivery_outbox.edit_waits(session, row.message_id):
-        return _ended(session, actor, row, OutboxState.CANCELLED, "a newer edit waits", now)
+    row = _dead(ctx.session, row_id, "sent again")
+    if row.message_id is not None and delivery_outbox.edit_waits(ctx.session, row.message_id):
+        return _ended(ctx, row, OutboxState.CANCELLED, "a newer edit waits")
     row.state = OutboxState.PENDING
     row.attempts, row.lookups = 0, 0
     row.generation += 1
     row.last_error, row.settled_at = None, None
-    row.due_at = min(row.due_at, now)
-    if row.expires_at is not None and row.expires_at <= now:
+    row.due_at = min(row.due_at, ctx.now)
+    if row.expires_at is not None and row.expires_at <= ctx.now:
         row.expires_at = None
-    record(session, actor, "outbox.retried", ("outbox", row.id), now=now, kind=row.kind)
-    session.flush()
-    outbox.refresh(session, subject_of(row.lane_key), now=now)
-    return show(session, row_id)
+    write_entry(
+        ctx.session, ctx.actor, "outbox.retried", ("outbox", row.id), now=ctx.now, kind=row.kind
+    )
+    ctx.session.flush()
+    outbox.refresh(ctx, subject_of(row.lane_key))
+    return show(ctx.session, row_id)
 
 
 def mark_sent(
-    session: Session,
-    actor: Actor,
-    row_id: int,
-    *,
-    now: datetime,
-    ts: str | None = None,
-    channel: str | None = None,
+    ctx: Context, row_id: int, *, ts: str | None = None, channel: str | None = None
 ) -> OutboxRow:
     """Settle a dead letter that does stand in Slack. With its `ts` it follows its record again.
 
     `channel` is the conversation where it stands, for a direct message that was never opened from here. Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
     """
-    row = _dead(session, row_id, "marked as sent")
-    letter = delivery_outbox.find(session, row_id)
+    row = _dead(ctx.session, row_id, "marked as sent")
+    letter = delivery_outbox.find(ctx.session, row_id)
     channel = channel or (letter[1] if letter else None)
     channel = channel or _conversation(row.lane_key)
     if ts is not None:
         _check_ts(ts)
         if row.op == Op.POST and row.subject_type and channel:
-            copy = claims.add_copy(session, copy_values(row, channel=channel, ts=ts, now=now))
+            copy = claims.add_copy(
+                ctx.session, copy_values(row, channel=channel, ts=ts, now=ctx.now)
+            )
             if copy is not None:
-                outbox.queue_update(session, copy, now=now)
+                outbox.queue_update(ctx.session, copy, now=ctx.now)
         row.ts = ts
-    return _ended(session, actor, row, OutboxState.SENT, None, now)
+    return _ended(ctx, row, OutboxState.SENT, None)
 
 
-def cancel(session: Session, actor: Actor, row_id: int, *, now: datetime) -> OutboxRow:
+def cancel(ctx: Context, row_id: int) -> OutboxRow:
     """Give a row up for good: a dead letter, or one that still waits.
 
     Raises NotFound, and InvalidInput for one that is settled or is being sent at this moment.
     """
-    row = delivery_outbox.lock(session, row_id)
+    row = delivery_outbox.lock(ctx.session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
     if row.state not in (OutboxState.DEAD, OutboxState.PENDING) and not holding.waits_for_review(
-        row.state, session
+        row.state, ctx.session
     ):
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only one that waits or is dead can be cancelled."
         )
-    return _ended(session, actor, row, OutboxState.CANCELLED, f"cancelled by {actor.id}", now)
+    return _ended(ctx, row, OutboxState.CANCELLED, f"cancelled by {ctx.actor.id}")
 
 
 def copy_values(
@@ -191,15 +192,15 @@ def _dead(session: Session, row_id: int, verb: str) -> Outbox:
     return row
 
 
-def _ended(
-    session: Session, actor: Actor, row: Outbox, state: OutboxState, why: str | None, now: datetime
-) -> OutboxRow:
-    row.state, row.last_error, row.settled_at = state, why, now
+def _ended(ctx: Context, row: Outbox, state: OutboxState, why: str | None) -> OutboxRow:
+    row.state, row.last_error, row.settled_at = state, why, ctx.now
     action = {OutboxState.SENT: "outbox.marked_sent", OutboxState.CANCELLED: "outbox.cancelled"}
-    record(session, actor, action[state], ("outbox", row.id), now=now, kind=row.kind)
-    session.flush()
-    outbox.refresh(session, subject_of(row.lane_key), now=now)
-    return show(session, row.id)
+    write_entry(
+        ctx.session, ctx.actor, action[state], ("outbox", row.id), now=ctx.now, kind=row.kind
+    )
+    ctx.session.flush()
+    outbox.refresh(ctx, subject_of(row.lane_key))
+    return show(ctx.session, row.id)
 
 
 def _conversation(lane: str) -> str | None:

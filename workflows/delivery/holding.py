@@ -18,12 +18,12 @@ from storage.delivery.tables import Hold
 from storage.enums import HoldReason, Op, OutboxState
 from storage.people.lookups import find_channel
 from workflows import clock, outbox
-from workflows.actors import SYSTEM, Actor
 from workflows.audit.service import record
+from workflows.context import Context
 from workflows.delivery.notices import ClockSetBack
 from workflows.delivery.records import HoldRecord, Waits, Window
 from workflows.errors import InvalidInput, NotFound
-from workflows.job_runner import Occasion, Registry, Watcher
+from workflows.job_runner import Registry, Watcher
 from workflows.outbox import Destination
 
 LOOKS_FOR = timedelta(days=60)
@@ -77,9 +77,7 @@ def find(session: Session, hold_id: int) -> HoldRecord:
     return _record(row)
 
 
-def begin(
-    session: Session, actor: Actor, why: HoldReason, *, now: datetime, known_seq: int | None = None
-) -> HoldRecord:
+def begin(ctx: Context, why: HoldReason, *, known_seq: int | None = None) -> HoldRecord:
     """Send nothing from this commit on; what is here already was perhaps sent since the ledger's last entry.
 
     After a copy came back new rows are numbered above those that it may not know, and what stands in Slack is shown as
@@ -87,14 +85,14 @@ def begin(
 
     An operator who asks for it while it is held anyway gets the hold in force.
     """
-    real = clock.real_now(session)
-    hold = delivery_outbox.find_current(session)
+    real = clock.real_now(ctx.session)
+    hold = delivery_outbox.find_current(ctx.session)
     if hold is not None and why is HoldReason.ASKED:
         return _record(hold)
-    head = ledger.head(session)
-    last = ledger.find_last_at(session)
-    governed_from = min(last, now) if last is not None else now
-    ahead = now - real
+    head = ledger.head(ctx.session)
+    last = ledger.find_last_at(ctx.session)
+    governed_from = min(last, ctx.now) if last is not None else ctx.now
+    ahead = ctx.now - real
     row = Hold(
         why=why,
         held_at=real,
@@ -106,24 +104,22 @@ def begin(
         look_from=governed_from - ahead,
         look_until=real,
         governed_from=governed_from,
-        governed_until=now,
+        governed_until=ctx.now,
         floors={}
         if why is HoldReason.ASKED
-        else floors.raise_all(session, lost=max((known_seq or 0) - head.seq, 0)),
+        else floors.raise_all(ctx.session, lost=max((known_seq or 0) - head.seq, 0)),
     )
-    session.info[FLOORS_CHANGED] = True
-    session.add(row)
-    session.flush()
+    ctx.session.info[FLOORS_CHANGED] = True
+    ctx.session.add(row)
+    ctx.session.flush()
     if why is not HoldReason.ASKED:
         # Cards may show what this database does not know: decided, with their buttons gone. They come back with it.
-        for copy in delivery_outbox.open_copies(session):
-            outbox.queue_update(session, copy, now=now)
+        for copy in delivery_outbox.open_copies(ctx.session):
+            outbox.queue_update(ctx.session, copy, now=ctx.now)
     record(
-        session,
-        actor,
+        ctx,
         "database.restored" if why is not HoldReason.ASKED else "outbox.held",
         ("hold", row.id),
-        now=now,
         why=why.value,
         entries=head.seq,
         head=head.hash,
@@ -132,22 +128,22 @@ def begin(
     return _record(row)
 
 
-def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> None:
+def release(ctx: Context, *, looks: bool) -> None:
     """Let everything go again. Raises InvalidInput when nothing is held.
 
     Without `looks` nothing is looked for any more before it is sent.
     """
-    if not delivery_outbox.is_held(session):
+    if not delivery_outbox.is_held(ctx.session):
         raise InvalidInput("Nothing is held: messages are sent as they come.")
-    real = clock.real_now(session)
+    real = clock.real_now(ctx.session)
     released = 0
-    for row in delivery_outbox.list_holds(session):
+    for row in delivery_outbox.list_holds(ctx.session):
         released += row.released_at is None
         row.released_at = row.released_at or real
         row.looks = row.looks and looks
-    session.flush()
-    record(session, actor, "outbox.released", ("hold", "all"), now=now, holds=released, looks=looks)
-    session.info["wake"] = True
+    ctx.session.flush()
+    record(ctx, "outbox.released", ("hold", "all"), holds=released, looks=looks)
+    ctx.session.info["wake"] = True
 
 
 def count_waits(session: Session, *, now: datetime) -> Waits:
@@ -194,25 +190,25 @@ JUST_DUE = timedelta(minutes=1)
 """What fell due in the last minute of the clock before, and had not run, stays due."""
 
 
-def _keep(session: Session, occasion: Occasion, real_now: datetime) -> bool:
+def _keep(ctx: Context, real_now: datetime) -> bool:
     """Write down how late it is; whether the clock was set back since the last time."""
-    kept = runtime.keep_clock(session)
+    kept = runtime.keep_clock(ctx.session)
     if kept is None:
         return False
-    now = occasion.now
-    delivery_outbox.stay_due(session, now=now, was=now + kept.by, within=JUST_DUE)
+    now = ctx.now
+    delivery_outbox.stay_due(ctx.session, now=now, was=now + kept.by, within=JUST_DUE)
     seconds = round(kept.by.total_seconds())
     log.warning(
         "the clock went back by %s s; leases, pace and back-off go on as if it had not. Check its time synchronisation",
         seconds,
     )
-    record(session, SYSTEM, "clock.set_back", ("runtime", 1), now=now, seconds=seconds)
-    admin = find_channel(session, occasion.org_key, occasion.policy.channels.admin)
+    record(ctx, "clock.set_back", ("runtime", 1), seconds=seconds)
+    admin = find_channel(ctx.session, ctx.org, ctx.policy.channels.admin)
     if admin is not None:
         outbox.post(
-            session,
+            ctx.session,
             ClockSetBack(now.isoformat(), seconds),
-            to=Destination.channel(occasion.org_key, admin),
+            to=Destination.channel(ctx.org, admin),
             dedupe_key=f"clock:{now.isoformat()}",
             now=now,
         )

@@ -12,7 +12,7 @@ from storage.delivery import outbox as delivery_outbox
 from storage.enums import Op, OutboxState
 from workflows import clock, outbox, rollout
 from workflows.actors import SYSTEM
-from workflows.audit.service import record
+from workflows.audit.service import write_entry
 from workflows.delivery import dead_letters
 from workflows.delivery.pace import RATES, Pace, gate_key
 from workflows.delivery.records import Address, Errand
@@ -342,7 +342,7 @@ class _Settling:
         claims.end(self.session, errand.id, OutboxState.CANCELLED, why, now=self.now)
         if errand.op == Op.POST:
             subject = ("outbox", errand.id)
-            record(
+            write_entry(
                 self.session,
                 SYSTEM,
                 "outbox.cancelled",

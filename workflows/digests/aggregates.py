@@ -6,7 +6,7 @@ blocks and never by somebody's decisions. Heavy: imported only where a digest is
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -22,6 +22,7 @@ from workflows.anonymity import rules as control
 from workflows.anonymity import service as disclosure
 from workflows.anonymity.service import DisclosureBatch
 from workflows.budgets import rules as budget_rules
+from workflows.context import Context
 from workflows.digests import rules
 from workflows.digests.records import (
     ApprovalFigures,
@@ -45,14 +46,13 @@ def _pace_frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
 
 
 def gather_approvals(
-    session: Session,
+    ctx: Context,
     sight: Sight,
     *,
     reader: str,
     telling: DisclosureBatch | None,
     since: datetime,
     until: datetime,
-    now: datetime,
 ) -> ApprovalFigures:
     """What ended in the week, what waits, and how long decisions took in the four weeks up to its end.
 
@@ -61,19 +61,19 @@ def gather_approvals(
     """
     measured_since = until - rules.MEASURED
     ended = _pace_frame(
-        statements.list_ended_requests(session, sight.within, measured_since, until),
+        statements.list_ended_requests(ctx.session, sight.within, measured_since, until),
         ["approval_id", "project_id", "state", "created_at", "decided_at"],
     )
     week = ended[ended["decided_at"] >= since] if len(ended) else ended
     counts = week["state"].value_counts()
     verdicts = _pace_frame(
-        statements.list_verdicts(session, sight.within, measured_since, until),
+        statements.list_verdicts(ctx.session, sight.within, measured_since, until),
         ["approval_id", "position", "stage", "person_id", "at"],
     )
     decided = ended[
         ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
     ]
-    blocks = _tellable_blocks(session, reader, decided, verdicts, telling=telling, now=now)
+    blocks = _tellable_blocks(ctx, reader, decided, verdicts, telling=telling)
     counted = decided[decided["approval_id"].isin(set().union(*blocks))]
     return ApprovalFigures(
         # What was approved that week and lapsed since was approved all the same.
@@ -82,7 +82,7 @@ def gather_approvals(
         rejected=int(counts.get(ApprovalState.REJECTED.value, 0)),
         expired=int(counts.get(ApprovalState.EXPIRED.value, 0)),
         withdrawn=int(counts.get(ApprovalState.WITHDRAWN.value, 0)),
-        waiting=statements.count_pending(session, sight.within, now),
+        waiting=statements.count_pending(ctx.session, sight.within, ctx.now),
         measured=len(counted),
         median=_median(counted["decided_at"], counted["created_at"]) if len(counted) else None,
         slowest=_slowest(counted, verdicts, blocks) if len(counted) else None,
@@ -90,17 +90,16 @@ def gather_approvals(
 
 
 def _tellable_blocks(
-    session: Session,
+    ctx: Context,
     reader: str,
     decided: pd.DataFrame,
     verdicts: pd.DataFrame,
     *,
     telling: DisclosureBatch | None,
-    now: datetime,
 ) -> list[set[int]]:
     """The requests whose pace this reader may be told, block by block; a new one where enough came since the last."""
     scope = f"pace:{reader}"
-    entries = disclosure.list_told(session, scope).get(REQUESTS, [])
+    entries = disclosure.list_told(ctx.session, scope).get(REQUESTS, [])
     here = {
         int(id_): ended.isoformat()
         for id_, ended in zip(decided["approval_id"], decided["decided_at"], strict=True)
@@ -128,7 +127,7 @@ def _tellable_blocks(
             audience=reader,
             members=list(new),
             figures={"decided": {str(id_): here[id_] for id_ in new}},
-            now=now,
+            now=ctx.now,
         )
         blocks.append(set(new))
     return blocks
@@ -297,13 +296,12 @@ class Span:
 
 
 def gather_figures(
-    session: Session,
+    ctx: Context,
     sight: Sight,
     span: Span,
     *,
     reader: str,
     telling: DisclosureBatch | None,
-    policy: Policy,
     waiting: int,
     maturity: MaturityFigures | None,
 ) -> Figures:
@@ -311,21 +309,21 @@ def gather_figures(
 
     With `telling` what is told of people's pace is added to it, as told to this reader.
     """
-    money = _money(session, sight, span, policy)
+    money = _money(ctx, sight, span)
     over = {one.budget_id for group in money for one in group.over}
     crossed = {
         row.budget_id
-        for row in statements.list_crossings(session, sight.within, span.since, span.until)
+        for row in statements.list_crossings(ctx.session, sight.within, span.since, span.until)
     }
     return Figures(
         first_day=span.first_day,
         as_of=span.now,
-        projects=statements.count_projects(session, sight.within),
+        projects=statements.count_projects(ctx.session, sight.within),
         money=money,
-        movements=_movements(session, sight, span, policy, money),
+        movements=_movements(ctx, sight, span, money),
         crossed=tuple(sorted(crossed & over)),
         delivery=gather_deliveries(
-            session,
+            ctx.session,
             sight,
             first_day=span.first_day,
             since=span.since,
@@ -333,13 +331,12 @@ def gather_figures(
             today=span.local_day,
         ),
         approvals=gather_approvals(
-            session,
+            replace(ctx, now=span.now),
             sight,
             reader=reader,
             telling=telling,
             since=span.since,
             until=span.until,
-            now=span.now,
         ),
         maturity=maturity,
         waiting=waiting,
@@ -354,15 +351,15 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
 # --- money
 
 
-def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[MoneyFigures, ...]:
+def _money(ctx: Context, sight: Sight, span: Span) -> tuple[MoneyFigures, ...]:
     rounds = {
         period: round_days
         for period in (Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR)
-        if (round_days := _round_of(period, span.today, policy))
+        if (round_days := _round_of(period, span.today, ctx.policy))
     }
     budgets = _frame(
         statements.list_open_budgets(
-            session,
+            ctx.session,
             sight.within,
             today=span.today,
             spans=rounds,
@@ -386,7 +383,7 @@ def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[
     if budgets.empty:
         return ()
     # Looked up and not merged: a merge costs ten milliseconds, however little there is to merge.
-    spent = _spent(session, sight, span, budgets)
+    spent = _spent(ctx.session, sight, span, budgets)
     named = ("project_id", "currency", "basis", "first", "last")
     budgets["spent"] = pd.Series(
         [
@@ -396,7 +393,7 @@ def _money(session: Session, sight: Sight, span: Span, policy: Policy) -> tuple[
         index=budgets.index,
         dtype=object,
     )
-    through = _through(session, sight, span)
+    through = _through(ctx.session, sight, span)
     budgets["through"] = [through.get(project) for project in budgets["project_id"]]
     keys = ["currency", "basis", "period", "first", "last"]
     groups = [_group(key, frame) for key, frame in budgets.groupby(keys, sort=False, dropna=False)]
@@ -493,17 +490,17 @@ def _share(budget: BudgetFigure) -> tuple[Decimal, str, int]:
 
 
 def _movements(
-    session: Session, sight: Sight, span: Span, policy: Policy, money: tuple[MoneyFigures, ...]
+    ctx: Context, sight: Sight, span: Span, money: tuple[MoneyFigures, ...]
 ) -> tuple[Movement, ...]:
     """Cost of the week, or of the last seven days with data where that is older, beside the seven days before."""
     days = [group.through for group in money if group.through is not None]
     if not days:
         return ()
     last = min(max(days), span.first_day + timedelta(days=6))
-    first, basis = last - timedelta(days=6), policy.costs.basis
+    first, basis = last - timedelta(days=6), ctx.policy.costs.basis
     frame = _frame(
         statements.cost_of_two_weeks(
-            session, sight.within, basis, first=first, last=last, before=first - rules.WEEK
+            ctx.session, sight.within, basis, first=first, last=last, before=first - rules.WEEK
         ),
         ["project_id", "project", "currency", "cost", "before"],
     )

@@ -1,7 +1,7 @@
 """The first digests to an audience: its owner reads their own preview, and sends them with a click."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,17 +11,16 @@ from storage.digests.tables import DigestRelease
 from storage.enums import DigestState, ReleaseState
 from storage.people import queries as people_queries
 from workflows import outbox, permissions, rollout, timers
-from workflows.actors import SYSTEM, Actor
 from workflows.anonymity.service import DisclosureBatch
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.digests import recipients, service
 from workflows.digests.notices import DigestPreview
 from workflows.digests.records import Content, Release
 from workflows.errors import NotFound, RefusalFact, Stale
-from workflows.job_runner import Occasion, Overtaken
+from workflows.job_runner import Overtaken
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
-from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 PREVIEW = "digest.preview"
@@ -36,14 +35,12 @@ def subject(release_id: int) -> Subject:
     return Subject.of("digest_release", release_id)
 
 
-def state_for(
-    session: Session, kind: str, word: str, week: str, first: date, occasion: Occasion
-) -> DigestState:
+def state_for(ctx: Context, kind: str, word: str, week: str, first: date) -> DigestState:
     """How a digest of this audience starts: waiting to be built, or held until an owner has sent the first ones."""
-    if queries.is_released(session, kind, word):
+    if queries.is_released(ctx.session, kind, word):
         return DigestState.WAITING
     release_id = queries.add_release(
-        session,
+        ctx.session,
         {
             "kind": kind,
             "audience": word,
@@ -53,13 +50,13 @@ def state_for(
             "contents": {},
             "readers": 0,
             "failures": 0,
-            "created_at": occasion.now,
+            "created_at": ctx.now,
         },
     )
     if release_id is not None:
-        timers.start(session, subject(release_id), PREVIEW, occasion.now)
+        timers.start(ctx.session, subject(release_id), PREVIEW, ctx.now)
         return DigestState.HELD
-    known = queries.find_release_of(session, kind, word, week)
+    known = queries.find_release_of(ctx.session, kind, word, week)
     is_skipped = known is not None and known.state == ReleaseState.SKIPPED
     return DigestState.SKIPPED if is_skipped else DigestState.HELD
 
@@ -72,50 +69,47 @@ class Previews:
     telling: DisclosureBatch
 
 
-def make_previews(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | None:
+def make_previews(ctx: Context, timer: DueTimer) -> Previews | None:
     """Make each owner's own preview, and write nothing."""
-    release = queries.find_release(session, int(timer.subject.id))
+    release = queries.find_release(ctx.session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
         return None
     previews = Previews({}, DisclosureBatch())
-    for person_id in sorted(_owners(session, release, occasion)):
+    for person_id in sorted(_owners(ctx, release)):
         actor, row = (
-            people.actor(session, person_id),
-            people_queries.find_person(session, person_id),
+            people.actor(ctx.session, person_id),
+            people_queries.find_person(ctx.session, person_id),
         )
         if actor is None or row is None:
             continue
         previews.contents[person_id] = service.make_content(
-            session,
-            actor,
+            replace(ctx, actor=actor),
             first_day=release.first_day,
-            zone=recipients.calendar_of(row, occasion.policy).zone,
-            policy=occasion.policy,
-            now=occasion.now,
+            zone=recipients.calendar_of(row, ctx.policy).zone,
             telling=previews.telling,
         ).stored()
     return previews
 
 
-def _owners(session: Session, release: DigestRelease, occasion: Occasion) -> dict[str, str]:
-    digest = occasion.policy.digests.named.get(release.kind)
+def _owners(ctx: Context, release: DigestRelease) -> dict[str, str]:
+    digest = ctx.policy.digests.named.get(release.kind)
     if digest is None:
         return {}
-    return recipients.list_owners(session, digest, policy=occasion.policy, org_key=occasion.org_key)
+    return recipients.list_owners(ctx, digest)
 
 
-def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def ask_owners(ctx: Context, timer: DueTimer) -> None:
     """Ask each owner to send, by the preview that was made; where nobody owns the digest, administrators hear of it."""
-    release = queries.lock_release(session, int(timer.subject.id))
+    release = queries.lock_release(ctx.session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
         return
-    policy = occasion.policy
-    owners = _owners(session, release, occasion)
+    policy = ctx.policy
+    owners = _owners(ctx, release)
     if not owners:
-        service.tell_owners(session, release.kind, release.week, occasion)
+        service.tell_owners(ctx, release.kind, release.week)
         return
-    previews = occasion.prepared
-    if not isinstance(previews, Previews) or not previews.telling.keep(session):
+    previews = timer.prepared
+    if not isinstance(previews, Previews) or not previews.telling.keep(ctx.session):
         raise Overtaken
     contents = {
         person_id: content
@@ -125,117 +119,94 @@ def ask_owners(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     release.contents = contents
     release.readers = sum(
         word == release.audience
-        for word in recipients.list_readers(
-            session, release.kind, policy=policy, org_key=occasion.org_key
-        ).values()
+        for word in recipients.list_readers(replace(ctx, policy=policy), release.kind).values()
     )
     release.failures, release.last_error = 0, None
-    session.flush()
+    ctx.session.flush()
     for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
-        row = people_queries.find_person(session, person_id)
+        row = people_queries.find_person(ctx.session, person_id)
         if row is None:
             continue
         rollout.message_unasked(
-            session,
+            replace(ctx, policy=policy),
             person_id,
             DigestPreview(release.id, person_id),
-            to=Destination.person(occasion.org_key, slack_id),
+            to=Destination.person(ctx.org, slack_id),
             dedupe_key=f"digest-preview:{release.kind}:{release.audience}:{release.week}:{person_id}",
-            policy=policy,
-            now=occasion.now,
             subject=subject(release.id),
-            due_at=recipients.calendar_of(row, policy).next_open(occasion.now),
+            due_at=recipients.calendar_of(row, policy).next_open(ctx.now),
         )
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "digest.held",
         ("digest_release", release.id),
-        now=occasion.now,
         digest=release.kind,
         week=release.week,
         owners=sorted(owners),
     )
 
 
-def record_failure(
-    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
-) -> None:
+def record_failure(ctx: Context, timer: DueTimer, why: str, is_dead: bool) -> None:
     """A preview could not be built: the owner is told, and it is tried again, hourly in the end."""
-    release = queries.lock_release(session, int(timer.subject.id))
+    release = queries.lock_release(ctx.session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
         return
     release.failures += 1
     release.last_error = why[:500]
-    is_young = occasion.now - release.created_at < timedelta(days=5)
+    is_young = ctx.now - release.created_at < timedelta(days=5)
     if is_dead and is_young:
-        timers.start(session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1)
-    session.flush()
-    service.tell_owners(session, release.kind, release.week, occasion)
+        timers.start(ctx.session, timer.subject, PREVIEW, ctx.now + RETRY, seq=timer.seq + 1)
+    ctx.session.flush()
+    service.tell_owners(ctx, release.kind, release.week)
 
 
-def decide_release(
-    session: Session,
-    actor: Actor,
-    release_id: int,
-    *,
-    send: bool,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    clicked: tuple[str, str] | None = None,
-) -> None:
+def decide_release(ctx: Context, release_id: int, *, send: bool) -> None:
     """An owner sends the first digests of a week, or leaves that week out. The first click counts.
 
     Raises NotFound for who does not own the digest, Stale when it is decided already.
     """
-    permissions.require_member(actor, "digest.release", subject=("digest_release", release_id))
-    release = queries.lock_release(session, release_id)
+    permissions.require_member(ctx.actor, "digest.release", subject=("digest_release", release_id))
+    release = queries.lock_release(ctx.session, release_id)
     if release is None:
         raise NotFound(NO_RELEASE)
-    _require_owner(session, actor, release, policy=policy, org_key=org_key)
+    _require_owner(ctx, release)
     if release.state != ReleaseState.WAITING:
         done = "sent" if release.state == ReleaseState.SENT else "left out"
         raise Stale(f"They were {done} already. Nothing was changed.", hint="digests.decided")
     release.state = ReleaseState.SENT if send else ReleaseState.SKIPPED
-    release.decided_by, release.decided_at = actor.id, now
-    digests = queries.lock_held(session, release.kind, release.audience, release.week)
+    release.decided_by, release.decided_at = ctx.actor.id, ctx.now
+    digests = queries.lock_held(ctx.session, release.kind, release.audience, release.week)
     for digest in digests:
         if not send:
             digest.state = DigestState.SKIPPED
-        elif now < digest.late_at:
+        elif ctx.now < digest.late_at:
             digest.state = DigestState.WAITING
             timers.start(
-                session, service.subject(digest.id), service.BUILD, max(now, digest.planned_at)
+                ctx.session,
+                service.subject(digest.id),
+                service.BUILD,
+                max(ctx.now, digest.planned_at),
             )
-    session.flush()
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "digest.released" if send else "digest.skipped",
         ("digest_release", release.id),
-        now=now,
         digest=release.kind,
         week=release.week,
         readers=len(digests),
     )
-    outbox.refresh(session, subject(release.id), now=now, clicked=clicked)
+    outbox.refresh(ctx, subject(release.id))
 
 
-def refresh_release(
-    session: Session, release_id: int, *, now: datetime, clicked: tuple[str, str] | None
-) -> None:
+def refresh_release(ctx: Context, release_id: int) -> None:
     """Somebody clicked on a card that is not what it was: draw it, and all others, as they are now."""
-    outbox.refresh(session, subject(release_id), now=now, clicked=clicked)
+    outbox.refresh(ctx, subject(release_id))
 
 
-def _require_owner(
-    session: Session, actor: Actor, release: DigestRelease, *, policy: Policy, org_key: str
-) -> None:
-    digest = policy.digests.named.get(release.kind)
-    if digest is not None and actor.id in permissions.list_members(
-        session, digest.owner, policy=policy, org_key=org_key
-    ):
+def _require_owner(ctx: Context, release: DigestRelease) -> None:
+    digest = ctx.policy.digests.named.get(release.kind)
+    if digest is not None and ctx.actor.id in permissions.list_members(ctx, digest.owner):
         return
     raise NotFound(
         NO_RELEASE,

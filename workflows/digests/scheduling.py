@@ -11,47 +11,42 @@ from storage.people import queries as people_queries
 from storage.people.tables import Person
 from workflows import timers
 from workflows.calendar import WorkingCalendar, local_instant
+from workflows.context import Context
 from workflows.digests import recipients, releases, rules, service
 from workflows.digests import service as digests
-from workflows.job_runner import DueSlot, Lock, Occasion, Registry
+from workflows.job_runner import DueSlot, Lock, Registry
 from workflows.policy.sections import Digest as DigestPolicy
 
 
-def plan_slot(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+def plan_slot(ctx: Context, slot: DueSlot) -> None:
     """One slot of one person: at most one digest comes of it, and one missed record for each week nobody was there."""
     kind = slot.kind.removeprefix("digest.")
-    digest = occasion.policy.digests.named.get(kind)
-    word = recipients.word_for(session, slot.owner, kind, policy=occasion.policy)
-    person = people_queries.find_person(session, slot.owner)
+    digest = ctx.policy.digests.named.get(kind)
+    word = recipients.word_for(ctx, slot.owner, kind)
+    person = people_queries.find_person(ctx.session, slot.owner)
     if digest is None or word is None or person is None:
-        timers.unschedule(session, slot.owner, slot.kind)
+        timers.unschedule(ctx.session, slot.owner, slot.kind)
         return
     for week in (*slot.skipped, slot.date):
-        _plan(session, kind, digest, person, word, week, occasion)
+        _plan(ctx, kind, digest, person, word, week)
 
 
 def _plan(
-    session: Session,
-    kind: str,
-    digest: DigestPolicy,
-    person: Person,
-    word: str,
-    week: str,
-    occasion: Occasion,
+    ctx: Context, kind: str, digest: DigestPolicy, person: Person, word: str, week: str
 ) -> None:
-    calendar = recipients.calendar_of(person, occasion.policy)
+    calendar = recipients.calendar_of(person, ctx.policy)
     planned = day_of(week, digest.at.weekday)
     send = rules.send_day(planned, calendar)
     late_at = rules.deadline(local_instant(planned, digest.at.wall, calendar.zone), calendar)
     first = rules.first_day(planned)
-    if occasion.now >= late_at:
+    if ctx.now >= late_at:
         state = DigestState.MISSED
     elif word == recipients.SELF:
         state = DigestState.WAITING
     else:
-        state = releases.state_for(session, kind, word, week, first, occasion)
+        state = releases.state_for(ctx, kind, word, week, first)
     digest_id = queries.add(
-        session,
+        ctx.session,
         {
             "kind": kind,
             "person_id": person.id,
@@ -63,25 +58,23 @@ def _plan(
             "planned_at": local_instant(send, digest.at.wall, calendar.zone),
             "late_at": late_at,
             "failures": 0,
-            "created_at": occasion.now,
+            "created_at": ctx.now,
         },
     )
-    added = queries.find(session, digest_id) if digest_id is not None else None
+    added = queries.find(ctx.session, digest_id) if digest_id is not None else None
     if added is None:
         return
-    _follow_up(session, added, calendar, occasion)
+    _follow_up(ctx, added, calendar)
 
 
-def _follow_up(
-    session: Session, digest: Digest, calendar: WorkingCalendar, occasion: Occasion
-) -> None:
+def _follow_up(ctx: Context, digest: Digest, calendar: WorkingCalendar) -> None:
     if digest.state == DigestState.MISSED:
-        service.record_missed(session, digest, occasion)
+        service.record_missed(ctx, digest)
     elif digest.state == DigestState.WAITING:
-        at = rules.sent_at(digest.planned_at, digest.late_at, occasion.now, calendar)
-        service.start_timers(session, digest, at)
+        at = rules.sent_at(digest.planned_at, digest.late_at, ctx.now, calendar)
+        service.start_timers(ctx.session, digest, at)
     elif digest.state == DigestState.HELD:
-        service.start_watch(session, digest)
+        service.start_watch(ctx.session, digest)
 
 
 def day_of(week: str, weekday: int) -> date:
@@ -95,10 +88,8 @@ def day_of(week: str, weekday: int) -> date:
 # whose week it is, building, and the first look of an owner.
 
 
-def _enrol_readers(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    recipients.enrol_readers(
-        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
-    )
+def _enrol_readers(ctx: Context, slot: DueSlot) -> None:
+    recipients.enrol_readers(ctx)
 
 
 def _lock_digest(session: Session, digest_id: str) -> Lock:

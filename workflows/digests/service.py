@@ -1,6 +1,6 @@
 """Digests: made over what somebody may see, sent once, kept as sent; and what people say about getting them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,13 @@ from storage.digests.tables import Digest
 from storage.enums import DigestState
 from storage.people import queries as people_queries
 from storage.people.lookups import find_channel
-from workflows import decisions, outbox, permissions, rollout, timers
-from workflows.actors import SYSTEM, Actor
+from workflows import outbox, permissions, rollout, timers
 from workflows.anonymity.service import DisclosureBatch
+from workflows.approvals import reads
 from workflows.approvals.records import Card
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
+from workflows.context import Context
 from workflows.digests import recipients, rules, words
 from workflows.digests.notices import DigestSent, DigestTroubled
 from workflows.digests.records import (
@@ -28,11 +29,10 @@ from workflows.digests.records import (
     Trouble,
 )
 from workflows.errors import InvalidInput, NotFound
-from workflows.job_runner import Occasion, Overtaken
+from workflows.job_runner import Overtaken
 from workflows.maturity import service as maturity
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
-from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 # --- Telling the owner of a digest what went wrong in a week, on one card that follows; readers
@@ -44,43 +44,39 @@ def trouble_subject(kind: str, week: str) -> Subject:
     return Subject.of("digest_week", f"{kind}:{week}")
 
 
-def tell_owners(session: Session, kind: str, week: str, occasion: Occasion) -> None:
+def tell_owners(ctx: Context, kind: str, week: str) -> None:
     """See to it that the owners have the card, and that it shows how things stand now."""
-    policy, now = occasion.policy, occasion.now
+    policy, now = ctx.policy, ctx.now
     digest = policy.digests.named.get(kind)
     owners = (
-        recipients.list_owners(session, digest, policy=policy, org_key=occasion.org_key)
-        if digest is not None
-        else {}
+        recipients.list_owners(replace(ctx, policy=policy), digest) if digest is not None else {}
     )
     notice = DigestTroubled(kind, week)
     for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
         rollout.message_unasked(
-            session,
+            replace(ctx, policy=policy, now=now),
             person_id,
             notice,
-            to=Destination.person(occasion.org_key, slack_id),
+            to=Destination.person(ctx.org, slack_id),
             dedupe_key=f"digest-trouble:{kind}:{week}:{person_id}",
-            policy=policy,
-            now=now,
             subject=trouble_subject(kind, week),
         )
-    channel = find_channel(session, occasion.org_key, policy.channels.admin)
+    channel = find_channel(ctx.session, ctx.org, policy.channels.admin)
     if not owners and channel is not None:
         outbox.post(
-            session,
+            ctx.session,
             notice,
-            to=Destination.channel(occasion.org_key, channel),
+            to=Destination.channel(ctx.org, channel),
             dedupe_key=f"digest-trouble:{kind}:{week}:channel",
             now=now,
             subject=trouble_subject(kind, week),
         )
-    refresh_card(session, kind, week, now=now)
+    refresh_card(replace(ctx, now=now), kind, week)
 
 
-def refresh_card(session: Session, kind: str, week: str, *, now: datetime) -> None:
+def refresh_card(ctx: Context, kind: str, week: str) -> None:
     """The card shows how things stand now, where it was posted."""
-    outbox.refresh(session, trouble_subject(kind, week), now=now)
+    outbox.refresh(ctx, trouble_subject(kind, week))
 
 
 def load_trouble(session: Session, kind: str, week: str) -> Trouble:
@@ -108,14 +104,7 @@ def load_trouble(session: Session, kind: str, week: str) -> Trouble:
 
 
 def make_content(
-    session: Session,
-    actor: Actor,
-    *,
-    first_day: date,
-    zone: ZoneInfo,
-    policy: Policy,
-    now: datetime,
-    telling: DisclosureBatch | None = None,
+    ctx: Context, *, first_day: date, zone: ZoneInfo, telling: DisclosureBatch | None = None
 ) -> Content:
     """The digest of seven days for one person, over what they may see.
 
@@ -126,41 +115,34 @@ def make_content(
         aggregates,  # pandas is heavy, and most processes never make a digest
     )
 
-    waiting = decisions.list_waiting(session, actor, policy=policy, now=now)
+    waiting = reads.list_waiting(ctx)
     midnight = datetime.min.time()
     since = local_instant(first_day, midnight, zone)
     until = local_instant(first_day + rules.WEEK, midnight, zone)
     figures = aggregates.gather_figures(
-        session,
-        permissions.sight(session, actor.id, policy=policy),
+        ctx,
+        permissions.sight(ctx.session, ctx.actor.id, policy=ctx.policy),
         aggregates.Span(
-            first_day, since, until, now, max(now.astimezone(zone).date(), first_day + rules.WEEK)
+            first_day,
+            since,
+            until,
+            ctx.now,
+            max(ctx.now.astimezone(zone).date(), first_day + rules.WEEK),
         ),
-        reader=actor.id,
+        reader=ctx.actor.id,
         telling=telling,
-        policy=policy,
         waiting=len(waiting),
-        maturity=_maturity(session, actor, since, until, policy=policy, now=now),
+        maturity=_maturity(ctx, since, until),
     )
     return words.compose(figures, tz=zone.key, decisions=tuple(card.id for card in waiting))
 
 
-def _maturity(
-    session: Session,
-    actor: Actor,
-    since: datetime,
-    until: datetime,
-    *,
-    policy: Policy,
-    now: datetime,
-) -> MaturityFigures | None:
+def _maturity(ctx: Context, since: datetime, until: datetime) -> MaturityFigures | None:
     """The newest result that this person may see, when it is news; its figures are those that were told."""
-    row = people_queries.find_person(session, actor.id)
+    row = people_queries.find_person(ctx.session, ctx.actor.id)
     if row is None:
         return None
-    result = maturity.find_visible_result(
-        session, actor, policy=policy, org_key=row.org_key, now=now
-    )
+    result = maturity.find_visible_result(replace(ctx, org=row.org_key))
     if result is None or not since <= result.as_of < until:
         return None
     return MaturityFigures(
@@ -214,224 +196,192 @@ class PreparedDigest:
     telling: DisclosureBatch
 
 
-def make_digest(session: Session, timer: DueTimer, occasion: Occasion) -> PreparedDigest | None:
+def make_digest(ctx: Context, timer: DueTimer) -> PreparedDigest | None:
     """Make a digest that is due, and write nothing: it takes too long to be done where others wait to write."""
-    digest = queries.find(session, int(timer.subject.id))
-    if digest is None or digest.state != DigestState.WAITING or occasion.now >= digest.late_at:
+    digest = queries.find(ctx.session, int(timer.subject.id))
+    if digest is None or digest.state != DigestState.WAITING or ctx.now >= digest.late_at:
         return None
-    word = recipients.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
-    actor = people.actor(session, digest.person_id)
+    word = recipients.word_for(ctx, digest.person_id, digest.kind)
+    actor = people.actor(ctx.session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         return None
     telling = DisclosureBatch()
     content = make_content(
-        session,
-        actor,
+        replace(ctx, actor=actor),
         first_day=digest.first_day,
         zone=ZoneInfo(digest.tz),
-        policy=occasion.policy,
-        now=occasion.now,
         telling=telling,
     )
     return PreparedDigest(content, word, telling)
 
 
-def hand_to_delivery(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def hand_to_delivery(ctx: Context, timer: DueTimer) -> None:
     """Hand a digest that is due, and was made, to delivery, once."""
-    digest = queries.lock(session, int(timer.subject.id))
+    digest = queries.lock(ctx.session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING:
         return
-    if occasion.now >= digest.late_at:
-        _mark_missed(session, digest, occasion)
+    if ctx.now >= digest.late_at:
+        _mark_missed(ctx, digest)
         return
-    word = recipients.word_for(session, digest.person_id, digest.kind, policy=occasion.policy)
-    actor = people.actor(session, digest.person_id)
+    word = recipients.word_for(ctx, digest.person_id, digest.kind)
+    actor = people.actor(ctx.session, digest.person_id)
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
-    prepared = occasion.prepared
+    prepared = timer.prepared
     if (
         not isinstance(prepared, PreparedDigest)
         or prepared.word != word
-        or not prepared.telling.keep(session)
+        or not prepared.telling.keep(ctx.session)
     ):
         raise Overtaken
     content = prepared.content
     had_failed = digest.failures > 0
-    digest.content, digest.built_at = content.stored(), occasion.now
+    digest.content, digest.built_at = content.stored(), ctx.now
     digest.failures, digest.last_error = 0, None
-    queries.set_decisions(session, digest.id, content.decisions)
-    row = _send(session, digest, actor.slack_id, occasion)
+    queries.set_decisions(ctx.session, digest.id, content.decisions)
+    row = _send(ctx, digest, actor.slack_id)
     digest.outbox_id = row
     digest.state = DigestState.WITHHELD if row is None else DigestState.SENT
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         f"digest.{digest.state}",
         ("digest", digest.id),
-        now=occasion.now,
         digest=digest.kind,
         week=digest.week,
         reader=digest.person_id,
     )
     if had_failed:
-        refresh_card(session, digest.kind, digest.week, now=occasion.now)
+        refresh_card(ctx, digest.kind, digest.week)
 
 
-def _send(session: Session, digest: Digest, slack_id: str, occasion: Occasion) -> int | None:
+def _send(ctx: Context, digest: Digest, slack_id: str) -> int | None:
     """Who subscribed has asked for it; anybody else is messaged where the rollout lets them be."""
     notice = DigestSent(digest.id)
-    to = Destination.person(occasion.org_key, slack_id)
+    to = Destination.person(ctx.org, slack_id)
     key = f"digest:{digest.person_id}:{digest.kind}:{digest.week}"
-    if queries.find_subscription(session, digest.person_id, digest.kind):
+    if queries.find_subscription(ctx.session, digest.person_id, digest.kind):
         return outbox.post(
-            session,
+            ctx.session,
             notice,
             to=to,
             dedupe_key=key,
-            now=occasion.now,
+            now=ctx.now,
             subject=subject(digest.id),
             expires_at=digest.late_at,
         )
     return rollout.message_unasked(
-        session,
+        ctx,
         digest.person_id,
         notice,
         to=to,
         dedupe_key=key,
-        policy=occasion.policy,
-        now=occasion.now,
         subject=subject(digest.id),
         expires_at=digest.late_at,
     )
 
 
-def record_if_late(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+def record_if_late(ctx: Context, timer: DueTimer) -> None:
     """The digest would be late from now on: what was not sent is missed, and its owner is told."""
-    digest = queries.lock(session, int(timer.subject.id))
+    digest = queries.lock(ctx.session, int(timer.subject.id))
     if digest is None:
         return
     if digest.state == DigestState.SENT:
-        sent = digest.outbox_id is not None and queries.is_on_its_way(session, digest.outbox_id)
+        sent = digest.outbox_id is not None and queries.is_on_its_way(ctx.session, digest.outbox_id)
         if not sent:
-            _mark_missed(session, digest, occasion)
+            _mark_missed(ctx, digest)
     elif digest.state in (DigestState.WAITING, DigestState.HELD):
-        _mark_missed(session, digest, occasion)
+        _mark_missed(ctx, digest)
 
 
-def _mark_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
+def _mark_missed(ctx: Context, digest: Digest) -> None:
     digest.state = DigestState.MISSED
-    record_missed(session, digest, occasion)
+    record_missed(ctx, digest)
 
 
-def record_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
+def record_missed(ctx: Context, digest: Digest) -> None:
     """Put a missed digest on the ledger and tell its owner."""
-    session.flush()
+    ctx.session.flush()
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "digest.missed",
         ("digest", digest.id),
-        now=occasion.now,
         digest=digest.kind,
         week=digest.week,
         reader=digest.person_id,
     )
-    tell_owners(session, digest.kind, digest.week, occasion)
+    tell_owners(ctx, digest.kind, digest.week)
 
 
-def record_failure(
-    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
-) -> None:
+def record_failure(ctx: Context, timer: DueTimer, why: str, is_dead: bool) -> None:
     """A digest could not be built: its owner is told, its reader is not, and it is tried again until it is late."""
-    digest = queries.lock(session, int(timer.subject.id))
+    digest = queries.lock(ctx.session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING:
         return
     digest.failures += 1
     digest.last_error = why[:500]
-    again = occasion.now + RETRY
+    again = ctx.now + RETRY
     if is_dead and again < digest.late_at:
-        timers.start(session, timer.subject, BUILD, again, seq=timer.seq + 1)
-    session.flush()
-    tell_owners(session, digest.kind, digest.week, occasion)
+        timers.start(ctx.session, timer.subject, BUILD, again, seq=timer.seq + 1)
+    ctx.session.flush()
+    tell_owners(ctx, digest.kind, digest.week)
 
     # --- reading
 
 
-def load_shown(
-    session: Session, digest_id: int, *, policy: Policy, now: datetime
-) -> ShownDigest | None:
+def load_shown(ctx: Context, digest_id: int) -> ShownDigest | None:
     """A digest as its reader sees it: as it was sent, its decisions as they stand now. None for one without content."""
-    digest = queries.find(session, digest_id)
+    digest = queries.find(ctx.session, digest_id)
     if digest is None or digest.content is None:
         return None
     content = Content.of(digest.content)
-    return ShownDigest(
-        digest.id, content, _cards(session, content, digest.person_id, policy=policy, now=now)
-    )
+    return ShownDigest(digest.id, content, _cards(ctx, content, digest.person_id))
 
 
-def _cards(
-    session: Session, content: Content, person_id: str, *, policy: Policy, now: datetime
-) -> tuple[Card, ...]:
+def _cards(ctx: Context, content: Content, person_id: str) -> tuple[Card, ...]:
     cards = []
     for approval_id in content.decisions:
         try:
-            cards.append(
-                decisions.card(session, approval_id, policy=policy, now=now, reader_id=person_id)
-            )
+            cards.append(reads.card(ctx, approval_id, reader_id=person_id))
         except NotFound:
             continue
     return tuple(cards)
 
 
-def preview_digest(
-    session: Session, actor: Actor, *, policy: Policy, now: datetime, planned: date | None = None
-) -> ShownDigest:
+def preview_digest(ctx: Context, *, planned: date | None = None) -> ShownDigest:
     """What this person would read if their digest came now, or on another local day. Writes nothing."""
-    permissions.require_member(actor, "digest.preview")
-    row = people_queries.find_person(session, actor.id)
+    permissions.require_member(ctx.actor, "digest.preview")
+    row = people_queries.find_person(ctx.session, ctx.actor.id)
     if row is None:
         raise NotFound("mlgov does not know you yet. Try again in a minute.")
-    calendar = recipients.calendar_of(row, policy)
+    calendar = recipients.calendar_of(row, ctx.policy)
     content = make_content(
-        session,
-        actor,
-        first_day=rules.first_day(planned or calendar.day(now)),
-        zone=calendar.zone,
-        policy=policy,
-        now=now,
+        ctx, first_day=rules.first_day(planned or calendar.day(ctx.now)), zone=calendar.zone
     )
-    cards = _cards(session, content, actor.id, policy=policy, now=now)
+    cards = _cards(ctx, content, ctx.actor.id)
     return ShownDigest(None, content, cards)
 
 
-def load_last(
-    session: Session, actor: Actor, kind: str, *, policy: Policy, now: datetime
-) -> ShownDigest | None:
+def load_last(ctx: Context, kind: str) -> ShownDigest | None:
     """The newest digest that was sent to this person."""
-    permissions.require_member(actor, "digest.read")
-    digest = queries.find_last_sent(session, actor.id, kind)
-    return None if digest is None else load_shown(session, digest.id, policy=policy, now=now)
+    permissions.require_member(ctx.actor, "digest.read")
+    digest = queries.find_last_sent(ctx.session, ctx.actor.id, kind)
+    return None if digest is None else load_shown(ctx, digest.id)
 
 
-def load_of_week(
-    session: Session, actor: Actor, kind: str, week: str, *, policy: Policy, now: datetime
-) -> ShownDigest | None:
+def load_of_week(ctx: Context, kind: str, week: str) -> ShownDigest | None:
     """The digest of an ISO week as it was sent to this person; None when none was."""
-    digest = queries.find_of_week(session, actor.id, kind, week)
-    return None if digest is None else load_shown(session, digest.id, policy=policy, now=now)
+    digest = queries.find_of_week(ctx.session, ctx.actor.id, kind, week)
+    return None if digest is None else load_shown(ctx, digest.id)
 
 
-def load_own(
-    session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime
-) -> ShownDigest:
+def load_own(ctx: Context, digest_id: int) -> ShownDigest:
     """A digest of this person's own. Raises NotFound for anybody else's, as for one that is not there."""
-    permissions.require_member(actor, "digest.read", subject=("digest", digest_id))
-    digest = queries.find(session, digest_id)
+    permissions.require_member(ctx.actor, "digest.read", subject=("digest", digest_id))
+    digest = queries.find(ctx.session, digest_id)
     digest_shown = (
-        load_shown(session, digest_id, policy=policy, now=now)
-        if digest is not None and digest.person_id == actor.id
+        load_shown(ctx, digest_id)
+        if digest is not None and digest.person_id == ctx.actor.id
         else None
     )
     if digest_shown is None:
@@ -441,18 +391,18 @@ def load_own(
     # --- what people say about it
 
 
-def load_standing(session: Session, actor: Actor, kind: str, *, policy: Policy) -> Standing:
+def load_standing(ctx: Context, kind: str) -> Standing:
     """Whether and when this person gets a digest, and how the latest one stands. Raises InvalidInput for no such one."""
-    digest = policy.digests.named.get(kind)
+    digest = ctx.policy.digests.named.get(kind)
     if digest is None:
         raise InvalidInput(
             "Your organisation sends no digests yet. An administrator can add one under `digests` in governance.yml.",
             hint="digests.sample",
         )
-    row = people_queries.find_person(session, actor.id)
-    word = recipients.word_for(session, actor.id, kind, policy=policy)
-    latest = queries.find_latest(session, actor.id, kind)
-    zone = recipients.calendar_of(row, policy).zone if row else policy.organisation.zone
+    row = people_queries.find_person(ctx.session, ctx.actor.id)
+    word = recipients.word_for(ctx, ctx.actor.id, kind)
+    latest = queries.find_latest(ctx.session, ctx.actor.id, kind)
+    zone = recipients.calendar_of(row, ctx.policy).zone if row else ctx.policy.organisation.zone
     return Standing(
         kind,
         word,
@@ -462,24 +412,20 @@ def load_standing(session: Session, actor: Actor, kind: str, *, policy: Policy) 
     )
 
 
-def subscribe(
-    session: Session, actor: Actor, kind: str, is_wanted: bool, *, policy: Policy, now: datetime
-) -> Standing:
+def subscribe(ctx: Context, kind: str, is_wanted: bool) -> Standing:
     """Somebody wants a digest, or wants it no more; their own word goes over the policy's audience."""
-    permissions.require_member(actor, "digest.subscribe")
-    before = load_standing(session, actor, kind, policy=policy)
-    queries.set_subscription(session, actor.id, kind, is_wanted, now)
+    permissions.require_member(ctx.actor, "digest.subscribe")
+    before = load_standing(ctx, kind)
+    queries.set_subscription(ctx.session, ctx.actor.id, kind, is_wanted, ctx.now)
     if is_wanted:
-        recipients.enrol_reader(session, actor.id, kind, policy=policy, now=now)
+        recipients.enrol_reader(ctx, ctx.actor.id, kind)
     else:
-        timers.unschedule(session, actor.id, recipients.schedule_kind(kind))
+        timers.unschedule(ctx.session, ctx.actor.id, recipients.schedule_kind(kind))
     if (before.through is not None) != is_wanted:
         audit.record(
-            session,
-            actor,
+            ctx,
             "digest.subscribed" if is_wanted else "digest.unsubscribed",
-            ("person", actor.id),
-            now=now,
+            ("person", ctx.actor.id),
             digest=kind,
         )
-    return load_standing(session, actor, kind, policy=policy)
+    return load_standing(ctx, kind)

@@ -17,6 +17,7 @@ from storage.people import lookups
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
 from workflows.evidence import explanations as evidence_explanations
 from workflows.evidence import fairness, rules
@@ -24,7 +25,6 @@ from workflows.evidence.explanations import Explained
 from workflows.evidence.fairness import Counts
 from workflows.evidence.forms import CARD, EXPLAINED, FAIRNESS, CardText, SubmitEvidence
 from workflows.evidence.records import Item
-from workflows.policy import Policy
 from workflows.sources import explanations, model_cards
 from workflows.sources.text import storable
 
@@ -85,44 +85,39 @@ def load_items(session: Session, version_ids: Collection[int]) -> list[Item]:
     return items
 
 
-def submit_item(
-    session: Session,
-    actor: Actor,
-    version_id: int,
-    form: SubmitEvidence,
-    request_key: str,
-    *,
-    policy: Policy,
-    now: datetime,
-) -> int:
+def submit_item(ctx: Context, version_id: int, form: SubmitEvidence, request_key: str) -> int:
     """Keep an item; its id. The same `request_key` again changes nothing."""
-    known = queries.find_by_key(session, request_key)
+    known = queries.find_by_key(ctx.session, request_key)
     if known is not None:
         return known.id
-    rule = policy.evidence.all_types.get(form.type)
+    rule = ctx.policy.evidence.all_types.get(form.type)
     if rule is None:
-        listed = ", ".join(sorted(policy.evidence.all_types))
+        listed = ", ".join(sorted(ctx.policy.evidence.all_types))
         raise InvalidInput(
             f"There is no evidence of the type {form.type!r}. There are: {listed}.", field="type"
         )
     until = (
-        local_instant(form.valid_until + timedelta(days=1), time(0), policy.organisation.zone)
+        local_instant(form.valid_until + timedelta(days=1), time(0), ctx.policy.organisation.zone)
         if form.valid_until
-        else now + rule.valid_for
+        else ctx.now + rule.valid_for
         if rule.valid_for
         else None
     )
-    if until is not None and until <= now:
+    if until is not None and until <= ctx.now:
         raise InvalidInput("That day has passed already.", field="valid_until")
-    text = audit.write_text(session, actor, form.summary, now=now) if form.summary else None
+    text = (
+        audit.write_text(ctx.session, ctx.actor, form.summary, now=ctx.now)
+        if form.summary
+        else None
+    )
     content = form.content()
     if form.fairness is not None:
-        judged = fairness.judge_counts(form.fairness, policy.evidence.fairness)
+        judged = fairness.judge_counts(form.fairness, ctx.policy.evidence.fairness)
         content |= {"fairness": judged.model_dump(mode="json"), "flags": list(judged.flags)}
     digest = (form.sha256 or "").removeprefix("sha256:") or _digest(
         form, content, text.sha256 if text else ""
     )
-    is_person = actor.kind is ActorKind.PERSON
+    is_person = ctx.actor.kind is ActorKind.PERSON
     row = Evidence(
         version_id=version_id,
         type=form.type,
@@ -131,20 +126,18 @@ def submit_item(
         content=content,
         text_id=text.id if text else None,
         status=EvidenceStatus.SUBMITTED.value,
-        produced_by=actor.id if is_person else None,
-        source="" if is_person else actor.name,
-        produced_at=now,
+        produced_by=ctx.actor.id if is_person else None,
+        source="" if is_person else ctx.actor.name,
+        produced_at=ctx.now,
         valid_until=until,
         request_key=request_key,
     )
-    session.add(row)
-    session.flush()
+    ctx.session.add(row)
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "evidence.submitted",
         (TYPE, row.id),
-        now=now,
         version=version_id,
         type=form.type,
         sha256=digest,
@@ -172,18 +165,9 @@ def _digest(form: SubmitEvidence, content: object, text: str) -> str:
     return _digest_canonical(whole)
 
 
-def decide_item(
-    session: Session,
-    actor: Actor,
-    evidence_id: int,
-    revision: int,
-    *,
-    accept: bool,
-    word: str,
-    now: datetime,
-) -> None:
+def decide_item(ctx: Context, evidence_id: int, revision: int, *, accept: bool, word: str) -> None:
     """Accept or reject an item as it was shown."""
-    row = queries.find_item(session, evidence_id)
+    row = queries.find_item(ctx.session, evidence_id)
     if row is None:
         raise NotFound("This evidence is not in the record any more.")
     if row.revision != revision or row.status != EvidenceStatus.SUBMITTED:
@@ -198,17 +182,15 @@ def decide_item(
             f"Say in a sentence why it can be accepted all the same. Flagged: {flag[:300]}.",
             field="word",
         )
-    text = audit.write_text(session, actor, word, now=now) if word else None
+    text = audit.write_text(ctx.session, ctx.actor, word, now=ctx.now) if word else None
     row.status = (EvidenceStatus.ACCEPTED if accept else EvidenceStatus.REJECTED).value
-    row.decided_by, row.decided_at = actor.id, now
+    row.decided_by, row.decided_at = ctx.actor.id, ctx.now
     row.word_id = text.id if text else None
     row.revision += 1
     audit.record(
-        session,
-        actor,
+        ctx,
         f"evidence.{row.status}",
         (TYPE, row.id),
-        now=now,
         version=row.version_id,
         type=row.type,
         sha256=row.sha256,
@@ -216,48 +198,36 @@ def decide_item(
     )
 
 
-def waive_item(
-    session: Session,
-    actor: Actor,
-    version_id: int,
-    type_: str,
-    *,
-    reason: str,
-    until: datetime,
-    policy: Policy,
-    now: datetime,
-) -> int:
+def waive_item(ctx: Context, version_id: int, type_: str, *, reason: str, until: datetime) -> int:
     """Let a version go on without this evidence until a day. It stays shown as waived, with who answers for it."""
-    if type_ not in policy.evidence.all_types:
+    if type_ not in ctx.policy.evidence.all_types:
         raise InvalidInput("There is no evidence of that type.", field="type")
     if not reason:
         raise InvalidInput("Say in a sentence why it can be waived.", field="reason")
-    if not now < until <= now + policy.evidence.waive_at_most + timedelta(days=1):
-        most = policy.evidence.waive_at_most.days
+    if not ctx.now < until <= ctx.now + ctx.policy.evidence.waive_at_most + timedelta(days=1):
+        most = ctx.policy.evidence.waive_at_most.days
         raise InvalidInput(f"Choose a day to come, at most {most} days ahead.", field="until")
-    text = audit.write_text(session, actor, reason, now=now)
+    text = audit.write_text(ctx.session, ctx.actor, reason, now=ctx.now)
     row = Evidence(
         version_id=version_id,
         type=type_,
         content={},
         status=EvidenceStatus.WAIVED.value,
-        produced_by=actor.id,
+        produced_by=ctx.actor.id,
         source="",
-        produced_at=now,
+        produced_at=ctx.now,
         valid_until=until,
-        decided_by=actor.id,
-        decided_at=now,
+        decided_by=ctx.actor.id,
+        decided_at=ctx.now,
         word_id=text.id,
-        waiver_owner_id=actor.id,
+        waiver_owner_id=ctx.actor.id,
     )
-    session.add(row)
-    session.flush()
+    ctx.session.add(row)
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "evidence.waived",
         (TYPE, row.id),
-        now=now,
         version=version_id,
         type=type_,
         until=until.isoformat(timespec="microseconds"),
@@ -341,8 +311,7 @@ def read_content(name: str, data: bytes) -> dict[str, Any]:
 
 
 def keep_file(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     *,
     slack_id: str,
     name: str,
@@ -350,29 +319,28 @@ def keep_file(
     sha256: str,
     permalink: str,
     content: Mapping[str, Any],
-    now: datetime,
 ) -> Shared:
     """Remember a file until its sharer says what it is."""
-    row = queries.find_file(session, slack_id)
+    row = queries.find_file(ctx.session, slack_id)
     if row is None:
         row = SharedFile(
             slack_id=slack_id,
-            person_id=actor.id,
+            person_id=ctx.actor.id,
             name=storable(name, 120),
             size=data_size,
             sha256=sha256,
             permalink=permalink,
             content=dict(content),
-            created_at=now,
+            created_at=ctx.now,
         )
-        session.add(row)
-        session.flush()
+        ctx.session.add(row)
+        ctx.session.flush()
     return _file_record(row)
 
 
-def forget_files(session: Session, *, now: datetime) -> None:
+def forget_files(ctx: Context) -> None:
     """Let go of what nobody said what it is."""
-    queries.forget_files(session, now - KEPT)
+    queries.forget_files(ctx.session, ctx.now - KEPT)
 
 
 def find_file(session: Session, actor: Actor, slack_id: str) -> Shared:

@@ -26,6 +26,7 @@ from workflows.actors import OPERATOR, Actor
 from workflows.audit import service as audit
 from workflows.budgets import costs
 from workflows.budgets.imports import BudgetTable
+from workflows.context import Context
 from workflows.errors import GovernanceError
 from workflows.imports.headings import KINDS, Columns, find_columns
 from workflows.inventory.imports import ModelItem, ModelRow, ModelTable
@@ -159,17 +160,17 @@ def list_some(lines_: Sequence[str], noun: str) -> Iterator[str]:
 class _Projects(ProjectTable, NamesPeople[ProjectRow, ProjectItem]):
     is_dry_run = False
 
-    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
-        super().__init__(actor, policy=policy, org_key=org_key)
+    def __init__(self) -> None:
+        super().__init__()
         self._planned: dict[str, None] = {}
         self._has_changed = False
 
     def find_channel(self, word: str) -> tuple[str | None, bool]:
         """By the mirror: nothing is asked inside a transaction. An id is taken as it is; a name has to be known."""
-        slack_id = find_channel(self.session, self.org_key, word)
+        slack_id = find_channel(self.ctx.session, self.ctx.org, word)
         if slack_id is None:
             return (None if word.startswith("#") else word), False
-        channel = people_queries.find_channel_by_id(self.session, self.org_key, slack_id)
+        channel = people_queries.find_channel_by_id(self.ctx.session, self.ctx.org, slack_id)
         return slack_id, channel is not None and channel.bot_is_member
 
     def follow_up(self, items: Sequence[ProjectItem]) -> None:
@@ -185,18 +186,15 @@ class _Projects(ProjectTable, NamesPeople[ProjectRow, ProjectItem]):
     def list_notes(self) -> Iterator[str]:
         yield from super().list_notes()
         low = targets.find_caution(
-            self.session,
-            ProjectCategory.INNOVATION.value if self._planned else None,
-            policy=self.policy,
-            now=self.now,
+            self.ctx, ProjectCategory.INNOVATION.value if self._planned else None
         )
         if low is not None:
             yield targets.describe_caution(low, list(self._planned))
             # The cost that is there goes to the projects that it belongs to now.
-        if self._has_changed and (moved := costs.reallocate(self.session, self.policy)):
+        if self._has_changed and (moved := costs.reallocate(self.ctx.session, self.ctx.policy)):
             yield f"{counted(moved, 'group')} of cost {'would belong' if self.is_dry_run else 'belong'} to another project now."
         if self.uninvited:
-            if readings.WORDS["channels"] in readings.list_unread(self.session):
+            if readings.WORDS["channels"] in readings.list_unread(self.ctx.session):
                 yield "mlgov hasn't read yet which channels it is in. It writes in these once it has (`mlgov run` and `mlgov sync` read them) and is a member; invite it with `/invite @mlgov` where it isn't:"
             else:
                 yield "mlgov is not in these channels, so it cannot write there. Invite it in each with `/invite @mlgov`; it finds them then:"
@@ -211,30 +209,21 @@ class _Models(ModelTable, NamesPeople[ModelRow, ModelItem]):
     pass
 
 
-def table_of(
-    request: Request, sheet: Sheet, actor: Actor, *, policy: Policy, org_key: str
-) -> Table[Any, Any]:
+def table_of(request: Request, sheet: Sheet) -> Table[Any, Any]:
     """The table that takes the rows of a file. Raises GovernanceError for a kind that there isn't."""
     match request.kind:
         case "people":
-            return PeopleTable(actor, policy=policy, org_key=org_key)
+            return PeopleTable()
         case "projects":
-            projects = _Projects(actor, policy=policy, org_key=org_key)
+            projects = _Projects()
             projects.is_dry_run = request.dry_run
             return projects
         case "budgets":
-            return BudgetTable(actor, policy=policy, org_key=org_key, are_meant=request.are_meant)
+            return BudgetTable(are_meant=request.are_meant)
         case "models":
-            return _Models(actor, policy=policy, org_key=org_key)
+            return _Models()
         case "milestones":
-            return _Milestones(
-                actor,
-                policy=policy,
-                org_key=org_key,
-                file=sheet.name,
-                sha256=sheet.sha256,
-                list_to=request.list_to,
-            )
+            return _Milestones(file=sheet.name, sha256=sheet.sha256, list_to=request.list_to)
         case _:
             raise GovernanceError(
                 f"There is no import of {request.kind!r}; there is people, projects, budgets, milestones and models."
@@ -284,11 +273,12 @@ def run(
     """
     try:
         sheet, notes = _read(request, policy)
-        table = table_of(request, sheet, actor, policy=policy, org_key=org_key)
+        table = table_of(request, sheet)
         with database.read(within=PATIENT_MS / 1000) as session:
             known = queries.list_headings(session, request.kind)
         columns = find_columns(sheet.headings, KINDS[request.kind], request.mappings, known)
-        running = _Import(database, request, sheet, columns, notes, table)
+        world = partial(_world, policy, org_key, actor)
+        running = _Import(database, request, sheet, columns, notes, table, world)
         if table.most is None or len(running.rows) <= table.most or request.dry_run:
             return running.write_at_once()
         return running.write_in_batches(progress, probe)
@@ -314,6 +304,10 @@ def _read(request: Request, policy: Policy) -> tuple[Sheet, tuple[str, ...]]:
     return workbook.parse(request.path.name or str(request.path), raw), ()
 
 
+def _world(policy: Policy, org_key: str, actor: Actor, session: Session) -> Context:
+    return Context(session, actor, policy, org_key, clock.now(session))
+
+
 class _Import:
     """A file whose rows were read by their form."""
 
@@ -325,6 +319,7 @@ class _Import:
         columns: Columns,
         notes: tuple[str, ...],
         table: Table[Any, Any],
+        world: Callable[[Session], Context],
     ) -> None:
         self._database = database
         self._request = request
@@ -332,14 +327,15 @@ class _Import:
         self._columns = columns
         self._notes = notes
         self._table = table
+        self._world = world
         self.rows, self._faults = _read_rows(sheet, columns, table.form)
 
     def write_at_once(self) -> Report:
         """Everything in one transaction. Raises _NotWritten where nothing of it is to stay."""
 
         def work(session: Session) -> Report:
-            outcome = self._table.take_rows(session, self.rows, now=clock.now(session))
-            report = self._conclude(session, outcome)
+            outcome = self._table.take_rows(self._world(session), self.rows)
+            report = self._conclude(outcome)
             if report.refused or report.is_dry_run:
                 raise _NotWritten(report)
             return report
@@ -354,7 +350,7 @@ class _Import:
         """
         table = self._table
         with self._database.read(within=PATIENT_MS / 1000) as session:
-            checked = table.take_rows(session, self.rows, now=clock.now(session), writes=False)
+            checked = table.take_rows(self._world(session), self.rows, writes=False)
             if (self._faults or checked.faults) and not self._request.skip_bad_rows:
                 raise _NotWritten(self._report(Outcome(faults=checked.faults)))
         bad = {fault.line for fault in checked.faults}
@@ -380,34 +376,32 @@ class _Import:
                 progress(len(self.rows) - len(waiting), len(self.rows))
 
         def write_last(session: Session) -> Report:
-            outcome = table.take_rows(session, waiting, now=clock.now(session))
-            return self._conclude(session, done + outcome, is_written=True)
+            outcome = table.take_rows(self._world(session), waiting)
+            return self._conclude(done + outcome, is_written=True)
 
         report = self._database.run(write_last, patient=True)
         progress(len(self.rows), len(self.rows))
         return report
 
     def _write_batch(self, session: Session, batch: Rows[Any]) -> Outcome:
-        outcome = self._table.take_rows(session, batch, now=clock.now(session))
+        outcome = self._table.take_rows(self._world(session), batch)
         if outcome.faults:
             raise _NotYet({fault.line for fault in outcome.faults})
         return outcome
 
-    def _conclude(self, session: Session, outcome: Outcome, *, is_written: bool = False) -> Report:
+    def _conclude(self, outcome: Outcome, *, is_written: bool = False) -> Report:
         """What follows from the file as a whole, of which some is written for good already where it `is_written`."""
         report = self._report(outcome)
         if report.refused and not is_written:
             return report
         notes = (*self._columns.notes, *self._table.list_notes(), *self._notes)
         report = replace(report, notes=notes, refused=False)
-        queries.remember(session, self._request.kind, self._columns.given)
+        queries.remember(self._table.ctx.session, self._request.kind, self._columns.given)
         if report.changes:
             audit.record(
-                session,
-                self._table.actor,
+                self._table.ctx,
                 f"{report.kind}.imported",
                 ("import", self._sheet.sha256),
-                now=self._table.now,
                 rows=report.rows,
                 added=report.added,
                 changed=report.changed,

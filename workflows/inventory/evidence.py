@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
-
-from sqlalchemy.orm import Session
 
 from storage.enums import EvidenceStatus, ModelState, Part
 from storage.evidence import queries as evidence_queries
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelVersion
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.calendar import local_instant
+from workflows.context import Context
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.evidence import explanations
 from workflows.evidence import rules as evidence_rules
@@ -24,7 +23,6 @@ from workflows.inventory import monitoring, reads, rules, service
 from workflows.inventory import permissions as inventory_permissions
 from workflows.inventory.records import Check, ModelCard, StepCheck, VersionRecord
 from workflows.inventory.rules import LIVE, Who
-from workflows.inventory.service import Clicked
 from workflows.policy import Policy
 from workflows.policy.sections import Step
 
@@ -41,45 +39,27 @@ _PHASE: dict[ModelState, Step] = {
 """What the evidence that a version gathers in each state is for."""
 
 
-def submit_evidence(
-    session: Session,
-    actor: Actor,
-    version_id: int,
-    form: SubmitEvidence,
-    request_key: str,
-    *,
-    policy: Policy,
-    now: datetime,
-    clicked: Clicked = None,
-) -> int:
+def submit_evidence(ctx: Context, version_id: int, form: SubmitEvidence, request_key: str) -> int:
     """Hand in evidence: who made the version, validates or owns it, model risk, operations, and programs. Its id."""
-    version, model = _lock_changeable(session, actor, version_id, policy)
-    _require_may_hand_in(session, actor, version, model, form.type, policy)
-    kept = evidence.submit_item(
-        session, actor, version.id, form, request_key, policy=policy, now=now
-    )
+    version, model = _lock_changeable(ctx, version_id)
+    _require_may_hand_in(ctx, version, model, form.type)
+    kept = evidence.submit_item(ctx, version.id, form, request_key)
     if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
-        monitoring.begin_watching(session, version, now=now)
-    service.refresh_copies(session, model.id, now=now, clicked=clicked)
+        monitoring.begin_watching(ctx, version)
+    service.refresh_copies(ctx, model.id)
     return kept
 
 
-def require_may_hand_in(
-    session: Session, actor: Actor, version_id: int, type_: str, *, policy: Policy
-) -> None:
+def require_may_hand_in(ctx: Context, version_id: int, type_: str) -> None:
     """Raise what `submit_evidence` would, before a file is fetched for it: who may not hand in has nothing read."""
-    version, model = _require_changeable(
-        session, actor, queries.find_version(session, version_id), policy
-    )
-    _require_may_hand_in(session, actor, version, model, type_, policy)
+    version, model = _require_changeable(ctx, queries.find_version(ctx.session, version_id))
+    _require_may_hand_in(ctx, version, model, type_)
 
 
-def _require_may_hand_in(
-    session: Session, actor: Actor, version: ModelVersion, model: Model, type_: str, policy: Policy
-) -> None:
-    record = reads.load_model(session, model.id)
-    standing = inventory_permissions.find_standing(session, actor, record, version, policy=policy)
-    if actor.kind is ActorKind.PERSON and not standing.is_close:
+def _require_may_hand_in(ctx: Context, version: ModelVersion, model: Model, type_: str) -> None:
+    record = reads.load_model(ctx.session, model.id)
+    standing = inventory_permissions.find_standing(ctx, record, version)
+    if ctx.actor.kind is ActorKind.PERSON and not standing.is_close:
         raise NotAllowed(
             "Evidence is handed in by those who own, make, validate or run this model.",
             audit=RefusalFact(
@@ -97,28 +77,18 @@ def _require_may_hand_in(
 
 
 def decide_evidence(
-    session: Session,
-    actor: Actor,
-    choices: Sequence[tuple[int, int]],
-    *,
-    accept: bool,
-    word: str,
-    policy: Policy,
-    now: datetime,
-    clicked: Clicked = None,
+    ctx: Context, choices: Sequence[tuple[int, int]], *, accept: bool, word: str
 ) -> None:
     """Accept or reject items, by id and revision as shown: the version's validator or model risk, never one's own."""
     for evidence_id, revision in choices:
-        row = evidence_queries.find_item(session, evidence_id)
+        row = evidence_queries.find_item(ctx.session, evidence_id)
         if row is None:
             raise reads.out_of_sight()
-        version, model = _lock_changeable(session, actor, row.version_id, policy)
-        record = reads.load_model(session, model.id)
-        standing = inventory_permissions.find_standing(
-            session, actor, record, version, policy=policy
-        )
+        version, model = _lock_changeable(ctx, row.version_id)
+        record = reads.load_model(ctx.session, model.id)
+        standing = inventory_permissions.find_standing(ctx, record, version)
         is_validating = Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION
-        if standing.developed or standing.contributed or row.produced_by == actor.id:
+        if standing.developed or standing.contributed or row.produced_by == ctx.actor.id:
             raise NotAllowed(
                 "You made this, so somebody else has to look at it.",
                 audit=RefusalFact(
@@ -132,28 +102,15 @@ def decide_evidence(
                     "evidence.decide", evidence.TYPE, str(row.id), why="not_validator"
                 ),
             )
-        evidence.decide_item(
-            session, actor, evidence_id, revision, accept=accept, word=word, now=now
-        )
-        service.refresh_copies(session, model.id, now=now, clicked=clicked)
+        evidence.decide_item(ctx, evidence_id, revision, accept=accept, word=word)
+        service.refresh_copies(ctx, model.id)
 
 
-def waive_evidence(
-    session: Session,
-    actor: Actor,
-    version_id: int,
-    type_: str,
-    *,
-    reason: str,
-    until: date,
-    policy: Policy,
-    now: datetime,
-    clicked: Clicked = None,
-) -> int:
+def waive_evidence(ctx: Context, version_id: int, type_: str, *, reason: str, until: date) -> int:
     """Model risk lets a version go on without a type of evidence, through that day."""
-    version, model = _lock_changeable(session, actor, version_id, policy)
-    record = reads.load_model(session, model.id)
-    standing = inventory_permissions.find_standing(session, actor, record, version, policy=policy)
+    version, model = _lock_changeable(ctx, version_id)
+    record = reads.load_model(ctx.session, model.id)
+    standing = inventory_permissions.find_standing(ctx, record, version)
     if Who.MODEL_RISK not in standing.parts or standing.developed:
         raise NotAllowed(
             "Only model risk waives evidence, and never for what they made themselves.",
@@ -161,40 +118,36 @@ def waive_evidence(
                 "evidence.waive", service.VERSION_TYPE, str(version.id), why="not_model_risk"
             ),
         )
-    over = local_instant(until + timedelta(days=1), time(0), policy.organisation.zone)
-    kept = evidence.waive_item(
-        session, actor, version.id, type_, reason=reason, until=over, policy=policy, now=now
-    )
-    service.refresh_copies(session, model.id, now=now, clicked=clicked)
+    over = local_instant(until + timedelta(days=1), time(0), ctx.policy.organisation.zone)
+    kept = evidence.waive_item(ctx, version.id, type_, reason=reason, until=over)
+    service.refresh_copies(ctx, model.id)
     return kept
 
 
-def find_item(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) -> Item:
+def find_item(ctx: Context, evidence_id: int) -> Item:
     """An item of a model in the actor's sight. Raises NotFound and NotAllowed."""
-    row = evidence_queries.find_item(session, evidence_id)
-    version = queries.find_version(session, row.version_id) if row else None
+    row = evidence_queries.find_item(ctx.session, evidence_id)
+    version = queries.find_version(ctx.session, row.version_id) if row else None
     if row is None or version is None:
         raise reads.out_of_sight()
-    reads.require_sight(session, actor, version.model_id, policy=policy)
-    return next(one for one in evidence.load_items(session, [version.id]) if one.id == row.id)
+    reads.require_sight(ctx, version.model_id)
+    return next(one for one in evidence.load_items(ctx.session, [version.id]) if one.id == row.id)
 
 
-def _lock_changeable(
-    session: Session, actor: Actor, version_id: int, policy: Policy
-) -> tuple[ModelVersion, Model]:
+def _lock_changeable(ctx: Context, version_id: int) -> tuple[ModelVersion, Model]:
     """A version, locked, whose evidence can change: while approvers look at it, and once it is retired, it stands still."""
-    permissions.require_member(actor, "evidence.change", subject=(service.VERSION_TYPE, version_id))
-    version = queries.lock_version(session, version_id)
-    return _require_changeable(session, actor, version, policy)
+    permissions.require_member(
+        ctx.actor, "evidence.change", subject=(service.VERSION_TYPE, version_id)
+    )
+    version = queries.lock_version(ctx.session, version_id)
+    return _require_changeable(ctx, version)
 
 
-def _require_changeable(
-    session: Session, actor: Actor, version: ModelVersion | None, policy: Policy
-) -> tuple[ModelVersion, Model]:
-    model = queries.find_model(session, version.model_id) if version else None
+def _require_changeable(ctx: Context, version: ModelVersion | None) -> tuple[ModelVersion, Model]:
+    model = queries.find_model(ctx.session, version.model_id) if version else None
     if version is None or model is None:
         raise reads.out_of_sight()
-    reads.require_sight(session, actor, model.id, policy=policy)
+    reads.require_sight(ctx, model.id)
     if version.state == ModelState.APPROVAL:
         raise GovernanceError(
             "Approvers are looking at this evidence, so it stands still. Withdraw the request to change it."
@@ -204,17 +157,15 @@ def _require_changeable(
     return version, model
 
 
-def check_version(session: Session, version_id: int, *, policy: Policy, now: datetime) -> Check:
+def check_version(ctx: Context, version_id: int) -> Check:
     """What bars each step of a version, whoever takes it: the very list by which the step is refused."""
-    version = queries.find_version(session, version_id)
+    version = queries.find_version(ctx.session, version_id)
     if version is None:
         raise reads.out_of_sight()
-    record = reads.load_model(session, version.model_id)
-    items = inventory_permissions.load_items(session, version.id)
+    record = reads.load_model(ctx.session, version.model_id)
+    items = inventory_permissions.load_items(ctx.session, version.id)
     at = rules.assume_validator_named(
-        inventory_permissions.load_situation(
-            session, record, version, items, policy=policy, now=now
-        )
+        inventory_permissions.load_situation(ctx, record, version, items)
     )
     state = ModelState(version.state)
     steps = tuple(
@@ -228,7 +179,7 @@ def check_version(session: Session, version_id: int, *, policy: Policy, now: dat
         if move.source is state and move.verb not in rules.ENDINGS
     )
     following = rules.NEXT.get(state)
-    today = reads.today_of(policy, now)
+    today = reads.today_of(ctx.policy, ctx.now)
     return Check(
         model=record.key,
         version=version.version,

@@ -136,10 +136,10 @@ class ModelTable(Table[ModelRow, ModelItem]):
 
     def load_records(self, rows: Sequence[ModelRow]) -> None:
         """The models that there are, and the keys of what they take output from."""
-        known = list(queries.find_by_keys(self.session, {row.key for row in rows}).values())
-        self._before = {record.key: record for record in reads.load_models(self.session, known)}
-        links = queries.list_links(self.session, [model.id for model in known])
-        models = queries.list_by_ids(self.session, {up for _, up in links})
+        known = list(queries.find_by_keys(self.ctx.session, {row.key for row in rows}).values())
+        self._before = {record.key: record for record in reads.load_models(self.ctx.session, known)}
+        links = queries.list_links(self.ctx.session, [model.id for model in known])
+        models = queries.list_by_ids(self.ctx.session, {up for _, up in links})
         self._upstream = {
             down: tuple(model.key for model in models if (down, model.id) in links)
             for down, _ in links
@@ -206,37 +206,19 @@ class ModelTable(Table[ModelRow, ModelItem]):
         """Register or change it, and assess it where the row says what does not stand there."""
         before, form = item.before, item.form
         if before is None:
-            service.register_model(
-                self.session,
-                self.actor,
-                form,
-                policy=self.policy,
-                now=self.now,
-                org_key=self.org_key,
-            )
+            service.register_model(self.ctx, form)
             return
         self._note_changes(item, before)
         if item.fields:
-            service.edit_model(
-                self.session,
-                self.actor,
-                before.id,
-                before.revision,
-                form,
-                policy=self.policy,
-                now=self.now,
-                org_key=self.org_key,
-            )
+            service.edit_model(self.ctx, before.id, before.revision, form)
         assessment = self._assessment(item.row, before)
         if assessment and assessment != [getattr(before, name) for name in _ASSESSED]:
             assess = AssessTier(
                 model_id=before.id,
-                revision=reads.load_model(self.session, before.id).revision,
+                revision=reads.load_model(self.ctx.session, before.id).revision,
                 **dict(zip(_ASSESSED, assessment, strict=True)),
             )
-            tier = service.assess_tier(
-                self.session, self.actor, assess, policy=self.policy, now=self.now
-            )
+            tier = service.assess_tier(self.ctx, assess)
             item.change("tier", before.tier, tier)
 
     @staticmethod
@@ -255,14 +237,12 @@ class ModelTable(Table[ModelRow, ModelItem]):
 
     def follow_up(self, items: Sequence[ModelItem]) -> None:
         """Each takes the output of the models that its row names, and of no others."""
-        models = queries.find_by_keys(self.session, {item.row.key for item in items})
+        models = queries.find_by_keys(self.ctx.session, {item.row.key for item in items})
         for item in items:
             if item.row.upstream is None:
                 continue
             upstream = [key.casefold() for key in item.row.upstream]
             try:
-                service.link_upstream(
-                    self.session, self.actor, models[item.row.key], upstream, policy=self.policy
-                )
+                service.link_upstream(self.ctx, models[item.row.key], upstream)
             except GovernanceError as refusal:
                 item.fault("upstream", refusal.sentence)

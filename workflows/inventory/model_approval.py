@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -20,7 +20,6 @@ from storage.inventory import queries
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people import lookups
 from storage.projects.tables import Project
-from workflows.actors import Actor
 from workflows.approvable import (
     Known,
     Prepared,
@@ -33,13 +32,13 @@ from workflows.approvable import (
 )
 from workflows.audit import service as audit
 from workflows.calendar import last_day
+from workflows.context import Context
 from workflows.errors import GovernanceError, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence.records import Item
 from workflows.inventory import permissions, reads, rules, service, transitions
 from workflows.inventory.forms import AskApproval
 from workflows.inventory.records import FindingRecord, ModelRecord
-from workflows.policy import Policy
 from workflows.policy.conditions import Facts
 
 
@@ -168,46 +167,28 @@ class ModelApproval:
     gate = GATE
     is_editable = False
 
-    def prepare(
-        self,
-        session: Session,
-        actor: Actor,
-        form: AskApproval,
-        *,
-        policy: Policy,
-        now: datetime,
-        replacing: int | None = None,
-    ) -> Prepared:
+    def prepare(self, ctx: Context, form: AskApproval, *, replacing: int | None = None) -> Prepared:
         """Lock the version, judge it by the table, and say exactly what is asked: these contents, on this evidence."""
-        version, model = transitions.lock_version(
-            session, actor, form.version_id, form.revision, policy=policy
-        )
+        version, model = transitions.lock_version(ctx, form.version_id, form.revision)
         move = rules.find_move(ModelState(version.state), rules.PASS)
         if move is None:
             raise Stale(
                 f"Version {version.version} of {model.name} is {transitions.describe_state(ModelState(version.state))}, so approval can't be asked for now."
             )
-        transitions.require_free(session, actor, version, move, policy=policy, now=now)
-        record = reads.load_model(session, model.id)
-        items = permissions.load_items(session, version.id)
+        transitions.require_free(ctx, version, move)
+        record = reads.load_model(ctx.session, model.id)
+        items = permissions.load_items(ctx.session, version.id)
         transitions.apply_step(
-            session,
-            actor,
-            model,
-            version,
-            move,
-            policy=policy,
-            now=now,
-            org_key=_find_org_key(session, model),
+            replace(ctx, org=_find_org_key(ctx.session, model)), model, version, move
         )
-        project = queries.find_project_by_id(session, model.project_id)
+        project = queries.find_project_by_id(ctx.session, model.project_id)
         if project is None:
             raise GovernanceError(
                 f"{model.name} belongs to no project, so nobody could decide. Give it one first."
             )
-        parts = queries.list_parts(session, [version.id])
+        parts = queries.list_parts(ctx.session, [version.id])
         everybody = tuple(dict.fromkeys(one.person_id for one in parts))
-        today = reads.today_of(policy, now)
+        today = reads.today_of(ctx.policy, ctx.now)
         open_ = [one for one in record.findings if one.is_open(today)]
         return Prepared(
             subject_id=version.id,
@@ -236,27 +217,19 @@ class ModelApproval:
             ),
         )
 
-    def reread(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Reread:
+    def reread(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Reread:
         """What the inventory says of the version now; nothing where its model belongs to no project any more."""
-        version, model = _find_pair(session, subject_id)
-        project = queries.find_project_by_id(session, model.project_id)
+        version, model = _find_pair(ctx.session, subject_id)
+        project = queries.find_project_by_id(ctx.session, model.project_id)
         if project is None:
             return Reread(None)
-        today = reads.today_of(policy, now)
-        record = reads.load_model(session, model.id)
+        today = reads.today_of(ctx.policy, ctx.now)
+        record = reads.load_model(ctx.session, model.id)
         open_ = [one for one in record.findings if one.is_open(today)]
-        items = permissions.load_items(session, version.id)
+        items = permissions.load_items(ctx.session, version.id)
         mine = [one for one in open_ if permissions.concerns(one, version, record)]
-        parts = queries.list_parts(session, [version.id])
-        at = permissions.load_situation(session, record, version, items, policy=policy, now=now)
+        parts = queries.list_parts(ctx.session, [version.id])
+        at = permissions.load_situation(ctx, record, version, items)
         again = ReadAgain(
             condition_facts(model, version, project, items, open_),
             list_known(model),
@@ -281,26 +254,16 @@ class ModelApproval:
         """Lock the model's and the version's row."""
         queries.lock_version(session, subject_id)
 
-    def apply(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
+    def apply(self, ctx: Context, approval_id: int, subject_id: int, facts: dict[str, Any]) -> None:
         """Approved: exactly the contents and the evidence that were asked about. Raises when they are not that any more."""
-        version, model = _find_pair(session, subject_id)
-        items = permissions.load_items(session, version.id)
+        version, model = _find_pair(ctx.session, subject_id)
+        items = permissions.load_items(ctx.session, version.id)
         if version.state != ModelState.APPROVAL:
             raise GovernanceError(
                 f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn."
             )
-        record = reads.load_model(session, model.id)
-        at = permissions.load_situation(session, record, version, items, policy=policy, now=now)
+        record = reads.load_model(ctx.session, model.id)
+        at = permissions.load_situation(ctx, record, version, items)
         # What a check of the version lists, read under its lock.
         bars = (*list_changes(version, items, facts), *rules.summarise_bars(_approving_move(), at))
         if bars:
@@ -309,63 +272,43 @@ class ModelApproval:
             )
         move = _approving_move()
         version.approval_id = approval_id
-        version.approved_until = queries.find_valid_until(session, approval_id)
+        version.approved_until = queries.find_valid_until(ctx.session, approval_id)
         version.approved_digest = version.digest or ""
         transitions.apply_step(
-            session,
-            actor,
-            model,
-            version,
-            move,
-            policy=policy,
-            now=now,
-            org_key=_find_org_key(session, model),
+            replace(ctx, org=_find_org_key(ctx.session, model)), model, version, move
         )
 
     def close(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
-        policy: Policy,
-        now: datetime,
     ) -> None:
         """Rejected: back to development. Expired or withdrawn: back to who validates it. Silence approves nothing."""
-        version, model = _find_pair(session, subject_id)
+        version, model = _find_pair(ctx.session, subject_id)
         was_rejected = outcome is ApprovalState.REJECTED
         move = rules.find_move(
             ModelState(version.state), rules.REJECTED if was_rejected else rules.TAKEN_BACK
         )
         if move is not None:
             transitions.apply_step(
-                session,
-                actor,
-                model,
-                version,
-                move,
-                policy=policy,
-                now=now,
-                org_key=_find_org_key(session, model),
+                replace(ctx, org=_find_org_key(ctx.session, model)), model, version, move
             )
 
     def lapse(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
-        policy: Policy,
-        now: datetime,
         spared: Collection[str] = (),
     ) -> None:
         """A condition was not met: the version is not approved any more; one in use is suspended."""
-        version, model = _find_pair(session, subject_id)
+        version, model = _find_pair(ctx.session, subject_id)
         if version.approval_id != approval_id:
             return
         version.approved_digest = version.approved_until = None
@@ -374,57 +317,39 @@ class ModelApproval:
         reason = f"A condition of request {approval_id} was not met in time."
         if suspend is not None:
             transitions.apply_step(
-                session,
-                actor,
+                replace(ctx, org=_find_org_key(ctx.session, model)),
                 model,
                 version,
                 suspend,
                 reason=reason,
-                policy=policy,
-                now=now,
-                org_key=_find_org_key(session, model),
             )
         elif source is ModelState.APPROVED:
             back = rules.Move(
                 "lapse", "", source, ModelState.VALIDATION, frozenset({rules.Who.REQUEST})
             )
             transitions.apply_step(
-                session,
-                actor,
+                replace(ctx, org=_find_org_key(ctx.session, model)),
                 model,
                 version,
                 back,
                 reason=reason,
-                policy=policy,
-                now=now,
-                org_key=_find_org_key(session, model),
             )
         else:
             # It stays where it is, and is approved no more: the ledger says that too.
             audit.record(
-                session,
-                actor,
+                ctx,
                 "model_version.approval_lapsed",
                 (service.VERSION_TYPE, version.id),
-                now=now,
                 approval=approval_id,
             )
 
-    def words(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
+    def words(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Words:
         """What is asked, in plain words."""
-        version, model = _find_pair(session, subject_id)
-        record = reads.load_model(session, model.id)
+        version, model = _find_pair(ctx.session, subject_id)
+        record = reads.load_model(ctx.session, model.id)
         name = f"{model.name} {version.version}"
         waits = version.state == ModelState.APPROVAL
-        today = reads.today_of(policy, now)
+        today = reads.today_of(ctx.policy, ctx.now)
         open_now = sum(one.is_open(today) for one in record.findings)
         tier = _describe_number(facts["tier"] or 1, model.tier or 1, waits)
         detail = [
@@ -433,7 +358,7 @@ class ModelApproval:
             ("Purpose", record.purpose or "not said"),
             ("Developed by", _names(record, version, Part.DEVELOPER)),
             ("Validated by", _names(record, version, Part.VALIDATOR)),
-            *_describe_evidence(session, version, policy),
+            *_describe_evidence(ctx, version),
             ("Open findings", _describe_number(len(facts["findings"]), open_now, waits)),
         ]
         if facts["digest"]:
@@ -482,15 +407,13 @@ def _people(
     }
 
 
-def _describe_evidence(
-    session: Session, version: ModelVersion, policy: Policy
-) -> list[tuple[str, str]]:
+def _describe_evidence(ctx: Context, version: ModelVersion) -> list[tuple[str, str]]:
     """Each item in a line: its metrics against their thresholds, who waived it."""
     lines = []
-    for item in permissions.load_items(session, version.id).values():
+    for item in permissions.load_items(ctx.session, version.id).values():
         text = item.status.value
         if item.status is EvidenceStatus.WAIVED:
-            zone = policy.organisation.zone
+            zone = ctx.policy.organisation.zone
             until = (
                 f" until {last_day(item.valid_until, zone):%d %b %Y}" if item.valid_until else ""
             )
@@ -506,7 +429,7 @@ def _describe_evidence(
             text += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (
                 f". {item.decider}: {item.word}" if item.word else ""
             )
-        lines.append((policy.evidence.words(item.type).capitalize(), text))
+        lines.append((ctx.policy.evidence.words(item.type).capitalize(), text))
     return lines
 
 

@@ -1,7 +1,7 @@
 """What is watched in use: readings judged against the plan, and those that did not come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from storage.enums import FindingSource, Severity
 from storage.inventory import queries
 from storage.inventory.tables import ModelMetric, ModelReading, ModelVersion
-from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.evidence import service as evidence_service
 from workflows.inventory import findings, permissions, service
 from workflows.inventory.forms import GiveReading
-from workflows.job_runner import DueSlot, Occasion, Registry
+from workflows.job_runner import DueSlot, Registry
 from workflows.policy import Policy
 from workflows.sources.text import storable
 
@@ -26,42 +26,33 @@ AHEAD = timedelta(hours=1)
 """How far ahead of mlgov's own clock a reading may be."""
 
 
-def begin_watching(session: Session, version: ModelVersion, *, now: datetime) -> None:
+def begin_watching(ctx: Context, version: ModelVersion) -> None:
     """Watch what the version's plan names; measures that a new plan leaves out are watched no more."""
-    plan = permissions.load_items(session, version.id).get(PLAN)
+    plan = permissions.load_items(ctx.session, version.id).get(PLAN)
     wanted = {watched.name.casefold(): watched for watched in plan.watched} if plan else {}
     there = {
         row.name.casefold(): row
-        for row in queries.list_metrics(session, [version.id], dropped=True)
+        for row in queries.list_metrics(ctx.session, [version.id], dropped=True)
     }
     for name, row in there.items():
         if name not in wanted:
-            row.dropped_at = row.dropped_at or now
+            row.dropped_at = row.dropped_at or ctx.now
     for name, watched in wanted.items():
         row_ = there.get(name)
         if row_ is None:
             row_ = ModelMetric(version_id=version.id, name=watched.name)
-            session.add(row_)
+            ctx.session.add(row_)
         row_.threshold, row_.better = watched.threshold, watched.better
         row_.every_days, row_.dropped_at = watched.every_days, None
-    session.flush()
+    ctx.session.flush()
 
 
-def take_reading(
-    session: Session,
-    actor: Actor,
-    version: ModelVersion,
-    form: GiveReading,
-    *,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-) -> bool:
+def take_reading(ctx: Context, version: ModelVersion, form: GiveReading) -> bool:
     """Keep a reading and judge it; True for a breach, which opens a finding while none of that measure is open.
 
     The same reading again changes nothing.
     """
-    rows = {row.name.casefold(): row for row in queries.list_metrics(session, [version.id])}
+    rows = {row.name.casefold(): row for row in queries.list_metrics(ctx.session, [version.id])}
     row = rows.get(form.metric.casefold())
     if row is None:
         listed = (
@@ -72,12 +63,12 @@ def take_reading(
             f"Its monitoring plan has no measure {form.metric!r}. It watches {listed}.",
             field="metric",
         )
-    at = form.at or now
+    at = form.at or ctx.now
     if at.tzinfo is None:
         raise InvalidInput("Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at")
-    if at > now + AHEAD:
+    if at > ctx.now + AHEAD:
         raise InvalidInput("That time is still to come.", field="at")
-    known = queries.find_reading(session, row.id, at)
+    known = queries.find_reading(ctx.session, row.id, at)
     if known is not None:
         if known.value != form.value:
             raise InvalidInput(
@@ -87,23 +78,23 @@ def take_reading(
         return known.is_breach
     is_breach = form.value < row.threshold if row.better == "higher" else form.value > row.threshold
     row.trouble = None
-    session.add(
-        ModelReading(metric_id=row.id, at=at, value=form.value, is_breach=is_breach, created_at=now)
+    ctx.session.add(
+        ModelReading(
+            metric_id=row.id, at=at, value=form.value, is_breach=is_breach, created_at=ctx.now
+        )
     )
     audit.record(
-        session,
-        actor,
+        ctx,
         "model_version.reading",
         ("model_version", version.id),
-        now=now,
         metric=row.name,
         value=_plain(form.value),
         at=at.isoformat(timespec="microseconds"),
         breach=is_breach,
     )
-    if is_breach and not _is_known(session, version, row):
+    if is_breach and not _is_known(ctx.session, version, row):
         _file_detected(
-            session,
+            ctx,
             version,
             row,
             f"breach:{row.id}:{at.isoformat()}",
@@ -114,28 +105,25 @@ def take_reading(
                 "threshold": _plain(row.threshold),
                 "better": row.better,
             },
-            policy=policy,
-            now=now,
-            org_key=org_key,
         )
-    service.refresh_copies(session, version.model_id, now=now)
+    service.refresh_copies(ctx, version.model_id)
     return is_breach
 
 
-def detect_silence(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def detect_silence(ctx: Context) -> None:
     """Open a finding for every measure in use of which no reading came in time; once for each silence."""
-    rows = queries.list_metrics_in_use(session)
-    latest = queries.find_latest_readings(session, [row.id for row, _, _ in rows])
+    rows = queries.list_metrics_in_use(ctx.session)
+    latest = queries.find_latest_readings(ctx.session, [row.id for row, _, _ in rows])
     for row, version, _ in rows:
         # What was suspended was silent rightly: the plan counts from when it works again.
         since = (
             max(latest[row.id].at, version.state_since) if row.id in latest else version.state_since
         )
-        if now - since <= timedelta(days=row.every_days):
+        if ctx.now - since <= timedelta(days=row.every_days):
             continue
-        day = since.astimezone(policy.organisation.zone).date()
+        day = since.astimezone(ctx.policy.organisation.zone).date()
         _file_detected(
-            session,
+            ctx,
             version,
             row,
             f"silent:{row.id}:{since.isoformat()}",
@@ -145,36 +133,16 @@ def detect_silence(session: Session, *, policy: Policy, org_key: str, now: datet
                 "since": f"{day:%d %b %Y}",
                 "days": str(row.every_days),
             },
-            policy=policy,
-            now=now,
-            org_key=org_key,
         )
 
 
 def _file_detected(
-    session: Session,
-    version: ModelVersion,
-    row: ModelMetric,
-    key: str,
-    facts: dict[str, str],
-    *,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
+    ctx: Context, version: ModelVersion, row: ModelMetric, key: str, facts: dict[str, str]
 ) -> None:
-    model = queries.find_model(session, version.model_id)
+    model = queries.find_model(ctx.session, version.model_id)
     severity = Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
     findings.file_detected(
-        session,
-        version.model_id,
-        version.id,
-        facts,
-        severity,
-        FindingSource.MONITORING,
-        key,
-        policy=policy,
-        now=now,
-        org_key=org_key,
+        ctx, version.model_id, version.id, facts, severity, FindingSource.MONITORING, key
     )
 
 
@@ -225,11 +193,11 @@ def start_of_round(policy: Policy, now: datetime) -> datetime:
     return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
 
 
-def list_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
+def list_measures(ctx: Context) -> list[Asked]:
     """Every measure in use for which the policy has a query."""
-    at, rules = start_of_round(policy, now), policy.readings
+    at, rules = start_of_round(ctx.policy, ctx.now), ctx.policy.readings
     measures = []
-    for row, version, model in queries.list_metrics_in_use(session):
+    for row, version, model in queries.list_metrics_in_use(ctx.session):
         query = rules.query(model.key, version.version, row.name)
         if query is not None:
             measures.append(
@@ -247,10 +215,10 @@ def list_measures(session: Session, *, policy: Policy, now: datetime) -> list[As
     return measures
 
 
-def list_due_measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
+def list_due_measures(ctx: Context) -> list[Asked]:
     """Those of the measures that have no reading since the present round began, of what was in use by then."""
-    measures = list_measures(session, policy=policy, now=now)
-    latest = queries.find_latest_readings(session, [one.metric_id for one in measures])
+    measures = list_measures(ctx)
+    latest = queries.find_latest_readings(ctx.session, [one.metric_id for one in measures])
     return [
         one
         for one in measures
@@ -259,22 +227,15 @@ def list_due_measures(session: Session, *, policy: Policy, now: datetime) -> lis
     ]
 
 
-def keep_readings(
-    session: Session,
-    values: Mapping[Asked, Decimal],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
+def keep_readings(ctx: Context, values: Mapping[Asked, Decimal]) -> None:
     """Keep and judge what was read. What another process kept meanwhile, or is watched no more, changes nothing."""
     for asked, value in values.items():
-        version = queries.find_version(session, asked.version_id)
+        version = queries.find_version(ctx.session, asked.version_id)
         if version is None:
             continue
         try:
             form = GiveReading(metric=asked.metric, value=value, at=asked.at)
-            take_reading(session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key)
+            take_reading(ctx.as_system(), version, form)
         except (GovernanceError, ValidationError):
             continue  # one value that can't be kept costs itself alone
 
@@ -292,12 +253,12 @@ def keep_failures(session: Session, why: Mapping[Asked, str]) -> None:
 # reviews, readings that did not come, acceptances that are over, files that nobody handed in.
 
 
-def _run_daily(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    policy, org_key, now = occasion.policy, occasion.org_key, occasion.now
-    findings.reopen_accepted(session, policy=policy, org_key=org_key, now=now)
-    detect_silence(session, policy=policy, org_key=org_key, now=now)
-    findings.ask_for_due_reviews(session, policy=policy, org_key=org_key, now=now)
-    evidence_service.forget_files(session, now=now)
+def _run_daily(ctx: Context, slot: DueSlot) -> None:
+    policy, org_key, now = ctx.policy, ctx.org, ctx.now
+    findings.reopen_accepted(replace(ctx, policy=policy, org=org_key, now=now))
+    detect_silence(replace(ctx, policy=policy, org=org_key, now=now))
+    findings.ask_for_due_reviews(replace(ctx, policy=policy, org=org_key, now=now))
+    evidence_service.forget_files(replace(ctx, now=now))
 
 
 PART = Registry(schedules={"inventory.look": _run_daily}, daily={"inventory.look": "08:30"})

@@ -1,7 +1,6 @@
 """What people are to a model, and how a version stands: what the rules of the life cycle ask."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -9,58 +8,50 @@ from storage.enums import EuClass, ModelState, Part, Severity
 from storage.inventory import queries
 from storage.inventory.tables import ModelVersion
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
+from workflows.context import Context
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.records import Item
 from workflows.inventory.records import FindingRecord, ModelRecord
 from workflows.inventory.rules import LIVE, Situation, Standing, Who
-from workflows.policy import Policy
 
 
-def find_policy_parts(
-    session: Session, actor: Actor, policy: Policy
-) -> tuple[frozenset[Who], frozenset[Who]]:
+def find_policy_parts(ctx: Context) -> tuple[frozenset[Who], frozenset[Who]]:
     """Which parts the policy gives to the actor, and which it gives to nobody at all."""
     parts, unnamed = set(), set()
     for who, words in (
-        (Who.MODEL_RISK, policy.inventory.model_risk),
-        (Who.OPERATIONS, policy.inventory.operations),
+        (Who.MODEL_RISK, ctx.policy.inventory.model_risk),
+        (Who.OPERATIONS, ctx.policy.inventory.operations),
     ):
         named = [
             word
             for word in words
-            if word.removeprefix("role:") == word or policy.roles.get(word.removeprefix("role:"))
+            if word.removeprefix("role:") == word
+            or ctx.policy.roles.get(word.removeprefix("role:"))
         ]
         if not named:
             unnamed.add(who)
-        elif actor.kind is ActorKind.PERSON and permissions.find_reaching_word(
-            session, actor.id, named, policy=policy
+        elif ctx.actor.kind is ActorKind.PERSON and permissions.find_reaching_word(
+            ctx.session, ctx.actor.id, named, policy=ctx.policy
         ):
             parts.add(who)
     return frozenset(parts), frozenset(unnamed)
 
 
-def is_model_risk(session: Session, actor: Actor, policy: Policy) -> bool:
+def is_model_risk(ctx: Context) -> bool:
     """Whether the policy makes the actor model risk."""
-    return Who.MODEL_RISK in find_policy_parts(session, actor, policy)[0]
+    return Who.MODEL_RISK in find_policy_parts(ctx)[0]
 
 
-def find_standing(
-    session: Session,
-    actor: Actor,
-    model: ModelRecord,
-    version: ModelVersion | None,
-    *,
-    policy: Policy,
-) -> Standing:
+def find_standing(ctx: Context, model: ModelRecord, version: ModelVersion | None) -> Standing:
     """What the actor is to a version, or to a model that has none.
 
     Where the policy names nobody for operations, the owner stands for them.
     """
-    parts, unnamed = find_policy_parts(session, actor, policy)
+    parts, unnamed = find_policy_parts(ctx)
     roles = set(parts)
-    if model.owner is not None and model.owner.id == actor.id:
+    if model.owner is not None and model.owner.id == ctx.actor.id:
         roles.add(Who.OWNER)
         if Who.OPERATIONS in unnamed:
             roles.add(Who.OPERATIONS)
@@ -68,8 +59,8 @@ def find_standing(
     if version is not None:
         mine = {
             row.part
-            for row in queries.list_parts(session, [version.id])
-            if row.person_id == actor.id
+            for row in queries.list_parts(ctx.session, [version.id])
+            if row.person_id == ctx.actor.id
         }
     if Part.DEVELOPER in mine:
         roles.add(Who.DEVELOPER)
@@ -84,18 +75,12 @@ def find_standing(
 
 
 def load_situation(
-    session: Session,
-    record: ModelRecord,
-    version: ModelVersion | None,
-    items: Mapping[str, Item],
-    *,
-    policy: Policy,
-    now: datetime,
+    ctx: Context, record: ModelRecord, version: ModelVersion | None, items: Mapping[str, Item]
 ) -> Situation:
     """How a version stands, as far as guards ask."""
-    project = queries.find_project_by_id(session, record.project_id)
-    zone = policy.organisation.zone
-    today = now.astimezone(zone).date()
+    project = queries.find_project_by_id(ctx.session, record.project_id)
+    zone = ctx.policy.organisation.zone
+    today = ctx.now.astimezone(zone).date()
     until = version.approved_until if version else None
     mine = [one for one in record.findings if one.is_open(today) and concerns(one, version, record)]
     lacks = {
@@ -104,16 +89,16 @@ def load_situation(
             step,
             record.tier or 1,
             affects_people=record.affects_people,
-            rules=policy.evidence,
-            now=now,
+            rules=ctx.policy.evidence,
+            now=ctx.now,
         )
         for step in evidence_rules.STEPS
     }
     validators = version is not None and any(
-        row.part == Part.VALIDATOR for row in queries.list_parts(session, [version.id])
+        row.part == Part.VALIDATOR for row in queries.list_parts(ctx.session, [version.id])
     )
     return Situation(
-        now=now,
+        now=ctx.now,
         tier=record.tier,
         eu_class=EuClass(record.eu_class) if record.eu_class else None,
         project_status=project.status if project else None,
@@ -129,9 +114,10 @@ def load_situation(
         and version.approved_digest != (version.digest or ""),
         was_changing=version is not None
         and version.state == ModelState.SUSPENDED
-        and queries.find_suspended_from(session, version.id) == ModelState.MODIFICATION,
-        has_budget=record.project_id is not None and queries.has_budget(session, record.project_id),
-        dependants=_list_dependants(session, record, version),
+        and queries.find_suspended_from(ctx.session, version.id) == ModelState.MODIFICATION,
+        has_budget=record.project_id is not None
+        and queries.has_budget(ctx.session, record.project_id),
+        dependants=_list_dependants(ctx.session, record, version),
     )
 
 
@@ -165,20 +151,16 @@ def load_items(session: Session, version_id: int) -> Mapping[str, Item]:
     return evidence.load_counting_items(session, [version_id])[version_id]
 
 
-def list_holders(
-    session: Session, record: ModelRecord, parts: frozenset[Who], *, policy: Policy, org_key: str
-) -> set[str]:
+def list_holders(ctx: Context, record: ModelRecord, parts: frozenset[Who]) -> set[str]:
     """Everybody who has one of these parts, by person id: the owner, model risk, operations."""
     holders: set[str] = set()
     if Who.OWNER in parts and record.owner is not None:
         holders.add(record.owner.id)
     for who, words in (
-        (Who.MODEL_RISK, policy.inventory.model_risk),
-        (Who.OPERATIONS, policy.inventory.operations),
+        (Who.MODEL_RISK, ctx.policy.inventory.model_risk),
+        (Who.OPERATIONS, ctx.policy.inventory.operations),
     ):
         if who in parts:
             for word in words:
-                holders |= permissions.list_members(
-                    session, word, policy=policy, org_key=org_key
-                ).keys()
+                holders |= permissions.list_members(ctx, word).keys()
     return holders

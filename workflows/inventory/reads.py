@@ -3,7 +3,7 @@
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotFound
 from workflows.evidence.rules import SELF_MADE
 from workflows.inventory import permissions as inventory_permissions
@@ -311,53 +312,43 @@ def list_upstream(session: Session, model_id: int) -> list[tuple[str, str]]:
     return [(row.key, row.name) for row in sorted(rows, key=lambda row: row.name)]
 
 
-def list_models(
-    session: Session, actor: Actor, words: str = "", *, policy: Policy
-) -> list[ModelRecord]:
+def list_models(ctx: Context, words: str = "") -> list[ModelRecord]:
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
-    permissions.require_member(actor, "models.read")
-    return load_models(session, _list_in_sight(session, actor, storable(words, 80), policy))
+    permissions.require_member(ctx.actor, "models.read")
+    return load_models(ctx.session, _list_in_sight(ctx, storable(words, 80)))
 
 
 def list_first_models(
-    session: Session,
-    actor: Actor,
-    words: str = "",
-    *,
-    order: Mapping[ModelState, int],
-    most: int,
-    policy: Policy,
+    ctx: Context, words: str = "", *, order: Mapping[ModelState, int], most: int
 ) -> tuple[list[ModelRecord], dict[ModelState, int]]:
     """As `list_models`, the first of them in the order of their states and then by name, and how many are in each state."""
-    permissions.require_member(actor, "models.read")
-    within = _project_ids_in_sight(session, actor, policy)
+    permissions.require_member(ctx.actor, "models.read")
+    within = _project_ids_in_sight(ctx)
     rows, counts = queries.search_first(
-        session,
+        ctx.session,
         storable(words, 80),
         within=within,
-        beside=queries.list_concerning_ids(session, actor.id) if within is not None else (),
+        beside=queries.list_concerning_ids(ctx.session, ctx.actor.id) if within is not None else (),
         leading=rules.LEADING,
         order=order,
         most=most,
     )
-    return load_models(session, rows), counts
+    return load_models(ctx.session, rows), counts
 
 
 def list_page(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     words: str = "",
     *,
     only: Collection[str] = (),
     after: str | None = None,
     most: int,
-    policy: Policy,
 ) -> tuple[list[ModelRecord], str | None]:
     """As `list_models`, some of them: those that follow the model with the key `after`, at most so many, and the last one's key
     where more follow. `only` names projects by key to which it is bound, if any. Raises InvalidInput for a key that is not there.
     """
-    permissions.require_member(actor, "models.read")
-    rows = _keep_bound(session, _list_in_sight(session, actor, storable(words, 80), policy), only)
+    permissions.require_member(ctx.actor, "models.read")
+    rows = _keep_bound(ctx.session, _list_in_sight(ctx, storable(words, 80)), only)
     if after is not None:
         keys = [row.key for row in rows]
         if after not in keys:
@@ -367,7 +358,7 @@ def list_page(
             )
         rows = rows[keys.index(after) + 1 :]
     last = rows[most - 1].key if len(rows) > most else None
-    return load_models(session, rows[:most]), last
+    return load_models(ctx.session, rows[:most]), last
 
 
 def _keep_bound(session: Session, rows: Sequence[Model], only: Collection[str]) -> Sequence[Model]:
@@ -380,22 +371,22 @@ def _keep_bound(session: Session, rows: Sequence[Model], only: Collection[str]) 
 
 
 def find_model(
-    session: Session, actor: Actor, word: str, *, policy: Policy, only: Collection[str] = ()
+    ctx: Context, word: str, *, only: Collection[str] = ()
 ) -> tuple[ModelRecord, VersionRecord | None]:
     """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound.
 
     `only` names projects by key to which it is bound, if any.
     """
-    permissions.require_member(actor, "models.read")
+    permissions.require_member(ctx.actor, "models.read")
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
-    seen = _keep_bound(session, _list_in_sight(session, actor, "", policy), only)
+    seen = _keep_bound(ctx.session, _list_in_sight(ctx, ""), only)
     matches = [row for row in seen if row.key == wanted] or [
         row for row in seen if row.name.casefold() == wanted
     ]
     if len(matches) != 1:
         raise _unknown_model(wanted, seen)
-    record = load_models(session, matches)[0]
+    record = load_models(ctx.session, matches)[0]
     if not colon:
         return record, None
     named = record.version(version.strip().removeprefix("v"))
@@ -420,64 +411,58 @@ def _unknown_model(word: str, seen: Sequence[Model]) -> NotFound:
     )
 
 
-def _list_in_sight(session: Session, actor: Actor, words: str, policy: Policy) -> Sequence[Model]:
+def _list_in_sight(ctx: Context, words: str) -> Sequence[Model]:
     """Models in sight: all for leaders, model risk, operations and programs; else those of one's projects and parts."""
-    within = _project_ids_in_sight(session, actor, policy)
-    beside = queries.list_concerning_ids(session, actor.id) if within is not None else ()
-    return queries.search_models(session, words, within=within, beside=beside)
+    within = _project_ids_in_sight(ctx)
+    beside = queries.list_concerning_ids(ctx.session, ctx.actor.id) if within is not None else ()
+    return queries.search_models(ctx.session, words, within=within, beside=beside)
 
 
-def _project_ids_in_sight(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
-    if actor.kind is not ActorKind.PERSON:
+def _project_ids_in_sight(ctx: Context) -> Collection[int] | None:
+    if ctx.actor.kind is not ActorKind.PERSON:
         return None
-    parts, _ = inventory_permissions.find_policy_parts(session, actor, policy)
+    parts, _ = inventory_permissions.find_policy_parts(ctx)
     if parts:
         return None
-    return permissions.sight(session, actor.id, policy=policy).within
+    return permissions.sight(ctx.session, ctx.actor.id, policy=ctx.policy).within
 
 
-def sees_all(session: Session, actor: Actor, policy: Policy) -> bool:
+def sees_all(ctx: Context) -> bool:
     """Whether every model is in the actor's sight, and with it the name of every project."""
-    return _project_ids_in_sight(session, actor, policy) is None
+    return _project_ids_in_sight(ctx) is None
 
 
-def is_seen(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
+def is_seen(ctx: Context, row: Model) -> bool:
     """Whether a model is in the actor's sight."""
-    within = _project_ids_in_sight(session, actor, policy)
+    within = _project_ids_in_sight(ctx)
     return (
         within is None
         or row.project_id in within
-        or row.id in queries.list_concerning_ids(session, actor.id)
+        or row.id in queries.list_concerning_ids(ctx.session, ctx.actor.id)
     )
 
 
-def require_sight(session: Session, actor: Actor, model_id: int, *, policy: Policy) -> None:
+def require_sight(ctx: Context, model_id: int) -> None:
     """Refuse who does not see a model. Raises NotFound and NotAllowed."""
-    permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
-    row = queries.find_model(session, model_id)
-    if row is None or not is_seen(session, actor, row, policy):
+    permissions.require_member(ctx.actor, "models.read", subject=(TYPE, model_id))
+    row = queries.find_model(ctx.session, model_id)
+    if row is None or not is_seen(ctx, row):
         raise out_of_sight()
 
 
 def find_project(
-    session: Session,
-    actor: Actor,
-    key: str | None,
-    *,
-    policy: Policy,
-    channel: str = "",
-    kept: int | None = None,
+    ctx: Context, key: str | None, *, channel: str = "", kept: int | None = None
 ) -> Project | None:
     """The project that was named: one in the actor's sight, any for who sees all models, the one whose channel they
     stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
     if not key:
         return None
-    row = queries.find_project(session, key.strip().casefold())
+    row = queries.find_project(ctx.session, key.strip().casefold())
     if row is None or not (
         row.id == kept
         or (channel and row.channel == channel)
-        or permissions.sees_project(session, actor, row.id, policy=policy)
-        or sees_all(session, actor, policy)
+        or permissions.sees_project(ctx, row.id)
+        or sees_all(ctx)
     ):
         raise NotFound(
             f"There is no project {key[:60]!r} here.", field="project", hint="projects.list"
@@ -488,26 +473,24 @@ def find_project(
 # --- What of the inventory waits for somebody
 
 
-def list_needs(
-    session: Session, actor: Actor, *, policy: Policy, now: datetime
-) -> tuple[Need, ...]:
+def list_needs(ctx: Context) -> tuple[Need, ...]:
     """Models that need this person: versions to validate, findings of theirs to mend, reviews that are due."""
-    today = today_of(policy, now)
-    waiting = {row.id for row in queries.list_validating(session, actor.id)}
-    owned = {row.id for row in queries.list_owned_and_due(session, actor.id, today)}
-    mending = queries.list_open_of(session, actor.id)
+    today = today_of(ctx.policy, ctx.now)
+    waiting = {row.id for row in queries.list_validating(ctx.session, ctx.actor.id)}
+    owned = {row.id for row in queries.list_owned_and_due(ctx.session, ctx.actor.id, today)}
+    mending = queries.list_open_of(ctx.session, ctx.actor.id)
     ids = (
-        {row.model_id for row in queries.list_validating(session, actor.id)}
+        {row.model_id for row in queries.list_validating(ctx.session, ctx.actor.id)}
         | owned
         | {row.model_id for row in mending}
     )
     needs: list[Need] = []
-    for record in load_models(session, queries.list_by_ids(session, ids)) if ids else ():
+    for record in load_models(ctx.session, queries.list_by_ids(ctx.session, ids)) if ids else ():
         needs += [Need(record, one, "validation") for one in record.versions if one.id in waiting]
         mine = [
             one
             for one in record.findings
-            if one.owner and one.owner.id == actor.id and one.is_open(today)
+            if one.owner and one.owner.id == ctx.actor.id and one.is_open(today)
         ]
         if mine:
             days = [one.due for one in mine if one.due]
@@ -524,22 +507,14 @@ def list_needs(
 HISTORY = 12
 
 
-def load_card(
-    session: Session,
-    actor: Actor,
-    model_id: int,
-    version_id: int | None = None,
-    *,
-    policy: Policy,
-    now: datetime,
-) -> ModelCard:
+def load_card(ctx: Context, model_id: int, version_id: int | None = None) -> ModelCard:
     """A model about one version, or its leading one: what is there, what is missing, what the actor can do next."""
-    model = load_model(session, model_id)
+    model = load_model(ctx.session, model_id)
     version = next((each for each in model.versions if each.id == version_id), model.lead)
-    raw = queries.find_version(session, version.id) if version else None
-    items = inventory_permissions.load_items(session, version.id) if version else {}
-    at = inventory_permissions.load_situation(session, model, raw, items, policy=policy, now=now)
-    standing = inventory_permissions.find_standing(session, actor, model, raw, policy=policy)
+    raw = queries.find_version(ctx.session, version.id) if version else None
+    items = inventory_permissions.load_items(ctx.session, version.id) if version else {}
+    at = inventory_permissions.load_situation(ctx, model, raw, items)
+    standing = inventory_permissions.find_standing(ctx, model, raw)
     source = version.state if version else model.own_state
     # Who validates is named in the window of the step itself.
     offered = rules.assume_validator_named(at)
@@ -547,7 +522,7 @@ def load_card(
         Choice(move, rules.list_refusals(move, standing, offered))
         for move in rules.list_moves(source)
     )
-    agreed = queries.list_agreed(session, version.id, version.revision) if version else ()
+    agreed = queries.list_agreed(ctx.session, version.id, version.revision) if version else ()
     labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
     is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
     is_open = source not in (ModelState.APPROVAL, ModelState.RETIRED)
@@ -558,9 +533,9 @@ def load_card(
         evidence=items,
         lacks={step: tuple(each) for step, each in at.lacks.items()},
         choices=choices,
-        readings=_load_readings(session, version),
-        history=load_history(session, model, version),
-        can_edit=actor.kind is not ActorKind.PERSON
+        readings=_load_readings(ctx.session, version),
+        history=load_history(ctx.session, model, version),
+        can_edit=ctx.actor.kind is not ActorKind.PERSON
         or bool({Who.OWNER, Who.MODEL_RISK} & standing.parts)
         or standing.developed,
         can_hand_in=version is not None and is_open and standing.is_close,
@@ -571,7 +546,7 @@ def load_card(
             if accepts
             and item.status is EvidenceStatus.SUBMITTED
             and item.type != SELF_MADE
-            and item.producer_id != actor.id
+            and item.producer_id != ctx.actor.id
         ),
         agreed=tuple(
             f"{name} agreed to: {labels.get(step, step).lower()}" for step, name in agreed
@@ -642,16 +617,14 @@ def _step_records(
     )
 
 
-def load_version_card(
-    session: Session, person_id: str, version_id: int, *, policy: Policy, now: datetime
-) -> ModelCard | None:
+def load_version_card(ctx: Context, person_id: str, version_id: int) -> ModelCard | None:
     """The card of a version before the person whose direct message shows it; None when there is none any more."""
-    version = queries.find_version(session, version_id)
-    reader = lookups.find_people(session, [person_id]).get(person_id)
+    version = queries.find_version(ctx.session, version_id)
+    reader = lookups.find_people(ctx.session, [person_id]).get(person_id)
     if version is None or reader is None:
         return None
     actor = Actor(reader.id, ActorKind.PERSON, reader.name, reader.slack_id, reader.tz)
-    return load_card(session, actor, version.model_id, version_id, policy=policy, now=now)
+    return load_card(replace(ctx, actor=actor), version.model_id, version_id)
 
 
 def find_step(session: Session, step_id: int) -> tuple[ModelRecord, StepTaken] | None:

@@ -5,7 +5,6 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -19,8 +18,8 @@ from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvit
 from storage.people.tables import Person
 from workflows import outbox as workflows_outbox
 from workflows import permissions, timers
-from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.maturity import rules
 from workflows.maturity.forms import GiveAnswer, Skip, WriteNote
@@ -73,22 +72,22 @@ def find_to_send(
     return check_in if sent else None
 
 
-def find_own(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
+def find_own(ctx: Context) -> MyCheckIn | None:
     """The newest check-in that somebody was invited to."""
-    return _find(session, queries.find_last_invitation(session, actor.id), policy)
+    return _find(ctx.session, queries.find_last_invitation(ctx.session, ctx.actor.id), ctx.policy)
 
 
-def open_invitation(session: Session, actor: Actor, *, policy: Policy) -> MyCheckIn | None:
+def open_invitation(ctx: Context) -> MyCheckIn | None:
     """The check-in that still waits for somebody's answers."""
-    check_in = find_own(session, actor, policy=policy)
+    check_in = find_own(ctx)
     return check_in if check_in is not None and check_in.waits else None
 
 
-def load_own(session: Session, actor: Actor, invitation_id: int, *, policy: Policy) -> MyCheckIn:
+def load_own(ctx: Context, invitation_id: int) -> MyCheckIn:
     """One's own check-in by its id. Raises NotFound for everybody else's."""
-    invitation = queries.find_invitation(session, invitation_id)
-    is_own = invitation is not None and invitation.person_id == actor.id
-    check_in = _find(session, invitation, policy) if is_own else None
+    invitation = queries.find_invitation(ctx.session, invitation_id)
+    is_own = invitation is not None and invitation.person_id == ctx.actor.id
+    check_in = _find(ctx.session, invitation, ctx.policy) if is_own else None
     if check_in is None:
         raise NotFound("This check-in is not yours.", hint="maturity.own")
     return check_in
@@ -177,119 +176,99 @@ def subject(invitation_id: int) -> Subject:
 # --- saying something
 
 
-def give_answer(
-    session: Session, actor: Actor, form: GiveAnswer, *, policy: Policy, now: datetime
-) -> MyCheckIn:
+def give_answer(ctx: Context, form: GiveAnswer) -> MyCheckIn:
     """Keep an answer, unless a later tap was kept already. Raises Closed, NotFound."""
-    cycle, invitation = _lock_own(session, actor, form.invitation_id)
-    asked = load_rubric(session, cycle)
+    cycle, invitation = _lock_own(ctx, form.invitation_id)
+    asked = load_rubric(ctx.session, cycle)
     if form.statement not in {one.id for one in asked.statements}:
         raise InvalidInput(
             "This statement is not part of the check-in any more.", hint="maturity.reopen"
         )
-    before = load_check_in(session, cycle, invitation, policy)
-    if not _keep_answer(session, actor, invitation, form, now):
+    before = load_check_in(ctx.session, cycle, invitation, ctx.policy)
+    if not _keep_answer(ctx, invitation, form):
         return before
-    return _settle(session, actor, cycle, invitation, before, policy, now)
+    return _settle(ctx, cycle, invitation, before)
 
 
 def keep_window_answers(
-    session: Session,
-    actor: Actor,
-    invitation_id: int,
-    taps: Mapping[str, tuple[str | None, str | None]],
-    *,
-    policy: Policy,
-    now: datetime,
+    ctx: Context, invitation_id: int, taps: Mapping[str, tuple[str | None, str | None]]
 ) -> MyCheckIn:
     """Keep what a window holds that no tap has told: (what it showed when it opened, what is chosen) by statement.
 
     An answer that was changed on another device since the window opened stays.
     """
-    cycle, invitation = _lock_own(session, actor, invitation_id)
-    asked = {one.id for one in load_rubric(session, cycle).statements}
-    before = load_check_in(session, cycle, invitation, policy)
+    cycle, invitation = _lock_own(ctx, invitation_id)
+    asked = {one.id for one in load_rubric(ctx.session, cycle).statements}
+    before = load_check_in(ctx.session, cycle, invitation, ctx.policy)
     kept = False
     for statement, (opened_with, chosen) in taps.items():
         if chosen is None or chosen == opened_with or statement not in asked:
             continue
-        kept_answer = said.find_answer(session, invitation.id, statement)
+        kept_answer = said.find_answer(ctx.session, invitation.id, statement)
         if (kept_answer.answer if kept_answer else None) != opened_with:
             continue
         stamp = kept_answer.stamp if kept_answer else "0"
         form = GiveAnswer(
             invitation_id=invitation.id, statement=statement, answer=Answer(chosen), stamp=stamp
         )
-        kept = _keep_answer(session, actor, invitation, form, now) or kept
+        kept = _keep_answer(ctx, invitation, form) or kept
     if not kept:
         return before
-    return _settle(session, actor, cycle, invitation, before, policy, now)
+    return _settle(ctx, cycle, invitation, before)
 
 
-def keep_note(
-    session: Session, actor: Actor, form: WriteNote, *, policy: Policy, now: datetime
-) -> MyCheckIn:
+def keep_note(ctx: Context, form: WriteNote) -> MyCheckIn:
     """Keep a comment and a link to proof; what is left empty is taken back."""
-    cycle, invitation = _lock_own(session, actor, form.invitation_id)
-    if load_rubric(session, cycle).dimension(form.dimension) is None:
+    cycle, invitation = _lock_own(ctx, form.invitation_id)
+    if load_rubric(ctx.session, cycle).dimension(form.dimension) is None:
         raise InvalidInput("This check-in has no such dimension. Open it again.")
-    row = said.find_note(session, invitation.id, form.dimension)
+    row = said.find_note(ctx.session, invitation.id, form.dimension)
     if row is None:
         row = MaturityNote(invitation_id=invitation.id, dimension=form.dimension)
-        session.add(row)
-    old = said.load_texts(session, [one for one in (row.comment_id, row.link_id) if one])
+        ctx.session.add(row)
+    old = said.load_texts(ctx.session, [one for one in (row.comment_id, row.link_id) if one])
     for name, text in (("comment", form.comment), ("link", form.link)):
         column = f"{name}_id"
         if old.get(getattr(row, column) or 0, "") == text:
             continue
-        kept = _write_text(session, actor, text, now)
+        kept = _write_text(ctx, text)
         setattr(row, column, kept.id if kept else None)
-    session.flush()
-    return load_check_in(session, cycle, invitation, policy)
+    ctx.session.flush()
+    return load_check_in(ctx.session, cycle, invitation, ctx.policy)
 
 
-def _write_text(session: Session, actor: Actor, text: str, now: datetime) -> PrivateText | None:
-    return audit.write_text(session, actor, text, now=now) if text else None
+def _write_text(ctx: Context, text: str) -> PrivateText | None:
+    return audit.write_text(ctx.session, ctx.actor, text, now=ctx.now) if text else None
 
 
-def skip_check_in(
-    session: Session, actor: Actor, form: Skip, *, policy: Policy, now: datetime
-) -> MyCheckIn:
+def skip_check_in(ctx: Context, form: Skip) -> MyCheckIn:
     """Take no part this time, with a reason. Nobody is reminded after that; what was answered stays and counts."""
-    cycle, invitation = _lock_own(session, actor, form.invitation_id)
+    cycle, invitation = _lock_own(ctx, form.invitation_id)
     if invitation.state != InvitationState.INVITED:
         raise InvalidInput(
             "There is nothing left to skip: you have answered or skipped this check-in already."
         )
-    kept = audit.write_text(session, actor, form.reason, now=now)
+    kept = audit.write_text(ctx.session, ctx.actor, form.reason, now=ctx.now)
     invitation.state = InvitationState.SKIPPED
-    invitation.ended_at = now
+    invitation.ended_at = ctx.now
     invitation.skip_reason_id = kept.id
-    session.flush()
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
-        "maturity.skipped",
-        (TYPE, invitation.id),
-        now=now,
-        cycle=cycle.id,
-        reason=audit.text_fact(kept),
+        ctx, "maturity.skipped", (TYPE, invitation.id), cycle=cycle.id, reason=audit.text_fact(kept)
     )
-    timers.cancel(session, subject(invitation.id))
-    workflows_outbox.refresh(session, subject(invitation.id), now=now)
-    return load_check_in(session, cycle, invitation, policy)
+    timers.cancel(ctx.session, subject(invitation.id))
+    workflows_outbox.refresh(ctx, subject(invitation.id))
+    return load_check_in(ctx.session, cycle, invitation, ctx.policy)
 
 
-def _lock_own(
-    session: Session, actor: Actor, invitation_id: int
-) -> tuple[MaturityCycle, MaturityInvitation]:
+def _lock_own(ctx: Context, invitation_id: int) -> tuple[MaturityCycle, MaturityInvitation]:
     """The cycle, kept open, and the person's own part in it, locked. Raises NotFound, Closed."""
-    permissions.require_member(actor, "maturity.answer", subject=(TYPE, invitation_id))
-    known = queries.find_invitation(session, invitation_id)
-    if known is None or known.person_id != actor.id:
+    permissions.require_member(ctx.actor, "maturity.answer", subject=(TYPE, invitation_id))
+    known = queries.find_invitation(ctx.session, invitation_id)
+    if known is None or known.person_id != ctx.actor.id:
         raise NotFound("This check-in is not yours.", hint="maturity.own")
-    cycle = queries.lock_cycle(session, known.cycle_id, shared=True)
-    invitation = queries.lock_invitation(session, invitation_id)
+    cycle = queries.lock_cycle(ctx.session, known.cycle_id, shared=True)
+    invitation = queries.lock_invitation(ctx.session, invitation_id)
     if cycle is None or invitation is None:
         raise NotFound("This check-in is not there any more.")
     if cycle.state != CycleState.OPEN or invitation.state == InvitationState.LEFT:
@@ -297,11 +276,9 @@ def _lock_own(
     return cycle, invitation
 
 
-def _keep_answer(
-    session: Session, actor: Actor, invitation: MaturityInvitation, form: GiveAnswer, now: datetime
-) -> bool:
+def _keep_answer(ctx: Context, invitation: MaturityInvitation, form: GiveAnswer) -> bool:
     """Write one answer down; False when it says nothing new or a later tap was first."""
-    kept_answer = said.find_answer(session, invitation.id, form.statement)
+    kept_answer = said.find_answer(ctx.session, invitation.id, form.statement)
     if kept_answer is not None:
         # Taps of one person can arrive in another order than they were made.
         if float(form.stamp) < float(kept_answer.stamp):
@@ -309,24 +286,24 @@ def _keep_answer(
         kept_answer.stamp = form.stamp
         if kept_answer.answer == form.answer:
             return False
-        kept_answer.answer, kept_answer.answered_at = form.answer, now
+        kept_answer.answer, kept_answer.answered_at = form.answer, ctx.now
     else:
-        session.add(
+        ctx.session.add(
             MaturityAnswer(
                 invitation_id=invitation.id,
                 statement=form.statement,
                 answer=form.answer.value,
                 stamp=form.stamp,
-                answered_at=now,
+                answered_at=ctx.now,
             )
         )
     begins = invitation.salt is None
     if begins:
         invitation.salt = secrets.token_hex(16)
-    session.flush()
+    ctx.session.flush()
     if begins:
         # Once, and not what: which statements somebody answered, or how many, would find their answers among others'.
-        audit.record(session, actor, "maturity.answered", (TYPE, invitation.id), now=now)
+        audit.record(ctx, "maturity.answered", (TYPE, invitation.id))
     return True
 
 
@@ -347,44 +324,34 @@ def digest_answers(session: Session, cycle_id: int) -> str:
 
 
 def _settle(
-    session: Session,
-    actor: Actor,
-    cycle: MaturityCycle,
-    invitation: MaturityInvitation,
-    before: MyCheckIn,
-    policy: Policy,
-    now: datetime,
+    ctx: Context, cycle: MaturityCycle, invitation: MaturityInvitation, before: MyCheckIn
 ) -> MyCheckIn:
     """Finish what has become complete, stop reminding, and let the messages follow where they show something else."""
-    after = load_check_in(session, cycle, invitation, policy)
+    after = load_check_in(ctx.session, cycle, invitation, ctx.policy)
     state = InvitationState(invitation.state)
     if after.answered == after.total:
         invitation.state = InvitationState.FINISHED
     elif state is InvitationState.SKIPPED:
         invitation.state = InvitationState.INVITED
     if invitation.state != state:
-        invitation.ended_at = now if invitation.state == InvitationState.FINISHED else None
+        invitation.ended_at = ctx.now if invitation.state == InvitationState.FINISHED else None
         invitation.skip_reason_id = None
-        session.flush()
+        ctx.session.flush()
     if invitation.state == InvitationState.FINISHED != state:
-        audit.record(
-            session, actor, "maturity.finished", (TYPE, invitation.id), now=now, cycle=cycle.id
-        )
-        timers.cancel(session, subject(invitation.id))
+        audit.record(ctx, "maturity.finished", (TYPE, invitation.id), cycle=cycle.id)
+        timers.cancel(ctx.session, subject(invitation.id))
     moved = (before.done, before.answered == 0) != (after.done, after.answered == 0)
     if moved or invitation.state != state:
-        workflows_outbox.refresh(session, subject(invitation.id), now=now)
+        workflows_outbox.refresh(ctx, subject(invitation.id))
     return replace(after, state=InvitationState(invitation.state))
 
 
-def mark_left(
-    session: Session, invitation: MaturityInvitation, person: Person, *, now: datetime
-) -> bool:
+def mark_left(ctx: Context, invitation: MaturityInvitation, person: Person) -> bool:
     """Take somebody who has left out of the count, reminders and messages; False while they are here."""
     if person.is_member:
         return False
     if invitation.state != InvitationState.LEFT:
         invitation.state = InvitationState.LEFT
-        invitation.ended_at = now
-        timers.cancel(session, subject(invitation.id))
+        invitation.ended_at = ctx.now
+        timers.cancel(ctx.session, subject(invitation.id))
     return True

@@ -13,10 +13,11 @@ from storage.people import queries as people
 from storage.people.lookups import find_channel
 from storage.people.tables import Person
 from workflows import outbox, permissions, timers
-from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.anonymity import service as disclosure
 from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.maturity import check_ins, invitations, results
 from workflows.maturity import invitations as maturity_invitations
@@ -52,31 +53,23 @@ def _closing(policy: Policy, now: datetime) -> datetime:
 # --- opening
 
 
-def plan_check_in(
-    session: Session,
-    actor: Actor,
-    business_unit: str | None,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> Plan:
+def plan_check_in(ctx: Context, business_unit: str | None) -> Plan:
     """Whom a check-in would ask, for a leader to look at first. Raises NotAllowed, NotFound, InvalidInput."""
-    invitations.require_leader(session, actor, "maturity.start", policy=policy, org_key=org_key)
+    invitations.require_leader(ctx, "maturity.start")
     if business_unit is not None:
-        business_unit = invitations.match_unit(queries.list_units(session, org_key), business_unit)
-    asked = invitations.list_invitees(
-        session, policy=policy, org_key=org_key, business_unit=business_unit
-    )
-    rules = policy.maturity
-    _refuse_overlap(session, business_unit, policy)
+        business_unit = invitations.match_unit(
+            queries.list_units(ctx.session, ctx.org), business_unit
+        )
+    asked = invitations.list_invitees(ctx, business_unit=business_unit)
+    rules = ctx.policy.maturity
+    _refuse_overlap(ctx, business_unit)
     if len(asked) < rules.minimum_group:
         where = f" in {business_unit}" if business_unit else ""
         raise InvalidInput(
             f"Only {len(asked)} people{where} would be asked, and nothing is told of fewer than {rules.minimum_group}. "
             "Personas come from `mlgov import people FILE`; whom a check-in asks stands in governance.yml under `maturity`."
         )
-    rubric = queries.find_current_rubric(session)
+    rubric = queries.find_current_rubric(ctx.session)
     if rubric is None:
         raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
     leaders = sum(part is AskedAs.LEADER for _, part in asked)
@@ -84,59 +77,48 @@ def plan_check_in(
         business_unit=business_unit,
         leaders=leaders,
         practitioners=len(asked) - leaders,
-        closes_at=_closing(policy, now),
+        closes_at=_closing(ctx.policy, ctx.now),
         statements=len(rubrics.parse(rubric.text).statements),
         terms=Terms(rules.answers_seen_by, rules.minimum_group),
     )
 
 
-def _refuse_overlap(session: Session, business_unit: str | None, policy: Policy) -> None:
+def _refuse_overlap(ctx: Context, business_unit: str | None) -> None:
     """Nobody is asked by two check-ins at once."""
-    for other in queries.list_open_cycles(session):
+    for other in queries.list_open_cycles(ctx.session):
         if business_unit is None or other.business_unit in (None, business_unit):
             whose = f"of {other.business_unit} " if other.business_unit else ""
-            ends = other.closes_at.astimezone(policy.organisation.zone)
+            ends = other.closes_at.astimezone(ctx.policy.organisation.zone)
             raise InvalidInput(
                 f"A check-in {whose}is open until {ends:%a} {ends.day} {ends:%b}. Wait for it, or close it.",
                 hint="maturity.close",
             )
 
 
-def start_check_in(
-    session: Session,
-    actor: Actor,
-    business_unit: str | None,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    slot: str | None = None,
-) -> int:
+def start_check_in(ctx: Context, business_unit: str | None, *, slot: str | None = None) -> int:
     """Open a check-in; people are invited in their own working hours. Raises as `plan_check_in` does. Its id."""
-    queries.lock_rubrics(session)
-    draft = plan_check_in(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
-    rubric = queries.find_current_rubric(session)
+    queries.lock_rubrics(ctx.session)
+    draft = plan_check_in(ctx, business_unit)
+    rubric = queries.find_current_rubric(ctx.session)
     if rubric is None:
         raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
     cycle = MaturityCycle(
         slot=slot,
         business_unit=draft.business_unit,
         rubric_id=rubric.id,
-        started_by=actor.id if actor.kind is ActorKind.PERSON else None,
+        started_by=ctx.actor.id if ctx.actor.kind is ActorKind.PERSON else None,
         state=CycleState.OPEN,
         open_scope=draft.business_unit or "",
         seen_by=draft.terms.seen_by,
         minimum_group=draft.terms.minimum_group,
-        opened_at=now,
+        opened_at=ctx.now,
         closes_at=draft.closes_at,
     )
-    session.add(cycle)
-    session.flush()
-    asked = invitations.list_invitees(
-        session, policy=policy, org_key=org_key, business_unit=draft.business_unit
-    )
+    ctx.session.add(cycle)
+    ctx.session.flush()
+    asked = invitations.list_invitees(ctx, business_unit=draft.business_unit)
     queries.insert_invitations(
-        session,
+        ctx.session,
         [
             {
                 "cycle_id": cycle.id,
@@ -149,11 +131,9 @@ def start_check_in(
         ],
     )
     audit.record(
-        session,
-        actor,
+        ctx,
         "maturity.opened",
         (TYPE, cycle.id),
-        now=now,
         unit=draft.business_unit,
         people=len(asked),
         leaders=draft.leaders,
@@ -161,34 +141,30 @@ def start_check_in(
         rubric=rubric.sha256,
         closes=draft.closes_at.isoformat(),
     )
-    timers.start(session, subject(cycle.id), "maturity.invite", now)
-    timers.start(session, subject(cycle.id), "maturity.close", cycle.closes_at)
+    timers.start(ctx.session, subject(cycle.id), "maturity.invite", ctx.now)
+    timers.start(ctx.session, subject(cycle.id), "maturity.close", cycle.closes_at)
     return cycle.id
 
 
-def open_scheduled(
-    session: Session, today: date, *, policy: Policy, org_key: str, now: datetime
-) -> int | None:
+def open_scheduled(ctx: Context, today: date) -> int | None:
     """Open the period's check-in when its day has come and nothing is in the way; its id.
 
     An organisation that met mlgov within the period waits for the next one: nobody is surprised by an invitation on
     the day of the installation.
     """
-    every = policy.maturity.cycle
+    every = ctx.policy.maturity.cycle
     if every == "off":
         return None
-    begins = period(today, MONTHS_APART[every], policy.organisation.fiscal_month)
+    begins = period(today, MONTHS_APART[every], ctx.policy.organisation.fiscal_month)
     slot = f"{begins:%Y-%m}"
-    opens = _first_working_day(calendar_for(policy), begins)
-    since = queries.first_policy_at(session)
-    if since is None or since.astimezone(policy.organisation.zone).date() > begins:
+    opens = _first_working_day(calendar_for(ctx.policy), begins)
+    since = queries.first_policy_at(ctx.session)
+    if since is None or since.astimezone(ctx.policy.organisation.zone).date() > begins:
         return None
-    if not opens <= today <= opens + CATCH_UP or queries.has_slot(session, slot):
+    if not opens <= today <= opens + CATCH_UP or queries.has_slot(ctx.session, slot):
         return None
     try:
-        return start_check_in(
-            session, SYSTEM, None, policy=policy, org_key=org_key, now=now, slot=slot
-        )
+        return start_check_in(ctx.as_system(), None, slot=slot)
     except GovernanceError:
         return None
 
@@ -214,87 +190,78 @@ def _first_working_day(calendar: WorkingCalendar, day: date) -> date:
 # --- closing
 
 
-def close_check_in(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str, now: datetime
-) -> bool:
+def close_check_in(ctx: Context, cycle_id: int) -> bool:
     """Close a check-in: the result is fixed and told, and nothing can be changed any more. False when it was closed.
 
     Leaders may; the timer does when the time is over. Raises NotAllowed, NotFound.
     """
-    invitations.require_leader(session, actor, "maturity.close", policy=policy, org_key=org_key)
-    cycle = queries.lock_cycle(session, cycle_id)
+    invitations.require_leader(ctx, "maturity.close")
+    cycle = queries.lock_cycle(ctx.session, cycle_id)
     if cycle is None:
         raise NotFound("There is no such check-in any more.")
     if cycle.state != CycleState.OPEN:
         return False
-    everybody = queries.list_with_people(session, cycle_id)
+    everybody = queries.list_with_people(ctx.session, cycle_id)
     for invitation, person in everybody:
-        check_ins.mark_left(session, invitation, person, now=now)
-    session.flush()
-    result = results.compute_final(session, cycle, policy=policy, now=now)
+        check_ins.mark_left(ctx, invitation, person)
+    ctx.session.flush()
+    result = results.compute_final(ctx, cycle)
     cycle.result = results.as_json(result)
-    cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, now
-    session.flush()
+    cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, ctx.now
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "maturity.closed",
         (TYPE, cycle_id),
-        now=now,
         invited=result.invited,
         answered=result.answered,
-        answers=check_ins.digest_answers(session, cycle_id),
+        answers=check_ins.digest_answers(ctx.session, cycle_id),
         overall=result.overall.value if result.overall else None,
         levels={one.key: one.level.value for one in result.told if one.level},
     )
-    timers.cancel(session, subject(cycle_id))
-    timers.start(session, subject(cycle_id), "maturity.farewell", now)
-    wanted = policy.maturity.channel or policy.channels.governance
-    channel = find_channel(session, org_key, wanted)
+    timers.cancel(ctx.session, subject(cycle_id))
+    timers.start(ctx.session, subject(cycle_id), "maturity.farewell", ctx.now)
+    wanted = ctx.policy.maturity.channel or ctx.policy.channels.governance
+    channel = find_channel(ctx.session, ctx.org, wanted)
     if channel is not None:
         outbox.post(
-            session,
+            ctx.session,
             CheckInResult(cycle_id),
-            to=Destination.channel(org_key, channel),
+            to=Destination.channel(ctx.org, channel),
             dedupe_key=f"maturity:{cycle_id}:result",
             subject=subject(cycle_id),
-            now=now,
+            now=ctx.now,
         )
     return True
 
 
-def say_farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> None:
+def say_farewell(ctx: Context, cycle_id: int, after: int) -> None:
     """Let the next few people's messages say that the check-in is closed. `after` is the last one done."""
-    ids = queries.list_ids(session, cycle_id, after=after, most=BATCH)
+    ids = queries.list_ids(ctx.session, cycle_id, after=after, most=BATCH)
     for invitation_id in ids:
-        timers.cancel(session, check_ins.subject(invitation_id))
-        outbox.refresh(session, check_ins.subject(invitation_id), now=now)
+        timers.cancel(ctx.session, check_ins.subject(invitation_id))
+        outbox.refresh(ctx, check_ins.subject(invitation_id))
     if len(ids) == BATCH:
-        timers.start(session, subject(cycle_id), "maturity.farewell", now, seq=ids[-1])
+        timers.start(ctx.session, subject(cycle_id), "maturity.farewell", ctx.now, seq=ids[-1])
 
 
 # --- looking
 
 
-def list_open_cycles(session: Session, *, policy: Policy, now: datetime) -> list[CycleStatus]:
+def list_open_cycles(ctx: Context) -> list[CycleStatus]:
     """How the open check-ins go, for leaders. What is told is kept, so this takes a transaction that may write."""
-    return [
-        load_status(session, cycle, policy=policy, now=now)
-        for cycle in queries.list_open_cycles(session)
-    ]
+    return [load_status(ctx, cycle) for cycle in queries.list_open_cycles(ctx.session)]
 
 
-def load_status(
-    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
-) -> CycleStatus:
+def load_status(ctx: Context, cycle: MaturityCycle) -> CycleStatus:
     """How one goes, in a count that tells of nobody."""
-    fewest = check_ins.terms(cycle, policy).minimum_group
+    fewest = check_ins.terms(cycle, ctx.policy).minimum_group
     invited, finished = results.count_answered(
-        session, cycle, fewest=fewest, audience=disclosure.LEADERS, now=now
+        ctx, cycle, fewest=fewest, audience=disclosure.LEADERS
     )
     return CycleStatus(
         cycle_id=cycle.id,
-        label=check_ins.label(cycle, policy),
+        label=check_ins.label(cycle, ctx.policy),
         business_unit=cycle.business_unit,
         state=CycleState(cycle.state),
         opened_at=cycle.opened_at,
@@ -311,61 +278,48 @@ NO_RESULT = "There is no such result here for you to see."
 NO_TARGETS = "There are no such targets here for you to see. They are for those whom the check-in asked, for leaders and for assessors."
 
 
-def may_see(session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str) -> bool:
+def may_see(ctx: Context, cycle_id: int) -> bool:
     """Whether somebody may see a result outside its channel: those who were asked, leaders and assessors."""
-    return actor.is_member and (
-        queries.was_invited(session, cycle_id, actor.id)
+    return ctx.actor.is_member and (
+        queries.was_invited(ctx.session, cycle_id, ctx.actor.id)
         or any(
-            maturity_invitations.has_role(session, actor, role, policy=policy, org_key=org_key)
+            maturity_invitations.has_role(ctx, role)
             for role in (maturity_invitations.LEADER, maturity_invitations.ASSESSOR)
         )
     )
 
 
-def load_result(
-    session: Session,
-    actor: Actor,
-    cycle_id: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    clicked: permissions.Place = None,
-) -> CycleResult:
+def load_result(ctx: Context, cycle_id: int, *, clicked: permissions.Place = None) -> CycleResult:
     """The result of a closed check-in before somebody who may see it, or who has its card before them (`clicked`).
 
     Raises NotFound for everybody else, as for one that is open or not there.
     """
-    cycle = queries.find_cycle(session, cycle_id)
-    card = permissions.find_shown(session, actor, clicked)
+    cycle = queries.find_cycle(ctx.session, cycle_id)
+    card = permissions.find_shown(ctx, clicked)
     if (
         cycle is None
         or cycle.result is None
-        or not (
-            card == (TYPE, str(cycle_id))
-            or may_see(session, actor, cycle_id, policy=policy, org_key=org_key)
-        )
+        or not (card == (TYPE, str(cycle_id)) or may_see(ctx, cycle_id))
     ):
         raise NotFound(NO_RESULT, hint="maturity.results")
     return from_json(cycle.result)
 
 
-def resolve_unit(
-    session: Session, actor: Actor, words: str, *, policy: Policy, org_key: str
-) -> str | None:
+def resolve_unit(ctx: Context, words: str) -> str | None:
     """The business unit that somebody typed, whose targets they may see; None for no words: the organisation.
 
     Targets stand beside the newest result, so they are for who may see that: leaders, assessors and those who were asked;
     a unit's are for its own people too, and the organisation's are everybody's until there is a result. Raises NotFound,
     in the same words for a unit that is not there.
     """
-    permissions.require_member(actor, "maturity.read")
+    permissions.require_member(ctx.actor, "maturity.read")
     if any(
-        maturity_invitations.has_role(session, actor, role, policy=policy, org_key=org_key)
+        maturity_invitations.has_role(ctx, role)
         for role in (maturity_invitations.LEADER, maturity_invitations.ASSESSOR)
     ):
-        units = queries.list_units(session, org_key)
+        units = queries.list_units(ctx.session, ctx.org)
         return maturity_invitations.match_unit(units, words) if words else None
-    person = people.find_person(session, actor.id)
+    person = people.find_person(ctx.session, ctx.actor.id)
     own = person.business_unit if person is not None else None
     if (
         words
@@ -376,72 +330,60 @@ def resolve_unit(
     wanted = next(
         (
             one
-            for one in queries.list_units(session, org_key)
+            for one in queries.list_units(ctx.session, ctx.org)
             if maturity_invitations.folded(one) == maturity_invitations.folded(words)
         ),
         None,
     )
-    last = queries.find_last_closed(session, wanted) if wanted or not words else None
-    was_asked = last is not None and queries.was_invited(session, last.id, actor.id)
+    last = queries.find_last_closed(ctx.session, wanted) if wanted or not words else None
+    was_asked = last is not None and queries.was_invited(ctx.session, last.id, ctx.actor.id)
     if was_asked or (last is None and not words):
         return wanted
     raise NotFound(NO_TARGETS)
 
 
-def find_visible_result(
-    session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
-) -> CycleResult | None:
+def find_visible_result(ctx: Context) -> CycleResult | None:
     """The newest result that somebody may see: the organisation's, else that of a unit they were asked in."""
-    for cycle in queries.list_closed(session):
-        if cycle.result is not None and may_see(
-            session, actor, cycle.id, policy=policy, org_key=org_key
-        ):
+    for cycle in queries.list_closed(ctx.session):
+        if cycle.result is not None and may_see(ctx, cycle.id):
             return from_json(cycle.result)
     return None
 
 
-def shows_single(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
-) -> bool:
+def shows_single(ctx: Context, cycle_id: int) -> bool:
     """Whether this person is shown single answers of a closed cycle."""
-    cycle = queries.find_cycle(session, cycle_id)
+    cycle = queries.find_cycle(ctx.session, cycle_id)
     return (
         cycle is not None
         and cycle.state == CycleState.CLOSED
-        and check_ins.terms(cycle, policy).seen_by is not SeenBy.NOBODY
-        and maturity_invitations.has_role(
-            session, actor, maturity_invitations.ASSESSOR, policy=policy, org_key=org_key
-        )
+        and check_ins.terms(cycle, ctx.policy).seen_by is not SeenBy.NOBODY
+        and maturity_invitations.has_role(ctx, maturity_invitations.ASSESSOR)
     )
 
 
-def list_single_answers(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
-) -> tuple[SingleAnswers, ...]:
+def list_single_answers(ctx: Context, cycle_id: int) -> tuple[SingleAnswers, ...]:
     """Each person's answers, where the first message of the check-in said that an assessor sees them.
 
     Without names they come in an order that says nothing about who gave them. Raises NotAllowed, NotFound.
     """
-    if not maturity_invitations.has_role(
-        session, actor, maturity_invitations.ASSESSOR, policy=policy, org_key=org_key
-    ):
+    if not maturity_invitations.has_role(ctx, maturity_invitations.ASSESSOR):
         raise NotAllowed(
             "Single answers are for assessors, whom an administrator names in governance.yml."
         )
-    cycle = queries.find_cycle(session, cycle_id)
+    cycle = queries.find_cycle(ctx.session, cycle_id)
     if cycle is None or cycle.state != CycleState.CLOSED:
         raise NotFound("Single answers can be looked at once the check-in is closed.")
-    terms = check_ins.terms(cycle, policy)
+    terms = check_ins.terms(cycle, ctx.policy)
     if terms.seen_by is SeenBy.NOBODY:
         raise NotAllowed(
             "Nobody is shown single answers of this check-in; that is what its first message promised."
         )
     named = terms.seen_by is SeenBy.ASSESSOR_BY_NAME
-    asked = check_ins.load_rubric(session, cycle)
+    asked = check_ins.load_rubric(ctx.session, cycle)
     answers: dict[int, dict[str, Answer]] = {}
-    for i, statement, answer in said.list_cycle_answers(session, cycle_id):
+    for i, statement, answer in said.list_cycle_answers(ctx.session, cycle_id):
         answers.setdefault(i, {})[statement] = Answer(answer)
-    invited = queries.list_with_people(session, cycle_id)
+    invited = queries.list_with_people(ctx.session, cycle_id)
     everybody = [
         (invitation, person)
         for invitation, person in invited
@@ -449,7 +391,7 @@ def list_single_answers(
     ]
     if not named:
         everybody = _tellable(everybody, answers, asked)
-        if _was_erased_since(session, cycle, invited):
+        if _was_erased_since(ctx.session, cycle, invited):
             raise NotAllowed(
                 "Somebody's answers were erased after results had been told, so single answers aren't shown any more: "
                 "which ones are gone would tell whose they were."
@@ -461,13 +403,13 @@ def list_single_answers(
     everybody.sort(key=lambda pair: pair[1].name if named else pair[0].salt or "")
     invitations = []
     for invitation, person in everybody:
-        notes = {note.dimension: note for note in said.list_notes(session, invitation.id)}
+        notes = {note.dimension: note for note in said.list_notes(ctx.session, invitation.id)}
         ids = [i for n in notes.values() for i in (n.comment_id, n.link_id) if i is not None]
         invitations.append(
             SingleAnswers(
                 person.name if named else None,
                 check_ins.parts(
-                    asked, answers[invitation.id], notes, said.load_texts(session, ids)
+                    asked, answers[invitation.id], notes, said.load_texts(ctx.session, ids)
                 ),
             )
         )

@@ -3,20 +3,18 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from storage.enums import AskedAs, CycleState, InvitationState
 from storage.maturity import queries
 from storage.people import queries as people
 from storage.people.tables import Person
 from workflows import handles, permissions, rollout, timers
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.context import Context
 from workflows.errors import NotAllowed, NotFound, RefusalFact
 from workflows.maturity import check_ins
 from workflows.maturity.notices import CheckInAsked, CheckInReminder
 from workflows.outbox import Destination, Subject
-from workflows.policy import Policy
 
 LEADER, ASSESSOR = "leader", "assessor"
 """Roles of the policy."""
@@ -27,47 +25,41 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]:
+def _members(ctx: Context, names: Collection[str]) -> set[str]:
     """Opaque ids of the people that Slack ids and groups name."""
-    meant = set(handles.resolve(session, org_key, names).who(names))
-    groups = people.list_groups(session, org_key, {name for name in meant if name[:1] == "S"})
+    meant = set(handles.resolve(ctx.session, ctx.org, names).who(names))
+    groups = people.list_groups(ctx.session, ctx.org, {name for name in meant if name[:1] == "S"})
     members = {
         person.id
         for _, person in people.list_members(
-            session, [row.id for row in groups if not row.is_disabled]
+            ctx.session, [row.id for row in groups if not row.is_disabled]
         )
     }
     direct = [name for name in names if name[:1] in {"U", "W"}]
-    return members | {row.id for row in people.find_by_slack_ids(session, org_key, direct).values()}
+    return members | {
+        row.id for row in people.find_by_slack_ids(ctx.session, ctx.org, direct).values()
+    }
 
 
-def _chosen(
-    session: Session,
-    org_key: str,
-    rules: Iterable[str],
-    everybody: Collection[Person],
-    policy: Policy,
-) -> set[str]:
+def _chosen(ctx: Context, rules: Iterable[str], everybody: Collection[Person]) -> set[str]:
     personas, names = set(), set()
     for rule in rules:
         if rule.startswith("persona:"):
             personas.add(folded(rule.removeprefix("persona:")))
         elif rule.startswith("role:"):
-            names |= set(policy.roles.get(rule.removeprefix("role:"), ()))
+            names |= set(ctx.policy.roles.get(rule.removeprefix("role:"), ()))
         else:
             names.add(rule)
     by_persona = {row.id for row in everybody if row.persona and folded(row.persona) in personas}
-    return by_persona | _members(session, org_key, names)
+    return by_persona | _members(ctx, names)
 
 
-def list_invitees(
-    session: Session, *, policy: Policy, org_key: str, business_unit: str | None
-) -> list[tuple[Person, AskedAs]]:
+def list_invitees(ctx: Context, *, business_unit: str | None) -> list[tuple[Person, AskedAs]]:
     """Whom a cycle of the organisation, or of one unit, would ask; who is both is asked as a leader."""
-    everybody = [row for row in people.list_organisation(session, org_key) if row.is_member]
-    rules = policy.maturity
-    leaders = _chosen(session, org_key, rules.leaders, everybody, policy)
-    practitioners = _chosen(session, org_key, rules.practitioners, everybody, policy)
+    everybody = [row for row in people.list_organisation(ctx.session, ctx.org) if row.is_member]
+    rules = ctx.policy.maturity
+    leaders = _chosen(ctx, rules.leaders, everybody)
+    practitioners = _chosen(ctx, rules.practitioners, everybody)
     return [
         (row, AskedAs.LEADER if row.id in leaders else AskedAs.PRACTITIONER)
         for row in everybody
@@ -89,26 +81,24 @@ def match_unit(units: Collection[str], words: str) -> str:
     raise NotFound(f"There is no business unit “{words[:60]}”. There are: {listed}.")
 
 
-def has_role(session: Session, actor: Actor, role: str, *, policy: Policy, org_key: str) -> bool:
+def has_role(ctx: Context, role: str) -> bool:
     """Whether the policy gives somebody a role."""
-    names = policy.roles.get(role, ())
-    if not names or not actor.is_member:
+    names = ctx.policy.roles.get(role, ())
+    if not names or not ctx.actor.is_member:
         return False
-    return actor.id in _members(session, org_key, names)
+    return ctx.actor.id in _members(ctx, names)
 
 
-def require_leader(
-    session: Session, actor: Actor, action: str, *, policy: Policy, org_key: str
-) -> None:
+def require_leader(ctx: Context, action: str) -> None:
     """Refuse everyone but people of role `leader`, and mlgov itself."""
-    if actor.kind is ActorKind.SYSTEM:
+    if ctx.actor.kind is ActorKind.SYSTEM:
         return
-    permissions.require_member(actor, action)
-    if LEADER not in policy.roles:
+    permissions.require_member(ctx.actor, action)
+    if LEADER not in ctx.policy.roles:
         raise NotAllowed(
             "Only leaders can do that, and the policy names none. An administrator can add the role `leader` to governance.yml."
         )
-    if not has_role(session, actor, LEADER, policy=policy, org_key=org_key):
+    if not has_role(ctx, LEADER):
         raise NotAllowed(
             "That is for leaders, whom an administrator names in governance.yml.",
             hint="maturity.possible",
@@ -123,41 +113,41 @@ BATCH = 50
 """People in one transaction, so that a large organisation keeps nobody else waiting."""
 
 
-def invite_some(
-    session: Session, cycle_id: int, seq: int, *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def invite_some(ctx: Context, cycle_id: int, seq: int) -> None:
     """Invite the next few people of a cycle, each in their own working hours; the cycle is locked."""
-    cycle = queries.find_cycle(session, cycle_id)
+    cycle = queries.find_cycle(ctx.session, cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         return
-    waiting = queries.list_waiting(session, cycle_id, BATCH)
+    waiting = queries.list_waiting(ctx.session, cycle_id, BATCH)
     for invitation in waiting:
-        invitation.invited_at = now
-        person = queries.find_person(session, invitation.person_id)
-        if person is None or check_ins.mark_left(session, invitation, person, now=now):
+        invitation.invited_at = ctx.now
+        person = queries.find_person(ctx.session, invitation.person_id)
+        if person is None or check_ins.mark_left(ctx, invitation, person):
             continue
         if person.slack_id is None:
             continue
-        calendar = calendar_for(policy, tz=person.tz, country=person.country)
+        calendar = calendar_for(ctx.policy, tz=person.tz, country=person.country)
         rollout.message_unasked(
-            session,
+            ctx,
             person.id,
             CheckInAsked(invitation.id),
-            to=Destination.person(org_key, person.slack_id),
+            to=Destination.person(ctx.org, person.slack_id),
             dedupe_key=f"maturity:{cycle_id}:asked:{person.id}",
-            policy=policy,
-            now=now,
             subject=check_ins.subject(invitation.id),
-            due_at=calendar.next_open(now),
+            due_at=calendar.next_open(ctx.now),
             expires_at=cycle.closes_at,
         )
-        for number, due in enumerate(reminder_moments(calendar, now, cycle.closes_at), 1):
+        for number, due in enumerate(reminder_moments(calendar, ctx.now, cycle.closes_at), 1):
             timers.start(
-                session, check_ins.subject(invitation.id), "maturity.remind", due, seq=number
+                ctx.session, check_ins.subject(invitation.id), "maturity.remind", due, seq=number
             )
     if len(waiting) == BATCH:
         timers.start(
-            session, Subject.of("maturity_cycle", cycle_id), "maturity.invite", now, seq=seq + 1
+            ctx.session,
+            Subject.of("maturity_cycle", cycle_id),
+            "maturity.invite",
+            ctx.now,
+            seq=seq + 1,
         )
 
 
@@ -174,38 +164,28 @@ def reminder_moments(
     return moments
 
 
-def remind_person(
-    session: Session,
-    invitation_id: int,
-    number: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
+def remind_person(ctx: Context, invitation_id: int, number: int) -> None:
     """Remind one person, unless they have finished, skipped or left; their check-in is locked."""
-    invitation = queries.find_invitation(session, invitation_id)
+    invitation = queries.find_invitation(ctx.session, invitation_id)
     if invitation is None or invitation.state != InvitationState.INVITED:
         return
-    cycle = queries.find_cycle(session, invitation.cycle_id)
+    cycle = queries.find_cycle(ctx.session, invitation.cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         return
-    person = queries.find_person(session, invitation.person_id)
-    if person is None or check_ins.mark_left(session, invitation, person, now=now):
+    person = queries.find_person(ctx.session, invitation.person_id)
+    if person is None or check_ins.mark_left(ctx, invitation, person):
         return
     if person.slack_id is None:
         return
-    at = calendar_for(policy, tz=person.tz, country=person.country).next_open(now)
+    at = calendar_for(ctx.policy, tz=person.tz, country=person.country).next_open(ctx.now)
     if at >= cycle.closes_at:
         return
     rollout.message_unasked(
-        session,
+        ctx,
         person.id,
         CheckInReminder(invitation.id, number),
-        to=Destination.person(org_key, person.slack_id),
+        to=Destination.person(ctx.org, person.slack_id),
         dedupe_key=f"maturity:{cycle.id}:reminder{number}:{person.id}",
-        policy=policy,
-        now=now,
         subject=check_ins.subject(invitation.id),
         due_at=at,
         expires_at=cycle.closes_at,

@@ -8,7 +8,6 @@ this cycle and as the result of earlier ones), nothing about fewer people follow
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,16 +17,15 @@ from storage.enums import Answer, AskedAs, CycleState, InvitationState, Level
 from storage.maturity import queries
 from storage.maturity import queries as said
 from storage.maturity.tables import MaturityCounted, MaturityCycle, MaturityEarly
-from workflows.actors import Actor
 from workflows.anonymity import rules as control
 from workflows.anonymity import service as disclosure
 from workflows.anonymity.rules import TellableGroups
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotFound
 from workflows.maturity import check_ins, invitations, rules
 from workflows.maturity.records import CycleResult, DimensionResult
 from workflows.maturity.rules import Dimension, Rubric
-from workflows.policy import Policy
 
 # --- What was told of a check-in before, and whether the next figure may follow it
 #
@@ -223,57 +221,56 @@ def find_repeated(
 
 
 def keep_figure(
-    session: Session,
+    ctx: Context,
     cycle_id: int,
     past: ToldBefore,
     figures: DimensionResult,
     members: Collection[int],
     audience: str,
-    now: datetime,
 ) -> None:
     """Keep a figure of one dimension as told; `members` are whom it counts first, or in the end everybody."""
     disclosure.record_told(
-        session,
+        ctx.session,
         scope(cycle_id),
         figures.key,
         after=past.entries,
         audience=audience,
         members=members,
         figures=_DIMENSION.dump_python(figures, mode="json"),
-        now=now,
+        now=ctx.now,
     )
 
 
 def count_answered(
-    session: Session, cycle: MaturityCycle, *, fewest: int, audience: str, now: datetime
+    ctx: Context, cycle: MaturityCycle, *, fewest: int, audience: str
 ) -> tuple[int, int]:
     """How many were asked, and how many of them at least have answered everything, as it may be told; it is kept.
 
     The cycle is locked where the count goes up.
     """
-    invited = queries.list_with_people(session, cycle.id)
+    invited = queries.list_with_people(ctx.session, cycle.id)
     finished = sum(one.state == InvitationState.FINISHED for one, _ in invited)
 
     def tellable() -> tuple[list[disclosure.Entry], int, int]:
-        entries = disclosure.list_told(session, scope(cycle.id)).get(ANSWERED, [])
+        entries = disclosure.list_told(ctx.session, scope(cycle.id)).get(ANSWERED, [])
         before = int(entries[-1].figures["at_least"]) if entries else 0
         count = control.at_least(finished, len(invited), fewest=fewest, before=before)
         return entries, before, count
 
     entries, before, count = tellable()
     if count > before:
-        queries.lock_cycle(session, cycle.id)
+        queries.lock_cycle(ctx.session, cycle.id)
         entries, before, count = tellable()
     if count > before:
         disclosure.record_told(
-            session,
+            ctx.session,
             scope(cycle.id),
             ANSWERED,
             after=entries,
             audience=audience,
             members=(),
             figures={"at_least": count},
-            now=now,
+            now=ctx.now,
         )
     return len(invited), count
 
@@ -354,12 +351,10 @@ def from_json(kept: dict[str, Any]) -> CycleResult:
 # --- reading
 
 
-def find_latest(
-    session: Session, *, policy: Policy, now: datetime, business_unit: str | None = None
-) -> CycleResult | None:
+def find_latest(ctx: Context, *, business_unit: str | None = None) -> CycleResult | None:
     """The newest result of the organisation, or of a unit; None before the first check-in was closed."""
-    cycle = queries.find_last_closed(session, business_unit)
-    return None if cycle is None else find_of_cycle(session, cycle.id)
+    cycle = queries.find_last_closed(ctx.session, business_unit)
+    return None if cycle is None else find_of_cycle(ctx.session, cycle.id)
 
 
 def find_of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
@@ -373,17 +368,15 @@ def find_of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
 # --- making
 
 
-def compute_final(
-    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
-) -> CycleResult:
+def compute_final(ctx: Context, cycle: MaturityCycle) -> CycleResult:
     """The result of a cycle that is being closed; whoever has left is marked already."""
-    asked = check_ins.load_rubric(session, cycle)
-    fewest = check_ins.terms(cycle, policy).minimum_group
-    people, groups = _contributions(session, cycle, asked)
-    who = list_persons(session, cycle.id)
-    pasts = load_pasts(session, cycle.id, asked, who)
-    before = _before(session, cycle, policy)
-    earlier = load_earlier(session, cycle, fewest)
+    asked = check_ins.load_rubric(ctx.session, cycle)
+    fewest = check_ins.terms(cycle, ctx.policy).minimum_group
+    people, groups = _contributions(ctx.session, cycle, asked)
+    who = list_persons(ctx.session, cycle.id)
+    pasts = load_pasts(ctx.session, cycle.id, asked, who)
+    before = _before(ctx, cycle)
+    earlier = load_earlier(ctx.session, cycle, fewest)
     dimensions, held_back, as_before = [], False, False
     for dimension in asked.dimensions:
         group, past = groups[dimension.key], pasts[dimension.key]
@@ -415,51 +408,39 @@ def compute_final(
         figures = _dimension(dimension, group, people, allowed, before)
         dimensions.append(figures)
         if allowed.total:
-            keep_figure(session, cycle.id, past, figures, group, disclosure.ASKED, now)
+            keep_figure(ctx, cycle.id, past, figures, group, disclosure.ASKED)
             for name, members in groups_beside(allowed, group, people).items():
                 disclosure.record_told(
-                    session,
+                    ctx.session,
                     scope(cycle.id),
                     f"{dimension.key}:{name}",
                     after=(),
                     audience=disclosure.ASKED,
                     members=members,
                     figures={},
-                    now=now,
+                    now=ctx.now,
                 )
-    return _result(
-        session,
-        cycle,
-        dimensions,
-        before,
-        policy,
-        now,
-        fewest,
-        held_back=held_back,
-        as_before=as_before,
-    )
+    return _result(ctx, cycle, dimensions, before, fewest, held_back=held_back, as_before=as_before)
 
 
-def tell_early(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str, now: datetime
-) -> CycleResult:
+def tell_early(ctx: Context, cycle_id: int) -> CycleResult:
     """What an open cycle would find by now, for a leader. Raises NotAllowed, NotFound, InvalidInput when it is too early.
 
     The same as before until enough people have answered since. A dimension that counted somebody who was erased stays
     as it was told until the cycle is closed.
     """
-    invitations.require_leader(session, actor, "maturity.early", policy=policy, org_key=org_key)
-    cycle = queries.lock_cycle(session, cycle_id)
+    invitations.require_leader(ctx, "maturity.early")
+    cycle = queries.lock_cycle(ctx.session, cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         raise NotFound("This check-in is closed.", hint="maturity.result")
-    asked = check_ins.load_rubric(session, cycle)
-    fewest = check_ins.terms(cycle, policy).minimum_group
-    people, groups = _contributions(session, cycle, asked)
-    who = list_persons(session, cycle.id)
-    pasts = load_pasts(session, cycle.id, asked, who)
-    earlier = load_earlier(session, cycle, fewest)
-    before = _before(session, cycle, policy)
-    issued = said.list_early(session, cycle.id)
+    asked = check_ins.load_rubric(ctx.session, cycle)
+    fewest = check_ins.terms(cycle, ctx.policy).minimum_group
+    people, groups = _contributions(ctx.session, cycle, asked)
+    who = list_persons(ctx.session, cycle.id)
+    pasts = load_pasts(ctx.session, cycle.id, asked, who)
+    earlier = load_earlier(ctx.session, cycle, fewest)
+    before = _before(ctx, cycle)
+    issued = said.list_early(ctx.session, cycle.id)
     seq = len(issued) + 1
     dimensions, grew = [], False
     for dimension in asked.dimensions:
@@ -478,7 +459,7 @@ def tell_early(
             )
             continue
         grew = True
-        session.add_all(
+        ctx.session.add_all(
             MaturityCounted(
                 invitation_id=i,
                 dimension=dimension.key,
@@ -488,28 +469,24 @@ def tell_early(
             for i in sorted(new)
         )
         everybody = people | {
-            i: part for i, part in _asked_as(session, cycle_id).items() if i in group
+            i: part for i, part in _asked_as(ctx.session, cycle_id).items() if i in group
         }
         figures = _dimension(dimension, group, everybody, TellableGroups(total=True), before)
         dimensions.append(figures)
-        keep_figure(session, cycle.id, past, figures, new, disclosure.LEADERS, now)
+        keep_figure(ctx, cycle.id, past, figures, new, disclosure.LEADERS)
     if not grew:
         if issued:
             return from_json(issued[-1].result)
         raise InvalidInput(
             f"Nothing can be told yet: it takes {fewest} people who answered a whole dimension."
         )
-    result = _result(session, cycle, dimensions, before, policy, now, fewest, is_early=True)
-    session.add(MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(result), made_at=now))
-    session.flush()
+    result = _result(ctx, cycle, dimensions, before, fewest, is_early=True)
+    ctx.session.add(
+        MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(result), made_at=ctx.now)
+    )
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
-        "maturity.told_early",
-        ("maturity_cycle", cycle.id),
-        now=now,
-        seq=seq,
-        answered=result.answered,
+        ctx, "maturity.told_early", ("maturity_cycle", cycle.id), seq=seq, answered=result.answered
     )
     return result
 
@@ -556,8 +533,8 @@ def _contributions(
     return people, groups
 
 
-def _before(session: Session, cycle: MaturityCycle, policy: Policy) -> CycleResult | None:
-    last = queries.find_last_closed(session, cycle.business_unit, before=cycle.id)
+def _before(ctx: Context, cycle: MaturityCycle) -> CycleResult | None:
+    last = queries.find_last_closed(ctx.session, cycle.business_unit, before=cycle.id)
     return None if last is None or last.result is None else from_json(last.result)
 
 
@@ -607,12 +584,10 @@ def _dimension(
 
 
 def _result(
-    session: Session,
+    ctx: Context,
     cycle: MaturityCycle,
     dimensions: list[DimensionResult],
     before: CycleResult | None,
-    policy: Policy,
-    now: datetime,
     fewest: int,
     *,
     is_early: bool = False,
@@ -621,17 +596,13 @@ def _result(
 ) -> CycleResult:
     levels = [one.level for one in dimensions if one.level is not None]
     invited, count = count_answered(
-        session,
-        cycle,
-        fewest=fewest,
-        audience=disclosure.LEADERS if is_early else disclosure.ASKED,
-        now=now,
+        ctx, cycle, fewest=fewest, audience=disclosure.LEADERS if is_early else disclosure.ASKED
     )
     return CycleResult(
         cycle_id=cycle.id,
-        label=check_ins.label(cycle, policy),
+        label=check_ins.label(cycle, ctx.policy),
         business_unit=cycle.business_unit,
-        as_of=now,
+        as_of=ctx.now,
         is_early=is_early,
         invited=invited,
         answered=count,

@@ -1,13 +1,13 @@
 """Check-ins: what a cycle asks, what people say, what is told of it, and what leaders aim for."""
 
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy.orm import Session
 
 from storage.maturity import queries
-from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
-from workflows.job_runner import DueSlot, Lock, Occasion, Registry
+from workflows.context import Context
+from workflows.job_runner import DueSlot, Lock, Registry
 from workflows.maturity.check_ins import (
     find_check_in,
     find_own,
@@ -83,24 +83,20 @@ __all__ = [
 ]
 
 
-def adopt_rubric(
-    session: Session, actor: Actor, rubric: RubricText, *, now: datetime, only_new: bool = False
-) -> bool:
+def adopt_rubric(ctx: Context, rubric: RubricText, *, only_new: bool = False) -> bool:
     """Put a rubric in force for the next cycle; cycles that are open keep theirs.
 
     With `only_new` one that another has replaced stays replaced: False, and nothing is changed.
     """
-    current = queries.find_current_rubric(session)
+    current = queries.find_current_rubric(ctx.session)
     is_other = current is not None and current.sha256 != rubric.sha256
-    if only_new and is_other and queries.has_had_rubric(session, rubric.sha256):
+    if only_new and is_other and queries.has_had_rubric(ctx.session, rubric.sha256):
         return False
-    if queries.adopt_rubric(session, rubric.sha256, rubric.text, now):
+    if queries.adopt_rubric(ctx.session, rubric.sha256, rubric.text, ctx.now):
         audit.record(
-            session,
-            actor,
+            ctx,
             "maturity.rubric_adopted",
             ("maturity_rubric", rubric.sha256[:12]),
-            now=now,
             sha256=rubric.sha256,
         )
     return True
@@ -111,51 +107,24 @@ def adopt_rubric(
 # cycles that open and close, invitations and reminders.
 
 
-def _open_check_in(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    open_scheduled(
-        session,
-        date.fromisoformat(slot.date),
-        policy=occasion.policy,
-        org_key=occasion.org_key,
-        now=occasion.now,
-    )
+def _open_check_in(ctx: Context, slot: DueSlot) -> None:
+    open_scheduled(ctx, date.fromisoformat(slot.date))
 
 
-def _invite(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    invite_some(
-        session,
-        int(timer.subject.id),
-        timer.seq,
-        policy=occasion.policy,
-        org_key=occasion.org_key,
-        now=occasion.now,
-    )
+def _invite(ctx: Context, timer: DueTimer) -> None:
+    invite_some(ctx, int(timer.subject.id), timer.seq)
 
 
-def _remind_check_in(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    remind_person(
-        session,
-        int(timer.subject.id),
-        timer.seq,
-        policy=occasion.policy,
-        org_key=occasion.org_key,
-        now=occasion.now,
-    )
+def _remind_check_in(ctx: Context, timer: DueTimer) -> None:
+    remind_person(ctx, int(timer.subject.id), timer.seq)
 
 
-def _close_check_in(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    close_check_in(
-        session,
-        SYSTEM,
-        int(timer.subject.id),
-        policy=occasion.policy,
-        org_key=occasion.org_key,
-        now=occasion.now,
-    )
+def _close_check_in(ctx: Context, timer: DueTimer) -> None:
+    close_check_in(ctx.as_system(), int(timer.subject.id))
 
 
-def _farewell(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    say_farewell(session, int(timer.subject.id), timer.seq, now=occasion.now)
+def _farewell(ctx: Context, timer: DueTimer) -> None:
+    say_farewell(ctx, int(timer.subject.id), timer.seq)
 
 
 def _lock_cycle(session: Session, cycle_id: str) -> Lock:

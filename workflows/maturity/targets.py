@@ -1,7 +1,6 @@
 """What leaders aim for, and what is missing on the way: no level is skipped."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -9,30 +8,28 @@ from storage.enums import Level, ProjectCategory, ProjectStatus
 from storage.maturity import queries
 from storage.maturity import queries as said
 from storage.maturity.tables import MaturityTarget
-from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import Stale
 from workflows.maturity import check_ins, cycles, invitations, results, rules
 from workflows.maturity.forms import SetTargets
 from workflows.maturity.records import Action, CycleResult, Gap, Missing, Targets
 from workflows.maturity.rules import DIMENSIONS
-from workflows.policy import Policy
 
 
-def load_targets(
-    session: Session, business_unit: str | None, *, policy: Policy, now: datetime
-) -> Targets:
+def load_targets(ctx: Context, business_unit: str | None) -> Targets:
     """The targets of the organisation or a unit, beside its latest result."""
     levels = {
-        row.dimension: Level(row.level) for row in said.list_targets(session, business_unit or "")
+        row.dimension: Level(row.level)
+        for row in said.list_targets(ctx.session, business_unit or "")
     }
-    cycle = queries.find_last_closed(session, business_unit)
-    result = results.find_latest(session, policy=policy, now=now, business_unit=business_unit)
+    cycle = queries.find_last_closed(ctx.session, business_unit)
+    result = results.find_latest(ctx, business_unit=business_unit)
     gaps: list[Gap] = []
     names: dict[str, str] = {}
     if cycle is not None and result is not None:
-        planned = _list_actions(session, business_unit)
-        asked = check_ins.load_rubric(session, cycle)
+        planned = _list_actions(ctx.session, business_unit)
+        asked = check_ins.load_rubric(ctx.session, cycle)
         for dimension_result in result.dimensions:
             names[dimension_result.key] = dimension_result.name
             dimension, target = (
@@ -81,24 +78,20 @@ def _list_actions(session: Session, business_unit: str | None) -> dict[str, list
     return planned
 
 
-def set_targets(
-    session: Session, actor: Actor, form: SetTargets, *, policy: Policy, org_key: str, now: datetime
-) -> Targets:
+def set_targets(ctx: Context, form: SetTargets) -> Targets:
     """Aim for these levels from now on; what is left out has no target any more.
 
     Where the form says what it showed, only what differs from that is changed. Raises NotAllowed, and Stale where
     somebody else has changed the same since.
     """
-    invitations.require_leader(
-        session, actor, "maturity.set_targets", policy=policy, org_key=org_key
-    )
-    queries.lock_rubrics(session)
-    rows = {row.dimension: row for row in said.lock_targets(session, form.business_unit)}
+    invitations.require_leader(ctx, "maturity.set_targets")
+    queries.lock_rubrics(ctx.session)
+    rows = {row.dimension: row for row in said.lock_targets(ctx.session, form.business_unit)}
     levels = _merge_levels(form, {key: Level(row.level) for key, row in rows.items()})
     changed: dict[str, str | None] = {}
     for dimension, row in rows.items():
         if dimension not in levels:
-            session.delete(row)
+            ctx.session.delete(row)
             changed[dimension] = None
     for dimension, level in levels.items():
         target = rows.get(dimension)
@@ -106,22 +99,17 @@ def set_targets(
             target = MaturityTarget(
                 business_unit=form.business_unit, dimension=dimension, level=level.value
             )
-            session.add(target)
+            ctx.session.add(target)
         elif target.level == level:
             continue
-        target.level, target.set_by, target.set_at = level.value, actor.id, now
+        target.level, target.set_by, target.set_at = level.value, ctx.actor.id, ctx.now
         changed[dimension] = level.value
-    session.flush()
+    ctx.session.flush()
     if changed:
         audit.record(
-            session,
-            actor,
-            "maturity.targets_set",
-            ("maturity_target", form.business_unit),
-            now=now,
-            levels=changed,
+            ctx, "maturity.targets_set", ("maturity_target", form.business_unit), levels=changed
         )
-    return load_targets(session, form.business_unit or None, policy=policy, now=now)
+    return load_targets(ctx, form.business_unit or None)
 
 
 def _merge_levels(form: SetTargets, current: Mapping[str, Level]) -> dict[str, Level]:
@@ -160,35 +148,19 @@ NO_PLAN = {
 
 
 def find_caution(
-    session: Session,
-    category: str | None,
-    *,
-    policy: Policy,
-    now: datetime,
-    status: str = ProjectStatus.DRAFT,
+    ctx: Context, category: str | None, *, status: str = ProjectStatus.DRAFT
 ) -> CycleResult | None:
     """The latest result of the organisation, when it is low and business-model innovation is planned."""
     if category != ProjectCategory.INNOVATION or status in NO_PLAN:
         return None
-    result = results.find_latest(session, policy=policy, now=now)
+    result = results.find_latest(ctx)
     return result if result is not None and result.overall is Level.LOW else None
 
 
-def find_caution_for(
-    session: Session,
-    actor: Actor,
-    category: str | None,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    status: str,
-) -> CycleResult | None:
+def find_caution_for(ctx: Context, category: str | None, *, status: str) -> CycleResult | None:
     """The same, for somebody who may see that result."""
-    result = find_caution(session, category, policy=policy, now=now, status=status)
-    if result is None or not cycles.may_see(
-        session, actor, result.cycle_id, policy=policy, org_key=org_key
-    ):
+    result = find_caution(ctx, category, status=status)
+    if result is None or not cycles.may_see(ctx, result.cycle_id):
         return None
     return result
 

@@ -4,22 +4,18 @@ import difflib
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-
-from sqlalchemy.orm import Session
 
 from storage.enums import MilestoneType
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
 from storage.people import lookups
 from storage.projects.tables import Project
-from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.milestones import lists, reads, rules, service
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE, refresh_copies
-from workflows.policy import Policy
 from workflows.sources.rows import Item, Table
 
 
@@ -45,10 +41,10 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
 
     form, item = MilestoneRow, MilestoneItem
 
-    def begin(self, session: Session, *, now: datetime, writes: bool = True) -> None:
+    def begin(self, ctx: Context, *, writes: bool = True) -> None:
         """Nothing is known yet."""
-        super().begin(session, now=now, writes=writes)
-        self.today = reads.today_of(self.policy, now)
+        super().begin(ctx, writes=writes)
+        self.today = reads.today_of(ctx.policy, ctx.now)
         self.by_source: dict[str, Milestone] = {}
         self.by_title: dict[tuple[int, str], Milestone] = {}
 
@@ -84,11 +80,9 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
                 else {"fields": sorted(change.field for change in item.fields)}
             )
             audit.record(
-                self.session,
-                self.actor,
+                self.ctx,
                 "milestone.imported",
                 (TYPE, milestone.id),
-                now=self.now,
                 new=item.is_new,
                 due=milestone.forecast.isoformat(),
                 baseline=milestone.baseline.isoformat(),
@@ -111,26 +105,26 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
             baseline=row.baseline or forecast,
             forecast=forecast,
             actual=row.actual,
-            reminds_from=None if item.is_overdue else self.now,
+            reminds_from=None if item.is_overdue else self.ctx.now,
             source=source_of(item.project, row),
             source_at=row.github_at,
-            created_at=self.now,
+            created_at=self.ctx.now,
         )
-        self.session.add(milestone)
-        self.session.flush()
+        self.ctx.session.add(milestone)
+        self.ctx.session.flush()
         return milestone
 
     def _change(self, item: MilestoneItem, milestone: Milestone) -> None:
         row = item.row
         if row.github_state == "deleted" and milestone.dropped_at is None:
-            milestone.dropped_at = self.now
+            milestone.dropped_at = self.ctx.now
             item.change("state", "open", "dropped")
         item.put(milestone, "title", row.title)
         if row.type is not None:
             item.put(milestone, "type", row.type.value)
         if item.owner is not None and item.owner[0] != milestone.owner_id:
             before = lookups.find_people(
-                self.session, [milestone.owner_id] if milestone.owner_id else []
+                self.ctx.session, [milestone.owner_id] if milestone.owner_id else []
             )
             names = "".join(person.name for person in before.values())
             item.put(milestone, "owner_id", item.owner[0], names, item.owner[1])
@@ -142,7 +136,7 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
                 item.put(milestone, "actual", row.actual)
             elif row.github_state == "open" and milestone.actual:
                 item.put(milestone, "actual", None)
-                milestone.reminds_from = self.now
+                milestone.reminds_from = self.ctx.now
         self._move(item, milestone)
         if item.fields:
             milestone.revision += 1
@@ -156,7 +150,7 @@ class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
             return
         item.change("forecast", milestone.forecast, new)
         was_quiet = milestone.reminds_from is None
-        service.move(self.session, self.actor, milestone, new, policy=self.policy, now=self.now)
+        service.move(self.ctx, milestone, new)
         if was_quiet and new < self.today:
             milestone.reminds_from = None
 
@@ -200,18 +194,9 @@ class MilestoneTable(MilestoneWriter):
     repeated = "stands in line {line} already; keep one of them"
     repeated_field = "title"
 
-    def __init__(
-        self,
-        actor: Actor,
-        *,
-        policy: Policy,
-        org_key: str,
-        file: str,
-        sha256: str,
-        list_to: str | None = None,
-    ) -> None:
+    def __init__(self, *, file: str, sha256: str, list_to: str | None = None) -> None:
         """`list_to` names to whom the overdue ones of this file are shown, instead of the managers."""
-        super().__init__(actor, policy=policy, org_key=org_key)
+        super().__init__()
         self._file, self._sha256, self._list_to = file, sha256, list_to
         self._overdue: dict[tuple[str, str], set[int]] = defaultdict(set)
         """Id and name of who gets a list → lines of the file; empty ones for those that nobody gets."""
@@ -229,13 +214,13 @@ class MilestoneTable(MilestoneWriter):
             for name in row.needs or ()
             if "/" in name
         }
-        self._projects = queries.load_projects_by_keys(self.session, own | others)
+        self._projects = queries.load_projects_by_keys(self.ctx.session, own | others)
         ids = {key: project.id for key, project in self._projects.items()}
         owned = [ids[key] for key in own & ids.keys()]
-        for known in queries.every_of_projects(self.session, owned, lock=self.writes):
+        for known in queries.every_of_projects(self.ctx.session, owned, lock=self.writes):
             self.know(known)
         needed = [ids[key] for key in (others - own) & ids.keys()]
-        for other in queries.list_of_projects(self.session, needed):
+        for other in queries.list_of_projects(self.ctx.session, needed):
             self.by_title[(other.project_id, other.title.casefold())] = other
 
     def find_record(self, item: MilestoneItem) -> Hashable:
@@ -243,7 +228,7 @@ class MilestoneTable(MilestoneWriter):
         row = item.row
         project = self._projects.get(row.project)
         if project is None:
-            keys = queries.list_project_keys(self.session)
+            keys = queries.list_project_keys(self.ctx.session)
             near = difflib.get_close_matches(row.project, keys, n=1, cutoff=0.5)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise InvalidInput(
@@ -311,7 +296,7 @@ class MilestoneTable(MilestoneWriter):
                         "needs", f"there is no milestone {name[:60]!r} in {item.project.key}"
                     )
                     break
-        needs = reads.load_net(self.session, involved, self.today).needs
+        needs = reads.load_net(self.ctx.session, involved, self.today).needs
         for item in items:
             if item.row.needs is not None:
                 needs[item.node] = set()
@@ -341,9 +326,9 @@ class MilestoneTable(MilestoneWriter):
         needing = [item for item in items if item.row.needs is not None and item.milestone]
         if not needing:
             return
-        queries.lock_links(self.session)
+        queries.lock_links(self.ctx.session)
         before: dict[int, set[int]] = defaultdict(set)
-        for id_, needed in queries.list_links(self.session, [item.node for item in needing]):
+        for id_, needed in queries.list_links(self.ctx.session, [item.node for item in needing]):
             before[id_].add(needed)
         for item in needing:
             named = (self._named(item.project, name) for name in item.row.needs or ())
@@ -351,15 +336,8 @@ class MilestoneTable(MilestoneWriter):
             milestone, old = item.milestone, before[item.node]
             if milestone is None or wanted == old:
                 continue
-            queries.set_needs(self.session, milestone.id, wanted)
-            audit.record(
-                self.session,
-                self.actor,
-                "milestone.linked",
-                (TYPE, milestone.id),
-                now=self.now,
-                needs=sorted(wanted),
-            )
+            queries.set_needs(self.ctx.session, milestone.id, wanted)
+            audit.record(self.ctx, "milestone.linked", (TYPE, milestone.id), needs=sorted(wanted))
             if not item.is_new:
                 milestone.revision += 1
                 item.change("needs", len(old), len(wanted))
@@ -370,7 +348,7 @@ class MilestoneTable(MilestoneWriter):
         """Needs are linked, copies follow, and what was overdue goes on its list."""
         self._link(items)
         changed = [i.milestone for i in items if i.milestone and (i.is_new or i.fields)]
-        refresh_copies(self.session, changed, policy=self.policy, now=self.now)
+        refresh_copies(self.ctx, changed)
         self._list([item for item in items if item.is_overdue])
 
     def _list(self, overdue: Sequence[MilestoneItem]) -> None:
@@ -386,7 +364,7 @@ class MilestoneTable(MilestoneWriter):
             )
             if id_
         }
-        people = lookups.find_people(self.session, answering)
+        people = lookups.find_people(self.ctx.session, answering)
         listed: dict[str, list[Milestone]] = defaultdict(list)
         for item in overdue:
             if item.milestone is None:
@@ -399,15 +377,7 @@ class MilestoneTable(MilestoneWriter):
                 listed[person.id].append(item.milestone)
         for id_ in sorted(listed):
             lists.send_list(
-                self.session,
-                self.actor,
-                people[id_],
-                listed[id_],
-                file=self._file,
-                sha256=self._sha256,
-                policy=self.policy,
-                now=self.now,
-                org_key=self.org_key,
+                self.ctx, people[id_], listed[id_], file=self._file, sha256=self._sha256
             )
 
     def list_notes(self) -> Iterator[str]:

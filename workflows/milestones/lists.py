@@ -1,7 +1,7 @@
 """What was overdue when it was imported: one list to one person, and nobody is reminded before they say so."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy.orm import Session
 
@@ -12,45 +12,43 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import permissions, rollout
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import NotFound, RefusalFact
-from workflows.job_runner import DueSlot, Lock, Occasion, Registry
+from workflows.job_runner import DueSlot, Lock, Registry
 from workflows.milestones import reads, reminders
 from workflows.milestones.notices import OverdueFound
 from workflows.milestones.records import Line, MilestoneRecord, OverdueList, PersonRef, ReminderCard
-from workflows.milestones.service import Clicked, is_administrator, refresh_copies
+from workflows.milestones.service import is_administrator, refresh_copies
 from workflows.outbox import Destination, Subject
-from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 # --- What the messages about milestones show, read as everything stands at that moment
 
 
-def reminder(
-    session: Session, reminder_id: int, *, policy: Policy, now: datetime
-) -> ReminderCard | None:
+def reminder(ctx: Context, reminder_id: int) -> ReminderCard | None:
     """One message as it stands now; None when there is no such message."""
-    message = statements.find_reminder(session, reminder_id)
+    message = statements.find_reminder(ctx.session, reminder_id)
     if message is None:
         return None
     ids = list(
-        dict.fromkeys(item.milestone_id for item in statements.list_items_of(session, message.id))
+        dict.fromkeys(
+            item.milestone_id for item in statements.list_items_of(ctx.session, message.id)
+        )
     )
-    person = lookups.find_people(session, [message.person_id])[message.person_id]
-    mine = reminders.build_run(session, person, policy=policy, now=now)
+    person = lookups.find_people(ctx.session, [message.person_id])[message.person_id]
+    mine = reminders.build_run(ctx, person)
     today = mine.today
     rows = sorted(
-        queries.load_by_ids(session, ids).values(),
+        queries.load_by_ids(ctx.session, ids).values(),
         key=lambda milestone: (milestone.forecast, milestone.id),
     )
-    projects = queries.load_projects(session, {milestone.project_id for milestone in rows})
-    latest = statements.find_latest(session, person.id, ids)
-    snoozes = statements.find_snoozes(session, person.id, ids)
+    projects = queries.load_projects(ctx.session, {milestone.project_id for milestone in rows})
+    latest = statements.find_latest(ctx.session, person.id, ids)
+    snoozes = statements.find_snoozes(ctx.session, person.id, ids)
     lines = []
-    for milestone, record in zip(
-        rows, reads.load_records(session, rows, policy=policy, now=now), strict=True
-    ):
+    for milestone, record in zip(rows, reads.load_records(ctx, rows), strict=True):
         project = projects[milestone.project_id]
         until = snoozes.get(milestone.id)
         following, also = mine.next_reminder(milestone)
@@ -81,15 +79,15 @@ def _why(person_id: str, row: Milestone, project: Project) -> str:
 
 
 def milestone(
-    session: Session, milestone_id: int, *, by_id: str | None, policy: Policy, now: datetime
+    ctx: Context, milestone_id: int, *, by_id: str | None
 ) -> tuple[MilestoneRecord, PersonRef | None, date] | None:
     """A milestone, who brought it here, and the organisation's day; None when it is gone."""
-    row = queries.find(session, milestone_id)
+    row = queries.find(ctx.session, milestone_id)
     if row is None:
         return None
-    people = lookups.find_people(session, [by_id] if by_id else [])
-    (record,) = reads.load_records(session, [row], policy=policy, now=now)
-    return record, reads.person_ref(people.get(by_id or "")), reads.today_of(policy, now)
+    people = lookups.find_people(ctx.session, [by_id] if by_id else [])
+    (record,) = reads.load_records(ctx, [row])
+    return record, reads.person_ref(people.get(by_id or "")), reads.today_of(ctx.policy, ctx.now)
 
 
 # --- What was overdue when it was imported
@@ -116,84 +114,62 @@ def choose_receiver(
 
 
 def send_list(
-    session: Session,
-    actor: Actor,
-    person: Person,
-    rows: Sequence[Milestone],
-    *,
-    file: str,
-    sha256: str,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
+    ctx: Context, person: Person, rows: Sequence[Milestone], *, file: str, sha256: str
 ) -> None:
     """Put overdue milestones of one file on this person's list and show it to them in their working hours."""
-    overdue_list = queries.find_same_import(session, person.id, sha256)
+    overdue_list = queries.find_same_import(ctx.session, person.id, sha256)
     if overdue_list is None:
         overdue_list = MilestoneImport(
-            person_id=person.id, sha256=sha256, file=file, created_at=now
+            person_id=person.id, sha256=sha256, file=file, created_at=ctx.now
         )
-        session.add(overdue_list)
-        session.flush()
+        ctx.session.add(overdue_list)
+        ctx.session.flush()
     for row in rows:
         row.import_id = overdue_list.id
-    session.flush()
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "milestones.listed",
         (TYPE, overdue_list.id),
-        now=now,
         person=person.id,
         milestones=[row.id for row in rows],
     )
     rollout.message_unasked(
-        session,
+        ctx,
         person.id,
         OverdueFound(overdue_list.id),
-        to=Destination.person(org_key, person.slack_id or ""),
+        to=Destination.person(ctx.org, person.slack_id or ""),
         dedupe_key=f"milestones-overdue:{overdue_list.id}",
-        policy=policy,
-        now=now,
         subject=Subject.of(TYPE, overdue_list.id),
-        due_at=reminders.calendar_of(person, policy).next_open(now),
+        due_at=reminders.calendar_of(person, ctx.policy).next_open(ctx.now),
     )
 
 
-def load_list_for(
-    session: Session, actor: Actor, import_id: int, *, policy: Policy, now: datetime
-) -> OverdueList:
+def load_list_for(ctx: Context, import_id: int) -> OverdueList:
     """A list before the person to whom it was sent, or an administrator. Raises NotFound for everybody else."""
-    permissions.require_member(actor, "milestones.read", subject=(TYPE, import_id))
-    overdue_list = queries.find_import(session, import_id)
-    overdue = load_list(session, import_id, policy=policy, now=now)
-    if overdue_list is None or overdue is None or not _is_for(session, actor, overdue_list, policy):
+    permissions.require_member(ctx.actor, "milestones.read", subject=(TYPE, import_id))
+    overdue_list = queries.find_import(ctx.session, import_id)
+    overdue = load_list(ctx, import_id)
+    if overdue_list is None or overdue is None or not _is_for(ctx, overdue_list):
         raise _no_list()
     return overdue
 
 
-def _is_for(session: Session, actor: Actor, overdue_list: MilestoneImport, policy: Policy) -> bool:
-    return actor.id == overdue_list.person_id or is_administrator(session, actor, policy)
+def _is_for(ctx: Context, overdue_list: MilestoneImport) -> bool:
+    return ctx.actor.id == overdue_list.person_id or is_administrator(ctx)
 
 
-def load_list(
-    session: Session, import_id: int, *, policy: Policy, now: datetime
-) -> OverdueList | None:
+def load_list(ctx: Context, import_id: int) -> OverdueList | None:
     """A list as it stands now; None when there is no such list."""
-    overdue_list = queries.find_import(session, import_id)
+    overdue_list = queries.find_import(ctx.session, import_id)
     if overdue_list is None:
         return None
-    today = reads.today_of(policy, now)
-    rows = queries.load_by_ids(session, queries.list_import_ids(session, import_id))
-    records = reads.load_records(
-        session,
-        sorted(rows.values(), key=lambda row: (row.forecast, row.id)),
-        policy=policy,
-        now=now,
-    )
+    today = reads.today_of(ctx.policy, ctx.now)
+    rows = queries.load_by_ids(ctx.session, queries.list_import_ids(ctx.session, import_id))
+    records = reads.load_records(ctx, sorted(rows.values(), key=lambda row: (row.forecast, row.id)))
     still = tuple(one for one in records if one.is_open and one.forecast < today)
     starter = lookups.find_people(
-        session, [overdue_list.started_by] if overdue_list.started_by else []
+        ctx.session, [overdue_list.started_by] if overdue_list.started_by else []
     )
     return OverdueList(
         id=overdue_list.id,
@@ -206,41 +182,28 @@ def load_list(
     )
 
 
-def start_reminding(
-    session: Session,
-    actor: Actor,
-    import_id: int,
-    *,
-    policy: Policy,
-    now: datetime,
-    clicked: Clicked = None,
-) -> int:
+def start_reminding(ctx: Context, import_id: int) -> int:
     """Whoever answers for what is on the list is reminded of it from their next working morning on; how many of it.
 
     Again changes nothing. Raises NotFound for others than the person whose list it is and administrators.
     """
-    permissions.require_member(actor, "milestones.start", subject=(TYPE, import_id))
-    overdue_list = queries.lock_import(session, import_id)
+    permissions.require_member(ctx.actor, "milestones.start", subject=(TYPE, import_id))
+    overdue_list = queries.lock_import(ctx.session, import_id)
     if overdue_list is None:
         raise _no_list()
-    if not _is_for(session, actor, overdue_list, policy):
+    if not _is_for(ctx, overdue_list):
         raise _no_list(RefusalFact("milestones.start", TYPE, str(import_id), why="not_theirs"))
-    rows = statements.lock_not_started(session, import_id)
+    rows = statements.lock_not_started(ctx.session, import_id)
     for row in rows:
-        row.reminds_from = now
+        row.reminds_from = ctx.now
         row.revision += 1
     if overdue_list.started_at is None:
-        overdue_list.started_at = now
-        overdue_list.started_by = actor.id if actor.kind is ActorKind.PERSON else None
+        overdue_list.started_at = ctx.now
+        overdue_list.started_by = ctx.actor.id if ctx.actor.kind is ActorKind.PERSON else None
         audit.record(
-            session,
-            actor,
-            "milestones.started",
-            (TYPE, import_id),
-            now=now,
-            milestones=[row.id for row in rows],
+            ctx, "milestones.started", (TYPE, import_id), milestones=[row.id for row in rows]
         )
-    refresh_copies(session, rows, policy=policy, now=now, clicked=clicked)
+    refresh_copies(ctx, rows)
     return len(rows)
 
 
@@ -249,22 +212,16 @@ def start_reminding(
 # a person's working morning, and once a day that nobody is forgotten.
 
 
-def _run_morning(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    reminders.run_reminders(
-        session,
-        timer.subject.id,
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
+def _run_morning(ctx: Context, timer: DueTimer) -> None:
+    reminders.run_reminders(ctx, timer.subject.id)
 
 
 def _lock_morning(session: Session, person_id: str) -> Lock:
     return Lock(queries.try_lock(session, person_id))
 
 
-def _ensure_mornings(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    reminders.ensure_scheduled(session, policy=occasion.policy, now=occasion.now)
+def _ensure_mornings(ctx: Context, slot: DueSlot) -> None:
+    reminders.ensure_scheduled(ctx)
 
 
 PART = Registry(

@@ -13,6 +13,7 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows.calendar import calendar_for
+from workflows.context import Context
 from workflows.errors import NotFound, RefusalFact
 from workflows.milestones import rules
 from workflows.milestones.records import (
@@ -82,21 +83,19 @@ def load_net(
     return Net(known, needs, rules.plan(nodes, needs, today))
 
 
-def load_records(
-    session: Session, rows: Sequence[Milestone], *, policy: Policy, now: datetime
-) -> list[MilestoneRecord]:
+def load_records(ctx: Context, rows: Sequence[Milestone]) -> list[MilestoneRecord]:
     """These milestones as others see them, in the same order."""
     if not rows:
         return []
-    today = today_of(policy, now)
-    linked = load_net(session, rows, today)
-    projects = queries.load_projects(session, {row.project_id for row in linked.rows.values()})
+    today = today_of(ctx.policy, ctx.now)
+    linked = load_net(ctx.session, rows, today)
+    projects = queries.load_projects(ctx.session, {row.project_id for row in linked.rows.values()})
     texts = lookups.find_texts(
-        session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
+        ctx.session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
-    asked = queries.find_move_requests(session, [row.id for row in rows])
+    asked = queries.find_move_requests(ctx.session, [row.id for row in rows])
     people = lookups.find_people(
-        session,
+        ctx.session,
         {one for row in rows for one in (row.owner_id, row.done_by) if one}
         | {row.requester_id for row in asked.values()},
     )
@@ -189,34 +188,32 @@ def _asked(request: queries.MoveRequest | None, people: dict[str, Person]) -> As
     return AskedMove(request.id, new, requester)
 
 
-def pushed_if(
-    session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
-) -> tuple[Pushed, ...]:
+def pushed_if(ctx: Context, row: Milestone, new: date) -> tuple[Pushed, ...]:
     """The milestones that this one would move if it were due on another day."""
-    linked = load_net(session, [row], today_of(policy, now), moved={row.id: new})
-    projects = queries.load_projects(session, {other.project_id for other in linked.rows.values()})
+    linked = load_net(ctx.session, [row], today_of(ctx.policy, ctx.now), moved={row.id: new})
+    projects = queries.load_projects(
+        ctx.session, {other.project_id for other in linked.rows.values()}
+    )
     return _pushed(row.id, linked, projects)
 
 
-def load_record(
-    session: Session, milestone_id: int, *, policy: Policy, now: datetime
-) -> MilestoneRecord:
+def load_record(ctx: Context, milestone_id: int) -> MilestoneRecord:
     """One milestone. Raises NotFound."""
-    row = queries.find(session, milestone_id)
+    row = queries.find(ctx.session, milestone_id)
     if row is None:
         raise no_milestone()
-    return load_records(session, [row], policy=policy, now=now)[0]
+    return load_records(ctx, [row])[0]
 
 
-def load_detail(session: Session, milestone_id: int, *, policy: Policy, now: datetime) -> Detail:
+def load_detail(ctx: Context, milestone_id: int) -> Detail:
     """A milestone with its history. Raises NotFound."""
-    record = load_record(session, milestone_id, policy=policy, now=now)
-    moves = queries.list_moves(session, milestone_id, MOVES_SHOWN)
-    texts = lookups.find_texts(session, {row.reason_id for row in moves if row.reason_id})
-    project = queries.load_projects(session, [record.project_id])[record.project_id]
+    record = load_record(ctx, milestone_id)
+    moves = queries.list_moves(ctx.session, milestone_id, MOVES_SHOWN)
+    texts = lookups.find_texts(ctx.session, {row.reason_id for row in moves if row.reason_id})
+    project = queries.load_projects(ctx.session, [record.project_id])[record.project_id]
     parts = answering_ids(record.owner.id if record.owner else None, project)
     people = lookups.find_people(
-        session, set(parts) | {row.moved_by for row in moves if row.moved_by}
+        ctx.session, set(parts) | {row.moved_by for row in moves if row.moved_by}
     )
     return Detail(
         record,

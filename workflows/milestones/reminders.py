@@ -7,9 +7,7 @@ that did not arrive while the person was at work is dropped, and what it told is
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-
-from sqlalchemy.orm import Session
+from datetime import date, timedelta
 
 from storage.milestones import queries
 from storage.milestones import queries as statements
@@ -18,9 +16,10 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import outbox, rollout, timers
-from workflows.actors import SYSTEM, Actor
+from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.context import Context
 from workflows.milestones import reads, rules
 from workflows.milestones.notices import MilestoneCard, RemindersDue
 from workflows.milestones.records import PersonRef
@@ -55,57 +54,57 @@ def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | No
     # --- whose mornings are looked at
 
 
-def schedule_people_of(
-    session: Session, rows: Collection[Milestone], *, policy: Policy, now: datetime
-) -> None:
+def schedule_people_of(ctx: Context, rows: Collection[Milestone]) -> None:
     """See to it that the mornings of everybody whom these milestones' reminders could reach are looked at."""
     wanted = [
         row for row in rows if row.actual is None and row.dropped_at is None and row.reminds_from
     ]
-    projects = queries.load_projects(session, {row.project_id for row in wanted})
-    ids = {one for row in wanted for one in chain_ids(row, projects[row.project_id], policy) if one}
-    _schedule(session, ids, policy=policy, now=now)
+    projects = queries.load_projects(ctx.session, {row.project_id for row in wanted})
+    ids = {
+        one for row in wanted for one in chain_ids(row, projects[row.project_id], ctx.policy) if one
+    }
+    _schedule(ctx, ids)
 
 
-def ensure_scheduled(session: Session, *, policy: Policy, now: datetime) -> None:
+def ensure_scheduled(ctx: Context) -> None:
     """Once a day: whoever has a part in an open milestone is looked after, also who got it by a change of project."""
-    _schedule(session, queries.list_people_with_a_part(session), policy=policy, now=now)
+    _schedule(ctx, queries.list_people_with_a_part(ctx.session))
 
 
-def _schedule(session: Session, ids: Collection[str], *, policy: Policy, now: datetime) -> None:
-    for person in sorted(lookups.find_people(session, ids).values(), key=lambda known: known.id):
+def _schedule(ctx: Context, ids: Collection[str]) -> None:
+    for person in sorted(
+        lookups.find_people(ctx.session, ids).values(), key=lambda known: known.id
+    ):
         if person.is_member:
-            statements.add_person(session, person.id)
-            at = calendar_of(person, policy).next_open(now)
-            timers.keep_going(session, Subject(SUBJECT, person.id), LOOK, at)
+            statements.add_person(ctx.session, person.id)
+            at = calendar_of(person, ctx.policy).next_open(ctx.now)
+            timers.keep_going(ctx.session, Subject(SUBJECT, person.id), LOOK, at)
 
             # --- one morning of one person
 
 
-def run_reminders(
-    session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
-) -> None:
+def run_reminders(ctx: Context, person_id: str) -> None:
     """What fell due for this person by today, in one message; then the next working morning. Their row is locked.
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
     """
-    person = lookups.find_people(session, [person_id]).get(person_id)
+    person = lookups.find_people(ctx.session, [person_id]).get(person_id)
     if person is None or not person.is_member:
         return
-    subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, policy)
-    if not calendar.is_open(now):
-        timers.keep_going(session, subject, LOOK, calendar.next_open(now))
+    subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, ctx.policy)
+    if not calendar.is_open(ctx.now):
+        timers.keep_going(ctx.session, subject, LOOK, calendar.next_open(ctx.now))
         return
-    today = calendar.day(now)
-    morning = statements.load_morning(session, person_id)
+    today = calendar.day(ctx.now)
+    morning = statements.load_morning(ctx.session, person_id)
     if morning.looked_on is None or morning.looked_on < today:
         morning.looked_on = today
-        rows = queries.list_open_of_person(session, person_id)
-        ReminderRun(session, person, calendar, today, policy, now).announce(
-            [row for row in rows if row.reminds_from], org_key
+        rows = queries.list_open_of_person(ctx.session, person_id)
+        ReminderRun(ctx, person, calendar, today).announce(
+            [row for row in rows if row.reminds_from], ctx.org
         )
     tomorrow = calendar.next_open(calendar.closing(today))
-    timers.keep_going(session, subject, LOOK, tomorrow)
+    timers.keep_going(ctx.session, subject, LOOK, tomorrow)
 
 
 @dataclass(slots=True)
@@ -122,20 +121,12 @@ class ReminderRun:
     """One look at one person's day."""
 
     def __init__(
-        self,
-        session: Session,
-        person: Person,
-        calendar: WorkingCalendar,
-        today: date,
-        policy: Policy,
-        now: datetime,
+        self, ctx: Context, person: Person, calendar: WorkingCalendar, today: date
     ) -> None:
-        self.session = session
+        self.ctx = ctx
         self.person = person
         self.calendar = calendar
         self.today = today
-        self.policy = policy
-        self.now = now
 
     def announce(self, rows: Sequence[Milestone], org_key: str) -> None:
         """Write down what fell due, and say it."""
@@ -144,26 +135,28 @@ class ReminderRun:
         reminder = None
         if announced:
             ids = [due_reminder.row.id for due_reminder in announced]
-            before = statements.find_latest(self.session, self.person.id, ids)
-            reminder = statements.add_reminder(self.session, self.person.id, self.today, self.now)
+            before = statements.find_latest(self.ctx.session, self.person.id, ids)
+            reminder = statements.add_reminder(
+                self.ctx.session, self.person.id, self.today, self.ctx.now
+            )
         for due_reminder in due:
             into = reminder.id if reminder is not None and due_reminder.is_told else None
             self.record_items(due_reminder, into)
         if reminder is None:
             return
-        self.session.flush()
+        self.ctx.session.flush()
         self._post(reminder, announced, org_key)
         for id_ in sorted(set(before.values())):
-            outbox.refresh(self.session, Subject.of("reminder", id_), now=self.now)
+            outbox.refresh(self.ctx, Subject.of("reminder", id_))
 
     def _list_due(self, rows: Sequence[Milestone]) -> list[_DueReminders]:
         ids = [row.id for row in rows]
-        projects = queries.load_projects(self.session, {row.project_id for row in rows})
+        projects = queries.load_projects(self.ctx.session, {row.project_id for row in rows})
         known: dict[int, list[ReminderItem]] = {}
-        for item in statements.list_items(self.session, self.person.id, ids):
+        for item in statements.list_items(self.ctx.session, self.person.id, ids):
             known.setdefault(item.milestone_id, []).append(item)
-        lost = statements.list_lost(self.session, self.person.id, self.now)
-        snoozes = statements.find_snoozes(self.session, self.person.id, ids)
+        lost = statements.list_lost(self.ctx.session, self.person.id, self.ctx.now)
+        snoozes = statements.find_snoozes(self.ctx.session, self.person.id, ids)
         chains = self._chains(rows, projects)
         fell_due = []
         for row in rows:
@@ -187,11 +180,11 @@ class ReminderRun:
         if row.reminds_from is None:
             return []
             # By the organisation's day: the person's own would be another one after a journey.
-        since = reads.today_of(self.policy, row.reminds_from)
+        since = reads.today_of(self.ctx.policy, row.reminds_from)
         return [
             step
             for step in rules.steps(
-                row.forecast, since, through, rhythm(self.policy), self.calendar
+                row.forecast, since, through, rhythm(self.ctx.policy), self.calendar
             )
             if rules.is_told(step, chain, self.person.id)
         ]
@@ -199,42 +192,44 @@ class ReminderRun:
     def _chains(
         self, rows: Sequence[Milestone], projects: dict[int, Project]
     ) -> dict[int, list[str]]:
-        named = {row.id: chain_ids(row, projects[row.project_id], self.policy) for row in rows}
+        named = {row.id: chain_ids(row, projects[row.project_id], self.ctx.policy) for row in rows}
         people = lookups.find_people(
-            self.session, {one for ids in named.values() for one in ids if one}
+            self.ctx.session, {one for ids in named.values() for one in ids if one}
         )
         reachable = {id_ for id_, person in people.items() if person.is_member}
         return {id_: rules.chain(ids, reachable) for id_, ids in named.items()}
 
     def chain(self, row: Milestone) -> list[str]:
         """Whom the reminders of one milestone reach, in order."""
-        projects = queries.load_projects(self.session, [row.project_id])
+        projects = queries.load_projects(self.ctx.session, [row.project_id])
         return self._chains([row], projects)[row.id]
 
     def next_reminder(self, row: Milestone) -> tuple[date | None, PersonRef | None]:
         """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
         chain = self.chain(row)
-        horizon = max(row.forecast, self.today) + timedelta(days=2 * rhythm(self.policy).every + 14)
+        horizon = max(row.forecast, self.today) + timedelta(
+            days=2 * rhythm(self.ctx.policy).every + 14
+        )
         coming = [step for step in self.steps(row, chain, horizon) if step.on > self.today]
         if not coming or self.person.id not in chain:
             return None, None
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
-        also = lookups.find_people(self.session, [one for one in new if one != self.person.id])
+        also = lookups.find_people(self.ctx.session, [one for one in new if one != self.person.id])
         return step.on, next((reads.person_ref(one) for one in also.values()), None)
 
     def record_items(self, fell_due: _DueReminders, into: int | None) -> None:
         """Write down that reminders fell due, told by the message `into` or by none."""
         for step in fell_due.new:
             statements.add_item(
-                self.session,
+                self.ctx.session,
                 {
                     "milestone_id": fell_due.row.id,
                     "person_id": self.person.id,
                     "due": fell_due.row.forecast,
                     "step": step.days,
                     "reminder_id": into,
-                    "created_at": self.now,
+                    "created_at": self.ctx.now,
                 },
             )
         if into is not None:
@@ -243,63 +238,46 @@ class ReminderRun:
 
     def _post(self, reminder: Reminder, announced: Sequence[_DueReminders], org_key: str) -> None:
         audit.record(
-            self.session,
-            SYSTEM,
+            self.ctx.as_system(),
             "milestones.reminded",
             ("person", self.person.id),
-            now=self.now,
             milestones=[one.row.id for one in announced],
             day=self.today.isoformat(),
         )
         reminder.outbox_id = rollout.message_unasked(
-            self.session,
+            self.ctx,
             self.person.id,
             RemindersDue(reminder.id),
             to=Destination.person(org_key, self.person.slack_id or ""),
             dedupe_key=f"reminder:{self.person.id}:{self.today.isoformat()}",
-            policy=self.policy,
-            now=self.now,
             subject=Subject.of("reminder", reminder.id),
             expires_at=self.calendar.closing(self.today),
         )
 
 
-def build_run(session: Session, person: Person, *, policy: Policy, now: datetime) -> ReminderRun:
+def build_run(ctx: Context, person: Person) -> ReminderRun:
     """A person's day as reminders see it."""
-    calendar = calendar_of(person, policy)
-    return ReminderRun(session, person, calendar, calendar.day(now), policy, now)
+    calendar = calendar_of(person, ctx.policy)
+    return ReminderRun(ctx, person, calendar, calendar.day(ctx.now))
 
 
-def mark_as_reminded(
-    session: Session, row: Milestone, person: Person, *, policy: Policy, now: datetime
-) -> None:
+def mark_as_reminded(ctx: Context, row: Milestone, person: Person) -> None:
     """Whoever gets a milestone reads its card now: reminders up to today are written down, and not said again."""
-    mine = build_run(session, person, policy=policy, now=now)
+    mine = build_run(ctx, person)
     steps = mine.steps(row, mine.chain(row), mine.today)
     mine.record_items(_DueReminders(row, steps, [], False), None)
 
 
 def notify_owner(
-    session: Session,
-    milestone_id: int,
-    owner: Person,
-    why: str,
-    *,
-    by: Actor,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-    nth: int = 1,
+    ctx: Context, milestone_id: int, owner: Person, why: str, *, by: Actor, nth: int = 1
 ) -> None:
     """Show a milestone to whom it belongs now, in their working hours."""
     rollout.message_unasked(
-        session,
+        ctx,
         owner.id,
         MilestoneCard(milestone_id, why, by.id),
-        to=Destination.person(org_key, owner.slack_id or ""),
+        to=Destination.person(ctx.org, owner.slack_id or ""),
         dedupe_key=f"milestone:{milestone_id}:{why}:{owner.id}:{nth}",
-        policy=policy,
-        now=now,
         subject=Subject.of("milestone", milestone_id),
-        due_at=calendar_of(owner, policy).next_open(now),
+        due_at=calendar_of(owner, ctx.policy).next_open(ctx.now),
     )

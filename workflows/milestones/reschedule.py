@@ -11,7 +11,6 @@ from storage.milestones import queries
 from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
 from workflows import outbox
-from workflows.actors import Actor
 from workflows.approvable import (
     Moved,
     Prepared,
@@ -24,6 +23,7 @@ from workflows.approvable import (
     project_rests,
 )
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.milestones import reads, service
 from workflows.milestones.forms import Reschedule
@@ -44,25 +44,16 @@ class MilestoneReschedule:
     gate = "milestone_reschedule"
     is_editable = True
 
-    def prepare(
-        self,
-        session: Session,
-        actor: Actor,
-        form: Reschedule,
-        *,
-        policy: Policy,
-        now: datetime,
-        replacing: int | None = None,
-    ) -> Prepared:
+    def prepare(self, ctx: Context, form: Reschedule, *, replacing: int | None = None) -> Prepared:
         """Lock the milestone and say exactly what is asked. One request for another day at a time."""
-        row = service.lock_open(session, actor, form.milestone_id, form.revision, policy=policy)
-        service.check_new_day(session, row, form.new, policy=policy, now=now, replacing=replacing)
+        row = service.lock_open(ctx, form.milestone_id, form.revision)
+        service.check_new_day(ctx, row, form.new, replacing=replacing)
         if form.new < row.forecast:
             raise InvalidInput(
                 "An earlier day needs no approval; reschedule it without one.", field="new"
             )
-        project = queries.load_projects(session, [row.project_id])[row.project_id]
-        refresh_messages(session, row.id, now=now)
+        project = queries.load_projects(ctx.session, [row.project_id])[row.project_id]
+        refresh_messages(ctx, row.id)
         return Prepared(
             subject_id=row.id,
             project_id=project.id,
@@ -78,24 +69,16 @@ class MilestoneReschedule:
             rests=_rests(row, project),
         )
 
-    def reread(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Reread:
+    def reread(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Reread:
         """How far the day that is asked is from the one there is now, and how that differs from what was shown."""
-        row = queries.find(session, subject_id)
+        row = queries.find(ctx.session, subject_id)
         if row is None:
             return Reread(None)
-        project = queries.load_projects(session, [row.project_id])[row.project_id]
+        project = queries.load_projects(ctx.session, [row.project_id])[row.project_id]
         new = date.fromisoformat(facts["new"])
         return Reread(
             ReadAgain(_conditions(row, new, project), rests=_rests(row, project)),
-            _describe_drift(row, facts, policy=policy, now=now),
+            _describe_drift(row, facts, policy=ctx.policy, now=ctx.now),
         )
 
     def people(self, session: Session, milestone_id: int) -> dict[str, str | None]:
@@ -109,116 +92,75 @@ class MilestoneReschedule:
         """Lock the milestone's row."""
         queries.lock(session, subject_id)
 
-    def apply(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
+    def apply(self, ctx: Context, approval_id: int, subject_id: int, facts: dict[str, Any]) -> None:
         """Approved: the milestone moves. Raises SubjectMoved where it isn't due on the day that was shown any more."""
-        row = queries.lock(session, subject_id)
+        row = queries.lock(ctx.session, subject_id)
         if row is None:
             raise reads.no_milestone()
-        moved = _describe_drift(row, facts, policy=policy, now=now)
+        moved = _describe_drift(row, facts, policy=ctx.policy, now=ctx.now)
         if moved is not None:
             raise SubjectMoved(f"{moved.clause}. Nothing was approved.")
         service.move(
-            session,
-            actor,
+            ctx,
             row,
             date.fromisoformat(facts["new"]),
-            reason_id=queries.find_reason_id(session, approval_id),
+            reason_id=queries.find_reason_id(ctx.session, approval_id),
             approval_id=approval_id,
-            policy=policy,
-            now=now,
         )
 
     def close(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
-        policy: Policy,
-        now: datetime,
     ) -> None:
         """Rejected, expired or withdrawn: the milestone stays; its copies say so."""
-        refresh_messages(session, subject_id, now=now)
+        refresh_messages(ctx, subject_id)
 
     def lapse(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
-        policy: Policy,
-        now: datetime,
         spared: Collection[str] = (),
     ) -> None:
         """The milestone goes back to its day, unless it was met, dropped or moved again since."""
-        row = queries.lock(session, subject_id)
+        row = queries.lock(ctx.session, subject_id)
         if row is None:
             return
         is_ours = any(
-            last.approval_id == approval_id for last in queries.list_moves(session, row.id, most=1)
+            last.approval_id == approval_id
+            for last in queries.list_moves(ctx.session, row.id, most=1)
         )
         if row.actual is not None or row.dropped_at is not None or not is_ours:
-            audit.record(
-                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
-            )
-            refresh_copies(session, [row], policy=policy, now=now)
+            audit.record(ctx, "milestone.kept", (TYPE, row.id), approval=approval_id)
+            refresh_copies(ctx, [row])
             return
         service.move(
-            session,
-            actor,
-            row,
-            date.fromisoformat(facts["old"]),
-            reason_id=None,
-            approval_id=approval_id,
-            policy=policy,
-            now=now,
+            ctx, row, date.fromisoformat(facts["old"]), reason_id=None, approval_id=approval_id
         )
 
-    def again(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Reschedule | None:
+    def again(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Reschedule | None:
         """As many days later than it is due now; None where that day has passed, or nothing is left to move."""
-        row = queries.find(session, subject_id)
+        row = queries.find(ctx.session, subject_id)
         if row is None or row.actual is not None or row.dropped_at is not None:
             return None
-        wanted = _shift_day(row, facts, policy=policy, now=now)
+        wanted = _shift_day(row, facts, policy=ctx.policy, now=ctx.now)
         if wanted is None:
             return None
         return Reschedule(milestone_id=row.id, revision=row.revision, new=wanted)
 
-    def words(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
+    def words(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Words:
         """What is asked, in plain words."""
-        row = queries.find(session, subject_id)
-        project = queries.load_projects(session, [row.project_id])[row.project_id] if row else None
+        row = queries.find(ctx.session, subject_id)
+        project = (
+            queries.load_projects(ctx.session, [row.project_id])[row.project_id] if row else None
+        )
         name = project.name if project else "A project"
         title = f"“{row.title}”" if row else "a milestone"
         old, new, baseline = (
@@ -230,7 +172,7 @@ class MilestoneReschedule:
             ("In all", f"{counted((new - baseline).days, 'day')} after the plan"),
         ]
         if row is not None:
-            pushed = reads.pushed_if(session, row, new, policy=policy, now=now)
+            pushed = reads.pushed_if(ctx, row, new)
             moves = ", ".join(
                 f"{milestone.title} to {day(milestone.new)}" for milestone in pushed[:5]
             )
@@ -307,10 +249,10 @@ def _people(project: Project) -> dict[str, str | None]:
     return {"owner": project.owner_id, "sponsor": project.sponsor_id, "manager": project.manager_id}
 
 
-def refresh_messages(session: Session, milestone_id: int, *, now: datetime) -> None:
+def refresh_messages(ctx: Context, milestone_id: int) -> None:
     """Copies of one milestone follow."""
-    for type_, id_ in queries.list_showing_subjects(session, [milestone_id]):
-        outbox.refresh(session, Subject(type_, id_), now=now)
+    for type_, id_ in queries.list_showing_subjects(ctx.session, [milestone_id]):
+        outbox.refresh(ctx, Subject(type_, id_))
 
 
 RESCHEDULE = MilestoneReschedule()

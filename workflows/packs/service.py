@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -13,40 +12,37 @@ from storage.audit import queries as audit_queries
 from storage.enums import Part
 from storage.evidence import queries as evidence_queries
 from storage.inventory import queries
-from workflows import decisions
-from workflows.actors import Actor
+from workflows.approvals import reads as approval_reads
 from workflows.approvals.records import Card, Line
 from workflows.approvals.stages import Bound
 from workflows.audit import heads
+from workflows.context import Context
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.inventory import model_approval, reads, service
 from workflows.inventory.records import ModelCard, ModelRecord, VersionRecord
 from workflows.packs import records
 from workflows.policies import service as policies
-from workflows.policy import Policy
 from workflows.statements import service as statements
 
 
-def make_pack(
-    session: Session, actor: Actor, version_id: int, *, policy: Policy, now: datetime
-) -> records.Pack:
+def make_pack(ctx: Context, version_id: int) -> records.Pack:
     """Everything that an auditor asks about one version. Raises NotFound for who does not see its model."""
-    row = queries.find_version(session, version_id)
+    row = queries.find_version(ctx.session, version_id)
     if row is None:
         raise reads.out_of_sight()
-    reads.require_sight(session, actor, row.model_id, policy=policy)
-    card = reads.load_card(session, actor, row.model_id, version_id, policy=policy, now=now)
+    reads.require_sight(ctx, row.model_id)
+    card = reads.load_card(ctx, row.model_id, version_id)
     model, version = card.model, card.version
     if version is None:
         raise reads.out_of_sight()
-    asked = activity.list_about(session, model_approval.TYPE, version_id)
-    about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
+    asked = activity.list_about(ctx.session, model_approval.TYPE, version_id)
+    about = [approval_reads.card(ctx, one) for one in asked]
     bound = sorted({one.policy_id for one in about})
     return records.Pack(
-        organisation=policy.organisation.name,
-        made_at=now,
-        made_for=actor.name,
+        organisation=ctx.policy.organisation.name,
+        made_at=ctx.now,
+        made_for=ctx.actor.name,
         subject=_subject(model, version, row.approved_digest),
         tier=_tier(model),
         lineage=records.Lineage(
@@ -57,13 +53,13 @@ def make_pack(
             run_id=version.run_id,
         ),
         missing={step: tuple(lack.words for lack in lacks) for step, lacks in card.lacks.items()},
-        evidence=_evidence(session, version_id, policy),
-        steps=_steps(session, model, version),
-        requests=tuple(_request(session, one) for one in about),
-        policies=tuple(_policy(session, one) for one in bound),
-        findings=_findings(session, model, version),
+        evidence=_evidence(ctx, version_id),
+        steps=_steps(ctx.session, model, version),
+        requests=tuple(_request(ctx.session, one) for one in about),
+        policies=tuple(_policy(ctx.session, one) for one in bound),
+        findings=_findings(ctx.session, model, version),
         watched=_watched(card),
-        ledger=_ledger(session, model, version, asked, now=now),
+        ledger=_ledger(ctx, model, version, asked),
         crosswalk_day=records.DAY,
         crosswalk_note=records.NOTE,
         crosswalk=tuple(
@@ -124,14 +120,14 @@ def _tier(model: ModelRecord) -> records.Tier:
     )
 
 
-def _evidence(session: Session, version_id: int, policy: Policy) -> tuple[records.ItemTold, ...]:
-    items = evidence.load_items(session, [version_id])
+def _evidence(ctx: Context, version_id: int) -> tuple[records.ItemTold, ...]:
+    items = evidence.load_items(ctx.session, [version_id])
     counting = {one.id for one in evidence_rules.choose_counting(items).values()}
     return tuple(
         records.ItemTold(
             id=one.id,
             type=one.type,
-            name=policy.evidence.words(one.type),
+            name=ctx.policy.evidence.words(one.type),
             counts=one.id in counting,
             status=one.status.value,
             sha256=one.sha256,
@@ -266,22 +262,18 @@ def _watched(card: ModelCard) -> tuple[records.WatchedTold, ...]:
 
 
 def _ledger(
-    session: Session,
-    model: ModelRecord,
-    version: VersionRecord,
-    requests: Sequence[int],
-    *,
-    now: datetime,
+    ctx: Context, model: ModelRecord, version: VersionRecord, requests: Sequence[int]
 ) -> records.Ledger:
     subjects = {(service.VERSION_TYPE, str(version.id)), ("model", str(model.id))}
     subjects |= {("approval", str(one)) for one in requests}
     subjects |= {
-        (evidence.TYPE, str(row.id)) for row in evidence_queries.list_items(session, [version.id])
+        (evidence.TYPE, str(row.id))
+        for row in evidence_queries.list_items(ctx.session, [version.id])
     }
-    subjects |= {("finding", str(row.id)) for row in queries.list_findings(session, model.id)}
-    entries = audit_queries.list_about(session, subjects)
-    before = audit_queries.find_hashes(session, [one.seq - 1 for one in entries])
-    head = heads.read_current(session, now=now)
+    subjects |= {("finding", str(row.id)) for row in queries.list_findings(ctx.session, model.id)}
+    entries = audit_queries.list_about(ctx.session, subjects)
+    before = audit_queries.find_hashes(ctx.session, [one.seq - 1 for one in entries])
+    head = heads.read_current(ctx.session, now=ctx.now)
     return records.Ledger(
         entries=tuple(
             records.Entry(

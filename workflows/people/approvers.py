@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from storage.people import queries
 from storage.people.tables import Person, UserGroup
 from workflows import handles
+from workflows.context import Context
 from workflows.people.records import Eligible, MirrorAge
-from workflows.policy import Policy
 from workflows.policy.gates import Fault
 from workflows.wording import counted
 
@@ -139,18 +139,18 @@ def read_mirror_age(
 # people and groups that nobody knows, stages that nobody could pass.
 
 
-def check_against_mirror(session: Session, policy: Policy, org_key: str) -> list[Fault]:
+def check_against_mirror(ctx: Context) -> list[Fault]:
     """What the mirror says against this policy, each with its place in the file."""
-    return [*_unknown(session, policy, org_key), *_too_few(session, policy, org_key)]
+    return [*_unknown(ctx), *_too_few(ctx)]
 
 
-def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
+def _unknown(ctx: Context) -> Iterator[Fault]:
     named: list[tuple[tuple[int | str, ...], str]] = [
         (("roles", role, index), word)
-        for role, members in policy.roles.items()
+        for role, members in ctx.policy.roles.items()
         for index, word in enumerate(members)
     ]
-    for name, gate in policy.gates.items():
+    for name, gate in ctx.policy.gates.items():
         for index, stage in enumerate(gate.stages):
             named += [(("gates", name, "stages", index), word) for word in stage.words]
         named += [
@@ -162,14 +162,16 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
     people = {
         slack_id
         for slack_id, row in queries.find_by_slack_ids(
-            session, org_key, [one for one in words if one[0] in "UW"]
+            ctx.session, ctx.org, [one for one in words if one[0] in "UW"]
         ).items()
         if not row.is_deactivated
     }
-    meant = handles.resolve(session, org_key, words, afresh=True)
+    meant = handles.resolve(ctx.session, ctx.org, words, afresh=True)
     groups = {
         row.slack_id
-        for row in queries.list_groups(session, org_key, [one for one in words if one[0] == "S"])
+        for row in queries.list_groups(
+            ctx.session, ctx.org, [one for one in words if one[0] == "S"]
+        )
         if not row.is_disabled
     }
     for path, word in named:
@@ -187,8 +189,8 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
             yield path, f"no user group of the workspace has the id {bare}"
 
 
-def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
-    for name, gate in policy.gates.items():
+def _too_few(ctx: Context) -> Iterator[Fault]:
+    for name, gate in ctx.policy.gates.items():
         for index, stage in enumerate(gate.stages):
             nobody = gate.rule(stage, "nobody")
             if nobody not in (None, "refuse"):
@@ -197,11 +199,11 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
                 if any(word.startswith(("subject.", "requester.")) for word in party.approvers):
                     continue
                 approvers = resolve_approvers(
-                    session,
+                    ctx.session,
                     [word.removeprefix("oncall:") for word in party.approvers],
-                    org_key,
+                    ctx.org,
                     {},
-                    roles=policy.roles,
+                    roles=ctx.policy.roles,
                     afresh=True,
                 )
                 if len(approvers) < party.quorum:

@@ -12,10 +12,11 @@ from storage.people.tables import Person
 from storage.runtime import real_now
 from storage.tokens import queries as token_queries
 from workflows import outbox, resting
-from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.audit.service import NotedErasure
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.outbox import Subject
 from workflows.people.forms import PersonSeen
@@ -65,13 +66,13 @@ def find_erased_addresses(
     return _find(session, erasure.EMAIL, org_key, emails)
 
 
-def build_hiding(session: Session, org_key: str, values: Any) -> Callable[[Any], Any]:
+def build_hiding(ctx: Context, values: Any) -> Callable[[Any], Any]:
     """What puts opaque ids in the place of erased people's addresses, in values like these, as JSON has them.
 
     For what other systems tell again and again. Raises ErasureKeyMissing.
     """
     folded = {one: folded_email(one) for one in erasure.list_addresses(values)}
-    stones = find_erased_addresses(session, org_key, {one for one in folded.values() if one})
+    stones = find_erased_addresses(ctx.session, ctx.org, {one for one in folded.values() if one})
 
     def hide(value: Any) -> Any:
         for address in erasure.list_addresses(value) if stones else ():
@@ -120,15 +121,15 @@ def is_back(seen: PersonSeen, stone: Stone, read_at: datetime | None) -> bool:
     return not seen.is_deactivated and read_at is not None and read_at > stone.made_at
 
 
-def bring_back(session: Session, stone: Stone, slack_id: str, *, now: datetime) -> Person:
+def bring_back(ctx: Context, stone: Stone, slack_id: str) -> Person:
     """Let an erased person have their Slack id again: they are who they were, with all parts that they had."""
-    person = queries.lock_people(session, [stone.person_id])[0]
+    person = queries.lock_people(ctx.session, [stone.person_id])[0]
     if person.erased_at is not None:
         person.slack_id, person.erased_at = slack_id, None
-        erasure.lift(session, person.id)
-        queries.forget_group_reads(session, person.org_key)
-        audit.record(session, SYSTEM, RETURNED, ("person", person.id), now=now)
-        session.flush()
+        erasure.lift(ctx.session, person.id)
+        queries.forget_group_reads(ctx.session, person.org_key)
+        audit.record(ctx.as_system(), RETURNED, ("person", person.id))
+        ctx.session.flush()
     return person
 
 
@@ -143,12 +144,12 @@ def start_with(session: Session, key: bytes | None) -> None:
         erasure.set_check(session, key)
 
 
-def start_anew(session: Session, actor: Actor, key: bytes, *, now: datetime) -> int:
+def start_anew(ctx: Context, key: bytes) -> int:
     """Give up tombstones whose key is lost, and take this key; how many people come back when Slack tells of them."""
-    people = erasure.forget_all(session)
-    erasure.set_check(session, key)
-    session.info[erasure.KEY] = key
-    audit.record(session, actor, "erasure_key.replaced", ("runtime", 1), now=now, people=people)
+    people = erasure.forget_all(ctx.session)
+    erasure.set_check(ctx.session, key)
+    ctx.session.info[erasure.KEY] = key
+    audit.record(ctx, "erasure_key.replaced", ("runtime", 1), people=people)
     return people
 
 
@@ -159,14 +160,7 @@ def start_anew(session: Session, actor: Actor, key: bytes, *, now: datetime) -> 
 NAME = "an erased person"
 
 
-def erase(
-    session: Session,
-    actor: Actor,
-    person_id: str,
-    *,
-    now: datetime,
-    noted: NotedErasure | None = None,
-) -> Erasure:
+def erase(ctx: Context, person_id: str, *, noted: NotedErasure | None = None) -> Erasure:
     """Remove everything that identifies a person, and what they wrote. Only an operator may; it cannot be undone.
 
     With `noted` it was done before, and is done once more in a copy that did not know; nobody is asked about that then.
@@ -176,51 +170,50 @@ def erase(
     (`workflows.people.erasure`). Raises NotFound; InvalidInput while requests wait that they opened or have decided
     in, which would be nobody's, and where there is no key for tombstones; ErasureKeyMissing for a key that is another.
     """
-    if actor.kind is not ActorKind.OPERATOR and noted is None:
+    if ctx.actor.kind is not ActorKind.OPERATOR and noted is None:
         raise NotAllowed("Only who operates mlgov can erase a person, by `mlgov people erase`.")
-    person = _find_erasable(session, person_id)
+    person = _find_erasable(ctx.session, person_id)
     # A reading of Slack that runs at this moment must not write into what is emptied here.
-    queries.lock_people(session, [person_id])
-    bury(session, person)
+    queries.lock_people(ctx.session, [person_id])
+    bury(ctx.session, person)
     slack_id = person.slack_id
-    slack_ids = [*([slack_id] if slack_id else []), *identities.list_aliases(session, person_id)]
+    slack_ids = [
+        *([slack_id] if slack_id else []),
+        *identities.list_aliases(ctx.session, person_id),
+    ]
     names = [*slack_ids, *([person.email] if person.email else [])]
-    others = queries.list_by_email(session, person.email) if person.email else ()
+    others = queries.list_by_email(ctx.session, person.email) if person.email else ()
     same_address = tuple(row.id for row in others if row.id != person_id)
-    before = heads.list_erasures(session, person_id)
-    owned = erasure.list_owned_projects(session, person_id)
-    shown_texts = erasure.list_shown_in(session, person_id)
-    identities.forget_aliases_of(session, person_id)
-    _empty(person, now)
-    session.flush()
-    texts = erasure.erase_texts(session, person_id, now)
-    answers = erasure.forget_answers(session, person_id)
-    tokens = token_queries.forget_tokens(session, person_id)
-    erasure.forget_digests(session, person_id)
-    erasure.end_absences(session, person_id, now)
-    memberships = erasure.delete_memberships(session, person_id)
-    resting.recheck_all(session, at=now)
-    erasure.forget_manager(session, person_id)
-    erasure.forget_meeting(session, person_id)
-    in_policy = any(erasure.is_named_in_policy(session, one) for one in slack_ids)
+    before = heads.list_erasures(ctx.session, person_id)
+    owned = erasure.list_owned_projects(ctx.session, person_id)
+    shown_texts = erasure.list_shown_in(ctx.session, person_id)
+    identities.forget_aliases_of(ctx.session, person_id)
+    _empty(person, ctx.now)
+    ctx.session.flush()
+    texts = erasure.erase_texts(ctx.session, person_id, ctx.now)
+    answers = erasure.forget_answers(ctx.session, person_id)
+    tokens = token_queries.forget_tokens(ctx.session, person_id)
+    erasure.forget_digests(ctx.session, person_id)
+    erasure.end_absences(ctx.session, person_id, ctx.now)
+    memberships = erasure.delete_memberships(ctx.session, person_id)
+    resting.recheck_all(ctx.session, at=ctx.now)
+    erasure.forget_manager(ctx.session, person_id)
+    erasure.forget_meeting(ctx.session, person_id)
+    in_policy = any(erasure.is_named_in_policy(ctx.session, one) for one in slack_ids)
     messages = 0
     requests: list[int] = []
     if names:
         word = f"{person_id}-{before + 1}" if before else person_id
-        messages, requests = erasure.replace_names(session, names, slack_ids, word, now)
+        messages, requests = erasure.replace_names(ctx.session, names, slack_ids, word, ctx.now)
     for request in requests:
         # It seals the request as it is now: what only lost a name is not what somebody changed outside.
-        audit.record(
-            session, actor, "approval.name_erased", ("approval", request), now=now, person=person_id
-        )
+        audit.record(ctx, "approval.name_erased", ("approval", request), person=person_id)
     for type_, id_ in shown_texts:
-        outbox.refresh(session, Subject(type_, id_), now=now)
+        outbox.refresh(ctx, Subject(type_, id_))
     audit.record(
-        session,
-        actor,
+        ctx,
         heads.ERASED,
         ("person", person_id),
-        now=now,
         texts=texts,
         memberships=memberships,
         **({"answers": answers} if answers else {}),
@@ -230,7 +223,7 @@ def erase(
         **({"replayed": noted.at.isoformat()} if noted is not None else {}),
     )
     if noted is None:
-        heads.note_erasure(session, person_id, now=now)
+        heads.note_erasure(ctx, person_id)
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy, same_address)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy.orm import Session
@@ -13,8 +12,8 @@ from storage.people import queries as stored
 from storage.people.lookups import find_channel, is_joined
 from storage.people.tables import PolicyGroup
 from workflows import handles, outbox, permissions, rollout
-from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.handles import AT, Meant, Unclear
 from workflows.outbox import Destination, Notice, Subject
 from workflows.people.records import GroupChange
@@ -64,38 +63,34 @@ def list_gates(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
     )
 
 
-def announce(
-    session: Session, changes: Sequence[GroupChange], *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def announce(ctx: Context, changes: Sequence[GroupChange]) -> None:
     """Say each change of a group that approves; a group that decides nothing is nobody's news."""
     if not changes:
         return
-    meant = handles.resolve(session, org_key, root.people(policy))
+    meant = handles.resolve(ctx.session, ctx.org, root.people(ctx.policy))
     for change in changes:
-        gates = list_gates(policy, change.group_id, meant)
+        gates = list_gates(ctx.policy, change.group_id, meant)
         if not gates:
             continue
         audit.record(
-            session,
-            SYSTEM,
+            ctx.as_system(),
             "approvers.changed",
             ("user_group", change.group_id),
-            now=now,
             added=list(change.added),
             removed=list(change.removed),
             gates=list(gates),
         )
-        channel = find_channel(session, org_key, policy.channels.governance)
+        channel = find_channel(ctx.session, ctx.org, ctx.policy.channels.governance)
         if channel is None:
             continue
-        key = ":".join([*change.added, "/", *change.removed, now.isoformat()])
+        key = ":".join([*change.added, "/", *change.removed, ctx.now.isoformat()])
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         outbox.post(
-            session,
-            ApproversChanged(org_key, change.group_id, change.added, change.removed, gates),
-            to=Destination.channel(org_key, channel),
+            ctx.session,
+            ApproversChanged(ctx.org, change.group_id, change.added, change.removed, gates),
+            to=Destination.channel(ctx.org, channel),
             dedupe_key=f"group:{change.group_id}:{digest}",
-            now=now,
+            now=ctx.now,
         )
 
 
@@ -160,61 +155,49 @@ class HandleTold:
     # --- as groups come and go
 
 
-def settle(
-    session: Session, *, policy: Policy, org_key: str, now: datetime, is_whole: bool = False
-) -> None:
+def settle(ctx: Context, *, is_whole: bool = False) -> None:
     """Keep which group each handle of the policy means, once one means any, and tell administrators of those that name
     nobody: once each, and once more when that is over.
 
     For after every change of user groups, in its transaction, and when a policy comes into force. Does nothing before
     Slack's groups were read as a whole; with `is_whole` they just were.
     """
-    words = _handles(policy)
-    if not words or not (is_whole or _were_read(session)):
+    words = _handles(ctx.policy)
+    if not words or not (is_whole or _were_read(ctx.session)):
         return
-    meant = handles.resolve(session, org_key, words)
-    if all(_is_settled(stored.find(session, org_key, word[1:]), word, meant) for word in words):
+    meant = handles.resolve(ctx.session, ctx.org, words)
+    if all(_is_settled(stored.find(ctx.session, ctx.org, word[1:]), word, meant) for word in words):
         return
-    rows = stored.lock(session, org_key, [word[1:] for word in words])
+    rows = stored.lock(ctx.session, ctx.org, [word[1:] for word in words])
     # As it is now that nobody else settles them.
-    meant = handles.resolve(session, org_key, words)
+    meant = handles.resolve(ctx.session, ctx.org, words)
     for row in rows:
         if not _is_settled(row, AT + row.handle, meant):
-            _settle(session, row, meant, policy=policy, org_key=org_key, now=now)
-    session.flush()
+            _settle(ctx, row, meant)
+    ctx.session.flush()
 
 
-def _settle(
-    session: Session, row: PolicyGroup, meant: Meant, *, policy: Policy, org_key: str, now: datetime
-) -> None:
+def _settle(ctx: Context, row: PolicyGroup, meant: Meant) -> None:
     unclear = meant.unclear.get(AT + row.handle)
     if unclear is None:
-        _keep(session, SYSTEM, row, meant.groups[AT + row.handle], now=now)
+        _keep(ctx.as_system(), row, meant.groups[AT + row.handle])
         if row.fault is None:
             return
         row.fault, row.others, row.fault_at = None, [], None
     else:
         row.fault, row.others = unclear.fault.value, list(unclear.having)
-        row.fault_at = now
+        row.fault_at = ctx.now
     row.times += 1
-    session.flush()
+    ctx.session.flush()
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "policy.handle_clear" if unclear is None else "policy.handle_unclear",
         (TYPE, row.handle),
-        now=now,
         group=row.group_id,
         **({} if unclear is None else {"fault": row.fault, "having": row.others}),
     )
     notice_type = HandleClear if unclear is None else HandleUnclear
-    _tell(
-        session,
-        notice_type(org_key, row.handle, row.times),
-        policy=policy,
-        org_key=org_key,
-        now=now,
-    )
+    _tell(ctx, notice_type(ctx.org, row.handle, row.times))
 
 
 def _is_settled(row: PolicyGroup | None, word: str, meant: Meant) -> bool:
@@ -227,21 +210,13 @@ def _is_settled(row: PolicyGroup | None, word: str, meant: Meant) -> bool:
     return (row.fault, tuple(row.others)) == (unclear.fault.value, unclear.having)
 
 
-def _keep(
-    session: Session, actor: Actor, row: PolicyGroup, group_id: str, *, now: datetime
-) -> None:
+def _keep(ctx: Context, row: PolicyGroup, group_id: str) -> None:
     if row.group_id == group_id:
         return
     audit.record(
-        session,
-        actor,
-        "policy.handle_meant",
-        (TYPE, row.handle),
-        now=now,
-        group=group_id,
-        before=row.group_id,
+        ctx, "policy.handle_meant", (TYPE, row.handle), group=group_id, before=row.group_id
     )
-    row.group_id, row.meant_at = group_id, now
+    row.group_id, row.meant_at = group_id, ctx.now
 
 
 def _were_read(session: Session) -> bool:
@@ -255,18 +230,16 @@ def _handles(policy: Policy) -> list[str]:
     # --- an administrator puts the policy in force
 
 
-def confirm(
-    session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
-) -> list[str]:
+def confirm(ctx: Context) -> list[str]:
     """The handles of the policy mean the groups that have them now: an administrator has put it in force.
 
     Tells in sentences which of them means another group from now on, and which names nobody.
     """
-    words = _handles(policy)
-    if not words or not _were_read(session):
+    words = _handles(ctx.policy)
+    if not words or not _were_read(ctx.session):
         return []
-    rows = stored.lock(session, org_key, [word[1:] for word in words])
-    meant = handles.resolve(session, org_key, words, afresh=True)
+    rows = stored.lock(ctx.session, ctx.org, [word[1:] for word in words])
+    meant = handles.resolve(ctx.session, ctx.org, words, afresh=True)
     sentences = []
     for row in rows:
         word, before = AT + row.handle, row.group_id
@@ -275,21 +248,21 @@ def confirm(
             unclear = meant.unclear[word]
             sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
             continue
-        _keep(session, actor, row, group_id, now=now)
+        _keep(ctx, row, group_id)
         if before not in (None, group_id):
             sentences.append(
-                f"{word} means {_named(session, org_key, group_id)} from now on; until now it meant "
-                f"{_named(session, org_key, before)}. Open requests stay with whom they asked."
+                f"{word} means {_named(ctx, group_id)} from now on; until now it meant "
+                f"{_named(ctx, before)}. Open requests stay with whom they asked."
             )
-    session.flush()
-    settle(session, policy=policy, org_key=org_key, now=now)
+    ctx.session.flush()
+    settle(ctx)
     return sentences
 
 
-def _named(session: Session, org_key: str, group_id: str | None) -> str:
+def _named(ctx: Context, group_id: str | None) -> str:
     if group_id is None:
         return "nobody"
-    name = _names(session, org_key, [group_id]).get(group_id)
+    name = _names(ctx.session, ctx.org, [group_id]).get(group_id)
     return f"{name} ({group_id})" if name else group_id
 
 
@@ -306,57 +279,48 @@ def list_kept(session: Session, org_key: str) -> dict[str, str]:
     }
 
 
-def describe_handles(session: Session, *, policy: Policy, org_key: str) -> list[str]:
+def describe_handles(ctx: Context) -> list[str]:
     """What each handle of the policy means now, a sentence each."""
-    words = _handles(policy)
-    meant = handles.resolve(session, org_key, words)
+    words = _handles(ctx.policy)
+    meant = handles.resolve(ctx.session, ctx.org, words)
     sentences = []
     for word in words:
         if (unclear := meant.unclear.get(word)) is not None:
             sentences.append(f"{word} names nobody: {unclear.clause}. Next: {unclear.remedy}.")
         else:
-            sentences.append(f"{word}: {_named(session, org_key, meant.groups[word])}")
+            sentences.append(f"{word}: {_named(ctx, meant.groups[word])}")
     return sentences
 
     # --- telling
 
 
-def _tell(
-    session: Session,
-    notice: HandleUnclear | HandleClear,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
+def _tell(ctx: Context, notice: HandleUnclear | HandleClear) -> None:
     subject = Subject.of(TYPE, notice.handle)
-    outbox.refresh(session, subject, now=now)
-    for place in _administrators(session, policy=policy, org_key=org_key):
+    outbox.refresh(ctx, subject)
+    for place in _administrators(ctx):
         # Whatever the rollout: until it is set right, this names nobody.
         outbox.post(
-            session,
+            ctx.session,
             notice,
             to=place,
             dedupe_key=f"handle:{notice.handle}:{notice.times}:{place.key}",
-            now=now,
+            now=ctx.now,
             subject=subject,
         )
 
 
-def _administrators(session: Session, *, policy: Policy, org_key: str) -> list[Destination]:
+def _administrators(ctx: Context) -> list[Destination]:
     """The administrators' channel where mlgov is in it, else each of them: those, too, whom a handle named that names
     nobody by now, for they have no right by being told."""
-    channel = find_channel(session, org_key, policy.channels.admin)
-    if channel is not None and is_joined(session, org_key, channel):
-        return [Destination.channel(org_key, channel)]
-    people = permissions.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
-    words = policy.roles.get(rollout.ADMIN, ())
-    for unclear in handles.resolve(session, org_key, words).unclear.values():
+    channel = find_channel(ctx.session, ctx.org, ctx.policy.channels.admin)
+    if channel is not None and is_joined(ctx.session, ctx.org, channel):
+        return [Destination.channel(ctx.org, channel)]
+    people = permissions.list_holders(ctx, rollout.ADMIN)
+    words = ctx.policy.roles.get(rollout.ADMIN, ())
+    for unclear in handles.resolve(ctx.session, ctx.org, words).unclear.values():
         if unclear.meant is not None:
-            people |= permissions.list_members(
-                session, unclear.meant, policy=policy, org_key=org_key
-            )
-    return [Destination.person(org_key, slack_id) for _, slack_id in sorted(people.items())]
+            people |= permissions.list_members(ctx, unclear.meant)
+    return [Destination.person(ctx.org, slack_id) for _, slack_id in sorted(people.items())]
 
 
 def read_policy_groups(

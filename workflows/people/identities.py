@@ -20,11 +20,10 @@ from storage.people import identities as slack_aliases
 from storage.people.lookups import find_channel, is_joined
 from storage.people.tables import Person
 from workflows import outbox, permissions, rollout
-from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.outbox import Destination, Notice, Subject
 from workflows.people.forms import PersonSeen
-from workflows.policy import Policy
 
 log = logging.getLogger("mlgov")
 
@@ -32,19 +31,17 @@ JOINED = "approval.person_joined"
 """The entry that seals a request anew because people whom its stages name turned out to be one."""
 
 
-def find(
-    session: Session, org_key: str, wanted: Mapping[str, PersonSeen], now: datetime
-) -> dict[str, Person]:
+def find(ctx: Context, wanted: Mapping[str, PersonSeen]) -> dict[str, Person]:
     """Slack id → the one entry there is of each of these people, by any of their ids."""
     ids = {id_ for seen in wanted.values() for id_ in (seen.slack_id, *seen.other_ids)}
-    known = queries.find_by_slack_ids(session, org_key, ids)
+    known = queries.find_by_slack_ids(ctx.session, ctx.org, ids)
     people: dict[str, Person] = {}
     for slack_id, seen in wanted.items():
         entries = {
             known[id_].id: known[id_] for id_ in (slack_id, *sorted(seen.other_ids)) if id_ in known
         }
         if len(entries) > 1:
-            person = join_aliases(session, list(entries.values()), now=now)
+            person = join_aliases(ctx, list(entries.values()))
             known |= {id_: person for id_, row in known.items() if row.id in entries}
             people[slack_id] = person
         elif entries:
@@ -53,12 +50,7 @@ def find(
 
 
 def keep(
-    session: Session,
-    org_key: str,
-    entries: Mapping[str, Person],
-    wanted: Mapping[str, PersonSeen],
-    *,
-    is_read: bool,
+    ctx: Context, entries: Mapping[str, Person], wanted: Mapping[str, PersonSeen], *, is_read: bool
 ) -> None:
     """Let every id by which Slack just named these people lead to their entries; both are by the id they were named by.
 
@@ -79,59 +71,59 @@ def keep(
     for slack_id, row in before.items():
         ids[row.id].add(slack_id)
     called = {row.id: row.slack_id for row in entries.values()}
-    slack_aliases.forget_aliases(session, org_key, {str(row.slack_id) for row in before.values()})
-    known = slack_aliases.list_by_person(session, ids)
+    slack_aliases.forget_aliases(
+        ctx.session, ctx.org, {str(row.slack_id) for row in before.values()}
+    )
+    known = slack_aliases.list_by_person(ctx.session, ids)
     slack_aliases.add_aliases(
-        session,
-        org_key,
+        ctx.session,
+        ctx.org,
         {
             alias: person_id
             for person_id, named in ids.items()
             for alias in named - {called[person_id], *known.get(person_id, ())}
         },
     )
-    _relocate(session, org_key, before)
+    _relocate(ctx, before)
 
 
-def _relocate(session: Session, org_key: str, before: Mapping[str, Person]) -> None:
+def _relocate(ctx: Context, before: Mapping[str, Person]) -> None:
     """What waits for people under the ids that they had goes to the ones that they have."""
     lanes: dict[str, str] = {}
     for slack_id, row in before.items():
-        old = Destination.person(org_key, slack_id).key
-        new = Destination.person(org_key, str(row.slack_id)).key
+        old = Destination.person(ctx.org, slack_id).key
+        new = Destination.person(ctx.org, str(row.slack_id)).key
         lanes |= {old: new, f"home:{old}": f"home:{new}"}
     if lanes:
-        delivery_outbox.rename(session, lanes)
+        delivery_outbox.rename(ctx.session, lanes)
 
 
-def join_aliases(session: Session, entries: Sequence[Person], *, now: datetime) -> Person:
+def join_aliases(ctx: Context, entries: Sequence[Person]) -> Person:
     """Entries that are one person become one: the one that has acted, else that Slack has described."""
-    acted = identities.has_acted(session, [row.id for row in entries])
+    acted = identities.has_acted(ctx.session, [row.id for row in entries])
     kept, *others = sorted(
         entries, key=lambda row: (row.id not in acted, row.team_id is None, row.id)
     )
-    queries.lock_people(session, [row.id for row in entries])
+    queries.lock_people(ctx.session, [row.id for row in entries])
     for gone in others:
-        _join(session, gone, kept, has_acted=gone.id in acted, now=now)
-    session.flush()
-    session.refresh(kept)
+        _join(ctx, gone, kept, has_acted=gone.id in acted)
+    ctx.session.flush()
+    ctx.session.refresh(kept)
     return kept
 
 
-def absorb(session: Session, gone: Person, kept: Person, *, now: datetime) -> None:
+def absorb(ctx: Context, gone: Person, kept: Person) -> None:
     """The first turns out to be the second, who stays: an entry of an organisation that becomes the second's."""
-    acted = identities.has_acted(session, [gone.id])
-    queries.lock_people(session, [gone.id, kept.id])
-    _join(session, gone, kept, has_acted=bool(acted), now=now)
+    acted = identities.has_acted(ctx.session, [gone.id])
+    queries.lock_people(ctx.session, [gone.id, kept.id])
+    _join(ctx, gone, kept, has_acted=bool(acted))
 
 
-def _join(session: Session, gone: Person, kept: Person, *, has_acted: bool, now: datetime) -> None:
+def _join(ctx: Context, gone: Person, kept: Person, *, has_acted: bool) -> None:
     before, org_key = gone.slack_id, gone.org_key
-    audit.record(
-        session, SYSTEM, "person.linked", ("person", kept.id), now=now, was=gone.id, by="slack"
-    )
-    names = [*slack_aliases.list_aliases(session, gone.id), *([before] if before else [])]
-    named = identities.list_stages_naming(session, names) if names else []
+    audit.record(ctx.as_system(), "person.linked", ("person", kept.id), was=gone.id, by="slack")
+    names = [*slack_aliases.list_aliases(ctx.session, gone.id), *([before] if before else [])]
+    named = identities.list_stages_naming(ctx.session, names) if names else []
     if has_acted:
         log.warning(
             "%s and %s are one person, as the workspace says, and both have acted: they are %s from now on.",
@@ -139,33 +131,31 @@ def _join(session: Session, gone: Person, kept: Person, *, has_acted: bool, now:
             kept.id,
             kept.id,
         )
-        identities.join_people(session, gone, kept)
-        _take_back_doubles(session, gone, kept, now=now)
+        identities.join_people(ctx.session, gone, kept)
+        _take_back_doubles(ctx, gone, kept)
     else:
         gone.slack_id = None
-        session.flush()
-        identities.replace_people(session, {gone.id: kept.id})
+        ctx.session.flush()
+        identities.replace_people(ctx.session, {gone.id: kept.id})
     if before is not None and org_key == kept.org_key:
-        slack_aliases.add_aliases(session, org_key, {before: kept.id})
+        slack_aliases.add_aliases(ctx.session, org_key, {before: kept.id})
     for approval_id in named:
-        audit.record(session, SYSTEM, JOINED, ("approval", approval_id), now=now, person=kept.id)
+        audit.record(ctx.as_system(), JOINED, ("approval", approval_id), person=kept.id)
 
 
-def _take_back_doubles(session: Session, gone: Person, kept: Person, *, now: datetime) -> None:
+def _take_back_doubles(ctx: Context, gone: Person, kept: Person) -> None:
     """Nobody decides on what they asked themselves, or twice: such verdicts in requests that wait are void, and the
     request is back with the stage in which they stood."""
-    doubles = identities.list_waiting_doubles(session, [gone.id, kept.id])
+    doubles = identities.list_waiting_doubles(ctx.session, [gone.id, kept.id])
     first: dict[int, int] = {}
     for row in doubles:
         at = first.get(row.approval_id, row.position)
         first[row.approval_id] = min(at, row.position)
     for row in doubles:
         audit.record(
-            session,
-            SYSTEM,
+            ctx.as_system(),
             "approval.taken_back",
             ("approval", row.approval_id),
-            now=now,
             decision=row.id,
             verdict=row.verdict,
             stage=row.position,
@@ -175,10 +165,12 @@ def _take_back_doubles(session: Session, gone: Person, kept: Person, *, now: dat
         is_passed = any(row.approval_id == approval_id and row.stage > position for row in doubles)
         void = [row.id for row in doubles if row.approval_id == approval_id]
         if is_passed:
-            void = identities.list_verdicts_from(session, approval_id, position)
-        approval_queries.void_decisions(session, sorted(set(void)), at=now)
-        approval_queries.revise(session, approval_id, **({"stage": position} if is_passed else {}))
-        outbox.refresh(session, Subject.of("approval", approval_id), now=now)
+            void = identities.list_verdicts_from(ctx.session, approval_id, position)
+        approval_queries.void_decisions(ctx.session, sorted(set(void)), at=ctx.now)
+        approval_queries.revise(
+            ctx.session, approval_id, **({"stage": position} if is_passed else {})
+        )
+        outbox.refresh(ctx, Subject.of("approval", approval_id))
 
 
 # --- Whom a file named by e-mail turns out to be in Slack
@@ -237,24 +229,24 @@ class Joined:
 # --- by a reading of Slack
 
 
-def join(session: Session, *, policy: Policy, org_key: str, now: datetime) -> Joined:
+def join(ctx: Context) -> Joined:
     """Join whom files named by address with the one active full member who has it, and tell the administrators.
 
     For after Slack's people were read whole. Nobody is joined who has acted, or was joined before; an address that two
     entries or two members have joins nobody, and is told once. At most `MOST` at a time: go on with the same `now`,
     which names the message, while `has_more`.
     """
-    if not policy.people.link_by_email:
+    if not ctx.policy.people.link_by_email:
         return Joined(0, False)
-    matches = identities.list_clear(session, org_key, most=MOST + 1)
+    matches = identities.list_clear(ctx.session, ctx.org, most=MOST + 1)
     if matches:
-        link(session, SYSTEM, _pairs(session, matches[:MOST]), now=now, why="email")
-        _tell_joined(session, policy=policy, org_key=org_key, now=now)
+        link(ctx.as_system(), _pairs(ctx.session, matches[:MOST]), why="email")
+        _tell_joined(ctx)
     if len(matches) > MOST:
         return Joined(MOST, True)
-    if unclear := identities.list_unclear(session, org_key):
-        groups = [identities.list_ids_by_email(session, org_key, one.email) for one in unclear]
-        _tell_unclear(session, groups, policy=policy, org_key=org_key, now=now)
+    if unclear := identities.list_unclear(ctx.session, ctx.org):
+        groups = [identities.list_ids_by_email(ctx.session, ctx.org, one.email) for one in unclear]
+        _tell_unclear(ctx, groups)
     return Joined(len(matches), False)
 
 
@@ -267,25 +259,23 @@ def _pairs(session: Session, matches: Sequence[identities.Match]) -> list[Pair]:
 # --- joining
 
 
-def link(
-    session: Session, actor: Actor, pairs: Sequence[Pair], *, now: datetime, why: str | None = None
-) -> None:
+def link(ctx: Context, pairs: Sequence[Pair], *, why: str | None = None) -> None:
     """Both entries of each pair become the one that Slack knows; what only files know moves over where it is empty."""
     for entry, person in pairs:
         for name in _KEPT:
             value = getattr(entry, name)
             if getattr(person, name) is None and value is not None:
                 setattr(person, name, value)
-        person.linked_at = now
+        person.linked_at = ctx.now
         facts = {"was": entry.id} | ({"by": why} if why else {})
-        audit.record(session, actor, "person.linked", ("person", person.id), now=now, **facts)
-    identities.replace_people(session, {entry.id: person.id for entry, person in pairs})
-    above = identities.list_managers(session, pairs[0][1].org_key) if pairs else {}
+        audit.record(ctx, "person.linked", ("person", person.id), **facts)
+    identities.replace_people(ctx.session, {entry.id: person.id for entry, person in pairs})
+    above = identities.list_managers(ctx.session, pairs[0][1].org_key) if pairs else {}
     for _, person in pairs:
         if _leads_back(above, person.id):
             person.manager_id = None
             del above[person.id]
-    session.flush()
+    ctx.session.flush()
 
 
 def _leads_back(above: Mapping[str, str], person_id: str) -> bool:
@@ -300,59 +290,40 @@ def _leads_back(above: Mapping[str, str], person_id: str) -> bool:
 # --- telling
 
 
-def _tell_joined(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
-    key = now.isoformat()
-    notice, subject = PeopleJoined(org_key, key), Subject.of("people_joined", key)
-    notify_administrators(session, notice, f"joined:{key}", subject, policy, org_key, now)
-    outbox.refresh(session, subject, now=now)
+def _tell_joined(ctx: Context) -> None:
+    key = ctx.now.isoformat()
+    notice, subject = PeopleJoined(ctx.org, key), Subject.of("people_joined", key)
+    notify_administrators(ctx, notice, f"joined:{key}", subject)
+    outbox.refresh(ctx, subject)
 
 
-def _tell_unclear(
-    session: Session,
-    unclear: Sequence[Sequence[str]],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
+def _tell_unclear(ctx: Context, unclear: Sequence[Sequence[str]]) -> None:
     groups = tuple(tuple(ids) for ids in unclear)
     digest = hashlib.sha256(repr(sorted(groups)).encode()).hexdigest()[:16]
-    notify_administrators(
-        session, PeopleNotJoined(groups), f"not-joined:{digest}", None, policy, org_key, now
-    )
+    notify_administrators(ctx, PeopleNotJoined(groups), f"not-joined:{digest}", None)
 
 
-def notify_administrators(
-    session: Session,
-    notice: Notice,
-    key: str,
-    subject: Subject | None,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
+def notify_administrators(ctx: Context, notice: Notice, key: str, subject: Subject | None) -> None:
     """In the administrators' channel where mlgov is in it, else to each of them; once for a key."""
-    channel = find_channel(session, org_key, policy.channels.admin)
-    if channel is not None and is_joined(session, org_key, channel):
+    channel = find_channel(ctx.session, ctx.org, ctx.policy.channels.admin)
+    if channel is not None and is_joined(ctx.session, ctx.org, channel):
         outbox.post(
-            session,
+            ctx.session,
             notice,
-            to=Destination.channel(org_key, channel),
+            to=Destination.channel(ctx.org, channel),
             dedupe_key=f"people:{key}",
-            now=now,
+            now=ctx.now,
             subject=subject,
         )
         return
-    admins = permissions.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
+    admins = permissions.list_holders(ctx, rollout.ADMIN)
     for person_id, slack_id in sorted(admins.items()):
         rollout.message_unasked(
-            session,
+            ctx,
             person_id,
             notice,
-            to=Destination.person(org_key, slack_id),
+            to=Destination.person(ctx.org, slack_id),
             dedupe_key=f"people:{key}:{person_id}",
-            policy=policy,
-            now=now,
             subject=subject,
         )
 

@@ -2,18 +2,16 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.people import queries, readings
 from storage.people.tables import Person
-from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.people import erasure, identities, mirror
 from workflows.people.forms import PersonRow
-from workflows.policy import Policy
 from workflows.sources.rows import I, Item, R, Table
 from workflows.sources.tables import cleared
 from workflows.sources.text import storable
@@ -136,14 +134,13 @@ class People:
 class NamesPeople(Table[R, I]):
     """A table in which people are named by Slack id or e-mail address."""
 
-    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
-        super().__init__(actor, policy=policy, org_key=org_key)
+    def __init__(self) -> None:
         self.unseen: set[str] = set()
 
-    def begin(self, session: Session, *, now: datetime, writes: bool = True) -> None:
+    def begin(self, ctx: Context, *, writes: bool = True) -> None:
         """Everybody of the organisation is known again."""
-        super().begin(session, now=now, writes=writes)
-        self.people = People(session, self.org_key, writes=writes)
+        super().begin(ctx, writes=writes)
+        self.people = People(ctx.session, ctx.org, writes=writes)
         self.people.unseen = self.unseen
 
     def find_person(self, word: str) -> tuple[str, str] | str:
@@ -206,8 +203,8 @@ class PeopleTable(NamesPeople[PersonRow, PersonItem]):
         for earlier in self.people.unlinked(email):
             self.people.forget(earlier.id)
             if self.writes:
-                identities.link(self.session, self.actor, [(earlier, person)], now=self.now)
-                self.session.expunge(earlier)
+                identities.link(self.ctx, [(earlier, person)])
+                self.ctx.session.expunge(earlier)
 
     def check_together(self, items: Sequence[PersonItem]) -> None:
         """Find the line managers, once everybody in the file is known. Unknown ones, and circles, are faults."""
@@ -249,11 +246,9 @@ class PeopleTable(NamesPeople[PersonRow, PersonItem]):
         item.name = person.name
         if item.is_new or item.fields:
             audit.record(
-                self.session,
-                self.actor,
+                self.ctx,
                 "person.imported",
                 ("person", person.id),
-                now=self.now,
                 new=item.is_new,
                 fields=sorted(change.field for change in item.fields),
             )

@@ -7,7 +7,7 @@ is older than what stands here changes nothing (`is_overtaken`).
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -21,14 +21,13 @@ from storage.people.tables import Channel, Person, UserGroup
 from storage.projects import queries as project_queries
 from storage.projects import queries as projects
 from workflows import clock, outbox, resting, timers
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.calendar import known_zone
+from workflows.context import Context
 from workflows.outbox import Destination, Notice, Subject
 from workflows.people import erasure, identities, organisation
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
-from workflows.policy import Policy
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
 
 _PERSON = (
@@ -115,7 +114,7 @@ def apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
 
 
 def upsert_people(
-    session: Session, people: Iterable[PersonSeen], *, read_at: datetime | None, now: datetime
+    ctx: Context, people: Iterable[PersonSeen], *, read_at: datetime | None
 ) -> Upserted:
     """Bring people to what Slack says; who was never seen is added under a new opaque id.
 
@@ -123,7 +122,7 @@ def upsert_people(
     person who lives in another zone now moves there with them. Who was erased and has left stays away, and who is
     active is who they were. `now` is governed time. Raises ErasureKeyMissing.
     """
-    heard_at = clock.real_now(session)
+    heard_at = clock.real_now(ctx.session)
     by_org: dict[str, dict[str, PersonSeen]] = {}
     for seen in people:
         by_org.setdefault(seen.org_key, {})[seen.slack_id] = seen
@@ -133,26 +132,26 @@ def upsert_people(
     is_other = False
     """Whether somebody may decide who could not, or the other way round."""
     for org_key, wanted in sorted(by_org.items()):
-        rows = _as_they_are(session, org_key, wanted, now)
+        rows = _as_they_are(replace(ctx, org=org_key), wanted)
         missing = wanted.keys() - rows.keys()
-        erased = _erased(session, org_key, [wanted[id_] for id_ in missing])
+        erased = _erased(replace(ctx, org=org_key), [wanted[id_] for id_ in missing])
         for slack_id in sorted(erased):
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
             if erasure.is_back(wanted[slack_id], stone, read_at):
-                rows[slack_id] = erasure.bring_back(session, stone, slack_id, now=now)
+                rows[slack_id] = erasure.bring_back(ctx, stone, slack_id)
             else:
                 stay_away.append(slack_id)
         if unknown := sorted(missing - erased.keys()):
-            organisation.require_ours(session, org_key)
+            organisation.require_ours(ctx.session, org_key)
             queries.insert_people(
-                session,
+                ctx.session,
                 [
                     _new_person(org_key, slack_id) | _person_values(wanted[slack_id])
                     for slack_id in unknown
                 ],
             )
-            rows |= queries.find_by_slack_ids(session, org_key, unknown)
+            rows |= queries.find_by_slack_ids(ctx.session, org_key, unknown)
         current: dict[str, Person] = {}
         for slack_id, row in rows.items():
             ids[(org_key, slack_id)] = row.id
@@ -160,7 +159,7 @@ def upsert_people(
                 _doubt(row, read_at)
             else:
                 current[slack_id] = row
-        identities.keep(session, org_key, current, wanted, is_read=read_at is not None)
+        identities.keep(replace(ctx, org=org_key), current, wanted, is_read=read_at is not None)
         for slack_id, row in current.items():
             seen = wanted[slack_id]
             _note(row, seen.updated, read_at, heard_at)
@@ -170,19 +169,19 @@ def upsert_people(
             is_other = is_other or could != _could_decide(row)
             if row.status_away_until != was_away:
                 row.status_times += row.status_away_until is not None
-                outbox.refresh(session, Subject.of("away", row.id), now=now)
+                outbox.refresh(ctx, Subject.of("away", row.id))
             if row.tz and row.tz != was_in and known_zone(row.tz) is not None:
-                timers.move_zone(session, row.id, row.tz)
+                timers.move_zone(ctx.session, row.id, row.tz)
             if (row.is_guest or row.is_stranger) and (not was_guest or slack_id in missing):
                 guests.append(slack_id)
             if changed and read_at is None:
                 row.refreshed_at = None
-        session.flush()
+        ctx.session.flush()
         if read_at is not None:
             touched = {row.id for row in current.values()}
-            queries.touch_people(session, touched, read_at)
+            queries.touch_people(ctx.session, touched, read_at)
     if is_other:
-        resting.recheck_all(session, at=now)
+        resting.recheck_all(ctx.session, at=ctx.now)
     return Upserted(ids, tuple(guests), tuple(stay_away))
 
 
@@ -192,10 +191,10 @@ def _could_decide(row: Person) -> bool:
     )
 
 
-def _erased(session: Session, org_key: str, people: Sequence[PersonSeen]) -> dict[str, Stone]:
+def _erased(ctx: Context, people: Sequence[PersonSeen]) -> dict[str, Stone]:
     """Slack id → the tombstone of who was erased, by any of their ids."""
     ids = {id_ for seen in people for id_ in (seen.slack_id, *seen.other_ids)}
-    stones = erasure.find_erased(session, org_key, ids)
+    stones = erasure.find_erased(ctx.session, ctx.org, ids)
     return {
         seen.slack_id: stones[id_]
         for seen in people
@@ -204,11 +203,9 @@ def _erased(session: Session, org_key: str, people: Sequence[PersonSeen]) -> dic
     }
 
 
-def _as_they_are(
-    session: Session, org_key: str, wanted: Mapping[str, PersonSeen], now: datetime
-) -> dict[str, Person]:
+def _as_they_are(ctx: Context, wanted: Mapping[str, PersonSeen]) -> dict[str, Person]:
     """Whom the mirror has of these people, by Slack id; those who will be changed are locked, and not erased meanwhile."""
-    rows = identities.find(session, org_key, wanted, now)
+    rows = identities.find(ctx, wanted)
     changed = [
         row.id
         for slack_id, row in rows.items()
@@ -217,7 +214,7 @@ def _as_they_are(
         )
     ]
     if changed:
-        queries.lock_people(session, changed)
+        queries.lock_people(ctx.session, changed)
     return {slack_id: row for slack_id, row in rows.items() if row.slack_id is not None}
 
 
@@ -258,12 +255,10 @@ def find_or_add_person(session: Session, org_key: str, slack_id: str) -> str | N
 
 
 def upsert_groups(
-    session: Session,
+    ctx: Context,
     groups: Sequence[GroupSeen],
     *,
-    org_key: str,
     read_at: datetime | None,
-    now: datetime,
     is_everything: bool = False,
     is_first: bool = False,
 ) -> tuple[GroupChange, ...]:
@@ -274,26 +269,26 @@ def upsert_groups(
     group counts as having been there all along, and nobody is news.
     """
     wanted = {group.slack_id: group for group in groups}
-    heard_at = clock.real_now(session)
-    since = now - LONG_AGO if is_first else now
+    heard_at = clock.real_now(ctx.session)
+    since = ctx.now - LONG_AGO if is_first else ctx.now
     changes: list[GroupChange] = []
     is_other = False
     if is_everything and read_at is not None:
-        is_other = queries.has_enabled_besides(session, org_key, wanted)
-        queries.disable_other_groups(session, org_key, wanted, read_at)
-    rows = {row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)}
+        is_other = queries.has_enabled_besides(ctx.session, ctx.org, wanted)
+        queries.disable_other_groups(ctx.session, ctx.org, wanted, read_at)
+    rows = {row.slack_id: row for row in queries.lock_groups(ctx.session, ctx.org, wanted)}
     missing = sorted(wanted.keys() - rows.keys())
     if missing:
         queries.insert_groups(
-            session,
+            ctx.session,
             [
-                {"org_key": org_key, "slack_id": slack_id} | values_of(wanted[slack_id], _GROUP)
+                {"org_key": ctx.org, "slack_id": slack_id} | values_of(wanted[slack_id], _GROUP)
                 for slack_id in missing
             ],
         )
-        rows = {row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)}
+        rows = {row.slack_id: row for row in queries.lock_groups(ctx.session, ctx.org, wanted)}
     everyone = {member for group in groups if group.members for member in group.members}
-    ids = _places(session, org_key, everyone)
+    ids = _places(ctx, everyone)
     moved: set[str] = set()
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
@@ -305,9 +300,9 @@ def upsert_groups(
         is_other = is_other or changed
         if seen.members is not None:
             members = {ids[member] for member in seen.members if member in ids}
-            before = queries.list_member_ids(session, row.id)
-            queries.remove_members(session, row.id, before - members)
-            queries.add_members(session, row.id, members - before, since)
+            before = queries.list_member_ids(ctx.session, row.id)
+            queries.remove_members(ctx.session, row.id, before - members)
+            queries.add_members(ctx.session, row.id, members - before, since)
             if members != before and not is_first:
                 changes.append(
                     GroupChange(
@@ -322,52 +317,46 @@ def upsert_groups(
                 row.refreshed_at = read_at
         if changed and read_at is None:
             row.refreshed_at = None
-    session.flush()
-    _publish_homes(session, moved, org_key=org_key, now=now)
+    ctx.session.flush()
+    _publish_homes(ctx, moved)
     if (moved or is_other) and not is_first:
-        resting.recheck_all(session, at=now)
+        resting.recheck_all(ctx.session, at=ctx.now)
     return tuple(changes)
 
 
-def _publish_homes(session: Session, ids: set[str], *, org_key: str, now: datetime) -> None:
+def _publish_homes(ctx: Context, ids: set[str]) -> None:
     """What waits for somebody changes with the groups that they are in."""
     outbox.publish_homes(
-        session,
+        ctx.session,
         [
-            (row.id, Destination.person(org_key, row.slack_id), now)
-            for row in queries.has_open_home(session, ids)
+            (row.id, Destination.person(ctx.org, row.slack_id), ctx.now)
+            for row in queries.has_open_home(ctx.session, ids)
             if row.slack_id is not None
         ],
-        now=now,
+        now=ctx.now,
     )
 
 
-def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, str]:
+def _places(ctx: Context, slack_ids: set[str]) -> dict[str, str]:
     """Slack id → opaque id; a place is made for who was never seen. Who was erased is left out: only a reading of
     people, which says whether they are active, brings them back."""
 
-    ids = queries.find_ids_by_slack_id(session, org_key, slack_ids)
+    ids = queries.find_ids_by_slack_id(ctx.session, ctx.org, slack_ids)
     missing = slack_ids - ids.keys()
-    new = sorted(missing - erasure.find_erased(session, org_key, missing).keys())
+    new = sorted(missing - erasure.find_erased(ctx.session, ctx.org, missing).keys())
     if new:
-        organisation.require_ours(session, org_key)
-        queries.insert_people(session, [_new_person(org_key, id_) for id_ in new])
-        ids |= queries.find_ids_by_slack_id(session, org_key, new)
+        organisation.require_ours(ctx.session, ctx.org)
+        queries.insert_people(ctx.session, [_new_person(ctx.org, id_) for id_ in new])
+        ids |= queries.find_ids_by_slack_id(ctx.session, ctx.org, new)
     return ids
 
 
 def refresh_members(
-    session: Session,
-    group_id: str,
-    members: Sequence[str] | None,
-    *,
-    org_key: str,
-    read_at: datetime,
-    now: datetime,
+    ctx: Context, group_id: str, members: Sequence[str] | None, *, read_at: datetime
 ) -> tuple[GroupChange, ...]:
     """The members of one group as Slack just answered; None when Slack says that there is no such group any more."""
     changes: tuple[GroupChange, ...] = ()
-    for row in queries.list_groups(session, org_key, [group_id]):
+    for row in queries.list_groups(ctx.session, ctx.org, [group_id]):
         seen = GroupSeen(
             row.slack_id,
             row.handle,
@@ -375,47 +364,45 @@ def refresh_members(
             is_disabled=row.is_disabled or members is None,
             members=tuple(members or ()),
         )
-        changes += upsert_groups(session, [seen], org_key=org_key, read_at=read_at, now=now)
+        changes += upsert_groups(ctx, [seen], read_at=read_at)
     return changes
 
 
 def change_members(
-    session: Session,
+    ctx: Context,
     group_id: str,
     *,
     added: Iterable[str],
     removed: Iterable[str],
-    org_key: str,
-    now: datetime,
     updated: int | None = None,
 ) -> tuple[GroupChange, ...]:
     """What an event says about a group's members. The group counts as not read until Slack is asked again.
 
     `updated` is Slack's own time of the change, in seconds since 1970.
     """
-    heard_at = clock.real_now(session)
+    heard_at = clock.real_now(ctx.session)
     moved: set[str] = set()
     changes: list[GroupChange] = []
-    for row in queries.lock_groups(session, org_key, [group_id]):
+    for row in queries.lock_groups(ctx.session, ctx.org, [group_id]):
         if is_overtaken(row, None, updated):
             _doubt(row, None)
             continue
         _note(row, updated, None, heard_at)
-        ids = _places(session, org_key, {*added, *removed})
-        before = queries.list_member_ids(session, row.id)
+        ids = _places(ctx, {*added, *removed})
+        before = queries.list_member_ids(ctx.session, row.id)
         gone = before & {ids[one] for one in removed if one in ids}
         new = {ids[one] for one in added if one in ids} - before
-        queries.remove_members(session, row.id, gone)
-        queries.add_members(session, row.id, new, now)
+        queries.remove_members(ctx.session, row.id, gone)
+        queries.add_members(ctx.session, row.id, new, ctx.now)
         moved.update(ids.values())
         row.refreshed_at = None
         if gone or new:
             joined, left = tuple(sorted(new)), tuple(sorted(gone))
             changes.append(GroupChange(row.slack_id, joined, left))
-    session.flush()
+    ctx.session.flush()
     if changes:
-        resting.recheck_all(session, at=now)
-    _publish_homes(session, moved, org_key=org_key, now=now)
+        resting.recheck_all(ctx.session, at=ctx.now)
+    _publish_homes(ctx, moved)
     return tuple(changes)
 
 
@@ -426,14 +413,7 @@ def change_members(
 _CHANNEL = ("name", "is_private", "is_archived", "is_shared_outside", "bot_is_member")
 
 
-def upsert_channels(
-    session: Session,
-    channels: Iterable[ChannelSeen],
-    *,
-    org_key: str,
-    read_at: datetime,
-    now: datetime,
-) -> None:
+def upsert_channels(ctx: Context, channels: Iterable[ChannelSeen], *, read_at: datetime) -> None:
     """Bring channels to what Slack says. Projects whose channel was only named until now find it.
 
     Where members were not looked at, what is known of who reads along holds for as long as nothing else changed; it
@@ -442,16 +422,16 @@ def upsert_channels(
     wanted = {channel.slack_id: channel for channel in channels}
     if not wanted:
         return
-    rows = {row.slack_id: row for row in queries.list_channels(session, org_key, wanted)}
+    rows = {row.slack_id: row for row in queries.list_channels(ctx.session, ctx.org, wanted)}
     queries.insert_channels(
-        session,
+        ctx.session,
         [
-            {"org_key": org_key, "slack_id": slack_id, "has_guests": True}
+            {"org_key": ctx.org, "slack_id": slack_id, "has_guests": True}
             | values_of(wanted[slack_id], _CHANNEL)
             for slack_id in sorted(wanted.keys() - rows.keys())
         ],
     )
-    for row in queries.lock_channels(session, org_key, wanted):
+    for row in queries.lock_channels(ctx.session, ctx.org, wanted):
         seen = wanted[row.slack_id]
         if is_overtaken(row, read_at):
             continue
@@ -462,21 +442,21 @@ def upsert_channels(
             row.has_guests, row.refreshed_at = seen.has_guests, read_at
         elif changed or not row.bot_is_member or row.is_archived:
             row.refreshed_at = None
-    session.flush()
-    _give_named(session, org_key=org_key, now=now)
+    ctx.session.flush()
+    _give_named(ctx)
 
 
-def _give_named(session: Session, *, org_key: str, now: datetime) -> None:
+def _give_named(ctx: Context) -> None:
     """Projects whose file gave a channel's name that nobody knew find it once mlgov is in it."""
-    for project in projects.list_with_named_channel(session):
-        channel = find_channel(session, org_key, project.channel_name)
-        if channel is None or not is_joined(session, org_key, channel):
+    for project in projects.list_with_named_channel(ctx.session):
+        channel = find_channel(ctx.session, ctx.org, project.channel_name)
+        if channel is None or not is_joined(ctx.session, ctx.org, channel):
             continue
         project.channel, project.channel_name = channel, None
-        audit.record(session, SYSTEM, "project.channel_found", ("project", project.id), now=now)
-        for type_, id_ in project_queries.list_subjects(session, [project.id]):
-            outbox.refresh(session, Subject.of(type_, id_), now=now)
-    session.flush()
+        audit.record(ctx.as_system(), "project.channel_found", ("project", project.id))
+        for type_, id_ in project_queries.list_subjects(ctx.session, [project.id]):
+            outbox.refresh(ctx, Subject.of(type_, id_))
+    ctx.session.flush()
 
 
 def leave_other_channels(
@@ -572,15 +552,7 @@ class Absent:
     """Opaque ids."""
 
 
-def leave(
-    session: Session,
-    slack_ids: Collection[str],
-    *,
-    org_key: str,
-    read_at: datetime,
-    now: datetime,
-    why: str,
-) -> int:
+def leave(ctx: Context, slack_ids: Collection[str], *, read_at: datetime, why: str) -> int:
     """Slack was asked at `read_at` (real time) and knows these people no more: they count as having left.
 
     Whatever follows when Slack says that somebody is deactivated follows here; it is on the ledger, with `why`. Of whom
@@ -588,7 +560,7 @@ def leave(
     """
     rows = [
         row
-        for row in queries.find_by_slack_ids(session, org_key, slack_ids).values()
+        for row in queries.find_by_slack_ids(ctx.session, ctx.org, slack_ids).values()
         # By another of their ids Slack may know somebody no more whom it still knows.
         if row.slack_id in slack_ids
         and row.erased_at is None
@@ -597,7 +569,7 @@ def leave(
     left = [row.id for row in rows if not row.is_deactivated]
     seen = [
         PersonSeen(
-            org_key=org_key,
+            org_key=ctx.org,
             slack_id=row.slack_id,
             team_id=row.team_id,
             name=row.name,
@@ -611,21 +583,19 @@ def leave(
         for row in rows
         if row.slack_id is not None
     ]
-    upsert_people(session, seen, read_at=read_at, now=now)
-    leaving_queries.set_missing(session, [row.id for row in rows], None)
+    upsert_people(ctx, seen, read_at=read_at)
+    leaving_queries.set_missing(ctx.session, [row.id for row in rows], None)
     for person_id in left:
-        audit.record(session, SYSTEM, "person.left", ("person", person_id), now=now, why=why)
+        audit.record(ctx.as_system(), "person.left", ("person", person_id), why=why)
     return len(left)
 
 
 def find_absent(
-    session: Session,
+    ctx: Context,
     listed: Collection[str],
     *,
-    org_key: str,
     team_ids: Collection[str],
     began: datetime,
-    now: datetime,
     accept: bool = False,
 ) -> Absent:
     """Whom Slack left out of a whole reading of these workspaces, which began at `began` (real time).
@@ -633,16 +603,16 @@ def find_absent(
     Where so many are missing at once that Slack, the token or mlgov may be mistaken, they are kept until Slack has left
     them out for a day, unless somebody accepts it.
     """
-    known = leaving_queries.list_known(session, org_key, team_ids, before=began)
+    known = leaving_queries.list_known(ctx.session, ctx.org, team_ids, before=began)
     missing = [row for row in known if row.slack_id not in listed]
     if accept or not is_suspicious(
-        len(missing), leaving_queries.count_active(session, org_key, team_ids)
+        len(missing), leaving_queries.count_active(ctx.session, ctx.org, team_ids)
     ):
         return Absent(tuple(row.slack_id for row in missing))
     over = [
         row
         for row in missing
-        if row.missing_since is not None and row.missing_since <= now - KEPT_FOR
+        if row.missing_since is not None and row.missing_since <= ctx.now - KEPT_FOR
     ]
     ids = {row.id for row in over}
     return Absent(
@@ -655,24 +625,20 @@ def is_suspicious(missing: int, active: int) -> bool:
     return missing * 2 > active or (missing > FEW and missing * TENTH > active)
 
 
-def keep(
-    session: Session, listed: Collection[str], ids: Collection[str], *, org_key: str, now: datetime
-) -> None:
+def keep(ctx: Context, listed: Collection[str], ids: Collection[str]) -> None:
     """These are kept although Slack lists them no more; who is listed again is missing no more."""
-    missing = leaving_queries.list_missing(session, org_key)
-    leaving_queries.set_missing(session, set(ids) - {row.id for row in missing}, now)
+    missing = leaving_queries.list_missing(ctx.session, ctx.org)
+    leaving_queries.set_missing(ctx.session, set(ids) - {row.id for row in missing}, ctx.now)
     back = {row.id for row in missing if row.slack_id in listed}
-    leaving_queries.set_missing(session, back - set(ids), None)
+    leaving_queries.set_missing(ctx.session, back - set(ids), None)
 
 
-def notify_administrators(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+def notify_administrators(ctx: Context) -> None:
     """Tell the administrators, once a day, of those who are kept."""
-    if not leaving_queries.list_missing(session, org_key):
+    if not leaving_queries.list_missing(ctx.session, ctx.org):
         return
-    day = now.astimezone(policy.organisation.zone).date()
-    identities.notify_administrators(
-        session, PeopleMissing(org_key), f"missing:{day}", None, policy, org_key, now
-    )
+    day = ctx.now.astimezone(ctx.policy.organisation.zone).date()
+    identities.notify_administrators(ctx, PeopleMissing(ctx.org), f"missing:{day}", None)
 
 
 def read(session: Session, notice: PeopleMissing) -> MissingTold:

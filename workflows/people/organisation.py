@@ -7,7 +7,6 @@ asked themselves.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,8 +15,9 @@ from storage import runtime
 from storage.people import erasure, identities, queries
 from storage.people import identities as slack_aliases
 from storage.people.tables import Channel, Person, UserGroup
-from workflows.actors import Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.people import erasure as erased
 from workflows.people import identities as people_identities
@@ -220,46 +220,39 @@ def _is_active(row: Person) -> bool:
 
 
 def move(
-    session: Session,
-    actor: Actor,
-    here: Known,
-    there: Installed,
-    exchanged: Mapping[str, str],
-    *,
-    leaves: bool,
-    now: datetime,
+    ctx: Context, here: Known, there: Installed, exchanged: Mapping[str, str], *, leaves: bool
 ) -> Plan:
     """Carry the organisation over to the Grid that it joined, in this one transaction: people keep their opaque ids.
 
     With `leaves`, active members whom Slack doesn't know there are leavers from now on. Raises InvalidInput for them
     otherwise, and OtherOrganisation where somebody was quicker.
     """
-    if actor.kind is not ActorKind.OPERATOR:
+    if ctx.actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed("Only who operates mlgov can move it, by `mlgov organisation move`.")
-    facts = identities.lock(session)
+    facts = identities.lock(ctx.session)
     if Known.of(facts) != here:
         raise OtherOrganisation(
             "Somebody else has just moved this database. `mlgov organisation` shows where it is."
         )
     new_key = there.org_key
-    planned = plan(session, here, new_key, exchanged)
+    planned = plan(ctx.session, here, new_key, exchanged)
     if planned.unmapped and not leaves:
         raise InvalidInput(unmapped_words(planned.unmapped))
-    people = list(identities.list_known(session, planned.was))
+    people = list(identities.list_known(ctx.session, planned.was))
     for row in people:
         if row.id not in planned.ids and _is_active(row):
             row.is_deactivated = True
-    if _join_twins(session, people, planned, now=now):
+    if _join_twins(ctx, people, planned):
         joined = planned.joined
-        planned = replace(plan(session, here, new_key, exchanged), joined=joined)
-        people = list(identities.list_known(session, planned.was))
-    _join_others(session, people, planned, now=now)
+        planned = replace(plan(ctx.session, here, new_key, exchanged), joined=joined)
+        people = list(identities.list_known(ctx.session, planned.was))
+    _join_others(ctx, people, planned)
     before = {row.id: str(row.slack_id) for row in people}
-    erasure.copy_marks(session, planned.was, exchanged, new_key)
-    identities.rename_people(session, planned.was, new_key, planned.ids)
-    slack_aliases.forget_aliases(session, new_key, planned.ids.values())
+    erasure.copy_marks(ctx.session, planned.was, exchanged, new_key)
+    identities.rename_people(ctx.session, planned.was, new_key, planned.ids)
+    slack_aliases.forget_aliases(ctx.session, new_key, planned.ids.values())
     slack_aliases.add_aliases(
-        session,
+        ctx.session,
         new_key,
         {
             before[person_id]: person_id
@@ -267,12 +260,12 @@ def move(
             if before[person_id] != slack_id
         },
     )
-    identities.rename_places(session, planned.was, new_key)
+    identities.rename_places(ctx.session, planned.was, new_key)
     renamed = {before[id_]: slack_id for id_, slack_id in planned.ids.items()}
-    identities.rename_lanes(session, planned.was, new_key, renamed)
-    identities.rename_in_notices(session, planned.was, new_key)
+    identities.rename_lanes(ctx.session, planned.was, new_key, renamed)
+    identities.rename_in_notices(ctx.session, planned.was, new_key)
     runtime.set_facts(
-        session,
+        ctx.session,
         {
             "org_key": new_key,
             "team_id": there.team_id,
@@ -280,11 +273,9 @@ def move(
         },
     )
     audit.record(
-        session,
-        actor,
+        ctx,
         MOVED,
         SUBJECT,
-        now=now,
         was=planned.was,
         now_is=new_key,
         people=len(planned.ids),
@@ -309,9 +300,7 @@ def unmapped_words(names: Sequence[str]) -> str:
     )
 
 
-def _join_twins(
-    session: Session, people: Sequence[Person], planned: Plan, *, now: datetime
-) -> bool:
+def _join_twins(ctx: Context, people: Sequence[Person], planned: Plan) -> bool:
     """Entries here whom Slack names by one id in the Grid are one person; whether there were any."""
     by_id: dict[str, list[Person]] = {}
     for row in people:
@@ -319,18 +308,16 @@ def _join_twins(
             by_id.setdefault(planned.ids[row.id], []).append(row)
     twins = [rows for rows in by_id.values() if len(rows) > 1]
     for rows in twins:
-        people_identities.join_aliases(session, rows, now=now)
+        people_identities.join_aliases(ctx, rows)
     return bool(twins)
 
 
-def _join_others(
-    session: Session, people: Sequence[Person], planned: Plan, *, now: datetime
-) -> None:
+def _join_others(ctx: Context, people: Sequence[Person], planned: Plan) -> None:
     """Whoever stands under the new key already and is somebody here is one with them."""
     names = {
         name: row for row in people for name in (str(row.slack_id), planned.ids.get(row.id)) if name
     }
-    others = queries.find_by_slack_ids(session, planned.now, names.keys())
+    others = queries.find_by_slack_ids(ctx.session, planned.now, names.keys())
     for slack_id, other in sorted(others.items()):
         if other.slack_id is not None:  # it was not joined by its other id
-            people_identities.absorb(session, other, names[slack_id], now=now)
+            people_identities.absorb(ctx, other, names[slack_id])

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from storage.policies import queries
 from workflows import policy as policies
 from workflows import resting
-from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import NotFound
 from workflows.policy import Gate, Policy, PolicyText
 from workflows.policy.gates import Stage
@@ -128,7 +128,7 @@ _parsed: dict[str, Policy] = {}
 _lock = threading.Lock()
 
 
-def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) -> int:
+def adopt(ctx: Context, text: PolicyText) -> int:
     """Put a policy in force and return the id of its version; the same text is kept once.
 
     Versions are numbered 1, 2, 3 without a hole, also when several replicas put one in force at once. The ledger gets
@@ -136,26 +136,24 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
     nothing, and going back to an earlier text does.
     """
     _keep(text.sha256, text.policy)
-    version_id = queries.find_version(session, text.sha256)
-    if version_id is not None and queries.last_adopted(session) == str(version_id):
+    version_id = queries.find_version(ctx.session, text.sha256)
+    if version_id is not None and queries.last_adopted(ctx.session) == str(version_id):
         return version_id
-    queries.lock(session)
-    version_id = queries.find_version(session, text.sha256)
+    queries.lock(ctx.session)
+    version_id = queries.find_version(ctx.session, text.sha256)
     if version_id is None:
-        version_id = queries.add(session, text.sha256, text.text, now)
-    last = queries.last_adopted(session)
+        version_id = queries.add(ctx.session, text.sha256, text.text, ctx.now)
+    last = queries.last_adopted(ctx.session)
     if last != str(version_id):
         audit.record(
-            session,
-            actor,
+            ctx,
             "policy.adopted",
             ("policy", version_id),
-            now=now,
             sha256=text.sha256,
             before=int(last) if last else None,
         )
         # Who holds a role may be somebody else now: once every replica goes by it, what waits is looked at again.
-        resting.recheck_all(session, at=now + resting.SOON)
+        resting.recheck_all(ctx.session, at=ctx.now + resting.SOON)
     return version_id
 
 

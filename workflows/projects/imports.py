@@ -11,10 +11,8 @@ from storage.people import queries as people_queries
 from storage.projects import queries
 from storage.projects.tables import Project
 from workflows import outbox, resting
-from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.outbox import Subject
-from workflows.policy import Policy
 from workflows.projects.forms import ProjectRow
 from workflows.sources.rows import Item, Table
 from workflows.sources.tables import cleared
@@ -43,8 +41,8 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
 
     form, item = ProjectRow, ProjectItem
 
-    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
-        super().__init__(actor, policy=policy, org_key=org_key)
+    def __init__(self) -> None:
+        super().__init__()
         self.uninvited: dict[str, None] = {}
 
     def find_channel(self, word: str) -> tuple[str | None, bool]:
@@ -54,9 +52,9 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
     def load_records(self, rows: Sequence[ProjectRow]) -> None:
         """The projects that there are, and whose account is whose."""
         keys = [row.key for row in rows]
-        projects = queries.list_by_keys(self.session, keys, lock=self.writes)
+        projects = queries.list_by_keys(self.ctx.session, keys, lock=self.writes)
         self._projects = {project.key: project for project in projects}
-        self._accounts = _Accounts(self.session)
+        self._accounts = _Accounts(self.ctx.session)
 
     def find_record(self, item: ProjectItem) -> Hashable:
         """A project is known by its key."""
@@ -99,9 +97,9 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
                 key=item.row.key,
                 name=item.row.key,
                 status=ProjectStatus.IN_PROGRESS.value,
-                created_at=self.now,
+                created_at=self.ctx.now,
             )
-            self.session.add(project)
+            self.ctx.session.add(project)
             item.project = project
         names = self._names_of_replaced(project, item)
         for column, (value, shown) in item.values.items():
@@ -111,17 +109,15 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
             if item.channel_name is not None:
                 item.change("channel", project.channel, f"#{item.channel_name}")
             project.channel_name = item.channel_name
-        self.session.flush()
+        self.ctx.session.flush()
         self._accounts.give(project, item)
         if item.uninvited:
             self.uninvited[item.uninvited] = None
         if item.is_new or item.fields:
             audit.record(
-                self.session,
-                self.actor,
+                self.ctx,
                 "project.imported",
                 ("project", project.id),
-                now=self.now,
                 new=item.is_new,
                 fields=sorted(change.field for change in item.fields),
             )
@@ -134,21 +130,21 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
             if (old := getattr(project, f"{role}_id")) is not None
             and old != item.values.get(f"{role}_id", (old, ""))[0]
         }
-        return {row.id: row.name for row in people_queries.list_people(self.session, replaced)}
+        return {row.id: row.name for row in people_queries.list_people(self.ctx.session, replaced)}
 
     def follow_up(self, items: Sequence[ProjectItem]) -> None:
         """Accounts change hands; what waits and what is shown follows. Home tabs follow the ledger."""
-        self._accounts.write(self.session)
-        self.session.flush()
+        self._accounts.write(self.ctx.session)
+        self.ctx.session.flush()
         changed = {
             item.project.id: {change.field for change in item.fields}
             for item in items
             if item.project is not None and (item.is_new or item.fields)
         }
-        resting.recheck_projects(self.session, list(changed), now=self.now)
+        resting.recheck_projects(self.ctx.session, list(changed), now=self.ctx.now)
         on_cards = [id_ for id_, fields in changed.items() if fields & _SHOWN]
-        for type_, id_ in queries.list_subjects(self.session, on_cards) if on_cards else ():
-            outbox.refresh(self.session, Subject.of(type_, id_), now=self.now)
+        for type_, id_ in queries.list_subjects(self.ctx.session, on_cards) if on_cards else ():
+            outbox.refresh(self.ctx, Subject.of(type_, id_))
 
 
 class _Accounts:

@@ -10,10 +10,10 @@ from storage import ledger
 from storage.audit import governed
 from storage.people.lookups import find_channel, is_joined
 from workflows import outbox, permissions, rollout
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.audit.notices import LedgerHead
 from workflows.calendar import local_instant
+from workflows.context import Context
 from workflows.outbox import Destination
 from workflows.policy import Policy
 from workflows.record.notices import RecordChanged
@@ -363,79 +363,76 @@ def find_checkpoint(session: Session, night: str) -> ledger.Head:
     return at if ledger.check_trusted(session, at) is None else ledger.Head(0, ledger.GENESIS)
 
 
-def checkpoint(session: Session, night: str, at: ledger.Head, *, now: datetime) -> None:
+def checkpoint(ctx: Context, night: str, at: ledger.Head) -> None:
     """Keep on the ledger how far the chain was walked."""
-    audit.record(session, SYSTEM, CHECKPOINT, (RECORD, night), now=now, seq=at.seq, hash=at.hash)
+    audit.record(ctx.as_system(), CHECKPOINT, (RECORD, night), seq=at.seq, hash=at.hash)
 
 
-def finish_night(
-    session: Session, night: str, look: Look, *, policy: Policy, org_key: str, now: datetime
-) -> int:
+def finish_night(ctx: Context, night: str, look: Look) -> int:
     """The check of a night is done: what is new is told, what is mended too; how many new faults there were.
 
     The head after it goes to the anchor, so that the next check can be trusted to begin there.
     """
-    if ledger.find_last_about(session, CHECKED, RECORD, night) is not None:
+    if ledger.find_last_about(ctx.session, CHECKED, RECORD, night) is not None:
         return 0
-    alarms = notify_new_faults(session, look.faults, policy=policy, org_key=org_key, now=now)
+    alarms = notify_new_faults(ctx, look.faults)
     standing = {fault.key for fault in look.faults}
-    for key in governed.open_subjects(session, FAULT, FOUND):
+    for key in governed.open_subjects(ctx.session, FAULT, FOUND):
         if key not in standing:
-            audit.record(session, SYSTEM, GONE, (FAULT, key), now=now)
+            audit.record(ctx.as_system(), GONE, (FAULT, key))
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         CHECKED,
         (RECORD, night),
-        now=now,
         seq=look.at.seq,
         hash=look.at.hash,
         subjects=look.subjects,
         faults=len(look.faults),
     )
     outbox.anchor_head(
-        session, LedgerHead(f"checked:{night}"), dedupe_key=f"head:checked:{night}:anchor", now=now
+        ctx.session,
+        LedgerHead(f"checked:{night}"),
+        dedupe_key=f"head:checked:{night}:anchor",
+        now=ctx.now,
     )
     return alarms
 
 
-def notify_new_faults(
-    session: Session, faults: Sequence[Fault], *, policy: Policy, org_key: str, now: datetime
-) -> int:
+def notify_new_faults(ctx: Context, faults: Sequence[Fault]) -> int:
     """Tell of those faults that were not told yet; how many those are."""
-    known = set(governed.open_subjects(session, FAULT, FOUND))
+    known = set(governed.open_subjects(ctx.session, FAULT, FOUND))
     fresh = {fault.key: fault for fault in faults if fault.key not in known}
     if not fresh:
         return 0
     for key, fault in list(fresh.items())[:MOST_AT_ONCE]:
-        audit.record(session, SYSTEM, FOUND, (FAULT, key), now=now, fault=fault.facts())
+        audit.record(ctx.as_system(), FOUND, (FAULT, key), fault=fault.facts())
     notice = RecordChanged(tuple(list(fresh)[:NAMED]), len(fresh))
-    name = f"{now:%Y%m%dT%H%M%S}:{next(iter(fresh))}"
-    governance = find_channel(session, org_key, policy.channels.governance)
-    admin = find_channel(session, org_key, policy.channels.admin)
+    name = f"{ctx.now:%Y%m%dT%H%M%S}:{next(iter(fresh))}"
+    governance = find_channel(ctx.session, ctx.org, ctx.policy.channels.governance)
+    admin = find_channel(ctx.session, ctx.org, ctx.policy.channels.admin)
     places = [
         place
         for place in dict.fromkeys((governance, admin))
-        if place and is_joined(session, org_key, place)
+        if place and is_joined(ctx.session, ctx.org, place)
     ]
     for place in places:
         outbox.post(
-            session,
+            ctx.session,
             notice,
-            to=Destination.channel(org_key, place),
+            to=Destination.channel(ctx.org, place),
             dedupe_key=f"record:{name}:{place}",
-            now=now,
+            now=ctx.now,
         )
     if admin not in places:
-        admins = permissions.list_holders(session, rollout.ADMIN, policy=policy, org_key=org_key)
+        admins = permissions.list_holders(ctx, rollout.ADMIN)
         for _, slack_id in sorted(admins.items()):
             # Whatever the rollout: a record that was meddled with is for whoever administers it.
             outbox.post(
-                session,
+                ctx.session,
                 notice,
-                to=Destination.person(org_key, slack_id),
+                to=Destination.person(ctx.org, slack_id),
                 dedupe_key=f"record:{name}:{slack_id}",
-                now=now,
+                now=ctx.now,
             )
     return len(fresh)
 

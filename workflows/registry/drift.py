@@ -1,7 +1,7 @@
 """What follows from one look at the registry, once its baseline is accepted: what is new, and where it differs."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from storage.inventory.tables import Model, ModelVersion
 from storage.registry.tables import RegistryModelRow, RegistryState, RegistryVersionRow
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError
 from workflows.inventory import findings, service
 from workflows.inventory import service as inventory
@@ -47,7 +48,7 @@ class Around:
 
 
 def apply_changes(
-    session: Session, state: RegistryState, sight: Sight, changes: Changes, around: Around
+    ctx: Context, state: RegistryState, sight: Sight, changes: Changes, around: Around
 ) -> None:
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
     now = around.now
@@ -56,65 +57,59 @@ def apply_changes(
     if rules.is_storm(moved, around.policy.registry.storm):
         changes.put_off()
         state.frozen_at = now
-        reads.put_offers(session, state, moved, now=now)
-        audit.record(session, SYSTEM, "registry.frozen", ("registry", 1), now=now, moved=len(moved))
+        reads.put_offers(replace(ctx, now=now), state, moved)
+        audit.record(
+            replace(ctx, actor=SYSTEM, now=now),
+            "registry.frozen",
+            ("registry", 1),
+            moved=len(moved),
+        )
         reads.post_notice(
-            session,
+            replace(ctx, policy=around.policy, org=around.org_key, now=now),
             TooMuchMoved(now.isoformat()),
             f"storm:{now.isoformat()}",
-            policy=around.policy,
-            org_key=around.org_key,
-            now=now,
         )
         return
     for row in strangers:
-        model_id = adopt_model(session, row, org_key=around.org_key, now=now)
+        model_id = adopt_model(replace(ctx, org=around.org_key, now=now), row)
         _file_drift(
-            session,
-            Drift.UNKNOWN,
-            model_id,
-            None,
-            {"name": row.name},
-            f"unknown:{row.name}",
-            around,
+            ctx, Drift.UNKNOWN, model_id, None, {"name": row.name}, f"unknown:{row.name}", around
         )
     if strangers:
         sight.link()
-    if _add_versions(session, sight, around):
+    if _add_versions(ctx, sight, around):
         sight.link()
-    snapshot.keep_makers(session, sight, now=now)
-    _check_contents(session, sight, around)
+    snapshot.keep_makers(replace(ctx, now=now), sight)
+    _check_contents(ctx, sight, around)
     compared = around.compare(sight)
-    told_aliases = _list_told_aliases(session)
+    told_aliases = _list_told_aliases(ctx.session)
     for seen in compared:
-        _watch_alias(session, seen, sight.inventory, told_aliases, around)
-    _watch_makers(session, sight, around)
-    _file_gone(session, changes, sight.inventory, around)
-    _resolve_recovered(session, compared, sight, around)
+        _watch_alias(ctx, seen, sight.inventory, told_aliases, around)
+    _watch_makers(ctx, sight, around)
+    _file_gone(ctx, changes, sight.inventory, around)
+    _resolve_recovered(ctx, compared, sight, around)
 
 
-def adopt_model(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:
+def adopt_model(ctx: Context, row: RegistryModelRow) -> int:
     """Put a registered model on the inventory, with what its tags say; its id."""
     address = folded_email(str(row.tags.get("mlgov.owner") or row.tags.get("owner") or ""))
     owner_id = None
     if address:
         try:
-            owner_id = people.look_up(session, address).id
+            owner_id = people.look_up(ctx.session, address).id
         except GovernanceError:
             owner_id = None
     return inventory.adopt_model(
-        session,
+        ctx,
         row.name,
         slug(row.name),
         purpose=row.description[:2000],
         owner_id=owner_id,
         project=str(row.tags.get("mlgov.project") or "") or None,
-        now=now,
-        org_key=org_key,
     )
 
 
-def _add_versions(session: Session, sight: Sight, around: Around) -> int:
+def _add_versions(ctx: Context, sight: Sight, around: Around) -> int:
     """The newest version of each model that the inventory knows, where the registry says who made it; how many.
 
     Those before it are history, and others wait for somebody to add them. Whoever ran it and whom a tag names are its
@@ -128,7 +123,7 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
             continue
         if row.run_id is not None and row.run_users is None:
             continue  # who ran it is not known yet, whoever a tag names
-        developers = snapshot.find_developers(session, row.makers)
+        developers = snapshot.find_developers(ctx.session, row.makers)
         if not developers:
             continue
         try:
@@ -140,7 +135,10 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
                 developers=tuple(sorted(developers)),
             )
             service.add_version(
-                session, SYSTEM, form, policy=around.policy, now=around.now, org_key=around.org_key
+                replace(
+                    ctx, actor=SYSTEM, policy=around.policy, now=around.now, org=around.org_key
+                ),
+                form,
             )
         except (GovernanceError, ValueError):
             continue
@@ -148,7 +146,7 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
     return added
 
 
-def _check_contents(session: Session, sight: Sight, around: Around) -> None:
+def _check_contents(ctx: Context, sight: Sight, around: Around) -> None:
     for row in sight.versions.values():
         known = sight.inventory.get(row.name)
         version = known[1].get(row.version) if known else None
@@ -158,11 +156,11 @@ def _check_contents(session: Session, sight: Sight, around: Around) -> None:
             if row.kept_digest != row.digest:
                 row.kept_digest = row.digest
         elif version.state != ModelState.RETIRED:
-            _note_other_contents(session, row, row.digest, known[0], version, around)
+            _note_other_contents(ctx, row, row.digest, known[0], version, around)
 
 
 def _note_other_contents(
-    session: Session,
+    ctx: Context,
     row: RegistryVersionRow,
     digest: str,
     model: Model,
@@ -178,11 +176,11 @@ def _note_other_contents(
     if not is_own and row.approved_digest in (None, digest):
         row.approved_digest = digest
         return
-    service.observe_contents(session, version.id, digest, now=around.now)
+    service.observe_contents(replace(ctx, now=around.now), version.id, digest)
     row.kept_digest = digest
     if was_approved and digest != version.approved_digest:
         _file_drift(
-            session,
+            ctx,
             Drift.CONTENTS,
             model.id,
             version.id,
@@ -202,7 +200,7 @@ def _list_told_aliases(session: Session) -> set[tuple[int, str]]:
 
 
 def _watch_alias(
-    session: Session,
+    ctx: Context,
     seen: Seen,
     by_name: Inventory,
     told_aliases: Container[tuple[int, str]],
@@ -220,7 +218,7 @@ def _watch_alias(
         moments.append(stands.since)  # suspended again is found again
     since = max(one for one in moments if one is not None)
     _file_drift(
-        session,
+        ctx,
         Drift.ALIAS,
         known[0].id,
         version.id if version else None,
@@ -234,7 +232,7 @@ def _watch_alias(
     )
 
 
-def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
+def _watch_makers(ctx: Context, sight: Sight, around: Around) -> None:
     """A tag that names another developer than whoever ran it is shown; it takes nobody out."""
     for row in sight.versions.values():
         known = sight.inventory.get(row.name)
@@ -244,25 +242,22 @@ def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
         if version is None or version.state == ModelState.RETIRED:
             continue
         findings.file_detected(
-            session,
+            replace(ctx, policy=around.policy, now=around.now, org=around.org_key),
             known[0].id,
             row.version_id,
             {"what": Drift.DEVELOPER.value, "version": row.version},
             Severity.LOW,
             FindingSource.REGISTRY,
             f"registry:developer:{row.name}:{row.version}",
-            policy=around.policy,
-            now=around.now,
-            org_key=around.org_key,
         )
 
 
-def _file_gone(session: Session, changes: Changes, by_name: Inventory, around: Around) -> None:
+def _file_gone(ctx: Context, changes: Changes, by_name: Inventory, around: Around) -> None:
     moment = around.now.isoformat()
     for row in changes.gone_models:
         if row.model_id is not None:
             _file_drift(
-                session,
+                ctx,
                 Drift.GONE,
                 row.model_id,
                 None,
@@ -276,7 +271,7 @@ def _file_gone(session: Session, changes: Changes, by_name: Inventory, around: A
         if known and version is not None and version.state != ModelState.RETIRED:
             name = f"version {each.version} of {each.name}"
             _file_drift(
-                session,
+                ctx,
                 Drift.GONE,
                 known[0].id,
                 version.id,
@@ -287,7 +282,7 @@ def _file_gone(session: Session, changes: Changes, by_name: Inventory, around: A
 
 
 def _file_drift(
-    session: Session,
+    ctx: Context,
     drift: Drift,
     model_id: int,
     version_id: int | None,
@@ -298,34 +293,28 @@ def _file_drift(
     """A finding and an alarm in the model's channel, once for a key."""
     severity = Severity.MEDIUM if drift is Drift.UNKNOWN else Severity.HIGH
     finding_id = findings.file_detected(
-        session,
+        replace(ctx, policy=around.policy, now=around.now, org=around.org_key),
         model_id,
         version_id,
         {"what": drift.value, **facts},
         severity,
         FindingSource.REGISTRY,
         f"registry:{key}",
-        policy=around.policy,
-        now=around.now,
-        org_key=around.org_key,
     )
     if finding_id is None:
         return
-    model = session.get_one(Model, model_id)
+    model = ctx.session.get_one(Model, model_id)
     reads.post_notice(
-        session,
+        replace(ctx, policy=around.policy, org=around.org_key, now=around.now),
         DriftFound(finding_id),
         f"drift:{finding_id}",
-        policy=around.policy,
-        org_key=around.org_key,
-        now=around.now,
-        channel=model_telling.find_channel(session, model, around.org_key),
+        channel=model_telling.find_channel(replace(ctx, org=around.org_key), model),
         subject=model_telling.subject(model_id),
     )
 
 
 def _resolve_recovered(
-    session: Session, compared: Sequence[Seen], sight: Sight, around: Around
+    ctx: Context, compared: Sequence[Seen], sight: Sight, around: Around
 ) -> None:
     """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
     by_name = sight.inventory
@@ -333,7 +322,7 @@ def _resolve_recovered(
     contradicted = {
         row.version_id for row in sight.versions.values() if snapshot.is_contradicted(row)
     }
-    for row in queries.list_unsettled_from(session, FindingSource.REGISTRY.value):
+    for row in queries.list_unsettled_from(ctx.session, FindingSource.REGISTRY.value):
         what, current = row.facts.get("what"), seen.get(row.model_id)
         if current is None:
             continue
@@ -354,4 +343,4 @@ def _resolve_recovered(
         else:
             continue
         if is_over:
-            findings.resolve_detected(session, row.id, now=around.now)
+            findings.resolve_detected(replace(ctx, now=around.now), row.id)

@@ -14,8 +14,8 @@ from storage.people.lookups import find_channel
 from storage.registry import queries
 from storage.registry.tables import RegistryState, RegistryVersionRow, RegistryWrite
 from workflows import outbox
+from workflows.context import Context
 from workflows.outbox import Destination, Notice, Subject
-from workflows.policy import Policy
 from workflows.registry import records, rules
 from workflows.registry.rules import Seen
 from workflows.registry.snapshot import Sight
@@ -27,36 +27,28 @@ ABOUT = Subject.of("registry", "1")
 
 
 def post_notice(
-    session: Session,
-    notice: Notice,
-    key: str,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    channel: str | None = None,
-    subject: Subject = ABOUT,
+    ctx: Context, notice: Notice, key: str, *, channel: str | None = None, subject: Subject = ABOUT
 ) -> None:
     """Post in the governance channel, or in another one; once for a key."""
     place = channel or find_channel(
-        session, org_key, policy.channels.governance or policy.channels.admin
+        ctx.session, ctx.org, ctx.policy.channels.governance or ctx.policy.channels.admin
     )
     if place is None:
         return
     outbox.post(
-        session,
+        ctx.session,
         notice,
-        to=Destination.channel(org_key, place),
+        to=Destination.channel(ctx.org, place),
         dedupe_key=f"registry:{key}",
-        now=now,
+        now=ctx.now,
         subject=subject,
     )
 
 
-def refresh_messages(session: Session, *, now: datetime) -> None:
+def refresh_messages(ctx: Context) -> None:
     """Every message about the registry as a whole shows what is true now."""
-    session.flush()
-    outbox.refresh(session, ABOUT, now=now)
+    ctx.session.flush()
+    outbox.refresh(ctx, ABOUT)
 
 
 # --- What waits to be accepted in the registry, as the card lists it
@@ -103,16 +95,14 @@ def list_waiting(state: RegistryState | None) -> tuple[Offer, ...]:
     return tuple(Offer(What(one["what"]), one["name"], one.get("version")) for one in kept)
 
 
-def put_offers(
-    session: Session, state: RegistryState, offers: Iterable[Offer], *, now: datetime
-) -> None:
+def put_offers(ctx: Context, state: RegistryState, offers: Iterable[Offer]) -> None:
     """Let this wait, and nothing else. Where it is something else than before, its revision grows and its card follows."""
     wanted = [asdict(offer) for offer in sorted(offers, key=lambda offer: (offer.name, offer.what))]
     if wanted == state.offered:
         return
     state.offered = wanted
     state.revision += 1
-    refresh_messages(session, now=now)
+    refresh_messages(ctx)
 
 
 def list_baseline(sight: Sight, alias: str) -> list[Offer]:

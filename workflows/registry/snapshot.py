@@ -13,8 +13,8 @@ from storage.inventory.tables import Model, ModelVersion
 from storage.people import queries as people
 from storage.registry import queries
 from storage.registry.tables import RegistryModelRow, RegistryVersionRow
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.inventory import service
 from workflows.registry.rules import InventoryVersion, Seen
 from workflows.sources.mlflow.client import Digest, RegistryModel, Snapshot
@@ -136,14 +136,7 @@ class Sight:
 
 
 def keep_snapshot(
-    session: Session,
-    sight: Sight,
-    snapshot: Snapshot,
-    runs: Runs,
-    digests: Digests,
-    *,
-    alias: str,
-    now: datetime,
+    ctx: Context, sight: Sight, snapshot: Snapshot, runs: Runs, digests: Digests, *, alias: str
 ) -> Changes:
     """Bring what was last seen up to date; what is different."""
     changes = Changes([], [], [])
@@ -154,35 +147,35 @@ def keep_snapshot(
                 name=model.name,
                 tags={},
                 aliases={},
-                alias_since=now,
+                alias_since=ctx.now,
                 alias_known=False,
-                seen_at=now,
+                seen_at=ctx.now,
             )
-            session.add(row)
+            ctx.session.add(row)
             sight.models[model.name] = row
             if alias in model.aliases:
                 changes.moved.append(row)
         elif row.aliases.get(alias) != model.aliases.get(alias):
             # Also where mlgov itself once pointed it: who put it there says nothing about the version.
-            row.alias_since, row.alias_known = now, False
+            row.alias_since, row.alias_known = ctx.now, False
             changes.moved.append(row)
-        _mark_back(row, now)
+        _mark_back(row, ctx.now)
         _set(row, tags=dict(model.tags), aliases=dict(model.aliases), description=model.description)
-    session.flush()
+    ctx.session.flush()
     for model in snapshot.models:
-        _keep_versions(session, sight, model, runs, digests, now=now)
+        _keep_versions(ctx, sight, model, runs, digests)
     names = set(snapshot.by_name)
     for name, row in sight.models.items():
         if name not in names and row.gone_at is None:
-            row.gone_at = now
+            row.gone_at = ctx.now
             changes.gone_models.append(row)
     seen = {(one.name, version.version) for one in snapshot.models for version in one.versions}
     for key, row_ in sight.versions.items():
         if key not in seen and row_.gone_at is None:
-            row_.gone_at = now
+            row_.gone_at = ctx.now
             if key[0] in names:
                 changes.gone_versions.append(row_)
-    session.flush()
+    ctx.session.flush()
     return changes
 
 
@@ -199,22 +192,18 @@ def _mark_back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> Non
 
 
 def _keep_versions(
-    session: Session,
-    sight: Sight,
-    model: RegistryModel,
-    runs: Runs,
-    digests: Digests,
-    *,
-    now: datetime,
+    ctx: Context, sight: Sight, model: RegistryModel, runs: Runs, digests: Digests
 ) -> None:
     # The oldest first, so that rows have the order of versions.
     for version in reversed(model.versions):
         row = sight.versions.get((model.name, version.version))
         if row is None:
-            row = RegistryVersionRow(name=model.name, version=version.version, tags={}, seen_at=now)
-            session.add(row)
+            row = RegistryVersionRow(
+                name=model.name, version=version.version, tags={}, seen_at=ctx.now
+            )
+            ctx.session.add(row)
             sight.versions[model.name, version.version] = row
-        _mark_back(row, now)
+        _mark_back(row, ctx.now)
         _set(row, tags=dict(version.tags), run_id=version.run_id)
         if version.run_id is not None and version.run_id in runs:
             metrics, users = runs[version.run_id]
@@ -227,7 +216,7 @@ def _keep_versions(
         if read is not None:
             row.digest = read.sha256 or row.digest
             row.unverified = read.why or None
-            row.verified_at = row.verified_at if read.for_now else now
+            row.verified_at = row.verified_at if read.for_now else ctx.now
 
 
 def _address_of(word: str | None) -> str | None:
@@ -281,7 +270,7 @@ def find_developers(session: Session, addresses: Collection[str]) -> set[str]:
     }
 
 
-def keep_makers(session: Session, sight: Sight, *, now: datetime) -> None:
+def keep_makers(ctx: Context, sight: Sight) -> None:
     """Everybody whom the registry names counts as a developer of the versions that the inventory has."""
     rows = [
         row
@@ -292,12 +281,12 @@ def keep_makers(session: Session, sight: Sight, *, now: datetime) -> None:
         return
     wanted = {address for row in rows for address in row.makers}
     ids: dict[str, set[str]] = {}
-    for person in people.list_by_emails(session, wanted):
+    for person in people.list_by_emails(ctx.session, wanted):
         if not person.is_bot and person.email:
             ids.setdefault(person.email, set()).add(person.id)
     have: dict[int, set[str]] = {}
     for part in inventory.list_parts(
-        session, [row.version_id for row in rows if row.version_id is not None]
+        ctx.session, [row.version_id for row in rows if row.version_id is not None]
     ):
         if part.part == Part.DEVELOPER:
             have.setdefault(part.version_id, set()).add(part.person_id)
@@ -307,7 +296,7 @@ def keep_makers(session: Session, sight: Sight, *, now: datetime) -> None:
         makers = set[str]().union(*(ids.get(one, set()) for one in row.makers))
         new = makers - have.get(row.version_id, set())
         if new:
-            _add(session, row.version_id, new, have.get(row.version_id, set()), now)
+            _add(ctx, row.version_id, new, have.get(row.version_id, set()))
 
 
 def _is_alive(sight: Sight, row: RegistryVersionRow) -> bool:
@@ -315,18 +304,16 @@ def _is_alive(sight: Sight, row: RegistryVersionRow) -> bool:
     return version is not None and version.state != ModelState.RETIRED
 
 
-def _add(session: Session, version_id: int, new: set[str], have: set[str], now: datetime) -> None:
-    version = inventory.lock_version(session, version_id)
+def _add(ctx: Context, version_id: int, new: set[str], have: set[str]) -> None:
+    version = inventory.lock_version(ctx.session, version_id)
     if version is None:
         return
-    inventory.set_part(session, version_id, Part.DEVELOPER.value, have | new)
+    inventory.set_part(ctx.session, version_id, Part.DEVELOPER.value, have | new)
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "model_version.made_by",
         (TYPE, version_id),
-        now=now,
         model=version.model_id,
         developers=sorted(new),
     )
-    service.refresh_copies(session, version.model_id, now=now)
+    service.refresh_copies(ctx, version.model_id)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -26,6 +25,7 @@ from workflows.approvable import (
     project_rests,
 )
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.policy import Gate, Policy, conditions
 from workflows.policy.conditions import Facts
@@ -215,37 +215,30 @@ class ReleaseSubject:
     gate: str | None = None
     is_editable = False
 
-    def prepare(
-        self,
-        session: Session,
-        actor: Actor,
-        form: Asking,
-        *,
-        policy: Policy,
-        now: datetime,
-        replacing: int | None = None,
-    ) -> Prepared:
+    def prepare(self, ctx: Context, form: Asking, *, replacing: int | None = None) -> Prepared:
         """Lock the release and say exactly what is asked, with what the record knows of it."""
         asked = form.form
-        project = queries.find_project(session, form.project)
+        project = queries.find_project(ctx.session, form.project)
         if project is None:
             raise NotFound(
                 f"There is no project {form.project!r}. Give the key by which mlgov knows it.",
                 field="project",
             )
-        people = reads.resolve_people(session, asked)
+        people = reads.resolve_people(ctx.session, asked)
         facts = rules.list_fields(asked, project.key, people)
-        recorded = read_record(session, asked.subject, asked.digest, project.id)
-        _require_answers(policy, asked, recorded)
+        recorded = read_record(ctx.session, asked.subject, asked.digest, project.id)
+        _require_answers(ctx.policy, asked, recorded)
         require_agreement(
-            session,
+            ctx.session,
             recorded,
             tier=asked.tier,
             developer=facts["developer"],
             validator=facts["validator"],
             project=project,
         )
-        release_id = queries.lock_release(session, project.id, asked.subject, asked.digest, now=now)
+        release_id = queries.lock_release(
+            ctx.session, project.id, asked.subject, asked.digest, now=ctx.now
+        )
         developers, validators = (
             tuple(dict.fromkeys(filter(None, (named, *recorded.parts.get(part, ())))))
             for part, named in (
@@ -278,20 +271,12 @@ class ReleaseSubject:
             ),
         )
 
-    def reread(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Reread:
+    def reread(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Reread:
         """What the record says of the release now."""
-        project = queries.find_project_of(session, subject_id)
+        project = queries.find_project_of(ctx.session, subject_id)
         if project is None:
             return Reread(None)
-        recorded = read_record(session, facts["subject"], facts["digest"], project.id)
+        recorded = read_record(ctx.session, facts["subject"], facts["digest"], project.id)
         again = ReadAgain(
             _conditions(facts, recorded, project),
             recorded.known(),
@@ -311,24 +296,12 @@ class ReleaseSubject:
         """Lock the release's row."""
         queries.lock_by_id(session, subject_id)
 
-    def apply(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
+    def apply(self, ctx: Context, approval_id: int, subject_id: int, facts: dict[str, Any]) -> None:
         """Approved: it may go out. It is the pipeline that carries it out."""
         audit.record(
-            session,
-            actor,
+            ctx,
             "release.allowed",
             (TYPE, subject_id),
-            now=now,
             approval=approval_id,
             digest=facts["digest"],
             environment=facts["environment"],
@@ -336,44 +309,30 @@ class ReleaseSubject:
 
     def close(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
-        policy: Policy,
-        now: datetime,
     ) -> None:
         """Not approved: nothing was changed, so nothing is changed back."""
 
     def lapse(
         self,
-        session: Session,
-        actor: Actor,
+        ctx: Context,
         approval_id: int,
         subject_id: int,
         facts: dict[str, Any],
         *,
-        policy: Policy,
-        now: datetime,
         spared: Collection[str] = (),
     ) -> None:
         """An approval of a release changed nothing here; its statement is told as no longer approved."""
 
-    def words(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
+    def words(self, ctx: Context, subject_id: int, facts: dict[str, Any]) -> Words:
         """What is asked, in plain words."""
-        project = queries.find_project_of(session, subject_id)
-        who = _names(session, facts)
+        project = queries.find_project_of(ctx.session, subject_id)
+        who = _names(ctx.session, facts)
         name, where = facts["subject"], facts["environment"]
         proof = [f"digest {_short(facts['digest'])}"]
         if facts["commit"]:

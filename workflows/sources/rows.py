@@ -3,15 +3,12 @@
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy.orm import Session
 
-from workflows.actors import Actor
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput
-from workflows.policy import Policy
 from workflows.sources.tables import cleared
 
 R = TypeVar("R", bound=BaseModel)
@@ -112,28 +109,22 @@ class Table(Generic[R, I]):
     refusals: ClassVar[tuple[type[GovernanceError], ...]] = (InvalidInput,)
     """What a step may raise of one row; any other refusal is one of the whole table."""
 
-    session: Session
-    now: datetime
+    ctx: Context
     writes: bool
     """False where rows are only looked at, in a transaction that can change nothing."""
 
-    def __init__(self, actor: Actor, *, policy: Policy, org_key: str) -> None:
-        self.actor = actor
-        self.policy = policy
-        self.org_key = org_key
-
-    def begin(self, session: Session, *, now: datetime, writes: bool = True) -> None:
+    def begin(self, ctx: Context, *, writes: bool = True) -> None:
         """A transaction begins."""
         if not writes:
-            session.autoflush = False
-        self.session, self.now, self.writes = session, now, writes
+            ctx.session.autoflush = False
+        self.ctx, self.writes = ctx, writes
 
     def take_rows(
-        self, session: Session, rows: Sequence[tuple[int, R]], *, now: datetime, writes: bool = True
+        self, ctx: Context, rows: Sequence[tuple[int, R]], *, writes: bool = True
     ) -> Outcome:
         """Take rows with their lines in the caller's transaction. Rows with faults change nothing; whether the others may
         stand is the caller's decision."""
-        self.begin(session, now=now, writes=writes)
+        self.begin(ctx, writes=writes)
         items = [self.item(line, row) for line, row in rows]
         self.load_records([row for _, row in rows])
         good = _good(self._found(items))
@@ -149,7 +140,7 @@ class Table(Generic[R, I]):
                 with self._refusals_of(item):
                     self.write_record(item)
             good = _good(good)
-            session.flush()
+            ctx.session.flush()
             self.follow_up(good)
             good = _good(good)
         changed = [item for item in good if item.is_new or item.fields]

@@ -17,10 +17,10 @@ from storage.statements import queries
 from storage.statements.queries import ApprovedRelease
 from storage.statements.tables import SigningKey, Statement
 from workflows import clock
-from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
-from workflows.policy import Policy
 from workflows.statements import envelopes
 
 if TYPE_CHECKING:
@@ -176,14 +176,14 @@ class StatementRecord:
         return "suspended" if self.suspended_at is not None else "valid"
 
 
-def publish_key(session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: datetime) -> str:
+def publish_key(ctx: Context, key: "Ed25519PrivateKey") -> str:
     """Publish the public half of a key; its id. Again changes nothing. Raises InvalidInput for a retired one."""
     public = key.public_key()
     key_id = envelopes.key_id(public)
-    if queries.add_key(session, key_id, envelopes.public_pem(public), now=now):
-        audit.record(session, actor, "key.published", ("key", key_id), now=now)
+    if queries.add_key(ctx.session, key_id, envelopes.public_pem(public), now=ctx.now):
+        audit.record(ctx, "key.published", ("key", key_id))
         return key_id
-    known = queries.find_key(session, key_id)
+    known = queries.find_key(ctx.session, key_id)
     if known is not None and known.retired_at is not None:
         raise InvalidInput(
             f"The signing key {key_id} was retired. Set MLGOV_SIGNING_KEY_FILE to the new one."
@@ -191,15 +191,17 @@ def publish_key(session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now
     return key_id
 
 
-def retire_other_keys(session: Session, actor: Actor, kept: str, *, now: datetime) -> int:
+def retire_other_keys(ctx: Context, kept: str) -> int:
     """Sign with no other key any more; what they signed stays provable. How many that was."""
     old = [
-        row for row in queries.list_keys(session) if row.retired_at is None and row.key_id != kept
+        row
+        for row in queries.list_keys(ctx.session)
+        if row.retired_at is None and row.key_id != kept
     ]
     for row in old:
-        row.retired_at = now
-        audit.record(session, actor, "key.retired", ("key", row.key_id), now=now)
-    session.flush()
+        row.retired_at = ctx.now
+        audit.record(ctx, "key.retired", ("key", row.key_id))
+    ctx.session.flush()
     return len(old)
 
 
@@ -249,48 +251,44 @@ def find_envelope(session: Session, approval_id: int) -> str | None:
     return None if row is None else row.envelope
 
 
-def issue_statement(
-    session: Session, approval_id: int, key: "Ed25519PrivateKey", *, policy: Policy, now: datetime
-) -> str | None:
+def issue_statement(ctx: Context, approval_id: int, key: "Ed25519PrivateKey") -> str | None:
     """The signed statement about an approved release: made once, the same ever after. None for any other request.
 
     It is made from the entries of the ledger, and names the one that it rests on. Raises RecordDisagrees when the
     tables say something else.
     """
-    request = queries.lock_approved(session, approval_id)
+    request = queries.lock_approved(ctx.session, approval_id)
     if request is None:
         return None
-    known = queries.find_by_approval(session, approval_id)
+    known = queries.find_by_approval(ctx.session, approval_id)
     if known is not None:
         return known.envelope
-    proven = prove_approval(session, approval_id)
+    proven = prove_approval(ctx.session, approval_id)
     statement_id = f"st_{secrets.token_hex(16)}"
-    expires_at = proven.decided_at + policy.statements.valid_for
+    expires_at = proven.decided_at + ctx.policy.statements.valid_for
     if request.valid_until is not None:
         expires_at = min(expires_at, request.valid_until)
     key_id = envelopes.key_id(key.public_key())
     envelope = envelopes.sign_statement(
-        _statement(session, request, proven, statement_id, expires_at, now), key
+        _statement(ctx, request, proven, statement_id, expires_at), key
     )
-    session.add(
+    ctx.session.add(
         Statement(
             id=statement_id,
             approval_id=approval_id,
             key_id=key_id,
             envelope=envelope,
-            issued_at=now,
+            issued_at=ctx.now,
             expires_at=expires_at,
             suspended_at=None,
             withdrawn_at=None,
         )
     )
-    session.flush()
+    ctx.session.flush()
     audit.record(
-        session,
-        SYSTEM,
+        ctx.as_system(),
         "statement.issued",
         ("statement", statement_id),
-        now=now,
         approval=approval_id,
         key=key_id,
         digest=proven.asked["digest"],
@@ -313,16 +311,11 @@ _NOT_ASKED = frozenset({"token", "says_why"})
 
 
 def _statement(
-    session: Session,
-    request: ApprovedRelease,
-    proven: Proof,
-    statement_id: str,
-    expires_at: datetime,
-    now: datetime,
+    ctx: Context, request: ApprovedRelease, proven: Proof, statement_id: str, expires_at: datetime
 ) -> dict[str, Any]:
     # The rest of the request's row is what the entry sealed, by `proof.prove_approval`.
     facts, bound = proven.asked, request.bound or {}
-    ahead = clock.offset(session)
+    ahead = clock.offset(ctx.session)
     return {
         "_type": envelopes.STATEMENT_TYPE,
         "subject": [
@@ -356,7 +349,7 @@ def _statement(
             ],
             "decidedAt": _moment(proven.decided_at),
             "ledger": {"seq": proven.seq, "hash": proven.hash},
-            "issuedAt": _moment(now),
+            "issuedAt": _moment(ctx.now),
             "expiresAt": _moment(expires_at),
             # Only a demonstration has times of its own; the statement says so, and by how much.
             **({"demonstration": {"ahead": ahead.total_seconds()}} if ahead else {}),
@@ -403,45 +396,37 @@ def list_latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
     return [_record(session, row) for row in queries.list_statements(session, most=most)]
 
 
-def suspend_statement(
-    session: Session, actor: Actor, statement_id: str, *, now: datetime
-) -> StatementRecord:
+def suspend_statement(ctx: Context, statement_id: str) -> StatementRecord:
     """Let a statement count for nothing until it is resumed."""
-    return _change_statement(session, actor, statement_id, "suspended", now)
+    return _change_statement(ctx, statement_id, "suspended")
 
 
-def resume_statement(
-    session: Session, actor: Actor, statement_id: str, *, now: datetime
-) -> StatementRecord:
+def resume_statement(ctx: Context, statement_id: str) -> StatementRecord:
     """Let a suspended statement count again."""
-    return _change_statement(session, actor, statement_id, "resumed", now)
+    return _change_statement(ctx, statement_id, "resumed")
 
 
-def withdraw_statement(
-    session: Session, actor: Actor, statement_id: str, *, now: datetime
-) -> StatementRecord:
+def withdraw_statement(ctx: Context, statement_id: str) -> StatementRecord:
     """Let a statement count for nothing, for good."""
-    return _change_statement(session, actor, statement_id, "withdrawn", now)
+    return _change_statement(ctx, statement_id, "withdrawn")
 
 
-def withdraw_for_approval(session: Session, approval_id: int, *, now: datetime) -> None:
+def withdraw_for_approval(ctx: Context, approval_id: int) -> None:
     """The approval holds no more: its statement, if one was handed out, counts for nothing from now on."""
-    row = queries.find_by_approval(session, approval_id)
+    row = queries.find_by_approval(ctx.session, approval_id)
     if row is None or row.withdrawn_at is not None:
         return
-    row.withdrawn_at = now
-    session.flush()
+    row.withdrawn_at = ctx.now
+    ctx.session.flush()
     audit.record(
-        session, SYSTEM, "statement.withdrawn", ("statement", row.id), now=now, approval=approval_id
+        ctx.as_system(), "statement.withdrawn", ("statement", row.id), approval=approval_id
     )
 
 
-def _change_statement(
-    session: Session, actor: Actor, statement_id: str, what: str, now: datetime
-) -> StatementRecord:
-    if actor.kind not in (ActorKind.OPERATOR, ActorKind.SYSTEM):
+def _change_statement(ctx: Context, statement_id: str, what: str) -> StatementRecord:
+    if ctx.actor.kind not in (ActorKind.OPERATOR, ActorKind.SYSTEM):
         raise NotAllowed("Only who operates mlgov suspends or withdraws statements.")
-    row = queries.lock_statement(session, statement_id)
+    row = queries.lock_statement(ctx.session, statement_id)
     if row is None:
         raise NotFound(
             f"There is no statement {statement_id!r} here. `mlgov statements list` shows them."
@@ -449,19 +434,12 @@ def _change_statement(
     if row.withdrawn_at is not None:
         raise InvalidInput(f"{statement_id} was withdrawn; that is for good.")
     if what == "withdrawn":
-        row.withdrawn_at = now
+        row.withdrawn_at = ctx.now
     else:
-        row.suspended_at = now if what == "suspended" else None
-    session.flush()
-    audit.record(
-        session,
-        actor,
-        f"statement.{what}",
-        ("statement", row.id),
-        now=now,
-        approval=row.approval_id,
-    )
-    return _record(session, row)
+        row.suspended_at = ctx.now if what == "suspended" else None
+    ctx.session.flush()
+    audit.record(ctx, f"statement.{what}", ("statement", row.id), approval=row.approval_id)
+    return _record(ctx.session, row)
 
 
 def _record(session: Session, row: Statement) -> StatementRecord:

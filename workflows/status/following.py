@@ -16,8 +16,9 @@ from storage.status import queries
 from workflows import outbox, rollout
 from workflows.approvals import approvers
 from workflows.approvals.rules import Approver, Stage
+from workflows.context import Context
 from workflows.errors import InvalidInput
-from workflows.job_runner import DueSlot, Occasion, Registry, Watcher
+from workflows.job_runner import DueSlot, Registry, Watcher
 from workflows.outbox import Destination
 from workflows.status.reads import HOME_SIZES
 
@@ -107,53 +108,51 @@ def has_news(session: Session) -> bool:
     return queries.find_position(session, READER) != queries.find_ledger_head(session)
 
 
-def follow_ledger(session: Session, *, org_key: str, now: datetime, real_now: datetime) -> int:
+def follow_ledger(ctx: Context, *, real_now: datetime) -> int:
     """Read on in the ledger and let the Homes that show what changed be published; how many those are."""
-    head = queries.find_ledger_head(session)
-    if queries.find_position(session, READER) is None:
-        queries.begin_reading(session, READER, head)
+    head = queries.find_ledger_head(ctx.session)
+    if queries.find_position(ctx.session, READER) is None:
+        queries.begin_reading(ctx.session, READER, head)
         return 0
-    before = queries.lock_reader(session, READER)
+    before = queries.lock_reader(ctx.session, READER)
     if before is None or before >= head:
         return 0
-    queries.move_reader(session, READER, head)
+    queries.move_reader(ctx.session, READER, head)
     open_ = [
         row
-        for row in queries.list_open_homes(session, since=real_now - OPENED_WITHIN)
-        if row.org_key == org_key
+        for row in queries.list_open_homes(ctx.session, since=real_now - OPENED_WITHIN)
+        if row.org_key == ctx.org
     ]
     if not open_:
         return 0
-    concerned = _people_concerned(session, before, head, org_key)
+    concerned = _people_concerned(ctx, before, head)
     whose = [row for row in open_ if concerned is None or row.id in concerned]
     outbox.publish_homes(
-        session,
+        ctx.session,
         [
             (
                 row.id,
-                Destination.person(org_key, row.slack_id),
-                now + SETTLES + EVENLY * max(0, place - AT_ONCE),
+                Destination.person(ctx.org, row.slack_id),
+                ctx.now + SETTLES + EVENLY * max(0, place - AT_ONCE),
             )
             for place, row in enumerate(whose, start=1)
         ],
-        now=now,
+        now=ctx.now,
     )
     return len(whose)
 
 
-def _people_concerned(
-    session: Session, after: int, to: int, org_key: str
-) -> set[str | None] | None:
+def _people_concerned(ctx: Context, after: int, to: int) -> set[str | None] | None:
     """Ids of everyone whose Home may show what changed; None for everybody."""
     changed: dict[str, list[str]] = {}
-    for type_, id_ in queries.list_subjects(session, after=after, to=to):
+    for type_, id_ in queries.list_subjects(ctx.session, after=after, to=to):
         changed.setdefault(type_, []).append(id_)
     if not EVERYBODY.isdisjoint(changed):
         return None
     concerned: set[str | None] = set()
     for type_, ids in changed.items():
         if type_ in CONCERNED:
-            concerned.update(CONCERNED[type_](session, ids, org_key))
+            concerned.update(CONCERNED[type_](ctx.session, ids, ctx.org))
     return concerned
 
 
@@ -162,14 +161,12 @@ def _people_concerned(
 # Homes that follow the ledger, and the weekly word on what was held back.
 
 
-def _report_withheld(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    rollout.report_weekly(
-        session, slot.date, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
-    )
+def _report_withheld(ctx: Context, slot: DueSlot) -> None:
+    rollout.report_weekly(ctx, slot.date)
 
 
-def _follow_homes(session: Session, occasion: Occasion, real_now: datetime) -> int:
-    return follow_ledger(session, org_key=occasion.org_key, now=occasion.now, real_now=real_now)
+def _follow_homes(ctx: Context, real_now: datetime) -> int:
+    return follow_ledger(ctx, real_now=real_now)
 
 
 PART = Registry(

@@ -21,8 +21,8 @@ from storage.tokens.tables import ApiToken
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
-from workflows.policy import Policy
 
 # --- What is said of a token when it is made
 
@@ -112,61 +112,53 @@ class TokenRefused(GovernanceError):
         self.helps_own = helps_own
 
 
-def create(
-    session: Session, actor: Actor, form: NewToken, *, policy: Policy, org_key: str, now: datetime
-) -> tuple[str, Token]:
+def create(ctx: Context, form: NewToken) -> tuple[str, Token]:
     """A machine's token, and what is known of it. Only who operates mlgov makes one.
 
     Raises InvalidInput for a project or gate that there is not, and for a name that is in use.
     """
-    if actor.kind is not ActorKind.OPERATOR:
+    if ctx.actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed(
             "Only who operates mlgov makes tokens for programs, by `mlgov token create`."
         )
     for key in form.projects:
-        if projects.find_by_key(session, key) is None:
+        if projects.find_by_key(ctx.session, key) is None:
             raise InvalidInput(f"There is no project {key!r}.", field="projects")
     for gate in form.gates:
-        policy.gate(gate)
-    if queries.is_name_taken(session, form.name, now=now):
+        ctx.policy.gate(gate)
+    if queries.is_name_taken(ctx.session, form.name, now=ctx.now):
         raise InvalidInput(
             f"A token named {form.name!r} is in use. Revoke it first, or take another name.",
             field="name",
         )
     program, prefix = f"t_{secrets.token_hex(8)}", _prefix(TokenKind.MACHINE)
-    queries.add_program(session, program, org_key, f"{form.name} (token {prefix})")
+    queries.add_program(ctx.session, program, ctx.org, f"{form.name} (token {prefix})")
     return _make(
-        session,
-        actor,
+        ctx,
         TokenKind.MACHINE,
         form.name,
         program,
         form.scopes,
-        now=now,
         prefix=prefix,
         lasts=form.lasts,
         bound=(form.projects, form.gates),
     )
 
 
-def create_personal(
-    session: Session, actor: Actor, *, lasts: timedelta, now: datetime
-) -> tuple[str, Token]:
+def create_personal(ctx: Context, *, lasts: timedelta) -> tuple[str, Token]:
     """A token that acts as the person who makes it, with the same checks as their clicks."""
-    permissions.require_member(actor, "token.create")
+    permissions.require_member(ctx.actor, "token.create")
     if not timedelta(minutes=5) <= lasts <= LONGEST:
         raise InvalidInput("A token lasts between 5 minutes and a year.", field="lasts")
-    mine = [token for token in list_tokens(session, person_id=actor.id)]
-    if sum(token.state(now) == "in use" for token in mine) >= PERSONAL_MOST:
+    mine = [token for token in list_tokens(ctx.session, person_id=ctx.actor.id)]
+    if sum(token.state(ctx.now) == "in use" for token in mine) >= PERSONAL_MOST:
         raise InvalidInput(f"You have {PERSONAL_MOST} tokens in use. Revoke one of them first.")
     return _make(
-        session,
-        actor,
+        ctx,
         TokenKind.PERSONAL,
         "personal",
-        actor.id,
+        ctx.actor.id,
         PERSONAL_SCOPES,
-        now=now,
         prefix=_prefix(TokenKind.PERSONAL),
         lasts=lasts,
         bound=((), ()),
@@ -174,14 +166,12 @@ def create_personal(
 
 
 def _make(
-    session: Session,
-    actor: Actor,
+    ctx: Context,
     kind: TokenKind,
     name: str,
     person_id: str,
     scopes: tuple[Scope, ...],
     *,
-    now: datetime,
     prefix: str,
     lasts: timedelta,
     bound: tuple[Collection[str], Collection[str]],
@@ -196,19 +186,17 @@ def _make(
         scopes=[scope.value for scope in scopes],
         projects=list(bound[0]),
         gates=list(bound[1]),
-        created_at=now,
-        expires_at=now + lasts,
+        created_at=ctx.now,
+        expires_at=ctx.now + lasts,
         revoked_at=None,
         last_used_at=None,
     )
-    session.add(row)
-    session.flush()
+    ctx.session.add(row)
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "token.created",
         ("token", prefix),
-        now=now,
         kind=kind.value,
         acts_as=person_id,
         scopes=row.scopes,
@@ -224,9 +212,7 @@ def _prefix(kind: TokenKind) -> str:
     return f"mlgov_{'m' if kind is TokenKind.MACHINE else 'p'}_{short}"
 
 
-def recognise(
-    session: Session, text: str | None, *, org_key: str, now: datetime
-) -> tuple[Token, Actor]:
+def recognise(ctx: Context, text: str | None) -> tuple[Token, Actor]:
     """The token that was shown, and who acts by it. Raises TokenRefused for one that opens nothing."""
     if not text:
         raise TokenRefused(
@@ -236,7 +222,7 @@ def recognise(
             helps_own=True,
         )
     shape = _SHAPE.match(text)
-    row = queries.find_token(session, shape[1]) if shape else None
+    row = queries.find_token(ctx.session, shape[1]) if shape else None
     if row is None or not hmac.compare_digest(row.sha256, _digest(text)):
         raise TokenRefused(
             "unknown", "This token is not known here. Check that it was copied whole."
@@ -245,14 +231,14 @@ def recognise(
         raise TokenRefused(
             "revoked", f"The token {row.prefix} was revoked; ask for a new one.", prefix=row.prefix
         )
-    if now >= row.expires_at:
+    if ctx.now >= row.expires_at:
         raise TokenRefused(
             "expired", f"The token {row.prefix} has expired; make a new one.", prefix=row.prefix
         )
-    person = people.find_person(session, row.person_id)
+    person = people.find_person(ctx.session, row.person_id)
     is_personal = row.kind == TokenKind.PERSONAL
     actor = None
-    if person is not None and person.org_key == org_key and person.erased_at is None:
+    if person is not None and person.org_key == ctx.org and person.erased_at is None:
         actor = Actor(
             id=person.id,
             kind=ActorKind.PERSON if is_personal else ActorKind.PROGRAM,
@@ -304,19 +290,17 @@ def note_used(session: Session, token: Token, *, now: datetime) -> None:
     queries.touch(session, token.id, now=now)
 
 
-def revoke(session: Session, actor: Actor, prefix: str, *, now: datetime) -> Token:
+def revoke(ctx: Context, prefix: str) -> Token:
     """End a token now. An operator ends any, a person their own. Raises NotFound; again changes nothing."""
-    row = queries.find_token(session, prefix.strip(), lock=True)
-    if row is None or (actor.kind is not ActorKind.OPERATOR and row.person_id != actor.id):
+    row = queries.find_token(ctx.session, prefix.strip(), lock=True)
+    if row is None or (ctx.actor.kind is not ActorKind.OPERATOR and row.person_id != ctx.actor.id):
         raise NotFound(
             f"There is no token {prefix!r}. A token is named by its first characters, like mlgov_m_ab12cd34."
         )
     if row.revoked_at is None:
-        row.revoked_at = now
-        session.flush()
-        audit.record(
-            session, actor, "token.revoked", ("token", row.prefix), now=now, acts_as=row.person_id
-        )
+        row.revoked_at = ctx.now
+        ctx.session.flush()
+        audit.record(ctx, "token.revoked", ("token", row.prefix), acts_as=row.person_id)
     return _record(row, "")
 
 

@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 from storage.webhooks import queries
 from storage.webhooks.tables import Webhook
 from workflows import outbox
-from workflows.actors import Actor
 from workflows.anonymity.service import UNTOLD_EVENTS
 from workflows.audit import service as audit
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotFound
-from workflows.job_runner import Occasion, Registry, Watcher
+from workflows.job_runner import Registry, Watcher
 from workflows.outbox import Notice
 
 _EVENT = re.compile(r"^(?:\*|[a-z_]+\.(?:\*|[a-z_.]+))$")
@@ -61,9 +61,7 @@ class Event:
     body: bytes
 
 
-def add(
-    session: Session, actor: Actor, url: str, events: Sequence[str], *, now: datetime
-) -> WebhookRecord:
+def add(ctx: Context, url: str, events: Sequence[str]) -> WebhookRecord:
     """Follow the ledger from now on. Raises InvalidInput."""
     if len(url) > 500 or not _URL.match(url):
         raise InvalidInput("A webhook's address is an https URL.", field="url")
@@ -77,32 +75,30 @@ def add(
         id=f"wh_{secrets.token_hex(8)}",
         url=url,
         events=list(dict.fromkeys(events)),
-        seq=queries.find_last_seq(session),
-        created_at=now,
+        seq=queries.find_last_seq(ctx.session),
+        created_at=ctx.now,
         removed_at=None,
     )
-    session.add(webhook)
-    session.flush()
+    ctx.session.add(webhook)
+    ctx.session.flush()
     audit.record(
-        session,
-        actor,
+        ctx,
         "webhook.added",
         ("webhook", webhook.id),
-        now=now,
         events=webhook.events,
         url_sha256=hashlib.sha256(url.encode()).hexdigest(),
     )
     return _record(webhook)
 
 
-def remove(session: Session, actor: Actor, webhook_id: str, *, now: datetime) -> None:
+def remove(ctx: Context, webhook_id: str) -> None:
     """Tell it nothing more; what waits to be sent is dropped. Raises NotFound."""
-    webhook = queries.find_webhook(session, webhook_id, lock=True)
+    webhook = queries.find_webhook(ctx.session, webhook_id, lock=True)
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id!r}. `mlgov webhook list` shows them.")
-    webhook.removed_at = now
-    session.flush()
-    audit.record(session, actor, "webhook.removed", ("webhook", webhook.id), now=now)
+    webhook.removed_at = ctx.now
+    ctx.session.flush()
+    audit.record(ctx, "webhook.removed", ("webhook", webhook.id))
 
 
 def list_webhooks(session: Session) -> list[WebhookRecord]:
@@ -202,8 +198,8 @@ def _record(row: Webhook) -> WebhookRecord:
 # whether the ledger says something that somebody outside follows.
 
 
-def _announce(session: Session, occasion: Occasion, real_now: datetime) -> int:
-    return announce(session, now=occasion.now)
+def _announce(ctx: Context, real_now: datetime) -> int:
+    return announce(ctx.session, now=ctx.now)
 
 
 PART = Registry(watchers={"webhooks": Watcher(are_behind, _announce)})

@@ -1,0 +1,59 @@
+"""What an action may know of the world, handed on as one thing."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from workflows.actors import SYSTEM, Actor
+from workflows.policy import Policy
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One transaction as an action finds it: whose, by which policy, in which organisation, and when.
+
+    The edge makes it, once per transaction, and every action takes it as `verb(ctx, form)`: from Slack, the API, the
+    command line and jobs alike. For a read nobody in particular acts, and `actor` is mlgov itself.
+    """
+
+    session: "Session"
+    """The caller's transaction."""
+    actor: Actor
+    policy: Policy
+    """The version in force."""
+    org: str
+    """The organisation's key: the enterprise id on a Grid, else the team id."""
+    now: datetime
+    """Governed time, UTC; read once per transaction."""
+    policy_id: int = 0
+    """The stored version that `policy` is, to which what is opened or changed is bound."""
+    card: tuple[str, str] | None = None
+    """Channel and ts of the message that was clicked: its copy is redrawn before all others."""
+    fresh_since: datetime | None = None
+    """Real time: whoever's standing the act rests on must have been read from Slack after it. None takes the mirror as
+    it is, as jobs do."""
+    asked: frozenset[str] = frozenset()
+    """About whom and which groups Slack was asked for this act: who is still unread then is not known to it."""
+
+    def as_system(self) -> "Context":
+        """The same world, acted on by mlgov itself, for what follows by itself or falls due."""
+        return replace(self, actor=SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The world as long work finds it, which makes transactions of its own."""
+
+    policy: Policy
+    org: str
+    now: datetime
+    """Governed time, read as the work began."""
+    policy_id: int = 0
+    actor: Actor = SYSTEM
+
+    def context(self, session: "Session") -> Context:
+        """The world of one of its transactions."""
+        return Context(session, self.actor, self.policy, self.org, self.now, self.policy_id)
