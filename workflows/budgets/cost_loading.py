@@ -32,7 +32,7 @@ from workflows.sources.focus import AllocationKey, BadRow, CostRead, MonthTotal,
 
 ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
 """A load that keeps less than these shares of a period's rows or cost is refused unless `--replace-period` is given: it
-may be a cut-off export instead of a correction. Rows have the wider margin, for one row can hold any amount."""
+may be a cut-off export instead of a correction."""
 BATCH = 2_000
 """Rows that are written or removed in one transaction, so that clicks don't wait for it."""
 ABANDONED = timedelta(minutes=15)
