@@ -335,7 +335,7 @@ def _column_difference(row: Any) -> str | None:
 
 
 _TEXTS_AT_ONCE = 400
-"""Ids in one query, below the limit of bind parameters of any SQLite (999 before 3.32)."""
+"""Ids in one statement, each a bind parameter (`storage.people.lookups.PART`)."""
 
 
 def _verify_texts(

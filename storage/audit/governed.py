@@ -58,7 +58,7 @@ Record = dict[str, Any]
 """The rows of one subject, as JSON values. Its keys are persisted in the ledger: add keys, never rename any."""
 
 PART = 400
-"""Subjects in one statement, below the limit of bind parameters of any SQLite (999 before 3.32)."""
+"""Subjects in one statement, each a bind parameter (`storage.people.lookups.PART`)."""
 _SLACK_ID = re.compile(r"^[UW][A-Z0-9]{2,}$")
 _PERSON = "person:"
 

@@ -12,7 +12,7 @@ from storage.people.tables import Channel, Person, SlackAlias
 Ts = TypeVarTuple("Ts")
 
 PART = 500
-"""Ids in one statement, below the limit of bind parameters of any SQLite (999 before 3.32)."""
+"""Ids in one statement. Each is a bind parameter: SQLite takes 999 (32,766 since 3.32), PostgreSQL 65,535."""
 
 
 BY_SLACK_ID: CompoundSelect[str] = union_all(
