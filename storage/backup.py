@@ -1,7 +1,7 @@
-"""Copies of a SQLite database as single files: made while it is in use, looked at, and put in its place.
+"""Copies of a SQLite database as single files: making one while it is in use, checking one, and restoring one.
 
-This speaks to SQLite itself and not through `storage.db`: a copy may be of any revision, and looking at it must neither
-migrate it nor leave a write-ahead log beside it.
+This uses SQLite directly and not `storage.db`: a copy may be of any revision, and checking it must neither migrate it nor
+leave a write-ahead log beside it.
 """
 
 import fcntl
@@ -23,12 +23,12 @@ from storage import ledger, migrate
 from storage.base import from_microseconds
 
 PAGES = 256
-"""Pages that are copied at a time (1 MB): in between, whoever wants the database has it."""
+"""Pages that are copied at a time (1 MB); in between others use the database."""
 WAIT_SECONDS = 10.0
 """How long a lock on the database is waited for."""
 
 Probe = Callable[[str], None]
-"""Is told of places that are passed, for tests."""
+"""Called with the names of the places at which a test may end the process."""
 
 _MAGIC = b"SQLite format 3\0"
 _LOG, _SHARED_MEMORY = "-wal", "-shm"
@@ -37,7 +37,7 @@ _KEY = "-erasure-key"
 
 
 class Unusable(Exception):
-    """A file cannot be used as a copy, or a copy cannot be written; the sentence says why."""
+    """A file can't be used as a copy, or a copy can't be written; its text is a sentence that says why."""
 
 
 class InUse(Exception):
@@ -46,7 +46,7 @@ class InUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a copy holds. `last_at` is the time of the ledger's last entry, None for an empty ledger."""
+    """What a copy contains. `last_at` is the time of the ledger's last entry, None for an empty ledger."""
 
     revision: str
     people: int
@@ -58,12 +58,12 @@ class Contents:
 
 
 def path_beside(path: Path, suffix: str) -> Path:
-    """A file that belongs to a database: SQLite's log, or one of ours."""
+    """The path of a file beside a database: its name with a suffix."""
     return path.with_name(path.name + suffix)
 
 
 def is_same_file(target: Path, database: Path) -> bool:
-    """Whether writing to `target` would destroy the database, or what SQLite and we keep beside it."""
+    """Whether `target` is the database or a file that SQLite or mlgov keeps beside it, also by a link."""
     guarded = [database, *(path_beside(database, suffix) for suffix in (*_BESIDE, _KEY))]
     if target.resolve() in {path.resolve() for path in guarded}:
         return True
@@ -71,7 +71,7 @@ def is_same_file(target: Path, database: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """See to it that names in a folder survive a power failure."""
+    """Write a folder's entries to the disk, so that a new or renamed file is there after a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -80,22 +80,22 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """See to it that a file's contents survive a power failure."""
+    """Write a file's contents to the disk, so that they are there after a power failure."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
-# --- making a copy
+# --- Making a copy
 
 
-def _nobody(place: str) -> None:
+def _ignore(place: str) -> None:
     return None
 
 
-def write(database: Path, target: Path, *, probe: Probe = _nobody) -> Contents:
-    """Copy a database that may be in use to `target`, which is complete once it is there; what the copy holds.
+def write(database: Path, target: Path, *, probe: Probe = _ignore) -> Contents:
+    """Copy a database that may be in use to `target`, which is renamed there when complete; what the copy contains.
 
-    All of it is of one moment: a read transaction is held meanwhile, which makes nobody wait. Raises Unusable.
+    The copy is of one moment: a read transaction is open meanwhile, which in WAL mode makes nobody wait. Raises Unusable.
     """
     try:
         with _part_of(target) as part:
@@ -116,7 +116,7 @@ def write(database: Path, target: Path, *, probe: Probe = _nobody) -> Contents:
 
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
-    """The file that becomes the copy, beside it, for its owner alone. One that a killed backup left is used anew."""
+    """The temporary file beside `target`, locked, readable by its owner alone. One left by a killed backup is reused."""
     part = target.with_name(f".{target.name}.part")
     handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -144,7 +144,7 @@ def _copy(database: Path, part: Path, probe: Probe) -> None:
             source.execute("PRAGMA journal_mode=WAL")
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        # With a transaction of its own the copy is never begun anew, however much others write meanwhile.
+        # Without a transaction open in `source`, SQLite restarts the backup whenever another process writes.
         source.backup(
             copy, pages=PAGES, progress=lambda status, left, total: probe("backup.step"), sleep=0
         )
@@ -158,25 +158,25 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
 
 
-# --- looking at one
+# --- Checking a copy
 
 
 def read_contents(path: Path, *, called: str | None = None) -> Contents:
-    """What a copy holds, after everything about it was checked but the ledger. Raises Unusable with a sentence.
+    """What a copy contains, after all checks but that of the ledger. Raises Unusable.
 
-    `called` is what the sentence calls it, its path by default.
+    `called` is how the sentence names the copy; its path by default.
     """
     name = called or str(path)
     require_sqlite(path)
     try:
-        with closing(_reading(path)) as connection:
+        with closing(_open_unchanged(path)) as connection:
             return _contents(connection, path, name)
     except sqlite3.Error as error:
         raise Unusable(f"{name} is damaged ({error}).") from None
 
 
 def require_sqlite(path: Path) -> None:
-    """Raise Unusable for a file that is no whole SQLite database, by its first bytes and its length."""
+    """Raise Unusable for a file that isn't a complete SQLite database, by its header and its length."""
     try:
         with path.open("rb") as file:
             start = file.read(100)
@@ -191,6 +191,7 @@ def require_sqlite(path: Path) -> None:
         )
     if not start.startswith(_MAGIC) or len(start) < 100:
         raise Unusable(f"{path} is no SQLite database, so it is no copy of mlgov's.")
+    # The header (sqlite.org/fileformat2.html): page size at byte 16, where 1 means 65536, and pages at byte 28.
     page = int.from_bytes(start[16:18], "big")
     whole = (65536 if page == 1 else page) * int.from_bytes(start[28:32], "big")
     if size < whole:
@@ -199,7 +200,8 @@ def require_sqlite(path: Path) -> None:
         )
 
 
-def _reading(path: Path) -> sqlite3.Connection:
+def _open_unchanged(path: Path) -> sqlite3.Connection:
+    """A read-only connection; `immutable` keeps SQLite from making files beside it, and from looking for a log."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro&immutable=1",
         uri=True,
@@ -247,8 +249,8 @@ def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents
 
 @contextmanager
 def open_copy(path: Path) -> Iterator[Session]:
-    """A look at a copy that nobody writes to; it leaves nothing beside it."""
-    engine = create_engine("sqlite://", creator=lambda: _reading(path))
+    """A session that reads a copy which nobody writes to; it leaves no files beside it."""
+    engine = create_engine("sqlite://", creator=lambda: _open_unchanged(path))
     try:
         with Session(engine) as session:
             yield session
@@ -257,7 +259,7 @@ def open_copy(path: Path) -> Iterator[Session]:
 
 
 def find_ledger_fault(path: Path) -> str | None:
-    """Where the ledger in a copy does not hold, in words; None when all of it does."""
+    """What is wrong with the ledger in a copy, in words; None when nothing is."""
     try:
         with open_copy(path) as session:
             broken = ledger.verify(session)
@@ -266,13 +268,13 @@ def find_ledger_fault(path: Path) -> str | None:
     return broken.reason if broken is not None else None
 
 
-# --- putting one in place
+# --- Restoring a copy
 
 
 def stage(source: Path, database: Path) -> Path:
-    """A copy of `source` beside the database, as one file, to be made ready there. Raises Unusable.
+    """Copy `source`, with its log if it has one, to a single file beside the database, to be prepared there.
 
-    The database's folder must be ours alone (`alone`): what a killed restore left there is removed.
+    Call it with the place held (`hold_alone`): what a killed restore left is removed. Raises Unusable.
     """
     staged = path_beside(database, ".restoring")
     clear(staged)
@@ -296,16 +298,18 @@ def stage(source: Path, database: Path) -> Path:
 
 
 def clear(staged: Path) -> None:
-    """Remove what was staged."""
+    """Remove a staged copy and the files beside it."""
     for path in (staged, *(path_beside(staged, suffix) for suffix in _BESIDE)):
         path.unlink(missing_ok=True)
 
 
 @contextmanager
 def hold_alone(database: Path) -> Iterator[None]:
-    """Hold the database's place against everybody: who starts meanwhile waits. Raises InUse when somebody has it open.
+    """Keep other mlgov processes from opening the database; one that starts meanwhile waits. Raises InUse when one has it
+    open.
 
-    Every process of ours holds a shared lock beside the file (`storage.db`); others are found by SQLite's own.
+    Every process of mlgov holds a shared lock beside the file (`storage.db.HostLock`). Programs of others are found by
+    SQLite's own locks, in `fold_log`.
     """
     handle = os.open(path_beside(database, "-host"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -319,7 +323,8 @@ def hold_alone(database: Path) -> Iterator[None]:
 
 
 def _is_sqlite(path: Path) -> bool:
-    """Whether SQLite may open it: beside a file that is none of its own it removes the log, which somebody may need."""
+    """Whether a file has SQLite's header. SQLite must not open another: it would delete the log beside it, which may hold
+    the last changes."""
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
@@ -328,12 +333,13 @@ def _is_sqlite(path: Path) -> bool:
 
 
 def fold_log(database: Path) -> bool:
-    """Bring what stands in the log into the file; False for a file that SQLite cannot read. Raises InUse."""
+    """Write the log's changes into the file; False for a file that SQLite can't read. Raises InUse."""
     if not _is_sqlite(database):
         return False
     try:
         with closing(_connect(database)) as connection:
             connection.execute("PRAGMA busy_timeout=500")
+            # Leaving WAL mode checkpoints and removes the log; it needs the file for itself.
             mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
             if mode != "delete":
                 raise InUse
@@ -347,7 +353,10 @@ def fold_log(database: Path) -> bool:
 
 
 def compact(database: Path) -> str | None:
-    """Write a file anew, so that nothing that was deleted is left in it or its log; why it could not be, else None."""
+    """Rewrite a database file, so that nothing deleted is left in it or its log; why that failed, None when it didn't.
+
+    `secure_delete` alone leaves copies in pages that SQLite moved rows out of: one erased person of 180 in a trial.
+    """
     try:
         with closing(_connect(database)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
@@ -359,7 +368,7 @@ def compact(database: Path) -> str | None:
 
 
 def list_asides(database: Path) -> list[Path]:
-    """Files beside a database that restores left there: what was there before them, and what a killed one staged."""
+    """Files that restores left beside a database: the former databases, and copies staged by a killed restore."""
     folder, name = database.absolute().parent, database.name
     return sorted(
         path
@@ -369,8 +378,8 @@ def list_asides(database: Path) -> list[Path]:
 
 
 def list_erased(database: Path) -> list[tuple[str, int, datetime]] | None:
-    """Who was erased in a database: opaque id, the ledger's entry and its time, or the time of the erasure that it did
-    once more. None when it cannot be read."""
+    """Erased people in a database: opaque id, number of the ledger's entry, and when they were erased (for an erasure that
+    was repeated after a restore, the first time). None when it can't be read."""
     if not _is_sqlite(database):
         return None
     try:
@@ -391,7 +400,7 @@ def _erased_at(at: int, body: str) -> datetime:
 
 
 def read_facts(database: Path) -> tuple[int, str | None] | None:
-    """How many entries a database's ledger has, and its organisation; None when it cannot be read."""
+    """The number of entries in a database's ledger, and its organisation's key; None when it can't be read."""
     if not _is_sqlite(database):
         return None
     try:
@@ -403,25 +412,25 @@ def read_facts(database: Path) -> tuple[int, str | None] | None:
         return None
 
 
-def swap(staged: Path, database: Path, *, now: datetime, probe: Probe = _nobody) -> Path | None:
-    """Put the staged copy in the database's place; where the database that was there stands now, if there was one.
+def swap(staged: Path, database: Path, *, now: datetime, probe: Probe = _ignore) -> Path | None:
+    """Put the staged copy in the database's place; the path of the former database now, None when there was none.
 
-    Killed at any instant, the place holds either of the two, whole. Call it with the place held (`alone`). Raises InUse.
+    Killed at any instant, one of the two is there, complete. Call it with the place held (`hold_alone`). Raises InUse.
     """
     sync(staged)
     aside = None
     if database.exists():
         is_sound = fold_log(database)
-        aside = _free(
+        aside = _find_free(
             path_beside(database, f".before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
         )
-        _keep(database, aside)
+        _keep_aside(database, aside)
         if not is_sound and path_beside(database, _LOG).exists():
-            _keep(path_beside(database, _LOG), path_beside(aside, _LOG))
+            _keep_aside(path_beside(database, _LOG), path_beside(aside, _LOG))
         sync_folder(database.absolute().parent)
         probe("restore.kept")
     for suffix in (_LOG, _SHARED_MEMORY, "-journal"):
-        # A log of the old file would be played into the new one.
+        # SQLite would apply a log of the old file to the new one.
         path_beside(database, suffix).unlink(missing_ok=True)
     probe("restore.before_replace")
     staged.replace(database)
@@ -430,8 +439,8 @@ def swap(staged: Path, database: Path, *, now: datetime, probe: Probe = _nobody)
     return aside
 
 
-def _keep(path: Path, aside: Path) -> None:
-    """Give a file a second name; where the file system has no such thing, copy it."""
+def _keep_aside(path: Path, aside: Path) -> None:
+    """Give a file a second name by a hard link, or copy it where the file system has none."""
     try:
         os.link(path, aside)
     except OSError:
@@ -443,7 +452,7 @@ def _keep(path: Path, aside: Path) -> None:
         part.replace(aside)
 
 
-def _free(path: Path) -> Path:
+def _find_free(path: Path) -> Path:
     number, candidate = 1, path
     while candidate.exists():
         number += 1

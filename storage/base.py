@@ -12,9 +12,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from storage.money import EXACT, MONEY_SCALE, money_text
 
-# --- Column types that mean the same on SQLite and PostgreSQL
-#
-# UTC instants, exact money, and the sums over it.
+# --- Column types that mean the same on SQLite and PostgreSQL: instants, money, sums of money
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,7 +31,11 @@ def from_microseconds(value: int) -> datetime:
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An instant: `timestamptz` on PostgreSQL, integer microseconds on SQLite, always UTC in Python."""
+    """An instant: `timestamptz` on PostgreSQL, integer microseconds on SQLite, always UTC in Python.
+
+    SQLite has no type for instants; integers sort and compare exactly, text of different precision doesn't. Raises
+    ValueError for a time without a zone.
+    """
 
     impl = DateTime
     cache_ok = True
@@ -56,9 +58,10 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class Money(TypeDecorator[Decimal]):
-    """An exact amount: NUMERIC(38,18) on PostgreSQL, canonical text on SQLite, whose own numbers are floats.
+    """An exact amount: NUMERIC(38,18) on PostgreSQL, canonical text on SQLite, whose own decimals are floats.
 
-    Raises ValueError for more than 18 decimals, which PostgreSQL would round in silence.
+    Raises ValueError for more than 18 decimals, which PostgreSQL would round without a word, and for more than 20 digits
+    before the point. Text doesn't sort by amount: compare and sum with `money_sum` or in Python.
     """
 
     impl = Numeric(38, MONEY_SCALE)
@@ -114,8 +117,6 @@ class MoneySum:
 
 
 # --- The declarative base
-#
-# names for constraints, and the column types that annotations stand for.
 
 
 class Base(DeclarativeBase):

@@ -30,13 +30,14 @@ from storage.runtime import IN_REAL_TIME, STEADY, SteadyClock, touch
 
 # --- One host for one SQLite file
 #
-# its write-ahead log lives in shared memory, which two machines do not share. Every process
-# that opens the file holds a shared lock beside it for as long as it runs. Whoever finds nobody
-# there writes down the name of its host; whoever finds others there must be on the same one.
+# The index of its write-ahead log lives in shared memory, which two machines don't share: on a
+# network drive they would corrupt the file. Every process that opens the file holds a shared
+# lock on a file beside it for as long as it runs. A process that finds no other writes its
+# host's name there; one that finds others must be on the same host.
 
 
 class AnotherHost(Exception):
-    """Processes on another machine have this SQLite file open; `host` is its name."""
+    """Processes on another machine, `host`, have this SQLite file open."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
@@ -44,12 +45,12 @@ class AnotherHost(Exception):
 
 
 def this_host() -> str:
-    """The name of this machine."""
+    """The name of this machine; "unnamed" where it has none."""
     return platform.node() or "unnamed"
 
 
 class HostLock:
-    """Holds the file beside `database` until `release()`. Raises AnotherHost when another machine does."""
+    """Holds the lock file of `database` until `release()`. Raises AnotherHost when another machine holds it."""
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + "-host")
@@ -68,54 +69,56 @@ class HostLock:
         else:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, this_host().encode(), 0)
-        # Going from one kind of lock to the other is not atomic: the name is read once the shared one is held.
+        # Changing one kind of lock into the other isn't atomic: another process may have written its name in between,
+        # so the name is read only while the shared lock is held.
         fcntl.flock(self._file, fcntl.LOCK_SH)
         held_by = os.pread(self._file, 1000, 0).decode("utf-8", "replace")
         if held_by != this_host():
             raise AnotherHost(held_by)
 
     def release(self) -> None:
-        """Let others have it; once released it stays so."""
+        """Give the lock up; again changes nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
-# --- Noticing that the database is away
-#
-# one line a minute, however many ask for it, and one line when it is back.
+# --- Noticing that the database is away: one line in the log a minute, and one when it is back
 
 log = logging.getLogger(__name__)
 
 EVERY = 60.0
-"""Seconds between two lines about one outage."""
+"""Seconds between two log lines about one outage, however many transactions fail."""
 
 _CONNECTION_STATES = ("08", "57P", "53300")
-"""SQLSTATEs of PostgreSQL that begin so: no connection, shut down or starting, too many connections."""
+"""PostgreSQL's SQLSTATEs that begin so (its manual, appendix A): 08 connection exceptions, 57P shut down or starting up,
+53300 too many connections."""
 _UNWRITABLE_STATES = {"25006", "53100"}
-"""A server that only reads, as a standby does, and a full disk."""
+"""SQLSTATEs read_only_sql_transaction, as on a standby, and disk_full."""
 _SQLITE_AWAY = {10, 11, 14, 26}
-"""Primary result codes of SQLite: IOERR, CORRUPT, CANTOPEN, NOTADB."""
+"""SQLite's primary result codes IOERR, CORRUPT, CANTOPEN, NOTADB (sqlite.org/rescode.html)."""
 _SQLITE_UNWRITABLE = {8, 13}
-"""READONLY and FULL."""
+"""SQLite's READONLY and FULL."""
 
 
 def is_away(error: DBAPIError) -> bool:
-    """Whether the database cannot be reached at all, and not only this statement failed."""
+    """Whether the database can't be reached at all, rather than this statement having failed."""
     if error.connection_invalidated:
         return True
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in _SQLITE_AWAY
+        return (
+            code & 0xFF in _SQLITE_AWAY
+        )  # the low byte of an extended result code is the primary one
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
-        # What libpq says about a connection, before and while it stands, carries no SQLSTATE.
+        # Errors of libpq about the connection itself carry no SQLSTATE.
         return isinstance(error, OperationalError) and hasattr(error.orig, "sqlstate")
     return str(state).startswith(_CONNECTION_STATES)
 
 
 def is_unwritable(error: DBAPIError) -> bool:
-    """Whether the database can be read and takes no change: a full disk, a file or a server that only reads."""
+    """Whether the database can be read but not written: a full disk, a read-only file or server."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _SQLITE_UNWRITABLE
@@ -123,7 +126,10 @@ def is_unwritable(error: DBAPIError) -> bool:
 
 
 class Outage:
-    """One way in which the database may be away. Safe to call from many threads; the time is this machine's own."""
+    """One way in which the database may be away, `words` in the log. Safe to call from many threads.
+
+    `clock` gives seconds, monotonic: the database's own time can't be asked.
+    """
 
     def __init__(self, words: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._words = words
@@ -135,14 +141,14 @@ class Outage:
         self._failures = 0
 
     def struck(self, error: Exception) -> None:
-        """It failed once more; told at once the first time, then once a minute."""
+        """Count a failure; log it when it is the first, or the first in a minute."""
         now = self._clock()
         with self._lock:
             self._failures += 1
             if self._since is None:
                 self._since = now
             if now - self._told < EVERY:
-                return  # also where small changes go well in between, as on a disk that is nearly full
+                return  # also after a recovery: on a disk that is nearly full small changes still go through
             self._told, self._is_told = now, True
             failures, seconds = self._failures, now - self._since
         cause = getattr(error, "orig", None) or error
@@ -154,7 +160,7 @@ class Outage:
         )
 
     def over(self) -> None:
-        """It went well: one line, where it was told that it had failed before."""
+        """End the outage, if there is one; log that it is over, where its beginning was logged."""
         if not self._failures:
             return
         with self._lock:
@@ -162,56 +168,50 @@ class Outage:
             self._since, self._failures = None, 0
             was_told, self._is_told = self._is_told, False
         if since is None or not was_told:
-            return  # another thread was quicker, or it comes and goes within a minute
+            return  # another thread has ended it, or it was too short to be logged
         seconds = self._clock() - since
         log.warning("the database is back after %.0f seconds and %s tries", seconds, failures)
 
 
-# --- The one place that opens connections and commits
-#
-# `begin()` for a change, `read()` for a look. SQLite and PostgreSQL differ here and nowhere
-# else. On SQLite one process writes one transaction at a time, behind a lock of our own:
-# writers that queue in SQLite's busy handler wait by sleeping, which multiplies the slowest
-# answers.
+# --- Connections and transactions
 
 T = TypeVar("T")
 
 QUICK_MS = 1500
-"""How long a transaction behind a click may wait for a lock or a statement: Slack gives three seconds in all."""
-CLICK_WAITS = 2.0
-"""Seconds for which somebody who clicked waits in all, counted from the arrival."""
-_LEAST_WAIT = 0.05
-"""Seconds that are waited even where the deadline is over: what is free at this moment is taken."""
+"""How long a transaction may wait for a lock, and a statement may take: Slack gives three seconds to answer a click."""
 PATIENT_MS = 120_000
-"""The same for imports and migrations."""
+"""The same for imports and migrations, which nobody waits for in Slack."""
+CLICK_WAITS = 2.0
+"""Seconds that a click may wait in all, counted from its arrival: for threads, processes, locks, and a second try. One of
+Slack's three is left for the network and the answer."""
+_LEAST_WAIT = 0.05
+"""Seconds that are waited even after the deadline, so that a lock that is free, or nearly, is still taken."""
 
 LEAST_PAUSE, MOST_PAUSE = 0.02, 0.5
-"""Seconds that long work leaves to others between two of its steps, in which it takes as long as the step took."""
-
-_PROBED_EVERY = 5.0
-"""Seconds for which the answer of `why_not_writable` is good."""
+"""Seconds that long work rests between two steps: as long as the step took, within these bounds (`in_turn`)."""
 
 FLOORS_CHANGED = "floors_changed"
-"""The mark on a session that has raised the floors of numbers (`storage.leases`)."""
+"""Mark on a session that has raised the floors of ids (`storage.floors`), so that they are read anew."""
 
 _ONLY_READS = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _BETWEEN_SQLSTATES = {"40001", "40P01"}
-"""Serialization failures and deadlocks."""
+"""SQLSTATEs serialization_failure and deadlock_detected."""
 _MADE_FIRST_SQLSTATE = "23505"
-"""A unique row that another transaction made first, seen when it is read again."""
+"""SQLSTATE unique_violation: another transaction inserted the row first, and a second run finds it."""
 _BUSY_SQLSTATES = {"55P03", "57014"}
+"""SQLSTATEs lock_not_available (lock_timeout) and query_canceled (statement_timeout)."""
 _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
 
 
 _END: ContextVar[float | None] = ContextVar("end", default=None)
-"""The monotonic time after which whoever is answered here waits no more."""
+"""The deadline of `waiting_until`, monotonic; None where there is none."""
 
 
 @contextmanager
 def waiting_until(end: float) -> Iterator[None]:
-    """One deadline, in monotonic time, over all that is waited for in this block: for other threads, other processes,
-    and once more where something is tried again. Patient transactions don't mind it."""
+    """One deadline, `end` of `time.monotonic()`, for all waits in this block: for other threads, for other processes, and
+    again where a transaction is tried again. Patient transactions ignore it."""
     token = _END.set(end)
     try:
         yield
@@ -220,7 +220,7 @@ def waiting_until(end: float) -> Iterator[None]:
 
 
 def _may_wait(patient: bool) -> float:
-    """Seconds that a transaction may wait for its turn."""
+    """Seconds that a transaction may wait for its locks: two minutes, what is left of the deadline, or 1.5."""
     if patient:
         return PATIENT_MS / 1000
     end = _END.get()
@@ -230,26 +230,26 @@ def _may_wait(patient: bool) -> float:
 
 
 class DatabaseBusy(Exception):
-    """The database could not take the change in time; nothing was changed."""
+    """A lock or an answer was not to be had in time; nothing was changed."""
 
 
 class OtherCameBetween(DatabaseBusy):
-    """Another transaction waited for this one while this one waited for it, and this one was undone."""
+    """PostgreSQL undid this transaction for another one's sake (deadlock, serialization); a second try may go well."""
 
 
 class DatabaseAway(DatabaseBusy):
-    """The database cannot be reached, or takes no change (`CannotWrite`); nothing was changed. It was logged where it was noticed."""
+    """The database can't be reached, or takes no change (`CannotWrite`); nothing was changed. Logged already (`Outage`)."""
 
 
 class CannotWrite(DatabaseAway):
-    """The database takes no change at all: its disk is full, or it is read-only. Nothing was changed; reading works."""
+    """The database can be read but takes no change: its disk is full, or it is read-only. Nothing was changed."""
 
 
 class Database:
     """A governance database behind an SQLAlchemy URL. Building one connects to nothing."""
 
     def __init__(self, url: str | URL, *, most_connections: int = 30) -> None:
-        """A third of `most_connections` is opened for a rush alone and closed again after it."""
+        """At most `most_connections` are open; a third of them is closed again after a rush."""
         kept = max(1, most_connections * 2 // 3)
         self._pool = {"pool_size": kept, "max_overflow": most_connections - kept}
         self.url = normalise_url(url)
@@ -272,16 +272,22 @@ class Database:
                 self.url,
                 **self._pool,
                 pool_timeout=QUICK_MS / 1000,
+                # After a restart of the server, pooled connections are replaced instead of failing one by one.
                 pool_pre_ping=True,
-                # What people write is bound as parameters; an error that is logged names the statement alone.
+                # Parameters hold what people wrote, and errors are logged: those name the statement alone.
                 hide_parameters=True,
                 connect_args={
                     "connect_timeout": 5,
-                    # A server that vanishes without a word is noticed after these seconds, not after two hours.
+                    # A server that vanishes without closing its connections is noticed after 15 s idle (5 s, then two
+                    # probes 5 s apart) or 15 s with data unacknowledged; by default Linux waits two hours.
                     "keepalives_idle": 5,
                     "keepalives_interval": 5,
                     "keepalives_count": 2,
                     "tcp_user_timeout": 15_000,
+                    # Times are read in UTC. Limits for clicks are the default, and SET LOCAL widens them for patient
+                    # transactions. An ack means that the change is on disk, so commits wait for the disk even where the
+                    # server's own setting says otherwise. A transaction that is left open holds up others for 5 minutes
+                    # at most.
                     "options": f"-c timezone=UTC -c lock_timeout={QUICK_MS} -c statement_timeout={QUICK_MS}"
                     " -c synchronous_commit=on -c idle_in_transaction_session_timeout=300000",
                 },
@@ -304,19 +310,21 @@ class Database:
 
         @event.listens_for(engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:
-            # The driver begins nothing by itself: `_begin` does.
+            # The driver begins no transactions by itself: `_begin` does, with the kind of lock that is needed.
             connection.isolation_level = None
             connection.create_aggregate("money_sum", 1, MoneySum)
             cursor = connection.cursor()
-            # Whoever reads waits for nobody who writes.
+            # With the default, a rollback journal, readers and the writer wait for each other.
             cursor.execute("PRAGMA journal_mode=WAL")
-            # With NORMAL the last commits of a WAL are lost with the power, and an ack means that it is written down.
+            # NORMAL may lose the last commits of a WAL with the power; an ack means that the change is on disk, and a
+            # lost `sent` would send a message twice.
             cursor.execute("PRAGMA synchronous=FULL")
-            # Off in every new connection, whatever the file was made with.
+            # SQLite has them off in every new connection, whatever the file was made with.
             cursor.execute("PRAGMA foreign_keys=ON")
-            # What is erased is overwritten: nothing of it stays in pages that are free, or in copies of them.
+            # Erased data is overwritten with zeros, and doesn't stay in free pages, from where it would get into copies.
             cursor.execute("PRAGMA secure_delete=ON")
             if read_only:
+                # `read()` can change nothing, as with READ ONLY on PostgreSQL.
                 cursor.execute("PRAGMA query_only=ON")
             cursor.close()
 
@@ -339,17 +347,19 @@ class Database:
             if connection.info.get("waits_ms", QUICK_MS) != waits_ms:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={waits_ms}")
                 connection.info["waits_ms"] = waits_ms
-            # A transaction that reads first and then writes would fail at once where another wrote in between.
+            # A plain BEGIN takes the write lock only at the first write, which fails at once, without waiting, when
+            # another process has written since the first read.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine
 
     def after_commit(self, hook: Callable[[], None]) -> None:
-        """Call `hook` after each commit that left something to send. It must return at once and not raise."""
+        """Call `hook` after each commit of a session marked `wake`: there is something to send. It must return at once
+        and not raise."""
         self._after_commit.append(hook)
 
     def hold_host(self) -> None:
-        """Refuse a SQLite file that another machine has open; held until `close()`. Raises AnotherHost."""
+        """Keep other machines from opening this SQLite file until `close()`. Raises AnotherHost when one has it open."""
         file = self.url.database
         if not self.is_sqlite or not file or self._host is not None:
             return
@@ -357,11 +367,12 @@ class Database:
             self._host = HostLock(Path(file).absolute())
 
     def keep_erasure_key(self, key: bytes | None) -> None:
-        """By which erased people are known again (`storage.people.erasure`)."""
+        """Let sessions recognise erased people by this key (`storage.people.erasure`); None: there is none."""
         self._info[erasure.KEY] = key
 
     def in_real_time(self) -> None:
-        """Governed time is real time here for good, so that no transaction has to read how far it is ahead."""
+        """Take the clock for governed time from now on, so that no transaction reads the offset: only demos and tests
+        have one."""
         self._info[IN_REAL_TIME] = True
 
     @contextmanager
@@ -370,13 +381,13 @@ class Database:
 
         Audit entries that were recorded meanwhile are chained as its last statements. Raises DatabaseBusy when a
         lock could not be had in time (1.5 s, what is left of the deadline of `waiting_until`, or two minutes for
-        `patient` ones), and DatabaseAway when it cannot be reached, or CannotWrite when it takes no change.
+        `patient` ones), DatabaseAway when it can't be reached, and CannotWrite when it takes no change.
         """
         end = time.monotonic() + _may_wait(patient)
         if self.is_sqlite and not self._write_lock.acquire(timeout=_may_wait(patient)):
             raise DatabaseBusy
         try:
-            # What was waited for the other threads is not waited once more for other processes.
+            # One limit for both waits: for the other threads above, and for other processes in BEGIN IMMEDIATE.
             left = max(end - time.monotonic(), _LEAST_WAIT)
             self._local.waits_ms = round(left * 1000)
             with self._session(self.engine) as session:
@@ -416,11 +427,11 @@ class Database:
 
     @contextmanager
     def reshaping(self, *, keep: bool = True) -> Iterator[Connection]:
-        """One transaction in which tables may be made anew: committed at its end, or undone when `keep` is False.
+        """One transaction in which tables may be rebuilt: committed at its end, or undone when `keep` is False.
 
-        It waits two minutes for whoever else writes. SQLite alters a table by dropping it and renaming its copy, so
-        foreign keys are off there meanwhile, and whoever uses this checks them before it ends. They cannot be turned
-        off inside a transaction: SQLite ignores that without a word.
+        It waits up to two minutes for other writers. Alembic alters a table of SQLite by dropping it and renaming its
+        copy, so foreign keys are off there meanwhile (before BEGIN: inside a transaction SQLite ignores the pragma), and
+        the caller checks them before the end. Raises DatabaseBusy.
         """
         if self.is_sqlite and not self._write_lock.acquire(timeout=PATIENT_MS / 1000):
             raise DatabaseBusy
@@ -456,7 +467,7 @@ class Database:
     def why_not_writable(self) -> str | None:
         """Why nothing can be written, in words; None when it can be. Writes a row, at most every five seconds.
 
-        For readiness: a database that is merely busy counts as writable. Raises DatabaseAway for a server that is away.
+        For readiness: a database that is merely busy counts as writable. Raises DatabaseAway when it can't be reached.
         """
         with self._probe:
             if self._probed and time.monotonic() - self._probed[0] < _PROBED_EVERY:
@@ -477,7 +488,7 @@ class Database:
         return Session(engine, expire_on_commit=False, info=self._info)
 
     def _hurry(self, session: Session, end: float) -> None:
-        session.connection()  # which may be waited for, too
+        session.connection()  # waits for a free connection, which the deadline covers too
         milliseconds = round(max(end - time.monotonic(), _LEAST_WAIT) * 1000)
         session.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
 
@@ -486,8 +497,9 @@ class Database:
         session.execute(text("SET LOCAL statement_timeout = 0"))
 
     def run(self, work: Callable[[Session], T], *, patient: bool = False) -> T:
-        """`begin()`, tried again, twice, where another transaction came between: serialization failures, deadlocks, and
-        a row that both make, which the second run finds. `work` must only use the session.
+        """`begin()` around `work`, tried up to three times where another transaction came between: serialization failures,
+        deadlocks, and unique rows that both insert, which the second run finds. `work` must have no effect but through
+        the session, since it may run more than once.
         """
         for attempt in (1, 2):
             try:
@@ -505,8 +517,8 @@ class Database:
     def in_turn(self, work: Callable[[Session], T]) -> T:
         """`run()` for one step of long work, patient, followed by a pause on SQLite in which others get to write.
 
-        Whoever waits to write there asks again and again, and in between nobody keeps a place in a queue: a writer that
-        begins anew at once would leave them none.
+        SQLite keeps no queue of writers: those that wait ask again from time to time, and a writer that begins its next
+        step at once would always be first.
         """
         began = time.monotonic()
         try:
@@ -518,15 +530,16 @@ class Database:
 
     @contextmanager
     def read(self, *, within: float | None = None) -> Iterator[Session]:
-        """A consistent look that takes no lock and can change nothing.
+        """A read-only transaction: one consistent snapshot, without locks.
 
-        With `within`, no statement of it takes longer than so many seconds. Raises DatabaseBusy when there was no
-        answer in time, and DatabaseAway when the database cannot be reached.
+        `within` limits each statement to so many seconds. Raises DatabaseBusy when there was no answer in time, and
+        DatabaseAway when the database can't be reached.
         """
         try:
             with self._session(self._read_engine) as session:
                 if not self.is_sqlite:
-                    # No option of the connection: given back it would begin as READ WRITE, also on a server that is read-only.
+                    # For this transaction alone. As an option of the connection it would be reset when that is given back,
+                    # to READ WRITE even on a server that is read-only.
                     session.execute(_ONLY_READS)
                 try:
                     with self._limited(session, within):
@@ -551,6 +564,7 @@ class Database:
             return
         end = time.monotonic() + seconds
         connection: Any = session.connection().connection.dbapi_connection
+        # SQLite has no statement_timeout: this is called every 10,000 of its instructions, and True interrupts.
         connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
         try:
             yield
@@ -558,7 +572,7 @@ class Database:
             connection.set_progress_handler(None, 0)
 
     def _raise_known(self, error: DBAPIError | PoolTimeout, *, wrote: bool) -> None:
-        """Raise DatabaseBusy or DatabaseAway for what has such a cause; return for anything else."""
+        """Raise the DatabaseBusy that an error stands for; return where it stands for none."""
         if _is_busy(error):
             raise DatabaseBusy from error
         if not isinstance(error, DBAPIError):
@@ -570,12 +584,12 @@ class Database:
             raise DatabaseAway from error
         if wrote and is_unwritable(error):
             self._unwritable.struck(error)
-            # Readiness knows at once, without a probe of its own.
+            # Readiness answers from this at once, instead of by its next probe.
             self._probed = time.monotonic(), _why_unwritable(error)
             raise CannotWrite from error
 
     def close(self) -> None:
-        """Give all connections back to the operating system."""
+        """Close all connections, and let other machines open the file."""
         if self._host is not None:
             self._host.release()
             self._host = None
@@ -588,14 +602,17 @@ _ROW = re.compile(r"\s*\b(DETAIL|CONTEXT):.*", re.DOTALL)
 
 
 def _leave_out_the_row(context: ExceptionContext) -> None:
-    """PostgreSQL quotes the row that it refuses, people's words with it: errors go to logs, rows don't."""
+    """Cut DETAIL and CONTEXT from an error before it is logged: PostgreSQL quotes there the row that it refuses."""
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None and error.args and isinstance(error.args[0], str):
             error.args = (_ROW.sub("", error.args[0]), *error.args[1:])
 
 
 def _make_private(place: str | None) -> None:
-    """Make the file for its owner alone before SQLite makes it for everybody; the files beside it take its rights."""
+    """Make the database file readable by its owner alone, before SQLite makes it for everybody.
+
+    SQLite gives the files beside it (`-wal`, `-shm`) the same rights.
+    """
     if not place or place == ":memory:" or place.startswith("file:"):
         return
     with suppress(OSError):  # there already, or SQLite says what is wrong with it
@@ -603,7 +620,7 @@ def _make_private(place: str | None) -> None:
 
 
 def normalise_url(url: str | URL) -> URL:
-    """The URL with the driver that is used for its kind of database. Raises ArgumentError for no URL."""
+    """The URL with the driver that we use for its kind of database. Raises ArgumentError for what is no URL."""
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         return parsed.set(drivername="postgresql+psycopg")
@@ -626,6 +643,6 @@ def _why_unwritable(error: BaseException | None) -> str:
 
 
 def _words(error: BaseException | None) -> str:
-    """What the database itself said, on one line."""
+    """The first line of the database's own message."""
     text = str(getattr(error, "orig", error)).strip()
     return text.splitlines()[0] if text else type(error).__name__

@@ -23,10 +23,10 @@ class CostState(StrEnum):
     """Whether a load of cost counts: one of each source and billing period does."""
 
     WRITING = "writing"
-    """Being written; no reader counts it yet."""
+    """Being written; readers don't count it yet."""
     CURRENT = "current"
     OLD = "old"
-    """Replaced, or never finished; it goes in batches."""
+    """Replaced, or never finished; removed in batches."""
 
 
 class ProjectStatus(StrEnum):
@@ -71,7 +71,7 @@ class MilestoneType(StrEnum):
 
 
 class MilestoneStatus(StrEnum):
-    """How a milestone stands; follows from its dates and from what its owner said."""
+    """The status of a milestone, computed from its dates and from whether its owner marked it as at risk or done."""
 
     ON_TRACK = "on_track"
     AT_RISK = "at_risk"
@@ -98,11 +98,11 @@ class ConditionState(StrEnum):
 
     OPEN = "open"
     CLAIMED = "claimed"
-    """Its owner says that it is met; whoever set it has to confirm."""
+    """Its owner says that it is met; who set it has to confirm."""
     MET = "met"
     UNMET = "unmet"
     DROPPED = "dropped"
-    """The request ended otherwise, or the approval was taken back, so that it binds nobody."""
+    """It no longer binds anybody: the request ended otherwise, or the approval was taken back."""
 
 
 class Verdict(StrEnum):
@@ -121,7 +121,7 @@ class Ask(StrEnum):
 
 
 class Op(StrEnum):
-    """What an outbox row does to the world outside."""
+    """What sending an outbox row does."""
 
     POST = "post"
     UPDATE = "update"
@@ -180,7 +180,7 @@ class DigestState(StrEnum):
     WITHHELD = "withheld"
     """The policy's rollout does not let this person be messaged unasked."""
     SKIPPED = "skipped"
-    """Left out on purpose: an owner did not send the first ones of that week, or its reader left or unsubscribed."""
+    """Not sent: the owner didn't release the first ones of that week, or its reader left or unsubscribed."""
 
 
 class ReleaseState(StrEnum):
@@ -209,7 +209,7 @@ class Level(StrEnum):
 
 
 class AskedAs(StrEnum):
-    """In which part somebody is asked, so that leaders can be set against practitioners."""
+    """The part in which somebody is asked, so that leaders and practitioners can be compared."""
 
     LEADER = "leader"
     PRACTITIONER = "practitioner"
@@ -223,7 +223,7 @@ class CycleState(StrEnum):
 
 
 class InvitationState(StrEnum):
-    """Where one person stands in a check-in. LEFT is who left the organisation; they are counted nowhere."""
+    """Where one person stands in a check-in. LEFT: they left the organisation, and no figure counts them."""
 
     INVITED = "invited"
     FINISHED = "finished"
@@ -232,7 +232,7 @@ class InvitationState(StrEnum):
 
 
 class SeenBy(StrEnum):
-    """Who beside the person may see single answers: nobody, an assessor without names, or an assessor with names."""
+    """Who besides the person may see single answers: nobody, an assessor without names, or an assessor with names."""
 
     NOBODY = "nobody"
     ASSESSOR = "assessor"
@@ -309,7 +309,7 @@ class EuClass(StrEnum):
 
 
 class Part(StrEnum):
-    """What somebody is to a version of a model."""
+    """The part somebody has in a version of a model."""
 
     DEVELOPER = "developer"
     VALIDATOR = "validator"
@@ -326,7 +326,7 @@ class Severity(StrEnum):
 
 
 class FindingStatus(StrEnum):
-    """Where a finding stands; ACCEPTED holds until its day, and then it is open again."""
+    """Where a finding stands; an ACCEPTED one is open again after its day."""
 
     OPEN = "open"
     IN_PROGRESS = "in_progress"

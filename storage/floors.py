@@ -1,4 +1,9 @@
-"""Numbers that are never given twice: after an old copy came back, new rows begin above every number that stood before."""
+"""Floors of ids: after an old copy of the database was restored, new rows get ids above all that were given before.
+
+Otherwise an id that was given after the copy was made would be given again, and a button in Slack would act on another
+request (decision 14). PostgreSQL moves its sequences. SQLite has none, so inserts are given ids until a table is above
+its floor.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,16 +13,17 @@ from sqlalchemy import Connection, Insert, Integer, Table, func, select, text
 from sqlalchemy.orm import Session
 
 _STEP = 1000
-"""Floors are whole thousands, so that a jump is seen to be one."""
+"""Floors are whole thousands, so that people see that the ids have jumped."""
 _ROOM = 1000
-"""How many numbers of each table the lost time is thought to have used at most, besides what is known of it."""
+"""How many ids of each table are assumed to have been given in the lost time, besides those known from the ledger."""
 _OUR_OWN = {"hold", "runtime", "audit_head", "audit_entry"}
+"""Tables about this database itself; the ledger's numbers have no gaps."""
 _INSIDE = {"decision"}
-"""Whose numbers no button carries: who decides again what the copy does not know says it in the line that stands there."""
+"""Tables whose ids no button carries."""
 
 
 def list_numbered_tables() -> list[Table]:
-    """The tables whose rows are numbered by the database."""
+    """The tables whose ids the database gives and people's buttons may carry."""
     from storage.tables import Base as storage_Base
 
     versions = []
@@ -31,9 +37,9 @@ def list_numbered_tables() -> list[Table]:
 
 
 def raise_all(session: Session, *, lost: int) -> dict[str, int]:
-    """Let every table number its next row above what was given before; the floors, by table.
+    """Raise the ids of every table above those that may have been given before; the floors, by table.
 
-    `lost` is how many entries of the ledger are known to be missing: each may stand for several rows.
+    `lost` is the number of ledger entries that are known to be missing; each counts as ten rows of every table.
     """
     floors = {}
     for table in list_numbered_tables():
@@ -49,7 +55,7 @@ def raise_all(session: Session, *, lost: int) -> dict[str, int]:
 
 
 def read_floors(connection: Connection) -> dict[str, int]:
-    """The floors that are in force on a SQLite database; none where no copy ever came back."""
+    """The floors in force on a SQLite database; empty where nothing was ever restored."""
     there = connection.exec_driver_sql(
         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'hold'"
     ).first()
@@ -69,7 +75,10 @@ def number_rows(
     params: Mapping[str, Any],
     floors: Mapping[str, int],
 ) -> tuple[Any, Any, Any]:
-    """An INSERT on SQLite with numbers for its rows, where the table is still below its floor; else as it is."""
+    """An INSERT of SQLite with ids for its rows while its table is below its floor; any other statement as it is.
+
+    Takes and returns what SQLAlchemy's `before_execute` event has.
+    """
     if not isinstance(clause, Insert) or not isinstance(clause.table, Table):
         return clause, multiparams, params
     table = clause.table

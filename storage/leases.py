@@ -1,8 +1,4 @@
-"""Whose turn it is at work that one process does for all of them. A lease ends by itself when its holder dies.
-
-All times are real, the database's. A lease that ends later than its length from now cannot have been taken by this
-clock: the clock was set back, and such a lease holds up nobody.
-"""
+"""Work that one process does for all: how far it has come (`JobCursor`), and which process is at it (`Lease`)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +9,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from storage.base import Base
 
-# --- How far long work has come that is done in steps, so that whoever goes on with it goes on
-#     where it stopped
+# --- How far long work in steps has come, so that another process can go on where one stopped
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class JobCursor(Base):
-    """Work that is not finished, by its name, and the last id that it has dealt with."""
+    """Work that isn't finished, by its name, and the last id that it has dealt with (0: none yet)."""
 
     __tablename__ = "job_cursor"
 
@@ -29,7 +24,7 @@ class JobCursor(Base):
 
 
 def begin(session: Session, name: str) -> None:
-    """Let the work be done from the start, also where it is under way: what it dealt with may have changed."""
+    """Let the work begin at the first id, even where it is under way: what it has dealt with may have changed since."""
     statement = _INSERT[session.get_bind().dialect.name](JobCursor).values(name=name, after=0)
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"after": 0}))
 
@@ -42,14 +37,14 @@ def read_position(session: Session, name: str) -> int | None:
 
 
 def lock(session: Session, name: str) -> int | None:
-    """The same, locked until the transaction ends."""
+    """As `read_position`, locked until the transaction ends."""
     return session.execute(
         select(JobCursor.after).where(JobCursor.name == name).with_for_update()
     ).scalar_one_or_none()
 
 
 def move(session: Session, name: str, after: int) -> None:
-    """So far it has come."""
+    """Set the last id that was dealt with."""
     session.execute(
         JobCursor.__table__.update()  # type: ignore[attr-defined]
         .where(JobCursor.name == name)
@@ -58,22 +53,22 @@ def move(session: Session, name: str, after: int) -> None:
 
 
 def end(session: Session, name: str) -> None:
-    """It is finished."""
+    """Note that the work is finished: its cursor goes."""
     session.execute(delete(JobCursor).where(JobCursor.name == name))
 
 
-# --- Whose turn it is at work that one process does for all of them
+# --- Leases: which process does a piece of work now
 #
-# A lease ends by itself when its holder dies. All times are real, the database's. A lease that
-# ends later than its length from now cannot have been taken by this clock: the clock was set
-# back, and such a lease holds up nobody.
+# A lease ends by itself when its holder dies. All times are real time, the database's. A lease
+# that ends later than its length from now can't have been taken by this clock: the clock was
+# set back, or the database was restored, and such a lease must not hold anybody up.
 
 SLACK = timedelta(seconds=5)
-"""By how much clocks are put right every day without anybody having to notice."""
+"""Tolerance for that comparison, as clocks are corrected by small amounts all the time."""
 
 
 class Lease(Base):
-    """A piece of work that one process does at a time, by its name."""
+    """A piece of work that one process, `owner`, does until `until` (real time); both None when it is free."""
 
     __tablename__ = "lease"
 
@@ -83,12 +78,12 @@ class Lease(Base):
 
 
 def is_held(until: datetime | None, *, length: timedelta, real_now: datetime) -> bool:
-    """Whether a lease of that length is still running."""
+    """Whether a lease that was taken for `length` and ends at `until` is still running; None never was taken."""
     return until is not None and real_now < until <= real_now + length + SLACK
 
 
 def take(session: Session, name: str, *, owner: str, length: timedelta, real_now: datetime) -> bool:
-    """Take a lease, or keep the one that `owner` holds for another `length`; False when somebody else holds it."""
+    """Take a lease for `length`, or prolong the one that `owner` holds; False when another owner holds it."""
     insert = _INSERT[session.get_bind().dialect.name]
     session.execute(
         insert(Lease)
@@ -121,7 +116,7 @@ def is_free_for(
 
 
 def give_back(session: Session, name: str, *, owner: str) -> None:
-    """End a lease before its time; one that somebody else took meanwhile is left alone."""
+    """End the lease of `owner` before its time; one that another owner has taken since stays."""
     row = session.execute(
         select(Lease).where(Lease.name == name, Lease.owner == owner).with_for_update()
     ).scalar_one_or_none()

@@ -1,7 +1,7 @@
 """The hash chain of the ledger: each entry's hash covers its content and the hash before it.
 
-Entries are collected while a transaction runs and chained as its last statements, so that the one row every writer
-needs, the head, is locked for as short a time as possible and never while another lock is waited for.
+Entries are collected while a transaction runs and chained as its last statements. Every writer needs one row, the head:
+so it is locked for as short a time as possible, and last of all locks, so that nobody holds it and waits for another.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from storage.audit import governed
 from storage.audit.tables import AuditEntry, AuditHead, PrivateText
 
 GENESIS = "0" * 64
+"""The hash before the first entry."""
 
 _ENTRIES, _HEADS = cast(Table, AuditEntry.__table__), cast(Table, AuditHead.__table__)
 """Tables and not classes: every transaction ends with these, and SQLAlchemy writes through a class at twice the cost."""
@@ -33,12 +34,16 @@ _INSERT_AND_MOVE = (
     .values({column.name: bindparam(column.name) for column in _ENTRIES.columns})
     .add_cte(_MOVE_HEAD.cte("moved"))
 )
-"""PostgreSQL writes the entry and moves the head in one statement: one way there and back less while others wait."""
+"""PostgreSQL inserts the last entry and moves the head in one statement: one round trip less while others wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingEntry:
-    """What is to be chained when the transaction ends. `facts` hold ids, numbers and digests, never free text."""
+    """An entry to be chained when the transaction ends.
+
+    `at` is governed time. `facts` hold ids, numbers and digests, never free text or names, so that a person can be
+    erased and the chain still verifies (decision 2).
+    """
 
     at: datetime
     actor_id: str
@@ -47,7 +52,7 @@ class PendingEntry:
     subject_id: str
     facts: dict[str, Any]
     record: dict[str, Any] | None = None
-    """How the rows that this entry is about stand once it is written; see `storage.audit.governed`."""
+    """The seal: how the rows that this entry is about stand once it is written (`storage.audit.governed`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,19 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The first place where the chain does not hold. `seq` is the entry, `reason` a sentence."""
+    """The first entry, `seq`, at which the chain is broken, and a sentence that says how."""
 
     seq: int
     reason: str
 
 
 def _around_seq(entry: PendingEntry) -> tuple[str, str]:
-    """The canonical text before and after the entry's number, which is known only once the head is held.
+    """The canonical text of an entry, before and after its number, which is known only once the head is locked.
 
-    What is hashed is JSON with sorted keys, no spaces, text as it is (no \\u escapes), times as ISO 8601 in UTC to the
-    microsecond. `record` is left out where there is none, as entries of older releases were written: their hashes hold.
+    Canonical, so that anybody can hash an entry again from its values: JSON with sorted keys, no spaces, text as it is
+    (no \\u escapes), times as ISO 8601 in UTC to the microsecond. Around `seq` the keys are sorted already: action,
+    actor, at, facts, record come before it, subject after. `record` is left out where there is none, since entries of
+    older releases have no such key and must keep their hashes.
     """
     before = {
         "action": entry.action,
@@ -96,7 +103,7 @@ def link(previous: str, body: str) -> str:
 def append(session: Session, entries: Sequence[PendingEntry]) -> None:
     """Chain the entries at the end of the ledger. Call it last: it holds the head's row lock until COMMIT.
 
-    All that does not follow from the head is ready before it is taken: every writer waits for whoever holds it.
+    Sealing and all of the canonical text but the number are done before the head is locked, as every writer waits for it.
     """
     if not entries:
         return
@@ -134,7 +141,7 @@ def append(session: Session, entries: Sequence[PendingEntry]) -> None:
 
 
 def head(session: Session) -> Head:
-    """The head as the database tells it; `verify` says whether it is true."""
+    """The head as its row says; whether that is true is for `verify`."""
     seq, digest = session.execute(
         select(AuditHead.seq, AuditHead.hash).where(AuditHead.id == 1)
     ).one()
@@ -151,7 +158,7 @@ def find_last_at(session: Session) -> datetime | None:
 def find_last_about(
     session: Session, action: str, subject_type: str, subject_id: str
 ) -> tuple[int, datetime] | None:
-    """The last entry that says this about a subject: its number and time."""
+    """Number and time of the last entry with this action about a subject; None when there is none."""
     row = session.execute(
         select(AuditEntry.seq, AuditEntry.at)
         .where(
@@ -166,7 +173,10 @@ def find_last_about(
 
 
 def digest_text(salt: str, text: str) -> str:
-    """SHA-256(salt ‖ text): all that the ledger keeps of words that a person wrote."""
+    """SHA-256(salt ‖ text), hex: all that the ledger keeps of free text.
+
+    Without the random salt, which is erased with the text, a short text could be found by trying.
+    """
     return hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -179,11 +189,11 @@ def _entries(session: Session, after: int, limit: int) -> list[Any]:
 
 
 SLICE = 2000
-"""Entries that are looked at in one go."""
+"""Entries that are read at a time, so that memory doesn't grow with the ledger."""
 
 
 def group_by_seq(published: Iterable[Head]) -> dict[int, set[str]]:
-    """Published heads by the entry that they end with."""
+    """Hashes of published heads by entry; more than one for an entry means that the chain was rewritten."""
     kept: dict[int, set[str]] = {}
     for item in published:
         kept.setdefault(item.seq, set()).add(item.hash)
@@ -193,9 +203,10 @@ def group_by_seq(published: Iterable[Head]) -> dict[int, set[str]]:
 def walk(
     session: Session, after: Head, kept: Mapping[int, set[str]], *, limit: int = SLICE
 ) -> Head | Broken:
-    """Check the next entries after a head that is trusted, with the texts beside them; how far that came.
+    """Check the next `limit` entries after a head that is trusted, and the texts that they refer to.
 
-    `kept` are the heads that were published, by `group_by_seq`. The same head again means that the end was reached.
+    The head reached, or where the chain is broken; `after` itself when no entry follows. `kept` are published heads, as
+    `group_by_seq` returns them.
     """
     expected_seq, previous = after.seq, after.hash
     rows = _entries(session, after.seq, limit)
@@ -228,7 +239,10 @@ def walk(
 
 
 def check_end(session: Session, at: Head, kept: Mapping[int, set[str]]) -> Broken | None:
-    """What is wrong with the end of a chain that was checked as far as `at`, its last entry."""
+    """What is wrong with the end of a chain whose last entry is `at`; None when nothing is.
+
+    Every published head must be in the chain, or its end was cut off, and the head's row must say the same as the chain.
+    """
     stored = head(session)
     if beyond := [seq for seq in kept if seq > at.seq]:
         return Broken(
@@ -244,7 +258,7 @@ def check_end(session: Session, at: Head, kept: Mapping[int, set[str]]) -> Broke
 
 
 def check_trusted(session: Session, trusted: Head) -> Broken | None:
-    """Whether the ledger still has the entry that a trusted head ends with; what is wrong where it has not."""
+    """What is wrong with the entry that a trusted head ends with; None when it is there, with the same hash."""
     if trusted == Head(0, GENESIS):
         return None
     stored = session.execute(
@@ -266,12 +280,11 @@ def check_trusted(session: Session, trusted: Head) -> Broken | None:
 def verify(
     session: Session, published: Sequence[Head] = (), *, since: Head | None = None
 ) -> Broken | None:
-    """Walk the whole chain and compare it with heads that were published outside the database.
+    """Check the whole chain and compare it with heads that were published outside the database.
 
-    The chain alone cannot show that all of it was written anew, or that its end was cut off: only a head that was
-    kept elsewhere can. Returns the first broken place, or None when everything holds. Texts that still stand beside
-    the ledger must match the digests in it; texts that were erased are no fault. With `since`, a head that is
-    trusted, only what came after it is walked.
+    Returns the first broken place, or None. The chain alone can't show that all of it was rewritten, or that its end was
+    cut off; only a head kept elsewhere can. Texts must match the digests in the ledger, unless they were erased. With
+    `since`, a head that is trusted, only later entries are checked.
     """
     kept = group_by_seq(published)
     at = since or Head(0, GENESIS)
@@ -291,7 +304,10 @@ def verify(
 
 
 def is_self_consistent(session: Session, seq: int) -> bool:
-    """Whether this entry's hash follows from its content and the hash before it, and its columns from its content."""
+    """Whether an entry's hash follows from its content and the hash before it, and its columns match its content.
+
+    False for an entry that isn't there, or whose predecessor isn't.
+    """
     rows = {row.seq: row for row in _entries(session, max(seq - 2, 0), 2)}
     row = rows.get(seq)
     if row is None:
@@ -305,6 +321,8 @@ def is_self_consistent(session: Session, seq: int) -> bool:
 
 
 def _column_difference(row: Any) -> str | None:
+    """The first column that differs from the hashed body, None when none does. Columns are for queries; only the body is
+    hashed, so a changed column alone would not break the chain."""
     try:
         body = json.loads(row.body)
         sealed = (body["seq"], body["actor"], body["action"], body["at"], *body["subject"])
@@ -317,6 +335,7 @@ def _column_difference(row: Any) -> str | None:
 
 
 _TEXTS_AT_ONCE = 400
+"""Ids in one statement, each a bind parameter (`storage.people.lookups.PART`)."""
 
 
 def _verify_texts(

@@ -1,8 +1,8 @@
-"""Bringing a database to the schema that this release speaks, and saying where it stands.
+"""Migrating a database to the schema of this release, and whether this release runs on it.
 
-A release runs on the revision of its newest migration, and on newer ones that its code still understands: each
-migration says in `oldest_revision` which code that is, and the database keeps it, because an older release cannot read
-the files of a newer one.
+A release runs on the revision of its newest migration, and on newer ones that its code still understands: each migration
+says in `oldest_revision` which code that is. The database keeps it, because an older release doesn't have the files of a
+newer one (decision 13).
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ _LOCK_KEY = 7_305_811
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 RANGES_SINCE = "0017"
-"""The first revision whose databases say how old the code may be that runs on them."""
+"""The first revision whose databases keep `oldest_revision`."""
 
 
 class UpgradeRefused(Exception):
-    """The database stays as it was; `sentence` says why, and what to do."""
+    """The upgrade was not done, and the database is as before; `sentence` says why, and what to do."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -42,17 +42,17 @@ class Step:
     words: str
     """What it is about: the first line of its file."""
     oldest: str
-    """The oldest code that runs on the schema after it, by its newest migration."""
+    """The oldest code that runs on the schema after it, named by that code's newest migration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a database stands, seen from one release."""
+    """The revision of a database, and whether this release runs on it."""
 
     revision: str | None
     """None for a database without tables."""
     oldest: str | None
-    """The oldest code that runs on it, by its newest migration; None where only code of its own revision does."""
+    """The oldest code that runs on it, named by that code's newest migration; None: only code of its own revision."""
     head: str
     """The newest revision that this release knows."""
     is_known: bool
@@ -60,7 +60,7 @@ class Standing:
 
     @property
     def is_newer(self) -> bool:
-        """Whether a newer release brought it to where it is."""
+        """Whether a newer release has migrated it."""
         return self.revision is not None and not self.is_known
 
     @property
@@ -89,7 +89,7 @@ class Standing:
 
 
 def build_config() -> "Config":
-    """Alembic's configuration, made in code so that an installed package needs no file beside it."""
+    """Alembic's configuration, built in code so that an installed package needs no file beside it."""
     from alembic.config import Config
 
     settings = Config()
@@ -114,12 +114,12 @@ def known_revisions() -> set[str]:
 
 
 def read_revision(database: Database) -> str | None:
-    """The revision that the database stands at, or None for one that was never migrated."""
+    """The database's revision; None for one that was never migrated."""
     return read_standing(database).revision
 
 
 def read_standing(database: Database) -> Standing:
-    """Where the database stands. It only looks, so that it waits for nobody who writes."""
+    """The database's revision, by a read transaction, which waits for no writer."""
     with database.read() as session:
         return _standing(session.connection())
 
@@ -129,7 +129,7 @@ def _standing(connection: Connection) -> Standing:
     if inspect(connection).has_table("alembic_version"):
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision is not None and revision >= RANGES_SINCE:
-        # Every release from then on reads exactly this; it must stay readable for as long as any of them may start.
+        # Older releases run exactly this query on newer schemas: table and column must stay as long as they may start.
         oldest = connection.execute(
             text("SELECT oldest_revision FROM runtime WHERE id = 1")
         ).scalar()
@@ -163,11 +163,12 @@ def upgrade(
     keep: bool = True,
     report: Callable[[Step], None] = lambda _step: None,
 ) -> tuple[str | None, str]:
-    """Bring the database to `target`, or to the newest revision; from where to where it went.
+    """Migrate the database to `target`, or to the newest revision; the revisions before and after.
 
-    It is one transaction: a process that is killed meanwhile leaves the database where it was. Several replicas may
-    start at once: one migrates, the others wait for it. A newer database on which this release runs stays as it is.
-    With `keep=False` everything is tried and undone. `report` hears of each migration that has run. Raises UpgradeRefused.
+    One transaction over all steps, so that what is there is always the schema of a release, also after a kill. Of
+    several replicas that start at once one migrates and the others wait. A newer database on which this release runs
+    stays as it is. With `keep=False` everything is done and undone. `report` is called after each migration. Raises
+    UpgradeRefused.
     """
     before = read_standing(database)
     if target is None and before.fits and before.revision is not None:
@@ -199,7 +200,7 @@ def _run(connection: Connection, target: str, report: Callable[[Step], None]) ->
     def applied(*, step: Any, **_rest: Any) -> None:
         script = step.up_revision
         nonlocal in_force
-        in_force = _sound(connection, script.revision, in_force)
+        in_force = _check_step(connection, script.revision, in_force)
         done = _step(script)
         if done.revision >= RANGES_SINCE:
             connection.execute(
@@ -213,8 +214,8 @@ def _run(connection: Connection, target: str, report: Callable[[Step], None]) ->
     command.upgrade(settings, target)
 
 
-def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
-    """The triggers in force after a migration. Raises UpgradeRefused for rows that point nowhere and lost triggers."""
+def _check_step(connection: Connection, revision: str, before: set[str]) -> set[str]:
+    """The names of the triggers after a migration. Raises UpgradeRefused for dangling references and lost triggers."""
     if loose := list_dangling(connection):
         raise UpgradeRefused(
             f"Revision {revision} would leave rows that point nowhere: {'; '.join(loose)}. Nothing was changed. "
@@ -229,7 +230,8 @@ def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
 
 
 def list_dangling(connection: Connection) -> list[str]:
-    """References that are broken, or not enforced, in words; foreign keys are off while SQLite's tables are made anew."""
+    """Broken references on SQLite, where foreign keys are off during a migration, and constraints that aren't enforced on
+    PostgreSQL; in words."""
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         counted: dict[tuple[str, str], int] = {}

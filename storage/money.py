@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 MONEY_SCALE = 18
+"""Decimals of NUMERIC(38,18)."""
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
-"""Wide enough to add any number of NUMERIC(38,18) values without rounding."""
+"""80 digits: sums of NUMERIC(38,18) values (20 digits before the point) never round."""
 
 
 def money_text(value: Decimal) -> str:

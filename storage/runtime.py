@@ -17,27 +17,25 @@ from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Runtime
 
-# --- A clock that never runs back, for leases, pace, back-off and freshness, whatever is done
-#     to the machine's
+# --- Real time, which never runs back: for leases, pace, back-off and freshness (decision 15)
 #
 # A machine's clock is set back by hand, by time synchronisation that comes late, or when a
-# virtual machine is resumed. What was leased or put off until a moment of the clock before
-# would then be held up until that moment comes again. So real time here is the clock's reading
-# plus a lead: nothing at first, and as much as the clock lost whenever it is seen to run back.
-# The lead never shrinks, which makes replicas agree without talking: each may notice, and
-# noticing twice changes nothing. What people read and what is due by the calendar follows the
-# clock itself (`storage.runtime`).
+# virtual machine is resumed. A lease or a pause that was stored as an instant would then last
+# until the clock shows that instant again. So real time is the clock's reading plus a lead:
+# zero at first, raised by whatever the clock lost whenever it is seen to run back. The lead
+# never shrinks, so replicas agree without talking: each may notice a step, and noticing it
+# twice changes nothing. Governed time, for people and the calendar, follows the clock itself.
 
 STEP = timedelta(seconds=1)
-"""Less than this is how clocks are: it is neither made up for nor told."""
+"""Smaller differences are neither compensated nor reported: time synchronisation corrects clocks by as much all day."""
 _REMEMBERED = 16
-"""Jumps ahead that are remembered."""
+"""How many jumps ahead are remembered; `jumped` asks for those of a minute or so."""
 
 
 class SteadyClock:
     """The real time of one database in this process. Safe to call from many threads.
 
-    It is measured by the machine's uptime (`monotonic`), which nobody can set, between one reading and the next.
+    Between two readings of the clock the time is measured by `monotonic`, in seconds, which nobody can set.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -53,9 +51,10 @@ class SteadyClock:
         self._kept_lead = timedelta(0)
 
     def load(self, lead: timedelta, latest: datetime | None, clock: datetime) -> None:
-        """Go on from what the database remembers: the lead, and the latest real time that anybody wrote down.
+        """Continue from the lead and the latest real time in the database (None: none was written yet).
 
-        The clock may have been set back while nothing ran.
+        Where the clock with its lead lies before that time, it was set back while nothing ran, and the lead makes up for
+        it. Only the first call counts.
         """
         with self._lock:
             if self.is_loaded:
@@ -66,7 +65,11 @@ class SteadyClock:
             self.is_loaded = True
 
     def read(self, clock: datetime, asked_at: float) -> datetime:
-        """Real time when the clock showed `clock`, which was read after `asked_at` of `monotonic`."""
+        """Real time for a reading of the clock, which was asked for at `asked_at` of `monotonic` and has just come.
+
+        The clock was read at some moment between the two. So the time since the latest reading is known only within
+        bounds (a slow answer of a server is no step): below them the clock was set back, above them it jumped ahead.
+        """
         with self._lock:
             answered_at = self.monotonic()
             moment = clock + self.lead
@@ -84,10 +87,10 @@ class SteadyClock:
             return moment
 
     def jumped(self, within: float) -> timedelta:
-        """How far the clock has jumped ahead in the last so many seconds.
+        """How far the clock has jumped ahead in the last `within` seconds.
 
-        Real time follows such a jump, since what was read from Slack hours ago is old. Who waits for something that is
-        under way at this moment, like a lease, takes it off, so that nobody's minute ends before it began.
+        Real time follows a jump, since what was read from Slack hours ago is old however the hours passed. Waits for
+        something under way at this moment, like a lease, take the jump off, so that it doesn't cut them short.
         """
         with self._lock:
             since = self.monotonic() - within
@@ -96,9 +99,9 @@ class SteadyClock:
             )
 
     def should_be_kept(self, every: float) -> bool:
-        """Whether the database should hear of it again: after so many seconds, and at once when the clock ran back.
+        """Whether the time should be written to the database: every so many seconds, and at once when the clock ran back.
 
-        A yes counts as a try, so that a busy database is not asked at every tick.
+        True counts as a try whatever becomes of it, so that a busy database isn't asked at every tick.
         """
         with self._lock:
             now = self.monotonic()
@@ -108,17 +111,14 @@ class SteadyClock:
             return self.lead > self._kept_lead
 
     def kept(self, lead: timedelta) -> None:
-        """The database has this lead, which another replica may have raised."""
+        """Take over the lead that is in the database now, which another replica may have raised."""
         with self._lock:
             self.lead = max(self.lead, lead)
             self._kept_lead = lead
 
 
-# --- The two times, and the clock below them
-#
-# this machine's on SQLite, the server's on PostgreSQL. Governed time is the clock plus an
-# offset that only demo and tests set; when the clock is set back, it goes back, too. Real time
-# is the clock plus a lead, so that it never does (`storage.runtime`).
+# --- The two times, from one clock: this machine's on SQLite, the server's on PostgreSQL, where
+#     replicas' own clocks may differ. `clock_timestamp()`, as `now()` stands still in a transaction
 
 _OFFSET = select(Runtime.offset_microseconds).where(Runtime.id == 1)
 _STEADY = select(Runtime.lead_microseconds, Runtime.clock_at).where(Runtime.id == 1)
@@ -132,14 +132,15 @@ IN_REAL_TIME = "in_real_time"
 
 
 STEADY = "steady"
-"""Where sessions carry the `SteadyClock` of their database."""
+"""Key of the `SteadyClock` in `session.info`."""
 KEEP_EVERY = 10.0
-"""Seconds after which the latest real time is written down again."""
+"""Seconds between two writings of the latest real time. A clock set back while nothing runs is noticed at the next start
+only as far as it lies before the last writing."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def real_now(session: Session) -> datetime:
-    """What decides leases, pace, back-off and freshness. It never runs back, and all replicas share it."""
+    """Real time: decides leases, pace, back-off and freshness. It never runs back, and all replicas share it."""
     asked_at = time.monotonic()
     return _real(session, _clock(session), asked_at)
 
@@ -170,17 +171,17 @@ def lead(session: Session) -> timedelta:
 
 
 def jumped(session: Session, *, within: float) -> timedelta:
-    """How far the clock jumped ahead in the last so many seconds (see `SteadyClock.jumped`)."""
+    """How far the clock jumped ahead in the last `within` seconds (see `SteadyClock.jumped`)."""
     return _steady(session).jumped(within)
 
 
 def governed_now(session: Session) -> datetime:
-    """What decides that something is due or expired and what is written in texts and in the ledger."""
+    """Governed time: decides what is due or expired, and is written in texts and the ledger."""
     return both(session)[1]
 
 
 def both(session: Session) -> tuple[datetime, datetime]:
-    """Real and governed time, read at once."""
+    """Real and governed time, from one reading of the clock."""
     asked_at = time.monotonic()
     if IN_REAL_TIME in session.info:
         clock, ahead = _clock(session), timedelta(0)
@@ -193,14 +194,14 @@ def both(session: Session) -> tuple[datetime, datetime]:
 
 
 def offset(session: Session) -> timedelta:
-    """How far governed time is ahead of real time."""
+    """How far governed time is ahead of the clock; zero but in demos and tests."""
     if IN_REAL_TIME in session.info:
         return timedelta(0)
     return timedelta(microseconds=session.execute(_OFFSET).scalar_one())
 
 
 def set_offset(session: Session, value: timedelta) -> None:
-    """Move governed time. Callers refuse this against a real Slack."""
+    """Set how far governed time is ahead of the clock. Callers refuse this against a real Slack."""
     session.execute(
         update(Runtime)
         .where(Runtime.id == 1)
@@ -214,38 +215,38 @@ def made_by(session: Session) -> str:
 
 
 def set_made_by(session: Session, value: str) -> None:
-    """Mark the database as the demo's or a real one; once, when it is made."""
+    """Mark the database as made by `run` or `demo`; once, when it is made."""
     session.execute(update(Runtime).where(Runtime.id == 1).values(made_by=value))
 
 
 def facts(session: Session) -> dict[str, Any]:
-    """What this database knows of its surroundings: the organisation's key, once Slack has told it."""
+    """What this database knows of its surroundings, like the organisation's key, once Slack has told it."""
     return dict(session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one())
 
 
 def set_facts(session: Session, values: dict[str, Any]) -> None:
-    """Add to `facts`."""
+    """Add to `facts`, or replace values there."""
     session.execute(update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values))
 
 
 @dataclass(frozen=True, slots=True)
 class SetBack:
-    """The clock ran back: when, by the clock after it, and how far."""
+    """The clock was set back: `at`, as it showed afterwards, and how far."""
 
     at: datetime
     by: timedelta
 
 
 def should_keep_clock(session: Session) -> bool:
-    """Whether `keep_clock` is due in this process. Reads the clock, and nothing else."""
+    """Whether `keep_clock` is due in this process. Reads the clock and writes nothing."""
     real_now(session)
     return _steady(session).should_be_kept(KEEP_EVERY)
 
 
 def keep_clock(session: Session) -> SetBack | None:
-    """Write down how late it is, so that a clock that is set back is noticed after a restart and by other replicas.
+    """Write the lead and the latest real time, so that other replicas and later starts notice a clock that is set back.
 
-    Returns what nobody has noticed before; each time that the clock runs back is returned to one caller.
+    A step back that nobody has reported yet is returned, so each is to one caller; else None.
     """
     row = session.execute(select(Runtime).where(Runtime.id == 1).with_for_update()).scalar_one()
     real, steady = real_now(session), _steady(session)
@@ -265,12 +266,12 @@ def keep_clock(session: Session) -> SetBack | None:
 
 
 def touch(session: Session) -> None:
-    """Write something, so that a database that takes no change says so."""
+    """Write something, so that a database that takes no change raises CannotWrite."""
     session.execute(update(Runtime).where(Runtime.id == 1).values(clock_at=real_now(session)))
 
 
 def last_set_back(session: Session) -> SetBack | None:
-    """When the clock was last seen to run back; None when it never was."""
+    """The last time that the clock was seen to run back; None when it never was."""
     at, by = session.execute(
         select(Runtime.set_back_at, Runtime.set_back_microseconds).where(Runtime.id == 1)
     ).one()

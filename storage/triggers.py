@@ -1,4 +1,8 @@
-"""Triggers that keep the ledger append-only on both databases; a migration that rebuilds its table makes them anew."""
+"""Triggers that keep the ledger append-only on both databases.
+
+They stop mistakes and simple tampering; who can alter the schema can drop them, which the hash chain and published heads
+then show. A migration that rebuilds the table drops them, on SQLite without a word, and has to create them again.
+"""
 
 from sqlalchemy import Connection, text
 
@@ -34,7 +38,10 @@ def create(connection: Connection) -> None:
 
 
 def list_faults(connection: Connection) -> list[str]:
-    """What is wrong with the triggers, each in a few words; empty when all are in force and do what ours do."""
+    """What is wrong with the triggers ("… is missing", "… was changed", "… is switched off"); empty when all are right.
+
+    Compares their text, so that one which was replaced by another of the same name is found.
+    """
     if connection.dialect.name == "sqlite":
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
         stands = {name: sql for name, sql in connection.execute(text(query))}
@@ -63,7 +70,10 @@ def list_faults(connection: Connection) -> list[str]:
                 enabled = enabled.decode()
             table = statement.split(" ON ")[1].split()[0]
             is_ours = _plain(body) == _plain(f"{table} {_RAISES}")
-            if enabled not in ("O", "A"):
+            if enabled not in (
+                "O",
+                "A",
+            ):  # `tgenabled`: fires in origin mode or always; D is disabled, R replica only
                 wrong[name] = "is switched off"
             elif not is_ours or kind != _kind(statement):
                 wrong[name] = "was changed"
@@ -72,7 +82,7 @@ def list_faults(connection: Connection) -> list[str]:
 
 
 def restore(connection: Connection) -> list[str]:
-    """Put the triggers in force that are missing, switched off or changed; which those were."""
+    """Create all triggers anew when any is missing, switched off or changed; what was wrong, as `list_faults` says it."""
     wrong = list_faults(connection)
     statements = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
     if wrong:
@@ -95,7 +105,7 @@ def _plain(sql: str) -> str:
 
 _RAISES = "BEGIN RAISE EXCEPTION 'the ledger is append-only'; END"
 _ROW, _BEFORE, _DELETE, _UPDATE, _TRUNCATE = 1, 2, 8, 16, 32
-"""Bits of PostgreSQL's `tgtype`."""
+"""Bits of `pg_trigger.tgtype` (PostgreSQL's catalog/pg_trigger.h)."""
 
 
 def _kind(statement: str) -> int:
@@ -105,7 +115,7 @@ def _kind(statement: str) -> int:
 
 
 def list_names(connection: Connection) -> set[str]:
-    """The triggers that are in force now."""
+    """The names of all triggers of this database."""
     if connection.dialect.name == "sqlite":
         query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     else:
@@ -114,6 +124,6 @@ def list_names(connection: Connection) -> set[str]:
 
 
 def list_expected(dialect: str) -> set[str]:
-    """The triggers that must be in force on this kind of database."""
+    """The names of the triggers that a database of this dialect must have."""
     statements = _SQLITE if dialect == "sqlite" else _POSTGRESQL
     return {s.split()[2] for s in statements if s.startswith("CREATE TRIGGER")}

@@ -1,4 +1,4 @@
-"""Statements about what was told of groups."""
+"""Queries of disclosures: figures about groups of people that somebody was shown."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 def add(session: Session, values: dict[str, Any]) -> bool:
-    """Keep what is told; False when another transaction has told something of this part meanwhile."""
+    """Insert a disclosure; False when another transaction has inserted one of the same scope, part and seq."""
     statement = _INSERT[session.get_bind().dialect.name](Disclosure)
     return (
         session.execute(
@@ -24,7 +24,7 @@ def add(session: Session, values: dict[str, Any]) -> bool:
 
 
 def list_told(session: Session, scope: str) -> Sequence[Disclosure]:
-    """Everything that was told in a scope, part by part, oldest first."""
+    """All disclosures of a scope, by part, oldest first."""
     return (
         session.execute(
             select(Disclosure)

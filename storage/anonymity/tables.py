@@ -1,4 +1,5 @@
-"""What was told of groups of people, so that nothing is told later from which fewer of them would follow."""
+"""Disclosures: figures about groups that somebody was shown. Later figures are judged together with them, so that no
+difference between two tells of a few people (decision 23)."""
 
 from datetime import datetime
 from typing import Any
@@ -10,9 +11,10 @@ from storage.base import Base
 
 
 class Disclosure(Base):
-    """One figure that was told about a group; rows are only ever added.
+    """One figure about a group that was shown. Rows are only ever added: what somebody has seen can't be taken back.
 
-    `scope` and `part` say what it is about (`maturity_cycle:3`, `data`), `seq` the how-many-th figure of it this is.
+    `scope` and `part` say what it is about (`maturity_cycle:3`, `data`); `seq` counts the figures of a part from 1, and
+    its uniqueness lets only one of two transactions show the next one.
     """
 
     __tablename__ = "disclosure"
@@ -23,9 +25,9 @@ class Disclosure(Base):
     part: Mapped[str]
     seq: Mapped[int]
     audience: Mapped[str]
-    """Who was told: `leaders`, `asked`, or one reader by their opaque id."""
+    """Who was shown it: `leaders`, `asked`, or one reader by their opaque id."""
     members: Mapped[list[Any]]
-    """Ids of the records that this figure counts and no earlier one of the same part did; empty for a bare count."""
+    """Ids of the records that this figure counts and no earlier one of the same part does; empty for a bare count."""
     figures: Mapped[dict[str, Any]]
-    """What was told, as it was."""
+    """The figures as they were shown."""
     told_at: Mapped[datetime]

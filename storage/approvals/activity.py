@@ -1,4 +1,4 @@
-"""Statements about what people do with a request beside deciding it."""
+"""Queries of what people do with a request beside deciding: questions, hand-overs, edits, conditions, absences, reviews."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
@@ -65,7 +65,7 @@ class HandoverRow(NamedTuple):
 
 
 class EditRow(NamedTuple):
-    """What a request asked before it was changed, with names and words."""
+    """What a request asked before one change, with names and texts."""
 
     id: int
     approval_id: int
@@ -334,7 +334,7 @@ def list_open_conditions(session: Session, approval_id: int) -> Sequence[Approva
 def drop_conditions(
     session: Session, approval_id: int, *, now: datetime, decision_ids: Sequence[int] | None = None
 ) -> None:
-    """Conditions of the request, or of these verdicts, bind nobody any more, unless they have ended."""
+    """Drop the open conditions of a request, or those of its verdicts `decision_ids` alone."""
     statement = update(ApprovalCondition).where(
         ApprovalCondition.approval_id == approval_id,
         ApprovalCondition.state.in_([ConditionState.OPEN, ConditionState.CLAIMED]),
@@ -415,12 +415,12 @@ def insert_absence(session: Session, **values: Any) -> int:
 
 
 def end_absence(session: Session, absence_id: int, *, now: datetime) -> None:
-    """They are back."""
+    """End an absence at `now`, before its time."""
     session.execute(update(Absence).where(Absence.id == absence_id).values(ended_at=now))
 
 
 def set_away_until(session: Session, person_id: str, stand_in_id: str) -> None:
-    """Remember on both people until when the one may be stood in for, and the other stands in, at most."""
+    """Update `away_until` of the person and `stands_in_until` of the stand-in from their absences."""
     for column, side, id_ in (
         (Person.away_until, Absence.person_id, person_id),
         (Person.stands_in_until, Absence.stand_in_id, stand_in_id),
@@ -439,7 +439,7 @@ def set_away_until(session: Session, person_id: str, stand_in_id: str) -> None:
 
 
 def lock_people(session: Session, ids: Sequence[str]) -> None:
-    """Lock people in the order of their ids, so that two absences cannot name each other at the same moment."""
+    """Lock people in the order of their ids, so that two people can't make each other their stand-in at once."""
     session.execute(
         select(Person.id).where(Person.id.in_(ids)).order_by(Person.id).with_for_update()
     ).all()
@@ -599,14 +599,14 @@ def list_since(session: Session, since: datetime) -> list[PastRow]:
 
 
 def list_open(session: Session) -> Sequence[int]:
-    """Every request that waits."""
+    """Ids of all pending requests."""
     return session.execute(_OPEN).scalars().all()
 
 
 def list_open_about(
     session: Session, subject_type: str, subject_ids: Collection[int]
 ) -> Sequence[int]:
-    """Every request about one of these subjects that waits."""
+    """Ids of the pending requests about one of these subjects."""
     wanted = _OPEN.where(
         Approval.subject_type == subject_type, Approval.subject_id.in_(list(subject_ids))
     )
@@ -616,7 +616,7 @@ def list_open_about(
 def list_open_in(
     session: Session, project_ids: Collection[int], subject_type: str | None
 ) -> Sequence[int]:
-    """Every request about something of these projects that waits; of one type, where it is named."""
+    """Ids of the pending requests of these projects, about one type of subject when it is given."""
     ids: list[int] = []
     for part in parts(project_ids):
         wanted = _OPEN.where(Approval.project_id.in_(part))
@@ -627,7 +627,7 @@ def list_open_in(
 
 
 def list_about(session: Session, subject_type: str, subject_id: int) -> list[int]:
-    """Every request about a subject, the first asked first."""
+    """Ids of all requests about a subject, oldest first."""
     return list(
         session.execute(
             select(Approval.id)
@@ -638,7 +638,7 @@ def list_about(session: Session, subject_type: str, subject_id: int) -> list[int
 
 
 def list_names(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """What people are called."""
+    """Opaque id → name."""
     return {row.id: row.name for row in session.execute(_NAMES, {"ids": list(ids)})}
 
 
@@ -652,7 +652,7 @@ def replace_stages(
     policy_id: int,
     expires_at: datetime,
 ) -> None:
-    """Put other stages in the place of those from `start` on, under another version of the policy."""
+    """Replace the stages from position `start` on, and bind the request to another version of the policy."""
     session.execute(
         delete(ApprovalStage).where(
             ApprovalStage.approval_id == approval_id, ApprovalStage.position >= start

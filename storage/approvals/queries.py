@@ -1,4 +1,4 @@
-"""Statements about requests, built once: a click runs several of these, and building a statement costs more than it."""
+"""Queries of requests, built once: a click runs several of them, and building a statement costs more than running it."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -144,7 +144,7 @@ def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "go
 
 
 class VerdictRow(NamedTuple):
-    """A verdict that counts, as others are judged against it."""
+    """A verdict that counts, with what later verdicts are checked against."""
 
     id: int
     person_id: str
@@ -237,7 +237,7 @@ _STANDING_OF = _STANDING.where(_person.c.id.in_(bindparam("ids", expanding=True)
 
 
 def list_standing(session: Session, person_id: str) -> list[StandingRow]:
-    """A person as the mirror has them; one row per user group they are in, at least one. Empty for nobody."""
+    """A person by the mirror, one row per user group they are in, at least one; empty for an unknown id."""
     rows = session.execute(_STANDING_OF_ONE, {"person_id": person_id})
     return list(map(StandingRow._make, rows))
 
@@ -650,7 +650,7 @@ _REVISE = (
 
 
 def void_decisions(session: Session, ids: Sequence[int], *, at: datetime) -> None:
-    """These verdicts count no more."""
+    """Let these verdicts no longer count, from `at` on."""
     session.execute(_VOID, {"ids": list(ids), "at": at})
 
 
@@ -670,7 +670,7 @@ _STAGE = update(_stage).where(
 
 
 def set_approvers(session: Session, approval_id: int, position: int, approvers: list[Any]) -> None:
-    """Whom a stage asks, from now on; its request is locked by the caller."""
+    """Set whom a stage asks; the caller has locked the request."""
     session.execute(
         _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
         {"approval": approval_id, "place": position, "whom": approvers},
@@ -723,7 +723,7 @@ _OF_PROJECTS = _BY_PROJECT.where(Approval.project_id.in_(bindparam("ids", expand
 
 
 def count_waiting(session: Session, *, now: datetime) -> tuple[int, datetime | None, int]:
-    """How many requests wait, since when the oldest does, and how many of them should have expired by now."""
+    """Number of pending requests, when the oldest was opened, and how many of them should have expired by `now`."""
     number, oldest, overdue = session.execute(_WAITING_IDS, {"now": now}).one()
     return number, oldest, overdue
 
@@ -749,7 +749,7 @@ _BY_KEY = select(Approval.id, Approval.requester_id).where(Approval.request_key 
 
 
 def find_by_key(session: Session, request_key: str) -> tuple[int, str] | None:
-    """Id and requester of the request that this asking opened already."""
+    """Id and requester of the request that was opened under this key; None when there is none."""
     row = session.execute(_BY_KEY, {"key": request_key}).first()
     return None if row is None else (row.id, row.requester_id)
 
@@ -760,7 +760,7 @@ def find_by_key(session: Session, request_key: str) -> tuple[int, str] | None:
 
 
 class PersonRow(NamedTuple):
-    """Somebody whom the words of a stage reach."""
+    """Somebody whom the approvers of a stage name or include."""
 
     id: str
     slack_id: str | None
@@ -848,5 +848,5 @@ def list_members(
 
 
 def list_group_names(session: Session, org_key: str) -> dict[str, str]:
-    """What all user groups are called, by Slack id."""
+    """Slack id → name, of all user groups."""
     return {id_: name for id_, name in session.execute(_GROUP_NAMES, {"org": org_key})}

@@ -30,13 +30,13 @@ class Approval(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     request_key: Mapped[str]
-    """Names the asking itself (a modal's view id, an API key), so that asking twice asks once."""
+    """Names the submission (a modal's view id, an API client's key), so that sending it twice opens one request."""
     gate: Mapped[str]
     subject_type: Mapped[str]
     subject_id: Mapped[int]
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
     facts: Mapped[dict[str, Any]]
-    """What is asked, as the subject's own form; never free text."""
+    """What is asked, as JSON of the subject's form; never free text, which stands in `private_text`."""
     requester_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     policy_id: Mapped[int] = mapped_column(ForeignKey("policy_version.id"), index=True)
@@ -45,28 +45,27 @@ class Approval(Base):
     """Index of the stage that is asked now."""
     revision: Mapped[int] = mapped_column(default=1)
     card_id: Mapped[int | None]
-    """The outbox row of the channel's card, under which the thread tells the story."""
+    """The outbox row of the card in the channel, whose thread has the history."""
     channel: Mapped[str | None]
-    """Slack id of the channel in which that card stands."""
+    """Slack id of the channel with that card."""
     bound: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """What the policy's rules came to when the request was opened; see `workflows.approvals.rules.Bound`."""
+    """The policy's rules for this request as evaluated when it was opened (`workflows.approvals.rules.Bound`)."""
     created_at: Mapped[datetime]
     asked_at: Mapped[datetime | None]
-    """When the stage that is asked now was asked; reminders and escalation count from here."""
+    """When the current stage was asked; reminders and escalation count from here."""
     expires_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
-    """Until when the approval holds; none when it holds for good, or was not given."""
+    """Until when the approval is valid; None: for good, or not approved."""
     paused_at: Mapped[datetime | None]
-    """Since when it waits for the requester's answer; its time is put off meanwhile."""
+    """Since when it waits for the requester's answer to a question; the time limit stands still meanwhile."""
     nudged_at: Mapped[datetime | None]
     moved: Mapped[str | None]
-    """How its subject stood when the requester was last told that it isn't what was asked about any more; none where it
-    is, or before they are told."""
+    """The subject's state when the requester was last told that it has changed since they asked; None before that."""
     edition: Mapped[int] = mapped_column(default=0)
-    """How often stages were asked anew, after a decision was taken back or the request was changed."""
+    """How often stages were asked again, after a decision was taken back or the request was changed."""
     has_more: Mapped[bool] = mapped_column(default=False)
-    """Whether anything stands about it in `storage.actions`; a plain request is read without looking there."""
+    """Whether it has rows in the tables of `storage.approvals.activity`; without them a read skips those."""
 
 
 class ApprovalStage(Base):
@@ -78,17 +77,20 @@ class ApprovalStage(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     approvers: Mapped[list[Any]]
-    """One `{"rule": "role:finance", "who": ["S024BE7LH"], "written": ["@finance-partners"]}` per approver of the policy:
-    its own word, and the Slack ids or `person:ID`s that it stood for when the request was opened; `written` has the
-    handles of groups as they were, `party` is the index of its group in the stage, where there is more than one."""
+    """One `{"rule": "role:finance", "who": ["S024BE7LH"], "written": ["@finance-partners"]}` per approver of the policy.
+
+    `rule` is the policy's word, `who` the Slack ids or `person:ID`s that it meant when the request was opened, `written`
+    the handles of groups at that time, `party` the index of its group in a stage with several.
+    """
     quorum: Mapped[int]
     ask: Mapped[str]
     rules: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """What else holds for this stage, as it was bound; none for a stage of approvers and a quorum alone."""
+    """Further rules of this stage as it was bound; None for a stage with approvers and a quorum alone."""
 
 
 class Decision(Base):
-    """One person's verdict, and why they were entitled to it. One that counts per person and request, whatever the stage."""
+    """One person's verdict, and why they were entitled to it. At most one per person and request counts, in whatever
+    stage, so that nobody decides alone where two are asked."""
 
     __tablename__ = "decision"
     __table_args__ = (
@@ -111,20 +113,21 @@ class Decision(Base):
     rule: Mapped[str]
     """The approver rule that entitled them, in the policy's words."""
     via: Mapped[str | None]
-    """Slack id of the user group through which the rule reached them; none when it named them."""
+    """Slack id of the user group by which the rule covered them; None when it named them."""
     membership_read_at: Mapped[datetime | None]
     """When the mirror entry behind the rule was read from Slack."""
     parties: Mapped[list[Any] | None] = mapped_column(JSON)
-    """Indexes of the stage's groups that this person stood for; none in a stage that has but one."""
+    """Indexes of the stage's groups that this person decided for; None in a stage with one group."""
     decided_at: Mapped[datetime]
     for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """The person in whose stead they decided, who was away."""
+    """The person who was away and for whom they stood in; None when they decided for themselves."""
     place_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """Whose place in the stage this verdict used, where it was not their own: who was away, or gave it away."""
+    """Whose place in the stage this verdict used: of who was away or handed it over; None for their own. Each place is
+    used once, so handing over makes no second voice (decision 18)."""
     shown: Mapped[str | None]
     """SHA-256 over what was asked when they decided; see `rules.digest_question`."""
     taken_back_at: Mapped[datetime | None]
-    """Since when it counts no more: its author took it back, or its stage was asked anew."""
+    """Since when it no longer counts: its author took it back, or its stage was asked again."""
 
 
 class ApprovalReminder(Base):
@@ -139,7 +142,7 @@ class ApprovalReminder(Base):
 
 
 class ApprovalReminderItem(Base):
-    """A request that such a message shows, so that it follows there."""
+    """A request that a reminder shows, so that the message is edited when the request changes."""
 
     __tablename__ = "approval_reminder_item"
 
@@ -149,13 +152,11 @@ class ApprovalReminderItem(Base):
     )
 
 
-# --- What people do about a request beside deciding
-#
-# questions, hand-overs, absences, conditions, breaking glass.
+# --- Questions, hand-overs, edits, absences, conditions, breaking glass
 
 
 class ApprovalQuestion(Base):
-    """Somebody who was asked to decide asks the requester something first; at most one is open per request."""
+    """A question of an approver to the requester; at most one per request is open."""
 
     __tablename__ = "approval_question"
 
@@ -171,7 +172,7 @@ class ApprovalQuestion(Base):
 
 
 class ApprovalHandover(Base):
-    """Somebody who was asked gave their place in a stage to somebody else."""
+    """An approver's place in a stage handed over to somebody else."""
 
     __tablename__ = "approval_handover"
 
@@ -181,13 +182,13 @@ class ApprovalHandover(Base):
     from_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     to_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """The person who was away and whose place it was, where a stand-in gave it on."""
+    """The person who was away and whose place it was, where their stand-in handed it over."""
     note_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     created_at: Mapped[datetime]
 
 
 class ApprovalEdit(Base):
-    """The requester changed what they ask, or only its words; what stood there before is kept."""
+    """One change of a request by the requester, with what it was before."""
 
     __tablename__ = "approval_edit"
 
@@ -195,15 +196,15 @@ class ApprovalEdit(Base):
     approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     is_material: Mapped[bool]
-    """Whether something else is asked; other words alone ask nothing else."""
+    """Whether what is asked changed, and not only the reason's words."""
     facts: Mapped[dict[str, Any]]
     """What was asked before."""
     reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """The reason that was given before."""
     reopened: Mapped[str | None]
-    """The stage from which on people were asked anew; none when nobody was."""
+    """The stage from which on people were asked again; None when nobody was."""
     voided: Mapped[int]
-    """How many verdicts count no more."""
+    """How many verdicts no longer count because of it."""
     edited_at: Mapped[datetime]
     revision: Mapped[int | None]
     """The revision that the request had before; none for a change of an earlier release."""
@@ -226,7 +227,7 @@ class Absence(Base):
 
 
 class ApprovalCondition(Base):
-    """What somebody's approval depends on: by a day, somebody has to do something."""
+    """A condition of somebody's approval: what `owner_id` has to do by the day `due`."""
 
     __tablename__ = "approval_condition"
 
@@ -247,7 +248,7 @@ class ApprovalCondition(Base):
 
 
 class ApprovalReview(Base):
-    """Somebody broke the glass: the request was approved at once, and others look at it afterwards."""
+    """Broken glass: the request was approved at once in an emergency, and others review that afterwards."""
 
     __tablename__ = "approval_review"
 

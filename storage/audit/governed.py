@@ -1,4 +1,7 @@
-"""Reads for comparing the record with the ledger: names of what is told, texts that were emptied, heads on their way."""
+"""Sealing the governed rows in the ledger's entries, and the reads by which `workflows.record` compares the two.
+
+Why: decision 20, "The ledger proves the record".
+"""
 
 import hashlib
 import json
@@ -46,15 +49,16 @@ from storage.tokens.tables import ApiToken
 if TYPE_CHECKING:
     from storage.ledger import PendingEntry
 
-# --- The rows that the ledger governs, in the few values that decide
+# --- Reading the governed rows as records
 #
-# ids, times, amounts and digests. Never a name, a Slack id or a word that somebody wrote.
+# A record holds what decides: states, ids, times, amounts, and digests of the rest. Never a
+# name, a Slack id or free text, which would stay in the ledger when a person is erased.
 
 Record = dict[str, Any]
-"""How one subject stands, as JSON."""
+"""The rows of one subject, as JSON values. Its keys are persisted in the ledger: add keys, never rename any."""
 
 PART = 400
-"""Subjects in one statement."""
+"""Subjects in one statement, each a bind parameter (`storage.people.lookups.PART`)."""
 _SLACK_ID = re.compile(r"^[UW][A-Z0-9]{2,}$")
 _PERSON = "person:"
 
@@ -84,7 +88,7 @@ def _plain(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 over canonical JSON, 32 hexadecimal digits of it."""
+    """The first 32 hexadecimal digits of SHA-256 over canonical JSON (sorted keys, no spaces, no escapes)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return _digest_of(text)
 
@@ -104,7 +108,7 @@ def _slack_ids(value: Any) -> set[str]:
 
 
 def _without_slack_ids(value: Any, people: Mapping[str, str]) -> Any:
-    """Opaque ids in the place of Slack's, so that erasing somebody changes nothing here."""
+    """The value with opaque ids in the place of Slack ids, so that erasing somebody doesn't change its digest."""
     if isinstance(value, str):
         return people.get(value, value).removeprefix(_PERSON)
     if isinstance(value, dict):
@@ -114,7 +118,8 @@ def _without_slack_ids(value: Any, people: Mapping[str, str]) -> Any:
     return value
 
 
-def _people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
+def _find_people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
+    """Slack id → opaque id, by current and former ids; unknown ones are left out."""
     by_slack_id: dict[str, str] = {}
     wanted = sorted(slack_ids)
     for start in range(0, len(wanted), PART):
@@ -133,15 +138,18 @@ def _people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
     return by_slack_id
 
 
-def _whom(value: Any, people: Mapping[str, str]) -> str | None:
-    """The digest of whom a stage asks; None where it names somebody by a Slack id whom nobody here has met."""
+def _digest_approvers(value: Any, people: Mapping[str, str]) -> str | None:
+    """The digest of whom a stage asks; None where it names a Slack id that no known person has.
+
+    Its opaque id comes later, and would make another digest, so such a stage isn't sealed in whom it asks.
+    """
     if _slack_ids(value) - people.keys():
         return None
     return digest(_without_slack_ids(value, people))
 
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-# Built once: every click that is decided ends with these.
+# Built once: every decision by a click ends with these.
 _APPROVALS = (
     select(
         _approval.c.id,
@@ -228,11 +236,11 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
             "until": _plain(row.valid_until),
         }
     if more:
-        _beside(session, more, records)
+        _add_conditions_and_reviews(session, more, records)
     named = {each for row in stages for each in _slack_ids([row.approvers, row.rules])}
-    people = _people(session, named) if named else {}
+    people = _find_people(session, named) if named else {}
     for row in stages:
-        whom = _whom([row.approvers, row.rules], people)
+        whom = _digest_approvers([row.approvers, row.rules], people)
         records[str(row.id)]["stages"].append([row.name, row.quorum, row.ask, whom])
     for row in session.execute(_DECISIONS, values):
         if (record := records.get(str(row.approval_id))) is not None:
@@ -254,8 +262,10 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     return records
 
 
-def _beside(session: Session, ids: list[int], records: dict[str, Record]) -> None:
-    """What requests are bound to beside their verdicts: conditions, and the review of broken glass."""
+def _add_conditions_and_reviews(
+    session: Session, ids: list[int], records: dict[str, Record]
+) -> None:
+    """Add the conditions of verdicts and the reviews of broken glass to the records of requests that have any."""
     for row in session.execute(
         select(
             _condition.c.id,
@@ -295,7 +305,7 @@ def _budgets(session: Session, ids: Sequence[str]) -> dict[str, Record]:
         records[str(row.id)] = {
             "basis": row.basis,
             "currency": row.currency,
-            # Elsewhere the last day follows from the budget that takes over, whose entry it is.
+            # Other periods end with the budget that takes over, by an entry about that one and not about this.
             "ends": _plain(row.ends) if row.period == Period.FIXED else None,
             "owner": row.owner_id,
             "period": row.period,
@@ -416,7 +426,7 @@ def _policies(session: Session, ids: Sequence[str]) -> dict[str, Record]:
 
 
 def _persons(session: Session, ids: Sequence[str]) -> dict[str, Record]:
-    """Those who were erased; what is mirrored from Slack changes without an entry."""
+    """Erased people only: what is mirrored from Slack changes without an entry, so it can't be sealed."""
     rows = session.execute(
         select(_person.c.id, _person.c.erased_at, _person.c.slack_id, _person.c.email)
         .where(_person.c.id.in_(ids), _person.c.erased_at.is_not(None))
@@ -432,7 +442,7 @@ def _persons(session: Session, ids: Sequence[str]) -> dict[str, Record]:
 
 
 def _organisations(session: Session, ids: Sequence[str]) -> dict[str, Record]:
-    """Whose the database is, and that nobody of theirs was left under a key from before."""
+    """Whose database it is, its former keys, and how many of its people are still under one of those (0 is right)."""
     facts = session.execute(select(_runtime.c.facts)).scalar_one()
     before = list(facts.get("was") or ())
     behind = select(func.count()).where(
@@ -448,13 +458,14 @@ def _organisations(session: Session, ids: Sequence[str]) -> dict[str, Record]:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One type of subject: how its rows are read, and the column that the ledger names them by."""
+    """One type of subject: how its rows are read, and the column whose values are the subject ids of entries."""
 
     read: Callable[[Session, Sequence[str]], dict[str, Record]]
     key: ColumnElement[Any]
     is_number: bool = False
+    """Whether that column is an integer; subject ids are text."""
     is_locked: bool = True
-    """Whether others may change the rows while an entry about the subject is written."""
+    """Whether `seal` locks the rows before it reads them; not those that change without an entry."""
 
 
 KINDS: dict[str, Kind] = {
@@ -469,11 +480,11 @@ KINDS: dict[str, Kind] = {
     "person": Kind(_persons, _person.c.id, is_locked=False),
     "organisation": Kind(_organisations, _runtime.c.id, True, is_locked=False),
 }
-"""Everything that is sealed, by the type of subject that entries name."""
+"""What is sealed, by the subject type of entries."""
 
 
 def read(session: Session, kind: str, ids: Collection[str]) -> dict[str, Record]:
-    """How these subjects stand now; who is not there is left out."""
+    """The records of these subjects now, by id; one without rows is left out."""
     records: dict[str, Record] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
@@ -481,25 +492,23 @@ def read(session: Session, kind: str, ids: Collection[str]) -> dict[str, Record]
     return records
 
 
-# --- How the rows that the ledger governs stand, in the few values that decide
+# --- Sealing and comparing
 #
-# what an entry seals, and what is compared. The last entry of a transaction about a subject
-# carries its standing as `record`. Whoever changes a row afterwards without an entry is found
-# by comparing the two. Values are ids, times, amounts and digests: never a name, a Slack id or
-# a word that somebody wrote.
+# The last entry of a transaction about a subject carries the subject's record. A row that is
+# changed later without an entry differs from it.
 
 __all__ = ["KINDS", "Record", "digest", "read"]
 
 REFUSED = ".refused"
-"""How the actions of entries end that say that nothing was changed."""
+"""Suffix of actions that record a refusal: they changed nothing, so they seal nothing."""
 
 _entry = cast(Table, AuditEntry.__table__)
 
 
 def are_equal(ledger: Record, table: Record) -> bool:
-    """Whether the rows stand as an entry sealed them."""
+    """Whether the rows (`table`) still are what an entry sealed (`ledger`)."""
     if ledger.keys() != table.keys():
-        # Sealed by another release, which sealed less or more: what both know counts.
+        # Sealed by another release, with other keys: those that both have are compared.
         ledger = {name: value for name, value in ledger.items() if name in table}
         table = {name: value for name, value in table.items() if name in ledger}
     if "stages" not in ledger:
@@ -508,7 +517,7 @@ def are_equal(ledger: Record, table: Record) -> bool:
     return (
         {**ledger, "stages": []} == {**table, "stages": []}
         and [
-            # Whom a stage asks is not proven where it names somebody whom nobody here had met.
+            # Whom a stage asks was not sealed where it named somebody unknown then (`_digest_approvers`).
             (*before[:3], before[3] if before[3] is None else now[3])
             for before, now in zip(sealed, stands, strict=False)
         ]
@@ -518,8 +527,9 @@ def are_equal(ledger: Record, table: Record) -> bool:
 
 
 def _lock(session: Session, kind: str, ids: Sequence[str]) -> None:
-    """Wait for whoever changes these rows: what is sealed must not be older than the entry before. No-op where they
-    are locked already, which is nearly everywhere."""
+    """Lock the rows, so that a seal is never older than the entry before it: another transaction could change them
+    between this one's read and its turn at the head. Nothing to do on SQLite, which has one writer, nor for rows that
+    this transaction has locked already, which is nearly always so."""
     if session.get_bind().dialect.name != "postgresql" or not KINDS[kind].is_locked:
         return
     column = KINDS[kind].key
@@ -534,7 +544,10 @@ def _lock(session: Session, kind: str, ids: Sequence[str]) -> None:
 
 
 def seal(session: Session, entries: Sequence["PendingEntry"]) -> list["PendingEntry"]:
-    """The entries, each last one about a governed subject with how it stands now. Refusals changed nothing."""
+    """The entries, with the record of the subject in the last one about each governed subject, refusals aside.
+
+    Read from the tables and not taken from the services, so that no service can forget a column.
+    """
     last: dict[tuple[str, str], int] = {}
     for place, entry in enumerate(entries):
         if entry.subject_type in KINDS and not entry.action.endswith(REFUSED):
@@ -553,7 +566,7 @@ def seal(session: Session, entries: Sequence["PendingEntry"]) -> list["PendingEn
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The last entry that changed a subject: what a comparison rests on."""
+    """The last entry that changed a subject, which its rows are compared with."""
 
     seq: int
     hash: str
@@ -561,11 +574,11 @@ class Basis:
     action: str
     actor_id: str
     record: Record | None
-    """How the subject stood then; None for an entry of a release that sealed nothing."""
+    """The sealed record; None for an entry of a release that sealed nothing."""
 
 
 def parse_body(text: str) -> dict[str, Any]:
-    """The content of an entry; empty for what was put in its place and is no content of ours."""
+    """The content of an entry; empty for text that isn't a JSON object, which only tampering puts there."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -574,13 +587,13 @@ def parse_body(text: str) -> dict[str, Any]:
 
 
 UNREADABLE = (TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
-"""What reading a row raises that holds something that no code of ours writes."""
+"""What reading a row may raise when somebody put values there that our code never writes."""
 
 
 def read_readable(
     session: Session, kind: str, ids: Collection[str]
 ) -> tuple[dict[str, Record], list[str]]:
-    """How these subjects stand now, and those whose rows can't be read as what they should be."""
+    """As `read`, and the ids of subjects whose rows raise one of `UNREADABLE`, so that one of them hides no others."""
     try:
         return read(session, kind, ids), []
     except UNREADABLE:
@@ -597,7 +610,7 @@ def read_readable(
 def find_bases(
     session: Session, kind: str, ids: Collection[str], *, after: int = 0
 ) -> dict[str, Basis]:
-    """The last entry about each subject that is no refusal, of those after entry `after`."""
+    """The last entry after entry `after` about each subject, refusals aside; a subject without one is left out."""
     by_id: dict[str, Basis] = {}
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
@@ -624,7 +637,7 @@ def find_bases(
 
 
 def list_ids(session: Session, kind: str, after: str | None, most: int) -> list[str]:
-    """Ids of subjects that are there, in the order of their key, after this one."""
+    """At most `most` ids of subjects in the tables, by key, after the id `after` (None: from the first)."""
     column = KINDS[kind].key
     statement = select(column).order_by(column).limit(most)
     if after is not None:
@@ -635,7 +648,7 @@ def list_ids(session: Session, kind: str, after: str | None, most: int) -> list[
 def list_told_ids(
     session: Session, kind: str, beyond: str, most: int, *, after: int = 0
 ) -> list[str]:
-    """Ids of subjects of which entries after `after` tell, in the order of their text, beyond this one."""
+    """At most `most` subject ids of entries after entry `after`, refusals aside, sorted as text, beyond id `beyond`."""
     return list(
         session.execute(
             select(_entry.c.subject_id)
@@ -652,15 +665,15 @@ def list_told_ids(
     )
 
 
-# --- Reads for comparing the record with the ledger
-#
-# names of what is told, texts that were emptied, heads on their way.
+# --- Further reads for comparing the record with the ledger
 
 ERASED = "person.erased"
 RETURNED = "person.returned"
 
 
 class EmptiedText(NamedTuple):
+    """A private text whose words or salt are gone."""
+
     id: int
     author_id: str
     created_at: datetime
@@ -678,8 +691,8 @@ class HeadPublication(NamedTuple):
 
 
 def list_emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[EmptiedText]]:
-    """Of the next texts, those that were emptied or marked although the ledger knows of no
-    erasure of their author; and the last text that was looked at, `after` itself at the end."""
+    """Of the next `most` texts after id `after`, those emptied or marked as erased without an erasure of their author in
+    the ledger; before them the id of the last text that was looked at, `after` itself at the end."""
     last = session.execute(
         select(func.max(PrivateText.id)).where(
             PrivateText.id.in_(
@@ -715,13 +728,13 @@ def list_emptied_texts(session: Session, after: int, most: int) -> tuple[int, li
 
 
 def find_names(session: Session, ids: Collection[str]) -> dict[str, str]:
-    """What these people are called."""
+    """Opaque id → name, for those that are known."""
     rows = session.execute(select(Person.id, Person.name).where(Person.id.in_(sorted(ids))))
     return {row.id: row.name for row in rows}
 
 
 def find_title(session: Session, kind: str, id_: str) -> str:
-    """What a subject is called where people know it by a name: `Lane keeping 11`; empty for others."""
+    """The name of a subject for texts, like `Lane keeping 11`; empty for one that has none or isn't there."""
     if kind == "approval":
         row = session.execute(
             select(Approval.subject_type, Approval.subject_id, Approval.facts).where(
@@ -755,7 +768,7 @@ def find_title(session: Session, kind: str, id_: str) -> str:
 
 
 def list_heads(session: Session) -> list[HeadPublication]:
-    """Publications of the ledger's head, the newest 200 first."""
+    """The newest 200 publications of the ledger's head, newest first."""
     rows = session.execute(
         select(
             Outbox.id,
@@ -773,7 +786,7 @@ def list_heads(session: Session) -> list[HeadPublication]:
 
 
 def list_cancelled_alarms(session: Session) -> Sequence[Row[int, datetime]]:
-    """Alarms about the record (id, created_at) that were given up, by whomever; the newest 100."""
+    """The newest 100 cancelled alarms about the record: outbox id and created_at."""
     return session.execute(
         select(Outbox.id, Outbox.created_at)
         .where(
@@ -787,7 +800,7 @@ def list_cancelled_alarms(session: Session) -> Sequence[Row[int, datetime]]:
 
 
 def was_cancelled_by_somebody(session: Session, outbox_id: int) -> bool:
-    """Whether the ledger knows that an operator cancelled this row of the outbox."""
+    """Whether the ledger has an entry that this outbox row was cancelled."""
     return (
         session.execute(
             select(AuditEntry.seq)
@@ -803,23 +816,23 @@ def was_cancelled_by_somebody(session: Session, outbox_id: int) -> bool:
 
 
 def find_first_at(session: Session) -> datetime | None:
-    """When the ledger began."""
+    """The time of the first entry (governed time); None for an empty ledger."""
     return session.execute(
         select(AuditEntry.at).order_by(AuditEntry.seq).limit(1)
     ).scalar_one_or_none()
 
 
 def find_first_sealed(session: Session) -> int | None:
-    """The first entry that seals how its subject stands; None in a ledger without any."""
+    """The number of the first entry with a seal; None when there is none."""
     return session.execute(
         select(func.min(AuditEntry.seq)).where(AuditEntry.body.like('%,"record":{%'))
     ).scalar_one_or_none()
 
 
 def find_erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
-    """Of these people, whom the ledger says are erased: the last entry that says so, and when.
+    """Person → number and time of the entry that erased them, for those who are erased by the ledger.
 
-    Slack's own word that somebody is active again ends it, by an entry of its own.
+    Somebody whom Slack says is active again has a later entry `person.returned`, and is left out.
     """
     rows = session.execute(
         select(AuditEntry.subject_id, AuditEntry.seq, AuditEntry.at, AuditEntry.action)
@@ -837,7 +850,7 @@ def find_erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int
 
 
 def was_erased(session: Session, person_id: str) -> bool:
-    """Whether somebody was ever erased, be they back or not: what went with them stays away."""
+    """Whether the ledger has an erasure of this person, returned or not: their texts stay erased either way."""
     row = session.execute(
         select(AuditEntry.seq)
         .where(
@@ -851,7 +864,7 @@ def was_erased(session: Session, person_id: str) -> bool:
 
 
 def list_erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
-    """Who is marked as erased although the ledger knows of no erasure, and since when; at most 100."""
+    """At most 100 people who are marked as erased without an entry in the ledger: opaque id and when."""
     known = exists().where(
         AuditEntry.subject_type == "person",
         AuditEntry.subject_id == Person.id,
@@ -867,7 +880,7 @@ def list_erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
 
 
 def find_last_facts(session: Session, action: str, kind: str, id_: str) -> dict[str, Any] | None:
-    """The facts of the last entry that says this about a subject."""
+    """The facts of the last entry with this action about a subject; None when there is none."""
     body = session.scalar(
         select(AuditEntry.body)
         .where(
@@ -882,7 +895,7 @@ def find_last_facts(session: Session, action: str, kind: str, id_: str) -> dict[
 
 
 def open_subjects(session: Session, kind: str, action: str) -> list[str]:
-    """Subjects of this type whose last entry is of this action."""
+    """Ids of the subjects of this type whose last entry has this action."""
     last = (
         select(func.max(AuditEntry.seq))
         .where(AuditEntry.subject_type == kind)
@@ -898,7 +911,7 @@ def open_subjects(session: Session, kind: str, action: str) -> list[str]:
 
 
 def find_linked(session: Session) -> dict[str, str]:
-    """Whose entry became whose, by opaque ids: what files named became people of Slack."""
+    """Opaque id of a person known from files → of the person of Slack that they were linked to."""
     rows = session.execute(
         select(AuditEntry.subject_id, AuditEntry.body).where(
             AuditEntry.subject_type == "person", AuditEntry.action == "person.linked"

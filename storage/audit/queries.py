@@ -1,4 +1,4 @@
-"""Reads of the ledger by what its entries are about."""
+"""Reads of the ledger, and which rows the transaction has locked."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,24 +7,26 @@ from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry
 
-# --- Which rows this transaction has locked, so that sealing them does not ask for the same
-#     locks again
+# --- Rows that this transaction has locked, so that sealing doesn't lock them again: a round trip
 
 _LOCKED = "locked"
 
 
 def hold(session: Session, kind: str, id_: str | int) -> None:
-    """This row is locked until the transaction ends. Never say it inside a savepoint: undoing that lets go of the lock."""
+    """Note that this transaction holds the row's lock until its end.
+
+    Ignored inside a savepoint: rolling that back releases the locks taken in it.
+    """
     if not session.in_nested_transaction():
         session.info.setdefault(_LOCKED, set()).add((kind, str(id_)))
 
 
 def is_held(session: Session, kind: str, id_: str | int) -> bool:
-    """Whether that was said of this row."""
+    """Whether `hold` was called for this row in this transaction."""
     return (kind, str(id_)) in session.info.get(_LOCKED, ())
 
 
-# --- Reads of the ledger by what its entries are about
+# --- Reads of the ledger
 
 _PART = 400
 """Subjects in one statement."""
@@ -45,7 +47,7 @@ def list_about(session: Session, subjects: Collection[tuple[str, str]]) -> Seque
 
 
 def find_hashes(session: Session, seqs: Collection[int]) -> dict[int, str]:
-    """Entry number → its hash."""
+    """Entry number → hash, for those that are there."""
     wanted = sorted(set(seqs))
     by_seq: dict[int, str] = {}
     for start in range(0, len(wanted), _PART):

@@ -9,7 +9,7 @@ from storage.base import Base
 
 
 class AuditEntry(Base):
-    """One link of the chain. `body` is canonical JSON and what is hashed; the other columns repeat it for look-ups."""
+    """One entry of the chain. `body`, canonical JSON, is what is hashed; other columns repeat its values for queries."""
 
     __tablename__ = "audit_entry"
     __table_args__ = (Index("ix_audit_entry_subject", "subject_type", "subject_id"),)
@@ -25,7 +25,7 @@ class AuditEntry(Base):
 
 
 class AuditHead(Base):
-    """The end of the chain, one row; locked last in a transaction, so that no other lock is waited for under it."""
+    """The end of the chain, one row. Every writer locks it, last of all locks, so that its holder never waits."""
 
     __tablename__ = "audit_head"
 
@@ -35,7 +35,7 @@ class AuditHead(Base):
 
 
 class PrivateText(Base):
-    """Words that a person wrote. The ledger holds only SHA-256(salt ‖ text); erasing empties salt and text."""
+    """Free text by a person. The ledger holds only its digest, SHA-256(salt ‖ text); erasure empties salt and text."""
 
     __tablename__ = "private_text"
 

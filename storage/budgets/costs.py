@@ -1,4 +1,4 @@
-"""The only statements over cost: loads, entries, the monthly roll-up, and whose a cost is."""
+"""Queries of cost: loads, entries, the monthly roll-up, and whose a cost is. Readers count `current` loads alone."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
@@ -37,33 +37,41 @@ Ts = TypeVarTuple("Ts")
 def basis_column(
     basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry
 ) -> InstrumentedAttribute[Decimal]:
-    """The column that a basis counts."""
+    """The amount column of a basis: BilledCost or EffectiveCost, as FOCUS defines them."""
     return table.billed if basis is CostBasis.BILLED else table.effective
 
 
 COUNTS = text("cost_load.state = 'current'")
-"""The loads that count. A literal: partial indices are not found by a bind parameter."""
+"""The condition of loads that count. A literal: a partial index is not found by a bind parameter."""
 _UNCOUNTED = select(CostLoad.id).where(text("cost_load.state <> 'current'"))
 
 
 def counted(table: type[CostEntry] | type[CostMonth]) -> ColumnElement[bool]:
-    """That a row belongs to a load that counts. Every reader of cost says it, or says which load it reads."""
+    """The condition that a row's load counts. Every query over entries or months needs it, unless it names its load.
+
+    Loads that don't count are few, and found by a partial index: excluding them costs less than joining all loads.
+    """
     return table.load_id.not_in(_UNCOUNTED)
 
 
 def lock_loads(session: Session) -> None:
-    """One load at a time on PostgreSQL; SQLite has one writer anyway."""
+    """Let one transaction at a time switch loads, until it ends; on SQLite there is one writer anyway.
+
+    Whether a delivery may count depends on all loads that count (double counting), which row locks don't cover.
+    """
     if session.get_bind().dialect.name != "sqlite":
-        session.execute(text("SELECT pg_advisory_xact_lock(7305812)"))
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(7305812)")
+        )  # any number that nobody else locks
 
 
 def find_source(session: Session, source: str) -> CostSource | None:
-    """A source, if anybody has delivered it."""
+    """The source of this name; None when nobody has delivered it."""
     return session.get(CostSource, source)
 
 
 def has_loads(session: Session, source: str) -> bool:
-    """Whether there is cost of a source."""
+    """Whether a source has a load that counts."""
     statement = select(CostLoad.id).where(CostLoad.source == source, COUNTS).limit(1)
     return session.execute(statement).first() is not None
 
@@ -91,7 +99,7 @@ def list_owners_of_load(session: Session, load_id: int) -> set[int | None]:
 
 
 def find_load(session: Session, source: str, billing_period: date) -> CostLoad | None:
-    """The load of a source and billing period as it stands."""
+    """The load of a source and billing period that counts; None when there is none."""
     return session.execute(
         select(CostLoad).where(
             CostLoad.source == source, CostLoad.billing_period == billing_period, COUNTS
@@ -121,19 +129,19 @@ def list_projects_of_load(session: Session, load_id: int) -> set[int]:
 
 
 def sources_with_loads(session: Session) -> set[str]:
-    """Every source of which there is cost."""
+    """Every source with a load that counts."""
     wanted = select(CostLoad.source).where(COUNTS).distinct()
     return set(session.execute(wanted).scalars())
 
 
 def list_loads_of_period(session: Session, billing_period: date) -> list[CostLoad]:
-    """The loads of a billing period, by source."""
+    """The loads of a billing period that count, by source."""
     wanted = select(CostLoad).where(CostLoad.billing_period == billing_period, COUNTS)
     return list(session.execute(wanted.order_by(CostLoad.source)).scalars())
 
 
 def are_apart(session: Session, source: str, other: str) -> bool:
-    """Whether somebody said that two sources are two."""
+    """Whether somebody answered that these two sources are two, though they look like one."""
     return session.get(CostApart, tuple(sorted((source, other)))) is not None
 
 
@@ -183,7 +191,7 @@ def list_allocation_keys(session: Session) -> list[tuple[int, str, str, str, int
 
 
 def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, int | None]]) -> None:
-    """New allocation keys: sub-account id and name, tags, project; in one go, since they can be many."""
+    """Insert allocation keys that are new: sub-account id and name, tags, project."""
     if keys:
         session.execute(
             insert(AllocationKey),
@@ -226,7 +234,7 @@ def account_projects(session: Session) -> dict[str, int]:
 
 
 def data_through(session: Session, today: date) -> date | None:
-    """The last day, up to today, of which there is any cost."""
+    """The last day, up to today, with any cost; None when there is none."""
     latest = latest_charge(session)
     if latest is None or latest <= today:
         return latest
@@ -238,7 +246,7 @@ def data_through(session: Session, today: date) -> date | None:
 
 
 def list_loads(session: Session) -> list[tuple[str, date, datetime]]:
-    """(source, last day of charges, when it was loaded) of every billing period that stands."""
+    """(source, last day of charges, when it was loaded) of every load that counts."""
     rows = session.execute(
         select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at).where(COUNTS)
     )
@@ -246,7 +254,7 @@ def list_loads(session: Session) -> list[tuple[str, date, datetime]]:
 
 
 def has_future(session: Session, today: date) -> bool:
-    """Whether any load holds charges of days after today, which do not count yet."""
+    """Whether any load that counts has charges after today, which budgets don't count yet."""
     return (
         session.execute(
             select(CostLoad.id).where(CostLoad.charges_through > today, COUNTS).limit(1)
@@ -365,7 +373,7 @@ def sums_by_service(
 
 
 def first_day(session: Session, projects: Collection[int], today: date) -> dict[int, date]:
-    """Project → first day, up to today, of which it has cost."""
+    """Project → first day, up to today, with cost; a project without any is left out."""
     statement = (
         select(AllocationKey.project_id, func.min(CostEntry.charge_date))
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
@@ -379,8 +387,11 @@ def first_day(session: Session, projects: Collection[int], today: date) -> dict[
 def data_through_by_project(
     session: Session, projects: Collection[int] | None, today: date
 ) -> dict[int, date]:
-    """Project (these, or all for None) → last day, up to today, of which its sources have told any cost, be it another's:
-    who has stopped spending is thereby known to have stopped, and not taken for one without data."""
+    """Project (these, or all for None) → last day, up to today, with any cost in one of the project's sources.
+
+    Cost of other projects counts too: it shows that the source's data reaches so far, so a project without cost by then
+    has stopped spending, and is not waiting for data.
+    """
     by_source = through_by_source(session, today)
     statement = (
         select(AllocationKey.project_id, CostLoad.source)
@@ -397,7 +408,7 @@ def data_through_by_project(
 
 
 def through_by_source(session: Session, today: date) -> dict[str, date]:
-    """Source → last day, up to today, of which it has told any cost."""
+    """Source → last day, up to today, with any cost in it; a source without any is left out."""
     by_source: dict[str, date] = {}
     for id_, source, through in session.execute(
         select(CostLoad.id, CostLoad.source, CostLoad.charges_through).where(COUNTS)
@@ -444,7 +455,7 @@ def sum_by(
 def sum_unallocated(
     session: Session, today: date, *, without: Collection[int] = ()
 ) -> dict[str, Decimal]:
-    """BilledCost that belongs to no project, by currency, up to today's month; as if these loads did not count."""
+    """BilledCost of no project, by currency, up to today's month, of the loads that count but `without`."""
     rows = session.execute(
         select(CostMonth.currency, func.money_sum(CostMonth.billed))
         .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
@@ -460,7 +471,7 @@ def sum_unallocated(
 
 
 def latest_charge(session: Session) -> date | None:
-    """The last day of which there is any cost, be it a day to come."""
+    """The last day with any cost, which may lie in the future; None when there is none."""
     return session.execute(
         select(func.max(CostLoad.charges_through)).where(COUNTS)
     ).scalar_one_or_none()

@@ -1,4 +1,8 @@
-"""Cost that is written beside what counts: in batches, made current by one statement each way, and removed in steps."""
+"""Generations of cost: loads are written beside the current ones in batches, switched at once, and removed in batches.
+
+A load is `writing` until all of it is there, `current` while it counts, and `old` when it was replaced or given up. So a
+write transaction is short whatever the size of a load, and readers see all of the old or all of the new (decision 30).
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
@@ -22,7 +26,7 @@ _KEYS: dict[str, Any] = {
     "postgresql": postgresql.insert(AllocationKey).on_conflict_do_nothing(),
 }
 _UNCOUNTED_LOADS = text("cost_load.state <> 'current'")
-"""A literal, for the partial index."""
+"""A literal: a partial index is not found by a bind parameter."""
 
 
 def begin(
@@ -36,7 +40,7 @@ def begin(
     now: datetime,
     real_now: datetime,
 ) -> int:
-    """A load that is going to be written, and that nothing counts yet; its id."""
+    """Insert a load in state `writing`, which no reader counts; its id. `now` is governed time."""
     load = CostLoad(
         source=source,
         billing_period=billing_period,
@@ -53,7 +57,7 @@ def begin(
 
 
 def go_on(session: Session, loads: Collection[int], *, real_now: datetime) -> bool:
-    """Say that these loads are still being written; False when one was put aside meanwhile."""
+    """Note that these loads are still being written; False when one of them was put aside meanwhile."""
     result: Any = session.execute(
         update(CostLoad)
         .where(CostLoad.id.in_(sorted(loads)), CostLoad.state == CostState.WRITING.value)
@@ -64,7 +68,10 @@ def go_on(session: Session, loads: Collection[int], *, real_now: datetime) -> bo
 
 
 def insert_entries(session: Session, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write entries, money as canonical text, days as ISO text. Works below SQLAlchemy: they are many."""
+    """Insert rows of `cost_entry` (`ENTRY_COLUMNS`; money as canonical text, days as ISO text).
+
+    By the driver (`executemany`, COPY), since a load may have a million.
+    """
     connection = session.connection()
     raw = connection.connection.dbapi_connection
     if raw is None:
@@ -82,7 +89,7 @@ def insert_entries(session: Session, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 def insert_months(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Write a part of the roll-up."""
+    """Insert rows of the monthly roll-up, by column."""
     if rows:
         session.execute(insert(CostMonth), rows)
 
@@ -90,7 +97,7 @@ def insert_months(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 def stage_allocation_keys(
     session: Session, keys: Sequence[tuple[str, str, str, int | None]]
 ) -> None:
-    """New allocation keys: sub-account id and name, tags, project. One that somebody else has just made stays as it is."""
+    """Insert allocation keys: sub-account id and name, tags, project; one that is there already stays as it is."""
     if keys:
         session.connection().execute(
             _KEYS[session.get_bind().dialect.name],
@@ -110,7 +117,7 @@ _GIVE = (
     update(AllocationKey)
     .where(
         AllocationKey.id == bindparam("key"),
-        # Cost of no project has NULL here, which `=` would never find.
+        # NULL for cost of no project, which `=` never matches.
         AllocationKey.project_id.is_not_distinct_from(bindparam("before")),
     )
     .values(project_id=bindparam("project"))
@@ -118,9 +125,9 @@ _GIVE = (
 
 
 def give_keys(session: Session, changes: Sequence[dict[str, Any]]) -> None:
-    """Give allocation keys to other projects, where they still are the project's that `before` names.
+    """Give allocation keys to other projects. `changes` are {"key": id, "before": id or None, "project": id or None}.
 
-    `changes` are {"key": id, "before": id or None, "project": id or None}.
+    They were worked out in an earlier read transaction: a key that isn't `before`'s any more keeps its project.
     """
     if changes:
         session.connection().execute(_GIVE, list(changes))
@@ -129,12 +136,12 @@ def give_keys(session: Session, changes: Sequence[dict[str, Any]]) -> None:
 def make_current(
     session: Session, new: Collection[int], old: Collection[int], *, now: datetime
 ) -> bool:
-    """Let these loads count, in place of the old ones; False when a load isn't what it was taken for.
+    """Let the loads `new` count in place of `old`; False when one of them has left its state: then the caller rolls back.
 
-    The roll-up stands by its load, so that it changes with it.
+    Both updates are in one transaction, so no reader sees cost twice or not at all. The roll-up refers to its load, so it
+    changes with it.
     """
-    # Each by the state that it was seen in: what another transaction has switched since makes a count too small, and
-    # the caller rolls both back. So cost never counts twice, nor for a moment not at all.
+    # Each is matched by the state it was seen in: one that another transaction has switched since is not updated.
     put_aside: Any = session.execute(
         update(CostLoad)
         .where(CostLoad.id.in_(sorted(old)), CostLoad.state == CostState.CURRENT.value)
@@ -151,7 +158,7 @@ def make_current(
 
 
 def put_aside(session: Session, loads: Collection[int]) -> None:
-    """These will never count."""
+    """Give up loads that are being written: they become `old`, to be removed."""
     session.execute(
         update(CostLoad)
         .where(CostLoad.id.in_(sorted(loads)), CostLoad.state == CostState.WRITING.value)
@@ -161,7 +168,7 @@ def put_aside(session: Session, loads: Collection[int]) -> None:
 
 
 def put_aside_abandoned(session: Session, before: datetime) -> None:
-    """What nobody has gone on with since then (real time) will never count."""
+    """Give up every load whose last batch was written before `before` (real time): its process died or hangs."""
     session.execute(
         update(CostLoad)
         .where(
@@ -175,7 +182,7 @@ def put_aside_abandoned(session: Session, before: datetime) -> None:
 
 
 def is_anything_left(session: Session, before: datetime) -> bool:
-    """Whether there are loads to remove: old ones, and those that nobody has gone on with since then (real time)."""
+    """Whether there are loads to remove: old ones, and those whose last batch was written before `before` (real time)."""
     return (
         session.execute(
             select(CostLoad.id)
@@ -190,8 +197,8 @@ def is_anything_left(session: Session, before: datetime) -> bool:
 
 
 def remove_some(session: Session, most: int) -> bool:
-    """Remove up to `most` rows of the loads that went out of use; False when none is left."""
-    # Two removers take two loads; the load itself goes last, so that what is interrupted is found again.
+    """Remove about `most` rows of one old load: entries, then the roll-up, then the load; False when there is none."""
+    # SKIP LOCKED: two removers take two loads. The load itself goes last, so that an interrupted removal is found again.
     load_id = session.execute(
         select(CostLoad.id)
         .where(_UNCOUNTED_LOADS, CostLoad.state == CostState.OLD.value)

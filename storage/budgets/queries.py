@@ -1,4 +1,4 @@
-"""The only statements over budgets, their revisions and their alerts."""
+"""Queries of budgets, their revisions and their alerts."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -175,13 +175,13 @@ def list_by_id(session: Session, ids: Collection[int]) -> Sequence[Budget]:
 
 
 Round = tuple[int, int, date, str]
-"""A round of a budget: budget id, revision, first day, basis."""
+"""A round, one period of a budget under one revision: budget id, revision, first day, basis."""
 
 
 def list_recorded(
     session: Session, budget_ids: Collection[int], since: date
 ) -> dict[Round, set[int]]:
-    """Thresholds that were recorded already, by round, of rounds of these budgets that end on that day or later."""
+    """Round → thresholds recorded already, for rounds of these budgets that end on `since` or later."""
     thresholds: dict[Round, set[int]] = {}
     for part in parts(budget_ids):
         rows = session.execute(

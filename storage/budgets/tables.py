@@ -21,7 +21,7 @@ class Budget(Base):
     period: Mapped[str]
     starts: Mapped[date]
     ends: Mapped[date | None]
-    """Last day that counts: of fixed dates, or before a later budget of the same kind takes over."""
+    """The last day that counts: of fixed dates, or the day before a later budget of the same kind begins; None: open."""
     currency: Mapped[str]
     basis: Mapped[str]
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
@@ -29,12 +29,12 @@ class Budget(Base):
     """Per cent of actual, ascending."""
     revision: Mapped[int] = mapped_column(default=1)
     baseline_at: Mapped[datetime | None]
-    """When its project's cost was first looked at; what was over by then alarms nobody."""
+    """When it was first compared with its project's cost; thresholds crossed by then are recorded and not announced."""
     created_at: Mapped[datetime]
 
 
 class BudgetRevision(Base):
-    """An amount from a day on, or for one period only (`until` set). The newest revision that covers a day counts."""
+    """An amount from a day on, or for one period only (`valid_until` set). Of several that cover a day the newest counts."""
 
     __tablename__ = "budget_revision"
 
@@ -48,7 +48,8 @@ class BudgetRevision(Base):
 
 
 class BudgetAlert(Base):
-    """A threshold that was crossed: once per budget, revision, period, threshold and basis, told or only recorded."""
+    """A threshold that was crossed: once per budget, revision, period, threshold and basis, announced or only recorded
+    (`told` says which)."""
 
     __tablename__ = "budget_alert"
     __table_args__ = (
@@ -73,7 +74,7 @@ class BudgetAlert(Base):
 
 
 class CostSource(Base):
-    """A source of cost, and who delivers it: the machine tokens of a name, or the command line where there is none."""
+    """A source of cost, and who delivers it: machine tokens of the name `token`, or the command line where it is None."""
 
     __tablename__ = "cost_source"
 
@@ -83,7 +84,7 @@ class CostSource(Base):
 
 
 class CostApart(Base):
-    """Two sources of which somebody said that they are two, though they look like one. `first` sorts before `second`."""
+    """The answer that two sources are two, though they look like one, so that it isn't asked again. `first` < `second`."""
 
     __tablename__ = "cost_apart"
 
@@ -92,9 +93,9 @@ class CostApart(Base):
 
 
 class CostLoad(Base):
-    """A generation of the cost of one source and billing period. The current one counts, and there is at most one.
+    """A generation of the cost of one source and billing period; at most one is current, and only that counts.
 
-    What it holds never changes once it is current: another delivery is written beside it and takes its place.
+    Its rows never change once it is current: a correction is another load that takes its place as a whole.
     """
 
     __tablename__ = "cost_load"
@@ -107,7 +108,7 @@ class CostLoad(Base):
             postgresql_where=text("state = 'current'"),
             sqlite_where=text("state = 'current'"),
         ),
-        # What does not count is told from what does by looking at these few.
+        # Loads that don't count are few: `costs.counted` excludes them by this index.
         Index(
             "ix_cost_load_uncounted",
             "id",
@@ -123,14 +124,17 @@ class CostLoad(Base):
     rows: Mapped[int]
     charges_through: Mapped[date]
     loaded_at: Mapped[datetime]
-    """When it became current, or began to be written."""
+    """When it became current (governed time); until then, when it began to be written."""
     state: Mapped[str] = mapped_column(server_default="current")
     written_at: Mapped[datetime | None]
-    """When a batch of it was last written (real time): what nobody goes on with is put aside."""
+    """When its last batch was written (real time): a load that nobody goes on with is put aside."""
 
 
 class AllocationKey(Base):
-    """What decides whose cost a row is: the sub-account and the tags that rules read. NULL project is unallocated."""
+    """What decides whose a cost is: the sub-account and the tags that rules read. Cost of a NULL project is unallocated.
+
+    Entries refer to it, so a change of rules or projects moves cost by updating these few rows.
+    """
 
     __tablename__ = "allocation_key"
     __table_args__ = (UniqueConstraint("sub_account_id", "sub_account_name", "tags"),)
@@ -165,7 +169,7 @@ class CostEntry(Base):
 
 
 class CostMonth(Base):
-    """The roll-up that status and summaries read: a load's cost per allocation key, calendar month and currency."""
+    """The roll-up that whole months are summed from: a load's cost per allocation key, calendar month and currency."""
 
     __tablename__ = "cost_month"
     __table_args__ = (Index("ix_cost_month_key", "allocation_key_id", "month"),)

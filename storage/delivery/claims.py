@@ -1,7 +1,7 @@
-"""Workspace-wide back-off and pace: one row per method, used as the clock of a leaky bucket (GCRA).
+"""The SQL of delivery: rate limits, claiming lanes and rows, settling attempts, uploaded pictures.
 
-A row holds the moment at which the next call is due at an even pace. A call may run ahead of that by the burst that
-the method allows; the row is locked while it is moved, so that all replicas share one pace.
+Locks are taken in one order everywhere, so that a claim, a click and a timer never deadlock: the subject's row, its
+timers, lanes and outbox rows sorted by key, rate limits, and last the head of the ledger.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,12 @@ from storage.base import UTCDateTime
 from storage.delivery.tables import Gate, Lane, Message, Outbox, Upload
 from storage.enums import OutboxState, UploadState
 
+# --- Rate limits of the workspace: one row per API method, a leaky bucket kept in one timestamp (GCRA)
+#
+# `gate.not_before` is when the next call would be due at an even pace. Each call moves it one interval ahead; a call
+# may be made while it lies at most `tolerance`, (burst - 1) intervals, after now. One timestamp is enough for pace,
+# burst and closures, and moving it under the row's lock makes all replicas share it.
+
 _MAKE: dict[str, Any] = {
     "sqlite": sqlite.insert(Gate).on_conflict_do_nothing(index_elements=["key"]),
     "postgresql": postgresql.insert(Gate).on_conflict_do_nothing(index_elements=["key"]),
@@ -45,25 +51,28 @@ _MOVE = (
 
 
 def make(session: Session, keys: list[str], never: datetime) -> None:
-    """See to it that these gates exist, open."""
-    for key in sorted(keys):
+    """Insert the gates that are missing, with `never` (long ago) as their `not_before`, so that they are open."""
+    for key in sorted(keys):  # replicas that start together insert in one order, and don't deadlock
         session.execute(_MAKE[session.get_bind().dialect.name], {"key": key, "not_before": never})
 
 
 def open_all(session: Session, since: datetime) -> None:
-    """No gate holds anything back that was held since then; every burst is whole again."""
+    """Set every gate back to `since` (real time) at the latest: closures end, and every burst is whole again."""
     session.execute(update(Gate).where(Gate.not_before > since).values(not_before=since))
 
 
 def read(session: Session) -> dict[str, datetime]:
-    """All gates, without a lock."""
+    """`not_before` of all gates by key, without a lock; a claim reads them only to skip what is closed."""
     return {row.key: row.not_before for row in session.execute(_ALL)}
 
 
 def take(
     session: Session, key: str, *, real_now: datetime, interval: timedelta, tolerance: timedelta
 ) -> timedelta:
-    """Count one call; zero when it may be made, else how long to wait until one may."""
+    """Count one call and return zero; when it may not be made yet, count nothing and return how long to wait.
+
+    `interval` is the time between two calls at an even pace, `tolerance` how far calls may run ahead of it.
+    """
     due: datetime = session.execute(_LOCKED, {"gate_key": key}).scalar_one()
     due = max(due, real_now)
     if due - real_now > tolerance:
@@ -73,7 +82,7 @@ def take(
 
 
 def close(session: Session, key: str, until: datetime) -> None:
-    """Let nothing pass before then; a gate that is closed for longer stays so."""
+    """Move the gate's `not_before` to `until`; one that lies later stays, so closures never shorten each other."""
     due: datetime = session.execute(_LOCKED, {"gate_key": key}).scalar_one()
     if due < until:
         session.execute(_MOVE, {"gate_key": key, "until": until})
@@ -85,16 +94,24 @@ def close(session: Session, key: str, until: datetime) -> None:
 # hold, while SQLite has one writer at a time anyway. Lanes are locked FOR NO KEY UPDATE, so
 # that producers, whose foreign keys take KEY SHARE locks on them, neither wait nor make us
 # wait. States are literals: a partial index is not found by bind parameters.
+#
+# Lanes are claimed and not rows: SKIP LOCKED on rows would let a reply overtake its card, and
+# two replicas post to one channel within the same second.
+#
+# `due_now` is governed time, `real_now` real time. `lease_now` is real time less what the clock
+# has just jumped ahead, so that such a jump doesn't end a lease whose holder is still sending.
 
 _WAITING = "state IN ('pending','sending')"
 _DUE = """o.state IN ('pending','sending') AND o.due_at <= :due_now AND (o.thread_of IS NULL OR NOT EXISTS (
       SELECT 1 FROM outbox p WHERE p.id = o.thread_of AND p.state IN ('pending','sending')))"""
+"""Due, and no reply to a card that is not settled: it needs the card's ts, or is cancelled with it."""
 _FREE = "(l.lease_until IS NULL OR l.lease_until < :lease_now)"
 _POSTS = (
     "o.op NOT IN ('update','delete') AND (o.op <> 'post' OR :may_post = 1)"
     " AND (:held = 0 OR o.op = 'anchor')"
 )
-"""What is new; while nothing may be sent, the anchor still keeps what it must know."""
+"""Everything but edits. Without `may_post` (chat.postMessage is closed) no messages; during a hold only lines for the
+anchor, which must know of erasures and heads whatever this database knows of Slack."""
 
 _LANES_THAT_WAIT = f"""
 WITH RECURSIVE waiting(key) AS (
@@ -103,9 +120,10 @@ WITH RECURSIVE waiting(key) AS (
   SELECT (SELECT min(lane_key) FROM outbox WHERE {_WAITING} AND lane_key > waiting.key)
   FROM waiting WHERE waiting.key IS NOT NULL
 )"""  # noqa: S608 - only constants are put together here
-"""Walks the partial index from lane to lane, so that its cost does not grow with the length of the queues.
+"""A skip scan: walks the partial index from lane to lane, so that its cost grows with the number of lanes that wait and
+not with the length of their queues.
 
-For the same reason each lane is asked by a scalar subquery: PostgreSQL makes a join of EXISTS, over all that waits.
+For the same reason each lane is asked by a scalar subquery: PostgreSQL turns EXISTS into a join over all that waits.
 """
 
 _POST_LANES = f"""{_LANES_THAT_WAIT}
@@ -119,14 +137,15 @@ SELECT l.key, l.epoch, l.channel, o.id AS head, o.priority FROM outbox o JOIN la
 WHERE o.state IN ('pending','sending') AND o.op IN ('update','delete')
   AND o.due_at <= :due_now AND l.edit_not_before <= :real_now AND {_FREE}
 ORDER BY o.priority, o.id DESC LIMIT :most"""  # noqa: S608
-"""The newest decision first, and before all the card that somebody has just clicked."""
+"""Cards that somebody has just clicked (priority 0) go first, then the newest changes: edits are paced by workspace, and
+after a mass change the cards people look at now should not wait for hundreds of old ones. Counts rows, not lanes."""
 
 _SKIP = "\nFOR NO KEY UPDATE OF l SKIP LOCKED"
 
 _HEAD = f"""
 SELECT o.id FROM outbox o WHERE o.lane_key = :lane AND {_POSTS} AND {_DUE}
 ORDER BY CASE o.state WHEN 'sending' THEN 0 ELSE 1 END, o.priority, o.id LIMIT 1"""  # noqa: S608
-"""A message whose outcome is unknown goes first: whatever follows it in the lane would overtake it."""
+"""A message whose outcome is unknown goes first: anything sent before it is looked up would overtake it."""
 
 _NEXT = f"""{_LANES_THAT_WAIT}
 SELECT l.not_before, l.edit_not_before, l.lease_until,
@@ -173,13 +192,14 @@ _LEFT_DUE = _typed(_LEFT)
 _LOCK_ROW = (
     select(Outbox)
     .where(Outbox.id == bindparam("row_id"), Outbox.state.in_(bindparam("waiting", expanding=True)))
-    # An operator who settles this row at this moment holds it: the lane waits for its next turn, not for them.
+    # Locked by a change that concerns the row, or by an operator who settles it: rendering it now would show the
+    # record as it was before that change, with no edit to follow. The lane rests and is claimed again afterwards.
     .with_for_update(skip_locked=True, of=Outbox)
 )
 _PARENT = select(Outbox.state, Outbox.ts).where(Outbox.id == bindparam("row_id"))
 _COPY = select(Message).where(Message.id == bindparam("message_id"))
 _LEASE = (
-    # No fence here: the lane's row is locked by the SELECT that found it free, in this transaction.
+    # Needs no fence: this transaction holds the lane's row lock since the SELECT that found it free.
     update(Lane)
     .where(Lane.key == bindparam("lane"))
     .values(lease_owner=bindparam("me"), lease_until=bindparam("until"), epoch=Lane.epoch + 1)
@@ -202,7 +222,7 @@ _BEGIN_ATTEMPT = (
     .where(Outbox.id == bindparam("row_id"))
     .values(
         state=OutboxState.SENDING,
-        # Counted before the call, so that a process that dies of a message does not try it for ever.
+        # Counted before the call, so that a message that kills its process is given up after `Pace.attempts`.
         attempts=Outbox.attempts + 1,
         attempt_at=bindparam("real_now"),
         attempt_governed_at=bindparam("due_now"),
@@ -226,8 +246,11 @@ _WAITING_STATES = [OutboxState.PENDING.value, OutboxState.SENDING.value]
 
 @dataclass(frozen=True, slots=True)
 class FreeLane:
-    """A lane that is locked until the transaction ends, and may be leased. `head` and its priority are known for edits,
-    `not_before`, from when it may send, for anything new."""
+    """A lane that may be leased; its row is locked until the transaction ends.
+
+    `channel` is None until the conversation was opened. `head` (the id of the row to send) and `priority` are set for
+    edits only, `not_before` (real time from which the lane may send) for anything else only.
+    """
 
     key: str
     epoch: int
@@ -247,10 +270,10 @@ def list_post_lanes(
     is_held: bool = False,
     most: int,
 ) -> list[FreeLane]:
-    """Lanes with something new to send, the longest rested first; without chat.postMessage when it may not be called.
+    """At most `most` free lanes with anything but an edit to send, locked; the one that may send for longest first.
 
-    While `is_held`, only the anchor's.
-    Leases that end before `lease_now` have run out.
+    `due_now` is governed time; `real_now` and `lease_now` are real time, and leases that end before `lease_now` have run
+    out. `may_post` is False while chat.postMessage is closed; while `is_held`, only the anchor's lane is listed.
     """
     rows = session.execute(
         _POST_LANES_BY[session.get_bind().dialect.name],
@@ -272,7 +295,10 @@ def list_post_lanes(
 def list_edit_lanes(
     session: Session, *, due_now: datetime, real_now: datetime, lease_now: datetime, most: int
 ) -> list[FreeLane]:
-    """Lanes with an edit to make, each once, with the edit that goes first; `lease_now` as in `post_lanes`."""
+    """Free lanes with an edit to make, locked, each once, with the edit that goes first.
+
+    `most` counts edits, of which several may belong to one lane; the times are those of `list_post_lanes`.
+    """
     rows = session.execute(
         _EDIT_LANES_BY[session.get_bind().dialect.name],
         {"due_now": due_now, "real_now": real_now, "lease_now": lease_now, "most": most},
@@ -286,7 +312,10 @@ def list_edit_lanes(
 def find_head(
     session: Session, lane: str, *, due_now: datetime, may_post: bool, is_held: bool = False
 ) -> int | None:
-    """The row that goes first in a lane: one whose outcome is unknown, else the oldest."""
+    """The id of the row, edits aside, that goes first in a lane; None when nothing is due.
+
+    One whose outcome is unknown goes first, then by priority and age.
+    """
     return session.execute(
         _HEAD_ID,
         {"lane": lane, "due_now": due_now, "may_post": int(may_post), "held": int(is_held)},
@@ -294,42 +323,49 @@ def find_head(
 
 
 def lock_row(session: Session, row_id: int) -> Outbox | None:
-    """The row, locked; None when a change that concerns it is being written at this moment, or it is settled."""
+    """The row, locked; None when another transaction holds it, or when it is settled."""
     return session.execute(
         _LOCK_ROW, {"row_id": row_id, "waiting": _WAITING_STATES}
     ).scalar_one_or_none()
 
 
 def find_parent(session: Session, row_id: int) -> tuple[str, str | None]:
-    """The state and the ts of the card whose thread a row joins."""
+    """State and ts of the row `row_id`, the card of a thread; ts is None for one that was never sent."""
     state, ts = session.execute(_PARENT, {"row_id": row_id}).one()
     return state, ts
 
 
 def find_copy(session: Session, message_id: int) -> Message | None:
-    """The copy that an edit is about."""
+    """The copy that an edit is about; None when it was purged."""
     return session.execute(_COPY, {"message_id": message_id}).scalar_one_or_none()
 
 
 def lease(session: Session, lane: str, *, me: str, until: datetime) -> None:
-    """Make the lane ours until then; its epoch rises, so that whoever held it before can settle nothing any more."""
+    """Lease the lane to the process `me` until `until` (real time).
+
+    Its epoch rises by one, so that an earlier holder, whose lease ran out, can settle nothing any more.
+    """
     session.execute(_LEASE, {"lane": lane, "me": me, "until": until})
 
 
 def put_off(session: Session, lane: str, until: datetime, *, edits: bool = False) -> None:
-    """Let nothing new (or no edit) go out in this lane before then."""
+    """Let the lane send no posts, or with `edits` no edits, before `until` (real time)."""
     session.execute(_PUT_OFF_EDITS if edits else _PUT_OFF_POSTS, {"lane": lane, "until": until})
 
 
 def begin_attempt(session: Session, row_id: int, *, due_now: datetime, real_now: datetime) -> None:
-    """Write down that the row is about to be sent."""
+    """Mark the row as `sending` and count the attempt, before the call: whoever finds it so later looks it up first."""
     session.execute(_BEGIN_ATTEMPT, {"row_id": row_id, "due_now": due_now, "real_now": real_now})
 
 
 def begin_look(
     session: Session, row_id: int, *, real_from: datetime, governed_from: datetime
 ) -> None:
-    """Write down that the row may have been sent since then, so that it is looked for before it is sent."""
+    """Mark the row as `sending` without counting an attempt, so that it is looked up in Slack before it is sent.
+
+    The look-up begins at `real_from` (real time) and `governed_from` (governed time): after a restore, the end of the
+    copy.
+    """
     session.execute(
         _BEGIN_LOOK, {"row_id": row_id, "real_from": real_from, "governed_from": governed_from}
     )
@@ -344,9 +380,10 @@ def find_next_times(
     is_held: bool = False,
     edits_up_to: int,
 ) -> tuple[Sequence[datetime], datetime | None]:
-    """When lanes with something due may send (real time), and when the next row falls due (governed time).
+    """When lanes with something due may send (real time), and when the next row falls due (governed time, None: none).
 
-    Of edits only those count whose priority is at most `edits_up_to`. Leases last so much longer than they say.
+    Only edits of a priority of at most `edits_up_to` count. `leases_last` is added to the end of leases: how far the
+    clock has just jumped ahead.
     """
     moments: list[datetime] = []
     parameters: dict[str, Any] = {
@@ -374,14 +411,17 @@ def count_due(session: Session, *, due_now: datetime) -> int:
 
 # --- Writing down how an attempt ended
 #
-# Everything is fenced: the lane's epoch must still be the one of the claim.
+# Everything is fenced: `_GIVE_BACK` comes first and changes a row only while the lane's epoch is
+# that of the claim; where it changes none, the lane was leased to somebody else meanwhile, and
+# nothing of the attempt is written. Its row lock also orders this after any claim of the lane.
 
 _GIVE_BACK = (
     update(Lane)
     .where(
         Lane.key == bindparam("lane"),
         Lane.epoch == bindparam("held_epoch"),
-        Lane.lease_until.is_not(None),  # so that settling twice, after a lost COMMIT, does it once
+        # The answer to a COMMIT may be lost. Settling is then repeated, and finds the lease given back already.
+        Lane.lease_until.is_not(None),
     )
     .values(
         lease_owner=None,
@@ -403,9 +443,7 @@ _SENT = (
         last_error=None,
         settled_at=bindparam("now"),
     )
-    .returning(
-        Outbox.stale
-    )  # its record changed while it was being sent: the copy is edited at once
+    .returning(Outbox.stale)
     .execution_options(synchronize_session=False)
 )
 _END = (
@@ -428,7 +466,7 @@ _AGAIN = (
 _LOOKED = (
     update(Outbox)
     .where(Outbox.id == bindparam("row_id"))
-    # From here on it counts as attempted: what is older than the span in question is not looked for again.
+    # A row attempted after the restore was not sent by anybody unknown (`claiming`), so it is not looked for again.
     .values(attempt_at=bindparam("looked_at"))
     .execution_options(synchronize_session=False)
 )
@@ -462,7 +500,7 @@ _COPY_AT = select(
 
 
 class ShownCopy(NamedTuple):
-    """What one of our messages shows, and the key of its lane."""
+    """The notice that a message of ours shows, its subject, and the key of its lane."""
 
     kind: str
     notice: dict[str, Any]
@@ -472,7 +510,7 @@ class ShownCopy(NamedTuple):
 
 
 def find_settled_copy(session: Session, channel: str, ts: str) -> ShownCopy | None:
-    """The message of ours that stands there; None for one that is not ours."""
+    """Our message with this `ts` in a channel; None for anybody else's."""
     row = session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
     return None if row is None else ShownCopy(*row)
 
@@ -486,7 +524,11 @@ def give_back(
     edits_from: datetime | None = None,
     opened: str | None = None,
 ) -> bool:
-    """End the lease, and say from when on the lane may send; False when it is no longer ours: then change nothing."""
+    """End the lease; False when the lane is no longer ours, and then the caller must change nothing.
+
+    `posts_from` and `edits_from` (real time) are when the lane may send again, None for no change. `opened` is the
+    conversation that was opened for the lane, None for none.
+    """
     result = session.execute(
         _GIVE_BACK,
         {
@@ -502,7 +544,10 @@ def give_back(
 
 
 def mark_sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -> bool:
-    """It is out; True when its record changed meanwhile."""
+    """Settle the row as sent at `now` (governed time), with its `ts` for a message.
+
+    True when its record changed while it was being sent: then the copy that stands in Slack needs an edit.
+    """
     stale: bool = session.execute(
         _SENT, {"row_id": row_id, "posted_ts": ts, "now": now}
     ).scalar_one()
@@ -510,14 +555,14 @@ def mark_sent(session: Session, row_id: int, *, ts: str | None, now: datetime) -
 
 
 def end(session: Session, row_id: int, state: OutboxState, why: str, *, now: datetime) -> None:
-    """It will not be sent: dead or cancelled."""
+    """Settle the row as not to be sent: `state` is dead or cancelled. Of `why` 500 characters are kept."""
     session.execute(_END, {"row_id": row_id, "new_state": state, "why": why[:500], "now": now})
 
 
 def reschedule(
     session: Session, row_id: int, state: OutboxState, why: str, *, attempts: int, lookups: int
 ) -> None:
-    """It waits for its next turn, as `pending` or, with an unknown outcome, as `sending`."""
+    """Let the row wait for its next turn: `pending`, or `sending` while its outcome is unknown."""
     session.execute(
         _AGAIN,
         {
@@ -531,12 +576,12 @@ def reschedule(
 
 
 def mark_looked_for(session: Session, row_id: int, *, real_now: datetime) -> None:
-    """It was looked for now, and is not in Slack: the next time it is sent."""
+    """Note that a look-up at `real_now` did not find the row in Slack: the next time it is sent."""
     session.execute(_LOOKED, {"row_id": row_id, "looked_at": real_now})
 
 
 def add_copy(session: Session, values: dict[str, Any]) -> Message | None:
-    """Remember a copy that stands in Slack now; None when it was known."""
+    """Insert a copy that stands in Slack now, by the columns in `values`; None when that channel and ts are known."""
     known = session.execute(_KNOWN_COPY, {"c": values["channel"], "t": values["ts"]}).first()
     if known is not None:
         return None
@@ -546,17 +591,17 @@ def add_copy(session: Session, values: dict[str, Any]) -> Message | None:
 def mark_copy_shown(
     session: Session, copy_id: int, *, digest: str, final: bool, now: datetime
 ) -> None:
-    """A copy shows something else now."""
+    """Write down what a copy shows since `now` (governed time): the digest, and whether its record is final."""
     session.execute(_SHOWN, {"copy_id": copy_id, "digest": digest, "final": final, "now": now})
 
 
 def mark_copy_gone(session: Session, copy_id: int, why: str, *, now: datetime) -> None:
-    """A copy does not stand in Slack any more; what waits for it is cancelled."""
+    """Mark a copy as gone from Slack, and cancel the edit that waits for it."""
     session.execute(_GONE, {"copy_id": copy_id})
     session.execute(_CANCEL_EDITS, {"copy_id": copy_id, "why": why, "now": now})
 
 
-# --- Pictures that were uploaded to Slack
+# --- Pictures that were uploaded to Slack, by the digest of what they show
 
 _ADD: dict[str, Any] = {
     "sqlite": sqlite.insert(Upload).on_conflict_do_nothing(index_elements=["key"]),
@@ -590,29 +635,35 @@ _PURGE = (
 
 
 def find(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, UploadState]]:
-    """The files of these pictures that were uploaded: key → file id and state."""
+    """The Slack files of these pictures, those that were uploaded: key → file id and state."""
     rows = session.execute(_FIND, {"keys": list(keys)})
     return {row.key: (row.file_id, UploadState(row.state)) for row in rows}
 
 
 def add(session: Session, key: str, file_id: str, *, now: datetime) -> None:
-    """A picture was uploaded; when another replica was quicker, its file stays."""
+    """Keep the file of an uploaded picture; when another replica was first, its file stays and this one is unused."""
     row = {"key": key, "file_id": file_id, "state": UploadState.UPLOADED, "uploaded_at": now}
     session.execute(_ADD[session.get_bind().dialect.name], row)
 
 
 def mark_ready(session: Session, keys: Sequence[str]) -> None:
-    """Slack can show these now."""
+    """Note that Slack can show the files of these pictures now."""
     session.execute(_READY, {"keys": list(keys)})
 
 
 def forget(session: Session, key: str, file_id: str) -> None:
-    """This file cannot be shown; the picture is uploaded anew when it is needed again."""
+    """Delete the row of a file that Slack can't show; the picture is uploaded anew when it is needed again.
+
+    A file that another replica uploaded meanwhile, of another id, stays.
+    """
     session.execute(_FORGET, {"upload_key": key, "upload_id": file_id})
 
 
 def purge(session: Session, before: datetime, *, most: int) -> int:
-    """Forget what was uploaded before then; messages that show it keep it. Returns how many rows went."""
+    """Delete at most `most` rows uploaded before `before` (real time), oldest first; how many went.
+
+    The files stay in Slack, for the messages that show them.
+    """
     keys = session.execute(_OLD, {"before": before, "most": most}).scalars().all()
     if keys:
         session.execute(_PURGE, {"keys": list(keys)})

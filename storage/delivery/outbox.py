@@ -1,4 +1,8 @@
-"""What producers of messages look up and change: marks on rows that wait, and the copies of a subject."""
+"""The SQL of those who write to the outbox: rows, edits, copies of a subject, holds, and what operators see and change.
+
+A transaction that changes a record locks the record's row first, then touches lanes and outbox rows sorted by key, and
+ends at the head of the ledger. Claims keep to the same order, so the two never deadlock.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -47,6 +51,11 @@ _POST: dict[str, Any] = {
 
 
 def _edit(make: Any) -> Any:
+    """INSERT of an edit. Where one waits for the same copy already, that one stays, with the more urgent priority.
+
+    An edit is rendered when it is sent, so one that waits shows every change until then. Updating the row locks it too:
+    no claim renders the record before the change that asks for the edit is committed.
+    """
     statement = make(_ROWS)
     return statement.on_conflict_do_update(
         index_elements=["message_id"],
@@ -89,6 +98,7 @@ _LIVE_COPIES = (
     .order_by(_messages.c.lane_key, _messages.c.id)
 )
 _COPIES = _LIVE_COPIES.where(_messages.c.subject_id == bindparam("s_id"))
+# One row at least, for whether anything waits, and one for each copy.
 _HERE = select(literal(1).label("here")).subquery()
 _SHOWN = (
     select(
@@ -132,12 +142,12 @@ _HASTEN = (
 
 
 def add_lane(session: Session, key: str) -> None:
-    """See to it that the destination exists."""
+    """Insert the lane unless it is there, unpaced: a row of the outbox refers to it."""
     session.execute(_LANE[session.get_bind().dialect.name], {"lane_key": key})
 
 
 def add_lanes(session: Session, keys: Sequence[str]) -> None:
-    """See to it that these destinations exist."""
+    """As `add_lane`, for several; `keys` are sorted, so that producers insert in one order and don't deadlock."""
     if keys:
         session.connection().execute(
             _LANE[session.get_bind().dialect.name], [{"lane_key": key} for key in keys]
@@ -145,13 +155,13 @@ def add_lanes(session: Session, keys: Sequence[str]) -> None:
 
 
 def add_rows(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Write several rows whose dedupe keys are new."""
+    """Insert several rows; raises IntegrityError for a dedupe key that is there already."""
     if rows:
         session.connection().execute(_ADD, list(rows))
 
 
 def add_row(session: Session, values: dict[str, Any]) -> int | None:
-    """Write a row to the outbox; None when its dedupe key is there already."""
+    """Insert a row and return its id; None when its dedupe key, the fact that it announces, is there already."""
     row_id: int | None = session.execute(
         _POST[session.get_bind().dialect.name], values
     ).scalar_one_or_none()
@@ -159,18 +169,15 @@ def add_row(session: Session, values: dict[str, Any]) -> int | None:
 
 
 def add_edits(session: Session, edits: list[dict[str, Any]]) -> None:
-    """Write edits of copies in this order, or meet those that wait for them already.
-
-    Those are locked until this transaction ends, so that none is claimed and rendered before the change that asks for
-    it is visible.
-    """
+    """Insert edits of copies in this order; a copy for which one waits already keeps that one, locked (see `_edit`)."""
     session.execute(_EDIT[session.get_bind().dialect.name], edits)
 
 
 def mark_stale(session: Session, subject_type: str, subject_id: str) -> None:
-    """What is about to be sent about this subject may be rendered from what it was: settling asks for an edit then.
+    """Mark the subject's messages that wait or are being sent as stale, because their record changes now.
 
-    Rows that still wait are marked as well, which locks them: they are not claimed before this transaction ends.
+    One that is being sent may show the record as it was, so settling it queues an edit. Marking one that waits locks it:
+    it isn't claimed, and rendered too early, before this transaction ends.
     """
     session.execute(_MARK_STALE, {"s_type": subject_type, "s_id": subject_id})
 
@@ -188,12 +195,12 @@ _MARK_ALL_STALE = (
 
 
 def mark_all_stale(session: Session, subject_type: str, subject_ids: Sequence[str]) -> None:
-    """The same of several subjects of one type."""
+    """As `mark_stale`, for several subjects of one type."""
     session.execute(_MARK_ALL_STALE, {"s_type": subject_type, "s_ids": list(subject_ids)})
 
 
 class Copy(NamedTuple):
-    """A message that shows its subject in Slack."""
+    """A message in Slack that shows a record, and the notice it shows."""
 
     id: int
     lane_key: str
@@ -209,40 +216,40 @@ class Copy(NamedTuple):
 def list_copies_of_all(
     session: Session, subject_type: str, subject_ids: Sequence[str]
 ) -> list[Copy]:
-    """The copies of several subjects of one type, by lane."""
+    """The copies in Slack of several subjects of one type, sorted by lane."""
     wanted = {"s_type": subject_type, "s_ids": list(subject_ids)}
     return [Copy(*row) for row in session.execute(_COPIES_OF_ALL, wanted)]
 
 
 def list_copies(session: Session, subject_type: str, subject_id: str) -> list[Copy]:
-    """Every copy of the subject that stands in Slack, by lane."""
+    """Every copy of the subject in Slack, sorted by lane."""
     wanted = {"s_type": subject_type, "s_id": subject_id}
     return [Copy(*row) for row in session.execute(_COPIES, wanted)]
 
 
 def mark_and_list_copies(session: Session, subject_type: str, subject_id: str) -> list[Copy]:
-    """`mark_stale`, and every copy of the subject that stands in Slack, by lane.
-
-    Mostly nothing about it waits to be sent, and then one look tells both: what is sent by then stands among the copies.
-    """
+    """`mark_stale` and `list_copies` in one: mostly nothing about a subject waits, and then one query answers both."""
     values = {"s_type": subject_type, "s_id": subject_id}
     rows = session.execute(_SHOWN, values).all()
     if rows[0].waits:
-        # What waited may be sent between that look and the mark: the copies are read once more, after it.
+        # A row may have been sent, and become a copy, between that query and the mark.
         mark_stale(session, subject_type, subject_id)
         return list_copies(session, subject_type, subject_id)
     return [Copy(*row[1:]) for row in rows if row.id is not None]
 
 
 def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
-    """Of these lanes, those in which something waits, and since when it is due; none of it is claimed before this ends."""
+    """Lane → when its waiting row is due, for those of `lanes` that have one; locked, so that none is claimed meanwhile.
+
+    For lanes with at most one waiting row, like those of Home tabs; `lanes` are sorted.
+    """
     return {
         lane: due_at for lane, due_at in session.execute(_WAITING_IN_LANES, {"lanes": list(lanes)})
     }
 
 
 def bring_forward(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
-    """What waits in these lanes is due at this earlier time."""
+    """Let what waits in each of these lanes be due at the time beside it, unless it is due earlier."""
     if lanes:
         session.connection().execute(
             _HASTEN, [{"late_lane": lane, "sooner": due_at} for lane, due_at in lanes]
@@ -277,7 +284,7 @@ _TO_REVIEW = (
 
 
 class HoldSpan(NamedTuple):
-    """What a claim reads of a hold. The spans are of real and of governed time."""
+    """What a claim reads of a hold: `look_…` are real time, `governed_…` the same span in governed time."""
 
     id: int
     released_at: datetime | None
@@ -289,32 +296,35 @@ class HoldSpan(NamedTuple):
 
 
 def list_in_force(session: Session, since: datetime) -> list[HoldSpan]:
-    """Holds that are in force, and those since then after which messages are looked for before they are sent."""
+    """Holds in force, and those since `since` (real time) whose span makes messages be looked up before they are sent."""
     return [HoldSpan(*row) for row in session.execute(_STANDING, {"since": since})]
 
 
 def is_held(session: Session) -> bool:
-    """Whether nothing may be sent."""
+    """Whether a hold is in force, so that nothing may be sent."""
     return session.execute(_IS_HELD).first() is not None
 
 
 def find_current(session: Session) -> Hold | None:
-    """The hold in force; the latest, where there are several."""
+    """The latest hold in force; None when there is none."""
     return session.execute(_CURRENT).scalar_one_or_none()
 
 
 def list_holds(session: Session) -> Sequence[Hold]:
-    """All holds there ever were, oldest first."""
+    """All holds, ended ones too, oldest first."""
     return session.execute(_ALL).scalars().all()
 
 
 def list_waiting(session: Session) -> Sequence[Outbox]:
-    """What waits to be sent, oldest first."""
+    """The rows that wait or are being sent, oldest first."""
     return session.execute(_TO_REVIEW).scalars().all()
 
 
 def open_copies(session: Session) -> Sequence[Message]:
-    """Every message in Slack whose record can still change; what it shows there counts as unknown from now on."""
+    """Every copy in Slack whose record can still change, with its digest emptied, sorted by lane.
+
+    After a restore it is unknown what they show. No digest equals the empty one, so the next edit of each is made.
+    """
     copies = (
         session.execute(
             select(Message)
@@ -352,7 +362,7 @@ def count_due_schedules(session: Session, now: datetime) -> Mapping[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-# --- What operators look at and change, what metrics count, and what is emptied after a while
+# --- What operators see and change, what metrics count, and what is purged
 
 _ONE = select(Outbox, Lane.channel).join(Lane, Lane.key == Outbox.lane_key)
 _LOCKED = select(Outbox).where(Outbox.id == bindparam("row_id")).with_for_update()
@@ -385,7 +395,7 @@ _HEADS = (
 _EDIT_WAITS = select(Outbox.id).where(
     Outbox.message_id == bindparam("message"), Outbox.state == OutboxState.PENDING
 )
-# Word by word the conditions of the partial indices; the values are ours.
+# Literals again: word by word the conditions of the partial indices.
 _SETTLED = (
     select(Outbox.id, Outbox.op)
     .where(
@@ -424,7 +434,7 @@ _FORGET_COPIES = (
 
 
 def find(session: Session, row_id: int) -> tuple[Outbox, str | None] | None:
-    """A row and the conversation that its lane was resolved to."""
+    """A row and the conversation that its lane was resolved to (None: not yet); None when there is no such row."""
     row = session.execute(_ONE.where(Outbox.id == row_id)).first()
     return None if row is None else (row[0], row[1])
 
@@ -432,7 +442,7 @@ def find(session: Session, row_id: int) -> tuple[Outbox, str | None] | None:
 def list_rows(
     session: Session, states: Sequence[OutboxState], *, most: int
 ) -> Sequence[tuple[Outbox, str | None]]:
-    """The newest rows in these states."""
+    """At most `most` rows in these states, newest first, each with its lane's conversation (None: not yet)."""
     result = session.execute(
         _ONE.where(Outbox.state.in_(states)).order_by(Outbox.id.desc()).limit(most)
     )
@@ -440,27 +450,27 @@ def list_rows(
 
 
 def lock(session: Session, row_id: int) -> Outbox | None:
-    """The row, locked."""
+    """The row, locked; None when there is none."""
     return session.execute(_LOCKED, {"row_id": row_id}).scalar_one_or_none()
 
 
 def list_dead(session: Session, lane: str) -> Sequence[Outbox]:
-    """The dead letters of a destination, oldest first."""
+    """The dead letters of a lane, oldest first."""
     return session.execute(_OF_LANE, {"lane": lane}).scalars().all()
 
 
 def edit_waits(session: Session, message_id: int) -> bool:
-    """Whether an edit of that copy waits."""
+    """Whether an edit of that copy waits; at most one may."""
     return session.execute(_EDIT_WAITS, {"message": message_id}).first() is not None
 
 
 def count_states(session: Session) -> dict[str, int]:
-    """How many rows wait, are being sent, and are dead."""
+    """Number of rows by state: pending, sending, dead. A state without rows is left out."""
     return {row[0]: row[1] for row in session.execute(_COUNTS)}
 
 
 def find_oldest_due(session: Session, *, now: datetime) -> datetime | None:
-    """When the oldest row that is due and not settled fell due."""
+    """The earliest `due_at`, up to `now` (governed time), of rows that are not settled; None when none is due."""
     ages = [
         session.execute(statement, {"now": now}).scalar_one_or_none()
         for statement in (_OLDEST_PENDING, _OLDEST_SENDING)
@@ -469,7 +479,7 @@ def find_oldest_due(session: Session, *, now: datetime) -> datetime | None:
 
 
 def list_daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
-    """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
+    """The latest 60 daily publications of the ledger's head, newest first: dedupe key, state, created at, settled at."""
     return [
         (key, state, created_at, settled_at)
         for key, state, created_at, settled_at in session.execute(_HEADS)
@@ -477,15 +487,16 @@ def list_daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, dat
 
 
 def find_person_id(session: Session, org_key: str, slack_id: str) -> str | None:
-    """The person one of whose Slack ids this is."""
+    """The opaque id of the person with this Slack id, a former one too; None for nobody known."""
     return session.execute(BY_SLACK_ID, {"org": org_key, "slack": slack_id}).scalar_one_or_none()
 
 
 def purge(session: Session, before: datetime, *, most: int) -> int:
-    """Empty what was settled before then, oldest first; returns how many rows were changed or removed, 0 at the end.
+    """Empty at most `most` rows settled before `before`, oldest first; how many were changed or removed, 0 at the end.
 
-    Dedupe keys stay for ever, and so do the ts of cards, for their threads. Copies go only when their record can no
-    longer change or when they are gone from Slack.
+    Posts and lines for the anchor lose their notice and keep their dedupe key, for a fact is announced once, and their
+    ts, for threads. Rows of all other operations are deleted. Copies are deleted only when their record can no longer
+    change or when they are gone from Slack.
     """
     bound: dict[str, Any] = {"before": before, "most": most}
     kept = {Op.POST, Op.ANCHOR}
@@ -503,15 +514,14 @@ def purge(session: Session, before: datetime, *, most: int) -> int:
     return len(settled) + len(copies)
 
 
-# --- What was due before the clock was set back, and would not be for a while by the clock
-#     after it
+# --- After the clock was set back: what had just fallen due stays due
 
 
 def stay_due(session: Session, *, now: datetime, was: datetime, within: timedelta) -> None:
-    """Let what had fallen due, and waits, be due now: `was` is what the clock showed when it was set back to `now`.
+    """Let rows that had fallen due just before the clock was set back from `was` to `now` (governed time) be due now.
 
-    Of timers only those that fell due `within` this long before: what else lies between the two moments waits for its
-    own, which comes again. Of messages also all that were to go out at once when they were written.
+    Timers: those that fell due in the last `within` before `was`; what fell due earlier between the two moments waits
+    until that moment comes again. Messages: the same, and all that were to go out as soon as they were written.
     """
     session.execute(
         update(Timer)
@@ -538,15 +548,13 @@ def stay_due(session: Session, *, now: datetime, was: datetime, within: timedelt
     )
 
 
-# --- Lanes whose place has another name now
-#
-# what waits there, and every copy that stands there, follows.
+# --- Renaming lanes, when the organisation moves into a Grid: rows that wait and copies follow
 
 _outbox, _message = cast(Table, Outbox.__table__), cast(Table, Message.__table__)
 
 
 def list_keys(session: Session, org_key: str) -> list[str]:
-    """The lanes of an organisation's conversations, people and Home tabs."""
+    """The keys of all lanes of an organisation: conversations, direct messages and Home tabs."""
     wanted = [f"slack:{org_key}:", f"home:slack:{org_key}:"]
     return [
         key
@@ -558,10 +566,10 @@ def list_keys(session: Session, org_key: str) -> list[str]:
 
 
 def rename(session: Session, keys: Mapping[str, str], *, forgets_channels: bool = False) -> int:
-    """Lanes by their keys until now → as they are called from now on; how many there were.
+    """Give lanes new keys (`keys` is old → new); how many were renamed.
 
-    A sender that holds one finds its fence broken. Where a lane of the new name is there already, both become that one.
-    With `forgets_channels` a person's direct message is opened anew.
+    Their epochs rise, so a sender that holds one settles nothing. A lane whose new key is there already is joined to it.
+    With `forgets_channels` people's direct messages are opened anew, since their Slack ids changed.
     """
     insert = _INSERT[session.get_bind().dialect.name](Lane).on_conflict_do_nothing()
     session.flush()
@@ -599,5 +607,5 @@ def rename(session: Session, keys: Mapping[str, str], *, forgets_channels: bool 
 
 
 def is_person(lane_key: str) -> bool:
-    """Whether a lane is somebody's direct message or Home tab."""
+    """Whether a lane is somebody's direct message or Home tab: its Slack id begins with U or W."""
     return lane_key.rpartition(":")[2][:1] in {"U", "W"}

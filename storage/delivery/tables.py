@@ -1,4 +1,4 @@
-"""What is to be sent, what was sent where, and what falls due. `docs/delivery.md` tells how these are used."""
+"""Tables of delivery and of what falls due; `docs/delivery.md` explains how they work together."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from storage.base import Base
 
 
 class Lane(Base):
-    """One destination: its order, pace, and the one sender that holds it. Times are real, not governed.
+    """One destination: its order, its pace, and the one sender that holds it. Its times are real time.
 
     `slack:<org>:<id>` is a conversation, or a person's direct message; `home:slack:<org>:<id>` a person's App Home;
     `anchor:` the place outside that keeps the ledger's heads; `webhook:<id>` a system that follows the ledger.
@@ -28,6 +28,7 @@ class Lane(Base):
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     epoch: Mapped[int] = mapped_column(default=0)
+    """Rises with each lease: the fence by which a holder whose lease ran out can settle nothing (`claims.give_back`)."""
 
 
 class Gate(Base):
@@ -54,6 +55,7 @@ class Outbox(Base):
             sqlite_where=text("state IN ('pending','sending')"),
         ),
         Index(
+            # At most one edit waits for a copy; it is rendered when it is sent, so it shows every change until then.
             "uq_outbox_one_update",
             "message_id",
             unique=True,
@@ -92,6 +94,7 @@ class Outbox(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(unique=True)
+    """Names the fact that is announced, not the attempt, so that each fact is announced once. Kept for ever."""
     lane_key: Mapped[str] = mapped_column(ForeignKey("lane.key"))
     op: Mapped[str]
     priority: Mapped[int] = mapped_column(default=1)
@@ -118,7 +121,7 @@ class Outbox(Base):
     lookups: Mapped[int] = mapped_column(default=0)
     """Look-ups that failed in a row while the outcome is unknown."""
     generation: Mapped[int] = mapped_column(default=0)
-    """How often a person asked for it to be sent again; each has its own client_msg_id."""
+    """How often a person had it sent again; each generation has a client_msg_id of its own, or Slack might drop it."""
     ts: Mapped[str | None]
     last_error: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -261,7 +264,7 @@ class Hold(Base):
     governed_from: Mapped[datetime]
     governed_until: Mapped[datetime]
     floors: Mapped[dict[str, Any]]
-    """By table, below which id nothing new is numbered: a number that stands in Slack never means a second thing."""
+    """Table → id above which new rows are numbered, so that an id on a button in Slack never means another row."""
 
 
 class Runtime(Base):
@@ -281,8 +284,8 @@ class Runtime(Base):
     clock_at: Mapped[datetime | None]
     """The latest real time that was written down."""
     set_back_at: Mapped[datetime | None]
-    """When the clock was last seen to run back, by the clock after it."""
+    """When the clock was last seen to run back, as it showed afterwards."""
     set_back_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """By how much that was."""
     erasure_check: Mapped[str | None]
-    """By what the key of tombstones is told from another (`storage.people.erasure`)."""
+    """Derived from the key of tombstones, so that another key is recognised as wrong (`storage.people.erasure`)."""

@@ -1,4 +1,8 @@
-"""Timers and schedules: what looks due, and locking it."""
+"""The SQL of timers and schedules: what is due, and locking it.
+
+What is due is read without locks. Each is then run in a transaction of its own that locks the subject first and the
+timer second and asks again whether it is due, as a click does: timer first would deadlock with a click.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +21,7 @@ _INSERT: dict[str, Any] = {
     "postgresql": postgresql.insert(Timer).on_conflict_do_nothing(),
 }
 _DUE = text("timer.state = 'due'")
-"""A literal: the partial index is not found by a bind parameter."""
+"""A literal: a partial index is not found by a bind parameter."""
 _CANDIDATES = (
     select(Timer.id, Timer.subject_type, Timer.subject_id, Timer.kind, Timer.seq)
     .where(
@@ -118,14 +122,15 @@ _LOCK_SCHEDULE = (
 
 
 def start(session: Session, values: dict[str, Any]) -> None:
-    """Write a timer, unless it is there already."""
+    """Insert a timer by its columns; one with the same subject, kind and seq stays as it is."""
     session.execute(_INSERT[session.get_bind().dialect.name], values)
 
 
 def restart(
     session: Session, subject_type: str, subject_id: str, kind: str, seq: int, due_at: datetime
 ) -> None:
-    """Let a timer that has run, or was given up, fall due again; one that waits is left as it is."""
+    """Let a timer that has run, was cancelled or is dead fall due at `due_at`, with no attempts counted; one that waits
+    stays as it is."""
     session.execute(
         _AGAIN,
         {
@@ -160,24 +165,26 @@ _WAKE: dict[str, Any] = {"sqlite": _wake(sqlite.insert), "postgresql": _wake(pos
 
 
 def wake(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Let timers fall due by then, whatever became of them. One that is running at this moment is waited for, and runs
-    once more."""
+    """Insert timers, or let those that are there fall due again, by `due_at` at the latest, with no attempts counted.
+
+    A timer that is running holds its row's lock: this waits for it, and it runs once more.
+    """
     session.connection().execute(_WAKE[session.get_bind().dialect.name], list(rows))
 
 
 def cancel_of(session: Session, subject_type: str, subject_id: str) -> None:
-    """Cancel what waits for a subject."""
+    """Cancel every timer of a subject that waits."""
     session.execute(_CANCEL_OF, {"s_type": subject_type, "s_id": subject_id})
 
 
 def cancel_one(session: Session, timer_id: int) -> None:
-    """Cancel one timer that this transaction holds."""
+    """Cancel a timer; this transaction has locked it, or locks it now."""
     timer = session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one()
     timer.state = TimerState.CANCELLED
 
 
 def lock_due_of(session: Session, subject_type: str, subject_id: str) -> Sequence[Timer]:
-    """The subject's timers that still wait; its row is locked by the caller."""
+    """The subject's timers that wait, locked, by id. The caller has locked the subject's row before."""
     return session.execute(_DUE_OF, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
 
 
@@ -189,7 +196,10 @@ def list_due(
     most: int,
     kinds: Sequence[str] | None,
 ) -> list[tuple[int, str, str, str, int]]:
-    """Timers that look due, oldest first: id, type and id of the subject, kind, seq."""
+    """At most `most` timers that are due, earliest first, without locks: id, type and id of the subject, kind, seq.
+
+    Due by `due_now` (governed time), and past their back-off by `real_now` (real time). `kinds` None is all kinds.
+    """
     parameters: dict[str, Any] = {"due_now": due_now, "real_now": real_now, "most": most}
     statement = _CANDIDATES if kinds is None else _CANDIDATES_OF_KINDS
     if kinds is not None:
@@ -201,49 +211,49 @@ def list_due(
 
 
 def lock_due(session: Session, timer_id: int, *, due_now: datetime) -> Timer | None:
-    """The timer, locked; None when it is not due any more or somebody else has it."""
+    """The timer, locked; None when it isn't due any more, or when another transaction holds it."""
     return session.execute(
         _LOCK_DUE, {"timer_id": timer_id, "due_now": due_now}
     ).scalar_one_or_none()
 
 
 def lock(session: Session, timer_id: int) -> Timer | None:
-    """The timer, locked."""
+    """The timer, locked, whatever its state; None when there is none."""
     return session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one_or_none()
 
 
 def find_next_due(session: Session, after: datetime) -> datetime | None:
-    """When a timer, a schedule or a message falls due next, later than `after` (governed time)."""
+    """When a timer, a schedule or a message falls due next after `after` (governed time); None when nothing will."""
     moments = [session.execute(one, {"after": after}).scalar_one() for one in _NEXT]
     return min((moment for moment in moments if moment), default=None)
 
 
 def find_late(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
-    """How many timers are due, those that are tried again later included, and since when the oldest is."""
+    """Number of timers that are due, those in back-off included, and the `due_at` of the oldest (None: none is due)."""
     number, oldest = session.execute(_LATE, {"due_now": now}).one()
     return number, oldest
 
 
 def find_late_schedules(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
-    """The same of schedules."""
+    """As `find_late`, for schedules."""
     number, oldest = session.execute(_LATE_SCHEDULES, {"due_now": now}).one()
     return number, oldest
 
 
 def lock_schedule(session: Session, owner: str, kind: str) -> Schedule | None:
-    """The schedule of an owner, locked."""
+    """An owner's schedule of this kind, locked; None when there is none."""
     return session.execute(_SCHEDULE, {"owner": owner, "kind": kind}).scalar_one_or_none()
 
 
 def lock_schedules_of(session: Session, owner: str) -> Sequence[Schedule]:
-    """All schedules of an owner, locked."""
+    """All schedules of an owner, locked, by id."""
     return session.execute(_SCHEDULES_OF, {"owner": owner}).scalars().all()
 
 
 def list_due_schedules(
     session: Session, *, now: datetime, kinds: Sequence[str] | None
 ) -> Sequence[int]:
-    """Ids of the schedules that look due."""
+    """Ids of the schedules that are due at `now` (governed time), without locks. `kinds` None is all kinds."""
     if kinds is None:
         return session.execute(_DUE_SCHEDULES, {"now": now}).scalars().all()
     return (
@@ -252,7 +262,7 @@ def list_due_schedules(
 
 
 def lock_due_schedule(session: Session, schedule_id: int, *, now: datetime) -> Schedule | None:
-    """The schedule, locked; None when it is not due any more or somebody else has it."""
+    """The schedule, locked; None when it isn't due any more, or when another transaction holds it."""
     return session.execute(
         _LOCK_SCHEDULE, {"schedule_id": schedule_id, "now": now}
     ).scalar_one_or_none()

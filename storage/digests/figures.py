@@ -1,6 +1,6 @@
-"""The statements behind a digest's figures: set by set, whatever the number of projects. Money stays exact.
+"""Queries behind a digest's figures: a fixed few statements, whatever the number of projects. Money stays exact.
 
-`within` names the projects that the reader may see; None means all of them.
+`within` are the ids of the projects that the reader may see; None means all of them.
 """
 
 from collections.abc import Collection
@@ -30,7 +30,7 @@ Within = Collection[int] | None
 Ts = TypeVarTuple("Ts")
 
 PART = 5000
-"""Ids in one statement; both databases take more, but not without end."""
+"""Ids in one statement. Each is a bind parameter: SQLite takes 32,766, PostgreSQL 65,535."""
 
 
 def _rows(
@@ -50,7 +50,7 @@ def _rows(
 
 
 def count_projects(session: Session, within: Within) -> int:
-    """How many projects are in sight."""
+    """The number of projects that the reader may see."""
     if within is not None:
         return len(within)
     return int(session.execute(select(func.count(Project.id))).scalar_one())

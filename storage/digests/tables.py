@@ -1,4 +1,4 @@
-"""Digests as they were sent, who wants them, and the first one to an audience, which its owner sends."""
+"""Digests as they were sent, subscriptions, and first digests to an audience, which its owner releases."""
 
 from datetime import date, datetime
 from typing import Any
@@ -24,18 +24,18 @@ class Digest(Base):
     week: Mapped[str]
     """The ISO week in which it is due in the reader's zone, `2026-W05`."""
     audience: Mapped[str]
-    """The word of the policy through which it reaches them, or `self` for who subscribed."""
+    """The audience of the policy by which they get it, or `self` for a subscriber."""
     state: Mapped[str]
     first_day: Mapped[date]
-    """First of the seven days that it tells of, in the reader's zone; the last one is six days later."""
+    """The first of the seven days it covers, in the reader's zone."""
     tz: Mapped[str]
     planned_at: Mapped[datetime]
-    """When it is to be sent; on the next working day where the policy's day is a day off of the reader."""
+    """When it is to be sent: at the policy's time, or on the next working day if that is a day off of the reader's."""
     late_at: Mapped[datetime]
-    """What is not built by then is missed: the end of the reader's last working day of that week."""
+    """The end of the reader's last working day of that week; a digest that isn't built by then is missed."""
     built_at: Mapped[datetime | None]
     content: Mapped[dict[str, Any] | None]
-    """The figures and words as sent, which nothing changes any more."""
+    """The figures and words as sent; never changed, so that a digest keeps saying what people read."""
     outbox_id: Mapped[int | None]
     failures: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None]
@@ -55,7 +55,7 @@ class DigestDecision(Base):
 
 
 class DigestSubscription(Base):
-    """A person's own word on a kind of digest, which goes over the policy's."""
+    """Whether a person wants a kind of digest, which goes before the policy."""
 
     __tablename__ = "digest_subscription"
 

@@ -1,4 +1,4 @@
-"""The only statements over evidence."""
+"""Queries of evidence and shared files."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ def list_items(session: Session, version_ids: Collection[int]) -> Sequence[Evide
 
 
 def find_by_key(session: Session, request_key: str) -> Evidence | None:
-    """The item that a window or a program handed in."""
+    """The item that was handed in under this key; None when it is new."""
     return session.execute(
         select(Evidence).where(Evidence.request_key == request_key)
     ).scalar_one_or_none()
@@ -36,5 +36,5 @@ def find_file(session: Session, slack_id: str) -> SharedFile | None:
 
 
 def forget_files(session: Session, before: datetime) -> None:
-    """Forget what was shared earlier."""
+    """Delete the rows of files that were shared before `before`."""
     session.execute(delete(SharedFile).where(SharedFile.created_at < before))

@@ -1,4 +1,4 @@
-"""Evidence: what was handed in for a version of a model, by whom, and what was decided about it."""
+"""Evidence for versions of models: what was handed in, by whom, and what was decided about it."""
 
 from datetime import datetime
 from typing import Any
@@ -19,29 +19,29 @@ class Evidence(Base):
     version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"))
     type: Mapped[str]
     sha256: Mapped[str | None]
-    """Of the document's bytes or of the canonical content; none for a waiver, which has neither."""
+    """SHA-256 of the document's bytes or of the canonical content; None for a waiver, which has neither."""
     uri: Mapped[str | None]
     content: Mapped[dict[str, Any]]
-    """What mlgov judges or draws: metrics with thresholds, the outcome of a validation, figures of fairness."""
+    """The values that mlgov evaluates or draws: metrics with thresholds, a validation's outcome, fairness figures."""
     text_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
-    """A summary in the words of who handed it in."""
+    """The summary by who handed it in."""
     status: Mapped[str]
     produced_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """None for a program; `source` names it then."""
+    """None for a program, which `source` names then."""
     source: Mapped[str]
     produced_at: Mapped[datetime]
     valid_until: Mapped[datetime | None]
     decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     decided_at: Mapped[datetime | None]
     word_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
-    """Why it was rejected or waived, or what the validator said to a flag."""
+    """The text of why it was rejected or waived, or the validator's answer to a flag."""
     waiver_owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     request_key: Mapped[str | None] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(default=1)
 
 
 class SharedFile(Base):
-    """A file that somebody shared with mlgov, until they say which evidence it is; its bytes are not kept."""
+    """A file that somebody shared with mlgov, until they say which evidence it is. Its bytes aren't kept."""
 
     __tablename__ = "shared_file"
 
@@ -55,5 +55,5 @@ class SharedFile(Base):
     sha256: Mapped[str]
     permalink: Mapped[str]
     content: Mapped[dict[str, Any]]
-    """What mlgov read in it: drivers, counts of groups, a model card; empty for a document."""
+    """What mlgov read from it: drivers, counts of groups, a model card; empty for a document."""
     created_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,4 +1,4 @@
-"""Reading and writing the headings that an organisation uses for our fields."""
+"""Queries of the column headings that an organisation uses for our fields."""
 
 from collections.abc import Mapping
 

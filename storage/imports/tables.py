@@ -1,4 +1,4 @@
-"""How an organisation's own column headings map to ours, remembered from one import to the next."""
+"""An organisation's column headings for our fields, kept from one import to the next."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -6,7 +6,7 @@ from storage.base import Base
 
 
 class HeadingMap(Base):
-    """Their heading (folded) stands for our field, for one kind of import (people, projects, budgets)."""
+    """A heading of theirs (folded) for a field of ours, for one kind of import (people, projects, budgets)."""
 
     __tablename__ = "heading_map"
 

@@ -1,4 +1,4 @@
-"""The only statements over models, versions and how they moved."""
+"""Queries of models, versions, their steps, findings and measures."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
@@ -225,7 +225,7 @@ def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Model
 
 
 def set_part(session: Session, version_id: int, part: str, person_ids: Collection[str]) -> None:
-    """These people, and nobody else, have this part in a version."""
+    """Set who has this part in a version: exactly these people."""
     session.execute(
         delete(ModelPerson).where(ModelPerson.version_id == version_id, ModelPerson.part == part)
     )
@@ -244,14 +244,14 @@ def list_upstream(session: Session, model_id: int) -> Sequence[Model]:
 
 
 def lock_links(session: Session) -> None:
-    """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    """Let one transaction at a time write links: two at once could each add half of a circle, seeing none."""
     # SQLite has one writer at a time anyway. The number is "mode" in ASCII; no other lock of mlgov has it.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(0x6D6F6465)))
 
 
 def set_upstream(session: Session, model_id: int, upstream_ids: Collection[int]) -> None:
-    """The models whose output this one takes."""
+    """Set the models whose output this one takes."""
     session.execute(delete(ModelDependency).where(ModelDependency.model_id == model_id))
     for upstream_id in sorted(set(upstream_ids) - {model_id}):
         session.add(ModelDependency(model_id=model_id, upstream_id=upstream_id))
@@ -407,7 +407,7 @@ def add_step(session: Session, **values: object) -> int:
 
 
 def list_ended_approvals(session: Session, now: datetime) -> Sequence[int]:
-    """Versions in use whose approval is over."""
+    """Ids of versions in use whose approval has ended by `now`."""
     return list(
         session.scalars(
             select(ModelVersion.id).where(
@@ -466,7 +466,7 @@ def lock_finding(session: Session, finding_id: int) -> Finding | None:
 
 
 def find_by_source(session: Session, source_key: str) -> Finding | None:
-    """What mlgov found before under this key."""
+    """The finding that mlgov filed under this key; None when it is new."""
     return session.execute(
         select(Finding).where(Finding.source_key == source_key)
     ).scalar_one_or_none()

@@ -1,4 +1,4 @@
-"""The inventory: models, their versions, who made them, how they moved, what was found, and what is measured of them."""
+"""The inventory: models, versions, the people of each, steps through the life cycle, findings, and monitoring."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,9 +30,9 @@ class Model(Base):
     out_of_scope: Mapped[str] = mapped_column(Text, default="")
     technique: Mapped[str] = mapped_column(default="")
     data_sources: Mapped[list[Any]]
-    """Names of the data that it is made from."""
+    """Names of its data sources."""
     affects_people: Mapped[bool] = mapped_column(default=False)
-    """Whether its output bears on people one by one; asks for fairness evidence at every tier."""
+    """Whether its output affects single people; fairness evidence is then needed in every tier."""
     exposure: Mapped[str | None]
     purpose_class: Mapped[str | None]
     eu_class: Mapped[str | None]
@@ -41,17 +41,17 @@ class Model(Base):
     tier_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     tier_at: Mapped[datetime | None]
     tier_override: Mapped[int | None]
-    """What model risk set in place of what follows from exposure and purpose."""
+    """The tier set by model risk instead of the one computed from exposure and purpose."""
     tier_reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     state: Mapped[str]
-    """INVENTORIED or NOT_A_MODEL while it has no version; how a model with versions stands follows from them."""
+    """INVENTORIED or NOT_A_MODEL without versions; the state of a model with versions is computed from theirs."""
     next_review: Mapped[date | None]
     review_asked: Mapped[date | None]
-    """The review day about which its owner was told last."""
+    """The review day that its owner was last reminded of."""
     registry_name: Mapped[str | None]
-    """What the registry calls it."""
+    """Its name in the model registry."""
     card_id: Mapped[int | None]
-    """The outbox row of its card in the project's channel, under which its steps are told."""
+    """The outbox row of its card in the project's channel, whose thread has its steps."""
     request_key: Mapped[str | None] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(default=1)
     created_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
@@ -68,7 +68,7 @@ class ModelDependency(Base):
 
 
 class ModelVersion(Base):
-    """A version of a model, which is what moves through the life cycle."""
+    """A version of a model. Versions, not models, go through the life cycle."""
 
     __tablename__ = "model_version"
     __table_args__ = (UniqueConstraint("model_id", "version"),)
@@ -122,7 +122,7 @@ class ModelTransition(Base):
 
 
 class ModelAgreement(Base):
-    """One of two people whom a step needs has agreed to it; it counts while the version is as it was then."""
+    """The agreement of one of the two people a step needs; it counts for the version's revision it was given for."""
 
     __tablename__ = "model_agreement"
     __table_args__ = (UniqueConstraint("version_id", "step", "revision", "person_id"),)
@@ -134,7 +134,7 @@ class ModelAgreement(Base):
     """The version's revision that was agreed to."""
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     parts: Mapped[list[Any]]
-    """What the person was to it: `owner`, `operations`, `model_risk`."""
+    """The person's parts: `owner`, `operations`, `model_risk`."""
     reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     created_at: Mapped[datetime]
 
@@ -155,7 +155,7 @@ class ModelChange(Base):
 
 
 class Finding(Base):
-    """Something wrong with a model or a version, that somebody has to mend or to accept for a time."""
+    """Something wrong with a model or a version, to be mended or accepted for a time."""
 
     __tablename__ = "finding"
     __table_args__ = (Index("ix_finding_model_status", "model_id", "status"),)
@@ -164,14 +164,14 @@ class Finding(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     version_id: Mapped[int | None] = mapped_column(ForeignKey("model_version.id"), index=True)
     text_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
-    """What was found, in the words of who filed it; none for what mlgov found."""
+    """The text of who filed it; None for one that mlgov filed."""
     facts: Mapped[dict[str, Any]]
-    """What mlgov found: numbers, dates and names of measures."""
+    """Numbers, dates and names of measures, in one that mlgov filed."""
     severity: Mapped[str]
     status: Mapped[str]
     source: Mapped[str]
     source_key: Mapped[str | None] = mapped_column(unique=True)
-    """Names what mlgov found, so that finding it again files nothing."""
+    """Names what mlgov found, so that finding it again doesn't file it again."""
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     due: Mapped[date | None]
     accepted_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
@@ -185,7 +185,7 @@ class Finding(Base):
 
 
 class ModelMetric(Base):
-    """One measure of a monitoring plan: what is watched in use, and what it must not pass."""
+    """One measure of a monitoring plan, with its threshold."""
 
     __tablename__ = "model_metric"
     __table_args__ = (UniqueConstraint("version_id", "name"),)
@@ -199,7 +199,7 @@ class ModelMetric(Base):
     every_days: Mapped[int]
     """Days within which a reading has to come."""
     trouble: Mapped[str | None]
-    """Why mlgov itself could not read it when it last tried; none once a reading came."""
+    """Why mlgov's last attempt to read it failed; None once a reading came."""
     dropped_at: Mapped[datetime | None]
 
 

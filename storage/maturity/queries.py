@@ -1,4 +1,4 @@
-"""Statements about check-ins."""
+"""Queries of maturity check-ins, their rubrics, results and targets."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -86,7 +86,7 @@ def find_cycle(session: Session, cycle_id: int) -> MaturityCycle | None:
 
 
 def lock_cycle(session: Session, cycle_id: int, *, shared: bool = False) -> MaturityCycle | None:
-    """Lock a cycle; `shared`, as answers do: they keep it from being closed, not each other from being given."""
+    """Lock a cycle; with `shared`, as answers do, only against being closed: answers don't wait for each other."""
     return session.execute(
         _CYCLE.with_for_update(read=shared).execution_options(populate_existing=True),
         {"cycle": cycle_id},
@@ -170,7 +170,7 @@ def list_closed(session: Session) -> Sequence[MaturityCycle]:
 
 
 def first_policy_at(session: Session) -> datetime | None:
-    """When mlgov first governed here."""
+    """When the first policy was put in force (governed time); None before that."""
     return session.execute(select(func.min(PolicyVersion.applied_at))).scalar_one()
 
 
@@ -178,7 +178,7 @@ def first_policy_at(session: Session) -> datetime | None:
 
 
 def insert_invitations(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Invite people."""
+    """Insert invitations, by column."""
     session.execute(insert(MaturityInvitation), list(rows))
 
 
@@ -238,7 +238,7 @@ def was_invited(session: Session, cycle_id: int, person_id: str) -> bool:
 
 
 def list_waiting(session: Session, cycle_id: int, most: int) -> Sequence[MaturityInvitation]:
-    """People who were not told of their invitation yet."""
+    """At most `most` invitations of a cycle that were not sent yet."""
     return (
         session.execute(
             select(MaturityInvitation)
@@ -269,7 +269,7 @@ def list_with_people(session: Session, cycle_id: int) -> list[tuple[MaturityInvi
 
 
 def list_ids(session: Session, cycle_id: int, *, after: int, most: int) -> Sequence[int]:
-    """Ids of a cycle's invitations that were told, in order."""
+    """At most `most` ids, above `after`, of a cycle's invitations that were sent, in order."""
     return (
         session.execute(
             select(MaturityInvitation.id)
@@ -313,7 +313,7 @@ def list_units(session: Session, org_key: str) -> list[str]:
 
 
 def find_answer(session: Session, invitation_id: int, statement: str) -> MaturityAnswer | None:
-    """What a person says about one statement."""
+    """A person's answer to one statement of a check-in; None without one."""
     return session.execute(
         select(MaturityAnswer).where(
             MaturityAnswer.invitation_id == invitation_id, MaturityAnswer.statement == statement
@@ -361,7 +361,7 @@ def find_note(session: Session, invitation_id: int, dimension: str) -> MaturityN
 
 
 def list_notes(session: Session, invitation_id: int) -> Sequence[MaturityNote]:
-    """All that a person wrote in one check-in."""
+    """All notes of a person in one check-in."""
     return (
         session.execute(
             select(MaturityNote)
@@ -374,7 +374,7 @@ def list_notes(session: Session, invitation_id: int) -> Sequence[MaturityNote]:
 
 
 def load_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
-    """What people wrote, by id; erased words are left out."""
+    """Text id → free text; erased ones are left out."""
     if not ids:
         return {}
     return {
@@ -389,7 +389,7 @@ def load_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
 
 
 def list_early(session: Session, cycle_id: int) -> Sequence[MaturityEarly]:
-    """Results that were told while the cycle was open, oldest first."""
+    """Early results of a cycle, oldest first."""
     return (
         session.execute(
             select(MaturityEarly)
@@ -432,7 +432,7 @@ def list_targets(session: Session, unit: str) -> Sequence[MaturityTarget]:
 
 
 def lock_targets(session: Session, unit: str) -> Sequence[MaturityTarget]:
-    """The same, locked."""
+    """As `list_targets`, locked."""
     return (
         session.execute(
             select(MaturityTarget)
@@ -467,5 +467,5 @@ def list_actions(
 
 
 def has_action(session: Session, milestone_id: int) -> bool:
-    """Whether a milestone is there to close a gap."""
+    """Whether a milestone is an action for a maturity gap."""
     return session.get(MaturityAction, milestone_id) is not None

@@ -1,4 +1,4 @@
-"""Maturity check-ins: the rubric as it was, cycles, who was asked, what they said, and targets."""
+"""Maturity check-ins: rubrics, cycles, invitations, answers, early results, and targets."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from storage.base import Base
 
 
 class MaturityRubric(Base):
-    """One rubric that was in force, found again by the digest of its text; a cycle stays bound to its own."""
+    """One rubric that was in force, identified by the digest of its text; a cycle keeps the one it began with."""
 
     __tablename__ = "maturity_rubric"
 
@@ -18,14 +18,14 @@ class MaturityRubric(Base):
     sha256: Mapped[str] = mapped_column(unique=True)
     text: Mapped[str] = mapped_column(Text)
     adopted_at: Mapped[datetime]
-    """When it was last put in force; the latest one is asked next."""
+    """When it was last put in force; the next cycle asks the latest one."""
 
 
 class MaturityCycle(Base):
-    """One check-in of the organisation or of a business unit, with the promises that its first message made.
+    """One check-in of the organisation or a business unit, with what its first message promised about confidentiality.
 
-    `open_scope` is unique while the cycle is open and empty afterwards, so that one scope is asked once at a time.
-    `result` holds the figures as they were told; answers may be erased later, the figures stay.
+    `open_scope` is unique while the cycle is open, and NULL afterwards, so that each scope has one open cycle.
+    `result` holds the figures as they were shown: answers may be erased later, the figures stay.
     """
 
     __tablename__ = "maturity_cycle"
@@ -60,13 +60,14 @@ class MaturityInvitation(Base):
     state: Mapped[str]
     salt: Mapped[str | None]
     invited_at: Mapped[datetime | None]
-    """When the invitation was handed to delivery; none while it waits for its turn."""
+    """When the invitation was posted to the outbox; None while it waits for its batch."""
     ended_at: Mapped[datetime | None]
     skip_reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
 
 
 class MaturityAnswer(Base):
-    """What one person says about one statement. `stamp` is Slack's time of the tap: the latest tap wins."""
+    """One person's answer to one statement. `stamp` is Slack's time of the click: the latest click wins, in whatever order they
+    arrive."""
 
     __tablename__ = "maturity_answer"
     __table_args__ = (UniqueConstraint("invitation_id", "statement"),)
@@ -80,7 +81,7 @@ class MaturityAnswer(Base):
 
 
 class MaturityNote(Base):
-    """A comment and a link to proof that somebody gave with one dimension."""
+    """A person's comment and link to proof for one dimension."""
 
     __tablename__ = "maturity_note"
     __table_args__ = (UniqueConstraint("invitation_id", "dimension"),)
@@ -93,7 +94,7 @@ class MaturityNote(Base):
 
 
 class MaturityEarly(Base):
-    """A result that a leader asked for while the cycle was open, as it was told."""
+    """A result that a leader asked for while the cycle was open, as it was shown."""
 
     __tablename__ = "maturity_early"
     __table_args__ = (UniqueConstraint("cycle_id", "seq"),)
@@ -106,8 +107,10 @@ class MaturityEarly(Base):
 
 
 class MaturityCounted(Base):
-    """What an early result counted of one person in one dimension; later early results count the very same, and later
-    check-ins are compared with it where it stayed the last that was told."""
+    """The answers of one person in one dimension that an early result counted.
+
+    Later early results count the same answers, so that their difference tells of nobody who changed theirs; and later
+    check-ins are compared with them where the early result was the last one shown."""
 
     __tablename__ = "maturity_counted"
 
@@ -134,11 +137,11 @@ class MaturityTarget(Base):
 
 
 class MaturityAction(Base):
-    """What is done about one statement that does not hold yet: a milestone like any other."""
+    """An action for one statement that doesn't hold yet: a milestone like any other."""
 
     __tablename__ = "maturity_action"
 
     milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True)
     cycle_id: Mapped[int] = mapped_column(ForeignKey("maturity_cycle.id"), index=True)
-    """The check-in whose result it answers."""
+    """The check-in whose result it is for."""
     statement: Mapped[str]

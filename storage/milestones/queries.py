@@ -1,4 +1,4 @@
-"""The only statements over milestones, their links, moves and lists."""
+"""Queries of milestones, their links, moves, lists and reminders."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def load_by_ids(session: Session, ids: Collection[int]) -> dict[int, Milestone]:
 
 
 def find_by_request(session: Session, request_key: str) -> Milestone | None:
-    """The milestone that a window added."""
+    """The milestone that was added by this submission; None when it is new."""
     return session.execute(
         select(Milestone).where(Milestone.request_key == request_key)
     ).scalar_one_or_none()
@@ -135,7 +135,7 @@ def list_links(session: Session, ids: Collection[int]) -> set[tuple[int, int]]:
 
 
 def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> None:
-    """A milestone needs exactly these from now on."""
+    """Let a milestone need exactly these."""
     session.execute(
         delete(MilestoneLink).where(
             MilestoneLink.milestone_id == milestone_id, MilestoneLink.needs_id.not_in(sorted(needs))
@@ -153,7 +153,7 @@ def set_needs(session: Session, milestone_id: int, needs: Collection[int]) -> No
 
 
 def lock_links(session: Session) -> None:
-    """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    """Let one transaction at a time write links: two at once could each add half of a circle, seeing none."""
     # SQLite has one writer at a time anyway. The key is "mile" in ASCII: any number nobody else locks by.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(0x6D696C65)))
@@ -315,12 +315,12 @@ def _insert(session: Session, table: Any) -> Any:
 
 
 def add_person(session: Session, person_id: str) -> None:
-    """Make the row that stands for a person's mornings, unless it is there."""
+    """Insert the row that a person's reminder timer locks, unless it is there."""
     session.execute(_insert(session, Reminding).on_conflict_do_nothing(), {"person_id": person_id})
 
 
 def try_lock(session: Session, person_id: str) -> str:
-    """Lock a person's mornings: `taken`, `held` by somebody else, or `gone`."""
+    """Lock a person's reminder row without waiting: `taken`, `held` by another transaction, or `gone`."""
     wanted = select(Reminding.person_id).where(Reminding.person_id == person_id)
     # Skipped and not waited for: whoever holds the row sends this morning's message. A plain read tells held from gone.
     locked = session.execute(wanted.with_for_update(skip_locked=True)).first()
@@ -330,7 +330,7 @@ def try_lock(session: Session, person_id: str) -> str:
 
 
 def load_morning(session: Session, person_id: str) -> Reminding:
-    """The row of a person that this transaction holds."""
+    """A person's reminder row, which this transaction has locked."""
     return session.execute(
         select(Reminding)
         .where(Reminding.person_id == person_id)
@@ -353,7 +353,7 @@ def list_items(
 
 
 def list_lost(session: Session, person_id: str, now: datetime) -> set[int]:
-    """Messages of this person that did not arrive in their working time, and will not any more."""
+    """Ids of this person's reminders whose message was not sent in their working time, and won't be any more."""
     return set(
         session.execute(
             select(Reminder.id)
@@ -370,7 +370,7 @@ def list_lost(session: Session, person_id: str, now: datetime) -> set[int]:
 
 
 def add_reminder(session: Session, person_id: str, day: date, now: datetime) -> Reminder:
-    """Begin the message of a person's day."""
+    """Insert the reminder message of a person's day."""
     reminder = Reminder(person_id=person_id, day=day, outbox_id=None, created_at=now)
     session.add(reminder)
     session.flush()
@@ -378,7 +378,7 @@ def add_reminder(session: Session, person_id: str, day: date, now: datetime) -> 
 
 
 def add_item(session: Session, values: dict[str, Any]) -> None:
-    """Write down that a reminder fell due, unless it is written already."""
+    """Insert a reminder that fell due, unless it is there already."""
     session.execute(_insert(session, ReminderItem).on_conflict_do_nothing(), values)
 
 
@@ -388,7 +388,7 @@ def find_reminder(session: Session, reminder_id: int) -> Reminder | None:
 
 
 def list_items_of(session: Session, reminder_id: int) -> list[ReminderItem]:
-    """What a message tells."""
+    """The items of a reminder message."""
     return list(
         session.execute(
             select(ReminderItem)
@@ -399,7 +399,7 @@ def list_items_of(session: Session, reminder_id: int) -> list[ReminderItem]:
 
 
 def find_latest(session: Session, person_id: str, milestone_ids: Collection[int]) -> dict[int, int]:
-    """Milestone id → the latest message of this person that tells of it."""
+    """Milestone id → id of the latest reminder message to this person about it."""
     latest_by_milestone: dict[int, int] = {}
     for part in parts(milestone_ids):
         rows = session.execute(
@@ -431,7 +431,7 @@ def find_snoozes(
 
 
 def snooze(session: Session, milestone_id: int, person_id: str, until: date, now: datetime) -> None:
-    """Nothing about this milestone for this person before `until`."""
+    """Let this person not be reminded of this milestone before `until`."""
     insert = _insert(session, MilestoneSnooze).values(
         milestone_id=milestone_id, person_id=person_id, until=until, created_at=now
     )

@@ -1,4 +1,4 @@
-"""Milestones, what they need, how they moved, and what was said about them."""
+"""Milestones, what they need, how they moved, and reminders of them."""
 
 from datetime import date, datetime
 
@@ -9,7 +9,7 @@ from storage.base import Base
 
 
 class Milestone(Base):
-    """A date that somebody answers for. Days are calendar days; slip and status follow from them and are not kept."""
+    """A date that somebody is responsible for. Days are calendar days; slip and status are computed from them."""
 
     __tablename__ = "milestone"
 
@@ -24,24 +24,24 @@ class Milestone(Base):
     """What is expected now; reminders count from it."""
     actual: Mapped[date | None]
     risk_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
-    """Why it is at risk, in the words of who said so; none when it is not."""
+    """The text of why it is at risk; None when it isn't."""
     proof_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
-    """The word or link with which it was said to be done."""
+    """The text or link given when it was marked as done."""
     done_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """Who said so; none when a file did."""
+    """Who marked it as done; None when a file did."""
     dropped_at: Mapped[datetime | None]
     reminds_from: Mapped[datetime | None]
-    """Since when its reminders count; none while nobody is to be reminded yet."""
+    """From when on people are reminded of it; None: not yet."""
     import_id: Mapped[int | None] = mapped_column(ForeignKey("milestone_import.id"), index=True)
-    """The list of overdue ones on which it came in."""
+    """The list of overdue milestones it was imported with."""
     source: Mapped[str | None] = mapped_column(unique=True)
-    """What a file or another system calls it, with where that is from."""
+    """Its id in a file or another system, with the name of that."""
     source_at: Mapped[datetime | None]
-    """As of when the other system told of it, so that an older tale changes nothing."""
+    """The other system's time of the latest change; older changes that come late are ignored."""
     promise: Mapped[str | None]
-    """`channel:ts` of the Slack message in which it was promised."""
+    """`channel:ts` of the Slack message that promised it."""
     request_key: Mapped[str | None] = mapped_column(unique=True)
-    """Names the window it was added in, so that sending that twice adds one."""
+    """Names the submission that added it, so that sending it twice adds one."""
     revision: Mapped[int] = mapped_column(default=1)
     created_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     created_at: Mapped[datetime]
@@ -88,7 +88,7 @@ class MilestoneImport(Base):
 
 
 class MilestoneSnooze(Base):
-    """One person does not want to be reminded of one milestone before a day."""
+    """One person isn't reminded of one milestone before a day."""
 
     __tablename__ = "milestone_snooze"
 
@@ -100,13 +100,13 @@ class MilestoneSnooze(Base):
 
 
 class Reminding(Base):
-    """Whose working mornings are looked at, one row a person; it is what a timer locks."""
+    """One row per person with reminders, which their daily timer locks."""
 
     __tablename__ = "reminding"
 
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True)
     looked_on: Mapped[date | None]
-    """The local day of the latest look."""
+    """The local day on which reminders were last looked for."""
 
 
 class Reminder(Base):
@@ -119,21 +119,21 @@ class Reminder(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
     day: Mapped[date]
     outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"), index=True)
-    """The message; none when the rollout let nobody be told."""
+    """The message; None when the rollout withheld it."""
     created_at: Mapped[datetime]
 
 
 class ReminderItem(Base):
-    """A reminder that fell due for one person: recorded once, told once, or swallowed."""
+    """A reminder that fell due for one person: recorded once, and sent once or not at all."""
 
     __tablename__ = "reminder_item"
 
     milestone_id: Mapped[int] = mapped_column(ForeignKey("milestone.id"), primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
     due: Mapped[date] = mapped_column(primary_key=True)
-    """The forecast that it is about; another forecast has reminders of its own."""
+    """The forecast it is about; after a move the new forecast has reminders of its own."""
     step: Mapped[int] = mapped_column(primary_key=True)
     """Days from the forecast: -7 a week before, 14 two weeks overdue."""
     reminder_id: Mapped[int | None] = mapped_column(ForeignKey("reminder.id"), index=True)
-    """The message that told it; none when a snooze swallowed it."""
+    """The message that has it; None when it was snoozed."""
     created_at: Mapped[datetime]

@@ -1,7 +1,7 @@
-"""Every column that could hold a person's words or ids, and what an erasure does to it.
+"""Every text column, and what the erasure of a person does to it.
 
-A column that is new stands in none of the lists, and a test fails until somebody has decided where it belongs: what is
-written in `EMPTIED` or `SWEPT` is then proved by erasing somebody whose name is in all of them.
+A test fails for a column in none of the lists, so that somebody decides where a new one belongs. Another erases somebody
+whose ids and words are in all columns of `EMPTIED` and `SWEPT`, and looks for what is left.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ EMPTIED = _columns(
         "api_token": "name",
     }
 )
-"""Emptied, or gone with their row, where the row is the person's own."""
+"""In rows of the person's own: emptied, or deleted with the row."""
 
 SWEPT = _columns(
     {
@@ -70,25 +70,25 @@ SWEPT = _columns(
         "upload": "key",
     }
 )
-"""Where a Slack id or an e-mail address may stand among other things: it becomes the opaque id."""
+"""In rows of others, where a Slack id or e-mail address may occur: it is replaced by the opaque id."""
 
 FREE = _columns(
     {
-        # Append-only, and proved by hashes: it names people by opaque ids, and words by salted digests.
+        # Append-only, and hashed: it names people by opaque ids, and texts by salted digests.
         "audit_entry": "actor_id action subject_type subject_id body hash",
         "audit_head": "hash",
         "tombstone": "mark",
         "private_text": "sha256",
-        # What was told of people, by the ids of records and readers: it has to be known for as long as it is known there.
+        # Opaque ids and figures. Later figures are judged by them, for as long as people may remember those.
         "disclosure": "scope part audience members figures",
-        # Signed: a statement names people by opaque ids, and would not be the same without them.
+        # Signed, so it can't be changed: a statement names people by opaque ids.
         "statement": "id key_id envelope",
-        # The operator's own files, as they were applied; whoever erases is told where these name the person.
+        # The operator's files as they were applied; `mlgov people erase` says where these name the person.
         "policy_version": "sha256 text",
         "maturity_rubric": "sha256 text",
         "maturity_action": "statement",
         "webhook": "id url events",
-        # Billing as the provider exports it: it is added up by these words, and every load brings them.
+        # Billing as the provider exports it: cost is summed by these words, and every load brings them again.
         "cost_load": "source sha256 state",
         "cost_source": "source token",
         "cost_apart": "first second",
@@ -114,7 +114,7 @@ FREE = _columns(
         "runtime": "made_by facts oldest_revision erasure_check",
         "signing_key": "key_id public_pem",
         "api_token": "kind prefix sha256 scopes projects gates",
-        # Words of a list of ours, digests, names of things, figures.
+        # Our own fixed words, digests, names of things, figures.
         "approval": "gate subject_type state moved",
         "approval_condition": "state",
         "approval_edit": "reopened",
@@ -147,21 +147,21 @@ FREE = _columns(
         "upload": "file_id state",
     }
 )
-"""Where neither words nor ids of people stand, or where they have to stay; each for the reason above it."""
+"""Columns without people's words or ids, or in which those have to stay; each group for the reason above it."""
 
 
 def is_text(column: Any) -> bool:
-    """Whether a column can hold words. Money is text on SQLite, and holds none."""
+    """Whether a column can hold words; Money, which is text on SQLite alone, can't."""
     return isinstance(column.type, (String, JSON))
 
 
 def is_person(column: Any) -> bool:
-    """Whether it holds opaque ids, which say nothing of anybody."""
+    """Whether a column holds opaque ids of people, which tell nothing of them."""
     return any(key.column.table.name == "person" for key in column.foreign_keys)
 
 
 def list_naming_columns() -> Iterator[Any]:
-    """The columns, of every table there is, in which a person may be named by Slack id or address."""
+    """The columns, outside `person`, in which a Slack id or address may occur: those of `EMPTIED` and `SWEPT`."""
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
             if str(column) in EMPTIED | SWEPT and table.name != "person":

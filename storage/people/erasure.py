@@ -1,4 +1,7 @@
-"""Every place where a person's identity or words stand, beside the ledger, which names nobody."""
+"""Erasing a person: their identity and words in every table, and tombstones by which they are recognised later.
+
+The ledger needs no change: it names people by opaque ids, and free text by salted digests.
+"""
 
 import hashlib
 import hmac
@@ -38,17 +41,16 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from storage.status.tables import HomeTab, Meeting, Withheld
 
-# --- Taking a person's Slack id and address out of every column where they may stand among
-#     other things
+# --- Replacing a person's Slack ids and addresses inside texts and JSON
 
 _LANES = {"lane.key", "outbox.lane_key", "message.lane_key"}
-"""Keys that refer to each other; who erases moves the lanes themselves."""
+"""Columns that refer to each other, so that `_replace_lanes` changes them together and `sweep` leaves them alone."""
 
 Swap = Callable[[str], str]
 
 
 def build_swap(names: Sequence[str], person_id: str) -> Swap:
-    """Puts the opaque id in the place of each of these Slack ids and addresses, where they stand as whole words."""
+    """A function that replaces these Slack ids and addresses, as whole words and in any case, by `person_id` in a text."""
     whole = re.compile(
         "|".join(
             rf"(?<![\w.%+-]){re.escape(name)}(?![\w-]|\.\w)"
@@ -62,8 +64,10 @@ def build_swap(names: Sequence[str], person_id: str) -> Swap:
 
 
 def sweep(session: Session, names: Sequence[str], swap: Swap) -> dict[str, list[Any]]:
-    """Replace these Slack ids and addresses wherever they stand but in lanes; table → the first keys of rows where they
-    did."""
+    """Replace Slack ids and addresses in every column of `columns.SWEPT` and `EMPTIED` but the lanes' keys.
+
+    Table → the first primary key column of the rows that were changed. `swap` is `build_swap` of the same `names`.
+    """
     session.flush()
     swept: dict[str, list[Any]] = {}
     for table in Base.metadata.sorted_tables:
@@ -105,6 +109,7 @@ def _sweep_table(
 
 
 def _holds(column: Any, name: str) -> Any:
+    """The condition that a column contains a name, in any case, and in JSON also as JSON escapes it."""
     text = func.lower(cast(column, String))
     forms = {name.lower()}
     if isinstance(column.type, JSON):
@@ -113,13 +118,13 @@ def _holds(column: Any, name: str) -> Any:
 
 
 def swap_value(value: Any, swap: Swap) -> Any:
-    """A value as JSON has it, swapped wherever it holds text."""
+    """A JSON value with every text in it swapped, keys of objects too."""
     if isinstance(value, str):
         return swap(value)
     if isinstance(value, list):
-        return [swap_value(one, swap) for one in value]
+        return [swap_value(item, swap) for item in value]
     if isinstance(value, dict):
-        return {swap(key): swap_value(one, swap) for key, one in value.items()}
+        return {swap(key): swap_value(item, swap) for key, item in value.items()}
     return value
 
 
@@ -127,7 +132,7 @@ _ADDRESS = re.compile(r"[^\s@<>()\",;:]+@[^\s@<>()\",;:]+\.[^\s@<>()\",;:]+")
 
 
 def list_addresses(value: Any) -> Iterator[str]:
-    """The e-mail addresses in a value as JSON has it."""
+    """The e-mail addresses in every text of a JSON value, keys of objects too."""
     if isinstance(value, str):
         yield from _ADDRESS.findall(value)
     elif isinstance(value, list):
@@ -139,25 +144,26 @@ def list_addresses(value: Any) -> Iterator[str]:
             yield from list_addresses(item)
 
 
-# --- Tombstones
+# --- Tombstones: how an erased person is recognised when Slack or a file names them again
 #
-# by what an erased person is known when Slack or a file tells of them again. They name nobody.
-# Each is an HMAC-SHA256 of organisation and Slack id, or e-mail address, under a key that never
-# stands in the database: without it nobody can tell whose they are, not even by trying every id
-# there is.
+# Slack goes on listing people who were deactivated, so without them every reading would bring
+# erased people back. Each is an HMAC-SHA256 of organisation and Slack id, or e-mail address. A
+# plain hash could be undone by trying all ids of a workspace; this one can't without the key,
+# which is never in the database (decision 21).
 
 KEY = "erasure_key"
-"""Where sessions carry the key of their database (bytes); not there, or None, where it is not known."""
+"""Key of `session.info` for the database's erasure key (bytes); missing or None where it isn't known."""
 SLACK, EMAIL = "slack", "email"
+"""Kinds of names. They are part of what is hashed: changing one makes its tombstones unfindable."""
 
 
 class WrongKey(Exception):
-    """There are tombstones, and the key that they were made with is not known here."""
+    """There are tombstones, and the session has no key or another one than they were made with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stone:
-    """Whose tombstone it is, and since when (real time): what Slack told before that says nothing."""
+    """Whose tombstone it is, and when it was made (real time): what Slack said before then brings nobody back."""
 
     person_id: str
     made_at: datetime
@@ -165,13 +171,14 @@ class Stone:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a database knows of its key: a value that only the key gives, and how many people have tombstones."""
+    """What the database knows of its key: `check`, by which the key is recognised (None: none yet), and how many people
+    have tombstones."""
 
     check: str | None
     people: int
 
     def is_of(self, key: bytes | None) -> bool:
-        """Whether this is the key."""
+        """Whether this is the database's key."""
         return (
             key is not None
             and self.check is not None
@@ -180,7 +187,7 @@ class Standing:
 
 
 def check_value(key: bytes) -> str:
-    """What a database keeps to tell its key from another."""
+    """The value that a database keeps to recognise its key; the key doesn't follow from it."""
     return _digest(key, "check")
 
 
@@ -189,14 +196,14 @@ def _digest(key: bytes, *words: str) -> str:
 
 
 def read_standing(session: Session) -> Standing:
-    """What the database knows of its key."""
+    """Read what the database knows of its key."""
     people = select(func.count(Tombstone.person_id.distinct())).scalar_subquery()
     row = session.execute(select(Runtime.erasure_check, people).where(Runtime.id == 1)).one()
     return Standing(row[0], row[1])
 
 
 def set_check(session: Session, key: bytes | None) -> None:
-    """From now on this is the key."""
+    """Make this the database's key; None when it is given up."""
     session.execute(
         update(Runtime)
         .where(Runtime.id == 1)
@@ -205,9 +212,9 @@ def set_check(session: Session, key: bytes | None) -> None:
 
 
 def put(session: Session, person: Person, made_at: datetime) -> int:
-    """Make the tombstones of a person whose identity still stands in their row; how many that was.
+    """Insert tombstones for a person's Slack ids and address, before they are emptied; how many.
 
-    Raises WrongKey where the key is not the database's.
+    Raises WrongKey when the session's key isn't the database's.
     """
     names = [(SLACK, person.slack_id), (EMAIL, person.email)]
     names += [(SLACK, alias) for alias in identities.list_aliases(session, person.id)]
@@ -223,14 +230,14 @@ def put(session: Session, person: Person, made_at: datetime) -> int:
                 }
             )
     for row in rows:
-        # Somebody else who was erased may have had the address before.
+        # An address may have been somebody else's who was erased: the last one to have it counts.
         session.execute(delete(Tombstone).where(Tombstone.mark == row["mark"]))
         session.execute(insert(Tombstone).values(row))
     return len(rows)
 
 
 def lift(session: Session, person_id: str) -> None:
-    """The person is back: nothing says any more that they were erased."""
+    """Delete the tombstones of a person who is active again."""
     session.execute(
         delete(Tombstone)
         .where(Tombstone.person_id == person_id)
@@ -239,14 +246,14 @@ def lift(session: Session, person_id: str) -> None:
 
 
 def forget_all(session: Session) -> int:
-    """Give all of them up; how many people had any."""
+    """Delete all tombstones, because the key is lost; how many people had any."""
     people = read_standing(session).people
     session.execute(delete(Tombstone))
     return people
 
 
 def find(session: Session, kind: str, org_key: str, names: Collection[str]) -> Mapping[str, Stone]:
-    """Of these Slack ids or addresses (folded), those of erased people. Raises WrongKey."""
+    """Name → tombstone, for those of these Slack ids or folded addresses that are erased people's. Raises WrongKey."""
     if not names or (key := _key(session)) is None:
         return {}
     marks = {
@@ -266,16 +273,16 @@ def find(session: Session, kind: str, org_key: str, names: Collection[str]) -> M
 
 
 def _keys_of(session: Session, org_key: str) -> list[str]:
-    """The organisation's key, and those that it had before it moved: whoever was erased then is known by them."""
+    """The organisation's key and its former ones: people erased before it moved are known by those."""
     facts = session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one()
     is_ours = facts.get("org_key") == org_key
     return [org_key, *(facts.get("was") or () if is_ours else ())]
 
 
 def copy_marks(session: Session, org_key: str, global_ids: Mapping[str, str], new_key: str) -> int:
-    """Whoever was erased under one of these Slack ids is known by the other from now on, too; how many people.
+    """Add tombstones for the ids that erased people have in the organisation `new_key`; how many people.
 
-    `global_ids` says by which id of the organisation `new_key` Slack names whom. Raises WrongKey.
+    `global_ids` is Slack id in the organisation `org_key` → id in the new one. Raises WrongKey.
     """
     stones = find(session, SLACK, org_key, global_ids.keys())
     key = _key(session)
@@ -292,7 +299,7 @@ def copy_marks(session: Session, org_key: str, global_ids: Mapping[str, str], ne
 
 
 def _key(session: Session, *, must_be: bool = False) -> Any:
-    """The key; None where there is nothing that it could open."""
+    """The session's key; None when there are no tombstones, unless it `must_be` there. Raises WrongKey."""
     key, known = session.info.get(KEY), read_standing(session)
     if not must_be and not known.people:
         return None
@@ -301,14 +308,13 @@ def _key(session: Session, *, must_be: bool = False) -> Any:
     return key
 
 
-# --- Every place where a person's identity or words stand, beside the ledger, which names
-#     nobody
+# --- Emptying a person's rows
 
 _QUIET = {"synchronize_session": False}
 
 
 def open_requests(session: Session, person_id: str) -> list[int]:
-    """Requests that still wait, which the person opened or has decided in."""
+    """Ids of pending requests that the person opened or has decided in."""
     mine = select(Decision.approval_id).where(Decision.person_id == person_id)
     return list(
         session.execute(
@@ -323,7 +329,7 @@ def open_requests(session: Session, person_id: str) -> list[int]:
 
 
 def erase_texts(session: Session, person_id: str, now: datetime) -> int:
-    """Empty what the person wrote, with its salts; how many texts that was."""
+    """Empty the person's free texts and their salts, so that the ledger's digests prove nothing more; how many texts."""
     result = session.execute(
         update(PrivateText)
         .where(PrivateText.author_id == person_id, PrivateText.erased_at.is_(None))
@@ -335,9 +341,9 @@ def erase_texts(session: Session, person_id: str, now: datetime) -> int:
 
 
 def forget_answers(session: Session, person_id: str) -> int:
-    """Delete what the person said in check-ins, and the salts of the ledger's digests; how many answers that was.
+    """Delete the person's answers in check-ins, and the salts of the ledger's digests over them; how many answers.
 
-    That they were asked stays under their opaque id. Results that were told stay as they are: figures of a group.
+    That they were asked stays, under their opaque id. Results that were shown stay: they are figures of a group.
     """
     mine = select(MaturityInvitation.id).where(MaturityInvitation.person_id == person_id)
     gone = session.execute(
@@ -360,9 +366,9 @@ def forget_answers(session: Session, person_id: str) -> int:
 
 
 def forget_digests(session: Session, person_id: str) -> int:
-    """Empty what digests told the person, and forget when and whether they want them; how many digests that was.
+    """Empty the digests sent to the person, and delete their schedules, subscriptions and files; how many digests.
 
-    That there was one, and of which week, stays under their opaque id. Their zone goes with the rest.
+    That there was a digest, and of which week, stays under their opaque id.
     """
     session.execute(delete(Schedule).where(Schedule.owner == person_id).execution_options(**_QUIET))
     session.execute(
@@ -377,7 +383,9 @@ def forget_digests(session: Session, person_id: str) -> int:
     for release in releases.all():
         if person_id in release.contents:
             release.contents = {
-                one: content for one, content in release.contents.items() if one != person_id
+                reader: content
+                for reader, content in release.contents.items()
+                if reader != person_id
             }
     result = session.execute(
         update(Digest)
@@ -390,7 +398,7 @@ def forget_digests(session: Session, person_id: str) -> int:
 
 
 def end_absences(session: Session, person_id: str, now: datetime) -> int:
-    """Nobody stands in for the person any more, nor they for anybody; how many absences that ended."""
+    """End every absence in which the person is away or stands in; how many."""
     result = session.execute(
         update(Absence)
         .where(
@@ -416,7 +424,7 @@ def delete_memberships(session: Session, person_id: str) -> int:
 
 
 def forget_meeting(session: Session, person_id: str) -> None:
-    """How the person met mlgov, what their Home showed, and what was held back from them."""
+    """Delete how the person was introduced to mlgov, their Home, and notices withheld from them."""
     for table in (Meeting, HomeTab, Withheld):
         session.execute(
             delete(table).where(table.person_id == person_id).execution_options(**_QUIET)
@@ -424,7 +432,7 @@ def forget_meeting(session: Session, person_id: str) -> None:
 
 
 def forget_manager(session: Session, person_id: str) -> None:
-    """Nobody reports to the person any more."""
+    """Let nobody report to the person any more."""
     session.execute(
         update(Person)
         .where(Person.manager_id == person_id)
@@ -434,7 +442,7 @@ def forget_manager(session: Session, person_id: str) -> None:
 
 
 def list_shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
-    """(subject type, subject id) of the records whose cards may show the person."""
+    """(subject type, subject id) of records whose cards may show the person's name, to be rendered anew."""
     decided = select(Decision.approval_id).where(
         or_(Decision.person_id == person_id, Decision.for_id == person_id)
     )
@@ -492,12 +500,14 @@ def list_shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
         .where(ModelPerson.person_id == person_id)
     )
-    queries = select(Finding.model_id).where(
+    with_finding_of = select(Finding.model_id).where(
         or_(Finding.owner_id == person_id, Finding.accepted_by == person_id)
     )
     models = session.execute(
         select(Model.id)
-        .where(or_(Model.owner_id == person_id, Model.id.in_(author_of), Model.id.in_(queries)))
+        .where(
+            or_(Model.owner_id == person_id, Model.id.in_(author_of), Model.id.in_(with_finding_of))
+        )
         .order_by(Model.id)
     ).scalars()
     asked = requests.all()
@@ -524,7 +534,7 @@ def list_shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
 
 
 def list_owned_projects(session: Session, person_id: str) -> list[str]:
-    """Keys of the projects that the person owns, sponsors or manages."""
+    """Keys of the projects that the person owns, sponsors or manages, sorted."""
     return list(
         session.execute(
             select(Project.key)
@@ -541,7 +551,7 @@ def list_owned_projects(session: Session, person_id: str) -> list[str]:
 
 
 def is_named_in_policy(session: Session, slack_id: str) -> bool:
-    """Whether any policy text holds the Slack id."""
+    """Whether any applied policy names the Slack id; those texts are the operator's files, and aren't changed."""
     word = _word(slack_id)
     texts = session.execute(
         select(PolicyVersion.text).where(PolicyVersion.text.contains(slack_id, autoescape=True))
@@ -556,11 +566,10 @@ def _word(slack_id: str) -> re.Pattern[str]:
 def replace_names(
     session: Session, names: Sequence[str], slack_ids: Sequence[str], word: str, now: datetime
 ) -> tuple[int, list[int]]:
-    """`word` instead of the person's Slack ids and addresses, wherever they stand; how many direct messages were cut off,
-    and the requests in which they stood.
+    """Replace the person's Slack ids and addresses by `word` in every table.
 
-    What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
-    `word` is one that never stood for anybody: the same person's lanes may have been put away before.
+    How many copies in direct messages are no longer followed, and the ids of requests that were changed. What waits to
+    be sent to the person is cancelled. `word` must be new: after a second erasure the same person's lanes would collide.
     """
     swap = build_swap(names, word)
     cut = 0
@@ -587,7 +596,7 @@ def _replace_lanes(session: Session, slack_id: str, swap: Swap, word: str, now: 
         key = swap(lane.key)
         if key == lane.key:
             continue
-        # A sender that holds the lane now finds its fence broken: what it was about to say is not written down.
+        # The lane's key changes and its epoch rises, so a sender that holds it now settles nothing.
         paces = {column.key: getattr(lane, column.key) for column in Lane.__table__.columns}
         nobody = {"channel": None, "lease_owner": None, "lease_until": None}
         if session.get(Lane, key) is None:

@@ -1,4 +1,4 @@
-"""Everything that is kept about a person, table by table."""
+"""Everything that is stored about a person, table by table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -53,7 +53,7 @@ def _rows(session: Session, statement: Any) -> list[dict[str, Any]]:
 
 
 def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]:
-    """What stands in each table about the person, oldest first."""
+    """Section → rows about the person (column → value), oldest first."""
     me = person.id
     return {
         "person": _rows(session, select(*Person.__table__.columns).where(Person.id == me)),
@@ -370,7 +370,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
 
 
 def _messages(session: Session, person: Person) -> list[dict[str, Any]]:
-    """What was sent to the person, or waits to be: their direct messages and their Home tab."""
+    """Messages and Home publications to the person, sent and waiting."""
     lanes = [
         f"slack:{person.org_key}:{slack_id}"
         for slack_id in sorted(identities.list_slack_ids(session, person.id))

@@ -1,4 +1,5 @@
-"""Two entries for one person becoming one: whom a file named by e-mail turns out to be in Slack."""
+"""One person under several ids: entries from files who turn out to be members, second Slack ids on a Grid, and an
+organisation that moves under another key (decision 26)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ _MANAGER = Person.__table__.c.manager_id
 
 
 def list_references() -> Iterator[Any]:
-    """Every column that names a person, of every table there is."""
+    """Every column of every table with a foreign key to `person`, so that no new table is forgotten."""
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
             if any(key.column.table.name == "person" for key in column.foreign_keys):
@@ -56,9 +57,9 @@ def list_references() -> Iterator[Any]:
 
 
 def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
-    """Whatever names one of these people, none of whom is in Slack, names the other from now on; the first are gone.
+    """Let every reference to one of these people (old id → new id) name the new one, and delete the old ones.
 
-    Where both stand in a place that holds somebody once, that of the second stays.
+    The old ones are entries of files who never acted. Where a unique key allows only one row, that of the new one stays.
     """
     session.flush()
     for column in list_references():
@@ -71,7 +72,7 @@ def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
 
 
 def has_acted(session: Session, person_ids: Collection[str]) -> set[str]:
-    """Those of these people under whose ids the ledger knows an act."""
+    """Those of these people who are the actor of an entry in the ledger."""
     rows = session.execute(
         select(AuditEntry.actor_id).where(AuditEntry.actor_id.in_(person_ids)).distinct()
     )
@@ -79,10 +80,10 @@ def has_acted(session: Session, person_ids: Collection[str]) -> set[str]:
 
 
 def join_people(session: Session, gone: Person, kept: Person) -> None:
-    """Whatever names the first names the second from now on; the first is a shell that nobody is.
+    """Let every reference to `gone` name `kept`; `gone` stays as an empty, deactivated row.
 
-    Unlike with `replace_people`, both may have acted: where both stand in a place that holds somebody once, both stay,
-    for the ledger tells of both. A second membership and a second count of nothing but mlgov's own are let go.
+    Unlike with `replace_people` both may have acted, and the ledger seals what both did: where a unique key allows only
+    one row, the row of `gone` stays as it is, except in the tables of `_HELD_LIGHTLY`, where it is deleted.
     """
     session.flush()
     for column in list_references():
@@ -107,11 +108,11 @@ def join_people(session: Session, gone: Person, kept: Person) -> None:
 _HELD_LIGHTLY = {
     "digest_subscription", "home_tab", "meeting", "reminding", "user_group_member", "withheld", "slack_alias",
 }  # fmt: skip
-"""Where the second row of somebody says nothing that the first does not."""
+"""Tables that aren't sealed, and in which a person's second row adds nothing to the first."""
 
 
 def list_stages_naming(session: Session, words: Collection[str]) -> list[int]:
-    """Requests one of whose stages names one of these Slack ids."""
+    """Ids of requests with a stage that names one of these Slack ids."""
     text = cast(ApprovalStage.approvers, String)
     return list(
         session.execute(
@@ -124,7 +125,7 @@ def list_stages_naming(session: Session, words: Collection[str]) -> list[int]:
 
 
 class WaitingDouble(NamedTuple):
-    """A verdict, and the stage at which its request is."""
+    """A verdict (`position` is its stage), and the stage at which its request is."""
 
     id: int
     approval_id: int
@@ -134,8 +135,8 @@ class WaitingDouble(NamedTuple):
 
 
 def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[WaitingDouble]:
-    """Verdicts that count in requests that wait and are these people's, who are one, where one of them asked, or gave
-    one before."""
+    """Verdicts that one person gave twice, under two ids: in pending requests that one of `person_ids` opened, or in which
+    one of them has given an earlier verdict. Verdicts taken back are left out; the requests are locked."""
     mine = Decision.person_id.in_(person_ids)
     earlier = aliased(Decision)
     is_second = (
@@ -166,7 +167,7 @@ def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[
 
 
 def list_verdicts_from(session: Session, approval_id: int, position: int) -> list[int]:
-    """The verdicts that count in a request from this stage on."""
+    """Ids of a request's verdicts from stage `position` on, without those taken back."""
     return list(
         session.execute(
             select(Decision.id)
@@ -199,18 +200,18 @@ def _replace(session: Session, column: Any, old_id: str, new_id: str) -> None:
 
 
 def _held_once(column: Any) -> Iterator[list[Any]]:
-    """The other columns of each key that a person's column is part of."""
+    """The other columns of each primary or unique key that includes this column."""
     for constraint in column.table.constraints:
         if not isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
             continue
         columns = list(constraint.columns)
-        if any(one is column for one in columns):
-            yield [one for one in columns if one is not column]
+        if any(member is column for member in columns):
+            yield [member for member in columns if member is not column]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An address that entries of files and members in Slack have; the ids are of one of each."""
+    """An address of both entries of files and members in Slack: how many of each, and the id of one of each."""
 
     email: str
     entries: int
@@ -220,7 +221,11 @@ class Match:
 
 
 def _matches(org_key: str) -> Any:
-    """Entries that nobody has met in Slack beside full, active members as Slack described them, by address."""
+    """Entries of files beside the full, active members with the same address.
+
+    The joined statement, the condition that a match is clear (one of each, the member not linked before), and the
+    column of the entry's id.
+    """
     entry = (
         select(Person.email, func.count().label("number"), func.min(Person.id).label("id"))
         .where(
@@ -260,7 +265,7 @@ def _matches(org_key: str) -> Any:
 
 
 def list_clear(session: Session, org_key: str, *, most: int) -> list[Match]:
-    """Addresses of one entry, which never did anything, and one member, who was never joined with an entry before."""
+    """At most `most` clear matches (`_matches`) whose entry has never acted."""
     joined, is_clear, entry_id = _matches(org_key)
     acted = select(AuditEntry.actor_id)
     rows = session.execute(joined.where(is_clear, entry_id.not_in(acted)).limit(most))
@@ -268,13 +273,13 @@ def list_clear(session: Session, org_key: str, *, most: int) -> list[Match]:
 
 
 def list_unclear(session: Session, org_key: str) -> list[Match]:
-    """Addresses that could mean several, or a member who is one with another entry already."""
+    """Matches that aren't clear: several of a kind, or a member who was linked with another entry before."""
     joined, is_clear, _ = _matches(org_key)
     return [Match(*row) for row in session.execute(joined.where(not_(is_clear)))]
 
 
 def list_ids_by_email(session: Session, org_key: str, email: str) -> list[str]:
-    """Everybody of an organisation who has an address (folded), by id."""
+    """Opaque ids of everybody in an organisation with this address (folded), sorted."""
     return list(
         session.execute(
             select(Person.id)
@@ -285,7 +290,7 @@ def list_ids_by_email(session: Session, org_key: str, email: str) -> list[str]:
 
 
 def list_managers(session: Session, org_key: str) -> dict[str, str]:
-    """Person id → the id of their line manager, for all who have one."""
+    """Person → line manager, by opaque ids, for all who have one."""
     rows = session.execute(
         select(Person.id, Person.manager_id).where(
             Person.org_key == org_key, Person.manager_id.is_not(None)
@@ -295,7 +300,7 @@ def list_managers(session: Session, org_key: str) -> dict[str, str]:
 
 
 def list_linked(session: Session, org_key: str, linked_at: datetime) -> Sequence[Person]:
-    """Who became one with an entry of a file at that instant, by name."""
+    """The members who were linked with an entry of a file at that instant, by name."""
     return (
         session.execute(
             select(Person)
@@ -313,7 +318,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 def list_aliases(session: Session, person_id: str) -> list[str]:
-    """The other Slack ids of a person."""
+    """The other Slack ids of a person, sorted."""
     return list(
         session.execute(
             select(SlackAlias.slack_id)
@@ -343,7 +348,7 @@ def list_slack_ids(session: Session, person_id: str) -> set[str]:
 
 
 def add_aliases(session: Session, org_key: str, aliases: Mapping[str, str]) -> None:
-    """Other Slack ids → the people whose they are. Who had one until now loses it."""
+    """Set whose these other Slack ids are (`aliases`: Slack id → opaque id), replacing former owners."""
     if aliases:
         statement = _INSERT[session.get_bind().dialect.name](SlackAlias)
         session.execute(
@@ -359,7 +364,7 @@ def add_aliases(session: Session, org_key: str, aliases: Mapping[str, str]) -> N
 
 
 def forget_aliases(session: Session, org_key: str, slack_ids: Collection[str]) -> None:
-    """These ids are nobody's other one any more."""
+    """Delete these other Slack ids, whosever they are."""
     for part in parts(slack_ids):
         session.execute(
             delete(SlackAlias)
@@ -369,7 +374,7 @@ def forget_aliases(session: Session, org_key: str, slack_ids: Collection[str]) -
 
 
 def forget_aliases_of(session: Session, person_id: str) -> None:
-    """The person has no other ids any more."""
+    """Delete the other Slack ids of a person."""
     session.execute(
         delete(SlackAlias)
         .where(SlackAlias.person_id == person_id)
@@ -377,22 +382,20 @@ def forget_aliases_of(session: Session, person_id: str) -> None:
     )
 
 
-# --- An organisation under another key
-#
-# its people, user groups, channels, lanes and notices follow.
+# --- An organisation moves under another key; its people, groups, channels, lanes, notices follow
 
 _person = typing_cast(Table, Person.__table__)
 
 
 def lock(session: Session) -> dict[str, Any]:
-    """What the database knows of its organisation; nobody else reads or changes it before this transaction ends."""
+    """`Runtime.facts`, locked: nobody else locks (`share`) or changes them before this transaction ends."""
     return dict(
         session.execute(select(Runtime.facts).where(Runtime.id == 1).with_for_update()).scalar_one()
     )
 
 
 def share(session: Session) -> dict[str, Any]:
-    """The same for who only relies on it: it does not change before this transaction ends."""
+    """`Runtime.facts`, locked in share mode: they don't change before this transaction ends."""
     return dict(
         session.execute(
             select(Runtime.facts).where(Runtime.id == 1).with_for_update(read=True)
@@ -401,7 +404,7 @@ def share(session: Session) -> dict[str, Any]:
 
 
 def list_known(session: Session, org_key: str) -> Sequence[Person]:
-    """Everybody of an organisation who has a Slack id, and is one of theirs."""
+    """An organisation's own people (no strangers) with a Slack id, by opaque id."""
     return (
         session.execute(
             select(Person)
@@ -418,7 +421,7 @@ def list_known(session: Session, org_key: str) -> Sequence[Person]:
 
 
 def count_own(session: Session, org_key: str) -> int:
-    """How many of its own people stand under an organisation's key, those of files and programs too."""
+    """The number of an organisation's own people, entries of files and programs included."""
     return session.execute(
         select(func.count())
         .select_from(Person)
@@ -429,7 +432,10 @@ def count_own(session: Session, org_key: str) -> int:
 def rename_people(
     session: Session, org_key: str, new_key: str, slack_ids: Mapping[str, str]
 ) -> None:
-    """Everybody of the organisation stands under its new key, with the Slack id that is given by their opaque id."""
+    """Move all people of an organisation under its new key; `slack_ids` (opaque id → new Slack id) are set.
+
+    Everybody counts as not read from Slack.
+    """
     session.flush()
     session.execute(
         update(SlackAlias)
@@ -454,9 +460,9 @@ def rename_people(
 
 
 def rename_places(session: Session, org_key: str, new_key: str) -> tuple[int, int]:
-    """User groups and channels stand under the new key, all to be asked about again; how many of each.
+    """Move user groups and channels under the new key, to be read from Slack again; how many of each.
 
-    Where one stands under it already, that one is kept.
+    One that is under the new key already is kept, and its double deleted.
     """
     doubles = select(UserGroup.slack_id).where(UserGroup.org_key == new_key)
     gone = select(UserGroup.id).where(UserGroup.org_key == org_key, UserGroup.slack_id.in_(doubles))
@@ -492,9 +498,9 @@ def rename_places(session: Session, org_key: str, new_key: str) -> tuple[int, in
 
 
 def rename_lanes(session: Session, org_key: str, new_key: str, slack_ids: Mapping[str, str]) -> int:
-    """What waits for the organisation's people and channels, and what stands there, follows; how many lanes.
+    """Rename the lanes of an organisation (`outbox.rename`); how many. Its rate limits are deleted, to begin anew.
 
-    `slack_ids` are the new ids by the old ones.
+    `slack_ids` is old Slack id → new one; other ids stay.
     """
 
     def renamed(key: str) -> str:
@@ -512,7 +518,7 @@ def rename_lanes(session: Session, org_key: str, new_key: str, slack_ids: Mappin
 
 
 def rename_in_notices(session: Session, org_key: str, new_key: str) -> int:
-    """Notices that name the organisation name it by its new key, so that they can be shown again; how many."""
+    """Replace the organisation's key in notices, so that their messages can still be rendered; how many."""
     count = 0
     tables: tuple[Any, ...] = (Outbox, Message)
     for table in tables:
@@ -530,14 +536,14 @@ def rename_in_notices(session: Session, org_key: str, new_key: str) -> int:
 
 
 def count_places(session: Session, table: type[UserGroup] | type[Channel], org_key: str) -> int:
-    """How many user groups, or channels, of an organisation are known."""
+    """The number of an organisation's user groups or channels."""
     return session.execute(
         select(func.count()).select_from(table).where(table.org_key == org_key)
     ).scalar_one()
 
 
 def count_waiting(session: Session) -> int:
-    """How many requests wait."""
+    """The number of pending requests."""
     return session.execute(
         select(func.count()).select_from(Approval).where(Approval.state == ApprovalState.PENDING)
     ).scalar_one()

@@ -1,4 +1,4 @@
-"""People and the words that they wrote, by ids: what every noun has to look up."""
+"""Look-ups that every noun needs: people and private texts by id, channels by name."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVarTuple
@@ -12,7 +12,7 @@ from storage.people.tables import Channel, Person, SlackAlias
 Ts = TypeVarTuple("Ts")
 
 PART = 500
-"""Ids that one statement names."""
+"""Ids in one statement. Each is a bind parameter: SQLite takes 999 (32,766 since 3.32), PostgreSQL 65,535."""
 
 
 BY_SLACK_ID: CompoundSelect[str] = union_all(
@@ -23,10 +23,11 @@ BY_SLACK_ID: CompoundSelect[str] = union_all(
         SlackAlias.org_key == bindparam("org"), SlackAlias.slack_id == bindparam("slack")
     ),
 )
-"""The opaque id of the person of `org` one of whose Slack ids is `slack`."""
+"""The opaque id of the person in organisation `org` with the Slack id `slack`, their present or another one."""
 
 
 def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
+    """The distinct ids, sorted, in lists of at most `PART`."""
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
         yield wanted[start : start + PART]
@@ -35,13 +36,13 @@ def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
 def in_parts(
     session: Session, statement: Select[*Ts], column: InstrumentedAttribute[Any], ids: Iterable[Any]
 ) -> Iterator[Row[*Ts]]:
-    """The rows of a statement in which a column is one of many values, part by part."""
+    """The rows of `statement` where `column` is one of `ids`, in as many statements as needed."""
     for part in parts(ids):
         yield from session.execute(statement.where(column.in_(part)))
 
 
 def find_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
-    """Opaque id → person."""
+    """Opaque id → person, for those that are known."""
     by_id: dict[str, Person] = {}
     for part in parts(ids):
         rows = session.execute(select(Person).where(Person.id.in_(part))).scalars()
@@ -50,7 +51,7 @@ def find_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
 
 
 def find_texts(session: Session, ids: Collection[int]) -> dict[int, str]:
-    """Text id → the words; erased ones are empty."""
+    """Text id → free text; an erased one is empty."""
     by_id: dict[int, str] = {}
     for part in parts(ids):
         rows = session.execute(
@@ -84,7 +85,7 @@ def find_channel(session: Session, org_key: str, name_or_id: str | None) -> str 
 
 
 def is_joined(session: Session, org_key: str, channel: str) -> bool:
-    """Whether the bot is in a channel, as far as the mirror knows."""
+    """Whether the mirror has the bot as a member of this channel, and the channel as not archived."""
     return (
         session.execute(
             select(Channel.id).where(
@@ -99,7 +100,7 @@ def is_joined(session: Session, org_key: str, channel: str) -> bool:
 
 
 def is_closed(session: Session, org_key: str, channel: str) -> bool:
-    """Whether the mirror says that only full members of the organisation read a channel; False for what it never read."""
+    """Whether only full members of the organisation can read a channel, by the mirror; False when it isn't known."""
     return (
         session.execute(
             select(Channel.id).where(

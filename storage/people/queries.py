@@ -44,14 +44,14 @@ def find_person(session: Session, person_id: str) -> Person | None:
 
 
 def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> Person | None:
-    """A person by organisation and any of their Slack ids."""
+    """The person of an organisation with this Slack id, their present or another one; None when unknown."""
     key = {"org": org_key, "slack": slack_id}
     person = session.execute(_BY_SLACK_ID, key).scalar_one_or_none()
     return person or session.execute(_BY_ALIAS, key).scalar_one_or_none()
 
 
 def list_by_slack_id(session: Session, slack_id: str) -> Sequence[Person]:
-    """People of any organisation one of whose Slack ids this is."""
+    """People of any organisation with this Slack id, their present or another one."""
     alias = select(SlackAlias.person_id).where(SlackAlias.slack_id == slack_id)
     return (
         session.execute(
@@ -94,7 +94,7 @@ def list_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
 
 
 def lock_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
-    """People by opaque ids as they are now; nobody else changes or erases them before this transaction ends."""
+    """People by opaque ids, read anew and locked in the order of their ids."""
     wanted = select(Person).where(Person.id.in_(sorted(set(ids)))).order_by(Person.id)
     return _locked(session, wanted)
 
@@ -129,21 +129,21 @@ def list_erased(session: Session) -> Sequence[str]:
 def find_by_slack_ids(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> dict[str, Person]:
-    """Slack id as it was given → the person of one organisation one of whose ids it is."""
+    """Slack id → the person of an organisation with that id, their present or another one; unknown ids are left out."""
     return _by_slack_ids(session, org_key, slack_ids, Person)
 
 
 def find_ids_by_slack_id(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> dict[str, str]:
-    """The same with their opaque ids alone, which of thousands is much quicker."""
+    """As `find_by_slack_ids`, with opaque ids instead of rows, which is much quicker for thousands."""
     return _by_slack_ids(session, org_key, slack_ids, Person.id)
 
 
 def _by_slack_ids(
     session: Session, org_key: str, slack_ids: Collection[str], what: Any
 ) -> dict[str, Any]:
-    """Slack id → `what` of a person there is to know of whose it is: an id of their own goes before another one."""
+    """Slack id → the column or entity `what` of its person; somebody's present id goes before another one's alias."""
     known: dict[str, Any] = {}
     for part in parts(slack_ids):
         known |= {
@@ -167,7 +167,7 @@ def _by_slack_ids(
 
 
 def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add people; who is there already, by organisation and Slack id, is left alone."""
+    """Insert people; one that is there already, by organisation and Slack id, stays as it is."""
     if rows:
         session.execute(
             _insert(session, Person).on_conflict_do_nothing(index_elements=["org_key", "slack_id"]),
@@ -176,7 +176,10 @@ def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def touch_people(session: Session, ids: Collection[str], read_at: datetime) -> None:
-    """Slack was asked about these people then, and answered; nothing was heard of them since."""
+    """Note that Slack was asked about these people at `read_at` (real time) and said nothing new.
+
+    Who was the subject of an event since then is left out: the answer may be older than the event.
+    """
     if ids:
         session.execute(
             update(Person)
@@ -203,12 +206,12 @@ def list_groups(session: Session, org_key: str, slack_ids: Collection[str]) -> S
 
 
 def lock_groups(session: Session, org_key: str, slack_ids: Collection[str]) -> Sequence[UserGroup]:
-    """User groups by Slack ids as they are now; nobody else changes them before this transaction ends."""
+    """User groups by Slack ids, read anew and locked in the order of their ids."""
     return _locked(session, _by_ids(UserGroup, org_key, slack_ids))
 
 
 def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add user groups that are not there yet."""
+    """Insert user groups; one that is there already stays as it is."""
     if rows:
         session.execute(
             _insert(session, UserGroup).on_conflict_do_nothing(
@@ -219,7 +222,7 @@ def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def has_enabled_besides(session: Session, org_key: str, kept: Collection[str]) -> bool:
-    """Whether a user group that is not among these still gives somebody a right."""
+    """Whether a user group other than `kept` is enabled, so that it gives its members rights."""
     others = select(UserGroup.id).where(
         UserGroup.org_key == org_key,
         UserGroup.slack_id.not_in(sorted(set(kept))),
@@ -231,7 +234,10 @@ def has_enabled_besides(session: Session, org_key: str, kept: Collection[str]) -
 def disable_other_groups(
     session: Session, org_key: str, kept: Collection[str], read_at: datetime
 ) -> None:
-    """User groups that Slack did not list at that moment give nobody any right; those that were told of since do."""
+    """Disable the user groups that Slack didn't list in a reading that began at `read_at` (real time).
+
+    Those that were read or were the subject of an event since then stay: that is newer than the reading.
+    """
     session.execute(
         update(UserGroup)
         .where(
@@ -248,7 +254,7 @@ def disable_other_groups(
 
 
 def forget_group_reads(session: Session, org_key: str) -> None:
-    """Who is in which group has to be asked again."""
+    """Let the members of every user group count as not read from Slack, so that they are asked for again."""
     session.execute(
         update(UserGroup)
         .where(UserGroup.org_key == org_key)
@@ -281,7 +287,7 @@ def list_members(session: Session, group_ids: Collection[int]) -> Sequence[Row[i
 def add_members(
     session: Session, group_id: int, person_ids: Collection[str], since: datetime
 ) -> None:
-    """Let people be in a group from now on; who is in it already keeps the day they joined."""
+    """Add people to a group; who is in it already keeps their `since` (governed time)."""
     if person_ids:
         session.execute(
             _insert(session, UserGroupMember).on_conflict_do_nothing(),
@@ -318,12 +324,12 @@ def list_channels(session: Session, org_key: str, slack_ids: Collection[str]) ->
 
 
 def lock_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> Sequence[Channel]:
-    """Mirrored channels by Slack ids as they are now; nobody else changes them before this transaction ends."""
+    """Mirrored channels by Slack ids, read anew and locked in the order of their ids."""
     return _locked(session, _by_ids(Channel, org_key, slack_ids))
 
 
 def insert_channels(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add channels that are not there yet."""
+    """Insert channels; one that is there already stays as it is."""
     if rows:
         session.execute(
             _insert(session, Channel).on_conflict_do_nothing(
@@ -334,7 +340,7 @@ def insert_channels(session: Session, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def list_joined_channels(session: Session, org_key: str) -> Sequence[Channel]:
-    """Channels that the bot is in, as far as the mirror knows."""
+    """Channels that the bot is in, by the mirror."""
     return (
         session.execute(
             select(Channel)
@@ -347,7 +353,7 @@ def list_joined_channels(session: Session, org_key: str) -> Sequence[Channel]:
 
 
 def leave_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> None:
-    """The bot is in these channels no more, so it knows nothing of who reads them."""
+    """Note that the bot isn't in these channels any more; who reads them counts as unknown from then on."""
     for part in parts(slack_ids):
         session.execute(
             update(Channel)
@@ -360,9 +366,9 @@ def leave_channels(session: Session, org_key: str, slack_ids: Collection[str]) -
 def forget_channel_reads(
     session: Session, org_key: str, slack_ids: Collection[str] | None = None, *, heard_at: datetime
 ) -> None:
-    """What is known of these channels, or of all, may be wrong: until they are asked again nothing is closed.
+    """Let these channels (None: all) count as not read from Slack, so that they aren't taken for closed until they are.
 
-    Readings that began before `heard_at` (real time) do not count any more.
+    Readings that began before `heard_at` (real time) don't count either.
     """
     statement = update(Channel).where(Channel.org_key == org_key)
     if slack_ids is not None:
@@ -375,7 +381,7 @@ def forget_channel_reads(
 
 
 def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
-    """Of these people, those who have opened App Home and can still see it."""
+    """Those of these people who have opened App Home and still have a Slack id."""
     people: list[Person] = []
     for part in parts(ids):
         people += session.execute(
@@ -391,14 +397,12 @@ def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
 
 
 def has_groups(session: Session, org_key: str) -> bool:
-    """Whether any user group of an organisation was ever seen."""
+    """Whether the mirror has any user group of an organisation."""
     statement = select(UserGroup.id).where(UserGroup.org_key == org_key).limit(1)
     return session.execute(statement).first() is not None
 
 
-# --- User groups by the handle that a policy gives them
-#
-# who has it in Slack, and which group it means.
+# --- User groups by the handle that a policy names (decision 24: a handle means one group)
 
 _HAVING = (
     select(UserGroup.handle, UserGroup.slack_id)
@@ -427,7 +431,7 @@ def list_having(
 
 
 def list_meant(session: Session, org_key: str, handles: Collection[str]) -> dict[str, str]:
-    """Handle → Slack id of the group that it was taken to mean, for those that were ever taken to mean one."""
+    """Handle → Slack id of the group that it means here, for those handles that mean one."""
     if not handles:
         return {}
     rows = session.execute(_MEANT, {"org": org_key, "handles": sorted(set(handles))})
@@ -435,12 +439,12 @@ def list_meant(session: Session, org_key: str, handles: Collection[str]) -> dict
 
 
 def find(session: Session, org_key: str, handle: str) -> PolicyGroup | None:
-    """What is kept of a handle; None for one that no policy named."""
+    """The row of a handle; None for one that no policy has named."""
     return session.get(PolicyGroup, (org_key, handle))
 
 
 def lock(session: Session, org_key: str, handles: Collection[str]) -> Sequence[PolicyGroup]:
-    """What is kept of these handles, made where there is nothing yet; nobody else changes it meanwhile."""
+    """The rows of these handles, inserted where missing, locked, by handle."""
     if not handles:
         return []
     wanted = sorted(set(handles))
@@ -462,7 +466,7 @@ def lock(session: Session, org_key: str, handles: Collection[str]) -> Sequence[P
 
 
 def list_kept(session: Session, org_key: str) -> Sequence[PolicyGroup]:
-    """What is kept of every handle that a policy ever named."""
+    """The rows of every handle that a policy has named, by handle."""
     return (
         session.execute(
             select(PolicyGroup).where(PolicyGroup.org_key == org_key).order_by(PolicyGroup.handle)

@@ -1,4 +1,4 @@
-"""When Slack's people, user groups and channels were read last, as a whole."""
+"""When Slack's people, user groups and channels were last read as a whole, and who is missing from Slack's list."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ WORDS = {"people": "people", "groups": "user groups", "channels": "channels"}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one part of the mirror stands. Times are real."""
+    """When one part of the mirror was read and failed. Times are real time."""
 
     read_at: datetime | None = None
-    """When the last whole reading began; none when there was never one."""
+    """When the last whole reading began (what changed during it may be missing); None: there was never one."""
     entries: int = 0
     failed_at: datetime | None = None
     failures: int = 0
     failure: str | None = None
-    """Slack's word for why."""
+    """Slack's error code of the last failure; failures are counted since the last success."""
 
     def age(self, real_now: datetime) -> timedelta | None:
-        """How old it is; none when it was never read. A clock that was set back makes nothing younger than new."""
+        """How old the last reading is, at least zero; None when there was never one."""
         if self.read_at is None:
             return None
         return max(timedelta(0), real_now - self.read_at)
 
 
 def read_standing(session: Session) -> dict[str, Standing]:
-    """How each part stands; one that was never tried is there too, with nothing in it."""
+    """Kind → standing, for all of `KINDS`; one that was never tried has an empty one."""
     rows = {row.kind: row for row in session.execute(select(MirrorReading)).scalars()}
     return {
         kind: Standing(row.read_at, row.entries, row.failed_at, row.failures, row.failure)
@@ -47,7 +47,7 @@ def read_standing(session: Session) -> dict[str, Standing]:
 
 
 def list_unread(session: Session) -> tuple[str, ...]:
-    """The parts that were never read, in words; empty once there is a mirror."""
+    """The parts that were never read, in words for people; empty once all were."""
     read = set(
         session.execute(
             select(MirrorReading.kind).where(MirrorReading.read_at.is_not(None))
@@ -57,7 +57,7 @@ def list_unread(session: Session) -> tuple[str, ...]:
 
 
 def record(session: Session, entries: Mapping[str, int], began: datetime) -> None:
-    """These parts were read whole, beginning at that instant."""
+    """Note that these parts (kind → number of entries) were read whole, by a reading that began at `began`."""
     for kind, count in entries.items():
         row = _row(session, kind)
         row.read_at, row.entries = began, count
@@ -66,7 +66,7 @@ def record(session: Session, entries: Mapping[str, int], began: datetime) -> Non
 
 
 def record_failures(session: Session, failures: Mapping[str, str], real_now: datetime) -> None:
-    """These parts could not be read; Slack's word for why."""
+    """Note that these parts (kind → Slack's error code) could not be read."""
     for kind, code in failures.items():
         row = _row(session, kind)
         row.failed_at, row.failure = real_now, code[:200]
@@ -82,11 +82,11 @@ def _row(session: Session, kind: str) -> MirrorReading:
     return row
 
 
-# --- Who is in the mirror, beside whom Slack lists
+# --- People in the mirror whom Slack no longer lists
 
 
 class Listed(NamedTuple):
-    """Somebody who counts as active, or is kept though Slack lists them no more since `missing_since`."""
+    """Somebody in the mirror; `missing_since` (real time) is set once Slack no longer lists them."""
 
     id: str
     slack_id: str
@@ -96,7 +96,7 @@ class Listed(NamedTuple):
 
 _LISTED = select(
     Person.id,
-    # Never empty here: whoever Slack lists, or once did, has an id of Slack's.
+    # Never NULL here, as all of these were listed by Slack once; coalesce is for the type.
     func.coalesce(Person.slack_id, ""),
     Person.name,
     Person.missing_since,
@@ -106,9 +106,9 @@ _LISTED = select(
 def list_known(
     session: Session, org_key: str, team_ids: Collection[str], *, before: datetime
 ) -> list[Listed]:
-    """The people of these workspaces who count as active, bots apart.
+    """The active people of these workspaces, without bots, whom Slack has not described since `before` (real time).
 
-    Of whom Slack told since `before` (real time) is left out, as is everybody whom it has never described.
+    Who was never described has no workspace, and is left out.
     """
     rows = session.execute(
         _LISTED.where(
@@ -120,7 +120,7 @@ def list_known(
 
 
 def count_active(session: Session, org_key: str, team_ids: Collection[str]) -> int:
-    """How many people of these workspaces count as active, bots apart."""
+    """The number of active people in these workspaces, without bots."""
     return session.execute(
         select(func.count()).select_from(Person).where(*_active(org_key, team_ids))
     ).scalar_one()
@@ -139,7 +139,7 @@ def _active(org_key: str, team_ids: Collection[str]) -> list[ColumnElement[bool]
 
 
 def set_missing(session: Session, ids: Collection[str], since: datetime | None) -> None:
-    """Since when these are missing; None for who is there again."""
+    """Set since when these people are missing from Slack's list (real time); None: they are listed again."""
     for part in parts(ids):
         session.execute(
             update(Person)
@@ -150,7 +150,7 @@ def set_missing(session: Session, ids: Collection[str], since: datetime | None) 
 
 
 def list_missing(session: Session, org_key: str) -> list[Listed]:
-    """Who is kept although Slack lists them no more, by name."""
+    """The people who are kept as active although Slack no longer lists them, by name."""
     rows = session.execute(
         _LISTED.where(
             Person.org_key == org_key,

@@ -11,8 +11,9 @@ from storage.base import Base
 class Person(Base):
     """Someone who was seen in Slack or imported.
 
-    `id` is opaque and the only name the ledger knows. `org_key` is the enterprise id on a Grid, else the team id;
-    with `slack_id`, the id that Slack last described them by, or an alias it identifies a person. Erasing empties every column that could identify them.
+    `id` is opaque, and the only one in the ledger. `org_key` is the enterprise id on a Grid, else the team id. A person is
+    identified by `org_key` with `slack_id`, the id in Slack's latest answer, or with an alias. Erasure empties every
+    column that could identify them.
     """
 
     __tablename__ = "person"
@@ -39,16 +40,17 @@ class Person(Base):
     is_stranger: Mapped[bool] = mapped_column(default=False)
     is_deactivated: Mapped[bool] = mapped_column(default=False)
     refreshed_at: Mapped[datetime | None]
-    """When Slack last told us about this person (real time)."""
+    """When the latest answer of Slack about them was asked for (real time); decides whether it is fresh enough."""
     heard_at: Mapped[datetime | None]
-    """When an event last told of them (real time): a reading that began before is older than what stands here."""
+    """When the latest event about them came (real time): an answer that was asked for earlier may be older than it."""
     slack_updated: Mapped[int | None] = mapped_column(BigInteger)
-    """Slack's own time of the last change that it told of, in seconds since 1970: an event of before is no news."""
+    """Slack's own time (`updated`) of the latest change, in seconds since 1970: events come late, and older ones are
+    ignored."""
     home_opened_at: Mapped[datetime | None]
     status_away_until: Mapped[datetime | None]
-    """Until when their Slack status says that they are away; none when it says nothing of the kind."""
+    """Until when they are away by their Slack status; None when it doesn't say so."""
     status_times: Mapped[int] = mapped_column(default=0)
-    """How many times it has changed to such a status: tells one absence from the next where neither has an end."""
+    """How many times their status has changed to "away": tells one absence without an end from the next."""
 
     @property
     def is_member(self) -> bool:
@@ -58,21 +60,20 @@ class Person(Base):
         )
 
     away_until: Mapped[datetime | None]
-    """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
+    """The end of the last absence for which they named a stand-in; None or past for nearly everybody."""
     stands_in_until: Mapped[datetime | None]
     """The end of the last absence in which they stand in for somebody."""
     linked_at: Mapped[datetime | None]
-    """When an entry that a file had named by their address became theirs (governed time): once, whatever address comes."""
+    """When an entry of a file with their address was joined to them (governed time); happens once per person."""
     missing_since: Mapped[datetime | None]
-    """Since when a whole reading of Slack lists them no more, while so many are missing at once that they are kept
-    (governed time)."""
+    """Since when Slack's list lacks them (governed time), while they are kept because many are missing at once."""
     erased_at: Mapped[datetime | None]
 
 
 class SlackAlias(Base):
-    """Another id by which Slack may name a person: whoever was in a workspace before it joined a Grid has two.
+    """Another Slack id of a person: who was in a workspace before it joined a Grid has two.
 
-    An id stands here, or in one `person.slack_id`, never in both.
+    An id is either here or in one `person.slack_id`, never in both.
     """
 
     __tablename__ = "slack_alias"
@@ -83,7 +84,7 @@ class SlackAlias(Base):
 
 
 class Tombstone(Base):
-    """By what an erased person is known when they are told of again (`storage.people.erasure`)."""
+    """How an erased person is recognised when Slack or a file names them again (`storage.people.erasure`)."""
 
     __tablename__ = "tombstone"
 
@@ -114,8 +115,8 @@ class UserGroup(Base):
 
 
 class PolicyGroup(Base):
-    """Which user group a handle of the policy means: the one that had it when an administrator last put the policy in
-    force, or that was the first to have it since."""
+    """Which user group a handle of the policy means: the one that had it when an administrator last put a policy in
+    force, or the first to have it since. A handle can be given to another group in Slack, which must move no rights."""
 
     __tablename__ = "policy_group"
 
@@ -123,17 +124,17 @@ class PolicyGroup(Base):
     handle: Mapped[str] = mapped_column(primary_key=True)
     """Without the at sign."""
     group_id: Mapped[str | None]
-    """The group's Slack id; none as long as no group had the handle alone."""
+    """The group's Slack id; None until one group alone has had the handle."""
     meant_at: Mapped[datetime | None]
     """Since when it means that group (governed time)."""
     fault: Mapped[str | None]
-    """What administrators were told is wrong with it, as `workflows.handles.Fault`; none while it is well."""
+    """The fault that administrators were told of, a value of `workflows.handles.Fault`; None while there is none."""
     others: Mapped[list[str]] = mapped_column(JSON, default=list)
-    """The Slack ids of the groups that had the handle when that was told."""
+    """Slack ids of the groups that had the handle then."""
     fault_at: Mapped[datetime | None]
     """Since when (governed time)."""
     times: Mapped[int] = mapped_column(default=0)
-    """How many times something was told of it: tells one message from the next."""
+    """How many messages there were about this handle: tells one from the next."""
 
 
 class UserGroupMember(Base):
@@ -168,17 +169,17 @@ class Channel(Base):
 
 
 class MirrorReading(Base):
-    """How one part of the mirror stands: `people`, `groups` or `channels`. All times are real."""
+    """The latest reading of one part of the mirror: `people`, `groups` or `channels`. All times are real time."""
 
     __tablename__ = "mirror_reading"
 
     kind: Mapped[str] = mapped_column(primary_key=True)
     read_at: Mapped[datetime | None]
-    """When the last reading of all of it began; none when there was never one."""
+    """When the last successful reading of all of it began; None when there was never one."""
     entries: Mapped[int] = mapped_column(default=0)
     """How many there were then."""
     failed_at: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
-    """Readings that failed since the last one that did not."""
+    """Readings that failed since the last successful one."""
     failure: Mapped[str | None]
-    """Slack's word for why."""
+    """Slack's error code of the last failure."""

@@ -25,9 +25,9 @@ _LAST_ADOPTED = (
 
 
 def lock(session: Session) -> None:
-    """Let nobody else add a version or say which is in force until this transaction ends; readers are not held up.
+    """Let no other transaction add a version or put one in force before this one ends; readers don't wait.
 
-    On SQLite the transaction is alone anyway.
+    SQLite has one writer anyway.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_LOCK)
@@ -39,9 +39,9 @@ def find_version(session: Session, sha256: str) -> int | None:
 
 
 def add(session: Session, sha256: str, content: str, applied_at: datetime) -> int:
-    """Keep a text that is new, as the version after the latest; call `lock` before.
+    """Insert a text that is new, numbered after the latest version; its id. Call `lock` before.
 
-    The number is counted and not a sequence's, which leaves a hole for each insert that was rolled back or not needed.
+    The number is counted: a sequence would leave a gap for each insert that was rolled back or not needed.
     """
     last = session.execute(select(func.max(PolicyVersion.id))).scalar_one()
     version = (last or 0) + 1
@@ -66,7 +66,7 @@ def get_text(session: Session, version_id: int) -> str:
 
 
 def last_adopted(session: Session) -> str | None:
-    """The version that the ledger says was put in force last."""
+    """The id of the version that was put in force last, by the ledger; None when none was."""
     return session.execute(_LAST_ADOPTED).scalar_one_or_none()
 
 

@@ -1,4 +1,4 @@
-"""Every policy text that was ever in force; a request stays bound to the version it was opened under."""
+"""Every policy text that was ever in force, since a request stays bound to the version it was opened under."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from storage.base import Base
 
 
 class PolicyVersion(Base):
-    """One applied governance.yml, found again by the digest of its text."""
+    """One applied governance.yml, identified by the digest of its text."""
 
     __tablename__ = "policy_version"
 

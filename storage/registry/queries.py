@@ -1,4 +1,4 @@
-"""The only statements over what was seen in the model registry."""
+"""Queries of what was seen in the model registry, and of writes to it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from storage.registry.tables import (
 
 
 def lock_state(session: Session) -> RegistryState:
-    """How the registry stands, locked until the transaction ends; made when it is not there yet."""
+    """The row about the registry, locked; inserted when it isn't there yet."""
     row = session.execute(
         select(RegistryState)
         .where(RegistryState.id == 1)
@@ -32,7 +32,7 @@ def lock_state(session: Session) -> RegistryState:
 
 
 def find_state(session: Session) -> RegistryState | None:
-    """The same, to read."""
+    """The row about the registry, not locked; None before the first look."""
     return session.get(RegistryState, 1)
 
 

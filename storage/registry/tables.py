@@ -1,4 +1,4 @@
-"""What was last seen in the model registry, and what mlgov wrote into it."""
+"""The model registry as last read, and mlgov's writes to it."""
 
 from datetime import datetime
 from typing import Any
@@ -10,38 +10,38 @@ from storage.base import Base
 
 
 class RegistryState(Base):
-    """How the registry stands, one row."""
+    """The state of reading the registry; one row."""
 
     __tablename__ = "registry_state"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     leased_until: Mapped[datetime | None]
-    """Until when one process reads it (real time)."""
+    """Until when one process may read it (real time)."""
     turn: Mapped[int] = mapped_column(default=0)
-    """Which turn at reading it that is; whoever has an older one writes nothing any more."""
+    """The number of that lease, a fence: a process with an older one writes nothing any more."""
     hinted_at: Mapped[datetime | None]
-    """When a webhook said that something changed, until the next look."""
+    """When a webhook announced a change that wasn't read yet."""
     tried_at: Mapped[datetime | None]
-    """When a look began last, whatever came of it."""
+    """When the last reading began, successful or not."""
     looked_at: Mapped[datetime | None]
-    """When it was last read whole."""
+    """When it was last read completely."""
     failures: Mapped[int] = mapped_column(default=0)
-    """Looks that failed since the last one that did not."""
+    """Readings that failed since the last successful one."""
     failure: Mapped[str | None]
     alarmed_at: Mapped[datetime | None]
-    """When the trouble was told; none while it is well."""
+    """When administrators were told that it can't be read; None while it can."""
     baseline_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     accepted_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """Who accepted the baseline; none for the operator."""
+    """Who accepted the baseline; None: the operator."""
     frozen_at: Mapped[datetime | None]
-    """Since when nothing is written or filed, because too much moved at once."""
+    """Since when nothing is written or filed, because too much changed at once; None: it isn't so."""
     frozen: Mapped[list[Any]] = mapped_column(default=list)
-    """What an earlier release kept of that; `offered` has it now."""
+    """Of an earlier release; now in `offered`."""
     offered: Mapped[list[Any]]
-    """What waits to be accepted, as the card lists it: the baseline, what moved at once, or what is gone."""
+    """What waits to be accepted, as the card lists it: the baseline, a change of too much at once, or what is gone."""
     revision: Mapped[int] = mapped_column(default=0)
-    """Grows with every change of `offered`; accepting names the one that was shown."""
+    """Rises with each change of `offered`; whoever accepts names the revision they were shown."""
 
 
 class RegistryModelRow(Base):
@@ -56,9 +56,9 @@ class RegistryModelRow(Base):
     aliases: Mapped[dict[str, Any]]
     """Alias → version."""
     alias_since: Mapped[datetime]
-    """Since when the governed alias stands where it stands."""
+    """Since when the governed alias points where it does."""
     alias_known: Mapped[bool] = mapped_column(default=False)
-    """Whether it still stands where somebody accepted it, or where mlgov wrote it."""
+    """Whether it still points where somebody accepted it or mlgov wrote it."""
     written_alias: Mapped[str | None]
     """The version at which mlgov itself last pointed the alias."""
     seen_at: Mapped[datetime]
@@ -78,17 +78,17 @@ class RegistryVersionRow(Base):
     version_id: Mapped[int | None] = mapped_column(ForeignKey("model_version.id"), unique=True)
     run_id: Mapped[str | None]
     developer: Mapped[str | None]
-    """An e-mail address, as a tag says."""
+    """The e-mail address in its developer tag."""
     run_users: Mapped[list[Any] | None]
-    """Who ran its run, as e-mail addresses; none until the run was read."""
+    """The e-mail addresses of who ran its run; None until the run was read."""
     tags: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any] | None]
-    """What its run measured, as exact text; none until the run was read."""
+    """The metrics of its run, as exact text; None until the run was read."""
     digest: Mapped[str | None]
     kept_digest: Mapped[str | None]
-    """What the version in the inventory was last given from here; its digest is a pipeline's own where it differs."""
+    """The digest that the inventory's version last got from here; where that has another one, a pipeline gave it."""
     approved_digest: Mapped[str | None]
-    """What it was when the version was approved, where the version's own digest is a pipeline's."""
+    """The registry's digest at approval, kept where the version's own digest is a pipeline's."""
     unverified: Mapped[str | None]
     """Why there is no digest."""
     verified_at: Mapped[datetime | None]
@@ -97,12 +97,12 @@ class RegistryVersionRow(Base):
 
     @property
     def makers(self) -> frozenset[str]:
-        """The addresses (or opaque ids of who was erased) of everybody who made it: a tag adds to whoever ran it."""
+        """The addresses (of erased people the opaque ids) of everybody who made it: who ran its run, and its tagged developer."""
         return frozenset(filter(None, (self.developer, *(self.run_users or ()))))
 
 
 class RegistryWrite(Base):
-    """Something that mlgov wrote into the registry, or tries to."""
+    """A write by mlgov to the registry, done or to be tried."""
 
     __tablename__ = "registry_write"
     __table_args__ = (UniqueConstraint("what"),)

@@ -1,4 +1,4 @@
-"""Statements about releases, and about the requests that programs follow."""
+"""Queries of releases, and of the requests that programs follow."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 def lock_release(
     session: Session, project_id: int, name: str, digest: str, *, now: datetime
 ) -> int:
-    """The release of that name and digest, made when it is new, locked until the transaction ends; its id."""
+    """The id of the release of that name and digest, inserted when it is new, and locked."""
     # Two pipelines may ask at once: the second inserts nothing, gets no id back, and waits for the row below.
     session.execute(
         _INSERT[session.get_bind().dialect.name](Release)
@@ -172,13 +172,13 @@ def find_asked(session: Session, approval_id: int) -> AskedRow | None:
 
 
 def lock_key(session: Session, request_key: str) -> None:
-    """Let nobody else ask under this key until the transaction ends. SQLite has one writer at a time anyway."""
+    """Let no other transaction open a request under this key before this one ends; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(request_key, 0))))
 
 
 def find_keyed(session: Session, request_key: str) -> AskedRow | None:
-    """The request that this asking opened; None when it is new."""
+    """The request that was opened under this key; None when there is none."""
     row = session.execute(_ASKED.where(Approval.request_key == request_key)).first()
     return AskedRow(*row) if row is not None else None
 
@@ -264,7 +264,7 @@ def list_ids(
 
 
 def list_marks(session: Session, ids: Collection[int]) -> dict[int, tuple[str, str]]:
-    """State of each request, and a mark that differs whenever it or a verdict on it does."""
+    """Request → state, and a mark that changes whenever the request or a verdict on it does."""
     rows = session.execute(
         select(
             Approval.id,

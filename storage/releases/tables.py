@@ -1,4 +1,4 @@
-"""What is decided outside mlgov's own records: a version of something, named by its digest."""
+"""Releases: versions of things outside mlgov's records, identified by their digest."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from storage.base import Base
 
 
 class Release(Base):
-    """One version of one thing of a project, as a pipeline names it. It has no state of its own: requests have."""
+    """One version of something of a project, as a pipeline names it. It has no state; requests about it have."""
 
     __tablename__ = "release"
     __table_args__ = (UniqueConstraint("project_id", "name", "digest"),)

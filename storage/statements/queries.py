@@ -1,4 +1,4 @@
-"""Statements about statements and keys."""
+"""Queries of signed statements and signing keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def lock_approved(session: Session, approval_id: int) -> ApprovedRelease | None:
 
 
 def is_approved_release(session: Session, approval_id: int) -> bool:
-    """Whether the table calls it an approved request about a release."""
+    """Whether the tables, whatever the ledger says, have it as an approved request about a release."""
     return (
         session.execute(
             select(Approval.id).where(

@@ -9,7 +9,7 @@ from storage.base import Base
 
 
 class SigningKey(Base):
-    """A public key, published for as long as statements of it may be met. The private half is never here."""
+    """A public key, kept as long as somebody may verify statements signed with it. The private key is never stored."""
 
     __tablename__ = "signing_key"
 
@@ -22,7 +22,7 @@ class SigningKey(Base):
 
 
 class Statement(Base):
-    """What was handed out about one approved request, byte for byte, and whether it still stands."""
+    """A signed statement about one approved request, byte for byte, and whether it is still valid."""
 
     __tablename__ = "statement"
 

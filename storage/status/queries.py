@@ -1,4 +1,4 @@
-"""Statements of the front door: meetings, pages, what was held back, and whose Home shows what has changed."""
+"""Queries of introductions, App Home's pages, withheld notices, and whose Home shows what has changed."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -53,7 +53,7 @@ _UNMET = (
 
 
 def insert_meeting(session: Session, person_id: str, way: str, now: datetime) -> bool:
-    """Remember that somebody was met; False when they had been before."""
+    """Insert that somebody was introduced to mlgov; False when they had been before."""
     inserted = session.execute(
         _MEET[session.get_bind().dialect.name], {"person_id": person_id, "met_at": now, "way": way}
     )
@@ -61,12 +61,12 @@ def insert_meeting(session: Session, person_id: str, way: str, now: datetime) ->
 
 
 def find_meeting(session: Session, person_id: str) -> Row[datetime, str] | None:
-    """When and how somebody was met (met_at, way); None for who was not yet."""
+    """When and how somebody was introduced to mlgov (met_at, way); None when they weren't yet."""
     return session.execute(_MEETING, {"person": person_id}).first()
 
 
 def find_unmet(session: Session, org_key: str, slack_id: str) -> str | None:
-    """The full, active member with that Slack id, when they have not been met yet."""
+    """The opaque id of the full, active member with that Slack id; None for others and once they were introduced."""
     return session.execute(_UNMET, {"org": org_key, "slack": slack_id}).scalar_one_or_none()
 
 
@@ -79,7 +79,7 @@ def find_pages(session: Session, person_id: str) -> dict[str, Any]:
 
 
 def set_pages(session: Session, person_id: str, pages: dict[str, Any]) -> None:
-    """Somebody turned a page."""
+    """Set the pages of App Home that somebody is on."""
     statement = _INSERT[session.get_bind().dialect.name](HomeTab)
     session.execute(
         statement.on_conflict_do_update(
@@ -120,26 +120,26 @@ _REACHED = select(func.count(Withheld.person_id.distinct())).where(
 
 
 def insert_withheld(session: Session, values: dict[str, Any]) -> None:
-    """Remember what was not said; the same fact once."""
+    """Insert a withheld notice; each fact once."""
     session.execute(_WITHHOLD[session.get_bind().dialect.name], values)
 
 
 def was_withheld(session: Session, dedupe_key: str) -> bool:
-    """Whether this fact was held back before."""
+    """Whether the notice of this fact was withheld before."""
     return session.execute(_WAS_WITHHELD, {"key": dedupe_key}).first() is not None
 
 
 def list_withheld(
     session: Session, *, since: datetime, most: int, skip: int = 0
 ) -> Sequence[Row[str, datetime, str, str, str | None]]:
-    """What was held back since then (kind, withheld_at, rollout, name, slack_id), newest first."""
+    """Notices withheld since then (kind, withheld_at, rollout, name, slack_id), newest first."""
     return session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip}).all()
 
 
 def count_withheld(
     session: Session, *, since: datetime
 ) -> tuple[Sequence[Row[str, int, int]], int]:
-    """How much was held back since then, by kind (kind, messages, people), and from how many people in all."""
+    """Numbers of notices withheld since then, by kind (kind, messages, people), and from how many people in all."""
     rows = session.execute(_KINDS, {"since": since}).all()
     return rows, session.execute(_REACHED, {"since": since}).scalar_one()
 
@@ -169,7 +169,7 @@ def find_position(session: Session, name: str) -> int | None:
 
 
 def begin_reading(session: Session, name: str, seq: int) -> None:
-    """A new reader begins after that entry."""
+    """Insert a reader of the ledger that has read up to entry `seq`."""
     insert = _INSERT[session.get_bind().dialect.name](LedgerReader)
     session.execute(insert.on_conflict_do_nothing(), {"name": name, "seq": seq})
 
@@ -180,7 +180,7 @@ def lock_reader(session: Session, name: str) -> int | None:
 
 
 def move_reader(session: Session, name: str, seq: int) -> None:
-    """The reader has read up to that entry."""
+    """Set the entry up to which the reader has read."""
     session.execute(_MOVE, {"reader": name, "to": seq})
 
 

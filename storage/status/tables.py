@@ -1,4 +1,4 @@
-"""What the front door remembers: whom it has met, which page of App Home they are on, and what it did not say."""
+"""Introductions to mlgov, pages of App Home, readers of the ledger, and withheld notices."""
 
 from datetime import datetime
 from typing import Any
@@ -10,18 +10,18 @@ from storage.base import Base
 
 
 class Meeting(Base):
-    """Somebody was told what mlgov does for them; once per person."""
+    """The introduction of somebody to mlgov; once per person."""
 
     __tablename__ = "meeting"
 
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), primary_key=True)
     met_at: Mapped[datetime]
     way: Mapped[str]
-    """Where they met: `command`, `home` or `card`."""
+    """By what they were introduced: `command`, `home` or `card`."""
 
 
 class HomeTab(Base):
-    """How far somebody has turned the pages of their App Home: section → page, from 0."""
+    """Which pages of App Home somebody is on: section → page, from 0."""
 
     __tablename__ = "home_tab"
 
@@ -30,7 +30,7 @@ class HomeTab(Base):
 
 
 class LedgerReader(Base):
-    """Who follows the ledger, and the entry up to which they have read."""
+    """A part of mlgov that follows the ledger, and the entry up to which it has read."""
 
     __tablename__ = "ledger_reader"
 
@@ -39,17 +39,17 @@ class LedgerReader(Base):
 
 
 class Withheld(Base):
-    """A message that nobody had asked for and that the policy's rollout held back. It is never sent later."""
+    """A notice that the policy's rollout withheld, as nobody had asked for it. It is never sent later."""
 
     __tablename__ = "withheld"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(unique=True)
-    """Names the fact, as in the outbox, so that it is not told belatedly when the rollout widens."""
+    """Names the fact, as in the outbox, so that it isn't announced late when the rollout widens."""
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     kind: Mapped[str]
     subject_type: Mapped[str | None]
     subject_id: Mapped[str | None]
     rollout: Mapped[str]
-    """The stage of the rollout that held it back."""
+    """The stage of the rollout that withheld it."""
     withheld_at: Mapped[datetime] = mapped_column(index=True)

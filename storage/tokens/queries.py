@@ -1,4 +1,4 @@
-"""Statements about tokens."""
+"""Queries of API tokens."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ def is_name_taken(session: Session, name: str, *, now: datetime) -> bool:
 
 
 def touch(session: Session, token_id: int, *, now: datetime) -> None:
-    """It was used just now."""
+    """Set when the token was last used."""
     session.execute(
         update(ApiToken)
         .where(ApiToken.id == token_id)
@@ -52,7 +52,7 @@ def touch(session: Session, token_id: int, *, now: datetime) -> None:
 
 
 def add_program(session: Session, person_id: str, org_key: str, name: str) -> None:
-    """Somebody for a machine's token to act as: a bot that Slack does not know, and that can decide nothing."""
+    """Insert the person that a machine's token acts as: a bot without a Slack id, which can decide nothing."""
     session.add(Person(id=person_id, org_key=org_key, name=name, title="", is_bot=True))
     session.flush()
 

@@ -1,4 +1,4 @@
-"""What programs and people show the HTTP API. The token itself is never kept, only its digest."""
+"""Tokens of the HTTP API. Only their digests are stored."""
 
 from datetime import datetime
 from typing import Any
@@ -21,15 +21,15 @@ class ApiToken(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
     prefix: Mapped[str] = mapped_column(unique=True)
-    """The first characters, by which people and look-ups recognise it."""
+    """Its first characters, for people and for finding the row."""
     sha256: Mapped[str]
     name: Mapped[str]
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     scopes: Mapped[list[Any]]
     projects: Mapped[list[Any]]
-    """Keys of the projects that it is bound to; empty for all."""
+    """Keys of the projects it is bound to; empty: all."""
     gates: Mapped[list[Any]]
-    """Gates that it is bound to; empty for all."""
+    """Gates it is bound to; empty: all."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""Statements about webhooks, and the ledger as they are told of it."""
+"""Queries of webhooks, and of the ledger's entries for them."""
 
 import sys
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def list_webhooks(session: Session) -> Sequence[Webhook]:
 
 
 def are_behind(session: Session) -> bool:
-    """Whether the ledger has entries that some webhook has not been asked about."""
+    """Whether the ledger has entries that some webhook has not read yet."""
     last = select(func.min(Webhook.seq)).where(Webhook.removed_at.is_(None))
     reached: int | None = session.execute(last).scalar_one_or_none()
     if reached is None:
@@ -44,7 +44,10 @@ def find_last_seq(session: Session) -> int:
 
 
 def find_first_restored(session: Session) -> int:
-    """The last entry of the ledger whose number was given once; later ones may have been given before a restore."""
+    """The ledger's last entry before the first restore, `sys.maxsize` without one.
+
+    Numbers of later entries may have been sent for other entries, before the restore.
+    """
     first: int | None = session.execute(
         select(func.min(Hold.copy_seq)).where(Hold.why != HoldReason.ASKED)
     ).scalar_one()

@@ -1,4 +1,4 @@
-"""Who outside is told what the ledger says."""
+"""Webhooks: systems outside that follow the ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from storage.base import Base
 
 
 class Webhook(Base):
-    """One subscription. Its secret is not kept: it follows from the deployment's own key and the id."""
+    """One subscription. Its secret isn't stored: it is derived from the deployment's key and the id."""
 
     __tablename__ = "webhook"
 
@@ -18,6 +18,6 @@ class Webhook(Base):
     events: Mapped[list[Any]]
     """Actions of the ledger: `approval.approved`, `approval.*` or `*`."""
     seq: Mapped[int]
-    """The last entry of the ledger that was looked at for it."""
+    """The last entry of the ledger that was examined for it."""
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]

@@ -7,7 +7,7 @@ import pytest
 from tests.approvals.conftest import ORG, POLICY, House
 from tests.approvals.test_nobody_left import finance, seen
 from tests.contexts import make_context
-from tests.front.test_views import counted
+from tests.status.test_views import counted
 from workflows.approvals import actions
 from workflows.approvals.escalation import TooSoon
 from workflows.approvals.forms import HandOver

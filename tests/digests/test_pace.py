@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from tests.anonymity.oracle import Group, few_told
 from tests.contexts import make_context
 from tests.digests.conftest import FIRST_DAY, LONDON, NOW, Firm, told
-from tests.disclosure.oracle import Group, few_told
 from workflows.digests import service
 from workflows.digests.records import Content
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.enums import AskedAs
-from tests.disclosure.oracle import few_told
+from tests.anonymity.oracle import few_told
 from workflows.anonymity.rules import TellableGroups, choose_groups, step
 
 L, P = AskedAs.LEADER, AskedAs.PRACTITIONER

@@ -14,8 +14,8 @@ from storage.audit.tables import AuditEntry
 from storage.enums import Answer, SeenBy
 from storage.maturity.tables import MaturityInvitation
 from storage.people.tables import Person
+from tests.anonymity.oracle import Group, few_told
 from tests.contexts import make_context
-from tests.disclosure.oracle import Group, few_told
 from tests.maturity.conftest import ORG, House
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound

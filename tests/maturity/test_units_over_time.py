@@ -5,7 +5,7 @@ import random
 import pytest
 
 from storage.enums import Answer, AskedAs
-from tests.disclosure.oracle import few_told
+from tests.anonymity.oracle import few_told
 from workflows.anonymity import rules as control
 from workflows.maturity import results
 from workflows.maturity.records import DimensionResult

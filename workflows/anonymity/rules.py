@@ -1,9 +1,9 @@
-"""What may be told of groups without telling of fewer people than the fewest. Pure.
+"""Which figures about groups may be shown so that nothing follows about fewer than `fewest` people. Pure.
 
-A figure about a group is taken for a sum over what it counts (a person's answers, a request that somebody decided).
-Whoever is told several can add and subtract multiples of them; what is left over must be about nobody, or about at
-least `fewest` people. `may_tell` decides that exactly, for whatever was told before; the tests compare it with a look at
-every small set of people.
+A figure is treated as a sum over atoms: pieces that it counts once (one person's answers, one decided request). Somebody
+who is shown several figures can add multiples of them, also negative ones. Each such sum must be about nobody or about at
+least `fewest` people. `may_tell` decides this exactly for all figures shown so far; tests compare it with an attacker who
+tries every small set of people. Why, and what it gives up: decision 23.
 """
 
 from collections import Counter
@@ -17,30 +17,34 @@ from typing import TypeVar
 from storage.enums import AskedAs
 
 Atom = Hashable
-"""Something that a figure counts once: one person's answers as they were then, one decided request."""
+"""What a figure counts once: one decided request, or one person's answers in one version. The same answers in two
+check-ins are one atom, changed answers are another."""
 Group = Mapping[Atom, Collection[Hashable]]
-"""What a figure counts, and which people each piece of it is about."""
+"""A figure: the atoms that it counts → the people whom each of them is about."""
 
 REST: None = None
-"""The unit of everybody whose own unit is not told."""
+"""The unit of everybody whose own unit isn't shown."""
 MOST_AGREEMENT = 80
-"""Per cent. More is told as `80 % or more`, so that nobody is told that all of them gave the same answer."""
+"""Per cent. More is shown as `80 % or more`: "100 %" would say what every single person answered."""
 LARGEST_SHARE = Fraction(1, 2)
-"""Nobody has a part in more of the requests than this whose pace is told."""
+"""The share of the requests behind a figure of pace in which one person may have a part; with more, the median would be
+theirs."""
 MOST_LOOKS = 5_000
-"""Combinations that are looked at; a history that needs more is taken for one that tells too much."""
+"""Combinations that are tried. A history that would need more is refused: the work grows as a binomial coefficient, and
+refusing is the safe side."""
 
 _Row = list[Fraction]
 _T = TypeVar("_T", bound=Hashable)
 
 
-# --- adding and subtracting
+# --- What follows from several figures, by linear algebra
 
 
 def may_tell(groups: Sequence[Group], group: Group, *, fewest: int) -> bool:
-    """Whether this figure may be told after those: nothing about 1 to `fewest - 1` people follows from all together.
+    """Whether `group` may be shown after `groups`: no sum of multiples of them is about 1 to `fewest - 1` people.
 
-    Where `fewest` was raised since, what was told keeps to what it kept to then, and so does what follows with it.
+    Earlier figures may have been shown under a smaller `fewest`. They can't be taken back, so together with them the new
+    figure is held to the largest number that they keep; by itself it always needs `fewest` people.
     """
     kept_to = next((few for few in range(fewest, 1, -1) if not tells_of_few(groups, fewest=few)), 1)
     about = {person for people in group.values() for person in people}
@@ -48,10 +52,12 @@ def may_tell(groups: Sequence[Group], group: Group, *, fewest: int) -> bool:
 
 
 def tells_of_few(groups: Sequence[Group], *, fewest: int) -> bool:
-    """Whether some sum of multiples of these figures is about somebody, but about fewer people than `fewest`.
+    """Whether some sum of multiples of these figures is about at least one, but fewer than `fewest` people.
 
-    What the same figures count goes together. Where that is enough people its coefficient has to be nought; of the
-    combinations that leave these out, only those matter that leave out as much as possible of the rest, too.
+    Such a sum is a vector with one multiple per figure. Atoms in the same figures always have the same coefficient in it,
+    so they are one column. A column about `fewest` people or more must have the coefficient zero, which narrows the
+    vectors to a small space (`free`). A sum about as few people as possible has as many zero columns as possible, so in
+    that space only the vectors are tried that make size - 1 further columns zero.
     """
     people: dict[tuple[int, ...], set[Hashable]] = {}
     for atom in dict.fromkeys(atom for group in groups for atom in group):
@@ -79,11 +85,12 @@ def tells_of_few(groups: Sequence[Group], *, fewest: int) -> bool:
             )
             if any(direction):
                 seen.setdefault(direction, set()).update(members)
-        # A sum that is about any of these is about enough people; what could tell of few must be nought on all of them.
+        # A sum in which one of these columns counts is about enough people; one about few must be zero on all of them.
         large = [list(vector) for vector, members in seen.items() if len(members) >= fewest]
         if not large:
             break
-        # Each combination of `free` that makes these nought is a new basis of what is left.
+        # The combinations of `free` that are zero on them are a basis of the vectors that are left. Columns that were
+        # different may now be multiples of each other and together about enough people, hence the loop.
         free = [
             [
                 sum((k * row[i] for k, row in zip(mix, free, strict=True)), Fraction(0))
@@ -101,6 +108,7 @@ def tells_of_few(groups: Sequence[Group], *, fewest: int) -> bool:
 def _some_are_few(
     seen: Mapping[tuple[Fraction, ...], Collection[Hashable]], size: int, fewest: int
 ) -> bool:
+    """Whether a vector of `size` dimensions that is zero on size - 1 columns of `seen` is about 1 to `fewest - 1` people."""
     for left_out in combinations(seen, size - 1):
         ways = _null_space([list(one) for one in left_out], size)
         if len(ways) != 1:
@@ -120,13 +128,13 @@ def _identity(size: int) -> list[_Row]:
 
 
 def _direction(vector: Sequence[Fraction]) -> tuple[Fraction, ...]:
-    """The vector up to a factor, so that what is nought together is found together."""
+    """The vector scaled so that its first value that isn't zero is 1: columns that are zero together become equal."""
     lead = next((value for value in vector if value), None)
     return tuple(vector) if lead is None else tuple(value / lead for value in vector)
 
 
 def _independent(matrix: Iterable[Sequence[int]]) -> list[_Row]:
-    """As many of these rows as do not follow from the ones before."""
+    """The rows that are linearly independent of the ones before, by Gaussian elimination."""
     kept: list[_Row] = []
     reduced: list[tuple[int, _Row]] = []
     for numbers in matrix:
@@ -171,12 +179,12 @@ def _null_space(rows: Sequence[_Row], size: int) -> list[_Row]:
     return basis
 
 
-# --- parts and units of one result
+# --- Parts and units of one result
 
 
 @dataclass(frozen=True, slots=True)
 class TellableGroups:
-    """Which figures of one dimension may be told."""
+    """Which figures of one dimension may be shown: the total, both parts, and these business units."""
 
     total: bool
     parts: bool = False
@@ -186,10 +194,12 @@ class TellableGroups:
 def choose_groups(
     people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int
 ) -> TellableGroups:
-    """What may be told of these people (id → part and business unit): the total before the parts before the units.
+    """Which figures about these people (id → part and business unit) may be shown; the total goes before the parts, the
+    parts before the units, large units before small ones.
 
-    What follows from units alone is a union of whole units. With both parts told, somebody can take away from one part,
-    unit by unit, whichever side of the unit is larger; the smaller sides of all units are then what is left.
+    From units alone only unions of whole units follow. With both parts shown as well, somebody can subtract whole units
+    from one part: of each unit the smaller side is left over, and all of these together must be enough people
+    (`_is_safe`).
     """
     if len(people) < fewest:
         return TellableGroups(total=False)
@@ -209,7 +219,7 @@ def _is_safe(
     parts: bool,
     fewest: int,
 ) -> bool:
-    """Whether nothing about fewer people follows from the total, these units and, when `parts`, both parts."""
+    """Whether nothing about 1 to `fewest - 1` people follows from the total, these units and, if `parts`, both parts."""
     cells: Counter[tuple[str | None, AskedAs]] = Counter(
         (unit if unit in units else REST, part) for part, unit in people.values()
     )
@@ -223,42 +233,44 @@ def _is_safe(
     return left == 0 or left >= fewest
 
 
-# --- steps, counts, agreement and shares
+# --- Steps, counts, agreement and shares
 
 
 def step(counted: Collection[_T], here: Collection[_T], *, fewest: int) -> set[_T]:
-    """Who is counted beside those who were counted before: nobody, or at least so many at once."""
+    """Of `here`, who may be counted in addition to `counted`: all who are new, or nobody when they are fewer than
+    `fewest`."""
     new = set(here) - set(counted)
     return new if len(new) >= fewest else set()
 
 
 def at_least(count: int, of: int, *, fewest: int, before: int = 0) -> int:
-    """How many of so many may be told to have done something, as `at least`; 0 where nothing may be.
+    """The number that may be shown as "at least …" when `count` of `of` people did something; 0: show nothing.
 
-    It goes in steps of `fewest`, never back, and leaves that many open: who has not done it are people, too.
+    A multiple of `fewest`, so that no step is about fewer people; at most `of - fewest`, as those who did not do it are
+    a group too; never less than `before`, so that a leaver isn't seen leaving.
     """
     most = min(count, of - fewest)
     return max(before, most // fewest * fewest, 0)
 
 
 def agreement(per_cent: int) -> int:
-    """The agreement that may be told: 80 stands for 80 or more, also for all of them."""
+    """The agreement that may be shown, in per cent; 80 stands for 80 and more, up to everybody."""
     return min(per_cent, MOST_AGREEMENT)
 
 
 def is_disputed(share: Fraction) -> bool:
-    """Whether a statement may be named as seen differently, by the share of its most common answer.
+    """Whether a statement may be named as disputed, by the share (0 to 1) of its most common answer.
 
-    What nearly everybody or everybody agrees on looks the same from outside: neither is named.
+    From `MOST_AGREEMENT` on it isn't, or its absence from the list would say that everybody gave the same answer.
     """
     return share * 100 < MOST_AGREEMENT
 
 
 def capped(requests: Mapping[int, Collection[str]], *, fewest: int) -> dict[int, Collection[str]]:
-    """Of requests (id → who decided), those whose pace may be told together; none of them where that is too few.
+    """Of requests (id → who decided), those of which a figure of pace may be shown; none where too few are left.
 
-    At least `fewest` people decided them, and nobody has a part in more than half: the latest of whoever has decided
-    most are left out until that is so.
+    At least `fewest` people must have decided at least `fewest` requests, and nobody more than half of them: the latest
+    requests of the person who decided most are left out until that is so.
     """
     kept = dict(requests)
     while kept:

@@ -1,4 +1,4 @@
-"""The ledger of disclosures: what was told of groups of people, to whom, and which events tell of one person."""
+"""Disclosures: figures about groups of people that somebody was shown, and events that tell of one person."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 from storage.anonymity import queries
 
 LEADERS, ASKED = "leaders", "asked"
-"""Audiences. What one of them was told counts as known to all: people talk, and move on."""
+"""Audiences. Whatever one of them was shown counts as known to all, because people talk, and change roles."""
 
 UNTOLD_EVENTS = frozenset({"maturity.answered", "maturity.finished", "maturity.skipped"})
-"""Entries of the ledger about how one person takes part in a check-in; systems outside are not told of them."""
+"""Actions about how one person takes part in a check-in, which webhooks never carry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A figure that was told. `members` are the ids that it was the first of its part to count."""
+    """A figure that was shown. `members` are ids that it counts and no earlier figure of its part does."""
 
     seq: int
     audience: str
@@ -27,7 +27,7 @@ class Entry:
 
 
 def list_told(session: Session, scope: str) -> dict[str, list[Entry]]:
-    """What was told in a scope to whomever, by part, oldest first."""
+    """Part → every figure of it that was shown to any audience, oldest first."""
     parts: dict[str, list[Entry]] = {}
     for row in queries.list_told(session, scope):
         parts.setdefault(row.part, []).append(
@@ -47,10 +47,10 @@ def record_told(
     figures: Mapping[str, Any],
     now: datetime,
 ) -> bool:
-    """Keep what is being told; `after` is what was told of this part before.
+    """Keep a figure that is about to be shown; `after` are the earlier figures of its part, by which it was judged.
 
-    False when something else of this part was told meanwhile: then this may not be told. It can't be for those who have
-    locked what the scope is about.
+    False when another transaction has shown a figure of this part since: then this one may not be shown. That can't
+    happen to a caller who has locked what the scope is about.
     """
     return queries.add(
         session,
@@ -68,7 +68,10 @@ def record_told(
 
 @dataclass(slots=True)
 class DisclosureBatch:
-    """What is going to be told, found out where nothing is written, to be kept in the transaction that tells it."""
+    """Figures that were judged in a read transaction, to be kept in the transaction that shows them.
+
+    Judging can take long, and a write transaction has to be short.
+    """
 
     _records: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
@@ -77,5 +80,5 @@ class DisclosureBatch:
         self._records.append((scope, part, what))
 
     def keep(self, session: Session) -> bool:
-        """Keep all of it. False when something else was told meanwhile: then none of this may be told."""
+        """Keep all figures. False when another one was shown meanwhile: roll back, as none of these may be shown."""
         return all(record_told(session, scope, part, **what) for scope, part, what in self._records)

@@ -1,4 +1,4 @@
-"""What the ledger tells the world outside its database."""
+"""Notices of the ledger to the world outside its database."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from workflows.outbox import Notice
 
 @dataclass(frozen=True, slots=True)
 class LedgerHead(Notice):
-    """The head of the ledger, as it stands when this is sent: at least as far as the entry that caused it."""
+    """The head of the ledger, read when this is sent, so it covers at least the entry that caused it."""
 
     kind: ClassVar[str] = "audit.head"
     why: str
@@ -17,7 +17,7 @@ class LedgerHead(Notice):
 
 @dataclass(frozen=True, slots=True)
 class PersonErased(Notice):
-    """For the anchor alone: a person was erased, so that they are erased once more from a copy that knows them."""
+    """For the anchor alone: a person was erased, and has to be erased again from a restored copy that knows them."""
 
     kind: ClassVar[str] = "audit.erased"
     person_id: str

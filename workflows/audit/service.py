@@ -1,4 +1,4 @@
-"""Recording in the ledger, and the words that stand beside it."""
+"""Recording entries in the ledger, and the private texts that they refer to."""
 
 import secrets
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from workflows.context import Context
 
 @dataclass(frozen=True, slots=True)
 class PublishedHead:
-    """A head of the ledger on its way out: how many entries there are, the hash of the last, and when it was read."""
+    """A head of the ledger to publish: number of entries, hash of the last one, and when it was read (governed time)."""
 
     seq: int
     hash: str
@@ -26,29 +26,29 @@ class PublishedHead:
 
 @dataclass(frozen=True, slots=True)
 class NotedErasure:
-    """That a person was erased, as the anchor keeps it for copies that still know them: an opaque id and no name."""
+    """An erasure as the anchor keeps it, by opaque id, for restored copies that still know the person."""
 
     person_id: str
     seq: int
-    """The entry of the ledger that says so."""
+    """The number of its entry in the ledger."""
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class NotedRestoration:
-    """That a copy of the database was put in place: the ledger goes on from its entry `seq`, and what was kept of
-    later ones until then binds nobody any more."""
+    """A restore as the anchor keeps it: the ledger continues from entry `seq`, so published heads of later entries, up to
+    `known`, no longer have to be in it."""
 
     seq: int
     hash: str
     known: int
-    """The last entry that was known of before."""
+    """The last entry that the anchor knew of before the restore."""
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the anchor keeps. `heads` are those that the ledger must still agree with, as (entries, hash)."""
+    """What the anchor keeps. `heads`, as (entries, hash), are those that the ledger must still contain."""
 
     heads: tuple[tuple[int, str], ...] = ()
     erasures: tuple[NotedErasure, ...] = ()
@@ -58,35 +58,39 @@ class Kept:
 
     @property
     def known(self) -> int:
-        """The last entry of the ledger that the anchor knows of and that was not given up; 0 for none."""
+        """The last entry of the heads that still count; 0 when there are none."""
         return max((seq for seq, _hash in self.heads), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `mlgov audit verify` found. `broken` is the first entry at fault, None when everything holds."""
+    """The result of `mlgov audit verify`. `broken` is the first entry at fault, None when everything agrees."""
 
     entries: int
     hash: str
     compared: int
-    """How many heads that were kept outside the database it was compared with."""
+    """The number of heads from outside the database that it was compared with."""
     broken: int | None = None
     reason: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether the whole chain, the texts beside it and every head kept outside agree."""
+        """Whether the chain, the private texts and every head kept outside agree."""
         return self.broken is None
 
 
-# --- Recording in the ledger, and the words that stand beside it
+# --- Recording
 
 
 def record(ctx: Context, action: str, subject: tuple[str, str | int], **facts: Any) -> None:
+<<<<<<< HEAD
     """Put an entry on the ledger when this transaction commits: `ctx.actor` did it, at `ctx.now`.
+=======
+    """Add an entry to the ledger at the end of this transaction: `ctx.actor` did it, at `ctx.now`.
+>>>>>>> whys
 
-    `action` is `noun.verb`. `facts` hold ids, numbers and dates as JSON values; words that a person wrote go through
-    `write_text` and into facts as `text_fact`.
+    `action` is `noun.verb`. `facts` are JSON values: ids, numbers, dates. Free text by people goes through `write_text`,
+    and into facts as `text_fact`, so that it can be erased.
     """
     write_entry(ctx.session, ctx.actor, action, subject, now=ctx.now, **facts)
 
@@ -100,7 +104,7 @@ def write_entry(
     now: datetime,
     **facts: Any,
 ) -> None:
-    """As `record`, for what knows of no policy: delivery, the clock, and the edge that refuses."""
+    """As `record`, where there is no context: in delivery, by the clock, and where the edge refuses."""
     session.info.setdefault("audit", []).append(
         ledger.PendingEntry(
             at=now,
@@ -114,7 +118,7 @@ def write_entry(
 
 
 def write_text(session: Session, author: Actor, text: str, *, now: datetime) -> PrivateText:
-    """Keep words that a person wrote beside the ledger, with a salt of their own, so that they can be erased."""
+    """Insert free text by a person, with a random salt of its own, so that it can be erased. Flushes, for its id."""
     salt = secrets.token_hex(16)
     kept = PrivateText(
         author_id=author.id,
@@ -130,5 +134,5 @@ def write_text(session: Session, author: Actor, text: str, *, now: datetime) -> 
 
 
 def text_fact(text: PrivateText) -> dict[str, Any]:
-    """How the ledger names words: where they stand, and the digest that proves them while they do."""
+    """The fact by which an entry refers to a text: its id, and the digest that proves it until it is erased."""
     return {"text": text.id, "sha256": text.sha256}

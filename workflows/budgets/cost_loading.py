@@ -1,7 +1,8 @@
-"""Cost files into the record: one (source, billing period) at a time, replaced as a whole or not touched.
+"""Loading cost: each (source, billing period) of a delivery is replaced as a whole or not touched.
 
-A delivery is written beside what counts, in batches that hold up nobody, and takes its place in one short transaction.
-Whoever is killed on the way leaves the old or the new; what is left of the other is removed in batches.
+A correction is the whole month again, restated, so it replaces and nothing is ever added to a load. A delivery is written
+beside what counts, in short transactions, and takes its place in one (decision 30). A process that is killed on the way
+leaves all of the old or all of the new; the rest is removed in batches.
 """
 
 import time
@@ -30,20 +31,21 @@ from workflows.sources.accounts import are_one, same_account, same_source
 from workflows.sources.focus import AllocationKey, BadRow, CostRead, MonthTotal, PeriodTotals
 
 ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
-"""A load that keeps less than this of a period's rows or cost is refused unless it is said to be meant."""
+"""A load that keeps less than these shares of a period's rows or cost is refused unless `--replace-period` is given: it
+may be a cut-off export instead of a correction."""
 BATCH = 2_000
-"""Rows that are written, or removed, in one transaction."""
+"""Rows that are written or removed in one transaction, so that clicks don't wait for it."""
 ABANDONED = timedelta(minutes=15)
-"""Real time after which a load that nobody goes on with is put aside."""
+"""Real time after which a load whose process writes nothing more is put aside; batches follow each other in seconds."""
 _TRIES = 3
-"""How often a delivery is written anew because another one changed the same months meanwhile."""
+"""How often a delivery is written when another one changes the same months meanwhile."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one billing period of one source may not be replaced. `load_id` is what stands."""
+    """Why one billing period of one source may not be loaded. `load_id` is the load in its way."""
 
     source: str
     billing_period: date
@@ -53,7 +55,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is to be loaded, by whom, and under which rules. `by` is the program that delivers, None for the command line.
+    """What is to be loaded, by which program (`by`, None: the command line), and under which rules.
 
     `probe` is called with the names of the places at which a test may end the process.
     """
@@ -64,14 +66,14 @@ class Delivery:
     by: Deliverer | None = None
     probe: Callable[[str], None] = lambda name: None
     doubts: Callable[[Session], tuple[Refusal, ...]] = lambda session: ()
-    """What else speaks against it, by all that counts now. Asked again in the moment in which it is to count."""
+    """Further refusals, by all cost that counts now. Asked before writing, and again in the transaction of the switch."""
     displaced: Callable[[Session], Collection[int]] = lambda session: ()
-    """Ids of loads of other sources that it takes the place of."""
+    """Ids of loads of other sources that it replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What happened to each period, why it was refused, and cost that belongs to no project, by currency."""
+    """The periods (new, replaced, unchanged), refusals (empty when loaded), and unallocated cost by currency."""
 
     periods: tuple[LoadedPeriod, ...]
     refusals: tuple[Refusal, ...]
@@ -90,17 +92,17 @@ class _PeriodChange:
 
 
 class _OvertakenError(Exception):
-    """Something came between; nothing is kept."""
+    """What the delivery was judged by has changed since; the transaction is rolled back."""
 
 
 def preview_load(session: Session, delivery: Delivery) -> Loaded:
-    """What loading would do. Only reads. Raises NotAllowed for cost that isn't the program's to change."""
-    changes = _changes(session, delivery)
-    refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
+    """What `load_costs` would do; only reads. Raises NotAllowed for cost that isn't the program's to change."""
+    changes = _find_changes(session, delivery)
+    refusals = (*delivery.doubts(session), *_list_refusals(session, delivery, changes))
     unallocated = (
         list_unallocated(session, delivery.occasion.now)
         if refusals
-        else _unallocated_then(session, delivery, changes)
+        else _sum_unallocated_after(session, delivery, changes)
     )
     return Loaded(_as_loaded(changes), refusals, unallocated)
 
@@ -111,16 +113,16 @@ def load_costs(
     *,
     follow: Callable[[Session], None] = lambda session: None,
 ) -> Loaded:
-    """Write what was read, and let it count at once.
+    """Write a delivery and let all of it count at once, or nothing when any period is refused.
 
-    The same content again changes nothing. When any period is refused, nothing of the load counts. `follow` is called in
-    the transaction in which it begins to count. Raises NotAllowed for cost that isn't the program's to change, and
-    InvalidInput where other deliveries of the same months keep coming between.
+    A period with the same content as the one that counts is left alone. `follow` is called in the transaction of the
+    switch. Raises NotAllowed for cost that isn't the program's to change, and InvalidInput when other deliveries of the
+    same months keep coming between.
     """
     for _ in range(_TRIES):
         with database.read(within=PATIENT_MS / 1000) as session:
-            changes = _changes(session, delivery)
-            refusals = (*delivery.doubts(session), *_refusals(session, delivery, changes))
+            changes = _find_changes(session, delivery)
+            refusals = (*delivery.doubts(session), *_list_refusals(session, delivery, changes))
             if refusals:
                 return Loaded(
                     _as_loaded(changes), refusals, list_unallocated(session, delivery.occasion.now)
@@ -146,17 +148,17 @@ def load_costs(
 
 
 def list_unallocated(session: Session, now: datetime) -> tuple[tuple[str, Decimal], ...]:
-    """Cost that belongs to no project, by currency."""
+    """Billed cost of no project, up to this month, by currency."""
     return tuple(sorted(costs.sum_unallocated(session, now.date()).items()))
 
 
 def is_anything_left(session: Session) -> bool:
-    """Whether there is cost to remove that doesn't count any more, or never did."""
+    """Whether there are replaced or abandoned loads to remove."""
     return generations.is_anything_left(session, clock.real_now(session) - ABANDONED)
 
 
 def remove_some(session: Session) -> bool:
-    """Remove one batch of the cost that doesn't count; False when there is none."""
+    """Put abandoned loads aside, and remove one batch of what doesn't count; False when there is none."""
     generations.put_aside_abandoned(session, clock.real_now(session) - ABANDONED)
     return generations.remove_some(session, BATCH)
 
@@ -167,7 +169,7 @@ def remove_for(
     *,
     probe: Callable[[str], None] = lambda name: None,
 ) -> None:
-    """Remove the cost that doesn't count, batch by batch; all of it, or for so many seconds."""
+    """Remove cost that doesn't count in batches: all of it, or for at most so many seconds and a batch."""
     end = None if seconds is None else time.monotonic() + seconds
     while database.in_turn(remove_some):
         probe("costs.removed")
@@ -175,10 +177,11 @@ def remove_for(
             return
 
 
-def _changes(session: Session, delivery: Delivery) -> list[_PeriodChange]:
+def _find_changes(session: Session, delivery: Delivery) -> list[_PeriodChange]:
+    """What becomes of each period, by what counts now. Raises NotAllowed."""
     names = {period.source for period in delivery.read.periods}
     budget_costs.require_deliverer(session, names, delivery.by)
-    changes = [_change(session, period) for period in delivery.read.periods]
+    changes = [_find_change(session, period) for period in delivery.read.periods]
     _require_own(session, delivery, changes)
     return changes
 
@@ -203,7 +206,7 @@ def _require_own(session: Session, delivery: Delivery, changes: Sequence[_Period
     )
 
 
-def _change(session: Session, period: PeriodTotals) -> _PeriodChange:
+def _find_change(session: Session, period: PeriodTotals) -> _PeriodChange:
     load = costs.find_load(session, period.source, period.billing_period)
     if load is None:
         return _PeriodChange(period, "new", None)
@@ -226,24 +229,25 @@ def _as_loaded(changes: Sequence[_PeriodChange]) -> tuple[LoadedPeriod, ...]:
     )
 
 
-def _refusals(
+def _list_refusals(
     session: Session, delivery: Delivery, changes: Sequence[_PeriodChange]
 ) -> tuple[Refusal, ...]:
     if delivery.replace_period:
         return ()
-    refusals = (_refusal(session, change) for change in changes)
+    refusals = (_find_refusal(session, change) for change in changes)
     return tuple(refusal for refusal in refusals if refusal is not None)
 
 
-def _refusal(session: Session, change: _PeriodChange) -> Refusal | None:
+def _find_refusal(session: Session, change: _PeriodChange) -> Refusal | None:
     if change.before is None or change.what == "unchanged":
         return None
     period, before = change.period, change.before
-    why = _drop(session, period, before)
+    why = _explain_drop(session, period, before)
     return Refusal(period.source, period.billing_period, before.id, why) if why else None
 
 
-def _drop(session: Session, period: PeriodTotals, before: StandingLoad) -> str | None:
+def _explain_drop(session: Session, period: PeriodTotals, before: StandingLoad) -> str | None:
+    """The sentence that refuses a period with far fewer rows or far less cost than `before`; None when it hasn't."""
     name = f"{period.source}, billing period {period.billing_period:%Y-%m}"
     if period.rows < before.rows * ROWS_KEPT:
         return f"{name}: {before.rows:,} rows would become {period.rows:,}. If that is right, give --replace-period."
@@ -256,10 +260,10 @@ def _drop(session: Session, period: PeriodTotals, before: StandingLoad) -> str |
     return None
 
 
-def _unallocated_then(
+def _sum_unallocated_after(
     session: Session, delivery: Delivery, changes: Sequence[_PeriodChange]
 ) -> tuple[tuple[str, Decimal], ...]:
-    """What would belong to no project if the delivery counted."""
+    """Cost that would belong to no project if the delivery counted, by currency, without writing it."""
     written = {change.period.index for change in changes if change.is_written}
     replaced = [
         *delivery.displaced(session),
@@ -286,7 +290,7 @@ def _unallocated_then(
 
 
 class _LoadWriter:
-    """One delivery while it is written beside what counts."""
+    """Writes one delivery beside the loads that count, and switches to it."""
 
     def __init__(
         self, database: Database, delivery: Delivery, changes: Sequence[_PeriodChange]
@@ -298,7 +302,7 @@ class _LoadWriter:
         """Index of the period → id of the load that is written for it."""
 
     def write(self) -> None:
-        """Everything that the delivery changes, in batches that nobody counts."""
+        """Write every period that is new or changed, in batches of which no reader counts any."""
         if not any(change.is_written for change in self._changes):
             return
         self._loads = self._database.in_turn(self._begin)
@@ -343,7 +347,7 @@ class _LoadWriter:
         self._database.in_turn(step)
 
     def _keys(self) -> list[int]:
-        """The id of each allocation key of a read; those that are new are made."""
+        """The id of each allocation key of the read, in its order; new keys are inserted, with their project."""
         named = [
             (key.sub_account_id, key.sub_account_name, key.tags)
             for key in self._delivery.read.allocation_keys
@@ -373,10 +377,11 @@ class _LoadWriter:
                 }
 
     def make_current(self, session: Session, follow: Callable[[Session], None]) -> None:
-        """Let it count, where everything is still as it was when it was looked at. Raises _OvertakenError otherwise."""
+        """Let the delivery count, in the caller's transaction. Raises _OvertakenError when the loads it was compared with,
+        or the doubts about it, have changed since it was begun."""
         delivery = self._delivery
         costs.lock_loads(session)
-        changes = _changes(session, delivery)
+        changes = _find_changes(session, delivery)
         if [_load_subject(change) for change in changes] != [
             _load_subject(change) for change in self._changes
         ]:
@@ -413,11 +418,11 @@ class _LoadWriter:
         )
 
     def put_aside(self) -> None:
-        """It will never count; whoever removes old cost removes it."""
+        """Give the written loads up, to be removed with old cost."""
         loads = tuple(self._loads.values())
         if not loads:
             return
-        with suppress(DatabaseBusy):  # nobody goes on with it, which is noticed in time
+        with suppress(DatabaseBusy):  # put aside after `ABANDONED` then
             self._database.run(lambda session: generations.put_aside(session, loads), patient=True)
 
 
@@ -437,26 +442,28 @@ def _known_keys(session: Session) -> dict[tuple[str, str, str], int]:
     }
 
 
-# --- One bill under two names
+# --- One bill under two names (decision 31)
 #
-# known where that's sure, asked about where it only looks so, never added up in silence.
+# Another spelling that is surely the same source counts under the name that is stored. Where two
+# sources only look like one bill, somebody is asked. Never are they added up without a word.
 
 KEYS_COMPARED = 50
-"""Shared sub-accounts whose days are compared: if they have a day in common, a few show it."""
+"""Shared sub-accounts whose days are compared: if two exports are of one bill, a few accounts show it, and the work
+stays bounded for bills with thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was answered to the question whether two sources are one."""
+    """The answer to the question whether two sources are one bill; without either field there is none yet."""
 
     separate: bool = False
-    """They are two: both count, and the question isn't asked again."""
+    """They are two: both count, and it isn't asked again."""
     instead_of: tuple[str, ...] = ()
-    """Sources that this delivery takes the place of: their months that it brings are dropped."""
+    """They are one: of these sources the months that the delivery brings are dropped."""
 
 
 class Renamed:
-    """A read whose sources go by the names that they are stored under."""
+    """A `CostRead` with sources renamed (`names`: name in the file → stored name), and a remark for each."""
 
     def __init__(self, read: CostRead, names: Mapping[str, str]) -> None:
         self._read = read
@@ -508,12 +515,16 @@ class Renamed:
 
 
 def settle_names(session: Session, read: CostRead) -> CostRead:
-    """The read under the names that its sources are stored under, where they are surely the same in another spelling."""
+    """The read, with sources renamed that surely are a stored source in another spelling (`are_one`).
+
+    Not where two spellings in the read fit one stored source, or the stored one is in the read itself.
+    """
     given = {period.source for period in read.periods}
     stored = costs.sources_with_loads(session)
     meant: dict[str, list[str]] = {}
     for name in sorted(given - stored):
         twins = [other for other in sorted(stored) if are_one(name, other)]
+        # One with the same provider goes before one whose provider is unknown.
         exact = [other for other in twins if same_source(other) == same_source(name)] or twins
         if len(exact) == 1 and exact[0] not in given:
             meant.setdefault(exact[0], []).append(name)
@@ -524,14 +535,14 @@ def settle_names(session: Session, read: CostRead) -> CostRead:
 def find_double_counts(
     session: Session, read: CostRead, answer: Choice
 ) -> list[tuple[str, CostLoad, str]]:
-    """What would count twice, for all one can see: a month of the same billing account, or of the same sub-accounts and
-    days, that stands under another name and isn't part of this read. What was answered before isn't asked again.
+    """What would perhaps count twice: (source of the read, load under another name, what they have in common).
 
-    (source of the read, load under another name, what they have in common).
+    In common are the billing account, or sub-accounts and days, in a month that isn't part of this read under that other
+    name. Pairs that were answered, by `answer` or earlier, are left out.
     """
     return [
         (name, load, why)
-        for name, load, why in _likenesses(session, read)
+        for name, load, why in _find_likenesses(session, read)
         if load.source not in answer.instead_of and not costs.are_apart(session, name, load.source)
     ]
 
@@ -539,7 +550,10 @@ def find_double_counts(
 def ask_about(
     session: Session, pairs: Sequence[tuple[str, CostLoad, str]], *, is_bound: bool = False
 ) -> tuple[Refusal, ...]:
-    """The question about each of what `find_double_counts` finds. `is_bound` leaves out the other source's name."""
+    """The refusal that asks about each pair of `find_double_counts`.
+
+    `is_bound` leaves out the other source's name, which a program that is bound to projects may not learn.
+    """
     asked: list[Refusal] = []
     for name, load, why in pairs:
         totals = ", ".join(
@@ -560,14 +574,14 @@ def ask_about(
 
 
 def keep_apart(session: Session, pairs: Iterable[tuple[str, str]]) -> None:
-    """Remember that two sources are two."""
+    """Keep the answer that the two sources of each pair are two."""
     for first, second in sorted({tuple(sorted(pair)) for pair in pairs}):
         session.add(CostApart(first=first, second=second))
     session.flush()
 
 
-def _likenesses(session: Session, read: CostRead) -> Iterator[tuple[str, CostLoad, str]]:
-    """(source of the read, load under another name, what they have in common)."""
+def _find_likenesses(session: Session, read: CostRead) -> Iterator[tuple[str, CostLoad, str]]:
+    """As `find_double_counts`, answered pairs too."""
     given = {(period.source, period.billing_period) for period in read.periods}
     asked: set[tuple[str, int]] = set()
     new: list[PeriodTotals] = []
@@ -575,6 +589,7 @@ def _likenesses(session: Session, read: CostRead) -> Iterator[tuple[str, CostLoa
         before = costs.find_load(session, period.source, period.billing_period)
         if before is not None and before.sha256 == period.content_sha256:
             continue
+        # A month that replaces one of its own name was asked about when that one came.
         if before is None:
             new.append(period)
         account = same_source(period.source)[1]
@@ -588,16 +603,16 @@ def _likenesses(session: Session, read: CostRead) -> Iterator[tuple[str, CostLoa
                 yield period.source, load, "the same billing account"
     names = {source for source, _ in given}
     if new and costs.sources_with_loads(session) - names:
-        for source, load in _sharing(session, read, new, names):
+        for source, load in _find_sharing(session, read, new, names):
             if (source, load.id) not in asked:
                 asked.add((source, load.id))
                 yield source, load, "the same sub-accounts and days"
 
 
-def _sharing(
+def _find_sharing(
     session: Session, read: CostRead, new: Sequence[PeriodTotals], names: Collection[str]
 ) -> Iterator[tuple[str, CostLoad]]:
-    """Loads of other sources that hold a sub-account and day which a period that is new holds, too."""
+    """(source of the read, load of another source) that share a sub-account and day, for periods that are new."""
     accounts = {
         key.index: same_account(key.sub_account_id)
         for key in read.allocation_keys
@@ -630,12 +645,15 @@ def _sharing(
         common = sorted(ours.keys() & theirs)
         load = session.get(CostLoad, load_id)
         if common and load is not None:
-            for source in sorted({ours[one] for one in common}):
+            for source in sorted({ours[account_day] for account_day in common}):
                 yield source, load
 
 
 def find_displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad]:
-    """The loads that a delivery takes the place of. Raises InvalidInput for a source that isn't there or comes along."""
+    """The loads that a delivery replaces by `answer.instead_of`, in the months that it brings.
+
+    Raises InvalidInput for a source without cost in these months, or one that is in the delivery itself.
+    """
     periods = {period.billing_period for period in read.periods}
     names = {period.source for period in read.periods}
     loads_replaced = []
@@ -660,7 +678,7 @@ def find_displaced(session: Session, read: CostRead, answer: Choice) -> list[Cos
 
 
 def list_dropped(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:
-    """What becomes of loads whose place another source takes."""
+    """The report about loads that another source replaces, as dropped."""
     return tuple(
         LoadedPeriod(
             load.source,
@@ -674,7 +692,7 @@ def list_dropped(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPer
 
 
 def drop_loads(ctx: Context, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:
-    """Loads whose place another source took count no more; what happened to each. Their rows go later, in batches."""
+    """Let loads that another source replaced count no more, and record it; the report. Rows are removed later, in batches."""
     dropped = list_dropped(ctx.session, loads)
     for load, period in zip(loads, dropped, strict=True):
         audit.record(

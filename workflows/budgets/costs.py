@@ -1,4 +1,4 @@
-"""Exact totals of what was imported."""
+"""Whose a cost is, exact totals of cost, and who delivers a source of cost."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,20 +24,18 @@ from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.policy import Policy
 from workflows.sources.accounts import same_account
 
-# --- Whose a cost is
-#
-# the policy's rules first, then the tag `project`, then the sub-account.
+# --- Whose a cost is: the policy's rules first, then the tag `project`, then the sub-account
 
 
 class Allocator:
-    """Gives an allocation key to a project, as the policy and the projects stand when it is made."""
+    """Finds the project of an allocation key, by the policy and the projects at the time it is built."""
 
     def __init__(self, session: Session, policy: Policy) -> None:
         self._projects = costs.project_ids(session)
         self._accounts = costs.account_projects(session)
         self._rules = policy.costs.allocate
         named = {rule.sub_account for rule in self._rules if rule.sub_account}
-        self._same = _spelt_once({_exact(one) for one in named} | self._accounts.keys())
+        self._same = _spelt_once({_fold(one) for one in named} | self._accounts.keys())
         self._alike = {
             same: self._accounts[account]
             for same, account in self._same.items()
@@ -45,13 +43,17 @@ class Allocator:
         }
 
     def project(self, account_id: str, account_name: str, tags: str) -> int | None:
-        """The project's id, or None for cost that belongs to none."""
+        """The id of the project that the cost belongs to; None for none. `tags` is a JSON object.
+
+        The first rule of the policy that matches decides, even when it names a project that doesn't exist: its cost is
+        then unallocated, and not given to another project by its tag.
+        """
         folded = {key.casefold(): str(value) for key, value in json.loads(tags or "{}").items()}
         accounts = {account_id.strip().casefold(), account_name.strip().casefold()} - {""}
         for rule in self._rules:
             by_account = (
                 rule.sub_account is None
-                or _exact(rule.sub_account) in accounts
+                or _fold(rule.sub_account) in accounts
                 or self._is_alike(rule.sub_account, account_id)
             )
             by_tag = rule.tag is None or _has(folded, rule.tag)
@@ -65,17 +67,17 @@ class Allocator:
         )
 
     def _is_alike(self, named: str, account_id: str) -> bool:
-        """Whether an id is the one that a rule names, in another spelling that can mean no other account."""
+        """Whether `account_id` is the account `named` by a rule in another spelling, and that spelling fits no other one."""
         same = same_account(account_id)
-        return self._same.get(same) == _exact(named)
+        return self._same.get(same) == _fold(named)
 
 
-def _exact(account: str) -> str:
+def _fold(account: str) -> str:
     return account.strip().casefold()
 
 
 def _spelt_once(accounts: Iterable[str]) -> dict[str, str]:
-    """What all spellings of an account have in common → the account, for those that no two of them share."""
+    """`same_account(account)` → account, without the values that several of these accounts share."""
     spellings: dict[str, set[str]] = {}
     for account in accounts:
         spellings.setdefault(same_account(account), set()).add(account)
@@ -94,9 +96,9 @@ def _has(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 
 def reallocate(session: Session, policy: Policy) -> int:
-    """Give every allocation key to the project that rules and projects say now; how many changed hands.
+    """Give every allocation key to its project by today's rules and projects; how many changed.
 
-    Run after projects or the policy changed: cost is never imported a second time for it.
+    Run after projects or the policy changed, instead of importing cost again.
     """
     allocator = Allocator(session, policy)
     changes = []
@@ -109,11 +111,11 @@ def reallocate(session: Session, policy: Policy) -> int:
 
 
 STEP = 1_000
-"""Allocation keys that change hands in one transaction."""
+"""Allocation keys that are updated in one transaction, so that none is long."""
 
 
 def reallocate_in_steps(database: Database, policy: Policy) -> int:
-    """The same where other people wait to write: looked up beforehand, and written in batches."""
+    """As `reallocate`, while others want to write: worked out in a read transaction, and written in short ones."""
     with database.read(within=PATIENT_MS / 1000) as session:
         allocator = Allocator(session, policy)
         changes = [
@@ -131,7 +133,7 @@ def reallocate_in_steps(database: Database, policy: Policy) -> int:
 
 
 def summarise_costs(session: Session, form: SummaryForm) -> CostSummary:
-    """Totals per currency, largest first (days in order); what belongs to no project is its own line, never dropped."""
+    """Totals per currency, largest first, days in order. Cost of no project is a line of its own (label None)."""
     rows = queries.sum_by(session, form.by, form.basis, form.first, form.last, form.project_id)
     lines = [
         SummaryLine(None if label is None else str(label), currency, amount)
@@ -159,14 +161,12 @@ def summarise_costs(session: Session, form: SummaryForm) -> CostSummary:
     )
 
 
-# --- Who delivers a source of cost
-#
-# whoever opened it, and whoever it was handed over to since.
+# --- Who delivers a source of cost: who delivered it first, until it is handed over
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """A program that delivers: the name of its token, and the projects that this is bound to, none for all."""
+    """A program that delivers cost: the name of its token, and the keys of projects it is bound to (empty: all)."""
 
     token: str
     projects: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ class Deliverer:
 
 @dataclass(frozen=True, slots=True)
 class StandingLoad:
-    """What counts of a source and billing period, when it was looked at."""
+    """The load of a source and billing period that counted when it was read."""
 
     id: int
     source: str
@@ -193,9 +193,12 @@ class SourceRecord:
 
 
 def require_deliverer(session: Session, sources: Collection[str], by: Deliverer | None) -> None:
-    """Refuse a program the source of another one, or of the command line. Raises NotAllowed."""
+    """Raise NotAllowed when one of these sources is delivered by another program or by the command line.
+
+    `by` is None for the command line, which may deliver every source.
+    """
     if by is None:
-        return  # whoever operates mlgov may deliver everything
+        return
     for source in sorted(sources):
         row = costs.find_source(session, source)
         if row is None and not costs.has_loads(session, source):
@@ -209,7 +212,7 @@ def require_deliverer(session: Session, sources: Collection[str], by: Deliverer 
 
 
 def claim_source(session: Session, source: str, by: Deliverer | None, *, now: datetime) -> None:
-    """Whoever delivers a source first has it."""
+    """Give a source that nobody has delivered yet to `by` (None: the command line)."""
     if costs.find_source(session, source) is None:
         token = by.token if by is not None else None
         session.add(CostSource(source=source, token=token, opened_at=now))
@@ -223,9 +226,9 @@ def require_own(
     replaced: Iterable[StandingLoad],
     given: Iterable[int | None],
 ) -> None:
-    """Refuse a bound program what isn't its projects' alone: the loads that it replaces, and the rows that it gives.
+    """Raise NotAllowed when a bound program would replace or deliver cost of other projects, or of none.
 
-    `given` are the projects that the policy's rules give the rows to. Raises NotAllowed.
+    `replaced` are the loads it replaces, `given` the projects (None: none) that the policy gives its rows to.
     """
     if by is None or not by.projects:
         return
@@ -251,7 +254,10 @@ def list_sources(session: Session) -> Sequence[SourceRecord]:
 
 
 def give_source(ctx: Context, source: str, token: str | None) -> None:
-    """Hand a source over to the token of a name, or to the command line. Only who operates mlgov does."""
+    """Let another token (by name; None: the command line) deliver a source from now on.
+
+    Raises NotAllowed for anybody but the operator, NotFound for an unknown source, InvalidInput for an unused name.
+    """
     if ctx.actor.kind is not ActorKind.OPERATOR:
         raise NotAllowed("Only who operates mlgov hands a source over.")
     costs.lock_loads(ctx.session)

@@ -19,11 +19,12 @@ from workflows.delivery.records import Address, Claimed, Copy, Errand, Window
 from workflows.outbox import FIRST, LAST
 
 _BUSY = timedelta(milliseconds=250)
-"""How long a lane rests whose first row is being changed by somebody else at this moment."""
+"""How long a lane rests whose first row another transaction has locked. Without a rest the next claim would take the
+same lane again, until that transaction commits."""
 
 
 class Claimer:
-    """Claims on behalf of one process, `me`, of one organisation."""
+    """Claims for one process, `me`, and one organisation."""
 
     def __init__(
         self,
@@ -33,20 +34,25 @@ class Claimer:
         *,
         admin: Callable[[Session], str | None] = lambda _session: None,
     ) -> None:
-        """`admin` finds the Slack id of the administrators' channel, who hear of what can't be sent."""
+        """`admin` finds the Slack id of the channel where administrators read of dead letters, None where there is none."""
         self.org_key = org_key
         self.me = me
         self.pace = pace
         self._admin = admin
 
     def prepare(self, session: Session) -> None:
-        """See to it that every gate exists; once, before the first claim."""
+        """Insert the gates that are missing; once, before the first claim."""
         keys = [gate_key(self.org_key, method) for method in (*RATES, *PLAIN_GATES)]
         claims.make(session, keys, outbox.NEVER_WAITED)
 
     def claim(self, session: Session, most: int) -> Claimed:
-        """Lease at most `most` lanes, each with the row that goes first in it."""
+        """Lease at most `most` lanes, each with the row that goes first in it, written down as `sending`.
+
+        Edits first, then everything else: a decision's cards change before new messages go out. What can't be sent yet
+        puts its lane off; what will never be sent (expired, its card gone, unreadable) is settled here.
+        """
         real, due = clock.both(session)
+        # A lease that was running when the clock jumped ahead ends that much later: its holder may still be sending.
         free = real - self._jumped(session)
         closed = claims.read(session)
         standing = holding.read_state(session, real)
@@ -55,15 +61,16 @@ class Claimer:
         taken: dict[str, Errand] = {}
         claimed = 0
         if not standing.is_held and self._closure(closed, "chat.update", real, first=True) is None:
+            # The limit counts edits, of which several may belong to one lane.
             lanes = claims.list_edit_lanes(
                 session, due_now=due, real_now=real, lease_now=free, most=4 * most
             )
             claimed += len(lanes)
             for lane in lanes[:most]:
-                waits = self._take(session, "chat.update", real, first=lane.priority == FIRST)
+                waits = self._count_call(session, "chat.update", real, first=lane.priority == FIRST)
                 if waits:
                     break
-                if (errand := self._edit(session, lane, real, due)) is not None:
+                if (errand := self._claim_edit(session, lane, real, due)) is not None:
                     taken[lane.key] = errand
         may_post = self._closure(closed, "chat.postMessage", real) is None
         if len(taken) < most:
@@ -80,12 +87,14 @@ class Claimer:
             for lane in lanes:
                 if lane.key in taken or len(taken) >= most:
                     continue
-                if (errand := self._new(session, lane, real, due, may_post, standing)) is not None:
+                if (
+                    errand := self._claim_new(session, lane, real, due, may_post, standing)
+                ) is not None:
                     taken[lane.key] = errand
         return Claimed(tuple(taken.values()), claimed >= most)
 
     def sleeps(self, session: Session) -> timedelta:
-        """How long nothing can be sent, as far as this database tells; zero when something can be now."""
+        """How long nothing can be sent, as far as this database knows: zero when something can be now, an hour at most."""
         real, due = clock.both(session)
         closed = claims.read(session)
         is_held = holding.is_held(session)
@@ -110,11 +119,11 @@ class Claimer:
         return max(min(waits, default=timedelta(hours=1)), timedelta(0))
 
     def _jumped(self, session: Session) -> timedelta:
-        """How far the clock jumped ahead while a lease may have been running: its holder still has its whole time."""
+        """How far the clock jumped ahead in the last lease's length, which may have cut a running lease short."""
         return clock.jumped(session, within=self.pace.lease)
 
     def _edits_up_to(self, closed: Mapping[str, datetime], real: datetime) -> int:
-        """The last priority of edits that may pass now; -1 when none may."""
+        """The highest priority number of edits that may be sent now; -1 when none may."""
         if self._closure(closed, "chat.update", real) is None:
             return LAST
         waits = self._closure(closed, "chat.update", real, first=True)
@@ -123,16 +132,20 @@ class Claimer:
     def _closure(
         self, closed: Mapping[str, datetime], method: str, real: datetime, *, first: bool = False
     ) -> timedelta | None:
-        """How long the gate of a method stays closed; None when it is open. `first`: for what somebody waits for."""
+        """How long the gate of a method stays closed; None when it is open.
+
+        `first` asks for the card of somebody who has just clicked, for which a part of the burst is kept.
+        """
         until = closed.get(gate_key(self.org_key, method), real)
         ahead = until - real
         if method in RATES:
             ahead -= self.pace.rate(method).tolerance(first=first)
         return ahead if ahead > timedelta(0) else None
 
-    def _take(
+    def _count_call(
         self, session: Session, method: str, real: datetime, *, first: bool = False
     ) -> timedelta:
+        """As `claims.take`, at this method's pace."""
         rate = self.pace.rate(method)
         return claims.take(
             session,
@@ -142,9 +155,10 @@ class Claimer:
             tolerance=rate.tolerance(first=first),
         )
 
-    def _edit(
+    def _claim_edit(
         self, session: Session, lane: FreeLane, real: datetime, due: datetime
     ) -> Errand | None:
+        """Claim the edit that goes first in a lane; None when it can't be made now or needn't be."""
         row = claims.lock_row(session, lane.head or 0)
         if row is None:
             claims.put_off(session, lane.key, real + _BUSY, edits=True)
@@ -158,11 +172,11 @@ class Claimer:
         was_unknown = row.state == OutboxState.SENDING
         claims.begin_attempt(session, row.id, due_now=due, real_now=real)
         standing = Copy(copy.id, copy.channel, copy.ts, copy.shown_hash)
-        return self._lease(
+        return self._lease_lane(
             session, lane, row, real, due, copy=standing, is_unknown=was_unknown, counts=True
         )
 
-    def _new(
+    def _claim_new(
         self,
         session: Session,
         lane: FreeLane,
@@ -171,6 +185,7 @@ class Claimer:
         may_post: bool,
         standing: Standing,
     ) -> Errand | None:
+        """Claim what goes first in a lane, edits aside; None when it can't be sent now or never will be."""
         head = claims.find_head(
             session, lane.key, due_now=due, may_post=may_post, is_held=standing.is_held
         )
@@ -188,13 +203,15 @@ class Claimer:
                 return None
         is_expired = row.expires_at is not None and row.expires_at <= due
         was_unknown = row.state == OutboxState.SENDING
-        if is_expired and not was_unknown:
+        if (
+            is_expired and not was_unknown
+        ):  # one whose outcome is unknown may stand in Slack: look first
             self._cancel(session, row, "expired before it could be sent", due)
             return None
-        window = _unseen(row, standing.window)
+        window = _window_to_search(row, standing.window)
         is_unknown = was_unknown or window is not None
         for method in self._paced_calls(lane, row, thread_ts, is_unknown):
-            if waits := self._take(session, method, real):
+            if waits := self._count_call(session, method, real):
                 claims.put_off(session, lane.key, real + waits)
                 return None
         looks_up = is_unknown and row.op == Op.POST
@@ -204,7 +221,7 @@ class Claimer:
             )
         if not looks_up:
             claims.begin_attempt(session, row.id, due_now=due, real_now=real)
-        return self._lease(
+        return self._lease_lane(
             session,
             lane,
             row,
@@ -218,7 +235,7 @@ class Claimer:
         )
 
     def _is_unreadable(self, session: Session, lane: FreeLane, row: Outbox, due: datetime) -> bool:
-        """Whether nobody can tell what to do with a row: it becomes a dead letter, and others go on."""
+        """Whether the row's operation or destination can't be read. It is buried then, so that its lane goes on."""
         try:
             kind = Op(row.op)
             if kind in {Op.POST, Op.HOME}:
@@ -240,6 +257,7 @@ class Claimer:
     def _paced_calls(
         self, lane: FreeLane, row: Outbox, thread_ts: str | None, was_unknown: bool
     ) -> list[str]:
+        """The API methods with a pace of their own that sending this row will call; chat.postMessage has none."""
         if row.op == Op.HOME:
             return ["views.publish"]
         if row.op != Op.POST:
@@ -251,7 +269,7 @@ class Claimer:
             calls.append("conversations.replies" if thread_ts else "conversations.history")
         return calls
 
-    def _lease(
+    def _lease_lane(
         self,
         session: Session,
         lane: FreeLane,
@@ -302,10 +320,10 @@ class Claimer:
         )
 
 
-def _unseen(row: Outbox, window: Window | None) -> Window | None:
-    """The span in which somebody else may have sent the row; None when that cannot be, or when it was looked for since.
+def _window_to_search(row: Outbox, window: Window | None) -> Window | None:
+    """The span of a hold in which the row may have been sent, unknown to this database; None when it needs no look-up.
 
-    What a person asked to be sent again is sent again.
+    It needs none when it isn't a message, was attempted after the span, or was sent again by a person's decision.
     """
     if window is None or row.op != Op.POST or row.generation:
         return None

@@ -1,4 +1,4 @@
-"""Messages that will not be sent unless a person decides so: how administrators hear of them, and what they can do."""
+"""Dead letters, which are not sent unless a person decides so: telling administrators, and what they can do."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Destination, Subject
 
 UNKNOWN = "unknown: "
-"""Starts the error of a letter that may or may not stand in Slack."""
+"""Prefix of the error of a letter of which nobody knows whether it stands in Slack."""
 
 _STATES = {
     None: (OutboxState.DEAD, OutboxState.SENDING, OutboxState.PENDING),
@@ -28,7 +28,7 @@ _STATES = {
 
 
 def subject_of(lane: str) -> Subject:
-    """What the alert about a destination is a view of."""
+    """The subject that the alert about a lane shows."""
     return Subject("outbox_lane", lane)
 
 
@@ -43,10 +43,10 @@ def bury(
     org_key: str,
     admin: str | None,
 ) -> None:
-    """Give a row up: on the ledger, and, once a day and destination, in the administrators' channel.
+    """Settle a row as dead, record it, and alert the administrators' channel once a day and lane.
 
-    `admin` is the Slack id of that channel, None when there is none. Later letters to the same destination edit the
-    alert of the day.
+    `admin` is the Slack id of that channel, None when there is none. Later letters of the same lane edit the day's alert:
+    an archived channel with 500 messages must not flood the administrators. An alert that dies isn't alerted itself.
     """
     claims.end(session, row_id, OutboxState.DEAD, why, now=now)
     write_entry(
@@ -67,8 +67,8 @@ def bury(
 
 
 def list_of_lane(session: Session, lane: str) -> DeadLetters:
-    """The dead letters of a destination, oldest first."""
-    records = tuple(_shown(row, None) for row in delivery_outbox.list_dead(session, lane))
+    """The dead letters of a lane, oldest first."""
+    records = tuple(_to_record(row, None) for row in delivery_outbox.list_dead(session, lane))
     try:
         address = Address.of(lane)
     except ValueError:
@@ -77,7 +77,10 @@ def list_of_lane(session: Session, lane: str) -> DeadLetters:
 
 
 def list_rows(session: Session, *, state: str | None = None, most: int = 100) -> list[OutboxRow]:
-    """The newest rows in a state; by default what is dead, in doubt or waiting. Raises InvalidInput for no state."""
+    """At most `most` rows in a state, newest first; None is what is dead, in doubt or waiting, "all" is all.
+
+    Raises InvalidInput for a state that doesn't exist.
+    """
     states = _STATES.get(state)
     if states is None:
         raise InvalidInput(
@@ -85,7 +88,7 @@ def list_rows(session: Session, *, state: str | None = None, most: int = 100) ->
             field="state",
         )
     return [
-        _shown(row, channel)
+        _to_record(row, channel)
         for row, channel in delivery_outbox.list_rows(session, states, most=most)
     ]
 
@@ -95,17 +98,18 @@ def show(session: Session, row_id: int) -> OutboxRow:
     letter = delivery_outbox.find(session, row_id)
     if letter is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    return _shown(*letter)
+    return _to_record(*letter)
 
 
 def retry(ctx: Context, row_id: int) -> OutboxRow:
-    """Send a dead letter again, because a person says so: it does not stand in Slack, or may stand there twice.
+    """Send a dead letter again without a look-up: the person who decides so has looked, or accepts a second message.
 
-    Raises NotFound, and InvalidInput for a row that is not dead.
+    Attempts start anew; an edit for which a newer one waits is cancelled instead. Raises NotFound, and InvalidInput for
+    a row that isn't dead.
     """
-    row = _dead(ctx.session, row_id, "sent again")
+    row = _lock_dead(ctx.session, row_id, "sent again")
     if row.message_id is not None and delivery_outbox.edit_waits(ctx.session, row.message_id):
-        return _ended(ctx, row, OutboxState.CANCELLED, "a newer edit waits")
+        return _settle(ctx, row, OutboxState.CANCELLED, "a newer edit waits")
     row.state = OutboxState.PENDING
     row.attempts, row.lookups = 0, 0
     row.generation += 1
@@ -126,12 +130,13 @@ def mark_sent(
 ) -> OutboxRow:
     """Settle a dead letter that does stand in Slack. With its `ts` it follows its record again.
 
-    `channel` is the conversation where it stands, for a direct message that was never opened from here. Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
+    `channel` is the conversation it stands in, needed for a direct message that delivery never opened. Raises NotFound,
+    and InvalidInput for a row that isn't dead or a malformed `ts`.
     """
-    row = _dead(ctx.session, row_id, "marked as sent")
+    row = _lock_dead(ctx.session, row_id, "marked as sent")
     letter = delivery_outbox.find(ctx.session, row_id)
     channel = channel or (letter[1] if letter else None)
-    channel = channel or _conversation(row.lane_key)
+    channel = channel or _find_conversation(row.lane_key)
     if ts is not None:
         _check_ts(ts)
         if row.op == Op.POST and row.subject_type and channel:
@@ -141,13 +146,13 @@ def mark_sent(
             if copy is not None:
                 outbox.queue_update(ctx.session, copy, now=ctx.now)
         row.ts = ts
-    return _ended(ctx, row, OutboxState.SENT, None)
+    return _settle(ctx, row, OutboxState.SENT, None)
 
 
 def cancel(ctx: Context, row_id: int) -> OutboxRow:
-    """Give a row up for good: a dead letter, or one that still waits.
+    """Cancel a dead letter, or a row that still waits.
 
-    Raises NotFound, and InvalidInput for one that is settled or is being sent at this moment.
+    Raises NotFound, and InvalidInput for a row that is settled or being sent.
     """
     row = delivery_outbox.lock(ctx.session, row_id)
     if row is None:
@@ -158,13 +163,13 @@ def cancel(ctx: Context, row_id: int) -> OutboxRow:
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only one that waits or is dead can be cancelled."
         )
-    return _ended(ctx, row, OutboxState.CANCELLED, f"cancelled by {ctx.actor.id}")
+    return _settle(ctx, row, OutboxState.CANCELLED, f"cancelled by {ctx.actor.id}")
 
 
 def copy_values(
     row: Outbox, *, channel: str, ts: str, now: datetime, digest: str = ""
 ) -> dict[str, object]:
-    """The columns of the copy that a post left in Slack."""
+    """The columns of `message` for a post that stands in Slack. An empty `digest` lets its next edit always be made."""
     return {
         "outbox_id": row.id,
         "subject_type": row.subject_type,
@@ -182,8 +187,11 @@ def copy_values(
     }
 
 
-def _dead(session: Session, row_id: int, verb: str) -> Outbox:
-    """The row, locked, that a person may decide on: a dead one, or while everything is held one that waits."""
+def _lock_dead(session: Session, row_id: int, verb: str) -> Outbox:
+    """The row, locked, that a person may settle: a dead one, or during a hold one that waits.
+
+    `verb` completes the refusal's sentence. Raises NotFound or InvalidInput.
+    """
     row = delivery_outbox.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
@@ -192,7 +200,7 @@ def _dead(session: Session, row_id: int, verb: str) -> Outbox:
     return row
 
 
-def _ended(ctx: Context, row: Outbox, state: OutboxState, why: str | None) -> OutboxRow:
+def _settle(ctx: Context, row: Outbox, state: OutboxState, why: str | None) -> OutboxRow:
     row.state, row.last_error, row.settled_at = state, why, ctx.now
     action = {OutboxState.SENT: "outbox.marked_sent", OutboxState.CANCELLED: "outbox.cancelled"}
     write_entry(
@@ -203,7 +211,8 @@ def _ended(ctx: Context, row: Outbox, state: OutboxState, why: str | None) -> Ou
     return show(ctx.session, row.id)
 
 
-def _conversation(lane: str) -> str | None:
+def _find_conversation(lane: str) -> str | None:
+    """The channel that a lane's key names; None for a person, whose direct message has an id of its own."""
     try:
         address = Address.of(lane)
     except ValueError:
@@ -220,7 +229,7 @@ def _check_ts(ts: str) -> None:
         )
 
 
-def _shown(row: Outbox, channel: str | None) -> OutboxRow:
+def _to_record(row: Outbox, channel: str | None) -> OutboxRow:
     return OutboxRow(
         id=row.id,
         state=OutboxState(row.state),

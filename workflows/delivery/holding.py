@@ -1,8 +1,8 @@
-"""Holding everything back: after an old copy of the database came back, nothing is sent until somebody has looked.
+"""Holds: after an old copy of the database was restored, nothing is sent until somebody has looked.
 
-What was sent between the end of the copy and its return stands in Slack, and this database does not know. While a hold
-is in force nothing leaves but what the anchor must know, and nothing falls due. For a while after it, every message is
-looked for in Slack before it is sent, whether it waited in the copy or its fact came about once more.
+What was sent between the end of the copy and the restore is in Slack, and this database doesn't know. While a hold is in
+force nothing is sent but lines for the anchor, and nothing falls due. For `LOOKS_FOR` afterwards every message is looked
+up in Slack before it is sent, whether it waited in the copy or was posted again (decision 14).
 """
 
 import logging
@@ -27,19 +27,20 @@ from workflows.job_runner import Registry, Watcher
 from workflows.outbox import Destination
 
 LOOKS_FOR = timedelta(days=60)
-"""How long after a hold messages are looked for before they are sent: as long as settled rows keep what was sent."""
+"""How long after a hold messages are looked up before they are sent; as long as settled rows keep their notice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a claim has to know: whether nothing may be sent, and in which span what is sent may stand in Slack already."""
+    """What a claim has to know: whether nothing may be sent, and the span in which messages may have been sent unknown
+    to this database (None: there is none)."""
 
     is_held: bool = False
     window: Window | None = None
 
 
 def read_state(session: Session, real_now: datetime) -> Standing:
-    """How it stands now; several holds make one span."""
+    """Whether a hold is in force, and the span to look up: from the first to the last moment of all recent holds."""
     rows = delivery_outbox.list_in_force(session, real_now - LOOKS_FOR)
     looked = [row for row in rows if row.looks]
     window = None
@@ -54,18 +55,18 @@ def read_state(session: Session, real_now: datetime) -> Standing:
 
 
 def is_held(session: Session) -> bool:
-    """Whether nothing may be sent now."""
+    """Whether a hold is in force, so that nothing may be sent."""
     return delivery_outbox.is_held(session)
 
 
 def find_current(session: Session) -> HoldRecord | None:
-    """The hold in force."""
+    """The hold in force; None when there is none."""
     row = delivery_outbox.find_current(session)
     return None if row is None else _record(row)
 
 
 def list_holds(session: Session) -> list[HoldRecord]:
-    """All holds there ever were, oldest first."""
+    """All holds, ended ones too, oldest first."""
     return [_record(row) for row in delivery_outbox.list_holds(session)]
 
 
@@ -78,12 +79,11 @@ def find(session: Session, hold_id: int) -> HoldRecord:
 
 
 def begin(ctx: Context, why: HoldReason, *, known_seq: int | None = None) -> HoldRecord:
-    """Send nothing from this commit on; what is here already was perhaps sent since the ledger's last entry.
+    """Hold everything from this commit on; what waits may have been sent since the ledger's last entry.
 
-    After a copy came back new rows are numbered above those that it may not know, and what stands in Slack is shown as
-    the copy has it.
-
-    An operator who asks for it while it is held anyway gets the hold in force.
+    After a restore (`why` is not ASKED) new rows are numbered above those that the copy may not know, and every card is
+    edited to show what the copy says. `known_seq` is the last entry that the anchor knows of, where that is more. ASKED
+    while a hold is in force returns that one.
     """
     real = clock.real_now(ctx.session)
     hold = delivery_outbox.find_current(ctx.session)
@@ -129,9 +129,9 @@ def begin(ctx: Context, why: HoldReason, *, known_seq: int | None = None) -> Hol
 
 
 def release(ctx: Context, *, looks: bool) -> None:
-    """Let everything go again. Raises InvalidInput when nothing is held.
+    """End every hold. Without `looks` nothing is looked up any more before it is sent.
 
-    Without `looks` nothing is looked for any more before it is sent.
+    Raises InvalidInput when no hold is in force.
     """
     if not delivery_outbox.is_held(ctx.session):
         raise InvalidInput("Nothing is held: messages are sent as they come.")
@@ -147,7 +147,7 @@ def release(ctx: Context, *, looks: bool) -> None:
 
 
 def count_waits(session: Session, *, now: datetime) -> Waits:
-    """What a release would let go."""
+    """What waits for the end of the hold: posts, other rows, timers and schedules that are due at `now`."""
     rows = delivery_outbox.list_waiting(session)
     posts = tuple(row.id for row in rows if row.op == Op.POST)
     others: dict[str, int] = {}
@@ -163,7 +163,7 @@ def count_waits(session: Session, *, now: datetime) -> Waits:
 
 
 def waits_for_review(state: str, session: Session) -> bool:
-    """Whether a row in this state may be decided on by a person now although it is not dead: while all are held."""
+    """Whether a person may settle a row in this state although it isn't dead: during a hold, as nothing sends it."""
     return state in (OutboxState.PENDING, OutboxState.SENDING) and delivery_outbox.is_held(session)
 
 
@@ -180,18 +180,16 @@ def _record(row: Hold) -> HoldRecord:
     )
 
 
-# --- A clock that was set back
-#
-# everything goes on, and administrators are told.
+# --- A clock that was set back: everything goes on, and administrators are told
 
 log = logging.getLogger(__name__)
 
 JUST_DUE = timedelta(minutes=1)
-"""What fell due in the last minute of the clock before, and had not run, stays due."""
+"""What fell due in the last minute before the clock was set back, and had not run, stays due (`outbox.stay_due`)."""
 
 
-def _keep(ctx: Context, real_now: datetime) -> bool:
-    """Write down how late it is; whether the clock was set back since the last time."""
+def _keep_clock(ctx: Context, real_now: datetime) -> bool:
+    """Write down the time and announce that the clock was set back, where it was since the last time; whether it was."""
     kept = runtime.keep_clock(ctx.session)
     if kept is None:
         return False
@@ -215,5 +213,5 @@ def _keep(ctx: Context, real_now: datetime) -> bool:
     return True
 
 
-PART = Registry(watchers={"clock": Watcher(runtime.should_keep_clock, _keep)})
-"""What jobs take over from here."""
+PART = Registry(watchers={"clock": Watcher(runtime.should_keep_clock, _keep_clock)})
+"""The jobs of this module."""

@@ -1,4 +1,4 @@
-"""What administrators are told about delivery itself."""
+"""Notices to administrators about delivery itself."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from workflows.outbox import Notice
 
 @dataclass(frozen=True, slots=True)
 class LettersDied(Notice):
-    """Messages to one destination could not be sent. Never announced about itself."""
+    """Messages of one lane are dead letters. One that is dead itself is not announced."""
 
     kind: ClassVar[str] = "delivery.dead"
     lane: str
@@ -24,7 +24,7 @@ class CopyRestored(Notice):
 
 @dataclass(frozen=True, slots=True)
 class ClockSetBack(Notice):
-    """The clock by which mlgov goes was set back, at `at` by the clock after it."""
+    """The clock was set back by `seconds`; `at` is governed time afterwards, ISO 8601."""
 
     kind: ClassVar[str] = "delivery.clock"
     at: str

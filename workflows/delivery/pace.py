@@ -1,4 +1,4 @@
-"""How fast, how long and how often delivery tries. All times are real time."""
+"""How fast delivery sends, how long it waits and how often it tries. All times are real time."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,25 +10,29 @@ from workflows import clock
 
 EVERYTHING = "*"
 PLAIN_GATES = ("chat.postMessage", EVERYTHING)
-"""Methods without a pace of their own: chat.postMessage is paced by channel, and `*` stands for the whole token."""
+"""Gates without a pace of their own, which only close: chat.postMessage is paced by lane, `*` is the whole token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Calls a minute that a method allows in a workspace, and how many of them may be made at once."""
+    """The pace of one API method in a workspace: calls a minute, and how many of them may be made at once."""
 
     a_minute: float
     burst: int
     ordinary: int | None = None
-    """How many of the burst are for calls that nobody waits for; the rest is kept for a card that was just clicked."""
+    """How many of the burst are for calls that nobody waits for; the rest is kept for a card that was just clicked.
+
+    Without that, copies that nobody looks at used up the burst, and of twenty clicks in a second ten waited up to ten
+    seconds for their card.
+    """
 
     @property
     def interval(self) -> timedelta:
-        """Between two calls at an even pace."""
+        """The time between two calls at an even pace."""
         return timedelta(minutes=1) / self.a_minute
 
     def tolerance(self, *, first: bool = False) -> timedelta:
-        """How far calls may run ahead of the even pace; further when somebody waits for them."""
+        """How far calls may run ahead of the even pace: a burst of n is n - 1 intervals. `first`: for a clicked card."""
         most = self.burst if first else self.ordinary or self.burst
         return self.interval * (most - 1)
 
@@ -41,7 +45,10 @@ RATES = {
     "views.publish": Rate(100, 20),
     "files.getUploadURLExternal": Rate(100, 20),
 }
-"""Slack's tiers (docs.slack.dev/apis/web-api/rate-limits): tier 3 is 50 and more a minute, tier 4 is 100 and more."""
+"""Slack's tiers (docs.slack.dev/apis/web-api/rate-limits): tier 3 is 50 and more a minute, tier 4 is 100 and more.
+
+The bursts are ours: Slack allows bursts and doesn't say how large.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +56,43 @@ class Pace:
     """The times of delivery, in seconds. `scaled` shrinks them all, for tests and stand-ins."""
 
     lease: float = 60.0
-    """How long a lane is ours after a claim; a killed sender delays its lane by as much."""
+    """How long a lane is ours after a claim. A killed sender delays its lane by as much; a shorter lease would leave a
+    call less room, whose time limit bounds each of its steps (each address of a host, write, each read) and not their sum."""
     http_timeout: float = 10.0
     guard_margin: float = 2.0
-    """Sending starts only while the lease outlasts the call by this much."""
+    """Sending starts only while the lease outlasts the call by this much (see `guard`)."""
     seconds_per_message: float = 1.01
-    """Between two messages in one channel, counted from the start of sending."""
+    """Between two messages in one channel, from start to start of sending: just over Slack's limit of one a second."""
     catch_up: float = 0.2
-    """A message that starts this little after its time does not put off the next one: the pace is even, not drifting."""
+    """A message that starts at most this late doesn't put off the next one, or each message would add the time that it
+    takes to notice that the lane is free."""
     poll: float = 1.5
-    """How soon work of other processes is noticed; work of this one wakes the loop."""
+    """How often the loop looks for the work of other processes; a commit of its own process wakes it."""
     backoff: float = 1.0
-    """Scale of the back-off: `min(2 ** attempts, 900)` of these, full jitter."""
+    """Unit of the back-off: up to `min(2 ** attempts, 900)` of these (`settling.backoff`)."""
     late_accept: float = 30.0
-    """How long after an attempt Slack may still publish it; before that a miss proves nothing."""
+    """How long after an attempt Slack may still publish the message; before that, not finding it proves nothing. Three
+    time-outs; Slack names no bound, so a message published later still would stand there twice."""
     lookup_margin: float = 300.0
-    """How far before the attempt a look-up begins, for clocks that differ from Slack's."""
+    """How far before the attempt a look-up begins, since our clock may be ahead of Slack's."""
     upload_budget: float = 20.0
-    """How long the pictures of one message may take, from its claim; it goes out without those that take longer.
-    Drawing takes what it takes, so that this is never scaled; the lease bounds it, too."""
+    """How long the pictures of one message may take, from its claim; it goes out without those that take longer. Never
+    scaled, since drawing takes as long in tests; the lease bounds it too."""
     file_polls: tuple[float, ...] = (0.2, 0.4, 0.8, 1.6, 2.5, 2.5)
-    """Waits until Slack is asked again whether it has looked at a picture."""
+    """Waits between asking Slack (`files.info`) whether a picture can be shown: 8 s in all; it takes about a second."""
     auth_pause: float = 300.0
-    """How long nothing is sent after Slack refused the token or a scope."""
+    """How long a method rests after Slack refused the token or a scope, until somebody may have put it right."""
     attempts: int = 12
+    """Attempts after which a message is a dead letter."""
     lookups: int = 10
+    """Look-ups in a row that may fail before a message in doubt is a dead letter."""
     scale: float = 1.0
 
     def scaled(self, scale: float) -> "Pace":
-        """The same with every wait shorter: 0.02 is fifty times as fast. Counts stay."""
+        """The same with every wait shorter: 0.02 is fifty times as fast. Counts stay.
+
+        Raises ValueError for a scale outside (0, 1].
+        """
         if not 0 < scale <= 1:
             raise ValueError(f"a scale lies above 0 and is at most 1, not {scale}")
         return replace(
@@ -97,15 +112,15 @@ class Pace:
         )
 
     def rate(self, method: str) -> Rate:
-        """The pace of a method, scaled."""
+        """The pace of a method, scaled. Raises KeyError for one without a pace."""
         rate = RATES[method]
         return replace(rate, a_minute=rate.a_minute / self.scale)
 
     def next_slot(self, slot: datetime | None, began: datetime) -> datetime:
-        """When a lane may send its next message.
+        """When a lane may send its next message: one message's time after `slot`, or after `began`.
 
-        Counted from when it could send this one, `slot`, where sending began nearly then, else from when it began: so
-        the pace is even and does not drift by the time that it takes to notice.
+        `slot` is when the lane could send this one, None where that is unknown, and `began` when sending started. `slot`
+        counts where sending began at most `catch_up` after it.
         """
         late = began - slot if slot is not None else None
         is_even = late is not None and timedelta(0) <= late <= timedelta(seconds=self.catch_up)
@@ -114,18 +129,21 @@ class Pace:
 
     @property
     def guard(self) -> float:
-        """Seconds after the start of the claim until which a call may begin."""
+        """Seconds after the start of the claim until which a call may begin: 48, unscaled.
+
+        A process that was frozen for longer doesn't send: its lane may be leased to another one before the call ends.
+        """
         return self.lease - self.http_timeout - self.guard_margin
 
 
 def gate_key(org_key: str, method: str) -> str:
-    """The name of a method's gate."""
+    """The key of a method's row in `gate`."""
     return f"{org_key}:{method}"
 
 
-# --- Time that passed without a call, for a demonstration whose clock jumps
+# --- For the demo, whose clock jumps by hours
 
 
 def rest(session: Session) -> None:
-    """Hours went by for everybody, so Slack's allowances are whole again."""
+    """Open every gate with its whole burst, as after hours without a call."""
     claims.open_all(session, clock.real_now(session))

@@ -1,4 +1,4 @@
-"""What stands in Slack, by where it stands."""
+"""Reads of delivery: messages in Slack, how much waits, and uploaded pictures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from workflows.delivery.records import Address
 
 
 def find_shown_at(session: Session, channel: str, ts: str) -> tuple[str, dict[str, Any]] | None:
-    """Kind and facts of the notice that this message of ours shows; None for any other message."""
+    """Kind and facts of the notice that our message with this `ts` shows; None for anybody else's message."""
     copy = claims.find_settled_copy(session, channel, ts)
     return None if copy is None else (copy.kind, copy.notice)
 
@@ -24,7 +24,7 @@ def find_shown_at(session: Session, channel: str, ts: str) -> tuple[str, dict[st
 
 
 def reader(session: Session, address: Address) -> str | None:
-    """The person whose direct message it is, by their opaque id; None for a channel, or for somebody unknown."""
+    """The opaque id of the person whose direct message this is; None for a channel or somebody unknown."""
     if not address.is_person:
         return None
     return outbox.find_person_id(session, address.org_key, address.slack_id)
@@ -35,14 +35,14 @@ def reader(session: Session, address: Address) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Rows by state (pending, sending, dead), and how late the oldest row is that is due and not settled."""
+    """Number of rows by state (pending, sending, dead), and by how many seconds the oldest unsettled one is overdue."""
 
     by_state: dict[str, int]
     oldest_seconds: float
 
 
 def measure(session: Session) -> Measured:
-    """Count what waits; cheap enough for every scrape."""
+    """Count the rows that are not settled, from partial indices, so that every scrape of metrics may ask."""
     now = clock.now(session)
     none = {
         state.value: 0 for state in (OutboxState.PENDING, OutboxState.SENDING, OutboxState.DEAD)
@@ -53,7 +53,7 @@ def measure(session: Session) -> Measured:
 
 
 def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime | None]]:
-    """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
+    """As `storage.delivery.outbox.list_daily_heads`."""
     return outbox.list_daily_heads(session)
 
 
@@ -62,12 +62,12 @@ def daily_heads(session: Session) -> Sequence[tuple[str, str, datetime, datetime
 # Each change is a transaction of its own.
 
 METHOD = "files.getUploadURLExternal"
-"""The gate that paces uploads; the calls that follow go with it, one each."""
+"""The gate that paces uploads. The calls that follow aren't counted: an upload makes one of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture that Slack has, by the digest of what it shows. `is_ready` says that a block can show it."""
+    """A picture that Slack has as a file; `key` is the digest of what it shows. `is_ready`: a block can show it."""
 
     key: str
     file_id: str
@@ -75,7 +75,7 @@ class Upload:
 
 
 def find(session: Session, keys: Iterable[str]) -> dict[str, Upload]:
-    """What of these was uploaded before."""
+    """Those of these pictures that were uploaded, by key."""
     return {
         key: Upload(key, file_id, state is UploadState.READY)
         for key, (file_id, state) in claims.find(session, sorted(set(keys))).items()
@@ -83,7 +83,7 @@ def find(session: Session, keys: Iterable[str]) -> dict[str, Upload]:
 
 
 def wait(session: Session, org_key: str, pace: Pace) -> timedelta:
-    """Count one upload; zero when it may begin, else how long to wait until one may."""
+    """Count one upload and return zero; when it may not begin yet, count nothing and return how long to wait."""
     real = clock.real_now(session)
     rate, key = pace.rate(METHOD), gate_key(org_key, METHOD)
     claims.make(session, [key], outbox.NEVER_WAITED)
@@ -93,17 +93,17 @@ def wait(session: Session, org_key: str, pace: Pace) -> timedelta:
 
 
 def keep(session: Session, key: str, file_id: str) -> Upload:
-    """Remember an uploaded picture before anything shows it; the one that another replica kept first counts."""
+    """Keep an uploaded picture, before anything shows it, and return the one that counts: what was kept first."""
     claims.add(session, key, file_id, now=clock.real_now(session))
     return find(session, [key])[key]
 
 
 def mark_ready(session: Session, keys: Iterable[str]) -> None:
-    """Slack can show these from now on."""
+    """Note that Slack can show these pictures from now on."""
     claims.mark_ready(session, sorted(keys))
 
 
 def forget(session: Session, files: Mapping[str, str]) -> None:
-    """Slack will not show these files (key → file id): they were deleted there."""
+    """Forget files (key → file id) that Slack won't show, since they were deleted there; they are uploaded anew."""
     for key, file_id in sorted(files.items()):
         claims.forget(session, key, file_id)

@@ -1,4 +1,4 @@
-"""What delivery claims, how it ends, and what operators see."""
+"""Records of delivery: what a claim takes, holds, and what operators see."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from storage.enums import HoldReason, Op, OutboxState
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A message that stands in Slack."""
+    """A message in Slack that an edit is about. `shown_hash` is the digest of what it shows."""
 
     id: int
     channel: str
@@ -41,7 +41,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of which this database does not know what was sent: from the end of a copy until it came back."""
+    """A span in which this database doesn't know what was sent: from the end of a copy until its restore."""
 
     real_from: datetime
     real_until: datetime
@@ -51,7 +51,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class HoldRecord:
-    """A time in which nothing is sent; over when `released_at` is set."""
+    """A time in which nothing is sent; in force until `released_at` is set. See `storage.delivery.tables.Hold`."""
 
     id: int
     why: HoldReason
@@ -65,7 +65,7 @@ class HoldRecord:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What a hold holds back: posts by id, how many rows of each other kind, and what has fallen due, by kind."""
+    """What a hold keeps from being sent or run: ids of posts, rows by operation, timers and schedules by kind."""
 
     posts: tuple[int, ...]
     others: dict[str, int]
@@ -75,7 +75,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One thing to do, with the lane that was leased for it."""
+    """One row to send, with the lane that was leased for it."""
 
     id: int
     op: Op
@@ -91,7 +91,7 @@ class Errand:
     copy: Copy | None
     thread_ts: str | None
     is_unknown: bool
-    """An earlier attempt has an unknown outcome: look before sending."""
+    """An earlier attempt has an unknown outcome: a post is looked up before it is sent."""
     is_expired: bool
     attempts: int
     """This one included, unless the outcome of an earlier one is looked up first."""
@@ -105,11 +105,11 @@ class Errand:
     slot: datetime | None = None
     """From when the lane could send something new, in real time; None for an edit."""
     window: Window | None = None
-    """Since this span it may have been sent by somebody of whom this database does not know: a copy of it came back."""
+    """In this span it may have been sent, unknown to this database; None when it can't have been."""
     lead: timedelta = timedelta(0)
-    """How far real time is ahead of the clock, which Slack's own is compared with."""
+    """How far real time is ahead of the clock. A look-up takes it off: Slack stamps messages by its own clock."""
     jumped: timedelta = timedelta(0)
-    """How far the clock jumped ahead while this may have been under way."""
+    """How far the clock jumped ahead in the last lease or late-accept time, whichever is longer."""
 
     @property
     def is_edit(self) -> bool:
@@ -119,7 +119,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim took. `was_full` says that there may be more to take at once."""
+    """What a claim took. `was_full` says that more may be ready to be claimed now."""
 
     errands: tuple[Errand, ...]
     was_full: bool
@@ -158,7 +158,7 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """What could not be sent to one destination."""
+    """The dead letters of one lane. `slack_id` is None where the lane isn't a conversation."""
 
     destination: str
     slack_id: str | None

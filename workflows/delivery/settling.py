@@ -1,4 +1,4 @@
-"""Writing down how an attempt ended: one transaction, fenced by the epoch of the claim."""
+"""How an attempt can end, and writing it down: one transaction, fenced by the epoch of the claim."""
 
 import random
 from collections.abc import Callable
@@ -19,12 +19,13 @@ from workflows.delivery.records import Address, Errand
 
 # --- How an attempt ended, as the sender saw it
 #
-# `settling` writes it down.
+# What matters is whether Slack surely took it, surely didn't, or nobody knows: only what surely
+# wasn't taken may be sent again without a look-up.
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Slack took it. `began` is when the sending started, in real time; posts are paced from there."""
+    """Slack took it. `began` (real time) is when sending started, from which the lane's pace is counted."""
 
     began: datetime
     channel: str | None = None
@@ -32,14 +33,14 @@ class Done:
     digest: str = ""
     is_final: bool = False
     was_found: bool = False
-    """A look-up found it, so that what it shows is not known: the next edit is made, whatever it shows."""
+    """A look-up found it. What it shows is unknown then, so the next edit is made without comparing digests."""
     says: str = ""
-    """What it says there, when a look-up found it."""
+    """Its text in Slack, when a look-up found it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The copy shows this already; no call was made."""
+    """The copy shows this already, by its digest; no call was made."""
 
     is_final: bool = False
 
@@ -53,21 +54,21 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The copy that was to be edited does not stand in Slack any more."""
+    """The copy that was to be edited is gone from Slack."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Slack will never take this one."""
+    """Slack will never take this message, by its error code: a dead letter at once."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """HTTP 429: surely not done. `closes` means that the limit is the workspace's, not the channel's."""
+    """HTTP 429: surely not taken, and no attempt. `closes` says that the limit is the workspace's, not the channel's."""
 
     method: str
     retry_after: timedelta
@@ -76,7 +77,7 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """The token, or a scope of it, was refused: surely not done, and nothing else by this method would be."""
+    """The token or a scope was refused: surely not taken, and nothing else by this method would be, so its gate closes."""
 
     method: str
     why: str
@@ -84,7 +85,7 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Surely not done, for a reason that may pass. `counts` is False when no attempt was made at all."""
+    """Surely not taken, for a reason that may pass. `counts` is False when no attempt was made."""
 
     why: str
     counts: bool = True
@@ -92,26 +93,26 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can tell whether Slack took it."""
+    """Nobody knows whether Slack took it: time-out, connection lost, 5xx. It is looked up before it is sent again."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class TooEarly:
-    """A look-up found nothing, but Slack may still publish it for so long."""
+    """A look-up found nothing, but proves nothing yet: Slack may still publish the message for `wait`."""
 
     wait: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class NotThere:
-    """A look-up found nothing, long enough after the attempt: it may be sent again."""
+    """A look-up found nothing, at least `Pace.late_accept` after the attempt: it may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookupFailed:
-    """The look-up itself failed. `never` means that it will not succeed either: a scope is missing."""
+    """The look-up itself failed. `never`: it can't succeed later either, since a scope is missing."""
 
     why: str
     never: bool = False
@@ -133,32 +134,35 @@ Outcome = (
 )
 
 
-# --- Writing down how an attempt ended
-#
-# one transaction, fenced by the epoch of the claim.
+# --- Writing it down
 
 LONGEST_BACKOFF = 900
-"""Seconds."""
+"""Seconds. With 12 attempts (`Pace.attempts`) the waits add up to 47 minutes at most, 24 on average."""
 KEPT = timedelta(days=60)
-"""How long settled rows keep what was sent."""
+"""How long settled rows keep their notice, and final copies their row. As long as messages are looked up after a restore
+(`holding.LOOKS_FOR`)."""
 
 
 Admin = Callable[[Session], str | None]
-"""The Slack id of the channel that hears of dead letters, None when there is none; asked only when there is one."""
+"""Finds the Slack id of the channel where administrators read of dead letters, None where there is none; called only
+when a letter dies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was written. `is_ours` is False when the lane had been taken from us: then nothing was."""
+    """What was written. `is_ours` is False when the lane was leased to another process: then nothing was."""
 
     is_ours: bool
     is_dead: bool = False
     ready_in: timedelta = timedelta(0)
-    """When the lane may send again."""
+    """How long until the lane may send again."""
 
 
 def backoff(attempts: int, pace: Pace) -> timedelta:
-    """A wait that doubles with every attempt, up to a quarter of an hour, with full jitter."""
+    """A random wait between zero and `min(2 ** attempts, 900)` times `pace.backoff` seconds.
+
+    Full jitter, so that messages which failed together in one outage don't come back together.
+    """
     ceiling = min(2**attempts, LONGEST_BACKOFF) * pace.backoff
     return timedelta(seconds=random.uniform(0, ceiling))  # noqa: S311 - spreads load, no secret
 
@@ -173,11 +177,16 @@ def write(
     admin: Admin,
     opened: str | None = None,
 ) -> Settled:
-    """Settle an errand. `opened` is the conversation that was opened for it; `admin` names who hears of dead letters."""
-    return _Settling(session, errand, pace, org_key, admin, opened).settle(outcome)
+    """Settle an errand in the caller's transaction; call it again when the answer to COMMIT was lost.
+
+    `opened` is the conversation that was opened for it, None for none.
+    """
+    return _Settlement(session, errand, pace, org_key, admin, opened).settle(outcome)
 
 
-class _Settling:
+class _Settlement:
+    """One errand being settled. Each outcome gives the lane back first, which is the fence, and then changes the row."""
+
     def __init__(
         self,
         session: Session,
@@ -196,7 +205,7 @@ class _Settling:
         self.real, self.now = clock.both(session)
 
     def settle(self, outcome: Outcome) -> Settled:
-        wait = self._wait(outcome)
+        wait = self._rest_after(outcome)
         until = self.real + wait if wait else None
         if isinstance(outcome, Done) and self.errand.op == Op.POST and not outcome.was_found:
             until = self.pace.next_slot(self.errand.slot, outcome.began)
@@ -210,11 +219,12 @@ class _Settling:
         )
         if not is_given_back:
             return Settled(is_ours=False)
-        is_dead = self._end(outcome)
+        is_dead = self._settle_row(outcome)
         ready = until - self.real if until else timedelta(0)
         return Settled(is_ours=True, is_dead=is_dead, ready_in=max(ready, timedelta(0)))
 
-    def _wait(self, outcome: Outcome) -> timedelta:
+    def _rest_after(self, outcome: Outcome) -> timedelta:
+        """How long the lane rests after this outcome, its even pace aside; zero for not at all."""
         match outcome:
             case Limited(retry_after=retry_after):
                 return retry_after
@@ -227,13 +237,13 @@ class _Settling:
             case _:
                 return timedelta(0)
 
-    def _end(self, outcome: Outcome) -> bool:
-        """Settle the row where the attempt ended it, else say what becomes of it next; whether it died."""
+    def _settle_row(self, outcome: Outcome) -> bool:
+        """Settle the row where this outcome is final, else reschedule it; whether it is dead now."""
         match outcome:
             case Done():
-                self._done(outcome)
+                self._record_success(outcome)
             case Unchanged(is_final=is_final):
-                self._sent(None)
+                self._mark_sent(None)
                 if (copy := self.errand.copy) is not None:
                     claims.mark_copy_shown(
                         self.session, copy.id, digest=copy.shown_hash, final=is_final, now=self.now
@@ -247,42 +257,42 @@ class _Settling:
             case Refused(why=why):
                 return self._bury(why)
             case _:
-                return self._retry(outcome)
+                return self._retry_or_bury(outcome)
         return False
 
-    def _retry(
+    def _retry_or_bury(
         self, outcome: Limited | Locked | NotSent | Unknown | TooEarly | NotThere | LookupFailed
     ) -> bool:
-        """Let the row have another attempt, or die of this one; whether it died."""
+        """Reschedule the row, or bury it when its attempts are used up; whether it is dead now."""
         match outcome:
             case Limited(method=method, retry_after=retry_after, closes=closes):
                 if closes:
-                    self._close(method, retry_after)
-                self._again("ratelimited", counts=False)
+                    self._close_gate(method, retry_after)
+                self._reschedule_refused("ratelimited", counts=False)
             case Locked(method=method, why=why):
-                self._close(method, timedelta(seconds=self.pace.auth_pause))
-                self._again(why, counts=False)
+                self._close_gate(method, timedelta(seconds=self.pace.auth_pause))
+                self._reschedule_refused(why, counts=False)
             case NotSent(why=why, counts=counts):
                 if counts and self.errand.attempts >= self.pace.attempts:
                     return self._bury(why)
-                self._again(why, counts=counts)
+                self._reschedule_refused(why, counts=counts)
             case Unknown(why=why):
                 if self.errand.attempts >= self.pace.attempts:
                     return self._bury(dead_letters.UNKNOWN + why)
-                self._keep(OutboxState.SENDING, why)
+                self._reschedule(OutboxState.SENDING, why)
             case TooEarly():
-                self._keep(OutboxState.SENDING, "not found yet")
+                self._reschedule(OutboxState.SENDING, "not found yet")
             case NotThere():
-                return self._not_there()
+                return self._send_again()
             case LookupFailed(why=why, never=never):
                 if never or self.errand.lookups + 1 >= self.pace.lookups:
                     return self._bury(f"{dead_letters.UNKNOWN}could not look it up ({why})")
-                self._keep(OutboxState.SENDING, why, lookups=self.errand.lookups + 1)
+                self._reschedule(OutboxState.SENDING, why, lookups=self.errand.lookups + 1)
         return False
 
-    def _done(self, outcome: Done) -> None:
+    def _record_success(self, outcome: Done) -> None:
         errand = self.errand
-        stale = self._sent(outcome.ts)
+        stale = self._mark_sent(outcome.ts)
         if errand.copy is not None:
             claims.mark_copy_shown(
                 self.session,
@@ -318,22 +328,24 @@ class _Settling:
                 "is_final": outcome.is_final,
             },
         )
+        # Found after a restore: what it shows was rendered from a record that this database may not know.
         is_old = outcome.was_found and errand.window is not None
         if (stale or is_old) and copy is not None:
             outbox.queue_update(self.session, copy, now=self.now)
 
-    def _not_there(self) -> bool:
+    def _send_again(self) -> bool:
+        """Reschedule what a look-up surely didn't find, unless it expired or its attempts are used up; whether it died."""
         if self.errand.is_expired:
             self._cancel("expired before it could be sent")
             return False
         if self.errand.attempts >= self.pace.attempts:
             return self._bury("it was not taken")
-        self._keep(OutboxState.PENDING, "not found where it goes", lookups=0)
+        self._reschedule(OutboxState.PENDING, "not found where it goes", lookups=0)
         if self.errand.window is not None:
             claims.mark_looked_for(self.session, self.errand.id, real_now=self.real)
         return False
 
-    def _sent(self, ts: str | None) -> bool:
+    def _mark_sent(self, ts: str | None) -> bool:
         known = self.errand.copy.ts if self.errand.copy else None
         return claims.mark_sent(self.session, self.errand.id, ts=ts or known, now=self.now)
 
@@ -365,11 +377,14 @@ class _Settling:
         )
         return True
 
-    def _again(self, why: str, *, counts: bool) -> None:
-        # An edit stays `sending`: it may be repeated at any time, and another edit of the copy may wait as `pending`.
+    def _reschedule_refused(self, why: str, *, counts: bool) -> None:
+        """Let what Slack surely didn't take wait for its next turn; without `counts` it costs no attempt."""
+        # An edit stays `sending`: it may be repeated without a look-up, and as `pending` it would collide with the one
+        # edit of the copy that may wait (`uq_outbox_one_update`).
         errand = self.errand
         in_doubt = errand.is_unknown or errand.is_edit
         attempts = errand.attempts
+        # A look-up was refused: the claim counted no attempt for it, so there is none to give back.
         if not counts and not (errand.is_unknown and errand.op == Op.POST):
             attempts -= 1
         claims.reschedule(
@@ -381,7 +396,7 @@ class _Settling:
             lookups=errand.lookups,
         )
 
-    def _keep(self, state: OutboxState, why: str, *, lookups: int | None = None) -> None:
+    def _reschedule(self, state: OutboxState, why: str, *, lookups: int | None = None) -> None:
         claims.reschedule(
             self.session,
             self.errand.id,
@@ -391,15 +406,16 @@ class _Settling:
             lookups=self.errand.lookups if lookups is None else lookups,
         )
 
-    def _close(self, method: str, pause: timedelta) -> None:
+    def _close_gate(self, method: str, pause: timedelta) -> None:
+        # A gate may be run ahead of by its burst: it is closed by so much longer that the pause holds for everything.
         ahead = self.pace.rate(method).tolerance(first=True) if method in RATES else timedelta(0)
         claims.close(self.session, gate_key(self.org_key, method), self.real + pause + ahead)
 
 
 def purge(session: Session, *, now: datetime, most: int = 500) -> int:
-    """Empty what was settled long ago, but for dedupe keys, and forget old pictures.
+    """Empty rows settled more than 60 days ago, and delete copies and pictures as old (`outbox.purge`, `claims.purge`).
 
-    Returns how many rows it touched, at most `most` of each kind; 0 when none is left.
+    How many rows were touched, at most `most` of each kind; 0 when none is left.
     """
     pictures = claims.purge(session, clock.real_now(session) - KEPT, most=most)
     return pictures + delivery_outbox.purge(session, now - KEPT, most=most)

@@ -19,7 +19,7 @@ from storage.audit.tables import AuditEntry
 from storage.delivery.tables import Outbox
 from storage.people.tables import Person
 from tests.contexts import make_context
-from tests.directory.conftest import BEN, FAY, FRED, OLA, Opened, Place, one_workspace
+from tests.people.directory.conftest import BEN, FAY, FRED, OLA, Opened, Place, one_workspace
 from workflows import clock, policy
 from workflows.people import mirror
 from workflows.people import service as people

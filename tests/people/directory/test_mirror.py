@@ -10,7 +10,7 @@ from sandbox.faults import RateLimits
 from sandbox.org import User, UserGroup
 from storage.people import queries
 from storage.people.tables import Person
-from tests.directory.conftest import (
+from tests.people.directory.conftest import (
     FAY,
     FRED,
     GUS,

@@ -6,8 +6,8 @@ from itertools import pairwise
 from storage.status import queries
 from tests.approvals.conftest import ORG, START, House
 from tests.contexts import make_context
-from tests.front.conftest import follow, homes, opened
-from tests.front.test_views import milestone
+from tests.status.conftest import follow, homes, opened
+from tests.status.test_views import milestone
 from workflows import outbox
 from workflows.actors import OPERATOR
 from workflows.audit import service as audit

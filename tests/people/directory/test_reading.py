@@ -17,8 +17,8 @@ from storage.people import queries, readings
 from storage.people.lookups import is_joined
 from storage.people.tables import Channel, MirrorReading
 from tests.contexts import POLICY
-from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
-from tests.directory.test_mirror import closed, members
+from tests.people.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
+from tests.people.directory.test_mirror import closed, members
 from workflows import clock
 from workflows.people import service as people
 

@@ -10,7 +10,7 @@ from bot.status import messages, words
 from storage.status import queries
 from tests.approvals.conftest import ORG, POLICY, House
 from tests.contexts import make_context
-from tests.front.conftest import home
+from tests.status.conftest import home
 from workflows import rollout, status
 from workflows.actors import OPERATOR
 from workflows.people import service as people

@@ -6,7 +6,17 @@ import pytest
 
 from bot.slack.directory import CannotVerify
 from sandbox.org import User
-from tests.directory.conftest import BEN, FAY, GUS, OLA, SAM, Opened, Place, grid, one_workspace
+from tests.people.directory.conftest import (
+    BEN,
+    FAY,
+    GUS,
+    OLA,
+    SAM,
+    Opened,
+    Place,
+    grid,
+    one_workspace,
+)
 from workflows import permissions
 from workflows.errors import NotAllowed
 from workflows.people import service as people

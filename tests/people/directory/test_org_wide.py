@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bot.doctor import Workspace
 from storage.people.tables import Channel
-from tests.directory.conftest import Opened, Place, grid, until
+from tests.people.directory.conftest import Opened, Place, grid, until
 
 
 def everywhere() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bot.slack.directory import CannotVerify
 from storage.people.tables import Person
 from tests.contexts import make_context
-from tests.directory.conftest import FAY, FRED, Place, until
+from tests.people.directory.conftest import FAY, FRED, Place, until
 from tests.people.test_erasure import everything
 from workflows import clock
 from workflows.actors import OPERATOR

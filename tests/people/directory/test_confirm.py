@@ -9,7 +9,7 @@ import pytest
 from bot import logs
 from bot.slack.directory import CannotVerify
 from storage.people import queries
-from tests.directory.conftest import FAY, FRED, OLA, Place
+from tests.people.directory.conftest import FAY, FRED, OLA, Place
 from workflows.people import service as people
 
 pytestmark = pytest.mark.slow

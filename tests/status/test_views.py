@@ -19,7 +19,7 @@ from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG, POLICY, START, House
 from tests.contexts import make_context
-from tests.front.conftest import home
+from tests.status.conftest import home
 from workflows import status
 from workflows.errors import InvalidInput, NotFound
 from workflows.status import following

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.disclosure.oracle import few_told
+from tests.anonymity.oracle import few_told
 from workflows.anonymity import rules
 from workflows.anonymity.rules import Group
 

@@ -11,7 +11,7 @@ from sandbox.org import Enterprise
 from storage.people import identities, queries
 from storage.people.tables import Person, SlackAlias, UserGroupMember
 from tests.contexts import make_context
-from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
+from tests.people.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 
 ACME = Enterprise("E0ACME", "Acme", "acme")
 GLOBAL = {OLA: "W0OLA", FAY: "W0FAY", FRED: "W0FRED"}
