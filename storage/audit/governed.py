@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Row,
     Table,
     bindparam,
     exists,
@@ -772,8 +771,8 @@ def list_heads(session: Session) -> list[HeadPublication]:
     return [HeadPublication(*row) for row in rows]
 
 
-def list_cancelled_alarms(session: Session) -> Sequence[Row[int, datetime]]:
-    """Alarms about the record (id, created_at) that were given up, by whomever; the newest 100."""
+def list_cancelled_alarms(session: Session) -> Sequence[tuple[int, datetime]]:
+    """(id, created_at) of alarms about the record that were given up, by whomever; the newest 100."""
     return session.execute(
         select(Outbox.id, Outbox.created_at)
         .where(
