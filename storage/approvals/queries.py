@@ -68,7 +68,7 @@ class RequestRow(NamedTuple):
     requester_slack_id: str | None
     position: int
     name: str
-    approvers: list[Any]
+    approvers: list[dict[str, Any]]
     quorum: int
     ask: str
     rules: dict[str, Any] | None
@@ -377,7 +377,7 @@ class StageRow(NamedTuple):
     approval_id: int
     position: int
     name: str
-    approvers: list[Any]
+    approvers: list[dict[str, Any]]
     quorum: int
     ask: str
     rules: dict[str, Any] | None
@@ -523,7 +523,7 @@ class UndecidedRow(NamedTuple):
     id: int
     bound: dict[str, Any] | None
     name: str
-    approvers: list[Any]
+    approvers: list[dict[str, Any]]
     quorum: int
     ask: str
     rules: dict[str, Any] | None
@@ -616,7 +616,7 @@ _RULES = (
 )
 
 
-def list_approvers(session: Session, approval_id: int) -> Sequence[list[Any]]:
+def list_approvers(session: Session, approval_id: int) -> Sequence[list[dict[str, Any]]]:
     """The approver rules of every stage, to have them confirmed before a decision."""
     return session.execute(_RULES, {"approval_id": approval_id}).scalars().all()
 
@@ -669,7 +669,9 @@ _STAGE = update(_stage).where(
 )
 
 
-def set_approvers(session: Session, approval_id: int, position: int, approvers: list[Any]) -> None:
+def set_approvers(
+    session: Session, approval_id: int, position: int, approvers: list[dict[str, Any]]
+) -> None:
     """Whom a stage asks, from now on; its request is locked by the caller."""
     session.execute(
         _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),

@@ -126,7 +126,7 @@ def swap_value(value: Any, swap: Swap) -> Any:
 _ADDRESS = re.compile(r"[^\s@<>()\",;:]+@[^\s@<>()\",;:]+\.[^\s@<>()\",;:]+")
 
 
-def list_addresses(value: Any) -> Iterator[str]:
+def list_addresses(value: object) -> Iterator[str]:
     """The e-mail addresses in a value as JSON has it."""
     if isinstance(value, str):
         yield from _ADDRESS.findall(value)

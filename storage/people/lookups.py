@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import CompoundSelect, Row, Select, bindparam, or_, select, union_all
+from sqlalchemy import CompoundSelect, Select, bindparam, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.audit.tables import PrivateText
@@ -34,7 +34,7 @@ def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
 
 def in_parts(
     session: Session, statement: Select[*Ts], column: InstrumentedAttribute[Any], ids: Iterable[Any]
-) -> Iterator[Row[*Ts]]:
+) -> Iterator[tuple[*Ts]]:
     """The rows of a statement in which a column is one of many values, part by part."""
     for part in parts(ids):
         yield from session.execute(statement.where(column.in_(part)))

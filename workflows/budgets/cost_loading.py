@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from workflows.context import Context, Occasion
 from workflows.errors import InvalidInput
 from workflows.sources.accounts import are_one, same_account, same_source
 from workflows.sources.focus import AllocationKey, BadRow, CostRead, MonthTotal, PeriodTotals
+from workflows.sources.focus.records import Group
 
 ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
 """A load that keeps less than this of a period's rows or cost is refused unless it is said to be meant."""
@@ -494,7 +495,7 @@ class Renamed:
 
     def entries(
         self, period_ids: Mapping[int, int], key_ids: Sequence[int]
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> Iterator[list[Group]]:
         """As `CostRead.entries`."""
         return self._read.entries(period_ids, key_ids)
 

@@ -154,7 +154,9 @@ class MilestoneRow(_Form):
     @field_validator("type", mode="before")
     @classmethod
     def _type(cls, value: object) -> object:
-        return None if isinstance(value, str) and not value.strip() else chosen(value, _TYPE_WORDS)
+        if not isinstance(value, str):
+            return value
+        return chosen(value, _TYPE_WORDS) if value.strip() else None
 
     @field_validator("baseline", "forecast", "actual")
     @classmethod

@@ -164,7 +164,7 @@ def _words(error: str, subject_type: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _environment(subject_type: str) -> Any:
+def _environment(subject_type: str) -> cel.Env:
     types: Mapping[str, Any] = {
         "double": cel.Type.DOUBLE,
         "int": cel.Type.INT,
@@ -175,7 +175,7 @@ def _environment(subject_type: str) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(text: str, subject_type: str) -> Any:
+def _compiled(text: str, subject_type: str) -> cel.Expression:
     return _environment(subject_type).compile(text)
 
 

@@ -207,10 +207,14 @@ class Gate(Rules):
                 raise ValueError("reminders and escalation come before the request expires")
         return self
 
-    def rule(self, stage: Stage, name: str) -> Any:
-        """What holds for a stage: its own word, else the gate's."""
-        own = getattr(stage, name)
-        return getattr(self, name) if own is None else own
+    def rules_of(self, stage: Stage) -> Rules:
+        """What holds for a stage: its own words, else the gate's."""
+        return Rules.model_construct(
+            **{
+                name: getattr(self if getattr(stage, name) is None else stage, name)
+                for name in Rules.model_fields
+            }
+        )
 
     def subject_type(self, name: str) -> str:
         """What is decided at this gate, which the policy calls `name`."""
